@@ -1,0 +1,49 @@
+//! How far a generation is.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
+
+/// Percent done, 0 to 100.
+///
+/// Read leniently: a fraction is cut to whole percents, and what is out of range is brought back into it, since a
+/// server's slip must not end anybody's wait.
+///
+/// ```
+/// use clipia_api::Progress;
+///
+/// assert_eq!(serde_json::from_str::<Progress>("72.9")?.percent(), 72);
+/// assert_eq!(serde_json::from_str::<Progress>("130")?, Progress::DONE);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Progress(u8);
+
+impl Progress {
+    /// Everything is done.
+    pub const DONE: Self = Self(100);
+
+    /// This many percent; more than 100 is 100.
+    pub const fn new(percent: u8) -> Self {
+        Self(if percent > 100 { 100 } else { percent })
+    }
+
+    /// Whole percents.
+    pub const fn percent(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} %", self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Progress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let percent = f64::deserialize(deserializer)?;
+        // A float-to-integer cast cuts fractions and saturates; NaN gives 0.
+        Ok(Self::new(percent as u8))
+    }
+}

@@ -1,0 +1,2 @@
+//! clipia
+fn main() {}

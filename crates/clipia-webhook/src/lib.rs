@@ -1,0 +1,46 @@
+//! The signature on a Clipia webhook: made by the server, verified by the receiver.
+//!
+//! A delivery is a JSON body with a header `X-Clipia-Signature: t=<unix seconds>,v1=<hex>`, where `v1` is the
+//! HMAC-SHA256 of `{t}.{raw body}` under the account's secret (`contract.md`, "Webhooks"). A receiver makes one
+//! [`Verifier`] and hands it the raw bytes, before anything has parsed them:
+//!
+//! ```
+//! use clipia_webhook::{SIGNATURE_HEADER, Verifier, sign};
+//!
+//! let body = br#"{"request_id": "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de", "status": "ERROR",
+//!                 "error": {"code": "GENERATION_FAILED", "message": "the image could not be read"}}"#;
+//! let now = 1_700_000_000;
+//! let header = sign(["whsec_new", "whsec_old"], now, body); // the sender's side, during a rotation
+//!
+//! let verifier = Verifier::new(["whsec_old"])?;
+//! let delivery = verifier.verify(&header, body, now + 2)?;
+//! assert_eq!(delivery.error.unwrap().code, "GENERATION_FAILED");
+//! assert_eq!(SIGNATURE_HEADER, "x-clipia-signature");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What must never be here: a clock (the time is an argument), async, HTTP, or the reason of a refusal told to
+//! the sender.
+
+mod header;
+mod refusal;
+mod signature;
+mod verifier;
+
+pub use clipia_api::types::WebhookDelivery as Delivery;
+pub use clipia_api::types::WebhookPayload as Payload;
+pub use refusal::Refusal;
+pub use signature::sign;
+pub use verifier::{NoSecret, Verifier};
+
+/// The header that carries the signature, in lower case.
+pub const SIGNATURE_HEADER: &str = "x-clipia-signature";
+
+/// The header that names the delivery: a UUID, the same for each attempt of it.
+pub const ID_HEADER: &str = "x-clipia-webhook-id";
+
+/// The header with the attempt's Unix seconds. It is not signed: only the `t` of the signature counts.
+pub const TIMESTAMP_HEADER: &str = "x-clipia-timestamp";
+
+/// How far from now a signature's `t` may be, in seconds (`contract.md`, "Webhooks").
+pub const TOLERANCE_SECONDS: u64 = 300;

@@ -1,0 +1,51 @@
+//! Why a delivery is not believed.
+
+use std::fmt;
+
+/// Why a delivery was refused. For the receiver's log: to the sender a bare 400 is enough.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The signature header is absent or not of the form `t=…,v1=…`.
+    Malformed {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The signature was made too long ago, or in the future.
+    OutsideTolerance {
+        /// How far from now it was made, in seconds.
+        seconds: u64,
+        /// How far it may be, in seconds.
+        tolerance: u64,
+    },
+    /// No signature matches any secret: another secret, or a body that was changed.
+    NoMatch,
+    /// The signature is right, yet the body is not a delivery.
+    Body(serde_json::Error),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { reason } => write!(f, "the header `X-Clipia-Signature` {reason}"),
+            Self::OutsideTolerance { seconds, tolerance } => write!(
+                f,
+                "the signature was made {seconds} s from now, more than the {tolerance} s allowed: \
+                 an old delivery sent again, or a clock that is wrong"
+            ),
+            Self::NoMatch => f.write_str(
+                "no signature matches: check the webhook secret, and verify the raw body before anything parses it",
+            ),
+            Self::Body(error) => write!(f, "the signature is right, but the body is not a delivery: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Body(error) => Some(error),
+            _ => None,
+        }
+    }
+}

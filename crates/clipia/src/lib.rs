@@ -1,0 +1,1 @@
+//! The SDK for the Clipia queue API.

@@ -1,0 +1,94 @@
+//! Turns `spec/openapi.yaml` into the generated part of `clipia-api`.
+
+use anyhow::{Context, Result, bail};
+use progenitor::{GenerationSettings, Generator, InterfaceStyle, TypeImpl, TypePatch};
+use similar::TextDiff;
+use std::path::{Path, PathBuf};
+use syn::{Item, ItemMod};
+
+const SPEC: &str = "spec/openapi.yaml";
+const TYPES: &str = "crates/clipia-api/src/generated_types.rs";
+const CLIENT: &str = "crates/clipia-api/src/generated_client.rs";
+
+/// Schemas whose type is written by hand, since a generated one would fail on a value that it
+/// does not know, or carry no meaning.
+const BY_HAND: [(&str, &str); 6] = [
+    ("Credits", "crate::Credits"),
+    ("ModelType", "crate::ModelType"),
+    ("Progress", "crate::Progress"),
+    ("Status", "crate::Status"),
+    ("Timestamp", "jiff::Timestamp"),
+    ("WebhookStatus", "crate::WebhookStatus"),
+];
+
+/// Writes the generated files below `root`, or with `check` fails when they are not what the spec gives.
+pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
+    let spec = root.join(SPEC);
+    let text = std::fs::read_to_string(&spec).with_context(|| format!("reading {}", spec.display()))?;
+    let mut stale = Vec::new();
+    for (file, wanted) in generate(&text)? {
+        let path = root.join(file);
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        if found == wanted {
+            continue;
+        }
+        if check {
+            let diff = TextDiff::from_lines(&found, &wanted);
+            print!("{}", diff.unified_diff().context_radius(3).header(file, "what the spec gives"));
+            stale.push(file);
+        } else {
+            write(&path, &wanted)?;
+            println!("wrote {file}");
+        }
+    }
+    if !stale.is_empty() {
+        bail!("{} differs from {SPEC}: run `cargo xtask generate`", stale.join(" and "));
+    }
+    Ok(())
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// The generated files, by path below the root.
+fn generate(spec: &str) -> Result<[(&'static str, String); 2]> {
+    let spec: openapiv3::OpenAPI = serde_saphyr::from_str(spec).with_context(|| format!("parsing {SPEC}"))?;
+    let mut settings = GenerationSettings::new();
+    settings
+        .with_interface(InterfaceStyle::Positional)
+        .with_derive("PartialEq")
+        .with_map_type("::std::collections::BTreeMap");
+    settings.with_patch("Output", TypePatch::default().with_derive("Default"));
+    for (schema, path) in BY_HAND {
+        settings.with_replacement(schema, path, [TypeImpl::Display].into_iter());
+    }
+    let tokens = Generator::new(&settings).generate_tokens(&spec).context("generating from the spec")?;
+    let file: syn::File = syn::parse2(tokens).context("parsing what was generated")?;
+    let (types, client) = split(file)?;
+    Ok([(TYPES, render(types)), (CLIENT, render(client))])
+}
+
+/// Takes the types apart from the client, so that the types can be had without reqwest.
+fn split(file: syn::File) -> Result<(Vec<Item>, Vec<Item>)> {
+    let mut types = None;
+    let mut client = vec![syn::parse_quote!(
+        use crate::types;
+    )];
+    for item in file.items {
+        match item {
+            Item::Mod(ItemMod { ident, content: Some((_, items)), .. }) if ident == "types" => types = Some(items),
+            Item::Mod(ItemMod { ident, .. }) if ident == "prelude" => {}
+            other => client.push(other),
+        }
+    }
+    Ok((types.context("the generator made no module `types`")?, client))
+}
+
+fn render(items: Vec<Item>) -> String {
+    let file = syn::File { shebang: None, attrs: Vec::new(), items };
+    format!(
+        "// Generated from {SPEC} by `cargo xtask generate`. Do not edit.\n\n{}",
+        prettyplease::unparse(&file)
+    )
+}

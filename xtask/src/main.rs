@@ -1,0 +1,37 @@
+//! The workspace's own tasks: `cargo xtask generate`, `cargo xtask test`.
+
+mod generate;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+
+/// What `cargo xtask` can do.
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Regenerates, checks and tests the workspace")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Writes `crates/clipia-api/src/generated_*.rs` from `spec/openapi.yaml`
+    Generate {
+        /// Writes nothing; fails with a diff if the spec and the code differ
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().task {
+        Task::Generate { check } => generate::run(&root(), check),
+    }
+}
+
+/// The top of the checkout that this program was built from.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
