@@ -1,1 +1,33 @@
-//! clipia-queue
+//! The rules of the queue, as pure code.
+//!
+//! What a request may become ([`lifecycle`]), what it costs ([`pricing`]), what its input must be ([`input`]), how
+//! credits move ([`ledger`]), when a repeated submit is the same one ([`idempotency`]), what a key may do
+//! ([`limits`]), how long a worker may be silent ([`leases`]) and when a delivery is tried again ([`schedules`]):
+//! each is a function of its arguments. A store persists what is decided here, in one transaction each.
+//!
+//! What must never be here: I/O, a clock, randomness, async. Time comes in as a [`Moment`], chance as a number.
+//!
+//! ```
+//! use clipia_queue::catalogue::Catalogue;
+//! use clipia_queue::{input, pricing};
+//! use serde_json::json;
+//!
+//! let catalogue = Catalogue::built_in();
+//! let model = &catalogue.get("seedance-2-fast-t2v").unwrap().model;
+//! let checked = input::check(model, json!({"prompt": "waves at dusk", "colour": "red"}).as_object().unwrap()).unwrap();
+//! assert_eq!(checked.warnings[0].code, "unknown_parameter");
+//! assert_eq!(pricing::price(model, &checked.input).unwrap().get(), 120);
+//! ```
+
+pub mod catalogue;
+pub mod idempotency;
+pub mod input;
+pub mod leases;
+pub mod ledger;
+pub mod lifecycle;
+pub mod limits;
+mod moment;
+pub mod pricing;
+pub mod schedules;
+
+pub use moment::Moment;

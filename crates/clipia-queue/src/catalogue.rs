@@ -1,0 +1,208 @@
+//! What can be generated, by what, at what price: data, not code.
+
+use crate::{input, pricing};
+use clipia_api::types::{InputParameter, Model};
+use clipia_api::{Credits, ModelType};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The models that are there without being told.
+const BUILT_IN: &str = include_str!("catalogue.toml");
+
+/// Every model, by slug.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Catalogue {
+    entries: BTreeMap<String, Entry>,
+}
+
+/// One model.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Entry {
+    /// The executor that makes what the model promises.
+    pub executor: String,
+    /// What is told of the model.
+    #[serde(flatten)]
+    pub model: Model,
+}
+
+/// A catalogue that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Invalid {
+    /// It is not TOML, or not of the catalogue's form.
+    #[error("{0}")]
+    Form(#[from] toml::de::Error),
+    /// It says something impossible.
+    #[error("model `{slug}`: {fault}")]
+    Model {
+        /// The model.
+        slug: String,
+        /// What is wrong with it.
+        fault: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    model: Vec<Entry>,
+}
+
+impl Catalogue {
+    /// The models of the contract's examples.
+    pub fn built_in() -> Self {
+        let empty = Self { entries: BTreeMap::new() };
+        // The text is this crate's own, and a test parses it.
+        empty.with(BUILT_IN).unwrap_or(empty)
+    }
+
+    /// This catalogue with the models of a TOML document added; a slug that is here already is replaced.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the first fault. A key that a model cannot have is one.
+    pub fn with(&self, document: &str) -> Result<Self, Invalid> {
+        let mut entries = self.entries.clone();
+        let mut seen = BTreeSet::new();
+        for entry in toml::from_str::<File>(document)?.model {
+            let slug = entry.model.slug.clone();
+            let fault = match fault_of(&entry.model) {
+                None if seen.insert(slug.clone()) => None,
+                None => Some("stands twice".to_owned()),
+                fault => fault,
+            };
+            if let Some(fault) = fault {
+                return Err(Invalid::Model { slug, fault });
+            }
+            entries.insert(slug, entry);
+        }
+        Ok(Self { entries })
+    }
+
+    /// The model of this slug.
+    pub fn get(&self, slug: &str) -> Option<&Entry> {
+        self.entries.get(slug)
+    }
+
+    /// Every model, by slug.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+}
+
+fn fault_of(model: &Model) -> Option<String> {
+    let spelled = |slug: &str| {
+        slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+    };
+    if model.slug.is_empty() || model.slug.len() > 100 || !spelled(&model.slug) {
+        return Some("`slug` must be of lower-case letters, digits, `-`, `_` and `.`".to_owned());
+    }
+    if !matches!(model.type_, ModelType::Image | ModelType::Video | ModelType::Audio) {
+        return Some(format!("`type` must be image, video or audio; got `{}`", model.type_));
+    }
+    if let Some(key) = model.extra.keys().next() {
+        return Some(format!("`{key}` is not a key of a model"));
+    }
+    let Some(schema) = &model.input_schema else {
+        return Some("`input_schema` is missing".to_owned());
+    };
+    let mut names = BTreeSet::new();
+    for parameter in &schema.parameters {
+        if !names.insert(&parameter.name) {
+            return Some(format!("parameter `{}` stands twice", parameter.name));
+        }
+        if let Some(fault) = fault_of_parameter(parameter) {
+            return Some(format!("parameter `{}`: {fault}", parameter.name));
+        }
+    }
+    let Some(prices) = &model.pricing else {
+        return Some("`pricing` is missing".to_owned());
+    };
+    if let Some(key) = prices.extra.keys().next() {
+        return Some(format!("`{key}` is not a key of `pricing`"));
+    }
+    match pricing::price(model, &input::defaults(model)) {
+        Ok(Credits::ZERO) => Some("`pricing` makes it free: give `credits` or `credits_base`".to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+fn fault_of_parameter(parameter: &InputParameter) -> Option<String> {
+    if let Some(key) = parameter.extra.keys().next() {
+        return Some(format!("`{key}` is not a key of a parameter"));
+    }
+    if !input::TYPES.contains(&parameter.type_.as_str()) {
+        return Some(format!("`type` must be one of {}; got `{}`", input::TYPES.join(", "), parameter.type_));
+    }
+    if parameter.type_ == "select" && parameter.options.is_empty() {
+        return Some("a `select` needs `options`".to_owned());
+    }
+    let value = parameter.default.as_ref().filter(|value| !value.is_null())?;
+    let input = Map::from_iter([(parameter.name.clone(), Value::clone(value))]);
+    input::fault_of(parameter, &input).map(|fault| format!("`default` is not allowed: {fault}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+        [[model]]
+        executor = "command"
+        slug = "house"
+        type = "image"
+        pricing = { credits = 3 }
+        input_schema = { parameters = [{ name = "prompt", type = "string", required = true }] }
+    "#;
+
+    #[test]
+    fn the_built_in_models_are_those_of_the_contract() {
+        let catalogue = Catalogue::built_in();
+        let slugs: Vec<&str> = catalogue.iter().map(|entry| entry.model.slug.as_str()).collect();
+        assert_eq!(
+            slugs,
+            [
+                "gemini-3-1-flash-tts",
+                "nano-banana-2",
+                "nano-banana-pro",
+                "seedance-2-fast-i2v",
+                "seedance-2-fast-t2v"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_operator_adds_and_replaces() {
+        let catalogue = Catalogue::built_in().with(SMALL).unwrap();
+        assert_eq!(catalogue.get("house").unwrap().executor, "command");
+        let replaced = catalogue.with(&SMALL.replace("credits = 3", "credits = 5")).unwrap();
+        assert_eq!(replaced.get("house").unwrap().model.pricing.as_ref().unwrap().credits, Some(5.0));
+        assert_eq!(replaced.iter().count(), 6);
+    }
+
+    #[test]
+    fn a_fault_is_named() {
+        for (from, to, fault) in [
+            ("slug = \"house\"", "slug = \"my house\"", "`slug` must be of lower-case letters"),
+            ("type = \"image\"", "type = \"text\"", "`type` must be image, video or audio"),
+            (
+                "executor = \"command\"",
+                "executor = \"command\"\nprise = 3",
+                "`prise` is not a key of a model",
+            ),
+            ("credits = 3", "credit = 3", "`credit` is not a key of `pricing`"),
+            ("credits = 3", "credits = 0", "makes it free"),
+            ("type = \"string\"", "type = \"strin\"", "`type` must be one of"),
+            ("required = true", "default = 7", "`default` is not allowed: `prompt` must be a string"),
+            ("required = true", "reqired = true", "`reqired` is not a key of a parameter"),
+            ("[[model]]", "[[models]]", "unknown field `models`"),
+        ] {
+            let error = Catalogue::built_in().with(&SMALL.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(fault), "{to}: {error}");
+        }
+        assert!(
+            Catalogue::built_in().with(&format!("{SMALL}{SMALL}")).unwrap_err().to_string().contains("twice")
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! When a repeated submit is the same one (`contract.md`, "Idempotency").
+
+use clipia_api::types::{RequestId, SubmitRequest};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// How long a key is kept.
+pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest key that is taken, in bytes.
+pub const KEY_BYTES_MAX: usize = 1_024;
+
+/// What tells the parameters of one submit from another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of a submit of `body` to `model`. The order of the input's keys makes no difference.
+    pub fn of(model: &str, body: &SubmitRequest) -> Self {
+        // A JSON map here is sorted by key, at every depth; what came from JSON can be written as JSON.
+        let text = serde_json::to_vec(&(model, body)).unwrap_or_default();
+        Self(Sha256::digest(text).into())
+    }
+}
+
+/// What was recorded under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The parameters it was used with.
+    pub fingerprint: Fingerprint,
+    /// The request it made.
+    pub request_id: RequestId,
+}
+
+/// What to make of a submit with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is the first: accept it, and record the key with it.
+    First,
+    /// It is a repetition: answer this request, and charge nothing.
+    Repeated(RequestId),
+    /// The key was used for something else: refuse it.
+    Reused,
+}
+
+/// Decides a submit with `fingerprint`, given what is recorded under its key and still kept.
+pub fn decide(record: Option<Record>, fingerprint: Fingerprint) -> Decision {
+    match record {
+        None => Decision::First,
+        Some(record) if record.fingerprint == fingerprint => Decision::Repeated(record.request_id),
+        Some(_) => Decision::Reused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(model: &str, body: serde_json::Value) -> Fingerprint {
+        Fingerprint::of(model, &serde_json::from_value(body).unwrap())
+    }
+
+    #[test]
+    fn the_same_parameters_in_another_order_are_the_same() {
+        let a = of("m", json!({"input": {"prompt": "fox", "seed": 1}}));
+        let b = of("m", serde_json::from_str(r#"{"input": {"seed": 1, "prompt": "fox"}}"#).unwrap());
+        assert_eq!(a, b);
+        assert_ne!(a, of("m", json!({"input": {"prompt": "fox", "seed": 2}})));
+        assert_ne!(a, of("n", json!({"input": {"prompt": "fox", "seed": 1}})));
+        assert_ne!(
+            a,
+            of("m", json!({"input": {"prompt": "fox", "seed": 1}, "webhook_url": "https://a.example/"}))
+        );
+    }
+
+    #[test]
+    fn a_key_stands_for_one_submit() {
+        let (fox, cat) =
+            (of("m", json!({"input": {"prompt": "fox"}})), of("m", json!({"input": {"prompt": "cat"}})));
+        let record = Record { fingerprint: fox, request_id: RequestId::generate() };
+        assert_eq!(decide(None, fox), Decision::First);
+        assert_eq!(decide(Some(record), fox), Decision::Repeated(record.request_id));
+        assert_eq!(decide(Some(record), cat), Decision::Reused);
+    }
+}

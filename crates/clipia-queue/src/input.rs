@@ -1,0 +1,260 @@
+//! Whether an input is what a model takes.
+
+use clipia_api::types::{InputParameter, InputWarning, Model};
+use serde_json::{Map, Value};
+
+/// The parameter types that are checked. An `image` is a URL of one.
+pub const TYPES: [&str; 6] = ["string", "integer", "number", "boolean", "select", "image"];
+
+/// An input that may be submitted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The input with the defaults of what it lacks, and without what the model does not know.
+    pub input: Map<String, Value>,
+    /// What it does not know.
+    pub warnings: Vec<InputWarning>,
+}
+
+/// Everything that is wrong with an input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .faults.join("; "))]
+pub struct Invalid {
+    /// One sentence each.
+    pub faults: Vec<String>,
+}
+
+/// Checks `input` against the model's `input_schema`.
+///
+/// # Errors
+/// [`Invalid`] names every parameter that is missing or wrong.
+pub fn check(model: &Model, input: &Map<String, Value>) -> Result<Checked, Invalid> {
+    let parameters = parameters(model);
+    let faults: Vec<String> = parameters.iter().filter_map(|parameter| fault_of(parameter, input)).collect();
+    if !faults.is_empty() {
+        return Err(Invalid { faults });
+    }
+    let mut checked = Checked { input: defaults(model), warnings: Vec::new() };
+    for (name, value) in input {
+        if !parameters.iter().any(|parameter| parameter.name == *name) {
+            checked.warnings.push(unknown(model, name));
+        } else if !value.is_null() {
+            checked.input.insert(name.clone(), value.clone());
+        }
+    }
+    Ok(checked)
+}
+
+/// The input that is nothing but defaults.
+pub fn defaults(model: &Model) -> Map<String, Value> {
+    let default = |parameter: &InputParameter| {
+        parameter
+            .default
+            .clone()
+            .filter(|value| !value.is_null())
+            .map(|value| (parameter.name.clone(), value))
+    };
+    parameters(model).iter().filter_map(default).collect()
+}
+
+fn parameters(model: &Model) -> &[InputParameter] {
+    model.input_schema.as_ref().map_or(&[], |schema| &schema.parameters)
+}
+
+fn unknown(model: &Model, name: &str) -> InputWarning {
+    let shown: String = name.chars().take(100).collect();
+    let nearest = parameters(model).iter().find(|parameter| is_near(&parameter.name, name));
+    let hint = nearest.map_or(String::new(), |parameter| format!("; did you mean `{}`?", parameter.name));
+    let message = format!("`{shown}` is not a parameter of {} and is ignored{hint}", model.slug);
+    InputWarning::new("unknown_parameter", name, message)
+}
+
+/// Whether one is the other but for letter case, separators or one slip of the hand.
+fn is_near(known: &str, given: &str) -> bool {
+    let plain = |name: &str| -> Vec<char> {
+        name.chars().filter(|c| c.is_alphanumeric()).take(100).flat_map(char::to_lowercase).collect()
+    };
+    let (known, given) = (plain(known), plain(given));
+    let same_start = known.iter().zip(&given).take_while(|(a, b)| a == b).count();
+    let same_end = known.iter().rev().zip(given.iter().rev()).take_while(|(a, b)| a == b).count();
+    let longer = known.len().max(given.len());
+    longer.abs_diff(known.len().min(given.len())) <= 1 && same_start + same_end + 1 >= longer
+}
+
+/// What is wrong with `parameter` in `input`, as a sentence. A null counts as absent.
+pub(crate) fn fault_of(parameter: &InputParameter, input: &Map<String, Value>) -> Option<String> {
+    let name = &parameter.name;
+    let Some(value) = input.get(name).filter(|value| !value.is_null()) else {
+        return (parameter.required == Some(true)).then(|| format!("`{name}` is required"));
+    };
+    let must = |what: &str| Some(format!("`{name}` must be {what}; got {}", shown(value)));
+    match parameter.type_.as_str() {
+        "string" => value.as_str().map_or_else(|| must("a string"), |text| length_fault(parameter, text)),
+        "image" => match value.as_str() {
+            Some(url)
+                if ["https://", "http://", "data:image/"].iter().any(|start| url.starts_with(start)) =>
+            {
+                None
+            }
+            _ => must("the URL of an image"),
+        },
+        "boolean" => (!value.is_boolean()).then(|| must("true or false")).flatten(),
+        "integer" => match value.as_f64() {
+            Some(number) if number.fract() == 0.0 => number_fault(parameter, value, number),
+            _ => must("a whole number"),
+        },
+        "number" => match value.as_f64() {
+            Some(number) => number_fault(parameter, value, number),
+            None => must("a number"),
+        },
+        "select" => {
+            let options: Vec<&Value> = parameter.options.iter().map(option_value).collect();
+            if options.iter().any(|option| same(option, value)) {
+                return None;
+            }
+            let listed: Vec<String> = options.iter().map(|option| plain(option)).collect();
+            must(&format!("one of {}", listed.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+fn length_fault(parameter: &InputParameter, text: &str) -> Option<String> {
+    let (name, length) = (&parameter.name, u64::try_from(text.chars().count()).unwrap_or(u64::MAX));
+    if parameter.min_length.is_some_and(|least| length < least) {
+        if length == 0 {
+            return Some(format!("`{name}` must not be empty"));
+        }
+        let least = parameter.min_length.unwrap_or_default();
+        return Some(format!("`{name}` must have at least {least} characters; got {length}"));
+    }
+    if parameter.max_length.is_some_and(|most| length > most) {
+        let most = parameter.max_length.unwrap_or_default();
+        return Some(format!("`{name}` must have at most {most} characters; got {length}"));
+    }
+    None
+}
+
+fn number_fault(parameter: &InputParameter, value: &Value, number: f64) -> Option<String> {
+    let must = |what: String| Some(format!("`{}` must be {what}; got {}", parameter.name, shown(value)));
+    if let Some(min) = parameter.min.filter(|min| number < *min) {
+        return must(format!("at least {min}"));
+    }
+    if let Some(max) = parameter.max.filter(|max| number > *max) {
+        return must(format!("at most {max}"));
+    }
+    let step = parameter.step.filter(|step| *step > 0.0)?;
+    let steps = (number - parameter.min.unwrap_or(0.0)) / step;
+    if (steps - steps.round()).abs() > 1e-9 {
+        return must(format!("{} plus a multiple of {step}", parameter.min.unwrap_or(0.0)));
+    }
+    None
+}
+
+/// The value of an option, plain or with a label.
+fn option_value(option: &Value) -> &Value {
+    option.get("value").unwrap_or(option)
+}
+
+/// Whether two values are the same, 5 and 5.0 among them.
+fn same(a: &Value, b: &Value) -> bool {
+    a == b || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| a == b)
+}
+
+/// A value as it stands in a list of options and among the multipliers of a price.
+pub(crate) fn plain(value: &Value) -> String {
+    match (value, value.as_f64()) {
+        (Value::String(text), _) => text.clone(),
+        (_, Some(number)) => number.to_string(),
+        _ => value.to_string(),
+    }
+}
+
+/// A value as an error shows it: short, whatever was sent.
+fn shown(value: &Value) -> String {
+    const CHARACTERS_MAX: usize = 60;
+    match value {
+        Value::Array(_) => "an array".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        Value::String(text) if text.chars().count() > CHARACTERS_MAX => {
+            format!("\"{}…\"", text.chars().take(CHARACTERS_MAX).collect::<String>())
+        }
+        _ => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn check_with(slug: &str, input: Value) -> Result<Checked, Invalid> {
+        check(&Catalogue::built_in().get(slug).unwrap().model, input.as_object().unwrap())
+    }
+
+    #[test]
+    fn each_fault_is_a_sentence() {
+        for (slug, input, message) in [
+            ("nano-banana-2", json!({}), "`prompt` is required"),
+            ("nano-banana-2", json!({"prompt": null}), "`prompt` is required"),
+            ("nano-banana-2", json!({"prompt": 7}), "`prompt` must be a string; got 7"),
+            ("nano-banana-2", json!({"prompt": ""}), "`prompt` must not be empty"),
+            ("nano-banana-2", json!({"prompt": ["a"]}), "`prompt` must be a string; got an array"),
+            (
+                "nano-banana-2",
+                json!({"prompt": "fox", "aspect_ratio": "17:9"}),
+                r#"`aspect_ratio` must be one of 1:1, 16:9, 9:16, 4:3, 3:4; got "17:9""#,
+            ),
+            (
+                "nano-banana-2",
+                json!({"prompt": "fox", "seed": 1.5}),
+                "`seed` must be a whole number; got 1.5",
+            ),
+            ("nano-banana-2", json!({"prompt": "fox", "seed": -1}), "`seed` must be at least 0; got -1"),
+            (
+                "seedance-2-fast-t2v",
+                json!({"prompt": "fox", "duration": 13}),
+                "`duration` must be at most 12; got 13",
+            ),
+            (
+                "seedance-2-fast-i2v",
+                json!({"image_url": "fox.png"}),
+                r#"`prompt` is required; `image_url` must be the URL of an image; got "fox.png""#,
+            ),
+        ] {
+            assert_eq!(check_with(slug, input).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_told_and_left_out_and_defaults_are_filled_in() {
+        let checked =
+            check_with("nano-banana-2", json!({"prompt": "fox", "aspectRatio": "16:9", "mood": "sad"}))
+                .unwrap();
+        let messages: Vec<&str> = checked.warnings.iter().map(|warning| warning.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "`aspectRatio` is not a parameter of nano-banana-2 and is ignored; did you mean `aspect_ratio`?",
+                "`mood` is not a parameter of nano-banana-2 and is ignored",
+            ]
+        );
+        assert_eq!(
+            Value::Object(checked.input),
+            json!({"prompt": "fox", "aspect_ratio": "1:1", "resolution": "1K"})
+        );
+    }
+
+    #[test]
+    fn a_whole_float_is_an_integer() {
+        assert!(check_with("seedance-2-fast-t2v", json!({"prompt": "fox", "duration": 5.0})).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(name in ".{0,20}", text in ".{0,40}", number in any::<f64>()) {
+            let _ = check_with("nano-banana-pro", json!({name: text, "prompt": number, "seed": text}));
+        }
+    }
+}

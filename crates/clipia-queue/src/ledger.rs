@@ -1,0 +1,223 @@
+//! How credits move: double entry, so that nothing is made or lost.
+//!
+//! An account has two books, what it can spend and what is held for requests that have not ended; the house has two,
+//! what it issued and what it earned. Every movement is entered in several books with a sum of zero. Entries are never
+//! changed: a settlement is a movement of its own.
+
+use clipia_api::Credits;
+
+/// Where an amount is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Book {
+    /// What the account can spend.
+    Available,
+    /// What is held for the account's requests that have not ended.
+    Held,
+    /// What the house issued; its balance is never positive.
+    Issuance,
+    /// What the house earned.
+    Revenue,
+}
+
+impl Book {
+    /// As it is stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Held => "held",
+            Self::Issuance => "issuance",
+            Self::Revenue => "revenue",
+        }
+    }
+}
+
+/// One movement of credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Movement {
+    /// The account gets credits.
+    Grant(Credits),
+    /// A request is accepted: its price is set aside.
+    Reserve(Credits),
+    /// A request completed: `charged` of what was `reserved` is earned, the rest is returned.
+    Capture {
+        /// What was set aside.
+        reserved: Credits,
+        /// What it really cost, at most that.
+        charged: Credits,
+    },
+    /// A request ended without an output: all that was set aside is returned.
+    Release(Credits),
+}
+
+/// An amount entered in a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The book.
+    pub book: Book,
+    /// Credits, negative where they leave it.
+    pub amount: i64,
+}
+
+/// The two books of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// What can be spent.
+    pub available: Credits,
+    /// What is set aside.
+    pub held: Credits,
+}
+
+/// A movement that may not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is less than it takes.
+    #[error("not enough credits: this costs {cost}, the account has {available}")]
+    Insufficient {
+        /// What it takes.
+        cost: Credits,
+        /// What there is.
+        available: Credits,
+    },
+    /// More would be charged than was reserved.
+    #[error("{charged} credits cannot be charged where {reserved} were reserved")]
+    AboveReserve {
+        /// What was set aside.
+        reserved: Credits,
+        /// What should have been charged.
+        charged: Credits,
+    },
+    /// More would be settled than is held, or a sum does not fit: a fault in the books.
+    #[error("the books do not bear {movement:?}: {balance:?}")]
+    Books {
+        /// What should have moved.
+        movement: Movement,
+        /// What there is.
+        balance: Balance,
+    },
+}
+
+impl Movement {
+    /// As it is stored.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Grant(_) => "grant",
+            Self::Reserve(_) => "reserve",
+            Self::Capture { .. } => "capture",
+            Self::Release(_) => "release",
+        }
+    }
+
+    /// What is entered where. The amounts sum to zero; books that nothing moves in are left out.
+    pub fn entries(&self) -> Vec<Entry> {
+        let entry = |book, amount| Entry { book, amount };
+        let signed = |credits: Credits| i64::try_from(credits.get()).unwrap_or(i64::MAX);
+        let entries = match *self {
+            Self::Grant(credits) => {
+                vec![entry(Book::Issuance, -signed(credits)), entry(Book::Available, signed(credits))]
+            }
+            Self::Reserve(credits) => {
+                vec![entry(Book::Available, -signed(credits)), entry(Book::Held, signed(credits))]
+            }
+            Self::Capture { reserved, charged } => vec![
+                entry(Book::Held, -signed(reserved)),
+                entry(Book::Revenue, signed(charged)),
+                entry(Book::Available, signed(reserved) - signed(charged)),
+            ],
+            Self::Release(credits) => {
+                vec![entry(Book::Held, -signed(credits)), entry(Book::Available, signed(credits))]
+            }
+        };
+        entries.into_iter().filter(|entry| entry.amount != 0).collect()
+    }
+}
+
+impl Balance {
+    /// The balance after `movement`.
+    ///
+    /// # Errors
+    /// [`Refused`] where the movement may not be made; then nothing may be entered.
+    pub fn after(self, movement: Movement) -> Result<Self, Refused> {
+        let books = Refused::Books { movement, balance: self };
+        // A sum that fits i64 can be entered and stored.
+        let add = |to: Credits, credits: Credits| {
+            to.checked_add(credits).filter(|sum| i64::try_from(sum.get()).is_ok()).ok_or(books)
+        };
+        Ok(match movement {
+            Movement::Grant(credits) => Self { available: add(self.available, credits)?, held: self.held },
+            Movement::Reserve(cost) => Self {
+                available: self
+                    .available
+                    .checked_sub(cost)
+                    .ok_or(Refused::Insufficient { cost, available: self.available })?,
+                held: add(self.held, cost)?,
+            },
+            Movement::Capture { reserved, charged } => {
+                let rest =
+                    reserved.checked_sub(charged).ok_or(Refused::AboveReserve { reserved, charged })?;
+                Self {
+                    available: add(self.available, rest)?,
+                    held: self.held.checked_sub(reserved).ok_or(books)?,
+                }
+            }
+            Movement::Release(credits) => Self {
+                available: add(self.available, credits)?,
+                held: self.held.checked_sub(credits).ok_or(books)?,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn movement() -> impl Strategy<Value = Movement> {
+        (0..4, 0u64..500, 0u64..500).prop_map(|(kind, a, b)| match kind {
+            0 => Movement::Grant(Credits::new(a)),
+            1 => Movement::Reserve(Credits::new(a)),
+            2 => Movement::Capture { reserved: Credits::new(a), charged: Credits::new(b) },
+            _ => Movement::Release(Credits::new(a)),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_made_or_lost(movements in proptest::collection::vec(movement(), 0..80)) {
+            let mut balance = Balance::default();
+            let (mut available, mut held) = (0i64, 0i64);
+            for movement in movements {
+                let Ok(after) = balance.after(movement) else { continue };
+                let entries = movement.entries();
+                prop_assert_eq!(entries.iter().map(|entry| entry.amount).sum::<i64>(), 0);
+                for entry in entries {
+                    match entry.book {
+                        Book::Available => available += entry.amount,
+                        Book::Held => held += entry.amount,
+                        Book::Issuance => prop_assert!(entry.amount < 0),
+                        Book::Revenue => prop_assert!(entry.amount > 0),
+                    }
+                }
+                balance = after;
+                prop_assert_eq!(balance.available.get() as i64, available);
+                prop_assert_eq!(balance.held.get() as i64, held);
+            }
+        }
+    }
+
+    #[test]
+    fn what_may_not_move_does_not() {
+        let balance = Balance { available: Credits::new(35), held: Credits::new(10) };
+        assert_eq!(
+            balance.after(Movement::Reserve(Credits::new(120))).unwrap_err().to_string(),
+            "not enough credits: this costs 120, the account has 35",
+        );
+        let above = Movement::Capture { reserved: Credits::new(10), charged: Credits::new(11) };
+        assert!(matches!(balance.after(above), Err(Refused::AboveReserve { .. })));
+        assert!(matches!(balance.after(Movement::Release(Credits::new(11))), Err(Refused::Books { .. })));
+        assert!(matches!(
+            balance.after(Movement::Grant(Credits::new(u64::MAX - 40))),
+            Err(Refused::Books { .. })
+        ));
+    }
+}

@@ -1,0 +1,141 @@
+//! What a key may do: requests a minute, and generations in flight.
+//!
+//! The rate is held by the generic cell rate algorithm (ITU-T I.371): one number for each key, the theoretical
+//! arrival time of the next request. It acts as a bucket that refills evenly and holds [`RateLimit::burst`].
+
+use crate::Moment;
+use std::time::Duration;
+
+/// Requests a minute of a key that nothing else was said about (`contract.md`, "Limits").
+pub const REQUESTS_PER_MINUTE: u32 = 120;
+
+/// Generations that one key may have waiting or running.
+pub const IN_FLIGHT_MAX: u32 = 1_000;
+
+/// What `RateLimit-Limit` says of a key that is not limited.
+pub const UNLIMITED: u32 = u32::MAX;
+
+/// How many requests a key may make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    per_minute: u32,
+}
+
+/// What a key's budget looks like after a request, as the `RateLimit-*` headers tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Requests a minute.
+    pub limit: u32,
+    /// Requests that may be made at once, now.
+    pub remaining: u32,
+    /// How long until `remaining` is whole again.
+    pub reset: Duration,
+}
+
+/// What is said to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The arrival time to keep for the next decision.
+    pub arrival: Moment,
+    /// The budget that is left.
+    pub budget: Budget,
+    /// How long to wait, if the request is refused.
+    pub refused_for: Option<Duration>,
+}
+
+impl RateLimit {
+    /// So many requests a minute; 0 lifts the limit.
+    pub const fn per_minute(requests: u32) -> Self {
+        Self { per_minute: requests }
+    }
+
+    /// How many requests may come at once after a pause: a quarter of a minute's.
+    pub const fn burst(self) -> u32 {
+        let quarter = self.per_minute / 4;
+        if quarter == 0 { 1 } else { quarter }
+    }
+
+    /// Whether there is none.
+    pub const fn is_lifted(self) -> bool {
+        self.per_minute == 0
+    }
+
+    /// The budget of a key that has made no request.
+    pub fn whole(self) -> Budget {
+        if self.is_lifted() {
+            return Budget { limit: UNLIMITED, remaining: UNLIMITED, reset: Duration::ZERO };
+        }
+        Budget { limit: self.per_minute, remaining: self.burst(), reset: Duration::ZERO }
+    }
+
+    /// Decides one request at `now`; `arrival` is what the last decision left, or any moment before.
+    pub fn decide(self, arrival: Moment, now: Moment) -> Decision {
+        if self.is_lifted() {
+            return Decision { arrival, budget: self.whole(), refused_for: None };
+        }
+        let interval = Duration::from_secs(60) / self.per_minute;
+        let capacity = interval * self.burst();
+        let arrival = arrival.max(now);
+        let used = arrival.since(now);
+        let (arrival, used, refused_for) = if used + interval > capacity {
+            (arrival, used, Some(used + interval - capacity))
+        } else {
+            (arrival + interval, used + interval, None)
+        };
+        let free = capacity.saturating_sub(used);
+        let remaining = u32::try_from(free.as_micros() / interval.as_micros().max(1)).unwrap_or(u32::MAX);
+        Decision { arrival, budget: Budget { limit: self.per_minute, remaining, reset: used }, refused_for }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_default_key_has_a_burst_and_then_two_a_second() {
+        let limit = RateLimit::per_minute(REQUESTS_PER_MINUTE);
+        let now = Moment::from_micros(1_000_000_000);
+        let mut arrival = Moment::default();
+        for left in (0..30).rev() {
+            let decision = limit.decide(arrival, now);
+            assert_eq!((decision.refused_for, decision.budget.remaining), (None, left));
+            arrival = decision.arrival;
+        }
+        let refused = limit.decide(arrival, now);
+        assert_eq!(refused.refused_for, Some(Duration::from_millis(500)));
+        assert_eq!(refused.budget, Budget { limit: 120, remaining: 0, reset: Duration::from_secs(15) });
+        assert_eq!(limit.decide(refused.arrival, now + Duration::from_millis(500)).refused_for, None);
+    }
+
+    #[test]
+    fn a_lifted_limit_refuses_nothing() {
+        let decision = RateLimit::per_minute(0).decide(Moment::default(), Moment::default());
+        assert_eq!((decision.refused_for, decision.budget.remaining), (None, UNLIMITED));
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_gets_more_than_its_share(
+            per_minute in 1u32..2_000,
+            gaps in proptest::collection::vec(0u64..2_000_000, 1..400),
+        ) {
+            let limit = RateLimit::per_minute(per_minute);
+            let (start, mut arrival) = (Moment::from_micros(1), Moment::default());
+            let (mut now, mut allowed) = (start, 0u64);
+            for gap in gaps {
+                now = now + Duration::from_micros(gap);
+                let decision = limit.decide(arrival, now);
+                arrival = decision.arrival;
+                allowed += u64::from(decision.refused_for.is_none());
+                let share = now.since(start).as_secs_f64() * f64::from(per_minute) / 60.0 + f64::from(limit.burst());
+                prop_assert!(allowed as f64 <= share + 1.0, "{allowed} of {share}");
+                if let Some(wait) = decision.refused_for {
+                    let retry = limit.decide(arrival, now + wait + Duration::from_micros(1));
+                    prop_assert!(retry.refused_for.is_none(), "waited {wait:?} in vain");
+                }
+            }
+        }
+    }
+}
