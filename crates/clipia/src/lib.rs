@@ -1,1 +1,77 @@
-//! The SDK for the Clipia queue API.
+//! The SDK for the Clipia queue API: images, video and audio, submitted, waited for, and never lost.
+//!
+//! ```no_run
+//! use clipia::{Clipia, Outcome, json};
+//! use std::time::Duration;
+//!
+//! # async fn teach() -> Result<(), Box<dyn std::error::Error>> {
+//! let clipia = Clipia::from_env()?; // CLIPIA_KEY, and CLIPIA_BASE_URL for a server of your own
+//!
+//! // Submit. What is optional chains; `.await` sends.
+//! let fox = clipia.submit("nano-banana-2", json!({ "prompt": "a red fox in snow" })).await?;
+//! println!("{} costs {} credits", fox.id(), fox.cost());
+//!
+//! // Wait. An error here still names the id, and FAILED and CANCELED become errors only if you ask.
+//! let picture = fox.wait().timeout(Duration::from_secs(600)).await?.completed()?;
+//! let paths = picture.download("out").await?;
+//!
+//! // Follow. Any id, any process, any day.
+//! let mut updates = clipia.generation(fox.id()).updates();
+//! while let Some(update) = updates.next().await {
+//!     let update = update?;
+//!     println!("{} {:?} {:?}", update.status, update.queue_position, update.progress);
+//! }
+//!
+//! // Submit and wait in one.
+//! match clipia.subscribe("seedance-2-fast-t2v", json!({ "prompt": "waves at dusk" })).await? {
+//!     Outcome::Completed(clip) => println!("{:?}", clip.output().video),
+//!     Outcome::Failed(why) => println!("{}, credits returned", why.message()),
+//!     ended => println!("{}", ended.response().status),
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Hundreds of these at once are a `join_all` over one client: clones share the one request budget that a key has,
+//! learned from the server's answers, and all waits are entries in one schedule that spends it. What fails for
+//! the moment never ends a wait, and a submit is charged once however often it is repeated.
+//!
+//! [`Clipia`] is the way in, [`Generation`] the handle, [`Outcome`] how it ended, [`Error`] every cause by name.
+//! Everything runs on Tokio. What must never be here: a rule of the queue (prices, limits, lifecycle), which
+//! the server decides, and a path or field of the wire, which `clipia-api` generates from the specification.
+
+mod base_url;
+mod budget;
+mod builder;
+mod client;
+mod download;
+mod error;
+mod generation;
+mod key;
+mod outcome;
+mod request;
+mod retry;
+mod spending;
+mod submit;
+mod wait;
+
+/// Verifies the deliveries that a server posts to a webhook.
+pub mod webhook {
+    pub use clipia_webhook::*;
+}
+
+pub use builder::Builder;
+pub use client::Clipia;
+pub use error::{ApiError, Error};
+pub use generation::{Generation, Updates, Wait};
+pub use outcome::{Canceled, Completed, Failed, Outcome};
+pub use submit::{Submit, Submitted, Subscribe};
+pub use wait::Update;
+
+pub use clipia_api::types::{
+    Account, Audio, Balance, ErrorBody, ErrorEnvelope, EstimateResponse, GenerationError, Image,
+    InputParameter, InputSchema, InputWarning, Model, Output, Pricing, RequestId, ResultResponse,
+    StatusResponse, SubmitResponse, Usage, Video,
+};
+pub use clipia_api::{Credits, ModelType, Progress, Status};
+pub use jiff::Timestamp;
+pub use serde_json::json;

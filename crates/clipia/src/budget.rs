@@ -1,0 +1,221 @@
+//! What the server lets us spend. Pure: the time is an argument, and nothing here sleeps.
+//!
+//! A bucket of tokens, one per request. It refills at the rate that `RateLimit-Limit` names, and is set right by
+//! every answer: `RateLimit-Remaining` is the server's own count, other processes with the same key included,
+//! less the requests of ours that it has not answered yet. A 429 closes the bucket until its `Retry-After`.
+
+use std::time::{Duration, Instant};
+
+/// Requests a minute until a server says otherwise (`contract.md`, "Limits").
+const LIMIT_DEFAULT: f64 = 120.0;
+
+/// Requests at once until a server says otherwise.
+const BURST_DEFAULT: f64 = 10.0;
+
+/// How long a 429 without `Retry-After` closes the bucket.
+const CLOSED_DEFAULT: Duration = Duration::from_secs(1);
+
+/// A server's slip must not stop a client for longer than this; then one request asks again.
+const CLOSED_MAX: Duration = Duration::from_secs(60);
+
+/// Tokens are floats; a whole one may have lost its last bits.
+const WHOLE: f64 = 1.0 - 1e-9;
+
+/// What an answer's `RateLimit-*` headers said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RateLimit {
+    /// Requests a minute.
+    pub(crate) limit: Option<u64>,
+    /// Requests that may be made at once, now.
+    pub(crate) remaining: Option<u64>,
+    /// Seconds until `remaining` is whole again.
+    pub(crate) reset: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Budget {
+    per_second: f64,
+    burst: f64,
+    tokens: f64,
+    /// When `tokens` was right. In the future while the bucket is closed.
+    counted: Instant,
+    /// Requests on the way, which `RateLimit-Remaining` may not count yet.
+    unanswered: u32,
+}
+
+impl Budget {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            per_second: LIMIT_DEFAULT / 60.0,
+            burst: BURST_DEFAULT,
+            tokens: BURST_DEFAULT,
+            counted: now,
+            unanswered: 0,
+        }
+    }
+
+    /// Spends a token if there is one, or says when there may be one.
+    pub(crate) fn take(&mut self, now: Instant) -> Result<(), Instant> {
+        self.refill(now);
+        if now < self.counted {
+            return Err(self.counted);
+        }
+        if self.tokens < WHOLE {
+            // A microsecond more than computed, so that rounding down does not make the caller spin.
+            let rest = Duration::from_secs_f64((1.0 - self.tokens) / self.per_second);
+            return Err(now + rest + Duration::from_micros(1));
+        }
+        self.spend(now);
+        Ok(())
+    }
+
+    /// Spends a token whether there is one or not: a call of the user's own. The debt is at most a burst, for
+    /// what is refused costs nothing.
+    pub(crate) fn spend(&mut self, now: Instant) {
+        self.refill(now);
+        self.tokens = (self.tokens - 1.0).max(-self.burst);
+        self.unanswered += 1;
+    }
+
+    /// A request got no answer, or nobody waits for it any longer.
+    pub(crate) fn abandoned(&mut self) {
+        self.unanswered = self.unanswered.saturating_sub(1);
+    }
+
+    /// A request was answered, with these headers.
+    pub(crate) fn answered(&mut self, now: Instant, told: RateLimit) {
+        self.abandoned();
+        self.refill(now);
+        if let Some(limit) = told.limit {
+            self.per_second = limit.max(1) as f64 / 60.0;
+        }
+        let Some(remaining) = told.remaining else { return };
+        let remaining = remaining as f64;
+        let whole = remaining + told.reset.unwrap_or(0) as f64 * self.per_second;
+        self.burst = whole.clamp(1.0, (self.per_second * 60.0).max(1.0));
+        if now >= self.counted {
+            self.tokens = (remaining - f64::from(self.unanswered)).max(-self.burst);
+        }
+    }
+
+    /// A request was refused because the limit is reached. At `retry_after` there is one token.
+    pub(crate) fn refused(&mut self, now: Instant, retry_after: Option<Duration>) {
+        self.refill(now);
+        let opens = now + retry_after.unwrap_or(CLOSED_DEFAULT).min(CLOSED_MAX);
+        self.counted = self.counted.max(opens);
+        self.tokens = 1.0;
+    }
+
+    fn refill(&mut self, now: Instant) {
+        if now > self.counted {
+            let gained = (now - self.counted).as_secs_f64() * self.per_second;
+            self.tokens = (self.tokens + gained).min(self.burst);
+            self.counted = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seconds(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    fn taken_at(budget: &mut Budget, now: Instant) -> u32 {
+        let mut taken = 0;
+        while budget.take(now).is_ok() {
+            taken += 1;
+        }
+        taken
+    }
+
+    #[test]
+    fn without_headers_it_is_a_default_key() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        assert_eq!(taken_at(&mut budget, start), 10);
+        let next = budget.take(start).unwrap_err();
+        assert!(next - start <= seconds(0.500_01) && next - start >= seconds(0.5));
+        assert_eq!(taken_at(&mut budget, start + seconds(3.0)), 6);
+        assert_eq!(taken_at(&mut budget, start + seconds(600.0)), 10);
+    }
+
+    #[test]
+    fn the_servers_count_wins_less_what_it_has_not_seen() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        for _ in 0..4 {
+            budget.take(start).unwrap();
+        }
+        budget.answered(start, RateLimit { limit: Some(60), remaining: Some(29), reset: Some(1) });
+        assert_eq!(taken_at(&mut budget, start), 26); // 29 less the three on the way
+        assert_eq!(taken_at(&mut budget, start + seconds(5.0)), 5); // 60 a minute from now on
+    }
+
+    #[test]
+    fn a_key_without_a_limit_is_not_held_back() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        budget.spend(start);
+        let all = u64::from(u32::MAX);
+        budget.answered(start, RateLimit { limit: Some(all), remaining: Some(all), reset: Some(0) });
+        assert!((0..100_000).all(|_| budget.take(start).is_ok()));
+    }
+
+    #[test]
+    fn a_429_closes_it_until_retry_after() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        budget.spend(start);
+        budget.answered(start, RateLimit { limit: Some(120), remaining: Some(0), reset: Some(15) });
+        budget.refused(start, Some(seconds(7.0)));
+        assert_eq!(budget.take(start + seconds(6.9)), Err(start + seconds(7.0)));
+        assert_eq!(taken_at(&mut budget, start + seconds(7.0)), 1);
+        assert_eq!(taken_at(&mut budget, start + seconds(9.0)), 4);
+        // A late answer from before does not open it again.
+        budget.refused(start + seconds(10.0), Some(seconds(5.0)));
+        budget
+            .answered(start + seconds(11.0), RateLimit { limit: Some(120), remaining: Some(9), reset: None });
+        assert!(budget.take(start + seconds(12.0)).is_err());
+        // Nor does a slip close it for ever.
+        budget.refused(start + seconds(20.0), Some(seconds(1e6)));
+        assert!(budget.take(start + seconds(80.0)).is_ok());
+    }
+
+    #[test]
+    fn calls_of_the_user_are_counted_and_their_debt_is_bounded() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        for _ in 0..1_000 {
+            budget.spend(start);
+        }
+        assert!(budget.take(start + seconds(5.0)).is_err());
+        assert!(budget.take(start + seconds(5.6)).is_ok());
+    }
+
+    proptest! {
+        /// Whatever is taken and told, in any window no more is taken than a burst and what flowed in.
+        #[test]
+        fn never_more_than_the_burst_and_the_rate(steps in prop::collection::vec((0u64..3_000, any::<bool>()), 1..300)) {
+            let start = Instant::now();
+            let mut budget = Budget::new(start);
+            let (mut now, mut taken) = (start, Vec::new());
+            for (millis, gets_answer) in steps {
+                now += Duration::from_millis(millis);
+                while budget.take(now).is_ok() {
+                    taken.push(now);
+                    if gets_answer { budget.answered(now, RateLimit::default()) } else { budget.abandoned() }
+                }
+            }
+            for (first, from) in taken.iter().enumerate() {
+                for (last, to) in taken.iter().enumerate().skip(first) {
+                    let allowed = BURST_DEFAULT + (*to - *from).as_secs_f64() * LIMIT_DEFAULT / 60.0 + 1e-6;
+                    prop_assert!(((last - first + 1) as f64) <= allowed);
+                }
+            }
+        }
+    }
+}

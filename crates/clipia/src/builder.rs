@@ -1,0 +1,223 @@
+//! How a client is set up.
+
+use crate::base_url;
+use crate::client::{Clipia, Inner};
+use crate::error::Error;
+use crate::key::Key;
+use crate::spending::{Spending, now};
+use crate::wait::Scheduler;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use url::Url;
+
+/// Where Clipia itself answers.
+const BASE_URL: &str = "https://api.clipia.ai";
+
+/// One HTTP call, from connecting to the last byte of the answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Making a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often one call is repeated. With full jitter that is eight seconds on average, enough for a restart.
+const MAX_RETRIES: u32 = 5;
+
+/// Sets up a [`Clipia`]; made by [`Clipia::builder`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let clipia = clipia::Clipia::builder()
+///     .key("clipia_test_0123456789abk3Qz")
+///     .base_url("http://127.0.0.1:8080")
+///     .timeout(Duration::from_secs(10))
+///     .build()?;
+/// assert_eq!(format!("{clipia:?}"), r#"Clipia { base_url: "http://127.0.0.1:8080/", key: clipia_test_…k3Qz }"#);
+/// # Ok::<(), clipia::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "call `.build()` to get a client"]
+pub struct Builder {
+    key: String,
+    base_url: String,
+    timeout: Duration,
+    connect_timeout: Duration,
+    user_agent: String,
+    max_retries: u32,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            key: String::new(),
+            base_url: BASE_URL.to_owned(),
+            timeout: TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
+            user_agent: concat!("clipia-rust/", env!("CARGO_PKG_VERSION")).to_owned(),
+            max_retries: MAX_RETRIES,
+        }
+    }
+
+    /// The API key, `clipia_live_…` or `clipia_test_…`. Required.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = key.into();
+        self
+    }
+
+    /// Where the API answers; `https://api.clipia.ai` unless set. Must be https, or http to exactly
+    /// `localhost`, `127.0.0.1` or `[::1]`.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// How long one HTTP call may take, from connecting to the last byte of the answer; 30 s unless set. It
+    /// bounds neither a wait nor a download.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long making a connection may take; 10 s unless set.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// What the client calls itself; `clipia-rust/` and its version unless set.
+    pub fn user_agent(mut self, name: impl Into<String>) -> Self {
+        self.user_agent = name.into();
+        self
+    }
+
+    /// How often one call or one file of a download is repeated after a failure that may pass; 5 unless set. A
+    /// wait is not bounded by it.
+    pub fn max_retries(mut self, count: u32) -> Self {
+        self.max_retries = count;
+        self
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    /// [`Error::KeyMissing`], [`Error::KeyMalformed`], [`Error::BaseUrl`], [`Error::Input`] for a user agent that
+    /// no header can hold, and [`Error::Setup`] where https cannot be set up.
+    pub fn build(self) -> Result<Clipia, Error> {
+        let key = Key::new(&self.key)?;
+        let base_url = base_url::parse(&self.base_url)?;
+        let user_agent = HeaderValue::try_from(self.user_agent)
+            .map_err(|_| Error::Input { message: "the user agent cannot be sent in a header".to_owned() })?;
+        let http = Http {
+            timeout: self.timeout,
+            connect_timeout: self.connect_timeout,
+            user_agent,
+            plain: base_url::is_plain(&base_url),
+        };
+        let api = http.api(&key)?;
+        Ok(Clipia(Arc::new(Inner {
+            api: clipia_api::Client::new_with_client(base_url.as_str().trim_end_matches('/'), api),
+            base_url,
+            key: key.masked(),
+            http,
+            media: OnceLock::new(),
+            max_retries: self.max_retries,
+            spending: Spending::new(now()),
+            scheduler: Scheduler::default(),
+        })))
+    }
+
+    /// Begins with `CLIPIA_KEY` and, if set, `CLIPIA_BASE_URL`.
+    pub fn from_env() -> Self {
+        let read = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let builder = Self::new().key(read("CLIPIA_KEY").unwrap_or_default());
+        match read("CLIPIA_BASE_URL") {
+            Some(url) => builder.base_url(url),
+            None => builder,
+        }
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let base_url = base_url::parse(&self.base_url);
+        f.debug_struct("Builder")
+            .field("base_url", &base_url.as_ref().map(Url::as_str).ok())
+            .field("key", &Key::new(&self.key).ok())
+            .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("user_agent", &self.user_agent)
+            .field("max_retries", &self.max_retries)
+            .finish()
+    }
+}
+
+/// What the HTTP clients of a [`Clipia`] have in common.
+#[derive(Debug)]
+pub(crate) struct Http {
+    timeout: Duration,
+    connect_timeout: Duration,
+    user_agent: HeaderValue,
+    /// The API is on this machine, by plain http.
+    plain: bool,
+}
+
+impl Http {
+    /// For the API: sends the key with everything, and therefore follows no redirect.
+    fn api(&self, key: &Key) -> Result<reqwest::Client, Error> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, key.header()?);
+        let client = self
+            .common()
+            .default_headers(headers)
+            .timeout(self.timeout)
+            .redirect(reqwest::redirect::Policy::none());
+        // Plain http to this machine needs no root certificates, which a container may not have.
+        let client = if self.plain { client.tls_backend_preconfigured(without_roots()?) } else { client };
+        client.build().map_err(setup)
+    }
+
+    /// For media: knows no key, and has no bound on the whole of a download, only on each silence in it.
+    pub(crate) fn media(&self) -> Result<reqwest::Client, Error> {
+        // No `Referer` on redirects: the URL of a file may hold a signature.
+        let client = || self.common().read_timeout(self.timeout).referer(false);
+        match client().build() {
+            Err(_) if self.plain => {
+                client().tls_backend_preconfigured(without_roots()?).build().map_err(setup)
+            }
+            built => built.map_err(setup),
+        }
+    }
+
+    fn common(&self) -> reqwest::ClientBuilder {
+        install_ring();
+        let client = reqwest::Client::builder()
+            .user_agent(self.user_agent.clone())
+            .connect_timeout(self.connect_timeout);
+        // What is said to this machine in clear must not go through a proxy elsewhere.
+        if self.plain { client.no_proxy() } else { client }
+    }
+}
+
+/// Gives rustls ring as its cryptography, unless the program has chosen already.
+fn install_ring() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Fails only if another thread was first, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+/// TLS that trusts nobody.
+fn without_roots() -> Result<rustls::ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|source| Error::Setup { source: Box::new(source) })?
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth())
+}
+
+fn setup(source: reqwest::Error) -> Error {
+    Error::Setup { source: Box::new(source.without_url()) }
+}

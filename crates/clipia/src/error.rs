@@ -1,0 +1,382 @@
+//! Everything that can go wrong, a variant per cause.
+
+use crate::outcome::{Canceled, Failed};
+use crate::retry;
+use clipia_api::error_code::ErrorCode;
+use clipia_api::types::{ErrorEnvelope, RequestId};
+use clipia_api::{Progress, Status};
+use std::error::Error as StdError;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A cause from below this crate, kept for its message.
+pub(crate) type Source = Box<dyn StdError + Send + Sync>;
+
+/// Why a call, a wait or a download did not do what was asked.
+///
+/// The first group is found before anything is sent, the second is what the API answered (all of them carry an
+/// [`ApiError`], see [`Error::api`]), the third happens on the way, the fourth is about one generation.
+/// Nothing here ever contains the API key or an input.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No API key was given.
+    #[error("no API key: set `CLIPIA_KEY`, or pass one with `Clipia::builder().key(…)`")]
+    KeyMissing,
+    /// The API key cannot be one.
+    #[error("malformed API key: {reason}")]
+    KeyMalformed {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The base URL is not one that a key may be sent to.
+    #[error("cannot use the base URL `{url}`: {reason}")]
+    BaseUrl {
+        /// The URL, without user, password and query; `…` where it is none.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// What was passed cannot be sent: an input that is no JSON object, an impossible model slug or header value.
+    #[error("{message}")]
+    Input {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The HTTP client could not be made, for instance because the system has no root certificates.
+    #[error("cannot set up HTTPS: {source}")]
+    Setup {
+        /// Why not.
+        source: Source,
+    },
+
+    /// 400 `invalid_request`: the call is not of the API's form.
+    #[error("{0}")]
+    InvalidRequest(Box<ApiError>),
+    /// 400 `webhook_url_invalid`: the webhook address is not one that may be called.
+    #[error("{0}")]
+    WebhookUrlInvalid(Box<ApiError>),
+    /// 401 `invalid_api_key`: the key is not in force.
+    #[error("{0}")]
+    InvalidApiKey(Box<ApiError>),
+    /// 402 `insufficient_credits`: the generation costs more than the account has.
+    #[error("{0}")]
+    InsufficientCredits(Box<ApiError>),
+    /// 402 `subscription_required`: the model needs a subscription.
+    #[error("{0}")]
+    SubscriptionRequired(Box<ApiError>),
+    /// 403 `insufficient_scope`: the key may not do this.
+    #[error("{0}")]
+    InsufficientScope(Box<ApiError>),
+    /// 404 `not_found`: no such request, or none of this account's.
+    #[error("{0}")]
+    NotFound(Box<ApiError>),
+    /// 404 `model_not_found`: no such model.
+    #[error("{0}")]
+    ModelNotFound(Box<ApiError>),
+    /// 409 `idempotency_key_reuse`: the idempotency key was used with other parameters.
+    #[error("{0}")]
+    IdempotencyKeyReuse(Box<ApiError>),
+    /// 409 `request_in_progress`: the first submit of this idempotency key is still being processed.
+    #[error("{0}")]
+    RequestInProgress(Box<ApiError>),
+    /// 422 or 400 `model_input_invalid`: the model does not take this input.
+    #[error("{0}")]
+    ModelInputInvalid(Box<ApiError>),
+    /// 429 `rate_limit_exceeded`: too many requests in this minute.
+    #[error("{0}")]
+    RateLimitExceeded(Box<ApiError>),
+    /// 429 `concurrency_limit_exceeded`: too many generations in flight.
+    #[error("{0}")]
+    ConcurrencyLimitExceeded(Box<ApiError>),
+    /// 500 `internal_error`: the server failed.
+    #[error("{0}")]
+    InternalError(Box<ApiError>),
+    /// 503 `service_unavailable`: the server cannot answer now.
+    #[error("{0}")]
+    ServiceUnavailable(Box<ApiError>),
+    /// Any other refusal or failure: a code of a newer API, or an error page of something in between.
+    #[error("{0}")]
+    Api(Box<ApiError>),
+
+    /// The server could not be reached, or the connection broke before the whole answer was there.
+    #[error("no connection to the server{}: {}", tries(*attempts), deepest(source.as_ref()))]
+    Connection {
+        /// Of the request asked about, if it was one.
+        request_id: Option<RequestId>,
+        /// How many times the call was tried.
+        attempts: u32,
+        /// What broke.
+        source: Source,
+    },
+    /// One HTTP call took longer than the client's timeout.
+    #[error("the server did not answer in time{}", tries(*attempts))]
+    Timeout {
+        /// Of the request asked about, if it was one.
+        request_id: Option<RequestId>,
+        /// How many times the call was tried.
+        attempts: u32,
+    },
+    /// The answer is not what the API documents.
+    #[error("cannot read the answer: {reason}")]
+    Decode {
+        /// Of the request asked about, if it was one.
+        request_id: Option<RequestId>,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// The wait's own deadline passed. The generation goes on: resume with its id.
+    #[error("gave up waiting for {request_id} after {} s; {}: resume with \
+             client.generation(\"{request_id}\").wait()", seconds(*waited), standing(.status, .progress))]
+    Deadline {
+        /// Of the generation.
+        request_id: RequestId,
+        /// How long the wait lasted.
+        waited: Duration,
+        /// Its last known status, if any was learned.
+        status: Option<Status>,
+        /// Its last known progress.
+        progress: Option<Progress>,
+        /// What went wrong when it was last asked for, if anything did.
+        source: Option<Box<Self>>,
+    },
+    /// The generation failed and its credits were returned. Only where success was asked for, as
+    /// [`Outcome::completed`](crate::Outcome::completed) does.
+    #[error("generation {} failed: {} ({})", .0.id(), .0.message(), .0.code())]
+    Failed(Box<Failed>),
+    /// The generation was canceled and its credits were returned. Only where success was asked for.
+    #[error("generation {} was canceled", .0.id())]
+    Canceled(Box<Canceled>),
+    /// The generation has not ended, but what was asked for needs its end.
+    #[error("generation {request_id} has not ended: {}", standing(&Some(status.clone()), .progress))]
+    StillRunning {
+        /// Of the generation.
+        request_id: RequestId,
+        /// Its status.
+        status: Status,
+        /// Its progress.
+        progress: Option<Progress>,
+    },
+    /// A file of a result could not be fetched.
+    #[error("cannot download {url}: {reason}")]
+    Download {
+        /// Of the generation.
+        request_id: RequestId,
+        /// Of the file, without its query (which may hold a signature).
+        url: String,
+        /// What went wrong.
+        reason: String,
+        /// Whether fetching it again may help.
+        transient: bool,
+    },
+    /// A file of a result could not be written.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Io {
+        /// Of the generation.
+        request_id: RequestId,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether doing the same again later may succeed. The client has then already retried it as often as
+    /// [`Builder::max_retries`](crate::Builder::max_retries) allows.
+    pub fn is_retryable(&self) -> bool {
+        retry::is_retryable(self)
+    }
+
+    /// How long the server asked to wait before the next try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.api()?.retry_after()
+    }
+
+    /// The generation that this is about. A refused submit has none.
+    pub fn request_id(&self) -> Option<RequestId> {
+        match self {
+            Self::Connection { request_id, .. }
+            | Self::Timeout { request_id, .. }
+            | Self::Decode { request_id, .. } => *request_id,
+            Self::Deadline { request_id, .. }
+            | Self::StillRunning { request_id, .. }
+            | Self::Download { request_id, .. }
+            | Self::Io { request_id, .. } => Some(*request_id),
+            Self::Failed(failed) => Some(failed.id()),
+            Self::Canceled(canceled) => Some(canceled.id()),
+            other => other.api()?.request_id(),
+        }
+    }
+
+    /// The code of the cause as the wire spells it: of the error envelope, or of a failed generation.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Failed(failed) => Some(failed.code()),
+            other => Some(other.api()?.code()),
+        }
+    }
+
+    /// The HTTP status of the answer, if there was one.
+    pub fn http_status(&self) -> Option<u16> {
+        Some(self.api()?.http_status())
+    }
+
+    /// What the API answered, if this is an answer of the API.
+    pub fn api(&self) -> Option<&ApiError> {
+        match self {
+            Self::InvalidRequest(api)
+            | Self::WebhookUrlInvalid(api)
+            | Self::InvalidApiKey(api)
+            | Self::InsufficientCredits(api)
+            | Self::SubscriptionRequired(api)
+            | Self::InsufficientScope(api)
+            | Self::NotFound(api)
+            | Self::ModelNotFound(api)
+            | Self::IdempotencyKeyReuse(api)
+            | Self::RequestInProgress(api)
+            | Self::ModelInputInvalid(api)
+            | Self::RateLimitExceeded(api)
+            | Self::ConcurrencyLimitExceeded(api)
+            | Self::InternalError(api)
+            | Self::ServiceUnavailable(api)
+            | Self::Api(api) => Some(api),
+            _ => None,
+        }
+    }
+
+    /// The error of an answer, by its code.
+    pub(crate) fn from_api(api: ApiError) -> Self {
+        let code = ErrorCode::from_code(api.code());
+        let api = Box::new(api);
+        match code {
+            Some(ErrorCode::InvalidRequest) => Self::InvalidRequest(api),
+            Some(ErrorCode::WebhookUrlInvalid) => Self::WebhookUrlInvalid(api),
+            Some(ErrorCode::InvalidApiKey) => Self::InvalidApiKey(api),
+            Some(ErrorCode::InsufficientCredits) => Self::InsufficientCredits(api),
+            Some(ErrorCode::SubscriptionRequired) => Self::SubscriptionRequired(api),
+            Some(ErrorCode::InsufficientScope) => Self::InsufficientScope(api),
+            Some(ErrorCode::NotFound) => Self::NotFound(api),
+            Some(ErrorCode::ModelNotFound) => Self::ModelNotFound(api),
+            Some(ErrorCode::IdempotencyKeyReuse) => Self::IdempotencyKeyReuse(api),
+            Some(ErrorCode::RequestInProgress) => Self::RequestInProgress(api),
+            Some(ErrorCode::ModelInputInvalid) => Self::ModelInputInvalid(api),
+            Some(ErrorCode::RateLimitExceeded) => Self::RateLimitExceeded(api),
+            Some(ErrorCode::ConcurrencyLimitExceeded) => Self::ConcurrencyLimitExceeded(api),
+            Some(ErrorCode::InternalError) => Self::InternalError(api),
+            Some(ErrorCode::ServiceUnavailable) => Self::ServiceUnavailable(api),
+            _ => Self::Api(api),
+        }
+    }
+
+    /// The same, told how many times the call was tried.
+    pub(crate) fn after(mut self, tried: u32) -> Self {
+        match &mut self {
+            Self::Connection { attempts, .. } | Self::Timeout { attempts, .. } => *attempts = tried,
+            Self::InternalError(api)
+            | Self::ServiceUnavailable(api)
+            | Self::RateLimitExceeded(api)
+            | Self::ConcurrencyLimitExceeded(api)
+            | Self::RequestInProgress(api)
+            | Self::Api(api) => api.attempts = tried,
+            _ => {}
+        }
+        self
+    }
+}
+
+/// An error as the API answered it: the HTTP status, the envelope, and what the headers said.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    pub(crate) http_status: u16,
+    pub(crate) envelope: ErrorEnvelope,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) request_id: Option<RequestId>,
+    pub(crate) attempts: u32,
+}
+
+impl ApiError {
+    /// The HTTP status of the answer.
+    pub fn http_status(&self) -> u16 {
+        self.http_status
+    }
+
+    /// The cause, a word for programs; `http_502` and the like where the answer was not the API's own.
+    pub fn code(&self) -> &str {
+        &self.envelope.error.code
+    }
+
+    /// The sentence for people.
+    pub fn message(&self) -> &str {
+        &self.envelope.error.message
+    }
+
+    /// The value of `type`: the family of causes, such as `rate_limit_error`.
+    pub fn family(&self) -> &str {
+        &self.envelope.error.type_
+    }
+
+    /// The whole error body, fields that this version does not know included.
+    pub fn envelope(&self) -> &ErrorEnvelope {
+        &self.envelope
+    }
+
+    /// How long the server asked to wait before the next try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The generation that was asked about, if it was one.
+    pub fn request_id(&self) -> Option<RequestId> {
+        self.request_id
+    }
+
+    /// How many times the call was tried.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Whether the API itself said this, and not something between it and the client.
+    pub(crate) fn is_genuine(&self) -> bool {
+        !self.code().starts_with("http_")
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.message())?;
+        if let Some(pause) = self.retry_after {
+            write!(f, "; try again in {} s", pause.as_secs_f64().ceil())?;
+        }
+        write!(f, " ({} {}{})", self.http_status, self.code(), tries(self.attempts))
+    }
+}
+
+/// Whole seconds where they are many, else with a decimal.
+fn seconds(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds >= 10.0 { format!("{seconds:.0}") } else { format!("{seconds:.1}") }
+}
+
+/// The message of the first cause: `Connection refused` says more than `error sending request`.
+pub(crate) fn deepest(error: &(dyn StdError + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn tries(attempts: u32) -> String {
+    if attempts > 1 { format!(", tried {attempts} times") } else { String::new() }
+}
+
+fn standing(status: &Option<Status>, progress: &Option<Progress>) -> String {
+    match (status, progress) {
+        (None, _) => "nothing is known of it yet".to_owned(),
+        (Some(status), None) => format!("it is still {status}"),
+        (Some(status), Some(progress)) => format!("it is still {status} ({progress})"),
+    }
+}

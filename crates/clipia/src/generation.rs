@@ -1,0 +1,182 @@
+//! The handle on one generation.
+
+use crate::client::Clipia;
+use crate::error::Error;
+use crate::outcome::Outcome;
+use crate::wait::{Ending, Event, Goal, Hint, Update, Watch};
+use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
+use futures_util::Stream;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// What is called with every change.
+pub(crate) type OnUpdate = Box<dyn FnMut(&Update) + Send>;
+
+/// A handle on one generation: cheap to clone, and made anew from the id alone with [`Clipia::generation`].
+#[derive(Clone)]
+pub struct Generation {
+    clipia: Clipia,
+    id: RequestId,
+    hint: Hint,
+}
+
+impl Generation {
+    pub(crate) fn new(clipia: Clipia, id: RequestId, hint: Hint) -> Self {
+        Self { clipia, id, hint }
+    }
+
+    /// Its id. Keep it: with it any process can go on from here.
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// Where it stands now.
+    ///
+    /// # Errors
+    /// As [`Clipia::status`].
+    pub async fn status(&self) -> Result<StatusResponse, Error> {
+        self.clipia.status(self.id).await
+    }
+
+    /// What came out of it; while it runs only its lifecycle fields, so look at `status` first.
+    ///
+    /// # Errors
+    /// As [`Clipia::result`].
+    pub async fn result(&self) -> Result<ResultResponse, Error> {
+        self.clipia.result(self.id).await
+    }
+
+    /// Waits for its end: `.await` begins.
+    ///
+    /// # Errors
+    /// What fails for the moment (the network, 429, 5xx) never ends a wait. What does: its own
+    /// [deadline](Wait::timeout), a refusal ([`Error::InvalidApiKey`], [`Error::InsufficientScope`],
+    /// [`Error::NotFound`]), and answers that for a minute on end are not the API's.
+    pub fn wait(&self) -> Wait {
+        Wait { watch: Watch::new(self.clipia.clone(), self.id, self.hint, Goal::Outcome), on_update: None }
+    }
+
+    /// Follows it: a stream of its changes, the last one terminal.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait): an error is the last item, and what passes is none.
+    pub fn updates(&self) -> Updates {
+        Updates { watch: Watch::new(self.clipia.clone(), self.id, self.hint, Goal::Updates), ended: false }
+    }
+
+    /// Saves every file of its result in `dir`, as [`Completed::download`](crate::Completed::download). Waits for
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Error::StillRunning`] where it has not ended, [`Error::Failed`] and [`Error::Canceled`] where it made
+    /// nothing, and those of the download.
+    pub async fn download(&self, dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
+        let outcome = Outcome::of(&self.clipia, self.result().await?).map_err(|running| {
+            Error::StillRunning { request_id: self.id, status: running.status, progress: running.progress }
+        })?;
+        outcome.completed()?.download(dir).await
+    }
+}
+
+impl fmt::Debug for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Generation").field(&format_args!("{}", self.id)).finish()
+    }
+}
+
+/// The wait for the end of one generation. Dropping it ends it; the generation goes on. Made by
+/// [`Generation::wait`].
+#[must_use = "nothing is asked until it is awaited"]
+pub struct Wait {
+    watch: Watch,
+    on_update: Option<OnUpdate>,
+}
+
+impl Wait {
+    /// Ends the wait with [`Error::Deadline`], which names the id, this long after it was first awaited. Without
+    /// it the wait lasts as long as the generation.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.watch = self.watch.timeout(timeout);
+        self
+    }
+
+    /// Called with every change of position, progress or status, in order, the last one terminal. Watching costs
+    /// more requests than waiting.
+    pub fn on_update(mut self, callback: impl FnMut(&Update) + Send + 'static) -> Self {
+        self.watch = self.watch.watched();
+        self.on_update = Some(Box::new(callback));
+        self
+    }
+}
+
+impl Future for Wait {
+    type Output = Result<Outcome, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        loop {
+            match std::task::ready!(this.watch.poll(context)) {
+                Event::Update(update) => {
+                    if let Some(callback) = &mut this.on_update {
+                        callback(&update);
+                    }
+                }
+                Event::Ended(Ending::Outcome(outcome)) => return Poll::Ready(Ok(*outcome)),
+                Event::Ended(Ending::Error(error)) => return Poll::Ready(Err(*error)),
+                // A wait asks on until there is an outcome.
+                Event::Ended(Ending::Watched) => unreachable!("a wait ended without an outcome"),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Wait").field(&format_args!("{}", self.watch.request_id())).finish()
+    }
+}
+
+/// The changes of one generation, in order. Made by [`Generation::updates`].
+///
+/// One who reads slowly gets the latest, not every one in between.
+#[must_use = "nothing is asked until it is read"]
+pub struct Updates {
+    watch: Watch,
+    ended: bool,
+}
+
+impl Updates {
+    /// The next change, or `None` after the terminal one. The same as `StreamExt::next`, without the import.
+    pub async fn next(&mut self) -> Option<Result<Update, Error>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+}
+
+impl Stream for Updates {
+    type Item = Result<Update, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let ending = match std::task::ready!(self.watch.poll(context)) {
+            Event::Update(update) => return Poll::Ready(Some(Ok(update))),
+            Event::Ended(ending) => ending,
+        };
+        self.ended = true;
+        match ending {
+            Ending::Error(error) => Poll::Ready(Some(Err(*error))),
+            Ending::Watched | Ending::Outcome(_) => Poll::Ready(None),
+        }
+    }
+}
+
+impl fmt::Debug for Updates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Updates").field(&format_args!("{}", self.watch.request_id())).finish()
+    }
+}

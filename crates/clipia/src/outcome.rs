@@ -1,0 +1,163 @@
+//! How a generation ended, with a type for each end, so that nobody reads an empty output as success.
+
+use crate::client::Clipia;
+use crate::download;
+use crate::error::Error;
+use clipia_api::types::{Output, RequestId, ResultResponse};
+use clipia_api::{Credits, Status};
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+/// The end of a generation.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It made something.
+    Completed(Completed),
+    /// It made nothing; its credits were returned.
+    Failed(Failed),
+    /// It was ended outside the API; its credits were returned.
+    Canceled(Canceled),
+}
+
+impl Outcome {
+    /// The end that a result tells of, or the result itself where it tells of none.
+    pub(crate) fn of(clipia: &Clipia, response: ResultResponse) -> Result<Self, Box<ResultResponse>> {
+        match response.status {
+            Status::Completed => Ok(Self::Completed(Completed { clipia: clipia.clone(), response })),
+            Status::Failed => Ok(Self::Failed(Failed { response })),
+            Status::Canceled => Ok(Self::Canceled(Canceled { response })),
+            _ => Err(Box::new(response)),
+        }
+    }
+
+    /// What it made, where only that will do.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] and [`Error::Canceled`].
+    pub fn completed(self) -> Result<Completed, Error> {
+        match self {
+            Self::Completed(completed) => Ok(completed),
+            Self::Failed(failed) => Err(Error::Failed(Box::new(failed))),
+            Self::Canceled(canceled) => Err(Error::Canceled(Box::new(canceled))),
+        }
+    }
+
+    /// The answer as the API gave it.
+    pub fn response(&self) -> &ResultResponse {
+        match self {
+            Self::Completed(completed) => &completed.response,
+            Self::Failed(failed) => &failed.response,
+            Self::Canceled(canceled) => &canceled.response,
+        }
+    }
+
+    /// The id of the generation.
+    pub fn request_id(&self) -> RequestId {
+        self.response().request_id
+    }
+}
+
+/// A generation that made something.
+#[derive(Clone, Debug)]
+pub struct Completed {
+    clipia: Clipia,
+    response: ResultResponse,
+}
+
+impl Completed {
+    /// The id of the generation.
+    pub fn id(&self) -> RequestId {
+        self.response.request_id
+    }
+
+    /// The slug of the model.
+    pub fn model(&self) -> Option<&str> {
+        self.response.model.as_deref()
+    }
+
+    /// What it made.
+    pub fn output(&self) -> &Output {
+        static NOTHING: LazyLock<Output> = LazyLock::new(Output::default);
+        self.response.output.as_ref().unwrap_or(&NOTHING)
+    }
+
+    /// Credits charged.
+    pub fn cost(&self) -> Credits {
+        self.response.cost.unwrap_or_default()
+    }
+
+    /// When it was accepted.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        self.response.created_at
+    }
+
+    /// When it ended.
+    pub fn completed_at(&self) -> Option<Timestamp> {
+        self.response.completed_at
+    }
+
+    /// The answer as the API gave it.
+    pub fn response(&self) -> &ResultResponse {
+        &self.response
+    }
+
+    /// Saves every file of the output in `dir`, which is made if need be, and returns their paths in the
+    /// output's order.
+    ///
+    /// Files are fetched in full quality where there is one, a few at a time, and are there whole or not at all.
+    /// Their names are made of the id, the kind, a number and the type: `0198c2…-image-1.png`.
+    ///
+    /// # Errors
+    /// [`Error::Download`] and [`Error::Io`]. Files already saved stay.
+    pub async fn download(&self, dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
+        download::save(&self.clipia.0, self.id(), self.output(), dir.as_ref()).await
+    }
+}
+
+/// A generation that made nothing. Its credits were returned.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    response: ResultResponse,
+}
+
+impl Failed {
+    /// The id of the generation.
+    pub fn id(&self) -> RequestId {
+        self.response.request_id
+    }
+
+    /// Why, a word for programs.
+    pub fn code(&self) -> &str {
+        self.response.error.as_ref().map_or("GENERATION_FAILED", |error| &error.code)
+    }
+
+    /// Why, a sentence for people.
+    pub fn message(&self) -> &str {
+        self.response.error.as_ref().map_or("the server gave no reason", |error| &error.message)
+    }
+
+    /// The answer as the API gave it.
+    pub fn response(&self) -> &ResultResponse {
+        &self.response
+    }
+}
+
+/// A generation that was ended outside the API, for instance in the dashboard. Its credits were returned.
+#[derive(Clone, Debug)]
+pub struct Canceled {
+    response: ResultResponse,
+}
+
+impl Canceled {
+    /// The id of the generation.
+    pub fn id(&self) -> RequestId {
+        self.response.request_id
+    }
+
+    /// The answer as the API gave it.
+    pub fn response(&self) -> &ResultResponse {
+        &self.response
+    }
+}

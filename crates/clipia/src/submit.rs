@@ -1,0 +1,202 @@
+//! Submitting a generation.
+
+use crate::client::{Clipia, check_slug};
+use crate::error::Error;
+use crate::generation::{Generation, OnUpdate, Wait};
+use crate::outcome::Outcome;
+use crate::request::Operation;
+use crate::wait::{Hint, Update};
+use clipia_api::Credits;
+use clipia_api::types::{InputWarning, SubmitRequest, SubmitResponse};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::ops::Deref;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+type Sending<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+
+/// A generation about to be submitted; `.await` sends it. Made by [`Clipia::submit`].
+#[must_use = "nothing is sent until it is awaited"]
+pub struct Submit {
+    clipia: Clipia,
+    model: String,
+    input: Result<Map<String, Value>, Error>,
+    webhook: Option<String>,
+    idempotency_key: Option<String>,
+}
+
+impl Submit {
+    pub(crate) fn new(clipia: Clipia, model: String, input: Result<Map<String, Value>, Error>) -> Self {
+        Self { clipia, model, input, webhook: None, idempotency_key: None }
+    }
+
+    /// Where the server posts the outcome: an https address that it can reach.
+    pub fn webhook(mut self, url: impl Into<String>) -> Self {
+        self.webhook = Some(url.into());
+        self
+    }
+
+    /// The idempotency key, any string; without it each submit makes one of its own. The same key with the same
+    /// parameters within 24 hours finds the same generation, and nothing is charged again.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    async fn send(self) -> Result<Submitted, Error> {
+        let body = SubmitRequest { input: self.input?, webhook_url: self.webhook };
+        let key = self.idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let (api, body, key, model) = (&self.clipia.0.api, &body, key.as_str(), check_slug(&self.model)?);
+        let response: SubmitResponse =
+            self.clipia.0.call(Operation::named("submit"), || api.submit(model, Some(key), body)).await?;
+        tracing::debug!(request_id = %response.request_id, model, cost = response.cost.get(), "submitted");
+        let hint = Hint::submitted(&response.status);
+        let generation = Generation::new(self.clipia.clone(), response.request_id, hint);
+        Ok(Submitted { generation, response })
+    }
+}
+
+impl IntoFuture for Submit {
+    type Output = Result<Submitted, Error>;
+    type IntoFuture = Sending<Submitted>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for Submit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submit").field("model", &self.model).finish_non_exhaustive()
+    }
+}
+
+/// An accepted generation: its handle, and what the API answered.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    generation: Generation,
+    response: SubmitResponse,
+}
+
+impl Submitted {
+    /// The whole answer.
+    pub fn response(&self) -> &SubmitResponse {
+        &self.response
+    }
+
+    /// Credits reserved; for a sandbox key, what a live key would have paid.
+    pub fn cost(&self) -> Credits {
+        self.response.cost
+    }
+
+    /// Keys of the input that the model will not apply. The generation runs all the same.
+    pub fn warnings(&self) -> &[InputWarning] {
+        &self.response.warnings
+    }
+
+    /// The handle alone.
+    pub fn into_generation(self) -> Generation {
+        self.generation
+    }
+}
+
+impl Deref for Submitted {
+    type Target = Generation;
+
+    fn deref(&self) -> &Generation {
+        &self.generation
+    }
+}
+
+/// A generation about to be submitted and waited for; `.await` does both. Made by [`Clipia::subscribe`].
+#[must_use = "nothing is sent until it is awaited"]
+pub struct Subscribe {
+    submit: Submit,
+    timeout: Option<Duration>,
+    on_update: Option<OnUpdate>,
+}
+
+impl Subscribe {
+    pub(crate) fn new(submit: Submit) -> Self {
+        Self { submit, timeout: None, on_update: None }
+    }
+
+    /// As [`Submit::webhook`].
+    pub fn webhook(mut self, url: impl Into<String>) -> Self {
+        self.submit = self.submit.webhook(url);
+        self
+    }
+
+    /// As [`Submit::idempotency_key`].
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.submit = self.submit.idempotency_key(key);
+        self
+    }
+
+    /// Ends the wait with [`Error::Deadline`], which names the id, this long after it was first awaited. The
+    /// submit itself is not cut short. Without it the wait lasts as long as the generation.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Called with every change of position, progress or status, in order, the last one terminal. Watching costs
+    /// more requests than waiting.
+    pub fn on_update(mut self, callback: impl FnMut(&Update) + Send + 'static) -> Self {
+        self.on_update = Some(Box::new(callback));
+        self
+    }
+
+    async fn run(self) -> Result<Outcome, Error> {
+        let begun = Instant::now();
+        let generation = self.submit.await?.into_generation();
+        let mut wait: Wait = generation.wait();
+        if let Some(timeout) = self.timeout {
+            wait = wait.timeout(timeout.saturating_sub(begun.elapsed()));
+        }
+        if let Some(callback) = self.on_update {
+            wait = wait.on_update(callback);
+        }
+        wait.await
+    }
+}
+
+impl IntoFuture for Subscribe {
+    type Output = Result<Outcome, Error>;
+    type IntoFuture = Sending<Outcome>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl fmt::Debug for Subscribe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscribe").field("model", &self.submit.model).finish_non_exhaustive()
+    }
+}
+
+/// An input as the wire has it.
+pub(crate) fn object(input: impl Serialize) -> Result<Map<String, Value>, Error> {
+    let message = match serde_json::to_value(input) {
+        Ok(Value::Object(object)) => return Ok(object),
+        Ok(other) => format!("the input must be a JSON object; got {}", kind(&other)),
+        Err(error) => format!("the input cannot be written as JSON: {error}"),
+    };
+    Err(Error::Input { message })
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

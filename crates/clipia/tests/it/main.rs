@@ -1,0 +1,10 @@
+//! The SDK against a peer on a real socket that does what it is told: answers, breaks, hangs and lies.
+
+#![allow(clippy::unwrap_used)] // clippy knows no tests outside `#[test]` functions
+
+mod calls;
+mod downloads;
+mod peer;
+mod runtimes;
+mod secrets;
+mod waits;

@@ -1,0 +1,189 @@
+//! The far side: an HTTP/1.1 server on a raw socket, so that it can also break the rules.
+
+use clipia::{Clipia, json};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+pub(crate) const KEY: &str = "clipia_live_0123456789abk3Qz";
+pub(crate) const ID: &str = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What the peer does with a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    /// Sends these bytes; `true` keeps the connection.
+    Bytes(Vec<u8>, bool),
+    /// Resets the connection without a word.
+    Reset,
+    /// Says nothing, for ever.
+    Hang,
+}
+
+/// JSON with this status.
+pub(crate) fn json_reply(status: u16, body: Value) -> Reply {
+    with_headers(status, &[], body)
+}
+
+/// JSON with this status and more headers.
+pub(crate) fn with_headers(status: u16, headers: &[(&str, &str)], body: Value) -> Reply {
+    let mut all = vec![("content-type", "application/json")];
+    all.extend_from_slice(headers);
+    body_reply(status, &all, body.to_string().as_bytes())
+}
+
+/// A body of any kind, with its true length.
+pub(crate) fn body_reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    let mut head = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    Reply::Bytes([head.as_bytes(), b"\r\n", body].concat(), true)
+}
+
+/// The same reply, cut after `bytes` bytes of its body.
+pub(crate) fn cut(reply: Reply, bytes: usize) -> Reply {
+    let Reply::Bytes(mut all, _) = reply else { panic!("nothing to cut") };
+    let head = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    all.truncate(head + bytes);
+    Reply::Bytes(all, false)
+}
+
+/// An error envelope.
+pub(crate) fn error_reply(status: u16, code: &str, headers: &[(&str, &str)]) -> Reply {
+    let error =
+        json!({ "error": { "type": "api_error", "code": code, "message": format!("because of {code}") } });
+    with_headers(status, headers, error)
+}
+
+/// The answer to a submit.
+pub(crate) fn submitted() -> Reply {
+    json_reply(
+        200,
+        json!({
+            "request_id": ID, "status": "IN_QUEUE", "queue_position": 0, "cost": 12,
+            "status_url": "x", "response_url": "y",
+            "warnings": [{ "code": "unknown_parameter", "parameter": "promt", "message": "not applied" }],
+        }),
+    )
+}
+
+/// Where a generation stands.
+pub(crate) fn state(status: &str, more: Value) -> Reply {
+    state_with(200, status, more)
+}
+
+/// Where a generation stands, with this HTTP status.
+pub(crate) fn state_with(http: u16, status: &str, more: Value) -> Reply {
+    let mut body = json!({ "request_id": ID, "status": status });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    // No limit, so that only the policy paces.
+    let limits =
+        [("ratelimit-limit", "4294967295"), ("ratelimit-remaining", "4294967295"), ("ratelimit-reset", "0")];
+    with_headers(http, &limits, body)
+}
+
+/// A running peer; dropped, it is gone.
+pub(crate) struct Peer {
+    pub(crate) url: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    _serving: JoinSet<()>,
+}
+
+impl Peer {
+    /// Answers the n-th request (from 0) with what `answer` says.
+    pub(crate) async fn new(answer: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (seen, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
+        let mut serving = JoinSet::new();
+        let log = Arc::clone(&seen);
+        serving.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
+                connections.spawn(async move {
+                    let _ = serve(stream, &log, &*answer).await;
+                });
+            }
+        });
+        Self { url, seen, _serving: serving }
+    }
+
+    /// Answers in this order, the last one again and again.
+    pub(crate) async fn script(replies: Vec<Reply>) -> Self {
+        Self::new(move |n, _| replies[n.min(replies.len() - 1)].clone()).await
+    }
+
+    /// What has come so far.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// A client that repeats a call twice at most.
+    pub(crate) fn client(&self) -> Clipia {
+        self.builder().max_retries(2).build().unwrap()
+    }
+
+    pub(crate) fn builder(&self) -> clipia::Builder {
+        Clipia::builder().key(KEY).base_url(&self.url)
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    log: &Mutex<Vec<Seen>>,
+    answer: &(impl Fn(usize, &Seen) -> Reply + Send + Sync),
+) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    while let Some(seen) = read(&mut stream).await? {
+        let number = {
+            let mut log = log.lock().unwrap();
+            log.push(seen.clone());
+            log.len() - 1
+        };
+        match answer(number, &seen) {
+            Reply::Bytes(bytes, keep) => {
+                stream.get_mut().write_all(&bytes).await?;
+                if !keep {
+                    return Ok(());
+                }
+            }
+            Reply::Reset => return stream.get_ref().set_zero_linger(),
+            Reply::Hang => std::future::pending().await,
+        }
+    }
+    Ok(())
+}
+
+async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Seen>> {
+    let mut line = String::new();
+    if stream.read_line(&mut line).await? == 0 {
+        return Ok(None);
+    }
+    let mut words = line.split_whitespace().map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let mut headers = HashMap::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    Ok(Some(Seen { method, path, headers, body }))
+}

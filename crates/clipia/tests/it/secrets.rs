@@ -1,0 +1,92 @@
+//! The key and the inputs show nowhere.
+
+use crate::peer::{ID, KEY, Peer, Reply, error_reply, state, submitted};
+use clipia::json;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
+use std::thread::ThreadId;
+use std::time::Duration;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Event, Metadata, Subscriber};
+
+const PROMPT: &str = "a fox that nobody must know of";
+
+/// Writes down everything that is traced on one thread; the other tests run on others.
+#[derive(Clone)]
+struct Everything(Arc<Mutex<String>>, ThreadId);
+
+struct Line<'a>(&'a mut String);
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        write!(self.0, " {field}={value:?}").unwrap();
+    }
+}
+
+impl Subscriber for Everything {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        std::thread::current().id() == self.1
+    }
+
+    /// Asked anew each time, for the answer depends on the thread.
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut text = self.0.lock().unwrap();
+        text.push_str(span.metadata().name());
+        span.record(&mut Line(&mut text));
+        text.push('\n');
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        values.record(&mut Line(&mut self.0.lock().unwrap()));
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = self.0.lock().unwrap();
+        event.record(&mut Line(&mut text));
+        text.push('\n');
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn neither_traces_nor_debug_nor_errors_tell_them() {
+    let everything = Everything(Arc::default(), std::thread::current().id());
+    tracing::subscriber::set_global_default(everything.clone()).unwrap();
+    let peer = Peer::script(vec![
+        Reply::Reset,
+        error_reply(503, "service_unavailable", &[]),
+        submitted(),
+        Reply::Reset,
+        state("IN_PROGRESS", json!({})),
+        error_reply(401, "invalid_api_key", &[]),
+    ])
+    .await;
+    let clipia = peer.builder().timeout(Duration::from_secs(5)).build().unwrap();
+    let mut said = String::new();
+    let submit = clipia.submit("m", json!({ "prompt": PROMPT }));
+    write!(said, "{clipia:?} {:?} {submit:?}", peer.builder()).unwrap();
+    let fox = submit.await.unwrap();
+    let wait = fox.wait();
+    write!(said, "{fox:?} {wait:?}").unwrap();
+    let error = wait.await.unwrap_err();
+    write!(said, "{error} {error:?}").unwrap();
+    let traced = everything.0.lock().unwrap().clone();
+
+    assert!(said.contains("clipia_live_…k3Qz"), "{said}");
+    for text in [&said, &traced] {
+        assert!(!text.contains(KEY) && !text.contains("0123456789ab"), "{text}");
+        assert!(!text.contains(PROMPT), "{text}");
+    }
+    assert!(traced.contains(ID), "ids are what traces are for: {traced}");
+    assert!(traced.contains("trying again"), "{traced}");
+}
