@@ -1,2 +1,48 @@
-//! clipia
-fn main() {}
+//! The program `clipia`: generate from the command line, run the queue, see it all in a demo.
+//!
+//! Data go to stdout as JSON, everything else to stderr. One command, one file, in `command/`.
+
+mod arguments;
+mod command;
+mod exit;
+mod output;
+mod progress;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return arguments::refuse(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::report(&error.into()),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error),
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let connection = arguments.connection;
+    match arguments.command {
+        Command::Demo(options) => command::demo::run(options).await,
+        Command::Serve(options) => command::serve::run(options).await,
+        Command::Generate(options) => command::generate::run(connection.client()?, options).await,
+        Command::Status { id } => output::json(&connection.client()?.status(id).await?),
+        Command::Result { id } => output::json(&connection.client()?.result(id).await?),
+        Command::Estimate(what) => {
+            let input = what.input()?;
+            output::json(&connection.client()?.estimate(&what.model, input).await?)
+        }
+        Command::Models { slug: None } => output::json(&connection.client()?.models().await?),
+        Command::Models { slug: Some(slug) } => output::json(&connection.client()?.model(&slug).await?),
+        Command::Account => output::json(&connection.client()?.account().await?),
+        Command::Keys { data, action } => command::keys::run(&data, action).await,
+        Command::Accounts { data, action } => command::accounts::run(&data, action).await,
+    }
+}

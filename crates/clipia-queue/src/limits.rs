@@ -49,10 +49,9 @@ impl RateLimit {
         Self { per_minute: requests }
     }
 
-    /// How many requests may come at once after a pause: a quarter of a minute's.
-    pub const fn burst(self) -> u32 {
-        let quarter = self.per_minute / 4;
-        if quarter == 0 { 1 } else { quarter }
+    /// How many requests may come at once after a pause: a quarter of a minute's, and ten where a minute has so many.
+    pub fn burst(self) -> u32 {
+        (self.per_minute / 4).max(self.per_minute.min(10))
     }
 
     /// Whether there is none.

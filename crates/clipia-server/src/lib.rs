@@ -1,1 +1,37 @@
-//! clipia-server
+//! The queue as a service.
+//!
+//! [`Service::start`] opens the store, recovers what a crash interrupted, and takes calls; [`Service::stop`] drains and
+//! closes. A call comes in by [`http`], is decided by `clipia-queue`, kept by the [`store`], made by one of the
+//! [`executors`] under a [worker](workers), and told to the caller's webhook by the [`deliveries`].
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), clipia_server::StartError> {
+//! use clipia_server::{Config, Service};
+//!
+//! let service = Service::start(Config::new("clipia-data")).await?;
+//! println!("listening on {}", service.url());
+//! service.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What must never be here: the SDK. What is above the trait [`store::Store`] never knows which store it is.
+
+pub mod admin;
+pub mod clock;
+mod config;
+mod credentials;
+pub mod deliveries;
+pub mod executors;
+pub mod http;
+pub mod media;
+mod models_file;
+pub mod outbound;
+mod service;
+pub mod store;
+pub mod workers;
+
+pub use clipia_api::Credits;
+pub use clipia_queue::limits::RateLimit;
+pub use config::Config;
+pub use service::{FirstKeys, Service, StartError};

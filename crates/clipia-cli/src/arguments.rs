@@ -1,0 +1,164 @@
+//! What the command line may say.
+
+use crate::{command, exit};
+use anyhow::Context;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Parser, Subcommand};
+use clipia::{Clipia, RequestId};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Where a server keeps everything unless told.
+pub(crate) const DATA: &str = "clipia-data";
+
+/// Images, video and audio from an asynchronous queue: the client and the server
+#[derive(Parser)]
+#[command(name = "clipia", version, after_help = exit::CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Whom to talk to, and as whom.
+#[derive(Args)]
+pub(crate) struct Connection {
+    /// The API key
+    #[arg(long, global = true, env = "CLIPIA_KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// The server; Clipia itself unless told
+    #[arg(long, global = true, env = "CLIPIA_BASE_URL", value_name = "URL")]
+    base_url: Option<String>,
+}
+
+impl Connection {
+    /// The SDK's client.
+    pub(crate) fn client(self) -> Result<Clipia, clipia::Error> {
+        let mut builder = Clipia::builder().user_agent(concat!("clipia-cli/", env!("CARGO_PKG_VERSION")));
+        if let Some(key) = self.key {
+            builder = builder.key(key);
+        }
+        if let Some(url) = self.base_url {
+            builder = builder.base_url(url);
+        }
+        builder.build()
+    }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Shows the whole system at work: no key, no network, nothing to set up
+    Demo(command::demo::Options),
+    /// Runs the queue on this machine
+    Serve(command::serve::Options),
+    /// Submits a generation, and waits for it if told
+    Generate(command::generate::Options),
+    /// Tells how far a generation is
+    Status {
+        /// The id that the submit answered
+        id: RequestId,
+    },
+    /// Tells what came out of a generation
+    Result {
+        /// The id that the submit answered
+        id: RequestId,
+    },
+    /// Tells what an input would cost
+    Estimate(What),
+    /// Lists the models, or tells all about one
+    Models {
+        /// The model
+        slug: Option<String>,
+    },
+    /// Tells the credits left and those spent in the last 30 days
+    Account,
+    /// Makes, lists and revokes the keys of a server that runs on this machine
+    Keys {
+        /// The server's data directory
+        #[arg(long, global = true, default_value = DATA, value_name = "DIR")]
+        data: PathBuf,
+        #[command(subcommand)]
+        action: command::keys::Action,
+    },
+    /// Makes accounts on a server that runs on this machine
+    Accounts {
+        /// The server's data directory
+        #[arg(long, global = true, default_value = DATA, value_name = "DIR")]
+        data: PathBuf,
+        #[command(subcommand)]
+        action: command::accounts::Action,
+    },
+}
+
+/// What to generate.
+#[derive(Args)]
+#[group(id = "what", required = true, multiple = true, args = ["input", "prompt", "set"])]
+pub(crate) struct What {
+    /// The model; `clipia models` lists them
+    pub(crate) model: String,
+    /// The whole input, a JSON object
+    #[arg(long, value_name = "JSON", conflicts_with = "prompt")]
+    input: Option<String>,
+    /// The input's `prompt`
+    #[arg(short, long, value_name = "PROMPT")]
+    prompt: Option<String>,
+    /// One key of the input; the value is JSON, or else a string
+    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, Value)>,
+}
+
+impl What {
+    /// The input that the options spell.
+    pub(crate) fn input(&self) -> anyhow::Result<Map<String, Value>> {
+        let mut input: Map<String, Value> = match &self.input {
+            Some(text) => serde_json::from_str(text)
+                .map_err(|error| exit::Usage::new(format!("`--input` must be a JSON object: {error}")))
+                .context(exit::Hint::new("write it in single quotes: '{\"prompt\": \"a fox\"}'"))?,
+            None => Map::new(),
+        };
+        if let Some(prompt) = &self.prompt {
+            input.insert("prompt".to_owned(), Value::from(prompt.as_str()));
+        }
+        input.extend(self.set.iter().cloned());
+        Ok(input)
+    }
+}
+
+/// A key and a value: `duration=5`, `prompt=a fox`.
+fn assignment(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    if key.is_empty() {
+        return Err("write it as KEY=VALUE".to_owned());
+    }
+    Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
+}
+
+/// Says what is wrong with the command line, or the help that was asked for.
+pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
+    if let Some(message) = missing_text(error) {
+        eprintln!("error: {message}");
+        eprintln!("hint: see what the model takes with `clipia models {}`", model_of(std::env::args()));
+        return ExitCode::from(exit::USAGE);
+    }
+    // Where even this cannot be printed there is nobody to tell.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE))
+}
+
+/// `--prompt` without its text, which people leave out most.
+fn missing_text(error: &clap::Error) -> Option<&'static str> {
+    let named = |kind, text: &str| matches!(error.get(kind), Some(ContextValue::String(value)) if value.starts_with(text));
+    let missing = error.kind() == ErrorKind::InvalidValue && named(ContextKind::InvalidArg, "--prompt");
+    (missing && named(ContextKind::InvalidValue, "")).then_some("`--prompt` needs a text")
+}
+
+/// The model on a command line that could not be parsed, as far as one can see.
+fn model_of(arguments: impl Iterator<Item = String>) -> String {
+    let model = arguments
+        .skip_while(|argument| argument != "generate" && argument != "estimate")
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    model.unwrap_or_default()
+}

@@ -1,0 +1,188 @@
+//! `clipia demo`: a prompt becomes a picture and a clip through the whole system, on this machine alone.
+
+use crate::progress::Board;
+use anyhow::{Context, bail, ensure};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use clap::Args;
+use clipia::webhook::{SIGNATURE_HEADER, Verifier};
+use clipia::{Clipia, Completed, Credits, RequestId, json};
+use clipia_server::{Config, Service};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
+
+/// Where the files go.
+const DIRECTORY: &str = "clipia-demo";
+
+/// How long the webhooks may take after the generations have ended.
+const WEBHOOKS_WITHIN: Duration = Duration::from_secs(30);
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Leaves the clip out, which takes the longest
+    #[arg(long)]
+    no_video: bool,
+}
+
+/// One generation of the demo.
+struct Scene {
+    kind: &'static str,
+    model: &'static str,
+    prompt: &'static str,
+    file: &'static str,
+}
+
+const SCENES: [Scene; 2] = [
+    Scene {
+        kind: "image",
+        model: "nano-banana-2",
+        prompt: "a lighthouse in a storm",
+        file: "lighthouse.png",
+    },
+    Scene { kind: "video", model: "seedance-2-fast-t2v", prompt: "waves at dusk", file: "waves.mp4" },
+];
+
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    let scenes = if options.no_video { &SCENES[..1] } else { &SCENES[..] };
+    let directory = tempfile::tempdir().context("making a temporary directory")?;
+    let server = Service::start(Config {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        dev: true,
+        ..Config::new(directory.path())
+    })
+    .await?;
+    eprintln!("  server   {} (in this process, data in a temporary directory)", server.url());
+    let played = play(&server, scenes).await;
+    server.stop().await;
+    played?;
+    let program = program();
+    eprintln!("\nNext:");
+    eprintln!("  {program} serve --dev");
+    eprintln!("  {program} generate nano-banana-2 -p \"your own words\" --wait -o out");
+    eprintln!("  pip install clipia-queue");
+    Ok(())
+}
+
+async fn play(server: &Service, scenes: &[Scene]) -> anyhow::Result<()> {
+    let keys = server.first_keys().context("the server made no keys")?;
+    let clipia = Clipia::builder().key(&keys.live_key).base_url(server.url()).build()?;
+    let mut webhooks = Webhooks::listen(&keys.webhook_secret).await?;
+    let before = clipia.account().await?.balance.credits;
+
+    let board = Board::new();
+    let generations = scenes.iter().map(|scene| generate(&clipia, scene, &webhooks.url, &board));
+    let completed = futures_util::future::try_join_all(generations).await?;
+    let ids: Vec<RequestId> = completed.iter().map(Completed::id).collect();
+    webhooks.wait_for(&ids).await?;
+    eprintln!("  webhook  {0} of {0} received, signatures valid", ids.len());
+
+    let mut saved = Vec::new();
+    for (completed, scene) in completed.iter().zip(scenes) {
+        saved.push(save(completed, scene).await?.display().to_string());
+    }
+    let after = clipia.account().await?.balance.credits;
+    println!("  saved    {}", saved.join(", "));
+    println!("  credits  {before} → {after}");
+    check(before, after, &completed)
+}
+
+/// The credits must have gone down by what the generations cost, and nothing else.
+fn check(before: Credits, after: Credits, completed: &[Completed]) -> anyhow::Result<()> {
+    let cost: u64 = completed.iter().map(|completed| completed.cost().get()).sum();
+    ensure!(before.get() - after.get() == cost, "{cost} credits were to be charged: {before} → {after}");
+    Ok(())
+}
+
+/// Submits one scene and follows it to its end.
+async fn generate(clipia: &Clipia, scene: &Scene, webhook: &str, board: &Board) -> anyhow::Result<Completed> {
+    let started = Instant::now();
+    let submitted = clipia.submit(scene.model, json!({ "prompt": scene.prompt })).webhook(webhook).await?;
+    let label = format!(
+        "{:<7}  {:<19}  {:<25}  {:>3} credits",
+        scene.kind,
+        scene.model,
+        format!("\"{}\"", scene.prompt),
+        submitted.cost()
+    );
+    let mut line = board.line(&label);
+    let mut updates = submitted.updates();
+    while let Some(update) = updates.next().await {
+        line.show(&update?);
+    }
+    let completed = submitted.wait().await?.completed()?;
+    line.end(&format!("done in {:.1} s", started.elapsed().as_secs_f64()));
+    Ok(completed)
+}
+
+/// Downloads what a scene made under the scene's own name.
+async fn save(completed: &Completed, scene: &Scene) -> anyhow::Result<PathBuf> {
+    let downloaded = completed.download(DIRECTORY).await?;
+    let [downloaded] = &downloaded[..] else {
+        bail!("one file was to be downloaded; got {}", downloaded.len());
+    };
+    let path = Path::new(DIRECTORY).join(scene.file);
+    std::fs::rename(downloaded, &path).with_context(|| format!("renaming to `{}`", path.display()))?;
+    Ok(path)
+}
+
+/// This program as a command that works in this shell.
+fn program() -> String {
+    let typed = std::env::args().next().unwrap_or_default();
+    if typed.contains('/') { typed } else { "clipia".to_owned() }
+}
+
+/// A receiver of webhooks on this machine, as a user's own program would have one.
+struct Webhooks {
+    url: String,
+    received: mpsc::UnboundedReceiver<Result<RequestId, String>>,
+}
+
+#[derive(Clone)]
+struct Receiver {
+    verifier: Verifier,
+    received: mpsc::UnboundedSender<Result<RequestId, String>>,
+}
+
+impl Webhooks {
+    async fn listen(secret: &str) -> anyhow::Result<Self> {
+        let (sender, received) = mpsc::unbounded_channel();
+        let receiver = Receiver { verifier: Verifier::new([secret])?, received: sender };
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("http://{}/webhook", listener.local_addr()?);
+        let router = Router::new().route("/webhook", post(receive)).with_state(receiver);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { url, received })
+    }
+
+    /// Waits until a genuine delivery has come for each of `ids`. A delivery may come twice.
+    async fn wait_for(&mut self, ids: &[RequestId]) -> anyhow::Result<()> {
+        let mut missing = ids.to_vec();
+        let all = async {
+            while !missing.is_empty() {
+                match self.received.recv().await {
+                    Some(Ok(id)) => missing.retain(|missing| *missing != id),
+                    Some(Err(refusal)) => bail!("a webhook was refused: {refusal}"),
+                    None => bail!("the receiver of webhooks has ended"),
+                }
+            }
+            Ok(())
+        };
+        tokio::time::timeout(WEBHOOKS_WITHIN, all).await.context("a webhook did not arrive")?
+    }
+}
+
+async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let signature = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let verified = receiver.verifier.verify(signature, &body, now);
+    let status = if verified.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    let told = verified.map(|delivery| delivery.request_id).map_err(|refusal| refusal.to_string());
+    // Once nobody waits any more, the answer is all that matters.
+    let _ = receiver.received.send(told);
+    status
+}

@@ -1,0 +1,56 @@
+//! `clipia generate`.
+
+use crate::arguments::What;
+use crate::output;
+use crate::progress::Board;
+use clap::Args;
+use clipia::Clipia;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    what: What,
+    /// Waits for the outcome
+    #[arg(long)]
+    wait: bool,
+    /// Where the server posts the outcome
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+    /// Waits, and saves the files here
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> {
+    let input = options.what.input()?;
+    let mut submit = clipia.submit(&options.what.model, input);
+    if let Some(url) = options.webhook {
+        submit = submit.webhook(url);
+    }
+    let submitted = submit.await?;
+    for warning in submitted.warnings() {
+        eprintln!("warning: {}", warning.message);
+    }
+    if !options.wait && options.output.is_none() {
+        return output::json(submitted.response());
+    }
+    eprintln!("submitted {} for {} credits", submitted.id(), submitted.cost());
+    let mut line = Board::new().line(&options.what.model);
+    let outcome = {
+        let mut updates = submitted.updates();
+        while let Some(update) = updates.next().await {
+            line.show(&update?);
+        }
+        submitted.wait().await?
+    };
+    line.end(outcome.response().status.as_str());
+    output::json(outcome.response())?;
+    let completed = outcome.completed()?;
+    if let Some(directory) = options.output {
+        for path in completed.download(directory).await? {
+            eprintln!("saved {}", path.display());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! How the program ends: one code for each kind of end, one way to say what was wrong.
+
+use clipia::Error;
+use clipia_server::admin::AdministrationError;
+use std::fmt;
+use std::process::ExitCode;
+
+/// What the exit codes mean, for `--help`.
+pub(crate) const CODES: &str = "\
+Exit codes:
+  0  done
+  1  something on this machine failed, such as writing a file
+  2  the command line, the key or the base URL is wrong
+  3  the server refused: not enough credits, an unknown model, a wrong key, …
+  4  the generation ended FAILED or CANCELED; its credits were returned
+  5  gave up waiting; the generation goes on
+  6  the server could not be reached, or failed";
+
+const FAILURE: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+const REFUSED: u8 = 3;
+const NO_OUTPUT: u8 = 4;
+const GAVE_UP: u8 = 5;
+const UNREACHABLE: u8 = 6;
+
+/// The command line says something impossible.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(String);
+
+impl Usage {
+    pub(crate) fn new(message: String) -> Self {
+        Self(message)
+    }
+}
+
+/// What to do about an error; goes around it as its context.
+#[derive(Debug)]
+pub(crate) struct Hint(String);
+
+impl Hint {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Says on stderr what was wrong and what to do, and gives the code to end with.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    let hint = error.downcast_ref::<Hint>();
+    let causes: Vec<String> =
+        error.chain().skip(usize::from(hint.is_some())).map(ToString::to_string).collect();
+    let mut message: Vec<&str> = Vec::new();
+    for cause in &causes {
+        // Errors that say their cause themselves need no repetition of it.
+        if !message.iter().any(|said| said.contains(cause.as_str())) {
+            message.push(cause);
+        }
+    }
+    eprintln!("error: {}", message.join(": "));
+    let hint = hint.map(|hint| hint.0.as_str()).or_else(|| hint_of(error));
+    if let Some(hint) = hint {
+        eprintln!("hint: {hint}");
+    }
+    ExitCode::from(code_of(error))
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<Usage>().is_some() {
+        return USAGE;
+    }
+    match error.downcast_ref::<Error>() {
+        None => FAILURE,
+        Some(
+            Error::KeyMissing | Error::KeyMalformed { .. } | Error::BaseUrl { .. } | Error::Input { .. },
+        ) => USAGE,
+        Some(Error::Failed { .. } | Error::Canceled { .. }) => NO_OUTPUT,
+        Some(Error::Deadline { .. }) => GAVE_UP,
+        Some(Error::Connection { .. } | Error::Timeout { .. } | Error::Decode { .. }) => UNREACHABLE,
+        Some(error) => match error.http_status() {
+            Some(500..) => UNREACHABLE,
+            Some(_) => REFUSED,
+            None => FAILURE,
+        },
+    }
+}
+
+fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
+    if let Some(AdministrationError::NotRunning { .. }) = error.downcast_ref() {
+        return Some("start one with `clipia serve`, or name its directory with `--data`");
+    }
+    match error.downcast_ref::<Error>()? {
+        Error::KeyMissing => Some("run a server of your own with `clipia serve --dev`: it prints a key"),
+        Error::ModelNotFound(_) => Some("list the models with `clipia models`"),
+        Error::ModelInputInvalid(_) => Some("see what the model takes with `clipia models <MODEL>`"),
+        Error::Connection { .. } => Some("check `--base-url` or `CLIPIA_BASE_URL`, and that the server runs"),
+        _ => None,
+    }
+}

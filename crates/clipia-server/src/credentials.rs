@@ -1,0 +1,85 @@
+//! Making and reading keys and secrets.
+
+use crate::store::{AccountId, KeyHash, NewKey, Scopes};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use http::{HeaderMap, header};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// What a live key begins with.
+pub(crate) const LIVE: &str = "clipia_live_";
+
+/// What a sandbox key begins with.
+pub(crate) const TEST: &str = "clipia_test_";
+
+/// Characters of a key that its hint shows at the end.
+const HINT_LENGTH: usize = 4;
+
+/// A new key and what the store keeps of it. The key is shown to its owner once.
+pub(crate) fn new_key(account: AccountId, sandbox: bool, scopes: Scopes) -> (String, NewKey) {
+    let start = if sandbox { TEST } else { LIVE };
+    let secret = hex::encode(rand::random::<[u8; 32]>());
+    let key = format!("{start}{secret}");
+    let hint = format!("{start}…{}", &secret[secret.len() - HINT_LENGTH..]);
+    let id = format!("key_{}", hex::encode(rand::random::<[u8; 8]>()));
+    let stored = NewKey { id, account, hash: hash(&key), hint, sandbox, scopes };
+    (key, stored)
+}
+
+/// A new name for an account.
+pub(crate) fn new_account_id() -> AccountId {
+    AccountId(format!("acct_{}", Uuid::now_v7().simple()))
+}
+
+/// A new secret to sign deliveries with.
+pub(crate) fn new_webhook_secret() -> String {
+    format!("whsec_{}", STANDARD_NO_PAD.encode(rand::random::<[u8; 32]>()))
+}
+
+/// What a key is found by. A fast hash is right for a key of 256 random bits.
+pub(crate) fn hash(key: &str) -> KeyHash {
+    KeyHash(Sha256::digest(key.as_bytes()).into())
+}
+
+/// The key that a call carries, in any of the three forms (`contract.md`, "Authentication").
+pub(crate) fn of_headers(headers: &HeaderMap) -> Option<&str> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let authorization = text(header::AUTHORIZATION.as_str()).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("key");
+        known.then(|| key.trim())
+    });
+    authorization.or_else(|| text("x-api-key")).filter(|key| !key.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_comes_in_three_forms() {
+        for (name, value, key) in [
+            ("authorization", "Bearer k1", Some("k1")),
+            ("authorization", "bearer  k1", Some("k1")),
+            ("authorization", "Key k1", Some("k1")),
+            ("x-api-key", "k1", Some("k1")),
+            ("authorization", "Basic k1", None),
+            ("authorization", "k1", None),
+            ("authorization", "Bearer ", None),
+            ("x-api-key", "", None),
+        ] {
+            let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
+            assert_eq!(of_headers(&headers), key, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_a_key_does_not_give_it_away() {
+        let scopes = Scopes { generate: true, read: true };
+        let (key, stored) = new_key(AccountId("a".into()), false, scopes);
+        assert!(key.starts_with(LIVE) && key.len() == LIVE.len() + 64);
+        assert_eq!(stored.hint, format!("clipia_live_…{}", &key[key.len() - 4..]));
+        assert_ne!(new_key(AccountId("a".into()), true, scopes).0, key);
+    }
+}

@@ -1,0 +1,250 @@
+//! The surface everything is drawn on, in units of its height: y runs 0.0 (top) to 1.0, x 0.0 to the aspect ratio.
+
+use super::RenderError;
+use super::camera::enlarge;
+use super::colour::Colour;
+use tiny_skia::{
+    BlendMode, Color, FillRule, FilterQuality, GradientStop, IntRect, LineCap, LineJoin, LinearGradient,
+    Paint, Path, PathBuilder, Pattern, Pixmap, Point, RadialGradient, Rect, Shader, SpreadMode, Stroke,
+    Transform,
+};
+
+/// How new paint meets what is there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Meet {
+    /// Covers.
+    Over,
+    /// Lightens, as light does.
+    Light,
+}
+
+pub(super) struct Canvas {
+    pub(super) pixmap: Pixmap,
+}
+
+/// A strip of a canvas as it was.
+pub(super) struct Kept {
+    pixmap: Pixmap,
+    /// Its first row, in pixels from the top.
+    top: i32,
+}
+
+impl Canvas {
+    /// Transparent, of a size in pixels.
+    pub(super) fn new(width: u32, height: u32) -> Result<Self, RenderError> {
+        let pixmap = Pixmap::new(width, height)
+            .ok_or_else(|| RenderError::Size(format!("{width}x{height} pixels cannot be drawn")))?;
+        Ok(Self { pixmap })
+    }
+
+    /// Pixels in one unit.
+    pub(super) fn scale(&self) -> f32 {
+        self.pixmap.height() as f32
+    }
+
+    /// Width in units.
+    pub(super) fn aspect(&self) -> f32 {
+        self.pixmap.width() as f32 / self.pixmap.height() as f32
+    }
+
+    pub(super) fn fill(&mut self, path: Option<Path>, ink: Shader<'_>) {
+        self.fill_placed(path, ink, Transform::identity(), Meet::Over);
+    }
+
+    pub(super) fn lighten(&mut self, path: Option<Path>, ink: Shader<'_>) {
+        self.fill_placed(path, ink, Transform::identity(), Meet::Light);
+    }
+
+    /// Fills a path drawn in coordinates of its own, which `place` brings to units. A path without area draws nothing.
+    pub(super) fn fill_placed(&mut self, path: Option<Path>, ink: Shader<'_>, place: Transform, meet: Meet) {
+        let Some(path) = path else { return };
+        let transform = place.post_scale(self.scale(), self.scale());
+        self.pixmap.fill_path(&path, &paint(ink, meet), FillRule::Winding, transform, None);
+    }
+
+    /// Lightens the upper part of the canvas by a smaller one, enlarged to its size, down to `bottom`: for soft things
+    /// that would be slow to draw at full size.
+    pub(super) fn lighten_enlarged(&mut self, small: &Pixmap, bottom: f32) {
+        let (width, height) = (self.pixmap.width() as usize, self.pixmap.height() as usize);
+        let rows = ((bottom * height as f32) as usize).min(height);
+        let mut large = vec![0; width * rows * 4];
+        enlarge(small, &mut large, width, height);
+        // Screen: what is left of the darkness after both lights.
+        for (to, from) in self.pixmap.data_mut().iter_mut().zip(&large) {
+            let dark = u32::from(255 - *to) * u32::from(255 - *from);
+            *to = 255 - (((dark + 128) * 257) >> 16) as u8;
+        }
+    }
+
+    /// What is on the canvas between two heights, from side to side, to be laid back over what is drawn next.
+    pub(super) fn keep(&self, top: f32, bottom: f32) -> Option<Kept> {
+        let row = |y: f32| (y * self.scale()).clamp(0.0, self.scale()) as i32;
+        let rows = u32::try_from(row(bottom) - row(top)).ok()?;
+        let rect = IntRect::from_xywh(0, row(top), self.pixmap.width(), rows)?;
+        Some(Kept { pixmap: self.pixmap.clone_rect(rect)?, top: row(top) })
+    }
+
+    /// Lays what was kept back inside a path.
+    pub(super) fn restore(&mut self, kept: &Kept, path: Option<Path>) {
+        let place = Transform::from_scale(self.scale(), self.scale());
+        let Some(path) = path.and_then(|path| path.transform(place)) else {
+            return;
+        };
+        let shift = Transform::from_translate(0.0, kept.top as f32);
+        let ink = Pattern::new(kept.pixmap.as_ref(), SpreadMode::Pad, FilterQuality::Nearest, 1.0, shift);
+        self.pixmap.fill_path(&path, &paint(ink, Meet::Over), FillRule::Winding, Transform::identity(), None);
+    }
+
+    /// Draws a line of a width in the path's own coordinates.
+    pub(super) fn stroke(&mut self, path: Option<Path>, ink: Shader<'_>, width: f32, place: Transform) {
+        let Some(path) = path else { return };
+        let stroke =
+            Stroke { width, line_cap: LineCap::Round, line_join: LineJoin::Round, ..Stroke::default() };
+        let transform = place.post_scale(self.scale(), self.scale());
+        self.pixmap.stroke_path(&path, &paint(ink, Meet::Over), &stroke, transform, None);
+    }
+}
+
+fn paint(shader: Shader<'_>, meet: Meet) -> Paint<'_> {
+    let blend_mode = match meet {
+        Meet::Over => BlendMode::SourceOver,
+        Meet::Light => BlendMode::Screen,
+    };
+    Paint { shader, blend_mode, anti_alias: true, ..Paint::default() }
+}
+
+pub(super) fn flat(colour: Colour) -> Shader<'static> {
+    Shader::SolidColor(colour.opaque())
+}
+
+pub(super) fn sheer(colour: Colour, opacity: f32) -> Shader<'static> {
+    Shader::SolidColor(colour.fade(opacity))
+}
+
+/// A gradient between two points.
+pub(super) fn between(from: (f32, f32), to: (f32, f32), stops: &[(f32, Color)]) -> Shader<'static> {
+    let last = stops.last().map_or(Color::TRANSPARENT, |stop| stop.1);
+    LinearGradient::new(
+        Point::from_xy(from.0, from.1),
+        Point::from_xy(to.0, to.1),
+        gradient_stops(stops),
+        SpreadMode::Pad,
+        Transform::identity(),
+    )
+    .unwrap_or(Shader::SolidColor(last))
+}
+
+/// A gradient from one height to another.
+pub(super) fn down(top: (f32, Color), bottom: (f32, Color)) -> Shader<'static> {
+    between((0.0, top.0), (0.0, bottom.0), &[(0.0, top.1), (1.0, bottom.1)])
+}
+
+/// A gradient around a point.
+pub(super) fn around(centre: (f32, f32), radius: f32, stops: &[(f32, Color)]) -> Shader<'static> {
+    let middle = stops.first().map_or(Color::TRANSPARENT, |stop| stop.1);
+    let centre = Point::from_xy(centre.0, centre.1);
+    RadialGradient::new(
+        centre,
+        0.0,
+        centre,
+        radius,
+        gradient_stops(stops),
+        SpreadMode::Pad,
+        Transform::identity(),
+    )
+    .unwrap_or(Shader::SolidColor(middle))
+}
+
+/// A soft light around a point, gone at `radius`.
+pub(super) fn halo(centre: (f32, f32), radius: f32, colour: Colour, opacity: f32) -> Shader<'static> {
+    around(
+        centre,
+        radius,
+        &[
+            (0.0, colour.fade(opacity)),
+            (0.18, colour.fade(opacity * 0.62)),
+            (0.42, colour.fade(opacity * 0.24)),
+            (0.7, colour.fade(opacity * 0.06)),
+            (1.0, colour.fade(0.0)),
+        ],
+    )
+}
+
+fn gradient_stops(stops: &[(f32, Color)]) -> Vec<GradientStop> {
+    stops.iter().map(|(at, colour)| GradientStop::new(*at, *colour)).collect()
+}
+
+pub(super) fn rectangle(left: f32, top: f32, right: f32, bottom: f32) -> Option<Path> {
+    Rect::from_ltrb(left, top, right, bottom).map(PathBuilder::from_rect)
+}
+
+pub(super) fn disc(x: f32, y: f32, radius: f32) -> Option<Path> {
+    PathBuilder::from_circle(x, y, radius)
+}
+
+pub(super) fn oval(x: f32, y: f32, half_width: f32, half_height: f32) -> Option<Path> {
+    Rect::from_ltrb(x - half_width, y - half_height, x + half_width, y + half_height)
+        .and_then(PathBuilder::from_oval)
+}
+
+pub(super) fn polygon(points: &[(f32, f32)]) -> Option<Path> {
+    let mut builder = PathBuilder::new();
+    add_polygon(&mut builder, points);
+    builder.finish()
+}
+
+pub(super) fn add_polygon(builder: &mut PathBuilder, points: &[(f32, f32)]) {
+    let Some((first, rest)) = points.split_first() else {
+        return;
+    };
+    builder.move_to(first.0, first.1);
+    for (x, y) in rest {
+        builder.line_to(*x, *y);
+    }
+    builder.close();
+}
+
+pub(super) fn line(points: &[(f32, f32)]) -> Option<Path> {
+    let mut builder = PathBuilder::new();
+    let (first, rest) = points.split_first()?;
+    builder.move_to(first.0, first.1);
+    for (x, y) in rest {
+        builder.line_to(*x, *y);
+    }
+    builder.finish()
+}
+
+/// The path that an outline of absolute `M`, `L`, `Q`, `C` and `Z` commands describes, as in an SVG. Our outlines are
+/// constants; one that is mistyped ends where it is.
+pub(super) fn outline(commands: &str) -> Option<Path> {
+    let mut builder = PathBuilder::new();
+    let mut words = commands.split_ascii_whitespace().peekable();
+    let mut command = "";
+    while let Some(word) = words.peek().copied() {
+        if word.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            command = word;
+            words.next();
+            if command == "Z" {
+                builder.close();
+                continue;
+            }
+        }
+        let mut number = || words.next().and_then(|word| word.parse::<f32>().ok());
+        match command {
+            "M" => builder.move_to(number()?, number()?),
+            "L" => builder.line_to(number()?, number()?),
+            "Q" => builder.quad_to(number()?, number()?, number()?, number()?),
+            "C" => builder.cubic_to(number()?, number()?, number()?, number()?, number()?, number()?),
+            _ => return builder.finish(),
+        }
+    }
+    builder.finish()
+}
+
+/// Brings a figure drawn in a box of 100 by 100, standing on (50, 100), to a place on the canvas: its foot at
+/// `foot`, `height` units tall, mirrored when `mirrored`.
+pub(super) fn standing(foot: (f32, f32), height: f32, mirrored: bool) -> Transform {
+    let unit = height / 100.0;
+    let across = if mirrored { -unit } else { unit };
+    Transform::from_row(across, 0.0, 0.0, unit, foot.0 - 50.0 * across, foot.1 - height)
+}

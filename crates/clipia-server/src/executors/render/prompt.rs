@@ -1,0 +1,213 @@
+//! Reads a prompt: which of its words are known, what they ask for, and a hash for everything else.
+
+use super::PROMPT_CHARS_MAX;
+use super::colour::Colour;
+use super::palette::Mood;
+use super::random::hash;
+use super::vocabulary::{InSky, Meaning, Sort, Subject, WORDS, Where};
+
+/// Most subjects drawn into one scene: more crowd it.
+const SUBJECTS_MAX: usize = 3;
+/// Farthest that a colour reaches for the thing it colours, in words.
+const TINT_REACH: usize = 2;
+
+/// What a prompt asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    pub(super) moods: Vec<Mood>,
+    pub(super) places: Vec<Where>,
+    pub(super) subjects: Vec<(Subject, Option<Colour>)>,
+    pub(super) weather: Vec<Sort>,
+    pub(super) signs: Vec<InSky>,
+    /// A colour that belongs to no subject.
+    pub(super) cast: Option<Colour>,
+    /// What the negative prompt excludes.
+    without: Vec<Meaning>,
+    /// Share of the words that nothing is known about, 0.0..=1.0.
+    pub(super) unknown: f32,
+    /// Of the whole prompt.
+    pub(super) hash: u64,
+}
+
+impl Reading {
+    pub(super) fn of(prompt: &str, negative: Option<&str>) -> Self {
+        let folded = folded(prompt);
+        let without: Vec<Meaning> = negative.map(|words| meanings(&self::folded(words))).unwrap_or_default();
+        let without: Vec<Meaning> =
+            without.into_iter().filter(|meaning| *meaning != Meaning::Blank).collect();
+        let mut reading = Self {
+            moods: vec![],
+            places: vec![],
+            subjects: vec![],
+            weather: vec![],
+            signs: vec![],
+            cast: None,
+            without,
+            unknown: 0.0,
+            hash: hash(folded.trim().as_bytes()),
+        };
+        let words = meanings_by_word(&folded);
+        let telling = words.iter().filter(|meaning| **meaning != Some(Meaning::Blank)).count();
+        let unknown = words.iter().filter(|meaning| meaning.is_none()).count();
+        reading.unknown = if telling == 0 { 1.0 } else { unknown as f32 / telling as f32 };
+        for (at, meaning) in words.iter().enumerate() {
+            if let Some(meaning) = meaning.filter(|meaning| !reading.excludes(*meaning)) {
+                reading.take(meaning, tint_beside(&words, at));
+            }
+        }
+        reading.cast = words.iter().enumerate().find_map(|(at, meaning)| {
+            let colour = meaning.filter(|meaning| !reading.excludes(*meaning))?.colour()?;
+            things_beside(&words, at).next().is_none().then_some(colour)
+        });
+        reading
+    }
+
+    fn take(&mut self, meaning: Meaning, tint: Option<Colour>) {
+        fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
+            if !list.contains(&item) {
+                list.push(item);
+            }
+        }
+        match meaning {
+            Meaning::In(mood) => add(&mut self.moods, mood),
+            Meaning::Place(place) => add(&mut self.places, place),
+            Meaning::Weather(sort) => add(&mut self.weather, sort),
+            Meaning::Sign(sign) => add(&mut self.signs, sign),
+            Meaning::Thing(subject) => {
+                let is_new = self.subjects.iter().all(|(known, _)| *known != subject);
+                if is_new && self.subjects.len() < SUBJECTS_MAX {
+                    self.subjects.push((subject, tint));
+                }
+            }
+            Meaning::Tint(_) | Meaning::Blank => {}
+        }
+    }
+
+    /// Whether the negative prompt asks that this be left out.
+    pub(super) fn excludes(&self, meaning: Meaning) -> bool {
+        self.without.contains(&meaning)
+    }
+
+    pub(super) fn has(&self, subject: Subject) -> bool {
+        self.subjects.iter().any(|(known, _)| *known == subject)
+    }
+}
+
+/// The words around one, nearest first: the one after it before the one ahead of it, since both orders are common.
+fn beside(at: usize) -> impl Iterator<Item = usize> {
+    (1..=TINT_REACH).flat_map(move |distance| [at.checked_add(distance), at.checked_sub(distance)]).flatten()
+}
+
+fn things_beside(words: &[Option<Meaning>], at: usize) -> impl Iterator<Item = usize> {
+    beside(at).filter(|index| matches!(words.get(*index), Some(Some(Meaning::Thing(_)))))
+}
+
+/// The colour whose nearest thing is the one at `at`.
+fn tint_beside(words: &[Option<Meaning>], at: usize) -> Option<Colour> {
+    let colour_of = |index: usize| words.get(index).copied().flatten().and_then(Meaning::colour);
+    beside(at).find_map(|index| colour_of(index).filter(|_| things_beside(words, index).next() == Some(at)))
+}
+
+fn meanings(text: &str) -> Vec<Meaning> {
+    meanings_by_word(text).into_iter().flatten().collect()
+}
+
+/// The meaning of every word, in order; of a word in a script without spaces, those of the entries within it.
+fn meanings_by_word(text: &str) -> Vec<Option<Meaning>> {
+    let mut found = vec![];
+    for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        let spaceless = word.contains(is_spaceless);
+        let before = found.len();
+        let entries = WORDS
+            .iter()
+            .flat_map(|(meaning, list)| list.split_ascii_whitespace().map(move |entry| (meaning, entry)));
+        for (meaning, entry) in entries {
+            if spaceless && entry.starts_with(is_spaceless) {
+                if word.contains(entry) {
+                    found.push(Some(*meaning));
+                }
+            } else if fits(word, entry) {
+                found.push(Some(*meaning));
+                break;
+            }
+        }
+        if found.len() == before {
+            found.push(None);
+        }
+    }
+    found
+}
+
+fn fits(word: &str, entry: &str) -> bool {
+    match entry.strip_suffix('*') {
+        Some(stem) => word.starts_with(stem),
+        None => word == entry,
+    }
+}
+
+/// Han, kana and hangul: written without spaces, or with endings that stick to the word.
+fn is_spaceless(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
+}
+
+/// Lower case, without the accents of the Latin languages we know, cut to [`PROMPT_CHARS_MAX`].
+fn folded(text: &str) -> String {
+    text.chars().take(PROMPT_CHARS_MAX).flat_map(char::to_lowercase).filter_map(plain).collect()
+}
+
+fn plain(c: char) -> Option<char> {
+    Some(match c {
+        'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' => 'a',
+        'è' | 'é' | 'ê' | 'ë' => 'e',
+        'ì' | 'í' | 'î' | 'ï' => 'i',
+        'ò' | 'ó' | 'ô' | 'õ' | 'ö' => 'o',
+        'ù' | 'ú' | 'û' | 'ü' => 'u',
+        'ñ' => 'n',
+        'ç' => 'c',
+        'ё' => 'е',
+        // Combining accents, as decomposed text has them.
+        '\u{300}'..='\u{36f}' => return None,
+        other => other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_words_in_several_languages() {
+        let cases: &[(&str, Where, Subject)] = &[
+            ("una casa en el bosque", Where::Forest, Subject::House),
+            ("Ein Fuchs im Wald", Where::Forest, Subject::Fox),
+            ("un phare sur la mer", Where::Sea, Subject::Lighthouse),
+            ("猫と海", Where::Sea, Subject::Cat),
+            ("Маяк и море", Where::Sea, Subject::Lighthouse),
+        ];
+        for (prompt, place, subject) in cases {
+            let reading = Reading::of(prompt, None);
+            assert_eq!(reading.places, [*place], "{prompt}");
+            assert_eq!(reading.subjects.first().map(|known| known.0), Some(*subject), "{prompt}");
+        }
+    }
+
+    #[test]
+    fn a_colour_goes_to_the_thing_beside_it() {
+        let red = Some(Colour::hex(0xd8402a));
+        let blue = Some(Colour::hex(0x2f6fd0));
+        assert_eq!(
+            Reading::of("a red fox and a blue boat", None).subjects,
+            [(Subject::Fox, red), (Subject::Sailboat, blue)]
+        );
+        assert_eq!(Reading::of("una casa roja", None).subjects, [(Subject::House, red)]);
+        let alone = Reading::of("everything is blue", None);
+        assert_eq!((alone.cast, alone.subjects.len()), (blue, 0));
+    }
+
+    #[test]
+    fn the_negative_prompt_removes() {
+        let reading = Reading::of("a fox and a cat under the moon", Some("cat, clouds"));
+        assert!(reading.has(Subject::Fox) && !reading.has(Subject::Cat));
+        assert!(reading.excludes(Meaning::Sign(InSky::Clouds)));
+    }
+}

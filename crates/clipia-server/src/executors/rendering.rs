@@ -1,0 +1,241 @@
+//! The executor `render`: draws what the input asks for, on this machine, with no model.
+
+use super::render::{self, Clip, ClipOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder};
+use super::source;
+use super::{Executor, Job, Made, NotMade, Report};
+use crate::media::{MediaFile, MediaStore};
+use crate::outbound::Outbound;
+use async_trait::async_trait;
+use clipia_api::ModelType;
+use clipia_api::types::{Audio, Image, Output, Video};
+use serde_json::{Map, Value};
+use std::ops::ControlFlow;
+
+/// Draws pictures and clips, and speaks.
+pub struct Render {
+    media: MediaStore,
+    outbound: Outbound,
+}
+
+/// What to draw.
+pub(crate) enum Order {
+    Pictures(Vec<PictureOrder>),
+    Clip(ClipOrder),
+    Sound(SoundOrder),
+}
+
+impl Render {
+    /// A renderer that finds the images to start from in `media`, or by `outbound` elsewhere.
+    pub fn new(media: MediaStore, outbound: Outbound) -> Self {
+        Self { media, outbound }
+    }
+}
+
+#[async_trait]
+impl Executor for Render {
+    async fn run(&self, job: Job, report: Report) -> Result<Made, NotMade> {
+        let source = match job.input.get("image_url").and_then(Value::as_str) {
+            Some(url) => Some(source::fetch(url, &job.base_url, &self.media, &self.outbound).await?),
+            None => None,
+        };
+        // A request without a seed gets one of its own: its id ends in chance.
+        let chance = job.id.0.as_u64_pair().1;
+        let order = order(&job.model.type_, &job.input, chance, source)?;
+        let drawn = tokio::task::spawn_blocking(move || make(order, &report));
+        drawn.await.unwrap_or_else(|panic| {
+            tracing::error!(%panic, request_id = %job.id, "the renderer panicked");
+            Err(NotMade::Failed("the renderer failed on this input".to_owned()))
+        })
+    }
+}
+
+/// What an input of a model of this type asks for.
+fn order(
+    model: &ModelType,
+    input: &Map<String, Value>,
+    chance: u64,
+    source: Option<Vec<u8>>,
+) -> Result<Order, NotMade> {
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    let number = |name: &str| input.get(name).and_then(Value::as_f64);
+    let prompt = text("prompt").or_else(|| text("text")).unwrap_or_default().to_owned();
+    // A float-to-integer cast saturates.
+    let seed = number("seed").map_or(chance, |seed| seed as u64);
+    match model {
+        ModelType::Image => {
+            let (width, height) =
+                size(text("aspect_ratio").unwrap_or("1:1"), Edge::Longer(image_edge(input)))?;
+            let images = number("num_images").map_or(1, |images| images.clamp(1.0, 8.0) as u64);
+            let picture = |index| PictureOrder {
+                prompt: prompt.clone(),
+                negative_prompt: text("negative_prompt").map(str::to_owned),
+                seed: seed.wrapping_add(index),
+                width,
+                height,
+            };
+            Ok(Order::Pictures((0..images).map(picture).collect()))
+        }
+        ModelType::Video => {
+            let (width, height) =
+                size(text("aspect_ratio").unwrap_or("16:9"), Edge::Shorter(video_edge(input)))?;
+            let duration_seconds = number("duration").unwrap_or(5.0);
+            Ok(Order::Clip(ClipOrder { prompt, seed, width, height, duration_seconds, source }))
+        }
+        ModelType::Audio => {
+            let voice = text("voice").unwrap_or_default().to_owned();
+            Ok(Order::Sound(SoundOrder { text: prompt, voice, seed, speed: number("speed").unwrap_or(1.0) }))
+        }
+        other => Err(NotMade::Failed(format!("the executor `render` makes no {other}"))),
+    }
+}
+
+/// Pixels of the longer edge of an image: `0.5K`, `1K`, `2K`, `4K`.
+fn image_edge(input: &Map<String, Value>) -> u32 {
+    match input.get("resolution").and_then(Value::as_str) {
+        Some("0.5K") => 512,
+        Some("2K") => 2_048,
+        Some("4K") => 4_096,
+        _ => 1_024,
+    }
+}
+
+/// Pixels of the shorter edge of a clip: `480p`, `720p`, `1080p`.
+fn video_edge(input: &Map<String, Value>) -> u32 {
+    match input.get("resolution").and_then(Value::as_str) {
+        Some("240p") => 240,
+        Some("480p") => 480,
+        Some("1080p") => 1_080,
+        _ => 720,
+    }
+}
+
+enum Edge {
+    Longer(u32),
+    Shorter(u32),
+}
+
+/// Width and height in pixels, both even, of an aspect ratio such as `16:9`.
+fn size(ratio: &str, edge: Edge) -> Result<(u32, u32), NotMade> {
+    let sides = ratio.split_once(':').and_then(|(width, height)| {
+        let side = |text: &str| text.parse::<u32>().ok().filter(|side| (1..=100).contains(side));
+        Some((f64::from(side(width)?), f64::from(side(height)?)))
+    });
+    let (width, height) =
+        sides.ok_or_else(|| NotMade::Failed(format!("`aspect_ratio` cannot be `{ratio}`")))?;
+    let scale = match edge {
+        Edge::Longer(pixels) => f64::from(pixels) / width.max(height),
+        Edge::Shorter(pixels) => f64::from(pixels) / width.min(height),
+    };
+    let even = |side: f64| ((side * scale / 2.0).round() as u32 * 2).max(2);
+    Ok((even(width), even(height)))
+}
+
+/// Draws an order, reporting how far it is.
+pub(crate) fn make(order: Order, report: &Report) -> Result<Made, NotMade> {
+    let mut tell = |percent: u8| {
+        report.progress(percent);
+        if report.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    match order {
+        Order::Pictures(orders) => pictures(&orders, &mut tell),
+        Order::Clip(order) => render::clip(&order, &mut tell).map(clip).map_err(not_made),
+        Order::Sound(order) => render::sound(&order, &mut tell).map(sound).map_err(not_made),
+    }
+}
+
+fn not_made(error: RenderError) -> NotMade {
+    match error {
+        RenderError::Stopped => NotMade::Stopped,
+        other => NotMade::Failed(other.to_string()),
+    }
+}
+
+fn pictures(orders: &[PictureOrder], tell: &mut dyn FnMut(u8) -> ControlFlow<()>) -> Result<Made, NotMade> {
+    let mut made = Made { output: Output::default(), files: Vec::new() };
+    for (index, order) in orders.iter().enumerate() {
+        let mut share = |percent: u8| {
+            let done = (index * 100 + usize::from(percent)) / orders.len();
+            tell(u8::try_from(done).unwrap_or(100))
+        };
+        let Picture { width, height, png, webp } = render::picture(order, &mut share).map_err(not_made)?;
+        let original = format!("image-{}.png", index + 1);
+        let rendition = format!("image-{}.webp", index + 1);
+        made.output.images.push(Image {
+            original_url: Some(original.clone()),
+            width: Some(width),
+            height: Some(height),
+            ..Image::at(rendition.clone())
+        });
+        made.files.push(MediaFile { name: original, bytes: png });
+        made.files.push(MediaFile { name: rendition, bytes: webp });
+    }
+    Ok(made)
+}
+
+fn clip(clip: Clip) -> Made {
+    let name = "video-1.mp4".to_owned();
+    let video = Video {
+        original_url: Some(name.clone()),
+        width: Some(clip.width),
+        height: Some(clip.height),
+        duration: Some(clip.duration_seconds),
+        ..Video::at(name.clone())
+    };
+    Made {
+        output: Output { video: Some(video), ..Output::default() },
+        files: vec![MediaFile { name, bytes: clip.mp4 }],
+    }
+}
+
+fn sound(sound: Sound) -> Made {
+    let name = "audio-1.wav".to_owned();
+    let extra = Map::from_iter([("duration".to_owned(), Value::from(sound.duration_seconds))]);
+    let audio = Audio { url: name.clone(), format: Some("wav".to_owned()), extra };
+    Made {
+        output: Output { audio: Some(audio), ..Output::default() },
+        files: vec![MediaFile { name, bytes: sound.wav }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn sizes_follow_ratio_and_resolution() {
+        for (model, input, expected) in [
+            (ModelType::Image, json!({}), (1_024, 1_024)),
+            (ModelType::Image, json!({"aspect_ratio": "16:9"}), (1_024, 576)),
+            (ModelType::Image, json!({"aspect_ratio": "3:4", "resolution": "2K"}), (1_536, 2_048)),
+            (ModelType::Video, json!({}), (1_280, 720)),
+            (ModelType::Video, json!({"aspect_ratio": "9:16", "resolution": "480p"}), (480, 854)),
+            (ModelType::Video, json!({"aspect_ratio": "1:1", "resolution": "1080p"}), (1_080, 1_080)),
+        ] {
+            let order = order(&model, input.as_object().unwrap(), 0, None).unwrap();
+            let size = match order {
+                Order::Pictures(pictures) => (pictures[0].width, pictures[0].height),
+                Order::Clip(clip) => (clip.width, clip.height),
+                Order::Sound(_) => unreachable!(),
+            };
+            assert_eq!(size, expected, "{input}");
+        }
+    }
+
+    #[test]
+    fn several_images_differ_in_their_seed() {
+        let input = json!({"prompt": "fox", "seed": 7, "num_images": 3});
+        let Order::Pictures(orders) = order(&ModelType::Image, input.as_object().unwrap(), 1, None).unwrap()
+        else {
+            panic!("pictures");
+        };
+        assert_eq!(orders.iter().map(|order| order.seed).collect::<Vec<_>>(), [7, 8, 9]);
+    }
+
+    #[test]
+    fn a_ratio_that_is_none_is_refused() {
+        for ratio in ["", "16", "0:1", "a:b", "1:999"] {
+            assert!(size(ratio, Edge::Longer(512)).is_err(), "{ratio}");
+        }
+    }
+}

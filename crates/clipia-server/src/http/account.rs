@@ -1,0 +1,26 @@
+//! `GET /v1/account`.
+
+use super::caller::Caller;
+use super::{ApiError, App};
+use crate::clock::now;
+use axum::Json;
+use axum::extract::{Extension, State};
+use clipia_api::types::{Account, Balance, Usage};
+
+pub(super) async fn account(
+    State(app): State<App>,
+    Extension(Caller(key)): Extension<Caller>,
+) -> Result<Json<Account>, ApiError> {
+    let summary = app.store.account(&key.account, now()).await?;
+    let summary = summary.ok_or_else(|| ApiError::internal(&format!("no account `{}`", key.account)))?;
+    Ok(Json(Account {
+        account_id: key.account.0,
+        balance: Balance { credits: summary.available, extra: Default::default() },
+        usage_30d: Some(Usage {
+            requests: summary.requests_30d,
+            credits_spent: summary.spent_30d,
+            extra: Default::default(),
+        }),
+        extra: Default::default(),
+    }))
+}

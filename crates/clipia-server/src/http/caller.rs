@@ -1,0 +1,125 @@
+//! Who calls, whether they may, and under which address.
+
+use super::App;
+use super::errors::{ApiError, whole_seconds};
+use crate::clock::now;
+use crate::credentials;
+use crate::store::Key;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use clipia_api::error_code::ErrorCode;
+use clipia_queue::limits::Budget;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use std::time::Instant;
+
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// The key of a call that was let in.
+#[derive(Clone)]
+pub(crate) struct Caller(pub(crate) Key);
+
+/// The address that a call was made to, such as `https://queue.example.com`, which the answer's URLs begin with.
+#[derive(Clone)]
+pub(crate) struct BaseUrl(pub(crate) String);
+
+/// Lets in a call with a key in force and budget left. Tells the budget on every answer.
+pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let mut budget = app.budgets.whole();
+    let mut key_id = None;
+    let mut response = match authenticate(&app, request.headers()).await {
+        Err(error) => error.into_response(),
+        Ok(key) => {
+            let decision = app.budgets.spend(&key.id, now());
+            budget = decision.budget;
+            key_id = Some(key.id.clone());
+            match decision.refused_for {
+                Some(wait) => ApiError::new(
+                    ErrorCode::RateLimitExceeded,
+                    format!(
+                        "rate limit reached: {} requests a minute on key {}; next request in {} s",
+                        budget.limit,
+                        key.hint,
+                        whole_seconds(wait)
+                    ),
+                )
+                .after(wait)
+                .into_response(),
+                None => {
+                    let base = base_url(request.headers(), &uri);
+                    request.extensions_mut().insert(BaseUrl(base));
+                    request.extensions_mut().insert(Caller(key));
+                    next.run(request).await
+                }
+            }
+        }
+    };
+    tell(response.headers_mut(), budget);
+    tracing::debug!(
+        %method,
+        path = uri.path(),
+        status = response.status().as_u16(),
+        key = key_id,
+        micros = started.elapsed().as_micros(),
+        "answered"
+    );
+    response
+}
+
+async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Key, ApiError> {
+    let refused = |message: &str| ApiError::new(ErrorCode::InvalidApiKey, message);
+    let key = credentials::of_headers(headers)
+        .ok_or_else(|| refused("an API key is needed: send `Authorization: Bearer <key>`"))?;
+    let found = app.store.key(credentials::hash(key)).await?;
+    found.ok_or_else(|| refused("this API key is not in force: it is wrong or was revoked"))
+}
+
+fn tell(headers: &mut HeaderMap, budget: Budget) {
+    headers.insert(LIMIT, HeaderValue::from(budget.limit));
+    headers.insert(REMAINING, HeaderValue::from(budget.remaining));
+    headers.insert(RESET, HeaderValue::from(whole_seconds(budget.reset)));
+}
+
+/// The address that the caller used, as far as its headers tell it.
+fn base_url(headers: &HeaderMap, uri: &Uri) -> String {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let authority = uri.authority().cloned().or_else(|| text("host")?.parse::<Authority>().ok());
+    // Set by a proxy that takes the TLS off.
+    let scheme = match text("x-forwarded-proto") {
+        Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
+        _ => "http",
+    };
+    let host = authority.as_ref().map_or("localhost", |authority| {
+        authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host)
+    });
+    format!("{scheme}://{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_begin_with_the_address_that_was_called() {
+        for (headers, expected) in [
+            (&[("host", "127.0.0.1:4747")][..], "http://127.0.0.1:4747"),
+            (&[("host", "queue.example.com"), ("x-forwarded-proto", "https")], "https://queue.example.com"),
+            (
+                &[("host", "queue.example.com"), ("x-forwarded-proto", "javascript")],
+                "http://queue.example.com",
+            ),
+            (&[("host", "user@example.com")], "http://example.com"),
+            (&[("host", "not a host")], "http://localhost"),
+            (&[], "http://localhost"),
+        ] {
+            let headers =
+                HeaderMap::from_iter(headers.iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())));
+            assert_eq!(base_url(&headers, &Uri::from_static("/v1/models")), expected);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! How a call is refused: always the same envelope, with nothing of the server's inside.
+
+use crate::store::{StoreError, SubmitRefused};
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use clipia_api::error_code::ErrorCode;
+use clipia_api::types::{ErrorBody, ErrorEnvelope};
+use clipia_queue::ledger;
+use http::{HeaderValue, StatusCode, header};
+use std::time::Duration;
+
+/// A call that is refused, or cannot be answered.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    code: ErrorCode,
+    message: String,
+    retry_after: Option<Duration>,
+    status: Option<StatusCode>,
+}
+
+impl ApiError {
+    /// A refusal of this cause.
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), retry_after: None, status: None }
+    }
+
+    /// The call is not of the API's form.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidRequest, message)
+    }
+
+    /// No such request, or none of the caller's.
+    pub(crate) fn no_such_request() -> Self {
+        Self::new(ErrorCode::NotFound, "there is no such request on this account")
+    }
+
+    /// The server failed; what happened is logged and not told.
+    pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a call could not be answered");
+        Self::new(ErrorCode::InternalError, "the server failed; the call can be repeated")
+    }
+
+    /// With the time after which a repetition may be let through.
+    pub(crate) fn after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            type_: self.code.family().to_owned(),
+            code: self.code.code().to_owned(),
+            message: self.message,
+            extra: Default::default(),
+        };
+        let envelope = ErrorEnvelope { error: body, extra: Default::default() };
+        let status =
+            StatusCode::from_u16(self.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (self.status.unwrap_or(status), Json(envelope)).into_response();
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        response
+    }
+}
+
+/// Seconds, rounded up: who waits so long has waited enough.
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Closed => Self::new(ErrorCode::ServiceUnavailable, "the server is shutting down")
+                .after(Duration::from_secs(5)),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<SubmitRefused> for ApiError {
+    fn from(refused: SubmitRefused) -> Self {
+        match refused {
+            SubmitRefused::IdempotencyKeyReuse => Self::new(
+                ErrorCode::IdempotencyKeyReuse,
+                "this `Idempotency-Key` was used with other parameters: use a new one for another submit",
+            ),
+            SubmitRefused::InFlight(most) => Self::new(
+                ErrorCode::ConcurrencyLimitExceeded,
+                format!("{most} generations of this key are in flight: submit when one has ended"),
+            )
+            .after(Duration::from_secs(5)),
+            SubmitRefused::Credits(refused @ ledger::Refused::Insufficient { .. }) => {
+                Self::new(ErrorCode::InsufficientCredits, refused.to_string())
+            }
+            SubmitRefused::Credits(other) => Self::internal(&other),
+            SubmitRefused::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The answer where there is nothing.
+pub(crate) async fn no_such_path() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "there is nothing at this path: see the API's description")
+}
+
+/// The answer where there is something, but not for this method.
+pub(crate) async fn no_such_method() -> ApiError {
+    ApiError {
+        status: Some(StatusCode::METHOD_NOT_ALLOWED),
+        ..ApiError::invalid("this path does not take this method")
+    }
+}

@@ -1,0 +1,102 @@
+//! The API over HTTP: one file a resource.
+
+mod account;
+mod answer;
+mod budgets;
+mod caller;
+mod errors;
+mod media;
+mod models;
+mod requests;
+mod submit;
+
+pub(crate) use errors::ApiError;
+
+use crate::executors::sandbox::Samples;
+use crate::media::MediaStore;
+use crate::outbound::Target;
+use crate::store::Store;
+use axum::Router;
+use axum::routing::{get, post};
+use budgets::Budgets;
+use clipia_queue::catalogue::Catalogue;
+use clipia_queue::limits::RateLimit;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// What every call needs.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+pub struct Parts {
+    /// Where requests are.
+    pub store: Arc<dyn Store>,
+    /// What can be generated.
+    pub catalogue: Arc<Catalogue>,
+    /// Where files are.
+    pub media: MediaStore,
+    /// What sandbox keys get.
+    pub samples: Samples,
+    /// Where webhooks may lead.
+    pub webhooks: Target,
+    /// Says that a request was submitted.
+    pub submitted: Arc<Notify>,
+    /// Says that a request has ended.
+    pub ended: Arc<Notify>,
+    budgets: Budgets,
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What an [`App`] is made of, and how many requests a minute a key may make.
+pub struct Setup {
+    /// Where requests are.
+    pub store: Arc<dyn Store>,
+    /// What can be generated.
+    pub catalogue: Arc<Catalogue>,
+    /// Where files are.
+    pub media: MediaStore,
+    /// Where webhooks may lead.
+    pub webhooks: Target,
+    /// Says that a request was submitted.
+    pub submitted: Arc<Notify>,
+    /// Says that a request has ended.
+    pub ended: Arc<Notify>,
+    /// Requests a minute of a key.
+    pub limit: RateLimit,
+}
+
+/// The whole API.
+pub fn router(setup: Setup) -> Router {
+    let Setup { store, catalogue, media, webhooks, submitted, ended, limit } = setup;
+    let files = media::router(&media);
+    let app = App(Arc::new(Parts {
+        store,
+        catalogue,
+        samples: Samples::new(media.clone()),
+        media,
+        webhooks,
+        submitted,
+        ended,
+        budgets: Budgets::new(limit),
+    }));
+    Router::new()
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{model}", get(models::one).post(submit::submit))
+        .route("/v1/models/{model}/estimate", post(models::estimate))
+        .route("/v1/requests/{request_id}", get(requests::result))
+        .route("/v1/requests/{request_id}/status", get(requests::status))
+        .route("/v1/account", get(account::account))
+        .fallback(errors::no_such_path)
+        .method_not_allowed_fallback(errors::no_such_method)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), caller::admit))
+        .with_state(app)
+        .nest(crate::media::PATH, files)
+}

@@ -1,0 +1,58 @@
+//! The operator's own models, in `models.toml` of the data directory.
+
+use clipia_queue::catalogue::{Catalogue, Invalid};
+use std::io;
+use std::path::Path;
+
+/// What the file holds when a server first makes it: how to add a model.
+const TEMPLATE: &str = include_str!("models.toml");
+
+/// A file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelsFileError {
+    /// It cannot be read or made.
+    #[error(transparent)]
+    File(#[from] io::Error),
+    /// It says something impossible.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// A model is to be made by something that is not there.
+    #[error("model `{slug}`: there is no executor `{executor}`; there is `render`")]
+    Executor {
+        /// The model.
+        slug: String,
+        /// What should make it.
+        executor: String,
+    },
+}
+
+/// The built-in models and those of the file in `data`, which is made where it is missing.
+pub(crate) fn load(data: &Path, executors: &[&str]) -> Result<Catalogue, ModelsFileError> {
+    let path = data.join("models.toml");
+    if !path.exists() {
+        std::fs::write(&path, TEMPLATE)?;
+    }
+    let catalogue = Catalogue::built_in().with(&std::fs::read_to_string(path)?)?;
+    if let Some(entry) = catalogue.iter().find(|entry| !executors.contains(&entry.executor.as_str())) {
+        let (slug, executor) = (entry.model.slug.clone(), entry.executor.clone());
+        return Err(ModelsFileError::Executor { slug, executor });
+    }
+    Ok(catalogue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_adds_nothing_until_its_example_is_taken() {
+        assert_eq!(Catalogue::built_in().with(TEMPLATE).unwrap(), Catalogue::built_in());
+        let example: String = TEMPLATE
+            .lines()
+            .filter_map(|line| line.strip_prefix("#: "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let catalogue = Catalogue::built_in().with(&example).unwrap();
+        assert!(catalogue.get("house-style").is_some());
+    }
+}

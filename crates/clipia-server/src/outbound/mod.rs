@@ -1,0 +1,11 @@
+//! Calling addresses that a caller named: webhooks to deliver to, images to start from.
+//!
+//! Such a call must never reach what only the server can reach. The address is checked where it is connected to, not
+//! where it is spelled: a name's answers are filtered by the resolver of the very connection ([`client`]).
+
+pub mod addresses;
+pub mod client;
+pub mod target;
+
+pub use client::Outbound;
+pub use target::{Target, TargetRefused};

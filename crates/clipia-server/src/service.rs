@@ -1,0 +1,251 @@
+//! Starts the parts of a server, and stops them.
+
+use crate::admin::{self, Access};
+use crate::clock::now;
+use crate::config::Config;
+use crate::credentials;
+use crate::deliveries::Dispatcher;
+use crate::executors::Render;
+use crate::http::{self, Setup};
+use crate::media::MediaStore;
+use crate::models_file::{self, ModelsFileError};
+use crate::outbound::Outbound;
+use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::store::{NewAccount, Scopes, Store, StoreError};
+use crate::workers::{self, Workers};
+use axum::serve::ListenerExt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long what runs may go on once the server is told to stop. What has not ended then is given back.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// How long the last answers and attempts may take after that.
+const LAST_WORDS: Duration = Duration::from_secs(12);
+
+/// The name of the executor that draws, and of its line.
+const RENDER: &str = "render";
+
+/// A server that could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made or used.
+    #[error("cannot use the data directory `{}`: {source}", .path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operator's models cannot be used.
+    #[error("`models.toml`: {0}")]
+    Models(#[from] ModelsFileError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// TLS for outgoing calls cannot be set up.
+    #[error("cannot set up TLS for outgoing calls: {0}")]
+    Tls(#[from] reqwest::Error),
+}
+
+/// What the first start makes, told this once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FirstKeys {
+    /// A live key.
+    pub live_key: String,
+    /// A sandbox key.
+    pub test_key: String,
+    /// What deliveries are signed with.
+    pub webhook_secret: String,
+}
+
+impl fmt::Debug for FirstKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FirstKeys { hidden }")
+    }
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Service {
+    url: String,
+    data: PathBuf,
+    first_keys: Option<FirstKeys>,
+    /// Ends the taking of work.
+    drain: CancellationToken,
+    /// Ends the work that still runs.
+    abort: CancellationToken,
+    /// Ends everything else.
+    stop: CancellationToken,
+    work: TaskTracker,
+    tasks: TaskTracker,
+    store: ClosedLast,
+}
+
+struct ClosedLast(Arc<dyn Store>);
+
+impl fmt::Debug for ClosedLast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Service {
+    /// Starts a server. It takes calls when this returns.
+    ///
+    /// # Errors
+    /// [`StartError`] says what stands in the way; nothing runs then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let data = config.data.clone();
+        let unusable = |source| StartError::Data { path: data.clone(), source };
+        make_private(&data).map_err(unusable)?;
+        let sqlite = SqliteStore::open(&data)?;
+        let store: Arc<dyn Store> = Arc::new(sqlite);
+        let catalogue = Arc::new(models_file::load(&data, &[RENDER])?);
+        let media = MediaStore::open(&data).map_err(unusable)?;
+        let outbound = Outbound::new(config.dev)?;
+        let listener = listen(config.listen).await?;
+        let admin_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let first_keys = first_keys(store.as_ref(), &config).await?;
+        // Nobody else has the store: every lease is of a process that is gone.
+        let rescued = store.rescue(true, now()).await?;
+        tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
+
+        let (submitted, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (drain, abort, stop) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        let (work, tasks) = (TaskTracker::new(), TaskTracker::new());
+        let workers = Arc::new(Workers {
+            queue: RENDER.to_owned(),
+            executor: Arc::new(Render::new(media.clone(), outbound.clone())),
+            store: Arc::clone(&store),
+            catalogue: Arc::clone(&catalogue),
+            media: media.clone(),
+            submitted: Arc::clone(&submitted),
+            ended: Arc::clone(&ended),
+        });
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            work.spawn(Arc::clone(&workers).run(drain.clone(), abort.clone()));
+        }
+        let rescue =
+            workers::rescue(Arc::clone(&store), Arc::clone(&submitted), Arc::clone(&ended), drain.clone());
+        tasks.spawn(rescue);
+        tasks.spawn(
+            Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended)).run(stop.clone()),
+        );
+
+        let url = format!("http://{}", local_address(&listener)?);
+        let api = http::router(Setup {
+            store: Arc::clone(&store),
+            catalogue,
+            media,
+            webhooks: outbound.target(),
+            submitted,
+            ended,
+            limit: config.limit,
+        });
+        serve(&tasks, listener, api, stop.clone());
+        let access = Access::new(local_address(&admin_listener)?);
+        access.write(&data).map_err(unusable)?;
+        serve(&tasks, admin_listener, admin::router(Arc::clone(&store), &access), stop.clone());
+        work.close();
+        tasks.close();
+        Ok(Self { url, data, first_keys, drain, abort, stop, work, tasks, store: ClosedLast(store) })
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What the first start of this data directory made; nothing at a later one.
+    pub fn first_keys(&self) -> Option<&FirstKeys> {
+        self.first_keys.as_ref()
+    }
+
+    /// Stops: takes no more work, lets what runs end for a while, gives the rest back, and closes the store. What was
+    /// acknowledged goes on at the next start.
+    pub async fn stop(self) {
+        self.drain.cancel();
+        let ended = tokio::time::timeout(DRAIN, self.work.wait()).await.is_ok();
+        tracing::info!(ended, "no more work is taken");
+        self.abort.cancel();
+        self.stop.cancel();
+        let last = async { tokio::join!(self.work.wait(), self.tasks.wait()) };
+        if tokio::time::timeout(LAST_WORDS, last).await.is_err() {
+            tracing::warn!("some calls had not ended when the server stopped");
+        }
+        self.store.0.close().await;
+        Access::remove(&self.data);
+    }
+}
+
+/// Makes the directory for its owner alone: secrets are kept in it.
+fn make_private(data: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(data)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    listener.local_addr().map_err(|source| StartError::Listen { address: unspecified, source })
+}
+
+/// Serves until `stop`; the calls under way are answered first.
+fn serve(tasks: &TaskTracker, listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+    // Small answers go out at once, not when the kernel has gathered more.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+    tasks.spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the server cannot take calls any more");
+        }
+    });
+}
+
+/// The first account and its keys, if there is none.
+async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKeys>, StartError> {
+    if !store.is_empty().await? {
+        return Ok(None);
+    }
+    let account = NewAccount {
+        id: credentials::new_account_id(),
+        webhook_secret: credentials::new_webhook_secret(),
+        grant: config.credits,
+    };
+    let both = Scopes { generate: true, read: true };
+    let (live_key, live) = credentials::new_key(account.id.clone(), false, both);
+    let (test_key, test) = credentials::new_key(account.id.clone(), true, both);
+    let webhook_secret = account.webhook_secret.clone();
+    store.create_account(account, now()).await?;
+    store.create_key(live, now()).await?;
+    store.create_key(test, now()).await?;
+    Ok(Some(FirstKeys { live_key, test_key, webhook_secret }))
+}

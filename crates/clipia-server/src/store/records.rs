@@ -1,0 +1,253 @@
+//! What goes into a store and comes out of it.
+
+use clipia_api::types::{InputWarning, Output, RequestId};
+use clipia_api::{Credits, Progress};
+use clipia_queue::Moment;
+use clipia_queue::idempotency::Fingerprint;
+use clipia_queue::lifecycle::{Epoch, Phase};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Names an account.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(pub String);
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An account to be.
+pub struct NewAccount {
+    /// Its name.
+    pub id: AccountId,
+    /// What its deliveries are signed with.
+    pub webhook_secret: String,
+    /// Its first credits.
+    pub grant: Credits,
+}
+
+/// What `GET /v1/account` tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountSummary {
+    /// Credits that can be spent.
+    pub available: Credits,
+    /// Generations submitted with live keys in the last 30 days.
+    pub requests_30d: u64,
+    /// Credits charged in the last 30 days.
+    pub spent_30d: Credits,
+}
+
+/// The SHA-256 of an API key. The key itself is never stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyHash(pub [u8; 32]);
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scopes {
+    /// Submit generations.
+    pub generate: bool,
+    /// Read one's generations, the catalogue and the account.
+    pub read: bool,
+}
+
+/// A key to be.
+pub struct NewKey {
+    /// Its public name.
+    pub id: String,
+    /// Whose it is.
+    pub account: AccountId,
+    /// What it is found by.
+    pub hash: KeyHash,
+    /// Enough of it to recognise it by.
+    pub hint: String,
+    /// Whether its generations are samples that cost nothing.
+    pub sandbox: bool,
+    /// What it may do.
+    pub scopes: Scopes,
+}
+
+/// A key in force.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Its public name.
+    pub id: String,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Enough of it to recognise it by.
+    pub hint: String,
+    /// Whether its generations are samples that cost nothing.
+    pub sandbox: bool,
+    /// What it may do.
+    pub scopes: Scopes,
+}
+
+/// A key as an operator sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeyListing {
+    /// Its public name.
+    pub id: String,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Enough of it to recognise it by.
+    pub hint: String,
+    /// Whether its generations are samples that cost nothing.
+    pub sandbox: bool,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// When it was made.
+    pub created_at: jiff::Timestamp,
+    /// When it was taken out of force.
+    pub revoked_at: Option<jiff::Timestamp>,
+}
+
+/// A submit that passed every check that needs no store.
+pub struct Submission {
+    /// The id it will have if it is new.
+    pub id: RequestId,
+    /// Who submits.
+    pub key: Key,
+    /// The key of the submit and what it was used for.
+    pub idempotency: Option<(String, Fingerprint)>,
+    /// The model's slug.
+    pub model: String,
+    /// The line it waits in.
+    pub queue: String,
+    /// The input, checked and with defaults.
+    pub input: Map<String, Value>,
+    /// Input keys that will not be applied.
+    pub warnings: Vec<InputWarning>,
+    /// The price.
+    pub cost: Credits,
+    /// Where to post the outcome.
+    pub webhook_url: Option<String>,
+    /// The address that the caller used, which the media of a delivery are told under.
+    pub base_url: String,
+    /// The sample that a sandbox key gets.
+    pub sample: Option<Output>,
+}
+
+/// An accepted submit, or the one that it repeats.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// Its id.
+    pub id: RequestId,
+    /// Where it stands.
+    pub phase: Phase,
+    /// How many are ahead of it.
+    pub position: u64,
+    /// Credits reserved or charged; for a sandbox key what a live one would have paid.
+    pub cost: Credits,
+    /// Input keys that will not be applied.
+    pub warnings: Vec<InputWarning>,
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Its id.
+    pub id: RequestId,
+    /// The model's slug.
+    pub model: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// How many are ahead of it, while it waits.
+    pub position: u64,
+    /// How far it is, while it runs.
+    pub progress: Progress,
+    /// Credits reserved while it has not ended, charged once it has.
+    pub cost: Credits,
+    /// When it was accepted.
+    pub created_at: Moment,
+    /// When it ended.
+    pub completed_at: Option<Moment>,
+    /// What it made.
+    pub output: Option<Output>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+}
+
+/// Why a generation failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// A word for programs.
+    pub code: String,
+    /// A sentence for people, which reveals nothing of the server's inside.
+    pub message: String,
+}
+
+impl Failure {
+    /// The failure of a generation, with a sentence for people.
+    pub fn generation(message: impl Into<String>) -> Self {
+        Self { code: "GENERATION_FAILED".to_owned(), message: message.into() }
+    }
+}
+
+/// A request that a worker may run.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The request.
+    pub id: RequestId,
+    /// What every word of the worker must carry.
+    pub epoch: Epoch,
+    /// The model's slug.
+    pub model: String,
+    /// The input, checked and with defaults.
+    pub input: Map<String, Value>,
+    /// The address that the submit was made under.
+    pub base_url: String,
+}
+
+/// A delivery to attempt.
+#[derive(Clone, Debug)]
+pub struct DueDelivery {
+    /// Its id, the same for each attempt.
+    pub id: Uuid,
+    /// Where to.
+    pub url: String,
+    /// The exact bytes.
+    pub body: Vec<u8>,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// What to sign with, the newest first.
+    pub secrets: Vec<String>,
+}
+
+/// An attempt at a delivery.
+#[derive(Clone, Debug)]
+pub struct DeliveryAttempt {
+    /// Which delivery.
+    pub delivery: Uuid,
+    /// Which attempt, from 1.
+    pub number: u32,
+    /// The receiver's HTTP status, if it answered.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub duration: Duration,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// What comes next.
+    pub next: AfterAttempt,
+}
+
+/// What comes after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterAttempt {
+    /// Nothing: it arrived.
+    Delivered,
+    /// Another attempt, then.
+    Retry(Moment),
+    /// Nothing: it was the last.
+    GiveUp,
+}
+
+impl From<Failure> for clipia_api::types::GenerationError {
+    fn from(failure: Failure) -> Self {
+        Self { code: failure.code, message: failure.message, extra: Default::default() }
+    }
+}

@@ -1,0 +1,155 @@
+//! Accounts and keys.
+
+use super::rows::{amount, count, credits, moment, timestamp};
+use super::settlement::enter;
+use crate::store::{
+    AccountId, AccountSummary, Key, KeyHash, KeyListing, NewAccount, NewKey, Scopes, StoreError,
+};
+use clipia_queue::Moment;
+use clipia_queue::ledger::{Balance, Movement};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The day of a moment, counted from the Unix epoch.
+pub(crate) fn day(at: Moment) -> i64 {
+    at.as_micros().div_euclid(i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX))
+}
+
+pub(crate) fn create(c: &Connection, account: &NewAccount, now: Moment) -> Result<bool, StoreError> {
+    let created = c
+        .prepare_cached(
+            "INSERT INTO account (id, available, held, created_at) VALUES (?1, 0, 0, ?2) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![account.id.0, now.as_micros()])?;
+    if created == 0 {
+        return Ok(false);
+    }
+    c.prepare_cached("INSERT INTO webhook_secret (account, secret, created_at) VALUES (?1, ?2, ?3)")?
+        .execute(params![account.id.0, account.webhook_secret, now.as_micros()])?;
+    let grant = Movement::Grant(account.grant);
+    let balance =
+        Balance::default().after(grant).map_err(|refused| StoreError::Unreadable(refused.to_string()))?;
+    enter(c, &account.id, grant, balance, None, now)?;
+    Ok(true)
+}
+
+pub(crate) fn none_exists(c: &Connection) -> Result<bool, StoreError> {
+    Ok(!c.query_row("SELECT EXISTS (SELECT 1 FROM account)", [], |row| row.get(0))?)
+}
+
+pub(crate) fn summary(
+    c: &Connection,
+    account: &AccountId,
+    now: Moment,
+) -> Result<Option<AccountSummary>, StoreError> {
+    let Some(balance) = balance(c, account)? else {
+        return Ok(None);
+    };
+    let (requests, spent): (i64, i64) = c
+        .prepare_cached(
+            "SELECT coalesce(sum(requests), 0), coalesce(sum(credits), 0) FROM usage_day WHERE account = ?1 AND day > ?2",
+        )?
+        .query_row(params![account.0, day(now) - 30], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Some(AccountSummary {
+        available: balance.available,
+        requests_30d: count(requests),
+        spent_30d: credits(spent)?,
+    }))
+}
+
+/// The two books of an account.
+pub(crate) fn balance(c: &Connection, account: &AccountId) -> Result<Option<Balance>, StoreError> {
+    let row: Option<(i64, i64)> = c
+        .prepare_cached("SELECT available, held FROM account WHERE id = ?1")?
+        .query_row([&account.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    row.map(|(available, held)| Ok(Balance { available: credits(available)?, held: credits(held)? }))
+        .transpose()
+}
+
+/// Counts a request, or what it cost, among the account's usage.
+pub(crate) fn count_usage(
+    c: &Connection,
+    account: &AccountId,
+    requests: i64,
+    spent: clipia_api::Credits,
+    now: Moment,
+) -> Result<(), StoreError> {
+    c.prepare_cached(
+        "INSERT INTO usage_day (account, day, requests, credits) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (account, day) DO UPDATE SET requests = requests + ?3, credits = credits + ?4",
+    )?
+    .execute(params![account.0, day(now), requests, amount(spent)?])?;
+    Ok(())
+}
+
+pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bool, StoreError> {
+    let created = c.execute(
+        "INSERT INTO api_key (id, account, hash, hint, sandbox, may_generate, may_read, created_at)
+         SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8 FROM account WHERE id = ?2",
+        params![
+            key.id,
+            key.account.0,
+            key.hash.0,
+            key.hint,
+            key.sandbox,
+            key.scopes.generate,
+            key.scopes.read,
+            now.as_micros()
+        ],
+    )?;
+    Ok(created == 1)
+}
+
+pub(crate) fn key(c: &Connection, hash: KeyHash) -> Result<Option<Key>, StoreError> {
+    let found: Option<([u8; 32], Key)> = c
+        .prepare_cached(
+            "SELECT hash, id, account, hint, sandbox, may_generate, may_read FROM api_key
+             WHERE hash = ?1 AND revoked_at IS NULL",
+        )?
+        .query_row([hash.0], |row| {
+            let key = Key {
+                id: row.get("id")?,
+                account: AccountId(row.get("account")?),
+                hint: row.get("hint")?,
+                sandbox: row.get("sandbox")?,
+                scopes: scopes(row)?,
+            };
+            Ok((row.get("hash")?, key))
+        })
+        .optional()?;
+    // The index found it by its hash; the comparison that decides takes the same time whatever differs.
+    Ok(found.filter(|(stored, _)| bool::from(stored.ct_eq(&hash.0))).map(|(_, key)| key))
+}
+
+pub(crate) fn keys(c: &Connection) -> Result<Vec<KeyListing>, StoreError> {
+    let mut statement = c.prepare_cached("SELECT * FROM api_key ORDER BY created_at, id")?;
+    let rows = statement.query_map([], |row| {
+        let revoked: Option<i64> = row.get("revoked_at")?;
+        Ok(KeyListing {
+            id: row.get("id")?,
+            account: AccountId(row.get("account")?),
+            hint: row.get("hint")?,
+            sandbox: row.get("sandbox")?,
+            scopes: scopes(row)?,
+            created_at: timestamp(moment(row.get("created_at")?)),
+            revoked_at: revoked.map(moment).map(timestamp),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn revoke_key(c: &Connection, id: &str, now: Moment) -> Result<bool, StoreError> {
+    let revoked = c.execute(
+        "UPDATE api_key SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
+        params![id, now.as_micros()],
+    )?;
+    Ok(revoked == 1)
+}
+
+fn scopes(row: &Row<'_>) -> rusqlite::Result<Scopes> {
+    Ok(Scopes { generate: row.get("may_generate")?, read: row.get("may_read")? })
+}

@@ -1,0 +1,83 @@
+//! How the values of the domain are stored.
+
+use crate::store::StoreError;
+use clipia_api::Credits;
+use clipia_api::types::RequestId;
+use clipia_queue::Moment;
+use clipia_queue::lifecycle::{Epoch, Lifecycle, Phase};
+use rusqlite::Row;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+/// The name of a phase in the store.
+pub(crate) fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Queued => "queued",
+        Phase::Running => "running",
+        Phase::Completed => "completed",
+        Phase::Failed => "failed",
+        Phase::Canceled => "canceled",
+    }
+}
+
+/// The phase of that name.
+pub(crate) fn phase(name: &str) -> Result<Phase, StoreError> {
+    Ok(match name {
+        "queued" => Phase::Queued,
+        "running" => Phase::Running,
+        "completed" => Phase::Completed,
+        "failed" => Phase::Failed,
+        "canceled" => Phase::Canceled,
+        _ => return Err(StoreError::Unreadable(format!("phase `{name}`"))),
+    })
+}
+
+/// The columns `phase`, `epoch`, `rescues`.
+pub(crate) fn lifecycle(row: &Row<'_>) -> Result<Lifecycle, StoreError> {
+    Ok(Lifecycle {
+        phase: phase(row.get_ref("phase")?.as_str().map_err(rusqlite::Error::from)?)?,
+        epoch: Epoch(row.get("epoch")?),
+        rescues: row.get("rescues")?,
+    })
+}
+
+/// Credits of a column.
+pub(crate) fn credits(amount: i64) -> Result<Credits, StoreError> {
+    u64::try_from(amount).map(Credits::new).map_err(|_| StoreError::Unreadable(format!("{amount} credits")))
+}
+
+/// Credits for a column.
+pub(crate) fn amount(credits: Credits) -> Result<i64, StoreError> {
+    i64::try_from(credits.get()).map_err(|_| StoreError::Unreadable(format!("{credits} credits")))
+}
+
+/// A count of a column.
+pub(crate) fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// A request's id for a column.
+pub(crate) fn key(id: RequestId) -> Uuid {
+    id.0
+}
+
+/// A moment of a column.
+pub(crate) fn moment(micros: i64) -> Moment {
+    Moment::from_micros(micros)
+}
+
+/// A value as JSON for a column.
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Unreadable(error.to_string()))
+}
+
+/// A value from the JSON of a column.
+pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Unreadable(error.to_string()))
+}
+
+/// A moment as the wire spells it.
+pub(crate) fn timestamp(moment: Moment) -> jiff::Timestamp {
+    jiff::Timestamp::from_microsecond(moment.as_micros()).unwrap_or_default()
+}

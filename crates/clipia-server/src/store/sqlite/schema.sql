@@ -1,0 +1,144 @@
+-- Version 1. Times are microseconds since the Unix epoch; ids of requests and deliveries are the 16 bytes of a UUID.
+
+CREATE TABLE account (
+    id          TEXT PRIMARY KEY,
+    available   INTEGER NOT NULL CHECK (available >= 0),
+    held        INTEGER NOT NULL CHECK (held >= 0),
+    created_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE webhook_secret (
+    account     TEXT NOT NULL REFERENCES account (id),
+    secret      TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (account, created_at)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_key (
+    id          TEXT PRIMARY KEY,
+    account     TEXT NOT NULL REFERENCES account (id),
+    hash        BLOB NOT NULL UNIQUE,
+    hint        TEXT NOT NULL,
+    sandbox     INTEGER NOT NULL,
+    may_generate INTEGER NOT NULL,
+    may_read    INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    revoked_at  INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE request (
+    id          BLOB PRIMARY KEY,
+    account     TEXT NOT NULL REFERENCES account (id),
+    api_key     TEXT NOT NULL REFERENCES api_key (id),
+    sandbox     INTEGER NOT NULL,
+    model       TEXT NOT NULL,
+    queue       TEXT NOT NULL,
+    phase       TEXT NOT NULL CHECK (phase IN ('queued', 'running', 'completed', 'failed', 'canceled')),
+    epoch       INTEGER NOT NULL,
+    rescues     INTEGER NOT NULL,
+    ticket      INTEGER NOT NULL,
+    progress    INTEGER NOT NULL,
+    cost        INTEGER NOT NULL CHECK (cost >= 0),
+    charged     INTEGER CHECK (charged BETWEEN 0 AND cost),
+    webhook_url TEXT,
+    base_url    TEXT NOT NULL,
+    error_code  TEXT,
+    error_message TEXT,
+    created_at  INTEGER NOT NULL,
+    completed_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX request_in_flight ON request (api_key) WHERE phase IN ('queued', 'running');
+
+-- Large and rarely read, so kept apart from what every poll reads.
+CREATE TABLE request_content (
+    request     BLOB PRIMARY KEY REFERENCES request (id),
+    input       TEXT NOT NULL,
+    warnings    TEXT NOT NULL,
+    output      TEXT
+) STRICT;
+
+CREATE TABLE queue (
+    name        TEXT PRIMARY KEY,
+    tail        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Lane 0 is for requests that had their turn and lost it, lane 1 for the others.
+CREATE TABLE queue_item (
+    queue       TEXT NOT NULL,
+    lane        INTEGER NOT NULL,
+    ticket      INTEGER NOT NULL,
+    request     BLOB NOT NULL UNIQUE,
+    PRIMARY KEY (queue, lane, ticket)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lease (
+    request     BLOB PRIMARY KEY REFERENCES request (id),
+    claimed_at  INTEGER NOT NULL,
+    until       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX lease_until ON lease (until);
+
+-- One row for each movement of credits; a request is reserved for once and settled once.
+CREATE TABLE movement (
+    id          INTEGER PRIMARY KEY,
+    account     TEXT NOT NULL REFERENCES account (id),
+    kind        TEXT NOT NULL CHECK (kind IN ('grant', 'reserve', 'capture', 'release')),
+    request     BLOB REFERENCES request (id),
+    stage       TEXT NOT NULL GENERATED ALWAYS AS (
+        CASE kind WHEN 'grant' THEN 'grant' WHEN 'reserve' THEN 'reserve' ELSE 'settle' END
+    ) STORED,
+    at          INTEGER NOT NULL,
+    UNIQUE (request, stage),
+    CHECK ((request IS NULL) = (kind = 'grant'))
+) STRICT;
+
+CREATE TABLE ledger_entry (
+    movement    INTEGER NOT NULL REFERENCES movement (id),
+    book        TEXT NOT NULL CHECK (book IN ('available', 'held', 'issuance', 'revenue')),
+    amount      INTEGER NOT NULL,
+    PRIMARY KEY (movement, book)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_day (
+    account     TEXT NOT NULL REFERENCES account (id),
+    day         INTEGER NOT NULL,
+    requests    INTEGER NOT NULL,
+    credits     INTEGER NOT NULL,
+    PRIMARY KEY (account, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idempotency (
+    account     TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    request     BLOB NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    PRIMARY KEY (account, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX idempotency_expiry ON idempotency (expires_at);
+
+CREATE TABLE delivery (
+    id          BLOB PRIMARY KEY,
+    request     BLOB NOT NULL UNIQUE REFERENCES request (id),
+    account     TEXT NOT NULL REFERENCES account (id),
+    url         TEXT NOT NULL,
+    body        BLOB NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'abandoned')),
+    attempts    INTEGER NOT NULL,
+    due_at      INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX delivery_due ON delivery (due_at) WHERE state = 'pending';
+
+CREATE TABLE delivery_attempt (
+    delivery    BLOB NOT NULL REFERENCES delivery (id),
+    number      INTEGER NOT NULL,
+    at          INTEGER NOT NULL,
+    status      INTEGER,
+    duration_ms INTEGER NOT NULL,
+    error       TEXT,
+    PRIMARY KEY (delivery, number)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,147 @@
+//! Credits that move, and the end of a request: each in the transaction of the command that causes it.
+
+use super::accounts::{balance, count_usage};
+use super::rows::{amount, key, phase_name, to_json};
+use crate::deliveries::body;
+use crate::store::{AccountId, Failure, StoreError, WorkRefused};
+use clipia_api::Credits;
+use clipia_api::types::{Output, RequestId};
+use clipia_queue::Moment;
+use clipia_queue::ledger::{Balance, Movement, Refused};
+use clipia_queue::lifecycle::{Settlement, Transition};
+use rusqlite::{Connection, params};
+use uuid::Uuid;
+
+/// Enters `movement` in the books and stores the `balance` that it leaves.
+pub(crate) fn enter(
+    c: &Connection,
+    account: &AccountId,
+    movement: Movement,
+    balance: Balance,
+    request: Option<RequestId>,
+    now: Moment,
+) -> Result<(), StoreError> {
+    c.prepare_cached("INSERT INTO movement (account, kind, request, at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![account.0, movement.kind(), request.map(key), now.as_micros()])?;
+    let id = c.last_insert_rowid();
+    let mut insert =
+        c.prepare_cached("INSERT INTO ledger_entry (movement, book, amount) VALUES (?1, ?2, ?3)")?;
+    for entry in movement.entries() {
+        insert.execute(params![id, entry.book.name(), entry.amount])?;
+    }
+    c.prepare_cached("UPDATE account SET available = ?2, held = ?3 WHERE id = ?1")?.execute(params![
+        account.0,
+        amount(balance.available)?,
+        amount(balance.held)?
+    ])?;
+    Ok(())
+}
+
+/// Moves credits of an account, as far as its balance allows.
+pub(crate) fn transfer<E: From<Refused> + From<StoreError>>(
+    c: &Connection,
+    account: &AccountId,
+    movement: Movement,
+    request: RequestId,
+    now: Moment,
+) -> Result<(), E> {
+    let before =
+        balance(c, account)?.ok_or_else(|| StoreError::Unreadable(format!("no account `{account}`")))?;
+    let after = before.after(movement)?;
+    enter(c, account, movement, after, Some(request), now)?;
+    Ok(())
+}
+
+/// How a request ended.
+pub(crate) enum End<'a> {
+    Output(&'a Output),
+    Failure(&'a Failure),
+}
+
+/// What of a request its end needs.
+pub(crate) struct Ending {
+    pub(crate) id: RequestId,
+    pub(crate) account: AccountId,
+    pub(crate) model: String,
+    pub(crate) cost: Credits,
+    pub(crate) webhook_url: Option<String>,
+    pub(crate) base_url: String,
+}
+
+/// Ends a request: its row, its credits and its delivery together.
+pub(crate) fn end(
+    c: &Connection,
+    request: &Ending,
+    transition: Transition,
+    end: &End<'_>,
+    now: Moment,
+) -> Result<(), WorkRefused> {
+    let (movement, charged) = match transition.settlement {
+        Some(Settlement::Capture) => {
+            (Movement::Capture { reserved: request.cost, charged: request.cost }, request.cost)
+        }
+        _ => (Movement::Release(request.cost), Credits::ZERO),
+    };
+    transfer::<WorkRefused>(c, &request.account, movement, request.id, now)?;
+    if charged > Credits::ZERO {
+        count_usage(c, &request.account, 0, charged, now)?;
+    }
+    let failure = match end {
+        End::Failure(failure) => Some(failure),
+        End::Output(output) => {
+            c.prepare_cached("UPDATE request_content SET output = ?2 WHERE request = ?1")?
+                .execute(params![key(request.id), to_json(output)?])?;
+            None
+        }
+    };
+    c.prepare_cached(
+        "UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, charged = ?5, error_code = ?6, error_message = ?7,
+                            completed_at = ?8
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        key(request.id),
+        phase_name(transition.next.phase),
+        transition.next.epoch.0,
+        transition.next.rescues,
+        amount(charged)?,
+        failure.map(|failure| &failure.code),
+        failure.map(|failure| &failure.message),
+        now.as_micros()
+    ])?;
+    c.prepare_cached("DELETE FROM lease WHERE request = ?1")?.execute([key(request.id)])?;
+    announce(c, request, charged, end, now)?;
+    Ok(())
+}
+
+/// Writes the delivery that tells of a request's end, if one was asked for.
+pub(crate) fn announce(
+    c: &Connection,
+    request: &Ending,
+    charged: Credits,
+    end: &End<'_>,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let Some(url) = &request.webhook_url else {
+        return Ok(());
+    };
+    let body = match end {
+        End::Output(output) => {
+            body::completed(request.id, &request.model, output, charged, &request.base_url)
+        }
+        End::Failure(failure) => body::failed(request.id, failure),
+    };
+    c.prepare_cached(
+        "INSERT INTO delivery (id, request, account, url, body, state, attempts, due_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'pending', 0, ?6)",
+    )?
+    .execute(params![
+        Uuid::now_v7(),
+        key(request.id),
+        request.account.0,
+        url,
+        to_json(&body)?.into_bytes(),
+        now.as_micros()
+    ])?;
+    Ok(())
+}
