@@ -77,7 +77,9 @@ fn split(file: syn::File) -> Result<(Vec<Item>, Vec<Item>)> {
     )];
     for item in file.items {
         match item {
-            Item::Mod(ItemMod { ident, content: Some((_, items)), .. }) if ident == "types" => types = Some(items),
+            Item::Mod(ItemMod { ident, content: Some((_, items)), .. }) if ident == "types" => {
+                types = Some(items)
+            }
             Item::Mod(ItemMod { ident, .. }) if ident == "prelude" => {}
             other => client.push(other),
         }

@@ -1,6 +1,7 @@
 //! The workspace's own tasks: `cargo xtask generate`, `cargo xtask test`.
 
 mod generate;
+mod test;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -21,12 +22,18 @@ enum Task {
         /// Writes nothing; fails with a diff if the spec and the code differ
         #[arg(long)]
         check: bool,
+        /// Works below this directory instead of the checkout; tests change a copy there
+        #[arg(long, hide = true, default_value_os_t = root())]
+        root: PathBuf,
     },
+    /// Checks and tests everything: Rust, what is generated, Python
+    Test,
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
-        Task::Generate { check } => generate::run(&root(), check),
+        Task::Generate { check, root } => generate::run(&root, check),
+        Task::Test => test::run(&root()),
     }
 }
 

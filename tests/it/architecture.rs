@@ -1,0 +1,101 @@
+//! Which crate may know which. `cargo` itself is asked, so that no manifest can say otherwise.
+
+use crate::support::{cargo, repository};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// Each crate of the workspace, with the crates of the workspace that it may depend on: all of them in what it builds,
+/// and in its tests too. A crate that is not here fails the test until somebody has decided.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("clipia-api", &[]),
+    ("clipia-webhook", &["clipia-api"]),
+    ("clipia-queue", &["clipia-api"]),
+    ("clipia", &["clipia-api", "clipia-webhook"]),
+    ("clipia-server", &["clipia-api", "clipia-queue", "clipia-webhook"]),
+    ("clipia-cli", &["clipia", "clipia-api", "clipia-queue", "clipia-server", "clipia-webhook"]),
+    ("clipia-python", &["clipia", "clipia-api", "clipia-webhook"]),
+    // Both drive the others and nothing depends on them.
+    ("clipia-tests", &["clipia", "clipia-api", "clipia-queue", "clipia-webhook"]),
+    ("xtask", &[]),
+];
+
+/// What a crate must not build, however deep: pure code knows no runtime and no HTTP.
+const PURE: &[(&str, &[&str])] = &[
+    ("clipia-api", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
+    ("clipia-webhook", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
+    ("clipia-queue", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
+    ("clipia", &["axum-core", "rusqlite"]),
+];
+
+/// The top of the repository, less dotfiles and what `.gitignore` names.
+const TOP: &[&str] = &[
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "bindings",
+    "clippy.toml",
+    "crates",
+    "rustfmt.toml",
+    "spec",
+    "tests",
+    "xtask",
+];
+
+#[test]
+fn crates_depend_only_along_the_arrows() {
+    let metadata = output(cargo().args(["metadata", "--format-version=1", "--no-deps"]));
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let names: BTreeSet<&str> = packages.iter().map(|package| package["name"].as_str().unwrap()).collect();
+    let arrows: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
+    for package in packages {
+        let name = package["name"].as_str().unwrap();
+        let allowed = arrows.get(name).unwrap_or_else(|| panic!("{name} has no line in `ARROWS`"));
+        // Dependencies of every kind: normal, for tests, for building.
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let on = dependency["name"].as_str().unwrap();
+            assert!(!names.contains(on) || allowed.contains(&on), "{name} must not depend on {on}");
+        }
+    }
+}
+
+#[test]
+fn pure_crates_build_nothing_impure() {
+    for (name, forbidden) in PURE {
+        // Asked crate by crate, since in one build for all of them features of one appear in another.
+        let tree = output(cargo().args(["tree", "-p", name, "-enormal", "--prefix=none"]));
+        let built: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert!(built.contains(name), "{tree}");
+        for other in *forbidden {
+            assert!(
+                !built.contains(other),
+                "{name} builds {other}: see `cargo tree -p {name} -e normal -i {other}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_top_level_stays_as_designed() {
+    let ignored = std::fs::read_to_string(repository().join(".gitignore")).unwrap();
+    let ignored: BTreeSet<&str> = ignored.lines().filter_map(|line| line.strip_prefix('/')).collect();
+    let found: Vec<String> = std::fs::read_dir(repository())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with('.') && !ignored.contains(name.as_str()))
+        .collect();
+    for name in &found {
+        assert!(TOP.contains(&name.as_str()), "{name} does not belong at the top of the repository");
+    }
+    for name in TOP {
+        assert!(found.iter().any(|found| found == name), "{name} is missing at the top of the repository");
+    }
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -1,0 +1,274 @@
+//! `spec/examples`: one file per answer, error and delivery that the API documents, named
+//! `<Schema>.<case>.json`. A new file is a new case of every test here.
+
+use crate::support::repository;
+use clipia_api::error_code::ErrorCode;
+use clipia_api::types;
+use clipia_queue::catalogue::Catalogue;
+use jsonschema::{Draft, Validator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Reads a value as the type generated for its schema, and writes it again.
+fn through_its_type(schema: &str, value: &Value) -> Result<Value, String> {
+    fn through<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, String> {
+        let typed: T = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+        serde_json::to_value(typed).map_err(|error| error.to_string())
+    }
+    macro_rules! table {
+        ($($schema:ident)*) => {
+            match schema {
+                $(stringify!($schema) => through::<types::$schema>(value),)*
+                _ => Err("`through_its_type` has no type for this schema".to_owned()),
+            }
+        };
+    }
+    table! {
+        Account ErrorEnvelope EstimateRequest EstimateResponse Model ModelList ResultResponse StatusResponse
+        SubmitRequest SubmitResponse WebhookDelivery
+    }
+}
+
+struct Example {
+    file: String,
+    schema: String,
+    case: String,
+    value: Value,
+}
+
+fn examples() -> Vec<Example> {
+    let mut examples: Vec<Example> = std::fs::read_dir(repository().join("spec/examples"))
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let file = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let [schema, case, "json"] = file.split('.').collect::<Vec<_>>()[..] else {
+                panic!("{file} is not named <Schema>.<case>.json");
+            };
+            let value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap())
+                .unwrap_or_else(|error| panic!("{file}: {error}"));
+            Example { schema: schema.to_owned(), case: case.to_owned(), value, file: file.clone() }
+        })
+        .collect();
+    examples.sort_by(|a, b| a.file.cmp(&b.file));
+    assert!(!examples.is_empty(), "there are no examples");
+    examples
+}
+
+/// The OpenAPI document.
+struct Spec(Value);
+
+impl Spec {
+    fn load() -> Self {
+        let text = std::fs::read_to_string(repository().join("spec/openapi.yaml")).unwrap();
+        assert!(
+            !text.contains("nullable:"),
+            "JSON Schema knows no `nullable`: the examples would be held to less"
+        );
+        Self(serde_saphyr::from_str(&text).unwrap())
+    }
+
+    /// What `schema` says, in words that stay together with what it refers to.
+    ///
+    /// OpenAPI 3.0 has a dialect of its own. What this document uses of it means the same in 2020-12, which checks
+    /// `uuid` and `date-time` where older drafts know no such format.
+    fn validator(&self, schema: &str) -> Validator {
+        assert!(self.0["components"]["schemas"][schema].is_object(), "the spec has no schema {schema}");
+        let document = json!({
+            "$ref": format!("#/components/schemas/{schema}"),
+            "components": { "schemas": self.0["components"]["schemas"] },
+        });
+        jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .should_validate_formats(true)
+            .build(&document)
+            .unwrap()
+    }
+
+    /// Follows `$ref` and an `allOf` of one, which is how 3.0 puts words beside a `$ref`.
+    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        let all_of = schema["allOf"].as_array().map(Vec::as_slice);
+        if let Some(reference) = schema["$ref"].as_str() {
+            let pointer = reference.strip_prefix('#').expect("references stay in the document");
+            self.resolve(self.0.pointer(pointer).expect("references point somewhere"))
+        } else if let Some([only]) = all_of {
+            self.resolve(only)
+        } else {
+            schema
+        }
+    }
+
+    fn schema(&self, name: &str) -> &Value {
+        &self.0["components"]["schemas"][name]
+    }
+
+    /// Makes of `value` what a newer server might send: a field more in every object that may have one, and a value
+    /// that nobody knows in place of each of an enumeration. Returns how much was changed.
+    fn modernise(&self, schema: &Value, value: &mut Value) -> usize {
+        let schema = self.resolve(schema);
+        if schema["enum"].is_array() {
+            *value = json!("A_NEWER_ONE");
+            return 1;
+        }
+        match value {
+            Value::Array(items) => items.iter_mut().map(|item| self.modernise(&schema["items"], item)).sum(),
+            Value::Object(fields) => {
+                let open = &schema["additionalProperties"];
+                let mut changes = 0;
+                for (name, field) in fields.iter_mut() {
+                    changes += self.modernise(schema["properties"].get(name).unwrap_or(open), field);
+                }
+                if *open == json!({}) || *open == json!(true) {
+                    fields.insert("a_newer_field".to_owned(), json!({ "list": [1, "two", null, 0.5] }));
+                    changes += 1;
+                }
+                changes
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// JSON has one kind of number, serde_json has three.
+fn plain_numbers(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Array(items) => items.iter().map(plain_numbers).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.clone(), plain_numbers(field)))
+            .collect::<Map<_, _>>()
+            .into(),
+        other => other.clone(),
+    }
+}
+
+/// Why `value` does not come through its type as it went in.
+fn lost(schema: &str, value: &Value) -> Option<String> {
+    match through_its_type(schema, value) {
+        Err(error) => Some(error),
+        Ok(back) if plain_numbers(&back) == plain_numbers(value) => None,
+        Ok(back) => Some(format!("went in as\n{value:#}\nand came back as\n{back:#}")),
+    }
+}
+
+/// Runs `check` on every example and reports all that fail, not just the first.
+fn hold(check: impl Fn(&Spec, &Example) -> Option<String>) {
+    let spec = Spec::load();
+    let failures: Vec<String> = examples()
+        .iter()
+        .filter_map(|example| Some(format!("{}: {}", example.file, check(&spec, example)?)))
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn each_is_what_its_schema_says() {
+    hold(|spec, example| {
+        let validator = spec.validator(&example.schema);
+        let errors: Vec<String> = validator
+            .iter_errors(&example.value)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        (!errors.is_empty()).then(|| errors.join("; "))
+    });
+}
+
+/// The other side of the test above: a validator that refuses nothing proves nothing.
+#[test]
+fn none_is_valid_without_what_its_schema_requires() {
+    hold(|spec, example| {
+        let validator = spec.validator(&example.schema);
+        let required = spec.schema(&example.schema)["required"].as_array().expect("each requires something");
+        required.iter().map(|name| name.as_str().unwrap()).find_map(|name| {
+            let mut without = example.value.clone();
+            without.as_object_mut()?.remove(name);
+            validator.is_valid(&without).then(|| format!("valid without `{name}`"))
+        })
+    });
+}
+
+#[test]
+fn each_comes_through_its_type_whole() {
+    hold(|_, example| lost(&example.schema, &example.value));
+}
+
+#[test]
+fn what_a_newer_server_adds_comes_through_too() {
+    hold(|spec, example| {
+        let mut newer = example.value.clone();
+        let changes = spec.modernise(spec.schema(&example.schema), &mut newer);
+        if changes == 0 { Some("nothing in it may grow".to_owned()) } else { lost(&example.schema, &newer) }
+    });
+}
+
+/// What the test above presupposes: only what the caller itself sends is closed.
+#[test]
+fn every_object_of_an_answer_may_grow() {
+    let spec = Spec::load();
+    for (name, schema) in spec.0["components"]["schemas"].as_object().unwrap() {
+        if schema["type"] == "object" && !name.ends_with("Request") {
+            assert_eq!(schema["additionalProperties"], json!({}), "{name} loses what it does not know");
+        }
+    }
+}
+
+#[test]
+fn each_error_code_has_one_with_its_family() {
+    let found: BTreeSet<(String, String)> = examples()
+        .iter()
+        .filter(|example| example.schema == "ErrorEnvelope")
+        .map(|example| {
+            let error = &example.value["error"];
+            assert_eq!(error["code"], example.case.as_str(), "{}", example.file);
+            (example.case.clone(), error["type"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let known =
+        ErrorCode::ALL.iter().map(|code| (code.code().to_owned(), code.family().to_owned())).collect();
+    assert_eq!(found, known);
+}
+
+#[test]
+fn each_built_in_model_is_shown_as_it_is() {
+    let shown: BTreeMap<String, Value> = examples()
+        .into_iter()
+        .filter(|example| example.schema == "Model")
+        .map(|example| (example.case, example.value))
+        .collect();
+    for entry in Catalogue::built_in().iter() {
+        let model = serde_json::to_value(&entry.model).unwrap();
+        let example =
+            shown.get(&entry.model.slug).unwrap_or_else(|| panic!("no example of {}", entry.model.slug));
+        assert_eq!(plain_numbers(example), plain_numbers(&model));
+    }
+}
+
+#[test]
+fn each_body_that_the_api_documents_has_one() {
+    /// Collects the schemas of every `content` below `node`.
+    fn bodies(node: &Value, found: &mut BTreeSet<String>) {
+        match node {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    if name == "content" {
+                        let reference = field["application/json"]["schema"]["$ref"].as_str();
+                        let (_, schema) = reference.expect("each body has a name").rsplit_once('/').unwrap();
+                        found.insert(schema.to_owned());
+                    }
+                    bodies(field, found);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| bodies(item, found)),
+            _ => {}
+        }
+    }
+    let spec = Spec::load();
+    let mut documented = BTreeSet::new();
+    bodies(&spec.0["paths"], &mut documented);
+    bodies(&spec.0["components"]["responses"], &mut documented);
+    let shown: BTreeSet<String> = examples().into_iter().map(|example| example.schema).collect();
+    assert_eq!(shown, documented);
+}

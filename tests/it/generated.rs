@@ -1,0 +1,143 @@
+//! What a change of the spec does to the generated code, for a reviewer to see; and that spec and code cannot drift.
+
+use crate::support::{cargo, repository};
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, Fields, File, ImplItem, Item, Type, TypePath, Visibility};
+
+const SPEC: &str = "spec/openapi.yaml";
+const TYPES: &str = "crates/clipia-api/src/generated_types.rs";
+const CLIENT: &str = "crates/clipia-api/src/generated_client.rs";
+
+#[test]
+fn the_public_surface_is_the_one_reviewed() {
+    let settings = {
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path("../snapshots");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings
+    };
+    settings.bind(|| {
+        insta::assert_snapshot!("generated_types", surface(TYPES));
+        insta::assert_snapshot!("generated_client", surface(CLIENT));
+    });
+}
+
+#[test]
+fn a_change_of_the_spec_is_found_and_repaired() {
+    let root = tempfile::tempdir().unwrap();
+    for file in [SPEC, TYPES, CLIENT] {
+        let to = root.path().join(file);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(repository().join(file), to).unwrap();
+    }
+    assert!(generate(root.path(), &["--check"]).status.success());
+
+    let spec = root.path().join(SPEC);
+    let before = fs::read_to_string(&spec).unwrap();
+    let video = "    Video:\n      description: One clip.\n      type: object\n      required: [url]\n      properties:\n";
+    let after = before.replace(
+        video,
+        &format!("{video}        frames:\n          type: integer\n          format: uint64\n"),
+    );
+    assert_ne!(before, after);
+    fs::write(&spec, after).unwrap();
+
+    let refused = generate(root.path(), &["--check"]);
+    assert!(!refused.status.success());
+    let diff = String::from_utf8(refused.stdout).unwrap();
+    assert!(diff.contains("+    pub frames: ::std::option::Option<u64>,"), "{diff}");
+    let advice = String::from_utf8(refused.stderr).unwrap();
+    assert!(advice.contains("run `cargo xtask generate`"), "{advice}");
+
+    assert!(generate(root.path(), &[]).status.success());
+    assert!(generate(root.path(), &["--check"]).status.success());
+    assert!(fs::read_to_string(root.path().join(TYPES)).unwrap().contains("pub frames:"));
+}
+
+fn generate(root: &Path, flags: &[&str]) -> Output {
+    let mut xtask = cargo();
+    xtask.args(["run", "--quiet", "--package", "xtask", "--", "generate", "--root"]).arg(root).args(flags);
+    xtask.output().unwrap()
+}
+
+/// The public items of a file without words and bodies.
+fn surface(path: &str) -> String {
+    let mut file: File = syn::parse_file(&fs::read_to_string(repository().join(path)).unwrap()).unwrap();
+    Surface.visit_file_mut(&mut file);
+    prettyplease::unparse(&file)
+}
+
+/// Reduces code to what others can see of it.
+struct Surface;
+
+impl VisitMut for Surface {
+    fn visit_file_mut(&mut self, file: &mut File) {
+        file.items.retain(|item| match item {
+            Item::Use(item) => is_public(&item.vis),
+            Item::Mod(item) => is_public(&item.vis),
+            _ => true,
+        });
+        visit_mut::visit_file_mut(self, file);
+    }
+
+    /// Derives are seen, and so are names that the wire spells differently.
+    fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
+        attributes.retain_mut(|attribute| {
+            if attribute.path().is_ident("serde") {
+                let mut renamed = None;
+                let _ = attribute.parse_nested_meta(|meta| {
+                    let value: Option<syn::LitStr> = meta.value().ok().and_then(|value| value.parse().ok());
+                    if meta.path.is_ident("rename") {
+                        renamed = value;
+                    }
+                    Ok(())
+                });
+                if let Some(name) = &renamed {
+                    *attribute = syn::parse_quote!(#[serde(rename = #name)]);
+                }
+                renamed.is_some()
+            } else {
+                attribute.path().is_ident("derive")
+            }
+        });
+    }
+
+    fn visit_fields_mut(&mut self, fields: &mut Fields) {
+        if let Fields::Named(named) = fields {
+            named.named =
+                std::mem::take(&mut named.named).into_iter().filter(|field| is_public(&field.vis)).collect();
+        }
+        visit_mut::visit_fields_mut(self, fields);
+    }
+
+    fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
+        // What a trait's methods are is the trait's matter.
+        let inherent = item.trait_.is_none();
+        item.items
+            .retain(|item| matches!(item, ImplItem::Fn(function) if inherent && is_public(&function.vis)));
+        visit_mut::visit_item_impl_mut(self, item);
+    }
+
+    fn visit_block_mut(&mut self, block: &mut syn::Block) {
+        block.stmts.clear();
+    }
+
+    /// `::std::option::Option<T>` is an `Option<T>`.
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        if let Type::Path(TypePath { qself: None, path }) = ty
+            && path.leading_colon.is_some()
+        {
+            path.leading_colon = None;
+            path.segments = std::mem::take(&mut path.segments).into_iter().next_back().into_iter().collect();
+        }
+        visit_mut::visit_type_mut(self, ty);
+    }
+}
+
+fn is_public(visibility: &Visibility) -> bool {
+    matches!(visibility, Visibility::Public(_))
+}

@@ -1,0 +1,12 @@
+//! The whole system from outside. One module a subject; `support` starts the real program and speaks to it.
+
+// Everything here is test code, helpers included: a failed expectation should stop the test where it stands.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod architecture;
+mod examples;
+mod generated;
+mod serve;
+#[path = "../support/mod.rs"]
+mod support;
+mod webhooks;

@@ -1,0 +1,101 @@
+//! A receiver of webhooks that keeps what arrives and answers as told.
+
+use super::DEADLINE;
+use axum::Router;
+use axum::extract::State;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Listens on a free loopback port until dropped.
+pub(crate) struct Receiver {
+    url: String,
+    shared: Arc<Shared>,
+    serving: JoinHandle<()>,
+}
+
+/// One request as it arrived.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+struct Shared {
+    arrived: watch::Sender<Vec<Delivery>>,
+    /// What to answer next; 200 once it is used up.
+    answers: Mutex<VecDeque<StatusCode>>,
+}
+
+impl Receiver {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/clipia", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared { arrived: watch::Sender::default(), answers: Mutex::default() });
+        let router = Router::new().fallback(receive).with_state(Arc::clone(&shared));
+        let serving = tokio::spawn(async move {
+            axum::serve(listener, router).await.unwrap();
+        });
+        Self { url, shared, serving }
+    }
+
+    /// What to give as `webhook_url`.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Answers these statuses to the next deliveries, in this order, and 200 after them.
+    pub(crate) fn answer(&self, statuses: impl IntoIterator<Item = u16>) {
+        let statuses = statuses.into_iter().map(|status| StatusCode::from_u16(status).unwrap());
+        self.shared.answers.lock().unwrap().extend(statuses);
+    }
+
+    /// The deliveries so far, once there are `count`.
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<Delivery> {
+        let mut arrived = self.shared.arrived.subscribe();
+        let enough = timeout(DEADLINE, arrived.wait_for(|deliveries| deliveries.len() >= count)).await;
+        match enough {
+            Ok(deliveries) => deliveries.unwrap().clone(),
+            Err(_) => panic!("{} of {count} deliveries arrived", self.shared.arrived.borrow().len()),
+        }
+    }
+}
+
+impl Delivery {
+    /// The value of a header that must be there, in text.
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no `{name}` in {self:?}")).to_str().unwrap()
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let answer = shared.answers.lock().unwrap().pop_front().unwrap_or(StatusCode::OK);
+    shared.arrived.send_modify(|deliveries| deliveries.push(Delivery { headers, body }));
+    answer
+}
+
+#[tokio::test]
+async fn keeps_what_arrives_and_answers_as_told() {
+    let receiver = Receiver::start().await;
+    receiver.answer([500, 204]);
+    let (base, path) = receiver.url().split_at(receiver.url().rfind('/').unwrap());
+    let sender = super::Raw::new(base).header("x-clipia-timestamp", "7");
+    for (number, status) in [500, 204, 200].into_iter().enumerate() {
+        sender.post(path, &number.into()).await.expect(status);
+    }
+    let bodies: Vec<Bytes> = receiver.wait_for(3).await.into_iter().map(|delivery| delivery.body).collect();
+    assert_eq!(bodies, ["0", "1", "2"]);
+    assert_eq!(receiver.wait_for(1).await[0].header("x-clipia-timestamp"), "7");
+}

@@ -1,0 +1,190 @@
+//! `clipia serve` as a child process.
+
+use super::{DEADLINE, Raw, program};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Allow webhooks to http and loopback addresses.
+    pub(crate) dev: bool,
+    /// Requests a minute of a key; 0 lifts the limit, which is what a test that asks often wants.
+    pub(crate) rpm: Option<u32>,
+    /// The first account's grant.
+    pub(crate) credits: Option<u64>,
+    /// Whatever else goes behind `clipia serve`.
+    pub(crate) arguments: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { dev: true, rpm: Some(0), credits: None, arguments: Vec::new() }
+    }
+}
+
+/// A running `clipia serve` with a data directory of its own. Both end with this value.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) live_key: String,
+    pub(crate) test_key: String,
+    pub(crate) webhook_secret: String,
+    options: Options,
+    data: TempDir,
+    process: Process,
+}
+
+/// The line that `clipia serve --json` prints once it is ready.
+#[derive(Debug, Deserialize)]
+struct Ready {
+    url: String,
+    #[serde(flatten)]
+    secrets: Option<Secrets>,
+}
+
+/// What the first start on a data directory shows, and no later one.
+#[derive(Debug, Deserialize)]
+struct Secrets {
+    live_key: String,
+    test_key: String,
+    webhook_secret: String,
+}
+
+impl Server {
+    /// Starts on a fresh data directory.
+    pub(crate) fn start(options: Options) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let (process, ready) = Process::start(&options, &data);
+        let Some(secrets) = ready.secrets else {
+            panic!("the first start shows no keys");
+        };
+        let Secrets { live_key, test_key, webhook_secret } = secrets;
+        Self { url: ready.url, live_key, test_key, webhook_secret, options, data, process }
+    }
+
+    /// Starts again on the same data directory, after [`Server::kill9`] or [`Server::terminate`]. The port is another.
+    pub(crate) fn restart(&mut self) {
+        assert!(self.process.child.try_wait().unwrap().is_some(), "it still runs");
+        let (process, ready) = Process::start(&self.options, &self.data);
+        assert!(ready.secrets.is_none(), "a later start shows the keys again");
+        (self.process, self.url) = (process, ready.url);
+    }
+
+    /// Ends the process with no chance to tidy up.
+    pub(crate) fn kill9(&mut self) {
+        self.process.child.kill().unwrap();
+        self.process.child.wait().unwrap();
+    }
+
+    /// Asks the process to end (SIGTERM) and waits until it has.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.process.child), Signal::TERM).unwrap();
+        self.process.ended()
+    }
+
+    /// What it wrote to stderr so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.log.lock().unwrap().clone()
+    }
+
+    /// A client with the live key.
+    pub(crate) fn live(&self) -> Raw {
+        Raw::new(&self.url).key(&self.live_key)
+    }
+
+    /// A client with the sandbox key.
+    pub(crate) fn sandbox(&self) -> Raw {
+        Raw::new(&self.url).key(&self.test_key)
+    }
+}
+
+/// The child, and what it wrote to stderr.
+struct Process {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    fn start(options: &Options, data: &TempDir) -> (Self, Ready) {
+        let mut serve = Command::new(program::clipia());
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"]).arg(data.path());
+        if options.dev {
+            serve.arg("--dev");
+        }
+        if let Some(rpm) = options.rpm {
+            serve.args(["--rpm", &rpm.to_string()]);
+        }
+        if let Some(credits) = options.credits {
+            serve.args(["--credits", &credits.to_string()]);
+        }
+        serve.args(&options.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = serve.spawn().unwrap();
+        let log = collect(child.stderr.take().unwrap());
+        let line = first_line(child.stdout.take().unwrap());
+        let mut process = Self { child, log };
+        let line = line.recv_timeout(DEADLINE).unwrap_or_default();
+        match serde_json::from_str(&line) {
+            Ok(ready) => (process, ready),
+            Err(error) => {
+                // Its last words matter more than why the line is not JSON.
+                thread::sleep(Duration::from_millis(100));
+                let end = process.child.try_wait().unwrap();
+                panic!("{serve:?} printed {line:?} ({error}); ended: {end:?}");
+            }
+        }
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let since = Instant::now();
+        while since.elapsed() < DEADLINE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it still runs {DEADLINE:?} after it was asked to end");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- stderr of `clipia serve` ---\n{}", self.log.lock().unwrap());
+        }
+    }
+}
+
+/// The first line; after it, stdout is drained, so that the child never waits for a reader.
+fn first_line(stdout: ChildStdout) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut stdout = BufReader::new(stdout);
+        let mut line = String::new();
+        let _ = stdout.read_line(&mut line);
+        let _ = sender.send(line);
+        let _ = stdout.read_to_end(&mut Vec::new());
+    });
+    receiver
+}
+
+fn collect(stderr: ChildStderr) -> Arc<Mutex<String>> {
+    let log = Arc::new(Mutex::new(String::new()));
+    let filling = Arc::clone(&log);
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut log = filling.lock().unwrap();
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+    log
+}

@@ -1,0 +1,90 @@
+//! `cargo xtask test`: everything that must hold, in one command, ending in `N passed, N failed`.
+
+mod python;
+mod step;
+mod tally;
+mod tools;
+
+use crate::generate;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+use step::Step;
+use tally::{Runner, Tally};
+
+/// Runs every step, each whatever became of those before it.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let steps: Vec<Step> =
+        [vec![tools::step()], rust(root), python::steps(root)].into_iter().flatten().collect();
+    let mut total = Tally::default();
+    let mut report = Vec::new();
+    for (number, step) in steps.iter().enumerate() {
+        announce(&format!("[{}/{}] {}", number + 1, steps.len(), step.name));
+        let start = Instant::now();
+        let tally = (step.run)().unwrap_or_else(|error| {
+            println!("error: {error:#}");
+            Tally::of_one(false)
+        });
+        report.push(format!(
+            "{:>7.1} s  {:<24} {}",
+            start.elapsed().as_secs_f64(),
+            step.name,
+            tally.in_short()
+        ));
+        total = total + tally;
+    }
+    announce("what became of each step");
+    for line in report {
+        println!("{line}");
+    }
+    println!("{total}");
+    if total.failed > 0 {
+        // The line above is the last word; an error of `main` would print another.
+        std::process::exit(1);
+    }
+    Ok(())
+}
+
+fn announce(what: &str) {
+    println!("\n=== {what}");
+}
+
+/// The steps that need only Rust, quick ones first.
+fn rust(root: &Path) -> Vec<Step> {
+    let check = root.to_path_buf();
+    // Everything in one build with the features that `cargo test` will ask for, so that nothing is built twice. It
+    // also builds the program `clipia`, which system tests run.
+    let build = ["build", "--workspace", "--all-targets", "--locked"];
+    let mut documentation = cargo(root, &["doc", "--workspace", "--lib", "--no-deps", "--locked"]);
+    documentation.env("RUSTDOCFLAGS", "-D warnings");
+    let mut tests = cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"]);
+    tests.env("CLIPIA_TEST_PROGRAM", program(root));
+    vec![
+        Step::command("format", cargo(root, &["fmt", "--all", "--check"])),
+        Step::check("generated code", move || generate::run(&check, true)),
+        Step::command(
+            "clippy",
+            cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"]),
+        ),
+        Step::command("documentation", documentation),
+        Step::command("build", cargo(root, &build)),
+        Step::counted("tests in Rust", tests, Runner::Cargo),
+    ]
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root).args(arguments);
+    cargo
+}
+
+/// The program that system tests of either language run.
+fn program(root: &Path) -> PathBuf {
+    target(root).join("debug").join(format!("clipia{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// Where Cargo builds.
+fn target(root: &Path) -> PathBuf {
+    root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}

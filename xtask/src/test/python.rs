@@ -1,0 +1,145 @@
+//! The steps of the Python package: a virtual environment of its own, the wheel in it, and its checks.
+
+use super::step::{Step, succeed};
+use super::tally::Runner;
+use super::{program, target};
+use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The package, below the root.
+const PACKAGE: &str = "bindings/python";
+
+/// What its import is called, and where that stands in the package.
+const MODULE: &str = "clipia_queue";
+const SOURCE: &str = "python/clipia_queue";
+
+/// Where things are. Nothing outside the target directory is touched.
+#[derive(Clone)]
+struct Places {
+    package: PathBuf,
+    environment: PathBuf,
+    wheels: PathBuf,
+}
+
+pub(super) fn steps(root: &Path) -> Vec<Step> {
+    let target = target(root);
+    let places = Places {
+        package: root.join(PACKAGE),
+        environment: target.join("venv"),
+        wheels: target.join("wheels"),
+    };
+    let tool = |name, arguments: &[&str]| places.tool(name, arguments);
+    let mut pytest = tool("pytest", &["--color=no"]);
+    pytest.env("CLIPIA_TEST_PROGRAM", program(root));
+    let stubtest = tool("python", &["-m", "mypy.stubtest", MODULE]);
+    let (environment, wheel) = (places.clone(), places.clone());
+    vec![
+        Step::check("environment for Python", move || environment.prepare()),
+        Step::check("wheel", move || wheel.install()),
+        Step::counted("tests in Python", pytest, Runner::Pytest),
+        Step::command("ruff check", tool("ruff", &["check", "."])),
+        Step::command("ruff format", tool("ruff", &["format", "--check", "."])),
+        Step::command("types", tool("mypy", &["--strict", SOURCE, "tests"])),
+        // Holds the hand-kept stubs against the compiled module.
+        Step::command("stubs", stubtest),
+    ]
+}
+
+impl Places {
+    /// Makes the environment, if it is not there or its Python is gone, and installs the tools the package names.
+    fn prepare(&self) -> Result<()> {
+        let tools = development_tools(&self.package.join("pyproject.toml"))?;
+        let usable =
+            self.tool("python", &["-c", "import pip"]).output().is_ok_and(|run| run.status.success());
+        if !usable {
+            let mut venv = Command::new("python3");
+            succeed(venv.args(["-m", "venv", "--clear"]).arg(&self.environment)).context(
+                "a virtual environment needs python3 with its venv module (on Debian: apt-get install python3 python3-venv)",
+            )?;
+        }
+        succeed(&mut self.pip(["--upgrade", "pip"]))?;
+        succeed(&mut self.pip(tools))
+    }
+
+    /// Builds the wheel in the profile of the tests, and installs it in place of the one before.
+    fn install(&self) -> Result<()> {
+        if self.wheels.exists() {
+            std::fs::remove_dir_all(&self.wheels).context("removing the wheels of the last run")?;
+        }
+        let mut maturin = self.tool("maturin", &["build", "--profile", "dev", "--locked", "--out"]);
+        succeed(maturin.arg(&self.wheels).arg("--interpreter").arg(self.program("python")))?;
+        let wheels = std::fs::read_dir(&self.wheels).context("looking for the wheel")?;
+        let wheels = wheels.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+        let [wheel] = wheels.as_slice() else {
+            bail!("maturin made {} wheels in place of one", wheels.len());
+        };
+        succeed(self.pip(["--force-reinstall"]).arg(wheel))
+    }
+
+    fn pip<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut pip =
+            self.tool("python", &["-m", "pip", "--disable-pip-version-check", "install", "--quiet"]);
+        pip.args(arguments);
+        pip
+    }
+
+    /// A program of the environment, as if that were activated, at work on the package.
+    fn tool(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut tool = Command::new(self.program(name));
+        let binaries = [self.binaries()];
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = binaries.into_iter().chain(std::env::split_paths(&path));
+        if let Ok(path) = std::env::join_paths(path) {
+            tool.env("PATH", path);
+        }
+        tool.env("VIRTUAL_ENV", &self.environment).env_remove("PYTHONHOME").env_remove("PYTHONPATH");
+        tool.current_dir(&self.package).args(arguments);
+        tool
+    }
+
+    fn program(&self, name: &str) -> PathBuf {
+        self.binaries().join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    }
+
+    fn binaries(&self) -> PathBuf {
+        self.environment.join(if cfg!(windows) { "Scripts" } else { "bin" })
+    }
+}
+
+/// The group `dev` of `[dependency-groups]` (PEP 735), read here because only newer releases of pip can.
+fn development_tools(manifest: &Path) -> Result<Vec<String>> {
+    let text =
+        std::fs::read_to_string(manifest).with_context(|| format!("reading {}", manifest.display()))?;
+    let table: toml::Table = text.parse().with_context(|| format!("parsing {}", manifest.display()))?;
+    let group = table.get("dependency-groups").and_then(|groups| groups.get("dev")?.as_array());
+    let group = group.with_context(|| format!("{} has no dependency group `dev`", manifest.display()))?;
+    let names = group
+        .iter()
+        .map(|entry| entry.as_str().map(str::to_owned).context("a tool of the group `dev` is no string"));
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_tools_that_the_package_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let manifest = directory.path().join("pyproject.toml");
+        for (text, expected) in [
+            (
+                "[dependency-groups]\ndev = [\"ruff==0.1\", \"pytest>=8\"]",
+                Some(vec!["ruff==0.1", "pytest>=8"]),
+            ),
+            ("[dependency-groups]\ndev = [{ include-group = \"test\" }]", None),
+            ("[project]\nname = \"x\"", None),
+        ] {
+            std::fs::write(&manifest, text).unwrap();
+            let found = development_tools(&manifest).ok();
+            assert_eq!(found, expected.map(|names| names.into_iter().map(str::to_owned).collect()), "{text}");
+        }
+    }
+}

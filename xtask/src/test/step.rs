@@ -1,0 +1,66 @@
+//! One thing that is done and counted.
+
+use super::tally::{Runner, Tally};
+use anyhow::{Context, Result, bail};
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+/// A step of `cargo xtask test`.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    /// An error is one failure.
+    pub(super) run: Box<dyn Fn() -> Result<Tally>>,
+}
+
+impl Step {
+    /// One check.
+    pub(super) fn check(name: &'static str, check: impl Fn() -> Result<()> + 'static) -> Self {
+        Self { name, run: Box::new(move || check().map(|()| Tally::of_one(true))) }
+    }
+
+    /// One check, made by a program.
+    pub(super) fn command(name: &'static str, command: Command) -> Self {
+        let command = RefCell::new(command);
+        Self::check(name, move || succeed(&mut command.borrow_mut()))
+    }
+
+    /// Many tests, counted from what their runner prints.
+    pub(super) fn counted(name: &'static str, command: Command, runner: Runner) -> Self {
+        let command = RefCell::new(command);
+        Self { name, run: Box::new(move || count(&mut command.borrow_mut(), runner)) }
+    }
+}
+
+/// Runs a program that must end well.
+pub(super) fn succeed(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("running {}", words(command)))?;
+    if !status.success() {
+        bail!("{} ended with {status}", words(command));
+    }
+    Ok(())
+}
+
+/// Runs a test runner, letting its output through line by line.
+fn count(command: &mut Command, runner: Runner) -> Result<Tally> {
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("running {}", words(command)))?;
+    let mut tally = Tally::default();
+    if let Some(stdout) = child.stdout.take() {
+        let mut stdout = BufReader::new(stdout);
+        let mut line = Vec::new();
+        // Bytes, not text: a test may print anything.
+        while stdout.read_until(b'\n', &mut line)? > 0 {
+            std::io::stdout().write_all(&line)?;
+            tally = tally + runner.count(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    }
+    Ok(tally.ended(child.wait()?.success()))
+}
+
+/// A command as one would type it.
+fn words(command: &Command) -> String {
+    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
+    format!("`{}`", words.join(" ".as_ref()).to_string_lossy())
+}
