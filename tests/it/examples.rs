@@ -58,10 +58,10 @@ fn examples() -> Vec<Example> {
 }
 
 /// The OpenAPI document.
-struct Spec(Value);
+pub(crate) struct Spec(Value);
 
 impl Spec {
-    fn load() -> Self {
+    pub(crate) fn load() -> Self {
         let text = std::fs::read_to_string(repository().join("spec/openapi.yaml")).unwrap();
         assert!(
             !text.contains("nullable:"),
@@ -74,7 +74,7 @@ impl Spec {
     ///
     /// OpenAPI 3.0 has a dialect of its own. What this document uses of it means the same in 2020-12, which checks
     /// `uuid` and `date-time` where older drafts know no such format.
-    fn validator(&self, schema: &str) -> Validator {
+    pub(crate) fn validator(&self, schema: &str) -> Validator {
         assert!(self.0["components"]["schemas"][schema].is_object(), "the spec has no schema {schema}");
         let document = json!({
             "$ref": format!("#/components/schemas/{schema}"),

@@ -4,8 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod architecture;
+mod contract;
+mod credits;
 mod examples;
 mod generated;
+mod generations;
+mod program;
+mod readme;
+mod restart;
 mod serve;
 #[path = "../support/mod.rs"]
 mod support;

@@ -5,8 +5,8 @@ mod raw;
 mod receiver;
 mod server;
 
-pub(crate) use program::cargo;
-pub(crate) use raw::Raw;
+pub(crate) use program::{cargo, clipia};
+pub(crate) use raw::{Answer, Raw};
 pub(crate) use receiver::Receiver;
 pub(crate) use server::{Options, Server};
 
@@ -20,4 +20,19 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// The top of the repository.
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// What `probe` finds, asked again until it finds something.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut probe: impl FnMut() -> F) -> T {
+    let polling = async {
+        loop {
+            if let Some(found) = probe().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, polling)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within {DEADLINE:?}"))
 }

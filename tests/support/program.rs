@@ -11,7 +11,7 @@ const PROGRAM: &str = "CLIPIA_TEST_PROGRAM";
 /// The program `clipia`, built once in a run.
 ///
 /// Cargo hands an integration test the programs of its own package only; this package has none.
-pub(super) fn clipia() -> &'static Path {
+pub(crate) fn clipia() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         if let Some(program) = std::env::var_os(PROGRAM) {

@@ -3,7 +3,9 @@
 use super::{DEADLINE, Raw, program};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
+use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -86,6 +88,28 @@ impl Server {
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         kill_process(Pid::from_child(&self.process.child), Signal::TERM).unwrap();
         self.process.ended()
+    }
+
+    /// Its data directory.
+    pub(crate) fn data(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// Runs another command of the program, such as `clipia keys list`, on this server's data directory.
+    #[track_caller]
+    pub(crate) fn administer(&self, arguments: &[&str]) -> Value {
+        let mut command = Command::new(program::clipia());
+        let output = command.args(arguments).arg("--data").arg(self.data()).output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        if output.stdout.is_empty() {
+            return Value::Null;
+        }
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The credits that the first account can spend.
+    pub(crate) async fn balance(&self) -> u64 {
+        self.live().get("/v1/account").await.expect(200).json()["balance"]["credits"].as_u64().unwrap()
     }
 
     /// What it wrote to stderr so far.

@@ -27,7 +27,14 @@ impl Video {
 impl StatusResponse {
     /// The status of `request_id` with nothing else known of it.
     pub fn new(request_id: RequestId, status: Status) -> Self {
-        Self { request_id, status, queue_position: None, progress: None, logs: Vec::new(), extra: Default::default() }
+        Self {
+            request_id,
+            status,
+            queue_position: None,
+            progress: None,
+            logs: Vec::new(),
+            extra: Default::default(),
+        }
     }
 }
 

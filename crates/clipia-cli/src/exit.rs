@@ -53,16 +53,14 @@ impl fmt::Display for Hint {
 /// Says on stderr what was wrong and what to do, and gives the code to end with.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     let hint = error.downcast_ref::<Hint>();
-    let causes: Vec<String> =
-        error.chain().skip(usize::from(hint.is_some())).map(ToString::to_string).collect();
-    let mut message: Vec<&str> = Vec::new();
-    for cause in &causes {
-        // Errors that say their cause themselves need no repetition of it.
-        if !message.iter().any(|said| said.contains(cause.as_str())) {
-            message.push(cause);
+    match error.downcast_ref::<Error>() {
+        // The SDK's messages tell their causes themselves.
+        Some(error) => eprintln!("error: {error}"),
+        None => {
+            let causes = error.chain().skip(usize::from(hint.is_some())).map(ToString::to_string);
+            eprintln!("error: {}", causes.collect::<Vec<_>>().join(": "));
         }
     }
-    eprintln!("error: {}", message.join(": "));
     let hint = hint.map(|hint| hint.0.as_str()).or_else(|| hint_of(error));
     if let Some(hint) = hint {
         eprintln!("hint: {hint}");
@@ -95,7 +93,9 @@ fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
         return Some("start one with `clipia serve`, or name its directory with `--data`");
     }
     match error.downcast_ref::<Error>()? {
-        Error::KeyMissing => Some("run a server of your own with `clipia serve --dev`: it prints a key"),
+        Error::KeyMissing => {
+            Some("pass it with `--key`; a server of your own prints one: `clipia serve --dev`")
+        }
         Error::ModelNotFound(_) => Some("list the models with `clipia models`"),
         Error::ModelInputInvalid(_) => Some("see what the model takes with `clipia models <MODEL>`"),
         Error::Connection { .. } => Some("check `--base-url` or `CLIPIA_BASE_URL`, and that the server runs"),

@@ -38,6 +38,9 @@ fn tools() -> Vec<Tool> {
         // `CC` and `CXX` name the compilers that the C and C++ in dependencies are built with.
         tool("a C compiler", &[&named("CC", "cc"), "--version"], "apt-get install gcc, or its like"),
         tool("a C++ compiler", &[&named("CXX", "c++"), "--version"], "apt-get install g++, or its like"),
+        // The README's commands use them, and a test runs these.
+        tool("curl", &["curl", "--version"], "apt-get install curl, or its like"),
+        tool("jq", &["jq", "--version"], "apt-get install jq, or its like"),
         tool("Python 3", &["python3", "--version"], "apt-get install python3, or its like"),
         // Debian leaves half of the module out of `python3`.
         tool(

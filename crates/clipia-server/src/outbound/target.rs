@@ -57,7 +57,8 @@ impl Target {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(TargetRefused::UserInfo);
         }
-        if !matches!(url.port_or_known_default(), Some(80 | 443 | 1024..)) {
+        let web_port = matches!(url.port_or_known_default(), Some(80 | 443 | 1024..));
+        if self.reach == Reach::Public && !web_port {
             return Err(TargetRefused::Port);
         }
         // `Url` has turned every spelling of an address (octal, a bare number) into the address itself.
@@ -94,7 +95,7 @@ mod tests {
             ("https://10.0.0.1/", Some(TargetRefused::Address), Some(TargetRefused::Address)),
             ("https://169.254.169.254/", Some(TargetRefused::Address), Some(TargetRefused::Address)),
             ("https://user:pw@example.com/", Some(TargetRefused::UserInfo), Some(TargetRefused::UserInfo)),
-            ("https://example.com:22/", Some(TargetRefused::Port), Some(TargetRefused::Port)),
+            ("https://example.com:22/", Some(TargetRefused::Port), None),
             ("ftp://example.com/", Some(TargetRefused::Scheme), Some(TargetRefused::Scheme)),
             ("example.com/hook", Some(TargetRefused::Form), Some(TargetRefused::Form)),
             ("https://", Some(TargetRefused::Form), Some(TargetRefused::Form)),

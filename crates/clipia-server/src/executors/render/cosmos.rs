@@ -36,7 +36,7 @@ impl Layer for Aurora {
 impl Aurora {
     fn draw_curtains(&self, canvas: &mut Canvas, seconds: f32) {
         let aspect = canvas.aspect();
-        let step = 0.014;
+        let step = 0.02;
         for (curtain, (low, high)) in
             [(0x3dffa8, 0x3f9dff), (0x62ffc8, 0x8a5bff), (0x2fe0b0, 0xc45bff)].into_iter().enumerate()
         {

@@ -1,6 +1,6 @@
 //! Draws pictures and clips and speaks texts, without a model, a key or a network.
 //!
-//! A prompt is read for the words it knows ([`prompt`]), composed into a scene of layers ([`scene`]) and drawn; words it
+//! A prompt is read for the words it knows (`prompt`), composed into a scene of layers (`scene`) and drawn; words it
 //! does not know still decide colours, shapes and places. The same order gives the same bytes: nothing in here reads a
 //! clock, a file or a source of chance. Everything runs on the calling thread and is bounded by the limits below.
 
@@ -46,7 +46,7 @@ use std::ops::ControlFlow;
 
 pub use clip::clip;
 pub use picture::picture;
-pub use sound::sound;
+pub use sound::{SOUND_SECONDS_MAX, sound};
 
 /// Longest edge of a picture, in pixels.
 pub const PICTURE_EDGE_MAX: u32 = 4096;

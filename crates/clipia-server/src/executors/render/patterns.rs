@@ -70,7 +70,7 @@ impl Ribbons {
 
 /// The area between two lines from side to side.
 fn strip(aspect: f32, top: impl Fn(f32) -> f32, bottom: impl Fn(f32) -> f32) -> Option<Path> {
-    let count = (aspect * 70.0) as usize + 2;
+    let count = (aspect * 45.0) as usize + 2;
     let at = |index: usize| -0.02 + (aspect + 0.04) * index as f32 / count as f32;
     let mut points: Vec<(f32, f32)> = (0..=count).map(|index| (at(index), top(at(index)))).collect();
     points.extend((0..=count).rev().map(|index| (at(index), bottom(at(index)))));

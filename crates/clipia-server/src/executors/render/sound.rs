@@ -6,7 +6,7 @@ use super::{Progress, RenderError, Sound, SoundOrder, report};
 use std::io::Cursor;
 
 /// Longest sound, in seconds: what is left of the text after it stays unsaid.
-pub(super) const SOUND_SECONDS_MAX: f64 = 60.0;
+pub const SOUND_SECONDS_MAX: f64 = 60.0;
 /// Slowest and fastest pace.
 const SPEED_RANGE: (f64, f64) = (0.25, 4.0);
 /// Percent of the work done when everything is spoken.

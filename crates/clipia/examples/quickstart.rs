@@ -1,0 +1,13 @@
+//! What the README shows: submit, wait, download.
+
+use clipia::{Clipia, json};
+
+#[tokio::main]
+async fn main() -> Result<(), clipia::Error> {
+    let clipia = Clipia::from_env()?;
+    let fox = clipia.submit("nano-banana-2", json!({ "prompt": "a red fox in snow" })).await?;
+    println!("{} costs {} credits", fox.id(), fox.cost());
+    let picture = fox.wait().await?.completed()?;
+    println!("{:?}", picture.download("out").await?);
+    Ok(())
+}

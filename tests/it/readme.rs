@@ -1,0 +1,69 @@
+//! What the README shows runs as it is written. (Its Python runs in the tests of the Python package.)
+
+use crate::support::{DEADLINE, Options, Server, cargo, repository};
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The first block of the README in `language` that contains `mark`.
+fn block(language: &str, mark: &str) -> String {
+    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let fence = format!("```{language}\n");
+    let blocks = readme.split(&fence).skip(1).filter_map(|rest| rest.split_once("```\n"));
+    let found = blocks.map(|(block, _)| block).find(|block| block.contains(mark));
+    found.unwrap_or_else(|| panic!("no block of {language} with {mark}")).to_owned()
+}
+
+/// Runs a command in `directory` against `server`.
+fn run(command: &mut Command, server: &Server, directory: &Path) -> Output {
+    command
+        .current_dir(directory)
+        .env("CLIPIA_BASE_URL", &server.url)
+        .env("CLIPIA_KEY", &server.live_key)
+        .output()
+        .unwrap()
+}
+
+fn files(directory: &Path) -> Vec<Vec<u8>> {
+    std::fs::read_dir(directory).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
+}
+
+fn assert_png(bytes: &[u8]) {
+    assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"), "{:?}", &bytes[..bytes.len().min(16)]);
+}
+
+#[test]
+fn the_rust_of_the_readme_runs() {
+    let example = std::fs::read_to_string(repository().join("crates/clipia/examples/quickstart.rs")).unwrap();
+    let (_, shown) = example.split_once("\n\n").unwrap();
+    assert_eq!(block("rust", "Clipia::from_env"), shown, "the README shows the example `quickstart`");
+    let server = Server::start(Options::default());
+    let directory = tempfile::tempdir().unwrap();
+    let manifest = repository().join("Cargo.toml");
+    let mut command = cargo();
+    command.args(["run", "-q", "-p", "clipia", "--example", "quickstart", "--manifest-path"]).arg(manifest);
+    let output = run(&mut command, &server, directory.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("costs 12 credits"));
+    assert_png(&files(&directory.path().join("out"))[0]);
+}
+
+#[test]
+fn the_curl_of_the_readme_runs() {
+    for tool in ["curl", "jq"] {
+        let there = Command::new(tool).arg("--version").output().is_ok();
+        assert!(there, "`{tool}` is needed to run the README's commands: install it");
+    }
+    let server = Server::start(Options::default());
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new("timeout");
+    command.arg(DEADLINE.as_secs().to_string()).args([
+        "bash",
+        "-euo",
+        "pipefail",
+        "-c",
+        &block("sh", "curl -s"),
+    ]);
+    let output = run(&mut command, &server, directory.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_png(&std::fs::read(directory.path().join("fox.png")).unwrap());
+}
