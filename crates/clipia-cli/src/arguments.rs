@@ -3,7 +3,7 @@
 use crate::{command, exit};
 use anyhow::Context;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use clipia::{Clipia, RequestId};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -94,7 +94,8 @@ pub(crate) enum Command {
 
 /// What to generate.
 #[derive(Args)]
-#[group(id = "what", required = true, multiple = true, args = ["input", "prompt", "set"])]
+#[group(skip)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["input", "prompt", "set"]))]
 pub(crate) struct What {
     /// The model; `clipia models` lists them
     pub(crate) model: String,
