@@ -57,8 +57,14 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         // The SDK's messages tell their causes themselves.
         Some(error) => eprintln!("error: {error}"),
         None => {
-            let causes = error.chain().skip(usize::from(hint.is_some())).map(ToString::to_string);
-            eprintln!("error: {}", causes.collect::<Vec<_>>().join(": "));
+            let mut message: Vec<String> = Vec::new();
+            for cause in error.chain().skip(usize::from(hint.is_some())).map(ToString::to_string) {
+                // Many an error tells its cause itself.
+                if !message.iter().any(|said| said.contains(&cause)) {
+                    message.push(cause);
+                }
+            }
+            eprintln!("error: {}", message.join(": ").trim_end());
         }
     }
     let hint = hint.map(|hint| hint.0.as_str()).or_else(|| hint_of(error));

@@ -72,7 +72,8 @@ impl Line {
                 }
                 bar.finish_with_message(text.to_owned());
             }
-            None => eprintln!("  {}  {text}", self.label),
+            None if text != self.said => eprintln!("  {}  {text}", self.label),
+            None => {}
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What any store must do, tried on SQLite: the promises of the trait `Store`.
 
+#![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
+
 use clipia_api::types::{Output, RequestId};
 use clipia_api::{Credits, Progress};
 use clipia_queue::Moment;

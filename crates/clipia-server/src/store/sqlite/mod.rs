@@ -1,6 +1,6 @@
 //! The queue in one SQLite file.
 //!
-//! One thread writes ([`writer`]), others read beside it: in WAL mode neither waits for the other. A commit is on the
+//! One thread writes, others read beside it: in WAL mode neither waits for the other. A commit is on the
 //! disk before it is answered (`synchronous=FULL`).
 
 mod accounts;

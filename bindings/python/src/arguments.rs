@@ -1,0 +1,56 @@
+//! What Python passes, as the SDK takes it.
+
+use crate::exceptions::ClipiaValueError;
+use clipia::RequestId;
+use pyo3::prelude::*;
+use serde_json::Value;
+use std::time::Duration;
+
+/// The id of a generation, from its text.
+pub(crate) struct Id(pub(crate) RequestId);
+
+impl<'py> FromPyObject<'_, 'py> for Id {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let text: &str = object.extract()?;
+        let malformed = |_| ClipiaValueError::new_err(format!("`{text}` is not the id of a request"));
+        text.parse().map(Self).map_err(malformed)
+    }
+}
+
+/// A length of time, from a number of seconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl<'py> FromPyObject<'_, 'py> for Seconds {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Self::of(object.extract()?)
+    }
+}
+
+impl Seconds {
+    pub(crate) fn of(seconds: f64) -> PyResult<Self> {
+        let impossible =
+            |_| ClipiaValueError::new_err(format!("a timeout of {seconds} seconds is not possible"));
+        Duration::try_from_secs_f64(seconds).map(Self).map_err(impossible)
+    }
+}
+
+/// The input of a generation, from a mapping of what JSON can hold.
+pub(crate) struct Input(pub(crate) Value);
+
+impl<'py> FromPyObject<'_, 'py> for Input {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        pythonize::depythonize(&object).map(Self).map_err(|error| {
+            let exception =
+                ClipiaValueError::new_err(format!("the input cannot be written as JSON: {error}"));
+            exception.set_cause(object.py(), Some(error.into()));
+            exception
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! `AsyncClipia`.
+
+use crate::arguments::{Id, Input, Seconds};
+use crate::async_account::AsyncAccountResource;
+use crate::async_generation::AsyncGeneration;
+use crate::async_generation_result::AsyncGenerationResult;
+use crate::async_models::AsyncModelsResource;
+use crate::async_submitted::AsyncSubmitted;
+use crate::session::{Request, Session};
+use crate::status_response::StatusResponse;
+use crate::{coroutine, waiting};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use std::future::{IntoFuture, ready};
+
+/// A client of the queue API for asyncio.
+///
+/// The key and the base URL come from `CLIPIA_KEY` and `CLIPIA_BASE_URL` where they are not given. Make one client for
+/// each key and share it, between event loops too: all its waits share the one request budget that a key has. Every
+/// call is retried while that may help. Cancelling a wait ends the wait; the generation goes on.
+#[pyclass(frozen, module = "clipia_queue")]
+pub(crate) struct AsyncClipia(Session);
+
+#[pymethods]
+impl AsyncClipia {
+    #[new]
+    #[pyo3(signature = (api_key = None, *, base_url = None, timeout = 30.0, max_retries = 2))]
+    fn new(
+        py: Python<'_>,
+        api_key: Option<String>,
+        base_url: Option<String>,
+        timeout: f64,
+        max_retries: i64,
+    ) -> PyResult<Self> {
+        Session::open(py, api_key, base_url, timeout, max_retries).map(Self)
+    }
+
+    /// The catalogue.
+    #[getter]
+    fn models(&self) -> AsyncModelsResource {
+        AsyncModelsResource::new(self.0.clone())
+    }
+
+    /// The account behind the key.
+    #[getter]
+    fn account(&self) -> AsyncAccountResource {
+        AsyncAccountResource::new(self.0.clone())
+    }
+
+    /// Submits a generation. It is charged once however often the connection breaks.
+    #[pyo3(signature = (model, input, *, webhook_url = None, idempotency_key = None))]
+    fn submit<'py>(
+        &self,
+        py: Python<'py>,
+        model: String,
+        input: Input,
+        webhook_url: Option<String>,
+        idempotency_key: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key })?;
+        coroutine::call(py, submit.into_future(), AsyncSubmitted::new)
+    }
+
+    /// Where a generation stands now.
+    fn status<'py>(&self, py: Python<'py>, request_id: Id) -> PyResult<Bound<'py, PyAny>> {
+        coroutine::call(py, self.0.status(request_id.0)?, |_, answer| Ok(StatusResponse::new(answer)))
+    }
+
+    /// What came out of a generation; while it runs, its lifecycle fields alone.
+    fn result<'py>(&self, py: Python<'py>, request_id: Id) -> PyResult<Bound<'py, PyAny>> {
+        coroutine::call(py, self.0.result(request_id.0)?, AsyncGenerationResult::new)
+    }
+
+    /// Submits a generation and waits for its end.
+    ///
+    /// Returns the result, be it `COMPLETED`, `FAILED` or `CANCELED`. `on_queue_update`, which may be a coroutine
+    /// function, is called with a `StatusResponse` at every change of position, progress or status. After `timeout`
+    /// seconds it raises `ClipiaTimeoutError`, which has the `request_id` to go on with.
+    #[pyo3(signature = (
+        model, input, *, webhook_url = None, idempotency_key = None, on_queue_update = None, timeout = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
+    fn subscribe<'py>(
+        &self,
+        py: Python<'py>,
+        model: String,
+        input: Input,
+        webhook_url: Option<String>,
+        idempotency_key: Option<String>,
+        on_queue_update: Option<Py<PyAny>>,
+        timeout: Option<Seconds>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key })?;
+        let begin = async move { Ok(submit.await?.into_generation()) };
+        waiting::coroutine(py, begin, timeout, on_queue_update)
+    }
+
+    /// A handle on a generation by its id: of any process, any day. Nothing is sent.
+    fn generation(&self, request_id: Id) -> PyResult<AsyncGeneration> {
+        self.0.generation(request_id.0).map(AsyncGeneration::new)
+    }
+
+    /// Ends the client. Generations that came of it go on, and so do their handles.
+    fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let session = self.0.clone();
+        coroutine::new(py, async move { session.close() }, |py, ()| Ok(py.None()))
+    }
+
+    fn __aenter__<'py>(slf: Py<Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        coroutine::new(py, ready(slf), |_, slf| Ok(slf))
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __aexit__<'py>(
+        &self,
+        py: Python<'py>,
+        _exception: &Bound<'_, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.close(py)
+    }
+
+    fn __repr__(&self) -> String {
+        self.0.repr("AsyncClipia")
+    }
+}

@@ -1,0 +1,41 @@
+//! `EstimateResponse`.
+
+use crate::document::Document;
+use crate::input_warning::InputWarning;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// The price of an input. Nothing is reserved.
+#[pyclass(frozen, module = "clipia_queue")]
+pub(crate) struct EstimateResponse(Document<clipia::EstimateResponse>);
+
+impl EstimateResponse {
+    pub(crate) fn new(answer: clipia::EstimateResponse) -> Self {
+        Self(Document::new(answer))
+    }
+}
+
+#[pymethods]
+impl EstimateResponse {
+    /// What a submit of the same input costs.
+    #[getter]
+    fn credits(&self) -> u64 {
+        self.0.credits.get()
+    }
+
+    /// Keys of the input that the model will not apply.
+    #[getter]
+    fn warnings(&self) -> Vec<InputWarning> {
+        InputWarning::all(&self.0.warnings)
+    }
+
+    /// The whole answer, fields that this version does not know included.
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
+        self.0.dict(py)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("EstimateResponse(credits={})", self.0.credits)
+    }
+}

@@ -1,0 +1,121 @@
+//! The errors of the SDK as the exceptions of `clipia_queue`.
+
+use clipia::{ApiError, Error, RequestId};
+use pyo3::exceptions::PyOSError;
+use pyo3::import_exception;
+use pyo3::prelude::*;
+use std::time::Duration;
+
+import_exception!(clipia_queue._exceptions, ClipiaError);
+import_exception!(clipia_queue._exceptions, ClipiaValueError);
+import_exception!(clipia_queue._exceptions, ClipiaConnectionError);
+import_exception!(clipia_queue._exceptions, ClipiaApiError);
+import_exception!(clipia_queue._exceptions, InvalidRequest);
+import_exception!(clipia_queue._exceptions, WebhookUrlInvalid);
+import_exception!(clipia_queue._exceptions, InvalidApiKey);
+import_exception!(clipia_queue._exceptions, InsufficientCredits);
+import_exception!(clipia_queue._exceptions, SubscriptionRequired);
+import_exception!(clipia_queue._exceptions, InsufficientScope);
+import_exception!(clipia_queue._exceptions, NotFound);
+import_exception!(clipia_queue._exceptions, ModelNotFound);
+import_exception!(clipia_queue._exceptions, IdempotencyKeyReuse);
+import_exception!(clipia_queue._exceptions, RequestInProgress);
+import_exception!(clipia_queue._exceptions, ModelInputInvalid);
+import_exception!(clipia_queue._exceptions, RateLimited);
+import_exception!(clipia_queue._exceptions, ConcurrencyLimited);
+import_exception!(clipia_queue._exceptions, InternalError);
+import_exception!(clipia_queue._exceptions, ServiceUnavailable);
+import_exception!(clipia_queue._exceptions, ClipiaTimeoutError);
+import_exception!(clipia_queue._exceptions, GenerationFailed);
+import_exception!(clipia_queue._exceptions, GenerationCanceled);
+import_exception!(clipia_queue._exceptions, StillRunning);
+import_exception!(clipia_queue._exceptions, DownloadFailed);
+
+/// The exception of an error.
+pub(crate) fn raise(py: Python<'_>, error: Error) -> PyErr {
+    exception(py, error, None).unwrap_or_else(|failure| failure)
+}
+
+/// The exception of the error of a wait that was allowed to take so long.
+pub(crate) fn raise_after(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyErr {
+    exception(py, error, allowed).unwrap_or_else(|failure| failure)
+}
+
+fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResult<PyErr> {
+    let (request_id, message) = (error.request_id(), error.to_string());
+    let exception = match error {
+        Error::KeyMissing => {
+            ClipiaValueError::new_err("no API key: set `CLIPIA_KEY`, or pass one as `api_key`")
+        }
+        Error::KeyMalformed { .. } | Error::BaseUrl { .. } | Error::Input { .. } => {
+            ClipiaValueError::new_err(message)
+        }
+        Error::InvalidRequest(api) => InvalidRequest::new_err(fields(py, &api)?),
+        Error::WebhookUrlInvalid(api) => WebhookUrlInvalid::new_err(fields(py, &api)?),
+        Error::InvalidApiKey(api) => InvalidApiKey::new_err(fields(py, &api)?),
+        Error::InsufficientCredits(api) => InsufficientCredits::new_err(fields(py, &api)?),
+        Error::SubscriptionRequired(api) => SubscriptionRequired::new_err(fields(py, &api)?),
+        Error::InsufficientScope(api) => InsufficientScope::new_err(fields(py, &api)?),
+        Error::NotFound(api) => NotFound::new_err(fields(py, &api)?),
+        Error::ModelNotFound(api) => ModelNotFound::new_err(fields(py, &api)?),
+        Error::IdempotencyKeyReuse(api) => IdempotencyKeyReuse::new_err(fields(py, &api)?),
+        Error::RequestInProgress(api) => RequestInProgress::new_err(fields(py, &api)?),
+        Error::ModelInputInvalid(api) => ModelInputInvalid::new_err(fields(py, &api)?),
+        Error::RateLimitExceeded(api) => RateLimited::new_err(fields(py, &api)?),
+        Error::ConcurrencyLimitExceeded(api) => ConcurrencyLimited::new_err(fields(py, &api)?),
+        Error::InternalError(api) => InternalError::new_err(fields(py, &api)?),
+        Error::ServiceUnavailable(api) => ServiceUnavailable::new_err(fields(py, &api)?),
+        Error::Api(api) => ClipiaApiError::new_err(fields(py, &api)?),
+        Error::Connection { .. } | Error::Timeout { .. } => ClipiaConnectionError::new_err(message),
+        Error::Deadline { request_id, waited, .. } => {
+            let timeout = allowed.unwrap_or(waited).as_secs_f64();
+            ClipiaTimeoutError::new_err((request_id.to_string(), timeout, message))
+        }
+        Error::Failed(failed) => {
+            let (code, reason) = (failed.code().to_owned(), failed.message().to_owned());
+            GenerationFailed::new_err((failed.id().to_string(), code, reason))
+        }
+        Error::Canceled(canceled) => GenerationCanceled::new_err(canceled.id().to_string()),
+        Error::StillRunning { request_id, status, .. } => {
+            StillRunning::new_err((request_id.to_string(), status.to_string()))
+        }
+        Error::Download { .. } => DownloadFailed::new_err(message),
+        Error::Io { path, source, .. } => {
+            let exception = DownloadFailed::new_err(message);
+            let (number, path) = (source.raw_os_error(), path.display().to_string());
+            // With these arguments Python itself chooses `PermissionError` and the like.
+            exception.set_cause(py, Some(PyOSError::new_err((number, source.to_string(), path))));
+            exception
+        }
+        _ => ClipiaError::new_err(message),
+    };
+    if let Some(request_id) = request_id {
+        exception.value(py).setattr("request_id", request_id.to_string())?;
+    }
+    Ok(exception)
+}
+
+/// The arguments of a `ClipiaApiError`.
+type Fields = (u16, String, String, String, Py<PyAny>, Option<f64>);
+
+fn fields(py: Python<'_>, api: &ApiError) -> PyResult<Fields> {
+    Ok((
+        api.http_status(),
+        api.code().to_owned(),
+        api.message().to_owned(),
+        api.family().to_owned(),
+        pythonize::pythonize(py, api.envelope())?.unbind(),
+        api.retry_after().map(|pause| pause.as_secs_f64()),
+    ))
+}
+
+/// Leaves the id of a generation in an exception that ends the wait for it, such as `KeyboardInterrupt`, so that
+/// another wait can go on from there.
+pub(crate) fn interrupted(py: Python<'_>, exception: PyErr, request_id: RequestId) -> PyErr {
+    let value = exception.value(py);
+    let resume = format!("{request_id} goes on: resume with client.generation(\"{request_id}\").wait()");
+    // An exception without a place for it, or without notes (Python 3.10), stays as it is.
+    let _ = value.setattr("request_id", request_id.to_string());
+    let _ = value.call_method1("add_note", (resume,));
+    exception
+}

@@ -1,0 +1,91 @@
+//! The compiled half of the Python package `clipia_queue`: the SDK `clipia`, as Python sees it.
+//!
+//! Each class has a file of its own. A method converts its arguments, calls the SDK and converts the answer; `blocking`
+//! waits for it on behalf of `Clipia` and what that returns, `coroutine` on behalf of `AsyncClipia`. The package in
+//! `python/clipia_queue` names all of it for users, and has the exceptions.
+//!
+//! What must never be here: a rule (when to ask, what to retry, how an error is worded), which is the SDK's.
+
+mod account;
+mod arguments;
+mod async_account;
+mod async_client;
+mod async_generation;
+mod async_generation_result;
+mod async_models;
+mod async_submitted;
+mod blocking;
+mod client;
+mod coroutine;
+mod document;
+mod estimate_response;
+mod exceptions;
+mod files;
+mod generation;
+mod generation_result;
+mod input_warning;
+mod models;
+mod result_response;
+mod session;
+mod status_response;
+mod submit_response;
+mod submitted;
+mod waiting;
+mod webhooks;
+
+use pyo3::prelude::*;
+
+/// The compiled half of `clipia_queue`; import that instead.
+#[pymodule]
+mod _clipia_queue {
+    use pyo3::exceptions::PyRuntimeWarning;
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::account::AccountResource;
+    #[pymodule_export]
+    use crate::async_account::AsyncAccountResource;
+    #[pymodule_export]
+    use crate::async_client::AsyncClipia;
+    #[pymodule_export]
+    use crate::async_generation::AsyncGeneration;
+    #[pymodule_export]
+    use crate::async_generation_result::AsyncGenerationResult;
+    #[pymodule_export]
+    use crate::async_models::AsyncModelsResource;
+    #[pymodule_export]
+    use crate::async_submitted::AsyncSubmitted;
+    #[pymodule_export]
+    use crate::client::Clipia;
+    #[pymodule_export]
+    use crate::estimate_response::EstimateResponse;
+    #[pymodule_export]
+    use crate::generation::Generation;
+    #[pymodule_export]
+    use crate::generation_result::GenerationResult;
+    #[pymodule_export]
+    use crate::input_warning::InputWarning;
+    #[pymodule_export]
+    use crate::models::ModelsResource;
+    #[pymodule_export]
+    use crate::result_response::ResultResponse;
+    #[pymodule_export]
+    use crate::status_response::StatusResponse;
+    #[pymodule_export]
+    use crate::submit_response::SubmitResponse;
+    #[pymodule_export]
+    use crate::submitted::Submitted;
+    #[pymodule_export]
+    use crate::webhooks::verify_signature;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        if cfg!(debug_assertions) {
+            let message =
+                c"clipia_queue was built without optimisation and is slow; build it with `--release`";
+            PyErr::warn(module.py(), &module.py().get_type::<PyRuntimeWarning>(), message, 1)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! `StatusResponse`.
+
+use crate::document::Document;
+use clipia::Update;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// Where a generation stands.
+#[pyclass(frozen, module = "clipia_queue")]
+pub(crate) struct StatusResponse(Document<clipia::StatusResponse>);
+
+impl StatusResponse {
+    pub(crate) fn new(answer: clipia::StatusResponse) -> Self {
+        Self(Document::new(answer))
+    }
+
+    /// A change that a wait saw.
+    pub(crate) fn of(update: &Update) -> Self {
+        let mut answer = clipia::StatusResponse::new(update.request_id, update.status.clone());
+        answer.queue_position = update.queue_position;
+        answer.progress = update.progress;
+        Self::new(answer)
+    }
+}
+
+#[pymethods]
+impl StatusResponse {
+    /// Names the generation, for ever.
+    #[getter]
+    fn request_id(&self) -> String {
+        self.0.request_id.to_string()
+    }
+
+    /// `IN_QUEUE`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, `CANCELED`, or a word of a newer API.
+    #[getter]
+    fn status(&self) -> &str {
+        self.0.status.as_str()
+    }
+
+    /// How many requests are ahead in the queue, while it waits; 0 is next.
+    #[getter]
+    fn queue_position(&self) -> Option<u64> {
+        self.0.queue_position
+    }
+
+    /// Percent done, while it runs.
+    #[getter]
+    fn progress(&self) -> Option<u8> {
+        self.0.progress.map(clipia::Progress::percent)
+    }
+
+    /// Lines or records that the model wrote while it ran, if it writes any.
+    #[getter]
+    fn logs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.0.get(py, "logs")? {
+            Some(logs) => Ok(logs),
+            None => Ok(pyo3::types::PyList::empty(py).into_any()),
+        }
+    }
+
+    /// Whether it has ended.
+    #[getter]
+    fn is_terminal(&self) -> bool {
+        self.0.status.is_terminal()
+    }
+
+    /// The whole answer, fields that this version does not know included.
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
+        self.0.dict(py)
+    }
+
+    fn __repr__(&self) -> String {
+        let mut repr =
+            format!("StatusResponse(request_id='{}', status='{}'", self.0.request_id, self.0.status);
+        if let Some(position) = self.0.queue_position {
+            repr += &format!(", queue_position={position}");
+        }
+        if let Some(progress) = self.0.progress {
+            repr += &format!(", progress={}", progress.percent());
+        }
+        repr + ")"
+    }
+}

@@ -1,0 +1,81 @@
+//! `SubmitResponse`.
+
+use crate::document::Document;
+use crate::input_warning::InputWarning;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// What the API answered to a submit. Both clients return it with the means to go on: `Submitted`, `AsyncSubmitted`.
+#[pyclass(frozen, subclass, module = "clipia_queue")]
+pub(crate) struct SubmitResponse(Document<clipia::SubmitResponse>);
+
+impl SubmitResponse {
+    pub(crate) fn new(answer: clipia::SubmitResponse) -> Self {
+        Self(Document::new(answer))
+    }
+}
+
+#[pymethods]
+impl SubmitResponse {
+    /// Names the generation, for ever. Keep it: with it any process can go on from here.
+    #[getter]
+    fn request_id(&self) -> String {
+        self.0.request_id.to_string()
+    }
+
+    /// Where it stood when it was accepted; in the sandbox `COMPLETED`.
+    #[getter]
+    fn status(&self) -> &str {
+        self.0.status.as_str()
+    }
+
+    /// How many requests were ahead in the queue; 0 is next.
+    #[getter]
+    fn queue_position(&self) -> u64 {
+        self.0.queue_position
+    }
+
+    /// Where the API answers for its status.
+    #[getter]
+    fn status_url(&self) -> &str {
+        &self.0.status_url
+    }
+
+    /// Where the API answers for its result.
+    #[getter]
+    fn response_url(&self) -> &str {
+        &self.0.response_url
+    }
+
+    /// Credits reserved; for a sandbox key, what a live key would have paid.
+    #[getter]
+    fn cost(&self) -> u64 {
+        self.0.cost.get()
+    }
+
+    /// Keys of the input that the model will not apply.
+    #[getter]
+    fn warnings(&self) -> Vec<InputWarning> {
+        InputWarning::all(&self.0.warnings)
+    }
+
+    /// Whether it had ended by then.
+    #[getter]
+    fn is_terminal(&self) -> bool {
+        self.0.status.is_terminal()
+    }
+
+    /// The whole answer, fields that this version does not know included.
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
+        self.0.dict(py)
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let (class, answer) = (slf.get_type().name()?, &slf.get().0);
+        Ok(format!(
+            "{class}(request_id='{}', status='{}', queue_position={}, cost={})",
+            answer.request_id, answer.status, answer.queue_position, answer.cost,
+        ))
+    }
+}

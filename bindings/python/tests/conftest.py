@@ -1,0 +1,81 @@
+"""What the tests talk to: the real server, one for all of them, and a peer that says what a test wants."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE
+
+import pytest
+
+from clipia_queue import AsyncClipia, Clipia
+from peer import Peer
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    live_key: str
+    test_key: str
+    webhook_secret: str
+
+
+def program() -> Path:
+    """The program `clipia`, which `cargo xtask test` has built and names; otherwise it is built now."""
+    if named := os.environ.get("CLIPIA_TEST_PROGRAM"):
+        return Path(named)
+    subprocess.run(["cargo", "build", "-p", "clipia-cli"], cwd=ROOT, check=True)
+    return ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug" / "clipia"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data = tmp_path_factory.mktemp("server")
+    # The tests make more than the 120 requests that a key has in a minute.
+    options = ["--listen", "127.0.0.1:0", "--data", str(data), "--json", "--dev", "--rpm", "0"]
+    with open(data / "log.txt", "w") as log:
+        process = subprocess.Popen([program(), "serve", *options], stdout=PIPE, stderr=log, text=True)
+    with process:
+        assert process.stdout is not None
+        ready = process.stdout.readline()
+        assert ready, (data / "log.txt").read_text()
+        yield Server(**json.loads(ready))
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine's own reaches a client."""
+    for name in ("CLIPIA_KEY", "CLIPIA_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def live(server: Server) -> Iterator[Clipia]:
+    with Clipia(server.live_key, base_url=server.url) as clipia:
+        yield clipia
+
+
+@pytest.fixture
+def sandbox(server: Server) -> Iterator[Clipia]:
+    with Clipia(server.test_key, base_url=server.url) as clipia:
+        yield clipia
+
+
+@pytest.fixture
+def async_live(server: Server) -> AsyncClipia:
+    return AsyncClipia(server.live_key, base_url=server.url)
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    peer = Peer()
+    yield peer
+    peer.close()

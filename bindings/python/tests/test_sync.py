@@ -1,0 +1,208 @@
+"""`Clipia` against the real server."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import clipia_queue
+from clipia_queue import Clipia, ClipiaApiError, ClipiaTimeoutError, StatusResponse
+from conftest import Server
+from peer import ID, KEY, Peer, running
+
+IMAGE = {"prompt": "a fox", "resolution": "0.5K"}
+UNREADABLE = {
+    "prompt": "it moves",
+    "image_url": "data:image/png;base64,AAAA",
+    "duration": 1,
+    "resolution": "480p",
+}
+
+
+def test_a_generation_from_submit_to_file(live: Clipia, tmp_path: Path) -> None:
+    before = live.account.get()["balance"]["credits"]
+    job = live.submit("nano-banana-2", IMAGE)
+    assert live.status(job.request_id).request_id == job.request_id
+    result = job.wait(timeout=60)
+    assert result.status == clipia_queue.COMPLETED
+    assert result.is_terminal
+    assert result.output is not None
+    assert result.output["images"][0]["original_url"].endswith(".png")
+    assert result.created_at is not None
+    assert result.completed_at is not None
+    assert result.created_at <= result.completed_at
+    assert result.data == live.result(job.request_id).data == job.result().data
+    assert live.account.get()["balance"]["credits"] == before - job.cost
+
+    (file,) = result.download(tmp_path / "new" / "out")
+    assert file.parent == tmp_path / "new" / "out"
+    assert file.read_bytes().startswith(b"\x89PNG")
+    assert job.download(str(tmp_path)) == [tmp_path / file.name]
+    assert live.result(job.request_id).download(tmp_path) == [tmp_path / file.name]
+    assert live.generation(job.request_id).wait().data == result.data
+
+
+def test_subscribe_tells_of_every_change(live: Clipia) -> None:
+    updates: list[StatusResponse] = []
+    result = live.subscribe("nano-banana-2", IMAGE, on_queue_update=updates.append, timeout=60)
+    assert result.status == "COMPLETED"
+    assert {update.request_id for update in updates} == {result.request_id}
+    assert [update.is_terminal for update in updates] == [False] * (len(updates) - 1) + [True]
+
+
+def test_a_callback_may_use_the_client(live: Clipia) -> None:
+    threads: list[int] = []
+
+    def ask(update: StatusResponse) -> None:
+        assert live.status(update.request_id).request_id == update.request_id
+        threads.append(threading.get_ident())
+
+    live.subscribe("nano-banana-2", IMAGE, on_queue_update=ask)
+    assert set(threads) == {threading.get_ident()}
+
+
+def test_what_a_callback_raises_ends_the_wait(live: Clipia) -> None:
+    def fail(_: StatusResponse) -> None:
+        raise KeyError("of the callback")
+
+    with pytest.raises(KeyError, match="of the callback"):
+        live.subscribe("nano-banana-2", IMAGE, on_queue_update=fail)
+
+
+def test_a_failed_generation_is_a_result(live: Clipia, tmp_path: Path) -> None:
+    before = live.account.get()["balance"]["credits"]
+    result = live.subscribe("seedance-2-fast-i2v", UNREADABLE, timeout=60)
+    assert (result.status, result.cost, result.output) == ("FAILED", 0, None)
+    assert result.error is not None
+    assert result.error["code"] == "GENERATION_FAILED"
+    assert live.account.get()["balance"]["credits"] == before
+    with pytest.raises(clipia_queue.GenerationFailed):
+        result.download(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_sandbox(sandbox: Clipia, tmp_path: Path) -> None:
+    job = sandbox.submit("nano-banana-2", IMAGE)
+    assert (job.status, job.is_terminal, job.queue_position) == ("COMPLETED", True, 0)
+    (file,) = job.wait().download(tmp_path)
+    assert file.stat().st_size > 0
+
+
+def test_the_catalogue(live: Clipia) -> None:
+    slugs = [model["slug"] for model in live.models.list()["data"]]
+    assert "nano-banana-2" in slugs
+    model = live.models.get("nano-banana-2")
+    assert model["type"] == "image"
+    assert "prompt" in [parameter["name"] for parameter in model["input_schema"]["parameters"]]
+    estimate = live.models.estimate("nano-banana-2", IMAGE | {"promt": "a fox"})
+    assert estimate.credits == live.submit("nano-banana-2", IMAGE).cost
+    assert [(warning.code, warning.parameter) for warning in estimate.warnings] == [
+        ("unknown_parameter", "promt")
+    ]
+
+
+def test_the_same_idempotency_key_finds_the_same_generation(live: Clipia) -> None:
+    first = live.submit("nano-banana-2", IMAGE, idempotency_key="python-once")
+    assert live.submit("nano-banana-2", IMAGE, idempotency_key="python-once").request_id == first.request_id
+    with pytest.raises(clipia_queue.IdempotencyKeyReuse):
+        live.submit("nano-banana-2", IMAGE | {"prompt": "a crow"}, idempotency_key="python-once")
+
+
+def test_refusals(server: Server, live: Clipia) -> None:
+    with pytest.raises(ClipiaApiError) as refused:
+        Clipia("clipia_live_of_nobody", base_url=server.url).account.get()
+    assert isinstance(refused.value, clipia_queue.InvalidApiKey)
+    assert (refused.value.status, refused.value.code) == (401, "invalid_api_key")
+    assert refused.value.type == "authentication_error"
+
+    with pytest.raises(ClipiaApiError) as refused:
+        live.submit("nano-banana-2", {"prompt": 3})
+    error = refused.value
+    assert isinstance(error, clipia_queue.ModelInputInvalid)
+    assert error.body is not None
+    assert error.body["error"] == {"type": error.type, "code": error.code, "message": error.message}
+    assert error.request_id is None
+
+    with pytest.raises(clipia_queue.ModelNotFound):
+        live.models.get("no-such-model")
+    with pytest.raises(clipia_queue.NotFound) as missing:
+        live.status(ID)
+    assert missing.value.request_id == ID
+    with pytest.raises(clipia_queue.WebhookUrlInvalid):
+        live.submit("nano-banana-2", IMAGE, webhook_url="nowhere")
+
+
+def test_threads_share_a_client(live: Clipia) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(lambda _: live.subscribe("nano-banana-2", IMAGE, timeout=120), range(16)))
+    assert {result.status for result in results} == {"COMPLETED"}
+    assert len({result.request_id for result in results}) == 16
+
+
+def test_other_threads_run_while_one_waits(peer: Peer) -> None:
+    client = Clipia(KEY, base_url=peer.url)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(client.generation(ID).wait, 0.5)
+        begun, turns = time.monotonic(), 0
+        while not waiting.done():
+            turns += 1
+            time.sleep(0.001)
+        assert time.monotonic() - begun > 0.3
+    assert turns > 100
+    assert isinstance(waiting.exception(), ClipiaTimeoutError)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda client: client.generation(ID).wait(timeout=0.3),
+        lambda client: client.subscribe("nano-banana-2", IMAGE, timeout=0.3),
+    ],
+    ids=["wait", "subscribe"],
+)
+def test_a_wait_ends_at_its_deadline_and_leaves_the_id(peer: Peer, wait: Callable[[Clipia], object]) -> None:
+    begun = time.monotonic()
+    with pytest.raises(ClipiaTimeoutError, match=f"gave up waiting for {ID}") as raised:
+        wait(Clipia(KEY, base_url=peer.url))
+    assert time.monotonic() - begun < 3
+    assert (raised.value.request_id, raised.value.timeout) == (ID, 0.3)
+    assert isinstance(raised.value, TimeoutError)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda client: client.generation(ID).wait(),
+        lambda client: client.subscribe("nano-banana-2", IMAGE, on_queue_update=print),
+    ],
+    ids=["wait", "subscribe"],
+)
+def test_ctrl_c_ends_a_wait_at_once_and_leaves_the_id(peer: Peer, wait: Callable[[Clipia], object]) -> None:
+    peer.answer = running
+    pressed: list[float] = []
+
+    def press() -> None:
+        pressed.append(time.monotonic())
+        _thread.interrupt_main()
+
+    timer = threading.Timer(0.5, press)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt) as raised:
+        wait(Clipia(KEY, base_url=peer.url))
+    assert time.monotonic() - pressed[0] < 0.5
+    assert getattr(raised.value, "request_id", None) == ID
+    timer.join()
+
+
+def test_files_that_cannot_be_written(sandbox: Clipia, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("in the way")
+    with pytest.raises(clipia_queue.DownloadFailed, match="cannot write") as raised:
+        sandbox.submit("nano-banana-2", IMAGE).download(tmp_path / "out")
+    assert isinstance(raised.value.__cause__, OSError)
+    assert raised.value.__cause__.filename == str(tmp_path / "out")

@@ -1,0 +1,131 @@
+"""`verify_signature`, and the deliveries of the real server."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import pytest
+
+from clipia_queue import Clipia, verify_signature
+from conftest import Server
+from peer import Answer, Peer
+
+SECRET = "whsec_test"
+NOW = 1_700_000_000
+BODY = b'{"request_id": "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de", "status": "OK"}'
+
+
+def sign(body: bytes = BODY, t: int | str = NOW, secret: str = SECRET) -> str:
+    digest = hmac.new(secret.encode(), f"{t}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={t},v1={digest}"
+
+
+def verify(headers: Any, body: Any = BODY, **options: Any) -> bool:
+    return verify_signature(SECRET, headers, body, **{"now": NOW, **options})
+
+
+# From `printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac whsec_test`.
+def test_agrees_with_openssl() -> None:
+    header = "t=1700000000,v1=38877139021993b830af32feea6e18a8da83eb2f6e49ee50bd9e4cf4ca4d3789"
+    assert verify({"X-Clipia-Signature": header}, '{"a":1}')
+
+
+@pytest.mark.parametrize("name", ["X-Clipia-Signature", "x-clipia-signature", "X-CLIPIA-SIGNATURE"])
+def test_takes_headers_in_any_case(name: str) -> None:
+    assert verify({"Content-Type": "application/json", name: sign()})
+
+
+def test_takes_what_frameworks_pass() -> None:
+    assert verify({"x-clipia-signature": sign()}, BODY.decode())
+    assert verify({"x-clipia-signature": sign()}, bytearray(BODY))
+    assert verify({b"x-clipia-signature": sign().encode()})
+    unicode = '{"prompt": "żółw 🐢"}'
+    assert verify({"x-clipia-signature": sign(unicode.encode())}, unicode)
+
+
+def test_tries_every_signature() -> None:
+    other = sign(secret="whsec_other")
+    genuine = sign().split(",")[1]
+    assert verify({"x-clipia-signature": f"{other},{genuine}"})
+
+
+@pytest.mark.parametrize(("now", "genuine"), [(-301, False), (-300, True), (300, True), (301, False)])
+def test_the_tolerance_holds_on_both_sides(now: int, genuine: bool) -> None:
+    assert verify({"x-clipia-signature": sign()}, now=NOW + now) is genuine
+    assert verify({"x-clipia-signature": sign()}, now=float(NOW + now)) is genuine
+    assert verify({"x-clipia-signature": sign()}, now=NOW + now, tolerance_seconds=301)
+
+
+def test_reads_the_clock() -> None:
+    assert verify_signature(SECRET, {"x-clipia-signature": sign(t=int(time.time()))}, BODY)
+    assert not verify_signature(SECRET, {"x-clipia-signature": sign()}, BODY)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"x-clipia-signature": ""},
+        {"x-clipia-signature": "t=1"},
+        {"x-clipia-signature": sign(secret="whsec_other")},
+        {"x-clipia-signature": sign(b"another body")},
+        {"x-clipia-signature": sign().replace(f"t={NOW}", f"t={NOW + 1}")},
+        {"x-clipia-signature": None},
+        {"x-clipia-signature": b"\xff"},
+        {"x-clipia-timestamp": str(NOW)},
+        {1: 2},
+        None,
+        "x-clipia-signature",
+        [("x-clipia-signature", sign())],
+    ],
+)
+def test_refuses_without_raising(headers: Any) -> None:
+    assert verify(headers) is False
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"body": None},
+        {"body": "\ud800"},
+        {"body": {"request_id": "parsed already"}},
+        {"now": -1},
+        {"now": "now"},
+        {"now": float("nan")},
+        {"tolerance_seconds": -1},
+        {"tolerance_seconds": "long"},
+    ],
+)
+def test_refuses_what_makes_no_sense(options: dict[str, Any]) -> None:
+    assert verify({"x-clipia-signature": sign()}, **options) is False
+
+
+@pytest.mark.parametrize("secret", ["", None, 5, b"\xff"])
+def test_an_empty_or_impossible_secret_verifies_nothing(secret: Any) -> None:
+    headers = {"x-clipia-signature": sign(secret="")}
+    assert verify_signature(secret, headers, BODY, now=NOW) is False
+
+
+def test_headers_that_raise_are_refused() -> None:
+    class Broken(dict[str, str]):
+        def items(self) -> Any:
+            raise RuntimeError("broken")
+
+    assert verify(Broken()) is False
+
+
+def test_a_delivery_of_the_server_is_genuine(server: Server, sandbox: Clipia, peer: Peer) -> None:
+    peer.answer = lambda _: Answer({})
+    job = sandbox.submit("nano-banana-2", {"prompt": "a fox"}, webhook_url=f"{peer.url}/hook")
+    deadline = time.monotonic() + 20
+    while not peer.seen:
+        assert time.monotonic() < deadline, "no delivery came"
+        time.sleep(0.02)
+    delivery = peer.seen[0]
+    assert verify_signature(server.webhook_secret, delivery.headers, delivery.body)
+    assert not verify_signature(server.webhook_secret, delivery.headers, delivery.body + b" ")
+    assert json.loads(delivery.body)["request_id"] == job.request_id
