@@ -1,4 +1,4 @@
-"""The examples of the README run as they are written."""
+"""The examples of both READMEs, the package's and the repository's, run as they are written."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import pytest
 
 from conftest import Server
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+READMES = [Path(__file__).parents[above] / "README.md" for above in (1, 3)]
+SNIPPETS = [
+    found for readme in READMES for found in re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+]
 
 
-@pytest.mark.parametrize("snippet", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+@pytest.mark.parametrize("snippet", SNIPPETS)
 def test_a_snippet(snippet: str, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLIPIA_KEY", server.live_key)
     monkeypatch.setenv("CLIPIA_BASE_URL", server.url)
