@@ -1,7 +1,8 @@
 //! What a generation costs, and when.
 
-use crate::support::{Options, Server, until};
+use crate::support::{Options, Raw, Server, until};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 const FOX: &str = "/v1/models/nano-banana-2";
 
@@ -42,18 +43,50 @@ async fn credits_are_reserved_then_charged_on_success_and_returned_on_failure() 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_estimate_is_what_a_submit_reserves() {
     let server = Server::start(Options { credits: Some(100_000), ..Options::default() });
-    for (model, input) in [
-        ("nano-banana-2", json!({ "prompt": "fox", "resolution": "2K" })),
-        ("nano-banana-pro", json!({ "prompt": "fox", "num_images": 3 })),
-        ("seedance-2-fast-t2v", json!({ "prompt": "fox", "duration": 7, "resolution": "1080p" })),
-        ("gemini-3-1-flash-tts", json!({ "text": "a".repeat(250) })),
+    for (model, input, credits) in [
+        ("nano-banana-2", json!({ "prompt": "fox" }), 12),
+        ("nano-banana-2", json!({ "prompt": "fox", "resolution": "2K" }), 24),
+        ("nano-banana-2", json!({ "prompt": "fox", "resolution": null, "colour": "red" }), 12),
+        ("nano-banana-pro", json!({ "prompt": "fox", "num_images": 3 }), 72),
+        ("nano-banana-pro", json!({ "prompt": "fox", "num_images": 4, "resolution": "4K" }), 384),
+        ("seedance-2-fast-t2v", json!({ "prompt": "fox", "duration": 7, "resolution": "1080p" }), 336),
+        ("seedance-2-fast-t2v", json!({ "prompt": "fox", "duration": 2.0, "resolution": "480p" }), 24),
+        ("gemini-3-1-flash-tts", json!({ "text": "a".repeat(100) }), 2),
+        ("gemini-3-1-flash-tts", json!({ "text": "ä".repeat(101) }), 4),
     ] {
         let body = json!({ "input": input });
         let path = format!("/v1/models/{model}");
         let estimate = server.live().post(&format!("{path}/estimate"), &body).await.expect(200).json();
-        let cost = server.sandbox().post(&path, &body).await.expect(200).json()["cost"].clone();
-        assert_eq!(estimate["credits"], cost, "{model}");
+        assert_eq!(estimate["credits"], credits, "{model} {input}");
+        // The sandbox charges nothing, yet tells what a live key would have paid.
+        let sample = server.sandbox().post(&path, &body).await.expect(200).json();
+        assert_eq!(sample["cost"], credits, "{model} {input}");
+        assert_eq!(sample["warnings"], estimate["warnings"]);
+        let before = server.balance().await;
+        let submitted = server.live().post(&path, &body).await.expect(200).json();
+        assert_eq!(submitted["cost"], credits, "{model} {input}");
+        assert_eq!(server.balance().await, before - credits);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_credits_are_spent_once_however_many_want_them() {
+    // Enough for three.
+    let server = Server::start(Options { credits: Some(3 * 12 + 11), ..Options::default() });
+    let mut submits = JoinSet::new();
+    for number in 0..12 {
+        let live = server.live();
+        submits.spawn(async move {
+            let input = json!({ "prompt": format!("fox {number}"), "resolution": "0.5K" });
+            let answer = live.post(FOX, &json!({ "input": input })).await;
+            if answer.status != 200 {
+                answer.expect_error("insufficient_credits");
+            }
+            answer.status == 200
+        });
+    }
+    let accepted = submits.join_all().await.into_iter().filter(|accepted| *accepted).count();
+    assert_eq!((accepted, server.balance().await), (3, 11));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,20 +94,33 @@ async fn one_idempotency_key_is_one_request_and_one_charge() {
     let server = Server::start(Options { credits: Some(1_000), ..Options::default() });
     let client = server.live().header("idempotency-key", "fox-1");
     let fox = json!({ "input": { "prompt": "a red fox", "resolution": "0.5K" } });
-    let submits = (0..8).map(|_| {
+    let mut submits = JoinSet::new();
+    for _ in 0..8 {
         let (client, fox) = (client.clone(), fox.clone());
-        tokio::spawn(async move { client.post(FOX, &fox).await.expect(200).json()["request_id"].clone() })
-    });
-    let mut ids = Vec::new();
-    for submit in submits.collect::<Vec<_>>() {
-        ids.push(submit.await.unwrap());
+        submits.spawn(async move { client.post(FOX, &fox).await.expect(200).json() });
     }
-    ids.dedup();
-    assert_eq!(ids.len(), 1, "{ids:?}");
+    let submits = submits.join_all().await;
+    for submitted in &submits {
+        assert_eq!(submitted["request_id"], submits[0]["request_id"]);
+        assert_eq!(submitted["cost"], 12);
+    }
     assert_eq!(server.balance().await, 988);
+    // Long after it has ended, too.
+    ended(&server, &submits[0]).await;
+    let again = client.post(FOX, &fox).await.expect(200).json();
+    assert_eq!((&again["request_id"], &again["status"]), (&submits[0]["request_id"], &json!("COMPLETED")));
+    assert_eq!(server.balance().await, 988);
+
     let other = json!({ "input": { "prompt": "a grey fox" } });
     client.post(FOX, &other).await.expect_error("idempotency_key_reuse");
     assert_eq!(server.balance().await, 988);
+
+    // The key is the account's: with another account it is another one.
+    let account = server.administer(&["accounts", "create", "--credits", "50"]);
+    let key = server.administer(&["keys", "create", "--account", account["account_id"].as_str().unwrap()]);
+    let stranger = Raw::new(&server.url).key(key["key"].as_str().unwrap()).header("idempotency-key", "fox-1");
+    let theirs = stranger.post(FOX, &other).await.expect(200).json();
+    assert_ne!(theirs["request_id"], submits[0]["request_id"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,10 @@
 //! `spec/examples`: one file per answer, error and delivery that the API documents, named
 //! `<Schema>.<case>.json`. A new file is a new case of every test here.
 
-use crate::support::repository;
+use crate::support::{Spec, repository};
 use clipia_api::error_code::ErrorCode;
 use clipia_api::types;
 use clipia_queue::catalogue::Catalogue;
-use jsonschema::{Draft, Validator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -55,80 +54,6 @@ fn examples() -> Vec<Example> {
     examples.sort_by(|a, b| a.file.cmp(&b.file));
     assert!(!examples.is_empty(), "there are no examples");
     examples
-}
-
-/// The OpenAPI document.
-pub(crate) struct Spec(Value);
-
-impl Spec {
-    pub(crate) fn load() -> Self {
-        let text = std::fs::read_to_string(repository().join("spec/openapi.yaml")).unwrap();
-        assert!(
-            !text.contains("nullable:"),
-            "JSON Schema knows no `nullable`: the examples would be held to less"
-        );
-        Self(serde_saphyr::from_str(&text).unwrap())
-    }
-
-    /// What `schema` says, in words that stay together with what it refers to.
-    ///
-    /// OpenAPI 3.0 has a dialect of its own. What this document uses of it means the same in 2020-12, which checks
-    /// `uuid` and `date-time` where older drafts know no such format.
-    pub(crate) fn validator(&self, schema: &str) -> Validator {
-        assert!(self.0["components"]["schemas"][schema].is_object(), "the spec has no schema {schema}");
-        let document = json!({
-            "$ref": format!("#/components/schemas/{schema}"),
-            "components": { "schemas": self.0["components"]["schemas"] },
-        });
-        jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            .should_validate_formats(true)
-            .build(&document)
-            .unwrap()
-    }
-
-    /// Follows `$ref` and an `allOf` of one, which is how 3.0 puts words beside a `$ref`.
-    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
-        let all_of = schema["allOf"].as_array().map(Vec::as_slice);
-        if let Some(reference) = schema["$ref"].as_str() {
-            let pointer = reference.strip_prefix('#').expect("references stay in the document");
-            self.resolve(self.0.pointer(pointer).expect("references point somewhere"))
-        } else if let Some([only]) = all_of {
-            self.resolve(only)
-        } else {
-            schema
-        }
-    }
-
-    fn schema(&self, name: &str) -> &Value {
-        &self.0["components"]["schemas"][name]
-    }
-
-    /// Makes of `value` what a newer server might send: a field more in every object that may have one, and a value
-    /// that nobody knows in place of each of an enumeration. Returns how much was changed.
-    fn modernise(&self, schema: &Value, value: &mut Value) -> usize {
-        let schema = self.resolve(schema);
-        if schema["enum"].is_array() {
-            *value = json!("A_NEWER_ONE");
-            return 1;
-        }
-        match value {
-            Value::Array(items) => items.iter_mut().map(|item| self.modernise(&schema["items"], item)).sum(),
-            Value::Object(fields) => {
-                let open = &schema["additionalProperties"];
-                let mut changes = 0;
-                for (name, field) in fields.iter_mut() {
-                    changes += self.modernise(schema["properties"].get(name).unwrap_or(open), field);
-                }
-                if *open == json!({}) || *open == json!(true) {
-                    fields.insert("a_newer_field".to_owned(), json!({ "list": [1, "two", null, 0.5] }));
-                    changes += 1;
-                }
-                changes
-            }
-            _ => 0,
-        }
-    }
 }
 
 /// JSON has one kind of number, serde_json has three.
@@ -208,7 +133,7 @@ fn what_a_newer_server_adds_comes_through_too() {
 #[test]
 fn every_object_of_an_answer_may_grow() {
     let spec = Spec::load();
-    for (name, schema) in spec.0["components"]["schemas"].as_object().unwrap() {
+    for (name, schema) in spec.document()["components"]["schemas"].as_object().unwrap() {
         if schema["type"] == "object" && !name.ends_with("Request") {
             assert_eq!(schema["additionalProperties"], json!({}), "{name} loses what it does not know");
         }
@@ -267,8 +192,8 @@ fn each_body_that_the_api_documents_has_one() {
     }
     let spec = Spec::load();
     let mut documented = BTreeSet::new();
-    bodies(&spec.0["paths"], &mut documented);
-    bodies(&spec.0["components"]["responses"], &mut documented);
+    bodies(&spec.document()["paths"], &mut documented);
+    bodies(&spec.document()["components"]["responses"], &mut documented);
     let shown: BTreeSet<String> = examples().into_iter().map(|example| example.schema).collect();
     assert_eq!(shown, documented);
 }

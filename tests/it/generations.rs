@@ -3,6 +3,7 @@
 use crate::support::{Options, Raw, Server};
 use clipia::{Clipia, Completed, Outcome, Status, json};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 fn client(server: &Server, key: &str) -> Clipia {
     Clipia::builder().key(key).base_url(&server.url).build().unwrap()
@@ -20,51 +21,136 @@ async fn an_image_and_a_clip_that_starts_from_it() {
     let server = Server::start(Options::default());
     let clipia = client(&server, &server.live_key);
     let directory = tempfile::tempdir().unwrap();
-    let input =
-        json!({ "prompt": "a red fox in snow", "seed": 7, "resolution": "0.5K", "aspect_ratio": "16:9" });
-    let fox = clipia.submit("nano-banana-2", &input).await.unwrap();
-    let picture = fox.wait().await.unwrap().completed().unwrap();
-    let png = file(&picture, directory.path()).await;
+    let fox =
+        |prompt: &str| json!({ "prompt": prompt, "seed": 7, "resolution": "0.5K", "aspect_ratio": "16:9" });
+    let submitted = clipia.submit("nano-banana-2", fox("a red fox in snow")).await.unwrap();
+    let picture = submitted.wait().await.unwrap().completed().unwrap();
+    let (png, image) = (file(&picture, directory.path()).await, picture.output().images[0].clone());
     let decoded = image::load_from_memory_with_format(&png, image::ImageFormat::Png).unwrap();
     assert_eq!((decoded.width(), decoded.height()), (512, 288));
+    assert_eq!((image.width, image.height), (Some(512), Some(288)));
+    let original = image.original_url.unwrap();
+    is_served(&original, "image/png", &png).await;
+    let webp = served(&image.url, "image/webp").await;
+    let decoded = image::load_from_memory_with_format(&webp, image::ImageFormat::WebP).unwrap();
+    assert_eq!((decoded.width(), decoded.height()), (512, 288));
 
-    let again = clipia.subscribe("nano-banana-2", &input).await.unwrap().completed().unwrap();
-    assert!(file(&again, directory.path()).await == png, "the same seed draws the same picture");
-    let other = json!({ "prompt": "a lighthouse", "seed": 7, "resolution": "0.5K", "aspect_ratio": "16:9" });
-    let other = clipia.subscribe("nano-banana-2", other).await.unwrap().completed().unwrap();
-    assert!(file(&other, directory.path()).await != png, "another prompt draws another picture");
+    let again = clipia.subscribe("nano-banana-2", fox("a red fox in snow")).await.unwrap();
+    let again = file(&again.completed().unwrap(), directory.path()).await;
+    assert!(again == png, "the same seed draws the same picture");
+    let other = clipia.subscribe("nano-banana-2", fox("a lighthouse")).await.unwrap();
+    let other = file(&other.completed().unwrap(), directory.path()).await;
+    assert!(other != png, "another prompt draws another picture");
 
-    let original = picture.output().images[0].original_url.clone().unwrap();
-    let sway = json!({ "prompt": "sway", "image_url": original, "duration": 1, "resolution": "480p" });
-    let clip = clipia.subscribe("seedance-2-fast-i2v", sway).await.unwrap().completed().unwrap();
+    let sway = |from: &str| json!({ "prompt": "sway", "image_url": from, "duration": 1, "resolution": "480p", "seed": 7 });
+    let clip = clipia.subscribe("seedance-2-fast-i2v", sway(&original)).await.unwrap().completed().unwrap();
     let video = clip.output().video.clone().unwrap();
-    assert_eq!((video.width, video.height), (Some(854), Some(480)));
+    assert_eq!((video.width, video.height, video.duration), (Some(854), Some(480), Some(1.0)));
     let mp4 = file(&clip, directory.path()).await;
-    assert_eq!(&mp4[4..8], b"ftyp");
-    assert!((movie_seconds(&mp4) - 1.0).abs() < 0.1, "{}", movie_seconds(&mp4));
-    media_are_served(&original, &png).await;
+    assert_eq!(Movie::read(&mp4), Movie { seconds: 1.0, width: 854, height: 480 });
+    is_served(&video.url, "video/mp4", &mp4).await;
+
+    // A picture of this server that is not there: the generation fails, and says why.
+    let outcome = clipia.subscribe("seedance-2-fast-i2v", sway(&format!("{original}.not"))).await.unwrap();
+    let Outcome::Failed(failed) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failed.message(), "`image_url` names no file of this server");
 }
 
-/// The duration that an MP4's movie header tells, in seconds.
-fn movie_seconds(mp4: &[u8]) -> f64 {
-    let at = mp4.windows(4).position(|name| name == b"mvhd").expect("an MP4 has a movie header") + 4;
-    assert_eq!(mp4[at], 0, "version 0");
-    let number = |from: usize| f64::from(u32::from_be_bytes(mp4[from..from + 4].try_into().unwrap()));
-    number(at + 16) / number(at + 12)
+/// What the headers of an MP4 tell.
+#[derive(Debug, PartialEq)]
+struct Movie {
+    seconds: f64,
+    width: u32,
+    height: u32,
 }
 
-/// A file has its type and length, comes in ranges, and needs no key.
-async fn media_are_served(url: &str, content: &[u8]) {
+impl Movie {
+    /// Reads the boxes (ISO 14496-12) down to the movie's and the first track's headers, both of version 0.
+    fn read(mp4: &[u8]) -> Self {
+        assert_eq!(mp4_box(mp4, b"ftyp").len() % 4, 0, "brands of four letters");
+        assert!(!mp4_box(mp4, b"mdat").is_empty());
+        let movie = mp4_box(mp4, b"moov");
+        let header = mp4_box(movie, b"mvhd");
+        let track = mp4_box(mp4_box(movie, b"trak"), b"tkhd");
+        assert_eq!((header[0], track[0]), (0, 0), "version 0");
+        let (scale, duration) = (number(header, 12), number(header, 16));
+        // Sizes are in 16.16 fixed point, at the header's end.
+        let (width, height) = (number(track, 76) >> 16, number(track, 80) >> 16);
+        Self { seconds: f64::from(duration) / f64::from(scale), width, height }
+    }
+}
+
+/// The content of the first box of this name.
+fn mp4_box<'a>(mut within: &'a [u8], name: &[u8; 4]) -> &'a [u8] {
+    while within.len() >= 8 {
+        let size = usize::try_from(number(within, 0)).unwrap();
+        assert!((8..=within.len()).contains(&size), "a box of {size} bytes in {}", within.len());
+        if &within[4..8] == name {
+            return &within[8..size];
+        }
+        within = &within[size..];
+    }
+    panic!("no box `{}`", String::from_utf8_lossy(name));
+}
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+/// The file at `url`, which needs no key and says its type and length.
+async fn served(url: &str, content_type: &str) -> Vec<u8> {
     let (server, path) = url.split_at(url.find("/media/").unwrap());
     let whole = Raw::new(server).get(path).await.expect(200);
-    assert_eq!(whole.header("content-type"), "image/png");
-    assert_eq!(whole.header("content-length"), content.len().to_string());
-    assert!(whole.body == content);
-    let part = Raw::new(server).header("range", "bytes=10-19").get(path).await.expect(206);
-    assert_eq!(part.header("content-range"), format!("bytes 10-19/{}", content.len()));
-    assert_eq!(part.body, content[10..20]);
-    Raw::new(server).get(&format!("{path}.not")).await.expect_error("not_found");
-    Raw::new(server).get("/media/../clipia.db").await.expect_error("not_found");
+    assert_eq!(whole.header("content-type"), content_type);
+    assert_eq!(whole.header("content-length"), whole.body.len().to_string());
+    assert_eq!(whole.header("accept-ranges"), "bytes");
+    whole.body.to_vec()
+}
+
+/// The file at `url` is `content`, whole and in ranges (RFC 9110, section 14).
+async fn is_served(url: &str, content_type: &str, content: &[u8]) {
+    assert!(served(url, content_type).await == content);
+    let (server, path) = url.split_at(url.find("/media/").unwrap());
+    let length = content.len();
+    for (range, from, to) in [
+        ("bytes=10-19".to_owned(), 10, 20),
+        (format!("bytes={}-", length - 5), length - 5, length),
+        ("bytes=-7".to_owned(), length - 7, length),
+        (format!("bytes=0-{}", length * 2), 0, length),
+    ] {
+        let part = Raw::new(server).header("range", &range).get(path).await.expect(206);
+        assert_eq!(part.header("content-range"), format!("bytes {from}-{}/{length}", to - 1));
+        assert_eq!(part.header("content-type"), content_type);
+        assert!(part.body == content[from..to], "{range}");
+    }
+    let beyond = Raw::new(server).header("range", &format!("bytes={length}-")).get(path).await.expect(416);
+    assert_eq!(beyond.header("content-range"), format!("bytes */{length}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_files_of_generations_are_served() {
+    let server = Server::start(Options::default());
+    let submitted =
+        client(&server, &server.test_key).submit("nano-banana-2", json!({ "prompt": "fox" })).await;
+    let picture = submitted.unwrap().wait().await.unwrap().completed().unwrap();
+    let url = &picture.output().images[0].url;
+    let (_, path) = url.split_at(url.find("/media/").unwrap());
+    let (directory, _) = path.rsplit_once('/').unwrap();
+    let nobody = Raw::new(&server.url);
+    for path in [
+        &format!("{path}.not"),
+        directory,
+        "/media",
+        "/media/../clipia.db",
+        "/media/%2e%2e/clipia.db",
+        "/media/..%2fclipia.db",
+        "/media/..%2f..%2f..%2fetc%2fpasswd",
+        "/media//etc/passwd",
+        "/media/%ff",
+        "/media/%00",
+    ] {
+        nobody.get(path).await.expect_error("not_found");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,29 +159,58 @@ async fn a_clip_whose_progress_is_followed() {
     let clipia = client(&server, &server.live_key);
     let waves =
         json!({ "prompt": "waves at dusk", "duration": 2, "resolution": "480p", "aspect_ratio": "1:1" });
-    let submitted = clipia.submit("seedance-2-fast-t2v", waves).await.unwrap();
+    let submitted = clipia.submit("seedance-2-fast-t2v", &waves).await.unwrap();
     assert_eq!(submitted.cost().get(), 24);
+    // A handle made of nothing but the id, as in another process.
     let mut updates = clipia.generation(submitted.id()).updates();
-    let mut last = None;
+    let mut seen = Vec::new();
     while let Some(update) = updates.next().await {
-        last = Some(update.unwrap().status);
+        seen.push(update.unwrap());
     }
-    assert_eq!(last, Some(Status::Completed));
+    let percents: Vec<_> = seen.iter().filter_map(|update| update.progress).collect();
+    assert!(percents.is_sorted(), "{seen:?}");
+    assert!(percents.iter().any(|progress| (1..100).contains(&progress.percent())), "{seen:?}");
+    assert_eq!(seen.last().unwrap().status, Status::Completed);
+
     let directory = tempfile::tempdir().unwrap();
     let mp4 = file(&submitted.wait().await.unwrap().completed().unwrap(), directory.path()).await;
-    assert!((movie_seconds(&mp4) - 2.0).abs() < 0.1, "{}", movie_seconds(&mp4));
+    assert_eq!(Movie::read(&mp4), Movie { seconds: 2.0, width: 480, height: 480 });
+    let by_id = clipia.generation(submitted.id()).download(directory.path()).await.unwrap();
+    assert!(std::fs::read(&by_id[0]).unwrap() == mp4);
+
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hearing = Arc::clone(&heard);
+    let outcome = clipia.subscribe("seedance-2-fast-t2v", &waves).on_update(move |update| {
+        hearing.lock().unwrap().push(update.status.clone());
+    });
+    let outcome = outcome.await.unwrap();
+    assert_eq!(outcome.response().cost.unwrap().get(), 24);
+    let heard = heard.lock().unwrap();
+    assert!(heard.contains(&Status::InProgress) && heard.last() == Some(&Status::Completed), "{heard:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn speech_is_heard() {
     let server = Server::start(Options::default());
     let clipia = client(&server, &server.live_key);
-    let input = json!({ "text": "the queue is open" });
-    let speech = clipia.subscribe("gemini-3-1-flash-tts", input).await.unwrap().completed().unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let wav = file(&speech, directory.path()).await;
-    assert_eq!((&wav[..4], &wav[8..12]), (&b"RIFF"[..], &b"WAVE"[..]));
-    assert!(wav[44..].iter().any(|byte| *byte != 0), "there is a sound in it");
+    let mut lengths = Vec::new();
+    for text in ["the queue is open", "the queue is open all day, and all night, to everybody who has a key"]
+    {
+        let speech = clipia.subscribe("gemini-3-1-flash-tts", json!({ "text": text })).await.unwrap();
+        let speech = speech.completed().unwrap();
+        let wav = file(&speech, directory.path()).await;
+        let audio = speech.output().audio.clone().unwrap();
+        assert_eq!(audio.format.as_deref(), Some("wav"));
+        assert!(served(&audio.url, "audio/wav").await == wav);
+        // The form of a WAV of PCM: RIFF, its length, WAVE, `fmt ` of 16 bytes, `data` and its length.
+        assert_eq!((&wav[..4], &wav[8..16], &wav[36..40]), (&b"RIFF"[..], &b"WAVEfmt "[..], &b"data"[..]));
+        let size = |at: usize| u32::from_le_bytes(wav[at..at + 4].try_into().unwrap()) as usize;
+        assert_eq!((size(4), size(40)), (wav.len() - 8, wav.len() - 44));
+        assert!(wav[44..].iter().any(|byte| *byte != 0), "there is a sound in it");
+        lengths.push(wav.len());
+    }
+    assert!(lengths[0] < lengths[1], "a longer text takes longer to say");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,9 +222,13 @@ async fn a_failure_is_an_outcome_and_the_sandbox_is_done_at_once() {
     assert!(!failed.message().is_empty());
 
     let sandbox = client(&server, &server.test_key);
-    let submitted = sandbox.submit("nano-banana-2", json!({ "prompt": "fox" })).await.unwrap();
-    assert_eq!(submitted.response().status, Status::Completed);
     let directory = tempfile::tempdir().unwrap();
-    let sample = file(&submitted.wait().await.unwrap().completed().unwrap(), directory.path()).await;
-    assert!(image::load_from_memory(&sample).is_ok());
+    let mut samples = Vec::new();
+    for prompt in ["a red fox", "a lighthouse"] {
+        let submitted = sandbox.submit("nano-banana-2", json!({ "prompt": prompt })).await.unwrap();
+        assert_eq!(submitted.response().status, Status::Completed);
+        samples.push(file(&submitted.wait().await.unwrap().completed().unwrap(), directory.path()).await);
+    }
+    assert!(image::load_from_memory(&samples[0]).is_ok());
+    assert!(samples[0] == samples[1], "whatever is asked, the sample is one");
 }

@@ -11,6 +11,7 @@ mod generated;
 mod generations;
 mod program;
 mod readme;
+mod refusals;
 mod restart;
 mod serve;
 #[path = "../support/mod.rs"]

@@ -1,94 +1,189 @@
 //! What was acknowledged goes on, however the server ended.
 
-use crate::support::{Options, Receiver, Server, clipia, until};
+use crate::support::{Options, Receiver, Server, command, output, until};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
-use std::process::Command;
+use std::sync::{Arc, Mutex};
+use tokio::task::JoinSet;
 
-/// Submits ten generations with webhooks, the slowest first in line; returns their ids.
-async fn submit_ten(server: &Server, webhook: &str) -> Vec<String> {
-    let mut ids = Vec::new();
-    for number in 0..10 {
-        let resolution = if number % 3 == 0 { "2K" } else { "0.5K" };
-        let input = json!({ "prompt": format!("fox {number}"), "resolution": resolution });
-        let body = json!({ "input": input, "webhook_url": webhook });
-        let submitted = server.live().post("/v1/models/nano-banana-2", &body).await.expect(200).json();
-        ids.push(submitted["request_id"].as_str().unwrap().to_owned());
-    }
-    ids
+const SPEECH: &str = "/v1/models/gemini-3-1-flash-tts";
+
+/// Ten generations, what was answered to their submits, and the credits there were before.
+struct Ten {
+    receiver: Receiver,
+    submits: Vec<Value>,
+    credits: u64,
 }
 
-/// How many of these requests have ended, each well.
-async fn completed(server: &Server, ids: &[String]) -> usize {
-    let mut completed = 0;
-    for id in ids {
-        let status = server.live().get(&format!("/v1/requests/{id}/status")).await.expect(200).json();
-        assert!(status["status"] != "FAILED", "{status}");
-        completed += usize::from(status["status"] == "COMPLETED");
-    }
-    completed
-}
-
-/// Waits until all have ended; each must have been charged once, and told of.
-async fn all_end(server: &Server, ids: &[String], receiver: &Receiver) {
-    until("all ten", || async { (completed(server, ids).await == 10).then_some(()) }).await;
-    // Four pictures of 24 credits and six of 12.
-    assert_eq!(server.balance().await, 10_000 - 4 * 24 - 6 * 12);
-    let wanted: BTreeSet<String> = ids.iter().cloned().collect();
-    let mut count = 10;
-    loop {
-        let deliveries = receiver.wait_for(count).await;
-        let told: BTreeSet<String> = deliveries
-            .iter()
-            .map(|delivery| serde_json::from_slice::<Value>(&delivery.body).unwrap())
-            .map(|body| body["request_id"].as_str().unwrap().to_owned())
-            .collect();
-        if told == wanted {
-            break;
+impl Ten {
+    /// Submits ten of every kind. The slowest stand last in the line, so that there is time to end the server before
+    /// it is empty.
+    async fn submit(server: &Server) -> Self {
+        let receiver = Receiver::start().await;
+        let credits = server.balance().await;
+        let mut submits = Vec::new();
+        for number in 0..10 {
+            let prompt = format!("fox {number}");
+            let (model, input) = match number {
+                3 => ("gemini-3-1-flash-tts", json!({ "text": prompt })),
+                7.. => {
+                    ("seedance-2-fast-t2v", json!({ "prompt": prompt, "duration": 1, "resolution": "480p" }))
+                }
+                _ => ("nano-banana-2", json!({ "prompt": prompt, "resolution": "0.5K" })),
+            };
+            let client = server.live().header("idempotency-key", &prompt);
+            let body = json!({ "input": input, "webhook_url": receiver.url() });
+            submits.push(client.post(&format!("/v1/models/{model}"), &body).await.expect(200).json());
         }
-        // One came twice, as it may: wait for another.
-        count = deliveries.len() + 1;
+        Self { receiver, submits, credits }
+    }
+
+    fn ids(&self) -> impl Iterator<Item = &str> {
+        self.submits.iter().map(|submit| submit["request_id"].as_str().unwrap())
+    }
+
+    /// The statuses in the order of the submits. None may be FAILED.
+    async fn statuses(&self, server: &Server) -> Vec<String> {
+        let mut statuses = Vec::new();
+        for id in self.ids() {
+            let status = server.live().get(&format!("/v1/requests/{id}/status")).await.expect(200).json();
+            assert!(status["status"] != "FAILED", "{status}");
+            statuses.push(status["status"].as_str().unwrap().to_owned());
+        }
+        statuses
+    }
+
+    /// Waits until so many have ended while others still stand in line.
+    async fn middle(&self, server: &Server, ended: usize) {
+        until("the middle", async || {
+            let statuses = self.statuses(server).await;
+            let count = |wanted: &str| statuses.iter().filter(|status| *status == wanted).count();
+            (count("COMPLETED") >= ended && count("IN_QUEUE") > 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until all have ended: each well, charged once, told of, and with files that are there.
+    async fn all_end(&self, server: &Server) {
+        until("all ten", async || {
+            self.statuses(server).await.iter().all(|status| status == "COMPLETED").then_some(())
+        })
+        .await;
+        let mut cost = 0;
+        for (submit, id) in self.submits.iter().zip(self.ids()) {
+            let result = server.live().get(&format!("/v1/requests/{id}")).await.expect(200).json();
+            assert_eq!(result["cost"], submit["cost"]);
+            cost += submit["cost"].as_u64().unwrap();
+            let output = &result["output"];
+            let url = ["/images/0/original_url", "/video/url", "/audio/url"]
+                .iter()
+                .find_map(|at| output.pointer(at)?.as_str());
+            let path = url.unwrap().strip_prefix(&server.url).expect("files are where the server is now");
+            server.live().get(path).await.expect(200);
+            let told = self.receiver.wait_until(|body| body["request_id"] == id).await;
+            assert_eq!(serde_json::from_slice::<Value>(&told.body).unwrap()["status"], "OK");
+        }
+        let account = server.live().get("/v1/account").await.expect(200).json();
+        assert_eq!(account["balance"]["credits"], self.credits - cost);
+        assert_eq!(account["usage_30d"], json!({ "requests": 10, "credits_spent": cost }));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_generations_outlive_kill_9_and_are_charged_once() {
-    for ended_before in [0, 3] {
-        let receiver = Receiver::start().await;
+    for ended in [1, 6] {
         let mut server = Server::start(Options::default());
-        let ids = submit_ten(&server, receiver.url()).await;
-        until("the middle", || async { (completed(&server, &ids).await >= ended_before).then_some(()) })
-            .await;
+        let ten = Ten::submit(&server).await;
+        ten.middle(&server, ended).await;
         server.kill9();
         server.restart();
-        all_end(&server, &ids, &receiver).await;
+        ten.all_end(&server).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_in_the_middle_ends_well_and_the_rest_goes_on() {
-    let receiver = Receiver::start().await;
     let mut server = Server::start(Options::default());
-    let ids = submit_ten(&server, receiver.url()).await;
+    let ten = Ten::submit(&server).await;
+    ten.middle(&server, 1).await;
     assert_eq!(server.terminate().code(), Some(0), "{}", server.log());
     server.restart();
-    all_end(&server, &ids, &receiver).await;
+    ten.all_end(&server).await;
+}
+
+/// Submits until the server is gone, and notes what was acknowledged.
+async fn submit_on(client: crate::support::Raw, acknowledged: Arc<Mutex<Vec<String>>>) {
+    let body = json!({ "input": { "text": "on and on" } }).to_string();
+    while let Ok(answer) = client.try_send(http::Method::POST, SPEECH, body.clone().into()).await {
+        let id = answer.expect(200).json()["request_id"].as_str().unwrap().to_owned();
+        acknowledged.lock().unwrap().push(id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_before_kill_9_is_there_after_it() {
+    const SUBMITTERS: usize = 4;
+    let mut server = Server::start(Options::default());
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let mut submitters = JoinSet::new();
+    for _ in 0..SUBMITTERS {
+        submitters.spawn(submit_on(server.live(), Arc::clone(&acknowledged)));
+    }
+    until("submits", async || (acknowledged.lock().unwrap().len() >= 40).then_some(())).await;
+    server.kill9();
+    submitters.join_all().await;
+    server.restart();
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    for id in &acknowledged {
+        server.live().get(&format!("/v1/requests/{id}/status")).await.expect(200);
+    }
+    // Each submitter may have lost the answer of one submit that was accepted. All are charged once in the end.
+    let account = until("all to end", async || {
+        let account = server.live().get("/v1/account").await.expect(200).json();
+        let requests = account["usage_30d"]["requests"].as_u64().unwrap();
+        (account["usage_30d"]["credits_spent"] == 2 * requests).then_some(account)
+    })
+    .await;
+    let requests = account["usage_30d"]["requests"].as_u64().unwrap();
+    let count = acknowledged.len() as u64;
+    assert!((count..=count + SUBMITTERS as u64).contains(&requests), "{count} acknowledged: {account}");
+    assert_eq!(account["balance"]["credits"], 10_000 - 2 * requests);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idempotency_key_outlives_a_restart() {
+    let mut server = Server::start(Options::default());
+    let body = json!({ "input": { "text": "hello" } });
+    let submit = async |server: &Server| {
+        server.live().header("idempotency-key", "hello-1").post(SPEECH, &body).await.expect(200).json()
+    };
+    let first = submit(&server).await;
+    server.kill9();
+    server.restart();
+    assert_eq!(submit(&server).await["request_id"], first["request_id"]);
+    assert_eq!(server.balance().await, 9_998);
+}
+
+/// What `clipia serve` says on this server's directory when it cannot start.
+fn refused(server: &Server) -> String {
+    let output = output(command(&["serve", "--listen", "127.0.0.1:0", "--data"]).arg(server.data()));
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error.matches("error: ").count(), 1, "{error}");
+    error
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_in_use_is_refused() {
     let server = Server::start(Options::default());
-    let mut second = Command::new(clipia());
-    second.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(server.data());
-    let output = second.output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let error = String::from_utf8_lossy(&output.stderr);
+    let error = refused(&server);
     assert!(error.contains("is in use by another `clipia serve`"), "{error}");
+    assert!(error.contains(server.data().to_str().unwrap()), "{error}");
     server.live().get("/v1/account").await.expect(200);
+    server.administer(&["keys", "list"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_adds_a_model_and_is_told_of_a_fault() {
+async fn an_operator_adds_a_model_and_is_told_of_faults() {
     let mut server = Server::start(Options::default());
     let models = server.data().join("models.toml");
     let template = std::fs::read_to_string(&models).unwrap();
@@ -99,17 +194,28 @@ async fn an_operator_adds_a_model_and_is_told_of_a_fault() {
     let body = json!({ "input": { "prompt": "fox" } });
     let submitted = server.sandbox().post("/v1/models/house-style", &body).await.expect(200).json();
     assert_eq!(submitted["cost"], 5);
+    let model = server.live().get("/v1/models/house-style").await.expect(200).json();
+    assert_eq!(model["name"], "House style");
+    server.live().get("/v1/models/nano-banana-2").await.expect(200);
 
     server.terminate();
-    std::fs::write(&models, "[[model]]\nexecutor = \"render\"\nslug = \"My model\"\ntype = \"image\"\n")
-        .unwrap();
-    let mut serve = Command::new(clipia());
-    let output =
-        serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(server.data()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        error.contains("`models.toml`: model `My model`: `slug` must be of lower-case letters"),
-        "{error}"
-    );
+    let model = |executor: &str, slug: &str, credits: i32| {
+        format!(
+            "[[model]]\nexecutor = \"{executor}\"\nslug = \"{slug}\"\ntype = \"image\"\n\
+             input_schema = {{ parameters = [] }}\npricing = {{ credits = {credits} }}\n"
+        )
+    };
+    for (text, told) in [
+        ("[[model]".to_owned(), "line 1"),
+        (model("render", "My model", 1), "model `My model`: `slug` must be of lower-case letters"),
+        (model("render", "mine", -1), "model `mine`: `pricing`"),
+        (model("magic", "mine", 1), "model `mine`: there is no executor `magic`"),
+    ] {
+        std::fs::write(&models, text).unwrap();
+        let error = refused(&server);
+        assert!(error.contains("error: `models.toml`: ") && error.contains(told), "{told}: {error}");
+    }
+    std::fs::write(&models, model("render", "mine", 1)).unwrap();
+    server.restart();
+    server.live().get("/v1/models/mine").await.expect(200);
 }

@@ -1,13 +1,16 @@
-//! Starts the real program, speaks HTTP to it byte for byte, and receives its webhooks.
+//! Starts the real program, speaks HTTP to it byte for byte, receives its webhooks, and holds its answers
+//! against the spec.
 
 mod program;
 mod raw;
 mod receiver;
+mod schema;
 mod server;
 
-pub(crate) use program::{cargo, clipia};
+pub(crate) use program::{cargo, command, output};
 pub(crate) use raw::{Answer, Raw};
-pub(crate) use receiver::Receiver;
+pub(crate) use receiver::{Delivery, Receiver};
+pub(crate) use schema::Spec;
 pub(crate) use server::{Options, Server};
 
 use std::path::{Path, PathBuf};

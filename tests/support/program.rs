@@ -1,9 +1,11 @@
 //! The programs that tests run.
 
-use super::repository;
+use super::{DEADLINE, repository};
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::process::{Command, Output, Stdio};
+use std::sync::{OnceLock, mpsc};
+use std::thread;
 
 /// Names a program to test in place of the one built from this checkout, for instance a release build.
 const PROGRAM: &str = "CLIPIA_TEST_PROGRAM";
@@ -11,7 +13,7 @@ const PROGRAM: &str = "CLIPIA_TEST_PROGRAM";
 /// The program `clipia`, built once in a run.
 ///
 /// Cargo hands an integration test the programs of its own package only; this package has none.
-pub(crate) fn clipia() -> &'static Path {
+fn clipia() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         if let Some(program) = std::env::var_os(PROGRAM) {
@@ -25,6 +27,33 @@ pub(crate) fn clipia() -> &'static Path {
         assert!(program.is_file(), "cargo built no {}", program.display());
         program
     })
+}
+
+/// A command of the program, which gets nothing from the environment that would change what it says or whom it asks.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(clipia());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CLIPIA_") {
+            command.env_remove(name);
+        }
+    }
+    command.env_remove("RUST_LOG").env("NO_COLOR", "1").args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end, which must come in time: a server that was to refuse its start might run for ever.
+pub(crate) fn output(command: &mut Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    match receiver.recv_timeout(DEADLINE) {
+        Ok(output) => output.unwrap(),
+        Err(_) => {
+            let _ = kill_process(pid, Signal::KILL);
+            panic!("{command:?} still runs after {DEADLINE:?}");
+        }
+    }
 }
 
 /// A `cargo` that works on this checkout.

@@ -56,15 +56,18 @@ impl Raw {
     /// One request over a connection of its own.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Bytes) -> Answer {
         let what = format!("{method} {path}");
+        self.try_send(method, path, body).await.unwrap_or_else(|error| panic!("{what}: {error}"))
+    }
+
+    /// As [`Raw::send`], to a server that may be gone.
+    pub(crate) async fn try_send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, String> {
         let mut request = Request::builder().method(method).uri(path).header("host", &self.authority);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(body)).unwrap();
-        timeout(DEADLINE, self.exchange(request))
-            .await
-            .unwrap_or_else(|_| panic!("{what}: no answer in {DEADLINE:?}"))
-            .unwrap_or_else(|error| panic!("{what}: {error}"))
+        let answer = timeout(DEADLINE, self.exchange(request)).await;
+        answer.map_err(|_| format!("no answer in {DEADLINE:?}"))?.map_err(|error| error.to_string())
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Box<dyn std::error::Error>> {

@@ -5,6 +5,7 @@ use axum::Router;
 use axum::extract::State;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
@@ -62,6 +63,20 @@ impl Receiver {
         match enough {
             Ok(deliveries) => deliveries.unwrap().clone(),
             Err(_) => panic!("{} of {count} deliveries arrived", self.shared.arrived.borrow().len()),
+        }
+    }
+
+    /// The first delivery whose body `wanted` accepts, once it is there.
+    pub(crate) async fn wait_until(&self, wanted: impl Fn(&Value) -> bool) -> Delivery {
+        let mut count = 1;
+        loop {
+            let arrived = self.wait_for(count).await;
+            let of_interest =
+                |delivery: &&Delivery| serde_json::from_slice(&delivery.body).is_ok_and(|body| wanted(&body));
+            if let Some(found) = arrived.iter().find(of_interest) {
+                return found.clone();
+            }
+            count = arrived.len() + 1;
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -98,8 +98,8 @@ impl Server {
     /// Runs another command of the program, such as `clipia keys list`, on this server's data directory.
     #[track_caller]
     pub(crate) fn administer(&self, arguments: &[&str]) -> Value {
-        let mut command = Command::new(program::clipia());
-        let output = command.args(arguments).arg("--data").arg(self.data()).output().unwrap();
+        let mut command = program::command(arguments);
+        let output = program::output(command.arg("--data").arg(self.data()));
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         if output.stdout.is_empty() {
             return Value::Null;
@@ -136,8 +136,8 @@ struct Process {
 
 impl Process {
     fn start(options: &Options, data: &TempDir) -> (Self, Ready) {
-        let mut serve = Command::new(program::clipia());
-        serve.args(["serve", "--listen", "127.0.0.1:0", "--json", "--data"]).arg(data.path());
+        let mut serve = program::command(&["serve", "--listen", "127.0.0.1:0", "--json", "--data"]);
+        serve.arg(data.path());
         if options.dev {
             serve.arg("--dev");
         }
@@ -147,7 +147,7 @@ impl Process {
         if let Some(credits) = options.credits {
             serve.args(["--credits", &credits.to_string()]);
         }
-        serve.args(&options.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        serve.args(&options.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = serve.spawn().unwrap();
         let log = collect(child.stderr.take().unwrap());
         let line = first_line(child.stdout.take().unwrap());
