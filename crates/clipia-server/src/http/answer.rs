@@ -2,12 +2,12 @@
 
 use super::ApiError;
 use super::caller::BaseUrl;
+use crate::clock::timestamp;
 use crate::store::Request;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{FromRequestParts, Path};
 use bytes::BytesMut;
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
-use clipia_queue::Moment;
 use clipia_queue::lifecycle::Phase;
 use futures_util::StreamExt;
 use http::request::Parts;
@@ -123,8 +123,4 @@ pub(super) fn result_of(request: Request, base: &BaseUrl) -> ResultResponse {
         completed_at: request.completed_at.map(timestamp),
         ..lifecycle
     }
-}
-
-fn timestamp(at: Moment) -> jiff::Timestamp {
-    jiff::Timestamp::from_microsecond(at.as_micros()).unwrap_or_default()
 }

@@ -1,7 +1,8 @@
 //! Accounts and keys.
 
-use super::rows::{amount, count, credits, moment, timestamp};
+use super::rows::{amount, count, credits, moment};
 use super::settlement::enter;
+use crate::clock::timestamp;
 use crate::store::{
     AccountId, AccountSummary, Key, KeyHash, KeyListing, NewAccount, NewKey, Scopes, StoreError,
 };

@@ -76,8 +76,3 @@ pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
 pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Unreadable(error.to_string()))
 }
-
-/// A moment as the wire spells it.
-pub(crate) fn timestamp(moment: Moment) -> jiff::Timestamp {
-    jiff::Timestamp::from_microsecond(moment.as_micros()).unwrap_or_default()
-}
