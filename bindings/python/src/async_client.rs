@@ -87,7 +87,7 @@ impl AsyncClipia {
         input: Input,
         webhook_url: Option<String>,
         idempotency_key: Option<String>,
-        on_queue_update: Option<Py<PyAny>>,
+        on_queue_update: Option<Bound<'py, PyAny>>,
         timeout: Option<Seconds>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key })?;

@@ -1,6 +1,7 @@
 //! Waiting for the SDK on the calling thread.
 
 use crate::exceptions::raise;
+use crate::runtime;
 use clipia::Error;
 use pyo3::prelude::*;
 use std::future::Future;
@@ -17,7 +18,7 @@ pub(crate) fn run<F>(py: Python<'_>, future: F) -> PyResult<F::Output>
 where
     F: Future<Output: Send> + Send,
 {
-    let runtime = pyo3_async_runtimes::tokio::get_runtime();
+    let runtime = runtime::get(py)?;
     let mut future = pin!(future);
     loop {
         let some_time =

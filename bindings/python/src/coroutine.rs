@@ -1,6 +1,8 @@
 //! Waiting for the SDK in asyncio.
 
+use crate::deliveries::{Answer, Debt};
 use crate::exceptions::raise;
+use crate::runtime;
 use clipia::Error;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
@@ -10,39 +12,58 @@ use serde::Serialize;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+use tokio::task::AbortHandle;
 
-/// What a future comes to, as a step yet to be taken in Python: the threads of the runtime must not wait for the GIL.
-struct Answer(Box<Convert>);
-
-type Convert = dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send;
-
-impl<'py> IntoPyObject<'py> for Answer {
-    type Target = PyAny;
-    type Output = Bound<'py, PyAny>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
-        Ok((self.0)(py)?.into_bound(py))
-    }
-}
-
-type Pending = Pin<Box<dyn Future<Output = PyResult<Answer>> + Send>>;
+type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// Awaited once by a coroutine of Python's. Nothing is sent before, as with any coroutine, and the loop that answers
 /// is the one that awaits.
 #[pyclass(frozen, module = "clipia_queue")]
-struct Awaitable(Mutex<Option<Pending>>);
+pub(crate) struct Awaitable(Mutex<Option<Pending>>);
+
+impl Awaitable {
+    /// Runs `future`, and comes to what `convert` makes of it. Cancelling it drops the future.
+    pub(crate) fn new<F, C, R>(future: F, convert: C) -> Self
+    where
+        F: Future<Output: Send> + Send + 'static,
+        C: FnOnce(Python<'_>, F::Output) -> PyResult<R> + Send + 'static,
+        R: for<'a> IntoPyObject<'a>,
+    {
+        let pending = async move {
+            let output = future.await;
+            Box::new(move |py: Python<'_>| convert(py, output)?.into_py_any(py)) as Answer
+        };
+        Self(Mutex::new(Some(Box::pin(pending))))
+    }
+}
 
 #[pymethods]
 impl Awaitable {
     fn __await__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        static RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let event_loop = RUNNING_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
         let pending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let pending = pending.ok_or_else(|| PyRuntimeError::new_err("cannot await the same call twice"))?;
-        pyo3_async_runtimes::tokio::future_into_py(py, pending)?.call_method0("__await__")
+        let future = event_loop.call_method0("create_future")?;
+        let debt = Debt::new(event_loop.unbind(), future.clone().unbind());
+        let task = runtime::get(py)?.spawn(async move { debt.settle(pending.await) });
+        future.call_method1("add_done_callback", (Abort(task.abort_handle()),))?;
+        future.call_method0("__await__")
     }
 }
 
-/// A coroutine that runs `future` and returns what `convert` makes of it. Cancelling it drops the future.
+/// Called when a future is done: of use where that is because it was cancelled.
+#[pyclass(frozen, module = "clipia_queue")]
+struct Abort(AbortHandle);
+
+#[pymethods]
+impl Abort {
+    fn __call__(&self, _future: &Bound<'_, PyAny>) {
+        self.0.abort();
+    }
+}
+
+/// A coroutine that runs `future` and returns what `convert` makes of it.
 pub(crate) fn new<'py, F, C, R>(py: Python<'py>, future: F, convert: C) -> PyResult<Bound<'py, PyAny>>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -50,12 +71,7 @@ where
     R: for<'a> IntoPyObject<'a>,
 {
     static RUN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let pending: Pending = Box::pin(async move {
-        let output = future.await;
-        Ok(Answer(Box::new(move |py| convert(py, output)?.into_py_any(py))))
-    });
-    let awaitable = Awaitable(Mutex::new(Some(pending)));
-    RUN.import(py, "clipia_queue._coroutines", "run")?.call1((awaitable,))
+    RUN.import(py, "clipia_queue._coroutines", "run")?.call1((Awaitable::new(future, convert),))
 }
 
 /// The same for a call of the SDK, whose errors become exceptions.

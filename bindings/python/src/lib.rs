@@ -17,6 +17,7 @@ mod async_submitted;
 mod blocking;
 mod client;
 mod coroutine;
+mod deliveries;
 mod document;
 mod estimate_response;
 mod exceptions;
@@ -26,6 +27,7 @@ mod generation_result;
 mod input_warning;
 mod models;
 mod result_response;
+mod runtime;
 mod session;
 mod status_response;
 mod submit_response;
@@ -81,6 +83,8 @@ mod _clipia_queue {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        let stop = wrap_pyfunction!(crate::deliveries::stop, module)?;
+        module.py().import("atexit")?.call_method1("register", (stop,))?;
         if cfg!(debug_assertions) {
             let message =
                 c"clipia_queue was built without optimisation and is slow; build it with `--release`";

@@ -2,19 +2,21 @@
 
 use crate::arguments::Seconds;
 use crate::async_generation_result::AsyncGenerationResult;
+use crate::coroutine::{self, Awaitable};
 use crate::exceptions::{interrupted, raise_after};
 use crate::status_response::StatusResponse;
-use crate::{blocking, coroutine, files};
+use crate::{blocking, files};
 use clipia::{Error, Generation, Outcome, Update, Wait};
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3_async_runtimes::into_future_with_locals;
-use pyo3_async_runtimes::tokio::get_current_locals;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::task::{Context, Poll};
 use std::time::Instant;
+use tokio::sync::Mutex;
 
 /// How long the caller is ready to wait, from when it asked.
 #[derive(Clone, Copy)]
@@ -102,57 +104,74 @@ pub(crate) fn block(
     }
 }
 
-/// Waits in asyncio. `on_update` is called in the event loop and, where it is a coroutine function, awaited; what it
-/// raises ends the wait.
-async fn watch(
-    generation: Generation,
-    patience: Patience,
-    on_update: Option<Py<PyAny>>,
-) -> PyResult<Result<Outcome, Error>> {
-    let mut waiting = Waiting::new(&generation, patience, on_update.is_some());
-    loop {
-        match (waiting.next().await, &on_update) {
-            (Event::Update(update), Some(on_update)) => tell(on_update, &update)?.await?,
-            (Event::Update(_), None) => continue,
-            (Event::Ended(ended), _) => return Ok(*ended),
-        };
-    }
-}
-
-/// Calls `on_update` in the event loop that awaits this.
-fn tell(
-    on_update: &Py<PyAny>,
-    update: &Update,
-) -> PyResult<impl Future<Output = PyResult<Py<PyAny>>> + Send + use<>> {
-    static TELL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    Python::attach(|py| {
-        let tell = TELL.import(py, "clipia_queue._coroutines", "tell")?;
-        let told = tell.call1((on_update, StatusResponse::of(update)))?;
-        into_future_with_locals(&get_current_locals(py)?, told)
-    })
-}
-
-/// A coroutine that waits for the generation that `begin` comes to, and returns its result. The timeout counts from when
-/// it is first awaited.
+/// A coroutine that waits for the generation that `begin` comes to, and returns its result. `on_update` is called in the
+/// task that awaits it, and awaited where it is a coroutine function; what it raises ends the wait. The timeout counts
+/// from when the coroutine is first awaited.
 pub(crate) fn coroutine<'py, F>(
     py: Python<'py>,
     begin: F,
     timeout: Option<Seconds>,
-    on_update: Option<Py<PyAny>>,
+    on_update: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>>
 where
     F: Future<Output = Result<Generation, Error>> + Send + 'static,
 {
-    let wait = async move {
+    static FOLLOW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let watched = on_update.is_some();
+    let begin = async move {
         let patience = Patience::begin(timeout);
-        let ended = match begin.await {
-            Ok(generation) => watch(generation, patience, on_update).await,
-            Err(error) => Ok(Err(error)),
-        };
-        (patience, ended)
+        (patience, begin.await.map(|generation| Waiting::new(&generation, patience, watched)))
     };
-    coroutine::new(py, wait, |py, (patience, ended)| {
-        let outcome = patience.outcome(py, ended?)?;
-        AsyncGenerationResult::new(py, files::of_outcome(outcome))
-    })
+    let watch = Watch(Arc::new(Mutex::new(Stage { begin: Box::pin(begin), waiting: None })));
+    match on_update {
+        Some(on_update) => FOLLOW.import(py, "clipia_queue._coroutines", "follow")?.call1((watch, on_update)),
+        None => coroutine::new(py, watch.event(), convert),
+    }
+}
+
+/// A wait whose events Python asks for one by one.
+#[pyclass(frozen, module = "clipia_queue")]
+struct Watch(Arc<Mutex<Stage>>);
+
+/// How far it is.
+struct Stage {
+    begin: Pin<Box<dyn Future<Output = Begun> + Send>>,
+    waiting: Option<(Patience, Waiting)>,
+}
+
+type Begun = (Patience, Result<Waiting, Error>);
+
+impl Watch {
+    fn event(&self) -> impl Future<Output = (Patience, Event)> + Send + use<> {
+        let stage = self.0.clone();
+        async move {
+            let Stage { begin, waiting } = &mut *stage.lock().await;
+            let (patience, waiting) = match waiting {
+                Some(waiting) => waiting,
+                None => match begin.await {
+                    (patience, Ok(begun)) => waiting.insert((patience, begun)),
+                    (patience, Err(error)) => return (patience, Event::Ended(Box::new(Err(error)))),
+                },
+            };
+            (*patience, waiting.next().await)
+        }
+    }
+}
+
+#[pymethods]
+impl Watch {
+    /// A `StatusResponse` at each change, and the result at the end.
+    fn next(&self) -> Awaitable {
+        Awaitable::new(self.event(), convert)
+    }
+}
+
+fn convert(py: Python<'_>, (patience, event): (Patience, Event)) -> PyResult<Py<PyAny>> {
+    match event {
+        Event::Update(update) => StatusResponse::of(&update).into_py_any(py),
+        Event::Ended(ended) => {
+            let outcome = patience.outcome(py, *ended)?;
+            AsyncGenerationResult::new(py, files::of_outcome(outcome)).map(Py::into_any)
+        }
+    }
 }

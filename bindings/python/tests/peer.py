@@ -45,7 +45,30 @@ def running(request: Request) -> Answer:
     """Says of every generation that it runs, for ever."""
     if request.method == "POST":
         return Answer(example("SubmitResponse.queued") | {"request_id": ID})
-    return Answer({"request_id": ID, "status": "IN_PROGRESS", "progress": 72}, status=202)
+    status = 200 if request.path.endswith("/status") else 202
+    return Answer({"request_id": ID, "status": "IN_PROGRESS", "progress": 72}, status)
+
+
+class Progressing:
+    """Moves a generation one step on, each time it is asked for its status."""
+
+    STEPS = (
+        {"status": "IN_QUEUE", "queue_position": 2},
+        {"status": "IN_QUEUE", "queue_position": 0},
+        {"status": "IN_PROGRESS", "progress": 40},
+        {"status": "COMPLETED"},
+    )
+
+    def __init__(self) -> None:
+        self.step = -1
+
+    def __call__(self, request: Request) -> Answer:
+        if request.method == "POST":
+            return running(request)
+        if request.path.endswith("/status"):
+            self.step = min(self.step + 1, len(self.STEPS) - 1)
+            return Answer({"request_id": ID, **self.STEPS[self.step]})
+        return Answer(example("ResultResponse.image"))
 
 
 class Peer:

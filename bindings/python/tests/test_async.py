@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import subprocess
+import sys
 import threading
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import pytest
 import clipia_queue
 from clipia_queue import AsyncClipia, ClipiaTimeoutError, StatusResponse
 from conftest import Server
-from peer import ID, KEY, Peer
+from peer import ID, KEY, Peer, Progressing
 from test_sync import IMAGE, UNREADABLE
 
 
@@ -57,6 +60,41 @@ async def test_callbacks_run_in_the_event_loop(async_live: AsyncClipia) -> None:
     result = await async_live.subscribe("nano-banana-2", IMAGE, on_queue_update=note_slowly)
     assert plain[-1].status == "COMPLETED"
     assert awaited[-1].request_id == result.request_id
+
+
+async def test_callbacks_belong_to_the_task_that_waits(peer: Peer) -> None:
+    peer.answer = Progressing()
+    statuses: list[str] = []
+    mine: ContextVar[str] = ContextVar("mine")
+    mine.set("of the task")
+
+    async def note(update: StatusResponse) -> None:
+        assert mine.get() == "of the task"
+        await asyncio.sleep(0)
+        statuses.append(update.status)
+
+    await AsyncClipia(KEY, base_url=peer.url).subscribe("nano-banana-2", IMAGE, on_queue_update=note)
+    assert statuses == ["IN_QUEUE", "IN_QUEUE", "IN_PROGRESS", "COMPLETED"]
+
+
+async def test_cancelling_ends_a_callback_too(peer: Peer) -> None:
+    ended = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def hang(_: StatusResponse) -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    clipia = AsyncClipia(KEY, base_url=peer.url)
+    wait = asyncio.create_task(clipia.subscribe("nano-banana-2", IMAGE, on_queue_update=hang))
+    await begun.wait()
+    wait.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await wait
+    assert ended.is_set()
 
 
 async def test_what_a_callback_raises_ends_the_wait(async_live: AsyncClipia) -> None:
@@ -162,3 +200,35 @@ def test_a_loop_that_ends_early_takes_only_its_own_waits_along(peer: Peer, serve
 
     asyncio.run(leave())
     asyncio.run(stay())
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        "asyncio.run(main())",
+        "loop = asyncio.new_event_loop(); loop.run_until_complete(main())",
+        "threading.Thread(target=Clipia(KEY, base_url=URL).generation(ID).wait, daemon=True).start()",
+    ],
+    ids=["cancelled", "abandoned", "daemon thread"],
+)
+def test_python_ends_quietly_while_something_waits(peer: Peer, leave: str) -> None:
+    program = f"""
+import asyncio, threading, time
+from clipia_queue import AsyncClipia, Clipia
+KEY, URL, ID = {KEY!r}, {peer.url!r}, {ID!r}
+
+async def main():
+    clipia = AsyncClipia(KEY, base_url=URL)
+    global tasks
+    tasks = [asyncio.ensure_future(clipia.generation(ID).wait()) for _ in range(20)]
+    await asyncio.sleep(0.2)
+
+{leave}
+time.sleep(0.2)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout) == (0, "")
+    # Of tasks that nobody awaits asyncio itself complains.
+    assert ended.stderr == "" or "Task was destroyed but it is pending" in ended.stderr
+    assert "panicked" not in ended.stderr

@@ -14,7 +14,7 @@ import pytest
 import clipia_queue
 from clipia_queue import Clipia, ClipiaApiError, ClipiaTimeoutError, StatusResponse
 from conftest import Server
-from peer import ID, KEY, Peer, running
+from peer import ID, KEY, Peer, Progressing, running
 
 IMAGE = {"prompt": "a fox", "resolution": "0.5K"}
 UNREADABLE = {
@@ -54,6 +54,18 @@ def test_subscribe_tells_of_every_change(live: Clipia) -> None:
     assert result.status == "COMPLETED"
     assert {update.request_id for update in updates} == {result.request_id}
     assert [update.is_terminal for update in updates] == [False] * (len(updates) - 1) + [True]
+
+
+def test_the_steps_of_a_generation_in_order(peer: Peer) -> None:
+    peer.answer = Progressing()
+    updates: list[StatusResponse] = []
+    Clipia(KEY, base_url=peer.url).subscribe("nano-banana-2", IMAGE, on_queue_update=updates.append)
+    assert [(update.status, update.queue_position, update.progress) for update in updates] == [
+        ("IN_QUEUE", 2, None),
+        ("IN_QUEUE", 0, None),
+        ("IN_PROGRESS", None, 40),
+        ("COMPLETED", None, None),
+    ]
 
 
 def test_a_callback_may_use_the_client(live: Clipia) -> None:

@@ -1,12 +1,20 @@
-"""The coroutines that the compiled module returns and schedules."""
+"""The coroutines that the compiled module returns."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
+
+from clipia_queue._clipia_queue import AsyncGenerationResult, StatusResponse
 
 T = TypeVar("T")
+
+
+class Watch(Protocol):
+    """A wait whose events are asked for one by one."""
+
+    def next(self) -> Awaitable[StatusResponse | AsyncGenerationResult]: ...
 
 
 async def run(call: Awaitable[T]) -> T:
@@ -14,8 +22,10 @@ async def run(call: Awaitable[T]) -> T:
     return await call
 
 
-async def tell(callback: Callable[[T], object], update: T) -> None:
-    """Calls a plain function or a coroutine function."""
-    told = callback(update)
-    if inspect.isawaitable(told):
-        await told
+async def follow(watch: Watch, callback: Callable[[StatusResponse], object]) -> AsyncGenerationResult:
+    """Tells a plain function or a coroutine function of every change, and returns the result."""
+    while isinstance(event := await watch.next(), StatusResponse):
+        told = callback(event)
+        if inspect.isawaitable(told):
+            await told
+    return event
