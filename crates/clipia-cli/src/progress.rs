@@ -1,6 +1,6 @@
 //! Shows generations on their way: a bar each on a terminal, a line for each change elsewhere. All on stderr.
 
-use clipia::{Status, Update};
+use clipia::{Error, Generation, Outcome, Status, Update};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -39,8 +39,17 @@ impl Board {
 }
 
 impl Line {
+    /// Shows the generation on its way, until it has ended.
+    pub(crate) async fn follow(&mut self, generation: &Generation) -> Result<Outcome, Error> {
+        let mut updates = generation.updates();
+        while let Some(update) = updates.next().await {
+            self.show(&update?);
+        }
+        generation.wait().await
+    }
+
     /// Shows where the generation is now.
-    pub(crate) fn show(&mut self, update: &Update) {
+    fn show(&mut self, update: &Update) {
         let percent = match update.status {
             Status::Completed => Some(100),
             _ => update.progress.map(|progress| progress.percent()),

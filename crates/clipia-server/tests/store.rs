@@ -97,7 +97,7 @@ async fn a_worker_that_lost_its_lease_changes_nothing() {
     assert!(second.epoch > first.epoch);
     assert!(store.beat(id, first.epoch, Progress::DONE, late).await.is_err());
     assert!(store.complete(id, first.epoch, Output::default(), late).await.is_err());
-    assert!(store.release(id, first.epoch, late).await.is_err());
+    assert!(store.release(id, first.epoch).await.is_err());
     let running = store.request(&account(), id).await.unwrap().unwrap();
     assert_eq!((running.phase, running.progress), (Phase::Running, Progress::new(0)));
     store.complete(id, second.epoch, Output::default(), late).await.unwrap();
@@ -127,8 +127,8 @@ async fn what_had_its_turn_goes_ahead_of_what_had_none() {
     }
     let first = store.claim("render", NOW).await.unwrap().unwrap();
     let second = store.claim("render", NOW).await.unwrap().unwrap();
-    store.release(second.id, second.epoch, NOW).await.unwrap();
-    store.release(first.id, first.epoch, NOW).await.unwrap();
+    store.release(second.id, second.epoch).await.unwrap();
+    store.release(first.id, first.epoch).await.unwrap();
     for (id, position) in ids.iter().zip(0..) {
         assert_eq!(store.request(&account(), *id).await.unwrap().unwrap().position, position);
     }

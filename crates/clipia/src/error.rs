@@ -298,6 +298,19 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    /// An answer that says nothing but its status and code.
+    #[cfg(test)]
+    pub(crate) fn bare(http_status: u16, code: &str) -> Self {
+        let error = clipia_api::types::ErrorBody {
+            type_: String::new(),
+            code: code.to_owned(),
+            message: String::new(),
+            extra: Default::default(),
+        };
+        let envelope = ErrorEnvelope { error, extra: Default::default() };
+        Self { http_status, envelope, retry_after: None, request_id: None, attempts: 1 }
+    }
+
     /// The HTTP status of the answer.
     pub fn http_status(&self) -> u16 {
         self.http_status

@@ -73,22 +73,12 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::error::ApiError;
-    use clipia_api::types::{ErrorBody, ErrorEnvelope};
     use std::time::UNIX_EPOCH;
 
     fn answer(http_status: u16, code: &str, retry_after: Option<u64>) -> Error {
-        let body = ErrorBody {
-            type_: String::new(),
-            code: code.to_owned(),
-            message: String::new(),
-            extra: Default::default(),
-        };
         Error::from_api(ApiError {
-            http_status,
-            envelope: ErrorEnvelope { error: body, extra: Default::default() },
             retry_after: retry_after.map(Duration::from_secs),
-            request_id: None,
-            attempts: 1,
+            ..ApiError::bare(http_status, code)
         })
     }
 

@@ -110,11 +110,7 @@ async fn generate(clipia: &Clipia, scene: &Scene, webhook: &str, board: &Board) 
         submitted.cost()
     );
     let mut line = board.line(&label);
-    let mut updates = submitted.updates();
-    while let Some(update) = updates.next().await {
-        line.show(&update?);
-    }
-    let completed = submitted.wait().await?.completed()?;
+    let completed = line.follow(&submitted).await?.completed()?;
     line.end(&format!("done in {:.1} s", started.elapsed().as_secs_f64()));
     Ok(completed)
 }

@@ -37,13 +37,7 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     }
     eprintln!("submitted {} for {} credits", submitted.id(), submitted.cost());
     let mut line = Board::new().line(&options.what.model);
-    let outcome = {
-        let mut updates = submitted.updates();
-        while let Some(update) = updates.next().await {
-            line.show(&update?);
-        }
-        submitted.wait().await?
-    };
+    let outcome = line.follow(&submitted).await?;
     line.end(outcome.response().status.as_str());
     output::json(outcome.response())?;
     let completed = outcome.completed()?;

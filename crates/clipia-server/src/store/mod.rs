@@ -126,7 +126,7 @@ pub trait Store: Send + Sync {
     /// A worker says that there will be no output: returns the credits and writes the delivery.
     async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure, now: Moment) -> Result<(), WorkRefused>;
     /// A worker gives the request back unharmed, ahead of those that never ran.
-    async fn release(&self, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused>;
+    async fn release(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused>;
     /// Takes back every request whose lease ended before `now`; all of them where `orphaned`, as after a crash.
     async fn rescue(&self, orphaned: bool, now: Moment) -> Result<Rescued, StoreError>;
 

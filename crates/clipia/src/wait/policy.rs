@@ -145,7 +145,6 @@ pub(crate) enum Verdict {
 mod tests {
     use super::*;
     use crate::error::ApiError;
-    use clipia_api::types::{ErrorBody, ErrorEnvelope};
 
     fn seconds(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
@@ -226,19 +225,7 @@ mod tests {
     }
 
     fn answer(http_status: u16, code: &str) -> Error {
-        let body = ErrorBody {
-            type_: String::new(),
-            code: code.to_owned(),
-            message: String::new(),
-            extra: Default::default(),
-        };
-        Error::from_api(ApiError {
-            http_status,
-            envelope: ErrorEnvelope { error: body, extra: Default::default() },
-            retry_after: None,
-            request_id: None,
-            attempts: 1,
-        })
+        Error::from_api(ApiError::bare(http_status, code))
     }
 
     #[test]

@@ -207,8 +207,8 @@ impl Store for SqliteStore {
         self.writer.write(move |c| work::fail(c, id, epoch, &why, now)).await
     }
 
-    async fn release(&self, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {
-        self.writer.write(move |c| work::release(c, id, epoch, now)).await
+    async fn release(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
+        self.writer.write(move |c| work::release(c, id, epoch)).await
     }
 
     async fn rescue(&self, orphaned: bool, now: Moment) -> Result<Rescued, StoreError> {

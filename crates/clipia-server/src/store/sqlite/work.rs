@@ -124,7 +124,7 @@ pub(crate) fn fail(
     end(c, &row.ending, row.life.apply(Event::Fail(epoch))?, &End::Failure(why), now)
 }
 
-pub(crate) fn release(c: &Connection, id: RequestId, epoch: Epoch, _now: Moment) -> Result<(), WorkRefused> {
+pub(crate) fn release(c: &Connection, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
     let row = row(c, id)?;
     let next = row.life.apply(Event::Release(epoch))?.next;
     requeue(c, &row, next)?;
