@@ -3,6 +3,10 @@
 //! A bucket of tokens, one per request. It refills at the rate that `RateLimit-Limit` names, and is set right by
 //! every answer: `RateLimit-Remaining` is the server's own count, other processes with the same key included,
 //! less the requests of ours that it has not answered yet. A 429 closes the bucket until its `Retry-After`.
+//!
+//! A 429 also says that somebody else spends of the same budget: the share that this client takes for its own is
+//! halved, and grows back evenly. Clients of one key so find their parts without knowing of each other (the rule of
+//! TCP: Chiu and Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989).
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +21,12 @@ const CLOSED_DEFAULT: Duration = Duration::from_secs(1);
 
 /// A server's slip must not stop a client for longer than this; then one request asks again.
 const CLOSED_MAX: Duration = Duration::from_secs(60);
+
+/// The least share of the budget that a client takes for its own: sixteen on one key still get through.
+const SHARE_MIN: f64 = 1.0 / 16.0;
+
+/// What the share grows by in a second: from a half to the whole in 50 s.
+const SHARE_GAIN: f64 = 0.01;
 
 /// Tokens are floats; a whole one may have lost its last bits.
 const WHOLE: f64 = 1.0 - 1e-9;
@@ -41,6 +51,10 @@ pub(crate) struct Budget {
     counted: Instant,
     /// Requests on the way, which `RateLimit-Remaining` may not count yet.
     unanswered: u32,
+    /// The part of the budget that is taken to be ours.
+    share: f64,
+    /// Whether a server has said anything of a limit.
+    told: bool,
 }
 
 impl Budget {
@@ -51,30 +65,43 @@ impl Budget {
             tokens: BURST_DEFAULT,
             counted: now,
             unanswered: 0,
+            share: 1.0,
+            told: false,
         }
     }
 
-    /// Spends a token if there is one, or says when there may be one.
-    pub(crate) fn take(&mut self, now: Instant) -> Result<(), Instant> {
+    /// Whether a server has said anything of a limit. Until then all of this is a guess.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told
+    }
+
+    /// Spends a token if there is one and the bucket is at least so full (from 0 to 1), or says when it may be.
+    pub(crate) fn take(&mut self, now: Instant, fullness: f64) -> Result<(), Instant> {
         self.refill(now);
         if now < self.counted {
             return Err(self.counted);
         }
-        if self.tokens < WHOLE {
+        let needed = (self.burst * fullness).max(1.0);
+        if self.tokens < needed.min(self.burst) * WHOLE {
             // A microsecond more than computed, so that rounding down does not make the caller spin.
-            let rest = Duration::from_secs_f64((1.0 - self.tokens) / self.per_second);
+            let rest = Duration::from_secs_f64((needed - self.tokens) / (self.per_second * self.share));
             return Err(now + rest + Duration::from_micros(1));
         }
         self.spend(now);
         Ok(())
     }
 
-    /// Spends a token whether there is one or not: a call of the user's own. The debt is at most a burst, for
-    /// what is refused costs nothing.
+    /// Spends a token whether there is one or not. The debt is at most a burst, for what is refused costs nothing.
     pub(crate) fn spend(&mut self, now: Instant) {
         self.refill(now);
         self.tokens = (self.tokens - 1.0).max(-self.burst);
         self.unanswered += 1;
+    }
+
+    /// A token was taken, and the request was never sent.
+    pub(crate) fn refund(&mut self) {
+        self.abandoned();
+        self.tokens = (self.tokens + 1.0).min(self.burst);
     }
 
     /// A request got no answer, or nobody waits for it any longer.
@@ -86,6 +113,7 @@ impl Budget {
     pub(crate) fn answered(&mut self, now: Instant, told: RateLimit) {
         self.abandoned();
         self.refill(now);
+        self.told |= told.limit.is_some() || told.remaining.is_some();
         if let Some(limit) = told.limit {
             self.per_second = limit.max(1) as f64 / 60.0;
         }
@@ -94,13 +122,18 @@ impl Budget {
         let whole = remaining + told.reset.unwrap_or(0) as f64 * self.per_second;
         self.burst = whole.clamp(1.0, (self.per_second * 60.0).max(1.0));
         if now >= self.counted {
-            self.tokens = (remaining - f64::from(self.unanswered)).max(-self.burst);
+            self.tokens = (remaining * self.share - f64::from(self.unanswered)).max(-self.burst);
         }
     }
 
     /// A request was refused because the limit is reached. At `retry_after` there is one token.
     pub(crate) fn refused(&mut self, now: Instant, retry_after: Option<Duration>) {
         self.refill(now);
+        self.told = true;
+        // Requests that were on the way together are refused together, and say so once.
+        if now >= self.counted {
+            self.share = (self.share / 2.0).max(SHARE_MIN);
+        }
         let opens = now + retry_after.unwrap_or(CLOSED_DEFAULT).min(CLOSED_MAX);
         self.counted = self.counted.max(opens);
         self.tokens = 1.0;
@@ -108,8 +141,9 @@ impl Budget {
 
     fn refill(&mut self, now: Instant) {
         if now > self.counted {
-            let gained = (now - self.counted).as_secs_f64() * self.per_second;
-            self.tokens = (self.tokens + gained).min(self.burst);
+            let passed = (now - self.counted).as_secs_f64();
+            self.tokens = (self.tokens + passed * self.per_second * self.share).min(self.burst);
+            self.share = (self.share + passed * SHARE_GAIN).min(1.0);
             self.counted = now;
         }
     }
@@ -126,7 +160,7 @@ mod tests {
 
     fn taken_at(budget: &mut Budget, now: Instant) -> u32 {
         let mut taken = 0;
-        while budget.take(now).is_ok() {
+        while budget.take(now, 0.0).is_ok() {
             taken += 1;
         }
         taken
@@ -137,7 +171,7 @@ mod tests {
         let start = Instant::now();
         let mut budget = Budget::new(start);
         assert_eq!(taken_at(&mut budget, start), 10);
-        let next = budget.take(start).unwrap_err();
+        let next = budget.take(start, 0.0).unwrap_err();
         assert!(next - start <= seconds(0.500_01) && next - start >= seconds(0.5));
         assert_eq!(taken_at(&mut budget, start + seconds(3.0)), 6);
         assert_eq!(taken_at(&mut budget, start + seconds(600.0)), 10);
@@ -148,7 +182,7 @@ mod tests {
         let start = Instant::now();
         let mut budget = Budget::new(start);
         for _ in 0..4 {
-            budget.take(start).unwrap();
+            budget.take(start, 0.0).unwrap();
         }
         budget.answered(start, RateLimit { limit: Some(60), remaining: Some(29), reset: Some(1) });
         assert_eq!(taken_at(&mut budget, start), 26); // 29 less the three on the way
@@ -162,7 +196,7 @@ mod tests {
         budget.spend(start);
         let all = u64::from(u32::MAX);
         budget.answered(start, RateLimit { limit: Some(all), remaining: Some(all), reset: Some(0) });
-        assert!((0..100_000).all(|_| budget.take(start).is_ok()));
+        assert!((0..100_000).all(|_| budget.take(start, 0.0).is_ok()));
     }
 
     #[test]
@@ -172,17 +206,17 @@ mod tests {
         budget.spend(start);
         budget.answered(start, RateLimit { limit: Some(120), remaining: Some(0), reset: Some(15) });
         budget.refused(start, Some(seconds(7.0)));
-        assert_eq!(budget.take(start + seconds(6.9)), Err(start + seconds(7.0)));
+        assert_eq!(budget.take(start + seconds(6.9), 0.0), Err(start + seconds(7.0)));
         assert_eq!(taken_at(&mut budget, start + seconds(7.0)), 1);
-        assert_eq!(taken_at(&mut budget, start + seconds(9.0)), 4);
+        assert_eq!(taken_at(&mut budget, start + seconds(9.0)), 2); // half of what flows in is taken to be ours
         // A late answer from before does not open it again.
         budget.refused(start + seconds(10.0), Some(seconds(5.0)));
         budget
             .answered(start + seconds(11.0), RateLimit { limit: Some(120), remaining: Some(9), reset: None });
-        assert!(budget.take(start + seconds(12.0)).is_err());
+        assert!(budget.take(start + seconds(12.0), 0.0).is_err());
         // Nor does a slip close it for ever.
         budget.refused(start + seconds(20.0), Some(seconds(1e6)));
-        assert!(budget.take(start + seconds(80.0)).is_ok());
+        assert!(budget.take(start + seconds(80.0), 0.0).is_ok());
     }
 
     #[test]
@@ -192,8 +226,8 @@ mod tests {
         for _ in 0..1_000 {
             budget.spend(start);
         }
-        assert!(budget.take(start + seconds(5.0)).is_err());
-        assert!(budget.take(start + seconds(5.6)).is_ok());
+        assert!(budget.take(start + seconds(5.0), 0.0).is_err());
+        assert!(budget.take(start + seconds(5.6), 0.0).is_ok());
     }
 
     proptest! {
@@ -205,7 +239,7 @@ mod tests {
             let (mut now, mut taken) = (start, Vec::new());
             for (millis, gets_answer) in steps {
                 now += Duration::from_millis(millis);
-                while budget.take(now).is_ok() {
+                while budget.take(now, 0.0).is_ok() {
                     taken.push(now);
                     if gets_answer { budget.answered(now, RateLimit::default()) } else { budget.abandoned() }
                 }

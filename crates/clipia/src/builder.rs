@@ -116,13 +116,15 @@ impl Builder {
             plain: base_url::is_plain(&base_url),
         };
         let api = http.api(&key)?;
-        Ok(Clipia(Arc::new(Inner {
+        let max_retries = self.max_retries;
+        Ok(Clipia(Arc::new_cyclic(|this| Inner {
+            this: this.clone(),
             api: clipia_api::Client::new_with_client(base_url.as_str().trim_end_matches('/'), api),
             base_url,
             key: key.masked(),
             http,
             media: OnceLock::new(),
-            max_retries: self.max_retries,
+            max_retries,
             spending: Spending::new(now()),
             scheduler: Scheduler::default(),
         })))

@@ -12,7 +12,7 @@ use clipia_api::types::{
 };
 use serde::Serialize;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use url::Url;
 
 /// A client of the queue API.
@@ -27,6 +27,8 @@ pub struct Clipia(pub(crate) Arc<Inner>);
 
 /// What clones share.
 pub(crate) struct Inner {
+    /// Itself, for the task behind its waits.
+    pub(crate) this: Weak<Self>,
     pub(crate) api: clipia_api::Client,
     pub(crate) base_url: Url,
     /// The key, masked; the whole of it only exists in a header of `api`.
@@ -141,6 +143,11 @@ impl Clipia {
 }
 
 impl Inner {
+    /// The client that this is the inside of.
+    pub(crate) fn clipia(&self) -> Option<Clipia> {
+        self.this.upgrade().map(Clipia)
+    }
+
     /// The client for media hosts, which knows no key.
     pub(crate) fn media(&self) -> Result<&reqwest::Client, Error> {
         if let Some(media) = self.media.get() {

@@ -5,6 +5,7 @@ use crate::client::Inner;
 use crate::error::{ApiError, Error};
 use crate::retry;
 use crate::spending::Token;
+use crate::wait::{self, Class};
 use clipia_api::ResponseValue;
 use clipia_api::types::{ErrorEnvelope, RequestId};
 use reqwest::header::HeaderMap;
@@ -20,15 +21,20 @@ pub(crate) type Answer<T> = Result<ResponseValue<T>, clipia_api::Error<ErrorEnve
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     pub(crate) request_id: Option<RequestId>,
+    pub(crate) class: Class,
 }
 
 impl Operation {
     pub(crate) fn named(name: &'static str) -> Self {
-        Self { name, request_id: None }
+        Self { name, request_id: None, class: Class::Call }
     }
 
     pub(crate) fn about(name: &'static str, request_id: RequestId) -> Self {
-        Self { name, request_id: Some(request_id) }
+        Self { name, request_id: Some(request_id), class: Class::Call }
+    }
+
+    pub(crate) fn submit() -> Self {
+        Self { name: "submit", request_id: None, class: Class::Submit }
     }
 
     fn span(self) -> tracing::Span {
@@ -41,15 +47,15 @@ impl Operation {
 }
 
 impl Inner {
-    /// A call of the user's own: at once, and again as `retry` allows. Repeats wait for the budget.
+    /// A call of the user's own: in its turn, and again as `retry` allows.
     pub(crate) async fn call<T, S, F>(&self, operation: Operation, send: S) -> Result<T, Error>
     where
         S: Fn() -> F,
         F: Future<Output = Answer<T>>,
     {
         let send = &send;
-        let attempt = |tries| async move {
-            let token = if tries == 0 { self.spending.spend() } else { self.spending.take().await };
+        let attempt = |_| async move {
+            let token = wait::token(self, operation.class).await;
             self.attempt(token, operation, send()).await
         };
         retrying(self.max_retries, attempt).instrument(operation.span()).await
@@ -58,17 +64,20 @@ impl Inner {
     /// Sends a call once and tells the budget what came back.
     pub(crate) async fn attempt<T>(
         &self,
-        token: Token,
+        mut token: Token,
         operation: Operation,
         send: impl Future<Output = Answer<T>>,
     ) -> Result<T, Error> {
-        match send.await {
+        token.used();
+        let answer = match send.await {
             Ok(response) => {
                 token.answered(rate_limit(response.headers()));
                 Ok(response.into_inner())
             }
             Err(error) => Err(refusal(error, operation, token)),
-        }
+        };
+        self.scheduler.budget_changed();
+        answer
     }
 }
 

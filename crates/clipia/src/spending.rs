@@ -12,26 +12,25 @@ impl Spending {
         Self(Arc::new(Mutex::new(Budget::new(now))))
     }
 
-    /// A token for a call of the user's own, which is not held back.
+    /// Whether a server has said anything of a limit.
+    pub(crate) fn is_told(&self) -> bool {
+        self.budget(|budget| budget.is_told())
+    }
+
+    /// A token, whether there is one or not.
     pub(crate) fn spend(&self) -> Token {
         self.budget(|budget| budget.spend(now()));
-        Token { spending: self.clone(), settled: false }
+        self.token()
     }
 
-    /// A token if there is one, or when there may be one.
-    pub(crate) fn try_take(&self, now: Instant) -> Result<Token, Instant> {
-        self.budget(|budget| budget.take(now))?;
-        Ok(Token { spending: self.clone(), settled: false })
+    /// A token if there is one and the bucket is at least so full (from 0 to 1), or when that may be.
+    pub(crate) fn take(&self, now: Instant, fullness: f64) -> Result<Token, Instant> {
+        self.budget(|budget| budget.take(now, fullness))?;
+        Ok(self.token())
     }
 
-    /// A token as soon as there is one.
-    pub(crate) async fn take(&self) -> Token {
-        loop {
-            match self.try_take(now()) {
-                Ok(token) => return token,
-                Err(later) => tokio::time::sleep_until(later.into()).await,
-            }
-        }
+    fn token(&self) -> Token {
+        Token { spending: self.clone(), state: State::Unused }
     }
 
     fn budget<T>(&self, change: impl FnOnce(&mut Budget) -> T) -> T {
@@ -39,16 +38,29 @@ impl Spending {
     }
 }
 
-/// The right to send one request. Dropped without an answer, it counts as one that nobody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Unused,
+    OnTheWay,
+    Answered,
+}
+
+/// The right to send one request. Dropped unused it goes back; dropped without an answer, it counts as one that
+/// nobody waits for.
 #[derive(Debug)]
 pub(crate) struct Token {
     spending: Spending,
-    settled: bool,
+    state: State,
 }
 
 impl Token {
+    /// The request is about to be sent.
+    pub(crate) fn used(&mut self) {
+        self.state = State::OnTheWay;
+    }
+
     pub(crate) fn answered(mut self, told: RateLimit) {
-        self.settled = true;
+        self.state = State::Answered;
         self.spending.budget(|budget| budget.answered(now(), told));
     }
 
@@ -62,8 +74,10 @@ impl Token {
 
 impl Drop for Token {
     fn drop(&mut self) {
-        if !self.settled {
-            self.spending.budget(Budget::abandoned);
+        match self.state {
+            State::Unused => self.spending.budget(Budget::refund),
+            State::OnTheWay => self.spending.budget(Budget::abandoned),
+            State::Answered => {}
         }
     }
 }

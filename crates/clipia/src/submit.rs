@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::generation::{Generation, OnUpdate, Wait};
 use crate::outcome::Outcome;
 use crate::request::Operation;
+use crate::spending::now;
 use crate::wait::{Hint, Update};
 use clipia_api::Credits;
 use clipia_api::types::{InputWarning, SubmitRequest, SubmitResponse};
@@ -52,9 +53,13 @@ impl Submit {
         let key = self.idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string());
         let (api, body, key, model) = (&self.clipia.0.api, &body, key.as_str(), check_slug(&self.model)?);
         let response: SubmitResponse =
-            self.clipia.0.call(Operation::named("submit"), || api.submit(model, Some(key), body)).await?;
+            self.clipia.0.call(Operation::submit(), || api.submit(model, Some(key), body)).await?;
         tracing::debug!(request_id = %response.request_id, model, cost = response.cost.get(), "submitted");
-        let hint = Hint::submitted(&response.status);
+        let hint = Hint {
+            model: Some(model.into()),
+            submitted: Some((now(), response.status.clone(), Some(response.queue_position))),
+            webhook: body.webhook_url.is_some(),
+        };
         let generation = Generation::new(self.clipia.clone(), response.request_id, hint);
         Ok(Submitted { generation, response })
     }

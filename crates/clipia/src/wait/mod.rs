@@ -1,7 +1,12 @@
 //! Waiting: every `wait`, `updates` and `subscribe` of a client is an entry in one schedule.
 //!
-//! `policy` says when to ask for whom, `table` holds the entries, `scheduler` sleeps and sends.
+//! `policy` says when to ask for whom, by what `durations` has learned; `table` holds the entries, `scheduler` sleeps
+//! and sends.
 
+mod arrivals;
+mod durations;
+mod entry;
+mod lane;
 mod policy;
 mod scheduler;
 #[cfg(test)]
@@ -14,11 +19,14 @@ use crate::outcome::Outcome;
 use crate::spending::now;
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
 use clipia_api::{Progress, Status};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-pub(crate) use scheduler::Scheduler;
-use table::{Entry, Ticket};
+use entry::Entry;
+use policy::Known;
+pub(crate) use scheduler::{Scheduler, token};
+use table::Ticket;
 
 /// One change of a generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,26 +65,34 @@ impl From<&ResultResponse> for Update {
 }
 
 /// What a handle knows about its generation without asking.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Hint {
-    /// When this process submitted it, if it did.
-    submitted: Option<Instant>,
-    /// Whether it had ended by then, as in the sandbox.
-    ended: bool,
+    /// The slug of the model, for how long that takes.
+    pub(crate) model: Option<Arc<str>>,
+    /// When it was submitted, and what the answer said, where this process did it.
+    pub(crate) submitted: Option<(Instant, Status, Option<u64>)>,
+    /// Whether a webhook is to tell of its end.
+    pub(crate) webhook: bool,
 }
 
 impl Hint {
-    pub(crate) fn submitted(status: &Status) -> Self {
-        Self { submitted: Some(now()), ended: status.is_terminal() }
-    }
-
-    /// When to ask first. Of an id from elsewhere nobody knows: it may have ended long ago.
-    fn first_ask(self, now: Instant) -> Instant {
-        match self.submitted {
-            Some(submitted) if !self.ended => (submitted + policy::INTERVAL_MIN).max(now),
-            _ => now,
+    fn known(&self, now: Instant, watched: bool) -> Known {
+        match &self.submitted {
+            Some((at, status, position)) => {
+                Known::new(*at, Some(Duration::ZERO), watched).submitted(status, *position)
+            }
+            None => Known::new(now, None, watched),
         }
     }
+}
+
+/// Whose turn a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Of the user's own: first.
+    Call,
+    /// A submit.
+    Submit,
 }
 
 /// What an entry is there for.
@@ -146,9 +162,20 @@ impl Watch {
     }
 
     fn entry(&self, now: Instant) -> Entry {
-        let since = self.hint.submitted.unwrap_or(now);
-        let deadline = self.timeout.and_then(|timeout| now.checked_add(timeout));
-        Entry::new(self.request_id, self.goal, self.watched, since, now, self.hint.first_ask(now), deadline)
+        let known = self.hint.known(now, self.watched);
+        let mut entry = Entry::new(self.request_id, self.goal, self.watched, known, now);
+        entry.model = self.hint.model.clone();
+        entry.webhook = self.hint.webhook;
+        entry.deadline = self.timeout.and_then(|timeout| now.checked_add(timeout));
+        if let Some(result) = self.clipia.0.scheduler.arrived(self.request_id) {
+            entry.learn(now, Update::from(&result));
+            entry.ending = match (self.goal, Outcome::of(&self.clipia, result)) {
+                (Goal::Outcome, Ok(outcome)) => Some(Ending::Outcome(Box::new(outcome))),
+                (Goal::Updates, Ok(_)) => Some(Ending::Watched),
+                (_, Err(_)) => None,
+            };
+        }
+        entry
     }
 }
 
