@@ -34,7 +34,8 @@ impl Submit {
         Self { clipia, model, input, webhook: None, idempotency_key: None }
     }
 
-    /// Where the server posts the outcome: an https address that it can reach.
+    /// Where the server posts the outcome: an https address that it can reach. What arrives there and goes through
+    /// [`Webhooks`](crate::Webhooks) ends the wait.
     pub fn webhook(mut self, url: impl Into<String>) -> Self {
         self.webhook = Some(url.into());
         self
@@ -48,13 +49,14 @@ impl Submit {
     }
 
     async fn send(self) -> Result<Submitted, Error> {
+        let webhook = self.webhook.is_some();
         let body = SubmitRequest { input: self.input?, webhook_url: self.webhook };
         let key = self.idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string());
         let (api, body, key, model) = (&self.clipia.0.api, &body, key.as_str(), check_slug(&self.model)?);
         let response: SubmitResponse =
             self.clipia.0.call(Operation::named("submit"), || api.submit(model, Some(key), body)).await?;
         tracing::debug!(request_id = %response.request_id, model, cost = response.cost.get(), "submitted");
-        let hint = Hint::submitted(&response.status);
+        let hint = Hint::submitted(&response.status, webhook);
         let generation = Generation::new(self.clipia.clone(), response.request_id, hint);
         Ok(Submitted { generation, response })
     }

@@ -63,17 +63,21 @@ pub(crate) struct Hint {
     submitted: Option<Instant>,
     /// Whether it had ended by then, as in the sandbox.
     ended: bool,
+    /// Whether the submit named a webhook.
+    webhook: bool,
 }
 
 impl Hint {
-    pub(crate) fn submitted(status: &Status) -> Self {
-        Self { submitted: Some(now()), ended: status.is_terminal() }
+    pub(crate) fn submitted(status: &Status, webhook: bool) -> Self {
+        Self { submitted: Some(now()), ended: status.is_terminal(), webhook }
     }
 
-    /// When to ask first. Of an id from elsewhere nobody knows: it may have ended long ago.
-    fn first_ask(self, now: Instant) -> Instant {
+    /// When to ask first. Of an id from elsewhere nobody knows: it may have ended long ago. `told` says whether
+    /// the delivery of a webhook is all that it waits for.
+    fn first_ask(self, now: Instant, told: bool) -> Instant {
+        let pause = if self.webhook && told { policy::INTERVAL_MAX } else { policy::INTERVAL_MIN };
         match self.submitted {
-            Some(submitted) if !self.ended => (submitted + policy::INTERVAL_MIN).max(now),
+            Some(submitted) if !self.ended => (submitted + pause).max(now),
             _ => now,
         }
     }
@@ -140,7 +144,7 @@ impl Watch {
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
         let ticket = match self.ticket {
             Some(ticket) => ticket,
-            None => *self.ticket.insert(self.clipia.0.scheduler.enter(self.entry(now()))),
+            None => *self.ticket.insert(self.clipia.0.scheduler.enter(&self.clipia, self.entry(now()))),
         };
         scheduler::poll(&self.clipia, ticket, context)
     }
@@ -148,7 +152,9 @@ impl Watch {
     fn entry(&self, now: Instant) -> Entry {
         let since = self.hint.submitted.unwrap_or(now);
         let deadline = self.timeout.and_then(|timeout| now.checked_add(timeout));
-        Entry::new(self.request_id, self.goal, self.watched, since, now, self.hint.first_ask(now), deadline)
+        let told = !self.watched && self.clipia.0.webhooks.are_attached();
+        let first_ask = self.hint.first_ask(now, told);
+        Entry::new(self.request_id, self.goal, self.watched, since, now, first_ask, deadline)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::request::Operation;
 use crate::spending::{Token, now};
-use clipia_api::types::RequestId;
+use clipia_api::types::{RequestId, ResultResponse};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,20 @@ const NEVER: Duration = Duration::from_secs(86_400);
 pub(crate) struct Scheduler(Mutex<Table>);
 
 impl Scheduler {
-    pub(super) fn enter(&self, entry: Entry) -> Ticket {
-        self.table().enter(entry)
+    pub(super) fn enter(&self, clipia: &Clipia, entry: Entry) -> Ticket {
+        let mut table = self.table();
+        let ticket = table.enter(entry);
+        table.recall(clipia, now(), ticket);
+        ticket
+    }
+
+    /// A verified delivery told this result. Ends the waits of its generation with it, says how many, and keeps it
+    /// for waits that begin later. A result that tells no end makes those that wait ask at once.
+    pub(crate) fn deliver(&self, clipia: &Clipia, result: ResultResponse) -> usize {
+        let mut wakers = Vec::new();
+        let resolved = self.table().deliver(clipia, now(), result, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        resolved
     }
 
     pub(super) fn leave(&self, ticket: Ticket) {

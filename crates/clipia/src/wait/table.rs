@@ -5,14 +5,23 @@
 
 use super::policy::{Known, Verdict};
 use super::{Ending, Event, Goal, Update};
+use crate::client::Clipia;
 use crate::error::Error;
-use clipia_api::types::RequestId;
+use crate::outcome::Outcome;
+use crate::recent::Recent;
+use clipia_api::types::{RequestId, ResultResponse};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::runtime::Id as RuntimeId;
 use tokio::sync::Notify;
+
+/// How many delivered results are kept for waits that begin later: a fleet of ten thousand, some 20 MB.
+const DELIVERED_MAX: usize = 10_000;
+
+/// How long they are kept: the addresses of files in them may expire.
+const DELIVERED_FOR: Duration = Duration::from_secs(3_600);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ticket(u64);
@@ -23,6 +32,8 @@ pub(super) struct Table {
     epochs: u64,
     entries: HashMap<Ticket, Entry>,
     lanes: HashMap<RuntimeId, Lane>,
+    /// What deliveries told, and when, for waits that begin later.
+    delivered: Recent<(Instant, ResultResponse), DELIVERED_MAX>,
 }
 
 /// What one task serves.
@@ -131,6 +142,14 @@ impl Entry {
         if self.latest.as_ref() != Some(&update) {
             self.unseen = self.watched;
             self.latest = Some(update);
+        }
+    }
+
+    fn delivered(&mut self, now: Instant, outcome: &Outcome) -> Ending {
+        self.learn(now, Update::from(outcome.response()));
+        match self.goal {
+            Goal::Updates => Ending::Watched,
+            Goal::Outcome => Ending::Outcome(Box::new(outcome.clone())),
         }
     }
 
@@ -266,7 +285,8 @@ impl Table {
 
     /// What a call told about an entry.
     pub(super) fn told(&mut self, ticket: Ticket, now: Instant, told: Result<Told, Error>) -> Option<Waker> {
-        let entry = self.entries.get_mut(&ticket)?;
+        // A call that was on the way when a delivery or the deadline ended its wait has nothing to add.
+        let entry = self.entries.get_mut(&ticket).filter(|entry| entry.ending.is_none())?;
         let interval = match told {
             Ok(Told::State(update)) => {
                 let watched_to_its_end = entry.goal == Goal::Updates && update.status.is_terminal();
@@ -316,6 +336,40 @@ impl Table {
         if let Some(entry) = self.entries.get_mut(&ticket) {
             entry.ending = Some(ending(entry));
             wakers.extend(entry.waker.take());
+        }
+    }
+
+    /// See [`Scheduler::deliver`](super::Scheduler::deliver).
+    pub(super) fn deliver(
+        &mut self,
+        clipia: &Clipia,
+        now: Instant,
+        result: ResultResponse,
+        wakers: &mut Vec<Waker>,
+    ) -> usize {
+        let id = result.request_id;
+        let waits = |(_, entry): &(&Ticket, &Entry)| entry.request_id == id && entry.ending.is_none();
+        let waiting: Vec<Ticket> = self.entries.iter().filter(waits).map(|(ticket, _)| *ticket).collect();
+        let Ok(outcome) = Outcome::of(clipia, result.clone()) else {
+            waiting.into_iter().for_each(|ticket| self.ask_again(ticket, now));
+            self.lanes.values().for_each(|lane| lane.wake.notify_one());
+            return 0;
+        };
+        for ticket in &waiting {
+            self.end(*ticket, |entry| entry.delivered(now, &outcome), wakers);
+        }
+        self.delivered.insert(id, (now, result));
+        waiting.len()
+    }
+
+    /// Ends an entry that came after its delivery.
+    pub(super) fn recall(&mut self, clipia: &Clipia, now: Instant, ticket: Ticket) {
+        let Some(id) = self.entries.get(&ticket).map(|entry| entry.request_id) else { return };
+        if let Some((at, result)) = self.delivered.get(&id)
+            && now.saturating_duration_since(*at) <= DELIVERED_FOR
+            && let Ok(outcome) = Outcome::of(clipia, result.clone())
+        {
+            self.end(ticket, |entry| entry.delivered(now, &outcome), &mut Vec::new());
         }
     }
 
