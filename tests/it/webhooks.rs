@@ -1,10 +1,14 @@
 //! Deliveries of the real program to a real receiver.
 
 use crate::support::{Delivery, Options, Raw, Receiver, Server, Spec, until};
+use axum::Router;
+use axum::routing::post;
+use clipia::{Clipia, Received};
 use clipia_webhook::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, Verifier};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 const FOX: &str = "/v1/models/nano-banana-2";
 
@@ -55,6 +59,30 @@ async fn live_and_sandbox_generations_are_told_with_what_they_made() {
                 .is_err()
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_believes_them_and_ends_its_waits_with_them() {
+    let server = Server::start(Options::default());
+    let clipia = Clipia::builder().key(&server.live_key).base_url(&server.url).build().unwrap();
+    let webhooks = clipia.webhooks(&server.webhook_secret).unwrap();
+    let (arrived, mut deliveries) = mpsc::unbounded_channel();
+    let router = Router::new()
+        .route("/clipia", post(async move |received: Received| arrived.send(received).unwrap()))
+        .with_state(webhooks);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/clipia", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let input = json!({ "prompt": "a red fox", "resolution": "0.5K" });
+    let fox = clipia.submit("nano-banana-2", input).webhook(url).await.unwrap();
+    let received = deliveries.recv().await.unwrap();
+    assert_eq!((received.request_id(), received.is_duplicate()), (fox.id(), false));
+    let delivered = received.outcome().unwrap().completed().unwrap();
+    let waited = fox.wait().await.unwrap().completed().unwrap();
+    assert_eq!(waited.response(), delivered.response(), "kept for the wait that began later");
+    let asked = fox.result().await.unwrap();
+    assert_eq!((&asked.output, asked.cost), (&waited.response().output, waited.response().cost));
 }
 
 #[tokio::test(flavor = "multi_thread")]

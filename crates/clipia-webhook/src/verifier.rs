@@ -33,6 +33,15 @@ impl Verifier {
         Ok(Self { secrets, tolerance_seconds: TOLERANCE_SECONDS })
     }
 
+    /// One secret more: what it signed is accepted too.
+    ///
+    /// # Errors
+    /// [`NoSecret`] where it is empty.
+    pub fn secret(self, secret: impl Into<String>) -> Result<Self, NoSecret> {
+        let secrets = Self::new([secret])?.secrets;
+        Ok(Self { secrets: [self.secrets, secrets].concat(), ..self })
+    }
+
     /// How far from now a signature may have been made, in seconds; [`TOLERANCE_SECONDS`] unless told.
     #[must_use]
     pub fn tolerance(mut self, seconds: u64) -> Self {
@@ -110,6 +119,7 @@ mod tests {
             assert!(verifier(secrets).check(&header, BODY, NOW).is_ok(), "{secrets:?}");
         }
         assert!(matches!(verifier(&["other"]).check(&header, BODY, NOW), Err(Refusal::NoMatch)));
+        assert!(verifier(&["other"]).secret("old").unwrap().check(&header, BODY, NOW).is_ok());
     }
 
     #[test]
@@ -158,7 +168,7 @@ mod tests {
     #[test]
     fn secrets_are_needed_and_hidden() {
         assert!(Verifier::new(Vec::<String>::new()).is_err());
-        assert!(Verifier::new(["s", ""]).is_err());
+        assert!(Verifier::new(["s", ""]).is_err() && verifier(&["s"]).secret("").is_err());
         assert!(!format!("{:?}", verifier(&["whsec_hidden"])).contains("whsec"));
     }
 

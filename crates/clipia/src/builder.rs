@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::key::Key;
 use crate::spending::{Spending, now};
 use crate::wait::Scheduler;
+use crate::webhooks::Attachments;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -127,6 +128,7 @@ impl Builder {
             max_retries,
             spending: Spending::new(now()),
             scheduler: Scheduler::default(),
+            webhooks: Attachments::default(),
         })))
     }
 

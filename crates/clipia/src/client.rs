@@ -7,6 +7,7 @@ use crate::request::Operation;
 use crate::spending::Spending;
 use crate::submit::{Submit, Subscribe, object};
 use crate::wait::{Hint, Scheduler};
+use crate::webhooks::{Attachments, Webhooks};
 use clipia_api::types::{
     Account, EstimateRequest, EstimateResponse, Model, RequestId, ResultResponse, StatusResponse,
 };
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) max_retries: u32,
     pub(crate) spending: Spending,
     pub(crate) scheduler: Scheduler,
+    pub(crate) webhooks: Attachments,
 }
 
 impl Clipia {
@@ -84,6 +86,15 @@ impl Clipia {
     /// A handle on a generation by its id: of any process, any day. Nothing is sent.
     pub fn generation(&self, id: RequestId) -> Generation {
         Generation::new(self.clone(), id, Hint::default())
+    }
+
+    /// Takes the deliveries of this account's webhooks, and ends the waits of this client and its clones with them.
+    /// `secret` is the account's webhook secret.
+    ///
+    /// # Errors
+    /// [`Error::WebhookSecretMissing`] where it is empty.
+    pub fn webhooks(&self, secret: impl Into<String>) -> Result<Webhooks, Error> {
+        Webhooks::new(self.clone(), secret.into())
     }
 
     /// Where a generation stands now.

@@ -30,6 +30,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// No webhook secret was given, or an empty one.
+    #[error("no webhook secret: pass the account's; with an empty one anybody could sign deliveries")]
+    WebhookSecretMissing,
     /// The base URL is not one that a key may be sent to.
     #[error("cannot use the base URL `{url}`: {reason}")]
     BaseUrl {

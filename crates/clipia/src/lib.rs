@@ -35,6 +35,8 @@
 //! learned from the server's answers, and all waits are entries in one schedule that spends it. What fails for
 //! the moment never ends a wait, and a submit is charged once however often it is repeated.
 //!
+//! Where webhooks reach the program, [`Webhooks`] ends the waits with them, and a generation costs one request.
+//!
 //! [`Clipia`] is the way in, [`Generation`] the handle, [`Outcome`] how it ended, [`Error`] every cause by name.
 //! Everything runs on Tokio. What must never be here: a rule of the queue (prices, limits, lifecycle), which
 //! the server decides, and a path or field of the wire, which `clipia-api` generates from the specification.
@@ -48,13 +50,15 @@ mod error;
 mod generation;
 mod key;
 mod outcome;
+mod recent;
 mod request;
 mod retry;
 mod spending;
 mod submit;
 mod wait;
+mod webhooks;
 
-/// Verifies the deliveries that a server posts to a webhook.
+/// Verifies the deliveries that a server posts to a webhook; [`Webhooks`] does it and ends waits with them.
 pub mod webhook {
     pub use clipia_webhook::*;
 }
@@ -66,6 +70,7 @@ pub use generation::{Generation, Updates, Wait};
 pub use outcome::{Canceled, Completed, Failed, Outcome};
 pub use submit::{Submit, Submitted, Subscribe};
 pub use wait::Update;
+pub use webhooks::{Received, Webhooks};
 
 pub use clipia_api::types::{
     Account, Audio, Balance, ErrorBody, ErrorEnvelope, EstimateResponse, GenerationError, Image,

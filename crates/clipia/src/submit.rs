@@ -35,7 +35,8 @@ impl Submit {
         Self { clipia, model, input, webhook: None, idempotency_key: None }
     }
 
-    /// Where the server posts the outcome: an https address that it can reach.
+    /// Where the server posts the outcome: an https address that it can reach. What arrives there and goes through
+    /// [`Webhooks`](crate::Webhooks) ends the wait.
     pub fn webhook(mut self, url: impl Into<String>) -> Self {
         self.webhook = Some(url.into());
         self

@@ -4,16 +4,15 @@ use crate::progress::Board;
 use anyhow::{Context, bail, ensure};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use clap::Args;
-use clipia::webhook::{SIGNATURE_HEADER, Verifier};
-use clipia::{Clipia, Completed, Credits, RequestId, json};
+use clipia::webhook::Refusal;
+use clipia::{Clipia, Completed, Credits, RequestId, Webhooks, json};
 use clipia_server::{Config, Service};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Where the files go.
@@ -71,14 +70,14 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 async fn play(server: &Service, scenes: &[Scene]) -> anyhow::Result<()> {
     let keys = server.first_keys().context("the server made no keys")?;
     let clipia = Clipia::builder().key(&keys.live_key).base_url(server.url()).build()?;
-    let mut webhooks = Webhooks::listen(&keys.webhook_secret).await?;
+    let mut receiver = Receiver::listen(clipia.webhooks(&keys.webhook_secret)?).await?;
     let before = clipia.account().await?.balance.credits;
 
     let board = Board::new();
-    let generations = scenes.iter().map(|scene| generate(&clipia, scene, &webhooks.url, &board));
+    let generations = scenes.iter().map(|scene| generate(&clipia, scene, &receiver.url, &board));
     let completed = futures_util::future::try_join_all(generations).await?;
     let ids: Vec<RequestId> = completed.iter().map(Completed::id).collect();
-    webhooks.wait_for(&ids).await?;
+    receiver.wait_for(&ids).await?;
     eprintln!("  webhook  {0} of {0} received, signatures valid", ids.len());
 
     let mut saved = Vec::new();
@@ -132,25 +131,25 @@ fn program() -> String {
     if typed.contains('/') { typed } else { "clipia".to_owned() }
 }
 
-/// A receiver of webhooks on this machine, as a user's own program would have one.
-struct Webhooks {
-    url: String,
-    received: mpsc::UnboundedReceiver<Result<RequestId, String>>,
-}
-
-#[derive(Clone)]
+/// A receiver of webhooks on this machine, as a user's own program would have one: what it receives ends the waits.
 struct Receiver {
-    verifier: Verifier,
-    received: mpsc::UnboundedSender<Result<RequestId, String>>,
+    url: String,
+    received: mpsc::UnboundedReceiver<Result<RequestId, Refusal>>,
 }
 
-impl Webhooks {
-    async fn listen(secret: &str) -> anyhow::Result<Self> {
+impl Receiver {
+    async fn listen(webhooks: Webhooks) -> anyhow::Result<Self> {
         let (sender, received) = mpsc::unbounded_channel();
-        let receiver = Receiver { verifier: Verifier::new([secret])?, received: sender };
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}/webhook", listener.local_addr()?);
-        let router = Router::new().route("/webhook", post(receive)).with_state(receiver);
+        let receive = async move |headers: HeaderMap, body: Bytes| {
+            let received = webhooks.receive(&headers, &body);
+            let status = if received.is_ok() { StatusCode::NO_CONTENT } else { StatusCode::BAD_REQUEST };
+            // Once nobody waits any more, the answer is all that matters.
+            let _ = sender.send(received.map(|received| received.request_id()));
+            status
+        };
+        let router = Router::new().route("/webhook", post(receive));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { url, received })
     }
@@ -170,15 +169,4 @@ impl Webhooks {
         };
         tokio::time::timeout(WEBHOOKS_WITHIN, all).await.context("a webhook did not arrive")?
     }
-}
-
-async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let signature = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let verified = receiver.verifier.verify(signature, &body, now);
-    let status = if verified.is_ok() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    let told = verified.map(|delivery| delivery.request_id).map_err(|refusal| refusal.to_string());
-    // Once nobody waits any more, the answer is all that matters.
-    let _ = receiver.received.send(told);
-    status
 }

@@ -3,7 +3,6 @@
 //! `policy` says when to ask for whom, by what `durations` has learned; `table` holds the entries, `scheduler` sleeps
 //! and sends.
 
-mod arrivals;
 mod durations;
 mod entry;
 mod lane;
@@ -167,7 +166,7 @@ impl Watch {
         entry.model = self.hint.model.clone();
         entry.webhook = self.hint.webhook;
         entry.deadline = self.timeout.and_then(|timeout| now.checked_add(timeout));
-        if let Some(result) = self.clipia.0.scheduler.arrived(self.request_id) {
+        if let Some(result) = self.clipia.0.scheduler.delivered(self.request_id) {
             entry.learn(now, Update::from(&result));
             entry.ending = match (self.goal, Outcome::of(&self.clipia, result)) {
                 (Goal::Outcome, Ok(outcome)) => Some(Ending::Outcome(Box::new(outcome))),

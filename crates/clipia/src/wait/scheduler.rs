@@ -46,8 +46,8 @@ impl Scheduler {
     }
 
     /// How a generation ended, if a delivery has told so already.
-    pub(super) fn arrived(&self, id: RequestId) -> Option<ResultResponse> {
-        self.table().arrived(id).cloned()
+    pub(super) fn delivered(&self, id: RequestId) -> Option<ResultResponse> {
+        self.table().delivered(now(), id).cloned()
     }
 
     /// Resolves the waits of a generation by what a delivery told, and returns how many there were. One whose end the

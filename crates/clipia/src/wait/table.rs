@@ -4,7 +4,6 @@
 //! Entries are served by lanes, one for each Tokio runtime that polls waits of this client: nearly always one. A lane's
 //! task runs exactly where its waits are polled, so that a wait never depends on a runtime that nobody drives.
 
-use super::arrivals::Arrivals;
 use super::durations::Durations;
 use super::entry::{Entry, Errand, Listed};
 use super::lane::{Choice, Lane};
@@ -12,6 +11,7 @@ use super::policy::Verdict;
 use super::{Class, Ending, Event, Goal, Update};
 use crate::error::Error;
 use crate::outcome::Outcome;
+use crate::recent::Recent;
 use clipia_api::types::{RequestId, ResultResponse};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +22,12 @@ use tokio::sync::Notify;
 
 /// Models whose durations are remembered apart; further ones are thrown together.
 const MODELS_MAX: usize = 256;
+
+/// How many delivered results are kept for waits that begin later: a fleet of ten thousand, some 20 MB.
+const DELIVERED_MAX: usize = 10_000;
+
+/// How long they are kept: the addresses of files in them may expire.
+const DELIVERED_FOR: Duration = Duration::from_secs(3_600);
 
 /// So many ends in a row that were found by asking, when a delivery should have told of them, and no more deliveries
 /// are counted on until one arrives.
@@ -41,7 +47,8 @@ pub(super) struct Table<T> {
     /// The entries of each generation.
     of_request: HashMap<RequestId, Vec<Ticket>>,
     durations: HashMap<Option<Arc<str>>, Durations>,
-    arrivals: Arrivals,
+    /// What deliveries told, and when, for waits that begin later.
+    delivered: Recent<(Instant, ResultResponse), DELIVERED_MAX>,
     /// Receivers of webhooks that are attached to the client.
     receivers: u32,
     missed: u32,
@@ -57,7 +64,7 @@ impl<T> Default for Table<T> {
             lanes: HashMap::new(),
             of_request: HashMap::new(),
             durations: HashMap::new(),
-            arrivals: Arrivals::default(),
+            delivered: Recent::default(),
             receivers: 0,
             missed: 0,
         }
@@ -124,8 +131,9 @@ impl<T> Table<T> {
     }
 
     /// What an early delivery told of a generation.
-    pub(super) fn arrived(&self, id: RequestId) -> Option<&ResultResponse> {
-        self.arrivals.get(id)
+    pub(super) fn delivered(&self, now: Instant, id: RequestId) -> Option<&ResultResponse> {
+        let (at, result) = self.delivered.get(&id)?;
+        (now.saturating_duration_since(*at) <= DELIVERED_FOR).then_some(result)
     }
 
     pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Entry> {
@@ -337,7 +345,10 @@ impl<T> Table<T> {
         told: Result<Told, Error>,
         wakers: &mut Vec<Waker>,
     ) {
-        let Some(entry) = self.entries.get_mut(&ticket) else { return };
+        // A call that was on the way when a delivery or the deadline ended its wait has nothing to add.
+        let Some(entry) = self.entries.get_mut(&ticket).filter(|entry| entry.ending.is_none()) else {
+            return;
+        };
         let (id, sent) = (entry.request_id, entry.sent);
         entry.asking = false;
         let given_up = entry.known.awaits_delivery();
@@ -426,9 +437,10 @@ impl<T> Table<T> {
         outcome: &Outcome,
         wakers: &mut Vec<Waker>,
     ) -> usize {
-        let tickets = self.entries_of(id);
-        for &ticket in &tickets {
+        let mut ended = 0;
+        for ticket in self.entries_of(id) {
             if let Some(entry) = self.entries.get_mut(&ticket).filter(|entry| entry.ending.is_none()) {
+                ended += 1;
                 entry.learn(sent, update.clone());
                 let ending = match entry.goal {
                     Goal::Outcome => Ending::Outcome(Box::new(outcome.clone())),
@@ -437,14 +449,14 @@ impl<T> Table<T> {
                 self.end(ticket, |_| ending, wakers);
             }
         }
-        tickets.len()
+        ended
     }
 
     /// A delivery told how a generation ended. Returns how many waits that ended.
     pub(super) fn deliver(&mut self, now: Instant, outcome: &Outcome, wakers: &mut Vec<Waker>) -> usize {
         let response = outcome.response();
         let update = Update::from(response);
-        self.arrivals.keep(response);
+        self.delivered.insert(response.request_id, (now, response.clone()));
         if std::mem::take(&mut self.missed) >= DELIVERIES_MISSED_MAX {
             self.expect_anew(now);
         }

@@ -8,3 +8,4 @@ mod peer;
 mod runtimes;
 mod secrets;
 mod waits;
+mod webhooks;

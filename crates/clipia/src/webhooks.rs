@@ -1,0 +1,329 @@
+//! Deliveries end waits: what arrives at a webhook is verified, told apart from its repeats, and handed to the schedule.
+
+#[cfg(feature = "axum")]
+mod axum;
+
+use crate::client::Clipia;
+use crate::error::Error;
+use crate::outcome::Outcome;
+use crate::recent::Recent;
+use clipia_api::types::{RequestId, ResultResponse};
+use clipia_api::{Credits, Status, WebhookStatus};
+use clipia_webhook::{Delivery, ID_HEADER, Refusal, SIGNATURE_HEADER, Verifier};
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use uuid::Uuid;
+
+/// How many requests are remembered to tell a repeated delivery: more than end while one is repeated, in some 5 MB.
+const SEEN_MAX: usize = 100_000;
+
+/// Takes the deliveries of webhooks and ends the waits of a client with them. Made by [`Clipia::webhooks`].
+///
+/// A generation submitted with [`webhook`](crate::Submit::webhook) is then known the moment it ends, for the price of
+/// the one request that submitted it. Nothing else changes: submit and wait as ever. Where a delivery is late or
+/// lost, the wait asks, rarely, and finds the end all the same.
+///
+/// Give it what your web framework received, headers and **raw** body, and answer as it says:
+///
+/// ```
+/// use clipia::Clipia;
+/// # use std::{collections::HashMap, time::{SystemTime, UNIX_EPOCH}};
+///
+/// let clipia = Clipia::builder().key("clipia_test_0123456789abk3Qz").build()?;
+/// let webhooks = clipia.webhooks("whsec_of_the_account")?;
+///
+/// // What your framework calls for a POST to the address that you gave to `submit`; returns the HTTP status.
+/// let on_post = |headers: HashMap<String, String>, body: &[u8]| match webhooks.receive(headers, body) {
+///     Ok(received) => {
+///         println!("{} ended, {} waits with it", received.request_id(), received.resolved());
+///         204
+///     }
+///     Err(refusal) => {
+///         eprintln!("webhook refused: {refusal}"); // for your log; the sender learns nothing
+///         400
+///     }
+/// };
+/// # let body = br#"{ "request_id": "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de", "status": "OK",
+/// #     "payload": { "model": "nano-banana-2", "output": {}, "cost": 12 } }"#;
+/// # let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+/// # let genuine = clipia::webhook::sign(["whsec_of_the_account"], now, body);
+/// # let forged = clipia::webhook::sign(["guess"], now, body);
+/// # for (signature, status) in [(genuine, 204), (forged, 400)] {
+/// #     assert_eq!(on_post([("X-Clipia-Signature".to_owned(), signature)].into(), body), status);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// With the feature `axum` that is one line:
+///
+#[cfg_attr(feature = "axum", doc = "```no_run")]
+#[cfg_attr(not(feature = "axum"), doc = "```ignore")]
+/// use axum::Router;
+/// use clipia::{Clipia, json};
+///
+/// # async fn teach(secret: String) -> Result<(), Box<dyn std::error::Error>> {
+/// let clipia = Clipia::from_env()?;
+/// let app = Router::new().route("/clipia", clipia.webhooks(secret)?.into_route());
+/// let listener = tokio::net::TcpListener::bind("0.0.0.0:8000").await?;
+/// tokio::spawn(async move { axum::serve(listener, app).await });
+///
+/// let fox = clipia.submit("nano-banana-2", json!({ "prompt": "a red fox in snow" }))
+///     .webhook("https://example.com/clipia")
+///     .await?;
+/// fox.wait().await?.completed()?.download("out").await?; // ends with the delivery
+/// # Ok(()) }
+/// ```
+///
+/// **Raw bytes.** The signature is over the body as it was sent. A body that was parsed and written again differs in
+/// its spaces or in the order of its keys, and is refused.
+///
+/// **What to answer.** Any 2xx, within 10 s, once you hold what you need of it: the delivery then never comes
+/// again. 400, without the reason, to what was refused. Whatever else you answer, it comes again, up to 6 times.
+///
+/// **Repeats.** A delivery may come more than once, and in any order: the first for a request ends its waits, and
+/// further ones change nothing. [`Received::is_duplicate`] tells those that this client has *received* before, in this
+/// process. Work of your own that must be done exactly once is keyed by [`Received::request_id`] where it is stored.
+///
+/// **Early ones.** A delivery may overtake the answer to the submit itself. It is kept, and the wait that begins
+/// later ends at once without asking.
+///
+/// **Rotation.** While an account changes its secret, accept both: `clipia.webhooks(new)?.secret(old)?`.
+///
+/// Clones share everything. Keep one alive for as long as deliveries may arrive: while there is one, waits whose
+/// submit named a webhook hold back their asking, unless somebody watches the progress.
+#[derive(Clone)]
+pub struct Webhooks(Arc<Attached>);
+
+struct Attached {
+    clipia: Clipia,
+    verifier: Verifier,
+}
+
+/// What a client knows of the webhooks attached to it.
+#[derive(Debug, Default)]
+pub(crate) struct Attachments {
+    /// The requests whose end was delivered.
+    seen: Mutex<Recent<(), SEEN_MAX>>,
+}
+
+impl Attachments {
+    /// Whether this is the first delivery of the request's end.
+    fn is_first(&self, id: RequestId) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id, ())
+    }
+}
+
+impl Attached {
+    fn new(clipia: Clipia, verifier: Verifier) -> Self {
+        clipia.0.scheduler.receivers(true);
+        Self { clipia, verifier }
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.clipia.0.scheduler.receivers(false);
+    }
+}
+
+impl Webhooks {
+    pub(crate) fn new(clipia: Clipia, secret: String) -> Result<Self, Error> {
+        let verifier = Verifier::new([secret]).map_err(|_| Error::WebhookSecretMissing)?;
+        Ok(Self(Arc::new(Attached::new(clipia, verifier))))
+    }
+
+    /// One secret more whose signatures are accepted: during a rotation, the old one.
+    ///
+    /// # Errors
+    /// [`Error::WebhookSecretMissing`] where it is empty.
+    pub fn secret(self, secret: impl Into<String>) -> Result<Self, Error> {
+        let verifier = self.0.verifier.clone().secret(secret).map_err(|_| Error::WebhookSecretMissing)?;
+        Ok(Self(Arc::new(Attached::new(self.0.clipia.clone(), verifier))))
+    }
+
+    /// Takes one delivery: verifies it, and ends the waits of its generation. Needs no runtime, and takes
+    /// microseconds, so that the answer may wait for it.
+    ///
+    /// `headers` are pairs of name and value, in text or bytes, names in any case: `&HeaderMap` of the crate `http`,
+    /// a `HashMap<String, String>`, a `&[(&str, &str)]`. `body` is the raw bytes.
+    ///
+    /// # Errors
+    /// The [`Refusal`] says why it is not believed. It then changed nothing; answer 400 without the reason.
+    pub fn receive<N, V, H>(
+        &self,
+        headers: impl IntoIterator<Item = H>,
+        body: &[u8],
+    ) -> Result<Received, Refusal>
+    where
+        H: Borrow<(N, V)>,
+        N: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let (delivery, delivery_id) = read(&self.0.verifier, headers, body, now)?;
+        Ok(self.take(delivery, delivery_id))
+    }
+
+    /// Takes what was found genuine.
+    fn take(&self, delivery: Delivery, delivery_id: Option<Uuid>) -> Received {
+        let (clipia, result) = (&self.0.clipia, result(&delivery));
+        let duplicate = result.status.is_terminal() && !clipia.0.webhooks.is_first(result.request_id);
+        // A repeat, too: one so late that the first is forgotten may still find a wait.
+        let resolved = clipia.0.scheduler.deliver(clipia, result);
+        tracing::debug!(
+            request_id = %delivery.request_id,
+            delivery_id = delivery_id.map(tracing::field::display),
+            status = %delivery.status,
+            duplicate,
+            resolved,
+            "webhook received"
+        );
+        Received { clipia: clipia.clone(), delivery, delivery_id, duplicate, resolved }
+    }
+}
+
+impl fmt::Debug for Webhooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhooks")
+            .field("clipia", &self.0.clipia)
+            .field("verifier", &self.0.verifier)
+            .finish()
+    }
+}
+
+/// A genuine delivery, and what it did.
+pub struct Received {
+    clipia: Clipia,
+    delivery: Delivery,
+    delivery_id: Option<Uuid>,
+    duplicate: bool,
+    resolved: usize,
+}
+
+impl Received {
+    /// The id of the generation.
+    pub fn request_id(&self) -> RequestId {
+        self.delivery.request_id
+    }
+
+    /// What was delivered, as it came.
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// The id of the delivery, the same for each attempt of it. For logs: it is not signed.
+    pub fn delivery_id(&self) -> Option<Uuid> {
+        self.delivery_id
+    }
+
+    /// Whether this client received the end of this generation before, as far back as it remembers: the latest
+    /// hundred thousand.
+    ///
+    /// What was received before was not therefore dealt with: where your own work on it failed and you answered with
+    /// an error, the repeat is your second chance.
+    pub fn is_duplicate(&self) -> bool {
+        self.duplicate
+    }
+
+    /// How many waits and streams of updates ended with it.
+    pub fn resolved(&self) -> usize {
+        self.resolved
+    }
+
+    /// How the generation ended: for a program that waits for nothing and acts on deliveries alone.
+    ///
+    /// ```no_run
+    /// # async fn teach(received: clipia::Received) -> Result<(), clipia::Error> {
+    /// received.outcome()?.completed()?.download("out").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Decode`] where a newer server says something that this version does not know. Waits then ask for
+    /// the result at once; so can you.
+    pub fn outcome(&self) -> Result<Outcome, Error> {
+        Outcome::of(&self.clipia, result(&self.delivery)).map_err(|_| Error::Decode {
+            request_id: Some(self.request_id()),
+            reason: format!(
+                "the webhook delivery says `{}` and not how it ended; ask for the result",
+                self.delivery.status
+            ),
+        })
+    }
+}
+
+/// Without what was made: the addresses of files may hold a signature.
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("request_id", &format_args!("{}", self.delivery.request_id))
+            .field("status", &format_args!("{}", self.delivery.status))
+            .field("duplicate", &self.duplicate)
+            .field("resolved", &self.resolved)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The delivery and its id, if it is genuine at `now` (Unix seconds).
+fn read<N, V, H>(
+    verifier: &Verifier,
+    headers: impl IntoIterator<Item = H>,
+    body: &[u8],
+    now: u64,
+) -> Result<(Delivery, Option<Uuid>), Refusal>
+where
+    H: Borrow<(N, V)>,
+    N: AsRef<[u8]>,
+    V: AsRef<[u8]>,
+{
+    let (mut signature, mut id) = (None, None);
+    for pair in headers {
+        let (name, value) = pair.borrow();
+        let is = |wanted: &str| name.as_ref().eq_ignore_ascii_case(wanted.as_bytes());
+        // Of two with the same name the first counts.
+        if signature.is_none() && is(SIGNATURE_HEADER) {
+            signature = Some(String::from_utf8_lossy(value.as_ref()).into_owned());
+        } else if id.is_none() && is(ID_HEADER) {
+            id = Uuid::try_parse_ascii(value.as_ref()).ok();
+        }
+    }
+    let signature = signature.ok_or(Refusal::Malformed { reason: "is missing" })?;
+    Ok((verifier.verify(&signature, body, now)?, id))
+}
+
+/// The result that a delivery tells. Its status is terminal only if the delivery tells the whole of it: an end that
+/// this version cannot read must not pass for an empty success.
+fn result(delivery: &Delivery) -> ResultResponse {
+    let mut result = ResultResponse {
+        completed_at: None,
+        cost: None,
+        created_at: None,
+        error: None,
+        model: None,
+        output: None,
+        progress: None,
+        queue_position: None,
+        request_id: delivery.request_id,
+        status: Status::Unknown(delivery.status.to_string()),
+        extra: delivery.extra.clone(),
+    };
+    match (&delivery.status, &delivery.payload) {
+        (WebhookStatus::Ok, Some(payload)) => {
+            result.status = Status::Completed;
+            result.model = Some(payload.model.clone());
+            result.output = Some(payload.output.clone());
+            result.cost = Some(payload.cost);
+            result.extra.extend(payload.extra.clone());
+        }
+        (WebhookStatus::Error, _) => {
+            result.status = Status::Failed;
+            result.error = delivery.error.clone();
+            // It was refunded (`contract.md`, "Endpoints").
+            result.cost = Some(Credits::default());
+        }
+        _ => {}
+    }
+    result
+}
