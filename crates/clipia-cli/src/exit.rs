@@ -83,6 +83,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         Some(
             Error::KeyMissing | Error::KeyMalformed { .. } | Error::BaseUrl { .. } | Error::Input { .. },
         ) => USAGE,
+        Some(Error::InputInvalid { .. }) => REFUSED,
         Some(Error::Failed { .. } | Error::Canceled { .. }) => NO_OUTPUT,
         Some(Error::Deadline { .. }) => GAVE_UP,
         Some(Error::Connection { .. } | Error::Timeout { .. } | Error::Decode { .. }) => UNREACHABLE,
@@ -103,7 +104,9 @@ fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
             Some("pass it with `--key`; a server of your own prints one: `clipia serve --dev`")
         }
         Error::ModelNotFound(_) => Some("list the models with `clipia models`"),
-        Error::ModelInputInvalid(_) => Some("see what the model takes with `clipia models <MODEL>`"),
+        Error::ModelInputInvalid(_) | Error::InputInvalid { .. } => {
+            Some("see what the model takes with `clipia models <MODEL>`")
+        }
         Error::Connection { .. } => Some("check `--base-url` or `CLIPIA_BASE_URL`, and that the server runs"),
         _ => None,
     }

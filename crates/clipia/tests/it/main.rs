@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // clippy knows no tests outside `#[test]` functions
 
 mod calls;
+mod catalogue;
 mod downloads;
 mod peer;
 mod runtimes;
