@@ -50,7 +50,8 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
         Error::KeyMalformed { .. }
         | Error::BaseUrl { .. }
         | Error::Input { .. }
-        | Error::InputInvalid { .. } => ClipiaValueError::new_err(message),
+        | Error::InputInvalid { .. }
+        | Error::MaxCost { .. } => ClipiaValueError::new_err(message),
         Error::InvalidRequest(api) => InvalidRequest::new_err(fields(py, &api)?),
         Error::WebhookUrlInvalid(api) => WebhookUrlInvalid::new_err(fields(py, &api)?),
         Error::InvalidApiKey(api) => InvalidApiKey::new_err(fields(py, &api)?),

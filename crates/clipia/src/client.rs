@@ -173,11 +173,16 @@ impl Clipia {
 
     /// The exact price of an input, in credits. Nothing is reserved, and it is asked anew each time.
     ///
+    /// To submit only what is cheap enough, see [`Submit::max_cost`].
+    ///
     /// # Errors
     /// What a submit of the same would be refused for, but for the credits it needs.
     pub async fn estimate(&self, model: &str, input: impl Serialize) -> Result<EstimateResponse, Error> {
-        let body = EstimateRequest { input: object(input)? };
-        let (api, body, model) = (&self.0.api, &body, check_slug(model)?);
+        self.price(model, &EstimateRequest { input: object(input)? }).await
+    }
+
+    pub(crate) async fn price(&self, model: &str, body: &EstimateRequest) -> Result<EstimateResponse, Error> {
+        let (api, model) = (&self.0.api, check_slug(model)?);
         self.0.call(Operation::named("estimate"), || api.estimate(model, body)).await
     }
 

@@ -5,7 +5,7 @@ use crate::outcome::{Canceled, Failed};
 use crate::retry;
 use clipia_api::error_code::ErrorCode;
 use clipia_api::types::{ErrorEnvelope, InputWarning, RequestId};
-use clipia_api::{Progress, Status};
+use clipia_api::{Credits, Progress, Status};
 use std::error::Error as StdError;
 use std::fmt;
 use std::path::PathBuf;
@@ -56,6 +56,18 @@ pub enum Error {
         faults: Vec<InputFault>,
         /// What it would not apply besides, often the misspelt name of what is missing.
         warnings: Vec<InputWarning>,
+    },
+    /// The generation costs more than [`Submit::max_cost`](crate::Submit::max_cost) allows.
+    #[error(
+        "this costs {estimate} credits, more than the {max_cost} allowed by `max_cost`; nothing was submitted"
+    )]
+    MaxCost {
+        /// The slug of the model.
+        model: String,
+        /// What it costs, by the server's estimate.
+        estimate: Credits,
+        /// What it may cost.
+        max_cost: Credits,
     },
     /// The HTTP client could not be made, for instance because the system has no root certificates.
     #[error("cannot set up HTTPS: {source}")]

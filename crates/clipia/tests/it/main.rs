@@ -5,6 +5,7 @@
 mod calls;
 mod catalogue;
 mod downloads;
+mod max_cost;
 mod peer;
 mod runtimes;
 mod secrets;
