@@ -9,6 +9,7 @@ mod credits;
 mod examples;
 mod generated;
 mod generations;
+mod input;
 mod program;
 mod readme;
 mod refusals;

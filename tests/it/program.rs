@@ -84,6 +84,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
         &["generate", "none", "-p", "fox"],
         &with(&["--set", "aspect_ratio=17:9"]),
         &with(&["--webhook", "fox"]),
+        &with(&["--max-cost", "11"]),
         &["generate", "seedance-2-fast-t2v", "-p", "fox"],
         &["estimate", "seedance-2-fast-i2v", "-p", "fox"],
         &["models", "none"],

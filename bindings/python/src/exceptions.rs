@@ -47,9 +47,11 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
         Error::KeyMissing => {
             ClipiaValueError::new_err("no API key: set `CLIPIA_KEY`, or pass one as `api_key`")
         }
-        Error::KeyMalformed { .. } | Error::BaseUrl { .. } | Error::Input { .. } => {
-            ClipiaValueError::new_err(message)
-        }
+        Error::KeyMalformed { .. }
+        | Error::BaseUrl { .. }
+        | Error::Input { .. }
+        | Error::InputInvalid { .. }
+        | Error::MaxCost { .. } => ClipiaValueError::new_err(message),
         Error::InvalidRequest(api) => InvalidRequest::new_err(fields(py, &api)?),
         Error::WebhookUrlInvalid(api) => WebhookUrlInvalid::new_err(fields(py, &api)?),
         Error::InvalidApiKey(api) => InvalidApiKey::new_err(fields(py, &api)?),

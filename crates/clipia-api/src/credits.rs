@@ -49,6 +49,12 @@ impl Credits {
     }
 }
 
+impl From<u64> for Credits {
+    fn from(credits: u64) -> Self {
+        Self(credits)
+    }
+}
+
 impl fmt::Display for Credits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

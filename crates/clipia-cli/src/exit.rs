@@ -11,7 +11,7 @@ Exit codes:
   0  done
   1  something on this machine failed, such as writing a file
   2  the command line, the key or the base URL is wrong
-  3  the server refused: not enough credits, an unknown model, a wrong key, …
+  3  refused: not enough credits, dearer than `--max-cost`, an unknown model, a wrong key, …
   4  the generation ended FAILED or CANCELED; its credits were returned
   5  gave up waiting; the generation goes on
   6  the server could not be reached, or failed";
@@ -83,6 +83,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         Some(
             Error::KeyMissing | Error::KeyMalformed { .. } | Error::BaseUrl { .. } | Error::Input { .. },
         ) => USAGE,
+        Some(Error::MaxCost { .. } | Error::InputInvalid { .. }) => REFUSED,
         Some(Error::Failed { .. } | Error::Canceled { .. }) => NO_OUTPUT,
         Some(Error::Deadline { .. }) => GAVE_UP,
         Some(Error::Connection { .. } | Error::Timeout { .. } | Error::Decode { .. }) => UNREACHABLE,
@@ -103,7 +104,9 @@ fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
             Some("pass it with `--key`; a server of your own prints one: `clipia serve --dev`")
         }
         Error::ModelNotFound(_) => Some("list the models with `clipia models`"),
-        Error::ModelInputInvalid(_) => Some("see what the model takes with `clipia models <MODEL>`"),
+        Error::ModelInputInvalid(_) | Error::InputInvalid { .. } => {
+            Some("see what the model takes with `clipia models <MODEL>`")
+        }
         Error::Connection { .. } => Some("check `--base-url` or `CLIPIA_BASE_URL`, and that the server runs"),
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! How a client is set up.
 
 use crate::base_url;
+use crate::catalogue::Catalogue;
 use crate::client::{Clipia, Inner};
 use crate::error::Error;
 use crate::key::Key;
@@ -126,6 +127,7 @@ impl Builder {
             http,
             media: OnceLock::new(),
             max_retries,
+            catalogue: Catalogue::default(),
             spending: Spending::new(now()),
             scheduler: Scheduler::default(),
             webhooks: Attachments::default(),

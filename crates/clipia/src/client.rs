@@ -1,15 +1,18 @@
 //! The client: one account, one budget, shared by its clones.
 
 use crate::builder::{Builder, Http};
+use crate::catalogue::Catalogue;
 use crate::error::Error;
 use crate::generation::Generation;
+use crate::input;
 use crate::request::Operation;
 use crate::spending::Spending;
 use crate::submit::{Submit, Subscribe, object};
 use crate::wait::{Hint, Scheduler};
 use crate::webhooks::{Attachments, Webhooks};
 use clipia_api::types::{
-    Account, EstimateRequest, EstimateResponse, Model, RequestId, ResultResponse, StatusResponse,
+    Account, EstimateRequest, EstimateResponse, InputWarning, Model, RequestId, ResultResponse,
+    StatusResponse,
 };
 use serde::Serialize;
 use std::fmt;
@@ -38,6 +41,7 @@ pub(crate) struct Inner {
     /// Made when the first file is downloaded.
     pub(crate) media: OnceLock<reqwest::Client>,
     pub(crate) max_retries: u32,
+    pub(crate) catalogue: Catalogue,
     pub(crate) spending: Spending,
     pub(crate) scheduler: Scheduler,
     pub(crate) webhooks: Attachments,
@@ -115,31 +119,83 @@ impl Clipia {
         self.0.call(Operation::about("result", id), || api.get_result(&id)).await
     }
 
-    /// Every model of the catalogue.
+    /// Every model of the catalogue, as it was five minutes ago at most: clones remember what was answered,
+    /// and share one call where they ask at the same time.
     ///
     /// # Errors
     /// As every call: refusals of the key, and failures that outlived the retries.
     pub async fn models(&self) -> Result<Vec<Model>, Error> {
-        let api = &self.0.api;
-        Ok(self.0.call(Operation::named("models"), || api.list_models()).await?.data)
+        let list = self.0.catalogue.list.get((), || {
+            let inner = Arc::clone(&self.0);
+            async move { Ok(inner.call(Operation::named("models"), || inner.api.list_models()).await?.data) }
+        });
+        Ok(list.await?.to_vec())
     }
 
-    /// One model, with its price and what it takes.
+    /// One model, with its price and what it takes; remembered as [`models`](Self::models) are.
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] where there is none of this name.
     pub async fn model(&self, slug: &str) -> Result<Model, Error> {
-        let (api, slug) = (&self.0.api, check_slug(slug)?);
-        self.0.call(Operation::named("model"), || api.get_model(slug)).await
+        Ok(Model::clone(&*self.remembered(slug).await?))
     }
 
-    /// The exact price of an input, in credits. Nothing is reserved.
+    async fn remembered(&self, slug: &str) -> Result<Arc<Model>, Error> {
+        let slug = check_slug(slug)?;
+        let model = self.0.catalogue.models.get(slug.to_owned(), || {
+            let (inner, slug) = (Arc::clone(&self.0), slug.to_owned());
+            async move { inner.call(Operation::named("model"), || inner.api.get_model(&slug)).await }
+        });
+        model.await
+    }
+
+    /// Checks an input against what its model takes, before anything is paid or reserved. What it returns are
+    /// the keys that the model does not know, which are most often misspelt.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), clipia::Error> {
+    /// use clipia::{Clipia, Error, json};
+    ///
+    /// let clipia = Clipia::from_env()?;
+    /// let input = json!({ "prompt": "a red fox in snow", "aspect_ratio": "17:9", "sede": 7 });
+    /// match clipia.check("nano-banana-2", &input).await {
+    ///     // `sede` is not a parameter of nano-banana-2 and is ignored; did you mean `seed`?
+    ///     Ok(warnings) => warnings.iter().for_each(|warning| eprintln!("{}", warning.message)),
+    ///     // `aspect_ratio` must be one of 1:1, 16:9, 9:16; got "17:9"
+    ///     Err(Error::InputInvalid { faults, .. }) => faults.iter().for_each(|fault| eprintln!("{fault}")),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It takes one call in five minutes for each model, as [`model`](Self::model). What the catalogue does
+    /// not tell, such as whether an image can be fetched, is only found when the generation is submitted.
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] with a message for each fault, [`Error::ModelNotFound`] where there is no such
+    /// model.
+    pub async fn check(&self, model: &str, input: impl Serialize) -> Result<Vec<InputWarning>, Error> {
+        let input = object(input)?;
+        let model = self.remembered(model).await?;
+        let found = input::check(&model, &input);
+        if found.faults.is_empty() {
+            return Ok(found.warnings);
+        }
+        Err(Error::InputInvalid { model: model.slug.clone(), faults: found.faults, warnings: found.warnings })
+    }
+
+    /// The exact price of an input, in credits. Nothing is reserved, and it is asked anew each time.
+    ///
+    /// To submit only what is cheap enough, see [`Submit::max_cost`].
     ///
     /// # Errors
     /// What a submit of the same would be refused for, but for the credits it needs.
     pub async fn estimate(&self, model: &str, input: impl Serialize) -> Result<EstimateResponse, Error> {
-        let body = EstimateRequest { input: object(input)? };
-        let (api, body, model) = (&self.0.api, &body, check_slug(model)?);
+        self.price(model, &EstimateRequest { input: object(input)? }).await
+    }
+
+    pub(crate) async fn price(&self, model: &str, body: &EstimateRequest) -> Result<EstimateResponse, Error> {
+        let (api, model) = (&self.0.api, check_slug(model)?);
         self.0.call(Operation::named("estimate"), || api.estimate(model, body)).await
     }
 

@@ -1,10 +1,11 @@
 //! Everything that can go wrong, a variant per cause.
 
+use crate::input::InputFault;
 use crate::outcome::{Canceled, Failed};
 use crate::retry;
 use clipia_api::error_code::ErrorCode;
-use clipia_api::types::{ErrorEnvelope, RequestId};
-use clipia_api::{Progress, Status};
+use clipia_api::types::{ErrorEnvelope, InputWarning, RequestId};
+use clipia_api::{Credits, Progress, Status};
 use std::error::Error as StdError;
 use std::fmt;
 use std::path::PathBuf;
@@ -15,9 +16,10 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
 /// Why a call, a wait or a download did not do what was asked.
 ///
-/// The first group is found before anything is sent, the second is what the API answered (all of them carry an
-/// [`ApiError`], see [`Error::api`]), the third happens on the way, the fourth is about one generation.
-/// Nothing here ever contains the API key or an input.
+/// The first group is found before anything is submitted, the second is what the API answered (all of them
+/// carry an [`ApiError`], see [`Error::api`]), the third happens on the way, the fourth is about one
+/// generation.
+/// Nothing here ever contains the API key, nor more of an input than a value that is at fault, cut short.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -46,6 +48,29 @@ pub enum Error {
     Input {
         /// What is wrong with it.
         message: String,
+    },
+    /// The model does not take this input, as [`Clipia::check`](crate::Clipia::check) finds in the catalogue.
+    /// What the server finds is [`ModelInputInvalid`](Self::ModelInputInvalid).
+    #[error("{} ({})", findings(.faults, .warnings), ErrorCode::ModelInputInvalid.code())]
+    InputInvalid {
+        /// The slug of the model.
+        model: String,
+        /// What it refuses, a sentence for each parameter.
+        faults: Vec<InputFault>,
+        /// What it would not apply besides, often the misspelt name of what is missing.
+        warnings: Vec<InputWarning>,
+    },
+    /// The generation costs more than [`Submit::max_cost`](crate::Submit::max_cost) allows.
+    #[error(
+        "this costs {estimate} credits, more than the {max_cost} allowed by `max_cost`; nothing was submitted"
+    )]
+    MaxCost {
+        /// The slug of the model.
+        model: String,
+        /// What it costs, by the server's estimate.
+        estimate: Credits,
+        /// What it may cost.
+        max_cost: Credits,
     },
     /// The HTTP client could not be made, for instance because the system has no root certificates.
     #[error("cannot set up HTTPS: {source}")]
@@ -217,6 +242,7 @@ impl Error {
     /// The code of the cause as the wire spells it: of the error envelope, or of a failed generation.
     pub fn code(&self) -> Option<&str> {
         match self {
+            Self::InputInvalid { .. } => Some(ErrorCode::ModelInputInvalid.code()),
             Self::Failed(failed) => Some(failed.code()),
             other => Some(other.api()?.code()),
         }
@@ -383,6 +409,12 @@ pub(crate) fn deepest(error: &(dyn StdError + 'static)) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+fn findings(faults: &[InputFault], warnings: &[InputWarning]) -> String {
+    let faults = faults.iter().map(|fault| fault.message.as_str());
+    let messages: Vec<&str> = faults.chain(warnings.iter().map(|warning| warning.message.as_str())).collect();
+    messages.join("; ")
 }
 
 fn tries(attempts: u32) -> String {

@@ -8,7 +8,10 @@
 //! let clipia = Clipia::from_env()?; // CLIPIA_KEY, and CLIPIA_BASE_URL for a server of your own
 //!
 //! // Submit. What is optional chains; `.await` sends.
-//! let fox = clipia.submit("nano-banana-2", json!({ "prompt": "a red fox in snow" })).await?;
+//! let fox = clipia
+//!     .submit("nano-banana-2", json!({ "prompt": "a red fox in snow" }))
+//!     .max_cost(40) // or nothing is submitted
+//!     .await?;
 //! println!("{} costs {} credits", fox.id(), fox.cost());
 //!
 //! // Wait. An error here still names the id, and FAILED and CANCELED become errors only if you ask.
@@ -44,10 +47,12 @@
 mod base_url;
 mod budget;
 mod builder;
+mod catalogue;
 mod client;
 mod download;
 mod error;
 mod generation;
+mod input;
 mod key;
 mod outcome;
 mod recent;
@@ -67,6 +72,7 @@ pub use builder::Builder;
 pub use client::Clipia;
 pub use error::{ApiError, Error};
 pub use generation::{Generation, Updates, Wait};
+pub use input::InputFault;
 pub use outcome::{Canceled, Completed, Failed, Outcome};
 pub use submit::{Submit, Submitted, Subscribe};
 pub use wait::Update;

@@ -8,7 +8,7 @@ use crate::request::Operation;
 use crate::spending::now;
 use crate::wait::{Hint, Update};
 use clipia_api::Credits;
-use clipia_api::types::{InputWarning, SubmitRequest, SubmitResponse};
+use clipia_api::types::{EstimateRequest, InputWarning, SubmitRequest, SubmitResponse};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -28,11 +28,12 @@ pub struct Submit {
     input: Result<Map<String, Value>, Error>,
     webhook: Option<String>,
     idempotency_key: Option<String>,
+    max_cost: Option<Credits>,
 }
 
 impl Submit {
     pub(crate) fn new(clipia: Clipia, model: String, input: Result<Map<String, Value>, Error>) -> Self {
-        Self { clipia, model, input, webhook: None, idempotency_key: None }
+        Self { clipia, model, input, webhook: None, idempotency_key: None, max_cost: None }
     }
 
     /// Where the server posts the outcome: an https address that it can reach. What arrives there and goes through
@@ -49,13 +50,57 @@ impl Submit {
         self
     }
 
+    /// The most that it may cost, in credits. The server is asked for the exact price first, which takes one
+    /// more request, and what is dearer is refused with [`Error::MaxCost`]: nothing is submitted, reserved or
+    /// charged.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), clipia::Error> {
+    /// use clipia::{Clipia, Error, json};
+    ///
+    /// let clipia = Clipia::from_env()?;
+    /// let input = json!({ "prompt": "waves at dusk", "duration": 10 });
+    /// match clipia.submit("seedance-2-fast-t2v", input).max_cost(100).await {
+    ///     Ok(clip) => println!("{} costs {} credits", clip.id(), clip.cost()),
+    ///     Err(Error::MaxCost { estimate, .. }) => println!("{estimate} credits are too much for this"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Should the price rise in the moment between, the generation is accepted all the same and runs: it is
+    /// returned like any other, its [`cost`](Submitted::cost) tells, and a warning is traced.
+    ///
+    /// # Errors
+    /// [`Error::MaxCost`], and those of [`Clipia::estimate`].
+    pub fn max_cost(mut self, credits: impl Into<Credits>) -> Self {
+        self.max_cost = Some(credits.into());
+        self
+    }
+
     async fn send(self) -> Result<Submitted, Error> {
-        let body = SubmitRequest { input: self.input?, webhook_url: self.webhook };
+        let mut input = self.input?;
+        if let Some(max_cost) = self.max_cost {
+            let priced = EstimateRequest { input };
+            let estimate = self.clipia.price(&self.model, &priced).await?.credits;
+            if estimate > max_cost {
+                return Err(Error::MaxCost { model: self.model, estimate, max_cost });
+            }
+            input = priced.input;
+        }
+        let body = SubmitRequest { input, webhook_url: self.webhook };
         let key = self.idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string());
         let (api, body, key, model) = (&self.clipia.0.api, &body, key.as_str(), check_slug(&self.model)?);
         let response: SubmitResponse =
             self.clipia.0.call(Operation::submit(), || api.submit(model, Some(key), body)).await?;
         tracing::debug!(request_id = %response.request_id, model, cost = response.cost.get(), "submitted");
+        if let Some(max_cost) = self.max_cost.filter(|max_cost| response.cost > *max_cost) {
+            let (cost, max_cost) = (response.cost.get(), max_cost.get());
+            tracing::warn!(
+                request_id = %response.request_id, model, cost, max_cost,
+                "accepted at more than `max_cost`: the price rose after the estimate"
+            );
+        }
         let hint = Hint {
             model: Some(model.into()),
             submitted: Some((now(), response.status.clone(), Some(response.queue_position))),
@@ -140,6 +185,12 @@ impl Subscribe {
     /// As [`Submit::idempotency_key`].
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.submit = self.submit.idempotency_key(key);
+        self
+    }
+
+    /// As [`Submit::max_cost`].
+    pub fn max_cost(mut self, credits: impl Into<Credits>) -> Self {
+        self.submit = self.submit.max_cost(credits);
         self
     }
 

@@ -17,6 +17,9 @@ pub(crate) struct Options {
     /// Where the server posts the outcome
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
+    /// Submits nothing that costs more
+    #[arg(long, value_name = "CREDITS")]
+    max_cost: Option<u64>,
     /// Waits, and saves the files here
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -27,6 +30,9 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     let mut submit = clipia.submit(&options.what.model, input);
     if let Some(url) = options.webhook {
         submit = submit.webhook(url);
+    }
+    if let Some(credits) = options.max_cost {
+        submit = submit.max_cost(credits);
     }
     let submitted = submit.await?;
     for warning in submitted.warnings() {

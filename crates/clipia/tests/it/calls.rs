@@ -287,6 +287,8 @@ fn everything_can_be_spawned() {
     send(clipia.subscribe("m", json!({})).on_update(|_| {}).into_future());
     send(clipia.status(id()));
     send(clipia.estimate("m", json!({})));
+    send(clipia.check("m", json!({})));
+    send(clipia.models());
     send(handle.download("out"));
     unpin(&handle.wait().on_update(|_| {}));
     unpin(&handle.updates());

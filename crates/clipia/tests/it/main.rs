@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)] // clippy knows no tests outside `#[test]` functions
 
 mod calls;
+mod catalogue;
 mod downloads;
+mod max_cost;
 mod peer;
 mod runtimes;
 mod secrets;

@@ -15,7 +15,19 @@ const PROMPT: &str = "a fox that nobody must know of";
 
 /// Writes down everything that is traced on one thread; the other tests run on others.
 #[derive(Clone)]
-struct Everything(Arc<Mutex<String>>, ThreadId);
+pub(crate) struct Everything(Arc<Mutex<String>>, ThreadId);
+
+impl Everything {
+    /// For the thread that this is called on.
+    pub(crate) fn here() -> Self {
+        Self(Arc::default(), std::thread::current().id())
+    }
+
+    /// What was written so far.
+    pub(crate) fn text(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 struct Line<'a>(&'a mut String);
 
@@ -60,7 +72,7 @@ impl Subscriber for Everything {
 
 #[tokio::test]
 async fn neither_traces_nor_debug_nor_errors_tell_them() {
-    let everything = Everything(Arc::default(), std::thread::current().id());
+    let everything = Everything::here();
     tracing::subscriber::set_global_default(everything.clone()).unwrap();
     let peer = Peer::script(vec![
         Reply::Reset,
@@ -80,7 +92,7 @@ async fn neither_traces_nor_debug_nor_errors_tell_them() {
     write!(said, "{fox:?} {wait:?}").unwrap();
     let error = wait.await.unwrap_err();
     write!(said, "{error} {error:?}").unwrap();
-    let traced = everything.0.lock().unwrap().clone();
+    let traced = everything.text();
 
     assert!(said.contains("clipia_live_…k3Qz"), "{said}");
     for text in [&said, &traced] {
