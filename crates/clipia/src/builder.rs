@@ -95,7 +95,7 @@ impl Builder {
     }
 
     /// How often one call or one file of a download is repeated after a failure that may pass; 5 unless set. A
-    /// wait is not bounded by it.
+    /// wait is not bounded by it, and a transfer that came further than the one before is none of these.
     pub fn max_retries(mut self, count: u32) -> Self {
         self.max_retries = count;
         self

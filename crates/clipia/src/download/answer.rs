@@ -3,8 +3,8 @@
 //! | asked for | answer | the body is |
 //! |---|---|---|
 //! | all | 200 | the file |
-//! | the rest | 200 | the file: the host knows no ranges, or the file has changed (RFC 9110, section 13.1.5) |
-//! | the rest | 206 that names our validator, begins where we ended and agrees on the size | the rest, or a part of it |
+//! | the rest | 200 | the file: the host knows no ranges, or it is another by now |
+//! | the rest | 206 of our validator, from where we are, of the same size | the rest, or a part of it |
 //! | the rest | any other 206, 412, 416 | of no use: ask for all |
 //! | | all else | a refusal |
 //!
@@ -102,8 +102,8 @@ fn rest(version: &Version, bytes: u64, headers: &HeaderMap, length: Option<u64>)
     agree.then_some(Answer::Rest { end, size })
 }
 
-/// What tells this file from every other at its URL: a strong `ETag`, or without any a `Last-Modified` that is
-/// strong (RFC 9110, sections 8.8 and 13.1.5).
+/// What tells this file from every other at its URL: a strong `ETag`, or without any a `Last-Modified` that
+/// is strong (RFC 9110, sections 8.8 and 13.1.5).
 pub(super) fn validator(headers: &HeaderMap) -> Option<&str> {
     if headers.contains_key(ETAG) {
         return text(headers, ETAG).filter(|tag| tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"'));

@@ -3,11 +3,11 @@
 //! `files` says which there are and what each is called, `transfer` fetches one, `answer` reads what its host
 //! answers, `partial` is the file until it is whole.
 //!
-//! A file is streamed to a hidden name beside its own, `.{name}.part`, and renamed once it is whole, so that its
-//! name never stands for half a file. What a broken transfer, a dropped future or a killed process leaves there is
-//! gone on with by `Range`, where the host's validator proves that it is the beginning of the same file; the
-//! validator is kept in `.{name}.part.json`. Where it proves nothing the file begins anew. The partial file is
-//! locked by the one who writes it.
+//! A file is streamed to a hidden name beside its own, `.{name}.part`, and renamed once it is whole, so that
+//! its name never stands for half a file. What a broken transfer, a dropped future or a killed process leaves
+//! there is gone on with by `Range`, where the host's validator proves that it is the beginning of the same
+//! file; the validator is kept in `.{name}.part.json`. Where it proves nothing the file begins anew. The
+//! partial file is locked by the one who writes it.
 
 mod answer;
 mod files;
@@ -33,19 +33,19 @@ const FILES_AT_ONCE: usize = 4;
 
 type OnProgress = Box<dyn FnMut(&DownloadProgress) + Send>;
 
-/// The files of a result about to be saved; `.await` begins, and returns their paths in the output's order. Made
-/// by [`Completed::download`] and [`Generation::download`].
+/// The files of a result about to be saved; `.await` begins, and returns their paths in the output's order.
+/// Made by [`Completed::download`] and [`Generation::download`].
 ///
 /// Dropping it ends it. The same download into the same directory, in this process or another, on this day or
-/// another, goes on from there: what has come is not fetched again, if the host can tell that the file is still
-/// the same. A file that is there already in the size that the host announces is left as it is. Two downloads of
-/// one file at once are safe: the second waits for the first.
+/// another, goes on from there: what has come is not fetched again, if the host can tell that the file is
+/// still the same. A file that is there already in the size that the host announces is left as it is. Two
+/// downloads of one file at once are safe: the second waits for the first.
 ///
 /// ```no_run
 /// # async fn show(picture: clipia::Completed) -> Result<(), clipia::Error> {
 /// let paths = picture
 ///     .download("out")
-///     .on_progress(|file| println!("{}: {} of {:?} bytes", file.path.display(), file.bytes, file.total_bytes))
+///     .on_progress(|file| println!("file {}: {} of {:?} bytes", file.file, file.bytes, file.total_bytes))
 ///     .await?;
 /// # Ok(()) }
 /// ```
@@ -76,15 +76,15 @@ impl Download {
         Self { source, dir: dir.to_owned(), renditions: false, on_progress: None }
     }
 
-    /// Saves the optimised renditions, which are smaller, instead of the originals. Where a file has both, the
-    /// rendition is named so: `0198c2…-image-1-rendition.webp`.
+    /// Saves the optimised renditions, which are smaller, instead of the originals. Where a file has both,
+    /// the rendition is named so: `0198c2…-image-1-rendition.webp`.
     pub fn renditions(mut self) -> Self {
         self.renditions = true;
         self
     }
 
-    /// Called when the host has answered for a file, with every piece of it, and when it is whole. The files of
-    /// a result take turns.
+    /// Called when the host has answered for a file, with every piece of it, and when it is whole. The files
+    /// of a result take turns.
     pub fn on_progress(mut self, callback: impl FnMut(&DownloadProgress) + Send + 'static) -> Self {
         self.on_progress = Some(Box::new(callback));
         self
@@ -145,8 +145,8 @@ pub struct DownloadProgress {
     pub file: usize,
     /// Where it is once it is whole.
     pub path: PathBuf,
-    /// How much of it is here, what earlier downloads left included. Falls to 0 where the host can't go on from
-    /// there.
+    /// How much of it is here, what earlier downloads left included. Falls to 0 where the host can't go on
+    /// from there.
     pub bytes: u64,
     /// Its size, if the host tells.
     pub total_bytes: Option<u64>,

@@ -14,10 +14,10 @@ use tokio::time::Instant;
 const LOCK_POLL: Duration = Duration::from_millis(100);
 
 /// How long another download may hold a file and come no further. It may be stopped, or waited for by the one
-/// who waits for us; a host's silence is shorter.
+/// who waits for us; a host is not let be silent for so long, unless the client's timeout is longer.
 const LOCK_SILENCE_MAX: Duration = Duration::from_secs(60);
 
-/// A partial file. No other download writes it while this exists. Dropped, it stays if it can be gone on with.
+/// A partial file, written by no other download while this exists. Dropped, it stays if it is of use.
 pub(super) struct Partial {
     path: PathBuf,
     sidecar: PathBuf,
@@ -66,7 +66,7 @@ impl Partial {
         Ok(Self { path, sidecar, file, version, bytes, whole: false })
     }
 
-    /// Which file this is the beginning of, and how much of it is here; `None` where it can't be gone on with.
+    /// Which file this is the beginning of, and how much of it is here; `None` where it is of no use.
     pub(super) fn kept(&self) -> Option<(&Version, u64)> {
         let version = self.version.as_ref()?;
         let sound = self.bytes > 0 && version.size.is_none_or(|size| self.bytes <= size);
@@ -164,6 +164,24 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waited_never_gets_a_file_that_was_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("part");
+        let finish_some = &|thread| {
+            let mut finished = 0;
+            while finished < 200 {
+                if let Attempt::Locked(mut file) = lock(&path).unwrap() {
+                    assert_eq!(file.metadata().unwrap().len(), 0, "it is new");
+                    io::Write::write_all(&mut file, b"whole").unwrap();
+                    fs::rename(&path, dir.path().join(format!("{thread}"))).unwrap();
+                    finished += 1;
+                }
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|thread| drop(scope.spawn(move || finish_some(thread)))));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn one_that_comes_no_further_is_not_waited_for_for_ever() {
