@@ -16,6 +16,24 @@ async fn file(completed: &Completed, directory: &Path) -> Vec<u8> {
     std::fs::read(&paths[0]).unwrap()
 }
 
+/// The one file that a generation made, by a download that is killed at its first bytes and another.
+async fn killed_and_gone_on_with(completed: &Completed) -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let (sender, mut first) = tokio::sync::mpsc::unbounded_channel();
+    let tell = sender.clone();
+    let download = completed.download(&directory).on_progress(move |file| tell.send(file.bytes).unwrap());
+    tokio::select! {
+        biased;
+        () = async { while first.recv().await.unwrap() == 0 {} } => {}
+        ended = download.into_future() => panic!("{ended:?}"),
+    }
+    while first.try_recv().is_ok() {}
+    let download = completed.download(&directory).on_progress(move |file| sender.send(file.bytes).unwrap());
+    let paths = download.await.unwrap();
+    assert!(first.recv().await.unwrap() > 0, "the server's validator lets it go on");
+    std::fs::read(&paths[0]).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_and_a_clip_that_starts_from_it() {
     let server = Server::start(Options::default());
@@ -49,6 +67,7 @@ async fn an_image_and_a_clip_that_starts_from_it() {
     let mp4 = file(&clip, directory.path()).await;
     assert_eq!(Movie::read(&mp4), Movie { seconds: 1.0, width: 854, height: 480 });
     is_served(&video.url, "video/mp4", &mp4).await;
+    assert_eq!(killed_and_gone_on_with(&clip).await, mp4);
 
     // A picture of this server that is not there: the generation fails, and says why.
     let outcome = clipia.subscribe("seedance-2-fast-i2v", sway(&format!("{original}.not"))).await.unwrap();

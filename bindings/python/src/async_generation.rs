@@ -72,7 +72,5 @@ pub(crate) fn download<'py>(
     generation: &clipia::Generation,
     dir: PathBuf,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let generation = generation.clone();
-    let download = async move { generation.download(dir).await };
-    coroutine::call(py, download, |_, paths| Ok(paths))
+    coroutine::call(py, generation.download(dir).into_future(), |_, paths| Ok(paths))
 }

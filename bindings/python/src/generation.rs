@@ -71,5 +71,5 @@ pub(crate) fn download(
     generation: &clipia::Generation,
     dir: PathBuf,
 ) -> PyResult<Vec<PathBuf>> {
-    blocking::call(py, generation.download(dir))
+    blocking::call(py, generation.download(dir).into_future())
 }

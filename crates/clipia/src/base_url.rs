@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<Url, Error> {
 }
 
 /// The URL as an error may show it: users, passwords and queries hold secrets.
-fn without_secrets(url: &Url) -> String {
+pub(crate) fn without_secrets(url: &Url) -> String {
     let mut shown = url.clone();
     // Fails only on URLs without a host, which have none.
     let _ = shown.set_username("");

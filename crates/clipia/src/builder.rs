@@ -3,12 +3,14 @@
 use crate::base_url;
 use crate::catalogue::Catalogue;
 use crate::client::{Clipia, Inner};
+use crate::download::check_redirect;
 use crate::error::Error;
 use crate::key::Key;
 use crate::spending::{Spending, now};
 use crate::wait::Scheduler;
 use crate::webhooks::Attachments;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -95,7 +97,7 @@ impl Builder {
     }
 
     /// How often one call or one file of a download is repeated after a failure that may pass; 5 unless set. A
-    /// wait is not bounded by it.
+    /// wait is not bounded by it, and a transfer that came further than the one before is none of these.
     pub fn max_retries(mut self, count: u32) -> Self {
         self.max_retries = count;
         self
@@ -174,11 +176,7 @@ impl Http {
     fn api(&self, key: &Key) -> Result<reqwest::Client, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, key.header()?);
-        let client = self
-            .common()
-            .default_headers(headers)
-            .timeout(self.timeout)
-            .redirect(reqwest::redirect::Policy::none());
+        let client = self.common().default_headers(headers).timeout(self.timeout).redirect(Policy::none());
         // Plain http to this machine needs no root certificates, which a container may not have.
         let client = if self.plain { client.tls_backend_preconfigured(without_roots()?) } else { client };
         client.build().map_err(setup)
@@ -187,7 +185,13 @@ impl Http {
     /// For media: knows no key, and has no bound on the whole of a download, only on each silence in it.
     pub(crate) fn media(&self) -> Result<reqwest::Client, Error> {
         // No `Referer` on redirects: the URL of a file may hold a signature.
-        let client = || self.common().read_timeout(self.timeout).referer(false);
+        let follow = || {
+            Policy::custom(|redirect| match check_redirect(redirect.previous(), redirect.url()) {
+                Ok(()) => redirect.follow(),
+                Err(reason) => redirect.error(reason),
+            })
+        };
+        let client = || self.common().read_timeout(self.timeout).referer(false).redirect(follow());
         match client().build() {
             Err(_) if self.plain => {
                 client().tls_backend_preconfigured(without_roots()?).build().map_err(setup)

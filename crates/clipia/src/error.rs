@@ -198,6 +198,8 @@ pub enum Error {
         reason: String,
         /// Whether fetching it again may help.
         transient: bool,
+        /// How long its host asked to wait before the next try.
+        retry_after: Option<Duration>,
     },
     /// A file of a result could not be written.
     #[error("cannot write `{}`: {source}", path.display())]
@@ -220,7 +222,10 @@ impl Error {
 
     /// How long the server asked to wait before the next try.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.api()?.retry_after()
+        match self {
+            Self::Download { retry_after, .. } => *retry_after,
+            other => other.api()?.retry_after(),
+        }
     }
 
     /// The generation that this is about. A refused submit has none.

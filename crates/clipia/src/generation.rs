@@ -1,6 +1,7 @@
 //! The handle on one generation.
 
 use crate::client::Clipia;
+use crate::download::Download;
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::wait::{Ending, Event, Goal, Hint, Update, Watch};
@@ -8,7 +9,7 @@ use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
 use futures_util::Stream;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -74,17 +75,23 @@ impl Generation {
         }
     }
 
-    /// Saves every file of its result in `dir`, as [`Completed::download`](crate::Completed::download). Waits for
-    /// nothing.
+    /// Asks for its result and saves every file of it in `dir`, as
+    /// [`Completed::download`](crate::Completed::download). Waits for nothing.
     ///
     /// # Errors
     /// [`Error::StillRunning`] where it has not ended, [`Error::Failed`] and [`Error::Canceled`] where it made
     /// nothing, and those of the download.
-    pub async fn download(&self, dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
-        let outcome = Outcome::of(&self.clipia, self.result().await?).map_err(|running| {
-            Error::StillRunning { request_id: self.id, status: running.status, progress: running.progress }
-        })?;
-        outcome.completed()?.download(dir).await
+    pub fn download(&self, dir: impl AsRef<Path>) -> Download {
+        Download::of_generation(self.clone(), dir.as_ref())
+    }
+
+    /// How it ended, if it has.
+    pub(crate) async fn outcome(&self) -> Result<Outcome, Error> {
+        Outcome::of(&self.clipia, self.result().await?).map_err(|running| Error::StillRunning {
+            request_id: self.id,
+            status: running.status,
+            progress: running.progress,
+        })
     }
 }
 

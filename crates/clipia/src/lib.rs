@@ -70,6 +70,7 @@ pub mod webhook {
 
 pub use builder::Builder;
 pub use client::Clipia;
+pub use download::{Download, DownloadProgress};
 pub use error::{ApiError, Error};
 pub use generation::{Generation, Updates, Wait};
 pub use input::InputFault;

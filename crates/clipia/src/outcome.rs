@@ -1,12 +1,12 @@
 //! How a generation ended, with a type for each end, so that nobody reads an empty output as success.
 
-use crate::client::Clipia;
-use crate::download;
+use crate::client::{Clipia, Inner};
+use crate::download::Download;
 use crate::error::Error;
 use clipia_api::types::{Output, RequestId, ResultResponse};
 use clipia_api::{Credits, Status};
 use jiff::Timestamp;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::LazyLock;
 
 /// The end of a generation.
@@ -103,16 +103,21 @@ impl Completed {
         &self.response
     }
 
-    /// Saves every file of the output in `dir`, which is made if need be, and returns their paths in the
-    /// output's order.
+    /// Saves every file of the output in `dir`, which is made if need be: `.await` begins, and returns their
+    /// paths in the output's order.
     ///
     /// Files are fetched in full quality where there is one, a few at a time, and are there whole or not at all.
     /// Their names are made of the id, the kind, a number and the type: `0198c2…-image-1.png`.
     ///
     /// # Errors
-    /// [`Error::Download`] and [`Error::Io`]. Files already saved stay.
-    pub async fn download(&self, dir: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
-        download::save(&self.clipia.0, self.id(), self.output(), dir.as_ref()).await
+    /// [`Error::Download`] and [`Error::Io`]. Files already saved stay, and the same download goes on from what
+    /// is there of the others.
+    pub fn download(&self, dir: impl AsRef<Path>) -> Download {
+        Download::of_completed(self.clone(), dir.as_ref())
+    }
+
+    pub(crate) fn client(&self) -> &Inner {
+        &self.clipia.0
     }
 }
 

@@ -1,9 +1,16 @@
-//! Downloads: whole files under safe names, and no key for media hosts.
+//! Downloads: whole files under safe names, fetched once however often they break, and no key for media
+//! hosts.
 
-use crate::peer::{ID, Peer, Reply, body_reply, cut, state};
-use clipia::{Error, Generation, RequestId, json};
+use crate::peer::{ID, Peer, Reply, Seen, body_reply, cut, stalled, state};
+use clipia::{DownloadProgress, Error, Generation, RequestId, json};
+use proptest::prelude::*;
 use serde_json::Value;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 fn id() -> RequestId {
     ID.parse().unwrap()
@@ -18,6 +25,84 @@ async fn made(output: Value) -> (Peer, Generation) {
     let api = Peer::script(vec![state("COMPLETED", json!({ "output": output }))]).await;
     let generation = api.client().generation(id());
     (api, generation)
+}
+
+/// A generation of one image at this URL.
+async fn made_one(url: &str) -> (Peer, Generation) {
+    made(json!({ "images": [{ "url": url }] })).await
+}
+
+/// The long file in one of its versions, which agree nowhere; it begins with the version.
+fn clip(version: u32) -> Vec<u8> {
+    (0..LONG as u32 / 4).flat_map(|n| (version ^ n.wrapping_mul(0x9e37_79b9)).to_le_bytes()).collect()
+}
+
+const LONG: usize = 100_000;
+
+/// What a host sends that knows ranges: the file, or the rest of it where it is still the same.
+fn ranged(file: &[u8], tag: &str, seen: &Seen) -> Reply {
+    let png = ("content-type", "image/png");
+    let from = seen.headers.get("range").map(|range| range[6..range.len() - 1].parse::<usize>().unwrap());
+    match from.filter(|from| seen.headers["if-range"] == tag && *from < file.len()) {
+        None => body_reply(200, &[png, ("etag", tag)], file),
+        Some(from) => {
+            let range = format!("bytes {from}-{}/{}", file.len() - 1, file.len());
+            // Without its type, as RFC 9110 has it.
+            body_reply(206, &[("etag", tag), ("content-range", &range)], &file[from..])
+        }
+    }
+}
+
+/// The length of a reply's body.
+fn body(reply: &Reply) -> usize {
+    let (Reply::Bytes(all, _) | Reply::Stall(all)) = reply else { return 0 };
+    all.len() - all.windows(4).position(|four| four == b"\r\n\r\n").unwrap() - 4
+}
+
+/// Where in the file a reply's body begins.
+fn first_byte(reply: &Reply) -> usize {
+    let (Reply::Bytes(all, _) | Reply::Stall(all)) = reply else { return 0 };
+    let head = String::from_utf8_lossy(&all[..all.len() - body(reply)]).into_owned();
+    let range = head.split_once("content-range: bytes ").and_then(|(_, range)| range.split_once('-'));
+    range.map_or(0, |(first, _)| first.parse().unwrap_or(0))
+}
+
+/// A host of the long file that breaks its n-th reply as `fault` says, and how many bytes of it went out.
+async fn host(fault: impl Fn(usize, Reply) -> Reply + Send + Sync + 'static) -> (Peer, Arc<AtomicUsize>) {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    let peer = Peer::new(move |n, seen| {
+        let reply = fault(n, ranged(&clip(1), "\"v1\"", seen));
+        count.fetch_add(body(&reply), Ordering::SeqCst);
+        reply
+    })
+    .await;
+    (peer, sent)
+}
+
+/// Downloads until that many bytes of a file are here, and is dropped then; or what came of it before.
+async fn interrupted(
+    generation: &Generation,
+    dir: &Path,
+    bytes: impl Fn() -> usize + Send + 'static,
+) -> Option<Result<Vec<PathBuf>, Error>> {
+    let here = Arc::new(Notify::new());
+    let notify = Arc::clone(&here);
+    let download = generation.download(dir).on_progress(move |file| {
+        if file.bytes == bytes() as u64 {
+            notify.notify_one();
+        }
+    });
+    tokio::select! {
+        biased;
+        () = here.notified() => None,
+        ended = download.into_future() => Some(ended),
+    }
+}
+
+/// The names that are no partial file.
+fn finished(dir: &Path) -> Vec<String> {
+    names(dir).into_iter().filter(|name| !name.starts_with('.')).collect()
 }
 
 fn names(dir: &Path) -> Vec<String> {
@@ -40,7 +125,10 @@ async fn every_file_is_saved_in_full_quality_under_a_safe_name() {
     .await;
     let at = |path: &str| format!("{}{path}", media.url);
     let (api, generation) = made(json!({
-        "images": [{ "url": at("/small"), "original_url": at("/1") }, { "url": at("/2.exe?type=/../../x.sh#y") }],
+        "images": [
+            { "url": at("/small"), "original_url": at("/1") },
+            { "url": at("/2.exe?type=/../../x.sh#y") },
+        ],
         "video": { "url": at("/..%2f..%2fclip.webm") },
         "audio": { "url": at("/say"), "format": "wav" },
         "audios": [{ "url": at("/say"), "format": "wav" }, { "url": at("/song"), "format": "sh" }],
@@ -70,9 +158,180 @@ async fn every_file_is_saved_in_full_quality_under_a_safe_name() {
 }
 
 #[tokio::test]
-async fn a_partial_file_is_fetched_again() {
+async fn renditions_are_saved_on_request_beside_the_originals() {
+    let media = Peer::new(|_, seen| png(seen.path.as_bytes())).await;
+    let at = |path: &str| format!("{}{path}", media.url);
+    let (_api, generation) = made(json!({
+        "images": [{ "url": at("/small"), "original_url": at("/full") }, { "url": at("/only") }],
+        "video": { "url": at("/same"), "original_url": at("/same") },
+    }))
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    generation.download(dir.path()).await.unwrap();
+    let paths = generation.download(dir.path()).renditions().await.unwrap();
+    let content = |name: &str| std::fs::read_to_string(dir.path().join(format!("{ID}-{name}.png"))).unwrap();
+    for (path, (name, want)) in
+        paths.iter().zip([("image-1-rendition", "/small"), ("image-2", "/only"), ("video-1", "/same")])
+    {
+        assert_eq!(*path, dir.path().join(format!("{ID}-{name}.png")));
+        assert_eq!(content(name), want);
+    }
+    assert_eq!((paths.len(), content("image-1").as_str()), (3, "/full"));
+}
+
+#[tokio::test]
+async fn a_transfer_that_breaks_goes_on_from_there_and_moving_uses_up_no_retries() {
+    let (media, sent) = host(|n, reply| match n {
+        0..5 => cut(reply, 18_000),
+        _ => reply,
+    })
+    .await;
+    let (api, _) = made_one(&(media.url.clone() + "/1")).await;
+    let generation = api.builder().max_retries(0).build().unwrap().generation(id());
+    let dir = tempfile::tempdir().unwrap();
+    let paths = generation.download(dir.path()).await.unwrap();
+    assert_eq!(std::fs::read(&paths[0]).unwrap(), clip(1));
+    assert_eq!(names(dir.path()), [format!("{ID}-image-1.png")]);
+    assert_eq!(sent.load(Ordering::SeqCst), LONG);
+    for (n, seen) in media.seen().iter().enumerate() {
+        let range = (n > 0).then(|| format!("bytes={}-", n * 18_000));
+        assert_eq!(seen.headers.get("range"), range.as_ref());
+        assert_eq!(seen.headers.get("if-range").map(String::as_str), range.map(|_| "\"v1\""));
+        assert_eq!(seen.headers["accept-encoding"], "identity");
+    }
+}
+
+#[tokio::test]
+async fn a_silent_host_is_asked_again_for_the_rest() {
+    let (media, sent) = host(|n, reply| if n == 0 { stalled(reply, 1000) } else { reply }).await;
+    let (api, _) = made_one(&(media.url.clone() + "/1")).await;
+    let clipia = api.builder().timeout(Duration::from_millis(200)).build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let paths = clipia.generation(id()).download(dir.path()).await.unwrap();
+    assert_eq!(std::fs::read(&paths[0]).unwrap(), clip(1));
+    assert_eq!((sent.load(Ordering::SeqCst), media.seen().len()), (LONG, 2));
+}
+
+#[tokio::test]
+async fn a_killed_download_is_gone_on_with_by_the_next() {
+    let (media, sent) = host(|n, reply| if n == 0 { stalled(reply, 40_000) } else { reply }).await;
+    // The signature is another each time.
+    let (_api, generation) = made_one(&(media.url.clone() + "/1?signature=one")).await;
+    let dir = tempfile::tempdir().unwrap();
+    assert!(interrupted(&generation, dir.path(), || 40_000).await.is_none());
+    assert!(finished(dir.path()).is_empty() && !names(dir.path()).is_empty());
+
+    let (_api, generation) = made_one(&(media.url.clone() + "/1?signature=two")).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let download =
+        generation.download(dir.path()).on_progress(move |file| tell.lock().unwrap().push(file.clone()));
+    let paths = download.await.unwrap();
+    assert_eq!(std::fs::read(&paths[0]).unwrap(), clip(1));
+    assert_eq!(names(dir.path()), [format!("{ID}-image-1.png")]);
+    assert_eq!((sent.load(Ordering::SeqCst), media.seen().len()), (LONG, 2));
+
+    let told = told.lock().unwrap();
+    let first = told.first().unwrap();
+    assert_eq!((first.bytes, first.total_bytes, first.files_done), (40_000, Some(LONG as u64), 0));
+    let last = told.last().unwrap();
+    assert_eq!((last.bytes, last.total_bytes, last.files_done), (LONG as u64, Some(LONG as u64), 1));
+    assert!(told.iter().all(|file| file.path == paths[0]) && told.is_sorted_by_key(|file| file.bytes));
+}
+
+#[tokio::test]
+async fn what_was_whole_but_had_no_name_yet_is_not_fetched_again() {
+    let (media, _) = host(|_, reply| stalled(reply, 40_000)).await;
+    let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
+    let dir = tempfile::tempdir().unwrap();
+    assert!(interrupted(&generation, dir.path(), || 40_000).await.is_none());
+    std::fs::write(dir.path().join(format!(".{ID}-image-1.part")), clip(1)).unwrap();
+    let paths = generation.download(dir.path()).await.unwrap();
+    assert_eq!(std::fs::read(&paths[0]).unwrap(), clip(1));
+    assert_eq!((names(dir.path()).len(), media.seen().len()), (1, 1));
+}
+
+/// One row: what a host says of the first half of a file, and how it answers one who wants to go on.
+async fn never_mixed(
+    what: &str,
+    first: &[(&str, &str)],
+    then: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+) {
+    let mut headers = vec![("content-type", "image/png")];
+    headers.extend_from_slice(first);
+    let whole = body_reply(200, &headers, &clip(1));
+    let media = Peer::new(move |n, seen| match n {
+        0 => stalled(whole.clone(), 40_000),
+        _ if seen.headers.contains_key("range") => then(seen),
+        _ => png(&clip(2)),
+    })
+    .await;
+    let (api, _) = made_one(&(media.url.clone() + "/1")).await;
+    let generation = api.builder().max_retries(0).build().unwrap().generation(id());
+    let dir = tempfile::tempdir().unwrap();
+    assert!(interrupted(&generation, dir.path(), || 40_000).await.is_none(), "{what}");
+    let paths = generation.download(dir.path()).await.unwrap();
+    assert!(std::fs::read(&paths[0]).unwrap() == clip(2), "{what}");
+    assert_eq!(names(dir.path()).len(), 1, "{what}");
+}
+
+#[tokio::test]
+async fn no_file_is_mixed_of_two() {
+    const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let v1 = [("etag", "\"v1\"")];
+    let part = |tag: &'static str, range: &'static str| {
+        move |_: &Seen| body_reply(206, &[("etag", tag), ("content-range", range)], &clip(2)[40_000..])
+    };
+    never_mixed("ignores ranges", &v1, |_| png(&clip(2))).await;
+    never_mixed("refuses the condition", &v1, |_| body_reply(412, &[], b"")).await;
+    never_mixed("refuses the range", &v1, |_| body_reply(416, &[("content-range", "bytes */9")], b"")).await;
+    never_mixed("ignores the condition", &v1, part("\"v2\"", "bytes 40000-99999/100000")).await;
+    never_mixed("says not which", &v1, |_| {
+        body_reply(206, &[("content-range", "bytes 40000-99999/100000")], &clip(2)[40_000..])
+    })
+    .await;
+    never_mixed("begins elsewhere", &v1, part("\"v1\"", "bytes 39999-99998/100000")).await;
+    never_mixed("is of another size", &v1, part("\"v1\"", "bytes 40000-99999/200000")).await;
+    never_mixed("says not where", &v1, |_| body_reply(206, &[("etag", "\"v1\"")], &clip(2)[40_000..])).await;
+    let never = |_: &Seen| -> Reply { panic!("nothing proves that it is still the same") };
+    never_mixed("names no version", &[], never).await;
+    never_mixed("has a weak tag", &[("etag", "W/\"v1\"")], never).await;
+    never_mixed("is as young as its date", &[("last-modified", NOW), ("date", NOW)], never).await;
+}
+
+#[tokio::test]
+async fn a_date_will_do_where_there_is_no_tag() {
+    const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let dates = [("last-modified", MODIFIED), ("date", "Sun, 06 Nov 1994 08:50:00 GMT")];
+    let media = Peer::new(move |_, seen| match seen.headers.get("range") {
+        None => stalled(body_reply(200, &dates, &clip(1)), 40_000),
+        Some(range) => {
+            assert_eq!((range.as_str(), seen.headers["if-range"].as_str()), ("bytes=40000-", MODIFIED));
+            let range = ("content-range", "bytes 40000-99999/100000");
+            body_reply(206, &[dates[0], dates[1], range], &clip(1)[40_000..])
+        }
+    })
+    .await;
+    let (_api, generation) = made_one(&(media.url.clone() + "/1.png")).await;
+    let dir = tempfile::tempdir().unwrap();
+    assert!(interrupted(&generation, dir.path(), || 40_000).await.is_none());
+    let paths = generation.download(dir.path()).await.unwrap();
+    assert_eq!(std::fs::read(&paths[0]).unwrap(), clip(1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_gone_on_with_is_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let media = Peer::script(vec![stalled(png(b"whole"), 3)]).await;
+    let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
+    assert!(interrupted(&generation, dir.path(), || 3).await.is_none());
+    assert!(names(dir.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_broken_file_is_fetched_again_where_the_host_proves_nothing() {
     let media = Peer::script(vec![cut(png(b"whole"), 3), body_reply(503, &[], b""), png(b"whole")]).await;
-    let (_api, generation) = made(json!({ "images": [{ "url": media.url.clone() + "/1" }] })).await;
+    let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
     let dir = tempfile::tempdir().unwrap();
     let paths = generation.download(dir.path()).await.unwrap();
     assert_eq!(std::fs::read(&paths[0]).unwrap(), b"whole");
@@ -81,16 +340,283 @@ async fn a_partial_file_is_fetched_again() {
 
 #[tokio::test]
 async fn a_file_that_never_comes_whole_is_no_file() {
-    for broken in [cut(png(b"whole"), 3), Reply::Reset, body_reply(404, &[], b"gone")] {
-        let media = Peer::script(vec![broken]).await;
-        let url = media.url.clone() + "/1.png?signature=secret";
-        let (_api, generation) = made(json!({ "images": [{ "url": url }] })).await;
+    let tag = [("content-type", "image/png"), ("etag", "\"v1\"")];
+    let gzip = [("content-encoding", "gzip")];
+    let endless = Reply::Stall(
+        b"HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 3-4/5\r\netag: \"v1\"\r\n\
+          transfer-encoding: chunked\r\n\r\n4\r\nolex\r\n"
+            .to_vec(),
+    );
+    for (replies, want, tries) in [
+        (vec![cut(png(b"whole"), 3)], "", 3),
+        (vec![Reply::Reset], "", 3),
+        (vec![body_reply(404, &[], b"gone")], "the media host answered 404 Not Found", 1),
+        (vec![body_reply(206, &[], b"ole")], "the media host answered 206 Partial Content", 1),
+        (vec![body_reply(200, &gzip, b"whole")], "answered in the coding `gzip`, which was not asked for", 1),
+        (vec![cut(body_reply(200, &tag, b"whole"), 3), endless, Reply::Reset], "", 4),
+    ] {
+        let media = Peer::script(replies).await;
+        let (_api, generation) = made_one(&(media.url.clone() + "/1.png?signature=secret#secret")).await;
         let dir = tempfile::tempdir().unwrap();
+        let begun = Instant::now();
         let error = generation.download(dir.path()).await.unwrap_err();
+        assert!(begun.elapsed() < Duration::from_secs(20), "it waited for more: {error}");
         assert!(matches!(error, Error::Download { .. }), "{error:?}");
         assert_eq!(error.request_id(), Some(id()));
+        let said = error.to_string();
+        assert!(
+            said.starts_with(&format!("cannot download {}/1.png: ", media.url)) && said.ends_with(want),
+            "{said}"
+        );
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
-        assert!(names(dir.path()).is_empty());
+        assert!(names(dir.path()).is_empty(), "{:?} after {said}", names(dir.path()));
+        assert_eq!(media.seen().len(), tries, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_there_is_not_fetched_again_unless_its_size_differs() {
+    let (media, _) = host(|n, reply| match n {
+        // The head is enough.
+        1 => stalled(reply, 0),
+        _ => reply,
+    })
+    .await;
+    let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
+    let dir = tempfile::tempdir().unwrap();
+    let paths = generation.download(dir.path()).await.unwrap();
+    let touched = || std::fs::metadata(&paths[0]).unwrap().modified().unwrap();
+    let before = touched();
+    let told = Arc::new(Mutex::new(None));
+    let tell = Arc::clone(&told);
+    let download =
+        generation.download(dir.path()).on_progress(move |file| *tell.lock().unwrap() = Some(file.clone()));
+    assert_eq!(download.await.unwrap(), paths);
+    assert_eq!(touched(), before);
+    let told = told.lock().unwrap().take().unwrap();
+    assert_eq!((told.bytes, told.total_bytes, told.files_done), (LONG as u64, Some(LONG as u64), 1));
+
+    std::fs::write(&paths[0], "cut short").unwrap();
+    assert_eq!(generation.download(dir.path()).await.unwrap(), paths);
+    assert_eq!(std::fs::read(&paths[0]).unwrap(), clip(1));
+    assert_eq!((names(dir.path()).len(), media.seen().len()), (1, 3));
+}
+
+#[tokio::test]
+async fn the_second_download_of_a_file_waits_for_the_first() {
+    let (media, sent) = host(|n, reply| if n == 0 { stalled(reply, 40_000) } else { reply }).await;
+    let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
+    let dir = tempfile::tempdir().unwrap();
+    let here = Arc::new(Notify::new());
+    let notify = Arc::clone(&here);
+    let first = generation.download(dir.path()).on_progress(move |file| {
+        if file.bytes == 40_000 {
+            notify.notify_one();
+        }
+    });
+    let first = tokio::spawn(first.into_future());
+    here.notified().await;
+    let second = tokio::spawn(generation.download(dir.path()).into_future());
+    let third = tokio::spawn(generation.download(dir.path()).into_future());
+    // They have asked the API, and media would be next.
+    while _api.seen().len() < 3 {
+        tokio::task::yield_now().await;
+    }
+    first.abort();
+    for paths in [second, third] {
+        assert_eq!(std::fs::read(&paths.await.unwrap().unwrap()[0]).unwrap(), clip(1));
+    }
+    assert_eq!(names(dir.path()), [format!("{ID}-image-1.png")]);
+    // One took over where the first was stopped, the other looked whether it was all there.
+    assert_eq!((sent.load(Ordering::SeqCst), media.seen().len()), (2 * LONG, 3));
+}
+
+#[tokio::test]
+async fn many_downloads_of_the_same_files_at_once_do_no_harm() {
+    let media = Peer::new(|_, seen| ranged(&clip(seen.path[1..].parse().unwrap()), "\"v\"", seen)).await;
+    let images: Vec<_> = (1..8).map(|n| json!({ "url": format!("{}/{n}", media.url) })).collect();
+    let (_api, generation) = made(json!({ "images": images })).await;
+    let dir = tempfile::tempdir().unwrap();
+    let download = || generation.download(dir.path()).into_future();
+    let (one, two, three) = tokio::join!(download(), download(), download());
+    for paths in [one, two, three] {
+        for (path, n) in paths.unwrap().iter().zip(1..) {
+            assert!(std::fs::read(path).unwrap() == clip(n));
+        }
+    }
+    assert_eq!(names(dir.path()).len(), 7);
+}
+
+#[tokio::test]
+async fn a_host_is_given_the_time_it_asks_for() {
+    let busy = |seconds| body_reply(503, &[("retry-after", seconds)], b"");
+    let media = Peer::script(vec![busy("1"), png(b"whole"), busy("61")]).await;
+    let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
+    let dir = tempfile::tempdir().unwrap();
+    let begun = Instant::now();
+    generation.download(dir.path()).await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    let error = generation.download(dir.path()).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(61)));
+    assert!(error.is_retryable());
+    assert_eq!(media.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn redirects_are_followed_without_a_trace_of_where_from_and_not_for_ever() {
+    let last = Peer::script(vec![png(b"whole")]).await;
+    let to = last.url.clone() + "/2?signature=secret";
+    let first = Peer::new(move |_, seen| match seen.path.as_str() {
+        "/1?signature=secret" => body_reply(302, &[("location", &to)], b""),
+        round => body_reply(302, &[("location", round)], b""),
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let (_api, generation) = made_one(&(first.url.clone() + "/1?signature=secret")).await;
+    generation.download(dir.path()).await.unwrap();
+    for seen in first.seen().iter().chain(&last.seen()) {
+        assert!(
+            !["referer", "authorization", "x-api-key"].iter().any(|name| seen.headers.contains_key(*name))
+        );
+    }
+    let before = first.seen().len();
+    let (_api, generation) = made_one(&(first.url.clone() + "/round?signature=secret")).await;
+    let error = generation.download(dir.path()).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot download {}/round: it redirects too often", first.url));
+    assert!(!error.is_retryable() && !format!("{error:?}").contains("secret"));
+    assert_eq!(first.seen().len() - before, 6);
+}
+
+#[tokio::test]
+async fn media_of_the_api_itself_get_no_key_either() {
+    let output = json!({ "output": { "images": [{ "url": "/media/1.png" }] } });
+    let api = Peer::new(move |_, seen| match seen.path.as_str() {
+        "/media/1.png" => png(b"whole"),
+        _ => state("COMPLETED", output.clone()),
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let paths = api.client().generation(id()).download(dir.path()).await.unwrap();
+    assert_eq!(std::fs::read(&paths[0]).unwrap(), b"whole");
+    let media = &api.seen()[1];
+    assert_eq!(media.path, "/media/1.png");
+    assert!(!media.headers.contains_key("authorization") && !media.headers.contains_key("x-api-key"));
+}
+
+#[tokio::test]
+async fn progress_tells_of_every_file() {
+    let media = Peer::new(|_, seen| png(&vec![0; seen.path[1..].parse().unwrap()])).await;
+    let sizes = [3, 0, 100_000, 2, 1, 5];
+    let images: Vec<_> = sizes.iter().map(|size| json!({ "url": format!("{}/{size}", media.url) })).collect();
+    let (_api, generation) = made(json!({ "images": images })).await;
+    let dir = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Vec::<DownloadProgress>::new()));
+    let tell = Arc::clone(&told);
+    let paths = generation
+        .download(dir.path())
+        .on_progress(move |file| tell.lock().unwrap().push(file.clone()))
+        .await
+        .unwrap();
+    let told = told.lock().unwrap();
+    let last: BTreeMap<_, _> = told.iter().map(|file| (file.file, (&file.path, file.bytes))).collect();
+    for (index, (path, size)) in paths.iter().zip(sizes).enumerate() {
+        assert_eq!(last[&index], (path, size));
+        assert!(told.iter().filter(|file| file.file == index).all(|file| file.total_bytes == Some(size)));
+    }
+    assert!(told.is_sorted_by_key(|file| file.files_done) && told.iter().all(|file| file.files == 6));
+    assert_eq!(told.last().unwrap().files_done, 6);
+}
+
+/// What a host does with one request.
+#[derive(Clone, Debug)]
+enum Whim {
+    Honest,
+    /// Sends no more than so many bytes.
+    Stalls(usize),
+    /// From now on the file is another.
+    Changes,
+    IgnoresRange,
+    /// Answers with the rest of another file.
+    IgnoresCondition,
+    /// Says a false place for what it sends.
+    Lies,
+    Refuses(u16),
+}
+
+fn whim() -> impl Strategy<Value = Whim> {
+    prop_oneof![
+        1 => Just(Whim::Honest),
+        4 => (0..LONG).prop_map(Whim::Stalls),
+        2 => Just(Whim::Changes),
+        1 => Just(Whim::IgnoresRange),
+        1 => Just(Whim::IgnoresCondition),
+        1 => Just(Whim::Lies),
+        1 => prop::sample::select(vec![404, 412, 416, 503]).prop_map(Whim::Refuses),
+    ]
+}
+
+/// Answers as the whims say, one a request. The version counts the changes.
+fn whimsical(whims: &[Whim], n: usize, seen: &Seen) -> Reply {
+    let upto = &whims[..whims.len().min(n + 1)];
+    let version = upto.iter().filter(|whim| matches!(whim, Whim::Changes)).count() as u32;
+    let of = |version: u32, seen: &Seen| ranged(&clip(version), &format!("\"v{version}\""), seen);
+    let honest = of(version, seen);
+    let ranges = matches!(&honest, Reply::Bytes(bytes, _) if bytes.starts_with(b"HTTP/1.1 206"));
+    match whims.get(n) {
+        None | Some(Whim::Honest | Whim::Changes) => honest,
+        Some(Whim::Stalls(bytes)) => stalled(honest.clone(), *bytes.min(&(body(&honest) - 1))),
+        Some(Whim::IgnoresRange) => of(version, &Seen { headers: Default::default(), ..seen.clone() }),
+        Some(Whim::IgnoresCondition) => {
+            let tag = format!("\"v{}\"", version + 100);
+            let mut seen = seen.clone();
+            seen.headers.entry("if-range".to_owned()).and_modify(|condition| condition.clone_from(&tag));
+            ranged(&clip(version + 100), &tag, &seen)
+        }
+        Some(Whim::Lies) if ranges => {
+            let tag = format!("\"v{version}\"");
+            let headers = [("etag", tag.as_str()), ("content-range", "bytes 0-99999/100000")];
+            body_reply(206, &headers, &clip(version))
+        }
+        Some(Whim::Lies) => honest,
+        Some(Whim::Refuses(status)) => body_reply(*status, &[], b""),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever hosts do, and wherever a download is killed: what has the name is one version of the file.
+    #[test]
+    fn a_file_is_whole_and_of_one_piece_whatever_happens(whims in prop::collection::vec(whim(), 0..12)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (stop, requests) = (Arc::new(AtomicUsize::new(0)), whims.len());
+            let stop_at = Arc::clone(&stop);
+            let media = Peer::new(move |n, seen| {
+                let reply = whimsical(&whims, n, seen);
+                let stalls = matches!(reply, Reply::Stall(_));
+                let end = first_byte(&reply) + body(&reply);
+                stop_at.store(if stalls { end } else { usize::MAX }, Ordering::SeqCst);
+                reply
+            })
+            .await;
+            let (api, _) = made_one(&(media.url.clone() + "/1.png")).await;
+            let generation = api.builder().max_retries(0).build().unwrap().generation(id());
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(format!("{ID}-image-1.png"));
+            // Each download but the last one meets a whim.
+            for _ in 0..=requests {
+                let stop = Arc::clone(&stop);
+                match interrupted(&generation, dir.path(), move || stop.load(Ordering::SeqCst)).await {
+                    Some(Ok(paths)) => assert_eq!(paths, [path.as_path()]),
+                    _ if path.exists() => {}
+                    _ => continue,
+                }
+                let there = std::fs::read(&path).unwrap();
+                assert!(there == clip(u32::from_le_bytes(there[..4].try_into().unwrap())));
+            }
+            assert_eq!(names(dir.path()), [format!("{ID}-image-1.png")]);
+        });
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Seen {
 pub(crate) enum Reply {
     /// Sends these bytes; `true` keeps the connection.
     Bytes(Vec<u8>, bool),
+    /// Sends these bytes, and then nothing, for ever.
+    Stall(Vec<u8>),
     /// Resets the connection without a word.
     Reset,
     /// Says nothing, for ever.
@@ -58,6 +60,12 @@ pub(crate) fn cut(reply: Reply, bytes: usize) -> Reply {
     let head = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
     all.truncate(head + bytes);
     Reply::Bytes(all, false)
+}
+
+/// The same reply, silent after `bytes` bytes of its body.
+pub(crate) fn stalled(reply: Reply, bytes: usize) -> Reply {
+    let Reply::Bytes(all, _) = cut(reply, bytes) else { panic!("nothing to send") };
+    Reply::Stall(all)
 }
 
 /// An error envelope.
@@ -160,6 +168,10 @@ async fn serve(
                 if !keep {
                     return Ok(());
                 }
+            }
+            Reply::Stall(bytes) => {
+                stream.get_mut().write_all(&bytes).await?;
+                std::future::pending().await
             }
             Reply::Reset => return stream.get_ref().set_zero_linger(),
             Reply::Hang => std::future::pending().await,

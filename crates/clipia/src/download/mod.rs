@@ -1,0 +1,182 @@
+//! Saving the files of a result.
+//!
+//! `files` says which there are and what each is called, `transfer` fetches one, `answer` reads what its host
+//! answers, `partial` is the file until it is whole.
+//!
+//! A file is streamed to a hidden name beside its own, `.{name}.part`, and renamed once it is whole, so that
+//! its name never stands for half a file. What a broken transfer, a dropped future or a killed process leaves
+//! there is gone on with by `Range`, where the host's validator proves that it is the beginning of the same
+//! file; the validator is kept in `.{name}.part.json`. Where it proves nothing the file begins anew. The
+//! partial file is locked by the one who writes it.
+
+mod answer;
+mod files;
+mod partial;
+mod transfer;
+
+use crate::error::Error;
+use crate::generation::Generation;
+use crate::outcome::Completed;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use transfer::Transfer;
+
+pub(crate) use answer::check_redirect;
+
+/// Files of one result fetched at once.
+const FILES_AT_ONCE: usize = 4;
+
+type OnProgress = Box<dyn FnMut(&DownloadProgress) + Send>;
+
+/// The files of a result about to be saved; `.await` begins, and returns their paths in the output's order.
+/// Made by [`Completed::download`] and [`Generation::download`].
+///
+/// Dropping it ends it. The same download into the same directory, in this process or another, on this day or
+/// another, goes on from there: what has come is not fetched again, if the host can tell that the file is
+/// still the same. A file that is there already in the size that the host announces is left as it is. Two
+/// downloads of one file at once are safe: the second waits for the first.
+///
+/// ```no_run
+/// # async fn show(picture: clipia::Completed) -> Result<(), clipia::Error> {
+/// let paths = picture
+///     .download("out")
+///     .on_progress(|file| println!("file {}: {} of {:?} bytes", file.file, file.bytes, file.total_bytes))
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[must_use = "nothing is fetched until it is awaited"]
+pub struct Download {
+    source: Source,
+    dir: PathBuf,
+    renditions: bool,
+    on_progress: Option<OnProgress>,
+}
+
+/// Whose files.
+enum Source {
+    Generation(Generation),
+    Completed(Box<Completed>),
+}
+
+impl Download {
+    pub(crate) fn of_generation(generation: Generation, dir: &Path) -> Self {
+        Self::new(Source::Generation(generation), dir)
+    }
+
+    pub(crate) fn of_completed(completed: Completed, dir: &Path) -> Self {
+        Self::new(Source::Completed(Box::new(completed)), dir)
+    }
+
+    fn new(source: Source, dir: &Path) -> Self {
+        Self { source, dir: dir.to_owned(), renditions: false, on_progress: None }
+    }
+
+    /// Saves the optimised renditions, which are smaller, instead of the originals. Where a file has both,
+    /// the rendition is named so: `0198c2…-image-1-rendition.webp`.
+    pub fn renditions(mut self) -> Self {
+        self.renditions = true;
+        self
+    }
+
+    /// Called when the host has answered for a file, with every piece of it, and when it is whole. The files
+    /// of a result take turns.
+    pub fn on_progress(mut self, callback: impl FnMut(&DownloadProgress) + Send + 'static) -> Self {
+        self.on_progress = Some(Box::new(callback));
+        self
+    }
+
+    async fn save(self) -> Result<Vec<PathBuf>, Error> {
+        let completed = match self.source {
+            Source::Completed(completed) => *completed,
+            Source::Generation(generation) => generation.outcome().await?.completed()?,
+        };
+        let (inner, request_id, dir) = (completed.client(), completed.id(), self.dir.as_path());
+        tokio::fs::create_dir_all(dir).await.map_err(|source| Error::Io {
+            request_id,
+            path: dir.to_owned(),
+            source,
+        })?;
+        let files = files::of(completed.output(), self.renditions);
+        let report = &Report::new(files.len(), self.on_progress);
+        let saving: Vec<_> = files
+            .iter()
+            .enumerate()
+            .map(|(index, file)| async move {
+                Transfer::new(inner, request_id, file, index, dir, report)?.save().await
+            })
+            .collect();
+        stream::iter(saving).buffered(FILES_AT_ONCE).try_collect().await
+    }
+}
+
+impl IntoFuture for Download {
+    type Output = Result<Vec<PathBuf>, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.save())
+    }
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let request_id = match &self.source {
+            Source::Generation(generation) => generation.id(),
+            Source::Completed(completed) => completed.id(),
+        };
+        f.debug_struct("Download")
+            .field("request_id", &format_args!("{request_id}"))
+            .field("dir", &self.dir)
+            .field("renditions", &self.renditions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far one file of a download is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DownloadProgress {
+    /// Which file, from 0, in the order of the paths that the download returns.
+    pub file: usize,
+    /// Where it is once it is whole.
+    pub path: PathBuf,
+    /// How much of it is here, what earlier downloads left included. Falls to 0 where the host can't go on
+    /// from there.
+    pub bytes: u64,
+    /// Its size, if the host tells.
+    pub total_bytes: Option<u64>,
+    /// How many files are whole.
+    pub files_done: usize,
+    /// How many files there are.
+    pub files: usize,
+}
+
+/// Tells the caller how far the files are.
+struct Report {
+    files: usize,
+    done: AtomicUsize,
+    callback: Option<Mutex<OnProgress>>,
+}
+
+impl Report {
+    fn new(files: usize, callback: Option<OnProgress>) -> Self {
+        Self { files, done: AtomicUsize::new(0), callback: callback.map(Mutex::new) }
+    }
+
+    fn tell(&self, progress: &mut DownloadProgress) {
+        let Some(callback) = &self.callback else { return };
+        progress.files_done = self.done.load(Ordering::Relaxed);
+        // A callback that panicked ended the download; if another is asked for, the callback knows best.
+        callback.lock().unwrap_or_else(PoisonError::into_inner)(progress);
+    }
+
+    fn tell_whole(&self, progress: &mut DownloadProgress) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.tell(progress);
+    }
+}
