@@ -14,6 +14,9 @@ const SECRET: &str = "whsec_0123456789ab";
 const DELIVERY_ID: &str = "5f0c1b8e-9a37-4a53-8f0e-3f1f4a3d9b11";
 const URL: &str = "https://example.com/clipia";
 
+/// Sooner than a wait asks that has a webhook to count on, so that what ends within it was delivered.
+const SOON: Duration = Duration::from_secs(5);
+
 fn id() -> RequestId {
     ID.parse().unwrap()
 }
@@ -86,8 +89,8 @@ async fn a_delivery_ends_everything_that_waits_for_its_generation() {
         deliver(&webhooks, &ok(id()))
     };
     let (plain, watched, updates, elsewhere, received) = tokio::join!(
-        fox.wait(),
-        fox.wait().on_update(move |update| tell.lock().unwrap().push(update.status.clone())),
+        fox.wait().timeout(SOON),
+        fox.wait().timeout(SOON).on_update(move |update| tell.lock().unwrap().push(update.status.clone())),
         all_updates,
         other.wait().timeout(Duration::from_secs(1)),
         delivered,
@@ -114,7 +117,9 @@ async fn a_delivery_ends_everything_that_waits_for_its_generation() {
 async fn a_failure_is_an_outcome() {
     let (_peer, clipia, webhooks) = running().await;
     let received = deliver(&webhooks, &failure(id()));
-    let Outcome::Failed(failed) = clipia.generation(id()).wait().await.unwrap() else { panic!("it failed") };
+    let Outcome::Failed(failed) = clipia.generation(id()).wait().timeout(SOON).await.unwrap() else {
+        panic!("it failed")
+    };
     assert_eq!((failed.code(), failed.message()), ("GENERATION_FAILED", "too dark"));
     assert_eq!(failed.response().cost.unwrap().get(), 0);
     let error = received.outcome().unwrap().completed().unwrap_err();
@@ -134,7 +139,7 @@ async fn a_fleet_costs_one_request_a_generation_in_whatever_order_it_ends() {
         let submit = clipia.submit("m", json!({})).webhook(URL);
         waits.spawn(async move {
             let fox = submit.await.unwrap();
-            (fox.id(), fox.wait().await.unwrap().completed().unwrap().id())
+            (fox.id(), fox.wait().timeout(SOON).await.unwrap().completed().unwrap().id())
         });
     }
     while submitted.lock().unwrap().len() < COUNT {
@@ -165,10 +170,10 @@ async fn one_that_overtakes_the_answer_to_the_submit_is_kept() {
     let clipia = peer.client();
     webhooks.set(clipia.webhooks(SECRET).unwrap()).unwrap();
     let fox = clipia.submit("m", json!({})).webhook(URL).await.unwrap();
-    fox.wait().await.unwrap().completed().unwrap();
+    fox.wait().timeout(SOON).await.unwrap().completed().unwrap();
     // And not only for the first that asks.
     assert_eq!(fox.updates().next().await.unwrap().unwrap().status, Status::Completed);
-    fox.wait().await.unwrap().completed().unwrap();
+    fox.wait().timeout(SOON).await.unwrap().completed().unwrap();
     assert_eq!(peer.seen().len(), 1);
 }
 
@@ -180,7 +185,7 @@ async fn a_repeat_changes_nothing_and_of_two_that_differ_the_first_counts() {
     let again = clipia.webhooks(SECRET).unwrap();
     let repeats = [deliver(&webhooks, &failure(id())), deliver(&again, &ok(id()))];
     assert!(!first.is_duplicate() && repeats.iter().all(Received::is_duplicate));
-    assert!(matches!(clipia.generation(id()).wait().await.unwrap(), Outcome::Failed(_)));
+    assert!(matches!(clipia.generation(id()).wait().timeout(SOON).await.unwrap(), Outcome::Failed(_)));
     assert!(!deliver(&webhooks, &ok(RequestId::generate())).is_duplicate());
 }
 
@@ -190,10 +195,10 @@ async fn one_that_comes_after_the_wait_has_ended_is_harmless() {
     let clipia = peer.client();
     let webhooks = clipia.webhooks(SECRET).unwrap();
     let fox = clipia.generation(id());
-    fox.wait().await.unwrap().completed().unwrap();
+    fox.wait().timeout(SOON).await.unwrap().completed().unwrap();
     let received = deliver(&webhooks, &ok(id()));
     assert_eq!((received.resolved(), received.is_duplicate()), (0, false));
-    fox.wait().await.unwrap().completed().unwrap();
+    fox.wait().timeout(SOON).await.unwrap().completed().unwrap();
 }
 
 #[tokio::test]
@@ -264,10 +269,7 @@ async fn what_this_version_cannot_read_makes_waits_ask_at_once() {
             let error = received.outcome().unwrap_err();
             assert!(matches!(error, Error::Decode { request_id: Some(_), .. }), "{error:?}");
         };
-        // Far sooner than a wait asks that has a webhook to count on.
-        let soon =
-            tokio::time::timeout(Duration::from_secs(3), async { tokio::join!(fox.wait(), delivered) });
-        let (outcome, ()) = soon.await.expect("it is asked for at once");
+        let (outcome, ()) = tokio::join!(fox.wait().timeout(SOON), delivered);
         outcome.unwrap().completed().unwrap();
     }
 }
@@ -298,7 +300,7 @@ async fn one_who_watches_is_shown_the_progress_meanwhile() {
     let _webhooks = clipia.webhooks(SECRET).unwrap();
     let fox = clipia.submit("m", json!({})).webhook(URL).await.unwrap();
     let mut updates = fox.updates();
-    let soon = tokio::time::timeout(Duration::from_secs(3), updates.next()).await.expect("it is asked for");
+    let soon = tokio::time::timeout(SOON, updates.next()).await.expect("it is asked for");
     assert_eq!(soon.unwrap().unwrap().status, Status::InProgress);
 }
 
@@ -312,7 +314,7 @@ async fn a_webhook_that_reaches_nobody_holds_nothing_back() {
     let clipia = peer.client();
     // One was attached, and is gone.
     drop(clipia.webhooks(SECRET).unwrap().secret("old").unwrap());
-    let wait = clipia.subscribe("m", json!({})).webhook(URL).timeout(Duration::from_secs(3));
+    let wait = clipia.subscribe("m", json!({})).webhook(URL).timeout(SOON);
     wait.await.unwrap().completed().unwrap();
 }
 
@@ -393,7 +395,8 @@ mod axum_application {
         assert_eq!(reqwest::get(&url).await.unwrap().status(), 405);
 
         let fox = clipia.generation(id());
-        let (outcome, answer) = tokio::join!(fox.wait(), post_signed(&url, SECRET, body.clone()));
+        let (outcome, answer) =
+            tokio::join!(fox.wait().timeout(SOON), post_signed(&url, SECRET, body.clone()));
         outcome.unwrap().completed().unwrap();
         assert_eq!(answer, (204, nothing.clone()));
         assert_eq!(post_signed(&url, SECRET, body).await, (204, nothing));
@@ -432,7 +435,7 @@ mod axum_application {
         assert!(stored.lock().unwrap().is_empty());
         assert_eq!(post_signed(&url, SECRET, body).await.0, 201);
         assert_eq!(*stored.lock().unwrap(), [id()]);
-        clipia.generation(id()).wait().await.unwrap().completed().unwrap();
+        clipia.generation(id()).wait().timeout(SOON).await.unwrap().completed().unwrap();
         let newer = json!({ "request_id": RequestId::generate(), "status": "PARTLY" }).to_string();
         assert_eq!(post_signed(&url, SECRET, newer).await.0, 202);
     }
