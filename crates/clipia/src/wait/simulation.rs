@@ -618,8 +618,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     /// Whatever the fleet and the server's bucket: no request is refused, every end becomes known, no entry is left
-    /// unasked for longer than the stated bound, and the sum of all times to known is within one and a half of the
-    /// clairvoyant's, and two seconds each.
+    /// unasked for longer than the stated bound, and the sum of all times to known is within one and three quarters of
+    /// the clairvoyant's, and two seconds each.
     #[test]
     fn no_schedule_exceeds_the_budget_and_none_starves(
         durations in prop::collection::vec(0u64..120_000, 1..120),
@@ -652,7 +652,7 @@ proptest! {
         }
         if !watched {
             let (sum, least) = (report.known().sum::<f64>(), best.iter().sum::<f64>());
-            let allowed = 1.5 * least + n as f64 * (2.0 + latency.as_secs_f64() * 2.0);
+            let allowed = 1.75 * least + n as f64 * (2.0 + latency.as_secs_f64() * 2.0);
             prop_assert!(sum <= allowed, "{sum} s in all, {least} s at least");
         }
     }

@@ -11,6 +11,10 @@ use tokio::task::JoinSet;
 pub(crate) const KEY: &str = "clipia_live_0123456789abk3Qz";
 pub(crate) const ID: &str = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
 
+/// What a server says that has no limit, so that only the policy paces.
+pub(crate) const NO_LIMIT: [(&str, &str); 3] =
+    [("ratelimit-limit", "4294967295"), ("ratelimit-remaining", "4294967295"), ("ratelimit-reset", "0")];
+
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -77,8 +81,9 @@ pub(crate) fn error_reply(status: u16, code: &str, headers: &[(&str, &str)]) -> 
 
 /// The answer to a submit.
 pub(crate) fn submitted() -> Reply {
-    json_reply(
+    with_headers(
         200,
+        &NO_LIMIT,
         json!({
             "request_id": ID, "status": "IN_QUEUE", "queue_position": 0, "cost": 12,
             "status_url": "x", "response_url": "y",
@@ -96,10 +101,7 @@ pub(crate) fn state(status: &str, more: Value) -> Reply {
 pub(crate) fn state_with(http: u16, status: &str, more: Value) -> Reply {
     let mut body = json!({ "request_id": ID, "status": status });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    // No limit, so that only the policy paces.
-    let limits =
-        [("ratelimit-limit", "4294967295"), ("ratelimit-remaining", "4294967295"), ("ratelimit-reset", "0")];
-    with_headers(http, &limits, body)
+    with_headers(http, &NO_LIMIT, body)
 }
 
 /// A running peer; dropped, it is gone.

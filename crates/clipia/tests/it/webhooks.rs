@@ -1,6 +1,6 @@
 //! Deliveries: what is believed, what ends a wait with them, and what that costs.
 
-use crate::peer::{ID, KEY, Peer, body_reply, json_reply, state, submitted};
+use crate::peer::{ID, KEY, NO_LIMIT, Peer, body_reply, state, submitted, with_headers};
 use clipia::webhook::{ID_HEADER, Refusal, SIGNATURE_HEADER, sign};
 use clipia::{Clipia, Error, Outcome, Received, RequestId, Status, Webhooks, json};
 use futures_util::FutureExt;
@@ -59,8 +59,9 @@ async fn accepting(told: impl Fn(RequestId) + Send + Sync + 'static) -> Peer {
         }
         let id = RequestId::generate();
         told(id);
-        json_reply(
+        with_headers(
             200,
+            &NO_LIMIT,
             json!({ "request_id": id, "status": "IN_QUEUE", "queue_position": 0, "cost": 12,
                     "status_url": "x", "response_url": "y" }),
         )
