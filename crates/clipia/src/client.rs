@@ -13,6 +13,7 @@ use clipia_api::types::{
 use serde::Serialize;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use url::Url;
 
 /// A client of the queue API.
@@ -21,7 +22,8 @@ use url::Url;
 /// request budget that the key has. Thousands of generations wait on one client without any tuning.
 ///
 /// Everything here needs a Tokio runtime with I/O and time enabled, and may be used from several of them. Every
-/// call is retried while that may help (see [`Error::is_retryable`] and [`Builder::max_retries`]).
+/// call is retried while that may help (see [`Error::is_retryable`], [`Builder::max_retries`] and
+/// [`Builder::retry_within`]).
 #[derive(Clone)]
 pub struct Clipia(pub(crate) Arc<Inner>);
 
@@ -35,6 +37,7 @@ pub(crate) struct Inner {
     /// Made when the first file is downloaded.
     pub(crate) media: OnceLock<reqwest::Client>,
     pub(crate) max_retries: u32,
+    pub(crate) retry_within: Duration,
     pub(crate) spending: Spending,
     pub(crate) scheduler: Scheduler,
 }
@@ -64,8 +67,9 @@ impl Clipia {
     /// its retries, so that it is charged once however often the connection breaks.
     ///
     /// # Errors
-    /// [`Error::Input`] where `input` is no object, what the API refuses it for, and what went wrong last where
-    /// all retries failed.
+    /// [`Error::Input`] where `input` is no object, what the API refuses it for, and
+    /// [`Error::SubmitUnanswered`] where all retries failed and it may have been accepted: the error holds the
+    /// idempotency key that finds it.
     pub fn submit(&self, model: impl Into<String>, input: impl Serialize) -> Submit {
         Submit::new(self.clone(), model.into(), object(input))
     }
@@ -117,7 +121,7 @@ impl Clipia {
     /// [`Error::ModelNotFound`] where there is none of this name.
     pub async fn model(&self, slug: &str) -> Result<Model, Error> {
         let (api, slug) = (&self.0.api, check_slug(slug)?);
-        self.0.call(Operation::named("model"), || api.get_model(slug)).await
+        self.0.call(Operation::of_model("model", slug), || api.get_model(slug)).await
     }
 
     /// The exact price of an input, in credits. Nothing is reserved.
@@ -127,7 +131,7 @@ impl Clipia {
     pub async fn estimate(&self, model: &str, input: impl Serialize) -> Result<EstimateResponse, Error> {
         let body = EstimateRequest { input: object(input)? };
         let (api, body, model) = (&self.0.api, &body, check_slug(model)?);
-        self.0.call(Operation::named("estimate"), || api.estimate(model, body)).await
+        self.0.call(Operation::of_model("estimate", model), || api.estimate(model, body)).await
     }
 
     /// The account behind the key: its credits and what it used lately.

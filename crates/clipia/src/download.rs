@@ -5,11 +5,13 @@
 
 use crate::client::Inner;
 use crate::error::Error;
-use crate::request::retrying;
+use crate::request::{Operation, retrying};
+use crate::retry::Bounds;
 use clipia_api::types::{Output, RequestId};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::header::CONTENT_TYPE;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::fs;
 use tokio::io::{AsyncWriteExt, BufWriter};
 use url::Url;
@@ -83,7 +85,8 @@ async fn save_one(inner: &Inner, id: RequestId, file: File<'_>, dir: &Path) -> R
     }
     url.set_fragment(None);
     let (media, url, file) = (inner.media()?, &url, &file);
-    retrying(inner.max_retries, |_| fetch(media, id, url, file, dir)).await
+    let bounds = Bounds { retries: inner.max_retries, within: Duration::MAX };
+    retrying(Operation::about("download", id), bounds, |_| fetch(media, id, url, file, dir)).await
 }
 
 async fn fetch(

@@ -15,6 +15,8 @@ use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
+use tracing::Span;
+use tracing::field::display;
 use uuid::Uuid;
 
 type Sending<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
@@ -41,7 +43,8 @@ impl Submit {
     }
 
     /// The idempotency key, any string; without it each submit makes one of its own. The same key with the same
-    /// parameters within 24 hours finds the same generation, and nothing is charged again.
+    /// parameters within 24 hours finds the same generation, and nothing is charged again: keep it before the
+    /// submit, and not even a crash in the middle of it charges twice.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
         self
@@ -51,8 +54,14 @@ impl Submit {
         let body = SubmitRequest { input: self.input?, webhook_url: self.webhook };
         let key = self.idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string());
         let (api, body, key, model) = (&self.clipia.0.api, &body, key.as_str(), check_slug(&self.model)?);
-        let response: SubmitResponse =
-            self.clipia.0.call(Operation::named("submit"), || api.submit(model, Some(key), body)).await?;
+        let send = || async move {
+            let answer = api.submit(model, Some(key), body).await;
+            if let Ok(response) = &answer {
+                Span::current().record("request_id", display(response.request_id));
+            }
+            answer
+        };
+        let response: SubmitResponse = self.clipia.0.call(Operation::submit(model, key), send).await?;
         tracing::debug!(request_id = %response.request_id, model, cost = response.cost.get(), "submitted");
         let hint = Hint::submitted(&response.status);
         let generation = Generation::new(self.clipia.clone(), response.request_id, hint);

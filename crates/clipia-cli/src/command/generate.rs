@@ -17,6 +17,9 @@ pub(crate) struct Options {
     /// Where the server posts the outcome
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
+    /// Submits under this key: the same again with the same key is charged once
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
     /// Waits, and saves the files here
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -27,6 +30,9 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     let mut submit = clipia.submit(&options.what.model, input);
     if let Some(url) = options.webhook {
         submit = submit.webhook(url);
+    }
+    if let Some(key) = options.idempotency_key {
+        submit = submit.idempotency_key(key);
     }
     let submitted = submit.await?;
     for warning in submitted.warnings() {

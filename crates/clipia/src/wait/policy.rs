@@ -231,8 +231,9 @@ mod tests {
     #[test]
     fn only_a_refusal_ends_a_wait() {
         let mut known = Known::new(Instant::now(), false);
-        let timeout = Error::Timeout { request_id: None, attempts: 1 };
-        let connection = Error::Connection { request_id: None, attempts: 1, source: "reset".into() };
+        let timeout = Error::Timeout { request_id: None, attempts: 1, elapsed: Duration::ZERO };
+        let (attempts, elapsed, source) = (1, Duration::ZERO, "reset".into());
+        let connection = Error::Connection { request_id: None, attempts, elapsed, source };
         for _ in 0..1_000 {
             for error in
                 [&timeout, &connection, &answer(429, "rate_limit_exceeded"), &answer(502, "http_502")]

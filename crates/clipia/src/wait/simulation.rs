@@ -162,7 +162,7 @@ impl Simulation {
                 let told = if taken {
                     Ok(self.told(ask, id, age >= fate.duration))
                 } else {
-                    Err(Error::Timeout { request_id: None, attempts: 1 })
+                    Err(Error::Timeout { request_id: None, attempts: 1, elapsed: Duration::ZERO })
                 };
                 answers.insert(ticket, (told, limits));
                 on_the_way.push(Reverse((now + latency, ticket)));

@@ -5,6 +5,7 @@
 mod calls;
 mod downloads;
 mod peer;
+mod retries;
 mod runtimes;
 mod secrets;
 mod waits;

@@ -1,6 +1,6 @@
 //! The far side: an HTTP/1.1 server on a raw socket, so that it can also break the rules.
 
-use clipia::{Clipia, json};
+use clipia::{Clipia, RequestId, json};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,10 @@ use tokio::task::JoinSet;
 pub(crate) const KEY: &str = "clipia_live_0123456789abk3Qz";
 pub(crate) const ID: &str = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
 
+pub(crate) fn id() -> RequestId {
+    ID.parse().unwrap()
+}
+
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
@@ -20,11 +24,20 @@ pub(crate) struct Seen {
     pub(crate) body: Vec<u8>,
 }
 
+/// The idempotency key of a submit.
+pub(crate) fn key_of(seen: &Seen) -> &str {
+    &seen.headers["idempotency-key"]
+}
+
 /// What the peer does with a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     /// Sends these bytes; `true` keeps the connection.
     Bytes(Vec<u8>, bool),
+    /// Sends these bytes, then resets the connection.
+    Torn(Vec<u8>),
+    /// Sends the first bytes, then the second ones for ever.
+    Endless(Vec<u8>, Vec<u8>),
     /// Resets the connection without a word.
     Reset,
     /// Says nothing, for ever.
@@ -54,10 +67,16 @@ pub(crate) fn body_reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> 
 
 /// The same reply, cut after `bytes` bytes of its body.
 pub(crate) fn cut(reply: Reply, bytes: usize) -> Reply {
-    let Reply::Bytes(mut all, _) = reply else { panic!("nothing to cut") };
+    let (head, body) = parts(reply);
+    Reply::Bytes([head, body[..bytes].to_vec()].concat(), false)
+}
+
+/// Head and body of a reply.
+pub(crate) fn parts(reply: Reply) -> (Vec<u8>, Vec<u8>) {
+    let Reply::Bytes(mut all, _) = reply else { panic!("it has no body") };
     let head = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
-    all.truncate(head + bytes);
-    Reply::Bytes(all, false)
+    let body = all.split_off(head);
+    (all, body)
 }
 
 /// An error envelope.
@@ -77,6 +96,11 @@ pub(crate) fn submitted() -> Reply {
             "warnings": [{ "code": "unknown_parameter", "parameter": "promt", "message": "not applied" }],
         }),
     )
+}
+
+/// The answer of the account.
+pub(crate) fn account() -> Reply {
+    json_reply(200, json!({ "account_id": "acc", "balance": { "credits": 35 }, "plan": "of a newer API" }))
 }
 
 /// Where a generation stands.
@@ -104,6 +128,14 @@ pub(crate) struct Peer {
 impl Peer {
     /// Answers the n-th request (from 0) with what `answer` says.
     pub(crate) async fn new(answer: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::resetting(Vec::new(), answer).await
+    }
+
+    /// The same, but of the first connections each is reset once so many bytes of it were read.
+    pub(crate) async fn resetting(
+        after: Vec<usize>,
+        answer: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (seen, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
@@ -111,11 +143,15 @@ impl Peer {
         let log = Arc::clone(&seen);
         serving.spawn(async move {
             let mut connections = JoinSet::new();
+            let mut resets = after.into_iter();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
+                let (log, answer, reset) = (Arc::clone(&log), Arc::clone(&answer), resets.next());
                 connections.spawn(async move {
-                    let _ = serve(stream, &log, &*answer).await;
+                    let _ = match reset {
+                        Some(bytes) => break_off(stream, bytes).await,
+                        None => serve(stream, &log, &*answer).await,
+                    };
                 });
             }
         });
@@ -142,6 +178,11 @@ impl Peer {
     }
 }
 
+async fn break_off(mut stream: TcpStream, bytes: usize) -> std::io::Result<()> {
+    stream.read_exact(&mut vec![0; bytes]).await?;
+    stream.set_zero_linger()
+}
+
 async fn serve(
     stream: TcpStream,
     log: &Mutex<Vec<Seen>>,
@@ -159,6 +200,16 @@ async fn serve(
                 stream.get_mut().write_all(&bytes).await?;
                 if !keep {
                     return Ok(());
+                }
+            }
+            Reply::Torn(bytes) => {
+                stream.get_mut().write_all(&bytes).await?;
+                return stream.get_ref().set_zero_linger();
+            }
+            Reply::Endless(first, then) => {
+                stream.get_mut().write_all(&first).await?;
+                loop {
+                    stream.get_mut().write_all(&then).await?;
                 }
             }
             Reply::Reset => return stream.get_ref().set_zero_linger(),
