@@ -9,6 +9,7 @@ mod credits;
 mod examples;
 mod generated;
 mod generations;
+mod lost_answers;
 mod program;
 mod readme;
 mod refusals;
