@@ -4,6 +4,7 @@ use crate::builder::{Builder, Http};
 use crate::error::Error;
 use crate::generation::Generation;
 use crate::request::Operation;
+use crate::saved::SavedGeneration;
 use crate::spending::Spending;
 use crate::submit::{Submit, Subscribe, object};
 use crate::wait::{Hint, Scheduler};
@@ -86,6 +87,11 @@ impl Clipia {
     /// A handle on a generation by its id: of any process, any day. Nothing is sent.
     pub fn generation(&self, id: RequestId) -> Generation {
         Generation::new(self.clone(), id, Hint::default())
+    }
+
+    /// A handle on a generation that was [saved](Generation::saved), by this process or another. Nothing is sent.
+    pub fn resume(&self, saved: SavedGeneration) -> Generation {
+        Generation::new(self.clone(), saved.request_id, Hint::saved(saved.model, saved.submitted_at))
     }
 
     /// Where a generation stands now.

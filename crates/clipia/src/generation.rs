@@ -3,6 +3,7 @@
 use crate::client::Clipia;
 use crate::error::Error;
 use crate::outcome::Outcome;
+use crate::saved::SavedGeneration;
 use crate::wait::{Ending, Event, Goal, Hint, Update, Watch};
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
 use futures_util::Stream;
@@ -34,6 +35,16 @@ impl Generation {
         self.id
     }
 
+    /// The same as data, which serde writes: keep it where it outlives the process, and
+    /// [resume](Clipia::resume) there.
+    pub fn saved(&self) -> SavedGeneration {
+        SavedGeneration {
+            request_id: self.id,
+            model: self.hint.model.as_deref().map(str::to_owned),
+            submitted_at: self.hint.submitted_at,
+        }
+    }
+
     /// Where it stands now.
     ///
     /// # Errors
@@ -57,7 +68,10 @@ impl Generation {
     /// [deadline](Wait::timeout), a refusal ([`Error::InvalidApiKey`], [`Error::InsufficientScope`],
     /// [`Error::NotFound`]), and answers that for a minute on end are not the API's.
     pub fn wait(&self) -> Wait {
-        Wait { watch: Watch::new(self.clipia.clone(), self.id, self.hint, Goal::Outcome), on_update: None }
+        Wait {
+            watch: Watch::new(self.clipia.clone(), self.id, self.hint.clone(), Goal::Outcome),
+            on_update: None,
+        }
     }
 
     /// Follows it: a stream of its changes, the last one terminal.
@@ -65,7 +79,10 @@ impl Generation {
     /// # Errors
     /// As [`wait`](Self::wait): an error is the last item, and what passes is none.
     pub fn updates(&self) -> Updates {
-        Updates { watch: Watch::new(self.clipia.clone(), self.id, self.hint, Goal::Updates), ended: false }
+        Updates {
+            watch: Watch::new(self.clipia.clone(), self.id, self.hint.clone(), Goal::Updates),
+            ended: false,
+        }
     }
 
     /// Saves every file of its result in `dir`, as [`Completed::download`](crate::Completed::download). Waits for

@@ -50,6 +50,7 @@ mod key;
 mod outcome;
 mod request;
 mod retry;
+mod saved;
 mod spending;
 mod submit;
 mod wait;
@@ -64,6 +65,7 @@ pub use client::Clipia;
 pub use error::{ApiError, Error};
 pub use generation::{Generation, Updates, Wait};
 pub use outcome::{Canceled, Completed, Failed, Outcome};
+pub use saved::SavedGeneration;
 pub use submit::{Submit, Submitted, Subscribe};
 pub use wait::Update;
 

@@ -63,7 +63,7 @@ impl Submit {
         };
         let response: SubmitResponse = self.clipia.0.call(Operation::submit(model, key), send).await?;
         tracing::debug!(request_id = %response.request_id, model, cost = response.cost.get(), "submitted");
-        let hint = Hint::submitted(&response.status);
+        let hint = Hint::submitted(&response.status, model);
         let generation = Generation::new(self.clipia.clone(), response.request_id, hint);
         Ok(Submitted { generation, response })
     }

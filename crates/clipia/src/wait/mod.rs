@@ -14,6 +14,8 @@ use crate::outcome::Outcome;
 use crate::spending::now;
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
 use clipia_api::{Progress, Status};
+use jiff::Timestamp;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -57,21 +59,38 @@ impl From<&ResultResponse> for Update {
 }
 
 /// What a handle knows about its generation without asking.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Hint {
-    /// When this process submitted it, if it did.
+    /// The slug of its model.
+    pub(crate) model: Option<Arc<str>>,
+    /// When it was submitted, by the clock on the wall: what outlives a process.
+    pub(crate) submitted_at: Option<Timestamp>,
+    /// The same by our own clock.
     submitted: Option<Instant>,
     /// Whether it had ended by then, as in the sandbox.
     ended: bool,
 }
 
 impl Hint {
-    pub(crate) fn submitted(status: &Status) -> Self {
-        Self { submitted: Some(now()), ended: status.is_terminal() }
+    pub(crate) fn submitted(status: &Status, model: &str) -> Self {
+        Self {
+            model: Some(model.into()),
+            submitted_at: Some(Timestamp::now()),
+            submitted: Some(now()),
+            ended: status.is_terminal(),
+        }
+    }
+
+    /// Of a handle that was saved.
+    pub(crate) fn saved(model: Option<String>, submitted_at: Option<Timestamp>) -> Self {
+        // A clock that was set back, or an age beyond our clock's beginning, tells nothing.
+        let age = submitted_at.and_then(|at| Duration::try_from(Timestamp::now().duration_since(at)).ok());
+        let submitted = age.and_then(|age| now().checked_sub(age));
+        Self { model: model.map(Into::into), submitted_at, submitted, ended: false }
     }
 
     /// When to ask first. Of an id from elsewhere nobody knows: it may have ended long ago.
-    fn first_ask(self, now: Instant) -> Instant {
+    fn first_ask(&self, now: Instant) -> Instant {
         match self.submitted {
             Some(submitted) if !self.ended => (submitted + policy::INTERVAL_MIN).max(now),
             _ => now,

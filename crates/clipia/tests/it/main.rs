@@ -5,6 +5,7 @@
 mod calls;
 mod downloads;
 mod peer;
+mod resume;
 mod retries;
 mod runtimes;
 mod secrets;
