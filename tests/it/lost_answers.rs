@@ -68,6 +68,7 @@ async fn pass(
     left: &AtomicU32,
 ) -> std::io::Result<()> {
     let (mut up, mut down) = (vec![0; 65_536], vec![0; 65_536]);
+    let is_lost = || left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
     loop {
         tokio::select! {
             bytes = client.read(&mut up) => match bytes? {
@@ -77,14 +78,12 @@ async fn pass(
             bytes = server.read(&mut down) => match bytes? {
                 0 => return Ok(()),
                 // The server has decided: what it tells is durable before it is said.
-                bytes if left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err() => {
-                    client.write_all(&down[..bytes]).await?;
-                }
-                bytes => match loss {
+                bytes if is_lost() => match loss {
                     Loss::Reset => return client.set_zero_linger(),
                     Loss::Silence => std::future::pending().await,
                     Loss::Half => return client.write_all(&down[..bytes / 2]).await,
                 },
+                bytes => client.write_all(&down[..bytes]).await?,
             },
         }
     }

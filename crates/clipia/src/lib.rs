@@ -38,6 +38,17 @@
 //! [`Clipia`] is the way in, [`Generation`] the handle, [`Outcome`] how it ended, [`Error`] every cause by name.
 //! Everything runs on Tokio. What must never be here: a rule of the queue (prices, limits, lifecycle), which
 //! the server decides, and a path or field of the wire, which `clipia-api` generates from the specification.
+//!
+//! # Tracing
+//! By the crate `tracing`, with targets below `clipia`. Neither keys nor inputs are in it.
+//!
+//! - Span `clipia` (INFO), one around all tries of a call: `operation` (`submit`, `status`, …), `model`,
+//!   `request_id`, which a submit learns.
+//! - Event `tried` (DEBUG), after each try, those of waits included: `operation`, `request_id`, `http_status` (none
+//!   without an answer), `code` (the error's), `duration_ms`.
+//! - Event `trying again` (INFO), before a pause: `error`, `tries`, `elapsed_ms`, `pause_ms`.
+//! - Event `submitted` (DEBUG): `request_id`, `cost`. Event `downloaded` (DEBUG), of each file: `request_id`,
+//!   `bytes`, `path`.
 
 mod base_url;
 mod budget;

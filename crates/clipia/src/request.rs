@@ -10,7 +10,7 @@ use clipia_api::types::{ErrorEnvelope, RequestId};
 use reqwest::header::HeaderMap;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 /// What the generated client answers.
 pub(crate) type Answer<T> = Result<ResponseValue<T>, clipia_api::Error<ErrorEnvelope>>;
@@ -43,7 +43,7 @@ impl<'a> Operation<'a> {
     }
 
     /// The span of all its tries.
-    pub(crate) fn span(self) -> tracing::Span {
+    pub(crate) fn span(self) -> Span {
         let request_id = self.request_id.map(tracing::field::display);
         tracing::info_span!("clipia", operation = self.name, model = self.model, request_id)
     }
@@ -66,13 +66,27 @@ impl Inner {
         S: Fn() -> F,
         F: Future<Output = Answer<T>>,
     {
+        self.call_in(operation.span(), operation, send).await
+    }
+
+    /// The same, in a span that the caller has more to say to.
+    pub(crate) async fn call_in<T, S, F>(
+        &self,
+        span: Span,
+        operation: Operation<'_>,
+        send: S,
+    ) -> Result<T, Error>
+    where
+        S: Fn() -> F,
+        F: Future<Output = Answer<T>>,
+    {
         let send = &send;
         let attempt = |tries| async move {
             let token = if tries == 0 { self.spending.spend() } else { self.spending.take().await };
             self.attempt(token, operation, send()).await
         };
         let bounds = Bounds { retries: self.max_retries, within: self.retry_within };
-        retrying(operation, bounds, attempt).instrument(operation.span()).await
+        retrying(operation, bounds, attempt).instrument(span).await
     }
 
     /// Sends a call once and tells the budget what came back.

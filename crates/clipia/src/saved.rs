@@ -10,12 +10,16 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use clipia::{Clipia, SavedGeneration};
 ///
-/// let line = r#"{"request_id":"0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de","model":"nano-banana-2","submitted_at":"2025-08-18T09:30:00Z"}"#;
-/// let saved: SavedGeneration = serde_json::from_str(line)?;
+/// let written = r#"{
+///     "request_id": "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de",
+///     "model": "nano-banana-2",
+///     "submitted_at": "2025-08-18T09:30:00Z"
+/// }"#;
+/// let saved: SavedGeneration = serde_json::from_str(written)?;
 /// let clipia = Clipia::builder().key("clipia_test_0123456789abk3Qz").build()?;
-/// let fox = clipia.resume(saved);
+/// let fox = clipia.resume(saved.clone()); // then `fox.wait().await`
 /// assert_eq!(fox.id().to_string(), "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de");
-/// assert_eq!(serde_json::to_string(&fox.saved())?, line);
+/// assert_eq!(fox.saved(), saved);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

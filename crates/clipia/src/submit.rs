@@ -15,7 +15,6 @@ use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
-use tracing::Span;
 use tracing::field::display;
 use uuid::Uuid;
 
@@ -54,17 +53,15 @@ impl Submit {
         let body = SubmitRequest { input: self.input?, webhook_url: self.webhook };
         let key = self.idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string());
         let (api, body, key, model) = (&self.clipia.0.api, &body, key.as_str(), check_slug(&self.model)?);
-        let send = || async move {
-            let answer = api.submit(model, Some(key), body).await;
-            if let Ok(response) = &answer {
-                Span::current().record("request_id", display(response.request_id));
-            }
-            answer
-        };
-        let response: SubmitResponse = self.clipia.0.call(Operation::submit(model, key), send).await?;
-        tracing::debug!(request_id = %response.request_id, model, cost = response.cost.get(), "submitted");
+        let operation = Operation::submit(model, key);
+        let span = operation.span();
+        let send = || api.submit(model, Some(key), body);
+        let response: SubmitResponse = self.clipia.0.call_in(span.clone(), operation, send).await?;
+        let (id, cost) = (response.request_id, response.cost.get());
+        span.record("request_id", display(id));
+        span.in_scope(|| tracing::debug!(request_id = %id, cost, "submitted"));
         let hint = Hint::submitted(&response.status, model);
-        let generation = Generation::new(self.clipia.clone(), response.request_id, hint);
+        let generation = Generation::new(self.clipia.clone(), id, hint);
         Ok(Submitted { generation, response })
     }
 }

@@ -75,12 +75,11 @@ async fn a_program_killed_in_a_submit_and_in_a_wait_goes_on_and_pays_once() {
             if made.len() == 2 && mute.load(Ordering::SeqCst) {
                 return Reply::Hang;
             }
-            json_reply(
-                200,
-                json!({
-                    "request_id": id, "status": status, "queue_position": 0, "cost": 12, "status_url": "x", "response_url": "y"
-                }),
-            )
+            let answer = json!({
+                "request_id": id, "status": status, "queue_position": 0, "cost": 12,
+                "status_url": "x", "response_url": "y",
+            });
+            json_reply(200, answer)
         })
         .await
     };
