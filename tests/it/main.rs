@@ -10,6 +10,7 @@ mod examples;
 mod generated;
 mod generations;
 mod input;
+mod lost_answers;
 mod program;
 mod readme;
 mod refusals;

@@ -27,7 +27,7 @@ fn said(directory: &Path, server: Option<&Server>, arguments: &[&str]) -> Said {
 }
 
 /// What changes from run to run.
-const FILTERS: [(&str, &str); 8] = [
+const FILTERS: [(&str, &str); 9] = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[id]"),
     (r"127\.0\.0\.1:\d{5}", "127.0.0.1:[port]"),
     (r"\d{4}-\d{2}-\d{2}T[0-9:.]+Z", "[time]"),
@@ -36,6 +36,7 @@ const FILTERS: [(&str, &str); 8] = [
     (r"(clipia_live|clipia_test)_…\w+", "${1}_…[end]"),
     (r"whsec_[\w+/=-]+", "whsec_[secret]"),
     (r"[0-9a-f]{32}", "[secret]"),
+    (r"times over [\d.]+ s", "times over [time]"),
 ];
 
 fn hold(name: &str, said: &str) {

@@ -44,6 +44,18 @@ pub(crate) fn raise_after(py: Python<'_>, error: Error, allowed: Option<Duration
 fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResult<PyErr> {
     let (request_id, message) = (error.request_id(), error.to_string());
     let exception = match error {
+        Error::SubmitUnanswered { idempotency_key, source } => {
+            let exception = exception(py, *source, allowed)?;
+            let value = exception.value(py);
+            let note = format!(
+                "nobody knows whether this submit was accepted: the same again with \
+                 idempotency_key={idempotency_key:?} within 24 hours charges once"
+            );
+            value.setattr("idempotency_key", idempotency_key)?;
+            // There are no notes in Python 3.10.
+            let _ = value.call_method1("add_note", (note,));
+            exception
+        }
         Error::KeyMissing => {
             ClipiaValueError::new_err("no API key: set `CLIPIA_KEY`, or pass one as `api_key`")
         }
@@ -68,7 +80,9 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
         Error::InternalError(api) => InternalError::new_err(fields(py, &api)?),
         Error::ServiceUnavailable(api) => ServiceUnavailable::new_err(fields(py, &api)?),
         Error::Api(api) => ClipiaApiError::new_err(fields(py, &api)?),
-        Error::Connection { .. } | Error::Timeout { .. } => ClipiaConnectionError::new_err(message),
+        Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => {
+            ClipiaConnectionError::new_err(message)
+        }
         Error::Deadline { request_id, waited, .. } => {
             let timeout = allowed.unwrap_or(waited).as_secs_f64();
             ClipiaTimeoutError::new_err((request_id.to_string(), timeout, message))

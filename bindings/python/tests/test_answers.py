@@ -218,3 +218,20 @@ def test_exceptions_survive_pickling() -> None:
     assert isinstance(timeout, TimeoutError)
     assert isinstance(timeout, ClipiaApiError)
     assert (timeout.status, timeout.code) == (0, "poll_timeout")
+
+
+def test_a_submit_without_an_answer_leaves_its_key_behind(peer: Peer) -> None:
+    client = saying(peer, example("ErrorEnvelope.service_unavailable"), 503)
+    with pytest.raises(clipia_queue.ServiceUnavailable) as raised:
+        client.submit("nano-banana-2", {"prompt": "a fox"})
+    (request,) = peer.seen
+    key = raised.value.idempotency_key
+    assert key is not None
+    assert request.headers["idempotency-key"] == key
+    # Python 3.10 has no notes.
+    assert key in getattr(raised.value, "__notes__", [key])[0]
+    # It reaches another process, and a read has none.
+    assert pickle.loads(pickle.dumps(raised.value)).idempotency_key == key
+    with pytest.raises(clipia_queue.ServiceUnavailable) as raised:
+        client.status(ID)
+    assert raised.value.idempotency_key is None

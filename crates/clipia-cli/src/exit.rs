@@ -78,7 +78,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<Usage>().is_some() {
         return USAGE;
     }
-    match error.downcast_ref::<Error>() {
+    let error = match error.downcast_ref::<Error>() {
+        Some(Error::SubmitUnanswered { source, .. }) => Some(&**source),
+        error => error,
+    };
+    match error {
         None => FAILURE,
         Some(
             Error::KeyMissing | Error::KeyMalformed { .. } | Error::BaseUrl { .. } | Error::Input { .. },
@@ -86,7 +90,8 @@ fn code_of(error: &anyhow::Error) -> u8 {
         Some(Error::MaxCost { .. } | Error::InputInvalid { .. }) => REFUSED,
         Some(Error::Failed { .. } | Error::Canceled { .. }) => NO_OUTPUT,
         Some(Error::Deadline { .. }) => GAVE_UP,
-        Some(Error::Connection { .. } | Error::Timeout { .. } | Error::Decode { .. }) => UNREACHABLE,
+        Some(Error::Unreachable { .. } | Error::Connection { .. }) => UNREACHABLE,
+        Some(Error::Timeout { .. } | Error::Decode { .. }) => UNREACHABLE,
         Some(error) => match error.http_status() {
             Some(500..) => UNREACHABLE,
             Some(_) => REFUSED,
@@ -107,7 +112,12 @@ fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
         Error::ModelInputInvalid(_) | Error::InputInvalid { .. } => {
             Some("see what the model takes with `clipia models <MODEL>`")
         }
-        Error::Connection { .. } => Some("check `--base-url` or `CLIPIA_BASE_URL`, and that the server runs"),
+        Error::SubmitUnanswered { .. } => {
+            Some("run the same again with that key behind `--idempotency-key`, and pay once")
+        }
+        Error::Unreachable { .. } => {
+            Some("check `--base-url` or `CLIPIA_BASE_URL`, and that the server runs")
+        }
         _ => None,
     }
 }

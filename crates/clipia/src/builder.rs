@@ -28,6 +28,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often one call is repeated. With full jitter that is eight seconds on average, enough for a restart.
 const MAX_RETRIES: u32 = 5;
 
+/// How long one call goes on, with its pauses: long enough for a fleet to wait for room, and for a server to come
+/// back.
+const RETRY_WITHIN: Duration = Duration::from_secs(600);
+
 /// Sets up a [`Clipia`]; made by [`Clipia::builder`].
 ///
 /// ```
@@ -50,6 +54,7 @@ pub struct Builder {
     connect_timeout: Duration,
     user_agent: String,
     max_retries: u32,
+    retry_within: Duration,
 }
 
 impl Builder {
@@ -61,6 +66,7 @@ impl Builder {
             connect_timeout: CONNECT_TIMEOUT,
             user_agent: concat!("clipia-rust/", env!("CARGO_PKG_VERSION")).to_owned(),
             max_retries: MAX_RETRIES,
+            retry_within: RETRY_WITHIN,
         }
     }
 
@@ -97,9 +103,21 @@ impl Builder {
     }
 
     /// How often one call or one file of a download is repeated after a failure that may pass; 5 unless set. A
-    /// wait is not bounded by it, and a transfer that came further than the one before is none of these.
+    /// wait is not bounded by it, and a transfer that came further than the one before is none of these. Where the
+    /// server asks for patience (429), [`retry_within`](Self::retry_within) alone bounds a call; but with 0 nothing
+    /// at all is repeated.
     pub fn max_retries(mut self, count: u32) -> Self {
         self.max_retries = count;
+        self
+    }
+
+    /// How long one call may go on, all its tries and the pauses between them: no pause that would end later
+    /// begins; 10 minutes unless set. Bounds neither a wait nor a download.
+    ///
+    /// Raise it for more generations than the key may have in flight: a submit beyond the limit
+    /// ([`Error::ConcurrencyLimitExceeded`]) is repeated until one has ended.
+    pub fn retry_within(mut self, time: Duration) -> Self {
+        self.retry_within = time;
         self
     }
 
@@ -120,7 +138,6 @@ impl Builder {
             plain: base_url::is_plain(&base_url),
         };
         let api = http.api(&key)?;
-        let max_retries = self.max_retries;
         Ok(Clipia(Arc::new_cyclic(|this| Inner {
             this: this.clone(),
             api: clipia_api::Client::new_with_client(base_url.as_str().trim_end_matches('/'), api),
@@ -128,7 +145,8 @@ impl Builder {
             key: key.masked(),
             http,
             media: OnceLock::new(),
-            max_retries,
+            max_retries: self.max_retries,
+            retry_within: self.retry_within,
             catalogue: Catalogue::default(),
             spending: Spending::new(now()),
             scheduler: Scheduler::default(),
@@ -157,6 +175,7 @@ impl fmt::Debug for Builder {
             .field("connect_timeout", &self.connect_timeout)
             .field("user_agent", &self.user_agent)
             .field("max_retries", &self.max_retries)
+            .field("retry_within", &self.retry_within)
             .finish()
     }
 }

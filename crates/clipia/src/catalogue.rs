@@ -1,6 +1,6 @@
 //! The catalogue as a client remembers it: each answer for a while, and one call for all who ask at once.
 
-use crate::error::Error;
+use crate::error::{Error, deepest};
 use crate::spending::now;
 use clipia_api::types::Model;
 use std::collections::HashMap;
@@ -143,14 +143,23 @@ impl<K: Clone + Eq + Hash, V> Table<K, V> {
 /// kept.
 fn again(error: &Error) -> Error {
     match error {
-        Error::Connection { request_id, attempts, source } => Error::Connection {
+        Error::Unreachable { request_id, server, attempts, elapsed, source } => Error::Unreachable {
+            request_id: *request_id,
+            server: server.clone(),
+            attempts: *attempts,
+            elapsed: *elapsed,
+            source: deepest(source.as_ref()).into(),
+        },
+        Error::Connection { request_id, attempts, elapsed, source } => Error::Connection {
             request_id: *request_id,
             attempts: *attempts,
-            source: crate::error::deepest(source.as_ref()).into(),
+            elapsed: *elapsed,
+            source: deepest(source.as_ref()).into(),
         },
-        Error::Timeout { request_id, attempts } => {
-            Error::Timeout { request_id: *request_id, attempts: *attempts }
+        Error::Timeout { request_id, attempts, elapsed } => {
+            Error::Timeout { request_id: *request_id, attempts: *attempts, elapsed: *elapsed }
         }
+        Error::BaseUrl { url, reason } => Error::BaseUrl { url: url.clone(), reason },
         Error::Decode { request_id, reason } => {
             Error::Decode { request_id: *request_id, reason: reason.clone() }
         }

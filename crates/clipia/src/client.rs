@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::generation::Generation;
 use crate::input;
 use crate::request::Operation;
+use crate::saved::SavedGeneration;
 use crate::spending::Spending;
 use crate::submit::{Submit, Subscribe, object};
 use crate::wait::{Hint, Scheduler};
@@ -17,6 +18,7 @@ use clipia_api::types::{
 use serde::Serialize;
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 use url::Url;
 
 /// A client of the queue API.
@@ -25,7 +27,8 @@ use url::Url;
 /// request budget that the key has. Thousands of generations wait on one client without any tuning.
 ///
 /// Everything here needs a Tokio runtime with I/O and time enabled, and may be used from several of them. Every
-/// call is retried while that may help (see [`Error::is_retryable`] and [`Builder::max_retries`]).
+/// call is retried while that may help (see [`Error::is_retryable`], [`Builder::max_retries`] and
+/// [`Builder::retry_within`]).
 #[derive(Clone)]
 pub struct Clipia(pub(crate) Arc<Inner>);
 
@@ -42,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) media: OnceLock<reqwest::Client>,
     pub(crate) max_retries: u32,
     pub(crate) catalogue: Catalogue,
+    pub(crate) retry_within: Duration,
     pub(crate) spending: Spending,
     pub(crate) scheduler: Scheduler,
     pub(crate) webhooks: Attachments,
@@ -72,8 +76,9 @@ impl Clipia {
     /// its retries, so that it is charged once however often the connection breaks.
     ///
     /// # Errors
-    /// [`Error::Input`] where `input` is no object, what the API refuses it for, and what went wrong last where
-    /// all retries failed.
+    /// [`Error::Input`] where `input` is no object, what the API refuses it for, and
+    /// [`Error::SubmitUnanswered`] where all retries failed and it may have been accepted: the error holds the
+    /// idempotency key that finds it.
     pub fn submit(&self, model: impl Into<String>, input: impl Serialize) -> Submit {
         Submit::new(self.clone(), model.into(), object(input))
     }
@@ -99,6 +104,11 @@ impl Clipia {
     /// [`Error::WebhookSecretMissing`] where it is empty.
     pub fn webhooks(&self, secret: impl Into<String>) -> Result<Webhooks, Error> {
         Webhooks::new(self.clone(), secret.into())
+    }
+
+    /// A handle on a generation that was [saved](Generation::saved), by this process or another. Nothing is sent.
+    pub fn resume(&self, saved: SavedGeneration) -> Generation {
+        Generation::new(self.clone(), saved.request_id, Hint::saved(saved.model, saved.submitted_at))
     }
 
     /// Where a generation stands now.
@@ -144,7 +154,7 @@ impl Clipia {
         let slug = check_slug(slug)?;
         let model = self.0.catalogue.models.get(slug.to_owned(), || {
             let (inner, slug) = (Arc::clone(&self.0), slug.to_owned());
-            async move { inner.call(Operation::named("model"), || inner.api.get_model(&slug)).await }
+            async move { inner.call(Operation::of_model("model", &slug), || inner.api.get_model(&slug)).await }
         });
         model.await
     }
@@ -196,7 +206,7 @@ impl Clipia {
 
     pub(crate) async fn price(&self, model: &str, body: &EstimateRequest) -> Result<EstimateResponse, Error> {
         let (api, model) = (&self.0.api, check_slug(model)?);
-        self.0.call(Operation::named("estimate"), || api.estimate(model, body)).await
+        self.0.call(Operation::of_model("estimate", model), || api.estimate(model, body)).await
     }
 
     /// The account behind the key: its credits and what it used lately.

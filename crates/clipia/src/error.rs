@@ -1,15 +1,18 @@
 //! Everything that can go wrong, a variant per cause.
 
+mod api;
+
 use crate::input::InputFault;
 use crate::outcome::{Canceled, Failed};
 use crate::retry;
 use clipia_api::error_code::ErrorCode;
-use clipia_api::types::{ErrorEnvelope, InputWarning, RequestId};
+use clipia_api::types::{InputWarning, RequestId};
 use clipia_api::{Credits, Progress, Status};
 use std::error::Error as StdError;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use api::ApiError;
 
 /// A cause from below this crate, kept for its message.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
@@ -36,6 +39,7 @@ pub enum Error {
     #[error("no webhook secret: pass the account's; with an empty one anybody could sign deliveries")]
     WebhookSecretMissing,
     /// The base URL is not one that a key may be sent to.
+    /// The base URL is not one that a key may be sent to, or the server there redirects elsewhere.
     #[error("cannot use the base URL `{url}`: {reason}")]
     BaseUrl {
         /// The URL, without user, password and query; `…` where it is none.
@@ -128,23 +132,55 @@ pub enum Error {
     #[error("{0}")]
     Api(Box<ApiError>),
 
-    /// The server could not be reached, or the connection broke before the whole answer was there.
-    #[error("no connection to the server{}: {}", tries(*attempts), deepest(source.as_ref()))]
+    /// No connection to the server could be made: the address, the network, the server or its certificate is not
+    /// in order. It has seen nothing of the call.
+    #[error("no connection to the server at {server}{}: {}", tries(*attempts, *elapsed), deepest(source.as_ref()))]
+    Unreachable {
+        /// Of the request asked about, if it was one.
+        request_id: Option<RequestId>,
+        /// The base URL.
+        server: String,
+        /// How many times the call was tried.
+        attempts: u32,
+        /// How long all the tries took, pauses included.
+        elapsed: Duration,
+        /// Why there is none.
+        source: Source,
+    },
+    /// The connection broke before the whole answer was there. The server may have done what was asked.
+    #[error("the connection to the server broke{}: {}", tries(*attempts, *elapsed), deepest(source.as_ref()))]
     Connection {
         /// Of the request asked about, if it was one.
         request_id: Option<RequestId>,
         /// How many times the call was tried.
         attempts: u32,
+        /// How long all the tries took, pauses included.
+        elapsed: Duration,
         /// What broke.
         source: Source,
     },
-    /// One HTTP call took longer than the client's timeout.
-    #[error("the server did not answer in time{}", tries(*attempts))]
+    /// One HTTP call took longer than the client's timeout. The server may have done what was asked.
+    #[error("the server did not answer in time{}", tries(*attempts, *elapsed))]
     Timeout {
         /// Of the request asked about, if it was one.
         request_id: Option<RequestId>,
         /// How many times the call was tried.
         attempts: u32,
+        /// How long all the tries took, pauses included.
+        elapsed: Duration,
+    },
+    /// No try of a submit was answered so that its fate is known: it may have been accepted, and paid for. The
+    /// same submit with the same [`idempotency_key`](crate::Submit::idempotency_key) within 24 hours finds it,
+    /// or makes it, and is charged once.
+    #[error(
+        "{source}; nobody knows whether this submit was accepted: the same again with \
+             `.idempotency_key({idempotency_key:?})` within 24 hours charges once"
+    )]
+    SubmitUnanswered {
+        /// The key of the submit, its own or one that was made for it.
+        idempotency_key: String,
+        /// What went wrong last.
+        source: Box<Self>,
     },
     /// The answer is not what the API documents.
     #[error("cannot read the answer: {reason}")]
@@ -215,7 +251,8 @@ pub enum Error {
 
 impl Error {
     /// Whether doing the same again later may succeed. The client has then already retried it as often as
-    /// [`Builder::max_retries`](crate::Builder::max_retries) allows.
+    /// [`Builder::max_retries`](crate::Builder::max_retries) and as long as
+    /// [`Builder::retry_within`](crate::Builder::retry_within) allow.
     pub fn is_retryable(&self) -> bool {
         retry::is_retryable(self)
     }
@@ -228,10 +265,19 @@ impl Error {
         }
     }
 
-    /// The generation that this is about. A refused submit has none.
+    /// The idempotency key of a submit that may have been accepted: the same submit with it finds the generation.
+    pub fn idempotency_key(&self) -> Option<&str> {
+        match self {
+            Self::SubmitUnanswered { idempotency_key, .. } => Some(idempotency_key),
+            _ => None,
+        }
+    }
+
+    /// The generation that this is about. A submit that was refused or not answered has none.
     pub fn request_id(&self) -> Option<RequestId> {
         match self {
-            Self::Connection { request_id, .. }
+            Self::Unreachable { request_id, .. }
+            | Self::Connection { request_id, .. }
             | Self::Timeout { request_id, .. }
             | Self::Decode { request_id, .. } => *request_id,
             Self::Deadline { request_id, .. }
@@ -277,6 +323,7 @@ impl Error {
             | Self::InternalError(api)
             | Self::ServiceUnavailable(api)
             | Self::Api(api) => Some(api),
+            Self::SubmitUnanswered { source, .. } => source.api(),
             _ => None,
         }
     }
@@ -305,99 +352,21 @@ impl Error {
         }
     }
 
-    /// The same, told how many times the call was tried.
-    pub(crate) fn after(mut self, tried: u32) -> Self {
+    /// The same, told how many times the call was tried, and how long that took.
+    pub(crate) fn after(mut self, tried: u32, took: Duration) -> Self {
         match &mut self {
-            Self::Connection { attempts, .. } | Self::Timeout { attempts, .. } => *attempts = tried,
+            Self::Unreachable { attempts, elapsed, .. }
+            | Self::Connection { attempts, elapsed, .. }
+            | Self::Timeout { attempts, elapsed, .. } => (*attempts, *elapsed) = (tried, took),
             Self::InternalError(api)
             | Self::ServiceUnavailable(api)
             | Self::RateLimitExceeded(api)
             | Self::ConcurrencyLimitExceeded(api)
             | Self::RequestInProgress(api)
-            | Self::Api(api) => api.attempts = tried,
+            | Self::Api(api) => (api.attempts, api.elapsed) = (tried, took),
             _ => {}
         }
         self
-    }
-}
-
-/// An error as the API answered it: the HTTP status, the envelope, and what the headers said.
-#[derive(Clone, Debug)]
-pub struct ApiError {
-    pub(crate) http_status: u16,
-    pub(crate) envelope: ErrorEnvelope,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) request_id: Option<RequestId>,
-    pub(crate) attempts: u32,
-}
-
-impl ApiError {
-    /// An answer that says nothing but its status and code.
-    #[cfg(test)]
-    pub(crate) fn bare(http_status: u16, code: &str) -> Self {
-        let error = clipia_api::types::ErrorBody {
-            type_: String::new(),
-            code: code.to_owned(),
-            message: String::new(),
-            extra: Default::default(),
-        };
-        let envelope = ErrorEnvelope { error, extra: Default::default() };
-        Self { http_status, envelope, retry_after: None, request_id: None, attempts: 1 }
-    }
-
-    /// The HTTP status of the answer.
-    pub fn http_status(&self) -> u16 {
-        self.http_status
-    }
-
-    /// The cause, a word for programs; `http_502` and the like where the answer was not the API's own.
-    pub fn code(&self) -> &str {
-        &self.envelope.error.code
-    }
-
-    /// The sentence for people.
-    pub fn message(&self) -> &str {
-        &self.envelope.error.message
-    }
-
-    /// The value of `type`: the family of causes, such as `rate_limit_error`.
-    pub fn family(&self) -> &str {
-        &self.envelope.error.type_
-    }
-
-    /// The whole error body, fields that this version does not know included.
-    pub fn envelope(&self) -> &ErrorEnvelope {
-        &self.envelope
-    }
-
-    /// How long the server asked to wait before the next try.
-    pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
-    }
-
-    /// The generation that was asked about, if it was one.
-    pub fn request_id(&self) -> Option<RequestId> {
-        self.request_id
-    }
-
-    /// How many times the call was tried.
-    pub fn attempts(&self) -> u32 {
-        self.attempts
-    }
-
-    /// Whether the API itself said this, and not something between it and the client.
-    pub(crate) fn is_genuine(&self) -> bool {
-        !self.code().starts_with("http_")
-    }
-}
-
-impl fmt::Display for ApiError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.message())?;
-        if let Some(pause) = self.retry_after {
-            write!(f, "; try again in {} s", pause.as_secs_f64().ceil())?;
-        }
-        write!(f, " ({} {}{})", self.http_status, self.code(), tries(self.attempts))
     }
 }
 
@@ -422,8 +391,8 @@ fn findings(faults: &[InputFault], warnings: &[InputWarning]) -> String {
     messages.join("; ")
 }
 
-fn tries(attempts: u32) -> String {
-    if attempts > 1 { format!(", tried {attempts} times") } else { String::new() }
+fn tries(attempts: u32, elapsed: Duration) -> String {
+    if attempts > 1 { format!(", tried {attempts} times over {} s", seconds(elapsed)) } else { String::new() }
 }
 
 fn standing(status: &Option<Status>, progress: &Option<Progress>) -> String {
@@ -433,3 +402,6 @@ fn standing(status: &Option<Status>, progress: &Option<Progress>) -> String {
         (Some(status), Some(progress)) => format!("it is still {status} ({progress})"),
     }
 }
+
+#[cfg(test)]
+mod tests;

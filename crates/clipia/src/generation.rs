@@ -4,6 +4,7 @@ use crate::client::Clipia;
 use crate::download::Download;
 use crate::error::Error;
 use crate::outcome::Outcome;
+use crate::saved::SavedGeneration;
 use crate::wait::{Ending, Event, Goal, Hint, Update, Watch};
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
 use futures_util::Stream;
@@ -33,6 +34,16 @@ impl Generation {
     /// Its id. Keep it: with it any process can go on from here.
     pub fn id(&self) -> RequestId {
         self.id
+    }
+
+    /// The same as data, which serde writes: keep it where it outlives the process, and
+    /// [resume](Clipia::resume) there.
+    pub fn saved(&self) -> SavedGeneration {
+        SavedGeneration {
+            request_id: self.id,
+            model: self.hint.model.as_deref().map(str::to_owned),
+            submitted_at: self.hint.submitted_at,
+        }
     }
 
     /// Where it stands now.

@@ -43,6 +43,17 @@
 //! [`Clipia`] is the way in, [`Generation`] the handle, [`Outcome`] how it ended, [`Error`] every cause by name.
 //! Everything runs on Tokio. What must never be here: a rule of the queue (prices, limits, lifecycle), which
 //! the server decides, and a path or field of the wire, which `clipia-api` generates from the specification.
+//!
+//! # Tracing
+//! By the crate `tracing`, with targets below `clipia`. Neither keys nor inputs are in it.
+//!
+//! - Span `clipia` (INFO), one around all tries of a call: `operation` (`submit`, `status`, …), `model`,
+//!   `request_id`, which a submit learns.
+//! - Event `tried` (DEBUG), after each try, those of waits included: `operation`, `request_id`, `http_status` (none
+//!   without an answer), `code` (the error's), `duration_ms`.
+//! - Event `trying again` (INFO), before a pause: `error`, `tries`, `elapsed_ms`, `pause_ms`.
+//! - Event `submitted` (DEBUG): `request_id`, `cost`. Event `downloaded` (DEBUG), of each file: `request_id`,
+//!   `bytes`, `path`.
 
 mod base_url;
 mod budget;
@@ -58,6 +69,7 @@ mod outcome;
 mod recent;
 mod request;
 mod retry;
+mod saved;
 mod spending;
 mod submit;
 mod wait;
@@ -75,6 +87,7 @@ pub use error::{ApiError, Error};
 pub use generation::{Generation, Updates, Wait};
 pub use input::InputFault;
 pub use outcome::{Canceled, Completed, Failed, Outcome};
+pub use saved::SavedGeneration;
 pub use submit::{Submit, Submitted, Subscribe};
 pub use wait::Update;
 pub use webhooks::{Received, Webhooks};

@@ -3,107 +3,176 @@
 use crate::budget::RateLimit;
 use crate::client::Inner;
 use crate::error::{ApiError, Error};
-use crate::retry;
-use crate::spending::Token;
+use crate::retry::{self, Bounds, Tried};
+use crate::spending::{Token, now};
 use crate::wait::{self, Class};
 use clipia_api::ResponseValue;
 use clipia_api::types::{ErrorEnvelope, RequestId};
 use reqwest::header::HeaderMap;
 use std::future::Future;
-use std::time::SystemTime;
-use tracing::Instrument;
+use std::time::{Duration, SystemTime};
+use tracing::{Instrument, Span};
 
 /// What the generated client answers.
 pub(crate) type Answer<T> = Result<ResponseValue<T>, clipia_api::Error<ErrorEnvelope>>;
 
-/// A call as logs and errors name it.
+/// A call as traces and errors name it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Operation {
-    pub(crate) name: &'static str,
-    pub(crate) request_id: Option<RequestId>,
-    pub(crate) class: Class,
+pub(crate) struct Operation<'a> {
+    name: &'static str,
+    request_id: Option<RequestId>,
+    model: Option<&'a str>,
+    /// Of a submit.
+    idempotency_key: Option<&'a str>,
 }
 
-impl Operation {
+impl<'a> Operation<'a> {
     pub(crate) fn named(name: &'static str) -> Self {
-        Self { name, request_id: None, class: Class::Call }
+        Self { name, request_id: None, model: None, idempotency_key: None }
     }
 
     pub(crate) fn about(name: &'static str, request_id: RequestId) -> Self {
-        Self { name, request_id: Some(request_id), class: Class::Call }
+        Self { request_id: Some(request_id), ..Self::named(name) }
     }
 
-    pub(crate) fn submit() -> Self {
-        Self { name: "submit", request_id: None, class: Class::Submit }
+    pub(crate) fn of_model(name: &'static str, model: &'a str) -> Self {
+        Self { model: Some(model), ..Self::named(name) }
     }
 
-    fn span(self) -> tracing::Span {
-        let span = tracing::debug_span!("clipia", operation = self.name, request_id = tracing::field::Empty);
-        if let Some(id) = self.request_id {
-            span.record("request_id", tracing::field::display(id));
+    pub(crate) fn submit(model: &'a str, idempotency_key: &'a str) -> Self {
+        Self { idempotency_key: Some(idempotency_key), ..Self::of_model("submit", model) }
+    }
+
+    /// Whose turn it is.
+    fn class(self) -> Class {
+        if self.idempotency_key.is_some() { Class::Submit } else { Class::Call }
+    }
+
+    /// The span of all its tries.
+    pub(crate) fn span(self) -> Span {
+        let request_id = self.request_id.map(tracing::field::display);
+        tracing::info_span!("clipia", operation = self.name, model = self.model, request_id)
+    }
+
+    /// The error that ends it, of which a submit's caller must learn the key where it may have been accepted.
+    fn ended(self, error: Error, tried: Tried) -> Error {
+        match self.idempotency_key {
+            Some(key) if tried.open => {
+                Error::SubmitUnanswered { idempotency_key: key.to_owned(), source: Box::new(error) }
+            }
+            _ => error,
         }
-        span
     }
 }
 
 impl Inner {
     /// A call of the user's own: in its turn, and again as `retry` allows.
-    pub(crate) async fn call<T, S, F>(&self, operation: Operation, send: S) -> Result<T, Error>
+    pub(crate) async fn call<T, S, F>(&self, operation: Operation<'_>, send: S) -> Result<T, Error>
+    where
+        S: Fn() -> F,
+        F: Future<Output = Answer<T>>,
+    {
+        self.call_in(operation.span(), operation, send).await
+    }
+
+    /// The same, in a span that the caller has more to say to.
+    pub(crate) async fn call_in<T, S, F>(
+        &self,
+        span: Span,
+        operation: Operation<'_>,
+        send: S,
+    ) -> Result<T, Error>
     where
         S: Fn() -> F,
         F: Future<Output = Answer<T>>,
     {
         let send = &send;
         let attempt = |_| async move {
-            let token = wait::token(self, operation.class).await;
+            let token = wait::token(self, operation.class()).await;
             self.attempt(token, operation, send()).await
         };
-        retrying(self.max_retries, attempt).instrument(operation.span()).await
+        let bounds = Bounds { retries: self.max_retries, within: self.retry_within };
+        retrying(operation, bounds, attempt).instrument(span).await
     }
 
     /// Sends a call once and tells the budget what came back.
     pub(crate) async fn attempt<T>(
         &self,
         mut token: Token,
-        operation: Operation,
+        operation: Operation<'_>,
         send: impl Future<Output = Answer<T>>,
     ) -> Result<T, Error> {
         token.used();
-        let answer = match send.await {
+        let answer = match traced(operation, send).await {
             Ok(response) => {
                 token.answered(rate_limit(response.headers()));
                 Ok(response.into_inner())
             }
-            Err(error) => Err(refusal(error, operation, token)),
+            Err(error) => Err(refusal(error, operation, self, token)),
         };
         self.scheduler.budget_changed();
         answer
     }
 }
 
-/// Tries until it works, until `retry` says that it will not, or until it was repeated `max_retries` times.
-pub(crate) async fn retrying<T, A, F>(max_retries: u32, mut attempt: A) -> Result<T, Error>
+/// Tries until it works, or until `retry` says that it will not.
+pub(crate) async fn retrying<T, A, F>(
+    operation: Operation<'_>,
+    bounds: Bounds,
+    mut attempt: A,
+) -> Result<T, Error>
 where
     A: FnMut(u32) -> F,
     F: Future<Output = Result<T, Error>>,
 {
-    let mut tries = 0;
+    let (begun, mut tried) = (now(), Tried::default());
     loop {
-        let error = match attempt(tries).await {
+        let error = match attempt(tried.times()).await {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        tries += 1;
-        let pause = if tries > max_retries { None } else { retry::pause(&error, tries, rand::random()) };
-        let Some(pause) = pause else { return Err(error.after(tries)) };
-        tracing::debug!(%error, tries, pause_ms = pause.as_millis() as u64, "trying again");
+        tried = tried.and(&error);
+        let elapsed = now().saturating_duration_since(begun);
+        let Some(pause) = retry::decide(&error, tried, elapsed, bounds, rand::random()) else {
+            return Err(operation.ended(error.after(tried.times(), elapsed), tried));
+        };
+        let (tries, pause_ms) = (tried.times(), pause.as_millis() as u64);
+        tracing::info!(%error, tries, elapsed_ms = elapsed.as_millis() as u64, pause_ms, "trying again");
         tokio::time::sleep(pause).await;
     }
 }
 
-fn refusal(error: clipia_api::Error<ErrorEnvelope>, operation: Operation, token: Token) -> Error {
+/// Traces one try: what was answered, how soon.
+async fn traced<T>(operation: Operation<'_>, send: impl Future<Output = Answer<T>>) -> Answer<T> {
+    let begun = now();
+    let answer = send.await;
+    let (http_status, code) = match &answer {
+        Ok(response) => (Some(response.status()), None),
+        Err(clipia_api::Error::ErrorResponse(response)) => {
+            (Some(response.status()), Some(response.error.code.as_str()))
+        }
+        Err(error) => (error.status(), None),
+    };
+    tracing::debug!(
+        operation = operation.name,
+        request_id = operation.request_id.map(tracing::field::display),
+        http_status = http_status.map(|status| status.as_u16()),
+        code,
+        duration_ms = now().saturating_duration_since(begun).as_millis() as u64,
+        "tried"
+    );
+    answer
+}
+
+fn refusal(
+    error: clipia_api::Error<ErrorEnvelope>,
+    operation: Operation<'_>,
+    inner: &Inner,
+    token: Token,
+) -> Error {
     use clipia_api::Error as Wire;
     let request_id = operation.request_id;
+    let (attempts, elapsed) = (1, Duration::ZERO);
     match error {
         Wire::ErrorResponse(response) => {
             let told = rate_limit(response.headers());
@@ -112,7 +181,10 @@ fn refusal(error: clipia_api::Error<ErrorEnvelope>, operation: Operation, token:
                 retry_after: retry_after(response.headers()),
                 envelope: response.into_inner(),
                 request_id,
-                attempts: 1,
+                key: inner.key.clone(),
+                limit: told.limit,
+                attempts,
+                elapsed,
             };
             let retry_after = api.retry_after;
             let error = Error::from_api(api);
@@ -125,17 +197,39 @@ fn refusal(error: clipia_api::Error<ErrorEnvelope>, operation: Operation, token:
             error
         }
         Wire::CommunicationError(source) | Wire::ResponseBodyError(source) | Wire::InvalidUpgrade(source) => {
-            if source.is_timeout() {
-                return Error::Timeout { request_id, attempts: 1 };
-            }
+            let source = source.without_url();
             if source.is_builder() {
-                return Error::Input { message: format!("cannot build the call: {}", source.without_url()) };
+                return Error::Input { message: format!("cannot build the call: {source}") };
             }
-            Error::Connection { request_id, attempts: 1, source: Box::new(source.without_url()) }
+            if source.is_connect() {
+                let server = inner.base_url.as_str().trim_end_matches('/').to_owned();
+                return Error::Unreachable {
+                    request_id,
+                    server,
+                    attempts,
+                    elapsed,
+                    source: Box::new(source),
+                };
+            }
+            if source.is_timeout() {
+                return Error::Timeout { request_id, attempts, elapsed };
+            }
+            Error::Connection { request_id, attempts, elapsed, source: Box::new(source) }
+        }
+        Wire::InvalidResponsePayload(_, reason) if reason.is_eof() => {
+            token.answered(RateLimit::default());
+            let source = format!("half of the answer is missing ({reason})").into();
+            Error::Connection { request_id, attempts, elapsed, source }
         }
         Wire::InvalidResponsePayload(_, reason) => {
             token.answered(RateLimit::default());
             Error::Decode { request_id, reason: reason.to_string() }
+        }
+        Wire::UnexpectedResponse(response) if response.status().is_redirection() => {
+            token.answered(rate_limit(response.headers()));
+            let reason =
+                "the server redirects elsewhere, where a key must not follow; use the address it leads to";
+            Error::BaseUrl { url: inner.base_url.to_string(), reason }
         }
         Wire::UnexpectedResponse(response) => {
             token.answered(rate_limit(response.headers()));
@@ -146,7 +240,8 @@ fn refusal(error: clipia_api::Error<ErrorEnvelope>, operation: Operation, token:
         Wire::InvalidRequest(_) => {
             Error::Input { message: "the idempotency key cannot be sent in a header".to_owned() }
         }
-        Wire::Custom(message) => Error::Input { message },
+        // Of `clipia_api`'s bound on an answer.
+        Wire::Custom(reason) => Error::Decode { request_id, reason },
     }
 }
 
@@ -164,7 +259,56 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     value.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<std::time::Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
     retry::retry_after(value, SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(http_status: u16, code: &str, retry_after: Option<u64>) -> Error {
+        let retry_after = retry_after.map(Duration::from_secs);
+        Error::from_api(ApiError { retry_after, ..ApiError::bare(http_status, code) })
+    }
+
+    async fn submit(
+        bounds: Bounds,
+        mut answer: impl FnMut(u32) -> Result<(), Error>,
+    ) -> (Result<(), Error>, Duration) {
+        let begun = now();
+        let ended =
+            retrying(Operation::submit("m", "mine"), bounds, |tries| std::future::ready(answer(tries)));
+        (ended.await, now() - begun)
+    }
+
+    const BOUNDS: Bounds = Bounds { retries: 5, within: Duration::from_secs(600) };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fleet_beyond_the_limit_gets_through_while_there_is_time() {
+        let (ended, took) = submit(BOUNDS, |tries| match tries {
+            0..60 => Err(api(429, "concurrency_limit_exceeded", Some(5))),
+            _ => Ok(()),
+        })
+        .await;
+        assert!(ended.is_ok() && (300..320).contains(&took.as_secs()), "{ended:?} {took:?}");
+
+        let (ended, took) = submit(BOUNDS, |_| Err(api(429, "concurrency_limit_exceeded", Some(5)))).await;
+        let error = ended.unwrap_err();
+        assert!(matches!(error, Error::ConcurrencyLimitExceeded(_)), "{error:?}");
+        assert!((590..=600).contains(&took.as_secs()), "{took:?}");
+        let api = error.api().unwrap();
+        assert!(api.attempts() > 100 && api.elapsed() == took, "{api:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_end_with_the_count_or_with_the_time() {
+        let (ended, _) = submit(BOUNDS, |_| Err(api(503, "service_unavailable", None))).await;
+        assert_eq!(ended.unwrap_err().api().unwrap().attempts(), 6);
+        let short = Bounds { within: Duration::from_secs(12), ..BOUNDS };
+        let (ended, took) = submit(short, |_| Err(api(503, "service_unavailable", Some(5)))).await;
+        assert_eq!(ended.unwrap_err().api().unwrap().attempts(), 3);
+        assert!(took <= Duration::from_secs(12), "{took:?}");
+    }
 }

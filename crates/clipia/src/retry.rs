@@ -1,14 +1,17 @@
-//! Which errors are worth another try, and after how long. Pure: the caller brings the randomness and sleeps.
+//! Which errors are worth another try, and after how long. Pure: the caller brings the time and the randomness,
+//! and sleeps.
 //!
-//! | answer | again |
+//! | answer | class |
 //! |---|---|
-//! | no connection, broken connection, no answer in time | yes |
-//! | 429, any code | yes, after `Retry-After` |
-//! | 409 `request_in_progress` | yes, the first submit of the key is about to end |
-//! | 500 to 599 | yes |
-//! | every other 4xx, an answer that cannot be read | no |
+//! | no connection, broken connection, no answer in time | failure |
+//! | 500 to 599 | failure |
+//! | 409 `request_in_progress`: the first submit of the key is about to end | failure |
+//! | 429, any code | limit |
+//! | every other 4xx, an answer that cannot be read | final |
 //!
-//! All of it is safe to repeat: reads change nothing, and a submit carries its idempotency key.
+//! Failures are bounded by count and by time. Limits are bounded by time alone, for the server keeps its word on
+//! when there is room again: a fleet larger than the limit gets through. All of it is safe to repeat: reads
+//! change nothing, and a submit carries its idempotency key.
 
 use crate::error::Error;
 use std::time::{Duration, SystemTime};
@@ -29,34 +32,133 @@ const RETRY_AFTER_SPREAD: Duration = Duration::from_millis(250);
 /// How long the first submit of an idempotency key is given to end, at least.
 const IN_PROGRESS_PAUSE: Duration = Duration::from_millis(250);
 
-/// Whether doing the same again later may succeed.
-pub(crate) fn is_retryable(error: &Error) -> bool {
+/// What an error means for another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// The same again ends the same.
+    Final,
+    /// Something broke, and may be whole again.
+    Failure,
+    /// There is no room now, and will be.
+    Limit,
+}
+
+fn classify(error: &Error) -> Class {
     match error {
-        Error::Connection { .. } | Error::Timeout { .. } => true,
-        Error::RequestInProgress(_) => true,
-        Error::Download { transient, .. } => *transient,
-        other => matches!(other.http_status(), Some(429 | 500..=599)),
+        Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => Class::Failure,
+        Error::RequestInProgress(_) => Class::Failure,
+        Error::Download { transient: true, .. } => Class::Failure,
+        Error::SubmitUnanswered { source, .. } => classify(source),
+        other => match other.http_status() {
+            Some(429) => Class::Limit,
+            Some(500..=599) => Class::Failure,
+            _ => Class::Final,
+        },
     }
 }
 
-/// How long to pause before try number `tries + 1`, or `None` where trying again is of no use. `jitter` is a
-/// random number from 0 up to 1.
+/// Whether doing the same again later may succeed.
+pub(crate) fn is_retryable(error: &Error) -> bool {
+    classify(error) != Class::Final
+}
+
+/// How far one call may go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// How often it is repeated after a failure; with 0 after nothing at all.
+    pub(crate) retries: u32,
+    /// All its tries and pauses together: no pause that would end later begins.
+    pub(crate) within: Duration,
+}
+
+/// What one call has gone through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tried {
+    failures: u32,
+    limits: u32,
+    /// Whether a try of it may have been accepted without a word.
+    pub(crate) open: bool,
+}
+
+impl Tried {
+    /// The same after another try that ended so.
+    pub(crate) fn and(self, error: &Error) -> Self {
+        let class = classify(error);
+        Self {
+            failures: self.failures + u32::from(class != Class::Limit),
+            limits: self.limits + u32::from(class == Class::Limit),
+            open: match tells(error) {
+                Tells::Nothing => self.open,
+                Tells::MayBeAccepted => true,
+                Tells::NotAccepted => false,
+            },
+        }
+    }
+
+    /// How many tries that were.
+    pub(crate) fn times(self) -> u32 {
+        self.failures + self.limits
+    }
+}
+
+/// How long to pause before the next try of a call whose last one ended with `error`, `elapsed` after the first
+/// began; `None` where it ends here. `jitter` is a random number from 0 up to 1.
+pub(crate) fn decide(
+    error: &Error,
+    tried: Tried,
+    elapsed: Duration,
+    bounds: Bounds,
+    jitter: f64,
+) -> Option<Duration> {
+    let same = match classify(error) {
+        Class::Final => return None,
+        Class::Failure if tried.failures > bounds.retries => return None,
+        Class::Failure => tried.failures,
+        Class::Limit if bounds.retries == 0 => return None,
+        Class::Limit => tried.limits,
+    };
+    let pause = pause(error, same, jitter)?;
+    (elapsed.saturating_add(pause) <= bounds.within).then_some(pause)
+}
+
+/// The pause after an error that is the `same`-th of its class, from 1.
 ///
 /// Full jitter: anything between nothing and a bound that doubles ("Exponential Backoff and Jitter", AWS
 /// Architecture Blog); a `Retry-After` wins.
-pub(crate) fn pause(error: &Error, tries: u32, jitter: f64) -> Option<Duration> {
-    if !is_retryable(error) {
-        return None;
-    }
+pub(crate) fn pause(error: &Error, same: u32, jitter: f64) -> Option<Duration> {
     if let Some(told) = error.retry_after() {
         return (told <= RETRY_AFTER_MAX).then(|| told + RETRY_AFTER_SPREAD.mul_f64(jitter));
     }
-    let bound = PAUSE_FIRST.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(PAUSE_MAX);
+    let bound = PAUSE_FIRST.saturating_mul(1 << same.saturating_sub(1).min(16)).min(PAUSE_MAX);
     let floor = match error {
         Error::RequestInProgress(_) => IN_PROGRESS_PAUSE,
         _ => Duration::ZERO,
     };
     Some(bound.mul_f64(jitter).max(floor))
+}
+
+/// What an error tells of whether the server accepted this submit, in this try or an earlier one of the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tells {
+    Nothing,
+    MayBeAccepted,
+    NotAccepted,
+}
+
+fn tells(error: &Error) -> Tells {
+    match error {
+        // The answer was lost, or comes while the first try is being processed.
+        Error::Connection { .. } | Error::Timeout { .. } | Error::Decode { .. } => Tells::MayBeAccepted,
+        Error::RequestInProgress(_) => Tells::MayBeAccepted,
+        // Said of the key and its limits, before the submit is looked at.
+        Error::InvalidApiKey(_) | Error::InsufficientScope(_) => Tells::Nothing,
+        other => match other.api() {
+            Some(api) if api.http_status() >= 500 => Tells::MayBeAccepted,
+            // Had it been accepted, the same key would have found it (`contract.md`, "Idempotency").
+            Some(api) if api.is_genuine() && api.http_status() != 429 => Tells::NotAccepted,
+            _ => Tells::Nothing,
+        },
+    }
 }
 
 /// Reads a `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). A date in the past is now.
@@ -75,6 +177,8 @@ mod tests {
     use crate::error::ApiError;
     use std::time::UNIX_EPOCH;
 
+    const BOUNDS: Bounds = Bounds { retries: 5, within: Duration::from_secs(600) };
+
     fn answer(http_status: u16, code: &str, retry_after: Option<u64>) -> Error {
         Error::from_api(ApiError {
             retry_after: retry_after.map(Duration::from_secs),
@@ -82,63 +186,142 @@ mod tests {
         })
     }
 
+    fn busy() -> Error {
+        answer(503, "service_unavailable", None)
+    }
+
+    fn full() -> Error {
+        answer(429, "concurrency_limit_exceeded", None)
+    }
+
+    /// Every error that is not an answer of the API, one of each kind that `retry` tells apart.
+    fn broken() -> [(Error, Class, Tells); 6] {
+        let (request_id, attempts, elapsed) = (None, 1, Duration::ZERO);
+        let (server, source, reason) = (String::new(), || "reset".into(), String::new());
+        [
+            (
+                Error::Unreachable { request_id, server, attempts, elapsed, source: source() },
+                Class::Failure,
+                Tells::Nothing,
+            ),
+            (
+                Error::Connection { request_id, attempts, elapsed, source: source() },
+                Class::Failure,
+                Tells::MayBeAccepted,
+            ),
+            (Error::Timeout { request_id, attempts, elapsed }, Class::Failure, Tells::MayBeAccepted),
+            (Error::Decode { request_id, reason }, Class::Final, Tells::MayBeAccepted),
+            (Error::BaseUrl { url: String::new(), reason: "" }, Class::Final, Tells::Nothing),
+            (Error::KeyMissing, Class::Final, Tells::Nothing),
+        ]
+    }
+
+    /// The decision after `errors`, of which the last came `elapsed` after the first try began.
+    fn decision(errors: &[Error], elapsed: u64, bounds: Bounds, jitter: f64) -> Option<Duration> {
+        let tried = errors.iter().fold(Tried::default(), Tried::and);
+        decide(errors.last().unwrap(), tried, Duration::from_secs(elapsed), bounds, jitter)
+    }
+
     #[test]
     fn the_table() {
-        for (status, code, again) in [
-            (400, "invalid_request", false),
-            (400, "webhook_url_invalid", false),
-            (400, "model_input_invalid", false),
-            (401, "invalid_api_key", false),
-            (402, "insufficient_credits", false),
-            (402, "subscription_required", false),
-            (403, "insufficient_scope", false),
-            (404, "not_found", false),
-            (404, "model_not_found", false),
-            (408, "http_408", false),
-            (409, "idempotency_key_reuse", false),
-            (409, "request_in_progress", true),
-            (422, "model_input_invalid", false),
-            (429, "rate_limit_exceeded", true),
-            (429, "concurrency_limit_exceeded", true),
-            (429, "http_429", true),
-            (500, "internal_error", true),
-            (502, "http_502", true),
-            (503, "service_unavailable", true),
-            (504, "of_a_newer_api", true),
+        use {Class::*, Tells::*};
+        for (status, code, class, tells) in [
+            (400, "invalid_request", Final, NotAccepted),
+            (400, "webhook_url_invalid", Final, NotAccepted),
+            (400, "model_input_invalid", Final, NotAccepted),
+            (401, "invalid_api_key", Final, Nothing),
+            (402, "insufficient_credits", Final, NotAccepted),
+            (402, "subscription_required", Final, NotAccepted),
+            (403, "insufficient_scope", Final, Nothing),
+            (404, "not_found", Final, NotAccepted),
+            (404, "model_not_found", Final, NotAccepted),
+            (404, "http_404", Final, Nothing),
+            (408, "http_408", Final, Nothing),
+            (409, "idempotency_key_reuse", Final, NotAccepted),
+            (409, "request_in_progress", Failure, MayBeAccepted),
+            (422, "model_input_invalid", Final, NotAccepted),
+            (429, "rate_limit_exceeded", Limit, Nothing),
+            (429, "concurrency_limit_exceeded", Limit, Nothing),
+            (429, "http_429", Limit, Nothing),
+            (500, "internal_error", Failure, MayBeAccepted),
+            (502, "http_502", Failure, MayBeAccepted),
+            (503, "service_unavailable", Failure, MayBeAccepted),
+            (504, "of_a_newer_api", Failure, MayBeAccepted),
         ] {
             let error = answer(status, code, None);
-            assert_eq!(error.is_retryable(), again, "{status} {code}");
-            assert_eq!(pause(&error, 1, 0.5).is_some(), again, "{status} {code}");
+            assert_eq!((classify(&error), super::tells(&error)), (class, tells), "{status} {code}");
+            assert_eq!(error.is_retryable(), class != Final);
+            assert_eq!(decision(&[error], 0, BOUNDS, 0.5).is_some(), class != Final, "{status} {code}");
         }
-        let source = "reset".into();
-        assert!(Error::Connection { request_id: None, attempts: 1, source }.is_retryable());
-        assert!(Error::Timeout { request_id: None, attempts: 1 }.is_retryable());
-        assert!(!Error::Decode { request_id: None, reason: String::new() }.is_retryable());
+        for (error, class, tells) in broken() {
+            assert_eq!((classify(&error), super::tells(&error)), (class, tells), "{error:?}");
+        }
     }
 
     #[test]
     fn pauses_double_up_to_a_bound_and_are_spread_over_all_of_it() {
-        let error = answer(503, "service_unavailable", None);
         let bounds = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000];
-        for (tries, bound) in (1..).zip(bounds) {
-            assert_eq!(pause(&error, tries, 0.0), Some(Duration::ZERO));
-            assert_eq!(pause(&error, tries, 1.0), Some(Duration::from_millis(bound)));
+        for (same, bound) in (1..).zip(bounds) {
+            assert_eq!(pause(&busy(), same, 0.0), Some(Duration::ZERO));
+            assert_eq!(pause(&busy(), same, 1.0), Some(Duration::from_millis(bound)));
         }
-        assert_eq!(pause(&error, u32::MAX, 1.0), Some(PAUSE_MAX));
+        assert_eq!(pause(&busy(), u32::MAX, 1.0), Some(PAUSE_MAX));
     }
 
     #[test]
     fn retry_after_wins_within_its_cap() {
-        let error = answer(429, "rate_limit_exceeded", Some(7));
-        assert_eq!(pause(&error, 1, 0.0), Some(Duration::from_secs(7)));
-        assert_eq!(pause(&error, 6, 1.0), Some(Duration::from_millis(7_250)));
-        assert_eq!(pause(&answer(429, "rate_limit_exceeded", Some(61)), 1, 0.0), None);
-        assert_eq!(pause(&answer(400, "invalid_request", Some(1)), 1, 0.0), None);
+        let told = |seconds| [answer(429, "rate_limit_exceeded", Some(seconds))];
+        assert_eq!(decision(&told(7), 0, BOUNDS, 0.0), Some(Duration::from_secs(7)));
+        assert_eq!(decision(&told(7), 0, BOUNDS, 1.0), Some(Duration::from_millis(7_250)));
+        assert_eq!(decision(&told(61), 0, BOUNDS, 0.0), None);
+        assert_eq!(decision(&[answer(400, "invalid_request", Some(1))], 0, BOUNDS, 0.0), None);
     }
 
     #[test]
     fn the_first_submit_of_a_key_gets_time_to_end() {
-        assert_eq!(pause(&answer(409, "request_in_progress", None), 1, 0.0), Some(IN_PROGRESS_PAUSE));
+        let first = [answer(409, "request_in_progress", None)];
+        assert_eq!(decision(&first, 0, BOUNDS, 0.0), Some(IN_PROGRESS_PAUSE));
+    }
+
+    #[test]
+    fn failures_are_bounded_by_count_and_limits_are_not() {
+        let failing: Vec<Error> = (0..6).map(|_| busy()).collect();
+        assert!(decision(&failing[..5], 0, BOUNDS, 1.0).is_some());
+        assert_eq!(decision(&failing, 0, BOUNDS, 1.0), None);
+        let waiting: Vec<Error> = (0..100).map(|_| full()).collect();
+        assert_eq!(decision(&waiting, 0, BOUNDS, 1.0), Some(PAUSE_MAX));
+        // Each in its own count: a limit uses up no retry, and a failure begins with short pauses.
+        let both: Vec<Error> = (0..100).map(|_| full()).chain([busy()]).collect();
+        assert_eq!(decision(&both, 0, BOUNDS, 1.0), Some(PAUSE_FIRST));
+        let once = Bounds { retries: 0, ..BOUNDS };
+        assert_eq!((decision(&[busy()], 0, once, 0.0), decision(&[full()], 0, once, 0.0)), (None, None));
+    }
+
+    #[test]
+    fn no_pause_ends_after_the_time() {
+        for error in [busy, full] {
+            assert_eq!(decision(&[error()], 599, BOUNDS, 1.0), Some(PAUSE_FIRST));
+            assert_eq!(decision(&[error()], 600, BOUNDS, 1.0), None);
+            let whenever = Bounds { within: Duration::MAX, ..BOUNDS };
+            assert_eq!(decision(&[error()], u64::MAX, whenever, 1.0), Some(PAUSE_FIRST));
+        }
+        let told = [answer(429, "rate_limit_exceeded", Some(30))];
+        assert_eq!(decision(&told, 571, BOUNDS, 0.0), None);
+    }
+
+    #[test]
+    fn a_submit_stays_open_until_an_answer_settles_it() {
+        let lost = || broken().into_iter().nth(1).unwrap().0;
+        let refused = |code| answer(400, code, None);
+        for (errors, open) in [
+            (vec![lost()], true),
+            (vec![lost(), full(), answer(401, "invalid_api_key", None)], true),
+            (vec![lost(), refused("insufficient_credits")], false),
+            (vec![full(), refused("insufficient_credits")], false),
+            (vec![full(), full()], false),
+        ] {
+            assert_eq!(errors.iter().fold(Tried::default(), Tried::and).open, open, "{errors:?}");
+        }
     }
 
     #[test]

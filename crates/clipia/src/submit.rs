@@ -5,7 +5,6 @@ use crate::error::Error;
 use crate::generation::{Generation, OnUpdate, Wait};
 use crate::outcome::Outcome;
 use crate::request::Operation;
-use crate::spending::now;
 use crate::wait::{Hint, Update};
 use clipia_api::Credits;
 use clipia_api::types::{EstimateRequest, InputWarning, SubmitRequest, SubmitResponse};
@@ -16,6 +15,7 @@ use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
+use tracing::field::display;
 use uuid::Uuid;
 
 type Sending<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
@@ -44,7 +44,8 @@ impl Submit {
     }
 
     /// The idempotency key, any string; without it each submit makes one of its own. The same key with the same
-    /// parameters within 24 hours finds the same generation, and nothing is charged again.
+    /// parameters within 24 hours finds the same generation, and nothing is charged again: keep it before the
+    /// submit, and not even a crash in the middle of it charges twice.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
         self
@@ -91,22 +92,24 @@ impl Submit {
         let body = SubmitRequest { input, webhook_url: self.webhook };
         let key = self.idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string());
         let (api, body, key, model) = (&self.clipia.0.api, &body, key.as_str(), check_slug(&self.model)?);
-        let response: SubmitResponse =
-            self.clipia.0.call(Operation::submit(), || api.submit(model, Some(key), body)).await?;
-        tracing::debug!(request_id = %response.request_id, model, cost = response.cost.get(), "submitted");
-        if let Some(max_cost) = self.max_cost.filter(|max_cost| response.cost > *max_cost) {
-            let (cost, max_cost) = (response.cost.get(), max_cost.get());
-            tracing::warn!(
-                request_id = %response.request_id, model, cost, max_cost,
-                "accepted at more than `max_cost`: the price rose after the estimate"
-            );
-        }
-        let hint = Hint {
-            model: Some(model.into()),
-            submitted: Some((now(), response.status.clone(), Some(response.queue_position))),
-            webhook: body.webhook_url.is_some(),
-        };
-        let generation = Generation::new(self.clipia.clone(), response.request_id, hint);
+        let operation = Operation::submit(model, key);
+        let span = operation.span();
+        let send = || api.submit(model, Some(key), body);
+        let response: SubmitResponse = self.clipia.0.call_in(span.clone(), operation, send).await?;
+        let (id, cost) = (response.request_id, response.cost.get());
+        span.record("request_id", display(id));
+        span.in_scope(|| {
+            tracing::debug!(request_id = %id, cost, "submitted");
+            if let Some(max_cost) = self.max_cost.filter(|max_cost| response.cost > *max_cost) {
+                let max_cost = max_cost.get();
+                tracing::warn!(
+                    request_id = %id, model, cost, max_cost,
+                    "accepted at more than `max_cost`: the price rose after the estimate"
+                );
+            }
+        });
+        let hint = Hint::submitted(&response, model, body.webhook_url.is_some());
+        let generation = Generation::new(self.clipia.clone(), id, hint);
         Ok(Submitted { generation, response })
     }
 }

@@ -11,6 +11,8 @@ class ClipiaError(Exception):
 
     request_id: str | None
     """The generation it is about, if it is about one."""
+    idempotency_key: str | None = None
+    """Of a submit that may have been accepted: the same again with this key finds it, and is charged once."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)

@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Submits nothing that costs more
     #[arg(long, value_name = "CREDITS")]
     max_cost: Option<u64>,
+    /// Submits under this key: the same again with the same key is charged once
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
     /// Waits, and saves the files here
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -33,6 +36,9 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     }
     if let Some(credits) = options.max_cost {
         submit = submit.max_cost(credits);
+    }
+    if let Some(key) = options.idempotency_key {
+        submit = submit.idempotency_key(key);
     }
     let submitted = submit.await?;
     for warning in submitted.warnings() {

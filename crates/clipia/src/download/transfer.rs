@@ -7,8 +7,8 @@ use super::{DownloadProgress, Report};
 use crate::base_url::without_secrets;
 use crate::client::Inner;
 use crate::error::{Error, deepest};
-use crate::request::{retry_after, retrying};
-use crate::retry;
+use crate::request::{Operation, retry_after, retrying};
+use crate::retry::{self, Bounds};
 use clipia_api::types::RequestId;
 use reqwest::Response;
 use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
@@ -78,7 +78,9 @@ impl<'a> Transfer<'a> {
     pub(super) async fn save(&self) -> Result<PathBuf, Error> {
         let mut reached = 0;
         loop {
-            match retrying(self.inner.max_retries, |_| self.step(reached)).await? {
+            let bounds = Bounds { retries: self.inner.max_retries, within: Duration::MAX };
+            let operation = Operation::about("download", self.request_id);
+            match retrying(operation, bounds, |_| self.step(reached)).await? {
                 Step::Saved(path) => return Ok(path),
                 Step::Further { bytes, error } => {
                     let Some(pause) = retry::pause(&error, 1, rand::random()) else { return Err(error) };

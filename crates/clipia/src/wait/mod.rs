@@ -16,8 +16,9 @@ use crate::client::Clipia;
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::spending::now;
-use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
+use clipia_api::types::{RequestId, ResultResponse, StatusResponse, SubmitResponse};
 use clipia_api::{Progress, Status};
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -68,19 +69,41 @@ impl From<&ResultResponse> for Update {
 pub(crate) struct Hint {
     /// The slug of the model, for how long that takes.
     pub(crate) model: Option<Arc<str>>,
-    /// When it was submitted, and what the answer said, where this process did it.
-    pub(crate) submitted: Option<(Instant, Status, Option<u64>)>,
+    /// When it was submitted, by the clock on the wall: what outlives a process.
+    pub(crate) submitted_at: Option<Timestamp>,
+    /// When by our own clock its age was this.
+    aged: Option<(Instant, Duration)>,
+    /// What the answer to its submit said.
+    answered: Option<(Status, u64)>,
     /// Whether a webhook is to tell of its end.
-    pub(crate) webhook: bool,
+    webhook: bool,
 }
 
 impl Hint {
+    /// Of what was just submitted.
+    pub(crate) fn submitted(response: &SubmitResponse, model: &str, webhook: bool) -> Self {
+        Self {
+            model: Some(model.into()),
+            submitted_at: Some(Timestamp::now()),
+            aged: Some((now(), Duration::ZERO)),
+            answered: Some((response.status.clone(), response.queue_position)),
+            webhook,
+        }
+    }
+
+    /// Of a handle that was saved. A clock that was set back tells nothing.
+    pub(crate) fn saved(model: Option<String>, submitted_at: Option<Timestamp>) -> Self {
+        let age = submitted_at.and_then(|at| Duration::try_from(Timestamp::now().duration_since(at)).ok());
+        let aged = age.map(|age| (now(), age));
+        Self { model: model.map(Into::into), submitted_at, aged, ..Self::default() }
+    }
+
     fn known(&self, now: Instant, watched: bool) -> Known {
-        match &self.submitted {
-            Some((at, status, position)) => {
-                Known::new(*at, Some(Duration::ZERO), watched).submitted(status, *position)
-            }
-            None => Known::new(now, None, watched),
+        let (since, age) = self.aged.map_or((now, None), |(at, age)| (at, Some(age)));
+        let known = Known::new(since, age, watched);
+        match &self.answered {
+            Some((status, position)) => known.submitted(status, *position),
+            None => known,
         }
     }
 }

@@ -165,7 +165,7 @@ impl Caller {
     fn enter(&mut self, id: RequestId, now: Duration, watched: bool, webhook: bool) -> Ticket {
         let goal = if watched { Goal::Updates } else { Goal::Outcome };
         let now = self.start + now;
-        let known = Known::new(now, Some(Duration::ZERO), watched).submitted(&Status::InQueue, Some(0));
+        let known = Known::new(now, Some(Duration::ZERO), watched).submitted(&Status::InQueue, 0);
         let mut entry = Entry::new(id, goal, watched, known, now);
         (entry.model, entry.webhook) = (Some(Arc::from("m")), webhook);
         let ticket = self.table.enter(entry);

@@ -1,23 +1,12 @@
 //! Single calls: what is sent, what is repeated, and what an error says.
 
 use crate::peer::{
-    ID, KEY, Peer, Reply, Seen, body_reply, cut, error_reply, json_reply, submitted, with_headers,
+    ID, KEY, Peer, Reply, Seen, account, body_reply, error_reply, id, json_reply, key_of, submitted,
+    with_headers,
 };
-use clipia::{Clipia, Error, RequestId, json};
+use clipia::{Clipia, Error, json};
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-fn account() -> Reply {
-    json_reply(200, json!({ "account_id": "acc", "balance": { "credits": 35 }, "plan": "of a newer API" }))
-}
-
-fn id() -> RequestId {
-    ID.parse().unwrap()
-}
-
-fn key_of(seen: &Seen) -> &str {
-    &seen.headers["idempotency-key"]
-}
+use std::time::Instant;
 
 #[tokio::test]
 async fn every_call_has_its_path_and_the_key() {
@@ -53,55 +42,6 @@ async fn every_call_has_its_path_and_the_key() {
     assert_eq!(key_of(&seen[0]).len(), 36);
 }
 
-#[tokio::test]
-async fn a_repeated_submit_keeps_its_key_and_another_has_its_own() {
-    let whole = submitted();
-    let peer = Peer::script(vec![Reply::Reset, cut(whole.clone(), 20), whole]).await;
-    let clipia = peer.client();
-    clipia.submit("m", json!({})).await.unwrap();
-    clipia.submit("m", json!({})).await.unwrap();
-    clipia.submit("m", json!({})).idempotency_key("mine").await.unwrap();
-    let seen = peer.seen();
-    assert_eq!(seen.len(), 5);
-    assert_eq!(key_of(&seen[0]), key_of(&seen[1]));
-    assert_eq!(key_of(&seen[0]), key_of(&seen[2]));
-    assert_ne!(key_of(&seen[0]), key_of(&seen[3]));
-    assert_eq!(key_of(&seen[4]), "mine");
-}
-
-#[tokio::test]
-async fn what_may_pass_is_tried_again() {
-    for trouble in [
-        error_reply(503, "service_unavailable", &[]),
-        error_reply(500, "internal_error", &[]),
-        error_reply(409, "request_in_progress", &[]),
-        error_reply(429, "concurrency_limit_exceeded", &[]),
-        body_reply(502, &[("content-type", "text/html")], b"<h1>Bad Gateway</h1>"),
-        Reply::Reset,
-        cut(account(), 5),
-    ] {
-        let peer = Peer::script(vec![trouble, account()]).await;
-        assert_eq!(peer.client().account().await.unwrap().account_id, "acc");
-        assert_eq!(peer.seen().len(), 2);
-    }
-}
-
-#[tokio::test]
-async fn retry_after_is_heeded_in_seconds_and_as_a_date() {
-    for dated in [false, true] {
-        // A date has whole seconds: this one is more than one and at most two seconds away.
-        let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 2;
-        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(soon));
-        let (value, least) = if dated { (date.as_str(), 0.9) } else { ("1", 1.0) };
-        let refused = error_reply(429, "rate_limit_exceeded", &[("retry-after", value)]);
-        let peer = Peer::script(vec![refused, account()]).await;
-        let begun = Instant::now();
-        peer.client().account().await.unwrap();
-        assert!(begun.elapsed().as_secs_f64() >= least, "{value}: {:?}", begun.elapsed());
-        assert_eq!(peer.seen().len(), 2);
-    }
-}
-
 /// A server that counts: a bucket of ten, twenty a second.
 fn counting() -> impl Fn(usize, &Seen) -> Reply {
     let bucket = Mutex::new((10.0, Instant::now()));
@@ -134,19 +74,6 @@ async fn a_fleet_of_calls_over_the_limit_gets_through_one_budget() {
 }
 
 #[tokio::test]
-async fn a_retry_after_beyond_the_cap_goes_to_the_caller() {
-    let peer = Peer::script(vec![error_reply(429, "rate_limit_exceeded", &[("retry-after", "3600")])]).await;
-    let error = peer.client().account().await.unwrap_err();
-    assert!(matches!(error, Error::RateLimitExceeded(_)));
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
-    assert_eq!(
-        error.to_string(),
-        "because of rate_limit_exceeded; try again in 3600 s (429 rate_limit_exceeded)"
-    );
-    assert_eq!(peer.seen().len(), 1);
-}
-
-#[tokio::test]
 async fn a_refusal_is_final_and_says_what_the_api_said() {
     for (status, code) in [
         (400, "invalid_request"),
@@ -167,49 +94,12 @@ async fn a_refusal_is_final_and_says_what_the_api_said() {
         assert!(!error.is_retryable());
         assert_eq!((error.http_status(), error.code()), (Some(status), Some(code)));
         assert_eq!(error.request_id(), Some(id()));
-        assert_eq!(error.to_string(), format!("because of {code} ({status} {code})"));
+        let said = error.to_string();
+        assert!(said.starts_with(&format!("because of {code}")), "{said}");
+        assert!(said.ends_with(&format!(" ({status} {code})")), "{said}");
         assert_eq!(error.api().unwrap().family(), "api_error");
         assert_eq!(peer.seen().len(), 1, "{code}");
     }
-}
-
-#[tokio::test]
-async fn a_page_of_html_keeps_its_status() {
-    let page = body_reply(502, &[("content-type", "text/html")], b"<h1>Bad Gateway</h1>");
-    let peer = Peer::script(vec![page]).await;
-    let error = peer.client().account().await.unwrap_err();
-    assert_eq!(
-        (error.http_status(), error.code(), error.is_retryable()),
-        (Some(502), Some("http_502"), true)
-    );
-    assert!(error.to_string().ends_with("(502 http_502, tried 3 times)"), "{error}");
-}
-
-#[tokio::test]
-async fn what_cannot_be_read_is_said_so() {
-    let peer = Peer::script(vec![body_reply(200, &[], b"<h1>Log in</h1>")]).await;
-    assert!(matches!(peer.client().account().await, Err(Error::Decode { .. })));
-    assert_eq!(peer.seen().len(), 1);
-}
-
-#[tokio::test]
-async fn a_hung_call_ends_in_time() {
-    let peer = Peer::script(vec![Reply::Hang]).await;
-    let clipia = peer.builder().timeout(Duration::from_millis(100)).max_retries(1).build().unwrap();
-    let error = clipia.status(id()).await.unwrap_err();
-    assert!(matches!(error, Error::Timeout { attempts: 2, .. }), "{error:?}");
-    assert_eq!(error.request_id(), Some(id()));
-}
-
-#[tokio::test]
-async fn nobody_there_is_said_in_plain_words() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let nobody = format!("http://127.0.0.1:{port}");
-    let clipia = Clipia::builder().key(KEY).base_url(nobody).max_retries(0).build().unwrap();
-    let error = clipia.account().await.unwrap_err();
-    assert!(matches!(error, Error::Connection { attempts: 1, .. }), "{error:?}");
-    assert!(error.is_retryable());
-    assert!(error.to_string().contains("refused"), "{error}");
 }
 
 #[tokio::test]
@@ -217,7 +107,7 @@ async fn a_redirect_does_not_take_the_key_along() {
     let elsewhere = Peer::script(vec![account()]).await;
     let there = elsewhere.url.clone() + "/v1/account";
     let peer = Peer::new(move |_, _| body_reply(302, &[("location", &there)], b"")).await;
-    assert!(matches!(peer.client().account().await, Err(Error::Decode { .. })));
+    assert!(matches!(peer.client().account().await, Err(Error::BaseUrl { .. })));
     assert!(elsewhere.seen().is_empty());
 }
 

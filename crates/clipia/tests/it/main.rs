@@ -7,6 +7,8 @@ mod catalogue;
 mod downloads;
 mod max_cost;
 mod peer;
+mod resume;
+mod retries;
 mod runtimes;
 mod secrets;
 mod waits;

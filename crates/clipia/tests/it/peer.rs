@@ -1,6 +1,6 @@
 //! The far side: an HTTP/1.1 server on a raw socket, so that it can also break the rules.
 
-use clipia::{Clipia, json};
+use clipia::{Clipia, RequestId, json};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,6 +14,9 @@ pub(crate) const ID: &str = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
 /// What a server says that has no limit, so that only the policy paces.
 pub(crate) const NO_LIMIT: [(&str, &str); 3] =
     [("ratelimit-limit", "4294967295"), ("ratelimit-remaining", "4294967295"), ("ratelimit-reset", "0")];
+pub(crate) fn id() -> RequestId {
+    ID.parse().unwrap()
+}
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -24,6 +27,11 @@ pub(crate) struct Seen {
     pub(crate) body: Vec<u8>,
 }
 
+/// The idempotency key of a submit.
+pub(crate) fn key_of(seen: &Seen) -> &str {
+    &seen.headers["idempotency-key"]
+}
+
 /// What the peer does with a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
@@ -31,6 +39,10 @@ pub(crate) enum Reply {
     Bytes(Vec<u8>, bool),
     /// Sends these bytes, and then nothing, for ever.
     Stall(Vec<u8>),
+    /// Sends these bytes, then resets the connection.
+    Torn(Vec<u8>),
+    /// Sends the first bytes, then the second ones for ever.
+    Endless(Vec<u8>, Vec<u8>),
     /// Resets the connection without a word.
     Reset,
     /// Says nothing, for ever.
@@ -60,10 +72,16 @@ pub(crate) fn body_reply(status: u16, headers: &[(&str, &str)], body: &[u8]) -> 
 
 /// The same reply, cut after `bytes` bytes of its body.
 pub(crate) fn cut(reply: Reply, bytes: usize) -> Reply {
-    let Reply::Bytes(mut all, _) = reply else { panic!("nothing to cut") };
+    let (head, body) = parts(reply);
+    Reply::Bytes([head, body[..bytes].to_vec()].concat(), false)
+}
+
+/// Head and body of a reply.
+pub(crate) fn parts(reply: Reply) -> (Vec<u8>, Vec<u8>) {
+    let Reply::Bytes(mut all, _) = reply else { panic!("it has no body") };
     let head = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
-    all.truncate(head + bytes);
-    Reply::Bytes(all, false)
+    let body = all.split_off(head);
+    (all, body)
 }
 
 /// The same reply, silent after `bytes` bytes of its body.
@@ -92,6 +110,11 @@ pub(crate) fn submitted() -> Reply {
     )
 }
 
+/// The answer of the account.
+pub(crate) fn account() -> Reply {
+    json_reply(200, json!({ "account_id": "acc", "balance": { "credits": 35 }, "plan": "of a newer API" }))
+}
+
 /// Where a generation stands.
 pub(crate) fn state(status: &str, more: Value) -> Reply {
     state_with(200, status, more)
@@ -114,6 +137,14 @@ pub(crate) struct Peer {
 impl Peer {
     /// Answers the n-th request (from 0) with what `answer` says.
     pub(crate) async fn new(answer: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::resetting(Vec::new(), answer).await
+    }
+
+    /// The same, but of the first connections each is reset once so many bytes of it were read.
+    pub(crate) async fn resetting(
+        after: Vec<usize>,
+        answer: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (seen, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
@@ -121,11 +152,15 @@ impl Peer {
         let log = Arc::clone(&seen);
         serving.spawn(async move {
             let mut connections = JoinSet::new();
+            let mut resets = after.into_iter();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
+                let (log, answer, reset) = (Arc::clone(&log), Arc::clone(&answer), resets.next());
                 connections.spawn(async move {
-                    let _ = serve(stream, &log, &*answer).await;
+                    let _ = match reset {
+                        Some(bytes) => break_off(stream, bytes).await,
+                        None => serve(stream, &log, &*answer).await,
+                    };
                 });
             }
         });
@@ -152,6 +187,11 @@ impl Peer {
     }
 }
 
+async fn break_off(mut stream: TcpStream, bytes: usize) -> std::io::Result<()> {
+    stream.read_exact(&mut vec![0; bytes]).await?;
+    stream.set_zero_linger()
+}
+
 async fn serve(
     stream: TcpStream,
     log: &Mutex<Vec<Seen>>,
@@ -174,6 +214,16 @@ async fn serve(
             Reply::Stall(bytes) => {
                 stream.get_mut().write_all(&bytes).await?;
                 std::future::pending().await
+            }
+            Reply::Torn(bytes) => {
+                stream.get_mut().write_all(&bytes).await?;
+                return stream.get_ref().set_zero_linger();
+            }
+            Reply::Endless(first, then) => {
+                stream.get_mut().write_all(&first).await?;
+                loop {
+                    stream.get_mut().write_all(&then).await?;
+                }
             }
             Reply::Reset => return stream.get_ref().set_zero_linger(),
             Reply::Hang => std::future::pending().await,

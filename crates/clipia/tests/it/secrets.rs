@@ -1,7 +1,7 @@
 //! The key and the inputs show nowhere.
 
-use crate::peer::{ID, KEY, Peer, Reply, error_reply, state, submitted};
-use clipia::json;
+use crate::peer::{ID, KEY, Peer, Reply, error_reply, json_reply, state, submitted};
+use clipia::{Error, json};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
@@ -81,9 +81,15 @@ async fn neither_traces_nor_debug_nor_errors_tell_them() {
         Reply::Reset,
         state("IN_PROGRESS", json!({})),
         error_reply(401, "invalid_api_key", &[]),
+        error_reply(422, "model_input_invalid", &[]),
+        // A server that repeats what it does not like.
+        json_reply(422, json!({ "error": {
+            "type": "invalid_request_error", "code": "model_input_invalid", "message": format!("no: {PROMPT}"),
+        } })),
+        Reply::Reset,
     ])
     .await;
-    let clipia = peer.builder().timeout(Duration::from_secs(5)).build().unwrap();
+    let clipia = peer.builder().timeout(Duration::from_secs(5)).max_retries(2).build().unwrap();
     let mut said = String::new();
     let submit = clipia.submit("m", json!({ "prompt": PROMPT }));
     write!(said, "{clipia:?} {:?} {submit:?}", peer.builder()).unwrap();
@@ -91,7 +97,15 @@ async fn neither_traces_nor_debug_nor_errors_tell_them() {
     let wait = fox.wait();
     write!(said, "{fox:?} {wait:?}").unwrap();
     let error = wait.await.unwrap_err();
+    write!(said, "{error} {error:?} {:?}", fox.saved()).unwrap();
+    let submit = || clipia.submit("m", json!({ "prompt": PROMPT }));
+    let error = submit().await.unwrap_err();
     write!(said, "{error} {error:?}").unwrap();
+    let told = submit().await.unwrap_err();
+    assert!(told.to_string().contains(PROMPT), "what the server says reaches the caller: {told}");
+    let lost = submit().await.unwrap_err();
+    write!(said, "{lost} {lost:?}").unwrap();
+    assert!(matches!(lost, Error::SubmitUnanswered { .. }), "{lost:?}");
     let traced = everything.text();
 
     assert!(said.contains("clipia_live_…k3Qz"), "{said}");
@@ -100,5 +114,16 @@ async fn neither_traces_nor_debug_nor_errors_tell_them() {
         assert!(!text.contains(PROMPT), "{text}");
     }
     assert!(traced.contains(ID), "ids are what traces are for: {traced}");
-    assert!(traced.contains("trying again"), "{traced}");
+    // What the crate's documentation promises.
+    for line in [
+        "clipia operation=\"submit\" model=\"m\"\n",
+        " message=tried operation=\"submit\" http_status=503 code=\"service_unavailable\" duration_ms=",
+        " message=tried operation=\"submit\" duration_ms=",
+        " message=tried operation=\"submit\" http_status=200 duration_ms=",
+        &format!(" message=tried operation=\"result\" request_id={ID} http_status=401"),
+        " message=trying again error=because of service_unavailable (503 service_unavailable) tries=2 elapsed_ms=",
+        &format!(" request_id={ID} message=submitted request_id={ID} cost=12\n"),
+    ] {
+        assert!(traced.contains(line), "no {line:?} in {traced}");
+    }
 }

@@ -1,0 +1,149 @@
+//! What the API said in place of an answer.
+
+use super::tries;
+use clipia_api::error_code::ErrorCode;
+use clipia_api::types::{ErrorEnvelope, RequestId};
+use std::fmt;
+use std::time::Duration;
+
+/// An error as the API answered it: the HTTP status, the envelope, and what the headers said.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    pub(crate) http_status: u16,
+    pub(crate) envelope: ErrorEnvelope,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) request_id: Option<RequestId>,
+    /// The key that asked, masked.
+    pub(crate) key: String,
+    /// Requests a minute that it may make, where the answer says so.
+    pub(crate) limit: Option<u64>,
+    pub(crate) attempts: u32,
+    pub(crate) elapsed: Duration,
+}
+
+impl ApiError {
+    /// An answer that says nothing but its status and code.
+    #[cfg(test)]
+    pub(crate) fn bare(http_status: u16, code: &str) -> Self {
+        let error = clipia_api::types::ErrorBody {
+            type_: String::new(),
+            code: code.to_owned(),
+            message: String::new(),
+            extra: Default::default(),
+        };
+        Self {
+            http_status,
+            envelope: ErrorEnvelope { error, extra: Default::default() },
+            retry_after: None,
+            request_id: None,
+            key: "clipia_live_…k3Qz".to_owned(),
+            limit: None,
+            attempts: 1,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// The HTTP status of the answer.
+    pub fn http_status(&self) -> u16 {
+        self.http_status
+    }
+
+    /// The cause, a word for programs; `http_502` and the like where the answer was not the API's own.
+    pub fn code(&self) -> &str {
+        &self.envelope.error.code
+    }
+
+    /// The server's own sentence for people.
+    pub fn message(&self) -> &str {
+        &self.envelope.error.message
+    }
+
+    /// The value of `type`: the family of causes, such as `rate_limit_error`.
+    pub fn family(&self) -> &str {
+        &self.envelope.error.type_
+    }
+
+    /// The whole error body, fields that this version does not know included.
+    pub fn envelope(&self) -> &ErrorEnvelope {
+        &self.envelope
+    }
+
+    /// How long the server asked to wait before the next try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The generation that was asked about, if it was one.
+    pub fn request_id(&self) -> Option<RequestId> {
+        self.request_id
+    }
+
+    /// How many times the call was tried.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// How long all the tries took, pauses included.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// Whether the API itself said this, and not something between it and the client.
+    pub(crate) fn is_genuine(&self) -> bool {
+        !self.code().starts_with("http_")
+    }
+
+    /// What to know and to do, in clauses. What the server's own message says already is left out when shown.
+    fn advice(&self) -> Vec<String> {
+        let key = &self.key;
+        let pause = self.retry_after.map(|pause| pause.as_secs_f64().ceil());
+        let again = || pause.map(|seconds| format!("try again in {seconds} s"));
+        let told = match ErrorCode::from_code(self.code()) {
+            Some(ErrorCode::InvalidApiKey) => {
+                Some(format!("the key sent is {key}: set one of this server in `CLIPIA_KEY`"))
+            }
+            Some(ErrorCode::InsufficientCredits) => {
+                Some("nothing was charged: add credits to the account".to_owned())
+            }
+            Some(ErrorCode::SubscriptionRequired) => {
+                Some("nothing was charged: subscribe, or use another model".to_owned())
+            }
+            Some(ErrorCode::InsufficientScope) => {
+                Some(format!("use a key that has it: the key sent is {key}"))
+            }
+            Some(ErrorCode::NotFound) => self.request_id.map(|id| {
+                format!("{id} was asked for with {key}: only a key of the account that submitted it finds it")
+            }),
+            Some(ErrorCode::RequestInProgress) if pause.is_none() => {
+                Some("submit the same with the same key in a moment".to_owned())
+            }
+            Some(ErrorCode::RateLimitExceeded) => {
+                let limit =
+                    self.limit.map_or("the limit".to_owned(), |limit| format!("{limit} requests a minute"));
+                let next = pause.map(|seconds| format!("next request in {seconds} s"));
+                return [Some(format!("{limit} on key {key}")), next].into_iter().flatten().collect();
+            }
+            Some(ErrorCode::ConcurrencyLimitExceeded) if pause.is_none() => {
+                Some("submit again when one of them has ended".to_owned())
+            }
+            _ => None,
+        };
+        [told, again()].into_iter().flatten().collect()
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = match self.message() {
+            "" => "the server gave no reason",
+            message => message,
+        };
+        f.write_str(message)?;
+        for clause in self.advice() {
+            if !message.contains(&clause) {
+                write!(f, "; {clause}")?;
+            }
+        }
+        write!(f, " ({} {}{})", self.http_status, self.code(), tries(self.attempts, self.elapsed))
+    }
+}

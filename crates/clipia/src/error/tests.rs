@@ -1,0 +1,231 @@
+//! What people read: every cause with the message that our server, or one of fewer words, leads to.
+
+use super::*;
+use crate::outcome::Outcome;
+use clipia_api::types::{ErrorBody, ErrorEnvelope, ResultResponse};
+
+const ID: &str = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
+
+fn id() -> RequestId {
+    ID.parse().unwrap()
+}
+
+/// An answer of the API to a question about `ID`.
+fn answer(code: ErrorCode, message: &str) -> ApiError {
+    let error = ErrorBody {
+        type_: code.family().to_owned(),
+        code: code.code().to_owned(),
+        message: message.to_owned(),
+        extra: Default::default(),
+    };
+    let envelope = ErrorEnvelope { error, extra: Default::default() };
+    ApiError { envelope, request_id: Some(id()), ..ApiError::bare(code.http_status(), "") }
+}
+
+#[test]
+fn what_the_api_said_and_what_to_do() {
+    use ErrorCode::*;
+    let limited = "rate limit reached: 120 requests a minute on key clipia_live_…k3Qz; next request in 2 s";
+    for (code, retry_after, message, said) in [
+        (InvalidRequest, None, "the body is not JSON", "the body is not JSON (400 invalid_request)"),
+        (
+            WebhookUrlInvalid,
+            None,
+            "`webhook_url` must be https",
+            "`webhook_url` must be https (400 webhook_url_invalid)",
+        ),
+        (
+            InvalidApiKey,
+            None,
+            "this API key is not in force: it is wrong or was revoked",
+            "this API key is not in force: it is wrong or was revoked; the key sent is clipia_live_…k3Qz: set one \
+             of this server in `CLIPIA_KEY` (401 invalid_api_key)",
+        ),
+        (
+            InsufficientCredits,
+            None,
+            "not enough credits: this costs 120, the account has 35",
+            "not enough credits: this costs 120, the account has 35; nothing was charged: add credits to the \
+             account (402 insufficient_credits)",
+        ),
+        (
+            SubscriptionRequired,
+            None,
+            "`nano-banana-pro` needs a subscription",
+            "`nano-banana-pro` needs a subscription; nothing was charged: subscribe, or use another model \
+             (402 subscription_required)",
+        ),
+        (
+            InsufficientScope,
+            None,
+            "the key lacks the scope `generate`",
+            "the key lacks the scope `generate`; use a key that has it: the key sent is clipia_live_…k3Qz \
+             (403 insufficient_scope)",
+        ),
+        (
+            NotFound,
+            None,
+            "there is no such request on this account",
+            "there is no such request on this account; 0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de was asked for with \
+             clipia_live_…k3Qz: only a key of the account that submitted it finds it (404 not_found)",
+        ),
+        (
+            ModelNotFound,
+            None,
+            "there is no model `nano-banana-3`; did you mean `nano-banana-2`?",
+            "there is no model `nano-banana-3`; did you mean `nano-banana-2`? (404 model_not_found)",
+        ),
+        (
+            IdempotencyKeyReuse,
+            None,
+            "this `Idempotency-Key` was used with other parameters",
+            "this `Idempotency-Key` was used with other parameters (409 idempotency_key_reuse)",
+        ),
+        (
+            RequestInProgress,
+            None,
+            "the first submit with this Idempotency-Key is still being processed",
+            "the first submit with this Idempotency-Key is still being processed; submit the same with the same \
+             key in a moment (409 request_in_progress)",
+        ),
+        (
+            ModelInputInvalid,
+            None,
+            "`aspect_ratio` must be one of 1:1, 16:9, 9:16; got \"17:9\"",
+            "`aspect_ratio` must be one of 1:1, 16:9, 9:16; got \"17:9\" (422 model_input_invalid)",
+        ),
+        (RateLimitExceeded, Some(1_500), limited, &format!("{limited} (429 rate_limit_exceeded)")),
+        (
+            RateLimitExceeded,
+            Some(1_500),
+            "too many requests",
+            "too many requests; 120 requests a minute on key clipia_live_…k3Qz; next request in 2 s \
+             (429 rate_limit_exceeded)",
+        ),
+        (
+            ConcurrencyLimitExceeded,
+            None,
+            "the key has 10 generations in flight already",
+            "the key has 10 generations in flight already; submit again when one of them has ended \
+             (429 concurrency_limit_exceeded)",
+        ),
+        (
+            ConcurrencyLimitExceeded,
+            Some(5_000),
+            "the key has 10 generations in flight already",
+            "the key has 10 generations in flight already; try again in 5 s (429 concurrency_limit_exceeded)",
+        ),
+        (
+            InternalError,
+            None,
+            "the server failed; the call can be repeated",
+            "the server failed; the call can be repeated (500 internal_error)",
+        ),
+        (
+            ServiceUnavailable,
+            Some(5_000),
+            "the server is shutting down",
+            "the server is shutting down; try again in 5 s (503 service_unavailable)",
+        ),
+        (ServiceUnavailable, None, "", "the server gave no reason (503 service_unavailable)"),
+    ] {
+        let retry_after = retry_after.map(Duration::from_millis);
+        let error = Error::from_api(ApiError { retry_after, limit: Some(120), ..answer(code, message) });
+        assert_eq!(error.to_string(), said);
+        // The name of the variant is the cause.
+        assert_eq!(format!("{error:?}").split('(').next(), Some(&*format!("{code:?}")));
+        assert_eq!((error.code(), error.http_status()), (Some(code.code()), Some(code.http_status())));
+        assert_eq!((error.request_id(), error.retry_after()), (Some(id()), retry_after));
+    }
+    let newer = Error::from_api(ApiError::bare(418, "short_and_stout"));
+    assert_eq!(newer.to_string(), "the server gave no reason (418 short_and_stout)");
+    let tried = Error::from_api(answer(ServiceUnavailable, "closed")).after(6, Duration::from_secs(12));
+    assert_eq!(tried.to_string(), "closed (503 service_unavailable, tried 6 times over 12 s)");
+}
+
+fn outcome(status: &str) -> Outcome {
+    let error = serde_json::json!({ "code": "GENERATION_FAILED", "message": "the model was overloaded" });
+    let response = serde_json::json!({ "request_id": ID, "status": status, "error": error });
+    let response: ResultResponse = serde_json::from_value(response).unwrap();
+    let clipia = crate::Clipia::builder().key("clipia_live_0123456789abk3Qz").build().unwrap();
+    Outcome::of(&clipia, response).unwrap()
+}
+
+#[test]
+fn what_else_goes_wrong() {
+    let (request_id, attempts, elapsed) = (Some(id()), 1, Duration::ZERO);
+    let (source, server) = (|| "connection refused".into(), || "https://api.clipia.ai".to_owned());
+    let unreachable =
+        || Error::Unreachable { request_id, server: server(), attempts, elapsed, source: source() };
+    let deadline = |status, progress| Error::Deadline {
+        request_id: id(),
+        waited: Duration::from_secs(600),
+        status,
+        progress,
+        source: None,
+    };
+    let progress = || Some(serde_json::from_str::<Progress>("72").unwrap());
+    for (error, said) in [
+        (Error::KeyMissing, "no API key: set `CLIPIA_KEY`, or pass one with `Clipia::builder().key(…)`"),
+        (Error::KeyMalformed { reason: "it is too long" }, "malformed API key: it is too long"),
+        (
+            Error::BaseUrl { url: "http://x.y/".to_owned(), reason: "it must begin with https://" },
+            "cannot use the base URL `http://x.y/`: it must begin with https://",
+        ),
+        (Error::Input { message: "`` is not a model's slug".to_owned() }, "`` is not a model's slug"),
+        (Error::Setup { source: "no root certificates".into() }, "cannot set up HTTPS: no root certificates"),
+        (unreachable(), "no connection to the server at https://api.clipia.ai: connection refused"),
+        (
+            unreachable().after(3, Duration::from_millis(1_240)),
+            "no connection to the server at https://api.clipia.ai, tried 3 times over 1.2 s: connection refused",
+        ),
+        (
+            Error::Connection { request_id, attempts, elapsed, source: "reset by peer".into() },
+            "the connection to the server broke: reset by peer",
+        ),
+        (
+            Error::Timeout { request_id, attempts, elapsed }.after(2, Duration::from_secs(61)),
+            "the server did not answer in time, tried 2 times over 61 s",
+        ),
+        (
+            Error::SubmitUnanswered {
+                idempotency_key: "mine".to_owned(),
+                source: Box::new(Error::Timeout {
+                    request_id,
+                    attempts: 6,
+                    elapsed: Duration::from_secs(190),
+                }),
+            },
+            "the server did not answer in time, tried 6 times over 190 s; nobody knows whether this submit was \
+             accepted: the same again with `.idempotency_key(\"mine\")` within 24 hours charges once",
+        ),
+        (
+            Error::Decode { request_id, reason: "expected value at line 1 column 1".to_owned() },
+            "cannot read the answer: expected value at line 1 column 1",
+        ),
+        (
+            deadline(Some(Status::InProgress), progress()),
+            "gave up waiting for 0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de after 600 s; it is still IN_PROGRESS (72 %): \
+             resume with client.generation(\"0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de\").wait()",
+        ),
+        (
+            deadline(None, None),
+            "gave up waiting for 0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de after 600 s; nothing is known of it yet: \
+             resume with client.generation(\"0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de\").wait()",
+        ),
+        (
+            outcome("FAILED").completed().unwrap_err(),
+            "generation 0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de failed: the model was overloaded (GENERATION_FAILED)",
+        ),
+        (
+            outcome("CANCELED").completed().unwrap_err(),
+            "generation 0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de was canceled",
+        ),
+        (
+            Error::StillRunning { request_id: id(), status: Status::InQueue, progress: None },
+            "generation 0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de has not ended: it is still IN_QUEUE",
+        ),
+    ] {
+        assert_eq!(error.to_string(), said);
+    }
+}

@@ -1,0 +1,245 @@
+//! Calls over a bad line: what is sent again, and what is told where that is of no use.
+
+use crate::peer::{KEY, Peer, Reply, account, body_reply, cut, error_reply, id, key_of, parts, submitted};
+use clipia::{Clipia, Error, json};
+use futures_util::future::join_all;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+#[tokio::test]
+async fn a_repeated_submit_keeps_its_key_and_another_has_its_own() {
+    let whole = submitted();
+    let peer = Peer::script(vec![Reply::Reset, cut(whole.clone(), 20), whole]).await;
+    let clipia = peer.client();
+    clipia.submit("m", json!({})).await.unwrap();
+    clipia.submit("m", json!({})).await.unwrap();
+    clipia.submit("m", json!({})).idempotency_key("mine").await.unwrap();
+    let seen = peer.seen();
+    assert_eq!(seen.len(), 5);
+    assert_eq!(key_of(&seen[0]), key_of(&seen[1]));
+    assert_eq!(key_of(&seen[0]), key_of(&seen[2]));
+    assert_ne!(key_of(&seen[0]), key_of(&seen[3]));
+    assert_eq!(key_of(&seen[4]), "mine");
+}
+
+/// The first answer to a submit is this, the second a good one.
+async fn survives(what: &str, trouble: Reply) {
+    let peer = Peer::script(vec![trouble, submitted()]).await;
+    let clipia = peer.builder().timeout(Duration::from_millis(500)).build().unwrap();
+    let fox = clipia.submit("m", json!({})).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(fox.id(), id(), "{what}");
+    let seen = peer.seen();
+    assert_eq!((seen.len(), key_of(&seen[0])), (2, key_of(&seen[1])), "{what}");
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again() {
+    for (status, code) in [
+        (503, "service_unavailable"),
+        (500, "internal_error"),
+        (409, "request_in_progress"),
+        (429, "concurrency_limit_exceeded"),
+    ] {
+        survives(code, error_reply(status, code, &[])).await;
+    }
+    survives("a page", body_reply(502, &[("content-type", "text/html")], b"<h1>Bad Gateway</h1>")).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_asked_for_again() {
+    let ((head, body), half) = (parts(submitted()), 100);
+    let whole = [&head[..], &body].concat();
+    let length = |length: usize, keep| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+        Reply::Bytes([head.as_bytes(), &body].concat(), keep)
+    };
+    let chunk = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n", body.len());
+    let troubles = [
+        ("reset before the answer", Reply::Reset),
+        ("closed before the answer", Reply::Bytes(Vec::new(), false)),
+        ("reset in the head", Reply::Torn(head[..20].to_vec())),
+        ("closed in the head", Reply::Bytes(head[..20].to_vec(), false)),
+        ("reset in the body", Reply::Torn(whole[..head.len() + half].to_vec())),
+        ("half a body", cut(submitted(), half)),
+        (
+            "half a body without a length",
+            Reply::Bytes([b"HTTP/1.1 200 OK\r\n\r\n", &body[..half]].concat(), false),
+        ),
+        ("no last chunk", Reply::Bytes([chunk.as_bytes(), &body].concat(), false)),
+        ("too great a length", length(body.len() + 10, false)),
+        ("too great a length, and silence", length(body.len() + 10, true)),
+        ("too small a length", length(half, true)),
+        ("an empty body", body_reply(200, &[], b"")),
+        ("silence", Reply::Hang),
+        ("silence in the head", Reply::Bytes(head[..20].to_vec(), true)),
+        ("garbage", Reply::Bytes(b"\x16\x03\x01 this is no HTTP\r\n\r\n".to_vec(), true)),
+        (
+            "an endless head",
+            Reply::Endless(b"HTTP/1.1 200 OK\r\n".to_vec(), b"x-more: and more\r\n".to_vec()),
+        ),
+    ];
+    join_all(troubles.map(|(what, trouble)| survives(what, trouble))).await;
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_off_is_sent_again() {
+    let input = json!({ "prompt": "fox ".repeat(1_000_000) });
+    for bytes in [0, 50, 100_000] {
+        let peer = Peer::resetting(vec![bytes, bytes], |_, _| submitted()).await;
+        assert_eq!(peer.client().submit("m", &input).await.unwrap().id(), id(), "{bytes}");
+        let (_, sent) = (&peer.seen()[0].headers, &peer.seen()[0].body);
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(sent).unwrap()["input"], input, "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn a_reset_after_the_answer_is_no_failure() {
+    let (head, body) = parts(account());
+    let peer = Peer::script(vec![Reply::Torn([head, body].concat())]).await;
+    let clipia = peer.client();
+    for _ in 0..3 {
+        assert_eq!(clipia.account().await.unwrap().account_id, "acc");
+    }
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_cut() {
+    let endless = |status: u16| {
+        Reply::Endless(format!("HTTP/1.1 {status} Whatever\r\n\r\n").into_bytes(), vec![b' '; 65_536])
+    };
+    let peer = Peer::script(vec![endless(200)]).await;
+    let error = peer.client().account().await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot read the answer: it is longer than 32 MiB");
+    let peer = Peer::script(vec![endless(503), account()]).await;
+    assert_eq!(peer.client().account().await.unwrap().account_id, "acc");
+}
+
+#[tokio::test]
+async fn retry_after_is_heeded_in_seconds_and_as_a_date() {
+    for dated in [false, true] {
+        // A date has whole seconds: this one is more than one and at most two seconds away.
+        let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 2;
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(soon));
+        let (value, least) = if dated { (date.as_str(), 0.9) } else { ("1", 1.0) };
+        let refused = error_reply(429, "rate_limit_exceeded", &[("retry-after", value)]);
+        let peer = Peer::script(vec![refused, account()]).await;
+        let begun = Instant::now();
+        peer.client().account().await.unwrap();
+        assert!(begun.elapsed().as_secs_f64() >= least, "{value}: {:?}", begun.elapsed());
+        assert_eq!(peer.seen().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_beyond_the_cap_goes_to_the_caller() {
+    let peer = Peer::script(vec![error_reply(
+        429,
+        "rate_limit_exceeded",
+        &[("retry-after", "3600"), ("ratelimit-limit", "120")],
+    )])
+    .await;
+    let error = peer.client().account().await.unwrap_err();
+    assert!(matches!(error, Error::RateLimitExceeded(_)));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
+    assert_eq!(
+        error.to_string(),
+        "because of rate_limit_exceeded; 120 requests a minute on key clipia_live_…k3Qz; \
+         next request in 3600 s (429 rate_limit_exceeded)"
+    );
+    assert_eq!(peer.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_waited_for_while_there_is_time() {
+    let full = error_reply(429, "concurrency_limit_exceeded", &[("retry-after", "0")]);
+    let peer = Peer::script([vec![full.clone(); 10], vec![submitted()]].concat()).await;
+    peer.client().submit("m", json!({})).await.unwrap();
+    assert_eq!(peer.seen().len(), 11);
+
+    let peer = Peer::script(vec![full]).await;
+    let begun = Instant::now();
+    let clipia = peer.builder().retry_within(Duration::from_secs(1)).build().unwrap();
+    let error = clipia.submit("m", json!({})).await.unwrap_err();
+    assert!(matches!(error, Error::ConcurrencyLimitExceeded(_)), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let seen = peer.seen().len();
+    let error = peer.builder().max_retries(0).build().unwrap().submit("m", json!({})).await.unwrap_err();
+    assert!(matches!(error, Error::ConcurrencyLimitExceeded(_)), "{error:?}");
+    assert_eq!(peer.seen().len(), seen + 1);
+}
+
+#[tokio::test]
+async fn a_submit_without_an_answer_leaves_its_key_behind() {
+    let refused = error_reply(401, "invalid_api_key", &[]);
+    for (replies, http_status, retryable) in [
+        (vec![Reply::Reset], None, true),
+        (vec![error_reply(503, "service_unavailable", &[])], Some(503), true),
+        // Says nothing of the first try.
+        (vec![Reply::Reset, refused.clone()], Some(401), false),
+        (vec![body_reply(200, &[], b"<h1>Log in</h1>")], None, false),
+        (vec![body_reply(204, &[], b"")], None, false),
+    ] {
+        let peer = Peer::script(replies).await;
+        let error = peer.client().submit("m", json!({})).await.unwrap_err();
+        assert!(matches!(error, Error::SubmitUnanswered { .. }), "{error:?}");
+        let key = error.idempotency_key().unwrap();
+        assert!(peer.seen().iter().all(|seen| key_of(seen) == key));
+        assert_eq!((error.http_status(), error.is_retryable()), (http_status, retryable), "{error}");
+        assert!(error.to_string().contains(&format!(".idempotency_key(\"{key}\")")), "{error}");
+    }
+    // Nothing of these was accepted: the first never, the second by the word of the last answer.
+    let used = error_reply(402, "insufficient_credits", &[]);
+    for (replies, code) in
+        [(vec![refused], "invalid_api_key"), (vec![Reply::Reset, used], "insufficient_credits")]
+    {
+        let error = Peer::script(replies).await.client().submit("m", json!({})).await.unwrap_err();
+        assert_eq!((error.code(), error.idempotency_key()), (Some(code), None), "{error:?}");
+    }
+    // And what is read again is not asked for with a key.
+    let error = Peer::script(vec![Reply::Reset]).await.client().account().await.unwrap_err();
+    assert!(matches!(error, Error::Connection { attempts: 3, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_page_of_html_keeps_its_status() {
+    let page = body_reply(502, &[("content-type", "text/html")], b"<h1>Bad Gateway</h1>");
+    let peer = Peer::script(vec![page]).await;
+    let error = peer.client().account().await.unwrap_err();
+    assert_eq!(
+        (error.http_status(), error.code(), error.is_retryable()),
+        (Some(502), Some("http_502"), true)
+    );
+    let said = error.to_string();
+    assert!(said.starts_with("the answer is not the API's: <h1>Bad Gateway</h1> (502 http_502, "), "{said}");
+    assert!(said.contains(", tried 3 times over "), "{said}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_said_so() {
+    let peer = Peer::script(vec![body_reply(200, &[], b"<h1>Log in</h1>")]).await;
+    assert!(matches!(peer.client().account().await, Err(Error::Decode { .. })));
+    assert_eq!(peer.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_hung_call_ends_in_time() {
+    let peer = Peer::script(vec![Reply::Hang]).await;
+    let clipia = peer.builder().timeout(Duration::from_millis(100)).max_retries(1).build().unwrap();
+    let error = clipia.status(id()).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout { attempts: 2, .. }), "{error:?}");
+    assert_eq!(error.request_id(), Some(id()));
+}
+
+#[tokio::test]
+async fn nobody_there_is_said_in_plain_words() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = format!("http://127.0.0.1:{port}");
+    let clipia = Clipia::builder().key(KEY).base_url(&nobody).max_retries(0).build().unwrap();
+    let error = clipia.account().await.unwrap_err();
+    assert!(error.is_retryable());
+    let said = error.to_string();
+    assert!(said.starts_with(&format!("no connection to the server at {nobody}: ")), "{said}");
+    assert!(said.contains("refused"), "{said}");
+    // Nobody can have accepted it.
+    let error = clipia.submit("m", json!({})).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { attempts: 1, .. }), "{error:?}");
+}
