@@ -89,7 +89,11 @@ impl Inner {
         let send = &send;
         let attempt = |_| async move {
             let token = wait::token(self, operation.class()).await;
-            self.attempt(token, operation, send()).await
+            let answer = self.attempt(token, operation, send()).await;
+            if operation.class() == Class::Submit {
+                self.scheduler.submitted(answer.as_ref().err());
+            }
+            answer
         };
         let bounds = Bounds { retries: self.max_retries, within: self.retry_within };
         retrying(operation, bounds, attempt).instrument(span).await
@@ -125,14 +129,15 @@ where
     A: FnMut(u32) -> F,
     F: Future<Output = Result<T, Error>>,
 {
-    let (begun, mut tried) = (now(), Tried::default());
+    // From the first answer on: what was spent in line for the budget is no trying.
+    let (mut begun, mut tried) = (None, Tried::default());
     loop {
         let error = match attempt(tried.times()).await {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
         tried = tried.and(&error);
-        let elapsed = now().saturating_duration_since(begun);
+        let elapsed = now().saturating_duration_since(*begun.get_or_insert_with(now));
         let Some(pause) = retry::decide(&error, tried, elapsed, bounds, rand::random()) else {
             return Err(operation.ended(error.after(tried.times(), elapsed), tried));
         };

@@ -130,8 +130,9 @@ impl Lane {
         due(&self.rising, now)
     }
 
-    /// Who gets the next token, if anybody wants one; of the entries only if there is room for more asks.
-    pub(super) fn choose(&self, now: Instant, room: bool) -> Option<Choice> {
+    /// Who gets the next token, if anybody wants one; of the entries only if there is room for more asks, of the submits
+    /// only if they may go.
+    pub(super) fn choose(&self, now: Instant, room: bool, submits: bool) -> Option<Choice> {
         if let Some(call) = self.calls.first() {
             return Some(Choice::Errand(Class::Call, *call));
         }
@@ -143,7 +144,8 @@ impl Lane {
             let (_, ticket) = self.levels.get(level)?.first().filter(|_| room)?;
             Some(Choice::Ask(*ticket, fullness(level)))
         };
-        let submit = || self.submits.first().map(|submit| Choice::Errand(Class::Submit, *submit));
+        let submit =
+            || self.submits.first().filter(|_| submits).map(|submit| Choice::Errand(Class::Submit, *submit));
         if self.handed_out % 4 >= 2 { submit().or_else(|| at(SURE)) } else { at(SURE).or_else(submit) }
             .or(overdue)
             .or_else(|| (0..SURE).rev().find_map(at))
@@ -155,10 +157,16 @@ impl Lane {
         self.handed_out = self.handed_out.wrapping_add(u32::from(counts));
     }
 
-    /// When to look again, if nothing happens before.
-    pub(super) fn next(&self, now: Instant) -> Option<Instant> {
+    /// When to look again, if nothing happens before; `submits` is when submits may go that may not now.
+    pub(super) fn next(&self, now: Instant, submits: Option<Instant>) -> Option<Instant> {
+        let submits = submits.filter(|at| *at > now && !self.submits.is_empty());
         let overdue = self.overdue.range((now, Ticket(u64::MAX))..).next();
-        [self.rising.first(), self.deadlines.first(), overdue].into_iter().flatten().map(|(at, _)| *at).min()
+        [self.rising.first(), self.deadlines.first(), overdue]
+            .into_iter()
+            .flatten()
+            .map(|(at, _)| *at)
+            .chain(submits)
+            .min()
     }
 }
 

@@ -7,6 +7,7 @@ mod durations;
 mod entry;
 mod lane;
 mod policy;
+mod room;
 mod scheduler;
 #[cfg(test)]
 mod simulation;

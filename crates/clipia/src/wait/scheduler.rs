@@ -32,6 +32,8 @@ pub(crate) struct Scheduler {
     in_line: AtomicUsize,
     /// Whether something waits for the budget alone, so that an answer's headers may end its waiting.
     starved: AtomicBool,
+    /// Whether submits are held back, for too many are in flight.
+    held: AtomicBool,
 }
 
 impl Scheduler {
@@ -70,6 +72,20 @@ impl Scheduler {
         self.table().receivers(now(), attached);
     }
 
+    /// A submit was accepted, or refused because too many are in flight.
+    pub(crate) fn submitted(&self, error: Option<&Error>) {
+        let refused = match error {
+            None => None,
+            Some(error @ Error::ConcurrencyLimitExceeded(_)) => Some(error.retry_after()),
+            Some(_) => return,
+        };
+        if refused.is_some() || self.held.load(Ordering::Relaxed) {
+            let mut table = self.table();
+            table.submitted(now(), refused);
+            self.held.store(table.holds_submits(), Ordering::Relaxed);
+        }
+    }
+
     /// An answer has changed the budget.
     pub(crate) fn budget_changed(&self) {
         if self.starved.load(Ordering::Relaxed) {
@@ -91,7 +107,8 @@ pub(crate) async fn token(inner: &Inner, class: Class) -> Token {
         return inner.spending.spend();
     }
     let others = scheduler.in_line.load(Ordering::Relaxed) > 0;
-    let others = others || (class == Class::Submit && scheduler.starved.load(Ordering::Relaxed));
+    let kept_back = |flag: &AtomicBool| class == Class::Submit && flag.load(Ordering::Relaxed);
+    let others = others || kept_back(&scheduler.starved) || kept_back(&scheduler.held);
     if !others && let Ok(token) = inner.spending.take(now(), 0.0) {
         return token;
     }

@@ -66,6 +66,8 @@ struct Fleet {
     server: Server,
     /// Clients with the same key, which share the fleet out.
     clients: usize,
+    /// Generations that the server lets run at once.
+    in_flight: usize,
 }
 
 /// What became of one generation, in times from the beginning.
@@ -102,11 +104,21 @@ impl Report {
     }
 }
 
+/// What became of a submit.
+#[derive(Clone, Copy, PartialEq)]
+enum Submit {
+    Accepted,
+    /// There were too many requests.
+    Limited,
+    /// There are too many generations in flight.
+    Full,
+}
+
 /// What comes to a client.
 enum Arrival {
     Answer(Ticket, Result<Told, Error>, RateLimit),
     /// A submit was answered: taken or not.
-    Submitted(usize, bool, RateLimit),
+    Submitted(usize, Submit, RateLimit),
     /// A refused submit may be made again.
     Again(usize),
     Delivery(usize),
@@ -246,17 +258,25 @@ fn run(fleet: &Fleet) -> Report {
                     }
                     caller.table.told(ticket, instant, told, &mut wakers);
                 }
-                Arrival::Submitted(number, taken, limits) => {
+                Arrival::Submitted(number, submit, limits) => {
                     caller.budget.answered(instant, limits);
-                    if taken {
-                        let webhook = fleet.deliveries.is_some();
-                        let ticket = caller.enter(ids[number], now, fleet.watched, webhook);
-                        caller.entries.insert(ticket, number);
-                    } else {
-                        caller.budget.refused(instant, Some(Duration::from_secs(1)));
-                        serial += 1;
-                        due.push(Reverse((now + Duration::from_secs(1), serial)));
-                        arrivals.insert(serial, (client, Arrival::Again(number)));
+                    match submit {
+                        Submit::Accepted => {
+                            caller.table.submitted(instant, None);
+                            let webhook = fleet.deliveries.is_some();
+                            let ticket = caller.enter(ids[number], now, fleet.watched, webhook);
+                            caller.entries.insert(ticket, number);
+                        }
+                        Submit::Limited => {
+                            caller.budget.refused(instant, Some(Duration::from_secs(1)));
+                            serial += 1;
+                            due.push(Reverse((now + Duration::from_secs(1), serial)));
+                            arrivals.insert(serial, (client, Arrival::Again(number)));
+                        }
+                        Submit::Full => {
+                            caller.table.submitted(instant, Some(None));
+                            caller.submit(number);
+                        }
                     }
                 }
                 Arrival::Again(number) => caller.submit(number),
@@ -295,14 +315,20 @@ fn run(fleet: &Fleet) -> Report {
                 requests += 1;
                 let (taken, limits) = server.ask(now);
                 refused += usize::from(!taken);
-                if taken {
+                let running = fates.iter().filter(|fate| fate.ended > now).count();
+                let submit = match taken {
+                    false => Submit::Limited,
+                    true if running >= fleet.in_flight => Submit::Full,
+                    true => Submit::Accepted,
+                };
+                if submit == Submit::Accepted {
                     let ended = now + fleet.durations[number];
                     (fates[number].begun, fates[number].ended) = (now, ended);
                     if let Some(delay) = fleet.deliveries {
                         answer(fleet.durations[number] + delay, Arrival::Delivery(number));
                     }
                 }
-                answer(fleet.latency, Arrival::Submitted(number, taken, limits));
+                answer(fleet.latency, Arrival::Submitted(number, submit, limits));
             }
             for (ticket, id, ask, ()) in asks {
                 let fate = &mut fates[numbers[&id.0]];
@@ -386,6 +412,7 @@ fn fleet(kind: &str, n: usize, seed: u64) -> Fleet {
         latency: Duration::from_millis(40),
         server: Server::new(BURST, true),
         clients: 1,
+        in_flight: usize::MAX,
     }
 }
 
@@ -463,6 +490,16 @@ fn clients_of_one_key_share_it() {
         assert!(refused <= refused_max, "{clients} clients: {refused}");
         assert!(drained <= 1.5, "{clients} clients: {drained}");
     }
+}
+
+#[test]
+fn a_fleet_larger_than_what_may_be_in_flight_gets_through() {
+    let fleet = Fleet { in_flight: 20, ..fleet(CONSTANT, 300, 1) };
+    let report = run(&fleet);
+    // Fifteen times twenty, one after the other, take 450 s; each end costs its ask and lets one submit go.
+    assert!(report.drained() <= 1.15 * 450.0, "{}", report.drained());
+    assert!(report.each() <= 3.0, "{}", report.each());
+    assert_eq!(report.refused, 0);
 }
 
 #[test]
@@ -636,6 +673,7 @@ proptest! {
             latency,
             server: Server::new(burst, tells),
             clients: 1,
+            in_flight: usize::MAX,
         };
         let (report, best) = (run(&fleet), clairvoyant(&fleet));
         prop_assert_eq!(report.refused, 0);

@@ -8,6 +8,7 @@ use super::durations::Durations;
 use super::entry::{Entry, Errand, Listed};
 use super::lane::{Choice, Lane};
 use super::policy::Verdict;
+use super::room::Room;
 use super::{Class, Ending, Event, Goal, Update};
 use crate::error::Error;
 use crate::outcome::Outcome;
@@ -49,6 +50,7 @@ pub(super) struct Table<T> {
     durations: HashMap<Option<Arc<str>>, Durations>,
     /// What deliveries told, and when, for waits that begin later.
     delivered: Recent<(Instant, ResultResponse), DELIVERED_MAX>,
+    room: Room,
     /// Receivers of webhooks that are attached to the client.
     receivers: u32,
     missed: u32,
@@ -65,6 +67,7 @@ impl<T> Default for Table<T> {
             of_request: HashMap::new(),
             durations: HashMap::new(),
             delivered: Recent::default(),
+            room: Room::default(),
             receivers: 0,
             missed: 0,
         }
@@ -295,7 +298,7 @@ impl<T> Table<T> {
         self.review(here, now);
         let (mut asks, mut later) = (Vec::new(), None);
         let Some(lane) = self.lanes.get_mut(&here) else { return Turn::Stop };
-        while let Some(choice) = lane.choose(now, asks.len() < room) {
+        while let Some(choice) = lane.choose(now, asks.len() < room, self.room.may_go(now)) {
             let token = match take(choice.fullness()) {
                 Ok(token) => token,
                 Err(when) => {
@@ -306,6 +309,9 @@ impl<T> Table<T> {
             lane.hand_out(choice);
             match choice {
                 Choice::Errand(class, ticket) => {
+                    if class == Class::Submit {
+                        self.room.goes(now);
+                    }
                     lane.line_mut(class).remove(&ticket);
                     let Some(errand) = self.errands.get_mut(&ticket) else { continue };
                     errand.granted = Some(token);
@@ -321,7 +327,7 @@ impl<T> Table<T> {
                 }
             }
         }
-        let next = [lane.next(now), later].into_iter().flatten().min();
+        let next = [lane.next(now, self.room.until()), later].into_iter().flatten().min();
         Turn::Ask { asks, next, starved: later.is_some() }
     }
 
@@ -441,6 +447,9 @@ impl<T> Table<T> {
         for ticket in self.entries_of(id) {
             if let Some(entry) = self.entries.get_mut(&ticket).filter(|entry| entry.ending.is_none()) {
                 ended += 1;
+                if ended == 1 {
+                    self.room.ended();
+                }
                 entry.learn(sent, update.clone());
                 let ending = match entry.goal {
                     Goal::Outcome => Ending::Outcome(Box::new(outcome.clone())),
@@ -464,6 +473,20 @@ impl<T> Table<T> {
             self.learn_roughly(*ticket, now);
         }
         self.conclude(response.request_id, now, &update, outcome, wakers)
+    }
+
+    /// A submit was accepted, or refused because too many are in flight; for so long if the server told.
+    pub(super) fn submitted(&mut self, now: Instant, refused: Option<Option<Duration>>) {
+        match refused {
+            None => self.room.accepted(),
+            Some(told) => self.room.refused(now, told),
+        }
+        self.notify();
+    }
+
+    /// Whether submits are held back.
+    pub(super) fn holds_submits(&self) -> bool {
+        self.room.is_held()
     }
 
     /// Something has become of a generation, and asking will tell what.
