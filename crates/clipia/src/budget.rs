@@ -4,8 +4,9 @@
 //! every answer: `RateLimit-Remaining` is the server's own count, other processes with the same key included,
 //! less the requests of ours that it has not answered yet. A 429 closes the bucket until its `Retry-After`.
 //!
-//! A 429 also says that somebody else spends of the same budget: the share that this client takes for its own is
-//! halved, and grows back evenly. Clients of one key so find their parts without knowing of each other (the rule of
+//! One 429 may be the network's doing, which brought two requests closer together than they were sent. A second soon
+//! after says that somebody else spends of the same budget: the share that this client takes for its own is halved, and
+//! grows back evenly. Clients of one key so find their parts without knowing of each other (the rule of
 //! TCP: Chiu and Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989).
 
 use std::time::{Duration, Instant};
@@ -27,6 +28,9 @@ const SHARE_MIN: f64 = 1.0 / 16.0;
 
 /// What the share grows by in a second: from a half to the whole in 50 s.
 const SHARE_GAIN: f64 = 0.01;
+
+/// Two refusals within this are no accident.
+const ACCIDENT: Duration = Duration::from_secs(30);
 
 /// Tokens are floats; a whole one may have lost its last bits.
 const WHOLE: f64 = 1.0 - 1e-9;
@@ -53,6 +57,8 @@ pub(crate) struct Budget {
     unanswered: u32,
     /// The part of the budget that is taken to be ours.
     share: f64,
+    /// When a request was last refused.
+    refused: Option<Instant>,
     /// Whether a server has said anything of a limit.
     told: bool,
 }
@@ -66,6 +72,7 @@ impl Budget {
             counted: now,
             unanswered: 0,
             share: 1.0,
+            refused: None,
             told: false,
         }
     }
@@ -131,8 +138,12 @@ impl Budget {
         self.refill(now);
         self.told = true;
         // Requests that were on the way together are refused together, and say so once.
+        let again = self.refused.is_some_and(|before| now.saturating_duration_since(before) <= ACCIDENT);
         if now >= self.counted {
-            self.share = (self.share / 2.0).max(SHARE_MIN);
+            if again {
+                self.share = (self.share / 2.0).max(SHARE_MIN);
+            }
+            self.refused = Some(now);
         }
         let opens = now + retry_after.unwrap_or(CLOSED_DEFAULT).min(CLOSED_MAX);
         self.counted = self.counted.max(opens);
@@ -208,7 +219,7 @@ mod tests {
         budget.refused(start, Some(seconds(7.0)));
         assert_eq!(budget.take(start + seconds(6.9), 0.0), Err(start + seconds(7.0)));
         assert_eq!(taken_at(&mut budget, start + seconds(7.0)), 1);
-        assert_eq!(taken_at(&mut budget, start + seconds(9.0)), 2); // half of what flows in is taken to be ours
+        assert_eq!(taken_at(&mut budget, start + seconds(9.0)), 4);
         // A late answer from before does not open it again.
         budget.refused(start + seconds(10.0), Some(seconds(5.0)));
         budget
@@ -217,6 +228,24 @@ mod tests {
         // Nor does a slip close it for ever.
         budget.refused(start + seconds(20.0), Some(seconds(1e6)));
         assert!(budget.take(start + seconds(80.0), 0.0).is_ok());
+    }
+
+    #[test]
+    fn refusals_in_a_row_say_that_others_spend_too() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        let flows_in = |budget: &mut Budget, from: f64| {
+            taken_at(budget, start + seconds(from));
+            taken_at(budget, start + seconds(from + 4.0))
+        };
+        budget.refused(start, None);
+        assert_eq!(flows_in(&mut budget, 2.0), 8); // an accident
+        budget.refused(start + seconds(10.0), None);
+        assert!((4..=5).contains(&flows_in(&mut budget, 12.0)));
+        budget.refused(start + seconds(20.0), None);
+        budget.refused(start + seconds(20.0), None); // with the one before
+        assert!((2..=3).contains(&flows_in(&mut budget, 22.0)));
+        assert_eq!(flows_in(&mut budget, 130.0), 8);
     }
 
     #[test]

@@ -40,7 +40,8 @@
 //! An entry that was last seen running at the age `a` is overdue at the age `a + max(60 s, a)` (later only after failures
 //! and where the server says `Retry-After`), and every fourth token goes to the one overdue longest. Of `n` entries on a
 //! budget of `r` requests a second, each is therefore asked for again within `max(60 s, a) + 4 n / r`, beside what calls
-//! of the user's own take.
+//! of the user's own take. And the times to known of a fleet come to at most 1.75 times the clairvoyant's in all, and two
+//! seconds each. Property tests in `simulation` hold both for fleets of any durations.
 
 use super::durations::{Durations, age_when};
 use crate::error::Error;
