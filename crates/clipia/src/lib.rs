@@ -56,6 +56,8 @@
 //!   `bytes`, `path`.
 
 mod base_url;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod budget;
 mod builder;
 mod catalogue;
