@@ -1,4 +1,5 @@
-//! The examples of the SDK run as they are, against the real server. (`resume` is also killed, in the crate's own tests.)
+//! The examples of the SDK run as they are, against the real server. (`resume` is also killed, in the crate's
+//! own tests.)
 
 use crate::support::{Options, Server, example, output, repository};
 use std::collections::BTreeSet;

@@ -33,7 +33,8 @@ fn clipia() -> &'static Path {
 pub(crate) fn example(name: &str) -> Command {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        // Of the whole workspace, with the features that its tests have: where Cargo builds those, nothing is left to do.
+        // Of the whole workspace, with the features that its tests have: where Cargo builds those, nothing is
+        // left to do.
         let status = cargo().args(["build", "--quiet", "--workspace", "--examples"]).status();
         assert!(status.expect("cargo runs").success(), "the examples do not build");
     });

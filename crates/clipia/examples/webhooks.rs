@@ -1,7 +1,8 @@
 //! Webhooks: an axum application takes the deliveries, and a wait ends with one instead of asking.
 //!
-//! Set `CLIPIA_WEBHOOK_SECRET` to the account's secret. The server must reach this program: `clipia serve --dev` on the
-//! same machine does; for Clipia itself put your public https address in place of the local one.
+//! Set `CLIPIA_WEBHOOK_SECRET` to the account's secret. The server must reach this program: `clipia serve
+//! --dev` on the same machine does; for Clipia itself put your public https address in place of the local
+//! one.
 
 use axum::Router;
 use clipia::{Clipia, json};

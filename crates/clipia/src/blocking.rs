@@ -1,6 +1,7 @@
 //! The client for code that is not async: the same names, the same behaviour. Feature `blocking`.
 //!
-//! Where an async call ends in `.await`, its blocking one ends in `run()` if it is a chain, and in nothing otherwise.
+//! Where an async call ends in `.await`, its blocking one ends in `run()` if it is a chain, and in nothing
+//! otherwise.
 //!
 //! ```no_run
 //! use clipia::blocking::Clipia;
@@ -20,12 +21,13 @@
 //! ```
 //!
 //! # Where it may be called
-//! From as many threads at once as you like, each of which sleeps until it is answered: a client has one thread of its
-//! own for the network and the timers, which clones and handles share and which ends with the last of them.
+//! From as many threads at once as you like, each of which sleeps until it is answered: a client has one
+//! thread of its own for the network and the timers, which clones and handles share and which ends with the
+//! last of them.
 //!
-//! Not from async code, where a thread that sleeps stops everybody else's tasks: a call there panics, as does one made
-//! by a callback of another call. Use the [async client](crate::Clipia) there, or Tokio's `spawn_blocking`. To make, to
-//! clone and to drop a client is fine anywhere.
+//! Not from async code, where a thread that sleeps stops everybody else's tasks: a call there panics, as does
+//! one made by a callback of another call. Use the [async client](crate::Clipia) there, or Tokio's
+//! `spawn_blocking`. To make, to clone and to drop a client is fine anywhere.
 
 mod call;
 mod runtime;
@@ -48,8 +50,8 @@ use std::iter::FusedIterator;
 use std::ops::Deref;
 use std::path::Path;
 
-/// A client of the queue API that blocks. As the async [`Clipia`](crate::Clipia), of which it is made: one per key,
-/// cloned freely, one request budget for all.
+/// A client of the queue API that blocks. As the async [`Clipia`](crate::Clipia), of which it is made: one
+/// per key, cloned freely, one request budget for all.
 ///
 /// # Panics
 /// Every call, on a thread that runs async code: see [the module](self#where-it-may-be-called).
@@ -68,8 +70,8 @@ impl Clipia {
         Self::new(crate::Clipia::from_env()?)
     }
 
-    /// The blocking side of a client, which goes on to share its budget, its waits and what its webhooks tell: for
-    /// settings of one's own, and for a program that is async in part.
+    /// The blocking side of a client, which goes on to share its budget, its waits and what its webhooks
+    /// tell: for settings of one's own, and for a program that is async in part.
     ///
     /// ```
     /// use clipia::blocking;
@@ -110,8 +112,8 @@ impl Clipia {
         Generation { runtime: self.runtime.clone(), generation: self.clipia.resume(saved) }
     }
 
-    /// As the async [`webhooks`](crate::Clipia::webhooks): what they [receive](Webhooks::receive), which never blocks,
-    /// ends waits of this client too.
+    /// As the async [`webhooks`](crate::Clipia::webhooks): what they [receive](Webhooks::receive), which
+    /// never blocks, ends waits of this client too.
     ///
     /// # Errors
     /// [`Error::WebhookSecretMissing`] where it is empty.
@@ -247,8 +249,8 @@ impl fmt::Debug for Generation {
     }
 }
 
-/// The changes of one generation, in order; the thread sleeps in between. Made by [`Generation::updates`]. As the async
-/// [`Updates`](crate::Updates).
+/// The changes of one generation, in order; the thread sleeps in between. Made by [`Generation::updates`]. As
+/// the async [`Updates`](crate::Updates).
 #[must_use = "nothing is asked until it is read"]
 pub struct Updates {
     runtime: Runtime,
@@ -272,7 +274,8 @@ impl fmt::Debug for Updates {
     }
 }
 
-/// An accepted generation: its handle, and what the API answered. As the async [`Submitted`](crate::Submitted).
+/// An accepted generation: its handle, and what the API answered. As the async
+/// [`Submitted`](crate::Submitted).
 #[derive(Clone, Debug)]
 pub struct Submitted {
     generation: Generation,

@@ -11,8 +11,8 @@ use std::future::IntoFuture;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The blocking side of the async call of the same name: its chain, and `run` where that has `.await`. The function
-/// makes the output of what the async one brings.
+/// The blocking side of the async call of the same name: its chain, and `run` where that has `.await`. The
+/// function makes the output of what the async one brings.
 macro_rules! call {
     (
         $(#[$doc:meta])*
@@ -42,7 +42,8 @@ macro_rules! call {
             /// Does it; this thread sleeps until it is done.
             ///
             /// # Errors
-            #[doc = concat!("Those of the async [`", stringify!($name), "`](crate::", stringify!($name), ").")]
+            #[doc = concat!("Those of the async [`", stringify!($name), "`](crate::", stringify!($name),
+                ").")]
             ///
             /// # Panics
             /// On a thread that runs async code: see [the module](super#where-it-may-be-called).
@@ -62,7 +63,8 @@ macro_rules! call {
 }
 
 call! {
-    /// A generation about to be submitted; [`run`](Self::run) sends it. Made by [`Clipia::submit`](super::Clipia::submit).
+    /// A generation about to be submitted; [`run`](Self::run) sends it. Made by
+    /// [`Clipia::submit`](super::Clipia::submit).
     Submit -> Submitted, Submitted::new;
     webhook(url: impl Into<String>);
     idempotency_key(key: impl Into<String>);
@@ -89,8 +91,8 @@ call! {
 }
 
 call! {
-    /// The files of a result about to be saved; [`run`](Self::run) begins, and returns their paths in the output's
-    /// order. Made by [`Completed::download`](super::Completed::download) and
+    /// The files of a result about to be saved; [`run`](Self::run) begins, and returns their paths in the
+    /// output's order. Made by [`Completed::download`](super::Completed::download) and
     /// [`Generation::download`](super::Generation::download).
     Download -> Vec<PathBuf>, |paths, _| paths;
     renditions();
