@@ -15,6 +15,7 @@ mod program;
 mod readme;
 mod refusals;
 mod restart;
+mod sdk_examples;
 mod serve;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,6 +1,6 @@
 //! What the README shows runs as it is written. (Its Python runs in the tests of the Python package.)
 
-use crate::support::{DEADLINE, Options, Server, cargo, repository};
+use crate::support::{DEADLINE, Options, Server, example, repository};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -33,15 +33,12 @@ fn assert_png(bytes: &[u8]) {
 
 #[test]
 fn the_rust_of_the_readme_runs() {
-    let example = std::fs::read_to_string(repository().join("crates/clipia/examples/quickstart.rs")).unwrap();
-    let (_, shown) = example.split_once("\n\n").unwrap();
+    let source = std::fs::read_to_string(repository().join("crates/clipia/examples/quickstart.rs")).unwrap();
+    let (_, shown) = source.split_once("\n\n").unwrap();
     assert_eq!(block("rust", "Clipia::from_env"), shown, "the README shows the example `quickstart`");
     let server = Server::start(Options::default());
     let directory = tempfile::tempdir().unwrap();
-    let manifest = repository().join("Cargo.toml");
-    let mut command = cargo();
-    command.args(["run", "-q", "-p", "clipia", "--example", "quickstart", "--manifest-path"]).arg(manifest);
-    let output = run(&mut command, &server, directory.path());
+    let output = run(&mut example("quickstart"), &server, directory.path());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("costs 12 credits"));
     assert_png(&files(&directory.path().join("out"))[0]);

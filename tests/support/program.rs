@@ -29,15 +29,34 @@ fn clipia() -> &'static Path {
     })
 }
 
+/// An example of the SDK.
+pub(crate) fn example(name: &str) -> Command {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        // Of the whole workspace, with the features that its tests have: where Cargo builds those, nothing is
+        // left to do.
+        let status = cargo().args(["build", "--quiet", "--workspace", "--examples"]).status();
+        assert!(status.expect("cargo runs").success(), "the examples do not build");
+    });
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    isolated(&target_directory().join("debug/examples").join(file))
+}
+
 /// A command of the program, which gets nothing from the environment that would change what it says or whom it asks.
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(clipia());
+    let mut command = isolated(clipia());
+    command.args(arguments);
+    command
+}
+
+fn isolated(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CLIPIA_") {
             command.env_remove(name);
         }
     }
-    command.env_remove("RUST_LOG").env("NO_COLOR", "1").args(arguments).stdin(Stdio::null());
+    command.env_remove("RUST_LOG").env("NO_COLOR", "1").stdin(Stdio::null());
     command
 }
 

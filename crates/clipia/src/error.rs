@@ -38,7 +38,6 @@ pub enum Error {
     /// No webhook secret was given, or an empty one.
     #[error("no webhook secret: pass the account's; with an empty one anybody could sign deliveries")]
     WebhookSecretMissing,
-    /// The base URL is not one that a key may be sent to.
     /// The base URL is not one that a key may be sent to, or the server there redirects elsewhere.
     #[error("cannot use the base URL `{url}`: {reason}")]
     BaseUrl {
@@ -76,8 +75,9 @@ pub enum Error {
         /// What it may cost.
         max_cost: Credits,
     },
-    /// The HTTP client could not be made, for instance because the system has no root certificates.
-    #[error("cannot set up HTTPS: {source}")]
+    /// The client could not be made, for instance because the system has no root certificates, or no thread for a
+    /// blocking one.
+    #[error("cannot set up the client: {source}")]
     Setup {
         /// Why not.
         source: Source,

@@ -4,6 +4,7 @@ use crate::client::Clipia;
 use crate::download::Download;
 use crate::error::Error;
 use crate::outcome::Outcome;
+use crate::request::Operation;
 use crate::saved::SavedGeneration;
 use crate::wait::{Ending, Event, Goal, Hint, Update, Watch};
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
@@ -12,8 +13,10 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tracing::Span;
 
 /// What is called with every change.
 pub(crate) type OnUpdate = Box<dyn FnMut(&Update) + Send>;
@@ -71,7 +74,9 @@ impl Generation {
     pub fn wait(&self) -> Wait {
         Wait {
             watch: Watch::new(self.clipia.clone(), self.id, self.hint.clone(), Goal::Outcome),
+            model: self.hint.model.clone(),
             on_update: None,
+            span: None,
         }
     }
 
@@ -117,7 +122,10 @@ impl fmt::Debug for Generation {
 #[must_use = "nothing is asked until it is awaited"]
 pub struct Wait {
     watch: Watch,
+    model: Option<Arc<str>>,
     on_update: Option<OnUpdate>,
+    /// From the first poll on.
+    span: Option<Span>,
 }
 
 impl Wait {
@@ -142,6 +150,10 @@ impl Future for Wait {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        let span = this.span.get_or_insert_with(|| {
+            Operation::about("wait", this.watch.request_id()).model(this.model.as_deref()).span()
+        });
+        let _inside = span.enter();
         loop {
             match std::task::ready!(this.watch.poll(context)) {
                 Event::Update(update) => {

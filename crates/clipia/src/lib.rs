@@ -8,10 +8,7 @@
 //! let clipia = Clipia::from_env()?; // CLIPIA_KEY, and CLIPIA_BASE_URL for a server of your own
 //!
 //! // Submit. What is optional chains; `.await` sends.
-//! let fox = clipia
-//!     .submit("nano-banana-2", json!({ "prompt": "a red fox in snow" }))
-//!     .max_cost(40) // or nothing is submitted
-//!     .await?;
+//! let fox = clipia.submit("nano-banana-2", json!({ "prompt": "a red fox in snow" })).max_cost(40).await?;
 //! println!("{} costs {} credits", fox.id(), fox.cost());
 //!
 //! // Wait. An error here still names the id, and FAILED and CANCELED become errors only if you ask.
@@ -21,8 +18,7 @@
 //! // Follow. Any id, any process, any day.
 //! let mut updates = clipia.generation(fox.id()).updates();
 //! while let Some(update) = updates.next().await {
-//!     let update = update?;
-//!     println!("{} {:?} {:?}", update.status, update.queue_position, update.progress);
+//!     println!("{:?}", update?.progress);
 //! }
 //!
 //! // Submit and wait in one.
@@ -34,26 +30,40 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Hundreds of these at once are a `join_all` over one client: clones share the one request budget that a key has,
-//! learned from the server's answers, and all waits are entries in one schedule that spends it. What fails for
-//! the moment never ends a wait, and a submit is charged once however often it is repeated.
+//! - **A fleet** is a `join_all` over one client: clones share the one request budget that a key has, learned
+//!   from the server's answers, and all waits are entries in one schedule that spends it. What fails for the
+//!   moment never ends a wait, and a submit is charged once however often it is repeated.
+//! - **Webhooks** that reach the program end its waits, through [`Webhooks`]: a generation then costs one
+//!   request.
+//! - **Before paying**, [`check`](Clipia::check) an input, [`estimate`](Clipia::estimate) its price, or bound
+//!   it ([`Submit::max_cost`]).
+//! - **After a restart**, go on from an id ([`Clipia::generation`]) or from what was
+//!   [saved](Generation::saved).
 //!
-//! Where webhooks reach the program, [`Webhooks`] ends the waits with them, and a generation costs one request.
+//! [`Clipia`] is the way in, [`Generation`] the handle, [`Outcome`] how it ended, [`Error`] every cause by
+//! name. Everything runs on Tokio. A program for each of these is in the directory `examples`. What must
+//! never be here: a rule of the queue (prices, limits, lifecycle), which the server decides, and a path or
+//! field of the wire, which `clipia-api` generates from the specification.
 //!
-//! [`Clipia`] is the way in, [`Generation`] the handle, [`Outcome`] how it ended, [`Error`] every cause by name.
-//! Everything runs on Tokio. What must never be here: a rule of the queue (prices, limits, lifecycle), which
-//! the server decides, and a path or field of the wire, which `clipia-api` generates from the specification.
+//! # Features
+//! Off unless asked for: `axum`, a route and an extractor for webhooks; `blocking`, the module of that name
+//! with the same client for code that is not async.
 //!
 //! # Tracing
 //! By the crate `tracing`, with targets below `clipia`. Neither keys nor inputs are in it.
 //!
-//! - Span `clipia` (INFO), one around all tries of a call: `operation` (`submit`, `status`, …), `model`,
-//!   `request_id`, which a submit learns.
-//! - Event `tried` (DEBUG), after each try, those of waits included: `operation`, `request_id`, `http_status` (none
-//!   without an answer), `code` (the error's), `duration_ms`.
-//! - Event `trying again` (INFO), before a pause: `error`, `tries`, `elapsed_ms`, `pause_ms`.
-//! - Event `submitted` (DEBUG): `request_id`, `cost`. Event `downloaded` (DEBUG), of each file: `request_id`,
-//!   `bytes`, `path`.
+//! - Span `clipia` (INFO), one around all tries of a call, around a wait and around a download: `operation`
+//!   (`submit`, `status`, `wait`, `download`, …), `model`, `request_id`, which a submit learns.
+//! - Event `in line for the budget` (DEBUG), of a call that has to wait for its turn: `class` (`Call`, `Submit`).
+//! - Event `tried` (DEBUG), after each try, those of waits included: `operation`, `request_id`, `http_status`
+//!   (none without an answer), `code` (the error's), `duration_ms`.
+//! - Event `trying again` (INFO), before a pause: `error`, `tries`, `elapsed_ms`, `pause_ms`. The same of a
+//!   wait is `asking again`, and of a file that came further than before `going on` (both DEBUG):
+//!   `request_id`, `error`.
+//! - Event `submitted` (DEBUG): `request_id`, `cost`; one accepted at more than `max_cost` is a warning.
+//!   Event `downloaded` (DEBUG), of each file: `request_id`, `bytes`, `path`.
+//! - Event `webhook received` (DEBUG): `request_id`, `delivery_id`, `status`, `duplicate`, `resolved`; with
+//!   the feature `axum`, `webhook refused` (WARN) with the reason.
 
 mod base_url;
 mod budget;
@@ -74,6 +84,9 @@ mod spending;
 mod submit;
 mod wait;
 mod webhooks;
+
+#[cfg(feature = "blocking")]
+pub mod blocking;
 
 /// Verifies the deliveries that a server posts to a webhook; [`Webhooks`] does it and ends waits with them.
 pub mod webhook {
@@ -100,3 +113,8 @@ pub use clipia_api::types::{
 pub use clipia_api::{Credits, ModelType, Progress, Status};
 pub use jiff::Timestamp;
 pub use serde_json::json;
+
+/// Compiles what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

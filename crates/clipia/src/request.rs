@@ -35,6 +35,11 @@ impl<'a> Operation<'a> {
         Self { request_id: Some(request_id), ..Self::named(name) }
     }
 
+    /// The same, where its model is known.
+    pub(crate) fn model(self, model: Option<&'a str>) -> Self {
+        Self { model, ..self }
+    }
+
     pub(crate) fn of_model(name: &'static str, model: &'a str) -> Self {
         Self { model: Some(model), ..Self::named(name) }
     }

@@ -17,6 +17,8 @@ mod transfer;
 use crate::error::Error;
 use crate::generation::Generation;
 use crate::outcome::Completed;
+use crate::request::Operation;
+use clipia_api::types::RequestId;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -24,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use tracing::Instrument;
 use transfer::Transfer;
 
 pub(crate) use answer::check_redirect;
@@ -90,6 +93,13 @@ impl Download {
         self
     }
 
+    fn request_id(&self) -> RequestId {
+        match &self.source {
+            Source::Generation(generation) => generation.id(),
+            Source::Completed(completed) => completed.id(),
+        }
+    }
+
     async fn save(self) -> Result<Vec<PathBuf>, Error> {
         let completed = match self.source {
             Source::Completed(completed) => *completed,
@@ -119,18 +129,17 @@ impl IntoFuture for Download {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.save())
+        Box::pin(async move {
+            let span = Operation::about("download", self.request_id()).span();
+            self.save().instrument(span).await
+        })
     }
 }
 
 impl fmt::Debug for Download {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let request_id = match &self.source {
-            Source::Generation(generation) => generation.id(),
-            Source::Completed(completed) => completed.id(),
-        };
         f.debug_struct("Download")
-            .field("request_id", &format_args!("{request_id}"))
+            .field("request_id", &format_args!("{}", self.request_id()))
             .field("dir", &self.dir)
             .field("renditions", &self.renditions)
             .finish_non_exhaustive()

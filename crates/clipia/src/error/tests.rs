@@ -173,7 +173,10 @@ fn what_else_goes_wrong() {
             "cannot use the base URL `http://x.y/`: it must begin with https://",
         ),
         (Error::Input { message: "`` is not a model's slug".to_owned() }, "`` is not a model's slug"),
-        (Error::Setup { source: "no root certificates".into() }, "cannot set up HTTPS: no root certificates"),
+        (
+            Error::Setup { source: "no root certificates".into() },
+            "cannot set up the client: no root certificates",
+        ),
         (unreachable(), "no connection to the server at https://api.clipia.ai: connection refused"),
         (
             unreachable().after(3, Duration::from_millis(1_240)),

@@ -129,7 +129,7 @@ impl InLine {
         let scheduler = &clipia.0.scheduler;
         scheduler.in_line.fetch_add(1, Ordering::Relaxed);
         let ticket = scheduler.table().queue(class);
-        tracing::trace!(?class, "in line for the budget");
+        tracing::debug!(?class, "in line for the budget");
         Self { clipia, ticket }
     }
 }

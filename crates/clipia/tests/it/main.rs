@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // clippy knows no tests outside `#[test]` functions
 
+#[cfg(feature = "blocking")]
+mod blocking;
 mod calls;
 mod catalogue;
 mod downloads;

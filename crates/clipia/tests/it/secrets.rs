@@ -1,6 +1,6 @@
 //! The key and the inputs show nowhere.
 
-use crate::peer::{ID, KEY, Peer, Reply, error_reply, json_reply, state, submitted};
+use crate::peer::{ID, KEY, Peer, Reply, body_reply, error_reply, json_reply, state, submitted};
 use clipia::{Error, json};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -106,6 +106,16 @@ async fn neither_traces_nor_debug_nor_errors_tell_them() {
     let lost = submit().await.unwrap_err();
     write!(said, "{lost} {lost:?}").unwrap();
     assert!(matches!(lost, Error::SubmitUnanswered { .. }), "{lost:?}");
+    let host = Peer::script(vec![
+        state("COMPLETED", json!({ "output": { "images": [{ "url": "/fox.png?signature=0123456789ab" }] } })),
+        Reply::Reset,
+        body_reply(200, &[("content-type", "image/png")], b"a fox"),
+    ])
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let download = host.client().generation(fox.id()).download(dir.path());
+    write!(said, "{download:?}").unwrap();
+    download.await.unwrap();
     let traced = everything.text();
 
     assert!(said.contains("clipia_live_…k3Qz"), "{said}");
@@ -117,6 +127,10 @@ async fn neither_traces_nor_debug_nor_errors_tell_them() {
     // What the crate's documentation promises.
     for line in [
         "clipia operation=\"submit\" model=\"m\"\n",
+        &format!("clipia operation=\"wait\" model=\"m\" request_id={ID}\n"),
+        &format!("clipia operation=\"download\" request_id={ID}\n"),
+        " message=trying again error=cannot download http://127.0.0.1:",
+        &format!(" message=downloaded request_id={ID} bytes=5 path="),
         " message=tried operation=\"submit\" http_status=503 code=\"service_unavailable\" duration_ms=",
         " message=tried operation=\"submit\" duration_ms=",
         " message=tried operation=\"submit\" http_status=200 duration_ms=",

@@ -1,0 +1,39 @@
+//! What can go wrong, by cause: what to say, what to keep, and what to do again.
+
+use clipia::{Clipia, Error, Outcome, json};
+use std::time::Duration;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let clipia = Clipia::from_env()?;
+
+    // Refused: nothing was charged.
+    match clipia.submit("nano-banana-2", json!({ "prompt": "" })).await {
+        Ok(fox) => println!("{} is submitted", fox.id()),
+        Err(Error::ModelInputInvalid(why)) => println!("the input: {why}"),
+        Err(Error::InsufficientCredits(why)) => println!("the account: {why}"),
+        // Nobody knows whether it was accepted. The same submit with this key finds it, and is charged once.
+        Err(Error::SubmitUnanswered { idempotency_key, .. }) => println!("keep {idempotency_key}"),
+        Err(error) if error.is_retryable() => println!("later: {error}"),
+        Err(error) => return Err(error),
+    }
+
+    // Given up on: the generation goes on, and its id is in the error.
+    let input = json!({ "prompt": "waves at dusk", "duration": 2, "resolution": "480p" });
+    let clip = clipia.submit("seedance-2-fast-t2v", input).await?;
+    let outcome = match clip.wait().timeout(Duration::from_millis(1)).await {
+        Err(Error::Deadline { request_id, .. }) => {
+            println!("not yet: {request_id}");
+            clipia.generation(request_id).wait().await?
+        }
+        ended => ended?,
+    };
+
+    // Failed or canceled: an outcome, and no error unless `completed` makes it one. Its credits are back.
+    match outcome {
+        Outcome::Completed(clip) => println!("made for {} credits", clip.cost()),
+        Outcome::Failed(why) => println!("failed: {} ({})", why.message(), why.code()),
+        ended => println!("ended: {}", ended.response().status),
+    }
+    Ok(())
+}

@@ -1,0 +1,394 @@
+//! The client for code that is not async: the same names, the same behaviour. Feature `blocking`.
+//!
+//! Where an async call ends in `.await`, its blocking one ends in `run()` if it is a chain, and in nothing
+//! otherwise.
+//!
+//! ```no_run
+//! use clipia::blocking::Clipia;
+//! use clipia::json;
+//! use std::time::Duration;
+//!
+//! # fn teach() -> Result<(), clipia::Error> {
+//! let clipia = Clipia::from_env()?;
+//! let fox = clipia.submit("nano-banana-2", json!({ "prompt": "a red fox in snow" })).max_cost(40).run()?;
+//! for update in fox.updates() {
+//!     println!("{:?}", update?.progress);
+//! }
+//! let picture = fox.wait().timeout(Duration::from_secs(600)).run()?.completed()?;
+//! let paths = picture.download("out").run()?;
+//! println!("{paths:?}, {} left", clipia.account()?.balance.credits);
+//! # Ok(()) }
+//! ```
+//!
+//! # Where it may be called
+//! From as many threads at once as you like, each of which sleeps until it is answered: a client has one
+//! thread of its own for the network and the timers, which clones and handles share and which ends with the
+//! last of them.
+//!
+//! Not from async code, where a thread that sleeps stops everybody else's tasks: a call there panics, as does
+//! one made by a callback of another call. Use the [async client](crate::Clipia) there, or Tokio's
+//! `spawn_blocking`. To make, to clone and to drop a client is fine anywhere.
+
+mod call;
+mod runtime;
+
+pub use call::{Download, Submit, Subscribe, Wait};
+
+use crate::error::Error;
+use crate::outcome::{Canceled, Failed};
+use crate::saved::SavedGeneration;
+use crate::wait::Update;
+use crate::webhooks::Webhooks;
+use clipia_api::Credits;
+use clipia_api::types::{
+    Account, EstimateResponse, InputWarning, Model, RequestId, ResultResponse, StatusResponse, SubmitResponse,
+};
+use runtime::Runtime;
+use serde::Serialize;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::ops::Deref;
+use std::path::Path;
+
+/// A client of the queue API that blocks. As the async [`Clipia`](crate::Clipia), of which it is made: one
+/// per key, cloned freely, one request budget for all.
+///
+/// # Panics
+/// Every call, on a thread that runs async code: see [the module](self#where-it-may-be-called).
+#[derive(Clone)]
+pub struct Clipia {
+    runtime: Runtime,
+    clipia: crate::Clipia,
+}
+
+impl Clipia {
+    /// As the async [`from_env`](crate::Clipia::from_env).
+    ///
+    /// # Errors
+    /// As [`Builder::build`](crate::Builder::build) and [`new`](Self::new).
+    pub fn from_env() -> Result<Self, Error> {
+        Self::new(crate::Clipia::from_env()?)
+    }
+
+    /// The blocking side of a client, which goes on to share its budget, its waits and what its webhooks
+    /// tell: for settings of one's own, and for a program that is async in part.
+    ///
+    /// ```
+    /// use clipia::blocking;
+    ///
+    /// let clipia = clipia::Clipia::builder().key("clipia_test_0123456789abk3Qz").max_retries(2).build()?;
+    /// let clipia = blocking::Clipia::new(clipia)?;
+    /// # Ok::<(), clipia::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Setup`] where the system gives it no thread.
+    pub fn new(clipia: crate::Clipia) -> Result<Self, Error> {
+        Ok(Self { runtime: Runtime::start()?, clipia })
+    }
+
+    /// As the async [`base_url`](crate::Clipia::base_url).
+    pub fn base_url(&self) -> &str {
+        self.clipia.base_url()
+    }
+
+    /// As the async [`submit`](crate::Clipia::submit).
+    pub fn submit(&self, model: impl Into<String>, input: impl Serialize) -> Submit {
+        Submit::new(&self.runtime, self.clipia.submit(model, input))
+    }
+
+    /// As the async [`subscribe`](crate::Clipia::subscribe).
+    pub fn subscribe(&self, model: impl Into<String>, input: impl Serialize) -> Subscribe {
+        Subscribe::new(&self.runtime, self.clipia.subscribe(model, input))
+    }
+
+    /// As the async [`generation`](crate::Clipia::generation).
+    pub fn generation(&self, id: RequestId) -> Generation {
+        Generation { runtime: self.runtime.clone(), generation: self.clipia.generation(id) }
+    }
+
+    /// As the async [`resume`](crate::Clipia::resume).
+    pub fn resume(&self, saved: SavedGeneration) -> Generation {
+        Generation { runtime: self.runtime.clone(), generation: self.clipia.resume(saved) }
+    }
+
+    /// As the async [`webhooks`](crate::Clipia::webhooks): what they [receive](Webhooks::receive), which
+    /// never blocks, ends waits of this client too.
+    ///
+    /// # Errors
+    /// [`Error::WebhookSecretMissing`] where it is empty.
+    pub fn webhooks(&self, secret: impl Into<String>) -> Result<Webhooks, Error> {
+        self.clipia.webhooks(secret)
+    }
+
+    /// As the async [`status`](crate::Clipia::status).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn status(&self, id: RequestId) -> Result<StatusResponse, Error> {
+        self.runtime.block_on(self.clipia.status(id))
+    }
+
+    /// As the async [`result`](crate::Clipia::result).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn result(&self, id: RequestId) -> Result<ResultResponse, Error> {
+        self.runtime.block_on(self.clipia.result(id))
+    }
+
+    /// As the async [`models`](crate::Clipia::models).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn models(&self) -> Result<Vec<Model>, Error> {
+        self.runtime.block_on(self.clipia.models())
+    }
+
+    /// As the async [`model`](crate::Clipia::model).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn model(&self, slug: &str) -> Result<Model, Error> {
+        self.runtime.block_on(self.clipia.model(slug))
+    }
+
+    /// As the async [`check`](crate::Clipia::check).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn check(&self, model: &str, input: impl Serialize) -> Result<Vec<InputWarning>, Error> {
+        self.runtime.block_on(self.clipia.check(model, input))
+    }
+
+    /// As the async [`estimate`](crate::Clipia::estimate).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn estimate(&self, model: &str, input: impl Serialize) -> Result<EstimateResponse, Error> {
+        self.runtime.block_on(self.clipia.estimate(model, input))
+    }
+
+    /// As the async [`account`](crate::Clipia::account).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn account(&self) -> Result<Account, Error> {
+        self.runtime.block_on(self.clipia.account())
+    }
+}
+
+impl fmt::Debug for Clipia {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.clipia.fmt(f)
+    }
+}
+
+/// A handle on one generation. As the async [`Generation`](crate::Generation).
+#[derive(Clone)]
+pub struct Generation {
+    runtime: Runtime,
+    generation: crate::Generation,
+}
+
+impl Generation {
+    /// As the async [`id`](crate::Generation::id).
+    pub fn id(&self) -> RequestId {
+        self.generation.id()
+    }
+
+    /// As the async [`saved`](crate::Generation::saved).
+    pub fn saved(&self) -> SavedGeneration {
+        self.generation.saved()
+    }
+
+    /// As the async [`status`](crate::Generation::status).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn status(&self) -> Result<StatusResponse, Error> {
+        self.runtime.block_on(self.generation.status())
+    }
+
+    /// As the async [`result`](crate::Generation::result).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn result(&self) -> Result<ResultResponse, Error> {
+        self.runtime.block_on(self.generation.result())
+    }
+
+    /// As the async [`wait`](crate::Generation::wait).
+    pub fn wait(&self) -> Wait {
+        Wait::new(&self.runtime, self.generation.wait())
+    }
+
+    /// As the async [`updates`](crate::Generation::updates), an iterator.
+    pub fn updates(&self) -> Updates {
+        Updates { runtime: self.runtime.clone(), updates: self.generation.updates() }
+    }
+
+    /// As the async [`download`](crate::Generation::download).
+    pub fn download(&self, dir: impl AsRef<Path>) -> Download {
+        Download::new(&self.runtime, self.generation.download(dir))
+    }
+}
+
+impl fmt::Debug for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.generation.fmt(f)
+    }
+}
+
+/// The changes of one generation, in order; the thread sleeps in between. Made by [`Generation::updates`]. As
+/// the async [`Updates`](crate::Updates).
+#[must_use = "nothing is asked until it is read"]
+pub struct Updates {
+    runtime: Runtime,
+    updates: crate::Updates,
+}
+
+impl Iterator for Updates {
+    type Item = Result<Update, Error>;
+
+    #[track_caller]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.runtime.block_on(self.updates.next())
+    }
+}
+
+impl FusedIterator for Updates {}
+
+impl fmt::Debug for Updates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.updates.fmt(f)
+    }
+}
+
+/// An accepted generation: its handle, and what the API answered. As the async
+/// [`Submitted`](crate::Submitted).
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    generation: Generation,
+    submitted: crate::Submitted,
+}
+
+impl Submitted {
+    fn new(submitted: crate::Submitted, runtime: Runtime) -> Self {
+        let generation = Generation { runtime, generation: crate::Generation::clone(&submitted) };
+        Self { generation, submitted }
+    }
+
+    /// As the async [`response`](crate::Submitted::response).
+    pub fn response(&self) -> &SubmitResponse {
+        self.submitted.response()
+    }
+
+    /// As the async [`cost`](crate::Submitted::cost).
+    pub fn cost(&self) -> Credits {
+        self.submitted.cost()
+    }
+
+    /// As the async [`warnings`](crate::Submitted::warnings).
+    pub fn warnings(&self) -> &[InputWarning] {
+        self.submitted.warnings()
+    }
+
+    /// The handle alone.
+    pub fn into_generation(self) -> Generation {
+        self.generation
+    }
+}
+
+impl Deref for Submitted {
+    type Target = Generation;
+
+    fn deref(&self) -> &Generation {
+        &self.generation
+    }
+}
+
+/// The end of a generation. As the async [`Outcome`](crate::Outcome).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It made something.
+    Completed(Completed),
+    /// It made nothing; its credits were returned.
+    Failed(Failed),
+    /// It was ended outside the API; its credits were returned.
+    Canceled(Canceled),
+}
+
+impl Outcome {
+    fn new(outcome: crate::Outcome, runtime: Runtime) -> Self {
+        match outcome {
+            crate::Outcome::Completed(completed) => Self::Completed(Completed { runtime, completed }),
+            crate::Outcome::Failed(failed) => Self::Failed(failed),
+            crate::Outcome::Canceled(canceled) => Self::Canceled(canceled),
+        }
+    }
+
+    /// What it made, where only that will do.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] and [`Error::Canceled`].
+    pub fn completed(self) -> Result<Completed, Error> {
+        match self {
+            Self::Completed(completed) => Ok(completed),
+            Self::Failed(failed) => Err(Error::Failed(Box::new(failed))),
+            Self::Canceled(canceled) => Err(Error::Canceled(Box::new(canceled))),
+        }
+    }
+
+    /// The answer as the API gave it.
+    pub fn response(&self) -> &ResultResponse {
+        match self {
+            Self::Completed(completed) => completed.response(),
+            Self::Failed(failed) => failed.response(),
+            Self::Canceled(canceled) => canceled.response(),
+        }
+    }
+
+    /// The id of the generation.
+    pub fn request_id(&self) -> RequestId {
+        self.response().request_id
+    }
+}
+
+/// A generation that made something: tells all that the async [`Completed`](crate::Completed) does.
+#[derive(Clone)]
+pub struct Completed {
+    runtime: Runtime,
+    completed: crate::Completed,
+}
+
+impl Completed {
+    /// As the async [`download`](crate::Completed::download).
+    pub fn download(&self, dir: impl AsRef<Path>) -> Download {
+        Download::new(&self.runtime, self.completed.download(dir))
+    }
+}
+
+impl Deref for Completed {
+    type Target = crate::Completed;
+
+    fn deref(&self) -> &crate::Completed {
+        &self.completed
+    }
+}
+
+impl fmt::Debug for Completed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.completed.fmt(f)
+    }
+}

@@ -1,0 +1,100 @@
+//! What is put together in a chain, and done by `run`.
+
+use super::runtime::Runtime;
+use super::{Outcome, Submitted};
+use crate::download::DownloadProgress;
+use crate::error::Error;
+use crate::wait::Update;
+use clipia_api::Credits;
+use std::fmt;
+use std::future::IntoFuture;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The blocking side of the async call of the same name: its chain, and `run` where that has `.await`. The
+/// function makes the output of what the async one brings.
+macro_rules! call {
+    (
+        $(#[$doc:meta])*
+        $name:ident -> $output:ty, $of:expr;
+        $($method:ident($($argument:ident: $type:ty)?);)*
+    ) => {
+        $(#[$doc])*
+        #[must_use = "nothing is sent until `run`"]
+        pub struct $name {
+            runtime: Runtime,
+            call: crate::$name,
+        }
+
+        impl $name {
+            pub(super) fn new(runtime: &Runtime, call: crate::$name) -> Self {
+                Self { runtime: runtime.clone(), call }
+            }
+
+            $(
+                #[doc = concat!("As the async [`", stringify!($method), "`](crate::", stringify!($name), "::",
+                    stringify!($method), ").")]
+                pub fn $method(self $(, $argument: $type)?) -> Self {
+                    Self { runtime: self.runtime, call: self.call.$method($($argument)?) }
+                }
+            )*
+
+            /// Does it; this thread sleeps until it is done.
+            ///
+            /// # Errors
+            #[doc = concat!("Those of the async [`", stringify!($name), "`](crate::", stringify!($name),
+                ").")]
+            ///
+            /// # Panics
+            /// On a thread that runs async code: see [the module](super#where-it-may-be-called).
+            #[track_caller]
+            pub fn run(self) -> Result<$output, Error> {
+                let done = self.runtime.block_on(self.call.into_future())?;
+                Ok($of(done, self.runtime))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.call.fmt(f)
+            }
+        }
+    };
+}
+
+call! {
+    /// A generation about to be submitted; [`run`](Self::run) sends it. Made by
+    /// [`Clipia::submit`](super::Clipia::submit).
+    Submit -> Submitted, Submitted::new;
+    webhook(url: impl Into<String>);
+    idempotency_key(key: impl Into<String>);
+    max_cost(credits: impl Into<Credits>);
+}
+
+call! {
+    /// A generation about to be submitted and waited for; [`run`](Self::run) does both. Made by
+    /// [`Clipia::subscribe`](super::Clipia::subscribe).
+    Subscribe -> Outcome, Outcome::new;
+    webhook(url: impl Into<String>);
+    idempotency_key(key: impl Into<String>);
+    max_cost(credits: impl Into<Credits>);
+    timeout(timeout: Duration);
+    on_update(callback: impl FnMut(&Update) + Send + 'static);
+}
+
+call! {
+    /// The wait for the end of one generation; [`run`](Self::run) begins it. Made by
+    /// [`Generation::wait`](super::Generation::wait).
+    Wait -> Outcome, Outcome::new;
+    timeout(timeout: Duration);
+    on_update(callback: impl FnMut(&Update) + Send + 'static);
+}
+
+call! {
+    /// The files of a result about to be saved; [`run`](Self::run) begins, and returns their paths in the
+    /// output's order. Made by [`Completed::download`](super::Completed::download) and
+    /// [`Generation::download`](super::Generation::download).
+    Download -> Vec<PathBuf>, |paths, _| paths;
+    renditions();
+    on_progress(callback: impl FnMut(&DownloadProgress) + Send + 'static);
+}

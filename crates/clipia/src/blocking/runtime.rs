@@ -1,0 +1,41 @@
+//! What drives a blocking client: one thread for its connections and timers, shared by its clones.
+
+use crate::error::Error;
+use std::future::Future;
+use std::sync::Arc;
+use tokio::runtime::{Builder, Handle};
+
+#[derive(Clone, Debug)]
+pub(super) struct Runtime {
+    handle: Handle,
+    _thread: Arc<Thread>,
+}
+
+/// Its thread; dropped, it ends.
+#[derive(Debug)]
+struct Thread(Option<tokio::runtime::Runtime>);
+
+impl Runtime {
+    pub(super) fn start() -> Result<Self, Error> {
+        // What is called is driven by the threads that call; this one only wakes them.
+        let runtime =
+            Builder::new_multi_thread().worker_threads(1).thread_name("clipia").enable_all().build();
+        let runtime = runtime.map_err(|source| Error::Setup { source: Box::new(source) })?;
+        Ok(Self { handle: runtime.handle().clone(), _thread: Arc::new(Thread(Some(runtime))) })
+    }
+
+    /// Drives a future to its end on this thread, which sleeps meanwhile.
+    #[track_caller]
+    pub(super) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.handle.block_on(future)
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // Waits for nothing, and so may happen anywhere: also in async code, which must not block.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
