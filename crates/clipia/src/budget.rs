@@ -55,6 +55,9 @@ pub(crate) struct Budget {
     counted: Instant,
     /// Requests on the way, which `RateLimit-Remaining` may not count yet.
     unanswered: u32,
+    /// How many were taken, and the latest of them that was answered.
+    taken: u64,
+    answered: u64,
     /// The part of the budget that is taken to be ours.
     share: f64,
     /// When a request was last refused.
@@ -71,6 +74,8 @@ impl Budget {
             tokens: BURST_DEFAULT,
             counted: now,
             unanswered: 0,
+            taken: 0,
+            answered: 0,
             share: 1.0,
             refused: None,
             told: false,
@@ -83,7 +88,8 @@ impl Budget {
     }
 
     /// Spends a token if there is one and the bucket is at least so full (from 0 to 1), or says when it may be.
-    pub(crate) fn take(&mut self, now: Instant, fullness: f64) -> Result<(), Instant> {
+    /// The token's number tells [`answered`](Self::answered) which request it was.
+    pub(crate) fn take(&mut self, now: Instant, fullness: f64) -> Result<u64, Instant> {
         self.refill(now);
         if now < self.counted {
             return Err(self.counted);
@@ -94,15 +100,16 @@ impl Budget {
             let rest = Duration::from_secs_f64((needed - self.tokens) / (self.per_second * self.share));
             return Err(now + rest + Duration::from_micros(1));
         }
-        self.spend(now);
-        Ok(())
+        Ok(self.spend(now))
     }
 
     /// Spends a token whether there is one or not. The debt is at most a burst, for what is refused costs nothing.
-    pub(crate) fn spend(&mut self, now: Instant) {
+    pub(crate) fn spend(&mut self, now: Instant) -> u64 {
         self.refill(now);
         self.tokens = (self.tokens - 1.0).max(-self.burst);
         self.unanswered += 1;
+        self.taken += 1;
+        self.taken
     }
 
     /// A token was taken, and the request was never sent.
@@ -116,9 +123,12 @@ impl Budget {
         self.unanswered = self.unanswered.saturating_sub(1);
     }
 
-    /// A request was answered, with these headers.
-    pub(crate) fn answered(&mut self, now: Instant, told: RateLimit) {
+    /// The request of this number was answered, with these headers. An answer that was overtaken by a later request's
+    /// tells of a bucket that was fuller than it is.
+    pub(crate) fn answered(&mut self, now: Instant, number: u64, told: RateLimit) {
         self.abandoned();
+        let overtaken = number < self.answered;
+        self.answered = self.answered.max(number);
         self.refill(now);
         self.told |= told.limit.is_some() || told.remaining.is_some();
         if let Some(limit) = told.limit {
@@ -128,7 +138,7 @@ impl Budget {
         let remaining = remaining as f64;
         let whole = remaining + told.reset.unwrap_or(0) as f64 * self.per_second;
         self.burst = whole.clamp(1.0, (self.per_second * 60.0).max(1.0));
-        if now >= self.counted {
+        if now >= self.counted && !overtaken {
             self.tokens = (remaining * self.share - f64::from(self.unanswered)).max(-self.burst);
         }
     }
@@ -195,8 +205,9 @@ mod tests {
         for _ in 0..4 {
             budget.take(start, 0.0).unwrap();
         }
-        budget.answered(start, RateLimit { limit: Some(60), remaining: Some(29), reset: Some(1) });
-        assert_eq!(taken_at(&mut budget, start), 26); // 29 less the three on the way
+        budget.answered(start, 2, RateLimit { limit: Some(60), remaining: Some(28), reset: Some(2) });
+        budget.answered(start, 1, RateLimit { limit: Some(60), remaining: Some(29), reset: Some(1) }); // overtaken
+        assert_eq!(taken_at(&mut budget, start), 25); // 28 less the three that were on the way
         assert_eq!(taken_at(&mut budget, start + seconds(5.0)), 5); // 60 a minute from now on
     }
 
@@ -206,7 +217,7 @@ mod tests {
         let mut budget = Budget::new(start);
         budget.spend(start);
         let all = u64::from(u32::MAX);
-        budget.answered(start, RateLimit { limit: Some(all), remaining: Some(all), reset: Some(0) });
+        budget.answered(start, 1, RateLimit { limit: Some(all), remaining: Some(all), reset: Some(0) });
         assert!((0..100_000).all(|_| budget.take(start, 0.0).is_ok()));
     }
 
@@ -215,15 +226,18 @@ mod tests {
         let start = Instant::now();
         let mut budget = Budget::new(start);
         budget.spend(start);
-        budget.answered(start, RateLimit { limit: Some(120), remaining: Some(0), reset: Some(15) });
+        budget.answered(start, 1, RateLimit { limit: Some(120), remaining: Some(0), reset: Some(15) });
         budget.refused(start, Some(seconds(7.0)));
         assert_eq!(budget.take(start + seconds(6.9), 0.0), Err(start + seconds(7.0)));
         assert_eq!(taken_at(&mut budget, start + seconds(7.0)), 1);
         assert_eq!(taken_at(&mut budget, start + seconds(9.0)), 4);
         // A late answer from before does not open it again.
         budget.refused(start + seconds(10.0), Some(seconds(5.0)));
-        budget
-            .answered(start + seconds(11.0), RateLimit { limit: Some(120), remaining: Some(9), reset: None });
+        budget.answered(
+            start + seconds(11.0),
+            9,
+            RateLimit { limit: Some(120), remaining: Some(9), reset: None },
+        );
         assert!(budget.take(start + seconds(12.0), 0.0).is_err());
         // Nor does a slip close it for ever.
         budget.refused(start + seconds(20.0), Some(seconds(1e6)));
@@ -268,9 +282,9 @@ mod tests {
             let (mut now, mut taken) = (start, Vec::new());
             for (millis, gets_answer) in steps {
                 now += Duration::from_millis(millis);
-                while budget.take(now, 0.0).is_ok() {
+                while let Ok(number) = budget.take(now, 0.0) {
                     taken.push(now);
-                    if gets_answer { budget.answered(now, RateLimit::default()) } else { budget.abandoned() }
+                    if gets_answer { budget.answered(now, number, RateLimit::default()) } else { budget.abandoned() }
                 }
             }
             for (first, from) in taken.iter().enumerate() {

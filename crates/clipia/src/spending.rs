@@ -19,18 +19,18 @@ impl Spending {
 
     /// A token, whether there is one or not.
     pub(crate) fn spend(&self) -> Token {
-        self.budget(|budget| budget.spend(now()));
-        self.token()
+        let number = self.budget(|budget| budget.spend(now()));
+        self.token(number)
     }
 
     /// A token if there is one and the bucket is at least so full (from 0 to 1), or when that may be.
     pub(crate) fn take(&self, now: Instant, fullness: f64) -> Result<Token, Instant> {
-        self.budget(|budget| budget.take(now, fullness))?;
-        Ok(self.token())
+        let number = self.budget(|budget| budget.take(now, fullness))?;
+        Ok(self.token(number))
     }
 
-    fn token(&self) -> Token {
-        Token { spending: self.clone(), state: State::Unused }
+    fn token(&self, number: u64) -> Token {
+        Token { spending: self.clone(), number, state: State::Unused }
     }
 
     fn budget<T>(&self, change: impl FnOnce(&mut Budget) -> T) -> T {
@@ -50,6 +50,7 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Token {
     spending: Spending,
+    number: u64,
     state: State,
 }
 
@@ -61,7 +62,7 @@ impl Token {
 
     pub(crate) fn answered(mut self, told: RateLimit) {
         self.state = State::Answered;
-        self.spending.budget(|budget| budget.answered(now(), told));
+        self.spending.budget(|budget| budget.answered(now(), self.number, told));
     }
 
     /// Answered with: the limit is reached.

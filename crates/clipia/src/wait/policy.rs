@@ -37,9 +37,9 @@
 //!
 //! # The bound
 //!
-//! An entry that was last seen running at the age `a` is overdue at the age `a + max(60 s, a)` (later only after failures
+//! An entry that was last seen running at the age `a` is overdue at the age `a + max(66 s, a)` (later only after failures
 //! and where the server says `Retry-After`), and every fourth token goes to the one overdue longest. Of `n` entries on a
-//! budget of `r` requests a second, each is therefore asked for again within `max(60 s, a) + 4 n / r`, beside what calls
+//! budget of `r` requests a second, each is therefore asked for again within `max(66 s, a) + 4 n / r`, beside what calls
 //! of the user's own take. And the times to known of a fleet come to at most 1.75 times the clairvoyant's in all, and two
 //! seconds each. Property tests in `simulation` hold both for fleets of any durations.
 
@@ -73,8 +73,9 @@ const INTERVAL_SHARE: f64 = 0.01;
 const LOOK_SHARE: f64 = 0.25;
 const LOOK_MAX: Duration = Duration::from_secs(3);
 
-/// An entry is overdue no sooner than this after it was last asked for.
-pub(crate) const OVERDUE_MIN: Duration = Duration::from_secs(60);
+/// An entry is overdue no sooner than this after it was last asked for. Not a round number, as durations often are: an ask
+/// just before the end is the most useless.
+pub(crate) const OVERDUE_MIN: Duration = Duration::from_secs(66);
 
 /// Tokens in a round: one goes to an entry that is overdue, and in half of it submits go before sure asks.
 pub(crate) const ROUND: u32 = 4;

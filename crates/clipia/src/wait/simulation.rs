@@ -25,6 +25,9 @@ const BURST: u32 = 30;
 
 const CALLS_MAX: usize = 64;
 
+/// What a server takes to begin and to end a generation.
+const OVERHEAD: Duration = Duration::from_millis(20);
+
 /// The far side: a bucket of tokens that refuses what is over it.
 #[derive(Clone, Debug)]
 struct Server {
@@ -116,9 +119,9 @@ enum Submit {
 
 /// What comes to a client.
 enum Arrival {
-    Answer(Ticket, Result<Told, Error>, RateLimit),
+    Answer(Ticket, u64, Result<Told, Error>, RateLimit),
     /// A submit was answered: taken or not.
-    Submitted(usize, Submit, RateLimit),
+    Submitted(usize, u64, Submit, RateLimit),
     /// A refused submit may be made again.
     Again(usize),
     Delivery(usize),
@@ -129,7 +132,7 @@ struct Caller {
     clipia: Clipia,
     here: Id,
     start: Instant,
-    table: Table<()>,
+    table: Table<u64>,
     budget: Budget,
     /// Submits in line.
     line: VecDeque<(Ticket, usize)>,
@@ -160,16 +163,17 @@ impl Caller {
         self.line.push_back((ticket, number));
     }
 
-    /// The submits that have their token.
-    fn granted(&mut self) -> Vec<usize> {
+    /// The submits that have their token, and its number.
+    fn granted(&mut self) -> Vec<(usize, u64)> {
         let mut granted = Vec::new();
         let mut context = Context::from_waker(Waker::noop());
         while let Some(&(ticket, number)) = self.line.front() {
-            if self.table.poll_token(ticket, self.here, self.start, &mut context).0.is_pending() {
+            let Poll::Ready(token) = self.table.poll_token(ticket, self.here, self.start, &mut context).0
+            else {
                 break;
-            }
+            };
             self.line.pop_front();
-            granted.push(number);
+            granted.push((number, token));
         }
         granted
     }
@@ -250,16 +254,16 @@ fn run(fleet: &Fleet) -> Report {
             let caller: &mut Caller = &mut callers[client];
             let (instant, mut wakers) = (start + now, Vec::new());
             match arrival {
-                Arrival::Answer(ticket, told, limits) => {
+                Arrival::Answer(ticket, token, told, limits) => {
                     caller.on_the_way -= 1;
-                    caller.budget.answered(instant, limits);
+                    caller.budget.answered(instant, token, limits);
                     if told.is_err() {
                         caller.budget.refused(instant, Some(Duration::from_secs(1)));
                     }
                     caller.table.told(ticket, instant, told, &mut wakers);
                 }
-                Arrival::Submitted(number, submit, limits) => {
-                    caller.budget.answered(instant, limits);
+                Arrival::Submitted(number, token, submit, limits) => {
+                    caller.budget.answered(instant, token, limits);
                     match submit {
                         Submit::Accepted => {
                             caller.table.submitted(instant, None);
@@ -311,7 +315,7 @@ fn run(fleet: &Fleet) -> Report {
                 due.push(Reverse((now + after, serial)));
                 arrivals.insert(serial, (client, arrival));
             };
-            for number in caller.granted() {
+            for (number, token) in caller.granted() {
                 requests += 1;
                 let (taken, limits) = server.ask(now);
                 refused += usize::from(!taken);
@@ -322,22 +326,22 @@ fn run(fleet: &Fleet) -> Report {
                     true => Submit::Accepted,
                 };
                 if submit == Submit::Accepted {
-                    let ended = now + fleet.durations[number];
+                    let ended = now + fleet.latency + OVERHEAD + fleet.durations[number];
                     (fates[number].begun, fates[number].ended) = (now, ended);
                     if let Some(delay) = fleet.deliveries {
-                        answer(fleet.durations[number] + delay, Arrival::Delivery(number));
+                        answer(ended - now + delay, Arrival::Delivery(number));
                     }
                 }
-                answer(fleet.latency, Arrival::Submitted(number, submit, limits));
+                answer(fleet.latency, Arrival::Submitted(number, token, submit, limits));
             }
-            for (ticket, id, ask, ()) in asks {
+            for (ticket, id, ask, token) in asks {
                 let fate = &mut fates[numbers[&id.0]];
                 fate.asked.push(now);
                 (requests, caller.on_the_way) = (requests + 1, caller.on_the_way + 1);
                 let (taken, limits) = server.ask(now);
                 refused += usize::from(!taken);
                 let told = if taken { Ok(caller.told(ask, id, now, fate)) } else { Err(refusal()) };
-                answer(fleet.latency, Arrival::Answer(ticket, told, limits));
+                answer(fleet.latency, Arrival::Answer(ticket, token, told, limits));
             }
         }
         let first = due.peek().map(|Reverse((at, _))| *at);
@@ -562,7 +566,7 @@ fn one_who_leaves_leaves_nothing_behind() {
     let now = start + Duration::from_secs(1);
     let (here, id) = (caller.here, RequestId::generate());
     let other = caller.enter(id, Duration::ZERO, false, false);
-    let turn = caller.table.turn(here, now, 1, |_| Ok(()), &mut Vec::new());
+    let turn = caller.table.turn(here, now, 1, |_| Ok(0), &mut Vec::new());
     let Turn::Ask { asks, .. } = turn else { panic!("it has entries") };
     // One is being asked for, the other waits; both leave, and so does a call in line.
     assert_eq!(asks.len(), 1);
@@ -572,10 +576,10 @@ fn one_who_leaves_leaves_nothing_behind() {
     }
     assert!(caller.table.give_up(caller.line[0].0).is_none());
     assert_eq!(caller.table.len(), 0);
-    let (ticket, id, ask, ()) = asks[0];
+    let (ticket, id, ask, _) = asks[0];
     let late = Ok(caller.told(ask, id, Duration::ZERO, &Fate::default()));
     caller.table.told(ticket, now, late, &mut Vec::new());
-    let turn = caller.table.turn(here, now, CALLS_MAX, |_| Ok(()), &mut Vec::new());
+    let turn = caller.table.turn(here, now, CALLS_MAX, |_| Ok(0), &mut Vec::new());
     assert!(matches!(turn, Turn::Stop));
 }
 
@@ -592,7 +596,7 @@ fn entries_of_a_runtime_that_is_gone_find_another() {
     caller.here = elsewhere.handle().id();
     assert!(caller.poll(ticket, start).is_none());
     let now = start + Duration::from_secs(1);
-    let turn = caller.table.turn(caller.here, now, CALLS_MAX, |_| Ok(()), &mut Vec::new());
+    let turn = caller.table.turn(caller.here, now, CALLS_MAX, |_| Ok(0), &mut Vec::new());
     assert!(matches!(turn, Turn::Ask { asks, .. } if asks.len() == 1));
 }
 
@@ -634,7 +638,7 @@ fn tokens_go_in_the_order_of_the_policy() {
     let (mut order, now, here) = (Vec::new(), start + Duration::from_secs(1), caller.here);
     for _ in 0..4 {
         let mut one = true;
-        let take = |_| if std::mem::take(&mut one) { Ok(()) } else { Err(now + Duration::from_secs(1)) };
+        let take = |_| if std::mem::take(&mut one) { Ok(0) } else { Err(now + Duration::from_secs(1)) };
         let turn = caller.table.turn(here, now, CALLS_MAX, take, &mut Vec::new());
         let Turn::Ask { asks, .. } = turn else { panic!("it has entries") };
         order.extend(asks.iter().map(|(ticket, ..)| if *ticket == sure { "sure" } else { "likely" }));
