@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod limits;
 mod moment;
+pub mod position;
 pub mod pricing;
 pub mod schedules;
 
