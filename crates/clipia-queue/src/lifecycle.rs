@@ -232,7 +232,6 @@ mod tests {
                         Err(Refused::Phase { phase: told, .. } | Refused::Stale { phase: told, .. }) => {
                             assert_eq!(told, phase);
                         }
-                        Err(other) => panic!("{other}"),
                     }
                 }
             }

@@ -217,3 +217,81 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
         answer(committed.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clipia_queue::position::{Lane, Place, Ticket};
+
+    fn place(ticket: i64) -> PlaceInLine {
+        PlaceInLine { queue: "q".to_owned(), place: Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) } }
+    }
+
+    fn start() -> (Writer, Arc<Memory>) {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = ON;
+                 CREATE TABLE queue_item (queue TEXT, lane INTEGER, ticket INTEGER);
+                 CREATE TABLE child (id INTEGER PRIMARY KEY, parent REFERENCES child (id) DEFERRABLE INITIALLY DEFERRED)",
+            )
+            .unwrap();
+        let positions = Positions::load(&connection).unwrap();
+        let memory = Arc::new(Memory { positions, counters: Counters::default() });
+        (Writer::start(connection, Arc::clone(&memory)).unwrap(), memory)
+    }
+
+    #[tokio::test]
+    async fn only_what_is_committed_changes_what_is_in_memory() {
+        let (writer, memory) = start();
+        let kept = writer.write(|w| {
+            w.stands(place(1));
+            w.happened(Happened::LeaseLost);
+            Ok::<_, StoreError>(())
+        });
+        kept.await.unwrap();
+        let refused = writer.write(|w| {
+            w.stands(place(2));
+            w.happened(Happened::LeaseLost);
+            Err::<(), _>(StoreError::Unreadable("refused".to_owned()))
+        });
+        assert!(refused.await.is_err());
+        let uncommitted = writer.write(|w| {
+            w.leaves(place(1));
+            w.stands(place(3));
+            w.execute("INSERT INTO child VALUES (1, 99)", [])?;
+            Ok::<_, StoreError>(())
+        });
+        assert!(matches!(uncommitted.await, Err(StoreError::Database(_))));
+        assert_eq!(memory.positions.ahead(&place(9)), 1);
+        assert_eq!(memory.counters.leases_lost.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert_eq!(memory.counters.commit_micros.read().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_refused_command_takes_nothing_from_those_it_shares_a_commit_with() {
+        let (writer, memory) = start();
+        // Holds the writer until the others wait: they share the next commit.
+        let (go, held) = mpsc::channel::<()>();
+        let holding = writer.write(move |_| {
+            let _ = held.recv();
+            Ok::<_, StoreError>(())
+        });
+        let many = futures_util::future::join_all((1..=20).map(|ticket| {
+            writer.write(move |w| {
+                w.stands(place(ticket));
+                w.execute("INSERT INTO child VALUES (?1, NULL)", [ticket])?;
+                if ticket % 4 == 0 { Err(StoreError::Unreadable("refused".to_owned())) } else { Ok(()) }
+            })
+        }));
+        let release = async move { drop(go) };
+        let (held, many, ()) = tokio::join!(holding, many, release);
+        held.unwrap();
+        assert_eq!(many.iter().filter(|answer| answer.is_ok()).count(), 15);
+        assert_eq!(memory.positions.ahead(&place(100)), 15);
+        let stored = writer
+            .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT count(*) FROM child", [], |r| r.get(0))?));
+        assert_eq!(stored.await.unwrap(), 15);
+        assert_eq!(memory.counters.batches.read().counts[5], 1);
+    }
+}
