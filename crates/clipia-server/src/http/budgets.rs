@@ -38,3 +38,35 @@ impl Budgets {
         decision
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{AccountId, Scopes};
+    use clipia_queue::limits::KeyLimits;
+
+    fn key(id: &str, requests_per_minute: Option<u32>) -> Key {
+        Key {
+            id: id.to_owned(),
+            account: AccountId("a".to_owned()),
+            hint: String::new(),
+            sandbox: false,
+            scopes: Scopes { generate: true, read: true },
+            limits: KeyLimits { requests_per_minute, ..KeyLimits::default() },
+        }
+    }
+
+    #[test]
+    fn each_key_has_its_own_limit_or_the_servers() {
+        let budgets = Budgets::new(RateLimit::per_minute(120));
+        let now = Moment::from_micros(1);
+        for (key, limit) in [(key("a", None), 120), (key("b", Some(6)), 6), (key("c", Some(0)), u32::MAX)] {
+            let first = budgets.spend(&key, now);
+            assert_eq!((first.budget.limit, first.refused_for), (limit, None));
+        }
+        let narrow = key("b", Some(6));
+        let refused = (0..6).map(|_| budgets.spend(&narrow, now)).filter(|d| d.refused_for.is_some());
+        assert_eq!(refused.count(), 1);
+        assert_eq!(budgets.spend(&key("a", None), now).refused_for, None);
+    }
+}

@@ -150,6 +150,10 @@ async fn an_examination_names_what_is_wrong() {
         ("UPDATE queue_item SET lane = 0", "stands in its line"),
         ("UPDATE queue SET tail = 1", "a ticket that was drawn"),
         (
+            "INSERT INTO queue_item SELECT queue, 0, ticket, request FROM queue_item",
+            "a request that waits, once",
+        ),
+        (
             "INSERT INTO queue_item SELECT queue, 0, ticket, id FROM request WHERE phase = 'canceled'",
             "stands in line is a request that waits",
         ),

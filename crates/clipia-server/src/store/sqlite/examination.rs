@@ -109,11 +109,12 @@ const RULES: [Rule; 19] = [
                                                      AND i.ticket = r.ticket AND i.lane = (r.epoch = 0))",
     },
     Rule {
-        holds: "what stands in line is a request that waits, with a ticket that was drawn",
-        exception: "SELECT r.account, i.request, printf('%s, ticket %d of queue `%s`, whose latest is %s',
-                           ifnull(r.phase, 'no such request'), i.ticket, i.queue, ifnull(q.tail, 'none'))
+        holds: "what stands in line is a request that waits, once, with a ticket that was drawn",
+        exception: "SELECT r.account, i.request, printf('%s, lane %d, ticket %d of queue `%s`, whose latest is %s',
+                           ifnull(r.phase, 'no such request'), i.lane, i.ticket, i.queue, ifnull(q.tail, 'none'))
                     FROM queue_item i LEFT JOIN request r ON r.id = i.request LEFT JOIN queue q ON q.name = i.queue
-                    WHERE r.phase IS NOT 'queued' OR q.tail IS NULL OR i.ticket > q.tail",
+                    WHERE r.phase IS NOT 'queued' OR q.tail IS NULL OR i.ticket > q.tail
+                       OR i.queue <> r.queue OR i.ticket <> r.ticket OR i.lane <> (r.epoch = 0)",
     },
     Rule {
         holds: "a request has a lease while it runs, and only then",

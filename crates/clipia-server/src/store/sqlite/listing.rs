@@ -1,7 +1,6 @@
 //! Requests as an operator sees them.
 
-use super::position::Positions;
-use super::requests::place;
+use super::position::{PlaceInLine, Positions};
 use super::rows::{attempt_end, credits, from_json, key, lifecycle, moment};
 use crate::clock::timestamp;
 use crate::store::{
@@ -41,7 +40,7 @@ pub(crate) fn list(
             break;
         }
         looked_at += 1;
-        let listing = listing(c, positions, row)?;
+        let listing = listing(positions, row)?;
         last = Some(listing.id);
         let fits = filter.phase.is_none_or(|phase| listing.phase == phase)
             && filter.model.as_ref().is_none_or(|model| listing.model == *model);
@@ -62,7 +61,7 @@ pub(crate) fn history(
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let request = listing(c, positions, row)?;
+    let request = listing(positions, row)?;
     let input: String = c
         .prepare_cached("SELECT input FROM request_content WHERE request = ?1")?
         .query_row([key(id)], |row| row.get(0))?;
@@ -70,11 +69,11 @@ pub(crate) fn history(
     Ok(Some(RequestHistory { request, input: from_json(&input)?, attempts, movements: movements(c, id)? }))
 }
 
-fn listing(c: &Connection, positions: &Positions, row: &Row<'_>) -> Result<RequestListing, StoreError> {
+fn listing(positions: &Positions, row: &Row<'_>) -> Result<RequestListing, StoreError> {
     let life = lifecycle(row)?;
     let id = RequestId(row.get("id")?);
     let position = match life.phase {
-        Phase::Queued => place(c, id)?.map(|at| positions.ahead(&at)),
+        Phase::Queued => Some(positions.ahead(&PlaceInLine::of_request(row)?)),
         _ => None,
     };
     let progress = match life.phase {

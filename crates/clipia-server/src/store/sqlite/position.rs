@@ -5,6 +5,7 @@
 
 use super::rows::count;
 use crate::store::StoreError;
+use clipia_queue::lifecycle::Epoch;
 use clipia_queue::position::{Lane, Line, Place, Ticket};
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
@@ -16,6 +17,11 @@ pub(crate) const fn lane_number(lane: Lane) -> i64 {
         Lane::AnotherTurn => 0,
         Lane::FirstTurn => 1,
     }
+}
+
+/// The lane of a request whose latest claim was `epoch`.
+pub(crate) fn lane_after(epoch: Epoch) -> Lane {
+    if epoch == Epoch::default() { Lane::FirstTurn } else { Lane::AnotherTurn }
 }
 
 /// A place in a line.
@@ -33,6 +39,12 @@ impl PlaceInLine {
             _ => Lane::FirstTurn,
         };
         Ok(Self { queue: row.get("queue")?, place: Place { lane, ticket: Ticket(row.get("ticket")?) } })
+    }
+
+    /// Where a request stands, by its row and only while it waits: one that never ran is in the lane of the first turn.
+    pub(crate) fn of_request(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let place = Place { lane: lane_after(Epoch(row.get("epoch")?)), ticket: Ticket(row.get("ticket")?) };
+        Ok(Self { queue: row.get("queue")?, place })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::accounts::count_usage;
 use super::position::{PlaceInLine, Positions, lane_number};
-use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase, phase_name, to_json};
+use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name, to_json};
 use super::settlement::{End, Ending, announce, transfer};
 use super::writer::Writing;
 use crate::store::{
@@ -110,15 +110,19 @@ fn record(
 
 /// The answer to a submit that was accepted before, as things stand now.
 fn repeated(c: &Connection, id: RequestId) -> Result<Accepted, SubmitRefused> {
-    let (phase_name, cost, warnings): (String, i64, String) = c
-        .prepare_cached(
-            "SELECT phase, cost, warnings FROM request JOIN request_content ON request = id WHERE id = ?1",
-        )?
-        .query_row([key(id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let phase = phase(&phase_name)?;
-    let place = if phase == Phase::Queued { place(c, id)? } else { None };
-    let submitted =
-        Submitted { id, phase, position: 0, cost: credits(cost)?, warnings: from_json(&warnings)? };
+    let mut statement =
+        c.prepare_cached("SELECT * FROM request JOIN request_content ON request = id WHERE id = ?1")?;
+    let mut rows = statement.query([key(id)])?;
+    let row = rows.next()?.ok_or_else(|| StoreError::Unreadable(format!("no request {id}")))?;
+    let phase = lifecycle(row)?.phase;
+    let place = (phase == Phase::Queued).then(|| PlaceInLine::of_request(row)).transpose()?;
+    let submitted = Submitted {
+        id,
+        phase,
+        position: 0,
+        cost: credits(row.get("cost")?)?,
+        warnings: from_json(&row.get::<_, String>("warnings")?)?,
+    };
     Ok(Accepted { submitted, place })
 }
 
@@ -155,12 +159,15 @@ pub(crate) fn stand(w: &Writing<'_>, at: PlaceInLine, id: RequestId) -> Result<(
     Ok(())
 }
 
-/// Takes a request out of line, wherever it stands.
-pub(crate) fn leave(w: &Writing<'_>, id: RequestId) -> Result<(), StoreError> {
+/// Takes a request out of line, wherever it stands there.
+pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> {
     let left = w
-        .prepare_cached("DELETE FROM queue_item WHERE request = ?1 RETURNING queue, lane, ticket")?
-        .query_row([key(id)], PlaceInLine::of)?;
-    w.leaves(left);
+        .prepare_cached("DELETE FROM queue_item WHERE queue = ?1 AND lane = ?2 AND ticket = ?3")?
+        .execute(params![at.queue, lane_number(at.place.lane), at.place.ticket.0])?;
+    if left != 1 {
+        return Err(StoreError::Unreadable(format!("nobody stands in line at {at:?}")));
+    }
+    w.leaves(at);
     Ok(())
 }
 
@@ -223,7 +230,7 @@ pub(crate) fn read(
     let phase = lifecycle(row)?.phase;
     let (cost, charged): (i64, Option<i64>) = (row.get("cost")?, row.get("charged")?);
     let position = match phase {
-        Phase::Queued => place(c, id)?.map_or(0, |at| positions.ahead(&at)),
+        Phase::Queued => positions.ahead(&PlaceInLine::of_request(row)?),
         _ => 0,
     };
     let output: Option<String> = match phase {
@@ -248,13 +255,6 @@ pub(crate) fn read(
         output: output.as_deref().map(from_json).transpose()?,
         failure,
     }))
-}
-
-/// Where a request stands in line.
-pub(crate) fn place(c: &Connection, id: RequestId) -> Result<Option<PlaceInLine>, StoreError> {
-    Ok(c.prepare_cached("SELECT queue, lane, ticket FROM queue_item WHERE request = ?1")?
-        .query_row([key(id)], PlaceInLine::of)
-        .optional()?)
 }
 
 /// How much waits in each line, and since when the oldest of those that are next in their lanes does.

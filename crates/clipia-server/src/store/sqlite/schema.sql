@@ -70,12 +70,12 @@ CREATE TABLE queue (
     tail        INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Lane 0 is for requests that had their turn and lost it, lane 1 for the others.
+-- Lane 0 is for requests that had their turn and lost it, lane 1 for those whose epoch is 0.
 CREATE TABLE queue_item (
     queue       TEXT NOT NULL,
     lane        INTEGER NOT NULL,
     ticket      INTEGER NOT NULL,
-    request     BLOB NOT NULL UNIQUE,
+    request     BLOB NOT NULL,
     PRIMARY KEY (queue, lane, ticket)
 ) STRICT, WITHOUT ROWID;
 

@@ -2,7 +2,7 @@
 
 use super::counters::Happened;
 use super::leases;
-use super::position::PlaceInLine;
+use super::position::{PlaceInLine, lane_after};
 use super::requests::{leave, stand};
 use super::rows::{credits, from_json, key, lifecycle, moment, phase_name};
 use super::settlement::{End, Ending, end};
@@ -12,7 +12,7 @@ use clipia_api::Progress;
 use clipia_api::types::{Output, RequestId};
 use clipia_queue::Moment;
 use clipia_queue::lifecycle::{Epoch, Event, Lifecycle, Phase};
-use clipia_queue::position::{Lane, Place, Ticket};
+use clipia_queue::position::Place;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 use uuid::Uuid;
@@ -23,8 +23,8 @@ pub(crate) const RESCUED_AT_ONCE: usize = 500;
 /// What a change of a request needs of its row.
 struct Row {
     life: Lifecycle,
-    queue: String,
-    ticket: Ticket,
+    /// Where it stands, or would if it waited.
+    at: PlaceInLine,
     attempt_max: Duration,
     created_at: Moment,
     ending: Ending,
@@ -36,8 +36,7 @@ fn row(c: &Connection, id: RequestId) -> Result<Row, WorkRefused> {
     let row = rows.next()?.ok_or(WorkRefused::Unknown)?;
     Ok(Row {
         life: lifecycle(row)?,
-        queue: row.get("queue")?,
-        ticket: Ticket(row.get("ticket")?),
+        at: PlaceInLine::of_request(row)?,
         attempt_max: Duration::from_micros(row.get::<_, i64>("attempt_max")?.unsigned_abs()),
         created_at: moment(row.get("created_at")?),
         ending: Ending {
@@ -137,7 +136,7 @@ pub(crate) fn cancel(w: &Writing<'_>, id: RequestId, now: Moment) -> Result<(), 
     let row = row(w, id)?;
     let transition = row.life.apply(Event::Cancel)?;
     if row.life.phase == Phase::Queued {
-        leave(w, id)?;
+        leave(w, row.at.clone())?;
     }
     end(w, &row.ending, transition, &End::Canceled, AttemptEnd::Canceled, now)
 }
@@ -160,8 +159,8 @@ fn requeue(
     let id = row.ending.id;
     set(w, id, next)?;
     leases::end(w, id, next.epoch, how, now)?;
-    let place = Place { lane: Lane::AnotherTurn, ticket: row.ticket };
-    stand(w, PlaceInLine { queue: row.queue.clone(), place }, id)
+    let place = Place { lane: lane_after(next.epoch), ..row.at.place };
+    stand(w, PlaceInLine { queue: row.at.queue.clone(), place }, id)
 }
 
 /// Takes back some of the requests whose lease is over; every lease is where `orphaned`.
