@@ -24,6 +24,15 @@ pub(crate) fn lane_after(epoch: Epoch) -> Lane {
     if epoch == Epoch::default() { Lane::FirstTurn } else { Lane::AnotherTurn }
 }
 
+/// The columns `lane`, `ticket`.
+fn place_of(row: &Row<'_>) -> rusqlite::Result<Place> {
+    let lane = match row.get::<_, i64>("lane")? {
+        0 => Lane::AnotherTurn,
+        _ => Lane::FirstTurn,
+    };
+    Ok(Place { lane, ticket: Ticket(row.get("ticket")?) })
+}
+
 /// A place in a line.
 #[derive(Clone, Debug)]
 pub(crate) struct PlaceInLine {
@@ -34,11 +43,7 @@ pub(crate) struct PlaceInLine {
 impl PlaceInLine {
     /// The columns `queue`, `lane`, `ticket`.
     pub(crate) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let lane = match row.get::<_, i64>("lane")? {
-            0 => Lane::AnotherTurn,
-            _ => Lane::FirstTurn,
-        };
-        Ok(Self { queue: row.get("queue")?, place: Place { lane, ticket: Ticket(row.get("ticket")?) } })
+        Ok(Self { queue: row.get("queue")?, place: place_of(row)? })
     }
 
     /// Where a request stands, by its row and only while it waits: one that never ran is in the lane of the first turn.
@@ -57,16 +62,18 @@ pub(crate) struct Positions {
 impl Positions {
     /// The lines as they are stored.
     pub(crate) fn load(c: &Connection) -> Result<Self, rusqlite::Error> {
-        let mut lines = HashMap::<String, Line>::new();
-        let mut statement =
-            c.prepare("SELECT queue, lane, ticket FROM queue_item ORDER BY queue, lane, ticket")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let PlaceInLine { queue, place } = PlaceInLine::of(row)?;
-            match lines.get_mut(&queue) {
-                Some(line) => line.stand(place),
-                None => lines.entry(queue).or_default().stand(place),
-            };
+        let mut names = c.prepare("SELECT name FROM queue")?;
+        let mut places =
+            c.prepare("SELECT lane, ticket FROM queue_item WHERE queue = ?1 ORDER BY lane, ticket")?;
+        let mut lines = HashMap::new();
+        for queue in names.query_map([], |row| row.get::<_, String>(0))? {
+            let queue = queue?;
+            let mut line = Line::default();
+            let mut rows = places.query([&queue])?;
+            while let Some(row) = rows.next()? {
+                line.stand(place_of(row)?);
+            }
+            lines.insert(queue, line);
         }
         Ok(Self { lines: RwLock::new(lines) })
     }

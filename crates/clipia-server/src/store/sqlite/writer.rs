@@ -232,6 +232,7 @@ mod tests {
         connection
             .execute_batch(
                 "PRAGMA foreign_keys = ON;
+                 CREATE TABLE queue (name TEXT);
                  CREATE TABLE queue_item (queue TEXT, lane INTEGER, ticket INTEGER);
                  CREATE TABLE child (id INTEGER PRIMARY KEY, parent REFERENCES child (id) DEFERRABLE INITIALLY DEFERRED)",
             )
