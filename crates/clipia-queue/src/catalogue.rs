@@ -1,14 +1,18 @@
 //! What can be generated, by what, at what price: data, not code.
 
-use crate::{input, pricing};
+use crate::{input, leases, pricing};
 use clipia_api::types::{InputParameter, Model};
 use clipia_api::{Credits, ModelType};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// The models that are there without being told.
 const BUILT_IN: &str = include_str!("catalogue.toml");
+
+/// The longest attempt that a catalogue may allow, in seconds: a day.
+const ATTEMPT_SECONDS_LIMIT: u64 = 24 * 60 * 60;
 
 /// Every model, by slug.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,9 +25,24 @@ pub struct Catalogue {
 pub struct Entry {
     /// The executor that makes what the model promises.
     pub executor: String,
+    /// How long one attempt may take in all, in seconds.
+    #[serde(default = "attempt_seconds_max")]
+    pub attempt_seconds_max: u64,
     /// What is told of the model.
     #[serde(flatten)]
     pub model: Model,
+}
+
+impl Entry {
+    /// How long one attempt may take in all, however lively the worker is.
+    pub fn attempt_max(&self) -> Duration {
+        Duration::from_secs(self.attempt_seconds_max)
+    }
+}
+
+/// What holds for a model that says nothing else.
+fn attempt_seconds_max() -> u64 {
+    leases::ATTEMPT_MAX.as_secs()
 }
 
 /// A catalogue that cannot be used.
@@ -66,7 +85,7 @@ impl Catalogue {
         let mut seen = BTreeSet::new();
         for entry in toml::from_str::<File>(document)?.model {
             let slug = entry.model.slug.clone();
-            let fault = match fault_of(&entry.model) {
+            let fault = match fault_of(&entry) {
                 None if seen.insert(slug.clone()) => None,
                 None => Some("stands twice".to_owned()),
                 fault => fault,
@@ -90,7 +109,14 @@ impl Catalogue {
     }
 }
 
-fn fault_of(model: &Model) -> Option<String> {
+fn fault_of(entry: &Entry) -> Option<String> {
+    if !(1..=ATTEMPT_SECONDS_LIMIT).contains(&entry.attempt_seconds_max) {
+        return Some(format!("`attempt_seconds_max` must be from 1 to {ATTEMPT_SECONDS_LIMIT}"));
+    }
+    fault_of_model(&entry.model)
+}
+
+fn fault_of_model(model: &Model) -> Option<String> {
     let spelled = |slug: &str| {
         slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
     };
@@ -175,7 +201,8 @@ mod tests {
     #[test]
     fn an_operator_adds_and_replaces() {
         let catalogue = Catalogue::built_in().with(SMALL).unwrap();
-        assert_eq!(catalogue.get("house").unwrap().executor, "command");
+        let house = catalogue.get("house").unwrap();
+        assert_eq!((house.executor.as_str(), house.attempt_max()), ("command", leases::ATTEMPT_MAX));
         let replaced = catalogue.with(&SMALL.replace("credits = 3", "credits = 5")).unwrap();
         assert_eq!(replaced.get("house").unwrap().model.pricing.as_ref().unwrap().credits, Some(5.0));
         assert_eq!(replaced.iter().count(), 6);
@@ -190,6 +217,11 @@ mod tests {
                 "executor = \"command\"",
                 "executor = \"command\"\nprise = 3",
                 "`prise` is not a key of a model",
+            ),
+            (
+                "executor = \"command\"",
+                "executor = \"command\"\nattempt_seconds_max = 0",
+                "`attempt_seconds_max` must be from 1 to 86400",
             ),
             ("credits = 3", "credit = 3", "`credit` is not a key of `pricing`"),
             ("credits = 3", "credits = 0", "makes it free"),

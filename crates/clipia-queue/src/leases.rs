@@ -9,15 +9,41 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long after its last word a worker is taken for dead: several heartbeats, so that a busy machine is not.
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// How long one attempt may take in all, however lively the worker is.
+/// How long one attempt may take in all, however lively the worker is, of a model that the catalogue says nothing else
+/// of.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// How often a request is given to another worker after one was lost. After that it fails: it may be what kills them.
 pub const RESCUES_MAX: u32 = 4;
 
-/// When the lease of a worker that speaks at `now` ends.
-pub fn lease_until(claimed_at: Moment, now: Moment) -> Moment {
-    (now + SILENCE_MAX).min(claimed_at + ATTEMPT_MAX)
+/// A worker's hold on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// When the worker took the request.
+    pub claimed_at: Moment,
+    /// When it must have ended, whatever the worker says.
+    pub deadline_at: Moment,
+    /// When it ends unless the worker speaks.
+    pub until: Moment,
+}
+
+impl Lease {
+    /// The lease of a worker that takes a request at `now`, for an attempt of `attempt_max` at most.
+    pub fn claimed(now: Moment, attempt_max: Duration) -> Self {
+        let deadline_at = now + attempt_max;
+        Self { claimed_at: now, deadline_at, until: deadline_at.min(now + SILENCE_MAX) }
+    }
+
+    /// The lease of a worker that says at `now` that it still runs; none where its time is over.
+    pub fn prolonged(self, now: Moment) -> Option<Self> {
+        let until = self.deadline_at.min(now + SILENCE_MAX);
+        (now < self.deadline_at).then_some(Self { until, ..self })
+    }
+
+    /// Whether the request may be taken away from the worker.
+    pub fn is_over(self, now: Moment) -> bool {
+        self.until <= now
+    }
 }
 
 #[cfg(test)]
@@ -27,8 +53,18 @@ mod tests {
     #[test]
     fn a_heartbeat_prolongs_a_lease_up_to_the_deadline() {
         let start = Moment::from_micros(0);
-        assert_eq!(lease_until(start, start), start + SILENCE_MAX);
+        let lease = Lease::claimed(start, ATTEMPT_MAX);
+        assert_eq!(lease.until, start + SILENCE_MAX);
         let late = start + ATTEMPT_MAX - Duration::from_secs(1);
-        assert_eq!(lease_until(start, late), start + ATTEMPT_MAX);
+        let prolonged = lease.prolonged(late).unwrap();
+        assert_eq!(prolonged.until, start + ATTEMPT_MAX);
+        assert!(!prolonged.is_over(late) && prolonged.is_over(lease.deadline_at));
+        assert_eq!(prolonged.prolonged(lease.deadline_at), None);
+    }
+
+    #[test]
+    fn a_short_attempt_has_a_short_lease() {
+        let start = Moment::from_micros(0);
+        assert_eq!(Lease::claimed(start, HEARTBEAT).until, start + HEARTBEAT);
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! What a request may become ([`lifecycle`]), what it costs ([`pricing`]), what its input must be ([`input`]), how
 //! credits move ([`ledger`]), when a repeated submit is the same one ([`idempotency`]), what a key may do
-//! ([`limits`]), how long a worker may be silent ([`leases`]) and when a delivery is tried again ([`schedules`]):
-//! each is a function of its arguments. A store persists what is decided here, in one transaction each.
+//! ([`limits`]), how many are ahead ([`position`]), how long a worker may be silent ([`leases`]) and when a delivery is
+//! tried again ([`schedules`]): each is a function of its arguments. A store persists what is decided here, in one
+//! transaction each.
 //!
 //! What must never be here: I/O, a clock, randomness, async. Time comes in as a [`Moment`], chance as a number.
 //!
@@ -27,6 +28,7 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod limits;
 mod moment;
+pub mod position;
 pub mod pricing;
 pub mod schedules;
 

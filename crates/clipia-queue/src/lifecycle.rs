@@ -1,18 +1,4 @@
-//! What a request may become.
-//!
-//! ```text
-//!             claim              complete
-//!   Queued ─────────▶ Running ─────────────▶ Completed   capture
-//!     │  ▲               │ │
-//!     │  │ release, lose │ │ fail, lose once too often
-//!     │  └───────────────┘ └───────────────▶ Failed      release of the credits
-//!     │                    │
-//!     └────────────────────┴───────────────▶ Canceled    release of the credits
-//!              cancel
-//! ```
-//!
-//! Everything else is [`Refused`]. What a worker says carries the [`Epoch`] that its claim gave it: a worker whose
-//! lease was lost says it with an old epoch, and changes nothing.
+#![doc = include_str!("../lifecycle.md")]
 
 use crate::leases::RESCUES_MAX;
 use clipia_api::Status;
@@ -72,6 +58,8 @@ pub struct Lifecycle {
 pub enum Event {
     /// A worker takes it.
     Claim,
+    /// The worker with this epoch still runs.
+    Beat(Epoch),
     /// The worker with this epoch has its output.
     Complete(Epoch),
     /// The worker with this epoch says that there will be none.
@@ -82,6 +70,20 @@ pub enum Event {
     Lose(Epoch),
     /// An operator calls it off.
     Cancel,
+}
+
+impl Event {
+    /// The epoch that must be in force for it.
+    pub const fn said(self) -> Option<Epoch> {
+        match self {
+            Self::Claim | Self::Cancel => None,
+            Self::Beat(epoch)
+            | Self::Complete(epoch)
+            | Self::Fail(epoch)
+            | Self::Release(epoch)
+            | Self::Lose(epoch) => Some(epoch),
+        }
+    }
 }
 
 /// What becomes of the credits that were reserved.
@@ -105,13 +107,15 @@ pub struct Transition {
 /// The event does not fit; nothing changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The worker's claim is not the latest.
-    #[error("the claim {said:?} is no longer in force: the latest is {latest:?}")]
+    /// The worker's claim is not in force: the request was given to another, or has ended.
+    #[error("claim {} is no longer in force: the request is {phase:?}, its latest claim was {}", .said.0, .latest.0)]
     Stale {
-        /// The epoch the worker said.
+        /// The epoch that the worker said.
         said: Epoch,
-        /// The epoch in force.
+        /// The latest epoch.
         latest: Epoch,
+        /// Where the request stands.
+        phase: Phase,
     },
     /// It cannot happen in this phase.
     #[error("{event:?} cannot happen to a request that is {phase:?}")]
@@ -139,29 +143,32 @@ impl Lifecycle {
     /// # Errors
     /// [`Refused`] where the event does not fit; then nothing may change.
     pub fn apply(self, event: Event) -> Result<Transition, Refused> {
-        let to = |phase, settlement| Ok(Transition { next: Self { phase, ..self }, settlement });
-        match (self.phase, event) {
-            (Phase::Queued, Event::Claim) => Ok(Transition {
-                next: Self { phase: Phase::Running, epoch: Epoch(self.epoch.0 + 1), ..self },
-                settlement: None,
-            }),
-            (
-                Phase::Running,
-                Event::Complete(epoch) | Event::Fail(epoch) | Event::Release(epoch) | Event::Lose(epoch),
-            ) if epoch != self.epoch => Err(Refused::Stale { said: epoch, latest: self.epoch }),
-            (Phase::Running, Event::Complete(_)) => to(Phase::Completed, Some(Settlement::Capture)),
-            (Phase::Running, Event::Fail(_)) => to(Phase::Failed, Some(Settlement::Release)),
-            (Phase::Running, Event::Release(_)) => to(Phase::Queued, None),
-            (Phase::Running, Event::Lose(_)) if self.rescues >= RESCUES_MAX => {
-                to(Phase::Failed, Some(Settlement::Release))
-            }
-            (Phase::Running, Event::Lose(_)) => Ok(Transition {
-                next: Self { phase: Phase::Queued, rescues: self.rescues + 1, ..self },
-                settlement: None,
-            }),
-            (Phase::Queued | Phase::Running, Event::Cancel) => to(Phase::Canceled, Some(Settlement::Release)),
-            (phase, event) => Err(Refused::Phase { event, phase }),
+        if let Some(said) = event.said()
+            && (self.phase != Phase::Running || said != self.epoch)
+        {
+            return Err(Refused::Stale { said, latest: self.epoch, phase: self.phase });
         }
+        let (next, settlement) = match (self.phase, event) {
+            (Phase::Queued, Event::Claim) => {
+                (Self { phase: Phase::Running, epoch: Epoch(self.epoch.0.saturating_add(1)), ..self }, None)
+            }
+            (Phase::Running, Event::Beat(_)) => (self, None),
+            (Phase::Running, Event::Release(_)) => (Self { phase: Phase::Queued, ..self }, None),
+            (Phase::Running, Event::Lose(_)) if self.rescues < RESCUES_MAX => {
+                (Self { phase: Phase::Queued, rescues: self.rescues + 1, ..self }, None)
+            }
+            (Phase::Running, Event::Complete(_)) => {
+                (Self { phase: Phase::Completed, ..self }, Some(Settlement::Capture))
+            }
+            (Phase::Running, Event::Fail(_) | Event::Lose(_)) => {
+                (Self { phase: Phase::Failed, ..self }, Some(Settlement::Release))
+            }
+            (Phase::Queued | Phase::Running, Event::Cancel) => {
+                (Self { phase: Phase::Canceled, ..self }, Some(Settlement::Release))
+            }
+            (phase, event) => return Err(Refused::Phase { event, phase }),
+        };
+        Ok(Transition { next, settlement })
     }
 }
 
@@ -169,16 +176,67 @@ impl Lifecycle {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn event() -> impl Strategy<Value = Event> {
-        (0..6, 0..4i64).prop_map(|(kind, epoch)| match kind {
+        (0..KINDS, 0..4i64).prop_map(|(kind, epoch)| event_of(kind, Epoch(epoch)))
+    }
+
+    const KINDS: usize = 7;
+
+    fn event_of(kind: usize, epoch: Epoch) -> Event {
+        match kind {
             0 => Event::Claim,
-            1 => Event::Complete(Epoch(epoch)),
-            2 => Event::Fail(Epoch(epoch)),
-            3 => Event::Release(Epoch(epoch)),
-            4 => Event::Lose(Epoch(epoch)),
+            1 => Event::Beat(epoch),
+            2 => Event::Complete(epoch),
+            3 => Event::Fail(epoch),
+            4 => Event::Release(epoch),
+            5 => Event::Lose(epoch),
             _ => Event::Cancel,
-        })
+        }
+    }
+
+    /// The rows of the documentation's table, without their guards.
+    fn documented() -> BTreeSet<String> {
+        let rows = include_str!("../lifecycle.md").lines().filter(|line| line.starts_with("| "));
+        rows.skip(1)
+            .map(|row| {
+                let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+                [cells[1], cells[2], cells[4], cells[5]].join(" | ")
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_documented_transitions_are_those_there_are() {
+        let mut allowed = BTreeSet::new();
+        for phase in [Phase::Queued, Phase::Running, Phase::Completed, Phase::Failed, Phase::Canceled] {
+            for rescues in 0..=RESCUES_MAX {
+                let life = Lifecycle { phase, epoch: Epoch(2), rescues };
+                for kind in 0..KINDS {
+                    let event = event_of(kind, life.epoch);
+                    if event.said().is_some() {
+                        let stale = life.apply(event_of(kind, Epoch(1)));
+                        assert!(matches!(
+                            stale,
+                            Err(Refused::Stale { said: Epoch(1), latest: Epoch(2), .. })
+                        ));
+                    }
+                    match life.apply(event) {
+                        Ok(Transition { next, settlement }) => {
+                            let name = format!("{event:?}");
+                            let credits = settlement.map(|kind| format!("{kind:?}")).unwrap_or_default();
+                            let name = name.split('(').next().unwrap();
+                            allowed.insert(format!("{phase:?} | {name} | {:?} | {credits}", next.phase));
+                        }
+                        Err(Refused::Phase { phase: told, .. } | Refused::Stale { phase: told, .. }) => {
+                            assert_eq!(told, phase);
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(allowed, documented());
     }
 
     proptest! {
@@ -203,8 +261,13 @@ mod tests {
     fn a_worker_that_lost_its_lease_changes_nothing() {
         let first = Lifecycle::submitted().apply(Event::Claim).unwrap().next;
         let second = first.apply(Event::Lose(first.epoch)).unwrap().next.apply(Event::Claim).unwrap().next;
-        for event in [Event::Complete(first.epoch), Event::Fail(first.epoch), Event::Release(first.epoch)] {
-            assert!(matches!(second.apply(event), Err(Refused::Stale { .. })));
+        let ended = second.apply(Event::Cancel).unwrap().next;
+        for kind in 0..KINDS {
+            let (event, late) = (event_of(kind, first.epoch), event_of(kind, second.epoch));
+            if event.said().is_some() {
+                assert!(matches!(second.apply(event), Err(Refused::Stale { .. })));
+                assert!(matches!(ended.apply(late), Err(Refused::Stale { .. })));
+            }
         }
     }
 

@@ -4,16 +4,49 @@
 //! arrival time of the next request. It acts as a bucket that refills evenly and holds [`RateLimit::burst`].
 
 use crate::Moment;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Requests a minute of a key that nothing else was said about (`contract.md`, "Limits").
 pub const REQUESTS_PER_MINUTE: u32 = 120;
 
-/// Generations that one key may have waiting or running.
+/// Generations that a key may have waiting or running that nothing else was said about.
 pub const IN_FLIGHT_MAX: u32 = 1_000;
 
 /// What `RateLimit-Limit` says of a key that is not limited.
 pub const UNLIMITED: u32 = u32::MAX;
+
+/// What was said about one key. Where nothing was, the server's defaults hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyLimits {
+    /// Requests a minute; 0 lifts the limit.
+    #[serde(default)]
+    pub requests_per_minute: Option<u32>,
+    /// Generations waiting or running; 0 lifts the limit.
+    #[serde(default)]
+    pub in_flight_max: Option<u32>,
+}
+
+impl KeyLimits {
+    /// How many requests the key may make.
+    pub fn rate(self, default: RateLimit) -> RateLimit {
+        self.requests_per_minute.map_or(default, RateLimit::per_minute)
+    }
+
+    /// How many generations it may have in flight, if that is limited.
+    ///
+    /// ```
+    /// use clipia_queue::limits::{IN_FLIGHT_MAX, KeyLimits};
+    ///
+    /// assert_eq!(KeyLimits::default().in_flight_max(), Some(IN_FLIGHT_MAX));
+    /// let lifted = KeyLimits { in_flight_max: Some(0), ..KeyLimits::default() };
+    /// assert_eq!(lifted.in_flight_max(), None);
+    /// ```
+    pub fn in_flight_max(self) -> Option<u32> {
+        Some(self.in_flight_max.unwrap_or(IN_FLIGHT_MAX)).filter(|max| *max > 0)
+    }
+}
 
 /// How many requests a key may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use crate::store::{AccountId, KeyHash, NewKey, Scopes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use clipia_queue::limits::KeyLimits;
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -16,14 +17,15 @@ pub(crate) const TEST: &str = "clipia_test_";
 /// Characters of a key that its hint shows at the end.
 const HINT_LENGTH: usize = 4;
 
-/// A new key and what the store keeps of it. The key is shown to its owner once.
+/// A new key with the default limits, and what the store keeps of it. The key is shown to its owner once.
 pub(crate) fn new_key(account: AccountId, sandbox: bool, scopes: Scopes) -> (String, NewKey) {
     let start = if sandbox { TEST } else { LIVE };
     let secret = hex::encode(rand::random::<[u8; 32]>());
     let key = format!("{start}{secret}");
     let hint = format!("{start}…{}", &secret[secret.len() - HINT_LENGTH..]);
     let id = format!("key_{}", hex::encode(rand::random::<[u8; 8]>()));
-    let stored = NewKey { id, account, hash: hash(&key), hint, sandbox, scopes };
+    let stored =
+        NewKey { id, account, hash: hash(&key), hint, sandbox, scopes, limits: KeyLimits::default() };
     (key, stored)
 }
 

@@ -94,7 +94,7 @@ impl Workers {
                 tracing::info!(request_id = %id, why, "generation failed");
                 self.store.fail(id, epoch, Failure::generation(why), now()).await
             }
-            Err(NotMade::Stopped) => self.store.release(id, epoch).await,
+            Err(NotMade::Stopped) => self.store.release(id, epoch, now()).await,
         };
         match told {
             Ok(()) => {

@@ -35,7 +35,7 @@ pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Ne
     let mut response = match authenticate(&app, request.headers()).await {
         Err(error) => error.into_response(),
         Ok(key) => {
-            let decision = app.budgets.spend(&key.id, now());
+            let decision = app.budgets.spend(&key, now());
             budget = decision.budget;
             key_id = Some(key.id.clone());
             match decision.refused_for {

@@ -47,6 +47,7 @@ pub(super) async fn submit(
         key,
         idempotency: idempotency_key.map(|name| (name, Fingerprint::of(&model, &body))),
         queue: entry.executor.clone(),
+        attempt_max: entry.attempt_max(),
         model,
         input: checked.input,
         warnings: checked.warnings,

@@ -3,16 +3,23 @@
 //! [`Store`] speaks in commands of the domain. Each command is one transaction: what it returns is durable, and what it
 //! refuses has changed nothing. The rules are `clipia-queue`'s; a store only persists what they decide.
 
+mod findings;
+mod listing;
 mod records;
 pub mod sqlite;
+mod statistics;
 
+pub use findings::*;
+pub use listing::*;
 pub use records::*;
+pub use statistics::*;
 
 use async_trait::async_trait;
-use clipia_api::Progress;
 use clipia_api::types::{Output, RequestId};
+use clipia_api::{Credits, Progress};
 use clipia_queue::lifecycle::{self, Epoch};
 use clipia_queue::{Moment, ledger};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why the store itself failed.
@@ -52,12 +59,15 @@ pub enum SubmitRefused {
     Store(#[from] StoreError),
 }
 
-/// Why a worker's word was not taken.
+/// Why a request was not changed: most often, a worker's word was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkRefused {
     /// The lifecycle does not allow it: most often the lease was lost.
     #[error(transparent)]
     Lifecycle(#[from] lifecycle::Refused),
+    /// The attempt has taken all the time that it may.
+    #[error("the attempt has taken all the time that it may")]
+    Overdue,
     /// There is no such request.
     #[error("there is no such request")]
     Unknown,
@@ -67,6 +77,45 @@ pub enum WorkRefused {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why credits were not granted.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantRefused {
+    /// There is no such account.
+    #[error("there is no account `{0}`")]
+    NoAccount(AccountId),
+    /// The books do not bear it.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Refused),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why there is no backup.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// There is a file of that name, which stays as it is.
+    #[error("`{}` exists already: name a file that does not", .0.display())]
+    Exists(PathBuf),
+    /// The file cannot be written.
+    #[error("cannot write `{}`: {source}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<rusqlite::Error> for GrantRefused {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 impl From<rusqlite::Error> for SubmitRefused {
@@ -90,6 +139,13 @@ pub trait Store: Send + Sync {
     async fn is_empty(&self) -> Result<bool, StoreError>;
     /// The account's balance and usage.
     async fn account(&self, account: &AccountId, now: Moment) -> Result<Option<AccountSummary>, StoreError>;
+    /// Gives an account credits; answers its balance then.
+    async fn grant(
+        &self,
+        account: &AccountId,
+        credits: Credits,
+        now: Moment,
+    ) -> Result<ledger::Balance, GrantRefused>;
 
     /// Creates a key, unless there is no such account.
     async fn create_key(&self, key: NewKey, now: Moment) -> Result<bool, StoreError>;
@@ -126,9 +182,22 @@ pub trait Store: Send + Sync {
     /// A worker says that there will be no output: returns the credits and writes the delivery.
     async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure, now: Moment) -> Result<(), WorkRefused>;
     /// A worker gives the request back unharmed, ahead of those that never ran.
-    async fn release(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused>;
+    async fn release(&self, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused>;
     /// Takes back every request whose lease ended before `now`; all of them where `orphaned`, as after a crash.
     async fn rescue(&self, orphaned: bool, now: Moment) -> Result<Rescued, StoreError>;
+    /// Calls a request off that has not ended: returns the credits and writes the delivery. Its worker, if it has one,
+    /// is refused from then on.
+    async fn cancel(&self, id: RequestId, now: Moment) -> Result<(), WorkRefused>;
+
+    /// Requests of any account, the newest first, `limit` at most and starting after the request `after`.
+    async fn list_requests(
+        &self,
+        filter: RequestFilter,
+        after: Option<RequestId>,
+        limit: usize,
+    ) -> Result<RequestPage, StoreError>;
+    /// A request of any account and what happened to it.
+    async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError>;
 
     /// Deliveries that are due, taken for `lease` so that nobody else sends them.
     async fn claim_deliveries(
@@ -141,6 +210,13 @@ pub trait Store: Send + Sync {
     async fn next_delivery(&self) -> Result<Option<Moment>, StoreError>;
     /// Records an attempt at a delivery and what comes of it.
     async fn record_attempt(&self, attempt: DeliveryAttempt, now: Moment) -> Result<(), StoreError>;
+
+    /// Looks for anything that must not be, in one snapshot, while the store is in use.
+    async fn examine(&self) -> Result<Findings, StoreError>;
+    /// Copies the store to a new file, as it stands at one moment, while it is in use.
+    async fn backup(&self, path: &Path) -> Result<(), BackupError>;
+    /// What the store did since it was opened, and how much waits.
+    async fn statistics(&self) -> Result<Statistics, StoreError>;
 
     /// Writes everything down and closes. Later calls fail with [`StoreError::Closed`].
     async fn close(&self);

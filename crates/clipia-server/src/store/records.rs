@@ -5,6 +5,7 @@ use clipia_api::{Credits, Progress};
 use clipia_queue::Moment;
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_queue::limits::KeyLimits;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -70,6 +71,8 @@ pub struct NewKey {
     pub sandbox: bool,
     /// What it may do.
     pub scopes: Scopes,
+    /// How much it may do.
+    pub limits: KeyLimits,
 }
 
 /// A key in force.
@@ -85,6 +88,8 @@ pub struct Key {
     pub sandbox: bool,
     /// What it may do.
     pub scopes: Scopes,
+    /// How much it may do.
+    pub limits: KeyLimits,
 }
 
 /// A key as an operator sees it.
@@ -100,6 +105,8 @@ pub struct KeyListing {
     pub sandbox: bool,
     /// What it may do.
     pub scopes: Scopes,
+    /// How much it may do.
+    pub limits: KeyLimits,
     /// When it was made.
     pub created_at: jiff::Timestamp,
     /// When it was taken out of force.
@@ -118,6 +125,8 @@ pub struct Submission {
     pub model: String,
     /// The line it waits in.
     pub queue: String,
+    /// How long one attempt may take.
+    pub attempt_max: Duration,
     /// The input, checked and with defaults.
     pub input: Map<String, Value>,
     /// Input keys that will not be applied.

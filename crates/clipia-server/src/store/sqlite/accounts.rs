@@ -4,10 +4,12 @@ use super::rows::{amount, count, credits, moment};
 use super::settlement::enter;
 use crate::clock::timestamp;
 use crate::store::{
-    AccountId, AccountSummary, Key, KeyHash, KeyListing, NewAccount, NewKey, Scopes, StoreError,
+    AccountId, AccountSummary, GrantRefused, Key, KeyHash, KeyListing, NewAccount, NewKey, Scopes, StoreError,
 };
+use clipia_api::Credits;
 use clipia_queue::Moment;
 use clipia_queue::ledger::{Balance, Movement};
+use clipia_queue::limits::KeyLimits;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -35,6 +37,18 @@ pub(crate) fn create(c: &Connection, account: &NewAccount, now: Moment) -> Resul
         Balance::default().after(grant).map_err(|refused| StoreError::Unreadable(refused.to_string()))?;
     enter(c, &account.id, grant, balance, None, now)?;
     Ok(true)
+}
+
+pub(crate) fn grant(
+    c: &Connection,
+    account: &AccountId,
+    granted: Credits,
+    now: Moment,
+) -> Result<Balance, GrantRefused> {
+    let before = balance(c, account)?.ok_or_else(|| GrantRefused::NoAccount(account.clone()))?;
+    let after = before.after(Movement::Grant(granted))?;
+    enter(c, account, Movement::Grant(granted), after, None, now)?;
+    Ok(after)
 }
 
 pub(crate) fn none_exists(c: &Connection) -> Result<bool, StoreError> {
@@ -76,7 +90,7 @@ pub(crate) fn count_usage(
     c: &Connection,
     account: &AccountId,
     requests: i64,
-    spent: clipia_api::Credits,
+    spent: Credits,
     now: Moment,
 ) -> Result<(), StoreError> {
     c.prepare_cached(
@@ -89,8 +103,9 @@ pub(crate) fn count_usage(
 
 pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bool, StoreError> {
     let created = c.execute(
-        "INSERT INTO api_key (id, account, hash, hint, sandbox, may_generate, may_read, created_at)
-         SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8 FROM account WHERE id = ?2",
+        "INSERT INTO api_key (id, account, hash, hint, sandbox, may_generate, may_read, created_at,
+                              requests_per_minute, in_flight_max)
+         SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM account WHERE id = ?2",
         params![
             key.id,
             key.account.0,
@@ -99,7 +114,9 @@ pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bo
             key.sandbox,
             key.scopes.generate,
             key.scopes.read,
-            now.as_micros()
+            now.as_micros(),
+            key.limits.requests_per_minute,
+            key.limits.in_flight_max,
         ],
     )?;
     Ok(created == 1)
@@ -108,8 +125,8 @@ pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bo
 pub(crate) fn key(c: &Connection, hash: KeyHash) -> Result<Option<Key>, StoreError> {
     let found: Option<([u8; 32], Key)> = c
         .prepare_cached(
-            "SELECT hash, id, account, hint, sandbox, may_generate, may_read FROM api_key
-             WHERE hash = ?1 AND revoked_at IS NULL",
+            "SELECT hash, id, account, hint, sandbox, may_generate, may_read, requests_per_minute, in_flight_max
+             FROM api_key WHERE hash = ?1 AND revoked_at IS NULL",
         )?
         .query_row([hash.0], |row| {
             let key = Key {
@@ -118,6 +135,7 @@ pub(crate) fn key(c: &Connection, hash: KeyHash) -> Result<Option<Key>, StoreErr
                 hint: row.get("hint")?,
                 sandbox: row.get("sandbox")?,
                 scopes: scopes(row)?,
+                limits: limits(row)?,
             };
             Ok((row.get("hash")?, key))
         })
@@ -136,6 +154,7 @@ pub(crate) fn keys(c: &Connection) -> Result<Vec<KeyListing>, StoreError> {
             hint: row.get("hint")?,
             sandbox: row.get("sandbox")?,
             scopes: scopes(row)?,
+            limits: limits(row)?,
             created_at: timestamp(moment(row.get("created_at")?)),
             revoked_at: revoked.map(moment).map(timestamp),
         })
@@ -153,4 +172,11 @@ pub(crate) fn revoke_key(c: &Connection, id: &str, now: Moment) -> Result<bool, 
 
 fn scopes(row: &Row<'_>) -> rusqlite::Result<Scopes> {
     Ok(Scopes { generate: row.get("may_generate")?, read: row.get("may_read")? })
+}
+
+fn limits(row: &Row<'_>) -> rusqlite::Result<KeyLimits> {
+    Ok(KeyLimits {
+        requests_per_minute: row.get("requests_per_minute")?,
+        in_flight_max: row.get("in_flight_max")?,
+    })
 }

@@ -4,8 +4,14 @@
 //! disk before it is answered (`synchronous=FULL`).
 
 mod accounts;
+mod backup;
+mod counters;
 mod deliveries;
+mod examination;
+mod leases;
+mod listing;
 mod migrations;
+mod position;
 mod requests;
 mod rows;
 mod settlement;
@@ -13,13 +19,16 @@ mod work;
 mod writer;
 
 use super::*;
+use counters::Counters;
+use position::Positions;
+use requests::Accepted;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use writer::Writer;
+use writer::{Memory, Writer};
 
 pub use migrations::MigrationError;
 
@@ -50,7 +59,9 @@ pub enum OpenError {
 
 /// A store in one SQLite file.
 pub struct SqliteStore {
+    path: PathBuf,
     writer: Writer,
+    memory: Arc<Memory>,
     readers: Pool,
     free_readers: Semaphore,
     /// Held as long as the store is open: a second server would hand out the same work.
@@ -89,9 +100,13 @@ impl SqliteStore {
                 Ok(reader)
             })
             .collect();
-        let writer = Writer::start(connection).map_err(file(path))?;
+        let memory = Memory { positions: Positions::load(&connection)?, counters: Counters::default() };
+        let memory = Arc::new(memory);
+        let writer = Writer::start(connection, Arc::clone(&memory)).map_err(file(path.clone()))?;
         Ok(Self {
+            path,
             writer,
+            memory,
             readers: Arc::new(Mutex::new(readers?)),
             free_readers: Semaphore::new(READERS),
             _lock: lock,
@@ -111,6 +126,22 @@ impl SqliteStore {
             query(&snapshot)
         });
         task.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl SqliteStore {
+    /// Tells a submit's position, which its commit has settled.
+    fn told(&self, accepted: Accepted) -> Submitted {
+        let position = accepted.place.map_or(0, |at| self.memory.positions.ahead(&at));
+        Submitted { position, ..accepted.submitted }
+    }
+
+    /// Counts a word that was refused because its claim is no longer in force.
+    fn heard<T>(&self, told: Result<T, WorkRefused>) -> Result<T, WorkRefused> {
+        if let Err(WorkRefused::Lifecycle(lifecycle::Refused::Stale { .. })) = &told {
+            self.memory.counters.stale_refused.fetch_add(1, Relaxed);
+        }
+        told
     }
 }
 
@@ -152,6 +183,16 @@ impl Store for SqliteStore {
         self.read(move |c| accounts::summary(c, &account, now)).await
     }
 
+    async fn grant(
+        &self,
+        account: &AccountId,
+        credits: Credits,
+        now: Moment,
+    ) -> Result<ledger::Balance, GrantRefused> {
+        let account = account.clone();
+        self.writer.write(move |c| accounts::grant(c, &account, credits, now)).await
+    }
+
     async fn create_key(&self, key: NewKey, now: Moment) -> Result<bool, StoreError> {
         self.writer.write(move |c| accounts::create_key(c, &key, now)).await
     }
@@ -170,17 +211,18 @@ impl Store for SqliteStore {
     }
 
     async fn submit(&self, submission: Submission, now: Moment) -> Result<Submitted, SubmitRefused> {
-        self.writer.write(move |c| requests::submit(c, submission, now)).await
+        let accepted = self.writer.write(move |w| requests::submit(w, submission, now)).await?;
+        Ok(self.told(accepted))
     }
 
     async fn request(&self, account: &AccountId, id: RequestId) -> Result<Option<Request>, StoreError> {
-        let account = account.clone();
-        self.read(move |c| requests::read(c, &account, id)).await
+        let (account, memory) = (account.clone(), Arc::clone(&self.memory));
+        self.read(move |c| requests::read(c, &memory.positions, &account, id)).await
     }
 
     async fn claim(&self, queue: &str, now: Moment) -> Result<Option<Claim>, StoreError> {
         let queue = queue.to_owned();
-        self.writer.write(move |c| work::claim(c, &queue, now)).await
+        self.writer.write(move |w| work::claim(w, &queue, now)).await
     }
 
     async fn beat(
@@ -190,7 +232,7 @@ impl Store for SqliteStore {
         progress: Progress,
         now: Moment,
     ) -> Result<(), WorkRefused> {
-        self.writer.write(move |c| work::beat(c, id, epoch, progress, now)).await
+        self.heard(self.writer.write(move |c| work::beat(c, id, epoch, progress, now)).await)
     }
 
     async fn complete(
@@ -200,19 +242,46 @@ impl Store for SqliteStore {
         output: Output,
         now: Moment,
     ) -> Result<(), WorkRefused> {
-        self.writer.write(move |c| work::complete(c, id, epoch, &output, now)).await
+        self.heard(self.writer.write(move |w| work::complete(w, id, epoch, &output, now)).await)
     }
 
     async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure, now: Moment) -> Result<(), WorkRefused> {
-        self.writer.write(move |c| work::fail(c, id, epoch, &why, now)).await
+        self.heard(self.writer.write(move |w| work::fail(w, id, epoch, &why, now)).await)
     }
 
-    async fn release(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
-        self.writer.write(move |c| work::release(c, id, epoch)).await
+    async fn release(&self, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {
+        self.heard(self.writer.write(move |w| work::release(w, id, epoch, now)).await)
     }
 
     async fn rescue(&self, orphaned: bool, now: Moment) -> Result<Rescued, StoreError> {
-        self.writer.write(move |c| work::rescue(c, orphaned, now)).await
+        let mut rescued = Rescued::default();
+        loop {
+            let some = self.writer.write(move |w| work::rescue(w, orphaned, now)).await?;
+            rescued.requeued += some.requeued;
+            rescued.failed += some.failed;
+            if some.requeued + some.failed < work::RESCUED_AT_ONCE as u64 {
+                return Ok(rescued);
+            }
+        }
+    }
+
+    async fn cancel(&self, id: RequestId, now: Moment) -> Result<(), WorkRefused> {
+        self.writer.write(move |w| work::cancel(w, id, now)).await
+    }
+
+    async fn list_requests(
+        &self,
+        filter: RequestFilter,
+        after: Option<RequestId>,
+        limit: usize,
+    ) -> Result<RequestPage, StoreError> {
+        let memory = Arc::clone(&self.memory);
+        self.read(move |c| listing::list(c, &memory.positions, &filter, after, limit)).await
+    }
+
+    async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError> {
+        let memory = Arc::clone(&self.memory);
+        self.read(move |c| listing::history(c, &memory.positions, id)).await
     }
 
     async fn claim_deliveries(
@@ -230,6 +299,46 @@ impl Store for SqliteStore {
 
     async fn record_attempt(&self, attempt: DeliveryAttempt, now: Moment) -> Result<(), StoreError> {
         self.writer.write(move |c| deliveries::record(c, &attempt, now)).await
+    }
+
+    async fn examine(&self) -> Result<Findings, StoreError> {
+        let (mut checked, mut violation) = self.read(examination::examine).await?;
+        if violation.is_none() {
+            let memory = Arc::clone(&self.memory);
+            let difference =
+                self.writer.write(move |w| position::difference(w, &memory.positions, &w.moves()));
+            match difference.await? {
+                None => checked.rules += 1,
+                Some(found) => {
+                    let rule = examination::INDEX_RULE.to_owned();
+                    violation = Some(Violation { rule, account: None, request: None, found });
+                }
+            }
+        }
+        Ok(Findings { checked, violation })
+    }
+
+    async fn backup(&self, path: &Path) -> Result<(), BackupError> {
+        let _permit = self.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
+        let (from, to) = (self.path.clone(), path.to_owned());
+        let copied = tokio::task::spawn_blocking(move || backup::copy(&from, &to)).await;
+        copied.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn statistics(&self) -> Result<Statistics, StoreError> {
+        let counters = &self.memory.counters;
+        let waiting = self.memory.positions.waiting();
+        Ok(Statistics {
+            batches: counters.batches.read(),
+            commit_micros: counters.commit_micros.read(),
+            wait_micros: counters.wait_micros.read(),
+            completed: counters.completed.load(Relaxed),
+            failed: counters.failed.load(Relaxed),
+            canceled: counters.canceled.load(Relaxed),
+            leases_lost: counters.leases_lost.load(Relaxed),
+            stale_refused: counters.stale_refused.load(Relaxed),
+            queues: self.read(move |c| requests::queues(c, waiting)).await?,
+        })
     }
 
     async fn close(&self) {

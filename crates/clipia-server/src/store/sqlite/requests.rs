@@ -1,37 +1,49 @@
 //! Submitting and reading requests.
 
 use super::accounts::count_usage;
-use super::rows::{amount, count, credits, from_json, key, lifecycle, moment, phase_name, to_json};
+use super::position::{PlaceInLine, Positions, lane_number};
+use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name, to_json};
 use super::settlement::{End, Ending, announce, transfer};
-use crate::store::{AccountId, Failure, Request, StoreError, Submission, SubmitRefused, Submitted};
+use super::writer::Writing;
+use crate::store::{
+    AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
+};
 use clipia_api::types::RequestId;
 use clipia_api::{Credits, Progress};
+use clipia_queue::Moment;
 use clipia_queue::idempotency::{self, Decision, Fingerprint, Record};
 use clipia_queue::ledger::Movement;
 use clipia_queue::lifecycle::{Lifecycle, Phase};
-use clipia_queue::{Moment, limits};
+use clipia_queue::position::{Lane, Place, Ticket};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
 use uuid::Uuid;
 
-/// The lane of requests that wait for their first turn.
-const FIRST_TURN: i64 = 1;
+/// How many idempotency keys whose day is over are forgotten with each new one.
+const EXPIRED_AT_ONCE: i64 = 8;
+
+/// A submit as the transaction leaves it. Its position is only known once that is committed.
+pub(crate) struct Accepted {
+    pub(crate) submitted: Submitted,
+    pub(crate) place: Option<PlaceInLine>,
+}
 
 pub(crate) fn submit(
-    c: &Connection,
+    w: &Writing<'_>,
     submission: Submission,
     now: Moment,
-) -> Result<Submitted, SubmitRefused> {
+) -> Result<Accepted, SubmitRefused> {
     let account = &submission.key.account;
     if let Some((name, fingerprint)) = &submission.idempotency {
-        match idempotency::decide(recorded(c, account, name, now)?, *fingerprint) {
+        match idempotency::decide(recorded(w, account, name, now)?, *fingerprint) {
             Decision::First => {}
             Decision::Reused => return Err(SubmitRefused::IdempotencyKeyReuse),
-            Decision::Repeated(id) => return repeated(c, account, id),
+            Decision::Repeated(id) => return repeated(w, id),
         }
     }
     let start = if submission.sample.is_some() { Lifecycle::sandbox() } else { Lifecycle::submitted() };
-    let ticket = if start.phase == Phase::Queued { in_line(c, &submission)? } else { 0 };
-    insert(c, &submission, start, ticket, now)?;
+    let place = if start.phase == Phase::Queued { Some(in_line(w, &submission)?) } else { None };
+    insert(w, &submission, start, place.as_ref().map_or(0, |at| at.place.ticket.0), now)?;
     if let Some(output) = &submission.sample {
         let ending = Ending {
             id: submission.id,
@@ -41,25 +53,22 @@ pub(crate) fn submit(
             webhook_url: submission.webhook_url.clone(),
             base_url: submission.base_url.clone(),
         };
-        announce(c, &ending, submission.cost, &End::Output(output), now)?;
+        announce(w, &ending, submission.cost, &End::Output(output), now)?;
     } else {
-        transfer::<SubmitRefused>(c, account, Movement::Reserve(submission.cost), submission.id, now)?;
-        count_usage(c, account, 1, Credits::ZERO, now)?;
+        transfer::<SubmitRefused>(w, account, Movement::Reserve(submission.cost), submission.id, now)?;
+        count_usage(w, account, 1, Credits::ZERO, now)?;
     }
     if let Some((name, fingerprint)) = &submission.idempotency {
-        record(c, account, name, *fingerprint, submission.id, now)?;
+        record(w, account, name, *fingerprint, submission.id, now)?;
     }
-    let position = match start.phase {
-        Phase::Queued => ahead(c, &submission.queue, FIRST_TURN, ticket)?,
-        _ => 0,
-    };
-    Ok(Submitted {
+    let submitted = Submitted {
         id: submission.id,
         phase: start.phase,
-        position,
+        position: 0,
         cost: submission.cost,
         warnings: submission.warnings,
-    })
+    };
+    Ok(Accepted { submitted, place })
 }
 
 fn recorded(
@@ -85,58 +94,80 @@ fn record(
     id: RequestId,
     now: Moment,
 ) -> Result<(), StoreError> {
-    c.prepare_cached("DELETE FROM idempotency WHERE expires_at <= ?1")?.execute([now.as_micros()])?;
+    // A few for each new one: they never grow beyond a day's, and no submit pays for a whole day.
     c.prepare_cached(
-        "INSERT INTO idempotency (account, key, fingerprint, request, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "DELETE FROM idempotency WHERE (account, key) IN
+            (SELECT account, key FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
+    )?
+    .execute(params![now.as_micros(), EXPIRED_AT_ONCE])?;
+    c.prepare_cached(
+        "INSERT OR REPLACE INTO idempotency (account, key, fingerprint, request, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute(params![account.0, name, fingerprint.0, key(id), (now + idempotency::KEPT).as_micros()])?;
     Ok(())
 }
 
 /// The answer to a submit that was accepted before, as things stand now.
-fn repeated(c: &Connection, account: &AccountId, id: RequestId) -> Result<Submitted, SubmitRefused> {
-    let request = read(c, account, id)?.ok_or_else(|| StoreError::Unreadable(format!("no request {id}")))?;
-    let (cost, warnings): (i64, String) = c
-        .prepare_cached(
-            "SELECT cost, warnings FROM request JOIN request_content ON request = id WHERE id = ?1",
-        )?
-        .query_row([key(id)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Submitted {
+fn repeated(c: &Connection, id: RequestId) -> Result<Accepted, SubmitRefused> {
+    let mut statement =
+        c.prepare_cached("SELECT * FROM request JOIN request_content ON request = id WHERE id = ?1")?;
+    let mut rows = statement.query([key(id)])?;
+    let row = rows.next()?.ok_or_else(|| StoreError::Unreadable(format!("no request {id}")))?;
+    let phase = lifecycle(row)?.phase;
+    let place = (phase == Phase::Queued).then(|| PlaceInLine::of_request(row)).transpose()?;
+    let submitted = Submitted {
         id,
-        phase: request.phase,
-        position: request.position,
-        cost: credits(cost)?,
-        warnings: from_json(&warnings)?,
-    })
+        phase,
+        position: 0,
+        cost: credits(row.get("cost")?)?,
+        warnings: from_json(&row.get::<_, String>("warnings")?)?,
+    };
+    Ok(Accepted { submitted, place })
 }
 
 /// Takes the next ticket of the queue and stands in line, if the key may have one more in flight.
-fn in_line(c: &Connection, submission: &Submission) -> Result<i64, SubmitRefused> {
-    let in_flight: i64 = c
-        .prepare_cached("SELECT count(*) FROM request WHERE api_key = ?1 AND phase IN ('queued', 'running')")?
-        .query_row([&submission.key.id], |row| row.get(0))?;
-    if count(in_flight) >= u64::from(limits::IN_FLIGHT_MAX) {
-        return Err(SubmitRefused::InFlight(limits::IN_FLIGHT_MAX));
+fn in_line(w: &Writing<'_>, submission: &Submission) -> Result<PlaceInLine, SubmitRefused> {
+    if let Some(most) = submission.key.limits.in_flight_max() {
+        // Counts no further than the limit.
+        let in_flight: u32 = w
+            .prepare_cached(
+                "SELECT count(*) FROM
+                    (SELECT 1 FROM request WHERE api_key = ?1 AND phase IN ('queued', 'running') LIMIT ?2)",
+            )?
+            .query_row(params![submission.key.id, most], |row| row.get(0))?;
+        if in_flight >= most {
+            return Err(SubmitRefused::InFlight(most));
+        }
     }
-    let ticket: i64 = c
+    let ticket: i64 = w
         .prepare_cached(
             "INSERT INTO queue (name, tail) VALUES (?1, 1) ON CONFLICT (name) DO UPDATE SET tail = tail + 1 RETURNING tail",
         )?
         .query_row([&submission.queue], |row| row.get(0))?;
-    stand(c, &submission.queue, FIRST_TURN, ticket, submission.id)?;
-    Ok(ticket)
+    let place = Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) };
+    let at = PlaceInLine { queue: submission.queue.clone(), place };
+    stand(w, at.clone(), submission.id)?;
+    Ok(at)
 }
 
 /// Puts a request in line.
-pub(crate) fn stand(
-    c: &Connection,
-    queue: &str,
-    lane: i64,
-    ticket: i64,
-    id: RequestId,
-) -> Result<(), StoreError> {
-    c.prepare_cached("INSERT INTO queue_item (queue, lane, ticket, request) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![queue, lane, ticket, key(id)])?;
+pub(crate) fn stand(w: &Writing<'_>, at: PlaceInLine, id: RequestId) -> Result<(), StoreError> {
+    w.prepare_cached("INSERT INTO queue_item (queue, lane, ticket, request) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![at.queue, lane_number(at.place.lane), at.place.ticket.0, key(id)])?;
+    w.stands(at);
+    Ok(())
+}
+
+/// Takes a request out of line, wherever it stands there.
+pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> {
+    let left = w
+        .prepare_cached("DELETE FROM queue_item WHERE queue = ?1 AND lane = ?2 AND ticket = ?3")?
+        .execute(params![at.queue, lane_number(at.place.lane), at.place.ticket.0])?;
+    if left != 1 {
+        return Err(StoreError::Unreadable(format!("nobody stands in line at {at:?}")));
+    }
+    w.leaves(at);
     Ok(())
 }
 
@@ -149,9 +180,9 @@ fn insert(
 ) -> Result<(), StoreError> {
     let ended = start.phase.is_terminal().then(|| now.as_micros());
     c.prepare_cached(
-        "INSERT INTO request (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, progress, cost,
-                              charged, webhook_url, base_url, created_at, completed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, ?13, ?14, ?15, ?16)",
+        "INSERT INTO request (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max,
+                              progress, cost, charged, webhook_url, base_url, created_at, completed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?
     .execute(params![
         key(submission.id),
@@ -164,6 +195,7 @@ fn insert(
         start.epoch.0,
         start.rescues,
         ticket,
+        i64::try_from(submission.attempt_max.as_micros()).unwrap_or(i64::MAX),
         amount(submission.cost)?,
         // What the sandbox tells as its cost; no credits have moved.
         ended.map(|_| amount(submission.cost)).transpose()?,
@@ -186,6 +218,7 @@ fn insert(
 
 pub(crate) fn read(
     c: &Connection,
+    positions: &Positions,
     account: &AccountId,
     id: RequestId,
 ) -> Result<Option<Request>, StoreError> {
@@ -197,7 +230,7 @@ pub(crate) fn read(
     let phase = lifecycle(row)?.phase;
     let (cost, charged): (i64, Option<i64>) = (row.get("cost")?, row.get("charged")?);
     let position = match phase {
-        Phase::Queued => position(c, id)?,
+        Phase::Queued => positions.ahead(&PlaceInLine::of_request(row)?),
         _ => 0,
     };
     let output: Option<String> = match phase {
@@ -224,18 +257,22 @@ pub(crate) fn read(
     }))
 }
 
-/// How many are ahead of a request in line.
-fn position(c: &Connection, id: RequestId) -> Result<u64, StoreError> {
-    let place: Option<(String, i64, i64)> = c
-        .prepare_cached("SELECT queue, lane, ticket FROM queue_item WHERE request = ?1")?
-        .query_row([key(id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    place.map_or(Ok(0), |(queue, lane, ticket)| ahead(c, &queue, lane, ticket))
-}
-
-fn ahead(c: &Connection, queue: &str, lane: i64, ticket: i64) -> Result<u64, StoreError> {
-    let ahead: i64 = c
-        .prepare_cached("SELECT count(*) FROM queue_item WHERE queue = ?1 AND (lane, ticket) < (?2, ?3)")?
-        .query_row(params![queue, lane, ticket], |row| row.get(0))?;
-    Ok(count(ahead))
+/// How much waits in each line, and since when the oldest of those that are next in their lanes does.
+pub(crate) fn queues(
+    c: &Connection,
+    waiting: HashMap<String, u64>,
+) -> Result<Vec<QueueStatistics>, StoreError> {
+    let mut oldest = c.prepare_cached(
+        "SELECT min(created_at) FROM request WHERE id IN (
+            SELECT request FROM (SELECT request FROM queue_item WHERE queue = ?1 AND lane = 0 ORDER BY ticket LIMIT 1)
+            UNION ALL
+            SELECT request FROM (SELECT request FROM queue_item WHERE queue = ?1 AND lane = 1 ORDER BY ticket LIMIT 1))",
+    )?;
+    let mut queues = Vec::new();
+    for (queue, waiting) in waiting {
+        let oldest: Option<i64> = oldest.query_row([&queue], |row| row.get(0))?;
+        queues.push(QueueStatistics { queue, waiting, oldest: oldest.map(moment) });
+    }
+    queues.sort_by(|a, b| a.queue.cmp(&b.queue));
+    Ok(queues)
 }

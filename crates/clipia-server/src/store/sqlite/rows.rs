@@ -1,6 +1,6 @@
 //! How the values of the domain are stored.
 
-use crate::store::StoreError;
+use crate::store::{AttemptEnd, StoreError};
 use clipia_api::Credits;
 use clipia_api::types::RequestId;
 use clipia_queue::Moment;
@@ -30,6 +30,29 @@ pub(crate) fn phase(name: &str) -> Result<Phase, StoreError> {
         "failed" => Phase::Failed,
         "canceled" => Phase::Canceled,
         _ => return Err(StoreError::Unreadable(format!("phase `{name}`"))),
+    })
+}
+
+/// The name of an attempt's end in the store.
+pub(crate) fn attempt_name(how: AttemptEnd) -> &'static str {
+    match how {
+        AttemptEnd::Completed => "completed",
+        AttemptEnd::Failed => "failed",
+        AttemptEnd::Released => "released",
+        AttemptEnd::Lost => "lost",
+        AttemptEnd::Canceled => "canceled",
+    }
+}
+
+/// The attempt's end of that name.
+pub(crate) fn attempt_end(name: &str) -> Result<AttemptEnd, StoreError> {
+    Ok(match name {
+        "completed" => AttemptEnd::Completed,
+        "failed" => AttemptEnd::Failed,
+        "released" => AttemptEnd::Released,
+        "lost" => AttemptEnd::Lost,
+        "canceled" => AttemptEnd::Canceled,
+        _ => return Err(StoreError::Unreadable(format!("ending `{name}`"))),
     })
 }
 

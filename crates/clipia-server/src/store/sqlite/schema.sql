@@ -22,6 +22,9 @@ CREATE TABLE api_key (
     sandbox     INTEGER NOT NULL,
     may_generate INTEGER NOT NULL,
     may_read    INTEGER NOT NULL,
+    -- Null where the server's default holds; 0 lifts a limit.
+    requests_per_minute INTEGER CHECK (requests_per_minute >= 0),
+    in_flight_max INTEGER CHECK (in_flight_max >= 0),
     created_at  INTEGER NOT NULL,
     revoked_at  INTEGER
 ) STRICT, WITHOUT ROWID;
@@ -37,7 +40,8 @@ CREATE TABLE request (
     epoch       INTEGER NOT NULL,
     rescues     INTEGER NOT NULL,
     ticket      INTEGER NOT NULL,
-    progress    INTEGER NOT NULL,
+    attempt_max INTEGER NOT NULL CHECK (attempt_max > 0),
+    progress    INTEGER NOT NULL CHECK (progress BETWEEN 0 AND 100),
     cost        INTEGER NOT NULL CHECK (cost >= 0),
     charged     INTEGER CHECK (charged BETWEEN 0 AND cost),
     webhook_url TEXT,
@@ -49,6 +53,9 @@ CREATE TABLE request (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX request_in_flight ON request (api_key) WHERE phase IN ('queued', 'running');
+
+-- Ids rise with time, so that this lists an account's requests by age.
+CREATE INDEX request_account ON request (account, id);
 
 -- Large and rarely read, so kept apart from what every poll reads.
 CREATE TABLE request_content (
@@ -63,22 +70,33 @@ CREATE TABLE queue (
     tail        INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Lane 0 is for requests that had their turn and lost it, lane 1 for the others.
+-- Lane 0 is for requests that had their turn and lost it, lane 1 for those whose epoch is 0.
 CREATE TABLE queue_item (
     queue       TEXT NOT NULL,
     lane        INTEGER NOT NULL,
     ticket      INTEGER NOT NULL,
-    request     BLOB NOT NULL UNIQUE,
+    request     BLOB NOT NULL,
     PRIMARY KEY (queue, lane, ticket)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE lease (
     request     BLOB PRIMARY KEY REFERENCES request (id),
     claimed_at  INTEGER NOT NULL,
+    deadline_at INTEGER NOT NULL,
     until       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX lease_until ON lease (until);
+
+-- What became of each lease.
+CREATE TABLE attempt (
+    request     BLOB NOT NULL REFERENCES request (id),
+    epoch       INTEGER NOT NULL,
+    claimed_at  INTEGER NOT NULL,
+    ended_at    INTEGER NOT NULL,
+    ending      TEXT NOT NULL CHECK (ending IN ('completed', 'failed', 'released', 'lost', 'canceled')),
+    PRIMARY KEY (request, epoch)
+) STRICT, WITHOUT ROWID;
 
 -- One row for each movement of credits; a request is reserved for once and settled once.
 CREATE TABLE movement (

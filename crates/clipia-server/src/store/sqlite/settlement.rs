@@ -1,9 +1,12 @@
 //! Credits that move, and the end of a request: each in the transaction of the command that causes it.
 
 use super::accounts::{balance, count_usage};
+use super::counters::Happened;
+use super::leases;
 use super::rows::{amount, key, phase_name, to_json};
+use super::writer::Writing;
 use crate::deliveries::body;
-use crate::store::{AccountId, Failure, StoreError, WorkRefused};
+use crate::store::{AccountId, AttemptEnd, Failure, StoreError, WorkRefused};
 use clipia_api::Credits;
 use clipia_api::types::{Output, RequestId};
 use clipia_queue::Moment;
@@ -56,6 +59,7 @@ pub(crate) fn transfer<E: From<Refused> + From<StoreError>>(
 pub(crate) enum End<'a> {
     Output(&'a Output),
     Failure(&'a Failure),
+    Canceled,
 }
 
 /// What of a request its end needs.
@@ -70,12 +74,14 @@ pub(crate) struct Ending {
 
 /// Ends a request: its row, its credits and its delivery together.
 pub(crate) fn end(
-    c: &Connection,
+    w: &Writing<'_>,
     request: &Ending,
     transition: Transition,
     end: &End<'_>,
+    attempt: AttemptEnd,
     now: Moment,
 ) -> Result<(), WorkRefused> {
+    let c: &Connection = w;
     let (movement, charged) = match transition.settlement {
         Some(Settlement::Capture) => {
             (Movement::Capture { reserved: request.cost, charged: request.cost }, request.cost)
@@ -93,6 +99,7 @@ pub(crate) fn end(
                 .execute(params![key(request.id), to_json(output)?])?;
             None
         }
+        End::Canceled => None,
     };
     c.prepare_cached(
         "UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, charged = ?5, error_code = ?6, error_message = ?7,
@@ -109,8 +116,9 @@ pub(crate) fn end(
         failure.map(|failure| &failure.message),
         now.as_micros()
     ])?;
-    c.prepare_cached("DELETE FROM lease WHERE request = ?1")?.execute([key(request.id)])?;
+    leases::end(c, request.id, transition.next.epoch, attempt, now)?;
     announce(c, request, charged, end, now)?;
+    w.happened(Happened::Ended(transition.next.phase));
     Ok(())
 }
 
@@ -130,6 +138,11 @@ pub(crate) fn announce(
             body::completed(request.id, &request.model, output, charged, &request.base_url)
         }
         End::Failure(failure) => body::failed(request.id, failure),
+        // The contract has one word for all that made nothing; the request's status tells them apart.
+        End::Canceled => body::failed(
+            request.id,
+            &Failure::generation("the generation was canceled; its credits were returned"),
+        ),
     };
     c.prepare_cached(
         "INSERT INTO delivery (id, request, account, url, body, state, attempts, due_at)

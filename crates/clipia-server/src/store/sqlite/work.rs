@@ -1,24 +1,32 @@
-//! What workers do to requests. Everything a worker says carries its epoch, and the lifecycle decides.
+//! What workers, and operators, do to requests. Everything a worker says carries its epoch, and the lifecycle decides.
 
-use super::requests::stand;
+use super::counters::Happened;
+use super::leases;
+use super::position::{PlaceInLine, lane_after};
+use super::requests::{leave, stand};
 use super::rows::{credits, from_json, key, lifecycle, moment, phase_name};
 use super::settlement::{End, Ending, end};
-use crate::store::{AccountId, Claim, Failure, Rescued, StoreError, WorkRefused};
+use super::writer::Writing;
+use crate::store::{AccountId, AttemptEnd, Claim, Failure, Rescued, StoreError, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::{Output, RequestId};
-use clipia_queue::lifecycle::{Epoch, Event, Lifecycle, Phase, Refused};
-use clipia_queue::{Moment, leases};
+use clipia_queue::Moment;
+use clipia_queue::lifecycle::{Epoch, Event, Lifecycle, Phase};
+use clipia_queue::position::Place;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::time::Duration;
 use uuid::Uuid;
 
-/// The lane of requests that had their turn and lost it.
-const ANOTHER_TURN: i64 = 0;
+/// How many lost leases are taken back in one transaction, so that a crash of many holds nobody up.
+pub(crate) const RESCUED_AT_ONCE: usize = 500;
 
 /// What a change of a request needs of its row.
 struct Row {
     life: Lifecycle,
-    queue: String,
-    ticket: i64,
+    /// Where it stands, or would if it waited.
+    at: PlaceInLine,
+    attempt_max: Duration,
+    created_at: Moment,
     ending: Ending,
 }
 
@@ -28,8 +36,9 @@ fn row(c: &Connection, id: RequestId) -> Result<Row, WorkRefused> {
     let row = rows.next()?.ok_or(WorkRefused::Unknown)?;
     Ok(Row {
         life: lifecycle(row)?,
-        queue: row.get("queue")?,
-        ticket: row.get("ticket")?,
+        at: PlaceInLine::of_request(row)?,
+        attempt_max: Duration::from_micros(row.get::<_, i64>("attempt_max")?.unsigned_abs()),
+        created_at: moment(row.get("created_at")?),
         ending: Ending {
             id,
             account: AccountId(row.get("account")?),
@@ -41,28 +50,32 @@ fn row(c: &Connection, id: RequestId) -> Result<Row, WorkRefused> {
     })
 }
 
-pub(crate) fn claim(c: &Connection, queue: &str, now: Moment) -> Result<Option<Claim>, StoreError> {
-    let first: Option<Uuid> = c
+pub(crate) fn claim(w: &Writing<'_>, queue: &str, now: Moment) -> Result<Option<Claim>, StoreError> {
+    let first: Option<(Uuid, PlaceInLine)> = w
         .prepare_cached(
             "DELETE FROM queue_item WHERE (queue, lane, ticket) =
                 (SELECT queue, lane, ticket FROM queue_item WHERE queue = ?1 ORDER BY lane, ticket LIMIT 1)
-             RETURNING request",
+             RETURNING request, queue, lane, ticket",
         )?
-        .query_row([queue], |row| row.get(0))
+        .query_row([queue], |row| Ok((row.get("request")?, PlaceInLine::of(row)?)))
         .optional()?;
-    let Some(id) = first.map(RequestId) else {
+    let Some((id, at)) = first else {
         return Ok(None);
     };
+    let id = RequestId(id);
+    w.leaves(at);
     let unreadable = |refused: WorkRefused| match refused {
         WorkRefused::Store(error) => error,
         other => StoreError::Unreadable(format!("request {id} in line: {other}")),
     };
-    let row = row(c, id).map_err(unreadable)?;
+    let row = row(w, id).map_err(unreadable)?;
     let next = row.life.apply(Event::Claim).map_err(|refused| unreadable(refused.into()))?.next;
-    set(c, id, next)?;
-    c.prepare_cached("INSERT INTO lease (request, claimed_at, until) VALUES (?1, ?2, ?3)")?
-        .execute(params![key(id), now.as_micros(), leases::lease_until(now, now).as_micros()])?;
-    let input: String = c
+    set(w, id, next)?;
+    leases::give(w, id, row.attempt_max, now)?;
+    if row.life.epoch == Epoch::default() {
+        w.happened(Happened::Waited(now.since(row.created_at)));
+    }
+    let input: String = w
         .prepare_cached("SELECT input FROM request_content WHERE request = ?1")?
         .query_row([key(id)], |row| row.get(0))?;
     Ok(Some(Claim {
@@ -88,64 +101,78 @@ pub(crate) fn beat(
     progress: Progress,
     now: Moment,
 ) -> Result<(), WorkRefused> {
-    let life = row(c, id)?.life;
-    if life.phase != Phase::Running || life.epoch != epoch {
-        return Err(Refused::Stale { said: epoch, latest: life.epoch }.into());
-    }
-    let claimed_at: i64 = c
-        .prepare_cached("SELECT claimed_at FROM lease WHERE request = ?1")?
-        .query_row([key(id)], |row| row.get(0))?;
-    c.prepare_cached("UPDATE lease SET until = ?2 WHERE request = ?1")?
-        .execute(params![key(id), leases::lease_until(moment(claimed_at), now).as_micros()])?;
+    row(c, id)?.life.apply(Event::Beat(epoch))?;
+    leases::prolong(c, id, now)?;
     c.prepare_cached("UPDATE request SET progress = max(progress, ?2) WHERE id = ?1")?
         .execute(params![key(id), progress.percent()])?;
     Ok(())
 }
 
 pub(crate) fn complete(
-    c: &Connection,
+    w: &Writing<'_>,
     id: RequestId,
     epoch: Epoch,
     output: &Output,
     now: Moment,
 ) -> Result<(), WorkRefused> {
-    let row = row(c, id)?;
-    end(c, &row.ending, row.life.apply(Event::Complete(epoch))?, &End::Output(output), now)
+    let row = row(w, id)?;
+    let transition = row.life.apply(Event::Complete(epoch))?;
+    end(w, &row.ending, transition, &End::Output(output), AttemptEnd::Completed, now)
 }
 
 pub(crate) fn fail(
-    c: &Connection,
+    w: &Writing<'_>,
     id: RequestId,
     epoch: Epoch,
     why: &Failure,
     now: Moment,
 ) -> Result<(), WorkRefused> {
-    let row = row(c, id)?;
-    end(c, &row.ending, row.life.apply(Event::Fail(epoch))?, &End::Failure(why), now)
+    let row = row(w, id)?;
+    let transition = row.life.apply(Event::Fail(epoch))?;
+    end(w, &row.ending, transition, &End::Failure(why), AttemptEnd::Failed, now)
 }
 
-pub(crate) fn release(c: &Connection, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
-    let row = row(c, id)?;
+pub(crate) fn cancel(w: &Writing<'_>, id: RequestId, now: Moment) -> Result<(), WorkRefused> {
+    let row = row(w, id)?;
+    let transition = row.life.apply(Event::Cancel)?;
+    if row.life.phase == Phase::Queued {
+        leave(w, row.at.clone())?;
+    }
+    end(w, &row.ending, transition, &End::Canceled, AttemptEnd::Canceled, now)
+}
+
+pub(crate) fn release(w: &Writing<'_>, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {
+    let row = row(w, id)?;
     let next = row.life.apply(Event::Release(epoch))?.next;
-    requeue(c, &row, next)?;
+    requeue(w, &row, next, AttemptEnd::Released, now)?;
     Ok(())
 }
 
 /// Puts a request in line again, by its old ticket and ahead of those that never ran.
-fn requeue(c: &Connection, row: &Row, next: Lifecycle) -> Result<(), StoreError> {
+fn requeue(
+    w: &Writing<'_>,
+    row: &Row,
+    next: Lifecycle,
+    how: AttemptEnd,
+    now: Moment,
+) -> Result<(), StoreError> {
     let id = row.ending.id;
-    set(c, id, next)?;
-    c.prepare_cached("DELETE FROM lease WHERE request = ?1")?.execute([key(id)])?;
-    stand(c, &row.queue, ANOTHER_TURN, row.ticket, id)
+    set(w, id, next)?;
+    leases::end(w, id, next.epoch, how, now)?;
+    let place = Place { lane: lane_after(next.epoch), ..row.at.place };
+    stand(w, PlaceInLine { queue: row.at.queue.clone(), place }, id)
 }
 
-pub(crate) fn rescue(c: &Connection, orphaned: bool, now: Moment) -> Result<Rescued, StoreError> {
+/// Takes back some of the requests whose lease is over; every lease is where `orphaned`.
+pub(crate) fn rescue(w: &Writing<'_>, orphaned: bool, now: Moment) -> Result<Rescued, StoreError> {
     let due = if orphaned { i64::MAX } else { now.as_micros() };
-    let mut statement = c.prepare_cached("SELECT request FROM lease WHERE until <= ?1")?;
-    let lost: Vec<Uuid> = statement.query_map([due], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let most = i64::try_from(RESCUED_AT_ONCE).unwrap_or(i64::MAX);
+    let mut statement =
+        w.prepare_cached("SELECT request FROM lease WHERE until <= ?1 ORDER BY until LIMIT ?2")?;
+    let lost: Vec<Uuid> = statement.query_map([due, most], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let mut rescued = Rescued::default();
     for id in lost.into_iter().map(RequestId) {
-        match lose(c, id, now) {
+        match lose(w, id, now) {
             Ok(Phase::Queued) => rescued.requeued += 1,
             Ok(_) => rescued.failed += 1,
             Err(WorkRefused::Store(error)) => return Err(error),
@@ -156,14 +183,15 @@ pub(crate) fn rescue(c: &Connection, orphaned: bool, now: Moment) -> Result<Resc
 }
 
 /// A lease was lost: another turn, or the end where there were too many.
-fn lose(c: &Connection, id: RequestId, now: Moment) -> Result<Phase, WorkRefused> {
-    let row = row(c, id)?;
+fn lose(w: &Writing<'_>, id: RequestId, now: Moment) -> Result<Phase, WorkRefused> {
+    let row = row(w, id)?;
     let transition = row.life.apply(Event::Lose(row.life.epoch))?;
+    w.happened(Happened::LeaseLost);
     if transition.next.phase == Phase::Queued {
-        requeue(c, &row, transition.next)?;
+        requeue(w, &row, transition.next, AttemptEnd::Lost, now)?;
     } else {
         let why = Failure::generation("the generation was interrupted too often; its credits were returned");
-        end(c, &row.ending, transition, &End::Failure(&why), now)?;
+        end(w, &row.ending, transition, &End::Failure(&why), AttemptEnd::Lost, now)?;
     }
     Ok(transition.next.phase)
 }

@@ -1,11 +1,17 @@
 //! The one thread that writes.
 //!
 //! Commands that arrive together share a transaction and its one flush to disk (group commit): each runs in a savepoint of
-//! its own, so that one that is refused leaves nothing behind, and each is answered after the commit.
+//! its own, so that one that is refused leaves nothing behind, and each is answered after the commit. What a command does
+//! beside the database, to the lines in memory and to what is counted, happens between the commit and the answer.
 
+use super::counters::{Counters, Happened};
+use super::position::{Move, PlaceInLine, Positions};
 use crate::store::StoreError;
 use rusqlite::Connection;
-use std::sync::mpsc;
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// How many commands share a commit at most.
@@ -18,7 +24,67 @@ const WAITING_MAX: usize = 4_096;
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Runs a command; says whether its changes are kept, and how to answer.
-type Command = Box<dyn FnOnce(&Connection) -> (bool, Answer) + Send>;
+type Command = Box<dyn FnOnce(&Writing<'_>) -> (bool, Answer) + Send>;
+
+/// The transaction that commands write in, and what is to happen once it is committed.
+pub(crate) struct Writing<'c> {
+    connection: &'c Connection,
+    moves: RefCell<Vec<Move>>,
+    happened: RefCell<Vec<Happened>>,
+}
+
+impl Deref for Writing<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
+impl Writing<'_> {
+    /// A request stands in line.
+    pub(crate) fn stands(&self, at: PlaceInLine) {
+        self.moves.borrow_mut().push(Move { at, stands: true });
+    }
+
+    /// A request has left the line.
+    pub(crate) fn leaves(&self, at: PlaceInLine) {
+        self.moves.borrow_mut().push(Move { at, stands: false });
+    }
+
+    /// Something is to be counted.
+    pub(crate) fn happened(&self, what: Happened) {
+        self.happened.borrow_mut().push(what);
+    }
+
+    /// The moves of this transaction so far.
+    pub(crate) fn moves(&self) -> Vec<Move> {
+        self.moves.borrow().clone()
+    }
+
+    /// Runs `command` in a savepoint: all of what it does stays, or nothing.
+    fn run(&self, command: Command) -> (rusqlite::Result<()>, Option<Answer>) {
+        if let Err(error) = self.execute_batch("SAVEPOINT command") {
+            return (Err(error), None);
+        }
+        let (moves, happened) = (self.moves.borrow().len(), self.happened.borrow().len());
+        let (keep, answer) = command(self);
+        let ended = if keep {
+            self.execute_batch("RELEASE command")
+        } else {
+            self.moves.borrow_mut().truncate(moves);
+            self.happened.borrow_mut().truncate(happened);
+            self.execute_batch("ROLLBACK TO command; RELEASE command")
+        };
+        (ended, Some(answer))
+    }
+}
+
+/// What a commit changes beside the database.
+pub(crate) struct Memory {
+    pub(crate) positions: Positions,
+    pub(crate) counters: Counters,
+}
 
 /// Where commands are handed in.
 #[derive(Clone)]
@@ -32,25 +98,27 @@ enum Message {
 }
 
 impl Writer {
-    /// Starts the thread, which owns `connection` until it is closed.
-    pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
+    /// Starts the thread, which owns `connection` until it is closed, and is the only one to change `memory`.
+    pub(crate) fn start(connection: Connection, memory: Arc<Memory>) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::sync_channel(WAITING_MAX);
-        std::thread::Builder::new().name("clipia-store".to_owned()).spawn(move || run(connection, &inbox))?;
+        std::thread::Builder::new()
+            .name("clipia-store".to_owned())
+            .spawn(move || run(connection, &memory, &inbox))?;
         Ok(Self { commands })
     }
 
     /// Runs `command` in a transaction. What it returns is durable; where it returns an error nothing changed.
     pub(crate) async fn write<T, E>(
         &self,
-        command: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let command: Command = Box::new(move |connection| {
-            let result = command(connection);
+        let command: Command = Box::new(move |writing| {
+            let result = command(writing);
             let keep = result.is_ok();
             let answer: Answer = Box::new(move |committed| {
                 // A caller that no longer listens has lost nothing: the command stands.
@@ -83,7 +151,7 @@ impl Writer {
     }
 }
 
-fn run(connection: Connection, inbox: &mpsc::Receiver<Message>) {
+fn run(connection: Connection, memory: &Memory, inbox: &mpsc::Receiver<Message>) {
     while let Ok(first) = inbox.recv() {
         let mut batch = Vec::new();
         let mut close = None;
@@ -99,7 +167,7 @@ fn run(connection: Connection, inbox: &mpsc::Receiver<Message>) {
             next = (batch.len() < BATCH_MAX).then(|| inbox.try_recv().ok()).flatten();
         }
         if !batch.is_empty() {
-            commit(&connection, batch);
+            commit(&connection, memory, batch);
         }
         if let Some(closed) = close {
             // Leaves one file behind rather than three. A failure costs nothing: the log is replayed at the next start.
@@ -111,29 +179,25 @@ fn run(connection: Connection, inbox: &mpsc::Receiver<Message>) {
     }
 }
 
-fn commit(connection: &Connection, batch: Vec<Command>) {
+fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
     if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
         // No command has run: each learns of the failure when its answer is dropped.
         tracing::error!(%error, "the store cannot begin a transaction");
         return;
     }
+    memory.counters.batches.count(batch.len() as u64);
+    let writing = Writing { connection, moves: RefCell::default(), happened: RefCell::default() };
     let mut answers = Vec::with_capacity(batch.len());
     let mut fault: Option<rusqlite::Error> = None;
     for command in batch {
-        let ran = connection.execute_batch("SAVEPOINT command").and_then(|()| {
-            let (keep, answer) = command(connection);
-            answers.push(answer);
-            connection.execute_batch(if keep {
-                "RELEASE command"
-            } else {
-                "ROLLBACK TO command; RELEASE command"
-            })
-        });
+        let (ran, answer) = writing.run(command);
+        answers.extend(answer);
         if let Err(error) = ran {
             fault = Some(error);
             break;
         }
     }
+    let started = Instant::now();
     let committed = match fault {
         None => connection.execute_batch("COMMIT"),
         Some(error) => Err(error),
@@ -143,7 +207,92 @@ fn commit(connection: &Connection, batch: Vec<Command>) {
         let _ = connection.execute_batch("ROLLBACK");
         StoreError::from(error)
     });
+    if committed.is_ok() {
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        memory.counters.commit_micros.count(micros);
+        memory.positions.apply(&writing.moves.borrow());
+        writing.happened.borrow().iter().for_each(|what| memory.counters.happened(*what));
+    }
     for answer in answers {
         answer(committed.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clipia_queue::position::{Lane, Place, Ticket};
+
+    fn place(ticket: i64) -> PlaceInLine {
+        PlaceInLine { queue: "q".to_owned(), place: Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) } }
+    }
+
+    fn start() -> (Writer, Arc<Memory>) {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = ON;
+                 CREATE TABLE queue (name TEXT);
+                 CREATE TABLE queue_item (queue TEXT, lane INTEGER, ticket INTEGER);
+                 CREATE TABLE child (id INTEGER PRIMARY KEY, parent REFERENCES child (id) DEFERRABLE INITIALLY DEFERRED)",
+            )
+            .unwrap();
+        let positions = Positions::load(&connection).unwrap();
+        let memory = Arc::new(Memory { positions, counters: Counters::default() });
+        (Writer::start(connection, Arc::clone(&memory)).unwrap(), memory)
+    }
+
+    #[tokio::test]
+    async fn only_what_is_committed_changes_what_is_in_memory() {
+        let (writer, memory) = start();
+        let kept = writer.write(|w| {
+            w.stands(place(1));
+            w.happened(Happened::LeaseLost);
+            Ok::<_, StoreError>(())
+        });
+        kept.await.unwrap();
+        let refused = writer.write(|w| {
+            w.stands(place(2));
+            w.happened(Happened::LeaseLost);
+            Err::<(), _>(StoreError::Unreadable("refused".to_owned()))
+        });
+        assert!(refused.await.is_err());
+        let uncommitted = writer.write(|w| {
+            w.leaves(place(1));
+            w.stands(place(3));
+            w.execute("INSERT INTO child VALUES (1, 99)", [])?;
+            Ok::<_, StoreError>(())
+        });
+        assert!(matches!(uncommitted.await, Err(StoreError::Database(_))));
+        assert_eq!(memory.positions.ahead(&place(9)), 1);
+        assert_eq!(memory.counters.leases_lost.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert_eq!(memory.counters.commit_micros.read().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_refused_command_takes_nothing_from_those_it_shares_a_commit_with() {
+        let (writer, memory) = start();
+        // Holds the writer until the others wait: they share the next commit.
+        let (go, held) = mpsc::channel::<()>();
+        let holding = writer.write(move |_| {
+            let _ = held.recv();
+            Ok::<_, StoreError>(())
+        });
+        let many = futures_util::future::join_all((1..=20).map(|ticket| {
+            writer.write(move |w| {
+                w.stands(place(ticket));
+                w.execute("INSERT INTO child VALUES (?1, NULL)", [ticket])?;
+                if ticket % 4 == 0 { Err(StoreError::Unreadable("refused".to_owned())) } else { Ok(()) }
+            })
+        }));
+        let release = async move { drop(go) };
+        let (held, many, ()) = tokio::join!(holding, many, release);
+        held.unwrap();
+        assert_eq!(many.iter().filter(|answer| answer.is_ok()).count(), 15);
+        assert_eq!(memory.positions.ahead(&place(100)), 15);
+        let stored = writer
+            .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT count(*) FROM child", [], |r| r.get(0))?));
+        assert_eq!(stored.await.unwrap(), 15);
+        assert_eq!(memory.counters.batches.read().counts[5], 1);
     }
 }

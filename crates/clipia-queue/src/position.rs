@@ -1,0 +1,295 @@
+//! How many are ahead: an index that counts without counting.
+//!
+//! A [`Line`] keeps the tickets that wait, one bit each, and a Fenwick tree (P. Fenwick, "A new data structure for
+//! cumulative frequency tables", 1994) over how many there are in each word of 64. Standing in line, leaving it from
+//! any place and asking for one's position take O(log n); a million that wait take about 200 kB.
+//!
+//! ```
+//! use clipia_queue::position::{Lane, Line, Place, Ticket};
+//!
+//! let mut line = Line::default();
+//! let place = |ticket| Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) };
+//! for ticket in 1..=1_000 {
+//!     line.stand(place(ticket));
+//! }
+//! line.leave(place(500)); // called off
+//! assert_eq!(line.ahead(place(1_000)), 998);
+//! line.stand(Place { lane: Lane::AnotherTurn, ticket: Ticket(500) }); // lost by its worker
+//! assert_eq!(line.ahead(place(1)), 1);
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+/// The number that a request drew when it was accepted: within a queue each is greater than those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ticket(pub i64);
+
+/// The two lanes of a line. The first has its turn before the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Of requests that had their turn and lost it.
+    AnotherTurn,
+    /// Of requests that wait for their first turn.
+    FirstTurn,
+}
+
+/// A place in line. The lesser one has its turn first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The lane.
+    pub lane: Lane,
+    /// The ticket, which a request keeps whatever lane it is in.
+    pub ticket: Ticket,
+}
+
+/// The places of one queue that are taken.
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    another_turn: Tickets,
+    first_turn: Tickets,
+}
+
+impl Line {
+    /// Takes a place. False where it was taken already.
+    pub fn stand(&mut self, place: Place) -> bool {
+        self.lane(place.lane).insert(place.ticket.0)
+    }
+
+    /// Leaves a place. False where it was not taken.
+    pub fn leave(&mut self, place: Place) -> bool {
+        self.lane(place.lane).remove(place.ticket.0)
+    }
+
+    /// How many are ahead of a place, taken or not; 0 is next.
+    pub fn ahead(&self, place: Place) -> u64 {
+        match place.lane {
+            Lane::AnotherTurn => self.another_turn.below(place.ticket.0),
+            Lane::FirstTurn => self.another_turn.count + self.first_turn.below(place.ticket.0),
+        }
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> u64 {
+        self.another_turn.count + self.first_turn.count
+    }
+
+    fn lane(&mut self, lane: Lane) -> &mut Tickets {
+        match lane {
+            Lane::AnotherTurn => &mut self.another_turn,
+            Lane::FirstTurn => &mut self.first_turn,
+        }
+    }
+}
+
+/// Tickets in a word.
+const WORD: i64 = 64;
+
+/// A set of tickets that knows how many are below any. Its size is that of the span from the first to the last of them.
+#[derive(Clone, Debug, Default)]
+struct Tickets {
+    /// The ticket of the first bit.
+    base: i64,
+    /// A bit for each ticket.
+    words: Vec<u64>,
+    /// The Fenwick tree: at `n - 1`, how many there are in the `n & -n` words that end with word `n - 1`.
+    sums: Vec<u32>,
+    count: u64,
+}
+
+impl Tickets {
+    fn insert(&mut self, ticket: i64) -> bool {
+        if self.count == 0 {
+            *self = Self { base: ticket.div_euclid(WORD) * WORD, ..Self::default() };
+        } else if ticket < self.base {
+            let base = ticket.div_euclid(WORD) * WORD;
+            let missing = usize::try_from((self.base - base) / WORD).unwrap_or(0);
+            self.words.splice(0..0, std::iter::repeat_n(0, missing));
+            self.base = base;
+            self.rebuild();
+        }
+        let (word, bit) = self.locate(ticket);
+        while self.words.len() <= word {
+            self.words.push(0);
+            self.sums.push(self.sum_of_a_new_word());
+        }
+        if self.words[word] & bit != 0 {
+            return false;
+        }
+        self.words[word] |= bit;
+        self.count += 1;
+        self.each_sum_over(word, |sum| *sum += 1);
+        true
+    }
+
+    fn remove(&mut self, ticket: i64) -> bool {
+        let (word, bit) = self.locate(ticket);
+        if ticket < self.base || self.words.get(word).is_none_or(|word| word & bit == 0) {
+            return false;
+        }
+        self.words[word] &= !bit;
+        self.count -= 1;
+        self.each_sum_over(word, |sum| *sum -= 1);
+        if self.count == 0 {
+            *self = Self::default();
+        } else if self.words[word] == 0 {
+            self.forget_the_front();
+        }
+        true
+    }
+
+    fn below(&self, ticket: i64) -> u64 {
+        if ticket <= self.base {
+            return 0;
+        }
+        let (word, bit) = self.locate(ticket);
+        let Some(last) = self.words.get(word) else {
+            return self.count;
+        };
+        let mut below = u64::from((last & (bit - 1)).count_ones());
+        let mut n = word;
+        while n > 0 {
+            below += u64::from(self.sums[n - 1]);
+            n &= n - 1;
+        }
+        below
+    }
+
+    /// The word of a ticket that is not below the base, and its bit there.
+    fn locate(&self, ticket: i64) -> (usize, u64) {
+        let offset = ticket - self.base;
+        (usize::try_from(offset / WORD).unwrap_or(usize::MAX), 1 << offset.rem_euclid(WORD))
+    }
+
+    fn each_sum_over(&mut self, word: usize, change: impl Fn(&mut u32)) {
+        let mut n = word + 1;
+        while n <= self.sums.len() {
+            change(&mut self.sums[n - 1]);
+            n += lowest_bit(n);
+        }
+    }
+
+    /// What the tree holds for the next word, which is empty.
+    fn sum_of_a_new_word(&self) -> u32 {
+        let n = self.sums.len() + 1;
+        let mut sum = 0;
+        let mut step = 1;
+        while step < lowest_bit(n) {
+            sum += self.sums[n - step - 1];
+            step *= 2;
+        }
+        sum
+    }
+
+    /// Drops the words before the first ticket once they are more than half, so that each is moved once at most.
+    fn forget_the_front(&mut self) {
+        let empty = self.first_word();
+        if empty > self.words.len() / 2 {
+            self.words.drain(..empty);
+            self.words.shrink_to(2 * self.words.len());
+            self.base += i64::try_from(empty).unwrap_or(0) * WORD;
+            self.rebuild();
+        }
+    }
+
+    /// The first word that is not empty, found by descending the tree.
+    fn first_word(&self) -> usize {
+        let mut before = 0;
+        let mut step = self.sums.len().checked_ilog2().map_or(0, |log| 1usize << log);
+        while step > 0 {
+            if before + step <= self.sums.len() && self.sums[before + step - 1] == 0 {
+                before += step;
+            }
+            step /= 2;
+        }
+        before
+    }
+
+    fn rebuild(&mut self) {
+        self.sums = self.words.iter().map(|word| word.count_ones()).collect();
+        for n in 1..=self.sums.len() {
+            let parent = n + lowest_bit(n);
+            if parent <= self.sums.len() {
+                self.sums[parent - 1] += self.sums[n - 1];
+            }
+        }
+    }
+}
+
+const fn lowest_bit(n: usize) -> usize {
+    n & n.wrapping_neg()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Submit(u8),
+        Claim(u8),
+        Leave(proptest::sample::Index),
+        Requeue(proptest::sample::Index),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (1u8..90).prop_map(Step::Submit),
+            3 => (1u8..90).prop_map(Step::Claim),
+            2 => any::<proptest::sample::Index>().prop_map(Step::Leave),
+            2 => any::<proptest::sample::Index>().prop_map(Step::Requeue),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_says_what_counting_says(first in -200i64..200, steps in proptest::collection::vec(step(), 1..200)) {
+            let (mut line, mut counted) = (Line::default(), BTreeSet::new());
+            let (mut next, mut running) = (first, Vec::new());
+            for step in steps {
+                match step {
+                    Step::Submit(many) => for _ in 0..many {
+                        let place = Place { lane: Lane::FirstTurn, ticket: Ticket(next) };
+                        next += 1;
+                        prop_assert!(line.stand(place) && counted.insert(place));
+                    },
+                    Step::Claim(many) => for _ in 0..many {
+                        let Some(place) = counted.pop_first() else { break };
+                        prop_assert_eq!(line.ahead(place), 0);
+                        prop_assert!(line.leave(place) && !line.leave(place));
+                        running.push(place.ticket);
+                    },
+                    Step::Leave(index) => if !counted.is_empty() {
+                        let place = *counted.iter().nth(index.index(counted.len())).unwrap();
+                        prop_assert!(line.leave(place) && counted.remove(&place));
+                    },
+                    Step::Requeue(index) => if !running.is_empty() {
+                        let ticket = running.swap_remove(index.index(running.len()));
+                        let place = Place { lane: Lane::AnotherTurn, ticket };
+                        prop_assert!(line.stand(place) && counted.insert(place) && !line.stand(place));
+                    },
+                }
+                prop_assert_eq!(line.waiting(), counted.len() as u64);
+                for (place, ahead) in counted.iter().zip(0..) {
+                    prop_assert_eq!(line.ahead(*place), ahead);
+                }
+                let last = Place { lane: Lane::FirstTurn, ticket: Ticket(next + 1_000) };
+                prop_assert_eq!(line.ahead(last), counted.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_moves_on_stays_small() {
+        let mut line = Line::default();
+        let place = |ticket| Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) };
+        for ticket in 0..1_000_000 {
+            line.stand(place(ticket));
+            line.leave(place(ticket - 1_000));
+        }
+        assert_eq!(line.waiting(), 1_000);
+        assert!(line.first_turn.words.len() <= 64, "{} words for 1,000", line.first_turn.words.len());
+    }
+}

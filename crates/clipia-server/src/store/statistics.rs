@@ -1,0 +1,55 @@
+//! What a store did since it was opened, and how much waits: for metrics.
+
+use clipia_queue::Moment;
+
+/// What a store did since it was opened, and how much waits. Reading it costs the same however much that is.
+#[derive(Clone, Debug, Default)]
+pub struct Statistics {
+    /// How many commands shared each commit.
+    pub batches: Histogram,
+    /// How long each commit took, in microseconds: the disk's part of a command.
+    pub commit_micros: Histogram,
+    /// How long requests waited for their first turn, in microseconds.
+    pub wait_micros: Histogram,
+    /// Requests that completed.
+    pub completed: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Requests that were called off.
+    pub canceled: u64,
+    /// Leases that were lost: their worker fell silent or took too long.
+    pub leases_lost: u64,
+    /// Words of workers that were refused, because their claim was no longer in force.
+    pub stale_refused: u64,
+    /// The lines.
+    pub queues: Vec<QueueStatistics>,
+}
+
+/// How much waits in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueStatistics {
+    /// The line's name.
+    pub queue: String,
+    /// How many wait.
+    pub waiting: u64,
+    /// When the oldest of those that are next in their lanes was accepted.
+    pub oldest: Option<Moment>,
+}
+
+/// How often a number was up to each bound. `sum` is of all numbers, `counts` has one more than `bounds`, for those above.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// Upper bounds, each included.
+    pub bounds: &'static [u64],
+    /// How many numbers were up to that bound and above the one before.
+    pub counts: Vec<u64>,
+    /// The sum of the numbers.
+    pub sum: u64,
+}
+
+impl Histogram {
+    /// How many numbers there were.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}

@@ -1,0 +1,126 @@
+use super::{House, NOW, fox};
+use clipia_api::types::RequestId;
+use clipia_queue::lifecycle::Epoch;
+use clipia_server::store::Submission;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::BTreeMap;
+
+pub(crate) async fn what_had_its_turn_goes_ahead_of_what_had_none(house: &House) {
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(house.submit(fox()).await);
+    }
+    let first = house.claim().await;
+    let second = house.claim().await;
+    house.store.release(second.id, second.epoch, NOW).await.unwrap();
+    house.store.release(first.id, first.epoch, NOW).await.unwrap();
+    for (id, position) in ids.iter().zip(0..) {
+        assert_eq!(house.request(*id).await.position, position);
+    }
+}
+
+pub(crate) async fn positions_are_what_counting_says(house: &House) {
+    house.rich().await;
+    for seed in 0..4 {
+        Crowd::new(house, seed).run().await;
+    }
+}
+
+/// A line where anything happens, and what it should look like.
+struct Crowd<'h> {
+    house: &'h House,
+    seed: u64,
+    queue: String,
+    random: StdRng,
+    /// Who waits, by whether for the first turn and by the order of submits.
+    waiting: BTreeMap<(bool, usize), RequestId>,
+    running: Vec<(usize, RequestId, Epoch)>,
+    submitted: usize,
+}
+
+impl<'h> Crowd<'h> {
+    fn new(house: &'h House, seed: u64) -> Self {
+        let (queue, random) = (format!("line-{seed}"), StdRng::seed_from_u64(seed));
+        Self { house, seed, queue, random, waiting: BTreeMap::new(), running: Vec::new(), submitted: 0 }
+    }
+
+    async fn run(mut self) {
+        for _ in 0..60 {
+            match self.random.random_range(0..10) {
+                0..4 => self.submit().await,
+                4..7 => self.claim().await,
+                7 => self.cancel().await,
+                8 => self.release().await,
+                _ => self.rescue().await,
+            }
+            for ((_, id), ahead) in self.waiting.iter().zip(0..) {
+                let position = self.house.request(*id).await.position;
+                assert_eq!(position, ahead, "seed {}", self.seed);
+            }
+        }
+        // Nothing that runs is left to the next crowd.
+        for (_, id, epoch) in &self.running {
+            self.house.store.complete(*id, *epoch, Default::default(), NOW).await.unwrap();
+        }
+    }
+
+    async fn submit(&mut self) {
+        for _ in 0..self.random.random_range(1..5) {
+            let submission = Submission { queue: self.queue.clone(), ..fox() };
+            let submitted = self.house.store.submit(submission, NOW).await.unwrap();
+            assert_eq!(submitted.position, self.waiting.len() as u64, "seed {}", self.seed);
+            self.waiting.insert((true, self.submitted), submitted.id);
+            self.submitted += 1;
+        }
+    }
+
+    async fn claim(&mut self) {
+        let claim = self.house.store.claim(&self.queue, NOW).await.unwrap();
+        let next = self.waiting.pop_first();
+        assert_eq!(claim.as_ref().map(|claim| claim.id), next.map(|(_, id)| id), "seed {}", self.seed);
+        if let (Some(claim), Some(((_, n), id))) = (claim, next) {
+            self.running.push((n, id, claim.epoch));
+        }
+    }
+
+    async fn cancel(&mut self) {
+        if self.random.random_bool(0.3) && !self.running.is_empty() {
+            let (_, id, _) = self.running.swap_remove(self.random.random_range(0..self.running.len()));
+            self.house.store.cancel(id, NOW).await.unwrap();
+        } else if !self.waiting.is_empty() {
+            let nth = self.random.random_range(0..self.waiting.len());
+            let place = *self.waiting.keys().nth(nth).unwrap();
+            self.house.store.cancel(self.waiting.remove(&place).unwrap(), NOW).await.unwrap();
+        }
+    }
+
+    async fn release(&mut self) {
+        if !self.running.is_empty() {
+            let (n, id, epoch) = self.running.swap_remove(self.random.random_range(0..self.running.len()));
+            self.house.store.release(id, epoch, NOW).await.unwrap();
+            self.waiting.insert((false, n), id);
+        }
+    }
+
+    async fn rescue(&mut self) {
+        let rescued = self.house.store.rescue(true, NOW).await.unwrap();
+        assert_eq!(rescued.requeued + rescued.failed, self.running.len() as u64, "seed {}", self.seed);
+        for (n, id, _) in std::mem::take(&mut self.running) {
+            // One that was lost too often has failed.
+            if !self.house.request(id).await.phase.is_terminal() {
+                self.waiting.insert((false, n), id);
+            }
+        }
+    }
+}
+
+pub(crate) async fn lines_do_not_mix(house: &House) {
+    let clip = |queue: &str| Submission { queue: queue.to_owned(), ..fox() };
+    assert_eq!(house.store.submit(clip("a"), NOW).await.unwrap().position, 0);
+    assert_eq!(house.store.submit(clip("b"), NOW).await.unwrap().position, 0);
+    assert_eq!(house.store.submit(clip("a"), NOW).await.unwrap().position, 1);
+    assert!(house.store.claim("c", NOW).await.unwrap().is_none());
+    house.store.claim("b", NOW).await.unwrap().unwrap();
+    assert!(house.store.claim("b", NOW).await.unwrap().is_none());
+}

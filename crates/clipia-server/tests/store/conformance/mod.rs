@@ -1,0 +1,163 @@
+//! What any store must do: the promises of the trait `Store`, one module a subject. A store runs them all by one line,
+//! `conformance!(open)`, where `open` makes an empty store; after each, an examination must find nothing.
+
+pub(crate) mod accounts;
+pub(crate) mod concurrency;
+pub(crate) mod credits;
+pub(crate) mod deliveries;
+pub(crate) mod keys;
+pub(crate) mod leases;
+pub(crate) mod line;
+pub(crate) mod listing;
+
+use clipia_api::Credits;
+use clipia_api::types::RequestId;
+use clipia_queue::Moment;
+use clipia_queue::limits::KeyLimits;
+use clipia_server::store::{
+    AccountId, Claim, Key, KeyHash, NewAccount, NewKey, Request, Scopes, Store, Submission,
+};
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) const NOW: Moment = Moment::from_micros(1_700_000_000_000_000);
+
+/// How long one attempt at [`House::fox`] may take.
+pub(crate) const ATTEMPT_MAX: Duration = Duration::from_secs(600);
+
+/// A store with one account of 100 credits and its key.
+pub(crate) struct House {
+    pub(crate) store: Arc<dyn Store>,
+    /// What must outlive the store, such as its directory.
+    _kept: Box<dyn Any + Send + Sync>,
+}
+
+pub(crate) fn account() -> AccountId {
+    AccountId("acct_test".to_owned())
+}
+
+pub(crate) fn key() -> Key {
+    Key {
+        id: "key_1".to_owned(),
+        account: account(),
+        hint: "…".to_owned(),
+        sandbox: false,
+        scopes: Scopes { generate: true, read: true },
+        limits: KeyLimits { in_flight_max: Some(0), ..KeyLimits::default() },
+    }
+}
+
+/// A submit that costs 12 credits and wants a delivery.
+pub(crate) fn fox() -> Submission {
+    Submission {
+        id: RequestId::generate(),
+        key: key(),
+        idempotency: None,
+        model: "nano-banana-2".to_owned(),
+        queue: "render".to_owned(),
+        attempt_max: ATTEMPT_MAX,
+        input: Default::default(),
+        warnings: Vec::new(),
+        cost: Credits::new(12),
+        webhook_url: Some("https://example.com/hook".to_owned()),
+        base_url: "http://here".to_owned(),
+        sample: None,
+    }
+}
+
+pub(crate) fn new_key(key: Key, hash: u8) -> NewKey {
+    let Key { id, account, hint, sandbox, scopes, limits } = key;
+    NewKey { id, account, hash: KeyHash([hash; 32]), hint, sandbox, scopes, limits }
+}
+
+impl House {
+    pub(crate) async fn new((store, kept): (Arc<dyn Store>, Box<dyn Any + Send + Sync>)) -> Self {
+        let new =
+            NewAccount { id: account(), webhook_secret: "whsec_1".to_owned(), grant: Credits::new(100) };
+        assert!(store.create_account(new, NOW).await.unwrap());
+        assert!(store.create_key(new_key(key(), 7), NOW).await.unwrap());
+        Self { store, _kept: kept }
+    }
+
+    /// Gives the account as much as a test could spend.
+    pub(crate) async fn rich(&self) {
+        self.store.grant(&account(), Credits::new(1_000_000), NOW).await.unwrap();
+    }
+
+    pub(crate) async fn submit(&self, submission: Submission) -> RequestId {
+        self.store.submit(submission, NOW).await.unwrap().id
+    }
+
+    pub(crate) async fn claim(&self) -> Claim {
+        self.store.claim("render", NOW).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn request(&self, id: RequestId) -> Request {
+        self.store.request(&account(), id).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn available(&self) -> u64 {
+        self.store.account(&account(), NOW).await.unwrap().unwrap().available.get()
+    }
+
+    /// Nothing that must not be is there.
+    pub(crate) async fn is_content(&self) {
+        let findings = self.store.examine().await.unwrap();
+        assert_eq!(findings.violation, None);
+        assert!(findings.checked.rules > 10 && findings.checked.accounts > 0, "{findings:?}");
+    }
+}
+
+/// Runs the whole suite on the stores that `$open` makes.
+macro_rules! conformance {
+    ($open:path) => {
+        conformance! { $open;
+            accounts: accounts_are_made_once_and_granted_to, a_grant_that_no_book_bears_changes_nothing;
+            concurrency:
+                concurrent_submits_spend_no_credit_twice,
+                concurrent_submits_with_one_key_are_one,
+                a_request_is_claimed_by_one_of_many,
+                an_end_and_a_cancel_exclude_each_other,
+                positions_hold_in_a_crowd;
+            credits:
+                a_request_is_reserved_for_then_charged_or_refunded_once,
+                a_refused_submit_leaves_nothing_and_a_repeated_one_is_the_same,
+                the_sandbox_moves_no_credits,
+                one_that_is_called_off_is_refunded_and_told;
+            deliveries: a_delivery_is_given_to_one_sender_until_it_arrives;
+            keys:
+                keys_are_found_by_their_hash_until_they_are_revoked,
+                a_key_has_its_own_limits,
+                a_key_has_no_more_in_flight_than_it_may;
+            leases:
+                a_worker_that_lost_its_lease_changes_nothing,
+                a_worker_whose_request_was_called_off_changes_nothing,
+                heartbeats_keep_a_lease_up_to_its_deadline,
+                one_that_is_lost_too_often_fails_and_is_refunded,
+                one_that_is_given_back_has_lost_nothing,
+                what_is_refused_is_counted;
+            line:
+                what_had_its_turn_goes_ahead_of_what_had_none,
+                positions_are_what_counting_says,
+                lines_do_not_mix;
+            listing:
+                requests_are_listed_newest_first_and_page_by_page,
+                a_list_is_filtered,
+                a_history_tells_every_attempt_and_movement;
+        }
+    };
+    ($open:path; $($subject:ident: $($test:ident),+;)+) => {$(
+        mod $subject {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    let house = $crate::conformance::House::new($open()).await;
+                    $crate::conformance::$subject::$test(&house).await;
+                    house.is_content().await;
+                }
+            )+
+        }
+    )+};
+}
+pub(crate) use conformance;

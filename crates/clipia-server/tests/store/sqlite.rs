@@ -1,0 +1,193 @@
+//! The store in one SQLite file: the conformance suite, and what concerns the file.
+
+use crate::conformance::{House, NOW, account, conformance, fox, key};
+use clipia_api::types::{Output, RequestId};
+use clipia_queue::lifecycle::Phase;
+use clipia_server::store::sqlite::{OpenError, SqliteStore};
+use clipia_server::store::{BackupError, Key, Store, Submission};
+use rusqlite::Connection;
+use std::any::Any;
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+conformance!(crate::sqlite::open);
+
+pub(crate) fn open() -> (Arc<dyn Store>, Box<dyn Any + Send + Sync>) {
+    let directory = tempfile::tempdir().unwrap();
+    (open_in(directory.path()), Box::new(directory))
+}
+
+fn open_in(directory: &Path) -> Arc<dyn Store> {
+    Arc::new(SqliteStore::open(directory).unwrap())
+}
+
+/// A house, and where it stands.
+async fn house() -> (House, TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    (House::new((open_in(directory.path()), Box::new(()))).await, directory)
+}
+
+/// Closes a house and opens its file.
+async fn file_of(house: House, directory: &Path) -> Connection {
+    house.store.close().await;
+    drop(house);
+    let file = Connection::open(directory.join("clipia.db")).unwrap();
+    // The tests damage it.
+    file.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON").unwrap();
+    file
+}
+
+#[tokio::test]
+async fn everything_is_there_when_it_is_opened_again_and_nobody_else_may_open_it() {
+    let (house, directory) = house().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(house.submit(fox()).await);
+    }
+    let claim = house.claim().await;
+    house.store.cancel(ids[2], NOW).await.unwrap();
+    house.store.release(claim.id, claim.epoch, NOW).await.unwrap();
+    assert!(matches!(SqliteStore::open(directory.path()), Err(OpenError::InUse(_))));
+    house.store.close().await;
+    assert!(house.store.submit(fox(), NOW).await.is_err());
+    drop(house);
+    let store = open_in(directory.path());
+    for (id, position) in [(ids[0], 0), (ids[1], 1), (ids[3], 2), (ids[4], 3)] {
+        let request = store.request(&account(), id).await.unwrap().unwrap();
+        assert_eq!((request.phase, request.position), (Phase::Queued, position));
+    }
+    assert_eq!(store.account(&account(), NOW).await.unwrap().unwrap().available.get(), 52);
+    assert_eq!(store.examine().await.unwrap().violation, None);
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
+    let (house, directory) = house().await;
+    let file = file_of(house, directory.path()).await;
+    file.pragma_update(None, "user_version", 99).unwrap();
+    drop(file);
+    let error = SqliteStore::open(directory.path()).err().unwrap().to_string();
+    assert_eq!(error, "the store has schema version 99, this program knows 1: use a newer `clipia`");
+    let file = Connection::open(directory.path().join("clipia.db")).unwrap();
+    let version: u32 = file.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version, 99);
+}
+
+#[tokio::test]
+async fn a_backup_of_a_store_in_use_is_a_whole_store() {
+    let (house, directory) = house().await;
+    house.rich().await;
+    let restored = tempfile::tempdir().unwrap();
+    let copy = restored.path().join("clipia.db");
+    let busy = async {
+        for _ in 0..30 {
+            house.submit(fox()).await;
+        }
+    };
+    house.submit(fox()).await;
+    let (saved, ()) = tokio::join!(house.store.backup(&copy), busy);
+    saved.unwrap();
+    let again = house.store.backup(&copy).await.unwrap_err();
+    assert!(matches!(&again, BackupError::Exists(path) if *path == copy), "{again}");
+    let nowhere = house.store.backup(&directory.path().join("no/such/directory.db")).await.unwrap_err();
+    assert!(matches!(nowhere, BackupError::File { .. }), "{nowhere}");
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&copy).unwrap());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let names = std::fs::read_dir(restored.path()).unwrap().count();
+    assert_eq!(names, 1, "the part is still there");
+
+    let store = open_in(restored.path());
+    assert_eq!(store.examine().await.unwrap().violation, None);
+    let kept = store.list_requests(Default::default(), None, 100).await.unwrap().requests.len();
+    assert!((1..=31).contains(&kept));
+}
+
+/// A store with a request in every phase, and one of the sandbox.
+async fn full_house() -> (House, TempDir) {
+    let (house, directory) = house().await;
+    let named = |byte| Some((format!("fox-{byte}"), clipia_queue::idempotency::Fingerprint([byte; 32])));
+    for byte in 0..5 {
+        house.submit(Submission { idempotency: named(byte), ..fox() }).await;
+    }
+    let (completed, failed, canceled) = (house.claim().await, house.claim().await, house.claim().await);
+    let store = &house.store;
+    store.complete(completed.id, completed.epoch, Output::default(), NOW).await.unwrap();
+    store.fail(failed.id, failed.epoch, clipia_server::store::Failure::generation("no"), NOW).await.unwrap();
+    store.cancel(canceled.id, NOW).await.unwrap();
+    house.claim().await;
+    let sandbox = Key { sandbox: true, ..key() };
+    house.submit(Submission { key: sandbox, sample: Some(Output::default()), ..fox() }).await;
+    (house, directory)
+}
+
+#[tokio::test]
+async fn an_examination_names_what_is_wrong() {
+    for (damage, rule) in [
+        ("UPDATE ledger_entry SET amount = amount + 1 WHERE movement = 2 AND book = 'held'", "sum to zero"),
+        ("UPDATE account SET available = available + 1", "what its entries sum to"),
+        ("UPDATE request SET cost = 13 WHERE phase = 'queued'", "reserves of its live requests"),
+        (
+            "UPDATE movement SET request = (SELECT id FROM request WHERE sandbox = 1) WHERE kind = 'capture'",
+            "reserved for once, and settled once",
+        ),
+        (
+            "UPDATE request SET charged = 11 WHERE phase = 'completed' AND sandbox = 0;
+          UPDATE usage_day SET credits = 11",
+            "what is charged",
+        ),
+        ("UPDATE request SET charged = 12 WHERE phase = 'failed'", "what is charged"),
+        (
+            "INSERT INTO movement (account, kind, request, at)
+          SELECT account, 'reserve', id, 0 FROM request WHERE sandbox = 1",
+            "sandbox moves no credits",
+        ),
+        ("UPDATE usage_day SET credits = credits + 5", "usage is what was earned"),
+        ("DELETE FROM queue_item", "stands in its line"),
+        ("UPDATE queue_item SET lane = 0", "stands in its line"),
+        ("UPDATE queue SET tail = 1", "a ticket that was drawn"),
+        (
+            "INSERT INTO queue_item SELECT queue, 0, ticket, request FROM queue_item",
+            "a request that waits, once",
+        ),
+        (
+            "INSERT INTO queue_item SELECT queue, 0, ticket, id FROM request WHERE phase = 'canceled'",
+            "stands in line is a request that waits",
+        ),
+        ("DELETE FROM lease", "a lease while it runs"),
+        ("DELETE FROM attempt WHERE ending = 'failed'", "each claim"),
+        ("UPDATE request SET rescues = 1 WHERE phase = 'running'", "rescued as often"),
+        ("UPDATE request_content SET output = NULL", "has an end, and what belongs to it"),
+        ("DELETE FROM delivery", "wants a delivery"),
+        ("UPDATE idempotency SET account = 'acct_other' WHERE key = 'fox-1'", "idempotency key"),
+        ("DELETE FROM api_key", "refers to rows"),
+    ] {
+        let (house, directory) = full_house().await;
+        house.is_content().await;
+        let file = file_of(house, directory.path()).await;
+        file.execute_batch(damage).unwrap();
+        drop(file);
+        let store = open_in(directory.path());
+        let violation = store.examine().await.unwrap().violation;
+        let violation = violation.unwrap_or_else(|| panic!("unnoticed: {damage}"));
+        assert!(violation.rule.contains(rule), "{damage}: {violation:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_examination_gives_the_figures() {
+    let (house, directory) = full_house().await;
+    let file = file_of(house, directory.path()).await;
+    file.execute_batch("UPDATE account SET held = held + 1").unwrap();
+    drop(file);
+    let findings = open_in(directory.path()).examine().await.unwrap();
+    let violation = findings.violation.unwrap();
+    assert_eq!(violation.account, Some(account()));
+    assert_eq!(violation.found, "available 64 and held 25, by the entries 64 and 24");
+    assert_eq!((findings.checked.accounts, findings.checked.requests), (1, 6));
+    let unknown: Option<RequestId> = violation.request;
+    assert_eq!(unknown, None);
+}
