@@ -129,7 +129,7 @@ async fn the_sandbox_answers_at_once_and_charges_nothing() {
 async fn a_key_does_what_its_scopes_say() {
     let server = Server::start(Options::default());
     for (scopes, may_submit) in [("generate,read", true), ("generate", true), ("read", false)] {
-        let key = server.administer(&["keys", "create", "--test", "--scopes", scopes]);
+        let key = server.administer(&["keys", "create", "--test", "--scope", scopes]);
         let client = Raw::new(&server.url).key(key["key"].as_str().unwrap());
         client.get("/v1/account").await.expect(200);
         client.post(&format!("{FOX}/estimate"), &small_fox()).await.expect(200);

@@ -3,6 +3,7 @@
 // Everything here is test code, helpers included: a failed expectation should stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod administration;
 mod architecture;
 mod contract;
 mod credits;

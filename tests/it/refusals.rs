@@ -90,7 +90,7 @@ async fn of_who_calls_and_what_for() {
     // In force, and at once no more.
     Raw::new(&server.url).key(&revoked).get("/v1/account").await.expect(200);
     server.administer(&["keys", "revoke", &id]);
-    let (_, reader) = create(&["--scopes", "read"]);
+    let (_, reader) = create(&["--scope", "read"]);
     let (_, stranger) = create(&["--account", &account("100")]);
     let (_, poor) = create(&["--account", &account("11")]);
     let live = server.live_key.as_str();

@@ -7,7 +7,7 @@ mod receiver;
 mod schema;
 mod server;
 
-pub(crate) use program::{cargo, command, example, output};
+pub(crate) use program::{cargo, command, example, output, output_on_terminal};
 pub(crate) use raw::{Answer, Raw};
 pub(crate) use receiver::{Delivery, Receiver};
 pub(crate) use schema::Spec;

@@ -2,8 +2,13 @@
 
 use super::{DEADLINE, repository};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 
@@ -63,6 +68,30 @@ fn isolated(program: &Path) -> Command {
 /// Runs a command to its end, which must come in time: a server that was to refuse its start might run for ever.
 pub(crate) fn output(command: &mut Command) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    ended(command, child)
+}
+
+/// As [`output`], with a terminal for stdout.
+pub(crate) fn output_on_terminal(command: &mut Command) -> Output {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let screen = OpenOptions::new().read(true).write(true).open(OsStr::from_bytes(name.as_bytes())).unwrap();
+    let child = command.stdout(screen).stderr(Stdio::piped()).spawn().unwrap();
+    // Only the child holds the terminal now, so that reading ends when the child does.
+    command.stdout(Stdio::null());
+    let reading = thread::spawn(move || {
+        let mut shown = Vec::new();
+        // Linux ends a terminal with an error, others with nothing.
+        let _ = File::from(terminal).read_to_end(&mut shown);
+        String::from_utf8(shown).unwrap().replace("\r\n", "\n")
+    });
+    let output = ended(command, child);
+    Output { stdout: reading.join().unwrap().into_bytes(), ..output }
+}
+
+fn ended(command: &Command, child: Child) -> Output {
     let pid = Pid::from_child(&child);
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait_with_output()));

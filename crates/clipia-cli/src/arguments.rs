@@ -1,10 +1,12 @@
 //! What the command line may say.
 
-use crate::{command, exit};
+use crate::{command, exit, output};
 use anyhow::Context;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use clipia::{Clipia, RequestId};
+use clipia_server::admin::{Administration, AdministrationError};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -76,20 +78,78 @@ pub(crate) enum Command {
     Account,
     /// Makes, lists and revokes the keys of a server that runs on this machine
     Keys {
-        /// The server's data directory
-        #[arg(long, global = true, default_value = DATA, value_name = "DIR")]
-        data: PathBuf,
+        #[command(flatten)]
+        server: Server,
         #[command(subcommand)]
         action: command::keys::Action,
     },
-    /// Makes accounts on a server that runs on this machine
+    /// Makes and lists the accounts of a server that runs on this machine
     Accounts {
-        /// The server's data directory
-        #[arg(long, global = true, default_value = DATA, value_name = "DIR")]
-        data: PathBuf,
+        #[command(flatten)]
+        server: Server,
         #[command(subcommand)]
         action: command::accounts::Action,
     },
+    /// Gives credits to the accounts of a server that runs on this machine
+    Credits {
+        #[command(flatten)]
+        server: Server,
+        #[command(subcommand)]
+        action: command::credits::Action,
+    },
+    /// Lists, shows and cancels the requests of a server that runs on this machine
+    Requests {
+        #[command(flatten)]
+        server: Server,
+        #[command(subcommand)]
+        action: command::requests::Action,
+    },
+    /// Lists and replays the deliveries of a server that runs on this machine, and changes what they are signed with
+    Webhooks {
+        #[command(flatten)]
+        server: Server,
+        #[command(subcommand)]
+        action: command::webhooks::Action,
+    },
+    /// Proves that the books and the requests of a server that runs on this machine are in order
+    Doctor {
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Copies the store of a server that runs on this machine to a file, as it stands at one moment
+    Backup {
+        #[command(flatten)]
+        server: Server,
+        /// The file, which must not exist; the media are copied apart
+        file: PathBuf,
+    },
+}
+
+/// Which server to administer, and how to tell its answers.
+#[derive(Args)]
+pub(crate) struct Server {
+    /// The server's data directory
+    #[arg(long, global = true, default_value = DATA, value_name = "DIR")]
+    data: PathBuf,
+    /// Prints JSON, as it does anyway where stdout is no terminal
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Server {
+    /// The administration of the server.
+    pub(crate) fn administration(&self) -> Result<Administration, AdministrationError> {
+        Administration::of(&self.data)
+    }
+
+    /// Prints an answer, for people as `text` tells it.
+    pub(crate) fn tell<T: Serialize>(
+        &self,
+        answer: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<()> {
+        output::tell(answer, self.json, text)
+    }
 }
 
 /// What to generate.

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 pub(crate) const CODES: &str = "\
 Exit codes:
   0  done
-  1  something on this machine failed, such as writing a file
+  1  something on this machine failed, such as writing a file; `doctor` found a fault
   2  the command line, the key or the base URL is wrong
-  3  refused: not enough credits, dearer than `--max-cost`, an unknown model, a wrong key, …
+  3  refused: not enough credits, dearer than `--max-cost`, an unknown model or id, a wrong key, …
   4  the generation ended FAILED or CANCELED; its credits were returned
   5  gave up waiting; the generation goes on
   6  the server could not be reached, or failed";
@@ -78,6 +78,12 @@ fn code_of(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<Usage>().is_some() {
         return USAGE;
     }
+    if let Some(error) = error.downcast_ref::<AdministrationError>() {
+        return match error {
+            AdministrationError::Refused(_) => REFUSED,
+            _ => UNREACHABLE,
+        };
+    }
     let error = match error.downcast_ref::<Error>() {
         Some(Error::SubmitUnanswered { source, .. }) => Some(&**source),
         error => error,
@@ -101,7 +107,9 @@ fn code_of(error: &anyhow::Error) -> u8 {
 }
 
 fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
-    if let Some(AdministrationError::NotRunning { .. }) = error.downcast_ref() {
+    // The directory may still name the address of a server that was killed.
+    if let Some(AdministrationError::NotRunning { .. } | AdministrationError::Call(_)) = error.downcast_ref()
+    {
         return Some("start one with `clipia serve`, or name its directory with `--data`");
     }
     match error.downcast_ref::<Error>()? {

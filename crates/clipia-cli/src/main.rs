@@ -1,6 +1,6 @@
 //! The program `clipia`: generate from the command line, run the queue, see it all in a demo.
 //!
-//! Data go to stdout as JSON, everything else to stderr. One command, one file, in `command/`.
+//! Data go to stdout, as JSON unless people look at them; everything else to stderr. One command, one file, in `command/`.
 
 mod arguments;
 mod command;
@@ -42,7 +42,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Models { slug: None } => output::json(&connection.client()?.models().await?),
         Command::Models { slug: Some(slug) } => output::json(&connection.client()?.model(&slug).await?),
         Command::Account => output::json(&connection.client()?.account().await?),
-        Command::Keys { data, action } => command::keys::run(&data, action).await,
-        Command::Accounts { data, action } => command::accounts::run(&data, action).await,
+        Command::Keys { server, action } => command::keys::run(&server, action).await,
+        Command::Accounts { server, action } => command::accounts::run(&server, action).await,
+        Command::Credits { server, action } => command::credits::run(&server, action).await,
+        Command::Requests { server, action } => command::requests::run(&server, action).await,
+        Command::Webhooks { server, action } => command::webhooks::run(&server, action).await,
+        Command::Doctor { server } => command::doctor::run(&server).await,
+        Command::Backup { server, file } => command::backup::run(&server, &file).await,
     }
 }

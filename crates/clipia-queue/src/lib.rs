@@ -2,9 +2,9 @@
 //!
 //! What a request may become ([`lifecycle`]), what it costs ([`pricing`]), what its input must be ([`input`]), how
 //! credits move ([`ledger`]), when a repeated submit is the same one ([`idempotency`]), what a key may do
-//! ([`limits`]), how many are ahead ([`position`]), how long a worker may be silent ([`leases`]) and when a delivery is
-//! tried again ([`schedules`]): each is a function of its arguments. A store persists what is decided here, in one
-//! transaction each.
+//! ([`limits`]), how many are ahead ([`position`]), how long a worker may be silent ([`leases`]), when a delivery is tried
+//! again ([`schedules`]) and when its receiver is left alone ([`breaker`]): each is a function of its arguments. A store
+//! persists what is decided here, in one transaction each.
 //!
 //! What must never be here: I/O, a clock, randomness, async. Time comes in as a [`Moment`], chance as a number.
 //!
@@ -20,6 +20,7 @@
 //! assert_eq!(pricing::price(model, &checked.input).unwrap().get(), 120);
 //! ```
 
+pub mod breaker;
 pub mod catalogue;
 pub mod idempotency;
 pub mod input;

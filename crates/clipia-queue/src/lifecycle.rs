@@ -4,12 +4,15 @@ use crate::leases::RESCUES_MAX;
 use clipia_api::Status;
 use serde::{Deserialize, Serialize};
 
-/// Where a request stands.
+/// Where a request stands. In JSON it is the status that the wire tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Phase {
     /// Waits in line.
+    #[serde(rename = "IN_QUEUE")]
     Queued,
     /// A worker has it.
+    #[serde(rename = "IN_PROGRESS")]
     Running,
     /// Ended well.
     Completed,

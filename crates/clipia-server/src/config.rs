@@ -1,5 +1,6 @@
 //! How a server is to run.
 
+use crate::outbound::IpNet;
 use clipia_api::Credits;
 use clipia_queue::limits::{REQUESTS_PER_MINUTE, RateLimit};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,6 +15,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Whether webhooks and images may be on this machine and without TLS.
     pub dev: bool,
+    /// Ranges of addresses that webhooks and images may be at besides public ones.
+    pub allow: Vec<IpNet>,
     /// How many requests a key may make.
     pub limit: RateLimit,
     /// What the first account gets at the first start.
@@ -27,6 +30,7 @@ impl Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4747)),
             data: data.into(),
             dev: false,
+            allow: Vec::new(),
             limit: RateLimit::per_minute(REQUESTS_PER_MINUTE),
             credits: Credits::new(10_000),
         }

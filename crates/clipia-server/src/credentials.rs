@@ -2,7 +2,7 @@
 
 use crate::store::{AccountId, KeyHash, NewKey, Scopes};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::engine::general_purpose::STANDARD;
 use clipia_queue::limits::KeyLimits;
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
@@ -34,9 +34,13 @@ pub(crate) fn new_account_id() -> AccountId {
     AccountId(format!("acct_{}", Uuid::now_v7().simple()))
 }
 
+/// Random bytes of a webhook secret: Standard Webhooks asks for 24 to 64. A multiple of three needs no padding, which
+/// some libraries insist on and others refuse.
+const WEBHOOK_SECRET_BYTES: usize = 36;
+
 /// A new secret to sign deliveries with.
 pub(crate) fn new_webhook_secret() -> String {
-    format!("whsec_{}", STANDARD_NO_PAD.encode(rand::random::<[u8; 32]>()))
+    format!("whsec_{}", STANDARD.encode(rand::random::<[u8; WEBHOOK_SECRET_BYTES]>()))
 }
 
 /// What a key is found by. A fast hash is right for a key of 256 random bits.

@@ -37,6 +37,7 @@ pub mod workers;
 
 pub use builder::Builder;
 pub use clipia_api::Credits;
-pub use clipia_queue::limits::RateLimit;
+pub use clipia_queue::lifecycle::Phase;
+pub use clipia_queue::limits::{KeyLimits, RateLimit};
 pub use config::Config;
 pub use service::{FirstKeys, Service, StartError};

@@ -11,7 +11,7 @@ use crate::http::{self, Setup};
 use crate::lines::Lines;
 use crate::media::MediaStore;
 use crate::models_file::{self, ModelsFileError};
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, Target};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{NewAccount, Scopes, Store, StoreError};
 use crate::workers::{self, Workers};
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -131,7 +131,7 @@ impl Service {
         let sqlite = SqliteStore::open(&data)?;
         let store: Arc<dyn Store> = Arc::new(sqlite);
         let media = MediaStore::open(&data).map_err(unusable)?;
-        let outbound = Outbound::new(config.dev)?;
+        let outbound = Outbound::within(Target::new(config.dev, &config.allow))?;
         executors.entry(RENDER.to_owned()).or_insert_with(|| Team {
             executor: Arc::new(Render::new(media.clone(), outbound.clone())),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
@@ -146,6 +146,7 @@ impl Service {
         tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
 
         let ended = Arc::new(Notify::new());
+        let (canceled, _) = broadcast::channel(workers::CANCELED_KEPT);
         let (drain, abort, stop) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (work, tasks) = (TaskTracker::new(), TaskTracker::new());
@@ -158,6 +159,7 @@ impl Service {
                 catalogue: Arc::clone(&catalogue),
                 media: media.clone(),
                 ended: Arc::clone(&ended),
+                canceled: canceled.clone(),
                 watch: Mutex::default(),
             });
             for _ in 0..team.workers {
@@ -176,13 +178,14 @@ impl Service {
             media,
             webhooks: outbound.target(),
             lines,
-            ended,
+            ended: Arc::clone(&ended),
             limit: config.limit,
         });
         serve(&tasks, listener, api, stop.clone());
         let access = Access::new(local_address(&admin_listener)?);
         access.write(&data).map_err(unusable)?;
-        serve(&tasks, admin_listener, admin::router(Arc::clone(&store), &access), stop.clone());
+        let admin = admin::router(Arc::clone(&store), ended, canceled, &access);
+        serve(&tasks, admin_listener, admin, stop.clone());
         work.close();
         tasks.close();
         Ok(Self { url, data, first_keys, drain, abort, stop, work, tasks, store: ClosedLast(store) })

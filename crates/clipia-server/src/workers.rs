@@ -6,12 +6,13 @@ use crate::lines::Lines;
 use crate::media::{self, MediaStore};
 use crate::store::{Claim, Failure, Store, WorkRefused};
 use clipia_api::Progress;
-use clipia_api::types::Output;
+use clipia_api::types::{Output, RequestId};
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::leases::HEARTBEAT;
+use clipia_queue::lifecycle::Epoch;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
 /// How often progress is looked at and, if it has grown, written.
@@ -22,6 +23,10 @@ const REST: Duration = Duration::from_secs(1);
 
 /// How often leases are looked at that may have been lost.
 const RESCUE_EVERY: Duration = Duration::from_secs(5);
+
+/// How many requests that were called off are remembered for workers that are slow to hear it. One that has missed some
+/// asks the store.
+pub const CANCELED_KEPT: usize = 64;
 
 /// What the workers of one queue share.
 pub struct Workers {
@@ -39,6 +44,8 @@ pub struct Workers {
     pub submitted: Arc<Notify>,
     /// Says that a request has ended.
     pub ended: Arc<Notify>,
+    /// Says which request was called off.
+    pub canceled: broadcast::Sender<RequestId>,
     /// Held by the one idle worker that watches the line: a thousand that all look would be a load.
     pub watch: Mutex<()>,
 }
@@ -47,11 +54,13 @@ impl Workers {
     /// Works until `drain`: then what runs may end, and is given back once `stop` comes.
     pub async fn run(self: Arc<Self>, drain: CancellationToken, stop: CancellationToken) {
         while !drain.is_cancelled() {
+            // From before the claim, so that none of what follows it is missed.
+            let canceled = self.canceled.subscribe();
             match self.store.claim(&self.queue, now()).await {
                 Ok(Some(claim)) => {
                     // There may be more in line than notices were given.
                     self.submitted.notify_one();
-                    self.work(claim, stop.child_token()).await;
+                    self.work(claim, canceled, stop.child_token()).await;
                 }
                 Ok(None) => self.rest(&drain).await,
                 Err(error) => {
@@ -75,15 +84,15 @@ impl Workers {
     }
 
     /// Runs one request to its end, or gives it back.
-    async fn work(&self, claim: Claim, stop: CancellationToken) {
+    async fn work(&self, claim: Claim, canceled: broadcast::Receiver<RequestId>, stop: CancellationToken) {
         let (id, epoch) = (claim.id, claim.epoch);
         tracing::info!(request_id = %id, model = claim.model, "generation started");
         let started = Instant::now();
         let report = Report::new(stop);
         let made = tokio::select! {
             made = self.make(claim, report.clone()) => made,
-            // Only returns when the lease is lost. The executor is told, and its output would be refused.
-            () = self.beat(id, epoch, &report) => {
+            // Only returns when the lease is lost, as by a cancel. The executor is told, and its output would be refused.
+            () = self.beat(id, epoch, &report, canceled) => {
                 report.stop();
                 return;
             }
@@ -125,12 +134,22 @@ impl Workers {
     }
 
     /// Keeps the lease and writes progress, until the lease is lost.
-    async fn beat(&self, id: clipia_api::RequestId, epoch: clipia_queue::lifecycle::Epoch, report: &Report) {
+    async fn beat(
+        &self,
+        id: RequestId,
+        epoch: Epoch,
+        report: &Report,
+        mut canceled: broadcast::Receiver<RequestId>,
+    ) {
         let (mut written, mut last) = (0, Instant::now());
         loop {
-            tokio::time::sleep(PROGRESS_EVERY).await;
+            // The store decides, also on another server; the word only spares the wait for the next beat.
+            let called_off = tokio::select! {
+                () = tokio::time::sleep(PROGRESS_EVERY) => false,
+                word = canceled.recv() => word.map_or(true, |canceled| canceled == id),
+            };
             let percent = report.percent();
-            if percent == written && last.elapsed() < HEARTBEAT {
+            if !called_off && percent == written && last.elapsed() < HEARTBEAT {
                 continue;
             }
             match self.store.beat(id, epoch, Progress::new(percent), now()).await {

@@ -19,18 +19,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Beside it the sender signs as Standard Webhooks does ([`sign_standard`]), for receivers that have a library of it.
+//!
 //! What must never be here: a clock (the time is an argument), async, HTTP, or the reason of a refusal told to
 //! the sender.
 
 mod header;
 mod refusal;
 mod signature;
+mod standard;
 mod verifier;
 
 pub use clipia_api::types::WebhookDelivery as Delivery;
 pub use clipia_api::types::WebhookPayload as Payload;
 pub use refusal::Refusal;
 pub use signature::sign;
+pub use standard::{STANDARD_ID_HEADER, STANDARD_SIGNATURE_HEADER, STANDARD_TIMESTAMP_HEADER, sign_standard};
 pub use verifier::{NoSecret, Verifier};
 
 /// The header that carries the signature, in lower case.

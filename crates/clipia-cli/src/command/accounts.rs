@@ -1,10 +1,10 @@
 //! `clipia accounts`.
 
-use crate::output;
+use crate::arguments::Server;
+use crate::output::{facts, table, time};
 use clap::Subcommand;
 use clipia_server::Credits;
-use clipia_server::admin::{AccountOrder, Administration};
-use std::path::Path;
+use clipia_server::admin::AccountOrder;
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
@@ -14,14 +14,34 @@ pub(crate) enum Action {
         #[arg(long, value_name = "N", default_value_t = 0)]
         credits: u32,
     },
+    /// Lists the accounts and their credits
+    List,
 }
 
-pub(crate) async fn run(data: &Path, action: Action) -> anyhow::Result<()> {
-    let server = Administration::of(data)?;
+pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
+    let administration = server.administration()?;
     match action {
         Action::Create { credits } => {
             let order = AccountOrder { credits: Credits::new(credits.into()) };
-            output::json(&server.create_account(&order).await?)
+            server.tell(&administration.create_account(&order).await?, |made| {
+                let facts = facts([
+                    ("account", made.account_id.to_string()),
+                    ("webhook secret", made.webhook_secret.clone()),
+                ]);
+                format!("{facts}\nThe secret is shown this once: keep it\n")
+            })
         }
+        Action::List => server.tell(&administration.accounts().await?, |accounts| {
+            let rows = accounts.iter().map(|account| {
+                [
+                    account.id.to_string(),
+                    account.available.to_string(),
+                    account.held.to_string(),
+                    account.keys.to_string(),
+                    time(Some(account.created_at)),
+                ]
+            });
+            table(["ACCOUNT", "AVAILABLE", "HELD", "KEYS", "CREATED"], rows)
+        }),
     }
 }

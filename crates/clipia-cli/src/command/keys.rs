@@ -1,10 +1,11 @@
 //! `clipia keys`.
 
-use crate::output;
+use crate::arguments::Server;
+use crate::output::{facts, table, time};
 use clap::{Subcommand, ValueEnum};
+use clipia_server::KeyLimits;
 use clipia_server::admin::{Administration, KeyOrder};
-use clipia_server::store::{AccountId, Scopes};
-use std::path::Path;
+use clipia_server::store::{AccountId, KeyListing, Scopes};
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
@@ -18,7 +19,13 @@ pub(crate) enum Action {
         test: bool,
         /// What it may do
         #[arg(long, value_delimiter = ',', default_value = "generate,read")]
-        scopes: Vec<Scope>,
+        scope: Vec<Scope>,
+        /// Requests a minute; 0 lifts the limit, and the server's own holds unless told
+        #[arg(long, value_name = "N")]
+        rpm: Option<u32>,
+        /// Generations waiting or running at once; 0 lifts the limit, and the server's own holds unless told
+        #[arg(long, value_name = "N")]
+        in_flight: Option<u32>,
     },
     /// Lists the keys, without the keys themselves
     List,
@@ -35,29 +42,62 @@ pub(crate) enum Scope {
     Read,
 }
 
-pub(crate) async fn run(data: &Path, action: Action) -> anyhow::Result<()> {
-    let server = Administration::of(data)?;
+pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
+    let administration = server.administration()?;
     match action {
-        Action::Create { account, test, scopes } => {
+        Action::Create { account, test, scope, rpm, in_flight } => {
             let account_id = match account {
                 Some(id) => AccountId(id),
-                None => first_account(&server).await?,
+                None => first_account(&administration).await?,
             };
             let scopes =
-                Scopes { generate: scopes.contains(&Scope::Generate), read: scopes.contains(&Scope::Read) };
-            let order = KeyOrder { account_id, sandbox: test, scopes };
-            output::json(&server.create_key(&order).await?)
+                Scopes { generate: scope.contains(&Scope::Generate), read: scope.contains(&Scope::Read) };
+            let limits = KeyLimits { requests_per_minute: rpm, in_flight_max: in_flight };
+            let order = KeyOrder { account_id, sandbox: test, scopes, limits };
+            server.tell(&administration.create_key(&order).await?, |made| {
+                let facts = facts([("id", made.id.clone()), ("key", made.key.clone())]);
+                format!("{facts}\nThe key is shown this once: keep it\n")
+            })
         }
-        Action::List => output::json(&server.keys().await?),
+        Action::List => server.tell(&administration.keys().await?, |keys| {
+            table(
+                ["ID", "ACCOUNT", "KEY", "SCOPES", "RPM", "IN FLIGHT", "CREATED", "REVOKED"],
+                keys.iter().map(row),
+            )
+        }),
         Action::Revoke { id } => {
-            server.revoke_key(&id).await?;
+            administration.revoke_key(&id).await?;
             eprintln!("revoked {id}");
             Ok(())
         }
     }
 }
 
-async fn first_account(server: &Administration) -> anyhow::Result<AccountId> {
-    let first = server.keys().await?.into_iter().next();
+fn row(key: &KeyListing) -> [String; 8] {
+    let scopes = [(key.scopes.generate, "generate"), (key.scopes.read, "read")];
+    let scopes: Vec<&str> = scopes.iter().filter(|(may, _)| *may).map(|(_, scope)| *scope).collect();
+    [
+        key.id.clone(),
+        key.account.to_string(),
+        key.hint.clone(),
+        scopes.join(","),
+        limit(key.limits.requests_per_minute),
+        limit(key.limits.in_flight_max),
+        time(Some(key.created_at)),
+        time(key.revoked_at),
+    ]
+}
+
+/// A limit of one key's own.
+fn limit(own: Option<u32>) -> String {
+    match own {
+        None => "-".to_owned(),
+        Some(0) => "none".to_owned(),
+        Some(limit) => limit.to_string(),
+    }
+}
+
+async fn first_account(administration: &Administration) -> anyhow::Result<AccountId> {
+    let first = administration.keys().await?.into_iter().next();
     first.map(|key| key.account).ok_or_else(|| anyhow::anyhow!("the server has no account yet"))
 }

@@ -1,14 +1,20 @@
 //! Calls to the administration of a server that runs on this machine.
 
-use super::{Access, AccountMade, AccountOrder, KeyMade, KeyOrder};
+use super::{
+    Access, AccountMade, AccountOrder, BackupMade, BackupOrder, DeliveryQuery, GrantMade, GrantOrder,
+    KeyMade, KeyOrder, ReplayOrder, RequestCanceled, RequestDetails, RequestQuery, SecretMade,
+};
 use crate::outbound::Outbound;
-use crate::store::KeyListing;
-use clipia_api::types::ErrorEnvelope;
-use reqwest::Method;
+use crate::store::{
+    AccountId, AccountListing, DeliveryDetails, DeliveryListing, Findings, KeyListing, Replayed, RequestPage,
+};
+use clipia_api::types::{ErrorEnvelope, RequestId};
+use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
+use uuid::Uuid;
 
 /// The administration of the server that runs on a data directory.
 pub struct Administration {
@@ -27,9 +33,12 @@ pub enum AdministrationError {
         /// Why its access cannot be read.
         source: io::Error,
     },
-    /// The server refused.
+    /// The server refused, and says why.
     #[error("{0}")]
     Refused(String),
+    /// The server failed.
+    #[error("{0}")]
+    Failed(String),
     /// The server cannot be reached, or its answer cannot be read.
     #[error("the server does not answer: {0}")]
     Call(#[from] reqwest::Error),
@@ -49,12 +58,43 @@ impl Administration {
         Ok(Self { access, outbound: Outbound::new(true)? })
     }
 
+    /// Every account.
+    ///
+    /// # Errors
+    /// [`AdministrationError`].
+    pub async fn accounts(&self) -> Result<Vec<AccountListing>, AdministrationError> {
+        self.get("/accounts", &()).await
+    }
+
     /// Makes an account.
     ///
     /// # Errors
     /// [`AdministrationError`].
     pub async fn create_account(&self, order: &AccountOrder) -> Result<AccountMade, AdministrationError> {
-        self.call(Method::POST, "/accounts", Some(order)).await
+        self.post("/accounts", order).await
+    }
+
+    /// Gives an account credits.
+    ///
+    /// # Errors
+    /// [`AdministrationError`], for instance where there is no such account.
+    pub async fn grant(
+        &self,
+        account: &AccountId,
+        order: &GrantOrder,
+    ) -> Result<GrantMade, AdministrationError> {
+        self.post(&format!("/accounts/{}/grants", segment(&account.0)), order).await
+    }
+
+    /// Gives an account another secret to sign its deliveries with.
+    ///
+    /// # Errors
+    /// [`AdministrationError`], for instance where there is no such account.
+    pub async fn rotate_webhook_secret(
+        &self,
+        account: &AccountId,
+    ) -> Result<SecretMade, AdministrationError> {
+        self.post(&format!("/accounts/{}/webhook-secret", segment(&account.0)), &()).await
     }
 
     /// Makes a key.
@@ -62,7 +102,7 @@ impl Administration {
     /// # Errors
     /// [`AdministrationError`], for instance where there is no such account.
     pub async fn create_key(&self, order: &KeyOrder) -> Result<KeyMade, AdministrationError> {
-        self.call(Method::POST, "/keys", Some(order)).await
+        self.post("/keys", order).await
     }
 
     /// Every key, revoked ones too.
@@ -70,7 +110,7 @@ impl Administration {
     /// # Errors
     /// [`AdministrationError`].
     pub async fn keys(&self) -> Result<Vec<KeyListing>, AdministrationError> {
-        self.call(Method::GET, "/keys", None::<&()>).await
+        self.get("/keys", &()).await
     }
 
     /// Takes a key out of force at once.
@@ -78,27 +118,126 @@ impl Administration {
     /// # Errors
     /// [`AdministrationError`], for instance where no such key is in force.
     pub async fn revoke_key(&self, id: &str) -> Result<(), AdministrationError> {
-        self.call(Method::DELETE, &format!("/keys/{id}"), None::<&()>).await
+        self.call(Method::DELETE, &format!("/keys/{}", segment(id)), Ok).await
+    }
+
+    /// Requests, the newest first.
+    ///
+    /// # Errors
+    /// [`AdministrationError`].
+    pub async fn requests(&self, query: &RequestQuery) -> Result<RequestPage, AdministrationError> {
+        self.get("/requests", query).await
+    }
+
+    /// A request and what happened to it.
+    ///
+    /// # Errors
+    /// [`AdministrationError`], for instance where there is no such request.
+    pub async fn request(&self, id: RequestId) -> Result<RequestDetails, AdministrationError> {
+        self.get(&format!("/requests/{id}"), &()).await
+    }
+
+    /// Calls a request off.
+    ///
+    /// # Errors
+    /// [`AdministrationError`], for instance where it has ended already.
+    pub async fn cancel_request(&self, id: RequestId) -> Result<RequestCanceled, AdministrationError> {
+        self.post(&format!("/requests/{id}/cancel"), &()).await
+    }
+
+    /// Deliveries, the newest first.
+    ///
+    /// # Errors
+    /// [`AdministrationError`].
+    pub async fn deliveries(
+        &self,
+        query: &DeliveryQuery,
+    ) -> Result<Vec<DeliveryListing>, AdministrationError> {
+        self.get("/deliveries", query).await
+    }
+
+    /// A delivery and its attempts.
+    ///
+    /// # Errors
+    /// [`AdministrationError`], for instance where there is no such delivery.
+    pub async fn delivery(&self, id: Uuid) -> Result<DeliveryDetails, AdministrationError> {
+        self.get(&format!("/deliveries/{id}"), &()).await
+    }
+
+    /// Has a delivery attempted once more, now.
+    ///
+    /// # Errors
+    /// [`AdministrationError`], for instance where there is no such delivery.
+    pub async fn replay(&self, id: Uuid) -> Result<(), AdministrationError> {
+        self.post(&format!("/deliveries/{id}/replay"), &()).await
+    }
+
+    /// Has deliveries that were given up attempted once more: so many at a time, and the answer says where to go on.
+    ///
+    /// # Errors
+    /// [`AdministrationError`].
+    pub async fn replay_failed(&self, order: &ReplayOrder) -> Result<Replayed, AdministrationError> {
+        self.post("/deliveries/replay", order).await
+    }
+
+    /// Looks for anything in the store that must not be.
+    ///
+    /// # Errors
+    /// [`AdministrationError`]. What is found is no error.
+    pub async fn examine(&self) -> Result<Findings, AdministrationError> {
+        self.get("/examination", &()).await
+    }
+
+    /// Copies the store to a new file.
+    ///
+    /// # Errors
+    /// [`AdministrationError`], for instance where the file exists.
+    pub async fn back_up(&self, order: &BackupOrder) -> Result<BackupMade, AdministrationError> {
+        self.post("/backups", order).await
+    }
+
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &(impl Serialize + Sync),
+    ) -> Result<T, AdministrationError> {
+        self.call(Method::GET, path, |call| Ok(call.query(query))).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        order: &(impl Serialize + Sync),
+    ) -> Result<T, AdministrationError> {
+        let json = |call: RequestBuilder| {
+            Ok(call.header("content-type", "application/json").body(serde_json::to_vec(order)?))
+        };
+        self.call(Method::POST, path, json).await
     }
 
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
-        body: Option<&(impl Serialize + Sync)>,
+        with: impl FnOnce(RequestBuilder) -> Result<RequestBuilder, AdministrationError>,
     ) -> Result<T, AdministrationError> {
         let url = format!("{}{path}", self.access.url);
-        let mut request = self.outbound.http().request(method, url).bearer_auth(&self.access.token);
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(serde_json::to_vec(body)?);
-        }
-        let response = request.send().await?;
-        let refused = !response.status().is_success();
+        let call = self.outbound.http().request(method, url).bearer_auth(&self.access.token);
+        let response = with(call)?.send().await?;
+        let status = response.status();
         let answer = response.bytes().await?;
-        if refused {
-            let envelope: ErrorEnvelope = serde_json::from_slice(&answer)?;
-            return Err(AdministrationError::Refused(envelope.error.message));
+        if status.is_success() {
+            return Ok(serde_json::from_slice(&answer)?);
         }
-        Ok(serde_json::from_slice(&answer)?)
+        let ErrorEnvelope { error, .. } = serde_json::from_slice(&answer)?;
+        Err(match status.is_server_error() {
+            true => AdministrationError::Failed(error.message),
+            false => AdministrationError::Refused(error.message),
+        })
     }
+}
+
+/// A name as a segment of a path, whatever is in it.
+fn segment(name: &str) -> String {
+    url::form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
 }

@@ -1,132 +1,75 @@
-//! What an operator does to a running server: accounts and keys.
+//! What an operator does to a running server: accounts, credits, keys, requests, deliveries, its store.
 //!
-//! It listens on the loopback interface only and takes one token. Address and token stand in `admin.json` of the data
-//! directory, which only the server's user can read: who can read it runs the server anyway.
+//! One file a resource, with what it takes and answers; [`Administration`] calls them. It listens on the loopback
+//! interface only unless told, and takes one token. Address and token stand in `admin.json` of the data directory,
+//! which only the server's user can read: who can read it runs the server anyway. No answer holds a secret, except
+//! the one that the call has just made.
 
+mod access;
+mod accounts;
 mod client;
+mod deliveries;
+mod keys;
+mod requests;
+mod upkeep;
 
+pub use access::Access;
+pub use accounts::{AccountMade, AccountOrder, GRANT_MAX, GrantMade, GrantOrder, SecretMade};
 pub use client::{Administration, AdministrationError};
+pub use deliveries::{DeliveryQuery, ReplayOrder};
+pub use keys::{KeyMade, KeyOrder};
+pub use requests::{Happening, Occurrence, RequestCanceled, RequestDetails, RequestQuery};
+pub use upkeep::{BackupMade, BackupOrder};
 
-use crate::clock::now;
 use crate::credentials;
-use crate::http::ApiError;
-use crate::store::{AccountId, KeyListing, NewAccount, Scopes, Store};
-use axum::extract::{Path, Request, State};
+use crate::http::{ApiError, no_such_method, no_such_path};
+use crate::store::Store;
+use axum::extract::{FromRequest, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use clipia_api::Credits;
 use clipia_api::error_code::ErrorCode;
-use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
-use std::path::{Path as FilePath, PathBuf};
+use clipia_api::types::RequestId;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use std::{fmt, io};
 use subtle::ConstantTimeEq;
-
-/// How to reach the administration of a running server.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Access {
-    /// Where it listens.
-    pub url: String,
-    /// What it takes as `Authorization: Bearer`.
-    pub token: String,
-}
-
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access").field("url", &self.url).finish_non_exhaustive()
-    }
-}
-
-impl Access {
-    /// New access to an administration that listens at `address`.
-    pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { url: format!("http://{address}"), token: hex::encode(rand::random::<[u8; 32]>()) }
-    }
-
-    fn path(data: &FilePath) -> PathBuf {
-        data.join("admin.json")
-    }
-
-    /// The access to the server that runs on the directory `data`.
-    ///
-    /// # Errors
-    /// If none runs there, or the file is another user's.
-    pub fn read(data: &FilePath) -> io::Result<Self> {
-        serde_json::from_slice(&std::fs::read(Self::path(data))?).map_err(io::Error::other)
-    }
-
-    /// Writes the file, for its owner's eyes.
-    pub(crate) fn write(&self, data: &FilePath) -> io::Result<()> {
-        let path = Self::path(data);
-        let text = serde_json::to_vec(self).map_err(io::Error::other)?;
-        Self::remove(data);
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        io::Write::write_all(&mut options.open(path)?, &text)
-    }
-
-    /// Removes the file, if it is there.
-    pub(crate) fn remove(data: &FilePath) {
-        let _ = std::fs::remove_file(Self::path(data));
-    }
-}
-
-/// An account to make.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccountOrder {
-    /// Its first credits.
-    pub credits: Credits,
-}
-
-/// An account that was made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AccountMade {
-    /// Its name.
-    pub account_id: AccountId,
-    /// What its deliveries are signed with.
-    pub webhook_secret: String,
-}
-
-/// A key to make.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyOrder {
-    /// Whose it will be.
-    pub account_id: AccountId,
-    /// Whether it will be a sandbox key.
-    pub sandbox: bool,
-    /// What it may do.
-    pub scopes: Scopes,
-}
-
-/// A key that was made.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct KeyMade {
-    /// Its name.
-    pub id: String,
-    /// The key itself, told this once.
-    pub key: String,
-}
+use tokio::sync::{Notify, broadcast};
 
 #[derive(Clone)]
 struct Admin {
     store: Arc<dyn Store>,
+    ended: Arc<Notify>,
+    canceled: broadcast::Sender<RequestId>,
     token: Arc<str>,
 }
 
-/// The administration over HTTP.
-pub(crate) fn router(store: Arc<dyn Store>, access: &Access) -> Router {
-    let admin = Admin { store, token: access.token.as_str().into() };
+/// The administration over HTTP. It says in `ended` that deliveries may be due, and in `canceled` which request was
+/// called off.
+pub(crate) fn router(
+    store: Arc<dyn Store>,
+    ended: Arc<Notify>,
+    canceled: broadcast::Sender<RequestId>,
+    access: &Access,
+) -> Router {
+    let admin = Admin { store, ended, canceled, token: access.token.as_str().into() };
     Router::new()
-        .route("/accounts", post(create_account))
-        .route("/keys", get(keys).post(create_key))
-        .route("/keys/{id}", delete(revoke_key))
+        .route("/accounts", get(accounts::list).post(accounts::create))
+        .route("/accounts/{id}/grants", post(accounts::grant))
+        .route("/accounts/{id}/webhook-secret", post(accounts::rotate_secret))
+        .route("/keys", get(keys::list).post(keys::create))
+        .route("/keys/{id}", delete(keys::revoke))
+        .route("/requests", get(requests::list))
+        .route("/requests/{id}", get(requests::show))
+        .route("/requests/{id}/cancel", post(requests::cancel))
+        .route("/deliveries", get(deliveries::list))
+        .route("/deliveries/replay", post(deliveries::replay_failed))
+        .route("/deliveries/{id}", get(deliveries::show))
+        .route("/deliveries/{id}/replay", post(deliveries::replay))
+        .route("/examination", get(upkeep::examine))
+        .route("/backups", post(upkeep::back_up))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(admin.clone(), authorize))
         .with_state(admin)
 }
@@ -139,39 +82,16 @@ async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> 
     ApiError::new(ErrorCode::InvalidApiKey, "the administration's token is needed").into_response()
 }
 
-async fn create_account(
-    State(admin): State<Admin>,
-    Json(order): Json<AccountOrder>,
-) -> Result<Json<AccountMade>, ApiError> {
-    let account = NewAccount {
-        id: credentials::new_account_id(),
-        webhook_secret: credentials::new_webhook_secret(),
-        grant: order.credits,
-    };
-    let made = AccountMade { account_id: account.id.clone(), webhook_secret: account.webhook_secret.clone() };
-    admin.store.create_account(account, now()).await?;
-    Ok(Json(made))
-}
+/// The body of a call, in JSON. What is no such order is refused in the form of every refusal.
+struct Order<T>(T);
 
-async fn keys(State(admin): State<Admin>) -> Result<Json<Vec<KeyListing>>, ApiError> {
-    Ok(Json(admin.store.keys().await?))
-}
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Order<T> {
+    type Rejection = ApiError;
 
-async fn create_key(
-    State(admin): State<Admin>,
-    Json(order): Json<KeyOrder>,
-) -> Result<Json<KeyMade>, ApiError> {
-    let (key, new) = credentials::new_key(order.account_id, order.sandbox, order.scopes);
-    let (id, account) = (new.id.clone(), new.account.clone());
-    if !admin.store.create_key(new, now()).await? {
-        return Err(ApiError::new(ErrorCode::NotFound, format!("there is no account `{account}`")));
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match Json::from_request(request, state).await {
+            Ok(Json(order)) => Ok(Self(order)),
+            Err(rejection) => Err(ApiError::invalid(rejection.body_text())),
+        }
     }
-    Ok(Json(KeyMade { id, key }))
-}
-
-async fn revoke_key(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<()>, ApiError> {
-    if !admin.store.revoke_key(&id, now()).await? {
-        return Err(ApiError::new(ErrorCode::NotFound, format!("no key `{id}` is in force")));
-    }
-    Ok(Json(()))
 }

@@ -1,184 +1,212 @@
 //! Attempting deliveries when they are due.
 
+use super::hosts::{Hosts, UnderWay};
+use super::send::send;
+use super::statistics::Statistics;
 use crate::clock::now;
 use crate::outbound::Outbound;
-use crate::outbound::client::body;
-use crate::store::{AfterAttempt, DeliveryAttempt, DueDelivery, Store};
-use clipia_queue::schedules::{DELIVERY_TIMEOUT, delivery_pause};
+use crate::store::{AfterAttempt, DeliveryAttempt, DeliveryClaim, DueDelivery, Store, StoreError};
+use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
+use clipia_queue::schedules::{DELIVERY_AGE_MAX, DELIVERY_TIMEOUT, delivery_pause};
 use reqwest::StatusCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Deliveries under way at the same time.
-const UNDER_WAY_MAX: usize = 64;
-
-/// How much of a receiver's answer is read, in bytes.
-const REPLY_BYTES_MAX: usize = 16 * 1024;
+/// Attempts under way at the same time: many times what one host may have, and well within the files that a process may
+/// have open.
+const UNDER_WAY_MAX: usize = 256;
 
 /// How long a claimed delivery is left to its sender: the time-out and room to record the attempt.
 const CLAIM: Duration = Duration::from_secs(DELIVERY_TIMEOUT.as_secs() + 20);
 
-/// The longest rest between two looks at the outbox, against a lost notice.
-const REST_MAX: Duration = Duration::from_secs(5);
+/// The longest rest between two looks at the outbox: against a lost notice, and for what an operator asked for.
+const REST_MAX: Duration = Duration::from_secs(1);
+
+/// How often deliveries are looked at that have waited for too long.
+const GIVE_UP_EVERY: Duration = Duration::from_secs(60);
 
 /// Attempts deliveries until it is stopped.
 pub struct Dispatcher {
+    sender: Sender,
+    /// Says that a request has ended.
+    ended: Arc<Notify>,
+    places: Arc<Semaphore>,
+}
+
+/// What the attempts share.
+#[derive(Clone)]
+struct Sender {
     store: Arc<dyn Store>,
     outbound: Outbound,
-    ended: Arc<Notify>,
-    under_way: Arc<Semaphore>,
+    hosts: Hosts,
+    statistics: Arc<Statistics>,
+    /// Says that an attempt has made way for another.
+    room: Arc<Notify>,
 }
 
 impl Dispatcher {
     /// A dispatcher that looks again when `ended` says that a request has ended.
     pub fn new(store: Arc<dyn Store>, outbound: Outbound, ended: Arc<Notify>) -> Self {
-        Self { store, outbound, ended, under_way: Arc::new(Semaphore::new(UNDER_WAY_MAX)) }
+        let statistics = Arc::new(Statistics::default());
+        let hosts = Hosts::new(Arc::clone(&statistics));
+        let sender = Sender { store, outbound, hosts, statistics, room: Arc::default() };
+        Self { sender, ended, places: Arc::new(Semaphore::new(UNDER_WAY_MAX)) }
     }
 
-    /// Runs until `stop`; the attempts under way end first.
+    /// What it counts.
+    pub fn statistics(&self) -> Arc<Statistics> {
+        Arc::clone(&self.sender.statistics)
+    }
+
+    /// Runs until `stop`; the attempts under way end first. No other dispatcher may run on the store.
     pub async fn run(self, stop: CancellationToken) {
         let attempts = TaskTracker::new();
+        let mut recovered = false;
+        let mut gave_up = Instant::now();
         while !stop.is_cancelled() {
-            let rest = self.send_due(&attempts).await;
+            if !recovered {
+                recovered = self.recover().await;
+            }
+            let rest = if recovered { self.send_due(&attempts).await } else { REST_MAX };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.ended.notified() => {}
+                () = self.sender.room.notified() => {}
                 () = tokio::time::sleep(rest) => {}
+            }
+            if gave_up.elapsed() >= GIVE_UP_EVERY {
+                gave_up = Instant::now();
+                self.give_up().await;
             }
         }
         attempts.close();
         attempts.wait().await;
     }
 
-    /// Starts an attempt at each delivery that is due; says how long to rest then.
+    /// Takes over from a process that is gone: what it had under way is attempted again at once.
+    async fn recover(&self) -> bool {
+        match self.sender.store.recover_deliveries().await {
+            Ok(hosts) => {
+                self.sender.hosts.wait(hosts);
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot take over the deliveries of the last run");
+                false
+            }
+        }
+    }
+
+    /// Starts an attempt at each delivery that is due and whose host has room; says how long to rest then.
     async fn send_due(&self, attempts: &TaskTracker) -> Duration {
         loop {
-            // At least one place must be free; as many deliveries are taken as there are places.
-            let Ok(first) = Arc::clone(&self.under_way).acquire_owned().await else {
+            // Nobody else takes places, so that as many deliveries can be begun as are claimed.
+            let most = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
+            if most == 0 {
                 return REST_MAX;
-            };
-            let mut places = vec![first];
-            while let Ok(place) = Arc::clone(&self.under_way).try_acquire_owned() {
-                places.push(place);
             }
-            let most = places.len();
-            let due = match self.store.claim_deliveries(most, CLAIM, now()).await {
-                Ok(due) => due,
+            let more = match self.claim(most, attempts).await {
+                Ok(more) => more,
                 Err(error) => {
                     tracing::error!(%error, "cannot read the deliveries that are due");
                     return REST_MAX;
                 }
             };
-            let all = due.len() < most;
-            for (delivery, place) in due.into_iter().zip(places) {
-                let (store, outbound) = (Arc::clone(&self.store), self.outbound.clone());
-                attempts.spawn(async move {
-                    attempt(store.as_ref(), &outbound, delivery).await;
-                    drop(place);
-                });
+            if !more {
+                let due = self.sender.store.next_delivery().await.ok().flatten();
+                let probe = self.sender.hosts.next_probe();
+                return due
+                    .into_iter()
+                    .chain(probe)
+                    .min()
+                    .map_or(REST_MAX, |at| at.since(now()).min(REST_MAX));
             }
-            if all {
-                let next = self.store.next_delivery().await.ok().flatten();
-                return next.map_or(REST_MAX, |at| at.since(now()).min(REST_MAX));
+        }
+    }
+
+    /// Claims at most so many deliveries and begins the attempts; says whether there may be more to claim.
+    async fn claim(&self, most: u32, attempts: &TaskTracker) -> Result<bool, StoreError> {
+        let sender = &self.sender;
+        let claim = DeliveryClaim {
+            most,
+            most_of_host: HOST_UNDER_WAY_MAX,
+            hosts: sender.hosts.rooms(now()),
+            lease: CLAIM,
+        };
+        let claimed = sender.store.claim_deliveries(claim, now()).await?;
+        sender.hosts.note(&claimed);
+        for delivery in claimed.due {
+            let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+            let under_way = sender.hosts.begin(delivery.host.clone());
+            attempts.spawn(sender.clone().attempt(delivery, under_way, place));
+        }
+        Ok(claimed.more)
+    }
+
+    async fn give_up(&self) {
+        let at = now();
+        match self.sender.store.give_up_deliveries(at - DELIVERY_AGE_MAX, at).await {
+            Ok(0) => {}
+            Ok(count) => {
+                self.sender.statistics.gave_up(count);
+                tracing::warn!(count, "webhooks given up whose hosts stayed down");
             }
+            Err(error) => tracing::error!(%error, "cannot give up old deliveries"),
         }
     }
 }
 
-/// Sends a delivery once, and records what came of it.
-async fn attempt(store: &dyn Store, outbound: &Outbound, delivery: DueDelivery) {
-    let started = Instant::now();
-    let outcome = match tokio::time::timeout(DELIVERY_TIMEOUT, send(outbound, &delivery)).await {
-        Ok(outcome) => outcome,
-        Err(_) => Outcome::error(format!("no answer within {} s", DELIVERY_TIMEOUT.as_secs())),
-    };
-    let number = delivery.attempts + 1;
-    let arrived = outcome.status.is_some_and(|status| status.is_success());
-    let next = if arrived {
-        AfterAttempt::Delivered
-    } else if outcome.status == Some(StatusCode::GONE) {
-        AfterAttempt::GiveUp
-    } else {
-        delivery_pause(number, rand::random(), outcome.retry_after)
-            .map_or(AfterAttempt::GiveUp, |pause| AfterAttempt::Retry(now() + pause))
-    };
-    tracing::info!(
-        delivery = %delivery.id,
-        attempt = number,
-        status = outcome.status.map(|status| status.as_u16()),
-        error = outcome.error.as_deref(),
-        ?next,
-        "webhook attempted"
-    );
-    let attempt = DeliveryAttempt {
-        delivery: delivery.id,
-        number,
-        status: outcome.status.map(|status| status.as_u16()),
-        duration: started.elapsed(),
-        error: outcome.error,
-        next,
-    };
-    if let Err(error) = store.record_attempt(attempt, now()).await {
-        tracing::error!(delivery = %delivery.id, %error, "cannot record an attempt; it will be repeated");
+impl Sender {
+    /// Sends a delivery once, and records what came of it.
+    async fn attempt(self, delivery: DueDelivery, under_way: UnderWay, place: OwnedSemaphorePermit) {
+        let (started, clock) = (now(), Instant::now());
+        let lag = (delivery.number == 1).then(|| started.since(delivery.created_at));
+        self.statistics.began(lag);
+        let outcome = send(&self.outbound, &delivery).await;
+        self.statistics.attempted(outcome.class);
+        let arrived = outcome.status.is_some_and(|status| status.is_success());
+        let of_schedule = (!delivery.replay).then_some(delivery.attempts + 1);
+        let next = match of_schedule {
+            _ if arrived => AfterAttempt::Delivered,
+            None => AfterAttempt::AsScheduled,
+            Some(_) if outcome.status == Some(StatusCode::GONE) => AfterAttempt::GiveUp,
+            Some(attempts) => delivery_pause(attempts, rand::random(), outcome.retry_after)
+                .map_or(AfterAttempt::GiveUp, |pause| AfterAttempt::Retry(now() + pause)),
+        };
+        tracing::info!(
+            delivery = %delivery.id,
+            attempt = delivery.number,
+            class = outcome.class.name(),
+            status = outcome.status.map(|status| status.as_u16()),
+            error = outcome.error.as_deref(),
+            ?next,
+            "webhook attempted"
+        );
+        if next == AfterAttempt::GiveUp {
+            self.statistics.gave_up(1);
+        }
+        let sign = outcome.sign();
+        let attempt = DeliveryAttempt {
+            delivery: delivery.id,
+            number: delivery.number,
+            of_schedule,
+            started,
+            status: outcome.status.map(|status| status.as_u16()),
+            duration: clock.elapsed(),
+            class: outcome.class,
+            error: outcome.error,
+            reply: outcome.reply,
+            next,
+        };
+        if let Err(error) = self.store.record_attempt(attempt, now()).await {
+            tracing::error!(delivery = %delivery.id, %error, "cannot record an attempt; it will be repeated");
+        }
+        under_way.end(sign, now());
+        self.statistics.ended();
+        drop(place);
+        self.room.notify_one();
     }
-}
-
-/// What came of sending.
-struct Outcome {
-    status: Option<StatusCode>,
-    retry_after: Option<Duration>,
-    error: Option<String>,
-}
-
-impl Outcome {
-    fn error(error: String) -> Self {
-        Self { status: None, retry_after: None, error: Some(error) }
-    }
-}
-
-async fn send(outbound: &Outbound, delivery: &DueDelivery) -> Outcome {
-    let url = match outbound.target().parse(&delivery.url) {
-        Ok(url) => url,
-        // It was allowed at submit; the operator may have tightened the rules since.
-        Err(refused) => return Outcome::error(format!("the webhook URL {refused}")),
-    };
-    // Signed at each attempt: receivers refuse a signature older than five minutes.
-    let timestamp = u64::try_from(now().as_micros() / 1_000_000).unwrap_or(0);
-    let signature = clipia_webhook::sign(&delivery.secrets, timestamp, &delivery.body);
-    let sent = outbound
-        .http()
-        .post(url)
-        .header("content-type", "application/json")
-        .header(clipia_webhook::ID_HEADER, delivery.id.to_string())
-        .header(clipia_webhook::TIMESTAMP_HEADER, timestamp.to_string())
-        .header(clipia_webhook::SIGNATURE_HEADER, signature)
-        .body(delivery.body.clone())
-        .send()
-        .await;
-    let response = match sent {
-        Ok(response) => response,
-        Err(error) => return Outcome::error(cause(&error)),
-    };
-    let status = response.status();
-    let retry_after = response
-        .headers()
-        .get("retry-after")
-        .and_then(|value| value.to_str().ok()?.parse().ok())
-        .map(Duration::from_secs);
-    // Only read so that the connection can serve again; what it says counts for nothing.
-    let _ = body(response, REPLY_BYTES_MAX).await;
-    let error = (!status.is_success()).then(|| format!("the receiver answered {status}"));
-    Outcome { status: Some(status), retry_after, error }
-}
-
-/// The innermost cause of a failed call, which names no URL.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

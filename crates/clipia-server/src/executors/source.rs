@@ -6,6 +6,7 @@ use crate::outbound::Outbound;
 use crate::outbound::client::body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
 use std::time::Duration;
 
 /// The largest image that is taken, in bytes.
@@ -37,7 +38,8 @@ pub(super) async fn fetch(
     let target = crate::outbound::Target { plain_http: true, ..outbound.target() };
     let url = target.parse(url).map_err(|refused| failed(&refused.to_string()))?;
     let fetched = async {
-        let response = outbound.http().get(url).send().await.map_err(|_| failed("cannot be reached"))?;
+        let response =
+            outbound.call(Method::GET, url).send().await.map_err(|_| failed("cannot be reached"))?;
         if !response.status().is_success() {
             return Err(failed(&format!("was answered with {}", response.status())));
         }

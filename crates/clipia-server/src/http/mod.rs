@@ -10,7 +10,7 @@ mod models;
 mod requests;
 mod submit;
 
-pub(crate) use errors::ApiError;
+pub(crate) use errors::{ApiError, no_such_method, no_such_path};
 
 use crate::executors::sandbox::Samples;
 use crate::lines::Lines;
@@ -95,8 +95,8 @@ pub fn router(setup: Setup) -> Router {
         .route("/v1/requests/{request_id}", get(requests::result))
         .route("/v1/requests/{request_id}/status", get(requests::status))
         .route("/v1/account", get(account::account))
-        .fallback(errors::no_such_path)
-        .method_not_allowed_fallback(errors::no_such_method)
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
         .layer(axum::middleware::from_fn_with_state(app.clone(), caller::admit))
         .with_state(app)
         .nest(crate::media::PATH, files)

@@ -1,12 +1,16 @@
-//! The HTTP client for such calls: no redirects, no proxy, and no connection to an address that is not allowed.
+//! The HTTP client for such calls: to allowed addresses only, without redirects or a proxy of the environment.
 
-use super::addresses::Reach;
-use super::target::Target;
+use super::lookup::{AllowedAddresses, Lookup, SystemLookup};
+use super::target::{AllowedUrl, Target};
 use bytes::{Bytes, BytesMut};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::io;
-use std::net::SocketAddr;
+use reqwest::{Method, RequestBuilder};
 use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// How long a connection is kept for the next call: less than the 5 s after which common servers close theirs, so that a
+/// call is not sent into a closing one.
+const IDLE_MAX: Duration = Duration::from_secs(4);
 
 /// Calls addresses that a caller named.
 #[derive(Clone)]
@@ -32,27 +36,48 @@ impl Outbound {
     /// # Errors
     /// If TLS cannot be set up.
     pub fn new(dev: bool) -> Result<Self, reqwest::Error> {
+        Self::within(Target::new(dev, &[]))
+    }
+
+    /// A client that calls what `target` allows.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn within(target: Target) -> Result<Self, reqwest::Error> {
+        Self::with_lookup(target, Arc::new(SystemLookup::new()))
+    }
+
+    /// A client that finds the addresses of names by `lookup`.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn with_lookup(target: Target, lookup: Arc<dyn Lookup>) -> Result<Self, reqwest::Error> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             // A second installer is not a fault: whichever came first serves.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        let reach = if dev { Reach::Loopback } else { Reach::Public };
         let http = reqwest::Client::builder()
             .user_agent(concat!("clipia-server/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .dns_resolver(Arc::new(AllowedAddresses(reach)))
+            .pool_idle_timeout(IDLE_MAX)
+            .dns_resolver(Arc::new(AllowedAddresses { reach: target.reach.clone(), lookup }))
             .build()?;
-        Ok(Self { target: Target { plain_http: dev, reach }, http })
+        Ok(Self { target, http })
     }
 
     /// What may be called.
     pub fn target(&self) -> Target {
-        self.target
+        self.target.clone()
     }
 
-    /// The client itself. A URL must have passed [`Target::parse`]: the resolver never sees an address that is spelled
+    /// A call to `url`. That it has passed [`Target::parse`] matters: the resolver never sees an address that is spelled
     /// as one.
+    pub fn call(&self, method: Method, url: AllowedUrl) -> RequestBuilder {
+        self.http.request(method, Url::from(url))
+    }
+
+    /// The client itself, for calls to URLs that no caller named.
     pub fn http(&self) -> &reqwest::Client {
         &self.http
     }
@@ -73,22 +98,11 @@ pub async fn body(mut response: reqwest::Response, most: usize) -> Result<Bytes,
     Ok(body.freeze())
 }
 
-/// Resolves names to the addresses that may be called. The connection goes to these and no others, so that a name
-/// cannot answer differently the second time.
-struct AllowedAddresses(Reach);
-
-impl Resolve for AllowedAddresses {
-    fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found.filter(|address| reach.allows(address.ip())).collect();
-            if allowed.is_empty() {
-                let error =
-                    io::Error::new(io::ErrorKind::PermissionDenied, "the name leads to no public address");
-                return Err(error.into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
+/// The body of an answer, or as much of it as there is in its first `most` bytes and before the connection fails.
+pub async fn start_of_body(mut response: reqwest::Response, most: usize, start: &mut BytesMut) {
+    while start.len() < most
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        start.extend_from_slice(&chunk[..chunk.len().min(most - start.len())]);
     }
 }

@@ -5,7 +5,11 @@
 
 pub mod addresses;
 pub mod client;
+mod lookup;
 pub mod target;
 
+pub use addresses::Reach;
 pub use client::Outbound;
-pub use target::{Target, TargetRefused};
+pub use ipnet::IpNet;
+pub use lookup::{Lookup, LookupError};
+pub use target::{AllowedUrl, Target, TargetRefused};

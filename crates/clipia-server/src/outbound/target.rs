@@ -1,6 +1,7 @@
 //! Which URLs may be called.
 
 use super::addresses::Reach;
+use ipnet::IpNet;
 use std::net::IpAddr;
 use url::{Host, Url};
 
@@ -8,12 +9,33 @@ use url::{Host, Url};
 const URL_BYTES_MAX: usize = 2_048;
 
 /// What a caller may name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Whether `http` will do.
     pub plain_http: bool,
     /// Which addresses may be called.
     pub reach: Reach,
+}
+
+/// A URL that may be called. Its host may still be a name that leads nowhere, or where nobody may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedUrl(Url);
+
+impl From<AllowedUrl> for Url {
+    fn from(url: AllowedUrl) -> Self {
+        url.0
+    }
+}
+
+impl From<AllowedUrl> for String {
+    fn from(url: AllowedUrl) -> Self {
+        url.0.into()
+    }
+}
+
+/// Who is called by `url`: its scheme, host and port, with the port left out where it is the scheme's.
+pub fn host_of(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
 }
 
 /// Why a URL may not be called.
@@ -40,11 +62,19 @@ pub enum TargetRefused {
 }
 
 impl Target {
+    /// Public addresses by TLS, and the ranges of `allow`; in `dev` this machine too.
+    ///
+    /// Plain `http` will do as well in `dev` and where there are such ranges: what is inside a network of the operator's
+    /// has no certificate. A delivery is signed in any case.
+    pub fn new(dev: bool, allow: &[IpNet]) -> Self {
+        Self { plain_http: dev || !allow.is_empty(), reach: Reach { loopback: dev, allow: allow.into() } }
+    }
+
     /// The URL in `text`, if it may be called. A host name is checked again for its addresses, when it is connected to.
     ///
     /// # Errors
     /// [`TargetRefused`] completes the sentence "the URL …".
-    pub fn parse(self, text: &str) -> Result<Url, TargetRefused> {
+    pub fn parse(&self, text: &str) -> Result<AllowedUrl, TargetRefused> {
         if text.len() > URL_BYTES_MAX {
             return Err(TargetRefused::Length);
         }
@@ -58,55 +88,139 @@ impl Target {
             return Err(TargetRefused::UserInfo);
         }
         let web_port = matches!(url.port_or_known_default(), Some(80 | 443 | 1024..));
-        if self.reach == Reach::Public && !web_port {
+        if !self.reach.loopback && !web_port {
             return Err(TargetRefused::Port);
         }
         // `Url` has turned every spelling of an address (octal, a bare number) into the address itself.
         let address = match url.host() {
             Some(Host::Ipv4(v4)) => Some(IpAddr::V4(v4)),
             Some(Host::Ipv6(v6)) => Some(IpAddr::V6(v6)),
-            Some(Host::Domain(_)) => None,
-            None => return Err(TargetRefused::Form),
+            Some(Host::Domain(name)) if !name.is_empty() => None,
+            _ => return Err(TargetRefused::Form),
         };
         if address.is_some_and(|address| !self.reach.allows(address)) {
             return Err(TargetRefused::Address);
         }
-        Ok(url)
+        Ok(AllowedUrl(url))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    const STRICT: Target = Target { plain_http: false, reach: Reach::Public };
-    const DEV: Target = Target { plain_http: true, reach: Reach::Loopback };
+    fn strict(text: &str) -> Option<TargetRefused> {
+        Target::new(false, &[]).parse(text).err()
+    }
+
+    fn dev(text: &str) -> Option<TargetRefused> {
+        Target::new(true, &[]).parse(text).err()
+    }
 
     #[test]
     fn webhooks_are_https_to_public_places_unless_in_development() {
-        for (text, strict, dev) in [
+        use TargetRefused::{Address, Form, Port, Scheme, UserInfo};
+        for (text, when_strict, in_development) in [
             ("https://example.com/hook?x=1", None, None),
-            ("http://example.com/hook", Some(TargetRefused::Scheme), None),
-            ("http://127.0.0.1:4000/", Some(TargetRefused::Scheme), None),
-            ("https://127.0.0.1/", Some(TargetRefused::Address), None),
-            ("https://2130706433/", Some(TargetRefused::Address), None),
-            ("https://0x7f.1/", Some(TargetRefused::Address), None),
-            ("https://[::ffff:127.0.0.1]/", Some(TargetRefused::Address), None),
-            ("https://10.0.0.1/", Some(TargetRefused::Address), Some(TargetRefused::Address)),
-            ("https://169.254.169.254/", Some(TargetRefused::Address), Some(TargetRefused::Address)),
-            ("https://user:pw@example.com/", Some(TargetRefused::UserInfo), Some(TargetRefused::UserInfo)),
-            ("https://example.com:22/", Some(TargetRefused::Port), None),
-            ("ftp://example.com/", Some(TargetRefused::Scheme), Some(TargetRefused::Scheme)),
-            ("example.com/hook", Some(TargetRefused::Form), Some(TargetRefused::Form)),
-            ("https://", Some(TargetRefused::Form), Some(TargetRefused::Form)),
-            ("", Some(TargetRefused::Form), Some(TargetRefused::Form)),
+            ("https://example.com:8443/", None, None),
+            ("http://example.com/hook", Some(Scheme), None),
+            ("http://127.0.0.1:4000/", Some(Scheme), None),
+            ("https://127.0.0.1/", Some(Address), None),
+            ("https://[::1]/", Some(Address), None),
+            ("https://10.0.0.1/", Some(Address), Some(Address)),
+            ("https://169.254.169.254/", Some(Address), Some(Address)),
+            ("https://user:pw@example.com/", Some(UserInfo), Some(UserInfo)),
+            ("https://user@example.com/", Some(UserInfo), Some(UserInfo)),
+            ("https://:pw@example.com/", Some(UserInfo), Some(UserInfo)),
+            ("https://example.com\\@127.0.0.1/", None, None), // the host is example.com, as browsers read it
+            ("https://example.com:22/", Some(Port), None),
+            ("https://example.com:0/", Some(Port), None),
+            ("https://example.com:1023/", Some(Port), None),
+            ("https://example.com:99999/", Some(Form), Some(Form)),
+            ("ftp://example.com/", Some(Scheme), Some(Scheme)),
+            ("file:///etc/passwd", Some(Scheme), Some(Scheme)),
+            ("gopher://127.0.0.1:6379/_", Some(Scheme), Some(Scheme)),
+            ("javascript:alert(1)", Some(Scheme), Some(Scheme)),
+            ("example.com/hook", Some(Form), Some(Form)),
+            ("//example.com/hook", Some(Form), Some(Form)),
+            ("https://", Some(Form), Some(Form)),
+            ("https://exa mple.com/", Some(Form), Some(Form)),
+            ("", Some(Form), Some(Form)),
         ] {
-            assert_eq!(STRICT.parse(text).err(), strict, "{text}");
-            assert_eq!(DEV.parse(text).err(), dev, "{text} in development");
+            assert_eq!(strict(text), when_strict, "{text}");
+            assert_eq!(dev(text), in_development, "{text} in development");
         }
-        assert_eq!(
-            STRICT.parse(&format!("https://example.com/{}", "a".repeat(3_000))),
-            Err(TargetRefused::Length)
-        );
+        let long = format!("https://example.com/{}", "a".repeat(3_000));
+        assert_eq!(strict(&long), Some(TargetRefused::Length));
+    }
+
+    #[test]
+    fn no_spelling_hides_an_address() {
+        for host in [
+            "2130706433",                     // decimal
+            "0x7f000001",                     // hexadecimal
+            "0x7f.1",                         // parts of different bases
+            "0177.0.0.1",                     // octal
+            "127.1",                          // short
+            "127.0.0.1.",                     // with the root's dot
+            "%31%32%37.0.0.1",                // percent-encoded
+            "\u{ff11}27.0.0.1",               // a full-width digit
+            "127\u{3002}0\u{3002}0\u{3002}1", // ideographic full stops
+            "0",
+            "0.0.0.0",
+            "2852039166", // 169.254.169.254
+            "[::1]",
+            "[0:0:0:0:0:0:0:1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::127.0.0.1]",
+            "[64:ff9b::127.0.0.1]",
+            "[2002:7f00:1::]",
+            "[2001::1]",
+            "[fe80::1]",
+            "[fec0::1]",
+            "[fd00:ec2::254]",
+            "[::]",
+        ] {
+            assert_eq!(strict(&format!("https://{host}/")), Some(TargetRefused::Address), "{host}");
+        }
+        for host in ["[fe80::1%25eth0]", "[::1", "127.0.0.0x100", "1.2.3.4.5", "4294967296", "127..1"] {
+            assert!(strict(&format!("https://{host}/")).is_some(), "{host}");
+        }
+    }
+
+    #[test]
+    fn allowed_ranges_may_be_named_without_tls() {
+        let target = Target::new(false, &["10.0.0.0/8".parse().unwrap()]);
+        assert!(target.parse("http://10.1.2.3:8080/hook").is_ok());
+        assert!(target.parse("http://app:8080/hook").is_ok());
+        assert_eq!(target.parse("http://10.1.2.3:25/"), Err(TargetRefused::Port));
+        assert_eq!(target.parse("http://127.0.0.1:8080/"), Err(TargetRefused::Address));
+        assert_eq!(target.parse("http://192.168.0.1:8080/"), Err(TargetRefused::Address));
+    }
+
+    #[test]
+    fn a_host_is_its_scheme_name_and_port() {
+        for (url, host) in [
+            ("https://Example.com/a?b", "https://example.com"),
+            ("https://example.com:443/c", "https://example.com"),
+            ("http://example.com/", "http://example.com"),
+            ("https://example.com:8443/", "https://example.com:8443"),
+            ("https://[2606:4700::1]/", "https://[2606:4700::1]"),
+        ] {
+            assert_eq!(host_of(url), host);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_allowed_stays_allowed_when_it_is_read_again(text in "(https?://)?[a-z0-9.:@\\[\\]%/\\\\-]{0,40}") {
+            let target = Target::new(false, &[]);
+            if let Ok(url) = target.parse(&text) {
+                let spelled = String::from(url.clone());
+                prop_assert_eq!(target.parse(&spelled), Ok(url));
+            }
+        }
     }
 }

@@ -33,10 +33,13 @@ pub struct RequestPage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RequestListing {
     /// Its id.
+    #[serde(rename = "request_id")]
     pub id: RequestId,
     /// Whose it is.
+    #[serde(rename = "account_id")]
     pub account: AccountId,
     /// The public name of the key that submitted it.
+    #[serde(rename = "key_id")]
     pub key: String,
     /// Whether it is a sample that costs nothing.
     pub sandbox: bool,
@@ -45,12 +48,15 @@ pub struct RequestListing {
     /// The line it waits or waited in.
     pub queue: String,
     /// Where it stands.
+    #[serde(rename = "status")]
     pub phase: Phase,
     /// How many are ahead of it, while it waits.
+    #[serde(rename = "queue_position")]
     pub position: Option<u64>,
     /// How far it is, while it runs.
     pub progress: Option<Progress>,
     /// Its latest claim: how often a worker took it.
+    #[serde(rename = "attempts")]
     pub epoch: Epoch,
     /// Credits reserved while it has not ended, charged once it has.
     pub cost: Credits,

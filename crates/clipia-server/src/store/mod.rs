@@ -3,12 +3,16 @@
 //! [`Store`] speaks in commands of the domain. Each command is one transaction: what it returns is durable, and what it
 //! refuses has changed nothing. The rules are `clipia-queue`'s; a store only persists what they decide.
 
+mod account_listing;
+mod deliveries;
 mod findings;
 mod listing;
 mod records;
 pub mod sqlite;
 mod statistics;
 
+pub use account_listing::*;
+pub use deliveries::*;
 pub use findings::*;
 pub use listing::*;
 pub use records::*;
@@ -21,6 +25,7 @@ use clipia_queue::lifecycle::{self, Epoch};
 use clipia_queue::{Moment, ledger};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// Why the store itself failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -137,6 +142,8 @@ pub trait Store: Send + Sync {
     async fn create_account(&self, account: NewAccount, now: Moment) -> Result<bool, StoreError>;
     /// Whether there is any account.
     async fn is_empty(&self) -> Result<bool, StoreError>;
+    /// Every account, the oldest first.
+    async fn accounts(&self) -> Result<Vec<AccountListing>, StoreError>;
     /// The account's balance and usage.
     async fn account(&self, account: &AccountId, now: Moment) -> Result<Option<AccountSummary>, StoreError>;
     /// Gives an account credits; answers its balance then.
@@ -199,17 +206,44 @@ pub trait Store: Send + Sync {
     /// A request of any account and what happened to it.
     async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError>;
 
-    /// Deliveries that are due, taken for `lease` so that nobody else sends them.
+    /// Frees the deliveries that a process had taken that is gone; tells the hosts of which some are postponed.
+    async fn recover_deliveries(&self) -> Result<Vec<DeliveryHost>, StoreError>;
+    /// Takes deliveries that are due, as far as their hosts have room, so that nobody else sends them. The others of
+    /// those hosts are postponed: they come up again when a claim says that there is room.
     async fn claim_deliveries(
         &self,
-        most: usize,
-        lease: std::time::Duration,
+        claim: DeliveryClaim,
         now: Moment,
-    ) -> Result<Vec<DueDelivery>, StoreError>;
-    /// When the next delivery is due, if any waits.
+    ) -> Result<ClaimedDeliveries, StoreError>;
+    /// When the next delivery is due that is not postponed, if there is one.
     async fn next_delivery(&self) -> Result<Option<Moment>, StoreError>;
     /// Records an attempt at a delivery and what comes of it.
     async fn record_attempt(&self, attempt: DeliveryAttempt, now: Moment) -> Result<(), StoreError>;
+    /// Gives up deliveries that were postponed and whose requests ended before `since`; tells how many.
+    async fn give_up_deliveries(&self, since: Moment, now: Moment) -> Result<u64, StoreError>;
+
+    /// Deliveries, the newest first: those older than `before`, at most `most` and [`DELIVERIES_MAX`].
+    async fn list_deliveries(
+        &self,
+        filter: DeliveryFilter,
+        before: Option<Uuid>,
+        most: u32,
+    ) -> Result<Vec<DeliveryListing>, StoreError>;
+    /// A delivery and its attempts.
+    async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetails>, StoreError>;
+    /// Has a delivery attempted once at `now`, whatever its schedule says; that goes on as it was unless the attempt
+    /// arrives. False where there is none of this id.
+    async fn replay(&self, id: Uuid, now: Moment) -> Result<bool, StoreError>;
+    /// Does so for those that were given up since `since`, the oldest first, at most `most` and [`DELIVERIES_MAX`].
+    async fn replay_failed(&self, since: Moment, now: Moment, most: u32) -> Result<Replayed, StoreError>;
+    /// Gives an account another secret to sign deliveries with. The old one signs too until the returned moment
+    /// (`clipia_queue::schedules::SECRET_GRACE`). Nothing where there is no such account.
+    async fn rotate_webhook_secret(
+        &self,
+        account: &AccountId,
+        new: String,
+        now: Moment,
+    ) -> Result<Option<Moment>, StoreError>;
 
     /// Looks for anything that must not be, in one snapshot, while the store is in use.
     async fn examine(&self) -> Result<Findings, StoreError>;

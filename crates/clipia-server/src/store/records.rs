@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
-use uuid::Uuid;
 
 /// Names an account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,6 +97,7 @@ pub struct KeyListing {
     /// Its public name.
     pub id: String,
     /// Whose it is.
+    #[serde(rename = "account_id")]
     pub account: AccountId,
     /// Enough of it to recognise it by.
     pub hint: String,
@@ -210,49 +210,6 @@ pub struct Claim {
     pub input: Map<String, Value>,
     /// The address that the submit was made under.
     pub base_url: String,
-}
-
-/// A delivery to attempt.
-#[derive(Clone, Debug)]
-pub struct DueDelivery {
-    /// Its id, the same for each attempt.
-    pub id: Uuid,
-    /// Where to.
-    pub url: String,
-    /// The exact bytes.
-    pub body: Vec<u8>,
-    /// Attempts made so far.
-    pub attempts: u32,
-    /// What to sign with, the newest first.
-    pub secrets: Vec<String>,
-}
-
-/// An attempt at a delivery.
-#[derive(Clone, Debug)]
-pub struct DeliveryAttempt {
-    /// Which delivery.
-    pub delivery: Uuid,
-    /// Which attempt, from 1.
-    pub number: u32,
-    /// The receiver's HTTP status, if it answered.
-    pub status: Option<u16>,
-    /// How long it took.
-    pub duration: Duration,
-    /// What went wrong.
-    pub error: Option<String>,
-    /// What comes next.
-    pub next: AfterAttempt,
-}
-
-/// What comes after an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterAttempt {
-    /// Nothing: it arrived.
-    Delivered,
-    /// Another attempt, then.
-    Retry(Moment),
-    /// Nothing: it was the last.
-    GiveUp,
 }
 
 impl From<Failure> for clipia_api::types::GenerationError {

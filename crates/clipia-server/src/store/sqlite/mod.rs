@@ -3,10 +3,12 @@
 //! One thread writes, others read beside it: in WAL mode neither waits for the other. A commit is on the
 //! disk before it is answered (`synchronous=FULL`).
 
+mod account_listing;
 mod accounts;
 mod backup;
 mod counters;
 mod deliveries;
+mod delivery_log;
 mod examination;
 mod leases;
 mod listing;
@@ -15,6 +17,7 @@ mod position;
 mod requests;
 mod rows;
 mod settlement;
+mod webhook_secrets;
 mod work;
 mod writer;
 
@@ -178,6 +181,10 @@ impl Store for SqliteStore {
         self.read(accounts::none_exists).await
     }
 
+    async fn accounts(&self) -> Result<Vec<AccountListing>, StoreError> {
+        self.read(account_listing::list).await
+    }
+
     async fn account(&self, account: &AccountId, now: Moment) -> Result<Option<AccountSummary>, StoreError> {
         let account = account.clone();
         self.read(move |c| accounts::summary(c, &account, now)).await
@@ -284,13 +291,16 @@ impl Store for SqliteStore {
         self.read(move |c| listing::history(c, &memory.positions, id)).await
     }
 
+    async fn recover_deliveries(&self) -> Result<Vec<DeliveryHost>, StoreError> {
+        self.writer.write(|w| deliveries::recover(w)).await
+    }
+
     async fn claim_deliveries(
         &self,
-        most: usize,
-        lease: Duration,
+        claim: DeliveryClaim,
         now: Moment,
-    ) -> Result<Vec<DueDelivery>, StoreError> {
-        self.writer.write(move |c| deliveries::claim(c, most, lease, now)).await
+    ) -> Result<ClaimedDeliveries, StoreError> {
+        self.writer.write(move |c| deliveries::claim(c, &claim, now)).await
     }
 
     async fn next_delivery(&self) -> Result<Option<Moment>, StoreError> {
@@ -299,6 +309,41 @@ impl Store for SqliteStore {
 
     async fn record_attempt(&self, attempt: DeliveryAttempt, now: Moment) -> Result<(), StoreError> {
         self.writer.write(move |c| deliveries::record(c, &attempt, now)).await
+    }
+
+    async fn give_up_deliveries(&self, since: Moment, now: Moment) -> Result<u64, StoreError> {
+        self.writer.write(move |c| deliveries::give_up(c, since, now)).await
+    }
+
+    async fn list_deliveries(
+        &self,
+        filter: DeliveryFilter,
+        before: Option<Uuid>,
+        most: u32,
+    ) -> Result<Vec<DeliveryListing>, StoreError> {
+        self.read(move |c| delivery_log::list(c, &filter, before, most)).await
+    }
+
+    async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetails>, StoreError> {
+        self.read(move |c| delivery_log::details(c, id)).await
+    }
+
+    async fn replay(&self, id: Uuid, now: Moment) -> Result<bool, StoreError> {
+        self.writer.write(move |c| delivery_log::replay(c, id, now)).await
+    }
+
+    async fn replay_failed(&self, since: Moment, now: Moment, most: u32) -> Result<Replayed, StoreError> {
+        self.writer.write(move |c| delivery_log::replay_failed(c, since, now, most)).await
+    }
+
+    async fn rotate_webhook_secret(
+        &self,
+        account: &AccountId,
+        new: String,
+        now: Moment,
+    ) -> Result<Option<Moment>, StoreError> {
+        let account = account.clone();
+        self.writer.write(move |c| webhook_secrets::rotate(c, &account, &new, now)).await
     }
 
     async fn examine(&self) -> Result<Findings, StoreError> {

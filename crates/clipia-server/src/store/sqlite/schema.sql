@@ -11,6 +11,7 @@ CREATE TABLE webhook_secret (
     account     TEXT NOT NULL REFERENCES account (id),
     secret      TEXT NOT NULL,
     created_at  INTEGER NOT NULL,
+    expires_at  INTEGER, -- of one that was replaced
     PRIMARY KEY (account, created_at)
 ) STRICT, WITHOUT ROWID;
 
@@ -142,21 +143,41 @@ CREATE TABLE delivery (
     id          BLOB PRIMARY KEY,
     request     BLOB NOT NULL UNIQUE REFERENCES request (id),
     account     TEXT NOT NULL REFERENCES account (id),
+    host        TEXT NOT NULL,
     url         TEXT NOT NULL,
     body        BLOB NOT NULL,
     state       TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'abandoned')),
-    attempts    INTEGER NOT NULL,
-    due_at      INTEGER NOT NULL
+    attempts    INTEGER NOT NULL, -- of the schedule
+    created_at  INTEGER NOT NULL,
+    due_at      INTEGER NOT NULL, -- the next attempt of the schedule
+    replay_at   INTEGER, -- one that an operator asked for
+    next_at     INTEGER GENERATED ALWAYS AS (
+        CASE WHEN state = 'pending' THEN min(due_at, coalesce(replay_at, due_at)) ELSE replay_at END
+    ) STORED,
+    claimed_until INTEGER, -- while an attempt is under way
+    postponed   INTEGER NOT NULL CHECK (postponed IN (0, 1)), -- its host has no room
+    settled_at  INTEGER,
+    CHECK ((settled_at IS NULL) = (state = 'pending'))
 ) STRICT;
 
-CREATE INDEX delivery_due ON delivery (due_at) WHERE state = 'pending';
+CREATE INDEX delivery_due ON delivery (next_at)
+    WHERE next_at IS NOT NULL AND claimed_until IS NULL AND postponed = 0;
+CREATE INDEX delivery_claimed ON delivery (claimed_until) WHERE claimed_until IS NOT NULL;
+CREATE INDEX delivery_postponed ON delivery (account, host, next_at) WHERE postponed = 1;
+CREATE INDEX delivery_postponed_age ON delivery (created_at) WHERE postponed = 1;
+CREATE INDEX delivery_abandoned ON delivery (settled_at) WHERE state = 'abandoned';
+CREATE INDEX delivery_state ON delivery (state, id);
+CREATE INDEX delivery_account ON delivery (account, id);
 
 CREATE TABLE delivery_attempt (
     delivery    BLOB NOT NULL REFERENCES delivery (id),
     number      INTEGER NOT NULL,
+    replay      INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     status      INTEGER,
     duration_ms INTEGER NOT NULL,
+    class       TEXT NOT NULL,
     error       TEXT,
+    reply       TEXT NOT NULL,
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;

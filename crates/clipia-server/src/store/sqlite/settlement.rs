@@ -6,6 +6,7 @@ use super::leases;
 use super::rows::{amount, key, phase_name, to_json};
 use super::writer::Writing;
 use crate::deliveries::body;
+use crate::outbound::target::host_of;
 use crate::store::{AccountId, AttemptEnd, Failure, StoreError, WorkRefused};
 use clipia_api::Credits;
 use clipia_api::types::{Output, RequestId};
@@ -145,13 +146,14 @@ pub(crate) fn announce(
         ),
     };
     c.prepare_cached(
-        "INSERT INTO delivery (id, request, account, url, body, state, attempts, due_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, 'pending', 0, ?6)",
+        "INSERT INTO delivery (id, request, account, host, url, body, state, attempts, created_at, due_at, postponed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', 0, ?7, ?7, 0)",
     )?
     .execute(params![
         Uuid::now_v7(),
         key(request.id),
         request.account.0,
+        host_of(url),
         url,
         to_json(&body)?.into_bytes(),
         now.as_micros()

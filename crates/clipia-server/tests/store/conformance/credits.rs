@@ -3,7 +3,7 @@ use clipia_api::Credits;
 use clipia_api::types::Output;
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Phase, Refused};
-use clipia_server::store::{Failure, Key, Submission, SubmitRefused, WorkRefused};
+use clipia_server::store::{DeliveryClaim, Failure, Key, Submission, SubmitRefused, WorkRefused};
 use std::time::Duration;
 
 pub(crate) async fn a_request_is_reserved_for_then_charged_or_refunded_once(house: &House) {
@@ -82,7 +82,9 @@ pub(crate) async fn one_that_is_called_off_is_refunded_and_told(house: &House) {
         assert!(matches!(twice, Err(WorkRefused::Lifecycle(Refused::Phase { .. }))));
     }
     assert_eq!(house.request(behind).await.position, 0);
-    let due = store.claim_deliveries(10, Duration::from_secs(30), NOW).await.unwrap();
+    let claim =
+        DeliveryClaim { most: 10, most_of_host: 10, hosts: Vec::new(), lease: Duration::from_secs(30) };
+    let due = store.claim_deliveries(claim, NOW).await.unwrap().due;
     let told = |id: &clipia_api::RequestId| {
         let id = id.to_string();
         due.iter().any(|delivery| String::from_utf8_lossy(&delivery.body).contains(&id))

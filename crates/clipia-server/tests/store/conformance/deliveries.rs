@@ -1,6 +1,6 @@
 use super::{House, NOW, fox};
 use clipia_api::types::Output;
-use clipia_server::store::{AfterAttempt, DeliveryAttempt};
+use clipia_server::store::{AfterAttempt, AttemptClass, DeliveryAttempt, DeliveryClaim};
 use std::time::Duration;
 
 pub(crate) async fn a_delivery_is_given_to_one_sender_until_it_arrives(house: &House) {
@@ -8,23 +8,28 @@ pub(crate) async fn a_delivery_is_given_to_one_sender_until_it_arrives(house: &H
     let id = house.submit(fox()).await;
     let claim = house.claim().await;
     store.complete(id, claim.epoch, Output::default(), NOW).await.unwrap();
-    let lease = Duration::from_secs(30);
-    let due = store.claim_deliveries(10, lease, NOW).await.unwrap().remove(0);
+    let claim =
+        || DeliveryClaim { most: 10, most_of_host: 10, hosts: Vec::new(), lease: Duration::from_secs(30) };
+    let due = store.claim_deliveries(claim(), NOW).await.unwrap().due.remove(0);
     assert_eq!((due.attempts, due.secrets.as_slice()), (0, &["whsec_1".to_owned()][..]));
-    assert!(store.claim_deliveries(10, lease, NOW).await.unwrap().is_empty());
+    assert!(store.claim_deliveries(claim(), NOW).await.unwrap().due.is_empty());
 
     let attempt = |number, next| DeliveryAttempt {
         delivery: due.id,
         number,
+        of_schedule: Some(number),
+        started: NOW,
         status: Some(500),
         duration: Duration::ZERO,
+        class: AttemptClass::Status5xx,
         error: None,
+        reply: String::new(),
         next,
     };
     let later = NOW + Duration::from_secs(5);
     store.record_attempt(attempt(1, AfterAttempt::Retry(later)), NOW).await.unwrap();
     assert_eq!(store.next_delivery().await.unwrap(), Some(later));
-    let again = store.claim_deliveries(10, lease, later).await.unwrap().remove(0);
+    let again = store.claim_deliveries(claim(), later).await.unwrap().due.remove(0);
     assert_eq!((again.id, again.attempts), (due.id, 1));
     store.record_attempt(attempt(2, AfterAttempt::Delivered), later).await.unwrap();
     assert_eq!(store.next_delivery().await.unwrap(), None);

@@ -1,0 +1,34 @@
+//! `clipia credits`.
+
+use crate::arguments::Server;
+use clap::{Subcommand, value_parser};
+use clipia_server::Credits;
+use clipia_server::admin::{GRANT_MAX, GrantOrder};
+use clipia_server::store::AccountId;
+
+#[derive(Subcommand)]
+pub(crate) enum Action {
+    /// Gives an account credits
+    Grant {
+        /// The account, as `clipia accounts list` tells it
+        account: String,
+        /// How many, a billion at most
+        #[arg(value_name = "N", value_parser = value_parser!(u64).range(1..=GRANT_MAX.get()))]
+        credits: u64,
+    },
+}
+
+pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
+    let administration = server.administration()?;
+    match action {
+        Action::Grant { account, credits } => {
+            let order = GrantOrder { credits: Credits::new(credits) };
+            server.tell(&administration.grant(&AccountId(account), &order).await?, |made| {
+                format!(
+                    "granted {} credits to {}, which has {} to spend\n",
+                    made.granted, made.account_id, made.available
+                )
+            })
+        }
+    }
+}

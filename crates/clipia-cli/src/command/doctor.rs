@@ -1,0 +1,29 @@
+//! `clipia doctor`.
+
+use crate::arguments::Server;
+use anyhow::bail;
+use clipia_server::store::{Findings, Violation};
+
+pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
+    let findings = server.administration()?.examine().await?;
+    server.tell(&findings, text)?;
+    match findings.violation {
+        None => Ok(()),
+        Some(violation) => bail!("the store breaks a rule: {}", sentence(&violation)),
+    }
+}
+
+fn text(findings: &Findings) -> String {
+    let checked = &findings.checked;
+    format!(
+        "{} rules hold (accounts: {}, requests: {}, movements of credits: {}, deliveries: {})\n",
+        checked.rules, checked.accounts, checked.requests, checked.movements, checked.deliveries
+    )
+}
+
+fn sentence(violation: &Violation) -> String {
+    let account = violation.account.as_ref().map(|account| format!(" (account {account})"));
+    let request = violation.request.map(|request| format!(" (request {request})"));
+    let (rule, found) = (&violation.rule, &violation.found);
+    format!("{rule}: {found}{}{}", account.unwrap_or_default(), request.unwrap_or_default())
+}

@@ -1,0 +1,155 @@
+//! `clipia requests`.
+
+use super::webhooks;
+use crate::arguments::Server;
+use crate::output::{facts, table, time};
+use clap::{Subcommand, ValueEnum};
+use clipia::RequestId;
+use clipia_server::Phase;
+use clipia_server::admin::{Administration, AdministrationError, RequestDetails, RequestQuery};
+use clipia_server::store::{AccountId, RequestListing};
+
+#[derive(Subcommand)]
+pub(crate) enum Action {
+    /// Lists requests of every account, the newest first
+    List {
+        /// Only those that stand so
+        #[arg(long, ignore_case = true)]
+        status: Option<Status>,
+        /// Only those of this account
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// Only those of this model
+        #[arg(long)]
+        model: Option<String>,
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: u32,
+    },
+    /// Tells what happened to a request: its attempts, its credits and its deliveries
+    Show {
+        /// The request's id
+        id: RequestId,
+    },
+    /// Calls a request off that has not ended: its credits are returned and its worker is told to stop
+    Cancel {
+        /// The request's id
+        id: RequestId,
+    },
+}
+
+/// The words of the API, as one types them.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Status {
+    #[value(alias = "in_queue")]
+    InQueue,
+    #[value(alias = "in_progress")]
+    InProgress,
+    Completed,
+    Failed,
+    Canceled,
+}
+
+impl From<Status> for Phase {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::InQueue => Self::Queued,
+            Status::InProgress => Self::Running,
+            Status::Completed => Self::Completed,
+            Status::Failed => Self::Failed,
+            Status::Canceled => Self::Canceled,
+        }
+    }
+}
+
+pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
+    let administration = server.administration()?;
+    match action {
+        Action::List { status, account, model, limit } => {
+            let (phase, account) = (status.map(Phase::from), account.map(AccountId));
+            let query = RequestQuery { phase, account, model, after: None, limit };
+            server.tell(&list(&administration, query).await?, |requests| {
+                table(
+                    ["REQUEST", "ACCOUNT", "MODEL", "STATUS", "CREDITS", "CREATED", "ENDED"],
+                    requests.iter().map(row),
+                )
+            })
+        }
+        Action::Show { id } => server.tell(&administration.request(id).await?, details),
+        Action::Cancel { id } => server.tell(&administration.cancel_request(id).await?, |canceled| {
+            format!(
+                "canceled {}: {} credits returned to {}, which has {} to spend\n",
+                canceled.request_id, canceled.returned, canceled.account_id, canceled.available
+            )
+        }),
+    }
+}
+
+/// As many requests as the query wants, a page after the other: a page may hold fewer and not be the last.
+async fn list(
+    administration: &Administration,
+    mut query: RequestQuery,
+) -> Result<Vec<RequestListing>, AdministrationError> {
+    let mut listed = Vec::new();
+    while query.limit > 0 {
+        let page = administration.requests(&query).await?;
+        query.limit = query.limit.saturating_sub(u32::try_from(page.requests.len()).unwrap_or(u32::MAX));
+        query.after = page.next;
+        listed.extend(page.requests);
+        if query.after.is_none() {
+            break;
+        }
+    }
+    Ok(listed)
+}
+
+fn row(request: &RequestListing) -> [String; 7] {
+    [
+        request.id.to_string(),
+        request.account.to_string(),
+        request.model.clone(),
+        status(request),
+        request.cost.to_string(),
+        time(Some(request.created_at)),
+        time(request.completed_at),
+    ]
+}
+
+/// Where a request stands, and how far it is.
+fn status(request: &RequestListing) -> String {
+    let status = request.phase.status();
+    match (request.position, request.progress) {
+        (Some(ahead), _) => format!("{status} ({ahead} ahead)"),
+        (_, Some(progress)) => format!("{status} ({} %)", progress.percent()),
+        _ => status.to_string(),
+    }
+}
+
+fn details(details: &RequestDetails) -> String {
+    let request = &details.request;
+    let kind = if request.sandbox { "sandbox, nothing is charged" } else { "live" };
+    let mut text = facts([
+        ("request", request.id.to_string()),
+        ("account", request.account.to_string()),
+        ("key", format!("{} ({kind})", request.key)),
+        ("model", request.model.clone()),
+        ("status", status(request)),
+        ("credits", request.cost.to_string()),
+        ("error", request.error.clone().unwrap_or_else(|| "-".to_owned())),
+    ]);
+    let timeline = details.timeline.iter().map(|occurrence| {
+        let attempt = occurrence.attempt.map(|number| number.to_string()).unwrap_or_default();
+        [time(Some(occurrence.at)), occurrence.what.to_string(), attempt]
+    });
+    text += &format!("\n{}", table(["TIME", "EVENT", "ATTEMPT"], timeline));
+    if !details.movements.is_empty() {
+        let movements = details.movements.iter().map(|movement| {
+            [time(Some(movement.at)), movement.kind.clone(), format!("{:+}", movement.available)]
+        });
+        text += &format!("\n{}", table(["TIME", "CREDITS", "AVAILABLE"], movements));
+    }
+    for delivery in &details.deliveries {
+        text += &format!("\n{}", webhooks::details(delivery));
+    }
+    text
+}

@@ -1,0 +1,115 @@
+//! Accounts: their credits, and what their deliveries are signed with.
+
+use super::{Admin, Order};
+use crate::clock::{now, timestamp};
+use crate::credentials;
+use crate::http::ApiError;
+use crate::store::{AccountId, AccountListing, GrantRefused, NewAccount};
+use axum::Json;
+use axum::extract::{Path, State};
+use clipia_api::Credits;
+use clipia_api::error_code::ErrorCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The most credits that one call gives: a slip of the hand is not yet a fortune.
+pub const GRANT_MAX: Credits = Credits::new(1_000_000_000);
+
+/// An account to make.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountOrder {
+    /// Its first credits.
+    pub credits: Credits,
+}
+
+/// An account that was made.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct AccountMade {
+    /// Its name.
+    pub account_id: AccountId,
+    /// What its deliveries are signed with, told this once.
+    pub webhook_secret: String,
+}
+
+/// Credits to give.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantOrder {
+    /// How many: at least 1, at most [`GRANT_MAX`].
+    pub credits: Credits,
+}
+
+/// Credits that were given.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GrantMade {
+    /// To whom.
+    pub account_id: AccountId,
+    /// How many.
+    pub granted: Credits,
+    /// What the account can spend since.
+    pub available: Credits,
+}
+
+/// A webhook secret that was made.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SecretMade {
+    /// Whose.
+    pub account_id: AccountId,
+    /// What deliveries are signed with from now on, told this once.
+    pub webhook_secret: String,
+    /// Until when they are signed with the old one, too.
+    pub old_signs_until: Timestamp,
+}
+
+pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Vec<AccountListing>>, ApiError> {
+    Ok(Json(admin.store.accounts().await?))
+}
+
+pub(super) async fn create(
+    State(admin): State<Admin>,
+    Order(order): Order<AccountOrder>,
+) -> Result<Json<AccountMade>, ApiError> {
+    let account = NewAccount {
+        id: credentials::new_account_id(),
+        webhook_secret: credentials::new_webhook_secret(),
+        grant: order.credits,
+    };
+    let made = AccountMade { account_id: account.id.clone(), webhook_secret: account.webhook_secret.clone() };
+    admin.store.create_account(account, now()).await?;
+    Ok(Json(made))
+}
+
+pub(super) async fn grant(
+    State(admin): State<Admin>,
+    Path(account): Path<String>,
+    Order(GrantOrder { credits }): Order<GrantOrder>,
+) -> Result<Json<GrantMade>, ApiError> {
+    if credits == Credits::ZERO || credits > GRANT_MAX {
+        return Err(ApiError::invalid(format!("a grant is of 1 to {GRANT_MAX} credits, not of {credits}")));
+    }
+    let account = AccountId(account);
+    let balance = admin.store.grant(&account, credits, now()).await.map_err(|refused| match refused {
+        GrantRefused::NoAccount(account) => none(&account),
+        GrantRefused::Ledger(refused) => ApiError::invalid(refused.to_string()),
+        GrantRefused::Store(error) => error.into(),
+    })?;
+    tracing::info!(account = %account, %credits, "credits granted");
+    Ok(Json(GrantMade { account_id: account, granted: credits, available: balance.available }))
+}
+
+pub(super) async fn rotate_secret(
+    State(admin): State<Admin>,
+    Path(account): Path<String>,
+) -> Result<Json<SecretMade>, ApiError> {
+    let (account, secret) = (AccountId(account), credentials::new_webhook_secret());
+    let until = admin.store.rotate_webhook_secret(&account, secret.clone(), now()).await?;
+    let until = until.ok_or_else(|| none(&account))?;
+    tracing::info!(account = %account, "webhook secret rotated");
+    Ok(Json(SecretMade { account_id: account, webhook_secret: secret, old_signs_until: timestamp(until) }))
+}
+
+/// There is no account of this name.
+pub(super) fn none(account: &AccountId) -> ApiError {
+    ApiError::new(ErrorCode::NotFound, format!("there is no account `{account}`"))
+}

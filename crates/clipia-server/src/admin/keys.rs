@@ -1,0 +1,59 @@
+//! Keys.
+
+use super::{Admin, Order};
+use crate::clock::now;
+use crate::credentials;
+use crate::http::ApiError;
+use crate::store::{AccountId, KeyListing, Scopes};
+use axum::Json;
+use axum::extract::{Path, State};
+use clipia_api::error_code::ErrorCode;
+use clipia_queue::limits::KeyLimits;
+use serde::{Deserialize, Serialize};
+
+/// A key to make.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyOrder {
+    /// Whose it will be.
+    pub account_id: AccountId,
+    /// Whether it will be a sandbox key.
+    pub sandbox: bool,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// How much it may do.
+    pub limits: KeyLimits,
+}
+
+/// A key that was made.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct KeyMade {
+    /// Its name.
+    pub id: String,
+    /// The key itself, told this once.
+    pub key: String,
+}
+
+pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Vec<KeyListing>>, ApiError> {
+    Ok(Json(admin.store.keys().await?))
+}
+
+pub(super) async fn create(
+    State(admin): State<Admin>,
+    Order(order): Order<KeyOrder>,
+) -> Result<Json<KeyMade>, ApiError> {
+    let (key, mut new) = credentials::new_key(order.account_id, order.sandbox, order.scopes);
+    new.limits = order.limits;
+    let (id, account) = (new.id.clone(), new.account.clone());
+    if !admin.store.create_key(new, now()).await? {
+        return Err(super::accounts::none(&account));
+    }
+    Ok(Json(KeyMade { id, key }))
+}
+
+pub(super) async fn revoke(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<()>, ApiError> {
+    if !admin.store.revoke_key(&id, now()).await? {
+        return Err(ApiError::new(ErrorCode::NotFound, format!("no key `{id}` is in force")));
+    }
+    Ok(Json(()))
+}

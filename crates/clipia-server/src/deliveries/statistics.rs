@@ -1,0 +1,129 @@
+//! What is counted of deliveries, for metrics. Reading it costs the same however many deliveries there are.
+
+use crate::store::AttemptClass;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Upper bounds of the lag's buckets, in seconds; what is above the last counts among all only.
+pub const LAG_BUCKETS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0];
+
+/// Counters and gauges of this process.
+#[derive(Debug, Default)]
+pub struct Statistics {
+    attempts: [AtomicU64; AttemptClass::ALL.len()],
+    lag: [AtomicU64; LAG_BUCKETS.len() + 1],
+    lag_micros: AtomicU64,
+    under_way: AtomicU64,
+    open_breakers: AtomicU64,
+    waiting_hosts: AtomicU64,
+    given_up: AtomicU64,
+}
+
+/// How long after the end of their requests deliveries were first attempted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lag {
+    /// How many were within each of [`LAG_BUCKETS`], those of the smaller ones included.
+    pub within: [u64; LAG_BUCKETS.len()],
+    /// How many in all.
+    pub count: u64,
+    /// Their lags together, in seconds.
+    pub seconds: f64,
+}
+
+impl Statistics {
+    /// Attempts that ended, by class.
+    pub fn attempts(&self) -> impl Iterator<Item = (AttemptClass, u64)> + '_ {
+        AttemptClass::ALL.into_iter().map(|class| (class, read(&self.attempts[class as usize])))
+    }
+
+    /// The lag between the end of a request and the first attempt at its delivery.
+    pub fn lag(&self) -> Lag {
+        let mut count = 0;
+        let mut cumulated = self.lag.each_ref().map(|bucket| {
+            count += read(bucket);
+            count
+        });
+        let within = std::array::from_fn(|index| std::mem::take(&mut cumulated[index]));
+        Lag { within, count, seconds: Duration::from_micros(read(&self.lag_micros)).as_secs_f64() }
+    }
+
+    /// Attempts under way.
+    pub fn under_way(&self) -> u64 {
+        read(&self.under_way)
+    }
+
+    /// Hosts that are taken for down.
+    pub fn open_breakers(&self) -> u64 {
+        read(&self.open_breakers)
+    }
+
+    /// Hosts of which deliveries wait for room.
+    pub fn waiting_hosts(&self) -> u64 {
+        read(&self.waiting_hosts)
+    }
+
+    /// Deliveries that were given up: after the last attempt, after a 410, or behind a host that stayed down.
+    pub fn given_up(&self) -> u64 {
+        read(&self.given_up)
+    }
+
+    pub(super) fn began(&self, first: Option<Duration>) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        let Some(lag) = first else { return };
+        let seconds = lag.as_secs_f64();
+        let bucket = LAG_BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(LAG_BUCKETS.len());
+        self.lag[bucket].fetch_add(1, Ordering::Relaxed);
+        self.lag_micros.fetch_add(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn ended(&self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn attempted(&self, class: AttemptClass) {
+        self.attempts[class as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn gave_up(&self, count: u64) {
+        self.given_up.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn hosts(&self, open: usize, waiting: usize) {
+        self.open_breakers.store(u64::try_from(open).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.waiting_hosts.store(u64::try_from(waiting).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_counts_what_the_smaller_ones_count() {
+        let statistics = Statistics::default();
+        for millis in [5, 10, 70, 600_000] {
+            statistics.began(Some(Duration::from_millis(millis)));
+        }
+        statistics.began(None);
+        let lag = statistics.lag();
+        assert_eq!((lag.within, lag.count), ([2, 2, 3, 3, 3, 3, 3, 3], 4));
+        assert!((lag.seconds - 600.085).abs() < 1e-6);
+        assert_eq!(statistics.under_way(), 5);
+    }
+
+    #[test]
+    fn each_class_has_its_counter() {
+        let statistics = Statistics::default();
+        for (index, class) in AttemptClass::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, index);
+            assert_eq!(serde_json::to_value(class).unwrap(), class.name());
+        }
+        statistics.attempted(AttemptClass::Protocol);
+        let counted: Vec<_> = statistics.attempts().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counted, [(AttemptClass::Protocol, 1)]);
+    }
+}
