@@ -4,9 +4,11 @@ use crate::support::{Delivery, Options, Raw, Receiver, Server, Spec, until};
 use axum::Router;
 use axum::routing::post;
 use clipia::{Clipia, Received};
+use clipia_queue::schedules::DELIVERY_TIMEOUT;
 use clipia_webhook::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, Verifier};
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -162,4 +164,23 @@ async fn a_receiver_that_never_answers_keeps_nobody_else_waiting() {
     assert_eq!(verified(&receiver.wait_for(1).await[0], &server.webhook_secret)["request_id"], id.as_str());
     // Not because the silent ones had been given up by then.
     assert!(!server.log().contains("no answer within"), "{}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_under_way_when_the_server_was_killed_is_sent_again_at_once() {
+    let receiver = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/clipia", receiver.local_addr().unwrap());
+    let mut server = Server::start(Options::default());
+    let id = submit(&server.sandbox(), &url).await;
+    let (first, _) = receiver.accept().await.unwrap();
+    server.kill9();
+    server.restart();
+    // Sooner than a sender of the same run would be taken for dead: its lease is longer than an attempt.
+    let again = tokio::time::timeout(DELIVERY_TIMEOUT, receiver.accept()).await;
+    let (mut stream, _) = again.expect("sent again").unwrap();
+    let mut sent = Vec::new();
+    while !String::from_utf8_lossy(&sent).contains(&id) {
+        assert!(stream.read_buf(&mut sent).await.unwrap() > 0, "it ended early");
+    }
+    drop(first);
 }

@@ -83,9 +83,9 @@ impl<'a> Taking<'a> {
             let free = most.saturating_sub(self.taken);
             let Some(room) = self.rooms.get(host).filter(|room| room.waiting) else { continue };
             // Where the host is taken for down, only those may go that an operator asked for.
-            let (condition, room) = match room.room {
-                0 => ("replay_at IS NOT NULL", room.room_for_replays),
-                room => ("1", room),
+            let (index, condition, room) = match room.room {
+                0 => ("delivery_postponed_replay", "AND replay_at IS NOT NULL", room.room_for_replays),
+                room => ("delivery_postponed", "", room),
             };
             let wanted = room.min(free);
             if wanted == 0 {
@@ -94,12 +94,13 @@ impl<'a> Taking<'a> {
             let found: Vec<Candidate> = self
                 .c
                 .prepare_cached(&format!(
-                    "{CANDIDATE} WHERE postponed = 1 AND account = ?2 AND host = ?3 AND next_at <= ?1 AND {condition}
+                    "{CANDIDATE} INDEXED BY {index}
+                     WHERE postponed = 1 AND account = ?2 AND host = ?3 AND next_at <= ?1 {condition}
                      ORDER BY next_at LIMIT ?4"
                 ))?
                 .query_map(params![self.now.as_micros(), host.account.0, host.host, wanted], Candidate::of)?
                 .collect::<Result<_, _>>()?;
-            if found.len() < usize::try_from(wanted).unwrap_or(usize::MAX) && condition == "1" {
+            if found.len() < usize::try_from(wanted).unwrap_or(usize::MAX) && condition.is_empty() {
                 self.clear(host);
             }
             for candidate in found {

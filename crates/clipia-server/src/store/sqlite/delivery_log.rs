@@ -115,11 +115,12 @@ pub(crate) fn replay_failed(
     most: u32,
 ) -> Result<Replayed, StoreError> {
     let most = most.min(DELIVERIES_MAX);
-    let failed = "state = 'abandoned' AND settled_at >= ?1 AND replay_at IS NULL AND claimed_until IS NULL";
+    let failed = "delivery INDEXED BY delivery_abandoned
+                  WHERE state = 'abandoned' AND settled_at >= ?1 AND replay_at IS NULL AND claimed_until IS NULL";
     let asked = c
         .prepare_cached(&format!(
             "UPDATE delivery SET replay_at = ?2
-             WHERE id IN (SELECT id FROM delivery WHERE {failed} ORDER BY settled_at LIMIT ?3)
+             WHERE id IN (SELECT id FROM {failed} ORDER BY settled_at LIMIT ?3)
              RETURNING settled_at"
         ))?
         .query_map(params![since.as_micros(), now.as_micros(), most], |row| row.get::<_, i64>(0))?
@@ -127,9 +128,7 @@ pub(crate) fn replay_failed(
     // Those of the same moment as the last that were left out are found again from that moment on.
     let last = asked.iter().copied().max().unwrap_or(since.as_micros());
     let next: Option<i64> = c
-        .prepare_cached(&format!(
-            "SELECT settled_at FROM delivery WHERE {failed} ORDER BY settled_at LIMIT 1"
-        ))?
+        .prepare_cached(&format!("SELECT settled_at FROM {failed} ORDER BY settled_at LIMIT 1"))?
         .query_row([last], |row| row.get(0))
         .optional()?;
     Ok(Replayed {

@@ -164,6 +164,8 @@ CREATE INDEX delivery_due ON delivery (next_at)
     WHERE next_at IS NOT NULL AND claimed_until IS NULL AND postponed = 0;
 CREATE INDEX delivery_claimed ON delivery (claimed_until) WHERE claimed_until IS NOT NULL;
 CREATE INDEX delivery_postponed ON delivery (account, host, next_at) WHERE postponed = 1;
+CREATE INDEX delivery_postponed_replay ON delivery (account, host, next_at)
+    WHERE postponed = 1 AND replay_at IS NOT NULL;
 CREATE INDEX delivery_postponed_age ON delivery (created_at) WHERE postponed = 1;
 CREATE INDEX delivery_abandoned ON delivery (settled_at) WHERE state = 'abandoned';
 CREATE INDEX delivery_state ON delivery (state, id);
