@@ -4,15 +4,18 @@ use crate::clock::now;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
 use crate::lines::Lines;
 use crate::media::{self, MediaStore};
+use crate::metrics::{Metrics, Outcome};
 use crate::store::{Claim, Failure, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::leases::HEARTBEAT;
+use clipia_queue::lifecycle::Epoch;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// How often progress is looked at and, if it has grown, written.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -39,6 +42,8 @@ pub struct Workers {
     pub submitted: Arc<Notify>,
     /// Says that a request has ended.
     pub ended: Arc<Notify>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Held by the one idle worker that watches the line: a thousand that all look would be a load.
     pub watch: Mutex<()>,
 }
@@ -51,7 +56,11 @@ impl Workers {
                 Ok(Some(claim)) => {
                     // There may be more in line than notices were given.
                     self.submitted.notify_one();
-                    self.work(claim, stop.child_token()).await;
+                    let span =
+                        tracing::info_span!("generation", request_id = %claim.id, key_id = claim.key_id);
+                    self.metrics.running.inc();
+                    self.work(claim, stop.child_token()).instrument(span).await;
+                    self.metrics.running.dec();
                 }
                 Ok(None) => self.rest(&drain).await,
                 Err(error) => {
@@ -77,7 +86,11 @@ impl Workers {
     /// Runs one request to its end, or gives it back.
     async fn work(&self, claim: Claim, stop: CancellationToken) {
         let (id, epoch) = (claim.id, claim.epoch);
-        tracing::info!(request_id = %id, model = claim.model, "generation started");
+        let model = claim.model.clone();
+        tracing::info!(model, "generation started");
+        if epoch == Epoch(1) {
+            self.metrics.wait_seconds.observe(now().since(claim.submitted_at).as_secs_f64());
+        }
         let started = Instant::now();
         let report = Report::new(stop);
         let made = tokio::select! {
@@ -88,20 +101,32 @@ impl Workers {
                 return;
             }
         };
-        let told = match made {
-            Ok(output) => self.store.complete(id, epoch, output, now()).await,
+        let (outcome, told) = match made {
+            Ok(output) => (Outcome::Completed, self.store.complete(id, epoch, output, now()).await),
             Err(NotMade::Failed(why)) => {
-                tracing::info!(request_id = %id, why, "generation failed");
-                self.store.fail(id, epoch, Failure::generation(why), now()).await
+                tracing::info!(why, "generation failed");
+                (Outcome::Failed, self.store.fail(id, epoch, Failure::generation(why), now()).await)
             }
-            Err(NotMade::Stopped) => self.store.release(id, epoch).await,
+            Err(NotMade::Stopped) => (Outcome::Released, self.store.release(id, epoch).await),
         };
         match told {
             Ok(()) => {
-                tracing::info!(request_id = %id, seconds = started.elapsed().as_secs_f64(), "generation ended");
+                let elapsed = started.elapsed();
+                self.metrics.ended(&model, outcome, elapsed);
+                tracing::info!(?outcome, seconds = elapsed.as_secs_f64(), "generation ended");
                 self.ended.notify_one();
             }
-            Err(error) => tracing::warn!(request_id = %id, %error, "the end of a generation was refused"),
+            Err(error) => {
+                self.count_refusal(&error);
+                tracing::warn!(%error, "the end of a generation was refused");
+            }
+        }
+    }
+
+    /// Counts a word of a worker that came too late.
+    fn count_refusal(&self, error: &WorkRefused) {
+        if matches!(error, WorkRefused::Lifecycle(_)) {
+            self.metrics.stale_writes.inc();
         }
     }
 
@@ -118,14 +143,14 @@ impl Workers {
         };
         let Made { output, files } = self.executor.run(job, report).await?;
         let directory = self.media.keep(claim.id, files).await.map_err(|error| {
-            tracing::error!(request_id = %claim.id, %error, "cannot keep the files of a generation");
+            tracing::error!(%error, "cannot keep the files of a generation");
             NotMade::Failed("the files could not be stored".to_owned())
         })?;
         Ok(media::placed(output, &directory))
     }
 
     /// Keeps the lease and writes progress, until the lease is lost.
-    async fn beat(&self, id: clipia_api::RequestId, epoch: clipia_queue::lifecycle::Epoch, report: &Report) {
+    async fn beat(&self, id: clipia_api::RequestId, epoch: Epoch, report: &Report) {
         let (mut written, mut last) = (0, Instant::now());
         loop {
             tokio::time::sleep(PROGRESS_EVERY).await;
@@ -136,10 +161,11 @@ impl Workers {
             match self.store.beat(id, epoch, Progress::new(percent), now()).await {
                 Ok(()) => (written, last) = (percent, Instant::now()),
                 Err(WorkRefused::Store(error)) => {
-                    tracing::error!(request_id = %id, %error, "cannot prolong a lease");
+                    tracing::error!(%error, "cannot prolong a lease");
                 }
                 Err(error) => {
-                    tracing::warn!(request_id = %id, %error, "a lease was lost");
+                    self.count_refusal(&error);
+                    tracing::warn!(%error, "a lease was lost");
                     return;
                 }
             }
@@ -148,7 +174,13 @@ impl Workers {
 }
 
 /// Takes back requests whose worker has fallen silent, until `stop`.
-pub async fn rescue(store: Arc<dyn Store>, lines: Lines, ended: Arc<Notify>, stop: CancellationToken) {
+pub async fn rescue(
+    store: Arc<dyn Store>,
+    lines: Lines,
+    ended: Arc<Notify>,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -156,6 +188,7 @@ pub async fn rescue(store: Arc<dyn Store>, lines: Lines, ended: Arc<Notify>, sto
         }
         match store.rescue(false, now()).await {
             Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
+                metrics.leases_lost.inc_by(rescued.requeued + rescued.failed);
                 tracing::warn!(?rescued, "took requests back from workers that fell silent");
                 lines.wake_all();
                 ended.notify_one();

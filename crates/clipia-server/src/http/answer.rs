@@ -20,6 +20,10 @@ const BODY_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// How much more of a body that is too long is read and thrown away, so that its sender gets to read the answer.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// How deep arrays and objects may stand in each other. Inputs are flat; what the parser takes (128 levels) would not be
+/// read back from within a larger document.
+const DEPTH_MAX: usize = 32;
+
 /// How long a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -43,10 +47,23 @@ pub(super) async fn json_object(body: Body) -> Result<Map<String, Value>, ApiErr
     let read = tokio::time::timeout(BODY_TIMEOUT, read(body.into_data_stream())).await;
     let bytes = read.map_err(|_| ApiError::invalid("the body took too long to arrive"))??;
     match serde_json::from_slice(&bytes) {
+        Ok(value) if depth(&value) > DEPTH_MAX => {
+            Err(ApiError::invalid(format!("the body is nested deeper than {DEPTH_MAX} levels")))
+        }
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ApiError::invalid("the body must be a JSON object such as {\"input\": {…}}")),
         Err(error) => Err(ApiError::invalid(format!("the body is not JSON: {error}"))),
     }
+}
+
+/// How deep a value is; a number or a string is not at all. The parser's own limit bounds the recursion.
+fn depth(value: &Value) -> usize {
+    let inner = match value {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(fields) => fields.values().map(depth).max(),
+        _ => return 0,
+    };
+    1 + inner.unwrap_or(0)
 }
 
 async fn read(mut stream: BodyDataStream) -> Result<BytesMut, ApiError> {

@@ -142,6 +142,9 @@ pub trait Store: Send + Sync {
     /// Records an attempt at a delivery and what comes of it.
     async fn record_attempt(&self, attempt: DeliveryAttempt, now: Moment) -> Result<(), StoreError>;
 
+    /// Writes something that changes nothing: whether it can.
+    async fn probe(&self) -> Result<(), StoreError>;
+
     /// Writes everything down and closes. Later calls fail with [`StoreError::Closed`].
     async fn close(&self);
 }

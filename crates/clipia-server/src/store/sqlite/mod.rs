@@ -5,6 +5,7 @@
 
 mod accounts;
 mod deliveries;
+mod health;
 mod migrations;
 mod requests;
 mod rows;
@@ -230,6 +231,10 @@ impl Store for SqliteStore {
 
     async fn record_attempt(&self, attempt: DeliveryAttempt, now: Moment) -> Result<(), StoreError> {
         self.writer.write(move |c| deliveries::record(c, &attempt, now)).await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.writer.write(health::probe).await
     }
 
     async fn close(&self) {

@@ -17,6 +17,8 @@ const ANOTHER_TURN: i64 = 0;
 /// What a change of a request needs of its row.
 struct Row {
     life: Lifecycle,
+    api_key: String,
+    created_at: Moment,
     queue: String,
     ticket: i64,
     ending: Ending,
@@ -28,6 +30,8 @@ fn row(c: &Connection, id: RequestId) -> Result<Row, WorkRefused> {
     let row = rows.next()?.ok_or(WorkRefused::Unknown)?;
     Ok(Row {
         life: lifecycle(row)?,
+        api_key: row.get("api_key")?,
+        created_at: moment(row.get("created_at")?),
         queue: row.get("queue")?,
         ticket: row.get("ticket")?,
         ending: Ending {
@@ -67,6 +71,8 @@ pub(crate) fn claim(c: &Connection, queue: &str, now: Moment) -> Result<Option<C
         .query_row([key(id)], |row| row.get(0))?;
     Ok(Some(Claim {
         id,
+        key_id: row.api_key,
+        submitted_at: row.created_at,
         epoch: next.epoch,
         model: row.ending.model,
         input: from_json(&input)?,
