@@ -136,7 +136,7 @@ struct Process {
 
 impl Process {
     fn start(options: &Options, data: &TempDir) -> (Self, Ready) {
-        let mut serve = program::command(&["serve", "--listen", "127.0.0.1:0", "--json", "--data"]);
+        let mut serve = program::command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "text", "--json", "--data"]);
         serve.arg(data.path());
         if options.dev {
             serve.arg("--dev");
