@@ -6,8 +6,8 @@
 use crate::clock::now;
 use crate::store::{Store, StoreError};
 use clipia_queue::Moment;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -59,11 +59,11 @@ struct Route {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct End {
     model: String,
-    outcome: Outcome,
+    outcome: &'static str,
 }
 
 /// How a worker's turn at a generation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// With an output.
     Completed,
@@ -71,6 +71,16 @@ pub(crate) enum Outcome {
     Failed,
     /// Given back, as when the server stops.
     Released,
+}
+
+impl Outcome {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Released => "released",
+        }
+    }
 }
 
 impl Default for Metrics {
@@ -142,7 +152,7 @@ impl Metrics {
 
     /// A worker's turn at a generation has ended.
     pub(crate) fn ended(&self, model: &str, outcome: Outcome, after: Duration) {
-        self.ended.get_or_create(&End { model: model.to_owned(), outcome }).inc();
+        self.ended.get_or_create(&End { model: model.to_owned(), outcome: outcome.name() }).inc();
         if outcome == Outcome::Completed {
             self.making_seconds.observe(after.as_secs_f64());
         }

@@ -113,7 +113,7 @@ impl Workers {
             Ok(()) => {
                 let elapsed = started.elapsed();
                 self.metrics.ended(&model, outcome, elapsed);
-                tracing::info!(?outcome, seconds = elapsed.as_secs_f64(), "generation ended");
+                tracing::info!(outcome = outcome.name(), seconds = elapsed.as_secs_f64(), "generation ended");
                 self.ended.notify_one();
             }
             Err(error) => {

@@ -46,7 +46,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 pub(super) async fn json_object(body: Body) -> Result<Map<String, Value>, ApiError> {
     let read = tokio::time::timeout(BODY_TIMEOUT, read(body.into_data_stream())).await;
     let bytes = read.map_err(|_| ApiError::invalid("the body took too long to arrive"))??;
-    match serde_json::from_slice(&bytes) {
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    match serde_json::from_slice(bytes) {
         Ok(value) if depth(&value) > DEPTH_MAX => {
             Err(ApiError::invalid(format!("the body is nested deeper than {DEPTH_MAX} levels")))
         }
@@ -139,5 +143,23 @@ pub(super) fn result_of(request: Request, base: &BaseUrl) -> ResultResponse {
         created_at: Some(timestamp(request.created_at)),
         completed_at: request.completed_at.map(timestamp),
         ..lifecycle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_deep_a_body_may_be() {
+        let nested = |levels: usize| {
+            let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+            parse(format!("{{\"input\": {open}{close}}}").as_bytes())
+        };
+        nested(DEPTH_MAX).unwrap();
+        for levels in [DEPTH_MAX + 1, 120, 200, 10_000] {
+            let refused = format!("{:?}", nested(levels).unwrap_err());
+            assert!(refused.contains("InvalidRequest"), "{levels}: {refused}");
+        }
     }
 }

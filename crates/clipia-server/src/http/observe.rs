@@ -12,6 +12,9 @@ use tracing::{Instrument, Span};
 /// The route of a call that leads nowhere. Its path is the client's own words.
 const NOWHERE: &str = "none";
 
+/// The route of a call for a file.
+const FILE: &str = "/media/{file}";
+
 /// Runs a call in a span that names its route, and its key and request as soon as they are known, and counts it.
 ///
 /// The path itself is not told: that of a file is its secret.
@@ -19,7 +22,11 @@ pub(super) async fn observe(State(app): State<App>, request: Request, next: Next
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or(NOWHERE, MatchedPath::as_str);
+    let route = match &route {
+        Some(route) => route.as_str(),
+        None if request.uri().path().starts_with(crate::media::PATH) => FILE,
+        None => NOWHERE,
+    };
     let span = tracing::info_span!("call", %method, route, key_id = Empty, request_id = Empty);
     let response = next.run(request).instrument(span.clone()).await;
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
