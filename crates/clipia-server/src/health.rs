@@ -10,6 +10,7 @@ use crate::store::{Store, StoreError};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use futures_util::future::BoxFuture;
 use http::{StatusCode, header};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,10 +31,13 @@ const STUCK: Duration = Duration::from_secs(10);
 /// The health of a running server.
 #[derive(Clone)]
 pub(crate) struct Health {
-    store: Arc<dyn Store>,
+    write: Arc<Write>,
     draining: CancellationToken,
     probe: Arc<Mutex<watch::Receiver<Probe>>>,
 }
+
+/// Asks the store for a write.
+type Write = dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync;
 
 /// A write that the store was asked for.
 #[derive(Clone, Copy)]
@@ -53,8 +57,16 @@ enum Answer {
 impl Health {
     /// Of a server with this store, which takes no more work once `draining` is cancelled.
     pub(crate) fn new(store: Arc<dyn Store>, draining: CancellationToken) -> Self {
-        let probe = ask(Arc::clone(&store));
-        Self { store, draining, probe: Arc::new(Mutex::new(probe)) }
+        let write = move || -> BoxFuture<'static, _> {
+            let store = Arc::clone(&store);
+            Box::pin(async move { store.probe().await })
+        };
+        Self::of(Arc::new(write), draining)
+    }
+
+    fn of(write: Arc<Write>, draining: CancellationToken) -> Self {
+        let probe = Arc::new(Mutex::new(ask(write.as_ref())));
+        Self { write, draining, probe }
     }
 
     /// The last probe, or a new one where that is stale.
@@ -63,7 +75,7 @@ impl Health {
             let mut current = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
             let answered = current.borrow().answered;
             if answered.is_some_and(|(at, _)| at.elapsed() >= PROBE_FRESH) {
-                *current = ask(Arc::clone(&self.store));
+                *current = ask(self.write.as_ref());
             }
             current.clone()
         };
@@ -94,12 +106,13 @@ impl Health {
     }
 }
 
-/// Asks the store for a write. The task ends with its answer.
-fn ask(store: Arc<dyn Store>) -> watch::Receiver<Probe> {
+/// Asks for a write, and notes the answer.
+fn ask(write: &Write) -> watch::Receiver<Probe> {
     let asked = Instant::now();
     let (sender, receiver) = watch::channel(Probe { asked, answered: None });
+    let write = write();
     tokio::spawn(async move {
-        let answer = match store.probe().await {
+        let answer = match write.await {
             Ok(()) => Answer::Written,
             Err(StoreError::Closed) => Answer::Gone,
             Err(error) => {
@@ -141,4 +154,74 @@ async fn scrape(
 ) -> Result<([(header::HeaderName, &'static str); 1], String), ApiError> {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, TYPE)], metrics.text(store.as_ref()).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A store that answers as told, or not at all, and the health of its server.
+    struct Fake {
+        asked: Arc<AtomicUsize>,
+        answers: watch::Sender<Option<Result<(), StoreError>>>,
+        draining: CancellationToken,
+        health: Health,
+    }
+
+    impl Fake {
+        fn new() -> Self {
+            let (answers, receiver) = watch::channel(Some(Ok(())));
+            let (asked, draining) = (Arc::<AtomicUsize>::default(), CancellationToken::new());
+            let counted = Arc::clone(&asked);
+            let write = move || -> BoxFuture<'static, _> {
+                counted.fetch_add(1, Ordering::Relaxed);
+                let mut answers = receiver.clone();
+                Box::pin(async move {
+                    let answer = answers.wait_for(Option::is_some).await;
+                    answer.map_or(Err(StoreError::Closed), |answer| answer.clone().unwrap())
+                })
+            };
+            let health = Health::of(Arc::new(write), draining.clone());
+            Self { asked, answers, draining, health }
+        }
+
+        /// Whether it lives and whether it is ready, a while after the store has changed.
+        async fn tells(&self) -> (bool, Result<(), &'static str>) {
+            tokio::time::advance(PROBE_FRESH).await;
+            (self.health.lives().await, self.health.is_ready().await)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_that_of_the_writer() {
+        let fake = Fake::new();
+        assert_eq!(fake.tells().await, (true, Ok(())));
+        // A full disk is no reason to start again, and one not to call.
+        fake.answers.send_replace(Some(Err(StoreError::Unreadable("full".to_owned()))));
+        assert_eq!(fake.tells().await, (true, Err("the store cannot write")));
+        fake.answers.send_replace(None);
+        assert_eq!(fake.tells().await, (true, Err("the store does not answer")));
+        tokio::time::advance(STUCK).await;
+        assert_eq!(fake.tells().await, (false, Err("the store does not answer")));
+        fake.answers.send_replace(Some(Ok(())));
+        assert_eq!(fake.tells().await, (true, Ok(())));
+        fake.draining.cancel();
+        assert_eq!(fake.tells().await, (true, Err("draining")));
+        fake.answers.send_replace(Some(Err(StoreError::Closed)));
+        assert!(!fake.tells().await.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn costs_one_write_a_second_however_many_ask() {
+        let fake = Fake::new();
+        for _ in 0..1_000 {
+            fake.health.is_ready().await.unwrap();
+            fake.health.lives().await;
+        }
+        assert_eq!(fake.asked.load(Ordering::Relaxed), 1);
+        tokio::time::advance(PROBE_FRESH).await;
+        fake.health.is_ready().await.unwrap();
+        assert_eq!(fake.asked.load(Ordering::Relaxed), 2);
+    }
 }

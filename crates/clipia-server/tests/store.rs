@@ -11,7 +11,7 @@ use clipia_queue::lifecycle::Phase;
 use clipia_server::store::sqlite::{OpenError, SqliteStore};
 use clipia_server::store::{
     AccountId, AfterAttempt, DeliveryAttempt, Failure, Key, KeyHash, NewAccount, NewKey, Scopes, Store,
-    Submission, SubmitRefused, WorkRefused,
+    StoreError, Submission, SubmitRefused, WorkRefused,
 };
 use std::time::Duration;
 use tempfile::TempDir;
@@ -223,4 +223,18 @@ async fn a_store_of_a_newer_version_is_refused() {
     drop(database);
     let error = SqliteStore::open(directory.path()).err().unwrap().to_string();
     assert!(error.contains("schema version 99"), "{error}");
+}
+
+#[tokio::test]
+async fn a_probe_reaches_the_disk_and_changes_nothing() {
+    let (store, directory) = store().await;
+    let log = || std::fs::metadata(directory.path().join("clipia.db-wal")).unwrap().len();
+    let before = log();
+    store.probe().await.unwrap();
+    assert!(log() > before);
+    store.close().await;
+    assert!(matches!(store.probe().await, Err(StoreError::Closed)));
+    drop(store);
+    let store = SqliteStore::open(directory.path()).unwrap();
+    assert_eq!(available(&store).await, 100);
 }
