@@ -12,12 +12,14 @@ mod generated;
 mod generations;
 mod input;
 mod lost_answers;
+mod operations;
 mod program;
 mod readme;
 mod refusals;
 mod restart;
 mod sdk_examples;
 mod serve;
+mod slow_clients;
 #[path = "../support/mod.rs"]
 mod support;
 mod webhooks;

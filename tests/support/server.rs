@@ -34,6 +34,7 @@ impl Default for Options {
 /// A running `clipia serve` with a data directory of its own. Both end with this value.
 pub(crate) struct Server {
     pub(crate) url: String,
+    pub(crate) admin_url: String,
     pub(crate) live_key: String,
     pub(crate) test_key: String,
     pub(crate) webhook_secret: String,
@@ -46,6 +47,7 @@ pub(crate) struct Server {
 #[derive(Debug, Deserialize)]
 struct Ready {
     url: String,
+    admin_url: String,
     #[serde(flatten)]
     secrets: Option<Secrets>,
 }
@@ -67,7 +69,8 @@ impl Server {
             panic!("the first start shows no keys");
         };
         let Secrets { live_key, test_key, webhook_secret } = secrets;
-        Self { url: ready.url, live_key, test_key, webhook_secret, options, data, process }
+        let (url, admin_url) = (ready.url, ready.admin_url);
+        Self { url, admin_url, live_key, test_key, webhook_secret, options, data, process }
     }
 
     /// Starts again on the same data directory, after [`Server::kill9`] or [`Server::terminate`]. The port is another.
@@ -75,7 +78,7 @@ impl Server {
         assert!(self.process.child.try_wait().unwrap().is_some(), "it still runs");
         let (process, ready) = Process::start(&self.options, &self.data);
         assert!(ready.secrets.is_none(), "a later start shows the keys again");
-        (self.process, self.url) = (process, ready.url);
+        (self.process, self.url, self.admin_url) = (process, ready.url, ready.admin_url);
     }
 
     /// Ends the process with no chance to tidy up.
@@ -86,7 +89,17 @@ impl Server {
 
     /// Asks the process to end (SIGTERM) and waits until it has.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.ask_to_end();
+        self.ended()
+    }
+
+    /// Asks the process to end (SIGTERM).
+    pub(crate) fn ask_to_end(&self) {
         kill_process(Pid::from_child(&self.process.child), Signal::TERM).unwrap();
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         self.process.ended()
     }
 
@@ -147,6 +160,8 @@ impl Process {
         if let Some(credits) = options.credits {
             serve.args(["--credits", &credits.to_string()]);
         }
+        // What tests look for; `--log-format` goes before it.
+        serve.env("CLIPIA_SERVE_LOG_FORMAT", "text");
         serve.args(&options.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = serve.spawn().unwrap();
         let log = collect(child.stderr.take().unwrap());

@@ -1,6 +1,7 @@
 //! How the program ends: one code for each kind of end, one way to say what was wrong.
 
 use clipia::Error;
+use clipia_server::ConfigError;
 use clipia_server::admin::AdministrationError;
 use std::fmt;
 use std::process::ExitCode;
@@ -10,7 +11,7 @@ pub(crate) const CODES: &str = "\
 Exit codes:
   0  done
   1  something on this machine failed, such as writing a file; `doctor` found a fault
-  2  the command line, the key or the base URL is wrong
+  2  the command line, the configuration, the key or the base URL is wrong
   3  refused: not enough credits, dearer than `--max-cost`, an unknown model or id, a wrong key, …
   4  the generation ended FAILED or CANCELED; its credits were returned
   5  gave up waiting; the generation goes on
@@ -75,7 +76,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    if error.downcast_ref::<Usage>().is_some() {
+    if error.downcast_ref::<Usage>().is_some() || error.downcast_ref::<ConfigError>().is_some() {
         return USAGE;
     }
     if let Some(error) = error.downcast_ref::<AdministrationError>() {

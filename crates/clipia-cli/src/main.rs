@@ -21,10 +21,13 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return exit::report(&error.into()),
     };
-    match runtime.block_on(run(arguments)) {
+    let end = match runtime.block_on(run(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::report(&error),
-    }
+    };
+    // Whatever is still being drawn is not waited for: `run` has waited for what mattered.
+    runtime.shutdown_background();
+    end
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {

@@ -7,16 +7,18 @@ use crate::config::Config;
 use crate::credentials;
 use crate::deliveries::Dispatcher;
 use crate::executors::Render;
+use crate::health::{self, Health};
 use crate::http::{self, Setup};
 use crate::lines::Lines;
+use crate::listener::{self, Bounds};
 use crate::media::MediaStore;
+use crate::metrics::Metrics;
 use crate::models_file::{self, ModelsFileError};
 use crate::outbound::{Outbound, Target};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{NewAccount, Scopes, Store, StoreError};
 use crate::workers::{self, Workers};
-use axum::serve::ListenerExt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,10 +28,7 @@ use tokio::sync::{Mutex, Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long what runs may go on once the server is told to stop. What has not ended then is given back.
-const DRAIN: Duration = Duration::from_secs(8);
-
-/// How long the last answers and attempts may take after that.
+/// How long the last answers and attempts may take once what ran has ended or was given back.
 const LAST_WORDS: Duration = Duration::from_secs(12);
 
 /// The name of the executor that draws, and of its line.
@@ -89,7 +88,9 @@ impl fmt::Debug for FirstKeys {
 #[derive(Debug)]
 pub struct Service {
     url: String,
+    admin_url: String,
     data: PathBuf,
+    patience: Duration,
     first_keys: Option<FirstKeys>,
     /// Ends the taking of work.
     drain: CancellationToken,
@@ -139,7 +140,7 @@ impl Service {
         let lines = Lines::new(executors.keys().map(String::as_str));
         let catalogue = Arc::new(models_file::load(&data, &lines)?);
         let listener = listen(config.listen).await?;
-        let admin_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let admin_listener = listen(config.admin_listen).await?;
         let first_keys = first_keys(store.as_ref(), &config).await?;
         // Nobody else has the store: every lease is of a process that is gone.
         let rescued = store.rescue(true, now()).await?;
@@ -150,6 +151,7 @@ impl Service {
         let (drain, abort, stop) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (work, tasks) = (TaskTracker::new(), TaskTracker::new());
+        let metrics = Arc::new(Metrics::default());
         for (name, team) in executors {
             let workers = Arc::new(Workers {
                 submitted: lines.notices(&name),
@@ -160,13 +162,20 @@ impl Service {
                 media: media.clone(),
                 ended: Arc::clone(&ended),
                 canceled: canceled.clone(),
+                metrics: Arc::clone(&metrics),
                 watch: Mutex::default(),
             });
             for _ in 0..team.workers {
                 work.spawn(Arc::clone(&workers).run(drain.clone(), abort.clone()));
             }
         }
-        tasks.spawn(workers::rescue(Arc::clone(&store), lines.clone(), Arc::clone(&ended), drain.clone()));
+        tasks.spawn(workers::rescue(
+            Arc::clone(&store),
+            lines.clone(),
+            Arc::clone(&ended),
+            Arc::clone(&metrics),
+            drain.clone(),
+        ));
         tasks.spawn(
             Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended)).run(stop.clone()),
         );
@@ -179,21 +188,45 @@ impl Service {
             webhooks: outbound.target(),
             lines,
             ended: Arc::clone(&ended),
+            metrics: Arc::clone(&metrics),
             limit: config.limit,
         });
-        serve(&tasks, listener, api, stop.clone());
-        let access = Access::new(local_address(&admin_listener)?);
+        let health = health::router(Health::new(Arc::clone(&store), drain.clone()));
+        let api = api.merge(health.clone());
+        tasks.spawn(listener::serve(listener, api, Bounds::API, Arc::clone(&metrics), stop.clone()));
+        let access = Access::new(reachable(local_address(&admin_listener)?));
         access.write(&data).map_err(unusable)?;
-        let admin = admin::router(Arc::clone(&store), ended, canceled, &access);
-        serve(&tasks, admin_listener, admin, stop.clone());
+        let admin_url = access.url.clone();
+        let scraped = health::metrics_router(Arc::clone(&metrics), Arc::clone(&store));
+        let admin = admin::router(Arc::clone(&store), ended, canceled, &access).merge(health).merge(scraped);
+        // Its connections are none of the API's.
+        let uncounted = Arc::default();
+        tasks.spawn(listener::serve(admin_listener, admin, Bounds::ADMINISTRATION, uncounted, stop.clone()));
         work.close();
         tasks.close();
-        Ok(Self { url, data, first_keys, drain, abort, stop, work, tasks, store: ClosedLast(store) })
+        Ok(Self {
+            url,
+            admin_url,
+            data,
+            patience: config.drain,
+            first_keys,
+            drain,
+            abort,
+            stop,
+            work,
+            tasks,
+            store: ClosedLast(store),
+        })
     }
 
     /// Where it listens.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where its administration and metrics listen.
+    pub fn admin_url(&self) -> &str {
+        &self.admin_url
     }
 
     /// What the first start of this data directory made; nothing at a later one.
@@ -205,7 +238,7 @@ impl Service {
     /// acknowledged goes on at the next start.
     pub async fn stop(self) {
         self.drain.cancel();
-        let ended = tokio::time::timeout(DRAIN, self.work.wait()).await.is_ok();
+        let ended = tokio::time::timeout(self.patience, self.work.wait()).await.is_ok();
         tracing::info!(ended, "no more work is taken");
         self.abort.cancel();
         self.stop.cancel();
@@ -236,18 +269,13 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|source| StartError::Listen { address: unspecified, source })
 }
 
-/// Serves until `stop`; the calls under way are answered first.
-fn serve(tasks: &TaskTracker, listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    // Small answers go out at once, not when the kernel has gathered more.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-    tasks.spawn(async move {
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "the server cannot take calls any more");
-        }
-    });
+/// The address by which this machine reaches what listens at `address`, be it at all of them.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        let v6 = address.is_ipv6();
+        address.set_ip(if v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() });
+    }
+    address
 }
 
 /// The first account and its keys, if there is none.

@@ -4,6 +4,7 @@ use crate::clock::now;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
 use crate::lines::Lines;
 use crate::media::{self, MediaStore};
+use crate::metrics::{Metrics, Outcome};
 use crate::store::{Claim, Failure, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::{Output, RequestId};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Notify, broadcast};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// How often progress is looked at and, if it has grown, written.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -46,6 +48,8 @@ pub struct Workers {
     pub ended: Arc<Notify>,
     /// Says which request was called off.
     pub canceled: broadcast::Sender<RequestId>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Held by the one idle worker that watches the line: a thousand that all look would be a load.
     pub watch: Mutex<()>,
 }
@@ -60,7 +64,11 @@ impl Workers {
                 Ok(Some(claim)) => {
                     // There may be more in line than notices were given.
                     self.submitted.notify_one();
-                    self.work(claim, canceled, stop.child_token()).await;
+                    let span =
+                        tracing::info_span!("generation", request_id = %claim.id, key_id = claim.key_id);
+                    self.metrics.running.inc();
+                    self.work(claim, canceled, stop.child_token()).instrument(span).await;
+                    self.metrics.running.dec();
                 }
                 Ok(None) => self.rest(&drain).await,
                 Err(error) => {
@@ -86,7 +94,11 @@ impl Workers {
     /// Runs one request to its end, or gives it back.
     async fn work(&self, claim: Claim, canceled: broadcast::Receiver<RequestId>, stop: CancellationToken) {
         let (id, epoch) = (claim.id, claim.epoch);
-        tracing::info!(request_id = %id, model = claim.model, "generation started");
+        let model = claim.model.clone();
+        tracing::info!(model, "generation started");
+        if epoch == Epoch(1) {
+            self.metrics.wait_seconds.observe(now().since(claim.submitted_at).as_secs_f64());
+        }
         let started = Instant::now();
         let report = Report::new(stop);
         let made = tokio::select! {
@@ -97,20 +109,32 @@ impl Workers {
                 return;
             }
         };
-        let told = match made {
-            Ok(output) => self.store.complete(id, epoch, output, now()).await,
+        let (outcome, told) = match made {
+            Ok(output) => (Outcome::Completed, self.store.complete(id, epoch, output, now()).await),
             Err(NotMade::Failed(why)) => {
-                tracing::info!(request_id = %id, why, "generation failed");
-                self.store.fail(id, epoch, Failure::generation(why), now()).await
+                tracing::info!(why, "generation failed");
+                (Outcome::Failed, self.store.fail(id, epoch, Failure::generation(why), now()).await)
             }
-            Err(NotMade::Stopped) => self.store.release(id, epoch, now()).await,
+            Err(NotMade::Stopped) => (Outcome::Released, self.store.release(id, epoch, now()).await),
         };
         match told {
             Ok(()) => {
-                tracing::info!(request_id = %id, seconds = started.elapsed().as_secs_f64(), "generation ended");
+                let elapsed = started.elapsed();
+                self.metrics.ended(&model, outcome, elapsed);
+                tracing::info!(outcome = outcome.name(), seconds = elapsed.as_secs_f64(), "generation ended");
                 self.ended.notify_one();
             }
-            Err(error) => tracing::warn!(request_id = %id, %error, "the end of a generation was refused"),
+            Err(error) => {
+                self.count_refusal(&error);
+                tracing::warn!(%error, "the end of a generation was refused");
+            }
+        }
+    }
+
+    /// Counts a word of a worker that came too late.
+    fn count_refusal(&self, error: &WorkRefused) {
+        if matches!(error, WorkRefused::Lifecycle(_)) {
+            self.metrics.stale_writes.inc();
         }
     }
 
@@ -127,7 +151,7 @@ impl Workers {
         };
         let Made { output, files } = self.executor.run(job, report).await?;
         let directory = self.media.keep(claim.id, files).await.map_err(|error| {
-            tracing::error!(request_id = %claim.id, %error, "cannot keep the files of a generation");
+            tracing::error!(%error, "cannot keep the files of a generation");
             NotMade::Failed("the files could not be stored".to_owned())
         })?;
         Ok(media::placed(output, &directory))
@@ -155,10 +179,11 @@ impl Workers {
             match self.store.beat(id, epoch, Progress::new(percent), now()).await {
                 Ok(()) => (written, last) = (percent, Instant::now()),
                 Err(WorkRefused::Store(error)) => {
-                    tracing::error!(request_id = %id, %error, "cannot prolong a lease");
+                    tracing::error!(%error, "cannot prolong a lease");
                 }
                 Err(error) => {
-                    tracing::warn!(request_id = %id, %error, "a lease was lost");
+                    self.count_refusal(&error);
+                    tracing::warn!(%error, "a lease was lost");
                     return;
                 }
             }
@@ -167,7 +192,13 @@ impl Workers {
 }
 
 /// Takes back requests whose worker has fallen silent, until `stop`.
-pub async fn rescue(store: Arc<dyn Store>, lines: Lines, ended: Arc<Notify>, stop: CancellationToken) {
+pub async fn rescue(
+    store: Arc<dyn Store>,
+    lines: Lines,
+    ended: Arc<Notify>,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -175,6 +206,7 @@ pub async fn rescue(store: Arc<dyn Store>, lines: Lines, ended: Arc<Notify>, sto
         }
         match store.rescue(false, now()).await {
             Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
+                metrics.leases_lost.inc_by(rescued.requeued + rescued.failed);
                 tracing::warn!(?rescued, "took requests back from workers that fell silent");
                 lines.wake_all();
                 ended.notify_one();

@@ -1,57 +1,157 @@
 //! `clipia serve`.
 
 use crate::arguments::DATA;
-use clap::Args;
-use clipia_server::{Config, Credits, FirstKeys, RateLimit, Service};
+use crate::exit::{Hint, Usage};
+use anyhow::Context;
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+use clipia_server::outbound::IpNet;
+use clipia_server::{Config, ConfigError, Credits, FirstKeys, LogFormat, RateLimit, Service};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
+/// What each variable of the environment begins with that sets an option. It is longer than `CLIPIA_`, so that one that
+/// there is not can be refused: clients and orchestrators have variables of their own with the shorter one.
+const VARIABLES: &str = "CLIPIA_SERVE_";
+
 #[derive(Args)]
+#[command(after_help = "\
+Each option but `--config`, `--json` and `--print-config` is also a key of the file, whose reference the first start leaves \
+in the data directory.
+The command line goes before the environment, and the environment before the file.")]
 pub(crate) struct Options {
-    /// Where to listen; port 0 is any free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4747")]
-    listen: SocketAddr,
-    /// Where everything is kept
-    #[arg(long, value_name = "DIR", default_value = DATA)]
-    data: PathBuf,
+    /// The file that says how to run; `clipia.toml` of the data directory unless told
+    #[arg(long, value_name = "FILE", env = "CLIPIA_SERVE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where to listen, 127.0.0.1:4747 unless told; port 0 is any free one
+    #[arg(long, value_name = "ADDR", env = "CLIPIA_SERVE_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Where administration and `/metrics` listen, any free port of this machine unless told
+    #[arg(long, value_name = "ADDR", env = "CLIPIA_SERVE_ADMIN_LISTEN")]
+    admin_listen: Option<SocketAddr>,
+    /// Where everything is kept, clipia-data unless told
+    #[arg(long, value_name = "DIR", env = "CLIPIA_SERVE_DATA")]
+    data: Option<PathBuf>,
     /// Prints one line of JSON on stdout when ready
     #[arg(long)]
     json: bool,
-    /// Allows webhooks and images on this machine and without TLS
+    /// Prints what is in force, as a file would say it, and starts nothing
     #[arg(long)]
-    dev: bool,
-    /// Requests a minute of a key; 0 lifts the limit
-    #[arg(long, value_name = "N", default_value_t = 120)]
-    rpm: u32,
-    /// Credits of the first account, at the first start
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    credits: u32,
+    print_config: bool,
+    /// Allows webhooks and images on this machine and without TLS
+    #[arg(
+        long,
+        env = "CLIPIA_SERVE_DEV",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new()
+    )]
+    dev: Option<bool>,
+    /// Addresses that webhooks and images may be at besides public ones, such as 10.0.0.0/8
+    #[arg(long, value_name = "RANGE", env = "CLIPIA_SERVE_ALLOW", value_delimiter = ',')]
+    allow: Option<Vec<IpNet>>,
+    /// Requests a minute of a key, 120 unless told; 0 lifts the limit
+    #[arg(long, value_name = "N", env = "CLIPIA_SERVE_RPM")]
+    rpm: Option<u32>,
+    /// Credits of the first account at the first start, 10000 unless told
+    #[arg(long, value_name = "N", env = "CLIPIA_SERVE_CREDITS")]
+    credits: Option<u32>,
+    /// Seconds that generations may go on once the server is told to stop, 8 unless told
+    #[arg(long, value_name = "N", env = "CLIPIA_SERVE_DRAIN_SECONDS")]
+    drain_seconds: Option<u32>,
+    /// The log on stderr: text on a terminal and JSON elsewhere unless told
+    #[arg(long, value_name = "FORMAT", env = "CLIPIA_SERVE_LOG_FORMAT")]
+    log_format: Option<Format>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Auto,
+    Text,
+    Json,
+}
+
+impl Options {
+    /// What is in force: the file under the environment under the command line. (The parser reads the last two.)
+    fn settings(&self) -> anyhow::Result<Config> {
+        refuse_unknown_variables()?;
+        let read = match &self.config {
+            Some(path) => Config::read(path),
+            None => Config::read_in(self.data.as_deref().unwrap_or(DATA.as_ref())),
+        };
+        let file = read.map_err(explain)?;
+        Ok(Config {
+            listen: self.listen.unwrap_or(file.listen),
+            admin_listen: self.admin_listen.unwrap_or(file.admin_listen),
+            data: self.data.clone().unwrap_or(file.data),
+            dev: self.dev.unwrap_or(file.dev),
+            allow: self.allow.clone().unwrap_or(file.allow),
+            limit: self.rpm.map_or(file.limit, RateLimit::per_minute),
+            credits: self.credits.map_or(file.credits, |credits| Credits::new(credits.into())),
+            drain: self.drain_seconds.map_or(file.drain, |seconds| Duration::from_secs(seconds.into())),
+            log_format: self.log_format.map_or(file.log_format, |format| match format {
+                Format::Auto => LogFormat::Auto,
+                Format::Text => LogFormat::Text,
+                Format::Json => LogFormat::Json,
+            }),
+        })
+    }
+}
+
+/// A misspelt variable would leave a default in force, unnoticed.
+fn refuse_unknown_variables() -> anyhow::Result<()> {
+    let command = Options::augment_args(clap::Command::new("serve"));
+    let known: Vec<&str> =
+        command.get_arguments().filter_map(|argument| argument.get_env()?.to_str()).collect();
+    let unknown = std::env::vars_os().find_map(|(name, _)| {
+        let name = name.into_string().ok()?;
+        (name.starts_with(VARIABLES) && !known.contains(&name.as_str())).then_some(name)
+    });
+    match unknown {
+        Some(name) => Err(Usage::new(format!("the environment sets `{name}`, which is no option")))
+            .context(Hint::new(format!("there are {}", known.join(", ")))),
+        None => Ok(()),
+    }
+}
+
+/// An error of the file, with what was most likely meant.
+fn explain(error: ConfigError) -> anyhow::Error {
+    let hint = match &error {
+        ConfigError::Invalid { meant: Some(meant), .. } => Some(format!("did you mean `{meant}`?")),
+        _ => None,
+    };
+    let error = anyhow::Error::new(error);
+    match hint {
+        Some(hint) => error.context(Hint::new(hint)),
+        None => error,
+    }
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .init();
+    let config = options.settings()?;
+    if options.print_config {
+        print!("{}", config.to_toml()?);
+        return Ok(());
+    }
+    log(config.log_format);
+    take_files();
     // Heard from the start: a signal during it must not be lost.
     let mut signals = Signals::new()?;
-    let service = Service::start(Config {
-        listen: options.listen,
-        dev: options.dev,
-        limit: RateLimit::per_minute(options.rpm),
-        credits: Credits::new(options.credits.into()),
-        ..Config::new(&options.data)
-    })
-    .await?;
+    let data = config.data.clone();
+    let service = Service::start(config).await?;
+    if options.config.is_none() {
+        Config::leave_reference(&data).context("leaving the reference of `clipia.toml`")?;
+    }
     if options.json {
         tell_json(&service)?
     } else {
-        tell(&service, &options)?
+        tell(&service, &data)?
     }
     signals.next().await;
     tokio::select! {
@@ -61,10 +161,42 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes events to stderr: as text for eyes, as JSON for whatever gathers logs.
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let terminal = std::io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let text = match format {
+        LogFormat::Auto => terminal,
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    if text {
+        subscriber.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none()).init();
+    } else {
+        subscriber.json().flatten_event(true).with_span_list(false).init();
+    }
+}
+
+/// Takes as many open files as the system gives: the usual 1,024 are for programs that serve nobody. Where it gives no more,
+/// the server makes do.
+fn take_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::debug!(%error, "cannot raise the limit of open files");
+        }
+    }
+}
+
 fn tell_json(service: &Service) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Ready<'a> {
         url: &'a str,
+        admin_url: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         live_key: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +207,7 @@ fn tell_json(service: &Service) -> anyhow::Result<()> {
     let keys = service.first_keys();
     let ready = Ready {
         url: service.url(),
+        admin_url: service.admin_url(),
         live_key: keys.map(|keys| keys.live_key.as_str()),
         test_key: keys.map(|keys| keys.test_key.as_str()),
         webhook_secret: keys.map(|keys| keys.webhook_secret.as_str()),
@@ -86,11 +219,12 @@ fn tell_json(service: &Service) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn tell(service: &Service, options: &Options) -> anyhow::Result<()> {
+fn tell(service: &Service, data: &Path) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    let (url, data) = (service.url(), options.data.display());
+    let url = service.url();
     writeln!(stdout, "  url             {url}")?;
-    writeln!(stdout, "  data            {data}")?;
+    writeln!(stdout, "  metrics         {}/metrics", service.admin_url())?;
+    writeln!(stdout, "  data            {}", data.display())?;
     match service.first_keys() {
         Some(FirstKeys { live_key, test_key, webhook_secret }) => {
             writeln!(stdout, "  live key        {live_key}")?;

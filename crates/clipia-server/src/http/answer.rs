@@ -20,6 +20,10 @@ const BODY_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// How much more of a body that is too long is read and thrown away, so that its sender gets to read the answer.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// How deep arrays and objects may stand in each other. Inputs are flat; what the parser takes (128 levels) would not be
+/// read back from within a larger document.
+const DEPTH_MAX: usize = 32;
+
 /// How long a body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -42,11 +46,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 pub(super) async fn json_object(body: Body) -> Result<Map<String, Value>, ApiError> {
     let read = tokio::time::timeout(BODY_TIMEOUT, read(body.into_data_stream())).await;
     let bytes = read.map_err(|_| ApiError::invalid("the body took too long to arrive"))??;
-    match serde_json::from_slice(&bytes) {
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    match serde_json::from_slice(bytes) {
+        Ok(value) if depth(&value) > DEPTH_MAX => {
+            Err(ApiError::invalid(format!("the body is nested deeper than {DEPTH_MAX} levels")))
+        }
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ApiError::invalid("the body must be a JSON object such as {\"input\": {…}}")),
         Err(error) => Err(ApiError::invalid(format!("the body is not JSON: {error}"))),
     }
+}
+
+/// How deep a value is; a number or a string is not at all. The parser's own limit bounds the recursion.
+fn depth(value: &Value) -> usize {
+    let inner = match value {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(fields) => fields.values().map(depth).max(),
+        _ => return 0,
+    };
+    1 + inner.unwrap_or(0)
 }
 
 async fn read(mut stream: BodyDataStream) -> Result<BytesMut, ApiError> {
@@ -122,5 +143,23 @@ pub(super) fn result_of(request: Request, base: &BaseUrl) -> ResultResponse {
         created_at: Some(timestamp(request.created_at)),
         completed_at: request.completed_at.map(timestamp),
         ..lifecycle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_deep_a_body_may_be() {
+        let nested = |levels: usize| {
+            let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
+            parse(format!("{{\"input\": {open}{close}}}").as_bytes())
+        };
+        nested(DEPTH_MAX).unwrap();
+        for levels in [DEPTH_MAX + 1, 120, 200, 10_000] {
+            let refused = format!("{:?}", nested(levels).unwrap_err());
+            assert!(refused.contains("InvalidRequest"), "{levels}: {refused}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Who calls, whether they may, and under which address.
 
-use super::App;
 use super::errors::{ApiError, whole_seconds};
+use super::{App, observe};
 use crate::clock::now;
 use crate::credentials;
 use crate::store::Key;
@@ -12,11 +12,14 @@ use clipia_api::error_code::ErrorCode;
 use clipia_queue::limits::Budget;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use std::time::Instant;
+use std::time::Duration;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
+/// How long a call may take: the body's minute, and time for the store. The store finishes what it was handed in any case.
+const CALL_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// The key of a call that was let in.
 #[derive(Clone)]
@@ -28,46 +31,40 @@ pub(crate) struct BaseUrl(pub(crate) String);
 
 /// Lets in a call with a key in force and budget left. Tells the budget on every answer.
 pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let uri = request.uri().clone();
     let mut budget = app.budgets.whole();
-    let mut key_id = None;
     let mut response = match authenticate(&app, request.headers()).await {
         Err(error) => error.into_response(),
         Ok(key) => {
             let decision = app.budgets.spend(&key, now());
             budget = decision.budget;
-            key_id = Some(key.id.clone());
+            observe::key(&key.id);
             match decision.refused_for {
-                Some(wait) => ApiError::new(
-                    ErrorCode::RateLimitExceeded,
-                    format!(
-                        "rate limit reached: {} requests a minute on key {}; next request in {} s",
-                        budget.limit,
-                        key.hint,
-                        whole_seconds(wait)
-                    ),
-                )
-                .after(wait)
-                .into_response(),
+                Some(wait) => {
+                    app.metrics.rate_limited.inc();
+                    ApiError::new(
+                        ErrorCode::RateLimitExceeded,
+                        format!(
+                            "rate limit reached: {} requests a minute on key {}; next request in {} s",
+                            budget.limit,
+                            key.hint,
+                            whole_seconds(wait)
+                        ),
+                    )
+                    .after(wait)
+                    .into_response()
+                }
                 None => {
                     let base = base_url(request.headers(), &uri);
                     request.extensions_mut().insert(BaseUrl(base));
                     request.extensions_mut().insert(Caller(key));
-                    next.run(request).await
+                    let answer = tokio::time::timeout(CALL_TIMEOUT, next.run(request)).await;
+                    answer.unwrap_or_else(|_| ApiError::too_slow().into_response())
                 }
             }
         }
     };
     tell(response.headers_mut(), budget);
-    tracing::debug!(
-        %method,
-        path = uri.path(),
-        status = response.status().as_u16(),
-        key = key_id,
-        micros = started.elapsed().as_micros(),
-        "answered"
-    );
     response
 }
 

@@ -40,6 +40,13 @@ impl ApiError {
         Self::new(ErrorCode::InternalError, "the server failed; the call can be repeated")
     }
 
+    /// The call took too long. What it asked for may have been done.
+    pub(crate) fn too_slow() -> Self {
+        tracing::error!("a call took too long");
+        let message = "the server did not get to this call in time; it can be repeated";
+        Self::new(ErrorCode::ServiceUnavailable, message).after(Duration::from_secs(5))
+    }
+
     /// With the time after which a repetition may be let through.
     pub(crate) fn after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }

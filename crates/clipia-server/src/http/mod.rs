@@ -7,6 +7,7 @@ mod caller;
 mod errors;
 mod media;
 mod models;
+mod observe;
 mod requests;
 mod submit;
 
@@ -15,6 +16,7 @@ pub(crate) use errors::{ApiError, no_such_method, no_such_path};
 use crate::executors::sandbox::Samples;
 use crate::lines::Lines;
 use crate::media::MediaStore;
+use crate::metrics::Metrics;
 use crate::outbound::Target;
 use crate::store::Store;
 use axum::Router;
@@ -45,6 +47,8 @@ pub struct Parts {
     pub lines: Lines,
     /// Says that a request has ended.
     pub ended: Arc<Notify>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     budgets: Budgets,
 }
 
@@ -70,13 +74,15 @@ pub struct Setup {
     pub lines: Lines,
     /// Says that a request has ended.
     pub ended: Arc<Notify>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Requests a minute of a key.
     pub limit: RateLimit,
 }
 
 /// The whole API.
 pub fn router(setup: Setup) -> Router {
-    let Setup { store, catalogue, media, webhooks, lines, ended, limit } = setup;
+    let Setup { store, catalogue, media, webhooks, lines, ended, metrics, limit } = setup;
     let files = media::router(&media);
     let app = App(Arc::new(Parts {
         store,
@@ -86,6 +92,7 @@ pub fn router(setup: Setup) -> Router {
         webhooks,
         lines,
         ended,
+        metrics,
         budgets: Budgets::new(limit),
     }));
     Router::new()
@@ -98,6 +105,7 @@ pub fn router(setup: Setup) -> Router {
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(axum::middleware::from_fn_with_state(app.clone(), caller::admit))
-        .with_state(app)
+        .with_state(app.clone())
         .nest(crate::media::PATH, files)
+        .layer(axum::middleware::from_fn_with_state(app, observe::observe))
 }

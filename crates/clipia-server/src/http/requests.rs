@@ -2,7 +2,7 @@
 
 use super::answer::{Segment, request_id, result_of, status_of};
 use super::caller::{BaseUrl, Caller};
-use super::{ApiError, App};
+use super::{ApiError, App, observe};
 use crate::store::Request;
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -30,6 +30,8 @@ pub(super) async fn result(
 
 /// A request of the caller's account. Another account's is not told from none.
 async fn request(app: &App, caller: &Caller, id: &str) -> Result<Request, ApiError> {
-    let found = app.store.request(&caller.0.account, request_id(id)?).await?;
+    let id = request_id(id)?;
+    observe::request(id);
+    let found = app.store.request(&caller.0.account, id).await?;
     found.ok_or_else(ApiError::no_such_request)
 }

@@ -2,7 +2,7 @@
 
 use super::answer::{Segment, input_of, json_object, response_url};
 use super::caller::{BaseUrl, Caller};
-use super::{ApiError, App};
+use super::{ApiError, App, observe};
 use crate::clock::now;
 use crate::store::{Submission, Submitted};
 use axum::Json;
@@ -57,6 +57,8 @@ pub(super) async fn submit(
         sample,
     };
     let submitted = app.store.submit(submission, now()).await?;
+    observe::request(submitted.id);
+    tracing::info!(model = entry.model.slug, cost = submitted.cost.get(), "generation submitted");
     if submitted.phase.is_terminal() {
         app.ended.notify_one();
     } else {

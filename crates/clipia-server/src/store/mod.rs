@@ -252,6 +252,9 @@ pub trait Store: Send + Sync {
     /// What the store did since it was opened, and how much waits.
     async fn statistics(&self) -> Result<Statistics, StoreError>;
 
+    /// Writes something that changes nothing: whether it can.
+    async fn probe(&self) -> Result<(), StoreError>;
+
     /// Writes everything down and closes. Later calls fail with [`StoreError::Closed`].
     async fn close(&self);
 }

@@ -10,6 +10,7 @@ mod counters;
 mod deliveries;
 mod delivery_log;
 mod examination;
+mod health;
 mod leases;
 mod listing;
 mod migrations;
@@ -384,6 +385,10 @@ impl Store for SqliteStore {
             stale_refused: counters.stale_refused.load(Relaxed),
             queues: self.read(move |c| requests::queues(c, waiting)).await?,
         })
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.writer.write(|c| health::probe(c)).await
     }
 
     async fn close(&self) {

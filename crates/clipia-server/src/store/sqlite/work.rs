@@ -26,6 +26,7 @@ struct Row {
     /// Where it stands, or would if it waited.
     at: PlaceInLine,
     attempt_max: Duration,
+    api_key: String,
     created_at: Moment,
     ending: Ending,
 }
@@ -38,6 +39,7 @@ fn row(c: &Connection, id: RequestId) -> Result<Row, WorkRefused> {
         life: lifecycle(row)?,
         at: PlaceInLine::of_request(row)?,
         attempt_max: Duration::from_micros(row.get::<_, i64>("attempt_max")?.unsigned_abs()),
+        api_key: row.get("api_key")?,
         created_at: moment(row.get("created_at")?),
         ending: Ending {
             id,
@@ -80,6 +82,8 @@ pub(crate) fn claim(w: &Writing<'_>, queue: &str, now: Moment) -> Result<Option<
         .query_row([key(id)], |row| row.get(0))?;
     Ok(Some(Claim {
         id,
+        key_id: row.api_key,
+        submitted_at: row.created_at,
         epoch: next.epoch,
         model: row.ending.model,
         input: from_json(&input)?,

@@ -1,0 +1,46 @@
+//! Each call in the log and in the metrics.
+
+use super::App;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use clipia_api::RequestId;
+use std::time::Instant;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+/// The route of a call that leads nowhere. Its path is the client's own words.
+const NOWHERE: &str = "none";
+
+/// The route of a call for a file.
+const FILE: &str = "/media/{file}";
+
+/// Runs a call in a span that names its route, and its key and request as soon as they are known, and counts it.
+///
+/// The path itself is not told: that of a file is its secret.
+pub(super) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = match &route {
+        Some(route) => route.as_str(),
+        None if request.uri().path().starts_with(crate::media::PATH) => FILE,
+        None => NOWHERE,
+    };
+    let span = tracing::info_span!("call", %method, route, key_id = Empty, request_id = Empty);
+    let response = next.run(request).instrument(span.clone()).await;
+    let (status, elapsed) = (response.status().as_u16(), started.elapsed());
+    app.metrics.called(route, &method, status, elapsed);
+    span.in_scope(|| tracing::debug!(status, micros = elapsed.as_micros(), "answered"));
+    response
+}
+
+/// Names the key of the call under way.
+pub(super) fn key(id: &str) {
+    Span::current().record("key_id", id);
+}
+
+/// Names the request that the call under way is about.
+pub(super) fn request(id: RequestId) {
+    Span::current().record("request_id", tracing::field::display(id));
+}

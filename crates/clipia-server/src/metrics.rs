@@ -1,0 +1,220 @@
+//! What the server counts, for Prometheus.
+//!
+//! A scrape costs the same however long the queue is. No label is an account, a key or a host: each is of a set that the
+//! program or the operator's `models.toml` bounds.
+
+use crate::clock::now;
+use crate::store::{Store, StoreError};
+use clipia_queue::Moment;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use std::fmt;
+use std::time::Duration;
+
+/// What each name begins with.
+const PREFIX: &str = "clipia";
+
+/// The seconds of a call: from a read in memory to a body that trickles in.
+const CALL_SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// The seconds in line and those of making: from a picture on an idle server to a clip on a busy one.
+const WORK_SECONDS: [f64; 11] = [0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0];
+
+/// What the server counts while it runs.
+pub struct Metrics {
+    registry: Registry,
+    calls: Family<Call, Counter>,
+    call_seconds: Family<Route, Histogram>,
+    pub(crate) rate_limited: Counter,
+    pub(crate) connections: Gauge,
+    pub(crate) connections_evicted: Counter,
+    pub(crate) wait_seconds: Histogram,
+    pub(crate) running: Gauge,
+    ended: Family<End, Counter>,
+    making_seconds: Histogram,
+    pub(crate) leases_lost: Counter,
+    pub(crate) stale_writes: Counter,
+}
+
+/// A kind of call, and how it was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Call {
+    route: String,
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+/// How a worker's turn at a generation ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct End {
+    model: String,
+    outcome: &'static str,
+}
+
+/// How a worker's turn at a generation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// With an output.
+    Completed,
+    /// Without one.
+    Failed,
+    /// Given back, as when the server stops.
+    Released,
+}
+
+impl Outcome {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Released => "released",
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program", version);
+        let metrics = Self {
+            registry: Registry::default(),
+            calls: Family::default(),
+            call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_SECONDS)),
+            rate_limited: Counter::default(),
+            connections: Gauge::default(),
+            connections_evicted: Counter::default(),
+            wait_seconds: Histogram::new(WORK_SECONDS),
+            running: Gauge::default(),
+            ended: Family::default(),
+            making_seconds: Histogram::new(WORK_SECONDS),
+            leases_lost: Counter::default(),
+            stale_writes: Counter::default(),
+        };
+        let r = &mut registry;
+        r.register("http_requests", "Calls of the API by how they were answered", metrics.calls.clone());
+        r.register_with_unit(
+            "http_request",
+            "How long calls of the API took until the head of the answer",
+            Unit::Seconds,
+            metrics.call_seconds.clone(),
+        );
+        r.register("rate_limited", "Calls over the rate limit of their key", metrics.rate_limited.clone());
+        r.register("connections", "Open connections", metrics.connections.clone());
+        r.register(
+            "connections_evicted",
+            "Connections closed to make room for another, on which nothing was asked",
+            metrics.connections_evicted.clone(),
+        );
+        r.register_with_unit(
+            "queue_wait",
+            "How long generations stood in line before their first turn",
+            Unit::Seconds,
+            metrics.wait_seconds.clone(),
+        );
+        r.register("generations_running", "Generations being made", metrics.running.clone());
+        r.register("generations_ended", "Turns of workers at generations", metrics.ended.clone());
+        r.register_with_unit(
+            "generation",
+            "How long generations took that completed, from the start of their last turn",
+            Unit::Seconds,
+            metrics.making_seconds.clone(),
+        );
+        r.register("leases_lost", "Leases of workers that fell silent", metrics.leases_lost.clone());
+        r.register(
+            "stale_writes_refused",
+            "Words of workers that had lost their lease",
+            metrics.stale_writes.clone(),
+        );
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// A call of the API was answered.
+    pub(crate) fn called(&self, route: &str, method: &http::Method, status: u16, after: Duration) {
+        let route = route.to_owned();
+        let call = Call { route: route.clone(), method: method_name(method), status };
+        self.calls.get_or_create(&call).inc();
+        self.call_seconds.get_or_create(&Route { route }).observe(after.as_secs_f64());
+    }
+
+    /// A worker's turn at a generation has ended.
+    pub(crate) fn ended(&self, model: &str, outcome: Outcome, after: Duration) {
+        self.ended.get_or_create(&End { model: model.to_owned(), outcome: outcome.name() }).inc();
+        if outcome == Outcome::Completed {
+            self.making_seconds.observe(after.as_secs_f64());
+        }
+    }
+
+    /// All of it in the text format of OpenMetrics, with what the store knows at this moment.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store does not answer.
+    pub(crate) async fn text(&self, store: &dyn Store) -> Result<String, StoreError> {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode_registry(&mut text, &self.registry);
+        let _ = encode_registry(&mut text, &of_store(store, now()).await?);
+        let _ = encode_eof(&mut text);
+        Ok(text)
+    }
+}
+
+/// What the store and the deliveries know at this moment. Whoever counts there renders it here.
+async fn of_store(store: &dyn Store, now: Moment) -> Result<Registry, StoreError> {
+    let mut registry = Registry::with_prefix(PREFIX);
+    let due = store.next_delivery().await?;
+    let lag = due.filter(|due| *due < now).map_or(Duration::ZERO, |due| now.since(due));
+    registry.register_with_unit(
+        "delivery_lag",
+        "How long the delivery that is most overdue has been due",
+        Unit::Seconds,
+        ConstGauge::new(lag.as_secs_f64()),
+    );
+    Ok(registry)
+}
+
+/// The methods that the API takes. Others are whatever a client likes to send.
+fn method_name(method: &http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        _ => "other",
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_of_bounded_sets() {
+        let metrics = Metrics::default();
+        for method in ["GET", "BREW", "A", "B"] {
+            metrics.called("/v1/account", &method.parse().unwrap(), 405, Duration::ZERO);
+        }
+        let mut text = String::new();
+        encode_registry(&mut text, &metrics.registry).unwrap();
+        let lines = text.lines().filter(|line| line.starts_with("clipia_http_requests_total{"));
+        assert_eq!(lines.count(), 2, "{text}");
+    }
+}

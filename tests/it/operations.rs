@@ -1,0 +1,213 @@
+//! What an operator is told of a running server, and how it is configured and ended.
+
+use crate::contract::small_fox;
+use crate::support::{Options, Raw, Server, command, output, until};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const FOX: &str = "/v1/models/nano-banana-2";
+
+/// A clip that takes a while to draw.
+fn clip(seconds: u32) -> Value {
+    json!({ "input": { "prompt": "waves", "duration": seconds, "resolution": "480p" } })
+}
+
+async fn body(client: &Raw, path: &str, status: u16) -> String {
+    String::from_utf8(client.get(path).await.expect(status).body.to_vec()).unwrap()
+}
+
+async fn status(server: &Server, submitted: &Value) -> String {
+    let path = format!("/v1/requests/{}/status", submitted["request_id"].as_str().unwrap());
+    server.live().get(&path).await.expect(200).json()["status"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_need_no_key_and_metrics_stand_apart() {
+    let server = Server::start(Options { rpm: Some(2_400), ..Options::default() });
+    let (public, admin) = (Raw::new(&server.url), Raw::new(&server.admin_url));
+    for client in [&public, &admin] {
+        assert_eq!(body(client, "/livez", 200).await, "ok\n");
+        assert_eq!(body(client, "/readyz", 200).await, "ok\n");
+    }
+    public.get("/metrics").await.expect_error("invalid_api_key");
+
+    let submitted = server.live().post(FOX, &small_fox()).await.expect(200).json();
+    let result = format!("/v1/requests/{}", submitted["request_id"].as_str().unwrap());
+    let ended = until("the fox", async || {
+        let answer = server.live().get(&result).await;
+        (answer.status == 200).then(|| answer.json())
+    });
+    let url = ended.await["output"]["images"][0]["original_url"].as_str().unwrap().to_owned();
+    public.get(url.strip_prefix(&server.url).unwrap()).await.expect(200);
+    let refused = async || {
+        let answer = server.sandbox().get("/v1/account").await;
+        (answer.status == 429).then_some(())
+    };
+    while refused().await.is_none() {}
+
+    let metrics = body(&admin, "/metrics", 200).await;
+    for line in [
+        "clipia_http_requests_total{route=\"/v1/models/{model}\",method=\"POST\",status=\"200\"} 1",
+        "clipia_http_requests_total{route=\"/v1/account\",method=\"GET\",status=\"429\"} 1",
+        "clipia_http_requests_total{route=\"none\",method=\"GET\",status=\"401\"} 1",
+        "clipia_http_requests_total{route=\"/media/{file}\",method=\"GET\",status=\"200\"} 1",
+        "clipia_rate_limited_total 1",
+        "clipia_queue_wait_seconds_count 1",
+        "clipia_generations_running 0",
+        "clipia_generations_ended_total{model=\"nano-banana-2\",outcome=\"completed\"} 1",
+        "clipia_leases_lost_total 0",
+        "clipia_stale_writes_refused_total 0",
+        "clipia_delivery_lag_seconds 0.0",
+        "# EOF",
+    ] {
+        assert!(metrics.lines().any(|told| told == line), "no {line} in\n{metrics}");
+    }
+    for who in ["key_", "acct_", "127.0.0.1", submitted["request_id"].as_str().unwrap()] {
+        assert!(!metrics.contains(who), "{who} in\n{metrics}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_about_a_request_name_it_and_its_key_and_nothing_secret() {
+    let arguments = ["--log-format", "json"].map(str::to_owned).to_vec();
+    let mut server = Server::start(Options { arguments, ..Options::default() });
+    let secret = json!({ "input": { "prompt": "a whisper", "resolution": "0.5K" } });
+    let submitted = server.live().post(FOX, &secret).await.expect(200).json();
+    until("the end", async || (status(&server, &submitted).await == "COMPLETED").then_some(())).await;
+    let keys = server.administer(&["keys", "list"]);
+    let ids: Vec<&str> = keys.as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap()).collect();
+    server.terminate();
+    let log = server.log();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for message in ["generation submitted", "generation started", "generation ended"] {
+        let line = lines.iter().find(|line| line["message"] == message).expect(message);
+        assert_eq!(line["span"]["request_id"], submitted["request_id"], "{line}");
+        assert!(ids.contains(&line["span"]["key_id"].as_str().unwrap()), "{line}");
+    }
+    for secret in [&server.live_key, &server.webhook_secret, "a whisper"] {
+        assert!(!log.contains(secret), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_turns_callers_away_and_a_second_signal_ends_it() {
+    let arguments = ["--drain-seconds", "300"].map(str::to_owned).to_vec();
+    let mut server = Server::start(Options { arguments, ..Options::default() });
+    let clip = server.live().post("/v1/models/seedance-2-fast-t2v", &clip(12)).await.expect(200).json();
+    until("the start", async || (status(&server, &clip).await == "IN_PROGRESS").then_some(())).await;
+    server.ask_to_end();
+    let public = Raw::new(&server.url);
+    until("the drain", async || (public.get("/readyz").await.status == 503).then_some(())).await;
+    assert_eq!(body(&public, "/readyz", 503).await, "draining\n");
+    assert_eq!(body(&public, "/livez", 200).await, "ok\n");
+    // Whoever calls all the same is served; what they submit is made after the next start.
+    let fox = server.live().post(FOX, &small_fox()).await.expect(200).json();
+    assert_eq!(status(&server, &fox).await, "IN_QUEUE");
+    let asked = Instant::now();
+    assert_eq!(server.terminate().code(), Some(1));
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
+    assert!(server.log().contains("stopped before what runs had ended"), "{}", server.log());
+    server.restart();
+    until("the clip again", async || (status(&server, &clip).await == "IN_PROGRESS").then_some(())).await;
+    until("the fox", async || (status(&server, &fox).await == "COMPLETED").then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_is_bounded_and_gives_back_what_still_runs() {
+    let arguments = ["--drain-seconds", "0"].map(str::to_owned).to_vec();
+    let mut server = Server::start(Options { arguments, ..Options::default() });
+    let clip = server.live().post("/v1/models/seedance-2-fast-t2v", &clip(2)).await.expect(200).json();
+    // More often than leases may be lost: giving back counts for none.
+    for _ in 0..5 {
+        until("the start", async || (status(&server, &clip).await == "IN_PROGRESS").then_some(())).await;
+        assert_eq!(server.terminate().code(), Some(0), "{}", server.log());
+        server.restart();
+    }
+    until("the end", async || (status(&server, &clip).await == "COMPLETED").then_some(())).await;
+}
+
+/// What `clipia serve --print-config` says in a directory, and how it ends.
+fn printed(directory: &Path, set: impl FnOnce(&mut Command)) -> (String, i32) {
+    let mut command = command(&["serve", "--print-config"]);
+    set(command.current_dir(directory));
+    let output = output(&mut command);
+    let said = [output.stdout, output.stderr].concat();
+    (String::from_utf8(said).unwrap(), output.status.code().unwrap())
+}
+
+#[test]
+fn flags_go_before_the_environment_and_both_before_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("clipia.toml");
+    std::fs::write(&file, "rpm = 1\ncredits = 1\ndrain_seconds = 1\ndev = true\ndata = \"kept\"\n").unwrap();
+    let (said, code) = printed(directory.path(), |command| {
+        command.env("CLIPIA_SERVE_CONFIG", &file);
+        command.env("CLIPIA_SERVE_RPM", "2").env("CLIPIA_SERVE_CREDITS", "2");
+        command.args(["--rpm", "3", "--dev=false"]);
+    });
+    assert_eq!(code, 0, "{said}");
+    for line in [
+        "rpm = 3",
+        "credits = 2",
+        "drain_seconds = 1",
+        "dev = false",
+        "data = \"kept\"",
+        "listen = \"127.0.0.1:4747\"",
+    ] {
+        assert!(said.lines().any(|told| told == line), "no {line} in {said}");
+    }
+    // What it prints is a file that says the same.
+    std::fs::write(&file, &said).unwrap();
+    let again = printed(directory.path(), |command| {
+        command.arg("--config").arg(&file);
+    });
+    assert_eq!(again, (said, 0));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "it makes nothing");
+}
+
+#[test]
+fn what_no_setting_is_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("clipia.toml");
+    let refused = |told: &[&str], set: &dyn Fn(&mut Command)| {
+        let (said, code) = printed(directory.path(), set);
+        assert_eq!(code, 2, "{said}");
+        for part in told {
+            assert!(said.contains(part), "no {part} in {said}");
+        }
+    };
+    refused(&["error: the environment sets `CLIPIA_SERVE_LISTN`", "CLIPIA_SERVE_LISTEN"], &|command| {
+        command.env("CLIPIA_SERVE_LISTN", "127.0.0.1:1");
+    });
+    refused(&["invalid value 'many' for '--rpm"], &|command| {
+        command.env("CLIPIA_SERVE_RPM", "many");
+    });
+    refused(&["error: cannot read `none.toml`"], &|command| {
+        command.args(["--config", "none.toml"]);
+    });
+    for (text, told) in [
+        ("lissten = \"127.0.0.1:1\"", &["clipia.toml`", "line 1", "hint: did you mean `listen`?"][..]),
+        ("dev = 7", &["line 1", "expected a boolean"]),
+        ("data = \"elsewhere\"", &["`data` has no place", "`--data` or `--config`"]),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        refused(told, &|command| {
+            command.args(["--data", "."]);
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_start_leaves_the_reference_and_later_ones_heed_it() {
+    let mut server = Server::start(Options { rpm: None, ..Options::default() });
+    let file = server.data().join("clipia.toml");
+    let reference = std::fs::read_to_string(&file).unwrap();
+    assert!(reference.contains("#: rpm = 120\n"), "{reference}");
+    server.terminate();
+    std::fs::write(&file, reference.replace("#: rpm = 120", "rpm = 7")).unwrap();
+    server.restart();
+    assert_eq!(server.live().get("/v1/account").await.expect(200).header("ratelimit-limit"), "7");
+    assert!(std::fs::read_to_string(&file).unwrap().contains("\nrpm = 7\n"), "it is left alone");
+}
