@@ -59,7 +59,7 @@ async fn probes_need_no_key_and_metrics_stand_apart() {
         "clipia_generations_ended_total{model=\"nano-banana-2\",outcome=\"completed\"} 1",
         "clipia_leases_lost_total 0",
         "clipia_stale_writes_refused_total 0",
-        "clipia_delivery_lag_seconds 0.0",
+        "clipia_delivery_overdue_seconds 0.0",
         "# EOF",
     ] {
         assert!(metrics.lines().any(|told| told == line), "no {line} in\n{metrics}");

@@ -4,6 +4,7 @@
 //! learns holds for them. `/metrics` is the operator's business and stands on the administration's listener alone, which is
 //! this machine's unless told; it takes no token, since a scraper keeps none that changes at each start.
 
+use crate::deliveries::Statistics;
 use crate::http::ApiError;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
@@ -145,15 +146,27 @@ async fn ready(State(health): State<Health>) -> (StatusCode, String) {
 }
 
 /// `/metrics`.
-pub(crate) fn metrics_router(metrics: Arc<Metrics>, store: Arc<dyn Store>) -> Router {
-    Router::new().route("/metrics", get(scrape)).with_state((metrics, store))
+pub(crate) fn metrics_router(
+    metrics: Arc<Metrics>,
+    store: Arc<dyn Store>,
+    deliveries: Arc<Statistics>,
+) -> Router {
+    Router::new().route("/metrics", get(scrape)).with_state(Scraped { metrics, store, deliveries })
+}
+
+/// Whoever counts something.
+#[derive(Clone)]
+struct Scraped {
+    metrics: Arc<Metrics>,
+    store: Arc<dyn Store>,
+    deliveries: Arc<Statistics>,
 }
 
 async fn scrape(
-    State((metrics, store)): State<(Arc<Metrics>, Arc<dyn Store>)>,
+    State(Scraped { metrics, store, deliveries }): State<Scraped>,
 ) -> Result<([(header::HeaderName, &'static str); 1], String), ApiError> {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, TYPE)], metrics.text(store.as_ref()).await?))
+    Ok(([(header::CONTENT_TYPE, TYPE)], metrics.text(store.as_ref(), &deliveries).await?))
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub mod media;
 pub mod metrics;
 mod models_file;
 pub mod outbound;
+mod readings;
 mod service;
 pub mod store;
 pub mod workers;

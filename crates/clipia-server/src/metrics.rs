@@ -5,12 +5,12 @@
 
 use crate::clock::now;
 use crate::store::{Store, StoreError};
-use clipia_queue::Moment;
+use crate::{deliveries, readings};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -18,7 +18,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// What each name begins with.
-const PREFIX: &str = "clipia";
+pub(crate) const PREFIX: &str = "clipia";
 
 /// The seconds of a call: from a read in memory to a body that trickles in.
 const CALL_SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -158,32 +158,22 @@ impl Metrics {
         }
     }
 
-    /// All of it in the text format of OpenMetrics, with what the store knows at this moment.
+    /// All of it in the text format of OpenMetrics, with what the store and the deliveries know at this moment.
     ///
     /// # Errors
     /// [`StoreError`] where the store does not answer.
-    pub(crate) async fn text(&self, store: &dyn Store) -> Result<String, StoreError> {
+    pub(crate) async fn text(
+        &self,
+        store: &dyn Store,
+        deliveries: &deliveries::Statistics,
+    ) -> Result<String, StoreError> {
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode_registry(&mut text, &self.registry);
-        let _ = encode_registry(&mut text, &of_store(store, now()).await?);
+        let _ = encode_registry(&mut text, &readings::read(store, deliveries, now()).await?);
         let _ = encode_eof(&mut text);
         Ok(text)
     }
-}
-
-/// What the store and the deliveries know at this moment. Whoever counts there renders it here.
-async fn of_store(store: &dyn Store, now: Moment) -> Result<Registry, StoreError> {
-    let mut registry = Registry::with_prefix(PREFIX);
-    let due = store.next_delivery().await?;
-    let lag = due.filter(|due| *due < now).map_or(Duration::ZERO, |due| now.since(due));
-    registry.register_with_unit(
-        "delivery_lag",
-        "How long the delivery that is most overdue has been due",
-        Unit::Seconds,
-        ConstGauge::new(lag.as_secs_f64()),
-    );
-    Ok(registry)
 }
 
 /// The methods that the API takes. Others are whatever a client likes to send.

@@ -176,9 +176,9 @@ impl Service {
             Arc::clone(&metrics),
             drain.clone(),
         ));
-        tasks.spawn(
-            Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended)).run(stop.clone()),
-        );
+        let dispatcher = Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended));
+        let deliveries = dispatcher.statistics();
+        tasks.spawn(dispatcher.run(stop.clone()));
 
         let url = format!("http://{}", local_address(&listener)?);
         let api = http::router(Setup {
@@ -197,7 +197,7 @@ impl Service {
         let access = Access::new(reachable(local_address(&admin_listener)?));
         access.write(&data).map_err(unusable)?;
         let admin_url = access.url.clone();
-        let scraped = health::metrics_router(Arc::clone(&metrics), Arc::clone(&store));
+        let scraped = health::metrics_router(Arc::clone(&metrics), Arc::clone(&store), deliveries);
         let admin = admin::router(Arc::clone(&store), ended, canceled, &access).merge(health).merge(scraped);
         // Its connections are none of the API's.
         let uncounted = Arc::default();
