@@ -1,5 +1,6 @@
-//! The workspace's own tasks: `cargo xtask generate`, `cargo xtask test`.
+//! The workspace's own tasks: `cargo xtask generate`, `cargo xtask test`, `cargo xtask bench`.
 
+mod bench;
 mod generate;
 mod test;
 
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// What `cargo xtask` can do.
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Regenerates, checks and tests the workspace")]
+#[command(name = "cargo xtask", about = "Regenerates, checks, tests and measures the workspace")]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
@@ -28,12 +29,16 @@ enum Task {
     },
     /// Checks and tests everything: Rust, what is generated, Python
     Test,
+    /// Measures, and fails where a target is missed
+    #[command(subcommand)]
+    Bench(bench::Scenario),
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check, root } => generate::run(&root, check),
         Task::Test => test::run(&root()),
+        Task::Bench(scenario) => bench::run(&root(), scenario),
     }
 }
 

@@ -53,27 +53,30 @@ fn announce(what: &str) {
 /// The steps that need only Rust, quick ones first.
 fn rust(root: &Path) -> Vec<Step> {
     let check = root.to_path_buf();
-    // Everything in one build with the features that `cargo test` will ask for, so that nothing is built twice. It
-    // also builds the program `clipia`, which system tests run.
-    let build = ["build", "--workspace", "--all-targets", "--locked"];
-    let mut documentation = cargo(root, &["doc", "--workspace", "--lib", "--no-deps", "--locked"]);
+    let everything = |command, arguments: &[&str]| {
+        // The same features for every command, so that nothing is built twice.
+        let mut cargo = cargo(root, &[command, "--workspace", "--all-features", "--locked"]);
+        cargo.args(arguments);
+        cargo
+    };
+    let clippy = everything("clippy", &["--all-targets", "--", "-Dwarnings"]);
+    let mut documentation = everything("doc", &["--lib", "--no-deps"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
-    let mut tests = cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast"]);
+    // It also builds the program `clipia`, which system tests run.
+    let build = everything("build", &["--all-targets"]);
+    let mut tests = everything("test", &["--no-fail-fast"]);
     tests.env("CLIPIA_TEST_PROGRAM", program(root));
     vec![
         Step::command("format", cargo(root, &["fmt", "--all", "--check"])),
         Step::check("generated code", move || generate::run(&check, true)),
-        Step::command(
-            "clippy",
-            cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"]),
-        ),
+        Step::command("clippy", clippy),
         Step::command("documentation", documentation),
-        Step::command("build", cargo(root, &build)),
+        Step::command("build", build),
         Step::counted("tests in Rust", tests, Runner::Cargo),
     ]
 }
 
-fn cargo(root: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).args(arguments);
     cargo

@@ -15,15 +15,19 @@
 //! # }
 //! ```
 //!
+//! [`Service::builder`] takes executors of your own beside the built-in one.
+//!
 //! What must never be here: the SDK. What is above the trait [`store::Store`] never knows which store it is.
 
 pub mod admin;
+mod builder;
 pub mod clock;
 mod config;
 mod credentials;
 pub mod deliveries;
 pub mod executors;
 pub mod http;
+pub mod lines;
 pub mod media;
 mod models_file;
 pub mod outbound;
@@ -31,6 +35,7 @@ mod service;
 pub mod store;
 pub mod workers;
 
+pub use builder::Builder;
 pub use clipia_api::Credits;
 pub use clipia_queue::limits::RateLimit;
 pub use config::Config;

@@ -1,5 +1,6 @@
 //! The operator's own models, in `models.toml` of the data directory.
 
+use crate::lines::Lines;
 use clipia_queue::catalogue::{Catalogue, Invalid};
 use std::io;
 use std::path::Path;
@@ -17,25 +18,28 @@ pub enum ModelsFileError {
     #[error(transparent)]
     Invalid(#[from] Invalid),
     /// A model is to be made by something that is not there.
-    #[error("model `{slug}`: there is no executor `{executor}`; there is `render`")]
+    #[error("model `{slug}`: there is no executor `{executor}`; there is {there}")]
     Executor {
         /// The model.
         slug: String,
         /// What should make it.
         executor: String,
+        /// Those that there are.
+        there: String,
     },
 }
 
 /// The built-in models and those of the file in `data`, which is made where it is missing.
-pub(crate) fn load(data: &Path, executors: &[&str]) -> Result<Catalogue, ModelsFileError> {
+pub(crate) fn load(data: &Path, lines: &Lines) -> Result<Catalogue, ModelsFileError> {
     let path = data.join("models.toml");
     if !path.exists() {
         std::fs::write(&path, TEMPLATE)?;
     }
     let catalogue = Catalogue::built_in().with(&std::fs::read_to_string(path)?)?;
-    if let Some(entry) = catalogue.iter().find(|entry| !executors.contains(&entry.executor.as_str())) {
+    if let Some(entry) = catalogue.iter().find(|entry| !lines.names().any(|name| name == entry.executor)) {
         let (slug, executor) = (entry.model.slug.clone(), entry.executor.clone());
-        return Err(ModelsFileError::Executor { slug, executor });
+        let there = lines.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        return Err(ModelsFileError::Executor { slug, executor, there });
     }
     Ok(catalogue)
 }

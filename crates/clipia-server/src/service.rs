@@ -1,12 +1,14 @@
 //! Starts the parts of a server, and stops them.
 
 use crate::admin::{self, Access};
+use crate::builder::{Builder, Team};
 use crate::clock::now;
 use crate::config::Config;
 use crate::credentials;
 use crate::deliveries::Dispatcher;
 use crate::executors::Render;
 use crate::http::{self, Setup};
+use crate::lines::Lines;
 use crate::media::MediaStore;
 use crate::models_file::{self, ModelsFileError};
 use crate::outbound::Outbound;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -114,14 +116,28 @@ impl Service {
     /// # Errors
     /// [`StartError`] says what stands in the way; nothing runs then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::builder(config).start().await
+    }
+
+    /// For a server with executors of your own.
+    pub fn builder(config: Config) -> Builder {
+        Builder::new(config)
+    }
+
+    pub(crate) async fn run(Builder { config, mut executors }: Builder) -> Result<Self, StartError> {
         let data = config.data.clone();
         let unusable = |source| StartError::Data { path: data.clone(), source };
         make_private(&data).map_err(unusable)?;
         let sqlite = SqliteStore::open(&data)?;
         let store: Arc<dyn Store> = Arc::new(sqlite);
-        let catalogue = Arc::new(models_file::load(&data, &[RENDER])?);
         let media = MediaStore::open(&data).map_err(unusable)?;
         let outbound = Outbound::new(config.dev)?;
+        executors.entry(RENDER.to_owned()).or_insert_with(|| Team {
+            executor: Arc::new(Render::new(media.clone(), outbound.clone())),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+        });
+        let lines = Lines::new(executors.keys().map(String::as_str));
+        let catalogue = Arc::new(models_file::load(&data, &lines)?);
         let listener = listen(config.listen).await?;
         let admin_listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let first_keys = first_keys(store.as_ref(), &config).await?;
@@ -129,25 +145,26 @@ impl Service {
         let rescued = store.rescue(true, now()).await?;
         tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
 
-        let (submitted, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let ended = Arc::new(Notify::new());
         let (drain, abort, stop) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (work, tasks) = (TaskTracker::new(), TaskTracker::new());
-        let workers = Arc::new(Workers {
-            queue: RENDER.to_owned(),
-            executor: Arc::new(Render::new(media.clone(), outbound.clone())),
-            store: Arc::clone(&store),
-            catalogue: Arc::clone(&catalogue),
-            media: media.clone(),
-            submitted: Arc::clone(&submitted),
-            ended: Arc::clone(&ended),
-        });
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-            work.spawn(Arc::clone(&workers).run(drain.clone(), abort.clone()));
+        for (name, team) in executors {
+            let workers = Arc::new(Workers {
+                submitted: lines.notices(&name),
+                queue: name,
+                executor: team.executor,
+                store: Arc::clone(&store),
+                catalogue: Arc::clone(&catalogue),
+                media: media.clone(),
+                ended: Arc::clone(&ended),
+                watch: Mutex::default(),
+            });
+            for _ in 0..team.workers {
+                work.spawn(Arc::clone(&workers).run(drain.clone(), abort.clone()));
+            }
         }
-        let rescue =
-            workers::rescue(Arc::clone(&store), Arc::clone(&submitted), Arc::clone(&ended), drain.clone());
-        tasks.spawn(rescue);
+        tasks.spawn(workers::rescue(Arc::clone(&store), lines.clone(), Arc::clone(&ended), drain.clone()));
         tasks.spawn(
             Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended)).run(stop.clone()),
         );
@@ -158,7 +175,7 @@ impl Service {
             catalogue,
             media,
             webhooks: outbound.target(),
-            submitted,
+            lines,
             ended,
             limit: config.limit,
         });

@@ -2,6 +2,7 @@
 
 use crate::clock::now;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
+use crate::lines::Lines;
 use crate::media::{self, MediaStore};
 use crate::store::{Claim, Failure, Store, WorkRefused};
 use clipia_api::Progress;
@@ -10,13 +11,13 @@ use clipia_queue::catalogue::Catalogue;
 use clipia_queue::leases::HEARTBEAT;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 /// How often progress is looked at and, if it has grown, written.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
-/// How long a worker rests where it finds nothing, against a lost notice.
+/// How long the worker that watches rests where it finds nothing, against a lost notice.
 const REST: Duration = Duration::from_secs(1);
 
 /// How often leases are looked at that may have been lost.
@@ -38,6 +39,8 @@ pub struct Workers {
     pub submitted: Arc<Notify>,
     /// Says that a request has ended.
     pub ended: Arc<Notify>,
+    /// Held by the one idle worker that watches the line: a thousand that all look would be a load.
+    pub watch: Mutex<()>,
 }
 
 impl Workers {
@@ -60,6 +63,10 @@ impl Workers {
     }
 
     async fn rest(&self, drain: &CancellationToken) {
+        let _watch = tokio::select! {
+            () = drain.cancelled() => return,
+            watch = self.watch.lock() => watch,
+        };
         tokio::select! {
             () = drain.cancelled() => {}
             () = self.submitted.notified() => {}
@@ -141,12 +148,7 @@ impl Workers {
 }
 
 /// Takes back requests whose worker has fallen silent, until `stop`.
-pub async fn rescue(
-    store: Arc<dyn Store>,
-    submitted: Arc<Notify>,
-    ended: Arc<Notify>,
-    stop: CancellationToken,
-) {
+pub async fn rescue(store: Arc<dyn Store>, lines: Lines, ended: Arc<Notify>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -155,7 +157,7 @@ pub async fn rescue(
         match store.rescue(false, now()).await {
             Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
                 tracing::warn!(?rescued, "took requests back from workers that fell silent");
-                submitted.notify_one();
+                lines.wake_all();
                 ended.notify_one();
             }
             Ok(_) => {}

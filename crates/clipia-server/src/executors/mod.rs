@@ -85,6 +85,11 @@ impl Report {
         self.stop.is_cancelled()
     }
 
+    /// Comes when it is time to stop.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// Tells the executor to stop.
     pub fn stop(&self) {
         self.stop.cancel();

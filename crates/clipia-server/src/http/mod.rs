@@ -13,6 +13,7 @@ mod submit;
 pub(crate) use errors::ApiError;
 
 use crate::executors::sandbox::Samples;
+use crate::lines::Lines;
 use crate::media::MediaStore;
 use crate::outbound::Target;
 use crate::store::Store;
@@ -40,8 +41,8 @@ pub struct Parts {
     pub samples: Samples,
     /// Where webhooks may lead.
     pub webhooks: Target,
-    /// Says that a request was submitted.
-    pub submitted: Arc<Notify>,
+    /// Where requests stand until they are made.
+    pub lines: Lines,
     /// Says that a request has ended.
     pub ended: Arc<Notify>,
     budgets: Budgets,
@@ -65,8 +66,8 @@ pub struct Setup {
     pub media: MediaStore,
     /// Where webhooks may lead.
     pub webhooks: Target,
-    /// Says that a request was submitted.
-    pub submitted: Arc<Notify>,
+    /// Where requests stand until they are made.
+    pub lines: Lines,
     /// Says that a request has ended.
     pub ended: Arc<Notify>,
     /// Requests a minute of a key.
@@ -75,7 +76,7 @@ pub struct Setup {
 
 /// The whole API.
 pub fn router(setup: Setup) -> Router {
-    let Setup { store, catalogue, media, webhooks, submitted, ended, limit } = setup;
+    let Setup { store, catalogue, media, webhooks, lines, ended, limit } = setup;
     let files = media::router(&media);
     let app = App(Arc::new(Parts {
         store,
@@ -83,7 +84,7 @@ pub fn router(setup: Setup) -> Router {
         samples: Samples::new(media.clone()),
         media,
         webhooks,
-        submitted,
+        lines,
         ended,
         budgets: Budgets::new(limit),
     }));

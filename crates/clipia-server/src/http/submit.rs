@@ -56,7 +56,11 @@ pub(super) async fn submit(
         sample,
     };
     let submitted = app.store.submit(submission, now()).await?;
-    if submitted.phase.is_terminal() { &app.ended } else { &app.submitted }.notify_one();
+    if submitted.phase.is_terminal() {
+        app.ended.notify_one();
+    } else {
+        app.lines.wake(&entry.executor);
+    }
     Ok(Json(answer(submitted, &base)))
 }
 

@@ -1,0 +1,70 @@
+//! A server with executors of the caller's own.
+
+use crate::config::Config;
+use crate::executors::Executor;
+use crate::service::{Service, StartError};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Sets up a [`Service`]; made by [`Service::builder`].
+#[must_use = "nothing runs until it is started"]
+pub struct Builder {
+    pub(crate) config: Config,
+    pub(crate) executors: BTreeMap<String, Team>,
+}
+
+/// An executor, and how many requests it makes at once.
+pub(crate) struct Team {
+    pub(crate) executor: Arc<dyn Executor>,
+    pub(crate) workers: usize,
+}
+
+impl Builder {
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config, executors: BTreeMap::new() }
+    }
+
+    /// Adds what makes the models whose `executor` in `models.toml` is this `name`, `workers` requests at once. It takes
+    /// the place of one that has the name already, be it the built-in `render`.
+    ///
+    /// ```no_run
+    /// use clipia_api::types::Output;
+    /// use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
+    /// use clipia_server::{Config, Service};
+    /// use std::sync::Arc;
+    ///
+    /// struct Nothing;
+    ///
+    /// #[async_trait::async_trait]
+    /// impl Executor for Nothing {
+    ///     async fn run(&self, _: Job, _: Report) -> Result<Made, NotMade> {
+    ///         Ok(Made { output: Output::default(), files: Vec::new() })
+    ///     }
+    /// }
+    ///
+    /// # async fn run() -> Result<(), clipia_server::StartError> {
+    /// let service = Service::builder(Config::new("clipia-data")).executor("nothing", Arc::new(Nothing), 8);
+    /// let service = service.start().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn executor(mut self, name: impl Into<String>, executor: Arc<dyn Executor>, workers: usize) -> Self {
+        self.executors.insert(name.into(), Team { executor, workers });
+        self
+    }
+
+    /// Starts the server, as [`Service::start`].
+    ///
+    /// # Errors
+    /// [`StartError`] says what stands in the way; nothing runs then.
+    pub async fn start(self) -> Result<Service, StartError> {
+        Service::run(self).await
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let executors: Vec<&String> = self.executors.keys().collect();
+        f.debug_struct("Builder").field("config", &self.config).field("executors", &executors).finish()
+    }
+}

@@ -1,0 +1,72 @@
+//! Ten thousand generations that one process waits for.
+
+use anyhow::{Context, Result, bail};
+use clipia::{Clipia, RequestId};
+use memory_stats::memory_stats;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+const GENERATIONS: usize = 10_000;
+
+/// How long it is watched.
+const WATCHED: Duration = Duration::from_secs(20);
+
+/// What waiting cost.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Waited {
+    pub(super) generations: usize,
+    /// Resident memory above that of the client at rest.
+    pub(super) bytes: usize,
+    /// How long it was watched.
+    pub(super) seconds: f64,
+    /// CPU time that the process took meanwhile.
+    pub(super) cpu_seconds: f64,
+}
+
+/// Waits on the server at `url`, and prints what that cost.
+pub(in crate::bench) fn wait(url: &str) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let waited = runtime.block_on(async {
+        let clipia = Clipia::builder().key("clipia_live_0123456789abcdef").base_url(url).build()?;
+        // At rest it has a connection.
+        clipia.result(RequestId::generate()).await?;
+        let rest = resident()?;
+
+        let mut waits: Vec<_> =
+            (0..GENERATIONS).map(|_| clipia.generation(RequestId::generate()).wait()).collect();
+        // The first poll of a wait enters it.
+        let ended = poll_fn(|context| {
+            let ended = waits.iter_mut().filter_map(|wait| match Pin::new(wait).poll(context) {
+                Poll::Pending => None,
+                Poll::Ready(ended) => Some(ended),
+            });
+            Poll::Ready(ended.count())
+        });
+        if ended.await > 0 {
+            bail!("a wait has ended on a server where no generation does");
+        }
+        let (start, cpu) = (Instant::now(), cpu());
+        tokio::time::sleep(WATCHED).await;
+        let (seconds, cpu_seconds) = (start.elapsed().as_secs_f64(), (self::cpu() - cpu).as_secs_f64());
+        let bytes = resident()?.saturating_sub(rest);
+        drop(waits);
+        Ok(Waited { generations: GENERATIONS, bytes, seconds, cpu_seconds })
+    })?;
+    println!("{}", serde_json::to_string(&waited)?);
+    Ok(())
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> Result<usize> {
+    Ok(memory_stats().context("this system does not tell the memory of a process")?.physical_mem)
+}
+
+/// CPU time that this process has taken.
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
+}

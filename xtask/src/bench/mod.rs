@@ -1,0 +1,57 @@
+//! `cargo xtask bench`: what the project promises, measured. A scenario prints one table, and fails where a target is
+//! missed.
+//!
+//! The scenarios are behind the feature `bench`. Without it this program builds and runs itself again with it,
+//! optimised.
+
+#[cfg(feature = "bench")]
+mod client;
+#[cfg(feature = "bench")]
+mod fleet;
+#[cfg(feature = "bench")]
+mod target;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use std::path::Path;
+
+#[derive(Subcommand)]
+pub(crate) enum Scenario {
+    /// 5 to 500 concurrent generations on one key with its limits on: what is lost, and how long it takes (9 minutes)
+    Fleet(Fleet),
+    /// The SDK beside bare reqwest, and 10,000 waiting generations (2 minutes)
+    Client(Client),
+}
+
+#[derive(Args)]
+pub(crate) struct Fleet {
+    /// Runs only these rows, such as `100:lognormal:polling`, `100:polling` or `lognormal`
+    #[arg(long, hide = true)]
+    only: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Client {
+    /// Is the process that waits, on the server of this address
+    #[arg(long, hide = true)]
+    waiting: Option<String>,
+}
+
+#[cfg(feature = "bench")]
+pub(crate) fn run(_: &Path, scenario: Scenario) -> Result<()> {
+    match scenario {
+        Scenario::Fleet(options) => fleet::run(&options.only),
+        Scenario::Client(Client { waiting: Some(url) }) => client::wait(&url),
+        Scenario::Client(Client { waiting: None }) => client::run(),
+    }
+}
+
+/// Runs the same command with the scenarios in the program.
+#[cfg(not(feature = "bench"))]
+pub(crate) fn run(root: &Path, _: Scenario) -> Result<()> {
+    let mut cargo =
+        crate::test::cargo(root, &["run", "--release", "--package", "xtask", "--features", "bench"]);
+    let status = cargo.args(["--locked", "--"]).args(std::env::args_os().skip(1)).status()?;
+    // It has said what there is to say.
+    std::process::exit(status.code().unwrap_or(1))
+}
