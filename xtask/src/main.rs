@@ -1,7 +1,10 @@
-//! The workspace's own tasks: `cargo xtask generate`, `cargo xtask test`, `cargo xtask bench`.
+//! The workspace's own tasks: `cargo xtask generate`, `cargo xtask test`, `cargo xtask bench`,
+//! `cargo xtask chaos`.
 
 mod bench;
+mod chaos;
 mod generate;
+mod serve;
 mod test;
 
 use anyhow::Result;
@@ -29,6 +32,8 @@ enum Task {
     },
     /// Checks and tests everything: Rust, what is generated, Python
     Test,
+    /// Kills a server under load again and again, and checks that it kept what it acknowledged
+    Chaos(chaos::Options),
     /// Measures, and fails where a target is missed
     #[command(subcommand)]
     Bench(bench::Scenario),
@@ -38,8 +43,18 @@ fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check, root } => generate::run(&root, check),
         Task::Test => test::run(&root()),
+        Task::Chaos(options) => chaos::run(&root(), &options),
         Task::Bench(scenario) => bench::run(&root(), scenario),
     }
+}
+
+/// Runs the same command with more in the program than is built for the other tasks.
+#[cfg(not(all(feature = "bench", feature = "chaos")))]
+fn again(root: &Path, arguments: &[&str]) -> Result<()> {
+    let mut cargo = test::cargo(root, &["run", "--quiet", "--package", "xtask", "--locked"]);
+    let status = cargo.args(arguments).arg("--").args(std::env::args_os().skip(1)).status()?;
+    // It has said what there is to say.
+    std::process::exit(status.code().unwrap_or(1))
 }
 
 /// The top of the checkout that this program was built from.

@@ -83,7 +83,7 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
 }
 
 /// The program that system tests of either language run.
-fn program(root: &Path) -> PathBuf {
+pub(crate) fn program(root: &Path) -> PathBuf {
     target(root).join("debug").join(format!("clipia{}", std::env::consts::EXE_SUFFIX))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::clock::now;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
+use crate::failpoints;
 use crate::lines::Lines;
 use crate::media::{self, MediaStore};
 use crate::store::{Claim, Failure, Store, WorkRefused};
@@ -77,6 +78,7 @@ impl Workers {
     /// Runs one request to its end, or gives it back.
     async fn work(&self, claim: Claim, stop: CancellationToken) {
         let (id, epoch) = (claim.id, claim.epoch);
+        failpoints::reached("after-claim");
         tracing::info!(request_id = %id, model = claim.model, "generation started");
         let started = Instant::now();
         let report = Report::new(stop);
@@ -121,6 +123,7 @@ impl Workers {
             tracing::error!(request_id = %claim.id, %error, "cannot keep the files of a generation");
             NotMade::Failed("the files could not be stored".to_owned())
         })?;
+        failpoints::reached("after-output");
         Ok(media::placed(output, &directory))
     }
 

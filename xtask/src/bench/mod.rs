@@ -46,12 +46,7 @@ pub(crate) fn run(_: &Path, scenario: Scenario) -> Result<()> {
     }
 }
 
-/// Runs the same command with the scenarios in the program.
 #[cfg(not(feature = "bench"))]
 pub(crate) fn run(root: &Path, _: Scenario) -> Result<()> {
-    let mut cargo =
-        crate::test::cargo(root, &["run", "--release", "--package", "xtask", "--features", "bench"]);
-    let status = cargo.args(["--locked", "--"]).args(std::env::args_os().skip(1)).status()?;
-    // It has said what there is to say.
-    std::process::exit(status.code().unwrap_or(1))
+    crate::again(root, &["--release", "--features", "bench"])
 }

@@ -1,6 +1,7 @@
 //! Attempting deliveries when they are due.
 
 use crate::clock::now;
+use crate::failpoints;
 use crate::outbound::Outbound;
 use crate::outbound::client::body;
 use crate::store::{AfterAttempt, DeliveryAttempt, DueDelivery, Store};
@@ -95,6 +96,7 @@ async fn attempt(store: &dyn Store, outbound: &Outbound, delivery: DueDelivery) 
         Ok(outcome) => outcome,
         Err(_) => Outcome::error(format!("no answer within {} s", DELIVERY_TIMEOUT.as_secs())),
     };
+    failpoints::reached("after-delivery");
     let number = delivery.attempts + 1;
     let arrived = outcome.status.is_some_and(|status| status.is_success());
     let next = if arrived {

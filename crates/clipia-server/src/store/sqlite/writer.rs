@@ -3,6 +3,7 @@
 //! Commands that arrive together share a transaction and its one flush to disk (group commit): each runs in a savepoint of
 //! its own, so that one that is refused leaves nothing behind, and each is answered after the commit.
 
+use crate::failpoints;
 use crate::store::StoreError;
 use rusqlite::Connection;
 use std::sync::mpsc;
@@ -135,7 +136,10 @@ fn commit(connection: &Connection, batch: Vec<Command>) {
         }
     }
     let committed = match fault {
-        None => connection.execute_batch("COMMIT"),
+        None => {
+            failpoints::reached("before-commit");
+            connection.execute_batch("COMMIT")
+        }
         Some(error) => Err(error),
     };
     let committed = committed.map_err(|error| {
@@ -143,6 +147,7 @@ fn commit(connection: &Connection, batch: Vec<Command>) {
         let _ = connection.execute_batch("ROLLBACK");
         StoreError::from(error)
     });
+    failpoints::reached("after-commit");
     for answer in answers {
         answer(committed.clone());
     }
