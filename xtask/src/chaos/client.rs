@@ -49,6 +49,8 @@ impl Caller {
         live_key: String,
         sandbox_key: String,
     ) -> Result<Self> {
+        // Not used, and yet reqwest builds no client without one. Whoever came first serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build()?;
         Ok(Self { http, url, books, live_key, sandbox_key })
     }
