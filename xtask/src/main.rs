@@ -48,11 +48,16 @@ fn main() -> Result<()> {
     }
 }
 
-/// Runs the same command with more in the program than is built for the other tasks.
+/// Runs the same command with more in the program than is built for the other tasks. What else `build` names is built
+/// beside it, in one go: built apart, most would be built twice.
 #[cfg(not(all(feature = "bench", feature = "chaos")))]
-fn again(root: &Path, arguments: &[&str]) -> Result<()> {
-    let mut cargo = test::cargo(root, &["run", "--quiet", "--package", "xtask", "--locked"]);
-    let status = cargo.args(arguments).arg("--").args(std::env::args_os().skip(1)).status()?;
+fn again(root: &Path, profile: &str, build: &[&str]) -> Result<()> {
+    let profile_name = if profile == "debug" { "dev" } else { profile };
+    let mut cargo = test::cargo(root, &["build", "--quiet", "--locked", "--package", "xtask"]);
+    let built = cargo.args(["--profile", profile_name]).args(build).status()?;
+    anyhow::ensure!(built.success(), "{cargo:?} ended with {built}");
+    let program = test::target(root).join(profile).join(format!("xtask{}", std::env::consts::EXE_SUFFIX));
+    let status = std::process::Command::new(program).args(std::env::args_os().skip(1)).status()?;
     // It has said what there is to say.
     std::process::exit(status.code().unwrap_or(1))
 }
