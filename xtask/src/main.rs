@@ -1,8 +1,9 @@
 //! The workspace's own tasks: `cargo xtask generate`, `cargo xtask test`, `cargo xtask bench`,
-//! `cargo xtask chaos`.
+//! `cargo xtask chaos`, `cargo xtask fuzz`.
 
 mod bench;
 mod chaos;
+mod fuzz;
 mod generate;
 mod serve;
 mod test;
@@ -34,6 +35,8 @@ enum Task {
     Test,
     /// Kills a server under load again and again, and checks that it kept what it acknowledged
     Chaos(chaos::Options),
+    /// Throws a million inputs at everything that comes from outside
+    Fuzz(fuzz::Options),
     /// Measures, and fails where a target is missed
     #[command(subcommand)]
     Bench(bench::Scenario),
@@ -44,6 +47,7 @@ fn main() -> Result<()> {
         Task::Generate { check, root } => generate::run(&root, check),
         Task::Test => test::run(&root()),
         Task::Chaos(options) => chaos::run(&root(), &options),
+        Task::Fuzz(options) => fuzz::run(&root(), &options),
         Task::Bench(scenario) => bench::run(&root(), scenario),
     }
 }
