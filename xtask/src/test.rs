@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in one command, ending in `N passed, N failed`.
 
 mod python;
+mod schemathesis;
 mod step;
 mod tally;
 mod tools;
