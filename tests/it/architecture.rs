@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clipia-python", &["clipia", "clipia-api", "clipia-webhook"]),
     // Both drive the others and nothing depends on them.
     ("clipia-tests", &["clipia", "clipia-api", "clipia-queue", "clipia-webhook"]),
-    ("xtask", &["clipia", "clipia-queue", "clipia-server"]),
+    ("xtask", &["clipia", "clipia-queue", "clipia-server", "clipia-webhook"]),
 ];
 
 /// What a crate must not build, however deep: pure code knows no runtime and no HTTP, and tasks are at hand at once.

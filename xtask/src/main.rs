@@ -1,7 +1,11 @@
-//! The workspace's own tasks: `cargo xtask generate`, `cargo xtask test`, `cargo xtask bench`.
+//! The workspace's own tasks: `cargo xtask generate`, `cargo xtask test`, `cargo xtask bench`,
+//! `cargo xtask chaos`, `cargo xtask fuzz`.
 
 mod bench;
+mod chaos;
+mod fuzz;
 mod generate;
+mod serve;
 mod test;
 
 use anyhow::Result;
@@ -29,6 +33,10 @@ enum Task {
     },
     /// Checks and tests everything: Rust, what is generated, Python
     Test,
+    /// Kills a server under load again and again, and checks that it kept what it acknowledged
+    Chaos(chaos::Options),
+    /// Throws a million inputs at everything that comes from outside
+    Fuzz(fuzz::Options),
     /// Measures, and fails where a target is missed
     #[command(subcommand)]
     Bench(bench::Scenario),
@@ -38,8 +46,24 @@ fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check, root } => generate::run(&root, check),
         Task::Test => test::run(&root()),
+        Task::Chaos(options) => chaos::run(&root(), &options),
+        Task::Fuzz(options) => fuzz::run(&root(), &options),
         Task::Bench(scenario) => bench::run(&root(), scenario),
     }
+}
+
+/// Runs the same command with more in the program than is built for the other tasks. What else `build` names is built
+/// beside it, in one go: built apart, most would be built twice.
+#[cfg(not(all(feature = "bench", feature = "chaos")))]
+fn again(root: &Path, profile: &str, build: &[&str]) -> Result<()> {
+    let profile_name = if profile == "debug" { "dev" } else { profile };
+    let mut cargo = test::cargo(root, &["build", "--quiet", "--locked", "--package", "xtask"]);
+    let built = cargo.args(["--profile", profile_name]).args(build).status()?;
+    anyhow::ensure!(built.success(), "{cargo:?} ended with {built}");
+    let program = test::target(root).join(profile).join(format!("xtask{}", std::env::consts::EXE_SUFFIX));
+    let status = std::process::Command::new(program).args(std::env::args_os().skip(1)).status()?;
+    // It has said what there is to say.
+    std::process::exit(status.code().unwrap_or(1))
 }
 
 /// The top of the checkout that this program was built from.

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in one command, ending in `N passed, N failed`.
 
 mod python;
+mod schemathesis;
 mod step;
 mod tally;
 mod tools;
@@ -66,6 +67,10 @@ fn rust(root: &Path) -> Vec<Step> {
     let build = everything("build", &["--all-targets"]);
     let mut tests = everything("test", &["--no-fail-fast"]);
     tests.env("CLIPIA_TEST_PROGRAM", program(root));
+    // This program as it was just built, with everything in it.
+    let mut chaos =
+        Command::new(target(root).join("debug").join(format!("xtask{}", std::env::consts::EXE_SUFFIX)));
+    chaos.args(["chaos", "--rounds", "14", "--seed", "1"]);
     vec![
         Step::command("format", cargo(root, &["fmt", "--all", "--check"])),
         Step::check("generated code", move || generate::run(&check, true)),
@@ -73,6 +78,7 @@ fn rust(root: &Path) -> Vec<Step> {
         Step::command("documentation", documentation),
         Step::command("build", build),
         Step::counted("tests in Rust", tests, Runner::Cargo),
+        Step::command("chaos, in short", chaos),
     ]
 }
 
@@ -83,11 +89,11 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
 }
 
 /// The program that system tests of either language run.
-fn program(root: &Path) -> PathBuf {
+pub(crate) fn program(root: &Path) -> PathBuf {
     target(root).join("debug").join(format!("clipia{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// Where Cargo builds.
-fn target(root: &Path) -> PathBuf {
+pub(crate) fn target(root: &Path) -> PathBuf {
     root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

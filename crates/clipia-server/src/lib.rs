@@ -26,6 +26,7 @@ mod config;
 mod credentials;
 pub mod deliveries;
 pub mod executors;
+mod failpoints;
 mod health;
 pub mod http;
 pub mod lines;

@@ -2,6 +2,7 @@
 
 use crate::clock::now;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
+use crate::failpoints;
 use crate::lines::Lines;
 use crate::media::{self, MediaStore};
 use crate::metrics::{Metrics, Outcome};
@@ -94,6 +95,7 @@ impl Workers {
     /// Runs one request to its end, or gives it back.
     async fn work(&self, claim: Claim, canceled: broadcast::Receiver<RequestId>, stop: CancellationToken) {
         let (id, epoch) = (claim.id, claim.epoch);
+        failpoints::reached("after-claim");
         let model = claim.model.clone();
         tracing::info!(model, "generation started");
         if epoch == Epoch(1) {
@@ -154,6 +156,7 @@ impl Workers {
             tracing::error!(%error, "cannot keep the files of a generation");
             NotMade::Failed("the files could not be stored".to_owned())
         })?;
+        failpoints::reached("after-output");
         Ok(media::placed(output, &directory))
     }
 

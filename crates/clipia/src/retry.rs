@@ -175,6 +175,7 @@ pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::error::ApiError;
+    use proptest::prelude::*;
     use std::time::UNIX_EPOCH;
 
     const BOUNDS: Bounds = Bounds { retries: 5, within: Duration::from_secs(600) };
@@ -337,6 +338,25 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_retry_after_is_read_or_passed_over(
+            value in prop_oneof![
+                any::<String>(),
+                "[ +-]?[0-9]{0,25}[ .s]?",
+                "(Sun|Mon|Sunday|Foo)?,? ?[0-9]{0,3}[ -](Jan|Feb|Dec|dec)[ -][0-9]{0,5} [0-9]{0,2}:[0-9]{2}:[0-9]{2} ?(GMT|UTC)?",
+            ],
+            now in 0..4_000_000_000_u64,
+        ) {
+            let now = UNIX_EPOCH + Duration::from_secs(now);
+            let pause = retry_after(&value, now);
+            let digits = value.trim().strip_prefix('+').unwrap_or(value.trim());
+            if let Ok(seconds) = digits.parse::<u64>() {
+                prop_assert_eq!(pause, Some(Duration::from_secs(seconds)));
+            }
         }
     }
 }

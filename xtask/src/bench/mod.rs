@@ -9,6 +9,8 @@ mod client;
 #[cfg(feature = "bench")]
 mod fleet;
 #[cfg(feature = "bench")]
+mod server;
+#[cfg(feature = "bench")]
 mod target;
 
 use anyhow::Result;
@@ -21,6 +23,8 @@ pub(crate) enum Scenario {
     Fleet(Fleet),
     /// The SDK beside bare reqwest, and 10,000 waiting generations (2 minutes)
     Client(Client),
+    /// Durable submits and status reads beside bare axum, a long line, and deliveries (10 minutes)
+    Server(Server),
 }
 
 #[derive(Args)]
@@ -37,21 +41,29 @@ pub(crate) struct Client {
     waiting: Option<String>,
 }
 
+#[derive(Args)]
+pub(crate) struct Server {
+    /// Requests in the long line
+    #[arg(long, hide = true, default_value_t = 1_000_000)]
+    queued: usize,
+    /// Is one of the processes that are measured
+    #[cfg(feature = "bench")]
+    #[command(subcommand)]
+    part: Option<server::Part>,
+}
+
 #[cfg(feature = "bench")]
 pub(crate) fn run(_: &Path, scenario: Scenario) -> Result<()> {
     match scenario {
         Scenario::Fleet(options) => fleet::run(&options.only),
         Scenario::Client(Client { waiting: Some(url) }) => client::wait(&url),
         Scenario::Client(Client { waiting: None }) => client::run(),
+        Scenario::Server(Server { part: Some(part), .. }) => part.run(),
+        Scenario::Server(Server { part: None, queued }) => server::run(queued),
     }
 }
 
-/// Runs the same command with the scenarios in the program.
 #[cfg(not(feature = "bench"))]
 pub(crate) fn run(root: &Path, _: Scenario) -> Result<()> {
-    let mut cargo =
-        crate::test::cargo(root, &["run", "--release", "--package", "xtask", "--features", "bench"]);
-    let status = cargo.args(["--locked", "--"]).args(std::env::args_os().skip(1)).status()?;
-    // It has said what there is to say.
-    std::process::exit(status.code().unwrap_or(1))
+    crate::again(root, "release", &["--package", "clipia-cli", "--features", "xtask/bench"])
 }

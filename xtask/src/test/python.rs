@@ -1,5 +1,6 @@
 //! The steps of the Python package: a virtual environment of its own, the wheel in it, and its checks.
 
+use super::schemathesis;
 use super::step::{Step, succeed};
 use super::tally::Runner;
 use super::{program, target};
@@ -44,6 +45,7 @@ pub(super) fn steps(root: &Path) -> Vec<Step> {
         Step::command("types", tool("mypy", &["--strict", SOURCE, "tests"])),
         // Holds the hand-kept stubs against the compiled module.
         Step::command("stubs", stubtest),
+        schemathesis::step(root, tool("schemathesis", &[])),
     ]
 }
 

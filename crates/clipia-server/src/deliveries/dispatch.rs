@@ -4,6 +4,7 @@ use super::hosts::{Hosts, UnderWay};
 use super::send::send;
 use super::statistics::Statistics;
 use crate::clock::now;
+use crate::failpoints;
 use crate::outbound::Outbound;
 use crate::store::{AfterAttempt, DeliveryAttempt, DeliveryClaim, DueDelivery, Store, StoreError};
 use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
@@ -166,6 +167,7 @@ impl Sender {
         let lag = (delivery.number == 1).then(|| started.since(delivery.created_at));
         self.statistics.began(lag);
         let outcome = send(&self.outbound, &delivery).await;
+        failpoints::reached("after-delivery");
         self.statistics.attempted(outcome.class);
         let arrived = outcome.status.is_some_and(|status| status.is_success());
         let of_schedule = (!delivery.replay).then_some(delivery.attempts + 1);

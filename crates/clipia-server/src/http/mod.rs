@@ -5,6 +5,8 @@ mod answer;
 mod budgets;
 mod caller;
 mod errors;
+#[cfg(test)]
+mod fuzz;
 mod media;
 mod models;
 mod observe;

@@ -81,7 +81,7 @@ fn answer(submitted: Submitted, base: &BaseUrl) -> SubmitResponse {
     }
 }
 
-async fn read(body: Body) -> Result<SubmitRequest, ApiError> {
+pub(super) async fn read(body: Body) -> Result<SubmitRequest, ApiError> {
     let mut body = json_object(body).await?;
     let input = input_of(&mut body)?;
     let webhook_url = match body.remove("webhook_url") {

@@ -6,6 +6,7 @@
 
 use super::counters::{Counters, Happened};
 use super::position::{Move, PlaceInLine, Positions};
+use crate::failpoints;
 use crate::store::StoreError;
 use rusqlite::Connection;
 use std::cell::RefCell;
@@ -199,7 +200,10 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
     }
     let started = Instant::now();
     let committed = match fault {
-        None => connection.execute_batch("COMMIT"),
+        None => {
+            failpoints::reached("before-commit");
+            connection.execute_batch("COMMIT")
+        }
         Some(error) => Err(error),
     };
     let committed = committed.map_err(|error| {
@@ -207,6 +211,7 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
         let _ = connection.execute_batch("ROLLBACK");
         StoreError::from(error)
     });
+    failpoints::reached("after-commit");
     if committed.is_ok() {
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         memory.counters.commit_micros.count(micros);

@@ -1,0 +1,66 @@
+//! What strangers send. `cargo xtask fuzz` runs these with a million cases each.
+
+use clipia_webhook::{Verifier, sign};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+const SECRET: &str = "whsec_of_the_receiver";
+
+/// Somewhere near a header that this secret signed, or anything.
+fn header() -> impl Strategy<Value = String> {
+    let near = ("(t|v1|v2| t|T)?=?[0-9]{0,22}", vec("(v1|v2|t|)=?[0-9a-fA-F]{60,66}", 0..20))
+        .prop_map(|(t, signatures)| [vec![t], signatures].concat().join(","));
+    let signed = (any::<u64>(), vec(any::<u8>(), 0..40), edits())
+        .prop_map(|(t, body, edits)| edited(&sign([SECRET, "another"], t, &body), &edits));
+    prop_oneof![any::<String>(), near, signed]
+}
+
+type Edit = (prop::sample::Index, char, u8);
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    vec((any::<prop::sample::Index>(), any::<char>(), 0..3_u8), 0..4)
+}
+
+/// Changes some characters of a text, drops some and doubles some.
+fn edited(text: &str, edits: &[Edit]) -> String {
+    let mut text: Vec<char> = text.chars().collect();
+    for (index, character, kind) in edits {
+        let index = index.index(text.len().max(1));
+        match kind {
+            _ if index >= text.len() => text.push(*character),
+            0 => text[index] = *character,
+            1 => drop(text.remove(index)),
+            _ => text.insert(index, text[index]),
+        }
+    }
+    text.into_iter().collect()
+}
+
+proptest! {
+    /// Nobody without the secret is believed: what was signed with another is refused, however it is spelled.
+    #[test]
+    fn any_header_is_read_or_refused(
+        header in header(),
+        body in vec(any::<u8>(), 0..40),
+        now in any::<u64>(),
+    ) {
+        let verifier = Verifier::new(["the receiver has this one"]).unwrap();
+        prop_assert!(verifier.verify(&header, &body, now).is_err());
+    }
+
+    /// Who has the secret is believed about what was signed, and about nothing else.
+    #[test]
+    fn any_change_of_a_signed_body_is_refused(
+        body in vec(any::<u8>(), 0..40),
+        other in vec(any::<u8>(), 0..40),
+        t in any::<u64>(),
+        edits in edits(),
+    ) {
+        let verifier = Verifier::new([SECRET]).unwrap();
+        let header = sign([SECRET], t, &body);
+        prop_assert!(verifier.check(&header, &body, t).is_ok());
+        if other != body {
+            prop_assert!(verifier.check(&edited(&header, &edits), &other, t).is_err());
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! `cargo xtask bench server`: what the queue takes in, answers and delivers, beside bare axum on the same machine.
+//!
+//! Servers run as processes of their own; what calls them is this process, and the same for both.
+
+mod bare;
+mod calls;
+mod child;
+mod deliveries;
+mod queue;
+
+use super::target::Targets;
+use crate::serve::{self, Serving};
+use anyhow::{Context, Result, ensure};
+use calls::{Paced, Request};
+use child::Child;
+use comfy_table::{CellAlignment, Table, presets};
+use queue::Queue;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+pub(super) use child::Part;
+
+/// Calls under way at once, as submits are measured.
+const IN_FLIGHT: [usize; 3] = [1, 64, 256];
+
+/// What must be reached of the pace of bare axum, with 64 calls under way.
+const SUBMITS_MIN: f64 = 0.4;
+const STATUS_MIN: f64 = 0.7;
+const HELD_AT: usize = 64;
+
+/// How long a submit may take at the 99th percentile, with 64 under way.
+const SUBMIT_P99_MAX: Duration = Duration::from_millis(20);
+
+/// Requests in line where a position is told first.
+const FEW: usize = 1_000;
+
+/// How much longer telling a position may take with the whole line than with [`FEW`].
+const POSITION_MAX: f64 = 1.5;
+
+/// Resident memory of a server with the whole line, in MiB.
+const MEMORY_MAX: f64 = 100.0;
+
+/// From starting the program until it takes calls.
+const START_MAX: Duration = Duration::from_millis(50);
+
+/// How much of the pace of deliveries a dead host may cost the others.
+const SLOWDOWN_MAX: f64 = 0.05;
+
+/// Servers are measured in turn, so that what else runs on the machine meets both; the median counts.
+const TURNS: usize = 3;
+const SLICE: Duration = Duration::from_secs(2);
+
+/// Positions that are asked for, one after the other.
+const POSITIONS: usize = 3_000;
+
+/// Starts that are measured.
+const STARTS: usize = 7;
+
+/// What is printed and held.
+struct Report {
+    table: Table,
+    targets: Targets,
+}
+
+pub(super) fn run(queued: usize) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).set_header(["", "the queue", "bare axum", "target", ""]);
+    for column in table.column_iter_mut().skip(1).take(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let mut report = Report { table, targets: Targets::default() };
+    let start = cold_start()?;
+    report.row(
+        "cold start to ready, empty",
+        ms(start),
+        "",
+        held(start < START_MAX, format!("< {}", ms(START_MAX))),
+    );
+    runtime.block_on(measure(&mut report, queued))?;
+    println!("{}", report.table);
+    report.targets.report();
+    Ok(())
+}
+
+async fn measure(report: &mut Report, queued: usize) -> Result<()> {
+    let bare = Child::start(&Part::Bare)?;
+    let mut queue = Queue::start(queued).await?;
+    eprintln!("position with {FEW} in line");
+    queue.fill(FEW).await?;
+    let few = queue.position(POSITIONS).await?;
+    report.row(&format!("position, {FEW} in line: p50"), us(few), "", None);
+    for in_flight in IN_FLIGHT {
+        eprintln!("submits, {in_flight} in flight");
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..TURNS {
+            theirs.push(calls::pace(bare.url(), in_flight, SLICE, |_| queue::submit("no-key")).await?);
+            ours.push(queue.submits(in_flight, SLICE).await?);
+        }
+        report.submits(in_flight, &calls::median(ours), &calls::median(theirs));
+    }
+    eprintln!("status reads");
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        theirs.push(
+            calls::pace(bare.url(), HELD_AT, SLICE, |_| Request::get("no-key", bare::STATUS_PATH)).await?,
+        );
+        ours.push(queue.statuses(HELD_AT, SLICE).await?);
+    }
+    report.statuses(&calls::median(ours), &calls::median(theirs));
+    drop(bare);
+
+    eprintln!("filling the line up to {queued}");
+    queue.fill(queued).await?;
+    let many = queue.position(POSITIONS).await?;
+    let (in_line, ratio) = (queue.in_line(), many.as_secs_f64() / few.as_secs_f64());
+    report.row(&format!("position, {in_line} in line: p50"), us(many), "", None);
+    report.row(
+        "position, ratio",
+        format!("{ratio:.2}"),
+        "",
+        held(ratio <= POSITION_MAX, format!("≤ {POSITION_MAX}")),
+    );
+    let memory = queue.memory()? as f64 / 1024.0 / 1024.0;
+    let target = held(memory <= MEMORY_MAX, format!("≤ {MEMORY_MAX} MiB"));
+    report.row(&format!("memory, {in_line} in line"), format!("{memory:.0} MiB"), "", target);
+    let (restarted, memory) = queue.restart()?;
+    report.row(&format!("start to ready, {in_line} in line"), ms(restarted), "", None);
+    let memory = format!("{:.0} MiB", memory as f64 / 1024.0 / 1024.0);
+    report.row(&format!("memory after that, {in_line} in line"), memory, "", None);
+
+    eprintln!("deliveries");
+    let fast = deliveries::pace(false).await?;
+    let past = deliveries::pace(true).await?;
+    let slowdown = 1.0 - past / fast;
+    report.row("deliveries to a fast host", each_second(fast), "", None);
+    report.row("deliveries to it past a dead host", each_second(past), "", None);
+    let target = held(slowdown < SLOWDOWN_MAX, format!("< {:.0} %", 100.0 * SLOWDOWN_MAX));
+    report.row("slowdown by a dead host", format!("{:.1} %", 100.0 * slowdown), "", target);
+    Ok(())
+}
+
+/// A target, and whether it is met.
+fn held(met: bool, target: String) -> Option<(bool, String)> {
+    Some((met, target))
+}
+
+impl Report {
+    fn row(&mut self, what: &str, ours: String, theirs: &str, target: Option<(bool, String)>) {
+        let (verdict, told) = match &target {
+            None => ("", String::new()),
+            Some((true, target)) => ("met", target.clone()),
+            Some((false, target)) => ("missed", target.clone()),
+        };
+        if let Some((met, target)) = target {
+            self.targets.hold(met, || format!("{what}: {ours}; the target is {target}"));
+        }
+        self.table.add_row([what, &ours, theirs, &told, verdict]);
+    }
+
+    fn submits(&mut self, in_flight: usize, ours: &Paced, theirs: &Paced) {
+        let what = format!("durable submits, {in_flight} in flight");
+        let hold = in_flight == HELD_AT;
+        self.row(&what, each_second(ours.each_second()), &each_second(theirs.each_second()), None);
+        let ratio = ours.each_second() / theirs.each_second();
+        let target = hold.then(|| (ratio >= SUBMITS_MIN, format!("≥ {SUBMITS_MIN}")));
+        self.row(&format!("{what}: ratio"), format!("{ratio:.2}"), "", target);
+        self.row(&format!("{what}: p50"), us(ours.quantile(0.5)), &us(theirs.quantile(0.5)), None);
+        let p99 = ours.quantile(0.99);
+        let target = hold.then(|| (p99 < SUBMIT_P99_MAX, format!("< {}", ms(SUBMIT_P99_MAX))));
+        self.row(&format!("{what}: p99"), us(p99), &us(theirs.quantile(0.99)), target);
+    }
+
+    fn statuses(&mut self, ours: &Paced, theirs: &Paced) {
+        let what = format!("status reads, {HELD_AT} in flight");
+        self.row(&what, each_second(ours.each_second()), &each_second(theirs.each_second()), None);
+        let ratio = ours.each_second() / theirs.each_second();
+        let target = held(ratio >= STATUS_MIN, format!("≥ {STATUS_MIN}"));
+        self.row(&format!("{what}: ratio"), format!("{ratio:.2}"), "", target);
+    }
+}
+
+/// From the start of the program until it says that it takes calls, on a new directory each time.
+fn cold_start() -> Result<Duration> {
+    eprintln!("cold starts");
+    let program = program()?;
+    let mut starts = Vec::new();
+    for _ in 0..STARTS {
+        let data = tempfile::tempdir()?;
+        let mut command = serve::command(&program, data.path());
+        command.stderr(std::process::Stdio::null());
+        let start = Instant::now();
+        Serving::spawn(command)?.ready()?;
+        starts.push(start.elapsed());
+    }
+    starts.sort_unstable();
+    starts.get(STARTS / 2).copied().context("nothing was started")
+}
+
+/// The program beside this one, which was built with it.
+fn program() -> Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name(format!("clipia{}", std::env::consts::EXE_SUFFIX));
+    ensure!(program.is_file(), "there is no {}; `cargo xtask bench server` builds it", program.display());
+    Ok(program)
+}
+
+fn each_second(pace: f64) -> String {
+    format!("{pace:.0} a second")
+}
+
+fn ms(duration: Duration) -> String {
+    format!("{:.1} ms", 1e3 * duration.as_secs_f64())
+}
+
+fn us(duration: Duration) -> String {
+    format!("{:.0} µs", 1e6 * duration.as_secs_f64())
+}

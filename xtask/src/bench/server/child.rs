@@ -1,0 +1,149 @@
+//! Servers in processes of their own: this program, run as one.
+
+use super::bare;
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use clap::Subcommand;
+use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
+use clipia_server::{Config, Credits, RateLimit, Service};
+use memory_stats::memory_stats;
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+
+/// The model that nobody makes, so that a line only grows.
+pub(super) const MODEL: &str = "idle";
+
+const MODELS: &str = r#"
+[[model]]
+executor = "idle"
+slug = "idle"
+type = "image"
+pricing = { credits = 12 }
+input_schema = { parameters = [
+    { name = "prompt", type = "string", required = true },
+    { name = "aspect_ratio", type = "string", required = false },
+    { name = "seed", type = "integer", required = false },
+] }
+"#;
+
+/// What a process of its own is to be.
+#[derive(Clone, Debug, Subcommand)]
+pub(in crate::bench) enum Part {
+    /// Bare axum
+    Bare,
+    /// The queue, on this directory
+    Queue { data: PathBuf },
+}
+
+/// What it says once it takes calls.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Ready {
+    pub(super) url: String,
+    pub(super) live_key: Option<String>,
+    pub(super) test_key: Option<String>,
+}
+
+impl Part {
+    /// Is it until its input ends. Each line of input is answered with the bytes of resident memory.
+    pub(in crate::bench) fn run(self) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let (ready, service) = runtime.block_on(self.start())?;
+        println!("{}", serde_json::to_string(&ready)?);
+        for line in std::io::stdin().lock().lines() {
+            line?;
+            let memory = memory_stats().context("this system does not tell the memory of a process")?;
+            println!("{}", memory.physical_mem);
+        }
+        if let Some(service) = service {
+            runtime.block_on(service.stop());
+        }
+        Ok(())
+    }
+
+    async fn start(self) -> Result<(Ready, Option<Service>)> {
+        let Self::Queue { data } = self else {
+            return Ok((Ready { url: bare::serve().await?, live_key: None, test_key: None }, None));
+        };
+        std::fs::write(data.join("models.toml"), MODELS)?;
+        let config = Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            dev: true, // the webhooks are on this machine
+            limit: RateLimit::per_minute(0),
+            credits: Credits::new(1_000_000_000),
+            ..Config::new(data)
+        };
+        let service = Service::builder(config).executor(MODEL, Arc::new(Idle), 0).start().await?;
+        let keys = service.first_keys();
+        let ready = Ready {
+            url: service.url().to_owned(),
+            live_key: keys.map(|keys| keys.live_key.clone()),
+            test_key: keys.map(|keys| keys.test_key.clone()),
+        };
+        Ok((ready, Some(service)))
+    }
+}
+
+/// Has no workers, and is never asked.
+struct Idle;
+
+#[async_trait]
+impl Executor for Idle {
+    async fn run(&self, _: Job, _: Report) -> Result<Made, NotMade> {
+        Err(NotMade::Stopped)
+    }
+}
+
+/// A process that is a [`Part`] as long as this value is there.
+pub(super) struct Child {
+    process: std::process::Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    pub(super) ready: Ready,
+}
+
+impl Child {
+    pub(super) fn start(part: &Part) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["bench", "server"]);
+        match part {
+            Part::Bare => command.arg("bare"),
+            Part::Queue { data } => command.arg("queue").arg(data),
+        };
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = process.stdin.take();
+        let mut output = BufReader::new(process.stdout.take().context("its output is not captured")?);
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        let ready = serde_json::from_str(&line).with_context(|| format!("{part:?} did not start"))?;
+        Ok(Self { process, input, output, ready })
+    }
+
+    /// The queue on this directory.
+    pub(super) fn queue(data: &Path) -> Result<Self> {
+        Self::start(&Part::Queue { data: data.to_owned() })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.ready.url
+    }
+
+    /// Its resident memory, in bytes.
+    pub(super) fn memory(&mut self) -> Result<u64> {
+        writeln!(self.input.as_mut().context("it was told to end")?)?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        Ok(line.trim().parse()?)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It ends in order once its input does.
+        self.input = None;
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,270 @@
+//! What the clients and the receiver know, held against what the server says in the end.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use uuid::Uuid;
+
+/// How many violations are told.
+const TOLD_MAX: usize = 20;
+
+/// Everything that was seen from outside.
+#[derive(Debug, Default)]
+pub(super) struct Books(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) requests: BTreeMap<Uuid, Known>,
+    pub(super) deliveries: BTreeMap<Uuid, Delivered>,
+    pub(super) figures: Figures,
+    pub(super) violations: Vec<String>,
+}
+
+/// A request whose submit was acknowledged.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// What the submit said that it costs.
+    pub(super) cost: u64,
+    pub(super) sandbox: bool,
+    pub(super) webhook: bool,
+    /// A cancel of it was acknowledged.
+    pub(super) canceled: bool,
+    /// The terminal status that was seen.
+    pub(super) ended: Option<String>,
+}
+
+/// What arrived of a request.
+#[derive(Clone, Debug)]
+pub(super) struct Delivered {
+    /// The id of the delivery.
+    pub(super) id: String,
+    /// `OK` or `ERROR`.
+    pub(super) status: String,
+    pub(super) times: u64,
+}
+
+/// What is only counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Figures {
+    /// Answers that the clients got.
+    pub(super) answers: u64,
+    /// Submits whose answer was lost, and that were sent again.
+    pub(super) unanswered: u64,
+    /// Submits repeated though they were answered.
+    pub(super) repeated: u64,
+    pub(super) cancels: u64,
+}
+
+impl Books {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Seen) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes that something was not as promised.
+    pub(super) fn violation(&self, what: String) {
+        self.with(|seen| seen.violation(what));
+    }
+}
+
+impl Seen {
+    pub(super) fn violation(&mut self, what: String) {
+        if self.violations.len() < TOLD_MAX {
+            eprintln!("violation: {what}");
+        }
+        self.violations.push(what);
+    }
+
+    /// Notes an acknowledged submit; one that repeats another must be answered with the same.
+    pub(super) fn acknowledged(&mut self, id: Uuid, known: Known) {
+        let cost = known.cost;
+        let before = self.requests.entry(id).or_insert(known);
+        if before.cost != cost {
+            let what = format!("{id}: cost {} when it was submitted and {cost} when repeated", before.cost);
+            self.violation(what);
+        }
+    }
+
+    /// Notes a status that the server told of a request.
+    pub(super) fn told(&mut self, id: Uuid, status: &str) {
+        let terminal = matches!(status, "COMPLETED" | "FAILED" | "CANCELED");
+        let Some(known) = self.requests.get_mut(&id) else {
+            return;
+        };
+        match &known.ended {
+            Some(ended) if ended != status => {
+                let what = format!("{id}: ended as {ended}, and is {status} later");
+                self.violation(what);
+            }
+            None if terminal => known.ended = Some(status.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// Notes a delivery of a genuine signature.
+    pub(super) fn delivered(&mut self, delivery: String, body: &Value) {
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let Ok(id) = text("request_id").parse::<Uuid>() else {
+            return self.violation(format!("a delivery names no request: {body}"));
+        };
+        let status = text("status");
+        let entry = self.deliveries.entry(id);
+        let known =
+            entry.or_insert_with(|| Delivered { id: delivery.clone(), status: status.clone(), times: 0 });
+        known.times += 1;
+        if known.id != delivery || known.status != status {
+            let what = format!("{id}: told of as {known:?}, then as {delivery} with {status}");
+            self.violation(what);
+        }
+    }
+
+    /// The requests that no terminal status was seen of.
+    pub(super) fn open(&self) -> Vec<Uuid> {
+        self.requests.iter().filter(|(_, known)| known.ended.is_none()).map(|(id, _)| *id).collect()
+    }
+
+    /// How many deliveries have not arrived yet.
+    pub(super) fn undelivered(&self) -> usize {
+        let due = self.requests.iter().filter(|(_, known)| known.webhook);
+        due.filter(|(id, _)| !self.deliveries.contains_key(id)).count()
+    }
+
+    /// Holds the result of a request against what was seen of it.
+    pub(super) fn hold_result(&mut self, id: Uuid, result: &Value) {
+        let status = result["status"].as_str().unwrap_or_default().to_owned();
+        self.told(id, &status);
+        let Some(known) = self.requests.get(&id).cloned() else {
+            return;
+        };
+        let owed = match status.as_str() {
+            "COMPLETED" => known.cost,
+            "FAILED" | "CANCELED" => 0,
+            _ => return self.violation(format!("{id}: is {status} in the end")),
+        };
+        if result["cost"] != owed {
+            self.violation(format!("{id}: {status} and charged {}, not {owed}", result["cost"]));
+        }
+        if known.canceled && status != "CANCELED" {
+            self.violation(format!("{id}: its cancel was acknowledged, and it is {status}"));
+        }
+        if !known.webhook {
+            return;
+        }
+        let expected = if status == "COMPLETED" { "OK" } else { "ERROR" };
+        match self.deliveries.get(&id) {
+            None => self.violation(format!("{id}: {status}, and no delivery has arrived")),
+            Some(delivered) if delivered.status != expected => {
+                let what = format!("{id}: {status}, and was told of as {}", delivered.status);
+                self.violation(what);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Holds the account against the sum of what was acknowledged.
+    pub(super) fn hold_account(&mut self, granted: u64, account: &Value) {
+        let live = self.requests.values().filter(|known| !known.sandbox);
+        let completed = live.clone().filter(|known| known.ended.as_deref() == Some("COMPLETED"));
+        let (submits, charged) = (live.count() as u64, completed.map(|known| known.cost).sum::<u64>());
+        let owed = [
+            ("balance.credits", &account["balance"]["credits"], granted - charged),
+            ("usage_30d.credits_spent", &account["usage_30d"]["credits_spent"], charged),
+            ("usage_30d.requests", &account["usage_30d"]["requests"], submits),
+        ];
+        let wrong: Vec<String> = owed
+            .into_iter()
+            .filter(|(_, told, owed)| **told != *owed)
+            .map(|(name, told, owed)| format!("the account's `{name}` is {told}, not {owed}"))
+            .collect();
+        wrong.into_iter().for_each(|what| self.violation(what));
+        let strangers: Vec<Uuid> =
+            self.deliveries.keys().filter(|id| !self.requests.contains_key(id)).copied().collect();
+        for id in strangers {
+            self.violation(format!("{id}: told of, and no submit of it was acknowledged"));
+        }
+    }
+
+    /// How many requests ended so.
+    pub(super) fn ended(&self, status: &str) -> usize {
+        self.requests.values().filter(|known| known.ended.as_deref() == Some(status)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn seen(ended: Option<&str>) -> (Uuid, Seen) {
+        let (id, mut seen) = (Uuid::from_u128(7), Seen::default());
+        let ended = ended.map(str::to_owned);
+        seen.acknowledged(id, Known { cost: 2, sandbox: false, webhook: true, canceled: false, ended });
+        (id, seen)
+    }
+
+    /// What must be noticed, since a run that finds nothing proves only as much as this finds.
+    #[test]
+    fn what_breaks_a_promise_is_noticed() {
+        let delivered = |seen: &mut Seen, id: Uuid, delivery: &str, status: &str| {
+            seen.delivered(delivery.to_owned(), &json!({ "request_id": id, "status": status }));
+        };
+        type Act = fn(&mut Seen, Uuid);
+        let cases: [(&str, Act); 9] = [
+            ("and no delivery", |seen, id| seen.hold_result(id, &json!({ "status": "FAILED", "cost": 0 }))),
+            ("charged 2, not 0", |seen, id| {
+                seen.hold_result(id, &json!({ "status": "CANCELED", "cost": 2 }))
+            }),
+            ("charged 0, not 2", |seen, id| {
+                seen.hold_result(id, &json!({ "status": "COMPLETED", "cost": 0 }))
+            }),
+            ("is IN_QUEUE in the end", |seen, id| seen.hold_result(id, &json!({ "status": "IN_QUEUE" }))),
+            ("ended as FAILED, and is COMPLETED", |seen, id| {
+                seen.told(id, "FAILED");
+                seen.told(id, "COMPLETED");
+            }),
+            ("its cancel was acknowledged", |seen, id| {
+                seen.requests.get_mut(&id).unwrap().canceled = true;
+                seen.hold_result(id, &json!({ "status": "COMPLETED", "cost": 2 }));
+            }),
+            ("cost 2 when it was submitted and 3", |seen, id| {
+                let known = Known { cost: 3, ..seen.requests[&id].clone() };
+                seen.acknowledged(id, known);
+            }),
+            ("`balance.credits` is 10, not 8", |seen, id| {
+                seen.told(id, "COMPLETED");
+                let usage = json!({ "credits_spent": 2, "requests": 1 });
+                seen.hold_account(10, &json!({ "balance": { "credits": 10 }, "usage_30d": usage }));
+            }),
+            ("no submit of it was acknowledged", |seen, _| {
+                let body = json!({ "request_id": Uuid::from_u128(8), "status": "OK" });
+                seen.delivered("d".to_owned(), &body);
+                seen.hold_account(10, &Value::Null);
+            }),
+        ];
+        for (expected, act) in cases {
+            let (id, mut seen) = seen(None);
+            act(&mut seen, id);
+            assert!(seen.violations.iter().any(|what| what.contains(expected)), "{expected}: {seen:?}");
+        }
+        for (second, status) in [("d2", "OK"), ("d1", "ERROR")] {
+            let (id, mut seen) = seen(Some("COMPLETED"));
+            delivered(&mut seen, id, "d1", "OK");
+            delivered(&mut seen, id, second, status);
+            assert_eq!(seen.violations.len(), 1, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_as_promised_is_no_violation() {
+        let (id, mut seen) = seen(None);
+        let body = json!({ "request_id": id, "status": "OK" });
+        seen.told(id, "IN_PROGRESS");
+        assert_eq!((seen.open(), seen.undelivered()), (vec![id], 1));
+        seen.delivered("d".to_owned(), &body);
+        seen.delivered("d".to_owned(), &body);
+        seen.hold_result(id, &json!({ "status": "COMPLETED", "cost": 2 }));
+        let usage = json!({ "credits_spent": 2, "requests": 1 });
+        seen.hold_account(10, &json!({ "balance": { "credits": 8 }, "usage_30d": usage }));
+        assert!(seen.violations.is_empty(), "{seen:?}");
+        assert_eq!((seen.open(), seen.undelivered(), seen.ended("COMPLETED")), (vec![], 0, 1));
+    }
+}

@@ -1,0 +1,273 @@
+//! A client of the server that is killed: submits, polls, cancels, and repeats what it is not sure of.
+
+use super::books::{Books, Known};
+use anyhow::Result;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// Generations that a client has under way at once.
+const UNDER_WAY: usize = 10;
+
+/// The last submits that may be repeated.
+const REMEMBERED: usize = 20;
+
+/// How long a client rests between two calls, at most, in milliseconds.
+const REST_MAX: u64 = 20;
+
+/// How long it rests where nobody answers.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// What a client calls, and where it writes down what it learns.
+#[derive(Clone)]
+pub(super) struct Caller {
+    http: reqwest::Client,
+    /// Where the server listens, while one runs.
+    url: watch::Receiver<Option<String>>,
+    books: Arc<Books>,
+    pub(super) live_key: String,
+    pub(super) sandbox_key: String,
+}
+
+/// An answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Value,
+}
+
+impl Caller {
+    pub(super) fn new(
+        url: watch::Receiver<Option<String>>,
+        books: Arc<Books>,
+        live_key: String,
+        sandbox_key: String,
+    ) -> Result<Self> {
+        // Not used, and yet reqwest builds no client without one. Whoever came first serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build()?;
+        Ok(Self { http, url, books, live_key, sandbox_key })
+    }
+
+    /// The answer to a `GET`, asked until there is one.
+    pub(super) async fn get(&self, key: &str, path: &str) -> Answer {
+        loop {
+            let get = self.http.get(self.at(path).await);
+            if let Some(answer) = self.answer(get.bearer_auth(key)).await {
+                return answer;
+            }
+        }
+    }
+
+    async fn at(&self, path: &str) -> String {
+        let mut url = self.url.clone();
+        // The sender lives as long as any client.
+        let url = url.wait_for(Option::is_some).await.ok().and_then(|url| url.clone());
+        url.unwrap_or_default() + path
+    }
+
+    /// One try. Nothing where the server went away, or says that it is going.
+    async fn answer(&self, call: reqwest::RequestBuilder) -> Option<Answer> {
+        let answer = async {
+            let response = call.send().await?;
+            let status = response.status().as_u16();
+            Ok::<_, reqwest::Error>(Answer { status, body: response.json().await? })
+        };
+        match answer.await {
+            Ok(answer) if answer.status != 503 => {
+                self.books.with(|seen| seen.figures.answers += 1);
+                Some(answer)
+            }
+            _ => {
+                tokio::time::sleep(RETRY).await;
+                None
+            }
+        }
+    }
+}
+
+/// How requests are canceled: by the operator's command.
+#[derive(Clone, Debug)]
+pub(super) struct Canceler {
+    pub(super) program: PathBuf,
+    pub(super) data: PathBuf,
+}
+
+impl Canceler {
+    /// Whether the cancel was acknowledged.
+    async fn cancel(&self, id: Uuid) -> bool {
+        let mut cancel = Command::new(&self.program);
+        cancel.args(["requests", "cancel", &id.to_string(), "--data"]).arg(&self.data);
+        cancel.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let ended = tokio::task::spawn_blocking(move || cancel.status()).await;
+        matches!(ended, Ok(Ok(status)) if status.success())
+    }
+}
+
+/// Whether the program has this command.
+pub(super) fn knows(program: &Path, command: &[&str]) -> bool {
+    let mut help = Command::new(program);
+    help.args(command).arg("--help").stdout(Stdio::null()).stderr(Stdio::null());
+    help.status().is_ok_and(|status| status.success())
+}
+
+/// A submit that can be repeated.
+#[derive(Clone)]
+struct Submit {
+    key: Uuid,
+    sandbox: bool,
+    model: &'static str,
+    body: Value,
+}
+
+pub(super) struct Client {
+    pub(super) caller: Caller,
+    pub(super) random: StdRng,
+    pub(super) hook: String,
+    pub(super) canceler: Option<Canceler>,
+    under_way: Vec<(Uuid, bool)>,
+    ended: Vec<(Uuid, bool)>,
+    submits: Vec<(Submit, Uuid)>,
+}
+
+impl Client {
+    pub(super) fn new(caller: Caller, random: StdRng, hook: String, canceler: Option<Canceler>) -> Self {
+        let (under_way, ended, submits) = Default::default();
+        Self { caller, random, hook, canceler, under_way, ended, submits }
+    }
+
+    /// Works until `stop`, and leaves no submit in the dark.
+    pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            match self.random.random_range(0..100) {
+                0..45 if self.under_way.len() < UNDER_WAY => self.submit().await,
+                45..50 => self.repeat().await,
+                50..54 => self.cancel().await,
+                54..58 => self.look_back().await,
+                _ => self.poll().await,
+            }
+            tokio::time::sleep(Duration::from_millis(self.random.random_range(0..REST_MAX))).await;
+        }
+    }
+
+    async fn submit(&mut self) {
+        let submit = self.draw();
+        if let Some(id) = self.send(&submit).await {
+            self.under_way.push((id, submit.sandbox));
+            if self.submits.len() == REMEMBERED {
+                self.submits.remove(0);
+            }
+            self.submits.push((submit, id));
+        }
+    }
+
+    /// What to generate: mostly a word, which costs the machine little; sometimes what cannot be made.
+    fn draw(&mut self) -> Submit {
+        let sandbox = self.random.random_bool(0.1);
+        let (model, input) = match self.random.random_range(0..10) {
+            0 => (
+                "seedance-2-fast-i2v",
+                json!({ "prompt": "a fox", "image_url": "data:image/png;base64,AAAA" }),
+            ),
+            1 => ("nano-banana-2", json!({ "prompt": "a fox", "resolution": "0.5K" })),
+            _ => ("gemini-3-1-flash-tts", json!({ "text": "fox" })),
+        };
+        let mut body = json!({ "input": input });
+        if self.random.random_bool(0.6) {
+            body["webhook_url"] = json!(self.hook);
+        }
+        Submit { key: Uuid::from_u128(self.random.random()), sandbox, model, body }
+    }
+
+    /// Sends a submit until it is answered; one that may have been accepted is sent again under the same key.
+    async fn send(&self, submit: &Submit) -> Option<Uuid> {
+        let Caller { live_key, sandbox_key, books, .. } = &self.caller;
+        let key = if submit.sandbox { sandbox_key } else { live_key };
+        loop {
+            let url = self.caller.at(&format!("/v1/models/{}", submit.model)).await;
+            let call = self.caller.http.post(url).bearer_auth(key);
+            let call = call.header("idempotency-key", submit.key.to_string()).json(&submit.body);
+            let Some(Answer { status, body }) = self.caller.answer(call).await else {
+                books.with(|seen| seen.figures.unanswered += 1);
+                continue;
+            };
+            let id = body["request_id"].as_str().and_then(|id| id.parse().ok());
+            let (Some(id), Some(cost), 200) = (id, body["cost"].as_u64(), status) else {
+                books.violation(format!("a submit of {} was answered with {status}: {body}", submit.model));
+                return None;
+            };
+            let webhook = submit.body.get("webhook_url").is_some();
+            let known = Known { cost, sandbox: submit.sandbox, webhook, canceled: false, ended: None };
+            books.with(|seen| {
+                seen.acknowledged(id, known);
+                seen.told(id, body["status"].as_str().unwrap_or_default());
+            });
+            return Some(id);
+        }
+    }
+
+    /// Sends an answered submit again: it must be known.
+    async fn repeat(&mut self) {
+        let Some((submit, id)) = self.submits.choose(&mut self.random).cloned() else {
+            return;
+        };
+        let books = &self.caller.books;
+        books.with(|seen| seen.figures.repeated += 1);
+        if let Some(again) = self.send(&submit).await
+            && again != id
+        {
+            books.violation(format!("{id}: is {again} when its submit is repeated"));
+        }
+    }
+
+    async fn cancel(&mut self) {
+        let (Some(canceler), Some((id, false))) =
+            (self.canceler.clone(), self.under_way.choose(&mut self.random).copied())
+        else {
+            return;
+        };
+        if canceler.cancel(id).await {
+            self.caller.books.with(|seen| {
+                seen.figures.cancels += 1;
+                seen.requests.entry(id).and_modify(|known| known.canceled = true);
+            });
+        }
+    }
+
+    /// Asks for one of those under way.
+    async fn poll(&mut self) {
+        if self.under_way.is_empty() {
+            return;
+        }
+        let index = self.random.random_range(0..self.under_way.len());
+        let (id, sandbox) = self.under_way[index];
+        self.ask(id, sandbox).await;
+        if self.caller.books.with(|seen| seen.requests.get(&id).is_some_and(|known| known.ended.is_some())) {
+            self.ended.push(self.under_way.swap_remove(index));
+        }
+    }
+
+    /// Asks for one that has ended: it must stay so.
+    async fn look_back(&mut self) {
+        if let Some((id, sandbox)) = self.ended.choose(&mut self.random).copied() {
+            self.ask(id, sandbox).await;
+        }
+    }
+
+    async fn ask(&self, id: Uuid, sandbox: bool) {
+        let Caller { live_key, sandbox_key, books, .. } = &self.caller;
+        let key = if sandbox { sandbox_key } else { live_key };
+        let Answer { status, body } = self.caller.get(key, &format!("/v1/requests/{id}/status")).await;
+        if status == 200 {
+            books.with(|seen| seen.told(id, body["status"].as_str().unwrap_or_default()));
+        } else {
+            books.violation(format!("{id}: was acknowledged, and its status is answered with {status}"));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The receiver of the deliveries.
+
+use super::books::Books;
+use anyhow::Result;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use clipia_webhook::{ID_HEADER, SIGNATURE_HEADER, Verifier};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// How often a delivery is refused though it is genuine.
+const REFUSED: f64 = 0.02;
+
+/// How long an answer is held back that the server is not to get any more.
+const HELD: Duration = Duration::from_secs(5);
+
+/// Listens as long as the runtime runs.
+pub(super) struct Receiver {
+    pub(super) url: String,
+    state: Arc<Receiving>,
+}
+
+struct Receiving {
+    verifier: Verifier,
+    books: Arc<Books>,
+    random: Mutex<StdRng>,
+    trap: Mutex<Option<Trap>>,
+}
+
+/// Deliveries until it springs, and whom it tells.
+struct Trap(u64, oneshot::Sender<()>);
+
+impl Receiver {
+    pub(super) async fn listen(secret: &str, books: Arc<Books>, random: StdRng) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("http://{}/clipia", listener.local_addr()?);
+        let verifier = Verifier::new([secret])?;
+        let state =
+            Arc::new(Receiving { verifier, books, random: Mutex::new(random), trap: Mutex::default() });
+        let router = Router::new().route("/clipia", post(receive)).with_state(Arc::clone(&state));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { url, state })
+    }
+
+    /// Tells when the next delivery but `skipped` has come, which then waits for its answer.
+    pub(super) fn trap(&self, skipped: u64) -> oneshot::Receiver<()> {
+        let (sender, sprung) = oneshot::channel();
+        *self.state.trap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Trap(skipped, sender));
+        sprung
+    }
+}
+
+async fn receive(State(state): State<Arc<Receiving>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    if let Err(refusal) = state.verifier.verify(text(SIGNATURE_HEADER), &body, now) {
+        state.books.violation(format!("a delivery was not genuine: {refusal}"));
+        return StatusCode::BAD_REQUEST;
+    }
+    if state.random.lock().unwrap_or_else(PoisonError::into_inner).random_bool(REFUSED) {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let delivery = text(ID_HEADER).to_owned();
+    let parsed = serde_json::from_slice(&body).unwrap_or_default();
+    state.books.with(|seen| seen.delivered(delivery, &parsed));
+    if state.springs() {
+        tokio::time::sleep(HELD).await;
+    }
+    StatusCode::OK
+}
+
+impl Receiving {
+    /// Whether this delivery is the one to be killed at.
+    fn springs(&self) -> bool {
+        let mut trap = self.trap.lock().unwrap_or_else(PoisonError::into_inner);
+        match trap.take() {
+            Some(Trap(0, sender)) => sender.send(()).is_ok(),
+            Some(Trap(left, sender)) => {
+                *trap = Some(Trap(left - 1, sender));
+                false
+            }
+            None => false,
+        }
+    }
+}

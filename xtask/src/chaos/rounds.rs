@@ -1,0 +1,288 @@
+//! The rounds of a run, and its reckoning.
+
+use super::books::{Books, Seen};
+use super::client::{Caller, Canceler, Client, knows};
+use super::kill::{Kill, fork};
+use super::receiver::Receiver;
+use crate::serve::{self, Ready, Serving};
+use anyhow::{Context, Result, bail};
+use comfy_table::{CellAlignment, Table, presets};
+use futures_util::{StreamExt, stream};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Clients at once.
+const CLIENTS: usize = 6;
+
+/// What the first account gets: more than any run can spend.
+const CREDITS: u64 = 1_000_000_000;
+
+/// How often a round looks whether it is over.
+const LOOK: Duration = Duration::from_millis(3);
+
+/// How long a point may take to be reached. A round that does not come to it ends at a random moment after all.
+const REACHED_WITHIN: Duration = Duration::from_secs(4);
+
+/// How long everything may take to end once nobody is killed any more. A delivery that was under way at the last kill
+/// is taken up half a minute later; one that was also refused, half a minute after that.
+const SETTLED_WITHIN: Duration = Duration::from_secs(180);
+
+/// How often that is looked at.
+const SETTLED_LOOK: Duration = Duration::from_millis(200);
+
+/// Results that are read at once.
+const READS: usize = 16;
+
+/// Rounds from which on every place must have been killed at: a short run on a busy machine may miss one.
+const ALL_PLACES_FROM: u32 = 50;
+
+pub(super) fn run(program: &Path, rounds: u32, seed: u64) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let directory = tempfile::tempdir()?;
+    let start = Instant::now();
+    eprintln!("{rounds} rounds with the seed {seed}");
+    let mut chaos = Chaos::new(program, &directory, seed)?;
+    runtime.block_on(chaos.run(rounds))?;
+    let violations = chaos.books.with(|seen| {
+        println!("{}", chaos.table(seen, rounds, seed, start.elapsed()));
+        seen.violations.len()
+    });
+    if violations > 0 {
+        println!("what the server left is kept in {}", directory.keep().display());
+        // The lines above are the last word; an error of `main` would print another.
+        std::process::exit(1);
+    }
+    Ok(())
+}
+
+/// A run.
+struct Chaos {
+    program: PathBuf,
+    data: PathBuf,
+    log: PathBuf,
+    random: StdRng,
+    books: Arc<Books>,
+    /// How often the server was killed at each place.
+    kills: BTreeMap<&'static str, u32>,
+    /// Rounds whose point was not reached.
+    unreached: u32,
+    cancels: bool,
+    /// What the doctor said, if there is one.
+    doctor: Option<bool>,
+}
+
+impl Chaos {
+    fn new(program: &Path, directory: &TempDir, seed: u64) -> Result<Self> {
+        let at = |name| directory.path().join(name);
+        Ok(Self {
+            program: std::path::absolute(program)?,
+            data: at("data"),
+            log: at("server.log"),
+            random: StdRng::seed_from_u64(seed),
+            books: Arc::default(),
+            kills: BTreeMap::new(),
+            unreached: 0,
+            cancels: knows(program, &["requests", "cancel"]),
+            doctor: None,
+        })
+    }
+
+    async fn run(&mut self, rounds: u32) -> Result<()> {
+        let (first, url) = (self.start(None)?.ready()?, watch::Sender::new(None));
+        let secrets = first.secrets.context("the first start made no keys")?;
+        let random = fork(&mut self.random);
+        let receiver = Receiver::listen(&secrets.webhook_secret, Arc::clone(&self.books), random).await?;
+        let books = Arc::clone(&self.books);
+        let caller = Caller::new(url.subscribe(), books, secrets.live_key, secrets.test_key)?;
+        let (stop, mut clients) = (watch::Sender::new(false), JoinSet::new());
+        for _ in 0..CLIENTS {
+            let random = fork(&mut self.random);
+            let canceler =
+                self.cancels.then(|| Canceler { program: self.program.clone(), data: self.data.clone() });
+            let client = Client::new(caller.clone(), random, receiver.url.clone(), canceler);
+            clients.spawn(client.run(stop.subscribe()));
+        }
+        for round in 0..rounds {
+            self.round(round, &url, &receiver).await?;
+            if (round + 1) % 25 == 0 {
+                let submits = self.books.with(|seen| seen.requests.len());
+                eprintln!("{} rounds, {submits} submits acknowledged", round + 1);
+            }
+        }
+        let last = self.start(None)?;
+        let Ready { url: at, .. } = last.ready()?;
+        url.send_replace(Some(at));
+        stop.send_replace(true);
+        clients.join_all().await;
+        self.settle(&caller).await;
+        self.reckon(&caller, rounds).await?;
+        drop(last);
+        Ok(())
+    }
+
+    fn start(&self, kill: Option<Kill>) -> Result<Serving> {
+        let mut command = serve::command(&self.program, &self.data);
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
+        command.args(["--credits", &CREDITS.to_string()]).env("RUST_LOG", "warn").stderr(log);
+        if let Some(Kill::Point(point, times)) = kill {
+            command.env("FAILPOINT", format!("{point}:{times}"));
+        }
+        Serving::spawn(command)
+    }
+
+    /// Starts the server and kills it.
+    async fn round(
+        &mut self,
+        round: u32,
+        url: &watch::Sender<Option<String>>,
+        receiver: &Receiver,
+    ) -> Result<()> {
+        let kill = Kill::draw(round, &mut self.random);
+        let mut sprung = match kill {
+            Kill::MidDelivery(times) => Some(receiver.trap(times - 1)),
+            _ => None,
+        };
+        let (mut serving, start) = (self.start(Some(kill))?, Instant::now());
+        let reached = loop {
+            if let Some(ready) = serving.ready_now() {
+                url.send_replace(Some(ready.url));
+            }
+            if serving.has_ended()? {
+                break matches!(kill, Kill::Point(..));
+            }
+            let trapped = sprung.as_mut().is_some_and(|sprung| sprung.try_recv().is_ok());
+            if trapped || matches!(kill, Kill::Moment(after) if start.elapsed() >= after) {
+                break true;
+            }
+            if start.elapsed() > REACHED_WITHIN {
+                break false;
+            }
+            tokio::time::sleep(LOOK).await;
+        };
+        // Which kills it, where it has not ended itself.
+        drop(serving);
+        url.send_replace(None);
+        if reached {
+            *self.kills.entry(kill.name()).or_default() += 1;
+        } else if start.elapsed() > REACHED_WITHIN {
+            self.unreached += 1;
+        } else {
+            bail!("the server ended by itself in round {round} ({kill}): {}", self.last_words());
+        }
+        Ok(())
+    }
+
+    /// Waits until everything has ended and was told of.
+    async fn settle(&self, caller: &Caller) {
+        let start = Instant::now();
+        loop {
+            for id in self.books.with(|seen| seen.open()) {
+                let answer = caller.get(&caller.live_key, &format!("/v1/requests/{id}/status")).await;
+                self.books.with(|seen| seen.told(id, answer.body["status"].as_str().unwrap_or_default()));
+            }
+            let (open, undelivered) = self.books.with(|seen| (seen.open().len(), seen.undelivered()));
+            if open + undelivered == 0 {
+                return;
+            }
+            if start.elapsed() > SETTLED_WITHIN {
+                let within = SETTLED_WITHIN.as_secs();
+                eprintln!("after {within} s {open} requests and {undelivered} deliveries are still open");
+                return;
+            }
+            tokio::time::sleep(SETTLED_LOOK).await;
+        }
+    }
+
+    /// Holds everything that was seen against what the server says now.
+    async fn reckon(&mut self, caller: &Caller, rounds: u32) -> Result<()> {
+        let books = Arc::clone(&self.books);
+        let ids: Vec<_> = books.with(|seen| seen.requests.keys().copied().collect());
+        let results = stream::iter(ids)
+            .map(async |id| (id, caller.get(&caller.live_key, &format!("/v1/requests/{id}")).await));
+        let mut results = std::pin::pin!(results.buffer_unordered(READS));
+        while let Some((id, answer)) = results.next().await {
+            match answer.status {
+                200 => books.with(|seen| seen.hold_result(id, &answer.body)),
+                status => books.violation(format!("{id}: its result is answered with {status} in the end")),
+            }
+        }
+        let account = caller.get(&caller.live_key, "/v1/account").await;
+        books.with(|seen| seen.hold_account(CREDITS, &account.body));
+        if knows(&self.program, &["doctor"]) {
+            let doctor = Command::new(&self.program).arg("doctor").arg("--data").arg(&self.data).output()?;
+            self.doctor = Some(doctor.status.success());
+            if !doctor.status.success() {
+                let said = String::from_utf8_lossy(&doctor.stderr).into_owned();
+                books.violation(format!("`clipia doctor`: {said}"));
+            }
+        }
+        let log = std::fs::read_to_string(&self.log)?;
+        for line in log.lines().filter(|line| line.contains("panicked at") || line.contains("ERROR")) {
+            books.violation(format!("the server's log says: {line}"));
+        }
+        if rounds >= ALL_PLACES_FROM {
+            for name in Kill::names().filter(|name| !self.kills.contains_key(name)) {
+                books.violation(format!("the server was never killed at {name}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        log.lines().rev().take(5).collect::<Vec<_>>().join(" / ")
+    }
+
+    fn table(&self, seen: &Seen, rounds: u32, seed: u64, took: Duration) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::ASCII_MARKDOWN).set_header(["chaos", ""]);
+        if let Some(column) = table.column_mut(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let mut row = |name: &str, value: &dyn ToString| {
+            table.add_row([name.to_owned(), value.to_string()]);
+        };
+        row("seed", &seed);
+        row("rounds", &rounds);
+        row("seconds", &took.as_secs());
+        for name in Kill::names() {
+            row(&format!("killed at {name}"), &self.kills.get(name).copied().unwrap_or_default());
+        }
+        row("rounds whose point was not reached, killed then", &self.unreached);
+        row("answers to the clients", &seen.figures.answers);
+        row("submits acknowledged", &seen.requests.len());
+        row("submits whose answer was lost, sent again", &seen.figures.unanswered);
+        row("answered submits repeated", &seen.figures.repeated);
+        row(
+            "cancels acknowledged",
+            match self.cancels {
+                true => &seen.figures.cancels,
+                false => &"no `clipia requests cancel` yet",
+            },
+        );
+        for status in ["COMPLETED", "FAILED", "CANCELED"] {
+            row(&format!("ended as {status}"), &seen.ended(status));
+        }
+        row("requests told of", &seen.deliveries.len());
+        let times: u64 = seen.deliveries.values().map(|delivered| delivered.times).sum();
+        row("of these deliveries repeated", &(times - seen.deliveries.len() as u64));
+        row(
+            "`clipia doctor`",
+            match self.doctor {
+                Some(true) => &"content",
+                Some(false) => &"not content",
+                None => &"not there yet",
+            },
+        );
+        row("violations", &seen.violations.len());
+        table
+    }
+}

@@ -1,0 +1,35 @@
+//! `cargo xtask fuzz`: what strangers send, in numbers that no test run has time for.
+//!
+//! The targets are the property tests whose names begin with `any_`, one for each thing that comes from outside:
+//! signature headers, API keys, bodies, webhook URLs, `Retry-After`. `cargo test` runs each with a few hundred cases;
+//! this runs them optimised, with as many as told.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use std::path::Path;
+
+/// The crates that take something from outside.
+const CRATES: [&str; 4] = ["clipia", "clipia-queue", "clipia-server", "clipia-webhook"];
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Cases of each target
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    runs: u32,
+    /// Only the targets whose names contain this
+    #[arg(value_name = "TARGET", default_value = "any_")]
+    only: String,
+}
+
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    let mut cargo = crate::test::cargo(root, &["test", "--release", "--locked", "--lib", "--test", "fuzz"]);
+    for name in CRATES {
+        cargo.args(["--package", name]);
+    }
+    cargo.args([&options.only, "--", "--nocapture"]).env("PROPTEST_CASES", options.runs.to_string());
+    let status = cargo.status()?;
+    if !status.success() {
+        bail!("a target has failed: the smallest case that fails stands above");
+    }
+    Ok(())
+}
