@@ -5,6 +5,7 @@ use super::child::{Child, MODEL};
 use anyhow::{Context, Result};
 use axum::body::Bytes;
 use clipia_queue::limits::IN_FLIGHT_MAX;
+use clipia_server::KeyLimits;
 use clipia_server::admin::{Administration, KeyOrder};
 use clipia_server::store::Scopes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -62,7 +63,12 @@ impl Queue {
         eprintln!("making {count} keys");
         let make = stream::iter(0..count).map(async |_| {
             let scopes = Scopes { generate: true, read: true };
-            let order = KeyOrder { account_id: first.account.clone(), sandbox: false, scopes };
+            let order = KeyOrder {
+                account_id: first.account.clone(),
+                sandbox: false,
+                scopes,
+                limits: KeyLimits::default(),
+            };
             anyhow::Ok(administration.create_key(&order).await?.key)
         });
         let keys = make.buffer_unordered(KEYS_AT_ONCE).try_collect().await?;
