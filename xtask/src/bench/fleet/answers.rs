@@ -9,7 +9,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 /// Where a server logs each call that it has answered, with the `status`.
-const TARGET: &str = "clipia_server::http::caller";
+const TARGET: &str = "clipia_server::http::observe";
 
 /// Counts the answers of the server that runs on the threads it is the subscriber of.
 #[derive(Clone, Debug, Default)]
