@@ -21,19 +21,15 @@ struct Cut;
 
 impl ClientHooks<()> for Client {
     async fn exec(&self, request: reqwest::Request, _operation: &OperationInfo) -> Result<Response> {
-        let mut response = self.client.execute(request).await?;
-        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        let (mut body, whole) = read(response).await?;
+        let response = self.client.execute(request).await?;
+        let status = response.status();
         let is_error = status.is_client_error() || status.is_server_error();
-        if is_error && serde_json::from_slice::<ErrorEnvelope>(&body).is_err() {
-            body = envelope_of(status, &body);
+        // A length told beforehand is held to by HTTP itself; taking such an answer apart would only cost time.
+        if !is_error && response.content_length().is_some_and(|length| length <= ANSWER_MAX as u64) {
+            return Ok(response);
         }
-        let mut rebuilt = http::Response::new(body);
-        (*rebuilt.status_mut(), *rebuilt.headers_mut()) = (status, headers);
-        if !whole && !is_error {
-            rebuilt.extensions_mut().insert(Cut);
-        }
-        Ok(rebuilt.into())
+        // Apart, so that calls which end well do not carry its room.
+        Box::pin(rebuilt(response, is_error)).await
     }
 
     async fn post<E>(
@@ -48,6 +44,21 @@ impl ClientHooks<()> for Client {
             _ => Ok(()),
         }
     }
+}
+
+/// An answer whose body is bounded, and an error that is the API's envelope in any case.
+async fn rebuilt(mut response: Response, is_error: bool) -> Result<Response> {
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let (mut body, whole) = read(response).await?;
+    if is_error && serde_json::from_slice::<ErrorEnvelope>(&body).is_err() {
+        body = envelope_of(status, &body);
+    }
+    let mut rebuilt = http::Response::new(body);
+    (*rebuilt.status_mut(), *rebuilt.headers_mut()) = (status, headers);
+    if !whole && !is_error {
+        rebuilt.extensions_mut().insert(Cut);
+    }
+    Ok(rebuilt.into())
 }
 
 /// The body, up to [`ANSWER_MAX`], and whether that is all of it.

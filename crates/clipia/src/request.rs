@@ -8,10 +8,14 @@ use crate::spending::{Token, now};
 use crate::wait::{self, Class};
 use clipia_api::ResponseValue;
 use clipia_api::types::{ErrorEnvelope, RequestId};
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName};
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 use tracing::{Instrument, Span};
+
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// What the generated client answers.
 pub(crate) type Answer<T> = Result<ResponseValue<T>, clipia_api::Error<ErrorEnvelope>>;
@@ -94,7 +98,7 @@ impl Inner {
         let send = &send;
         let attempt = |_| async move {
             let token = wait::token(self, operation.class()).await;
-            let answer = self.attempt(token, operation, send()).await;
+            let answer = self.attempt(token, operation, send).await;
             if operation.class() == Class::Submit {
                 self.scheduler.submitted(answer.as_ref().err());
             }
@@ -105,11 +109,11 @@ impl Inner {
     }
 
     /// Sends a call once and tells the budget what came back.
-    pub(crate) async fn attempt<T>(
+    pub(crate) async fn attempt<T, F: Future<Output = Answer<T>>>(
         &self,
         mut token: Token,
         operation: Operation<'_>,
-        send: impl Future<Output = Answer<T>>,
+        send: impl FnOnce() -> F,
     ) -> Result<T, Error> {
         token.used();
         let answer = match traced(operation, send).await {
@@ -153,9 +157,12 @@ where
 }
 
 /// Traces one try: what was answered, how soon.
-async fn traced<T>(operation: Operation<'_>, send: impl Future<Output = Answer<T>>) -> Answer<T> {
+async fn traced<T, F: Future<Output = Answer<T>>>(
+    operation: Operation<'_>,
+    send: impl FnOnce() -> F,
+) -> Answer<T> {
     let begun = now();
-    let answer = send.await;
+    let answer = send().await;
     let (http_status, code) = match &answer {
         Ok(response) => (Some(response.status()), None),
         Err(clipia_api::Error::ErrorResponse(response)) => {
@@ -257,14 +264,14 @@ fn refusal(
 
 fn rate_limit(headers: &HeaderMap) -> RateLimit {
     RateLimit {
-        limit: number(headers, "ratelimit-limit"),
-        remaining: number(headers, "ratelimit-remaining"),
-        reset: number(headers, "ratelimit-reset"),
+        limit: number(headers, &LIMIT),
+        remaining: number(headers, &REMAINING),
+        reset: number(headers, &RESET),
     }
 }
 
 /// The number that a header begins with: drafts of `RateLimit-*` allow parameters after it (`120, 120;w=60`).
-fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
     let value = headers.get(name)?.to_str().ok()?.trim_start();
     value.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

@@ -220,11 +220,11 @@ async fn send(clipia: &Clipia, id: RequestId, ask: Ask, token: Token) -> Result<
     let (inner, api) = (&clipia.0, &clipia.0.api);
     match ask {
         Ask::Status => {
-            let status = inner.attempt(token, Operation::about("status", id), api.get_status(&id)).await?;
+            let status = inner.attempt(token, Operation::about("status", id), || api.get_status(&id)).await?;
             Ok(Told::State(Update::from(&status)))
         }
         Ask::Result => {
-            let result = inner.attempt(token, Operation::about("result", id), api.get_result(&id)).await?;
+            let result = inner.attempt(token, Operation::about("result", id), || api.get_result(&id)).await?;
             let update = Update::from(&result);
             Ok(match Outcome::of(clipia, result) {
                 Ok(outcome) => Told::Ended(update, Box::new(outcome)),
