@@ -200,14 +200,14 @@ mod tests {
         let answers = Answers::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let count = std::cell::Cell::new(0);
-        let durations = [Duration::from_millis(200); 3];
+        let durations = [Duration::from_secs(1); 3];
         let measured = tracing::subscriber::with_default(answers.clone(), || {
             let known = || count.set(count.get() + 1);
             runtime.block_on(row(3, Means::Polling).measure(&durations, &answers, known))
         })
         .unwrap();
-        assert_eq!((measured.completed, measured.lost.len(), count.get()), (3, 0, 3));
+        assert_eq!((measured.completed, measured.lost.len(), count.get()), (3, 0, 3), "{measured:?}");
         assert!(measured.requests >= 6 && measured.refused == 0, "{measured:?}");
-        assert!(measured.wall >= measured.least && measured.least == Duration::from_millis(200));
+        assert!(measured.wall >= measured.least && measured.least == Duration::from_secs(1));
     }
 }
