@@ -23,7 +23,7 @@ pub(crate) const PREFIX: &str = "clipia";
 /// The seconds of a call: from a read in memory to a body that trickles in.
 const CALL_SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-/// The seconds in line and those of making: from a picture on an idle server to a clip on a busy one.
+/// The seconds of making: from a picture on an idle server to a clip on a busy one.
 const WORK_SECONDS: [f64; 11] = [0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0];
 
 /// What the server counts while it runs.
@@ -34,12 +34,9 @@ pub struct Metrics {
     pub(crate) rate_limited: Counter,
     pub(crate) connections: Gauge,
     pub(crate) connections_evicted: Counter,
-    pub(crate) wait_seconds: Histogram,
     pub(crate) running: Gauge,
     ended: Family<End, Counter>,
     making_seconds: Histogram,
-    pub(crate) leases_lost: Counter,
-    pub(crate) stale_writes: Counter,
 }
 
 /// A kind of call, and how it was answered.
@@ -95,12 +92,9 @@ impl Default for Metrics {
             rate_limited: Counter::default(),
             connections: Gauge::default(),
             connections_evicted: Counter::default(),
-            wait_seconds: Histogram::new(WORK_SECONDS),
             running: Gauge::default(),
             ended: Family::default(),
             making_seconds: Histogram::new(WORK_SECONDS),
-            leases_lost: Counter::default(),
-            stale_writes: Counter::default(),
         };
         let r = &mut registry;
         r.register("http_requests", "Calls of the API by how they were answered", metrics.calls.clone());
@@ -117,12 +111,6 @@ impl Default for Metrics {
             "Connections closed to make room for another, on which nothing was asked",
             metrics.connections_evicted.clone(),
         );
-        r.register_with_unit(
-            "queue_wait",
-            "How long generations stood in line before their first turn",
-            Unit::Seconds,
-            metrics.wait_seconds.clone(),
-        );
         r.register("generations_running", "Generations being made", metrics.running.clone());
         r.register("generations_ended", "Turns of workers at generations", metrics.ended.clone());
         r.register_with_unit(
@@ -130,12 +118,6 @@ impl Default for Metrics {
             "How long generations took that completed, from the start of their last turn",
             Unit::Seconds,
             metrics.making_seconds.clone(),
-        );
-        r.register("leases_lost", "Leases of workers that fell silent", metrics.leases_lost.clone());
-        r.register(
-            "stale_writes_refused",
-            "Words of workers that had lost their lease",
-            metrics.stale_writes.clone(),
         );
         Self { registry, ..metrics }
     }

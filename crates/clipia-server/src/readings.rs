@@ -94,12 +94,20 @@ fn of_store(registry: &mut Registry, statistics: &store::Statistics, now: Moment
     registry.register("queue_depth", "Generations in line", depth);
     let help = "How long the oldest of those that are next in line has waited";
     registry.register_with_unit("queue_oldest_age", help, Unit::Seconds, oldest);
+    let waits = Counted::of(&statistics.wait_micros, 1e-6);
+    let help = "How long generations stood in line before their first turn";
+    registry.register_with_unit("queue_wait", help, Unit::Seconds, waits);
     let batches = Counted::of(&statistics.batches, 1.0);
     registry.register("commit_commands", "Commands that shared a commit", batches);
     let commits = Counted::of(&statistics.commit_micros, 1e-6);
     registry.register_with_unit("commit", "How long commits took", Unit::Seconds, commits);
-    let canceled = ConstCounter::new(statistics.canceled);
-    registry.register("generations_canceled", "Generations that were called off", canceled);
+    for (name, help, count) in [
+        ("generations_canceled", "Generations that were called off", statistics.canceled),
+        ("leases_lost", "Leases of workers that fell silent", statistics.leases_lost),
+        ("stale_writes_refused", "Words of workers that had lost their lease", statistics.stale_refused),
+    ] {
+        registry.register(name, help, ConstCounter::new(count));
+    }
 }
 
 fn of_deliveries(registry: &mut Registry, statistics: &deliveries::Statistics) {

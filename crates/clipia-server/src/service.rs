@@ -169,13 +169,7 @@ impl Service {
                 work.spawn(Arc::clone(&workers).run(drain.clone(), abort.clone()));
             }
         }
-        tasks.spawn(workers::rescue(
-            Arc::clone(&store),
-            lines.clone(),
-            Arc::clone(&ended),
-            Arc::clone(&metrics),
-            drain.clone(),
-        ));
+        tasks.spawn(workers::rescue(Arc::clone(&store), lines.clone(), Arc::clone(&ended), drain.clone()));
         let dispatcher = Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended));
         let deliveries = dispatcher.statistics();
         tasks.spawn(dispatcher.run(stop.clone()));

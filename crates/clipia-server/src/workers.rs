@@ -98,9 +98,6 @@ impl Workers {
         failpoints::reached("after-claim");
         let model = claim.model.clone();
         tracing::info!(model, "generation started");
-        if epoch == Epoch(1) {
-            self.metrics.wait_seconds.observe(now().since(claim.submitted_at).as_secs_f64());
-        }
         let started = Instant::now();
         let report = Report::new(stop);
         let made = tokio::select! {
@@ -126,17 +123,7 @@ impl Workers {
                 tracing::info!(outcome = outcome.name(), seconds = elapsed.as_secs_f64(), "generation ended");
                 self.ended.notify_one();
             }
-            Err(error) => {
-                self.count_refusal(&error);
-                tracing::warn!(%error, "the end of a generation was refused");
-            }
-        }
-    }
-
-    /// Counts a word of a worker that came too late.
-    fn count_refusal(&self, error: &WorkRefused) {
-        if matches!(error, WorkRefused::Lifecycle(_)) {
-            self.metrics.stale_writes.inc();
+            Err(error) => tracing::warn!(%error, "the end of a generation was refused"),
         }
     }
 
@@ -185,7 +172,6 @@ impl Workers {
                     tracing::error!(%error, "cannot prolong a lease");
                 }
                 Err(error) => {
-                    self.count_refusal(&error);
                     tracing::warn!(%error, "a lease was lost");
                     return;
                 }
@@ -195,13 +181,7 @@ impl Workers {
 }
 
 /// Takes back requests whose worker has fallen silent, until `stop`.
-pub async fn rescue(
-    store: Arc<dyn Store>,
-    lines: Lines,
-    ended: Arc<Notify>,
-    metrics: Arc<Metrics>,
-    stop: CancellationToken,
-) {
+pub async fn rescue(store: Arc<dyn Store>, lines: Lines, ended: Arc<Notify>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -209,7 +189,6 @@ pub async fn rescue(
         }
         match store.rescue(false, now()).await {
             Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
-                metrics.leases_lost.inc_by(rescued.requeued + rescued.failed);
                 tracing::warn!(?rescued, "took requests back from workers that fell silent");
                 lines.wake_all();
                 ended.notify_one();

@@ -204,8 +204,6 @@ pub struct Claim {
     pub id: RequestId,
     /// The public name of the key that submitted it.
     pub key_id: String,
-    /// When it was submitted.
-    pub submitted_at: Moment,
     /// What every word of the worker must carry.
     pub epoch: Epoch,
     /// The model's slug.

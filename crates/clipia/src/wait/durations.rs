@@ -23,12 +23,9 @@ const KEPT: usize = 64;
 const PRIOR_FROM: f64 = 0.1;
 const PRIOR_POWER: f64 = 0.35;
 
-/// How far one duration speaks for others, in log time: from two percent to a factor of 1.8.
+/// How far one duration speaks for others, in log time: from two percent to a quarter, as one without neighbours does.
 const WIDTH_MIN: f64 = 0.02;
 const WIDTH_MAX: f64 = 0.25;
-
-/// The same of a duration that has no neighbours yet.
-const WIDTH_ALONE: f64 = 0.25;
 
 /// What a smoothing width is times, so that the kernel below has the spread of a normal one of that width.
 const KERNEL_REACH: f64 = 2.236_067_977_499_79; // √5
@@ -38,7 +35,7 @@ const AGE_MIN: f64 = 0.01;
 const AGE_MAX: f64 = 2.6e6;
 
 /// Halvings of that range, in log time: down to a thousandth of the age.
-const HALVINGS: u32 = 15;
+const HALVINGS: u32 = 16;
 
 /// How far the belief must have moved for what was planned by it to be planned anew.
 const MOVED: f64 = 0.1;
@@ -195,7 +192,7 @@ pub(crate) fn age_when(from: f64, wanted: f64, chance: impl Fn(f64) -> f64) -> O
         return None;
     }
     let (mut low, mut high) = (from.max(AGE_MIN).ln(), AGE_MAX.ln());
-    for _ in 0..HALVINGS + 1 {
+    for _ in 0..HALVINGS {
         let middle = f64::midpoint(low, high);
         if chance(middle.exp()) < wanted { low = middle } else { high = middle }
     }
@@ -231,7 +228,7 @@ fn log(seconds: f64) -> f64 {
 /// How far a duration speaks: to its nearest neighbours, of which it knows more as there are more.
 fn width(logs: &[f64], log: f64, neighbours: usize) -> f64 {
     if logs.len() < 2 {
-        return WIDTH_ALONE;
+        return WIDTH_MAX;
     }
     let mut distances: Vec<f64> = logs.iter().map(|other| (other - log).abs()).collect();
     distances.sort_by(f64::total_cmp);

@@ -146,9 +146,9 @@ impl Lane {
         };
         let submit =
             || self.submits.first().filter(|_| submits).map(|submit| Choice::Errand(Class::Submit, *submit));
-        if self.handed_out % 4 >= 2 { submit().or_else(|| at(SURE)) } else { at(SURE).or_else(submit) }
-            .or(overdue)
-            .or_else(|| (0..SURE).rev().find_map(at))
+        let submits_first = self.handed_out % ROUND >= ROUND / 2;
+        let surest = if submits_first { submit().or_else(|| at(SURE)) } else { at(SURE).or_else(submit) };
+        surest.or(overdue).or_else(|| (0..SURE).rev().find_map(at))
     }
 
     /// Who was chosen got the token.

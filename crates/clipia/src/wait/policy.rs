@@ -323,8 +323,13 @@ impl Known {
         if self.watched && now >= self.look_at() { level.max(Some(LOOK)) } else { level }
     }
 
-    /// When it reaches a level higher than it has at `now`, if it will within a month.
-    pub(crate) fn rises_at(&self, durations: &Durations, now: Instant) -> Option<Instant> {
+    /// When it reaches a level higher than what it has `reached` at `now`, if it will within a month.
+    pub(crate) fn rises_at(
+        &self,
+        durations: &Durations,
+        now: Instant,
+        reached: Option<usize>,
+    ) -> Option<Instant> {
         let earliest = self.rested().max(self.not_before.unwrap_or(self.since));
         if self.awaits_delivery() {
             return None;
@@ -332,7 +337,6 @@ impl Known {
         if now < earliest {
             return Some(earliest);
         }
-        let reached = self.level(durations, now);
         let next = reached.map_or(0, |level| level + 1);
         let from = self.age(now).as_secs_f64();
         let wanted = self.wanted(next)?;
@@ -412,7 +416,7 @@ mod tests {
                 let (status, position, progress) = answer(age);
                 known.answered(now, &status, position, progress.map(Progress::new));
             }
-            let rises = known.rises_at(durations, now);
+            let rises = known.rises_at(durations, now, known.level(durations, now));
             now = [rises, Some(known.overdue_at(durations))].into_iter().flatten().min().unwrap().max(now);
         }
         ages

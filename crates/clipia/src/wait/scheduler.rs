@@ -197,8 +197,9 @@ async fn serve(lane: Hold, start: Start) {
         let take = |fullness| inner.spending.take(now, fullness);
         let turn = inner.scheduler.table().turn(lane.runtime, now, room, take, &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
-        let Turn::Ask { asks, next, starved } = turn else { return };
+        let starved = matches!(turn, Turn::Ask { starved: true, .. });
         inner.scheduler.starved.store(starved, Ordering::Relaxed);
+        let Turn::Ask { asks, next, .. } = turn else { return };
         for (ticket, id, ask, token) in asks {
             calls.push(async move { (ticket, send(clipia, id, ask, token).await) });
         }

@@ -252,7 +252,7 @@ impl<T> Table<T> {
         let level = entry.known.level(durations, now);
         let listed = Listed {
             level,
-            rises: entry.known.rises_at(durations, now),
+            rises: entry.known.rises_at(durations, now, level),
             overdue: entry.known.overdue_at(durations),
             order: lane.order(level, durations.len() > 0, entry.unasked_since),
         };

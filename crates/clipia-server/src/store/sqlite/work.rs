@@ -83,7 +83,6 @@ pub(crate) fn claim(w: &Writing<'_>, queue: &str, now: Moment) -> Result<Option<
     Ok(Some(Claim {
         id,
         key_id: row.api_key,
-        submitted_at: row.created_at,
         epoch: next.epoch,
         model: row.ending.model,
         input: from_json(&input)?,
