@@ -10,9 +10,13 @@ use crate::generate;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 use step::Step;
 use tally::{Runner, Tally};
+
+/// No step takes nearly as long, even where everything is built for the first time.
+const STEP_MAX: Duration = Duration::from_secs(25 * 60);
 
 /// Runs every step, each whatever became of those before it.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -23,6 +27,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     for (number, step) in steps.iter().enumerate() {
         announce(&format!("[{}/{}] {}", number + 1, steps.len(), step.name));
         let start = Instant::now();
+        let _watch = Watch::over(step.name);
         let tally = (step.run)().unwrap_or_else(|error| {
             println!("error: {error:#}");
             Tally::of_one(false)
@@ -45,6 +50,24 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         std::process::exit(1);
     }
     Ok(())
+}
+
+/// Ends everything, with a reason, where a step hangs: until it is dropped.
+struct Watch {
+    _over: mpsc::Sender<()>,
+}
+
+impl Watch {
+    fn over(name: &'static str) -> Self {
+        let (over, watched) = mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            if watched.recv_timeout(STEP_MAX) == Err(mpsc::RecvTimeoutError::Timeout) {
+                println!("error: the step `{name}` hangs: it has not ended in {} s", STEP_MAX.as_secs());
+                std::process::exit(1);
+            }
+        });
+        Self { _over: over }
+    }
 }
 
 fn announce(what: &str) {

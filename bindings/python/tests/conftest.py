@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from subprocess import PIPE
 
@@ -42,12 +42,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with open(data / "log.txt", "w") as log:
         process = subprocess.Popen([program(), "serve", *options], stdout=PIPE, stderr=log, text=True)
     with process:
-        assert process.stdout is not None
-        ready = process.stdout.readline()
-        assert ready, (data / "log.txt").read_text()
-        yield Server(**json.loads(ready))
-        process.terminate()
-        assert process.wait(timeout=30) == 0
+        try:
+            assert process.stdout is not None
+            ready = process.stdout.readline()
+            assert ready, (data / "log.txt").read_text()
+            told = json.loads(ready)
+            yield Server(**{field.name: told[field.name] for field in fields(Server)})
+            process.terminate()
+            assert process.wait(timeout=30) == 0
+        finally:
+            # Whatever went wrong above, nobody waits for a server that was not asked to stop.
+            process.kill()
 
 
 @pytest.fixture(autouse=True)
