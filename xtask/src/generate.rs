@@ -1,12 +1,13 @@
 //! Turns `spec/openapi.yaml` into the generated part of `clipia-api`.
 
+mod calls;
+
 use anyhow::{Context, Result, bail};
 use progenitor::{GenerationSettings, Generator, InterfaceStyle, TypeImpl, TypePatch};
 use similar::TextDiff;
 use std::path::{Path, PathBuf};
-use syn::visit::Visit;
-use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, Ident, Item, ItemMod, LitStr, Local, Pat, Stmt};
+use syn::visit_mut::VisitMut;
+use syn::{Item, ItemMod};
 
 const SPEC: &str = "spec/openapi.yaml";
 const TYPES: &str = "crates/clipia-api/src/generated_types.rs";
@@ -67,76 +68,9 @@ fn generate(spec: &str) -> Result<[(&'static str, String); 2]> {
     }
     let tokens = Generator::new(&settings).generate_tokens(&spec).context("generating from the spec")?;
     let mut file: syn::File = syn::parse2(tokens).context("parsing what was generated")?;
-    WithoutVersion.visit_file_mut(&mut file);
+    calls::Adjust.visit_file_mut(&mut file);
     let (types, client) = split(file)?;
     Ok([(TYPES, render(types)), (CLIENT, render(client))])
-}
-
-/// Drops the header `api-version` of every call. The API knows no such header, a map made for it alone is a cost
-/// of each call, and the generator has no setting for it.
-struct WithoutVersion;
-
-/// The header, and where the generated client gathers headers.
-const VERSION: &str = "api-version";
-const MAP: &str = "header_map";
-
-impl VisitMut for WithoutVersion {
-    fn visit_block_mut(&mut self, block: &mut Block) {
-        visit_mut::visit_block_mut(self, block);
-        block.stmts.retain(|statement| !Gathering::of(statement).version);
-        let is_filled = block.stmts.iter().any(|statement| Gathering::of(statement).fills);
-        if !is_filled && block.stmts.iter().any(makes_map) {
-            block.stmts.retain(|statement| !makes_map(statement));
-            WithoutMap.visit_block_mut(block);
-        }
-    }
-}
-
-/// What a statement does to the map of headers.
-#[derive(Default)]
-struct Gathering {
-    fills: bool,
-    version: bool,
-}
-
-impl Gathering {
-    fn of(statement: &Stmt) -> Self {
-        let mut gathering = Self::default();
-        // The map itself is made by a `let`, and so is the request that takes it.
-        if !matches!(statement, Stmt::Local(_)) {
-            gathering.visit_stmt(statement);
-        }
-        gathering
-    }
-}
-
-impl<'ast> Visit<'ast> for Gathering {
-    fn visit_ident(&mut self, name: &'ast Ident) {
-        self.fills |= name == MAP;
-    }
-
-    fn visit_lit_str(&mut self, words: &'ast LitStr) {
-        self.version |= words.value() == VERSION;
-    }
-}
-
-fn makes_map(statement: &Stmt) -> bool {
-    matches!(statement, Stmt::Local(Local { pat: Pat::Ident(name), .. }) if name.ident == MAP)
-}
-
-/// Drops `.headers(header_map)`.
-struct WithoutMap;
-
-impl VisitMut for WithoutMap {
-    fn visit_expr_mut(&mut self, expression: &mut Expr) {
-        visit_mut::visit_expr_mut(self, expression);
-        if let Expr::MethodCall(call) = expression
-            && call.method == "headers"
-            && matches!(call.args.first(), Some(Expr::Path(map)) if map.path.is_ident(MAP))
-        {
-            *expression = (*call.receiver).clone();
-        }
-    }
 }
 
 /// Takes the types apart from the client, so that the types can be had without reqwest.

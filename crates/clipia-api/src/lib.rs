@@ -22,6 +22,8 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+#[cfg(feature = "client")]
+mod answer;
 mod credits;
 mod defaults;
 pub mod error_code;
@@ -32,8 +34,6 @@ mod generated_client;
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all)] // generated; meanings stand in the spec
 #[rustfmt::skip]
 mod generated_types;
-#[cfg(feature = "client")]
-mod hooks;
 mod open_enum;
 mod progress;
 mod request_id;

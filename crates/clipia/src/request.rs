@@ -8,14 +8,10 @@ use crate::spending::{Token, now};
 use crate::wait::{self, Class};
 use clipia_api::ResponseValue;
 use clipia_api::types::{ErrorEnvelope, RequestId};
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::header::HeaderMap;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 use tracing::{Instrument, Span};
-
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
 /// What the generated client answers.
 pub(crate) type Answer<T> = Result<ResponseValue<T>, clipia_api::Error<ErrorEnvelope>>;
@@ -262,18 +258,29 @@ fn refusal(
     }
 }
 
+/// What the headers tell, in one pass: a look-up of each would cost as much as all the rest of a call's accounting.
 fn rate_limit(headers: &HeaderMap) -> RateLimit {
-    RateLimit {
-        limit: number(headers, &LIMIT),
-        remaining: number(headers, &REMAINING),
-        reset: number(headers, &RESET),
+    let mut told = RateLimit::default();
+    for (name, value) in headers {
+        let part = match name.as_str() {
+            "ratelimit-limit" => &mut told.limit,
+            "ratelimit-remaining" => &mut told.remaining,
+            "ratelimit-reset" => &mut told.reset,
+            _ => continue,
+        };
+        *part = part.or_else(|| number(value.as_bytes()));
     }
+    told
 }
 
 /// The number that a header begins with: drafts of `RateLimit-*` allow parameters after it (`120, 120;w=60`).
-fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
-    let value = headers.get(name)?.to_str().ok()?.trim_start();
-    value.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+fn number(value: &[u8]) -> Option<u64> {
+    let digits = value.trim_ascii_start();
+    let digits = &digits[..digits.iter().take_while(|byte| byte.is_ascii_digit()).count()];
+    digits.iter().try_fold(None, |number: Option<u64>, digit| {
+        let number = number.unwrap_or(0).checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        Some(Some(number))
+    })?
 }
 
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
