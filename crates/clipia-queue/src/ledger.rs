@@ -6,31 +6,6 @@
 
 use clipia_api::Credits;
 
-/// Where an amount is entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Book {
-    /// What the account can spend.
-    Available,
-    /// What is held for the account's requests that have not ended.
-    Held,
-    /// What the house issued; its balance is never positive.
-    Issuance,
-    /// What the house earned.
-    Revenue,
-}
-
-impl Book {
-    /// As it is stored.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Available => "available",
-            Self::Held => "held",
-            Self::Issuance => "issuance",
-            Self::Revenue => "revenue",
-        }
-    }
-}
-
 /// One movement of credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Movement {
@@ -49,13 +24,24 @@ pub enum Movement {
     Release(Credits),
 }
 
-/// An amount entered in a book.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The book.
-    pub book: Book,
-    /// Credits, negative where they leave it.
-    pub amount: i64,
+/// What a movement enters in each book, in credits, negative where they leave it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// What the account can spend.
+    pub available: i64,
+    /// What is held for the account's requests that have not ended.
+    pub held: i64,
+    /// What the house issued; its balance is never positive.
+    pub issuance: i64,
+    /// What the house earned.
+    pub revenue: i64,
+}
+
+impl Entries {
+    /// Of all books together: zero, whatever moves.
+    pub const fn sum(self) -> i64 {
+        self.available + self.held + self.issuance + self.revenue
+    }
 }
 
 /// The two books of an account.
@@ -107,27 +93,23 @@ impl Movement {
         }
     }
 
-    /// What is entered where. The amounts sum to zero; books that nothing moves in are left out.
-    pub fn entries(&self) -> Vec<Entry> {
-        let entry = |book, amount| Entry { book, amount };
+    /// What is entered where.
+    pub fn entries(&self) -> Entries {
         let signed = |credits: Credits| i64::try_from(credits.get()).unwrap_or(i64::MAX);
-        let entries = match *self {
+        let none = Entries::default();
+        match *self {
             Self::Grant(credits) => {
-                vec![entry(Book::Issuance, -signed(credits)), entry(Book::Available, signed(credits))]
+                Entries { issuance: -signed(credits), available: signed(credits), ..none }
             }
-            Self::Reserve(credits) => {
-                vec![entry(Book::Available, -signed(credits)), entry(Book::Held, signed(credits))]
-            }
-            Self::Capture { reserved, charged } => vec![
-                entry(Book::Held, -signed(reserved)),
-                entry(Book::Revenue, signed(charged)),
-                entry(Book::Available, signed(reserved) - signed(charged)),
-            ],
-            Self::Release(credits) => {
-                vec![entry(Book::Held, -signed(credits)), entry(Book::Available, signed(credits))]
-            }
-        };
-        entries.into_iter().filter(|entry| entry.amount != 0).collect()
+            Self::Reserve(credits) => Entries { available: -signed(credits), held: signed(credits), ..none },
+            Self::Capture { reserved, charged } => Entries {
+                held: -signed(reserved),
+                revenue: signed(charged),
+                available: signed(reserved) - signed(charged),
+                ..none
+            },
+            Self::Release(credits) => Entries { held: -signed(credits), available: signed(credits), ..none },
+        }
     }
 }
 
@@ -189,15 +171,10 @@ mod tests {
             for movement in movements {
                 let Ok(after) = balance.after(movement) else { continue };
                 let entries = movement.entries();
-                prop_assert_eq!(entries.iter().map(|entry| entry.amount).sum::<i64>(), 0);
-                for entry in entries {
-                    match entry.book {
-                        Book::Available => available += entry.amount,
-                        Book::Held => held += entry.amount,
-                        Book::Issuance => prop_assert!(entry.amount < 0),
-                        Book::Revenue => prop_assert!(entry.amount > 0),
-                    }
-                }
+                prop_assert_eq!(entries.sum(), 0);
+                prop_assert!(entries.issuance <= 0 && entries.revenue >= 0);
+                available += entries.available;
+                held += entries.held;
                 balance = after;
                 prop_assert_eq!(balance.available.get() as i64, available);
                 prop_assert_eq!(balance.held.get() as i64, held);

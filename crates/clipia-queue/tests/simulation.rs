@@ -11,7 +11,7 @@ use clipia_api::Credits;
 use clipia_api::types::RequestId;
 use clipia_queue::idempotency::{self, Decision, Fingerprint, Record};
 use clipia_queue::leases::{HEARTBEAT, Lease, RESCUES_MAX};
-use clipia_queue::ledger::{self, Balance, Book, Movement};
+use clipia_queue::ledger::{self, Balance, Entries, Movement};
 use clipia_queue::lifecycle::{Epoch, Event, Lifecycle, Phase, Refused, Settlement};
 use clipia_queue::limits::{KeyLimits, RateLimit};
 use clipia_queue::position::{Lane, Line, Place, Ticket};
@@ -103,7 +103,7 @@ impl Request {
 struct Account {
     balance: Balance,
     /// What its entries sum to, book by book.
-    entered: HashMap<Book, i64>,
+    entered: Entries,
 }
 
 struct Key {
@@ -345,9 +345,11 @@ impl World {
     fn enter(&mut self, account: usize, movement: Movement) -> Result<(), ledger::Refused> {
         let account = &mut self.accounts[account];
         account.balance = account.balance.after(movement)?;
-        for entry in movement.entries() {
-            *account.entered.entry(entry.book).or_default() += entry.amount;
-        }
+        let entries = movement.entries();
+        account.entered.available += entries.available;
+        account.entered.held += entries.held;
+        account.entered.issuance += entries.issuance;
+        account.entered.revenue += entries.revenue;
         Ok(())
     }
 
@@ -604,12 +606,11 @@ impl World {
             assert_eq!(self.line.ahead(*place), ahead as u64, "request {id} after {step:?}");
         }
         for (account, held) in self.accounts.iter().zip(held) {
-            let of = |book| account.entered.get(&book).copied().unwrap_or(0);
-            let books = [Book::Available, Book::Held, Book::Issuance, Book::Revenue];
-            assert_eq!(books.map(of).iter().sum::<i64>(), 0, "credits were made or lost by {step:?}");
-            assert_eq!(i64::try_from(account.balance.available.get()).unwrap(), of(Book::Available));
-            assert_eq!(i64::try_from(account.balance.held.get()).unwrap(), of(Book::Held));
-            assert_eq!(of(Book::Held), held, "what is held after {step:?}");
+            let entered = account.entered;
+            assert_eq!(entered.sum(), 0, "credits were made or lost by {step:?}");
+            assert_eq!(i64::try_from(account.balance.available.get()).unwrap(), entered.available);
+            assert_eq!(i64::try_from(account.balance.held.get()).unwrap(), entered.held);
+            assert_eq!(entered.held, held, "what is held after {step:?}");
         }
         for (key, in_flight) in self.keys.iter_mut().zip(in_flight) {
             if let Some(most) = key.limits.in_flight_max() {

@@ -14,7 +14,7 @@ pub(super) async fn account(
     let summary = app.store.account(&key.account, now()).await?;
     let summary = summary.ok_or_else(|| ApiError::internal(&format!("no account `{}`", key.account)))?;
     Ok(Json(Account {
-        account_id: key.account.0,
+        account_id: key.account.0.clone(),
         balance: Balance { credits: summary.available, extra: Default::default() },
         usage_30d: Some(Usage {
             requests: summary.requests_30d,

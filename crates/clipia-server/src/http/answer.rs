@@ -3,7 +3,7 @@
 use super::ApiError;
 use super::caller::BaseUrl;
 use crate::clock::timestamp;
-use crate::store::Request;
+use crate::store::{Request, Standing};
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{FromRequestParts, Path};
 use bytes::BytesMut;
@@ -120,17 +120,17 @@ pub(super) fn response_url(base: &BaseUrl, id: RequestId) -> String {
 }
 
 /// A request as `GET …/status` tells it.
-pub(super) fn status_of(request: &Request) -> StatusResponse {
+pub(super) fn status_of(Standing { id, phase, position, progress }: Standing) -> StatusResponse {
     StatusResponse {
-        queue_position: (request.phase == Phase::Queued).then_some(request.position),
-        progress: (request.phase == Phase::Running).then_some(request.progress),
-        ..StatusResponse::new(request.id, request.phase.status())
+        queue_position: (phase == Phase::Queued).then_some(position),
+        progress: (phase == Phase::Running).then_some(progress),
+        ..StatusResponse::new(id, phase.status())
     }
 }
 
 /// A request as `GET /v1/requests/{id}` tells it.
 pub(super) fn result_of(request: Request, base: &BaseUrl) -> ResultResponse {
-    let StatusResponse { request_id, status, queue_position, progress, .. } = status_of(&request);
+    let StatusResponse { request_id, status, queue_position, progress, .. } = status_of(request.standing());
     let lifecycle = ResultResponse { queue_position, progress, ..ResultResponse::new(request_id, status) };
     if !request.phase.is_terminal() {
         return lifecycle;

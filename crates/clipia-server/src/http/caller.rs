@@ -12,6 +12,7 @@ use clipia_api::error_code::ErrorCode;
 use clipia_queue::limits::Budget;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use std::sync::Arc;
 use std::time::Duration;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
@@ -23,7 +24,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// The key of a call that was let in.
 #[derive(Clone)]
-pub(crate) struct Caller(pub(crate) Key);
+pub(crate) struct Caller(pub(crate) Arc<Key>);
 
 /// The address that a call was made to, such as `https://queue.example.com`, which the answer's URLs begin with.
 #[derive(Clone)]
@@ -68,7 +69,7 @@ pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Ne
     response
 }
 
-async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Key, ApiError> {
+async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Arc<Key>, ApiError> {
     let refused = |message: &str| ApiError::new(ErrorCode::InvalidApiKey, message);
     let key = credentials::of_headers(headers)
         .ok_or_else(|| refused("an API key is needed: send `Authorization: Bearer <key>`"))?;

@@ -1,9 +1,8 @@
-//! `GET /v1/requests/{id}` and its status.
+//! `GET /v1/requests/{id}` and its status. Another account's request is not told from none.
 
 use super::answer::{Segment, request_id, result_of, status_of};
 use super::caller::{BaseUrl, Caller};
 use super::{ApiError, App, observe};
-use crate::store::Request;
 use axum::Json;
 use axum::extract::{Extension, State};
 use clipia_api::types::{ResultResponse, StatusResponse};
@@ -14,7 +13,10 @@ pub(super) async fn status(
     Extension(caller): Extension<Caller>,
     Segment(id): Segment,
 ) -> Result<Json<StatusResponse>, ApiError> {
-    Ok(Json(status_of(&request(&app, &caller, &id).await?)))
+    let id = request_id(&id)?;
+    observe::request(id);
+    let found = app.store.standing(&caller.0.account, id).await?;
+    Ok(Json(status_of(found.ok_or_else(ApiError::no_such_request)?)))
 }
 
 pub(super) async fn result(
@@ -23,15 +25,10 @@ pub(super) async fn result(
     Extension(base): Extension<BaseUrl>,
     Segment(id): Segment,
 ) -> Result<(StatusCode, Json<ResultResponse>), ApiError> {
-    let request = request(&app, &caller, &id).await?;
-    let status = if request.phase.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(result_of(request, &base))))
-}
-
-/// A request of the caller's account. Another account's is not told from none.
-async fn request(app: &App, caller: &Caller, id: &str) -> Result<Request, ApiError> {
-    let id = request_id(id)?;
+    let id = request_id(&id)?;
     observe::request(id);
     let found = app.store.request(&caller.0.account, id).await?;
-    found.ok_or_else(ApiError::no_such_request)
+    let request = found.ok_or_else(ApiError::no_such_request)?;
+    let status = if request.phase.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(result_of(request, &base))))
 }

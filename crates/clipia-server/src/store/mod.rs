@@ -157,7 +157,7 @@ pub trait Store: Send + Sync {
     /// Creates a key, unless there is no such account.
     async fn create_key(&self, key: NewKey, now: Moment) -> Result<bool, StoreError>;
     /// The key in force with this hash.
-    async fn key(&self, hash: KeyHash) -> Result<Option<Key>, StoreError>;
+    async fn key(&self, hash: KeyHash) -> Result<Option<Arc<Key>>, StoreError>;
     /// Every key, revoked ones too.
     async fn keys(&self) -> Result<Vec<KeyListing>, StoreError>;
     /// Takes a key out of force at once. False where there is none of this id in force.
@@ -167,6 +167,8 @@ pub trait Store: Send + Sync {
     async fn submit(&self, submission: Submission, now: Moment) -> Result<Submitted, SubmitRefused>;
     /// A request of this account.
     async fn request(&self, account: &AccountId, id: RequestId) -> Result<Option<Request>, StoreError>;
+    /// Where a request of this account stands: no more than a poll needs.
+    async fn standing(&self, account: &AccountId, id: RequestId) -> Result<Option<Standing>, StoreError>;
 
     /// Gives the next request in line of `queue` to a worker.
     async fn claim(&self, queue: &str, now: Moment) -> Result<Option<Claim>, StoreError>;

@@ -156,6 +156,19 @@ pub struct Submitted {
     pub warnings: Vec<InputWarning>,
 }
 
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its id.
+    pub id: RequestId,
+    /// Where in its lifecycle.
+    pub phase: Phase,
+    /// How many are ahead of it, while it waits.
+    pub position: u64,
+    /// How far it is, while it runs.
+    pub progress: Progress,
+}
+
 /// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -179,6 +192,13 @@ pub struct Request {
     pub output: Option<Output>,
     /// Why it failed.
     pub failure: Option<Failure>,
+}
+
+impl Request {
+    /// Where it stands.
+    pub fn standing(&self) -> Standing {
+        Standing { id: self.id, phase: self.phase, position: self.position, progress: self.progress }
+    }
 }
 
 /// Why a generation failed.

@@ -2,6 +2,7 @@
 
 use super::rows::{amount, count, credits, moment};
 use super::settlement::enter;
+use super::writer::Writing;
 use crate::clock::timestamp;
 use crate::store::{
     AccountId, AccountSummary, GrantRefused, Key, KeyHash, KeyListing, NewAccount, NewKey, Scopes, StoreError,
@@ -162,11 +163,12 @@ pub(crate) fn keys(c: &Connection) -> Result<Vec<KeyListing>, StoreError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(crate) fn revoke_key(c: &Connection, id: &str, now: Moment) -> Result<bool, StoreError> {
-    let revoked = c.execute(
+pub(crate) fn revoke_key(w: &Writing<'_>, id: &str, now: Moment) -> Result<bool, StoreError> {
+    let revoked = w.execute(
         "UPDATE api_key SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
         params![id, now.as_micros()],
     )?;
+    w.key_changed();
     Ok(revoked == 1)
 }
 

@@ -127,11 +127,8 @@ fn attempts(c: &Connection, request: &RequestListing) -> Result<Vec<Attempt>, St
 }
 
 fn movements(c: &Connection, id: RequestId) -> Result<Vec<RequestMovement>, StoreError> {
-    let mut statement = c.prepare_cached(
-        "SELECT kind, at, coalesce((SELECT amount FROM ledger_entry WHERE movement = id AND book = 'available'), 0)
-                          AS available
-         FROM movement WHERE request = ?1 ORDER BY id",
-    )?;
+    let mut statement =
+        c.prepare_cached("SELECT kind, at, available FROM movement WHERE request = ?1 ORDER BY id")?;
     let movements = statement.query_map([key(id)], |row| {
         Ok(RequestMovement {
             kind: row.get("kind")?,

@@ -11,9 +11,11 @@ mod deliveries;
 mod delivery_log;
 mod examination;
 mod health;
+mod known_keys;
 mod leases;
 mod listing;
 mod migrations;
+mod points;
 mod position;
 mod requests;
 mod rows;
@@ -24,9 +26,11 @@ mod writer;
 
 use super::*;
 use counters::Counters;
+use known_keys::KnownKeys;
+use points::Points;
 use position::Positions;
 use requests::Accepted;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use std::fs::{File, TryLockError};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
@@ -66,6 +70,7 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: Writer,
     memory: Arc<Memory>,
+    points: Points,
     readers: Pool,
     free_readers: Semaphore,
     /// Held as long as the store is open: a second server would hand out the same work.
@@ -94,24 +99,20 @@ impl SqliteStore {
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.set_prepared_statement_cache_capacity(64);
         migrations::run(&mut connection)?;
-        let readers: Result<Vec<Connection>, rusqlite::Error> = (0..READERS)
-            .map(|_| {
-                let reader = Connection::open_with_flags(
-                    &path,
-                    OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-                )?;
-                reader.busy_timeout(Duration::from_secs(10))?;
-                Ok(reader)
-            })
-            .collect();
-        let memory = Memory { positions: Positions::load(&connection)?, counters: Counters::default() };
+        let readers = (0..READERS).map(|_| points::open(&path)).collect::<rusqlite::Result<Vec<_>>>()?;
+        let memory = Memory {
+            known_keys: KnownKeys::default(),
+            positions: Positions::load(&connection)?,
+            counters: Counters::default(),
+        };
         let memory = Arc::new(memory);
         let writer = Writer::start(connection, Arc::clone(&memory)).map_err(file(path.clone()))?;
         Ok(Self {
+            points: Points::new(&path),
             path,
             writer,
             memory,
-            readers: Arc::new(Mutex::new(readers?)),
+            readers: Arc::new(Mutex::new(readers)),
             free_readers: Semaphore::new(READERS),
             _lock: lock,
         })
@@ -205,8 +206,17 @@ impl Store for SqliteStore {
         self.writer.write(move |c| accounts::create_key(c, &key, now)).await
     }
 
-    async fn key(&self, hash: KeyHash) -> Result<Option<Key>, StoreError> {
-        self.read(move |c| accounts::key(c, hash)).await
+    async fn key(&self, hash: KeyHash) -> Result<Option<Arc<Key>>, StoreError> {
+        let known = &self.memory.known_keys;
+        let changes = match known.find(hash) {
+            Ok(key) => return Ok(Some(key)),
+            Err(changes) => changes,
+        };
+        let stored = self.points.read(|c| accounts::key(c, hash))?.map(Arc::new);
+        if let Some(key) = &stored {
+            known.learn(hash, key, changes);
+        }
+        Ok(stored)
     }
 
     async fn keys(&self) -> Result<Vec<KeyListing>, StoreError> {
@@ -224,8 +234,11 @@ impl Store for SqliteStore {
     }
 
     async fn request(&self, account: &AccountId, id: RequestId) -> Result<Option<Request>, StoreError> {
-        let (account, memory) = (account.clone(), Arc::clone(&self.memory));
-        self.read(move |c| requests::read(c, &memory.positions, &account, id)).await
+        self.points.read(|c| requests::read(c, &self.memory.positions, account, id))
+    }
+
+    async fn standing(&self, account: &AccountId, id: RequestId) -> Result<Option<Standing>, StoreError> {
+        self.points.read(|c| requests::standing(c, &self.memory.positions, account, id))
     }
 
     async fn claim(&self, queue: &str, now: Moment) -> Result<Option<Claim>, StoreError> {
@@ -393,6 +406,7 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.free_readers.close();
+        self.points.close();
         self.writer.close().await;
     }
 }

@@ -6,7 +6,7 @@ use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name
 use super::settlement::{End, Ending, announce, transfer};
 use super::writer::Writing;
 use crate::store::{
-    AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
+    AccountId, Failure, QueueStatistics, Request, Standing, StoreError, Submission, SubmitRefused, Submitted,
 };
 use clipia_api::types::RequestId;
 use clipia_api::{Credits, Progress};
@@ -15,7 +15,7 @@ use clipia_queue::idempotency::{self, Decision, Fingerprint, Record};
 use clipia_queue::ledger::Movement;
 use clipia_queue::lifecycle::{Lifecycle, Phase};
 use clipia_queue::position::{Lane, Place, Ticket};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -128,17 +128,16 @@ fn repeated(c: &Connection, id: RequestId) -> Result<Accepted, SubmitRefused> {
 
 /// Takes the next ticket of the queue and stands in line, if the key may have one more in flight.
 fn in_line(w: &Writing<'_>, submission: &Submission) -> Result<PlaceInLine, SubmitRefused> {
-    if let Some(most) = submission.key.limits.in_flight_max() {
-        // Counts no further than the limit.
-        let in_flight: u32 = w
-            .prepare_cached(
-                "SELECT count(*) FROM
-                    (SELECT 1 FROM request WHERE api_key = ?1 AND phase IN ('queued', 'running') LIMIT ?2)",
-            )?
-            .query_row(params![submission.key.id, most], |row| row.get(0))?;
-        if in_flight >= most {
-            return Err(SubmitRefused::InFlight(most));
-        }
+    let most = submission.key.limits.in_flight_max();
+    let counted = w
+        .prepare_cached(
+            "UPDATE api_key SET in_flight = in_flight + 1 WHERE id = ?1 AND in_flight < coalesce(?2, in_flight + 1)",
+        )?
+        .execute(params![submission.key.id, most])?;
+    match (counted, most) {
+        (1, _) => {}
+        (_, Some(most)) => return Err(SubmitRefused::InFlight(most)),
+        (_, None) => return Err(StoreError::Unreadable(format!("no key {}", submission.key.id)).into()),
     }
     let ticket: i64 = w
         .prepare_cached(
@@ -216,6 +215,29 @@ fn insert(
     Ok(())
 }
 
+pub(crate) fn standing(
+    c: &Connection,
+    positions: &Positions,
+    account: &AccountId,
+    id: RequestId,
+) -> Result<Option<Standing>, StoreError> {
+    let mut statement = c.prepare_cached(
+        "SELECT phase, epoch, rescues, queue, ticket, progress FROM request WHERE id = ?1 AND account = ?2",
+    )?;
+    let mut rows = statement.query(params![key(id), account.0])?;
+    rows.next()?.map(|row| standing_of(row, positions, id)).transpose()
+}
+
+/// The columns `phase`, `epoch`, `rescues`, `queue`, `ticket`, `progress`.
+fn standing_of(row: &Row<'_>, positions: &Positions, id: RequestId) -> Result<Standing, StoreError> {
+    let phase = lifecycle(row)?.phase;
+    let position = match phase {
+        Phase::Queued => positions.ahead(&PlaceInLine::of_request(row)?),
+        _ => 0,
+    };
+    Ok(Standing { id, phase, position, progress: Progress::new(row.get("progress")?) })
+}
+
 pub(crate) fn read(
     c: &Connection,
     positions: &Positions,
@@ -227,12 +249,9 @@ pub(crate) fn read(
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let phase = lifecycle(row)?.phase;
+    let Standing { phase, position, progress, .. } = standing_of(row, positions, id)?;
     let (cost, charged): (i64, Option<i64>) = (row.get("cost")?, row.get("charged")?);
-    let position = match phase {
-        Phase::Queued => positions.ahead(&PlaceInLine::of_request(row)?),
-        _ => 0,
-    };
+    // What completed stays as it is, so that this may be read after it.
     let output: Option<String> = match phase {
         Phase::Completed => c
             .prepare_cached("SELECT output FROM request_content WHERE request = ?1")?
@@ -248,7 +267,7 @@ pub(crate) fn read(
         model: row.get("model")?,
         phase,
         position,
-        progress: Progress::new(row.get("progress")?),
+        progress,
         cost: credits(charged.unwrap_or(cost))?,
         created_at: moment(row.get("created_at")?),
         completed_at: row.get::<_, Option<i64>>("completed_at")?.map(moment),

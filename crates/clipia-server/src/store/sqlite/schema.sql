@@ -26,6 +26,7 @@ CREATE TABLE api_key (
     -- Null where the server's default holds; 0 lifts a limit.
     requests_per_minute INTEGER CHECK (requests_per_minute >= 0),
     in_flight_max INTEGER CHECK (in_flight_max >= 0),
+    in_flight   INTEGER NOT NULL DEFAULT 0 CHECK (in_flight >= 0), -- its live requests that have not ended
     created_at  INTEGER NOT NULL,
     revoked_at  INTEGER
 ) STRICT, WITHOUT ROWID;
@@ -53,8 +54,6 @@ CREATE TABLE request (
     completed_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX request_in_flight ON request (api_key) WHERE phase IN ('queued', 'running');
-
 -- Ids rise with time, so that this lists an account's requests by age.
 CREATE INDEX request_account ON request (account, id);
 
@@ -64,7 +63,7 @@ CREATE TABLE request_content (
     input       TEXT NOT NULL,
     warnings    TEXT NOT NULL,
     output      TEXT
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE queue (
     name        TEXT PRIMARY KEY,
@@ -99,7 +98,8 @@ CREATE TABLE attempt (
     PRIMARY KEY (request, epoch)
 ) STRICT, WITHOUT ROWID;
 
--- One row for each movement of credits; a request is reserved for once and settled once.
+-- One row for each movement of credits, with what is entered in each book; a request is reserved for once and settled
+-- once.
 CREATE TABLE movement (
     id          INTEGER PRIMARY KEY,
     account     TEXT NOT NULL REFERENCES account (id),
@@ -108,17 +108,15 @@ CREATE TABLE movement (
     stage       TEXT NOT NULL GENERATED ALWAYS AS (
         CASE kind WHEN 'grant' THEN 'grant' WHEN 'reserve' THEN 'reserve' ELSE 'settle' END
     ) STORED,
+    available   INTEGER NOT NULL,
+    held        INTEGER NOT NULL,
+    issuance    INTEGER NOT NULL,
+    revenue     INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     UNIQUE (request, stage),
-    CHECK ((request IS NULL) = (kind = 'grant'))
+    CHECK ((request IS NULL) = (kind = 'grant')),
+    CHECK (available + held + issuance + revenue = 0)
 ) STRICT;
-
-CREATE TABLE ledger_entry (
-    movement    INTEGER NOT NULL REFERENCES movement (id),
-    book        TEXT NOT NULL CHECK (book IN ('available', 'held', 'issuance', 'revenue')),
-    amount      INTEGER NOT NULL,
-    PRIMARY KEY (movement, book)
-) STRICT, WITHOUT ROWID;
 
 CREATE TABLE usage_day (
     account     TEXT NOT NULL REFERENCES account (id),

@@ -11,7 +11,7 @@ use crate::store::{AccountId, AttemptEnd, Failure, StoreError, WorkRefused};
 use clipia_api::Credits;
 use clipia_api::types::{Output, RequestId};
 use clipia_queue::Moment;
-use clipia_queue::ledger::{Balance, Movement, Refused};
+use clipia_queue::ledger::{Balance, Entries, Movement, Refused};
 use clipia_queue::lifecycle::{Settlement, Transition};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
@@ -25,14 +25,21 @@ pub(crate) fn enter(
     request: Option<RequestId>,
     now: Moment,
 ) -> Result<(), StoreError> {
-    c.prepare_cached("INSERT INTO movement (account, kind, request, at) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![account.0, movement.kind(), request.map(key), now.as_micros()])?;
-    let id = c.last_insert_rowid();
-    let mut insert =
-        c.prepare_cached("INSERT INTO ledger_entry (movement, book, amount) VALUES (?1, ?2, ?3)")?;
-    for entry in movement.entries() {
-        insert.execute(params![id, entry.book.name(), entry.amount])?;
-    }
+    let Entries { available, held, issuance, revenue } = movement.entries();
+    c.prepare_cached(
+        "INSERT INTO movement (account, kind, request, available, held, issuance, revenue, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        account.0,
+        movement.kind(),
+        request.map(key),
+        available,
+        held,
+        issuance,
+        revenue,
+        now.as_micros()
+    ])?;
     c.prepare_cached("UPDATE account SET available = ?2, held = ?3 WHERE id = ?1")?.execute(params![
         account.0,
         amount(balance.available)?,
@@ -117,6 +124,10 @@ pub(crate) fn end(
         failure.map(|failure| &failure.message),
         now.as_micros()
     ])?;
+    c.prepare_cached(
+        "UPDATE api_key SET in_flight = in_flight - 1 WHERE id = (SELECT api_key FROM request WHERE id = ?1)",
+    )?
+    .execute([key(request.id)])?;
     leases::end(c, request.id, transition.next.epoch, attempt, now)?;
     announce(c, request, charged, end, now)?;
     w.happened(Happened::Ended(transition.next.phase));

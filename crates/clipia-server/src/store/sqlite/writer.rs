@@ -5,11 +5,12 @@
 //! beside the database, to the lines in memory and to what is counted, happens between the commit and the answer.
 
 use super::counters::{Counters, Happened};
+use super::known_keys::KnownKeys;
 use super::position::{Move, PlaceInLine, Positions};
 use crate::failpoints;
 use crate::store::StoreError;
 use rusqlite::Connection;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
@@ -32,6 +33,7 @@ pub(crate) struct Writing<'c> {
     connection: &'c Connection,
     moves: RefCell<Vec<Move>>,
     happened: RefCell<Vec<Happened>>,
+    keys_changed: Cell<bool>,
 }
 
 impl Deref for Writing<'_> {
@@ -58,6 +60,11 @@ impl Writing<'_> {
         self.happened.borrow_mut().push(what);
     }
 
+    /// A key is no longer what it was.
+    pub(crate) fn key_changed(&self) {
+        self.keys_changed.set(true);
+    }
+
     /// The moves of this transaction so far.
     pub(crate) fn moves(&self) -> Vec<Move> {
         self.moves.borrow().clone()
@@ -65,13 +72,13 @@ impl Writing<'_> {
 
     /// Runs `command` in a savepoint: all of what it does stays, or nothing.
     fn run(&self, command: Command) -> (rusqlite::Result<()>, Option<Answer>) {
-        if let Err(error) = self.execute_batch("SAVEPOINT command") {
+        if let Err(error) = execute(self, "SAVEPOINT command") {
             return (Err(error), None);
         }
         let (moves, happened) = (self.moves.borrow().len(), self.happened.borrow().len());
         let (keep, answer) = command(self);
         let ended = if keep {
-            self.execute_batch("RELEASE command")
+            execute(self, "RELEASE command")
         } else {
             self.moves.borrow_mut().truncate(moves);
             self.happened.borrow_mut().truncate(happened);
@@ -81,8 +88,14 @@ impl Writing<'_> {
     }
 }
 
+/// Runs a statement that answers nothing, parsed once.
+fn execute(c: &Connection, statement: &str) -> rusqlite::Result<()> {
+    c.prepare_cached(statement)?.execute([]).map(drop)
+}
+
 /// What a commit changes beside the database.
 pub(crate) struct Memory {
+    pub(crate) known_keys: KnownKeys,
     pub(crate) positions: Positions,
     pub(crate) counters: Counters,
 }
@@ -181,13 +194,18 @@ fn run(connection: Connection, memory: &Memory, inbox: &mpsc::Receiver<Message>)
 }
 
 fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
-    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+    if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         // No command has run: each learns of the failure when its answer is dropped.
         tracing::error!(%error, "the store cannot begin a transaction");
         return;
     }
     memory.counters.batches.count(batch.len() as u64);
-    let writing = Writing { connection, moves: RefCell::default(), happened: RefCell::default() };
+    let writing = Writing {
+        connection,
+        moves: RefCell::default(),
+        happened: RefCell::default(),
+        keys_changed: Cell::default(),
+    };
     let mut answers = Vec::with_capacity(batch.len());
     let mut fault: Option<rusqlite::Error> = None;
     for command in batch {
@@ -202,7 +220,7 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
     let committed = match fault {
         None => {
             failpoints::reached("before-commit");
-            connection.execute_batch("COMMIT")
+            execute(connection, "COMMIT")
         }
         Some(error) => Err(error),
     };
@@ -216,6 +234,9 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         memory.counters.commit_micros.count(micros);
         memory.positions.apply(&writing.moves.borrow());
+        if writing.keys_changed.get() {
+            memory.known_keys.forget();
+        }
         writing.happened.borrow().iter().for_each(|what| memory.counters.happened(*what));
     }
     for answer in answers {
@@ -243,7 +264,8 @@ mod tests {
             )
             .unwrap();
         let positions = Positions::load(&connection).unwrap();
-        let memory = Arc::new(Memory { positions, counters: Counters::default() });
+        let memory =
+            Arc::new(Memory { known_keys: KnownKeys::default(), positions, counters: Counters::default() });
         (Writer::start(connection, Arc::clone(&memory)).unwrap(), memory)
     }
 
