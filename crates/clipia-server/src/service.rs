@@ -129,10 +129,13 @@ impl Service {
         let data = config.data.clone();
         let unusable = |source| StartError::Data { path: data.clone(), source };
         make_private(&data).map_err(unusable)?;
+        // Reads the certificates that this machine trusts, while the store waits for the disk.
+        let target = Target::new(config.dev, &config.allow);
+        let outbound = tokio::task::spawn_blocking(|| Outbound::within(target));
         let sqlite = SqliteStore::open(&data)?;
         let store: Arc<dyn Store> = Arc::new(sqlite);
         let media = MediaStore::open(&data).map_err(unusable)?;
-        let outbound = Outbound::within(Target::new(config.dev, &config.allow))?;
+        let outbound = outbound.await.map_err(|panic| unusable(panic.into()))??;
         executors.entry(RENDER.to_owned()).or_insert_with(|| Team {
             executor: Arc::new(Render::new(media.clone(), outbound.clone())),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
@@ -286,8 +289,11 @@ async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKe
     let (live_key, live) = credentials::new_key(account.id.clone(), false, both);
     let (test_key, test) = credentials::new_key(account.id.clone(), true, both);
     let webhook_secret = account.webhook_secret.clone();
-    store.create_account(account, now()).await?;
-    store.create_key(live, now()).await?;
-    store.create_key(test, now()).await?;
+    // In this order; those that wait for the disk together share a flush.
+    tokio::try_join!(
+        store.create_account(account, now()),
+        store.create_key(live, now()),
+        store.create_key(test, now()),
+    )?;
     Ok(Some(FirstKeys { live_key, test_key, webhook_secret }))
 }

@@ -55,7 +55,7 @@ impl Drop for Part {
 }
 
 /// Makes the new name durable.
-fn sync_directory_of(path: &Path) -> Result<(), Error> {
+pub(crate) fn sync_directory_of(path: &Path) -> Result<(), Error> {
     #[cfg(unix)]
     {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -7,6 +7,7 @@ mod account_listing;
 mod accounts;
 mod backup;
 mod counters;
+mod creation;
 mod deliveries;
 mod delivery_log;
 mod examination;
@@ -92,6 +93,7 @@ impl SqliteStore {
             Err(TryLockError::Error(source)) => return Err(OpenError::File { path: lock_path, source }),
         }
         let path = directory.join("clipia.db");
+        creation::ensure(&path)?;
         let mut connection = Connection::open(&path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
