@@ -164,12 +164,16 @@ pub(crate) fn keys(c: &Connection) -> Result<Vec<KeyListing>, StoreError> {
 }
 
 pub(crate) fn revoke_key(w: &Writing<'_>, id: &str, now: Moment) -> Result<bool, StoreError> {
-    let revoked = w.execute(
-        "UPDATE api_key SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
-        params![id, now.as_micros()],
-    )?;
-    w.key_changed();
-    Ok(revoked == 1)
+    let revoked: Option<[u8; 32]> = w
+        .prepare_cached(
+            "UPDATE api_key SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL RETURNING hash",
+        )?
+        .query_row(params![id, now.as_micros()], |row| row.get(0))
+        .optional()?;
+    if let Some(hash) = revoked {
+        w.key_changed(KeyHash(hash));
+    }
+    Ok(revoked.is_some())
 }
 
 fn scopes(row: &Row<'_>) -> rusqlite::Result<Scopes> {

@@ -12,7 +12,7 @@ mod deliveries;
 mod delivery_log;
 mod examination;
 mod health;
-mod known_keys;
+mod known;
 mod leases;
 mod listing;
 mod migrations;
@@ -27,7 +27,7 @@ mod writer;
 
 use super::*;
 use counters::Counters;
-use known_keys::KnownKeys;
+use known::{KnownKeys, KnownStandings, Stood};
 use points::Points;
 use position::Positions;
 use requests::Accepted;
@@ -40,6 +40,9 @@ use tokio::sync::Semaphore;
 use writer::{Memory, Writer};
 
 pub use migrations::MigrationError;
+
+/// Pages that the writer keeps, in KiB: the ends that grow, and most of a day's idempotency keys, which come in any order.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
 
 /// Connections that read at the same time.
 const READERS: usize = 4;
@@ -100,10 +103,14 @@ impl SqliteStore {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.set_prepared_statement_cache_capacity(64);
+        // What a savepoint would restore stays in memory; otherwise each command writes it to a file.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB.saturating_neg())?;
         migrations::run(&mut connection)?;
         let readers = (0..READERS).map(|_| points::open(&path)).collect::<rusqlite::Result<Vec<_>>>()?;
         let memory = Memory {
-            known_keys: KnownKeys::default(),
+            keys: KnownKeys::default(),
+            standings: KnownStandings::default(),
             positions: Positions::load(&connection)?,
             counters: Counters::default(),
         };
@@ -209,14 +216,13 @@ impl Store for SqliteStore {
     }
 
     async fn key(&self, hash: KeyHash) -> Result<Option<Arc<Key>>, StoreError> {
-        let known = &self.memory.known_keys;
-        let changes = match known.find(hash) {
+        let as_of = match self.memory.keys.find(hash) {
             Ok(key) => return Ok(Some(key)),
-            Err(changes) => changes,
+            Err(as_of) => as_of,
         };
         let stored = self.points.read(|c| accounts::key(c, hash))?.map(Arc::new);
         if let Some(key) = &stored {
-            known.learn(hash, key, changes);
+            self.memory.keys.learn(hash, key, as_of);
         }
         Ok(stored)
     }
@@ -240,7 +246,20 @@ impl Store for SqliteStore {
     }
 
     async fn standing(&self, account: &AccountId, id: RequestId) -> Result<Option<Standing>, StoreError> {
-        self.points.read(|c| requests::standing(c, &self.memory.positions, account, id))
+        let stood = match self.memory.standings.find(&id) {
+            Ok(stood) => stood,
+            Err(as_of) => {
+                let Some(stood) = self.points.read(|c| requests::stood(c, id))?.map(Arc::new) else {
+                    return Ok(None);
+                };
+                self.memory.standings.learn(id, Arc::clone(&stood), as_of);
+                stood
+            }
+        };
+        let Stood { phase, progress, at, .. } = &*stood;
+        let position = at.as_ref().map_or(0, |at| self.memory.positions.ahead(at));
+        let standing = Standing { id, phase: *phase, position, progress: *progress };
+        Ok((stood.account == *account).then_some(standing))
     }
 
     async fn claim(&self, queue: &str, now: Moment) -> Result<Option<Claim>, StoreError> {

@@ -1,12 +1,13 @@
 //! Submitting and reading requests.
 
 use super::accounts::count_usage;
+use super::known::Stood;
 use super::position::{PlaceInLine, Positions, lane_number};
 use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name, to_json};
 use super::settlement::{End, Ending, announce, transfer};
 use super::writer::Writing;
 use crate::store::{
-    AccountId, Failure, QueueStatistics, Request, Standing, StoreError, Submission, SubmitRefused, Submitted,
+    AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
 };
 use clipia_api::types::RequestId;
 use clipia_api::{Credits, Progress};
@@ -215,27 +216,23 @@ fn insert(
     Ok(())
 }
 
-pub(crate) fn standing(
-    c: &Connection,
-    positions: &Positions,
-    account: &AccountId,
-    id: RequestId,
-) -> Result<Option<Standing>, StoreError> {
+pub(crate) fn stood(c: &Connection, id: RequestId) -> Result<Option<Stood>, StoreError> {
     let mut statement = c.prepare_cached(
-        "SELECT phase, epoch, rescues, queue, ticket, progress FROM request WHERE id = ?1 AND account = ?2",
+        "SELECT account, phase, epoch, rescues, queue, ticket, progress FROM request WHERE id = ?1",
     )?;
-    let mut rows = statement.query(params![key(id), account.0])?;
-    rows.next()?.map(|row| standing_of(row, positions, id)).transpose()
+    let mut rows = statement.query([key(id)])?;
+    rows.next()?.map(stood_of).transpose()
 }
 
-/// The columns `phase`, `epoch`, `rescues`, `queue`, `ticket`, `progress`.
-fn standing_of(row: &Row<'_>, positions: &Positions, id: RequestId) -> Result<Standing, StoreError> {
+/// The columns `account`, `phase`, `epoch`, `rescues`, `queue`, `ticket`, `progress`.
+fn stood_of(row: &Row<'_>) -> Result<Stood, StoreError> {
     let phase = lifecycle(row)?.phase;
-    let position = match phase {
-        Phase::Queued => positions.ahead(&PlaceInLine::of_request(row)?),
-        _ => 0,
-    };
-    Ok(Standing { id, phase, position, progress: Progress::new(row.get("progress")?) })
+    Ok(Stood {
+        account: AccountId(row.get("account")?),
+        phase,
+        progress: Progress::new(row.get("progress")?),
+        at: (phase == Phase::Queued).then(|| PlaceInLine::of_request(row)).transpose()?,
+    })
 }
 
 pub(crate) fn read(
@@ -249,7 +246,7 @@ pub(crate) fn read(
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let Standing { phase, position, progress, .. } = standing_of(row, positions, id)?;
+    let Stood { phase, progress, at, .. } = stood_of(row)?;
     let (cost, charged): (i64, Option<i64>) = (row.get("cost")?, row.get("charged")?);
     // What completed stays as it is, so that this may be read after it.
     let output: Option<String> = match phase {
@@ -266,7 +263,7 @@ pub(crate) fn read(
         id,
         model: row.get("model")?,
         phase,
-        position,
+        position: at.map_or(0, |at| positions.ahead(&at)),
         progress,
         cost: credits(charged.unwrap_or(cost))?,
         created_at: moment(row.get("created_at")?),

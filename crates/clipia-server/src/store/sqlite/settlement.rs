@@ -90,6 +90,7 @@ pub(crate) fn end(
     now: Moment,
 ) -> Result<(), WorkRefused> {
     let c: &Connection = w;
+    w.standing_changed(request.id);
     let (movement, charged) = match transition.settlement {
         Some(Settlement::Capture) => {
             (Movement::Capture { reserved: request.cost, charged: request.cost }, request.cost)

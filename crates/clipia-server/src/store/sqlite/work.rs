@@ -91,22 +91,24 @@ pub(crate) fn claim(w: &Writing<'_>, queue: &str, now: Moment) -> Result<Option<
 }
 
 /// Stores a lifecycle that has not ended. Another attempt starts at no progress.
-fn set(c: &Connection, id: RequestId, life: Lifecycle) -> Result<(), StoreError> {
-    c.prepare_cached("UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, progress = 0 WHERE id = ?1")?
+fn set(w: &Writing<'_>, id: RequestId, life: Lifecycle) -> Result<(), StoreError> {
+    w.standing_changed(id);
+    w.prepare_cached("UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, progress = 0 WHERE id = ?1")?
         .execute(params![key(id), phase_name(life.phase), life.epoch.0, life.rescues])?;
     Ok(())
 }
 
 pub(crate) fn beat(
-    c: &Connection,
+    w: &Writing<'_>,
     id: RequestId,
     epoch: Epoch,
     progress: Progress,
     now: Moment,
 ) -> Result<(), WorkRefused> {
-    row(c, id)?.life.apply(Event::Beat(epoch))?;
-    leases::prolong(c, id, now)?;
-    c.prepare_cached("UPDATE request SET progress = max(progress, ?2) WHERE id = ?1")?
+    row(w, id)?.life.apply(Event::Beat(epoch))?;
+    leases::prolong(w, id, now)?;
+    w.standing_changed(id);
+    w.prepare_cached("UPDATE request SET progress = max(progress, ?2) WHERE id = ?1")?
         .execute(params![key(id), progress.percent()])?;
     Ok(())
 }

@@ -5,12 +5,13 @@
 //! beside the database, to the lines in memory and to what is counted, happens between the commit and the answer.
 
 use super::counters::{Counters, Happened};
-use super::known_keys::KnownKeys;
+use super::known::{KnownKeys, KnownStandings};
 use super::position::{Move, PlaceInLine, Positions};
 use crate::failpoints;
-use crate::store::StoreError;
+use crate::store::{KeyHash, StoreError};
+use clipia_api::types::RequestId;
 use rusqlite::Connection;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
@@ -33,7 +34,8 @@ pub(crate) struct Writing<'c> {
     connection: &'c Connection,
     moves: RefCell<Vec<Move>>,
     happened: RefCell<Vec<Happened>>,
-    keys_changed: Cell<bool>,
+    keys: RefCell<Vec<KeyHash>>,
+    standings: RefCell<Vec<RequestId>>,
 }
 
 impl Deref for Writing<'_> {
@@ -61,8 +63,13 @@ impl Writing<'_> {
     }
 
     /// A key is no longer what it was.
-    pub(crate) fn key_changed(&self) {
-        self.keys_changed.set(true);
+    pub(crate) fn key_changed(&self, hash: KeyHash) {
+        self.keys.borrow_mut().push(hash);
+    }
+
+    /// A request no longer stands where it stood.
+    pub(crate) fn standing_changed(&self, id: RequestId) {
+        self.standings.borrow_mut().push(id);
     }
 
     /// The moves of this transaction so far.
@@ -95,7 +102,8 @@ fn execute(c: &Connection, statement: &str) -> rusqlite::Result<()> {
 
 /// What a commit changes beside the database.
 pub(crate) struct Memory {
-    pub(crate) known_keys: KnownKeys,
+    pub(crate) keys: KnownKeys,
+    pub(crate) standings: KnownStandings,
     pub(crate) positions: Positions,
     pub(crate) counters: Counters,
 }
@@ -204,7 +212,8 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
         connection,
         moves: RefCell::default(),
         happened: RefCell::default(),
-        keys_changed: Cell::default(),
+        keys: RefCell::default(),
+        standings: RefCell::default(),
     };
     let mut answers = Vec::with_capacity(batch.len());
     let mut fault: Option<rusqlite::Error> = None;
@@ -234,9 +243,8 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         memory.counters.commit_micros.count(micros);
         memory.positions.apply(&writing.moves.borrow());
-        if writing.keys_changed.get() {
-            memory.known_keys.forget();
-        }
+        memory.keys.changed(&writing.keys.borrow());
+        memory.standings.changed(&*writing.standings.borrow());
         writing.happened.borrow().iter().for_each(|what| memory.counters.happened(*what));
     }
     for answer in answers {
@@ -264,8 +272,12 @@ mod tests {
             )
             .unwrap();
         let positions = Positions::load(&connection).unwrap();
-        let memory =
-            Arc::new(Memory { known_keys: KnownKeys::default(), positions, counters: Counters::default() });
+        let memory = Arc::new(Memory {
+            keys: KnownKeys::default(),
+            standings: KnownStandings::default(),
+            positions,
+            counters: Counters::default(),
+        });
         (Writer::start(connection, Arc::clone(&memory)).unwrap(), memory)
     }
 
