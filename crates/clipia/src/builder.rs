@@ -6,6 +6,7 @@ use crate::client::{Clipia, Inner};
 use crate::download::check_redirect;
 use crate::error::Error;
 use crate::key::Key;
+use crate::retry::Bounds;
 use crate::spending::{Spending, now};
 use crate::wait::Scheduler;
 use crate::webhooks::Attachments;
@@ -32,6 +33,9 @@ const MAX_RETRIES: u32 = 5;
 /// back.
 const RETRY_WITHIN: Duration = Duration::from_secs(600);
 
+/// The longest that the first pause between two tries is: a hiccup is over by then.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+
 /// Sets up a [`Clipia`]; made by [`Clipia::builder`].
 ///
 /// ```
@@ -53,8 +57,7 @@ pub struct Builder {
     timeout: Duration,
     connect_timeout: Duration,
     user_agent: String,
-    max_retries: u32,
-    retry_within: Duration,
+    bounds: Bounds,
 }
 
 impl Builder {
@@ -65,8 +68,7 @@ impl Builder {
             timeout: TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
             user_agent: concat!("clipia-rust/", env!("CARGO_PKG_VERSION")).to_owned(),
-            max_retries: MAX_RETRIES,
-            retry_within: RETRY_WITHIN,
+            bounds: Bounds { retries: MAX_RETRIES, within: RETRY_WITHIN, pause_first: RETRY_DELAY },
         }
     }
 
@@ -107,7 +109,7 @@ impl Builder {
     /// server asks for patience (429), [`retry_within`](Self::retry_within) alone bounds a call; but with 0 nothing
     /// at all is repeated.
     pub fn max_retries(mut self, count: u32) -> Self {
-        self.max_retries = count;
+        self.bounds.retries = count;
         self
     }
 
@@ -117,7 +119,15 @@ impl Builder {
     /// Raise it for more generations than the key may have in flight: a submit beyond the limit
     /// ([`Error::ConcurrencyLimitExceeded`]) is repeated until one has ended.
     pub fn retry_within(mut self, time: Duration) -> Self {
-        self.retry_within = time;
+        self.bounds.within = time;
+        self
+    }
+
+    /// How long the pause before the first repetition of a call may be; 500 ms unless set. It is a random time up to
+    /// this, each further pause may be twice as long, up to 20 s, and where the server says `Retry-After` that is
+    /// waited instead.
+    pub fn retry_delay(mut self, longest: Duration) -> Self {
+        self.bounds.pause_first = longest;
         self
     }
 
@@ -145,8 +155,7 @@ impl Builder {
             key: key.masked(),
             http,
             media: OnceLock::new(),
-            max_retries: self.max_retries,
-            retry_within: self.retry_within,
+            bounds: self.bounds,
             catalogue: Catalogue::default(),
             spending: Spending::new(now()),
             scheduler: Scheduler::default(),
@@ -174,8 +183,9 @@ impl fmt::Debug for Builder {
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("user_agent", &self.user_agent)
-            .field("max_retries", &self.max_retries)
-            .field("retry_within", &self.retry_within)
+            .field("max_retries", &self.bounds.retries)
+            .field("retry_within", &self.bounds.within)
+            .field("retry_delay", &self.bounds.pause_first)
             .finish()
     }
 }

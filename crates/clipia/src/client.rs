@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::generation::Generation;
 use crate::input;
 use crate::request::Operation;
+use crate::retry::Bounds;
 use crate::saved::SavedGeneration;
 use crate::spending::Spending;
 use crate::submit::{Submit, Subscribe, object};
@@ -18,7 +19,6 @@ use clipia_api::types::{
 use serde::Serialize;
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
 use url::Url;
 
 /// A client of the queue API.
@@ -43,9 +43,8 @@ pub(crate) struct Inner {
     pub(crate) http: Http,
     /// Made when the first file is downloaded.
     pub(crate) media: OnceLock<reqwest::Client>,
-    pub(crate) max_retries: u32,
+    pub(crate) bounds: Bounds,
     pub(crate) catalogue: Catalogue,
-    pub(crate) retry_within: Duration,
     pub(crate) spending: Spending,
     pub(crate) scheduler: Scheduler,
     pub(crate) webhooks: Attachments,

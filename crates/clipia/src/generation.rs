@@ -39,6 +39,11 @@ impl Generation {
         self.id
     }
 
+    /// The client that asks for it.
+    pub fn client(&self) -> &Clipia {
+        &self.clipia
+    }
+
     /// The same as data, which serde writes: keep it where it outlives the process, and
     /// [resume](Clipia::resume) there.
     pub fn saved(&self) -> SavedGeneration {
@@ -133,6 +138,13 @@ impl Wait {
     /// it the wait lasts as long as the generation.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.watch = self.watch.timeout(timeout);
+        self
+    }
+
+    /// Asks for it no more often than once in so long. Without it the schedule alone decides, which asks ten times a
+    /// second at most, and far more rarely where it expects no end; with it only the end may be found later.
+    pub fn min_interval(mut self, interval: Duration) -> Self {
+        self.watch = self.watch.min_interval(interval);
         self
     }
 

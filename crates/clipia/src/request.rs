@@ -100,8 +100,7 @@ impl Inner {
             }
             answer
         };
-        let bounds = Bounds { retries: self.max_retries, within: self.retry_within };
-        retrying(operation, bounds, attempt).instrument(span).await
+        retrying(operation, self.bounds, attempt).instrument(span).await
     }
 
     /// Sends a call once and tells the budget what came back.
@@ -307,7 +306,8 @@ mod tests {
         (ended.await, now() - begun)
     }
 
-    const BOUNDS: Bounds = Bounds { retries: 5, within: Duration::from_secs(600) };
+    const BOUNDS: Bounds =
+        Bounds { retries: 5, within: Duration::from_secs(600), pause_first: Duration::from_millis(500) };
 
     #[tokio::test(start_paused = true)]
     async fn a_fleet_beyond_the_limit_gets_through_while_there_is_time() {

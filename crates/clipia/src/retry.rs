@@ -16,9 +16,6 @@
 use crate::error::Error;
 use std::time::{Duration, SystemTime};
 
-/// The bound of the first pause; each further one doubles it.
-const PAUSE_FIRST: Duration = Duration::from_millis(500);
-
 /// No pause of our own is longer.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
 
@@ -69,6 +66,8 @@ pub(crate) struct Bounds {
     pub(crate) retries: u32,
     /// All its tries and pauses together: no pause that would end later begins.
     pub(crate) within: Duration,
+    /// The bound of the first pause; each further one doubles it.
+    pub(crate) pause_first: Duration,
 }
 
 /// What one call has gone through.
@@ -117,7 +116,7 @@ pub(crate) fn decide(
         Class::Limit if bounds.retries == 0 => return None,
         Class::Limit => tried.limits,
     };
-    let pause = pause(error, same, jitter)?;
+    let pause = pause(error, same, bounds.pause_first, jitter)?;
     (elapsed.saturating_add(pause) <= bounds.within).then_some(pause)
 }
 
@@ -125,11 +124,11 @@ pub(crate) fn decide(
 ///
 /// Full jitter: anything between nothing and a bound that doubles ("Exponential Backoff and Jitter", AWS
 /// Architecture Blog); a `Retry-After` wins.
-pub(crate) fn pause(error: &Error, same: u32, jitter: f64) -> Option<Duration> {
+pub(crate) fn pause(error: &Error, same: u32, first: Duration, jitter: f64) -> Option<Duration> {
     if let Some(told) = error.retry_after() {
         return (told <= RETRY_AFTER_MAX).then(|| told + RETRY_AFTER_SPREAD.mul_f64(jitter));
     }
-    let bound = PAUSE_FIRST.saturating_mul(1 << same.saturating_sub(1).min(16)).min(PAUSE_MAX);
+    let bound = first.saturating_mul(1 << same.saturating_sub(1).min(16)).min(PAUSE_MAX);
     let floor = match error {
         Error::RequestInProgress(_) => IN_PROGRESS_PAUSE,
         _ => Duration::ZERO,
@@ -178,7 +177,9 @@ mod tests {
     use proptest::prelude::*;
     use std::time::UNIX_EPOCH;
 
-    const BOUNDS: Bounds = Bounds { retries: 5, within: Duration::from_secs(600) };
+    const PAUSE_FIRST: Duration = Duration::from_millis(500);
+
+    const BOUNDS: Bounds = Bounds { retries: 5, within: Duration::from_secs(600), pause_first: PAUSE_FIRST };
 
     fn answer(http_status: u16, code: &str, retry_after: Option<u64>) -> Error {
         Error::from_api(ApiError {
@@ -263,10 +264,24 @@ mod tests {
     fn pauses_double_up_to_a_bound_and_are_spread_over_all_of_it() {
         let bounds = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000];
         for (same, bound) in (1..).zip(bounds) {
-            assert_eq!(pause(&busy(), same, 0.0), Some(Duration::ZERO));
-            assert_eq!(pause(&busy(), same, 1.0), Some(Duration::from_millis(bound)));
+            assert_eq!(pause(&busy(), same, PAUSE_FIRST, 0.0), Some(Duration::ZERO));
+            assert_eq!(pause(&busy(), same, PAUSE_FIRST, 1.0), Some(Duration::from_millis(bound)));
         }
-        assert_eq!(pause(&busy(), u32::MAX, 1.0), Some(PAUSE_MAX));
+        assert_eq!(pause(&busy(), u32::MAX, PAUSE_FIRST, 1.0), Some(PAUSE_MAX));
+    }
+
+    #[test]
+    fn the_first_pause_is_as_long_as_set() {
+        for (millis, pauses) in [(0, [0, 0, 0]), (30, [30, 60, 120]), (15_000, [15_000, 20_000, 20_000])] {
+            let bounds = Bounds { pause_first: Duration::from_millis(millis), ..BOUNDS };
+            for (failures, pause) in (1..).zip(pauses) {
+                let failing: Vec<Error> = (0..failures).map(|_| busy()).collect();
+                assert_eq!(decision(&failing, 0, bounds, 1.0), Some(Duration::from_millis(pause)));
+            }
+        }
+        let told = [answer(503, "service_unavailable", Some(7))];
+        let at_once = Bounds { pause_first: Duration::ZERO, ..BOUNDS };
+        assert_eq!(decision(&told, 0, at_once, 0.0), Some(Duration::from_secs(7)));
     }
 
     #[test]

@@ -78,12 +78,13 @@ impl<'a> Transfer<'a> {
     pub(super) async fn save(&self) -> Result<PathBuf, Error> {
         let mut reached = 0;
         loop {
-            let bounds = Bounds { retries: self.inner.max_retries, within: Duration::MAX };
+            let bounds = Bounds { within: Duration::MAX, ..self.inner.bounds };
             let operation = Operation::about("download", self.request_id);
             match retrying(operation, bounds, |_| self.step(reached)).await? {
                 Step::Saved(path) => return Ok(path),
                 Step::Further { bytes, error } => {
-                    let Some(pause) = retry::pause(&error, 1, rand::random()) else { return Err(error) };
+                    let pause = retry::pause(&error, 1, bounds.pause_first, rand::random());
+                    let Some(pause) = pause else { return Err(error) };
                     tracing::debug!(request_id = %self.request_id, %error, bytes, "going on");
                     tokio::time::sleep(pause).await;
                     reached = bytes;

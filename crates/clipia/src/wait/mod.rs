@@ -153,17 +153,24 @@ pub(crate) struct Watch {
     goal: Goal,
     watched: bool,
     timeout: Option<Duration>,
+    min_interval: Duration,
     ticket: Option<Ticket>,
 }
 
 impl Watch {
     pub(crate) fn new(clipia: Clipia, request_id: RequestId, hint: Hint, goal: Goal) -> Self {
         let watched = goal == Goal::Updates;
-        Self { clipia, request_id, hint, goal, watched, timeout: None, ticket: None }
+        let (timeout, min_interval) = (None, Duration::ZERO);
+        Self { clipia, request_id, hint, goal, watched, timeout, min_interval, ticket: None }
     }
 
     pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    pub(crate) fn min_interval(mut self, interval: Duration) -> Self {
+        self.min_interval = interval;
         self
     }
 
@@ -185,7 +192,7 @@ impl Watch {
     }
 
     fn entry(&self, now: Instant) -> Entry {
-        let known = self.hint.known(now, self.watched);
+        let known = self.hint.known(now, self.watched).rests(self.min_interval);
         let mut entry = Entry::new(self.request_id, self.goal, self.watched, known, now);
         entry.model = self.hint.model.clone();
         entry.webhook = self.hint.webhook;

@@ -66,6 +66,9 @@ const CHANCE_EMPTY: f64 = 0.9;
 /// The least time between two asks: a local server is done in well under a second.
 pub(crate) const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
+/// The longest that a caller can ask for: a clock cannot count any number of years.
+const INTERVAL_LONGEST: Duration = Duration::from_secs(86_400);
+
 /// And the least share of its age between two asks of one generation.
 const INTERVAL_SHARE: f64 = 0.01;
 
@@ -126,6 +129,8 @@ pub(crate) struct Known {
     delivery: bool,
     /// What its lowest level is times.
     eagerness: f64,
+    /// The least time between two asks that its caller wants.
+    interval: Duration,
     /// Something has become of it since it was last asked for.
     suspect: bool,
     /// Its age when it was last seen running, in seconds.
@@ -154,6 +159,7 @@ impl Known {
             watched,
             delivery: false,
             eagerness: 1.0,
+            interval: Duration::ZERO,
             suspect: false,
             asked: None,
             status: None,
@@ -164,6 +170,11 @@ impl Known {
             foreign: 0,
             not_before: None,
         }
+    }
+
+    /// The same, not to be asked for twice within so long.
+    pub(crate) fn rests(self, interval: Duration) -> Self {
+        Self { interval: interval.min(INTERVAL_LONGEST), ..self }
     }
 
     /// Its age, counted from when this process first heard of it where no more is known.
@@ -362,13 +373,13 @@ impl Known {
         };
         let then = self.age_then.unwrap_or_default().as_secs_f64();
         let at = self.since + Duration::from_secs_f64((overdue - then).max(0.0));
-        at.max(self.not_before.unwrap_or(at))
+        at.max(self.not_before.unwrap_or(at)).max(self.rested())
     }
 
     /// When it may be asked for again.
     fn rested(&self) -> Instant {
         let Some(asked) = self.asked.filter(|_| !self.has_ended()) else { return self.since };
-        self.at(asked) + Duration::from_secs_f64(asked * INTERVAL_SHARE).max(INTERVAL_MIN)
+        self.at(asked) + Duration::from_secs_f64(asked * INTERVAL_SHARE).max(INTERVAL_MIN).max(self.interval)
     }
 
     /// When somebody who watches is due a look.
@@ -441,6 +452,18 @@ mod tests {
     fn it_asks_more_often_where_somebody_watches() {
         let ages = asks(fresh(true), &Durations::default(), 60.0, running);
         assert!(ages.windows(2).all(|pair| pair[1] - pair[0] <= LOOK_MAX.as_secs_f64() + 1e-6), "{ages:?}");
+    }
+
+    #[test]
+    fn it_is_asked_no_more_often_than_its_caller_wants() {
+        for (watched, interval) in [(false, 5.0), (true, 5.0), (false, 100.0)] {
+            let ages = asks(fresh(watched).rests(seconds(interval)), &Durations::default(), 600.0, running);
+            assert!(ages[0] <= 0.2 && ages.len() >= 5, "{ages:?}");
+            assert!(ages.windows(2).all(|pair| pair[1] - pair[0] >= interval - 1e-6), "{ages:?}");
+        }
+        let mut known = fresh(false).rests(seconds(5.0));
+        known.answered(known.since + seconds(1.0), &Status::Completed, None, None);
+        assert_eq!(known.level(&Durations::default(), known.since + seconds(1.1)), Some(SURE));
     }
 
     #[test]
