@@ -13,9 +13,14 @@ impl<'py> FromPyObject<'_, 'py> for Id {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let text: &str = object.extract()?;
+        Self::parse(object.extract()?).map(Self)
+    }
+}
+
+impl Id {
+    pub(crate) fn parse(text: &str) -> PyResult<RequestId> {
         let malformed = |_| ClipiaValueError::new_err(format!("`{text}` is not the id of a request"));
-        text.parse().map(Self).map_err(malformed)
+        text.parse().map_err(malformed)
     }
 }
 
@@ -34,7 +39,7 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
 impl Seconds {
     pub(crate) fn of(seconds: f64) -> PyResult<Self> {
         let impossible =
-            |_| ClipiaValueError::new_err(format!("a timeout of {seconds} seconds is not possible"));
+            |_| ClipiaValueError::new_err(format!("a time of {seconds} seconds is not possible"));
         Duration::try_from_secs_f64(seconds).map(Self).map_err(impossible)
     }
 }

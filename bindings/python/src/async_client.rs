@@ -6,9 +6,13 @@ use crate::async_generation::AsyncGeneration;
 use crate::async_generation_result::AsyncGenerationResult;
 use crate::async_models::AsyncModelsResource;
 use crate::async_submitted::AsyncSubmitted;
+use crate::coroutine;
+use crate::fleet::{AsyncAsCompleted, Fleet};
+use crate::input_warning::InputWarning;
 use crate::session::{Request, Session};
 use crate::status_response::StatusResponse;
-use crate::{coroutine, waiting};
+use crate::waiting::{self, Patience};
+use crate::watch::Listeners;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::future::{IntoFuture, ready};
@@ -24,15 +28,36 @@ pub(crate) struct AsyncClipia(Session);
 #[pymethods]
 impl AsyncClipia {
     #[new]
-    #[pyo3(signature = (api_key = None, *, base_url = None, timeout = 30.0, max_retries = 2))]
+    #[pyo3(signature = (
+        api_key = None, *, base_url = None, timeout = 30.0, max_retries = 2, retry_delay = 0.5
+    ))]
     fn new(
         py: Python<'_>,
         api_key: Option<String>,
         base_url: Option<String>,
-        timeout: f64,
+        timeout: Option<f64>,
         max_retries: i64,
+        retry_delay: f64,
     ) -> PyResult<Self> {
-        Session::open(py, api_key, base_url, timeout, max_retries).map(Self)
+        Session::open(py, api_key, base_url, timeout, max_retries, retry_delay).map(Self)
+    }
+
+    /// Where the API answers.
+    #[getter]
+    fn base_url(&self) -> &str {
+        self.0.base_url()
+    }
+
+    /// How often a call is repeated after a failure that may pass.
+    #[getter]
+    fn max_retries(&self) -> u32 {
+        self.0.max_retries()
+    }
+
+    /// The longest first pause between two tries, in seconds.
+    #[getter]
+    fn retry_delay(&self) -> f64 {
+        self.0.retry_delay()
     }
 
     /// The catalogue.
@@ -48,7 +73,10 @@ impl AsyncClipia {
     }
 
     /// Submits a generation. It is charged once however often the connection breaks.
-    #[pyo3(signature = (model, input, *, webhook_url = None, idempotency_key = None))]
+    ///
+    /// With `max_cost`, in credits, the exact price is asked for first, and what is dearer is not submitted but raises
+    /// `MaxCostExceeded`.
+    #[pyo3(signature = (model, input, *, webhook_url = None, idempotency_key = None, max_cost = None))]
     fn submit<'py>(
         &self,
         py: Python<'py>,
@@ -56,8 +84,9 @@ impl AsyncClipia {
         input: Input,
         webhook_url: Option<String>,
         idempotency_key: Option<String>,
+        max_cost: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key })?;
+        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
         coroutine::call(py, submit.into_future(), AsyncSubmitted::new)
     }
 
@@ -73,11 +102,14 @@ impl AsyncClipia {
 
     /// Submits a generation and waits for its end.
     ///
-    /// Returns the result, be it `COMPLETED`, `FAILED` or `CANCELED`. `on_queue_update`, which may be a coroutine
-    /// function, is called with a `StatusResponse` at every change of position, progress or status. After `timeout`
-    /// seconds it raises `ClipiaTimeoutError`, which has the `request_id` to go on with.
+    /// Returns the result, be it `COMPLETED`, `FAILED` or `CANCELED`. `on_queue_update`, which may be a coroutine function, is called with a
+    /// `StatusResponse` at every change of position, progress or status; `progress` shows a bar. After `timeout`
+    /// seconds it raises `ClipiaTimeoutError`, which has the `request_id` to go on with. When to ask for the
+    /// generation is decided by what is known of its model and of the key's budget; `poll_interval` makes that no
+    /// more often than once in so many seconds. `max_cost` is that of `submit`.
     #[pyo3(signature = (
-        model, input, *, webhook_url = None, idempotency_key = None, on_queue_update = None, timeout = None
+        model, input, *, webhook_url = None, idempotency_key = None, on_queue_update = None,
+        poll_interval = None, timeout = None, progress = false, max_cost = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn subscribe<'py>(
@@ -88,11 +120,52 @@ impl AsyncClipia {
         webhook_url: Option<String>,
         idempotency_key: Option<String>,
         on_queue_update: Option<Bound<'py, PyAny>>,
+        poll_interval: Option<Seconds>,
+        timeout: Option<Seconds>,
+        progress: bool,
+        max_cost: Option<u64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let patience = Patience::begin(timeout, poll_interval);
+        let listeners = Listeners::new(py, on_queue_update, progress)?;
+        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
+        let begin = async move { Ok(submit.await?.into_generation()) };
+        waiting::coroutine(py, begin, patience, listeners)
+    }
+
+    /// Waits for many generations at once, and returns their results in the order of `handles`: what `submit` or
+    /// `generation` returned, and ids.
+    ///
+    /// After `timeout` seconds it raises `ClipiaTimeoutError`; that, and whatever else ends it, has in `request_ids`
+    /// those that had not ended. They go on.
+    #[pyo3(signature = (handles, timeout = None))]
+    fn wait_all<'py>(
+        &self,
+        py: Python<'py>,
+        handles: &Bound<'py, PyAny>,
         timeout: Option<Seconds>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key })?;
-        let begin = async move { Ok(submit.await?.into_generation()) };
-        waiting::coroutine(py, begin, timeout, on_queue_update)
+        Fleet::new(&self.0, handles, timeout)?.coroutine(py)
+    }
+
+    /// Waits for many generations at once: iterates over their results in the order in which they end. `handles` are
+    /// what `submit` or `generation` returned, and ids.
+    ///
+    /// `timeout` seconds after this call it raises `ClipiaTimeoutError`. That, and whatever else ends a wait, has in
+    /// `request_ids` those whose results are missing; where one alone cannot be waited for, iterating further gives
+    /// the others.
+    #[pyo3(signature = (handles, timeout = None))]
+    fn as_completed(
+        &self,
+        handles: &Bound<'_, PyAny>,
+        timeout: Option<Seconds>,
+    ) -> PyResult<AsyncAsCompleted> {
+        Ok(AsyncAsCompleted::of(&Fleet::new(&self.0, handles, timeout)?))
+    }
+
+    /// Checks an input against what its model takes, before anything is paid. Returns a warning for each key that
+    /// the model does not know, and raises `InputInvalid` with its `faults` where the model would refuse it.
+    fn check<'py>(&self, py: Python<'py>, model: String, input: Input) -> PyResult<Bound<'py, PyAny>> {
+        coroutine::call(py, self.0.check(model, input)?, |_, warnings| Ok(InputWarning::all(&warnings)))
     }
 
     /// A handle on a generation by its id: of any process, any day. Nothing is sent.

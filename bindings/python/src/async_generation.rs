@@ -2,20 +2,31 @@
 
 use crate::arguments::Seconds;
 use crate::async_generation_result::AsyncGenerationResult;
-use crate::waiting;
-use crate::{coroutine, files};
+use crate::coroutine;
+use crate::document::Pickled;
+use crate::files::{self, Download, Files};
+use crate::handle::Handle;
+use crate::updates::AsyncUpdates;
+use crate::waiting::{self, Patience};
+use crate::watch::Listeners;
 use pyo3::prelude::*;
 use std::future::ready;
 use std::path::PathBuf;
 
 /// A handle on one generation, made from its id alone by `AsyncClipia.generation`. It outlives the client it came
-/// from.
+/// from, and can be pickled.
+///
+/// The key is not in a pickle: a handle out of one asks the server that it came from with the key in `CLIPIA_KEY`.
 #[pyclass(frozen, module = "clipia_queue")]
-pub(crate) struct AsyncGeneration(clipia::Generation);
+pub(crate) struct AsyncGeneration(Handle);
 
 impl AsyncGeneration {
     pub(crate) fn new(generation: clipia::Generation) -> Self {
-        Self(generation)
+        Self(Handle::Live(generation))
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.0
     }
 }
 
@@ -30,10 +41,21 @@ impl AsyncGeneration {
     /// Waits for its end, and returns the result, be it `COMPLETED`, `FAILED` or `CANCELED`.
     ///
     /// What fails for the moment never ends a wait. After `timeout` seconds it raises `ClipiaTimeoutError`; the
-    /// generation goes on.
-    #[pyo3(signature = (timeout = None))]
-    fn wait<'py>(&self, py: Python<'py>, timeout: Option<Seconds>) -> PyResult<Bound<'py, PyAny>> {
-        wait(py, &self.0, timeout)
+    /// generation goes on. `progress` shows a bar on stderr, of tqdm or rich if one of them is installed.
+    #[pyo3(signature = (timeout = None, *, progress = false))]
+    fn wait<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<Seconds>,
+        progress: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        wait(py, &self.0, timeout, progress)
+    }
+
+    /// Follows it: iterates over a `StatusResponse` for each change of position, progress or status, the last one
+    /// terminal. One who reads slowly gets the latest, not every one in between.
+    fn updates(&self, py: Python<'_>) -> PyResult<AsyncUpdates> {
+        AsyncUpdates::of(py, &self.0)
     }
 
     /// What came out of it; while it runs, its lifecycle fields alone.
@@ -41,12 +63,36 @@ impl AsyncGeneration {
         result(py, &self.0)
     }
 
-    /// Saves every file of its result in the directory `dir`, which is made if need be, and returns their paths.
+    /// Saves every file of its result in the directory `dir`, as the `download` of a result does.
     ///
     /// Waits for nothing: raises `StillRunning` before its end, and `GenerationFailed` or `GenerationCanceled` where
     /// it made nothing.
-    fn download<'py>(&self, py: Python<'py>, dir: PathBuf) -> PyResult<Bound<'py, PyAny>> {
-        download(py, &self.0, dir)
+    #[pyo3(signature = (dir, *, renditions = false, on_progress = None))]
+    fn download<'py>(
+        &self,
+        py: Python<'py>,
+        dir: PathBuf,
+        renditions: bool,
+        on_progress: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Download { dir, renditions, on_progress }.coroutine(py, &Files::asked(self.0.clone()))
+    }
+
+    fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| other.get().0.id() == slf.get().0.id())
+    }
+
+    fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
+        slf.getattr("request_id")?.hash()
+    }
+
+    #[staticmethod]
+    fn _restore(saved: &Bound<'_, PyAny>, base_url: String) -> PyResult<Self> {
+        Handle::unpickle(saved, base_url).map(Self)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
+        Ok((slf.getattr("_restore")?, slf.get().0.pickle(slf.py())?))
     }
 
     fn __repr__(&self) -> String {
@@ -56,21 +102,14 @@ impl AsyncGeneration {
 
 pub(crate) fn wait<'py>(
     py: Python<'py>,
-    generation: &clipia::Generation,
+    handle: &Handle,
     timeout: Option<Seconds>,
+    progress: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let begin = ready(Ok(generation.clone()));
-    waiting::coroutine(py, begin, timeout, None)
+    let (begin, patience) = (ready(Ok(handle.generation(py)?)), Patience::begin(timeout, None));
+    waiting::coroutine(py, begin, patience, Listeners::new(py, None, progress)?)
 }
 
-pub(crate) fn result<'py>(py: Python<'py>, generation: &clipia::Generation) -> PyResult<Bound<'py, PyAny>> {
-    coroutine::call(py, files::of_result(generation.clone()), AsyncGenerationResult::new)
-}
-
-pub(crate) fn download<'py>(
-    py: Python<'py>,
-    generation: &clipia::Generation,
-    dir: PathBuf,
-) -> PyResult<Bound<'py, PyAny>> {
-    coroutine::call(py, generation.download(dir).into_future(), |_, paths| Ok(paths))
+pub(crate) fn result<'py>(py: Python<'py>, handle: &Handle) -> PyResult<Bound<'py, PyAny>> {
+    coroutine::call(py, files::of_result(handle.generation(py)?), AsyncGenerationResult::new)
 }

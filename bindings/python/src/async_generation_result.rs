@@ -1,7 +1,8 @@
 //! `AsyncGenerationResult`.
 
-use crate::coroutine;
-use crate::files::Files;
+use crate::document::{self, Pickled};
+use crate::files::{Download, Files};
+use crate::handle::Handle;
 use crate::result_response::ResultResponse;
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -22,7 +23,34 @@ impl AsyncGenerationResult {
 #[pymethods]
 impl AsyncGenerationResult {
     /// Saves every file in the directory `dir`, which is made if need be, and returns their paths.
-    fn download<'py>(&self, py: Python<'py>, dir: PathBuf) -> PyResult<Bound<'py, PyAny>> {
-        coroutine::call(py, self.0.clone().save(dir), |_, paths| Ok(paths))
+    ///
+    /// In full quality, or, with `renditions`, the smaller ones made for display. `on_progress` is called with a
+    /// `DownloadProgress` as each file comes, and may be a coroutine function. What broke off is gone on with by the next download
+    /// into the same directory.
+    #[pyo3(signature = (dir, *, renditions = false, on_progress = None))]
+    fn download<'py>(
+        &self,
+        py: Python<'py>,
+        dir: PathBuf,
+        renditions: bool,
+        on_progress: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Download { dir, renditions, on_progress }.coroutine(py, &self.0)
+    }
+
+    #[staticmethod]
+    fn _restore(
+        py: Python<'_>,
+        data: &Bound<'_, PyAny>,
+        saved: &Bound<'_, PyAny>,
+        base_url: String,
+    ) -> PyResult<Py<Self>> {
+        let answer = document::read(data, "ResultResponse")?;
+        Self::new(py, (answer, Files::asked(Handle::unpickle(saved, base_url)?)))
+    }
+
+    /// The key is not in a pickle: files are fetched with the one in `CLIPIA_KEY`.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
+        document::pickle_with(slf, &slf.get().0.handle)
     }
 }

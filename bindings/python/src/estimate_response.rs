@@ -1,6 +1,7 @@
 //! `EstimateResponse`.
 
-use crate::document::Document;
+use crate::document;
+use crate::document::{Document, Pickled};
 use crate::input_warning::InputWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -33,6 +34,24 @@ impl EstimateResponse {
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
         self.0.dict(py)
+    }
+
+    /// The same from the JSON of an answer, as `data` has it.
+    #[staticmethod]
+    fn from_dict(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        document::read(data, "EstimateResponse").map(Self::new)
+    }
+
+    fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        document::same(slf, other)
+    }
+
+    fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
+        slf.repr()?.hash()
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
+        document::pickle(slf)
     }
 
     fn __repr__(&self) -> String {

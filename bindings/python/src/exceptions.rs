@@ -1,5 +1,6 @@
 //! The errors of the SDK as the exceptions of `clipia_queue`.
 
+use crate::input_warning::InputWarning;
 use clipia::{ApiError, Error, RequestId};
 use pyo3::exceptions::PyOSError;
 use pyo3::import_exception;
@@ -30,6 +31,8 @@ import_exception!(clipia_queue._exceptions, GenerationFailed);
 import_exception!(clipia_queue._exceptions, GenerationCanceled);
 import_exception!(clipia_queue._exceptions, StillRunning);
 import_exception!(clipia_queue._exceptions, DownloadFailed);
+import_exception!(clipia_queue._exceptions, InputInvalid);
+import_exception!(clipia_queue._exceptions, MaxCostExceeded);
 
 /// The exception of an error.
 pub(crate) fn raise(py: Python<'_>, error: Error) -> PyErr {
@@ -52,18 +55,22 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
                  idempotency_key={idempotency_key:?} within 24 hours charges once"
             );
             value.setattr("idempotency_key", idempotency_key)?;
-            // There are no notes in Python 3.10.
-            let _ = value.call_method1("add_note", (note,));
+            self::note(py, &exception, note);
             exception
         }
         Error::KeyMissing => {
             ClipiaValueError::new_err("no API key: set `CLIPIA_KEY`, or pass one as `api_key`")
         }
-        Error::KeyMalformed { .. }
-        | Error::BaseUrl { .. }
-        | Error::Input { .. }
-        | Error::InputInvalid { .. }
-        | Error::MaxCost { .. } => ClipiaValueError::new_err(message),
+        Error::KeyMalformed { .. } | Error::BaseUrl { .. } | Error::Input { .. } => {
+            ClipiaValueError::new_err(message)
+        }
+        Error::InputInvalid { model, faults, warnings } => {
+            let faults: Vec<_> = faults.into_iter().map(|fault| (fault.parameter, fault.message)).collect();
+            InputInvalid::new_err((model, message, faults, InputWarning::all(&warnings)))
+        }
+        Error::MaxCost { model, estimate, max_cost } => {
+            MaxCostExceeded::new_err((model, estimate.get(), max_cost.get(), message))
+        }
         Error::InvalidRequest(api) => InvalidRequest::new_err(fields(py, &api)?),
         Error::WebhookUrlInvalid(api) => WebhookUrlInvalid::new_err(fields(py, &api)?),
         Error::InvalidApiKey(api) => InvalidApiKey::new_err(fields(py, &api)?),
@@ -128,10 +135,29 @@ fn fields(py: Python<'_>, api: &ApiError) -> PyResult<Fields> {
 /// Leaves the id of a generation in an exception that ends the wait for it, such as `KeyboardInterrupt`, so that
 /// another wait can go on from there.
 pub(crate) fn interrupted(py: Python<'_>, exception: PyErr, request_id: RequestId) -> PyErr {
-    let value = exception.value(py);
     let resume = format!("{request_id} goes on: resume with client.generation(\"{request_id}\").wait()");
-    // An exception without a place for it, or without notes (Python 3.10), stays as it is.
-    let _ = value.setattr("request_id", request_id.to_string());
-    let _ = value.call_method1("add_note", (resume,));
+    // An exception without a place for it stays as it is.
+    let _ = exception.value(py).setattr("request_id", request_id.to_string());
+    note(py, &exception, resume);
     exception
+}
+
+/// The same for many generations.
+pub(crate) fn interrupted_fleet(py: Python<'_>, exception: PyErr, request_ids: Vec<String>) -> PyErr {
+    let resume =
+        format!("{} generations go on: resume with client.wait_all(error.request_ids)", request_ids.len());
+    left_behind(py, &exception, request_ids);
+    note(py, &exception, resume);
+    exception
+}
+
+/// Leaves in an exception the ids of the generations that had not ended.
+pub(crate) fn left_behind(py: Python<'_>, exception: &PyErr, request_ids: Vec<String>) {
+    // An exception without a place for it stays as it is.
+    let _ = exception.value(py).setattr("request_ids", request_ids);
+}
+
+fn note(py: Python<'_>, exception: &PyErr, note: String) {
+    // There are no notes in Python 3.10.
+    let _ = exception.value(py).call_method1("add_note", (note,));
 }

@@ -2,19 +2,30 @@
 
 use crate::arguments::Seconds;
 use crate::blocking;
-use crate::files;
+use crate::document::Pickled;
+use crate::files::{self, Download, Files};
 use crate::generation_result::GenerationResult;
+use crate::handle::Handle;
+use crate::updates::Updates;
 use crate::waiting::{self, Patience};
+use crate::watch::Listeners;
 use pyo3::prelude::*;
 use std::path::PathBuf;
 
-/// A handle on one generation, made from its id alone by `Clipia.generation`. It outlives the client it came from.
+/// A handle on one generation, made from its id alone by `Clipia.generation`. It outlives the client it came
+/// from, and can be pickled.
+///
+/// The key is not in a pickle: a handle out of one asks the server that it came from with the key in `CLIPIA_KEY`.
 #[pyclass(frozen, module = "clipia_queue")]
-pub(crate) struct Generation(clipia::Generation);
+pub(crate) struct Generation(Handle);
 
 impl Generation {
     pub(crate) fn new(generation: clipia::Generation) -> Self {
-        Self(generation)
+        Self(Handle::Live(generation))
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.0
     }
 }
 
@@ -29,10 +40,21 @@ impl Generation {
     /// Waits for its end, and returns the result, be it `COMPLETED`, `FAILED` or `CANCELED`.
     ///
     /// What fails for the moment never ends a wait. After `timeout` seconds it raises `ClipiaTimeoutError`; the
-    /// generation goes on.
-    #[pyo3(signature = (timeout = None))]
-    fn wait(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyResult<Py<GenerationResult>> {
-        wait(py, &self.0, timeout)
+    /// generation goes on. `progress` shows a bar on stderr, of tqdm or rich if one of them is installed.
+    #[pyo3(signature = (timeout = None, *, progress = false))]
+    fn wait(
+        &self,
+        py: Python<'_>,
+        timeout: Option<Seconds>,
+        progress: bool,
+    ) -> PyResult<Py<GenerationResult>> {
+        wait(py, &self.0, timeout, progress)
+    }
+
+    /// Follows it: iterates over a `StatusResponse` for each change of position, progress or status, the last one
+    /// terminal. One who reads slowly gets the latest, not every one in between.
+    fn updates(&self, py: Python<'_>) -> PyResult<Updates> {
+        Updates::of(py, &self.0)
     }
 
     /// What came out of it; while it runs, its lifecycle fields alone.
@@ -40,12 +62,36 @@ impl Generation {
         result(py, &self.0)
     }
 
-    /// Saves every file of its result in the directory `dir`, which is made if need be, and returns their paths.
+    /// Saves every file of its result in the directory `dir`, as the `download` of a result does.
     ///
     /// Waits for nothing: raises `StillRunning` before its end, and `GenerationFailed` or `GenerationCanceled` where
     /// it made nothing.
-    fn download(&self, py: Python<'_>, dir: PathBuf) -> PyResult<Vec<PathBuf>> {
-        download(py, &self.0, dir)
+    #[pyo3(signature = (dir, *, renditions = false, on_progress = None))]
+    fn download<'py>(
+        &self,
+        py: Python<'py>,
+        dir: PathBuf,
+        renditions: bool,
+        on_progress: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Vec<PathBuf>> {
+        Download { dir, renditions, on_progress }.block(py, &Files::asked(self.0.clone()))
+    }
+
+    fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| other.get().0.id() == slf.get().0.id())
+    }
+
+    fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
+        slf.getattr("request_id")?.hash()
+    }
+
+    #[staticmethod]
+    fn _restore(saved: &Bound<'_, PyAny>, base_url: String) -> PyResult<Self> {
+        Handle::unpickle(saved, base_url).map(Self)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
+        Ok((slf.getattr("_restore")?, slf.get().0.pickle(slf.py())?))
     }
 
     fn __repr__(&self) -> String {
@@ -55,21 +101,14 @@ impl Generation {
 
 pub(crate) fn wait(
     py: Python<'_>,
-    generation: &clipia::Generation,
+    handle: &Handle,
     timeout: Option<Seconds>,
+    progress: bool,
 ) -> PyResult<Py<GenerationResult>> {
-    let outcome = waiting::block(py, generation, Patience::begin(timeout), None)?;
-    GenerationResult::new(py, files::of_outcome(outcome))
+    let patience = Patience::begin(timeout, None);
+    waiting::block(py, handle.generation(py)?, patience, &Listeners::new(py, None, progress)?)
 }
 
-pub(crate) fn result(py: Python<'_>, generation: &clipia::Generation) -> PyResult<Py<GenerationResult>> {
-    GenerationResult::new(py, blocking::call(py, files::of_result(generation.clone()))?)
-}
-
-pub(crate) fn download(
-    py: Python<'_>,
-    generation: &clipia::Generation,
-    dir: PathBuf,
-) -> PyResult<Vec<PathBuf>> {
-    blocking::call(py, generation.download(dir).into_future())
+pub(crate) fn result(py: Python<'_>, handle: &Handle) -> PyResult<Py<GenerationResult>> {
+    GenerationResult::new(py, blocking::call(py, files::of_result(handle.generation(py)?))?)
 }

@@ -1,6 +1,7 @@
 //! `InputWarning`.
 
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
 /// An input key that the model will not apply. The request is accepted all the same.
 #[pyclass(frozen, get_all, eq, hash, module = "clipia_queue")]
@@ -27,7 +28,20 @@ impl InputWarning {
 
 #[pymethods]
 impl InputWarning {
+    #[new]
+    fn new(code: String, parameter: String, message: String) -> Self {
+        Self { code, parameter, message }
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (String, String, String)) {
+        let Self { code, parameter, message } = slf.get();
+        (slf.get_type(), (code.clone(), parameter.clone(), message.clone()))
+    }
+
     fn __repr__(&self) -> String {
-        format!("InputWarning(code='{}', parameter='{}')", self.code, self.parameter)
+        format!(
+            "InputWarning(code={:?}, parameter={:?}, message={:?})",
+            self.code, self.parameter, self.message
+        )
     }
 }

@@ -19,12 +19,18 @@ mod client;
 mod coroutine;
 mod deliveries;
 mod document;
+mod download_progress;
+mod environment;
 mod estimate_response;
+mod events;
 mod exceptions;
 mod files;
+mod fleet;
 mod generation;
 mod generation_result;
+mod handle;
 mod input_warning;
+mod iteration;
 mod models;
 mod result_response;
 mod runtime;
@@ -32,7 +38,9 @@ mod session;
 mod status_response;
 mod submit_response;
 mod submitted;
+mod updates;
 mod waiting;
+mod watch;
 mod webhooks;
 
 use pyo3::prelude::*;
@@ -59,6 +67,8 @@ mod _clipia_queue {
     use crate::async_submitted::AsyncSubmitted;
     #[pymodule_export]
     use crate::client::Clipia;
+    #[pymodule_export]
+    use crate::download_progress::DownloadProgress;
     #[pymodule_export]
     use crate::estimate_response::EstimateResponse;
     #[pymodule_export]

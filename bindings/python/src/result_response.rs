@@ -1,8 +1,11 @@
 //! `ResultResponse`.
 
-use crate::document::Document;
-use clipia::Timestamp;
+use crate::document;
+use crate::document::{Document, Pickled};
+use crate::exceptions::{GenerationCanceled, GenerationFailed, StillRunning};
+use clipia::{Status, Timestamp};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use std::time::SystemTime;
 
@@ -92,10 +95,54 @@ impl ResultResponse {
         self.0.status.is_terminal()
     }
 
+    /// Returns this very result if it is `COMPLETED`; otherwise raises `GenerationFailed`, `GenerationCanceled`, or
+    /// `StillRunning` where it has not ended.
+    fn raise_for_status<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+        let answer = &slf.get().0;
+        let id = answer.request_id.to_string();
+        match &answer.status {
+            Status::Completed => Ok(slf),
+            Status::Failed => {
+                let (code, message) = match &answer.error {
+                    Some(error) => (error.code.as_str(), error.message.as_str()),
+                    None => ("GENERATION_FAILED", "the server gave no reason"),
+                };
+                Err(GenerationFailed::new_err((id, code.to_owned(), message.to_owned())))
+            }
+            Status::Canceled => Err(GenerationCanceled::new_err(id)),
+            running => Err(StillRunning::new_err((id, running.to_string()))),
+        }
+    }
+
+    /// Shows the first file in a notebook: the browser fetches it from its URL.
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        static HTML: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        HTML.import(slf.py(), "clipia_queue._notebook", "html")?.call1((slf,))
+    }
+
     /// The whole answer, fields that this version does not know included.
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
         self.0.dict(py)
+    }
+
+    /// The same from the JSON of an answer, as `data` has it.
+    #[staticmethod]
+    fn from_dict(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        document::read(data, "ResultResponse").map(Self::new)
+    }
+
+    fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        document::same(slf, other)
+    }
+
+    /// Of its id, so that it can be a key of a dict.
+    fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
+        slf.getattr("request_id")?.hash()
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
+        document::pickle(slf)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

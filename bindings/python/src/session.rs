@@ -4,20 +4,46 @@ use crate::arguments::{Input, Seconds};
 use crate::exceptions::{ClipiaError, ClipiaValueError, raise};
 use crate::files::{self, Files};
 use clipia::{
-    Account, Builder, Clipia, Error, EstimateResponse, Generation, Model, RequestId, ResultResponse,
-    StatusResponse, Submit,
+    Account, Builder, Clipia, Error, EstimateResponse, Generation, InputWarning, Model, RequestId,
+    ResultResponse, StatusResponse, Submit,
 };
 use pyo3::prelude::*;
 use serde::Serialize;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// As the signatures of the clients have them.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_RETRIES: u32 = 2;
 
 /// What the API sees as the program that calls it.
 const USER_AGENT: &str = concat!("clipia-queue-python/", env!("CARGO_PKG_VERSION"));
 
-/// Until it is closed, the client.
+/// How long one HTTP call may take where `timeout` is `None`: as good as for ever, and a time that clocks can add.
+const NO_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
+
+/// Until it is closed, the client, and how it was set up.
 #[derive(Clone)]
-pub(crate) struct Session(Arc<Mutex<Option<Clipia>>>);
+pub(crate) struct Session {
+    clipia: Arc<Mutex<Option<Clipia>>>,
+    settings: Arc<Settings>,
+}
+
+struct Settings {
+    base_url: String,
+    max_retries: u32,
+    retry_delay: Duration,
+}
+
+/// What a client of the environment is made with, unless more is said.
+pub(crate) fn defaults() -> Builder {
+    Builder::from_env().timeout(TIMEOUT).max_retries(MAX_RETRIES).user_agent(USER_AGENT)
+}
+
+pub(crate) fn build(py: Python<'_>, builder: Builder) -> PyResult<Clipia> {
+    builder.build().map_err(|error| raise(py, error))
+}
 
 impl Session {
     /// A client; what is not given comes from the environment.
@@ -25,32 +51,47 @@ impl Session {
         py: Python<'_>,
         api_key: Option<String>,
         base_url: Option<String>,
-        timeout: f64,
+        timeout: Option<f64>,
         max_retries: i64,
+        retry_delay: f64,
     ) -> PyResult<Self> {
-        let Seconds(timeout) = Seconds::of(timeout)?;
+        let timeout = timeout.map_or(Ok(NO_TIMEOUT), |timeout| Ok::<_, PyErr>(Seconds::of(timeout)?.0))?;
+        let Seconds(retry_delay) = Seconds::of(retry_delay)?;
         let max_retries = u32::try_from(max_retries)
             .map_err(|_| ClipiaValueError::new_err("`max_retries` must be a count of retries, from 0 on"))?;
-        let mut builder =
-            Builder::from_env().timeout(timeout).max_retries(max_retries).user_agent(USER_AGENT);
+        let mut builder = defaults().timeout(timeout).max_retries(max_retries).retry_delay(retry_delay);
         if let Some(key) = api_key {
             builder = builder.key(key);
         }
         if let Some(url) = base_url {
             builder = builder.base_url(url);
         }
-        let clipia = builder.build().map_err(|error| raise(py, error))?;
-        Ok(Self(Arc::new(Mutex::new(Some(clipia)))))
+        let clipia = build(py, builder)?;
+        let base_url = clipia.base_url().trim_end_matches('/').to_owned();
+        let settings = Arc::new(Settings { base_url, max_retries, retry_delay });
+        Ok(Self { clipia: Arc::new(Mutex::new(Some(clipia))), settings })
+    }
+
+    pub(crate) fn base_url(&self) -> &str {
+        &self.settings.base_url
+    }
+
+    pub(crate) fn max_retries(&self) -> u32 {
+        self.settings.max_retries
+    }
+
+    pub(crate) fn retry_delay(&self) -> f64 {
+        self.settings.retry_delay.as_secs_f64()
     }
 
     /// Lets go of the connections, once the generations that came of this client have, too.
     pub(crate) fn close(&self) {
-        let clipia = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let clipia = self.clipia.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(clipia);
     }
 
     pub(crate) fn clipia(&self) -> PyResult<Clipia> {
-        let clipia = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let clipia = self.clipia.lock().unwrap_or_else(PoisonError::into_inner).clone();
         clipia.ok_or_else(|| ClipiaError::new_err("the client is closed"))
     }
 
@@ -109,13 +150,25 @@ impl Session {
         if let Some(key) = request.idempotency_key {
             submit = submit.idempotency_key(key);
         }
+        if let Some(credits) = request.max_cost {
+            submit = submit.max_cost(credits);
+        }
         Ok(submit)
     }
 
-    /// `Clipia(base_url='https://api.clipia.ai/')`.
+    pub(crate) fn check(
+        &self,
+        model: String,
+        input: Input,
+    ) -> PyResult<impl Future<Output = Result<Vec<InputWarning>, Error>> + Send + use<>> {
+        let clipia = self.clipia()?;
+        Ok(async move { clipia.check(&model, input.0).await })
+    }
+
+    /// `Clipia(base_url='https://api.clipia.ai')`.
     pub(crate) fn repr(&self, class: &str) -> String {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(clipia) => format!("{class}(base_url='{}')", clipia.base_url()),
+        match &*self.clipia.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(_) => format!("{class}(base_url='{}')", self.base_url()),
             None => format!("{class}(closed)"),
         }
     }
@@ -133,4 +186,5 @@ pub(crate) struct Request {
     pub(crate) input: Input,
     pub(crate) webhook_url: Option<String>,
     pub(crate) idempotency_key: Option<String>,
+    pub(crate) max_cost: Option<u64>,
 }

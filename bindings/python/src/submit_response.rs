@@ -1,6 +1,7 @@
 //! `SubmitResponse`.
 
-use crate::document::Document;
+use crate::document;
+use crate::document::{Document, Pickled};
 use crate::input_warning::InputWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -69,6 +70,25 @@ impl SubmitResponse {
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
         self.0.dict(py)
+    }
+
+    /// The same from the JSON of an answer, as `data` has it.
+    #[staticmethod]
+    fn from_dict(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        document::read(data, "SubmitResponse").map(Self::new)
+    }
+
+    fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        document::same(slf, other)
+    }
+
+    /// Of its id, so that it can be a key of a dict.
+    fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
+        slf.getattr("request_id")?.hash()
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
+        document::pickle(slf)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

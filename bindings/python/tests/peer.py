@@ -30,6 +30,8 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    port: int
+    """Of the connection that it came by."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Peer:
             def reply(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                request = Request(self.command, self.path, headers, body)
+                request = Request(self.command, self.path, headers, body, self.client_address[1])
                 peer.seen.append(request)
                 answer = peer.answer(request)
                 content = json.dumps(answer.body).encode()

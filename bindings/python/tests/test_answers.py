@@ -172,7 +172,7 @@ def test_a_result_to_come(peer: Peer) -> None:
     assert (result.output, result.completed_at) == (None, None)
     with pytest.raises(clipia_queue.StillRunning, match="still IN_QUEUE") as raised:
         result.download("out")
-    assert raised.value.status == "IN_QUEUE"
+    assert raised.value.generation_status == "IN_QUEUE"
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("ResultResponse.*.json")))

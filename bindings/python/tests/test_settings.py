@@ -23,10 +23,10 @@ class TestEitherClient:
         self, client: type[Clipia], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("CLIPIA_KEY", KEY)
-        assert repr(client()) == f"{client.__name__}(base_url='https://api.clipia.ai/')"
+        assert repr(client()) == f"{client.__name__}(base_url='https://api.clipia.ai')"
         monkeypatch.setenv("CLIPIA_BASE_URL", "http://127.0.0.1:4747")
-        assert "http://127.0.0.1:4747/" in repr(client())
-        assert "http://localhost:1/" in repr(client(base_url="http://localhost:1"))
+        assert "http://127.0.0.1:4747" in repr(client())
+        assert "http://localhost:1" in repr(client(base_url="http://localhost:1"))
 
     @pytest.mark.parametrize(
         "url",
@@ -55,7 +55,13 @@ class TestEitherClient:
 
     @pytest.mark.parametrize(
         "settings",
-        [{"timeout": -1.0}, {"timeout": float("nan")}, {"timeout": float("inf")}, {"max_retries": -1}],
+        [
+            {"timeout": -1.0},
+            {"timeout": float("nan")},
+            {"timeout": float("inf")},
+            {"max_retries": -1},
+            {"retry_delay": -0.1},
+        ],
     )
     def test_impossible_settings_are_refused(self, client: type[Clipia], settings: dict[str, Any]) -> None:
         with pytest.raises(ClipiaValueError):

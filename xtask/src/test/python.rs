@@ -43,6 +43,8 @@ pub(super) fn steps(root: &Path) -> Vec<Step> {
         Step::command("ruff check", tool("ruff", &["check", "."])),
         Step::command("ruff format", tool("ruff", &["format", "--check", "."])),
         Step::command("types", tool("mypy", &["--strict", SOURCE, "tests"])),
+        // Pyright, as strict as an editor of a user may be.
+        Step::command("types as editors see them", tool("basedpyright", &[])),
         // Holds the hand-kept stubs against the compiled module.
         Step::command("stubs", stubtest),
         schemathesis::step(root, tool("schemathesis", &[])),

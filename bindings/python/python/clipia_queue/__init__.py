@@ -8,7 +8,8 @@
         fox.wait().download("out")
 
 `AsyncClipia` is the same for asyncio. `subscribe` submits and waits in one. A generation that failed is a
-result, not an exception; every exception is a `ClipiaError`.
+result, not an exception; every exception is a `ClipiaError`, and every one about a call, a generation or a
+wait a `ClipiaApiError`. `wait_all` and `as_completed` wait for many.
 """
 
 from clipia_queue._clipia_queue import (
@@ -20,6 +21,7 @@ from clipia_queue._clipia_queue import (
     AsyncModelsResource,
     AsyncSubmitted,
     Clipia,
+    DownloadProgress,
     EstimateResponse,
     Generation,
     GenerationResult,
@@ -43,11 +45,14 @@ from clipia_queue._exceptions import (
     GenerationCanceled,
     GenerationFailed,
     IdempotencyKeyReuse,
+    InputFault,
+    InputInvalid,
     InsufficientCredits,
     InsufficientScope,
     InternalError,
     InvalidApiKey,
     InvalidRequest,
+    MaxCostExceeded,
     ModelInputInvalid,
     ModelNotFound,
     NotFound,
@@ -94,12 +99,15 @@ __all__ = [
     "ClipiaValueError",
     "ConcurrencyLimited",
     "DownloadFailed",
+    "DownloadProgress",
     "EstimateResponse",
     "Generation",
     "GenerationCanceled",
     "GenerationFailed",
     "GenerationResult",
     "IdempotencyKeyReuse",
+    "InputFault",
+    "InputInvalid",
     "InputParameter",
     "InputSchema",
     "InputWarning",
@@ -108,6 +116,7 @@ __all__ = [
     "InternalError",
     "InvalidApiKey",
     "InvalidRequest",
+    "MaxCostExceeded",
     "Model",
     "ModelInputInvalid",
     "ModelList",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from clipia_queue._clipia_queue import InputWarning
 
 
 class ClipiaError(Exception):
@@ -11,27 +14,26 @@ class ClipiaError(Exception):
 
     request_id: str | None
     """The generation it is about, if it is about one."""
+    request_ids: list[str]
+    """Of those that many were waited for: the generations whose results are missing."""
     idempotency_key: str | None = None
     """Of a submit that may have been accepted: the same again with this key finds it, and is charged once."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
         self.request_id = None
+        self.request_ids = []
 
 
 class ClipiaValueError(ClipiaError, ValueError):
     """What was passed cannot be used: an API key, a base URL, an input. Nothing was sent."""
 
 
-class ClipiaConnectionError(ClipiaError):
-    """The server could not be reached, or did not answer in time, however often it was tried."""
-
-
 class ClipiaApiError(ClipiaError):
-    """The API refused the call, or failed. Each cause that it names is a class of its own."""
+    """A call, a generation or a wait came to nothing. Each cause is a class of its own."""
 
     status: int
-    """The HTTP status."""
+    """The HTTP status of what the API answered; 0 where that was not the cause."""
     code: str
     """The cause, a word for programs."""
     message: str
@@ -61,8 +63,18 @@ class ClipiaApiError(ClipiaError):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
+        if self.status == 0:
+            return self.message
         pause = "" if self.retry_after is None else f"; try again in {math.ceil(self.retry_after)} s"
         return f"{self.message}{pause} ({self.status} {self.code})"
+
+
+class ClipiaConnectionError(ClipiaApiError):
+    """The server could not be reached, or did not answer in time, however often it was tried."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, "connection_failed", message)
+        self.args = (message,)
 
 
 class InvalidRequest(ClipiaApiError):
@@ -109,6 +121,58 @@ class ModelInputInvalid(ClipiaApiError):
     """422 `model_input_invalid`: the model does not take this input."""
 
 
+class InputFault(NamedTuple):
+    """One thing that is wrong with an input."""
+
+    parameter: str
+    """The key of the input."""
+    message: str
+    """A sentence for people: what the model wants, and what it got."""
+
+
+class InputInvalid(ModelInputInvalid, ClipiaValueError):
+    """The model would not take this input, as `check` found in the catalogue. Nothing was submitted."""
+
+    model: str
+    """The slug of the model."""
+    faults: list[InputFault]
+    """What it would refuse."""
+    warnings: list[InputWarning]
+    """What it would not apply besides, often the misspelt name of what is missing."""
+
+    def __init__(
+        self,
+        model: str,
+        message: str,
+        faults: Iterable[tuple[str, str]] = (),
+        warnings: Iterable[InputWarning] = (),
+    ) -> None:
+        super().__init__(0, "model_input_invalid", message, "invalid_request_error")
+        self.model = model
+        self.faults = [InputFault(*fault) for fault in faults]
+        self.warnings = list(warnings)
+        self.args = (model, message, self.faults, self.warnings)
+
+
+class MaxCostExceeded(ClipiaApiError):
+    """The generation costs more than its `max_cost` allows. Nothing was submitted."""
+
+    model: str
+    """The slug of the model."""
+    estimate: int
+    """The credits that it costs."""
+    max_cost: int
+    """The credits that it may cost."""
+
+    def __init__(self, model: str, estimate: int, max_cost: int, message: str = "") -> None:
+        message = message or f"this costs {estimate} credits, more than the {max_cost} allowed by `max_cost`"
+        super().__init__(0, "max_cost_exceeded", message)
+        self.args = (model, estimate, max_cost, message)
+        self.model = model
+        self.estimate = estimate
+        self.max_cost = max_cost
+
+
 class RateLimited(ClipiaApiError):
     """429 `rate_limit_exceeded`: too many requests in this minute."""
 
@@ -125,76 +189,78 @@ class ServiceUnavailable(ClipiaApiError):
     """503 `service_unavailable`: the server cannot answer now."""
 
 
-class ClipiaTimeoutError(ClipiaApiError, TimeoutError):
-    """The wait took longer than its `timeout`. The generation goes on: resume with its `request_id`."""
+class _OfGeneration(ClipiaApiError):
+    """What is about one generation, which it always names."""
 
     request_id: str
+
+    def __init__(self, request_id: str, code: str, message: str) -> None:
+        super().__init__(0, code, message)
+        # Set and read as what it is, whatever a cause of another kind has.
+        self.request_id = request_id  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class ClipiaTimeoutError(_OfGeneration, TimeoutError):
+    """The wait took longer than its `timeout`. The generation goes on: resume with its `request_id`.
+
+    Of a wait for many it is the first of the `request_ids` that had not ended.
+    """
+
     timeout: float
     """The seconds that were allowed."""
 
     def __init__(self, request_id: str, timeout: float, message: str = "") -> None:
         message = message or f"gave up waiting for {request_id} after {timeout:g} s"
-        super().__init__(0, "poll_timeout", message)
+        super().__init__(request_id, "poll_timeout", message)
         self.args = (request_id, timeout, message)
-        self.request_id = request_id
+        self.request_ids = [request_id]
         self.timeout = timeout
 
-    def __str__(self) -> str:
-        return self.message
 
+class GenerationFailed(_OfGeneration):
+    """The generation made nothing, but what it made was asked for. Its credits were returned.
 
-class GenerationFailed(ClipiaError):
-    """The generation made nothing, but its files were asked for. Its credits were returned."""
-
-    request_id: str
-    code: str
-    """Why, a word for programs."""
-    message: str
-    """Why, a sentence for people."""
+    `code` and `message` tell why.
+    """
 
     def __init__(self, request_id: str, code: str, message: str) -> None:
         super().__init__(request_id, code, message)
-        self.request_id = request_id
-        self.code = code
-        self.message = message
+        self.args = (request_id, code, message)
 
     def __str__(self) -> str:
         return f"generation {self.request_id} failed: {self.message} ({self.code})"
 
 
-class GenerationCanceled(ClipiaError):
-    """The generation was canceled, but its files were asked for. Its credits were returned."""
-
-    request_id: str
+class GenerationCanceled(_OfGeneration):
+    """The generation was canceled, but what it made was asked for. Its credits were returned."""
 
     def __init__(self, request_id: str) -> None:
-        super().__init__(request_id)
-        self.request_id = request_id
-
-    def __str__(self) -> str:
-        return f"generation {self.request_id} was canceled"
+        super().__init__(request_id, "generation_canceled", f"generation {request_id} was canceled")
+        self.args = (request_id,)
 
 
-class StillRunning(ClipiaError):
-    """The generation has not ended, but its files were asked for."""
+class StillRunning(_OfGeneration):
+    """The generation has not ended, but what it made was asked for."""
 
-    request_id: str
-    status: str
+    generation_status: str
+    """Where it stands."""
 
-    def __init__(self, request_id: str, status: str) -> None:
-        super().__init__(request_id, status)
-        self.request_id = request_id
-        self.status = status
-
-    def __str__(self) -> str:
-        return f"generation {self.request_id} has not ended: it is still {self.status}"
+    def __init__(self, request_id: str, generation_status: str) -> None:
+        message = f"generation {request_id} has not ended: it is still {generation_status}"
+        super().__init__(request_id, "still_running", message)
+        self.args = (request_id, generation_status)
+        self.generation_status = generation_status
 
 
-class DownloadFailed(ClipiaError):
+class DownloadFailed(ClipiaApiError):
     """A file of a result could not be fetched or written; in that case the `OSError` is its cause."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, "download_failed", message)
+        self.args = (message,)
 
 
 for _exception in list(globals().values()):
-    if isinstance(_exception, type) and issubclass(_exception, ClipiaError):
+    if isinstance(_exception, type) and issubclass(_exception, (ClipiaError, InputFault)):
         # Tracebacks read `clipia_queue.RateLimited`, and pickle finds it there.
         _exception.__module__ = "clipia_queue"

@@ -1,0 +1,140 @@
+"""The bar of `progress=True`: of tqdm if that is installed, else of rich, else a plain line on stderr."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from clipia_queue._statuses import COMPLETED, IN_PROGRESS, IN_QUEUE, TERMINAL_STATUSES
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from clipia_queue._clipia_queue import StatusResponse
+
+LABEL_LENGTH = 8
+"""Characters of the id that tell one bar from another."""
+
+
+class Drawn(Protocol):
+    """A bar as one of the packages draws it."""
+
+    def draw(self, percent: int, standing: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class Bar:
+    """Shows where one generation stands. It appears with the first thing known, and stays at the end."""
+
+    def __init__(self) -> None:
+        self._drawn: Drawn | None = None
+        self._percent = 0
+
+    def __call__(self, update: StatusResponse) -> None:
+        if self._drawn is None:
+            self._drawn = _bar(update.request_id[:LABEL_LENGTH])
+        if update.status == COMPLETED:
+            self._percent = 100
+        elif update.status not in TERMINAL_STATUSES:
+            self._percent = update.progress or 0
+        self._drawn.draw(self._percent, standing(update))
+
+    def close(self) -> None:
+        if self._drawn is not None:
+            self._drawn.close()
+            self._drawn = None
+
+
+def standing(update: StatusResponse) -> str:
+    """Where it stands, in words."""
+    if update.status == IN_QUEUE and update.queue_position is not None:
+        return f"in queue, {update.queue_position} ahead" if update.queue_position else "next in queue"
+    words = "running" if update.status == IN_PROGRESS else update.status.lower().replace("_", " ")
+    return words if update.progress is None else f"{words}, {update.progress} %"
+
+
+def _bar(label: str) -> Drawn:
+    try:
+        return Tqdm(label)
+    except ImportError:
+        pass
+    try:
+        return Rich(label)
+    except ImportError:
+        return Plain(label)
+
+
+class Tqdm:
+    """Of tqdm, which draws several below each other, and in a notebook a widget."""
+
+    def __init__(self, label: str) -> None:
+        from tqdm.auto import tqdm
+
+        form = "{desc} {percentage:3.0f} %|{bar}| {elapsed}{postfix}"
+        self._bar = tqdm(total=100, desc=label, bar_format=form, file=sys.stderr)
+
+    def draw(self, percent: int, standing: str) -> None:
+        self._bar.n = percent
+        # With `refresh` of its own it would be drawn twice.
+        self._bar.set_postfix_str(standing, refresh=False)
+        self._bar.refresh()
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+class Rich:
+    """Of rich, where all bars of the process that are open share one display: there can be no second one."""
+
+    _lock = threading.Lock()
+    _shared: Progress | None = None
+    _open = 0
+
+    def __init__(self, label: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+        with Rich._lock:
+            if Rich._shared is None:
+                columns = (
+                    TextColumn("{task.description}"),
+                    BarColumn(),
+                    TaskProgressColumn(),
+                    TimeElapsedColumn(),
+                    TextColumn("{task.fields[standing]}"),
+                )
+                Rich._shared = Progress(*columns, console=Console(stderr=True))
+                Rich._shared.start()
+            Rich._open += 1
+            self._progress = Rich._shared
+        self._task = self._progress.add_task(label, total=100, standing="")
+
+    def draw(self, percent: int, standing: str) -> None:
+        self._progress.update(self._task, completed=percent, standing=standing)
+
+    def close(self) -> None:
+        self._progress.stop_task(self._task)
+        with Rich._lock:
+            Rich._open -= 1
+            if Rich._open == 0:
+                self._progress.stop()
+                Rich._shared = None
+
+
+class Plain:
+    """One line, written anew at each change; a line for each change where stderr is no terminal."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._terminal = sys.stderr.isatty()
+
+    def draw(self, percent: int, standing: str) -> None:
+        line = f"{self._label} {percent:3} %  {standing}"
+        # The escape erases what was there.
+        sys.stderr.write(f"\r\x1b[K{line}" if self._terminal else f"{line}\n")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        if self._terminal:
+            sys.stderr.write("\n")

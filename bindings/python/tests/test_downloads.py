@@ -1,0 +1,66 @@
+"""Saving files, and being told of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clipia_queue import AsyncClipia, Clipia, DownloadProgress, Generation, GenerationResult, Submitted
+from test_sync import IMAGE
+
+
+def whole(seen: list[DownloadProgress], paths: list[Path]) -> None:
+    assert [progress.path for progress in seen] == paths * len(seen)
+    assert [progress.bytes for progress in seen] == sorted(progress.bytes for progress in seen)
+    last = seen[-1]
+    assert last.bytes == last.total_bytes == paths[0].stat().st_size
+    assert (last.file, last.files_done, last.files) == (0, 1, 1)
+    assert repr(last) == (
+        f"DownloadProgress(file=0, bytes={last.bytes}, total_bytes={last.bytes}, files_done=1, files=1)"
+    )
+    assert last == last
+    assert last != seen[0]
+
+
+def test_a_download_tells_how_far_it_is(live: Clipia, tmp_path: Path) -> None:
+    job = live.submit("nano-banana-2", IMAGE)
+    result = job.wait(timeout=60)
+    sources: list[GenerationResult | Submitted | Generation] = [result, job, live.generation(job.request_id)]
+    for number, source in enumerate(sources):
+        seen: list[DownloadProgress] = []
+        paths = source.download(tmp_path / str(number), on_progress=seen.append)
+        whole(seen, paths)
+
+
+async def test_a_download_tells_how_far_it_is_async(async_live: AsyncClipia, tmp_path: Path) -> None:
+    result = await async_live.subscribe("nano-banana-2", IMAGE, timeout=60)
+    plain: list[DownloadProgress] = []
+    awaited: list[DownloadProgress] = []
+
+    async def note(progress: DownloadProgress) -> None:
+        awaited.append(progress)
+
+    whole(plain, await result.download(tmp_path / "plain", on_progress=plain.append))
+    whole(awaited, await result.download(tmp_path / "awaited", on_progress=note))
+
+
+def test_what_a_callback_raises_ends_the_download(live: Clipia, tmp_path: Path) -> None:
+    def fail(_: DownloadProgress) -> None:
+        raise KeyError("of the callback")
+
+    result = live.subscribe("nano-banana-2", IMAGE, timeout=60)
+    with pytest.raises(KeyError, match="of the callback"):
+        result.download(tmp_path, on_progress=fail)
+    # And the next one goes on.
+    (path,) = result.download(tmp_path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_renditions(live: Clipia, tmp_path: Path) -> None:
+    result = live.subscribe("nano-banana-2", IMAGE, timeout=60)
+    (original,) = result.download(tmp_path)
+    (rendition,) = result.download(tmp_path, renditions=True)
+    assert original != rendition
+    assert rendition.stem == f"{original.stem}-rendition"
+    assert live.generation(result.request_id).download(tmp_path, renditions=True) == [rendition]

@@ -1,0 +1,153 @@
+"""The bar of `progress=True`, drawn by each package that may be there."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import clipia_queue
+from clipia_queue import AsyncClipia, Clipia, ClipiaTimeoutError
+from peer import ID, KEY, Peer, Progressing
+from test_sync import IMAGE
+
+LABEL = ID[:8]
+
+
+@pytest.fixture(params=["tqdm", "rich", "neither"])
+def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Which of the packages, both of which are installed, can be imported."""
+    for absent in {"tqdm": [], "rich": ["tqdm"], "neither": ["tqdm", "rich"]}[request.param]:
+        for name in [absent, *(name for name in sys.modules if name.startswith(f"{absent}."))]:
+            monkeypatch.setitem(sys.modules, name, None)
+    which: str = request.param
+    return which
+
+
+def by_all(client: Clipia) -> list[Callable[[], Any]]:
+    return [
+        lambda: client.subscribe("nano-banana-2", IMAGE, progress=True),
+        lambda: client.submit("nano-banana-2", IMAGE).wait(progress=True),
+        lambda: client.generation(ID).wait(progress=True),
+    ]
+
+
+def complete(drawn: str, text: str) -> None:
+    marks = {"tqdm": rf"{LABEL} 100 %\|█+\|", "rich": rf"{LABEL} ━+ +100%", "neither": f"{LABEL} 100 %"}
+    assert re.search(marks[drawn] + ".*completed", text), text
+
+
+def test_a_bar(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    client = Clipia(KEY, base_url=peer.url)
+    waits = by_all(client)
+    for wait in waits if drawn == "neither" else waits[:1]:
+        peer.answer = Progressing()
+        assert wait().status == "COMPLETED"
+        captured = capsys.readouterr()
+        complete(drawn, captured.err)
+        assert captured.out == ""
+        # Nothing of it without being asked.
+        assert client.generation(ID).wait().status == "COMPLETED"
+        assert capsys.readouterr().err == ""
+
+
+async def test_a_bar_async(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    client = AsyncClipia(KEY, base_url=peer.url)
+    peer.answer = Progressing()
+    assert (await client.subscribe("nano-banana-2", IMAGE, progress=True)).status == "COMPLETED"
+    complete(drawn, capsys.readouterr().err)
+    peer.answer = Progressing()
+    assert (await (await client.submit("nano-banana-2", IMAGE)).wait(progress=True)).is_terminal
+    complete(drawn, capsys.readouterr().err)
+
+
+def test_a_line_for_each_change(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as context:
+        context.setitem(sys.modules, "tqdm", None)
+        context.setitem(sys.modules, "tqdm.auto", None)
+        context.setitem(sys.modules, "rich.console", None)
+        peer.answer = Progressing()
+        Clipia(KEY, base_url=peer.url).generation(ID).wait(progress=True)
+    assert capsys.readouterr().err.splitlines() == [
+        f"{LABEL}   0 %  in queue, 2 ahead",
+        f"{LABEL}   0 %  next in queue",
+        f"{LABEL}  40 %  running, 40 %",
+        f"{LABEL} 100 %  completed",
+    ]
+
+
+def test_a_terminal_has_one_line(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for name in ("tqdm", "tqdm.auto", "rich.console"):
+        monkeypatch.setitem(sys.modules, name, None)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    peer.answer = Progressing()
+    Clipia(KEY, base_url=peer.url).generation(ID).wait(progress=True)
+    assert terminal.getvalue().count("\n") == 1
+    assert terminal.getvalue().endswith(f"\r\x1b[K{LABEL} 100 %  completed\n")
+
+
+def test_a_bar_and_a_callback(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[str] = []
+    peer.answer = Progressing()
+    Clipia(KEY, base_url=peer.url).subscribe(
+        "nano-banana-2", IMAGE, on_queue_update=lambda update: seen.append(update.status), progress=True
+    )
+    assert seen == ["IN_QUEUE", "IN_QUEUE", "IN_PROGRESS", "COMPLETED"]
+    complete(drawn, capsys.readouterr().err)
+
+
+async def test_many_bars_at_once(
+    async_live: AsyncClipia, drawn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waits = [
+        async_live.subscribe("nano-banana-2", IMAGE | {"seed": seed}, progress=True, timeout=60)
+        for seed in range(3)
+    ]
+    results = await asyncio.gather(*waits)
+    shown = capsys.readouterr().err
+    assert all(result.request_id[:8] in shown for result in results)
+
+
+def test_a_bar_ends_with_its_wait(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    client = Clipia(KEY, base_url=peer.url)
+    for _ in range(2):
+        with pytest.raises(ClipiaTimeoutError):
+            client.generation(ID).wait(timeout=0.5, progress=True)
+        assert LABEL in capsys.readouterr().err
+    # Nothing draws on.
+    peer.answer = Progressing()
+    client.generation(ID).wait()
+    assert capsys.readouterr().err == ""
+
+
+async def test_a_bar_ends_with_its_task(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    wait = asyncio.create_task(AsyncClipia(KEY, base_url=peer.url).generation(ID).wait(progress=True))
+    await asyncio.sleep(0.5)
+    wait.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await wait
+    assert LABEL in capsys.readouterr().err
+
+
+def test_a_failed_generation_is_not_drawn_as_done(
+    live: Clipia, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from test_sync import UNREADABLE
+
+    for name in ("tqdm", "tqdm.auto", "rich.console"):
+        monkeypatch.setitem(sys.modules, name, None)
+    result = live.subscribe("seedance-2-fast-i2v", UNREADABLE, progress=True, timeout=60)
+    assert result.status == clipia_queue.FAILED
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[-1].endswith("failed")
+    assert "100 %" not in shown[-1]

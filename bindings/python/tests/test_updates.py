@@ -1,0 +1,89 @@
+"""Following one generation."""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import threading
+
+import pytest
+
+import clipia_queue
+from clipia_queue import AsyncClipia, Clipia
+from peer import ID, KEY, Answer, Peer, Progressing, example
+from test_fleets import quiet
+from test_sync import IMAGE
+
+STEPS = [("IN_QUEUE", 2, None), ("IN_QUEUE", 0, None), ("IN_PROGRESS", None, 40), ("COMPLETED", None, None)]
+
+
+@pytest.mark.parametrize("submitted", [True, False])
+def test_the_changes_in_order(peer: Peer, submitted: bool) -> None:
+    peer.answer = Progressing()
+    client = Clipia(KEY, base_url=peer.url)
+    handle = client.submit("nano-banana-2", IMAGE) if submitted else client.generation(ID)
+    updates = handle.updates()
+    seen = [(update.status, update.queue_position, update.progress) for update in updates]
+    assert seen == STEPS
+    assert list(updates) == []
+
+
+@pytest.mark.parametrize("submitted", [True, False])
+async def test_the_changes_in_order_async(peer: Peer, submitted: bool) -> None:
+    peer.answer = Progressing()
+    client = AsyncClipia(KEY, base_url=peer.url)
+    handle = await client.submit("nano-banana-2", IMAGE) if submitted else client.generation(ID)
+    updates = handle.updates()
+    seen = [(update.status, update.queue_position, update.progress) async for update in updates]
+    assert seen == STEPS
+    assert [update async for update in updates] == []
+
+
+def test_the_real_server(live: Clipia) -> None:
+    job = live.submit("nano-banana-2", IMAGE)
+    updates = list(job.updates())
+    assert {update.request_id for update in updates} == {job.request_id}
+    assert [update.is_terminal for update in updates] == [False] * (len(updates) - 1) + [True]
+
+
+async def test_an_error_is_the_last(peer: Peer) -> None:
+    peer.answer = lambda _: Answer(example("ErrorEnvelope.not_found"), 404)
+    updates = Clipia(KEY, base_url=peer.url).generation(ID).updates()
+    with pytest.raises(clipia_queue.NotFound) as raised:
+        next(updates)
+    assert raised.value.request_id == ID
+    assert list(updates) == []
+    later = AsyncClipia(KEY, base_url=peer.url).generation(ID).updates()
+    with pytest.raises(clipia_queue.NotFound):
+        await anext(later)
+    with pytest.raises(StopAsyncIteration):
+        await anext(later)
+
+
+def test_ctrl_c_leaves_the_id(peer: Peer) -> None:
+    updates = Clipia(KEY, base_url=peer.url).generation(ID).updates()
+    next(updates)
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt) as raised:
+        next(updates)
+    timer.join()
+    assert getattr(raised.value, "request_id", None) == ID
+
+
+async def test_leaving_early_ends_it(peer: Peer) -> None:
+    async for _ in AsyncClipia(KEY, base_url=peer.url).generation(ID).updates():
+        break
+    await quiet(peer)
+    updates = AsyncClipia(KEY, base_url=peer.url).generation(ID).updates()
+    await anext(updates)
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(anext(updates), 0.2)
+    del updates
+    await quiet(peer)
+
+
+def test_leaving_early_ends_it_sync_too(peer: Peer) -> None:
+    for _ in Clipia(KEY, base_url=peer.url).generation(ID).updates():
+        break
+    asyncio.run(quiet(peer))
