@@ -16,11 +16,8 @@ impl StatusResponse {
     }
 
     /// A change that a wait saw.
-    pub(crate) fn of(update: &Update) -> Self {
-        let mut answer = clipia::StatusResponse::new(update.request_id, update.status.clone());
-        answer.queue_position = update.queue_position;
-        answer.progress = update.progress;
-        Self::new(answer)
+    pub(crate) fn of(update: Update) -> Self {
+        Self::new(update.into())
     }
 }
 

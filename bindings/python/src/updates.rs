@@ -63,5 +63,5 @@ impl AsyncUpdates {
 }
 
 fn change(py: Python<'_>, change: Option<Result<Update, Error>>) -> PyResult<Option<StatusResponse>> {
-    change.map(|change| Ok(StatusResponse::of(&change.map_err(|error| raise(py, error))?))).transpose()
+    change.map(|change| Ok(StatusResponse::of(change.map_err(|error| raise(py, error))?))).transpose()
 }

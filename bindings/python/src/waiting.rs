@@ -74,7 +74,7 @@ pub(crate) fn block<'py>(
         blocking::run(py, wait)
     } else {
         let events = Events::of(|sender| telling(wait, sender));
-        watch::block(py, events, listeners, |update| StatusResponse::of(&update))
+        watch::block(py, events, listeners, StatusResponse::of)
     };
     let ended = ended.map_err(|error| interrupted(py, error, generation.id()))?;
     let outcome = ended.map_err(|error| patience.raise(py, error))?;
@@ -99,7 +99,7 @@ where
         return coroutine::new(py, follow(begin, patience, None), result);
     }
     let events = Events::of(|sender| follow(begin, patience, Some(sender)));
-    watch::coroutine(py, events, listeners, |update| StatusResponse::of(&update), result)
+    watch::coroutine(py, events, listeners, StatusResponse::of, result)
 }
 
 async fn follow<F>(begin: F, patience: Patience, sender: Option<Sender<Update>>) -> Ended

@@ -5,12 +5,13 @@ from __future__ import annotations
 import _thread
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 
 import clipia_queue
-from clipia_queue import AsyncClipia, Clipia
-from peer import ID, KEY, Answer, Peer, Progressing, example
+from clipia_queue import AsyncClipia, Clipia, StatusResponse
+from peer import ID, KEY, Answer, Peer, Progressing, Request, example
 from test_fleets import quiet
 from test_sync import IMAGE
 
@@ -37,6 +38,29 @@ async def test_the_changes_in_order_async(peer: Peer, submitted: bool) -> None:
     seen = [(update.status, update.queue_position, update.progress) async for update in updates]
     assert seen == STEPS
     assert [update async for update in updates] == []
+
+
+def test_logs_and_unknown_fields_come_along(peer: Peer) -> None:
+    answers = [
+        {"status": "IN_PROGRESS", "logs": ["loading"], "region": "north"},
+        {"status": "IN_PROGRESS", "logs": ["loading", "drawing"], "region": "north"},
+        {"status": "COMPLETED", "logs": ["loading", "drawing"], "region": "north"},
+    ]
+    told = [{"request_id": ID, **answer} for answer in answers]
+
+    def telling() -> Callable[[Request], Answer]:
+        left = iter(told)
+        result = Progressing()
+        return lambda request: Answer(next(left)) if request.path.endswith("/status") else result(request)
+
+    client = Clipia(KEY, base_url=peer.url)
+    peer.answer = telling()
+    assert [update.data for update in client.generation(ID).updates()] == told
+    peer.answer = telling()
+    seen: list[StatusResponse] = []
+    client.subscribe("nano-banana-2", IMAGE, on_queue_update=seen.append)
+    assert [update.data for update in seen] == told
+    assert seen[-1].logs == ["loading", "drawing"]
 
 
 def test_the_real_server(live: Clipia) -> None:

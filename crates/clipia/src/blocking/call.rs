@@ -87,6 +87,7 @@ call! {
     /// [`Generation::wait`](super::Generation::wait).
     Wait -> Outcome, Outcome::new;
     timeout(timeout: Duration);
+    min_interval(interval: Duration);
     on_update(callback: impl FnMut(&Update) + Send + 'static);
 }
 

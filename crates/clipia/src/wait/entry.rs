@@ -101,7 +101,7 @@ impl Entry {
     pub(super) fn learn(&mut self, sent: Instant, update: Update) {
         self.known.answered(sent, &update.status, update.queue_position, update.progress);
         self.trouble = None;
-        if self.latest.as_ref() != Some(&update) {
+        if self.latest.as_ref().is_none_or(|latest| update.is_change(latest)) {
             self.unseen = self.watched;
             self.latest = Some(update);
         }

@@ -20,6 +20,7 @@ use crate::spending::now;
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse, SubmitResponse};
 use clipia_api::{Progress, Status};
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -41,16 +42,31 @@ pub struct Update {
     pub queue_position: Option<u64>,
     /// Percent done.
     pub progress: Option<Progress>,
+    /// Lines or records that the model wrote so far, if it writes any.
+    pub logs: Vec<Value>,
+    /// Fields that this version does not know.
+    pub extra: Map<String, Value>,
 }
 
-impl From<&StatusResponse> for Update {
-    fn from(response: &StatusResponse) -> Self {
-        Self {
-            request_id: response.request_id,
-            status: response.status.clone(),
-            queue_position: response.queue_position,
-            progress: response.progress,
-        }
+impl Update {
+    /// Whether it tells of something that `before` did not. How a generation ended is told once, whoever tells it.
+    fn is_change(&self, before: &Self) -> bool {
+        self != before && !(self.status.is_terminal() && self.status == before.status)
+    }
+}
+
+impl From<StatusResponse> for Update {
+    fn from(response: StatusResponse) -> Self {
+        let StatusResponse { request_id, status, queue_position, progress, logs, extra } = response;
+        Self { request_id, status, queue_position, progress, logs, extra }
+    }
+}
+
+impl From<Update> for StatusResponse {
+    /// The answer that told of it.
+    fn from(update: Update) -> Self {
+        let Update { request_id, status, queue_position, progress, logs, extra } = update;
+        Self { request_id, status, queue_position, progress, logs, extra }
     }
 }
 
@@ -61,6 +77,8 @@ impl From<&ResultResponse> for Update {
             status: response.status.clone(),
             queue_position: response.queue_position,
             progress: response.progress,
+            logs: Vec::new(),
+            extra: Map::new(),
         }
     }
 }

@@ -222,7 +222,7 @@ async fn send(clipia: &Clipia, id: RequestId, ask: Ask, token: Token) -> Result<
     match ask {
         Ask::Status => {
             let status = inner.attempt(token, Operation::about("status", id), || api.get_status(&id)).await?;
-            Ok(Told::State(Update::from(&status)))
+            Ok(Told::State(Update::from(status)))
         }
         Ask::Result => {
             let result = inner.attempt(token, Operation::about("result", id), || api.get_result(&id)).await?;

@@ -214,7 +214,7 @@ impl Caller {
         let outcome = || self.outcome(id, fate.begun, fate.ended);
         match ask {
             Ask::Result if ended => Told::Ended(Update::from(outcome().response()), Box::new(outcome())),
-            _ => Told::State(Update::from(&StatusResponse::new(id, status))),
+            _ => Told::State(Update::from(StatusResponse::new(id, status))),
         }
     }
 }
@@ -609,7 +609,7 @@ fn what_one_wait_learns_all_of_its_generation_know() {
     let told = Told::Ended(Update::from(outcome.response()), Box::new(outcome));
     caller.table.told(waits[0], start + Duration::from_secs(2), Ok(told), &mut Vec::new());
     // An answer that was on the way meanwhile has nothing to add.
-    let late = Told::State(Update::from(&StatusResponse::new(id, Status::InProgress)));
+    let late = Told::State(Update::from(StatusResponse::new(id, Status::InProgress)));
     caller.table.told(waits[1], start + Duration::from_secs(3), Ok(late), &mut Vec::new());
     for wait in waits {
         assert!(matches!(caller.poll(wait, start), Some(Ending::Outcome(_))));
