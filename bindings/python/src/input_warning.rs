@@ -1,5 +1,6 @@
 //! `InputWarning`.
 
+use crate::document;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
@@ -17,12 +18,15 @@ pub(crate) struct InputWarning {
 
 impl InputWarning {
     pub(crate) fn all(warnings: &[clipia::InputWarning]) -> Vec<Self> {
-        let warning = |warning: &clipia::InputWarning| Self {
+        warnings.iter().map(Self::of).collect()
+    }
+
+    fn of(warning: &clipia::InputWarning) -> Self {
+        Self {
             code: warning.code.clone(),
             parameter: warning.parameter.clone(),
             message: warning.message.clone(),
-        };
-        warnings.iter().map(warning).collect()
+        }
     }
 }
 
@@ -31,6 +35,12 @@ impl InputWarning {
     #[new]
     fn new(code: String, parameter: String, message: String) -> Self {
         Self { code, parameter, message }
+    }
+
+    /// The same from its JSON.
+    #[staticmethod]
+    fn from_dict(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        document::read(data, "InputWarning").map(|warning| Self::of(&warning))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (String, String, String)) {

@@ -91,6 +91,8 @@ def test_a_response_is_made_of_its_json() -> None:
     assert (status.status, status.progress, status.data) == ("IN_PROGRESS", data["progress"], data)
     with pytest.raises(ValueError, match="not the data of a `StatusResponse`: missing field `request_id`"):
         StatusResponse.from_dict({"status": "IN_QUEUE"})
+    warned = example("EstimateResponse.warnings")["warnings"][0]
+    assert InputWarning.from_dict(warned) == InputWarning(**warned)
     assert InputWarning("unknown_parameter", "promt", "did you mean `prompt`?").parameter == "promt"
 
 
