@@ -32,6 +32,7 @@ use points::Points;
 use position::Positions;
 use requests::Accepted;
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use std::fs::{File, TryLockError};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
@@ -103,6 +104,8 @@ impl SqliteStore {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.set_prepared_statement_cache_capacity(64);
+        // Otherwise some statements are parsed anew for every value that they are bound to.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // What a savepoint would restore stays in memory; otherwise each command writes it to a file.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB.saturating_neg())?;
