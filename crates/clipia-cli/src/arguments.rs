@@ -8,8 +8,8 @@ use clipia::{Clipia, RequestId};
 use clipia_server::admin::{Administration, AdministrationError};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Where a server keeps everything unless told.
 pub(crate) const DATA: &str = "clipia-data";
@@ -197,15 +197,15 @@ fn assignment(text: &str) -> Result<(String, Value), String> {
 }
 
 /// Says what is wrong with the command line, or the help that was asked for.
-pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
+pub(crate) fn refuse(error: &clap::Error, arguments: &[OsString]) -> u8 {
     if let Some(message) = missing_text(error) {
         eprintln!("error: {message}");
-        eprintln!("hint: see what the model takes with `clipia models {}`", model_of(std::env::args()));
-        return ExitCode::from(exit::USAGE);
+        eprintln!("hint: see what the model takes with `clipia models {}`", model_of(arguments));
+        return exit::USAGE;
     }
     // Where even this cannot be printed there is nobody to tell.
     let _ = error.print();
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE))
+    u8::try_from(error.exit_code()).unwrap_or(exit::USAGE)
 }
 
 /// `--prompt` without its text, which people leave out most.
@@ -216,10 +216,8 @@ fn missing_text(error: &clap::Error) -> Option<&'static str> {
 }
 
 /// The model on a command line that could not be parsed, as far as one can see.
-fn model_of(arguments: impl Iterator<Item = String>) -> String {
-    let model = arguments
-        .skip_while(|argument| argument != "generate" && argument != "estimate")
-        .skip(1)
-        .find(|argument| !argument.starts_with('-'));
-    model.unwrap_or_default()
+fn model_of(arguments: &[OsString]) -> &str {
+    let mut words = arguments.iter().filter_map(|argument| argument.to_str());
+    words.find(|word| matches!(*word, "generate" | "estimate"));
+    words.find(|word| !word.starts_with('-')).unwrap_or_default()
 }

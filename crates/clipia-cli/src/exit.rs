@@ -4,7 +4,6 @@ use clipia::Error;
 use clipia_server::ConfigError;
 use clipia_server::admin::AdministrationError;
 use std::fmt;
-use std::process::ExitCode;
 
 /// What the exit codes mean, for `--help`.
 pub(crate) const CODES: &str = "\
@@ -17,6 +16,7 @@ Exit codes:
   5  gave up waiting; the generation goes on
   6  the server could not be reached, or failed";
 
+pub(crate) const DONE: u8 = 0;
 const FAILURE: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 const REFUSED: u8 = 3;
@@ -52,7 +52,7 @@ impl fmt::Display for Hint {
 }
 
 /// Says on stderr what was wrong and what to do, and gives the code to end with.
-pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+pub(crate) fn report(error: &anyhow::Error) -> u8 {
     let hint = error.downcast_ref::<Hint>();
     match error.downcast_ref::<Error>() {
         // The SDK's messages tell their causes themselves.
@@ -72,7 +72,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = hint {
         eprintln!("hint: {hint}");
     }
-    ExitCode::from(code_of(error))
+    code_of(error)
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {

@@ -1,56 +1,9 @@
-//! The program `clipia`: generate from the command line, run the queue, see it all in a demo.
-//!
-//! Data go to stdout, as JSON unless people look at them; everything else to stderr. One command, one file, in `command/`.
+//! The program `clipia`.
 
-mod arguments;
-mod command;
-mod exit;
-mod output;
-mod progress;
-
-use arguments::{Arguments, Command};
-use clap::Parser;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => return arguments::refuse(&error),
-    };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return exit::report(&error.into()),
-    };
-    let end = match runtime.block_on(run(arguments)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit::report(&error),
-    };
-    // Whatever is still being drawn is not waited for: `run` has waited for what mattered.
-    runtime.shutdown_background();
-    end
-}
-
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let connection = arguments.connection;
-    match arguments.command {
-        Command::Demo(options) => command::demo::run(options).await,
-        Command::Serve(options) => command::serve::run(options).await,
-        Command::Generate(options) => command::generate::run(connection.client()?, options).await,
-        Command::Status { id } => output::json(&connection.client()?.status(id).await?),
-        Command::Result { id } => output::json(&connection.client()?.result(id).await?),
-        Command::Estimate(what) => {
-            let input = what.input()?;
-            output::json(&connection.client()?.estimate(&what.model, input).await?)
-        }
-        Command::Models { slug: None } => output::json(&connection.client()?.models().await?),
-        Command::Models { slug: Some(slug) } => output::json(&connection.client()?.model(&slug).await?),
-        Command::Account => output::json(&connection.client()?.account().await?),
-        Command::Keys { server, action } => command::keys::run(&server, action).await,
-        Command::Accounts { server, action } => command::accounts::run(&server, action).await,
-        Command::Credits { server, action } => command::credits::run(&server, action).await,
-        Command::Requests { server, action } => command::requests::run(&server, action).await,
-        Command::Webhooks { server, action } => command::webhooks::run(&server, action).await,
-        Command::Doctor { server } => command::doctor::run(&server).await,
-        Command::Backup { server, file } => command::backup::run(&server, &file).await,
-    }
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    ExitCode::from(clipia_cli::run(&arguments))
 }

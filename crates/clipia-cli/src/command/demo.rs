@@ -10,6 +10,7 @@ use clap::Args;
 use clipia::webhook::Refusal;
 use clipia::{Clipia, Completed, Credits, RequestId, Webhooks, json};
 use clipia_server::{Config, Service};
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -46,7 +47,7 @@ const SCENES: [Scene; 2] = [
     Scene { kind: "video", model: "seedance-2-fast-t2v", prompt: "waves at dusk", file: "waves.mp4" },
 ];
 
-pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     let scenes = if options.no_video { &SCENES[..1] } else { &SCENES[..] };
     let directory = tempfile::tempdir().context("making a temporary directory")?;
     let server = Service::start(Config {
@@ -59,7 +60,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let played = play(&server, scenes).await;
     server.stop().await;
     played?;
-    let program = program();
+    let program = program(typed);
     eprintln!("\nNext:");
     eprintln!("  {program} serve --dev");
     eprintln!("  {program} generate nano-banana-2 -p \"your own words\" --wait -o out");
@@ -125,10 +126,9 @@ async fn save(completed: &Completed, scene: &Scene) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// This program as a command that works in this shell.
-fn program() -> String {
-    let typed = std::env::args().next().unwrap_or_default();
-    if typed.contains('/') { typed } else { "clipia".to_owned() }
+/// This program, called by what was typed, as a command that works in this shell.
+fn program(typed: &OsStr) -> &str {
+    typed.to_str().filter(|typed| typed.contains('/')).unwrap_or("clipia")
 }
 
 /// A receiver of webhooks on this machine, as a user's own program would have one: what it receives ends the waits.
