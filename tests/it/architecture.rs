@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clipia", &["clipia-api", "clipia-webhook"]),
     ("clipia-server", &["clipia-api", "clipia-queue", "clipia-webhook"]),
     ("clipia-cli", &["clipia", "clipia-api", "clipia-queue", "clipia-server", "clipia-webhook"]),
-    ("clipia-python", &["clipia", "clipia-api", "clipia-webhook"]),
+    ("clipia-python", &["clipia", "clipia-api", "clipia-cli", "clipia-webhook"]),
     // Both drive the others and nothing depends on them.
     ("clipia-tests", &["clipia", "clipia-api", "clipia-queue", "clipia-webhook"]),
     ("xtask", &["clipia", "clipia-queue", "clipia-server", "clipia-webhook"]),

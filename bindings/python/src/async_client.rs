@@ -6,6 +6,7 @@ use crate::async_generation::AsyncGeneration;
 use crate::async_generation_result::AsyncGenerationResult;
 use crate::async_models::AsyncModelsResource;
 use crate::async_submitted::AsyncSubmitted;
+use crate::async_webhooks::AsyncWebhooks;
 use crate::coroutine;
 use crate::fleet::{AsyncAsCompleted, Fleet};
 use crate::input_warning::InputWarning;
@@ -13,6 +14,7 @@ use crate::session::{Request, Session};
 use crate::status_response::StatusResponse;
 use crate::waiting::{self, Patience};
 use crate::watch::Listeners;
+use crate::webhooks::Attached;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::future::{IntoFuture, ready};
@@ -171,6 +173,14 @@ impl AsyncClipia {
     /// A handle on a generation by its id: of any process, any day. Nothing is sent.
     fn generation(&self, request_id: Id) -> PyResult<AsyncGeneration> {
         self.0.generation(request_id.0).map(AsyncGeneration::new)
+    }
+
+    /// Takes the deliveries of webhooks, and ends the waits of this client with them.
+    ///
+    /// `secret` is the account's webhook secret. While the account changes it pass both, the new one and the old one.
+    #[pyo3(signature = (secret, *others))]
+    fn webhooks(&self, py: Python<'_>, secret: String, others: Vec<String>) -> PyResult<AsyncWebhooks> {
+        Attached::new(py, &self.0, secret, others).map(AsyncWebhooks::new)
     }
 
     /// Ends the client. Generations that came of it go on, and so do their handles.

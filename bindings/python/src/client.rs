@@ -13,6 +13,7 @@ use crate::status_response::StatusResponse;
 use crate::submitted::Submitted;
 use crate::waiting::{self, Patience};
 use crate::watch::Listeners;
+use crate::webhooks::{Attached, Webhooks};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::future::IntoFuture;
@@ -167,6 +168,14 @@ impl Clipia {
     /// A handle on a generation by its id: of any process, any day. Nothing is sent.
     fn generation(&self, request_id: Id) -> PyResult<Generation> {
         self.0.generation(request_id.0).map(Generation::new)
+    }
+
+    /// Takes the deliveries of webhooks, and ends the waits of this client with them.
+    ///
+    /// `secret` is the account's webhook secret. While the account changes it pass both, the new one and the old one.
+    #[pyo3(signature = (secret, *others))]
+    fn webhooks(&self, py: Python<'_>, secret: String, others: Vec<String>) -> PyResult<Webhooks> {
+        Attached::new(py, &self.0, secret, others).map(Webhooks::new)
     }
 
     /// Ends the client. Generations that came of it go on, and so do their handles.

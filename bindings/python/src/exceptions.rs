@@ -1,6 +1,7 @@
 //! The errors of the SDK as the exceptions of `clipia_queue`.
 
 use crate::input_warning::InputWarning;
+use clipia::webhook::Refusal;
 use clipia::{ApiError, Error, RequestId};
 use pyo3::exceptions::PyOSError;
 use pyo3::import_exception;
@@ -31,6 +32,11 @@ import_exception!(clipia_queue._exceptions, GenerationFailed);
 import_exception!(clipia_queue._exceptions, GenerationCanceled);
 import_exception!(clipia_queue._exceptions, StillRunning);
 import_exception!(clipia_queue._exceptions, DownloadFailed);
+import_exception!(clipia_queue._exceptions, WebhookRefused);
+import_exception!(clipia_queue._exceptions, SignatureMalformed);
+import_exception!(clipia_queue._exceptions, SignatureExpired);
+import_exception!(clipia_queue._exceptions, SignatureMismatch);
+import_exception!(clipia_queue._exceptions, DeliveryMalformed);
 import_exception!(clipia_queue._exceptions, InputInvalid);
 import_exception!(clipia_queue._exceptions, MaxCostExceeded);
 
@@ -61,9 +67,10 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
         Error::KeyMissing => {
             ClipiaValueError::new_err("no API key: set `CLIPIA_KEY`, or pass one as `api_key`")
         }
-        Error::KeyMalformed { .. } | Error::BaseUrl { .. } | Error::Input { .. } => {
-            ClipiaValueError::new_err(message)
-        }
+        Error::KeyMalformed { .. }
+        | Error::BaseUrl { .. }
+        | Error::Input { .. }
+        | Error::WebhookSecretMissing => ClipiaValueError::new_err(message),
         Error::InputInvalid { model, faults, warnings } => {
             let faults: Vec<_> = faults.into_iter().map(|fault| (fault.parameter, fault.message)).collect();
             InputInvalid::new_err((model, message, faults, InputWarning::all(&warnings)))
@@ -116,6 +123,18 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
         exception.value(py).setattr("request_id", request_id.to_string())?;
     }
     Ok(exception)
+}
+
+/// The exception of a delivery that is not believed.
+pub(crate) fn refused(refusal: &Refusal) -> PyErr {
+    let message = refusal.to_string();
+    match refusal {
+        Refusal::Malformed { .. } => SignatureMalformed::new_err(message),
+        Refusal::OutsideTolerance { .. } => SignatureExpired::new_err(message),
+        Refusal::NoMatch => SignatureMismatch::new_err(message),
+        Refusal::Body(_) => DeliveryMalformed::new_err(message),
+        _ => WebhookRefused::new_err(message),
+    }
 }
 
 /// The arguments of a `ClipiaApiError`.

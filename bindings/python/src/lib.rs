@@ -10,14 +10,17 @@ mod account;
 mod arguments;
 mod async_account;
 mod async_client;
+mod async_delivery;
 mod async_generation;
 mod async_generation_result;
 mod async_models;
 mod async_submitted;
+mod async_webhooks;
 mod blocking;
 mod client;
 mod coroutine;
 mod deliveries;
+mod delivery;
 mod document;
 mod download_progress;
 mod environment;
@@ -32,6 +35,7 @@ mod handle;
 mod input_warning;
 mod iteration;
 mod models;
+mod program;
 mod result_response;
 mod runtime;
 mod session;
@@ -58,6 +62,8 @@ mod _clipia_queue {
     #[pymodule_export]
     use crate::async_client::AsyncClipia;
     #[pymodule_export]
+    use crate::async_delivery::AsyncDelivery;
+    #[pymodule_export]
     use crate::async_generation::AsyncGeneration;
     #[pymodule_export]
     use crate::async_generation_result::AsyncGenerationResult;
@@ -66,7 +72,11 @@ mod _clipia_queue {
     #[pymodule_export]
     use crate::async_submitted::AsyncSubmitted;
     #[pymodule_export]
+    use crate::async_webhooks::AsyncWebhooks;
+    #[pymodule_export]
     use crate::client::Clipia;
+    #[pymodule_export]
+    use crate::delivery::Delivery;
     #[pymodule_export]
     use crate::download_progress::DownloadProgress;
     #[pymodule_export]
@@ -80,6 +90,8 @@ mod _clipia_queue {
     #[pymodule_export]
     use crate::models::ModelsResource;
     #[pymodule_export]
+    use crate::program::run_program;
+    #[pymodule_export]
     use crate::result_response::ResultResponse;
     #[pymodule_export]
     use crate::status_response::StatusResponse;
@@ -87,6 +99,8 @@ mod _clipia_queue {
     use crate::submit_response::SubmitResponse;
     #[pymodule_export]
     use crate::submitted::Submitted;
+    #[pymodule_export]
+    use crate::webhooks::Webhooks;
     #[pymodule_export]
     use crate::webhooks::verify_signature;
 

@@ -1,9 +1,139 @@
-//! `verify_signature`.
+//! `Webhooks` and `verify_signature`.
 
+use crate::delivery::Delivery;
+use crate::exceptions::{raise, refused};
+use crate::session::Session;
 use clipia::webhook::{SIGNATURE_HEADER, Verifier};
+use clipia::{Generation, Received};
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Takes the deliveries of webhooks, and ends the waits of its client with them; `Clipia.webhooks`.
+///
+/// Keep it for as long as deliveries may arrive: while it is there, a wait for what was submitted with a
+/// `webhook_url` leaves off asking. `asgi`, `flask` and `django` make the receivers; `receive` serves any other.
+#[pyclass(frozen, module = "clipia_queue")]
+pub(crate) struct Webhooks(Attached);
+
+impl Webhooks {
+    pub(crate) fn new(attached: Attached) -> Self {
+        Self(attached)
+    }
+}
+
+#[pymethods]
+impl Webhooks {
+    /// Takes one delivery: verifies it, ends the waits of its generation, and returns it.
+    ///
+    /// `headers` is any mapping, or pairs of name and value, in text or bytes, whatever the case of the names; `body`
+    /// is the raw body as it arrived. It takes microseconds. Raises a `WebhookRefused` where the delivery is not to be
+    /// believed; answer that with 400, without the reason, and anything else with 204.
+    fn receive(&self, headers: &Bound<'_, PyAny>, body: RawBody) -> PyResult<Delivery> {
+        self.0.receive(headers, &body).map(Delivery::new)
+    }
+
+    /// An ASGI application for the address of the webhook: a route of Starlette's or FastAPI's, or all of a server.
+    ///
+    /// `on_delivery` is called with each `Delivery` that is genuine, repeats included: a coroutine function in the
+    /// event loop, any other function in a thread. What it raises makes the answer 500, and the delivery come again.
+    #[pyo3(signature = (on_delivery = None))]
+    fn asgi<'py>(
+        slf: &Bound<'py, Self>,
+        on_delivery: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        receiver(slf, "Asgi", on_delivery)
+    }
+
+    /// A view function of Flask's, for the method POST.
+    ///
+    /// `on_delivery` is called with each `Delivery` that is genuine, repeats included. What it raises makes the answer
+    /// 500, and the delivery come again.
+    #[pyo3(signature = (on_delivery = None))]
+    fn flask<'py>(
+        slf: &Bound<'py, Self>,
+        on_delivery: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        receiver(slf, "flask", on_delivery)
+    }
+
+    /// A view of Django's, exempt from CSRF protection; an async one where `on_delivery` is a coroutine function.
+    ///
+    /// `on_delivery` is called with each `Delivery` that is genuine, repeats included. What it raises makes the answer
+    /// 500, and the delivery come again.
+    #[pyo3(signature = (on_delivery = None))]
+    fn django<'py>(
+        slf: &Bound<'py, Self>,
+        on_delivery: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        receiver(slf, "django", on_delivery)
+    }
+
+    fn __repr__(&self) -> String {
+        self.0.repr("Webhooks")
+    }
+}
+
+/// What takes deliveries on behalf of a client.
+pub(crate) struct Attached {
+    webhooks: clipia::Webhooks,
+    clipia: clipia::Clipia,
+}
+
+impl Attached {
+    /// Of the secrets each is accepted.
+    pub(crate) fn new(
+        py: Python<'_>,
+        session: &Session,
+        secret: String,
+        others: Vec<String>,
+    ) -> PyResult<Self> {
+        let clipia = session.clipia()?;
+        let first = clipia.webhooks(secret);
+        let webhooks =
+            first.and_then(|webhooks| others.into_iter().try_fold(webhooks, clipia::Webhooks::secret));
+        Ok(Self { webhooks: webhooks.map_err(|error| raise(py, error))?, clipia })
+    }
+
+    /// A delivery that is genuine, with a handle on its generation.
+    pub(crate) fn receive(
+        &self,
+        headers: &Bound<'_, PyAny>,
+        body: &RawBody,
+    ) -> PyResult<(Received, Generation)> {
+        let received = self.webhooks.receive(pairs(headers)?, body.0.bytes());
+        let received = received.map_err(|refusal| refused(&refusal))?;
+        let generation = self.clipia.generation(received.request_id());
+        Ok((received, generation))
+    }
+
+    pub(crate) fn repr(&self, class: &str) -> String {
+        format!("{class}(base_url='{}')", self.clipia.base_url())
+    }
+}
+
+/// What `clipia_queue._receivers` makes for a framework.
+pub(crate) fn receiver<'py, T: pyo3::PyClass>(
+    webhooks: &Bound<'py, T>,
+    framework: &str,
+    on_delivery: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    webhooks.py().import("clipia_queue._receivers")?.getattr(framework)?.call1((webhooks, on_delivery))
+}
+
+/// The body of a delivery as it arrived.
+#[derive(FromPyObject)]
+#[pyo3(transparent)]
+pub(crate) struct RawBody(Bytes);
+
+/// The headers that are text or bytes, from a mapping or from pairs. Frameworks put others beside them.
+fn pairs(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(Bytes, Bytes)>> {
+    let items = match headers.getattr_opt("items")? {
+        Some(items) => items.call0()?,
+        None => headers.clone(),
+    };
+    items.try_iter()?.filter_map(|item| item.map(|item| item.extract().ok()).transpose()).collect()
+}
 
 /// Whether a webhook delivery is genuine: signed with `secret`, no more than `tolerance_seconds` from `now` (Unix
 /// seconds, the present unless given).
@@ -48,7 +178,7 @@ fn verify(
 
 /// Text or bytes: frameworks pass either.
 #[derive(FromPyObject)]
-enum Bytes {
+pub(crate) enum Bytes {
     Text(PyBackedStr),
     Raw(PyBackedBytes),
 }
@@ -63,6 +193,12 @@ impl Bytes {
 
     fn text(&self) -> Option<&str> {
         std::str::from_utf8(self.bytes()).ok()
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
     }
 }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import time
 from typing import Any
@@ -13,15 +11,7 @@ import pytest
 from clipia_queue import Clipia, verify_signature
 from conftest import Server
 from peer import Answer, Peer
-
-SECRET = "whsec_test"
-NOW = 1_700_000_000
-BODY = b'{"request_id": "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de", "status": "OK"}'
-
-
-def sign(body: bytes = BODY, t: int | str = NOW, secret: str = SECRET) -> str:
-    digest = hmac.new(secret.encode(), f"{t}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={t},v1={digest}"
+from signing import BODY, NOW, SECRET, sign
 
 
 def verify(headers: Any, body: Any = BODY, **options: Any) -> bool:

@@ -1,9 +1,17 @@
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+)
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Final, final
+from typing import Any, ClassVar, Final, TypeAlias, final
 
 from typing_extensions import Self, disjoint_base
 
@@ -13,11 +21,14 @@ __all__ = [
     "AccountResource",
     "AsyncAccountResource",
     "AsyncClipia",
+    "AsyncDelivery",
     "AsyncGeneration",
     "AsyncGenerationResult",
     "AsyncModelsResource",
     "AsyncSubmitted",
+    "AsyncWebhooks",
     "Clipia",
+    "Delivery",
     "DownloadProgress",
     "EstimateResponse",
     "Generation",
@@ -28,7 +39,9 @@ __all__ = [
     "StatusResponse",
     "SubmitResponse",
     "Submitted",
+    "Webhooks",
     "__version__",
+    "run_program",
     "verify_signature",
 ]
 
@@ -242,6 +255,62 @@ class AsyncGeneration:
     def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+_Asgi: TypeAlias = Callable[
+    [
+        MutableMapping[str, Any],
+        Callable[[], Awaitable[MutableMapping[str, Any]]],
+        Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ],
+    Awaitable[None],
+]
+_FlaskView: TypeAlias = Callable[[], tuple[str, int]]
+_DjangoView: TypeAlias = Callable[[Any], Any]
+_Headers: TypeAlias = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]
+
+@final
+class Delivery:
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def delivery_id(self) -> str | None: ...
+    @property
+    def is_duplicate(self) -> bool: ...
+    @property
+    def resolved(self) -> int: ...
+    @property
+    def result(self) -> GenerationResult: ...
+    @property
+    def data(self) -> dict[str, Any]: ...
+
+@final
+class AsyncDelivery:
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def delivery_id(self) -> str | None: ...
+    @property
+    def is_duplicate(self) -> bool: ...
+    @property
+    def resolved(self) -> int: ...
+    @property
+    def result(self) -> AsyncGenerationResult: ...
+    @property
+    def data(self) -> dict[str, Any]: ...
+
+@final
+class Webhooks:
+    def receive(self, headers: _Headers, body: bytes | str) -> Delivery: ...
+    def asgi(self, on_delivery: Callable[[Delivery], object] | None = None) -> _Asgi: ...
+    def flask(self, on_delivery: Callable[[Delivery], object] | None = None) -> _FlaskView: ...
+    def django(self, on_delivery: Callable[[Delivery], object] | None = None) -> _DjangoView: ...
+
+@final
+class AsyncWebhooks:
+    def receive(self, headers: _Headers, body: bytes | str) -> AsyncDelivery: ...
+    def asgi(self, on_delivery: Callable[[AsyncDelivery], object] | None = None) -> _Asgi: ...
+    def flask(self, on_delivery: Callable[[AsyncDelivery], object] | None = None) -> _FlaskView: ...
+    def django(self, on_delivery: Callable[[AsyncDelivery], object] | None = None) -> _DjangoView: ...
+
 @final
 class ModelsResource:
     def list(self) -> ModelList: ...
@@ -315,6 +384,7 @@ class Clipia:
     ) -> Iterator[GenerationResult]: ...
     def check(self, model: str, input: Mapping[str, Any]) -> list[InputWarning]: ...
     def generation(self, request_id: str) -> Generation: ...
+    def webhooks(self, secret: str, *others: str) -> Webhooks: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -378,6 +448,7 @@ class AsyncClipia:
     ) -> AsyncIterator[AsyncGenerationResult]: ...
     async def check(self, model: str, input: Mapping[str, Any]) -> list[InputWarning]: ...
     def generation(self, request_id: str) -> AsyncGeneration: ...
+    def webhooks(self, secret: str, *others: str) -> AsyncWebhooks: ...
     async def close(self) -> None: ...
     async def __aenter__(self) -> Self: ...
     async def __aexit__(
@@ -388,6 +459,7 @@ class AsyncClipia:
         /,
     ) -> None: ...
 
+def run_program(arguments: list[str]) -> int: ...
 def verify_signature(
     secret: str,
     headers: Mapping[str, str],

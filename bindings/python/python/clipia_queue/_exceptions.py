@@ -260,6 +260,26 @@ class DownloadFailed(ClipiaApiError):
         self.args = (message,)
 
 
+class WebhookRefused(ClipiaError):
+    """A webhook delivery is not to be believed. It changed nothing; answer 400, without the reason."""
+
+
+class SignatureMalformed(WebhookRefused):
+    """The signature of a delivery is missing, or not of its form."""
+
+
+class SignatureExpired(WebhookRefused):
+    """A delivery was signed too long ago: an old one sent again, or a clock that is wrong."""
+
+
+class SignatureMismatch(WebhookRefused):
+    """A delivery is signed with another secret, or was changed on its way: forged, or not the raw body."""
+
+
+class DeliveryMalformed(WebhookRefused):
+    """The signature is right, yet the body is not a delivery."""
+
+
 for _exception in list(globals().values()):
     if isinstance(_exception, type) and issubclass(_exception, (ClipiaError, InputFault)):
         # Tracebacks read `clipia_queue.RateLimited`, and pickle finds it there.

@@ -1,0 +1,19 @@
+"""The program `clipia`, also as `python -m clipia_queue`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from clipia_queue._clipia_queue import run_program
+
+
+def main() -> int:
+    """Runs it with the command line of this process, and returns its exit code."""
+    # Python's own handler would only take note of Ctrl-C, and never be asked.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return run_program(["clipia", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

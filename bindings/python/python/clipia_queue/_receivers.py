@@ -1,0 +1,142 @@
+"""What takes the deliveries of webhooks in web frameworks. None of them is imported before it is in use."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Protocol
+
+from clipia_queue._exceptions import WebhookRefused
+
+BODY_MAX = 1024 * 1024
+"""The longest body that is read, in bytes: a delivery is a few kilobytes, and more has no signature."""
+
+NO_CONTENT = 204
+BAD_REQUEST = 400
+METHOD_NOT_ALLOWED = 405
+TOO_LARGE = 413
+
+log = logging.getLogger("clipia_queue.webhooks")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Webhooks(Protocol):
+    """`Webhooks` or `AsyncWebhooks`."""
+
+    def receive(self, headers: Any, body: bytes) -> Any: ...
+
+
+OnDelivery = Callable[[Any], Any]
+
+
+def take(webhooks: Webhooks, headers: Any, body: bytes) -> Any:
+    """The delivery; of one that is refused the log has the reason, and the sender learns nothing."""
+    try:
+        return webhooks.receive(headers, body)
+    except WebhookRefused as refusal:
+        log.warning("webhook refused: %s", refusal)
+        return None
+
+
+def is_async(on_delivery: OnDelivery | None) -> bool:
+    call = getattr(on_delivery, "__call__", None)  # noqa: B004 (of an object whose method is a coroutine function)
+    return inspect.iscoroutinefunction(on_delivery) or inspect.iscoroutinefunction(call)
+
+
+class Asgi:
+    """An ASGI application for one address. Not a function: Starlette would take that for a view."""
+
+    def __init__(self, webhooks: Webhooks, on_delivery: OnDelivery | None) -> None:
+        self._webhooks = webhooks
+        self._on_delivery = on_delivery
+        self._async = is_async(on_delivery)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"webhooks come by HTTP, not by `{scope['type']}`")
+        if scope["method"] != "POST":
+            return await answer(send, METHOD_NOT_ALLOWED, [(b"allow", b"POST")])
+        body, more = bytearray(), True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            if len(body) > BODY_MAX:
+                return await answer(send, TOO_LARGE)
+            more = message.get("more_body", False)
+        delivery = take(self._webhooks, scope["headers"], bytes(body))
+        if delivery is None:
+            return await answer(send, BAD_REQUEST)
+        if self._async:
+            await self._on_delivery(delivery)  # type: ignore[misc]
+        elif self._on_delivery is not None:
+            await asyncio.to_thread(self._on_delivery, delivery)
+        return await answer(send, NO_CONTENT)
+
+
+async def answer(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def flask(webhooks: Webhooks, on_delivery: OnDelivery | None) -> Callable[[], tuple[str, int]]:
+    """A view of Flask's, from release 3.1 on."""
+
+    def clipia_webhook() -> tuple[str, int]:
+        from flask import current_app, request
+
+        # What is longer Flask answers with 413.
+        request.max_content_length = BODY_MAX
+        delivery = take(webhooks, request.headers, request.get_data())
+        if delivery is None:
+            return "", BAD_REQUEST
+        if on_delivery is not None:
+            current_app.ensure_sync(on_delivery)(delivery)
+        return "", NO_CONTENT
+
+    return clipia_webhook
+
+
+def django(webhooks: Webhooks, on_delivery: OnDelivery | None) -> Callable[[Any], Any]:
+    """A view of Django's, async where `on_delivery` is."""
+
+    def receive(request: Any) -> tuple[Any, Any]:
+        """The delivery if there is one, and the answer to it."""
+        from django.core.exceptions import RequestDataTooBig  # type: ignore[import-untyped,unused-ignore]
+        from django.http import HttpResponse, HttpResponseNotAllowed  # type: ignore[import-untyped,unused-ignore]
+
+        if request.method != "POST":
+            return None, HttpResponseNotAllowed(["POST"])
+        # Asked before the body is read. Without a length there is none.
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        short = length.isdecimal() and int(length) <= BODY_MAX
+        try:
+            body = request.body if short else None
+        except RequestDataTooBig:  # of a bound of the project's own
+            body = None
+        if body is None:
+            return None, HttpResponse(status=TOO_LARGE)
+        delivery = take(webhooks, request.headers, body)
+        return delivery, HttpResponse(status=BAD_REQUEST if delivery is None else NO_CONTENT)
+
+    def clipia_webhook(request: Any) -> Any:
+        delivery, response = receive(request)
+        if delivery is not None and on_delivery is not None:
+            on_delivery(delivery)
+        return response
+
+    async def clipia_webhook_async(request: Any) -> Any:
+        delivery, response = receive(request)
+        if delivery is not None and on_delivery is not None:
+            await on_delivery(delivery)
+        return response
+
+    view: Any = clipia_webhook_async if is_async(on_delivery) else clipia_webhook
+    view.csrf_exempt = True
+    return view  # type: ignore[no-any-return]

@@ -1,0 +1,74 @@
+//! `Delivery`.
+
+use crate::exceptions::raise;
+use crate::files;
+use crate::generation_result::GenerationResult;
+use crate::handle::Handle;
+use clipia::{Generation, Received};
+use pyo3::prelude::*;
+
+/// A genuine delivery of a webhook, and what it did.
+#[pyclass(frozen, module = "clipia_queue")]
+pub(crate) struct Delivery {
+    received: Received,
+    generation: Generation,
+}
+
+impl Delivery {
+    pub(crate) fn new((received, generation): (Received, Generation)) -> Self {
+        Self { received, generation }
+    }
+}
+
+#[pymethods]
+impl Delivery {
+    /// The id of the generation.
+    #[getter]
+    fn request_id(&self) -> String {
+        self.received.request_id().to_string()
+    }
+
+    /// The id of the delivery, the same for each attempt of it. For logs: it is not signed.
+    #[getter]
+    fn delivery_id(&self) -> Option<String> {
+        self.received.delivery_id().map(|id| id.to_string())
+    }
+
+    /// Whether this client received the end of this generation before. What was received before was not therefore
+    /// dealt with: where your own work on it failed, the repeat is the second chance.
+    #[getter]
+    fn is_duplicate(&self) -> bool {
+        self.received.is_duplicate()
+    }
+
+    /// How many waits ended with it.
+    #[getter]
+    fn resolved(&self) -> usize {
+        self.received.resolved()
+    }
+
+    /// How the generation ended: `COMPLETED` or `FAILED`. Nothing is asked of the server. Raises `ClipiaError` where a
+    /// newer server tells what this version does not know; ask for the result then.
+    #[getter]
+    fn result(&self, py: Python<'_>) -> PyResult<Py<GenerationResult>> {
+        let outcome = self.received.outcome().map_err(|error| raise(py, error))?;
+        GenerationResult::new(py, files::of_outcome(Handle::Live(self.generation.clone()), outcome))
+    }
+
+    /// What was delivered, fields that this version does not know included.
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(pythonize::pythonize(py, self.received.delivery())?)
+    }
+
+    fn __repr__(&self) -> String {
+        let delivery = self.received.delivery();
+        let duplicate = if self.received.is_duplicate() { "True" } else { "False" };
+        format!(
+            "Delivery(request_id='{}', status='{}', is_duplicate={duplicate}, resolved={})",
+            delivery.request_id,
+            delivery.status,
+            self.received.resolved(),
+        )
+    }
+}

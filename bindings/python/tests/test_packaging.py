@@ -1,0 +1,143 @@
+"""What `pip install` brings, from the wheel and from the source."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import clipia_queue
+from conftest import ROOT, Server
+
+PACKAGE = ROOT / "bindings" / "python"
+PROGRAM = shutil.which("clipia", path=sysconfig.get_path("scripts"))
+# A build of the tests warns that it is slow.
+ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": "ignore"}
+
+unix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+
+
+def clipia(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    assert PROGRAM is not None, "the wheel brought no program"
+    return subprocess.run(
+        [PROGRAM, *arguments], env={**ENVIRONMENT, **environment}, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_the_metadata_tell_what_it_is() -> None:
+    told = metadata("clipia-queue")
+    assert told["version"] == clipia_queue.__version__
+    assert told["license-expression"] == "MIT"
+    description = told.json["description"]
+    assert isinstance(description, str)
+    assert description.strip() == (PACKAGE / "README.md").read_text().strip()
+    assert "Typing :: Typed" in told.get_all("classifier", [])
+    assert (PACKAGE / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
+def test_the_licence_is_installed() -> None:
+    (licence,) = Path(sysconfig.get_path("purelib")).glob("clipia_queue-*.dist-info/licenses/LICENSE")
+    assert licence.read_text() == (ROOT / "LICENSE").read_text()
+
+
+def test_the_program_comes_with_it(server: Server) -> None:
+    assert clipia("--version").stdout == f"clipia {clipia_queue.__version__}\n"
+    module = subprocess.run(
+        [sys.executable, "-m", "clipia_queue", "--version"], env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert module.stdout == f"clipia {clipia_queue.__version__}\n"
+    account = clipia("account", CLIPIA_KEY=server.live_key, CLIPIA_BASE_URL=server.url)
+    assert (account.returncode, '"credits"' in account.stdout) == (0, True)
+
+
+def test_the_program_ends_with_its_own_exit_codes() -> None:
+    refused = clipia("generate", "nano-banana-2", "-p")
+    assert (refused.returncode, refused.stderr.splitlines()) == (
+        2,
+        [
+            "error: `--prompt` needs a text",
+            "hint: see what the model takes with `clipia models nano-banana-2`",
+        ],
+    )
+
+
+@unix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_server_of_the_program_hears_signals(name: str, tmp_path: Path) -> None:
+    arguments = ["serve", "--listen", "127.0.0.1:0", "--data", str(tmp_path / "data"), "--json"]
+    assert PROGRAM is not None
+    with subprocess.Popen([PROGRAM, *arguments], env=ENVIRONMENT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline(), "it is ready"
+        process.send_signal(signal.Signals[name])
+        assert process.wait(timeout=30) == 0
+
+
+@unix
+def test_ctrl_c_ends_a_wait_of_the_program(server: Server, tmp_path: Path) -> None:
+    assert PROGRAM is not None
+    arguments = ["generate", "seedance-2-fast-t2v", "-p", "waves", "--wait", "-o", str(tmp_path)]
+    environment = {**ENVIRONMENT, "CLIPIA_KEY": server.live_key, "CLIPIA_BASE_URL": server.url}
+    pipe = subprocess.PIPE
+    with subprocess.Popen([PROGRAM, *arguments], env=environment, stdout=pipe, stderr=pipe) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline(), "it was submitted"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == -signal.SIGINT
+
+
+@pytest.mark.cargo
+@pytest.mark.timeout(1200)  # where nothing is built yet
+def test_the_source_builds_out_of_sight_of_the_checkout(tmp_path: Path) -> None:
+    def run(*command: str | Path, **environment: str) -> str:
+        done = subprocess.run(
+            command, cwd=tmp_path, env={**ENVIRONMENT, **environment}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    manifest = PACKAGE / "Cargo.toml"
+    run(sys.executable, "-m", "maturin", "sdist", "--manifest-path", manifest, "--out", tmp_path)
+    (source,) = tmp_path.glob("*.tar.gz")
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    python = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    # What others wrote is built already, in the profile of the tests.
+    target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
+    profile = "--config-settings=build-args=--profile dev"
+    run(python, "-m", "pip", "install", "--quiet", profile, source, CARGO_TARGET_DIR=str(target))
+    assert run(python, "-m", "clipia_queue", "--version") == f"clipia {clipia_queue.__version__}\n"
+    shown = run(python, "-m", "pip", "show", "--files", "clipia-queue")
+    assert "licenses/LICENSE" in shown
+
+
+WORKFLOW = ROOT / ".github" / "workflows" / "python.yml"
+
+
+def test_the_workflow_holds_together() -> None:
+    jobs: dict[str, Any] = yaml.safe_load(WORKFLOW.read_text())["jobs"]
+    for name, job in jobs.items():
+        needs = job.get("needs", [])
+        assert {needs} if isinstance(needs, str) else set(needs) <= jobs.keys(), name
+    built = {wheel["platform"] for wheel in jobs["wheels"]["strategy"]["matrix"]["include"]}
+    tested = set(jobs["test"]["strategy"]["matrix"]["platform"])
+    tested |= {f"linux-musl-{musl['arch']}" for musl in jobs["test-musl"]["strategy"]["matrix"]["include"]}
+    assert built == tested, "no wheel is published that was not tested"
+    assert jobs["publish"]["permissions"]["id-token"] == "write"
+
+
+def test_a_linter_finds_nothing_in_the_workflow() -> None:
+    zizmor = shutil.which("zizmor", path=sysconfig.get_path("scripts"))
+    assert zizmor is not None
+    linted = subprocess.run(
+        [zizmor, "--offline", "--no-progress", WORKFLOW], cwd=ROOT, capture_output=True, text=True
+    )
+    assert linted.returncode == 0, linted.stdout + linted.stderr
