@@ -1,24 +1,83 @@
-"""The examples of both READMEs, the package's and the repository's, run as they are written."""
+"""The snippets of both READMEs, the repository's too, and of the pages beside them, run as written."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from conftest import Server
+from conftest import ROOT, Server
+from receivers import django_project, serving_asgi, serving_wsgi
+from test_receivers import send
 
-READMES = [Path(__file__).parents[above] / "README.md" for above in (1, 3)]
-SNIPPETS = [
-    found for readme in READMES for found in re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "bindings/python/README.md",
+    *(ROOT / "bindings/python/docs").glob("*.md"),
 ]
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS)
-def test_a_snippet(snippet: str, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def snippets() -> list[Any]:
+    found = []
+    for page in PAGES:
+        text = page.read_text()
+        for block in re.finditer(r"```python\n(.*?)```", text, re.DOTALL):
+            line = text.count("\n", 0, block.start()) + 1
+            name = f"{page.relative_to(ROOT)}:{line}"
+            # Lines are counted as in the page.
+            found.append(pytest.param("\n" * line + block[1], page, id=name))
+    return found
+
+
+def serve(names: dict[str, Any], secret: str) -> None:
+    """Delivers to the receiver that a snippet made."""
+    if "urlpatterns" in names:
+        with django_project(names["urlpatterns"]) as app, serving_wsgi(app) as url:
+            assert send(url, secret=secret).status == 204
+    elif type(names["app"]).__name__ == "Flask":
+        with serving_wsgi(names["app"]) as url:
+            assert send(url, secret=secret).status == 204
+    else:
+        with serving_asgi(names["app"]) as url:
+            assert send(url, secret=secret).status == 204
+
+
+@pytest.mark.parametrize(("snippet", "page"), snippets())
+def test_a_snippet(
+    snippet: str,
+    page: Path,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
     monkeypatch.setenv("CLIPIA_KEY", server.live_key)
     monkeypatch.setenv("CLIPIA_BASE_URL", server.url)
+    monkeypatch.setenv("CLIPIA_WEBHOOK_SECRET", server.webhook_secret)
     monkeypatch.chdir(tmp_path)
-    exec(compile(snippet, "README.md", "exec"), {"__name__": "__main__"})
-    assert list((tmp_path / "out").glob("*.png"))
+    if "import pytest" in snippet:
+        monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # a build of the tests warns that it is slow
+        monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
+        (tmp_path / "test_fox.py").write_text(snippet)
+        ran = subprocess.run([sys.executable, "-m", "pytest"], capture_output=True, text=True)
+        assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
+        return
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(snippet, page.name, "exec"), names)
+    if "CLIPIA_WEBHOOK_SECRET" in snippet:
+        serve(names, server.webhook_secret)
+    if ".download(" in snippet:
+        assert list((tmp_path / "out").glob("*.png"))
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    readme = (ROOT / "bindings/python/README.md").read_text()
+    for link in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (ROOT / "bindings/python" / link).exists(), link
+    for page in (ROOT / "bindings/python/docs").glob("*.md"):
+        assert f"(docs/{page.name})" in readme

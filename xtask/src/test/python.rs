@@ -42,7 +42,7 @@ pub(super) fn steps(root: &Path) -> Vec<Step> {
         Step::counted("tests in Python", pytest, Runner::Pytest),
         Step::command("ruff check", tool("ruff", &["check", "."])),
         Step::command("ruff format", tool("ruff", &["format", "--check", "."])),
-        Step::command("types", tool("mypy", &["--strict", SOURCE, "tests"])),
+        Step::command("types", tool("mypy", &["--strict", SOURCE, "tests", "examples"])),
         // Pyright, as strict as an editor of a user may be.
         Step::command("types as editors see them", tool("basedpyright", &[])),
         // Holds the hand-kept stubs against the compiled module.
