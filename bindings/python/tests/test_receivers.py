@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,7 +43,9 @@ def send(
         "X-Clipia-Signature": sign(body, time.time() - age, secret),
     }
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
-    connection.request(method, PATH, body, headers)
+    # A server that has answered may not read to the end.
+    with suppress(BrokenPipeError, ConnectionResetError):
+        connection.request(method, PATH, body, headers)
     answer = connection.getresponse()
     answer.read()
     connection.close()

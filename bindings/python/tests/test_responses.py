@@ -159,6 +159,8 @@ def test_raise_for_status_of_what_completed_is_itself(peer: Peer) -> None:
 )
 def test_every_cause_is_an_api_error(exception: type[ClipiaError]) -> None:
     general = (ClipiaError, ClipiaValueError)
+    if issubclass(exception, clipia_queue.WebhookRefused):
+        return  # of what came in, not of a call
     assert issubclass(exception, clipia_queue.ClipiaApiError) or exception in general
 
 
