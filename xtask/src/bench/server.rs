@@ -172,7 +172,7 @@ impl Report {
     }
 
     fn statuses(&mut self, ours: &Paced, theirs: &Paced) {
-        let what = format!("status reads, {HELD_AT} in flight");
+        let what = format!("status reads of what is waited for, {HELD_AT} in flight");
         self.row(&what, each_second(ours.each_second()), &each_second(theirs.each_second()), None);
         let ratio = ours.each_second() / theirs.each_second();
         let target = held(ratio >= STATUS_MIN, format!("≥ {STATUS_MIN}"));

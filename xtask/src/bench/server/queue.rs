@@ -27,6 +27,9 @@ const EACH_KEY: usize = IN_FLIGHT_MAX as usize;
 /// Submits that are measured beside those that fill the line, at most.
 const MEASURED_MAX: usize = 600_000;
 
+/// Requests that are waited for, and asked for again and again: the newest.
+const POLLED: usize = 10_000;
+
 /// Keys that are made at once.
 const KEYS_AT_ONCE: usize = 32;
 
@@ -106,9 +109,9 @@ impl Queue {
         calls::run(self.child.url(), in_flight, request, more, answered).await
     }
 
-    /// Asks for the status of requests in line for a while, so many at once.
+    /// Asks for the status of requests that are waited for, for a while, so many at once.
     pub(super) async fn statuses(&self, in_flight: usize, slice: Duration) -> Result<Paced> {
-        let request = |_| self.status_of_any();
+        let request = |_| self.status_of_one(POLLED);
         calls::pace(self.child.url(), in_flight, slice, request).await
     }
 
@@ -117,7 +120,7 @@ impl Queue {
         let mut line = Line::to(self.child.url()).await?;
         let mut took = Vec::new();
         for _ in 0..count {
-            let (request, start) = (self.status_of_any(), Instant::now());
+            let (request, start) = (self.status_of_one(usize::MAX), Instant::now());
             line.call(request).await?;
             took.push(start.elapsed());
         }
@@ -125,8 +128,10 @@ impl Queue {
         took.get(count / 2).copied().context("nothing was asked")
     }
 
-    fn status_of_any(&self) -> Request {
+    /// Any of the newest.
+    fn status_of_one(&self, newest: usize) -> Request {
         let ids = self.ids.borrow();
+        let ids = &ids[ids.len().saturating_sub(newest)..];
         let id = ids.choose(&mut *self.random.borrow_mut()).copied().unwrap_or_default();
         Request::get(&self.keys[0], &format!("/v1/requests/{id}/status"))
     }

@@ -6,6 +6,7 @@
 mod account_listing;
 mod accounts;
 mod backup;
+mod checkpoints;
 mod counters;
 mod creation;
 mod deliveries;
@@ -26,6 +27,7 @@ mod work;
 mod writer;
 
 use super::*;
+use checkpoints::Checkpoints;
 use counters::Counters;
 use known::{KnownKeys, KnownStandings, Stood};
 use points::Points;
@@ -101,7 +103,10 @@ impl SqliteStore {
         let mut connection = Connection::open(&path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
+        // Each costs a look-up in every insert, and only a fault in this program could break one: tests enforce them, and
+        // `clipia doctor` looks for what a release may have got wrong.
+        connection.pragma_update(None, "foreign_keys", cfg!(debug_assertions))?;
+        connection.pragma_update(None, "wal_autocheckpoint", checkpoints::LOG_PAGES_MAX)?;
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.set_prepared_statement_cache_capacity(64);
         // Otherwise some statements are parsed anew for every value that they are bound to.
@@ -118,7 +123,9 @@ impl SqliteStore {
             counters: Counters::default(),
         };
         let memory = Arc::new(memory);
-        let writer = Writer::start(connection, Arc::clone(&memory)).map_err(file(path.clone()))?;
+        let checkpoints = Some(Checkpoints::start(&path)?);
+        let writer =
+            Writer::start(connection, checkpoints, Arc::clone(&memory)).map_err(file(path.clone()))?;
         Ok(Self {
             points: Points::new(&path),
             path,

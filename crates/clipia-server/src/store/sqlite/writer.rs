@@ -4,6 +4,7 @@
 //! its own, so that one that is refused leaves nothing behind, and each is answered after the commit. What a command does
 //! beside the database, to the lines in memory and to what is counted, happens between the commit and the answer.
 
+use super::checkpoints::Checkpoints;
 use super::counters::{Counters, Happened};
 use super::known::{KnownKeys, KnownStandings};
 use super::position::{Move, PlaceInLine, Positions};
@@ -121,11 +122,15 @@ enum Message {
 
 impl Writer {
     /// Starts the thread, which owns `connection` until it is closed, and is the only one to change `memory`.
-    pub(crate) fn start(connection: Connection, memory: Arc<Memory>) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        connection: Connection,
+        checkpoints: Option<Checkpoints>,
+        memory: Arc<Memory>,
+    ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::sync_channel(WAITING_MAX);
         std::thread::Builder::new()
             .name("clipia-store".to_owned())
-            .spawn(move || run(connection, &memory, &inbox))?;
+            .spawn(move || run(connection, checkpoints, &memory, &inbox))?;
         Ok(Self { commands })
     }
 
@@ -173,7 +178,12 @@ impl Writer {
     }
 }
 
-fn run(connection: Connection, memory: &Memory, inbox: &mpsc::Receiver<Message>) {
+fn run(
+    connection: Connection,
+    checkpoints: Option<Checkpoints>,
+    memory: &Memory,
+    inbox: &mpsc::Receiver<Message>,
+) {
     while let Ok(first) = inbox.recv() {
         let mut batch = Vec::new();
         let mut close = None;
@@ -190,8 +200,12 @@ fn run(connection: Connection, memory: &Memory, inbox: &mpsc::Receiver<Message>)
         }
         if !batch.is_empty() {
             commit(&connection, memory, batch);
+            checkpoints.iter().for_each(Checkpoints::committed);
         }
         if let Some(closed) = close {
+            if let Some(checkpoints) = checkpoints {
+                checkpoints.stop();
+            }
             // Leaves one file behind rather than three. A failure costs nothing: the log is replayed at the next start.
             let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
             drop(connection);
@@ -278,7 +292,7 @@ mod tests {
             positions,
             counters: Counters::default(),
         });
-        (Writer::start(connection, Arc::clone(&memory)).unwrap(), memory)
+        (Writer::start(connection, None, Arc::clone(&memory)).unwrap(), memory)
     }
 
     #[tokio::test]
