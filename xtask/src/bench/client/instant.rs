@@ -21,13 +21,13 @@ const RUNNING: &str = include_str!("../../../../spec/examples/ResultResponse.in_
 const REFUSED: &str = include_str!("../../../../spec/examples/ErrorEnvelope.rate_limit_exceeded.json");
 
 /// A server that runs as long as the process.
-pub(super) struct Server {
+pub(in crate::bench) struct Server {
     url: String,
 }
 
 impl Server {
     /// Every generation has ended already, and no key has a limit.
-    pub(super) fn instant() -> Result<Self> {
+    pub(in crate::bench) fn instant() -> Result<Self> {
         let limit = Limit::new(0);
         let answer = |status, body| {
             let limit = limit.clone();
@@ -42,7 +42,7 @@ impl Server {
     }
 
     /// No generation ends, and a key has the limit that keys have.
-    pub(super) fn running() -> Result<Self> {
+    pub(in crate::bench) fn running() -> Result<Self> {
         let limit = Limit::new(REQUESTS_PER_MINUTE);
         Self::start(Router::new().fallback(async move || limit.answer(StatusCode::ACCEPTED, RUNNING)))
     }
@@ -60,7 +60,7 @@ impl Server {
         Ok(Self { url })
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(in crate::bench) fn url(&self) -> &str {
         &self.url
     }
 }
