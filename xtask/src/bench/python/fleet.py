@@ -1,7 +1,7 @@
-"""A fleet of generations on one key: `python fleet.py asyncio|threads URL KEY MODEL GENERATIONS SECONDS PATIENCE`.
+"""A fleet of generations on one key: `python fleet.py MEANS URL KEY MODEL GENERATIONS SECONDS PATIENCE`.
 
-Each takes SECONDS, and is lost if it is not known to have completed after PATIENCE. Tells how many completed, why
-others did not, and how long it took.
+MEANS is `asyncio` or `threads`. Each generation takes SECONDS, and is lost if it is not known to have
+completed after PATIENCE. Tells how many completed, why others did not, and how long it took.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from clipia_queue import AsyncClipia, Clipia
 
 
-def by_threads(url: str, key: str, model: str, generations: int, seconds: float, patience: float) -> list[str]:
+def by_threads(
+    url: str, key: str, model: str, generations: int, seconds: float, patience: float
+) -> list[str]:
     def generate(clipia: Clipia) -> str:
         try:
             return clipia.submit(model, {"seconds": seconds}).wait(timeout=patience).status

@@ -1,8 +1,8 @@
 """Does one kind of work in slices of time: `python slices.py PACKAGE KIND URL`.
 
-PACKAGE is `clipia` or `clipia_queue`, which the same lines use. KIND is `sync`, `async:N` with N rounds in flight, or
-`verify`. For each number of seconds on stdin it works so long and tells on stdout what it did; at the end, the most
-memory that it ever had.
+PACKAGE is `clipia` or `clipia_queue`, which the same lines use. KIND is `sync`, `async:N` with N rounds in
+flight, or `verify`. For each number of seconds on stdin it works so long and tells on stdout what it did; at
+the end, the most memory that it ever had.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def read(job: Any, status: Any, result: Any) -> None:
     """What came back, all of it, as a program would that keeps it."""
     assert job.data["request_id"] == job.request_id
     assert status.data["status"] == status.status == "COMPLETED"
-    assert result.data["output"]["images"][0]["url"] and result.is_terminal
+    assert result.data["output"]["images"][0]["url"]
+    assert result.is_terminal
 
 
 def sync(clipia: Any, url: str) -> Callable[[float], int]:
@@ -73,7 +74,9 @@ def verify(clipia: Any) -> Callable[[float], int]:
             "status": "OK",
             "payload": {
                 "model": MODEL,
-                "output": {"images": [{"url": f"https://media.example/{number}.webp"} for number in range(4)]},
+                "output": {
+                    "images": [{"url": f"https://media.example/{number}.webp"} for number in range(4)]
+                },
                 "cost": 12,
             },
         }

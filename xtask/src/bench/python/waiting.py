@@ -1,4 +1,7 @@
-"""Waits for ten thousand generations that do not end, by one client, and tells what that costs: `python waiting.py URL`."""
+"""Waits for ten thousand generations that do not end, by one client: `python waiting.py URL`.
+
+Tells what that costs.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,7 @@ async def main(url: str) -> None:
         # At rest it has a connection.
         await clipia.result(str(uuid.uuid4()))
         rest = resident()
-        waits = [
-            asyncio.create_task(clipia.generation(str(uuid.uuid4())).wait()) for _ in range(GENERATIONS)
-        ]
+        waits = [asyncio.create_task(clipia.generation(str(uuid.uuid4())).wait()) for _ in range(GENERATIONS)]
         await asyncio.sleep(SETTLED)
         begun, cpu = time.monotonic(), time.process_time()
         await asyncio.sleep(WATCHED)
