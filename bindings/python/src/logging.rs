@@ -83,11 +83,12 @@ pub(crate) fn flush(py: Python<'_>) {
     if NONE.load(Ordering::Relaxed) {
         return;
     }
-    let noted = {
+    // Without the GIL: a thread about to fork may have the lock, and wait for one that needs the GIL.
+    let noted = py.detach(|| {
         let mut noted = noted();
         NONE.store(true, Ordering::Relaxed);
         std::mem::take(&mut *noted)
-    };
+    });
     for told in noted {
         // Handlers deal with their own failures; what a filter raises has nowhere to go.
         let _ = log(py, &told);

@@ -1,7 +1,10 @@
 //! Servers that answer at once and always the same, on a thread of their own.
+//!
+//! They read what is sent: hyper closes a connection whose request was not read to its end.
 
 use anyhow::Result;
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -31,7 +34,7 @@ impl Server {
         let limit = Limit::new(0);
         let answer = |status, body| {
             let limit = limit.clone();
-            async move || limit.answer(status, body)
+            async move |_: Bytes| limit.answer(status, body)
         };
         Self::start(
             Router::new()
@@ -44,7 +47,7 @@ impl Server {
     /// No generation ends, and a key has the limit that keys have.
     pub(in crate::bench) fn running() -> Result<Self> {
         let limit = Limit::new(REQUESTS_PER_MINUTE);
-        Self::start(Router::new().fallback(async move || limit.answer(StatusCode::ACCEPTED, RUNNING)))
+        Self::start(Router::new().fallback(async move |_: Bytes| limit.answer(StatusCode::ACCEPTED, RUNNING)))
     }
 
     fn start(router: Router) -> Result<Self> {
