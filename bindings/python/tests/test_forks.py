@@ -11,12 +11,13 @@ from conftest import Server
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
 
-# The client, and two handles that the parent has used already. Logging is on, for it has a lock.
+# The clients, and a handle that the parent has used already. Logging is on, for it has locks; but to memory,
+# since Python itself leaves the lock of a file as it was when another thread wrote to it.
 PARENT = """
-import asyncio, logging, multiprocessing, os, sys, threading, time, warnings
+import asyncio, logging.handlers, multiprocessing, os, sys, threading, warnings
 warnings.simplefilter("ignore")
 from clipia_queue import AsyncClipia, Clipia
-logging.basicConfig(level=logging.DEBUG, filename=os.devnull)
+logging.basicConfig(level=logging.DEBUG, handlers=[logging.handlers.BufferingHandler(1_000)])
 IMAGE = {"prompt": "a fox", "resolution": "0.5K"}
 clipia = Clipia(KEY, base_url=URL)
 concurrent = AsyncClipia(KEY, base_url=URL)
@@ -90,7 +91,7 @@ def ask():
 def wait():
     while not stop.is_set():
         asyncio.run(many())
-threads = [threading.Thread(target=target) for target in (ask, ask, wait)]
+threads = [threading.Thread(target=target, daemon=True) for target in (ask, ask, wait)]
 [thread.start() for thread in threads]
 for _ in range(20):
     join(fork(lambda: clipia.status(fox.request_id)))
