@@ -28,7 +28,7 @@ const SYNC_MIN: f64 = 3.0;
 const ASYNC_MIN: f64 = 20.0;
 const VERIFY_MIN: f64 = 3.0;
 
-/// How many rounds are in flight where that last but one holds.
+/// How many rounds are in flight where `ASYNC_MIN` must be reached.
 const ASYNC_HELD: usize = 64;
 
 /// What 10,000 waiting generations may cost: memory in MiB, and CPU as a share of one core.
@@ -114,5 +114,6 @@ fn program(root: &Path, name: &str) -> PathBuf {
 /// The JSON that a program writes.
 fn answer<T: for<'de> Deserialize<'de>>(program: &mut Command) -> Result<T> {
     let output = program.stderr(Stdio::inherit()).output()?;
-    serde_json::from_slice(&output.stdout).with_context(|| format!("{program:?} ended with {}", output.status))
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("{program:?} ended with {}", output.status))
 }

@@ -99,7 +99,8 @@ impl Row {
         for generation in generations {
             match generation {
                 Ok((id, known)) => {
-                    let ended = server.sleep.ended(id).context("a generation has ended that was never made")?;
+                    let ended =
+                        server.sleep.ended(id).context("a generation has ended that was never made")?;
                     delays.push(known.saturating_duration_since(ended));
                 }
                 Err(error) => lost.push(format!("{error:#}")),
