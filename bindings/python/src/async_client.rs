@@ -186,7 +186,10 @@ impl AsyncClipia {
     /// Ends the client. Generations that came of it go on, and so do their handles.
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let session = self.0.clone();
-        coroutine::new(py, async move { session.close() }, |py, ()| Ok(py.None()))
+        coroutine::new(py, ready(session), |py, session| {
+            session.close();
+            Ok(py.None())
+        })
     }
 
     fn __aenter__<'py>(slf: Py<Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

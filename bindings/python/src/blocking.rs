@@ -1,13 +1,15 @@
 //! Waiting for the SDK on the calling thread.
 
 use crate::exceptions::raise;
-use crate::runtime;
+use crate::{logging, runtime};
 use clipia::Error;
 use pyo3::prelude::*;
 use std::future::Future;
-use std::pin::pin;
-use std::time::Duration;
-use tokio::time::timeout;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 /// How often a call looks whether Ctrl-C was pressed: soon enough to feel prompt, and rarely enough to cost nothing.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
@@ -19,14 +21,48 @@ where
     F: Future<Output: Send> + Send,
 {
     let runtime = runtime::get(py)?;
+    logging::refresh(py)?;
     let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Sleeper(thread::current())));
     loop {
-        let some_time =
-            py.detach(|| runtime.block_on(async { timeout(SIGNALS_EVERY, future.as_mut()).await }));
+        let some_time = py.detach(|| {
+            let _entered = runtime.enter();
+            poll_for(SIGNALS_EVERY, future.as_mut(), &waker)
+        });
+        logging::flush(py);
         match some_time {
-            Ok(output) => return Ok(output),
-            Err(_) => py.check_signals()?,
+            Poll::Ready(output) => return Ok(output),
+            Poll::Pending => py.check_signals()?,
         }
+    }
+}
+
+/// Drives a future on this thread, for so long. The clock of the runtime would do, too, but its timers wake one of its
+/// threads at each call.
+fn poll_for<F: Future>(time: Duration, mut future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+    let end = Instant::now() + time;
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
+            return Poll::Ready(output);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Poll::Pending;
+        }
+        thread::park_timeout(left);
+    }
+}
+
+/// The thread that drives a future, asleep.
+struct Sleeper(Thread);
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
     }
 }
 

@@ -2,10 +2,11 @@
 
 use crate::deliveries::{Answer, Debt};
 use crate::exceptions::raise;
-use crate::runtime;
+use crate::{logging, runtime};
 use clipia::Error;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use serde::Serialize;
@@ -41,14 +42,15 @@ impl Awaitable {
 impl Awaitable {
     fn __await__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         static RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        logging::refresh(py)?;
         let event_loop = RUNNING_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
         let pending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let pending = pending.ok_or_else(|| PyRuntimeError::new_err("cannot await the same call twice"))?;
-        let future = event_loop.call_method0("create_future")?;
-        let debt = Debt::new(event_loop.unbind(), future.clone().unbind());
+        let future = event_loop.call_method0(intern!(py, "create_future"))?;
+        let debt = Debt::new(py, event_loop.unbind(), future.clone().unbind());
         let task = runtime::get(py)?.spawn(async move { debt.settle(pending.await) });
-        future.call_method1("add_done_callback", (Abort(task.abort_handle()),))?;
-        future.call_method0("__await__")
+        future.call_method1(intern!(py, "add_done_callback"), (Abort(task.abort_handle()),))?;
+        future.call_method0(intern!(py, "__await__"))
     }
 }
 

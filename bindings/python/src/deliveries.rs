@@ -1,25 +1,42 @@
 //! Handing answers over to event loops. One thread does it for all of them, so that the threads of the runtime never
-//! wait for the GIL, and answers that come together share one turn of it.
+//! wait for the GIL, and answers that come together share one turn of it and wake their loop once.
 
+use crate::logging;
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// The value of a future of asyncio's, made in the event loop that awaits it.
 pub(crate) type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 
-/// Whether Python may still be called. A thread that calls it while it shuts down brings the process down.
-static OPEN: Mutex<bool> = Mutex::new(true);
+/// Locked only by a thread that has the GIL, which one that forks has, too. What it holds lives as long as the process.
+static DELIVERIES: Mutex<Option<&'static Deliveries>> = Mutex::new(None);
 
-static DELIVERIES: LazyLock<Sender<Delivery>> = LazyLock::new(|| {
-    let (sender, deliveries) = mpsc::channel();
-    // Without the thread the channel is closed and nothing is delivered; a process that is out of threads has
-    // failed before, when it started the runtime.
-    let _ = thread::Builder::new().name("clipia-deliver".to_owned()).spawn(move || deliver(&deliveries));
-    sender
-});
+/// Whether Python shuts down.
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// On the threads of the runtime, which must not wait for the lock of the above.
+    static HERE: Cell<Option<&'static Deliveries>> = const { Cell::new(None) };
+}
+
+/// What the thread is given, and how it is stopped.
+pub(crate) struct Deliveries {
+    sender: Sender<Message>,
+    /// Whether Python may still be called. A thread that calls it while it shuts down brings the process down.
+    open: Mutex<bool>,
+}
+
+enum Message {
+    Answer(Delivery),
+    /// Something is noted for `logging`.
+    Noted,
+}
 
 struct Delivery {
     event_loop: Py<PyAny>,
@@ -27,17 +44,54 @@ struct Delivery {
     answer: Answer,
 }
 
-fn deliver(deliveries: &Receiver<Delivery>) {
-    while let Ok(first) = deliveries.recv() {
-        let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+/// The thread is started with the runtime.
+pub(crate) fn get(_: Python<'_>) -> &'static Deliveries {
+    let mut current = DELIVERIES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(deliveries) = *current {
+        return deliveries;
+    }
+    let (sender, receiver) = mpsc::channel();
+    let open = Mutex::new(!ENDED.load(Ordering::Relaxed));
+    let deliveries: &'static Deliveries = Box::leak(Box::new(Deliveries { sender, open }));
+    // Without the thread the channel is closed and nothing is delivered; a process that is out of threads has
+    // failed before, when it started the runtime.
+    let deliver = move || deliver(&receiver, deliveries);
+    let _ = thread::Builder::new().name("clipia-deliver".to_owned()).spawn(deliver);
+    current.insert(deliveries)
+}
+
+/// Called on each thread of the runtime.
+pub(crate) fn enter(deliveries: &'static Deliveries) {
+    HERE.set(Some(deliveries));
+}
+
+/// Has what is noted for `logging` passed on. Does nothing on a thread of Python's, which soon does that itself.
+pub(crate) fn nudge() {
+    if let Some(deliveries) = HERE.get() {
+        let _ = deliveries.sender.send(Message::Noted);
+    }
+}
+
+fn deliver(receiver: &Receiver<Message>, deliveries: &Deliveries) {
+    while let Ok(first) = receiver.recv() {
+        let open = deliveries.open.lock().unwrap_or_else(PoisonError::into_inner);
         if !*open {
             return;
         }
         Python::attach(|py| {
-            for delivery in std::iter::once(first).chain(deliveries.try_iter()) {
-                let resolve = Resolve { future: delivery.future, answer: Mutex::new(Some(delivery.answer)) };
+            logging::flush(py);
+            let mut batches: Vec<(Py<PyAny>, Vec<Owed>)> = Vec::new();
+            for message in std::iter::once(first).chain(receiver.try_iter()) {
+                let Message::Answer(Delivery { event_loop, future, answer }) = message else { continue };
+                match batches.iter_mut().find(|(known, _)| known.is(&event_loop)) {
+                    Some((_, batch)) => batch.push((future, answer)),
+                    None => batches.push((event_loop, vec![(future, answer)])),
+                }
+            }
+            for (event_loop, batch) in batches {
+                let resolve = Resolve(Mutex::new(batch));
                 // A loop that is closed takes nothing more, and nobody awaits it.
-                let _ = delivery.event_loop.call_method1(py, "call_soon_threadsafe", (resolve,));
+                let _ = event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (resolve,));
             }
         });
     }
@@ -46,16 +100,29 @@ fn deliver(deliveries: &Receiver<Delivery>) {
 /// Called when Python shuts down, while all of it still works.
 #[pyfunction]
 pub(crate) fn stop(py: Python<'_>) {
-    // Not with the GIL: the other thread may be waiting for it, with the lock.
-    py.detach(|| *OPEN.lock().unwrap_or_else(PoisonError::into_inner) = false);
+    ENDED.store(true, Ordering::Relaxed);
+    let deliveries = *DELIVERIES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(deliveries) = deliveries {
+        // Not with the GIL: the other thread may be waiting for it, with the lock.
+        py.detach(|| *deliveries.open.lock().unwrap_or_else(PoisonError::into_inner) = false);
+    }
+    logging::flush(py);
+}
+
+/// Called in a process that was just forked: the thread is not in it.
+pub(crate) fn forget(_: Python<'_>) {
+    *DELIVERIES.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 /// A future of asyncio's that is owed an answer.
-pub(crate) struct Debt(Option<(Py<PyAny>, Py<PyAny>)>);
+pub(crate) struct Debt {
+    deliveries: &'static Deliveries,
+    owed: Option<(Py<PyAny>, Py<PyAny>)>,
+}
 
 impl Debt {
-    pub(crate) fn new(event_loop: Py<PyAny>, future: Py<PyAny>) -> Self {
-        Self(Some((event_loop, future)))
+    pub(crate) fn new(py: Python<'_>, event_loop: Py<PyAny>, future: Py<PyAny>) -> Self {
+        Self { deliveries: get(py), owed: Some((event_loop, future)) }
     }
 
     pub(crate) fn settle(mut self, answer: Answer) {
@@ -63,8 +130,8 @@ impl Debt {
     }
 
     fn deliver(&mut self, answer: Answer) {
-        if let Some((event_loop, future)) = self.0.take() {
-            let _ = DELIVERIES.send(Delivery { event_loop, future, answer });
+        if let Some((event_loop, future)) = self.owed.take() {
+            let _ = self.deliveries.sender.send(Message::Answer(Delivery { event_loop, future, answer }));
         }
     }
 }
@@ -76,24 +143,25 @@ impl Drop for Debt {
     }
 }
 
+/// A future, and its answer.
+type Owed = (Py<PyAny>, Answer);
+
 /// Runs in the event loop.
 #[pyclass(frozen, module = "clipia_queue")]
-struct Resolve {
-    future: Py<PyAny>,
-    answer: Mutex<Option<Answer>>,
-}
+struct Resolve(Mutex<Vec<Owed>>);
 
 #[pymethods]
 impl Resolve {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let future = self.future.bind(py);
-        if let Some(answer) = answer
-            && !future.call_method0("done")?.is_truthy()?
-        {
+        let batch = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for (future, answer) in batch {
+            let future = future.bind(py);
+            if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+                continue;
+            }
             match answer(py) {
-                Ok(value) => future.call_method1("set_result", (value,))?,
-                Err(exception) => future.call_method1("set_exception", (exception,))?,
+                Ok(value) => future.call_method1(intern!(py, "set_result"), (value,))?,
+                Err(exception) => future.call_method1(intern!(py, "set_exception"), (exception,))?,
             };
         }
         Ok(())

@@ -64,7 +64,7 @@ async fn save(
     sender: Option<Sender<clipia::DownloadProgress>>,
 ) -> Result<Vec<PathBuf>, Error> {
     let mut download = match source {
-        Source::Of(outcome) => outcome.completed()?.download(dir),
+        Source::Of(outcome) => outcome.completed()?.in_this_process()?.download(dir),
         Source::Asked(generation) => generation.download(dir),
     };
     if renditions {

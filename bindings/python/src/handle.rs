@@ -1,5 +1,6 @@
 //! A handle on a generation, of a client in this process or out of a pickle.
 
+use crate::exceptions::raise;
 use crate::{document, environment};
 use clipia::{Generation, RequestId, SavedGeneration};
 use pyo3::prelude::*;
@@ -25,7 +26,7 @@ impl Handle {
     /// To go on with.
     pub(crate) fn generation(&self, py: Python<'_>) -> PyResult<Generation> {
         match self {
-            Self::Live(generation) => Ok(generation.clone()),
+            Self::Live(generation) => generation.in_this_process().map_err(|error| raise(py, error)),
             Self::Pickled { saved, base_url } => Ok(environment::client(py, base_url)?.resume(saved.clone())),
         }
     }

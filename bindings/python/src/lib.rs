@@ -29,11 +29,13 @@ mod events;
 mod exceptions;
 mod files;
 mod fleet;
+mod fork;
 mod generation;
 mod generation_result;
 mod handle;
 mod input_warning;
 mod iteration;
+mod logging;
 mod models;
 mod program;
 mod result_response;
@@ -109,6 +111,8 @@ mod _clipia_queue {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         let stop = wrap_pyfunction!(crate::deliveries::stop, module)?;
         module.py().import("atexit")?.call_method1("register", (stop,))?;
+        crate::logging::install(module.py())?;
+        crate::fork::register(module)?;
         if cfg!(debug_assertions) {
             let message =
                 c"clipia_queue was built without optimisation and is slow; build it with `--release`";

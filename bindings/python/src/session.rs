@@ -92,7 +92,8 @@ impl Session {
 
     pub(crate) fn clipia(&self) -> PyResult<Clipia> {
         let clipia = self.clipia.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        clipia.ok_or_else(|| ClipiaError::new_err("the client is closed"))
+        let clipia = clipia.ok_or_else(|| ClipiaError::new_err("the client is closed"))?;
+        clipia.in_this_process().map_err(|error| Python::attach(|py| raise(py, error)))
     }
 
     pub(crate) fn generation(&self, id: RequestId) -> PyResult<Generation> {

@@ -5,8 +5,10 @@ use crate::exceptions::{raise, refused};
 use crate::session::Session;
 use clipia::webhook::{SIGNATURE_HEADER, Verifier};
 use clipia::{Generation, Received};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyDict, PyString};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Takes the deliveries of webhooks, and ends the waits of its client with them; `Clipia.webhooks`.
@@ -177,10 +179,21 @@ fn verify(
 }
 
 /// Text or bytes: frameworks pass either.
-#[derive(FromPyObject)]
 pub(crate) enum Bytes {
     Text(PyBackedStr),
     Raw(PyBackedBytes),
+}
+
+/// By hand: a derived one takes all bytes for text first, and words an exception before it thinks better of it.
+impl<'py> FromPyObject<'_, 'py> for Bytes {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match object.cast::<PyString>() {
+            Ok(_) => object.extract().map(Self::Text),
+            Err(_) => object.extract().map(Self::Raw).map_err(Into::into),
+        }
+    }
 }
 
 impl Bytes {
@@ -210,7 +223,13 @@ fn seconds(number: &Bound<'_, PyAny>) -> Option<u64> {
 
 /// The value of the signature header, by its name in any case.
 fn signature(headers: &Bound<'_, PyAny>) -> PyResult<Option<Bytes>> {
-    for item in headers.call_method0("items")?.try_iter()? {
+    // As ASGI, and with it most frameworks, spells it.
+    if let Ok(dict) = headers.cast_exact::<PyDict>()
+        && let Some(value) = dict.get_item(intern!(headers.py(), SIGNATURE_HEADER))?
+    {
+        return value.extract().map(Some);
+    }
+    for item in headers.call_method0(intern!(headers.py(), "items"))?.try_iter()? {
         let (name, value): (Bytes, Bound<'_, PyAny>) = item?.extract()?;
         if name.bytes().eq_ignore_ascii_case(SIGNATURE_HEADER.as_bytes()) {
             return value.extract().map(Some);

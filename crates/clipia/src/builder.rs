@@ -13,7 +13,7 @@ use crate::webhooks::Attachments;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use url::Url;
 
@@ -137,6 +137,7 @@ impl Builder {
     /// [`Error::KeyMissing`], [`Error::KeyMalformed`], [`Error::BaseUrl`], [`Error::Input`] for a user agent that
     /// no header can hold, and [`Error::Setup`] where https cannot be set up.
     pub fn build(self) -> Result<Clipia, Error> {
+        let settings = self.clone();
         let key = Key::new(&self.key)?;
         let base_url = base_url::parse(&self.base_url)?;
         let user_agent = HeaderValue::try_from(self.user_agent)
@@ -154,6 +155,9 @@ impl Builder {
             base_url,
             key: key.masked(),
             http,
+            settings,
+            process: std::process::id(),
+            heir: Mutex::default(),
             media: OnceLock::new(),
             bounds: self.bounds,
             catalogue: Catalogue::default(),

@@ -18,7 +18,7 @@ use clipia_api::types::{
 };
 use serde::Serialize;
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use url::Url;
 
 /// A client of the queue API.
@@ -38,9 +38,14 @@ pub(crate) struct Inner {
     pub(crate) this: Weak<Self>,
     pub(crate) api: clipia_api::Client,
     pub(crate) base_url: Url,
-    /// The key, masked; the whole of it only exists in a header of `api`.
+    /// The key, masked; the whole of it only exists in a header of `api` and in `settings`.
     pub(crate) key: String,
     pub(crate) http: Http,
+    /// What it was built from.
+    pub(crate) settings: Builder,
+    /// The process that it was built in, and the client that takes its place in a fork of that.
+    pub(crate) process: u32,
+    pub(crate) heir: Mutex<Option<Clipia>>,
     /// Made when the first file is downloaded.
     pub(crate) media: OnceLock<reqwest::Client>,
     pub(crate) bounds: Bounds,
@@ -67,6 +72,26 @@ impl Clipia {
     /// Where the API answers.
     pub fn base_url(&self) -> &str {
         self.0.base_url.as_str()
+    }
+
+    /// This client for the process that calls: itself, unless that was forked from the one which built it. Neither
+    /// threads nor connections survive a fork, so there it is a new client of the same settings, one for all clones.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn in_this_process(&self) -> Result<Self, Error> {
+        let process = std::process::id();
+        if self.0.process == process {
+            return Ok(self.clone());
+        }
+        let mut heir = self.0.heir.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(heir) = heir.as_ref().filter(|heir| heir.0.process == process) {
+            return Ok(heir.clone());
+        }
+        let clipia = self.0.settings.clone().build()?;
+        // What is of another process is left alone: its connections are used there.
+        std::mem::forget(heir.replace(clipia.clone()));
+        Ok(clipia)
     }
 
     /// Submits a generation: `.await` sends it.

@@ -54,6 +54,14 @@ impl Generation {
         }
     }
 
+    /// The same handle on the client that [`Clipia::in_this_process`] gives.
+    ///
+    /// # Errors
+    /// As that.
+    pub fn in_this_process(&self) -> Result<Self, Error> {
+        Ok(Self { clipia: self.clipia.in_this_process()?, ..self.clone() })
+    }
+
     /// Where it stands now.
     ///
     /// # Errors

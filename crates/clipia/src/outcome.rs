@@ -116,6 +116,14 @@ impl Completed {
         Download::of_completed(self.clone(), dir.as_ref())
     }
 
+    /// The same on the client that [`Clipia::in_this_process`] gives.
+    ///
+    /// # Errors
+    /// As that.
+    pub fn in_this_process(self) -> Result<Self, Error> {
+        Ok(Self { clipia: self.clipia.in_this_process()?, ..self })
+    }
+
     pub(crate) fn client(&self) -> &Inner {
         &self.clipia.0
     }

@@ -1,6 +1,6 @@
 //! `cargo xtask bench client`: what the SDK costs beside bare reqwest, and what waiting costs.
 
-mod instant;
+pub(super) mod instant;
 mod pace;
 mod waiting;
 

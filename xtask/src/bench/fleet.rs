@@ -2,11 +2,11 @@
 //!
 //! Every row has a server, a key and a client of its own, and all rows run at once: they sleep most of the time.
 
-mod answers;
+pub(super) mod answers;
 mod durations;
-mod least;
+pub(super) mod least;
 mod row;
-mod sleep;
+pub(super) mod sleep;
 
 use super::target::Targets;
 use anyhow::{Context, Result, bail};

@@ -9,6 +9,8 @@ mod client;
 #[cfg(feature = "bench")]
 mod fleet;
 #[cfg(feature = "bench")]
+mod python;
+#[cfg(feature = "bench")]
 mod server;
 #[cfg(feature = "bench")]
 mod target;
@@ -23,6 +25,8 @@ pub(crate) enum Scenario {
     Fleet(Fleet),
     /// The SDK beside bare reqwest, and 10,000 waiting generations (2 minutes)
     Client(Client),
+    /// The Python package beside the vendor's, on the same server (4 minutes)
+    Python(Python),
     /// Durable submits and status reads beside bare axum, a long line, and deliveries (10 minutes)
     Server(Server),
 }
@@ -42,6 +46,13 @@ pub(crate) struct Client {
 }
 
 #[derive(Args)]
+pub(crate) struct Python {
+    /// Runs a fleet on one key with its limits on instead, by asyncio and by threads (2 minutes)
+    #[arg(long)]
+    fleet: bool,
+}
+
+#[derive(Args)]
 pub(crate) struct Server {
     /// Requests in the long line
     #[arg(long, hide = true, default_value_t = 1_000_000)]
@@ -53,11 +64,13 @@ pub(crate) struct Server {
 }
 
 #[cfg(feature = "bench")]
-pub(crate) fn run(_: &Path, scenario: Scenario) -> Result<()> {
+pub(crate) fn run(root: &Path, scenario: Scenario) -> Result<()> {
     match scenario {
         Scenario::Fleet(options) => fleet::run(&options.only),
         Scenario::Client(Client { waiting: Some(url) }) => client::wait(&url),
         Scenario::Client(Client { waiting: None }) => client::run(),
+        Scenario::Python(Python { fleet: true }) => python::fleet::run(root),
+        Scenario::Python(Python { fleet: false }) => python::run(root),
         Scenario::Server(Server { part: Some(part), .. }) => part.run(),
         Scenario::Server(Server { part: None, queued }) => server::run(queued),
     }

@@ -16,6 +16,9 @@ const PACKAGE: &str = "bindings/python";
 const MODULE: &str = "clipia_queue";
 const SOURCE: &str = "python/clipia_queue";
 
+/// The programs of `cargo xtask bench python`, seen from the package.
+const BENCH: &str = "../../xtask/src/bench/python";
+
 /// Where things are. Nothing outside the target directory is touched.
 #[derive(Clone)]
 struct Places {
@@ -40,9 +43,9 @@ pub(super) fn steps(root: &Path) -> Vec<Step> {
         Step::check("environment for Python", move || environment.prepare()),
         Step::check("wheel", move || wheel.install()),
         Step::counted("tests in Python", pytest, Runner::Pytest),
-        Step::command("ruff check", tool("ruff", &["check", "."])),
-        Step::command("ruff format", tool("ruff", &["format", "--check", "."])),
-        Step::command("types", tool("mypy", &["--strict", SOURCE, "tests", "examples"])),
+        Step::command("ruff check", tool("ruff", &["check", ".", BENCH])),
+        Step::command("ruff format", tool("ruff", &["format", "--check", ".", BENCH])),
+        Step::command("types", tool("mypy", &["--strict", SOURCE, "tests", "examples", BENCH])),
         // Pyright, as strict as an editor of a user may be.
         Step::command("types as editors see them", tool("basedpyright", &[])),
         // Holds the hand-kept stubs against the compiled module.

@@ -1,7 +1,10 @@
 //! Servers that answer at once and always the same, on a thread of their own.
+//!
+//! They read what is sent: hyper closes a connection whose request was not read to its end.
 
 use anyhow::Result;
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -21,17 +24,17 @@ const RUNNING: &str = include_str!("../../../../spec/examples/ResultResponse.in_
 const REFUSED: &str = include_str!("../../../../spec/examples/ErrorEnvelope.rate_limit_exceeded.json");
 
 /// A server that runs as long as the process.
-pub(super) struct Server {
+pub(in crate::bench) struct Server {
     url: String,
 }
 
 impl Server {
     /// Every generation has ended already, and no key has a limit.
-    pub(super) fn instant() -> Result<Self> {
+    pub(in crate::bench) fn instant() -> Result<Self> {
         let limit = Limit::new(0);
         let answer = |status, body| {
             let limit = limit.clone();
-            async move || limit.answer(status, body)
+            async move |_: Bytes| limit.answer(status, body)
         };
         Self::start(
             Router::new()
@@ -42,9 +45,9 @@ impl Server {
     }
 
     /// No generation ends, and a key has the limit that keys have.
-    pub(super) fn running() -> Result<Self> {
+    pub(in crate::bench) fn running() -> Result<Self> {
         let limit = Limit::new(REQUESTS_PER_MINUTE);
-        Self::start(Router::new().fallback(async move || limit.answer(StatusCode::ACCEPTED, RUNNING)))
+        Self::start(Router::new().fallback(async move |_: Bytes| limit.answer(StatusCode::ACCEPTED, RUNNING)))
     }
 
     fn start(router: Router) -> Result<Self> {
@@ -60,7 +63,7 @@ impl Server {
         Ok(Self { url })
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(in crate::bench) fn url(&self) -> &str {
         &self.url
     }
 }

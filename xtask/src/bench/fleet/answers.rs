@@ -13,7 +13,7 @@ const TARGET: &str = "clipia_server::http::observe";
 
 /// Counts the answers of the server that runs on the threads it is the subscriber of.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answers(Arc<Counts>);
+pub(in crate::bench) struct Answers(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -23,12 +23,12 @@ struct Counts {
 
 impl Answers {
     /// Requests answered.
-    pub(super) fn all(&self) -> u64 {
+    pub(in crate::bench) fn all(&self) -> u64 {
         self.0.all.load(Ordering::Relaxed)
     }
 
     /// Those answered with 429.
-    pub(super) fn refused(&self) -> u64 {
+    pub(in crate::bench) fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// How long it takes until all generations of these durations are known to have ended, where a clairvoyant submits them
 /// in this order at once and then asks for each a single time, as soon as it has ended and the budget lets it. Where
 /// webhooks tell of the ends, it asks for none.
-pub(super) fn least(durations: &[Duration], limit: RateLimit, webhooks: bool) -> Duration {
+pub(in crate::bench) fn least(durations: &[Duration], limit: RateLimit, webhooks: bool) -> Duration {
     let start = Moment::from_micros(0);
     let mut budget = Budget { limit, arrival: start };
     let mut ends: Vec<Moment> = durations.iter().map(|&duration| budget.next(start) + duration).collect();

@@ -3,20 +3,14 @@
 use super::answers::Answers;
 use super::durations::Durations;
 use super::least::least;
-use super::sleep::{MODELS, SLEEP, Sleep};
+use super::sleep::{LIMIT, SLEEP, Sleeping};
 use anyhow::{Context, Result, ensure};
 use clipia::{Clipia, RequestId, json};
-use clipia_queue::limits::{REQUESTS_PER_MINUTE, RateLimit};
-use clipia_server::{Config, Service};
 use futures_util::future::join_all;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-
-/// The limit of the key.
-const LIMIT: RateLimit = RateLimit::per_minute(REQUESTS_PER_MINUTE);
 
 /// A generation that is not known to have ended after so many times the least is lost.
 const PATIENCE: u32 = 3;
@@ -79,19 +73,9 @@ impl Row {
     }
 
     async fn measure(self, durations: &[Duration], answers: &Answers, known: impl Fn()) -> Result<Measured> {
-        let data = tempfile::tempdir()?;
-        std::fs::write(data.path().join("models.toml"), MODELS)?;
-        let config = Config {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            dev: true, // the webhooks are on this machine
-            limit: LIMIT,
-            ..Config::new(data.path())
-        };
-        let sleep = Arc::new(Sleep::default());
-        let service =
-            Service::builder(config).executor(SLEEP, sleep.clone(), durations.len()).start().await?;
-        let keys = service.first_keys().context("the server made no keys")?;
-        let clipia = Clipia::builder().key(&keys.live_key).base_url(service.url()).build()?;
+        let server = Sleeping::start(durations.len()).await?;
+        let keys = server.keys()?;
+        let clipia = Clipia::builder().key(&keys.live_key).base_url(server.url()).build()?;
         let webhook = match self.means {
             Means::Polling => None,
             Means::Webhooks => Some(receive(&clipia, &keys.webhook_secret).await?),
@@ -115,14 +99,15 @@ impl Row {
         for generation in generations {
             match generation {
                 Ok((id, known)) => {
-                    let ended = sleep.ended(id).context("a generation has ended that was never made")?;
+                    let ended =
+                        server.sleep.ended(id).context("a generation has ended that was never made")?;
                     delays.push(known.saturating_duration_since(ended));
                 }
                 Err(error) => lost.push(format!("{error:#}")),
             }
         }
         delays.sort_unstable();
-        service.stop().await;
+        server.stop().await;
         Ok(Measured { completed: delays.len(), lost, requests, refused, delays, wall, least })
     }
 

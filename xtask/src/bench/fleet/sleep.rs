@@ -1,18 +1,26 @@
-//! The executor `sleep`: takes as long as the input says, makes nothing, and remembers when it was done.
+//! A server with the executor `sleep`: takes as long as the input says, makes nothing, and remembers when it was done.
 
+use anyhow::{Context, Result};
 use async_trait::async_trait;
 use clipia::{Output, RequestId};
+use clipia_queue::limits::{REQUESTS_PER_MINUTE, RateLimit};
 use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
+use clipia_server::{Config, FirstKeys, Service};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The limit of the key.
+pub(in crate::bench) const LIMIT: RateLimit = RateLimit::per_minute(REQUESTS_PER_MINUTE);
 
 /// The name of the executor, and of its model.
-pub(super) const SLEEP: &str = "sleep";
+pub(in crate::bench) const SLEEP: &str = "sleep";
 
 /// The `models.toml` of a server that offers it.
-pub(super) const MODELS: &str = r#"
+const MODELS: &str = r#"
 [[model]]
 executor = "sleep"
 slug = "sleep"
@@ -21,15 +29,51 @@ pricing = { credits = 1 }
 input_schema = { parameters = [{ name = "seconds", type = "number", required = true, min = 0 }] }
 "#;
 
+/// The server, and what it keeps on disk.
+pub(in crate::bench) struct Sleeping {
+    service: Service,
+    pub(in crate::bench) sleep: Arc<Sleep>,
+    _data: TempDir,
+}
+
+impl Sleeping {
+    /// Makes so many generations at once.
+    pub(in crate::bench) async fn start(at_once: usize) -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        std::fs::write(data.path().join("models.toml"), MODELS)?;
+        let config = Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            dev: true, // the webhooks are on this machine
+            limit: LIMIT,
+            ..Config::new(data.path())
+        };
+        let sleep = Arc::new(Sleep::default());
+        let service = Service::builder(config).executor(SLEEP, sleep.clone(), at_once).start().await?;
+        Ok(Self { service, sleep, _data: data })
+    }
+
+    pub(in crate::bench) fn url(&self) -> &str {
+        self.service.url()
+    }
+
+    pub(in crate::bench) fn keys(&self) -> Result<&FirstKeys> {
+        self.service.first_keys().context("the server made no keys")
+    }
+
+    pub(in crate::bench) async fn stop(self) {
+        self.service.stop().await;
+    }
+}
+
 /// It tells no progress, as many models don't: a client must do without.
 #[derive(Debug, Default)]
-pub(super) struct Sleep {
+pub(in crate::bench) struct Sleep {
     ended: Mutex<HashMap<RequestId, Instant>>,
 }
 
 impl Sleep {
     /// When a generation was done.
-    pub(super) fn ended(&self, id: RequestId) -> Option<Instant> {
+    pub(in crate::bench) fn ended(&self, id: RequestId) -> Option<Instant> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied()
     }
 }

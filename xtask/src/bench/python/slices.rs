@@ -1,0 +1,156 @@
+//! One kind of work, by both packages in turns.
+
+use super::environments::Environments;
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use std::fmt;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// How long a turn is.
+const SLICE_SECONDS: f64 = 0.5;
+
+/// What is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// Rounds one after another, by the blocking client.
+    Sync,
+    /// So many rounds at once, by asyncio.
+    Async(usize),
+    /// Signatures of webhooks checked.
+    Verify,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Sync, Self::Async(1), Self::Async(64), Self::Async(1_000), Self::Verify];
+
+    /// What `slices.py` calls it.
+    fn argument(self) -> String {
+        match self {
+            Self::Sync => "sync".to_owned(),
+            Self::Async(in_flight) => format!("async:{in_flight}"),
+            Self::Verify => "verify".to_owned(),
+        }
+    }
+
+    /// How many calls are one of what is counted.
+    fn calls(self) -> f64 {
+        if matches!(self, Self::Verify) { 1.0 } else { 3.0 }
+    }
+
+    /// How many turns each side gets. Each round of the vendor's thousand takes longer than a turn should.
+    fn turns(self) -> usize {
+        if matches!(self, Self::Async(1_000)) { 3 } else { 30 }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sync => f.write_str("submit + status + result, sync"),
+            Self::Async(in_flight) => write!(f, "submit + status + result, async, {in_flight} in flight"),
+            Self::Verify => f.write_str("verify_signature"),
+        }
+    }
+}
+
+/// How one side did.
+pub(super) struct Measured {
+    /// How many a second, the median of the turns.
+    pub(super) pace: f64,
+    /// CPU time of a call.
+    pub(super) cpu_seconds_each: f64,
+    /// The most resident memory, in bytes.
+    pub(super) peak: u64,
+}
+
+/// Both.
+pub(super) struct Sides {
+    pub(super) ours: Measured,
+    pub(super) vendor: Measured,
+}
+
+pub(super) fn measure(root: &Path, environments: &Environments, kind: Kind, url: &str) -> Result<Sides> {
+    let start = |python, package| Side::start(python, root, package, kind, url);
+    let mut ours = start(&environments.ours, "clipia_queue")?;
+    let mut vendor = start(&environments.vendor, "clipia")?;
+    // Connections are made.
+    ours.turn()?;
+    vendor.turn()?;
+    let (mut by_ours, mut by_vendor) = (Vec::new(), Vec::new());
+    for number in 0..kind.turns() {
+        // Each goes first as often as the other.
+        if number % 2 == 0 {
+            by_ours.push(ours.turn()?);
+            by_vendor.push(vendor.turn()?);
+        } else {
+            by_vendor.push(vendor.turn()?);
+            by_ours.push(ours.turn()?);
+        }
+    }
+    Ok(Sides { ours: ours.end(kind, &by_ours)?, vendor: vendor.end(kind, &by_vendor)? })
+}
+
+/// What it tells of a turn.
+#[derive(Deserialize)]
+struct Turn {
+    done: u64,
+    seconds: f64,
+    cpu_seconds: f64,
+}
+
+/// What it tells at the end.
+#[derive(Deserialize)]
+struct End {
+    peak: u64,
+}
+
+/// The program `slices.py`, which sleeps when it is not its turn.
+struct Side {
+    process: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Side {
+    fn start(python: &Path, root: &Path, package: &str, kind: Kind, url: &str) -> Result<Self> {
+        let mut command = Command::new(python);
+        command.arg(super::program(root, "slices.py")).args([package, &kind.argument(), url]);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = process.stdin.take();
+        let output = BufReader::new(process.stdout.take().context("its output is not captured")?);
+        Ok(Self { process, input, output })
+    }
+
+    fn turn(&mut self) -> Result<Turn> {
+        writeln!(self.input.as_mut().context("it was told to end")?, "{SLICE_SECONDS}")?;
+        self.told()
+    }
+
+    fn end(mut self, kind: Kind, turns: &[Turn]) -> Result<Measured> {
+        self.input = None;
+        let End { peak } = self.told()?;
+        let mut paces: Vec<f64> = turns.iter().map(|turn| turn.done as f64 / turn.seconds).collect();
+        paces.sort_unstable_by(f64::total_cmp);
+        let done: u64 = turns.iter().map(|turn| turn.done).sum();
+        let cpu_seconds: f64 = turns.iter().map(|turn| turn.cpu_seconds).sum();
+        let cpu_seconds_each = cpu_seconds / (done as f64 * kind.calls());
+        Ok(Measured { pace: paces[paces.len() / 2], cpu_seconds_each, peak })
+    }
+
+    fn told<T: for<'de> Deserialize<'de>>(&mut self) -> Result<T> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        serde_json::from_str(&line).context("`slices.py` broke off")
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        // It ends in order once its input does.
+        self.input = None;
+        let _ = self.process.wait();
+    }
+}
