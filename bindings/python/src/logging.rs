@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt::{Debug, Write};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -57,8 +57,6 @@ pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     let logging = py.import("logging")?;
     // A library says nothing where its user has not set up logging.
     logger(py)?.call_method1("addHandler", (logging.call_method0("NullHandler")?,))?;
-    // Nothing else in this module's copy of `tracing` could have been first.
-    let _ = tracing::subscriber::set_global_default(Forward);
     Ok(())
 }
 
@@ -70,6 +68,9 @@ fn logger<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
 
 /// Asks `logging` for its level. Called at the start of each call.
 pub(crate) fn refresh(py: Python<'_>) -> PyResult<()> {
+    static FORWARDING: Once = Once::new();
+    // Not at the import: the program `clipia`, which this module has too, says its traces itself and never comes here.
+    FORWARDING.call_once(|| drop(tracing::subscriber::set_global_default(Forward)));
     let level: i64 = logger(py)?.call_method0(pyo3::intern!(py, "getEffectiveLevel"))?.extract()?;
     let level = u8::try_from(level.max(0)).unwrap_or(u8::MAX);
     if TAKEN.swap(level, Ordering::Relaxed) != level {
