@@ -106,7 +106,8 @@ def test_handles_out_of_pickles_share_a_client(peer: Peer, monkeypatch: pytest.M
     peer.seen.clear()
     for _ in range(5):
         pickle.loads(pickled).result()
-    assert len({request.port for request in peer.seen}) == 1
+    # The next call may come before the connection of the last one is free: a client may have a few.
+    assert len({request.port for request in peer.seen}) < len(peer.seen) == 5
 
 
 def wait(handle: Any) -> GenerationResult:
