@@ -130,8 +130,12 @@ async fn measure(report: &mut Report, queued: usize) -> Result<()> {
     report.row(&format!("memory after that, {in_line} in line"), memory, "", None);
 
     eprintln!("deliveries");
-    let fast = deliveries::pace(false).await?;
-    let past = deliveries::pace(true).await?;
+    let (mut fast, mut past) = (Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        fast.push(deliveries::pace(false).await?);
+        past.push(deliveries::pace(true).await?);
+    }
+    let (fast, past) = (median(fast), median(past));
     let slowdown = 1.0 - past / fast;
     report.row("deliveries to a fast host", each_second(fast), "", None);
     report.row("deliveries to it past a dead host", each_second(past), "", None);
@@ -202,6 +206,11 @@ fn program() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name(format!("clipia{}", std::env::consts::EXE_SUFFIX));
     ensure!(program.is_file(), "there is no {}; `cargo xtask bench server` builds it", program.display());
     Ok(program)
+}
+
+fn median(mut paces: Vec<f64>) -> f64 {
+    paces.sort_unstable_by(f64::total_cmp);
+    paces[paces.len() / 2]
 }
 
 fn each_second(pace: f64) -> String {
