@@ -1,6 +1,7 @@
 //! `AsyncDelivery`.
 
 use crate::async_generation_result::AsyncGenerationResult;
+use crate::delivery::repr;
 use crate::exceptions::raise;
 use crate::files;
 use crate::handle::Handle;
@@ -62,13 +63,6 @@ impl AsyncDelivery {
     }
 
     fn __repr__(&self) -> String {
-        let delivery = self.received.delivery();
-        let duplicate = if self.received.is_duplicate() { "True" } else { "False" };
-        format!(
-            "AsyncDelivery(request_id='{}', status='{}', is_duplicate={duplicate}, resolved={})",
-            delivery.request_id,
-            delivery.status,
-            self.received.resolved(),
-        )
+        repr("AsyncDelivery", &self.received)
     }
 }

@@ -62,13 +62,18 @@ impl Delivery {
     }
 
     fn __repr__(&self) -> String {
-        let delivery = self.received.delivery();
-        let duplicate = if self.received.is_duplicate() { "True" } else { "False" };
-        format!(
-            "Delivery(request_id='{}', status='{}', is_duplicate={duplicate}, resolved={})",
-            delivery.request_id,
-            delivery.status,
-            self.received.resolved(),
-        )
+        repr("Delivery", &self.received)
     }
+}
+
+/// `Delivery(request_id='…', status='COMPLETED', is_duplicate=False, resolved=1)`.
+pub(crate) fn repr(class: &str, received: &Received) -> String {
+    let delivery = received.delivery();
+    let duplicate = if received.is_duplicate() { "True" } else { "False" };
+    format!(
+        "{class}(request_id='{}', status='{}', is_duplicate={duplicate}, resolved={})",
+        delivery.request_id,
+        delivery.status,
+        received.resolved(),
+    )
 }

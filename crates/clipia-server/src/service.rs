@@ -291,6 +291,7 @@ async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKe
     let webhook_secret = account.webhook_secret.clone();
     // In this order; those that wait for the disk together share a flush.
     tokio::try_join!(
+        biased;
         store.create_account(account, now()),
         store.create_key(live, now()),
         store.create_key(test, now()),

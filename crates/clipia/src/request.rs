@@ -274,12 +274,9 @@ fn rate_limit(headers: &HeaderMap) -> RateLimit {
 
 /// The number that a header begins with: drafts of `RateLimit-*` allow parameters after it (`120, 120;w=60`).
 fn number(value: &[u8]) -> Option<u64> {
-    let digits = value.trim_ascii_start();
-    let digits = &digits[..digits.iter().take_while(|byte| byte.is_ascii_digit()).count()];
-    digits.iter().try_fold(None, |number: Option<u64>, digit| {
-        let number = number.unwrap_or(0).checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-        Some(Some(number))
-    })?
+    let value = value.trim_ascii_start();
+    let digits = &value[..value.iter().take_while(|byte| byte.is_ascii_digit()).count()];
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {

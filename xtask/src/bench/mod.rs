@@ -9,6 +9,8 @@ mod client;
 #[cfg(feature = "bench")]
 mod fleet;
 #[cfg(feature = "bench")]
+mod median;
+#[cfg(feature = "bench")]
 mod python;
 #[cfg(feature = "bench")]
 mod server;

@@ -8,6 +8,7 @@ mod child;
 mod deliveries;
 mod queue;
 
+use super::median::median;
 use super::target::Targets;
 use crate::serve::{self, Serving};
 use anyhow::{Context, Result, ensure};
@@ -206,11 +207,6 @@ fn program() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name(format!("clipia{}", std::env::consts::EXE_SUFFIX));
     ensure!(program.is_file(), "there is no {}; `cargo xtask bench server` builds it", program.display());
     Ok(program)
-}
-
-fn median(mut paces: Vec<f64>) -> f64 {
-    paces.sort_unstable_by(f64::total_cmp);
-    paces[paces.len() / 2]
 }
 
 fn each_second(pace: f64) -> String {

@@ -1,5 +1,6 @@
 //! Rounds of submit, status and result, by the SDK and by bare reqwest.
 
+use crate::bench::median::median;
 use anyhow::Result;
 use clipia::{Clipia, ResultResponse, StatusResponse, SubmitResponse, json};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -124,9 +125,4 @@ impl Bare {
 
 fn input() -> serde_json::Value {
     json!({ "prompt": "a red fox in snow", "aspect_ratio": "16:9", "seed": 7 })
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_unstable_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }

@@ -1,6 +1,7 @@
 //! One kind of work, by both packages in turns.
 
 use super::environments::Environments;
+use crate::bench::median::median;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use std::fmt;
@@ -132,12 +133,11 @@ impl Side {
     fn end(mut self, kind: Kind, turns: &[Turn]) -> Result<Measured> {
         self.input = None;
         let End { peak } = self.told()?;
-        let mut paces: Vec<f64> = turns.iter().map(|turn| turn.done as f64 / turn.seconds).collect();
-        paces.sort_unstable_by(f64::total_cmp);
+        let pace = median(turns.iter().map(|turn| turn.done as f64 / turn.seconds).collect());
         let done: u64 = turns.iter().map(|turn| turn.done).sum();
         let cpu_seconds: f64 = turns.iter().map(|turn| turn.cpu_seconds).sum();
         let cpu_seconds_each = cpu_seconds / (done as f64 * kind.calls());
-        Ok(Measured { pace: paces[paces.len() / 2], cpu_seconds_each, peak })
+        Ok(Measured { pace, cpu_seconds_each, peak })
     }
 
     fn told<T: for<'de> Deserialize<'de>>(&mut self) -> Result<T> {

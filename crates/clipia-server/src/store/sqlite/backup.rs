@@ -1,7 +1,7 @@
 //! Copies a store while it is in use.
 
+use super::points;
 use crate::store::{BackupError, StoreError};
-use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -24,8 +24,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
 }
 
 fn vacuum(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(from, flags)?;
+    let connection = points::open(from)?;
     let name = to.to_str().ok_or_else(|| StoreError::Unreadable(format!("path `{}`", to.display())))?;
     connection.execute("VACUUM INTO ?1", [name])?;
     Ok(())

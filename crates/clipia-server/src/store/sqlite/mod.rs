@@ -37,7 +37,6 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::fs::{File, TryLockError};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use writer::{Memory, Writer};
@@ -47,7 +46,7 @@ pub use migrations::MigrationError;
 /// Pages that the writer keeps, in KiB: the ends that grow, and most of a day's idempotency keys, which come in any order.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
 
-/// Connections that read at the same time.
+/// Reads at the same time that are handed to other threads.
 const READERS: usize = 4;
 
 /// A store that could not be opened.
@@ -77,8 +76,7 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: Writer,
     memory: Arc<Memory>,
-    points: Points,
-    readers: Pool,
+    points: Arc<Points>,
     free_readers: Semaphore,
     /// Held as long as the store is open: a second server would hand out the same work.
     _lock: File,
@@ -115,7 +113,6 @@ impl SqliteStore {
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB.saturating_neg())?;
         migrations::run(&mut connection)?;
-        let readers = (0..READERS).map(|_| points::open(&path)).collect::<rusqlite::Result<Vec<_>>>()?;
         let memory = Memory {
             keys: KnownKeys::default(),
             standings: KnownStandings::default(),
@@ -127,11 +124,10 @@ impl SqliteStore {
         let writer =
             Writer::start(connection, checkpoints, Arc::clone(&memory)).map_err(file(path.clone()))?;
         Ok(Self {
-            points: Points::new(&path),
+            points: Arc::new(Points::new(&path)),
             path,
             writer,
             memory,
-            readers: Arc::new(Mutex::new(readers)),
             free_readers: Semaphore::new(READERS),
             _lock: lock,
         })
@@ -143,11 +139,12 @@ impl SqliteStore {
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let _permit = self.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
-        let reader = Reader::take(&self.readers);
+        let points = Arc::clone(&self.points);
         let task = tokio::task::spawn_blocking(move || {
-            let connection = reader.connection.as_ref().ok_or(StoreError::Closed)?;
-            let snapshot = connection.unchecked_transaction()?;
-            query(&snapshot)
+            points.read(|connection| {
+                let snapshot = connection.unchecked_transaction()?;
+                query(&snapshot)
+            })
         });
         task.await.map_err(|_| StoreError::Closed)?
     }
@@ -166,29 +163,6 @@ impl SqliteStore {
             self.memory.counters.stale_refused.fetch_add(1, Relaxed);
         }
         told
-    }
-}
-
-/// A reader that goes back to its pool, whatever becomes of the query.
-struct Reader {
-    connection: Option<Connection>,
-    pool: Pool,
-}
-
-type Pool = Arc<Mutex<Vec<Connection>>>;
-
-impl Reader {
-    fn take(pool: &Pool) -> Self {
-        let connection = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Self { connection, pool: Arc::clone(pool) }
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        }
     }
 }
 
