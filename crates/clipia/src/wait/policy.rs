@@ -11,14 +11,15 @@
 //! 2. every fourth to an entry that is overdue ([`Known::overdue_at`]), whatever its chance, so that none starves;
 //! 3. an ask that almost surely finds an end (`p ≥ 0.95`) or a submit: one goes before the other by turns, two and two;
 //! 4. an entry that is overdue;
-//! 5. the ask with the largest `p`, if `p ≥ 0.9 · (1 − fullness of the bucket)`, and never below 0.08, so that a lone
+//! 5. the ask with the largest `p`, if `p ≥ 0.9 · (1 − fullness of the bucket)`, and never below 0.065, so that a lone
 //!    generation is not asked for twenty times for nothing.
 //!
 //! Submits before doubtful asks let the server begin. Sure asks serve early generations while the rest of a fleet is
 //! still being submitted; by turns, since what is submitted last would end last. Among doubtful asks of equal `p` the
 //! youngest goes first: each costs the same, and the others come nearer to a time at which an ask is sure. But where
-//! nothing is known of a model yet the oldest does, and each entry has a lowest level of its own
-//! ([`Known::numbered`]), so that generations which were submitted together are explored at different ages.
+//! nothing is known of a model yet the oldest does. Asks of the lowest level come in equal steps of the hazard
+//! `−ln S(t)`, and each entry stands elsewhere within a step ([`Known::numbered`]): generations which were submitted
+//! together are then explored at ages that are evenly spread, and the first that is found ended tells of the others.
 //!
 //! Instead of computing `p` of every entry for every token, an entry climbs [`LEVELS`]: the time at which it reaches the
 //! next one is computed when it is asked, and when what is known of its model has moved. A decision is `O(log n)`.
@@ -49,16 +50,16 @@ use clipia_api::{Progress, Status};
 use std::time::{Duration, Instant};
 
 /// The chances at which an entry climbs.
-pub(crate) const LEVELS: [f64; 6] = [0.08, 0.25, 0.45, 0.65, 0.85, 0.95];
+pub(crate) const LEVELS: [f64; 7] = [0.065, 0.15, 0.25, 0.45, 0.65, 0.85, 0.95];
 
-/// What the lowest level of an entry is times, at least; on average it is one.
-const EAGERNESS_MIN: f64 = 0.5;
+/// The least part of a step of the lowest level.
+const STEP_MIN: f64 = 0.5;
 
 /// The level of an ask that almost surely finds an end.
 pub(crate) const SURE: usize = LEVELS.len() - 1;
 
 /// The level at which somebody who watches is due a look.
-const LOOK: usize = 2;
+const LOOK: usize = 3;
 
 /// The chance that a bucket asks for when it is empty.
 const CHANCE_EMPTY: f64 = 0.9;
@@ -127,8 +128,8 @@ pub(crate) struct Known {
     watched: bool,
     /// Whether a delivery will tell of its end.
     delivery: bool,
-    /// What its lowest level is times.
-    eagerness: f64,
+    /// Where between two steps of its lowest level it is asked for, from 0 to 1.
+    phase: f64,
     /// The least time between two asks that its caller wants.
     interval: Duration,
     /// Something has become of it since it was last asked for.
@@ -158,7 +159,7 @@ impl Known {
             age_then,
             watched,
             delivery: false,
-            eagerness: 1.0,
+            phase: 0.0,
             interval: Duration::ZERO,
             suspect: false,
             asked: None,
@@ -208,17 +209,24 @@ impl Known {
         self.delivery = delivery;
     }
 
-    /// It is the `number`th that is followed: each has a lowest level of its own, so that those which were submitted
-    /// together are not all asked for at the same age, and the first that is found ended tells of the others.
+    /// It is the `number`th that is followed: those which were submitted together are asked for at different ages,
+    /// evenly spread, and the first that is found ended tells of the others.
     pub(crate) fn numbered(&mut self, number: u64) {
         // Multiples of the golden ratio fall evenly between 0 and 1, however many there are.
-        let share = (number as f64 * 0.618_033_988_749_895 + 0.715_3).fract();
-        self.eagerness = EAGERNESS_MIN + (2.0 - 2.0 * EAGERNESS_MIN) * share;
+        self.phase = (number as f64 * 0.618_033_988_749_895).fract();
     }
 
-    fn wanted(&self, level: usize) -> Option<f64> {
+    /// The chance at which it reaches a level.
+    fn wanted(&self, durations: &Durations, level: usize) -> Option<f64> {
         let chance = *LEVELS.get(level)?;
-        Some(if level == 0 { chance * self.eagerness } else { chance })
+        let step = -f64::ln_1p(-chance);
+        let hazard = -self.asked.map_or(1.0, |asked| durations.survival(asked)).ln();
+        if level > 0 || !hazard.is_finite() {
+            return Some(chance);
+        }
+        let steps = hazard / step - self.phase;
+        let next = (steps + STEP_MIN).floor() + 1.0;
+        Some(-f64::exp_m1(-(next - steps) * step))
     }
 
     /// Something has become of it, and asking will tell what.
@@ -329,8 +337,9 @@ impl Known {
             return None;
         }
         let chance = self.chance(durations, self.age(now).as_secs_f64());
-        let level =
-            (0..LEVELS.len()).rev().find(|level| self.wanted(*level).is_some_and(|wanted| chance >= wanted));
+        let level = (0..LEVELS.len())
+            .rev()
+            .find(|level| self.wanted(durations, *level).is_some_and(|wanted| chance >= wanted));
         if self.watched && now >= self.look_at() { level.max(Some(LOOK)) } else { level }
     }
 
@@ -350,7 +359,7 @@ impl Known {
         }
         let next = reached.map_or(0, |level| level + 1);
         let from = self.age(now).as_secs_f64();
-        let wanted = self.wanted(next)?;
+        let wanted = self.wanted(durations, next)?;
         let age = age_when(from, wanted, |age| self.chance(durations, age));
         let rises = age.map(|age| now + Duration::from_secs_f64((age - from).max(0.0)));
         let look = (self.watched && reached < Some(LOOK)).then(|| self.look_at());
@@ -445,7 +454,7 @@ mod tests {
     fn it_asks_soon_and_then_ever_more_rarely() {
         let ages = asks(fresh(false), &Durations::default(), 600.0, running);
         assert!(ages[0] <= 0.2 && ages.windows(2).all(|pair| pair[1] <= pair[0] * 1.35 + 0.1), "{ages:?}");
-        assert!(ages.iter().filter(|age| **age <= 30.0).count() <= 22, "{ages:?}");
+        assert!(ages.iter().filter(|age| **age <= 30.0).count() <= 26, "{ages:?}");
     }
 
     #[test]
