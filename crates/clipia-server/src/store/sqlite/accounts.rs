@@ -22,8 +22,8 @@ pub(crate) fn day(at: Moment) -> i64 {
     at.as_micros().div_euclid(i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX))
 }
 
-pub(crate) fn create(c: &Connection, account: &NewAccount, now: Moment) -> Result<bool, StoreError> {
-    let created = c
+pub(crate) fn create(w: &Writing<'_>, account: &NewAccount, now: Moment) -> Result<bool, StoreError> {
+    let created = w
         .prepare_cached(
             "INSERT INTO account (id, available, held, created_at) VALUES (?1, 0, 0, ?2) ON CONFLICT DO NOTHING",
         )?
@@ -31,24 +31,24 @@ pub(crate) fn create(c: &Connection, account: &NewAccount, now: Moment) -> Resul
     if created == 0 {
         return Ok(false);
     }
-    c.prepare_cached("INSERT INTO webhook_secret (account, secret, created_at) VALUES (?1, ?2, ?3)")?
+    w.prepare_cached("INSERT INTO webhook_secret (account, secret, created_at) VALUES (?1, ?2, ?3)")?
         .execute(params![account.id.0, account.webhook_secret, now.as_micros()])?;
     let grant = Movement::Grant(account.grant);
     let balance =
         Balance::default().after(grant).map_err(|refused| StoreError::Unreadable(refused.to_string()))?;
-    enter(c, &account.id, grant, balance, None, now)?;
+    enter(w, &account.id, grant, balance, None, now)?;
     Ok(true)
 }
 
 pub(crate) fn grant(
-    c: &Connection,
+    w: &Writing<'_>,
     account: &AccountId,
     granted: Credits,
     now: Moment,
 ) -> Result<Balance, GrantRefused> {
-    let before = balance(c, account)?.ok_or_else(|| GrantRefused::NoAccount(account.clone()))?;
+    let before = w.tallies.balance(w, account)?.ok_or_else(|| GrantRefused::NoAccount(account.clone()))?;
     let after = before.after(Movement::Grant(granted))?;
-    enter(c, account, Movement::Grant(granted), after, None, now)?;
+    enter(w, account, Movement::Grant(granted), after, None, now)?;
     Ok(after)
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn summary(
     account: &AccountId,
     now: Moment,
 ) -> Result<Option<AccountSummary>, StoreError> {
-    let Some(balance) = balance(c, account)? else {
+    let Some(balance) = stored_balance(c, account)? else {
         return Ok(None);
     };
     let (requests, spent): (i64, i64) = c
@@ -76,8 +76,8 @@ pub(crate) fn summary(
     }))
 }
 
-/// The two books of an account.
-pub(crate) fn balance(c: &Connection, account: &AccountId) -> Result<Option<Balance>, StoreError> {
+/// The two books of an account, as of the latest commit.
+pub(crate) fn stored_balance(c: &Connection, account: &AccountId) -> Result<Option<Balance>, StoreError> {
     let row: Option<(i64, i64)> = c
         .prepare_cached("SELECT available, held FROM account WHERE id = ?1")?
         .query_row([&account.0], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -88,17 +88,13 @@ pub(crate) fn balance(c: &Connection, account: &AccountId) -> Result<Option<Bala
 
 /// Counts a request, or what it cost, among the account's usage.
 pub(crate) fn count_usage(
-    c: &Connection,
+    w: &Writing<'_>,
     account: &AccountId,
     requests: i64,
     spent: Credits,
     now: Moment,
 ) -> Result<(), StoreError> {
-    c.prepare_cached(
-        "INSERT INTO usage_day (account, day, requests, credits) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (account, day) DO UPDATE SET requests = requests + ?3, credits = credits + ?4",
-    )?
-    .execute(params![account.0, day(now), requests, amount(spent)?])?;
+    w.tallies.use_up(account, day(now), requests, amount(spent)?);
     Ok(())
 }
 

@@ -22,6 +22,7 @@ mod position;
 mod requests;
 mod rows;
 mod settlement;
+mod tallies;
 mod webhook_secrets;
 mod work;
 mod writer;
@@ -221,7 +222,7 @@ impl Store for SqliteStore {
     }
 
     async fn submit(&self, submission: Submission, now: Moment) -> Result<Submitted, SubmitRefused> {
-        let accepted = self.writer.write(move |w| requests::submit(w, submission, now)).await?;
+        let accepted = self.writer.write_decided(move |w| requests::submit(w, submission, now)).await?;
         Ok(self.told(accepted))
     }
 

@@ -4,7 +4,7 @@ use super::accounts::count_usage;
 use super::known::Stood;
 use super::position::{PlaceInLine, Positions, lane_number};
 use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name, to_json};
-use super::settlement::{End, Ending, announce, transfer};
+use super::settlement::{End, Ending, announce, enter, left};
 use super::writer::Writing;
 use crate::store::{
     AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
@@ -42,29 +42,43 @@ pub(crate) fn submit(
             Decision::Repeated(id) => return repeated(w, id),
         }
     }
-    let start = if submission.sample.is_some() { Lifecycle::sandbox() } else { Lifecycle::submitted() };
-    let place = if start.phase == Phase::Queued { Some(in_line(w, &submission)?) } else { None };
-    insert(w, &submission, start, place.as_ref().map_or(0, |at| at.place.ticket.0), now)?;
-    if let Some(output) = &submission.sample {
-        let ending = Ending {
-            id: submission.id,
-            account: account.clone(),
-            model: submission.model.clone(),
-            cost: submission.cost,
-            webhook_url: submission.webhook_url.clone(),
-            base_url: submission.base_url.clone(),
-        };
-        announce(w, &ending, submission.cost, &End::Output(output), now)?;
-    } else {
-        transfer::<SubmitRefused>(w, account, Movement::Reserve(submission.cost), submission.id, now)?;
-        count_usage(w, account, 1, Credits::ZERO, now)?;
-    }
+    let (reserve, key_id) = (Movement::Reserve(submission.cost), &submission.key.id);
+    let place = match &submission.sample {
+        Some(output) => {
+            insert(w, &submission, Lifecycle::sandbox(), 0, now)?;
+            let ending = Ending {
+                id: submission.id,
+                account: account.clone(),
+                key_id: key_id.clone(),
+                model: submission.model.clone(),
+                cost: submission.cost,
+                webhook_url: submission.webhook_url.clone(),
+                base_url: submission.base_url.clone(),
+            };
+            announce(w, &ending, submission.cost, &End::Output(output), now)?;
+            None
+        }
+        None => {
+            // Whatever may refuse it comes before the first change.
+            let in_flight = one_more(w, &submission)?;
+            let balance = left::<SubmitRefused>(w, account, reserve)?;
+            let ticket = w.tallies.draw(w, &submission.queue)?;
+            let place = Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) };
+            let at = PlaceInLine { queue: submission.queue.clone(), place };
+            w.tallies.set_in_flight(key_id, in_flight);
+            stand(w, at.clone(), submission.id)?;
+            insert(w, &submission, Lifecycle::submitted(), ticket, now)?;
+            enter(w, account, reserve, balance, Some(submission.id), now)?;
+            count_usage(w, account, 1, Credits::ZERO, now)?;
+            Some(at)
+        }
+    };
     if let Some((name, fingerprint)) = &submission.idempotency {
         record(w, account, name, *fingerprint, submission.id, now)?;
     }
     let submitted = Submitted {
         id: submission.id,
-        phase: start.phase,
+        phase: if place.is_some() { Phase::Queued } else { Phase::Completed },
         position: 0,
         cost: submission.cost,
         warnings: submission.warnings,
@@ -132,34 +146,15 @@ fn repeated(c: &Connection, id: RequestId) -> Result<Accepted, SubmitRefused> {
     Ok(Accepted { submitted, place })
 }
 
-/// Takes the next ticket of the queue and stands in line, if the key may have one more in flight.
-fn in_line(w: &Writing<'_>, submission: &Submission) -> Result<PlaceInLine, SubmitRefused> {
-    let most = submission.key.limits.in_flight_max();
-    let counted = w
-        .prepare_cached(
-            "UPDATE api_key SET in_flight = in_flight + 1 WHERE id = ?1 AND in_flight < coalesce(?2, in_flight + 1)",
-        )?
-        .execute(params![submission.key.id, most])?;
-    match (counted, most) {
-        (1, _) => {}
-        (_, Some(most)) => return Err(SubmitRefused::InFlight(most)),
-        (_, None) => return Err(StoreError::Unreadable(format!("no key {}", submission.key.id)).into()),
+/// How many requests the key has in flight with this one, if it may have one more.
+fn one_more(w: &Writing<'_>, submission: &Submission) -> Result<i64, SubmitRefused> {
+    let key = &submission.key;
+    let in_flight = w.tallies.in_flight(w, &key.id)?;
+    let in_flight = in_flight.ok_or_else(|| StoreError::Unreadable(format!("no key {}", key.id)))?;
+    match key.limits.in_flight_max() {
+        Some(most) if in_flight >= i64::from(most) => Err(SubmitRefused::InFlight(most)),
+        _ => Ok(in_flight + 1),
     }
-    let ticket = draw(w, &submission.queue)?;
-    let place = Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) };
-    let at = PlaceInLine { queue: submission.queue.clone(), place };
-    stand(w, at.clone(), submission.id)?;
-    Ok(at)
-}
-
-/// The next ticket of a queue, whose first submit makes it. Two statements that find a row are faster than one that
-/// returns what it changed.
-fn draw(c: &Connection, queue: &str) -> Result<i64, StoreError> {
-    let drawn = c.prepare_cached("UPDATE queue SET tail = tail + 1 WHERE name = ?1")?.execute([queue])?;
-    if drawn == 0 {
-        c.prepare_cached("INSERT INTO queue (name, tail) VALUES (?1, 1)")?.execute([queue])?;
-    }
-    Ok(c.prepare_cached("SELECT tail FROM queue WHERE name = ?1")?.query_row([queue], |row| row.get(0))?)
 }
 
 /// Puts a request in line.

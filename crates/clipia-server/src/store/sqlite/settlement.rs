@@ -1,6 +1,6 @@
 //! Credits that move, and the end of a request: each in the transaction of the command that causes it.
 
-use super::accounts::{balance, count_usage};
+use super::accounts::count_usage;
 use super::counters::Happened;
 use super::leases;
 use super::rows::{amount, key, phase_name, to_json};
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 /// Enters `movement` in the books and stores the `balance` that it leaves.
 pub(crate) fn enter(
-    c: &Connection,
+    w: &Writing<'_>,
     account: &AccountId,
     movement: Movement,
     balance: Balance,
@@ -26,7 +26,7 @@ pub(crate) fn enter(
     now: Moment,
 ) -> Result<(), StoreError> {
     let Entries { available, held, issuance, revenue } = movement.entries();
-    c.prepare_cached(
+    w.prepare_cached(
         "INSERT INTO movement (account, kind, request, available, held, issuance, revenue, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
@@ -40,27 +40,32 @@ pub(crate) fn enter(
         revenue,
         now.as_micros()
     ])?;
-    c.prepare_cached("UPDATE account SET available = ?2, held = ?3 WHERE id = ?1")?.execute(params![
-        account.0,
-        amount(balance.available)?,
-        amount(balance.held)?
-    ])?;
+    w.tallies.set_balance(account, balance);
     Ok(())
 }
 
 /// Moves credits of an account, as far as its balance allows.
 pub(crate) fn transfer<E: From<Refused> + From<StoreError>>(
-    c: &Connection,
+    w: &Writing<'_>,
     account: &AccountId,
     movement: Movement,
     request: RequestId,
     now: Moment,
 ) -> Result<(), E> {
-    let before =
-        balance(c, account)?.ok_or_else(|| StoreError::Unreadable(format!("no account `{account}`")))?;
-    let after = before.after(movement)?;
-    enter(c, account, movement, after, Some(request), now)?;
+    let after = left::<E>(w, account, movement)?;
+    enter(w, account, movement, after, Some(request), now)?;
     Ok(())
+}
+
+/// What a movement would leave in the books of an account.
+pub(crate) fn left<E: From<Refused> + From<StoreError>>(
+    w: &Writing<'_>,
+    account: &AccountId,
+    movement: Movement,
+) -> Result<Balance, E> {
+    let before = w.tallies.balance(w, account)?;
+    let before = before.ok_or_else(|| StoreError::Unreadable(format!("no account `{account}`")))?;
+    Ok(before.after(movement)?)
 }
 
 /// How a request ended.
@@ -74,6 +79,7 @@ pub(crate) enum End<'a> {
 pub(crate) struct Ending {
     pub(crate) id: RequestId,
     pub(crate) account: AccountId,
+    pub(crate) key_id: String,
     pub(crate) model: String,
     pub(crate) cost: Credits,
     pub(crate) webhook_url: Option<String>,
@@ -97,9 +103,9 @@ pub(crate) fn end(
         }
         _ => (Movement::Release(request.cost), Credits::ZERO),
     };
-    transfer::<WorkRefused>(c, &request.account, movement, request.id, now)?;
+    transfer::<WorkRefused>(w, &request.account, movement, request.id, now)?;
     if charged > Credits::ZERO {
-        count_usage(c, &request.account, 0, charged, now)?;
+        count_usage(w, &request.account, 0, charged, now)?;
     }
     let failure = match end {
         End::Failure(failure) => Some(failure),
@@ -125,10 +131,10 @@ pub(crate) fn end(
         failure.map(|failure| &failure.message),
         now.as_micros()
     ])?;
-    c.prepare_cached(
-        "UPDATE api_key SET in_flight = in_flight - 1 WHERE id = (SELECT api_key FROM request WHERE id = ?1)",
-    )?
-    .execute([key(request.id)])?;
+    let in_flight = w.tallies.in_flight(w, &request.key_id)?.filter(|in_flight| *in_flight > 0);
+    let in_flight = in_flight
+        .ok_or_else(|| StoreError::Unreadable(format!("nothing is in flight for {}", request.key_id)))?;
+    w.tallies.set_in_flight(&request.key_id, in_flight - 1);
     leases::end(c, request.id, transition.next.epoch, attempt, now)?;
     announce(c, request, charged, end, now)?;
     w.happened(Happened::Ended(transition.next.phase));

@@ -26,7 +26,6 @@ struct Row {
     /// Where it stands, or would if it waited.
     at: PlaceInLine,
     attempt_max: Duration,
-    api_key: String,
     created_at: Moment,
     ending: Ending,
 }
@@ -39,11 +38,11 @@ fn row(c: &Connection, id: RequestId) -> Result<Row, WorkRefused> {
         life: lifecycle(row)?,
         at: PlaceInLine::of_request(row)?,
         attempt_max: Duration::from_micros(row.get::<_, i64>("attempt_max")?.unsigned_abs()),
-        api_key: row.get("api_key")?,
         created_at: moment(row.get("created_at")?),
         ending: Ending {
             id,
             account: AccountId(row.get("account")?),
+            key_id: row.get("api_key")?,
             model: row.get("model")?,
             cost: credits(row.get("cost")?)?,
             webhook_url: row.get("webhook_url")?,
@@ -82,7 +81,7 @@ pub(crate) fn claim(w: &Writing<'_>, queue: &str, now: Moment) -> Result<Option<
         .query_row([key(id)], |row| row.get(0))?;
     Ok(Some(Claim {
         id,
-        key_id: row.api_key,
+        key_id: row.ending.key_id,
         epoch: next.epoch,
         model: row.ending.model,
         input: from_json(&input)?,

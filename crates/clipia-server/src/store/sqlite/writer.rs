@@ -1,13 +1,15 @@
 //! The one thread that writes.
 //!
-//! Commands that arrive together share a transaction and its one flush to disk (group commit): each runs in a savepoint of
-//! its own, so that one that is refused leaves nothing behind, and each is answered after the commit. What a command does
-//! beside the database, to the lines in memory and to what is counted, happens between the commit and the answer.
+//! Commands that arrive together share a transaction and its one flush to disk (group commit), and each is answered after
+//! the commit. One that is refused leaves nothing behind: it runs in a savepoint of its own, or decides before it changes
+//! anything, which submits do, as a savepoint copies each page that is changed in it. What a command does beside the
+//! database, to the lines in memory and to what is counted, happens between the commit and the answer.
 
 use super::checkpoints::Checkpoints;
 use super::counters::{Counters, Happened};
 use super::known::{KnownKeys, KnownStandings};
 use super::position::{Move, PlaceInLine, Positions};
+use super::tallies::Tallies;
 use crate::failpoints;
 use crate::store::{KeyHash, StoreError};
 use clipia_api::types::RequestId;
@@ -27,12 +29,17 @@ const WAITING_MAX: usize = 4_096;
 /// Answers the caller of a command, once it is known whether the commit succeeded.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// Runs a command; says whether its changes are kept, and how to answer.
-type Command = Box<dyn FnOnce(&Writing<'_>) -> (bool, Answer) + Send>;
+struct Command {
+    /// Whether it decides before it changes anything.
+    decides: bool,
+    /// Runs it; says whether its changes are kept, and how to answer.
+    run: Box<dyn FnOnce(&Writing<'_>) -> (bool, Answer) + Send>,
+}
 
 /// The transaction that commands write in, and what is to happen once it is committed.
 pub(crate) struct Writing<'c> {
     connection: &'c Connection,
+    pub(crate) tallies: Tallies,
     moves: RefCell<Vec<Move>>,
     happened: RefCell<Vec<Happened>>,
     keys: RefCell<Vec<KeyHash>>,
@@ -78,21 +85,36 @@ impl Writing<'_> {
         self.moves.borrow().clone()
     }
 
-    /// Runs `command` in a savepoint: all of what it does stays, or nothing.
-    fn run(&self, command: Command) -> (rusqlite::Result<()>, Option<Answer>) {
-        if let Err(error) = execute(self, "SAVEPOINT command") {
-            return (Err(error), None);
+    /// Runs a command: all of what it does stays, or nothing. Where that cannot be had, an error, and the transaction must
+    /// end with nothing.
+    fn run(&self, Command { decides, run }: Command) -> (Result<(), StoreError>, Option<Answer>) {
+        if !decides && let Err(error) = execute(self, "SAVEPOINT command") {
+            return (Err(error.into()), None);
         }
         let (moves, happened) = (self.moves.borrow().len(), self.happened.borrow().len());
-        let (keep, answer) = command(self);
-        let ended = if keep {
-            execute(self, "RELEASE command")
-        } else {
+        let (tallies, changes) = (self.tallies.mark(), self.total_changes());
+        let (keep, answer) = run(self);
+        let ended = match (keep, decides) {
+            (true, true) => Ok(()),
+            (true, false) => execute(self, "RELEASE command"),
+            (false, true) if self.total_changes() != changes => {
+                let what = "a command failed when it had changed something already".to_owned();
+                return (Err(StoreError::Unreadable(what)), Some(answer));
+            }
+            (false, true) => Ok(()),
+            (false, false) => self.execute_batch("ROLLBACK TO command; RELEASE command"),
+        };
+        if !keep {
             self.moves.borrow_mut().truncate(moves);
             self.happened.borrow_mut().truncate(happened);
-            self.execute_batch("ROLLBACK TO command; RELEASE command")
-        };
-        (ended, Some(answer))
+            self.tallies.rewind(tallies);
+        }
+        (ended.map_err(StoreError::from), Some(answer))
+    }
+
+    /// Writes what was held back until the commit.
+    fn finish(&self) -> Result<(), StoreError> {
+        self.tallies.write(self)
     }
 }
 
@@ -143,8 +165,32 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.hand_in(false, command).await
+    }
+
+    /// The same for a command that decides before it changes anything. If it fails later, so do all that share its commit.
+    pub(crate) async fn write_decided<T, E>(
+        &self,
+        command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.hand_in(true, command).await
+    }
+
+    async fn hand_in<T, E>(
+        &self,
+        decides: bool,
+        command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         let (sender, receiver) = oneshot::channel();
-        let command: Command = Box::new(move |writing| {
+        let run = Box::new(move |writing: &Writing<'_>| {
             let result = command(writing);
             let keep = result.is_ok();
             let answer: Answer = Box::new(move |committed| {
@@ -153,7 +199,7 @@ impl Writer {
             });
             (keep, answer)
         });
-        self.send(Message::Command(command)).await?;
+        self.send(Message::Command(Command { decides, run })).await?;
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -224,13 +270,14 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
     memory.counters.batches.count(batch.len() as u64);
     let writing = Writing {
         connection,
+        tallies: Tallies::default(),
         moves: RefCell::default(),
         happened: RefCell::default(),
         keys: RefCell::default(),
         standings: RefCell::default(),
     };
     let mut answers = Vec::with_capacity(batch.len());
-    let mut fault: Option<rusqlite::Error> = None;
+    let mut fault = None;
     for command in batch {
         let (ran, answer) = writing.run(command);
         answers.extend(answer);
@@ -241,16 +288,16 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
     }
     let started = Instant::now();
     let committed = match fault {
-        None => {
+        None => writing.finish().and_then(|()| {
             failpoints::reached("before-commit");
-            execute(connection, "COMMIT")
-        }
+            Ok(execute(connection, "COMMIT")?)
+        }),
         Some(error) => Err(error),
     };
     let committed = committed.map_err(|error| {
         tracing::error!(%error, "the store could not commit");
         let _ = connection.execute_batch("ROLLBACK");
-        StoreError::from(error)
+        error
     });
     failpoints::reached("after-commit");
     if committed.is_ok() {
@@ -280,7 +327,10 @@ mod tests {
         connection
             .execute_batch(
                 "PRAGMA foreign_keys = ON;
-                 CREATE TABLE queue (name TEXT);
+                 CREATE TABLE account (id, available, held);
+                 CREATE TABLE usage_day (account, day, requests, credits, UNIQUE (account, day));
+                 CREATE TABLE api_key (id, in_flight);
+                 CREATE TABLE queue (name TEXT UNIQUE, tail);
                  CREATE TABLE queue_item (queue TEXT, lane INTEGER, ticket INTEGER);
                  CREATE TABLE child (id INTEGER PRIMARY KEY, parent REFERENCES child (id) DEFERRABLE INITIALLY DEFERRED)",
             )
@@ -347,5 +397,32 @@ mod tests {
             .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT count(*) FROM child", [], |r| r.get(0))?));
         assert_eq!(stored.await.unwrap(), 15);
         assert_eq!(memory.counters.batches.read().counts[5], 1);
+    }
+
+    #[tokio::test]
+    async fn one_that_decides_first_may_refuse_and_takes_all_with_it_if_it_fails_later() {
+        let (writer, memory) = start();
+        let refused = writer.write_decided(|w| {
+            w.tallies.set_in_flight("k", 7);
+            Err::<(), _>(StoreError::Unreadable("refused".to_owned()))
+        });
+        let kept = writer.write_decided(|w| {
+            w.stands(place(1));
+            w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
+            Ok::<_, StoreError>(w.tallies.in_flight(w, "k")?)
+        });
+        let (refused, kept) = tokio::join!(refused, kept);
+        assert!(refused.is_err());
+        assert_eq!(kept.unwrap(), None);
+        let failed = writer.write_decided(|w| {
+            w.stands(place(2));
+            w.execute("INSERT INTO child VALUES (2, NULL)", [])?;
+            Err::<(), _>(StoreError::Unreadable("failed".to_owned()))
+        });
+        assert!(failed.await.is_err());
+        let stored = writer
+            .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT count(*) FROM child", [], |r| r.get(0))?));
+        assert_eq!(stored.await.unwrap(), 1);
+        assert_eq!(memory.positions.ahead(&place(9)), 1);
     }
 }

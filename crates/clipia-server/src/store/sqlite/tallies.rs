@@ -1,0 +1,180 @@
+//! The few rows that nearly every command changes: what accounts have, what they used, what keys have in flight, and the
+//! ends of lines. A transaction keeps what they become here, and writes each once, right before its commit.
+
+use super::accounts::stored_balance;
+use super::rows::amount;
+use crate::store::{AccountId, StoreError};
+use clipia_queue::ledger::Balance;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// What the rows become, as far as this transaction has changed them.
+#[derive(Default)]
+pub(crate) struct Tallies {
+    balances: Changed<AccountId, Balance>,
+    /// What is added to the requests and the credits of a day.
+    usage: Changed<(AccountId, i64), (i64, i64)>,
+    in_flight: Changed<String, i64>,
+    tails: Changed<String, i64>,
+}
+
+/// Where a command began, which may have to be undone.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark([usize; 4]);
+
+impl Tallies {
+    /// The two books of an account, if there is one.
+    pub(crate) fn balance(&self, c: &Connection, account: &AccountId) -> Result<Option<Balance>, StoreError> {
+        match self.balances.get(account) {
+            Some(balance) => Ok(Some(balance)),
+            None => stored_balance(c, account),
+        }
+    }
+
+    pub(crate) fn set_balance(&self, account: &AccountId, balance: Balance) {
+        self.balances.set(account.clone(), balance);
+    }
+
+    /// Adds to what an account used on a day.
+    pub(crate) fn use_up(&self, account: &AccountId, day: i64, requests: i64, credits: i64) {
+        let of = (account.clone(), day);
+        let (before, spent) = self.usage.get(&of).unwrap_or_default();
+        self.usage.set(of, (before + requests, spent + credits));
+    }
+
+    /// How many live requests of a key have not ended, if there is such a key.
+    pub(crate) fn in_flight(&self, c: &Connection, key: &str) -> Result<Option<i64>, StoreError> {
+        if let Some(in_flight) = self.in_flight.get(key) {
+            return Ok(Some(in_flight));
+        }
+        let mut stored = c.prepare_cached("SELECT in_flight FROM api_key WHERE id = ?1")?;
+        Ok(stored.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    pub(crate) fn set_in_flight(&self, key: &str, in_flight: i64) {
+        self.in_flight.set(key.to_owned(), in_flight);
+    }
+
+    /// Draws the next ticket of a line.
+    pub(crate) fn draw(&self, c: &Connection, queue: &str) -> Result<i64, StoreError> {
+        let tail = match self.tails.get(queue) {
+            Some(tail) => tail,
+            None => {
+                let mut stored = c.prepare_cached("SELECT tail FROM queue WHERE name = ?1")?;
+                stored.query_row([queue], |row| row.get(0)).optional()?.unwrap_or(0)
+            }
+        };
+        self.tails.set(queue.to_owned(), tail + 1);
+        Ok(tail + 1)
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark([self.balances.mark(), self.usage.mark(), self.in_flight.mark(), self.tails.mark()])
+    }
+
+    /// Undoes what was changed since.
+    pub(crate) fn rewind(&self, Mark([balances, usage, in_flight, tails]): Mark) {
+        self.balances.rewind(balances);
+        self.usage.rewind(usage);
+        self.in_flight.rewind(in_flight);
+        self.tails.rewind(tails);
+    }
+
+    /// Writes what they have become.
+    pub(crate) fn write(&self, c: &Connection) -> Result<(), StoreError> {
+        let mut write = c.prepare_cached("UPDATE account SET available = ?2, held = ?3 WHERE id = ?1")?;
+        self.balances.each(|account, balance| {
+            write.execute(params![account.0, amount(balance.available)?, amount(balance.held)?])?;
+            Ok(())
+        })?;
+        let mut write = c.prepare_cached(
+            "INSERT INTO usage_day (account, day, requests, credits) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (account, day) DO UPDATE SET requests = requests + ?3, credits = credits + ?4",
+        )?;
+        self.usage.each(|(account, day), (requests, credits)| {
+            write.execute(params![account.0, day, requests, credits])?;
+            Ok(())
+        })?;
+        let mut write = c.prepare_cached("UPDATE api_key SET in_flight = ?2 WHERE id = ?1")?;
+        self.in_flight.each(|key, in_flight| {
+            write.execute(params![key, in_flight])?;
+            Ok(())
+        })?;
+        let mut write = c.prepare_cached(
+            "INSERT INTO queue (name, tail) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET tail = ?2",
+        )?;
+        self.tails.each(|queue, tail| {
+            write.execute(params![queue, tail])?;
+            Ok(())
+        })
+    }
+}
+
+/// Values that were changed, and how to change them back.
+struct Changed<K, V>(RefCell<Inner<K, V>>);
+
+struct Inner<K, V> {
+    now: HashMap<K, V>,
+    /// What each change replaced.
+    before: Vec<(K, Option<V>)>,
+}
+
+impl<K, V> Default for Changed<K, V> {
+    fn default() -> Self {
+        Self(RefCell::new(Inner { now: HashMap::new(), before: Vec::new() }))
+    }
+}
+
+impl<K: Clone + Eq + Hash, V: Copy> Changed<K, V> {
+    fn get<Q: Eq + Hash + ?Sized>(&self, of: &Q) -> Option<V>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.0.borrow().now.get(of).copied()
+    }
+
+    fn set(&self, of: K, value: V) {
+        let mut inner = self.0.borrow_mut();
+        let before = inner.now.insert(of.clone(), value);
+        inner.before.push((of, before));
+    }
+
+    fn mark(&self) -> usize {
+        self.0.borrow().before.len()
+    }
+
+    fn rewind(&self, mark: usize) {
+        let Inner { now, before } = &mut *self.0.borrow_mut();
+        for (of, value) in before.drain(mark.min(before.len())..).rev() {
+            match value {
+                Some(value) => _ = now.insert(of, value),
+                None => _ = now.remove(&of),
+            }
+        }
+    }
+
+    fn each(&self, mut write: impl FnMut(&K, V) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.0.borrow().now.iter().try_for_each(|(of, value)| write(of, *value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_undone_is_as_it_was() {
+        let (tallies, account) = (Tallies::default(), AccountId("a".to_owned()));
+        tallies.use_up(&account, 1, 1, 0);
+        let mark = tallies.mark();
+        tallies.use_up(&account, 1, 1, 12);
+        tallies.use_up(&account, 2, 1, 0);
+        tallies.set_in_flight("k", 5);
+        tallies.rewind(mark);
+        assert_eq!(tallies.usage.get(&(account.clone(), 1)), Some((1, 0)));
+        assert_eq!(tallies.usage.get(&(account, 2)), None);
+        assert_eq!(tallies.in_flight.get("k"), None);
+    }
+}
