@@ -13,6 +13,7 @@ mod deliveries;
 mod delivery_log;
 mod examination;
 mod health;
+mod idempotency;
 mod known;
 mod leases;
 mod listing;
@@ -44,7 +45,7 @@ use writer::{Memory, Writer};
 
 pub use migrations::MigrationError;
 
-/// Pages that the writer keeps, in KiB: the ends that grow, and most of a day's idempotency keys, which come in any order.
+/// Pages that the writer keeps, in KiB: the ends that grow, and what waits to be moved from the log.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
 
 /// Reads at the same time that are handed to other threads.
@@ -121,9 +122,10 @@ impl SqliteStore {
             counters: Counters::default(),
         };
         let memory = Arc::new(memory);
+        let keys = idempotency::Keys::load(&connection)?;
         let checkpoints = Some(Checkpoints::start(&path)?);
         let writer =
-            Writer::start(connection, checkpoints, Arc::clone(&memory)).map_err(file(path.clone()))?;
+            Writer::start(connection, checkpoints, keys, Arc::clone(&memory)).map_err(file(path.clone()))?;
         Ok(Self {
             points: Arc::new(Points::new(&path)),
             path,

@@ -12,16 +12,12 @@ use crate::store::{
 use clipia_api::types::RequestId;
 use clipia_api::{Credits, Progress};
 use clipia_queue::Moment;
-use clipia_queue::idempotency::{self, Decision, Fingerprint, Record};
+use clipia_queue::idempotency::{self, Decision, Record};
 use clipia_queue::ledger::Movement;
 use clipia_queue::lifecycle::{Lifecycle, Phase};
 use clipia_queue::position::{Lane, Place, Ticket};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
-use uuid::Uuid;
-
-/// How many idempotency keys whose day is over are forgotten with each new one.
-const EXPIRED_AT_ONCE: i64 = 8;
 
 /// A submit as the transaction leaves it. Its position is only known once that is committed.
 pub(crate) struct Accepted {
@@ -36,7 +32,8 @@ pub(crate) fn submit(
 ) -> Result<Accepted, SubmitRefused> {
     let account = &submission.key.account;
     if let Some((name, fingerprint)) = &submission.idempotency {
-        match idempotency::decide(recorded(w, account, name, now)?, *fingerprint) {
+        let recorded = w.keys.borrow().find(w, account, name, now)?;
+        match idempotency::decide(recorded, *fingerprint) {
             Decision::First => {}
             Decision::Reused => return Err(SubmitRefused::IdempotencyKeyReuse),
             Decision::Repeated(id) => return repeated(w, id),
@@ -74,7 +71,9 @@ pub(crate) fn submit(
         }
     };
     if let Some((name, fingerprint)) = &submission.idempotency {
-        record(w, account, name, *fingerprint, submission.id, now)?;
+        let record = Record { fingerprint: *fingerprint, request_id: submission.id };
+        w.keys.borrow_mut().record(w, account, name, record, now)?;
+        w.keys_recorded(now);
     }
     let submitted = Submitted {
         id: submission.id,
@@ -84,48 +83,6 @@ pub(crate) fn submit(
         warnings: submission.warnings,
     };
     Ok(Accepted { submitted, place })
-}
-
-fn recorded(
-    c: &Connection,
-    account: &AccountId,
-    name: &str,
-    now: Moment,
-) -> Result<Option<Record>, StoreError> {
-    let row: Option<([u8; 32], Uuid)> = c
-        .prepare_cached(
-            "SELECT fingerprint, request FROM idempotency WHERE account = ?1 AND key = ?2 AND expires_at > ?3",
-        )?
-        .query_row(params![account.0, name, now.as_micros()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(row.map(|(hash, request)| Record { fingerprint: Fingerprint(hash), request_id: RequestId(request) }))
-}
-
-fn record(
-    c: &Connection,
-    account: &AccountId,
-    name: &str,
-    fingerprint: Fingerprint,
-    id: RequestId,
-    now: Moment,
-) -> Result<(), StoreError> {
-    let expired = c
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM idempotency WHERE expires_at <= ?1)")?
-        .query_row([now.as_micros()], |row| row.get(0))?;
-    if expired {
-        // A few for each new one: they never grow beyond a day's, and no submit pays for a whole day.
-        c.prepare_cached(
-            "DELETE FROM idempotency WHERE (account, key) IN
-                (SELECT account, key FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
-        )?
-        .execute(params![now.as_micros(), EXPIRED_AT_ONCE])?;
-    }
-    c.prepare_cached(
-        "INSERT OR REPLACE INTO idempotency (account, key, fingerprint, request, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?
-    .execute(params![account.0, name, fingerprint.0, key(id), (now + idempotency::KEPT).as_micros()])?;
-    Ok(())
 }
 
 /// The answer to a submit that was accepted before, as things stand now.

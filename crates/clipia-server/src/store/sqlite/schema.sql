@@ -126,16 +126,28 @@ CREATE TABLE usage_day (
     PRIMARY KEY (account, day)
 ) STRICT, WITHOUT ROWID;
 
+-- In the order they came.
 CREATE TABLE idempotency (
+    number      INTEGER PRIMARY KEY,
+    hash        INTEGER NOT NULL, -- of account and key
     account     TEXT NOT NULL,
     key         TEXT NOT NULL,
     fingerprint BLOB NOT NULL,
     request     BLOB NOT NULL,
-    expires_at  INTEGER NOT NULL,
-    PRIMARY KEY (account, key)
+    expires_at  INTEGER NOT NULL
+) STRICT;
+
+-- Of those up to the number in `idempotency_indexed`, and of some later ones; the others are looked for in memory.
+CREATE TABLE idempotency_index (
+    hash        INTEGER NOT NULL,
+    number      INTEGER NOT NULL,
+    PRIMARY KEY (hash, number)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX idempotency_expiry ON idempotency (expires_at);
+CREATE TABLE idempotency_indexed (
+    only        INTEGER PRIMARY KEY CHECK (only = 1),
+    through     INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE delivery (
     id          BLOB PRIMARY KEY,

@@ -7,14 +7,16 @@
 
 use super::checkpoints::Checkpoints;
 use super::counters::{Counters, Happened};
+use super::idempotency::Keys;
 use super::known::{KnownKeys, KnownStandings};
 use super::position::{Move, PlaceInLine, Positions};
 use super::tallies::Tallies;
 use crate::failpoints;
 use crate::store::{KeyHash, StoreError};
 use clipia_api::types::RequestId;
+use clipia_queue::Moment;
 use rusqlite::Connection;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
@@ -40,9 +42,11 @@ struct Command {
 pub(crate) struct Writing<'c> {
     connection: &'c Connection,
     pub(crate) tallies: Tallies,
+    pub(crate) keys: &'c RefCell<Keys>,
+    recorded: Cell<Option<Moment>>,
     moves: RefCell<Vec<Move>>,
     happened: RefCell<Vec<Happened>>,
-    keys: RefCell<Vec<KeyHash>>,
+    changed_keys: RefCell<Vec<KeyHash>>,
     standings: RefCell<Vec<RequestId>>,
 }
 
@@ -72,7 +76,12 @@ impl Writing<'_> {
 
     /// A key is no longer what it was.
     pub(crate) fn key_changed(&self, hash: KeyHash) {
-        self.keys.borrow_mut().push(hash);
+        self.changed_keys.borrow_mut().push(hash);
+    }
+
+    /// Idempotency keys were recorded at `now`.
+    pub(crate) fn keys_recorded(&self, now: Moment) {
+        self.recorded.set(Some(now));
     }
 
     /// A request no longer stands where it stood.
@@ -114,6 +123,9 @@ impl Writing<'_> {
 
     /// Writes what was held back until the commit.
     fn finish(&self) -> Result<(), StoreError> {
+        if let Some(now) = self.recorded.get() {
+            self.keys.borrow_mut().tend(self, now)?;
+        }
         self.tallies.write(self)
     }
 }
@@ -147,12 +159,13 @@ impl Writer {
     pub(crate) fn start(
         connection: Connection,
         checkpoints: Option<Checkpoints>,
+        keys: Keys,
         memory: Arc<Memory>,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::sync_channel(WAITING_MAX);
         std::thread::Builder::new()
             .name("clipia-store".to_owned())
-            .spawn(move || run(connection, checkpoints, &memory, &inbox))?;
+            .spawn(move || run(connection, checkpoints, &RefCell::new(keys), &memory, &inbox))?;
         Ok(Self { commands })
     }
 
@@ -227,6 +240,7 @@ impl Writer {
 fn run(
     connection: Connection,
     checkpoints: Option<Checkpoints>,
+    keys: &RefCell<Keys>,
     memory: &Memory,
     inbox: &mpsc::Receiver<Message>,
 ) {
@@ -245,7 +259,7 @@ fn run(
             next = (batch.len() < BATCH_MAX).then(|| inbox.try_recv().ok()).flatten();
         }
         if !batch.is_empty() {
-            commit(&connection, memory, batch);
+            commit(&connection, keys, memory, batch);
             checkpoints.iter().for_each(Checkpoints::committed);
         }
         if let Some(closed) = close {
@@ -261,8 +275,10 @@ fn run(
     }
 }
 
-fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
-    if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
+fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch: Vec<Command>) {
+    let begun = execute(connection, "BEGIN IMMEDIATE").and_then(|()| keys.borrow_mut().refresh(connection));
+    if let Err(error) = begun {
+        let _ = connection.execute_batch("ROLLBACK");
         // No command has run: each learns of the failure when its answer is dropped.
         tracing::error!(%error, "the store cannot begin a transaction");
         return;
@@ -271,9 +287,11 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
     let writing = Writing {
         connection,
         tallies: Tallies::default(),
+        keys,
+        recorded: Cell::default(),
         moves: RefCell::default(),
         happened: RefCell::default(),
-        keys: RefCell::default(),
+        changed_keys: RefCell::default(),
         standings: RefCell::default(),
     };
     let mut answers = Vec::with_capacity(batch.len());
@@ -297,6 +315,7 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
     let committed = committed.map_err(|error| {
         tracing::error!(%error, "the store could not commit");
         let _ = connection.execute_batch("ROLLBACK");
+        keys.borrow_mut().undo();
         error
     });
     failpoints::reached("after-commit");
@@ -304,7 +323,7 @@ fn commit(connection: &Connection, memory: &Memory, batch: Vec<Command>) {
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         memory.counters.commit_micros.count(micros);
         memory.positions.apply(&writing.moves.borrow());
-        memory.keys.changed(&writing.keys.borrow());
+        memory.keys.changed(&writing.changed_keys.borrow());
         memory.standings.changed(&*writing.standings.borrow());
         writing.happened.borrow().iter().for_each(|what| memory.counters.happened(*what));
     }
@@ -331,6 +350,8 @@ mod tests {
                  CREATE TABLE usage_day (account, day, requests, credits, UNIQUE (account, day));
                  CREATE TABLE api_key (id, in_flight);
                  CREATE TABLE queue (name TEXT UNIQUE, tail);
+                 CREATE TABLE idempotency (number INTEGER PRIMARY KEY, hash, expires_at);
+                 CREATE TABLE idempotency_indexed (through);
                  CREATE TABLE queue_item (queue TEXT, lane INTEGER, ticket INTEGER);
                  CREATE TABLE child (id INTEGER PRIMARY KEY, parent REFERENCES child (id) DEFERRABLE INITIALLY DEFERRED)",
             )
@@ -342,7 +363,8 @@ mod tests {
             positions,
             counters: Counters::default(),
         });
-        (Writer::start(connection, None, Arc::clone(&memory)).unwrap(), memory)
+        let keys = Keys::load(&connection).unwrap();
+        (Writer::start(connection, None, keys, Arc::clone(&memory)).unwrap(), memory)
     }
 
     #[tokio::test]
