@@ -1,7 +1,7 @@
 //! The queue in one SQLite file.
 //!
-//! One thread writes, others read beside it: in WAL mode neither waits for the other. A commit is on the
-//! disk before it is answered (`synchronous=FULL`).
+//! One thread writes, one flushes, others read beside them: in WAL mode none waits for another. A commit is on the disk
+//! before anybody learns of it.
 
 mod account_listing;
 mod accounts;
@@ -12,6 +12,7 @@ mod creation;
 mod deliveries;
 mod delivery_log;
 mod examination;
+mod flush;
 mod health;
 mod idempotency;
 mod known;
@@ -31,6 +32,7 @@ mod writer;
 use super::*;
 use checkpoints::Checkpoints;
 use counters::Counters;
+use flush::Flushed;
 use known::{KnownKeys, KnownStandings, Stood};
 use points::Points;
 use position::Positions;
@@ -102,7 +104,8 @@ impl SqliteStore {
         creation::ensure(&path)?;
         let mut connection = Connection::open(&path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
+        // The log is flushed after each commit, by a thread of its own.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
         // Each costs a look-up in every insert, and only a fault in this program could break one: tests enforce them, and
         // `clipia doctor` looks for what a release may have got wrong.
         connection.pragma_update(None, "foreign_keys", cfg!(debug_assertions))?;
@@ -120,6 +123,7 @@ impl SqliteStore {
             standings: KnownStandings::default(),
             positions: Positions::load(&connection)?,
             counters: Counters::default(),
+            flushed: Flushed::default(),
         };
         let memory = Arc::new(memory);
         let keys = idempotency::Keys::load(&connection)?;
@@ -149,7 +153,19 @@ impl SqliteStore {
                 query(&snapshot)
             })
         });
-        task.await.map_err(|_| StoreError::Closed)?
+        let answer = task.await.map_err(|_| StoreError::Closed)?;
+        self.memory.flushed.all_seen().await;
+        answer
+    }
+
+    /// Runs `query`, which finds a row or two by their keys.
+    async fn point<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let answer = self.points.read(query);
+        self.memory.flushed.all_seen().await;
+        answer
     }
 }
 
@@ -207,7 +223,7 @@ impl Store for SqliteStore {
             Ok(key) => return Ok(Some(key)),
             Err(as_of) => as_of,
         };
-        let stored = self.points.read(|c| accounts::key(c, hash))?.map(Arc::new);
+        let stored = self.point(|c| accounts::key(c, hash)).await?.map(Arc::new);
         if let Some(key) = &stored {
             self.memory.keys.learn(hash, key, as_of);
         }
@@ -229,14 +245,14 @@ impl Store for SqliteStore {
     }
 
     async fn request(&self, account: &AccountId, id: RequestId) -> Result<Option<Request>, StoreError> {
-        self.points.read(|c| requests::read(c, &self.memory.positions, account, id))
+        self.point(|c| requests::read(c, &self.memory.positions, account, id)).await
     }
 
     async fn standing(&self, account: &AccountId, id: RequestId) -> Result<Option<Standing>, StoreError> {
         let stood = match self.memory.standings.find(&id) {
             Ok(stood) => stood,
             Err(as_of) => {
-                let Some(stood) = self.points.read(|c| requests::stood(c, id))?.map(Arc::new) else {
+                let Some(stood) = self.point(|c| requests::stood(c, id)).await?.map(Arc::new) else {
                     return Ok(None);
                 };
                 self.memory.standings.learn(id, Arc::clone(&stood), as_of);
@@ -373,7 +389,7 @@ impl Store for SqliteStore {
         if violation.is_none() {
             let memory = Arc::clone(&self.memory);
             let difference =
-                self.writer.write(move |w| position::difference(w, &memory.positions, &w.moves()));
+                self.writer.write_settled(move |w| position::difference(w, &memory.positions, &w.moves()));
             match difference.await? {
                 None => checked.rules += 1,
                 Some(found) => {

@@ -1,12 +1,12 @@
 //! The one thread that writes.
 //!
-//! Commands that arrive together share a transaction and its one flush to disk (group commit), and each is answered after
-//! the commit. One that is refused leaves nothing behind: it runs in a savepoint of its own, or decides before it changes
+//! Commands that arrive together share a transaction (group commit), and each is answered when it is on the disk. One that is refused leaves nothing behind: it runs in a savepoint of its own, or decides before it changes
 //! anything, which submits do, as a savepoint copies each page that is changed in it. What a command does beside the
-//! database, to the lines in memory and to what is counted, happens between the commit and the answer.
+//! database, to the lines in memory and to what is counted, happens between the flush and the answer.
 
 use super::checkpoints::Checkpoints;
 use super::counters::{Counters, Happened};
+use super::flush::{Commit, Flushed, Flusher};
 use super::idempotency::Keys;
 use super::known::{KnownKeys, KnownStandings};
 use super::position::{Move, PlaceInLine, Positions};
@@ -29,13 +29,32 @@ const BATCH_MAX: usize = 256;
 const WAITING_MAX: usize = 4_096;
 
 /// Answers the caller of a command, once it is known whether the commit succeeded.
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+pub(crate) type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 struct Command {
-    /// Whether it decides before it changes anything.
-    decides: bool,
+    kind: Kind,
     /// Runs it; says whether its changes are kept, and how to answer.
     run: Box<dyn FnOnce(&Writing<'_>) -> (bool, Answer) + Send>,
+}
+
+/// What a command needs of the writer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// That what it did is undone where it is refused.
+    Undone,
+    /// Nothing: it decides before it changes anything.
+    Decides,
+    /// That all before it is told of, and undone as above.
+    Settled,
+}
+
+/// What a commit changes beside the database, once it is on the disk.
+#[derive(Default)]
+pub(crate) struct Effects {
+    pub(crate) moves: Vec<Move>,
+    pub(crate) happened: Vec<Happened>,
+    pub(crate) keys: Vec<KeyHash>,
+    pub(crate) standings: Vec<RequestId>,
 }
 
 /// The transaction that commands write in, and what is to happen once it is committed.
@@ -44,10 +63,7 @@ pub(crate) struct Writing<'c> {
     pub(crate) tallies: Tallies,
     pub(crate) keys: &'c RefCell<Keys>,
     recorded: Cell<Option<Moment>>,
-    moves: RefCell<Vec<Move>>,
-    happened: RefCell<Vec<Happened>>,
-    changed_keys: RefCell<Vec<KeyHash>>,
-    standings: RefCell<Vec<RequestId>>,
+    effects: RefCell<Effects>,
 }
 
 impl Deref for Writing<'_> {
@@ -61,22 +77,22 @@ impl Deref for Writing<'_> {
 impl Writing<'_> {
     /// A request stands in line.
     pub(crate) fn stands(&self, at: PlaceInLine) {
-        self.moves.borrow_mut().push(Move { at, stands: true });
+        self.effects.borrow_mut().moves.push(Move { at, stands: true });
     }
 
     /// A request has left the line.
     pub(crate) fn leaves(&self, at: PlaceInLine) {
-        self.moves.borrow_mut().push(Move { at, stands: false });
+        self.effects.borrow_mut().moves.push(Move { at, stands: false });
     }
 
     /// Something is to be counted.
     pub(crate) fn happened(&self, what: Happened) {
-        self.happened.borrow_mut().push(what);
+        self.effects.borrow_mut().happened.push(what);
     }
 
     /// A key is no longer what it was.
     pub(crate) fn key_changed(&self, hash: KeyHash) {
-        self.changed_keys.borrow_mut().push(hash);
+        self.effects.borrow_mut().keys.push(hash);
     }
 
     /// Idempotency keys were recorded at `now`.
@@ -86,21 +102,24 @@ impl Writing<'_> {
 
     /// A request no longer stands where it stood.
     pub(crate) fn standing_changed(&self, id: RequestId) {
-        self.standings.borrow_mut().push(id);
+        self.effects.borrow_mut().standings.push(id);
     }
 
     /// The moves of this transaction so far.
     pub(crate) fn moves(&self) -> Vec<Move> {
-        self.moves.borrow().clone()
+        self.effects.borrow().moves.clone()
     }
 
     /// Runs a command: all of what it does stays, or nothing. Where that cannot be had, an error, and the transaction must
     /// end with nothing.
-    fn run(&self, Command { decides, run }: Command) -> (Result<(), StoreError>, Option<Answer>) {
+    fn run(&self, Command { kind, run }: Command) -> (Result<(), StoreError>, Option<Answer>) {
+        let decides = kind == Kind::Decides;
         if !decides && let Err(error) = execute(self, "SAVEPOINT command") {
             return (Err(error.into()), None);
         }
-        let (moves, happened) = (self.moves.borrow().len(), self.happened.borrow().len());
+        let effects = self.effects.borrow();
+        let (moves, happened) = (effects.moves.len(), effects.happened.len());
+        drop(effects);
         let (tallies, changes) = (self.tallies.mark(), self.total_changes());
         let (keep, answer) = run(self);
         let ended = match (keep, decides) {
@@ -114,8 +133,10 @@ impl Writing<'_> {
             (false, false) => self.execute_batch("ROLLBACK TO command; RELEASE command"),
         };
         if !keep {
-            self.moves.borrow_mut().truncate(moves);
-            self.happened.borrow_mut().truncate(happened);
+            let mut effects = self.effects.borrow_mut();
+            effects.moves.truncate(moves);
+            effects.happened.truncate(happened);
+            drop(effects);
             self.tallies.rewind(tallies);
         }
         (ended.map_err(StoreError::from), Some(answer))
@@ -141,6 +162,7 @@ pub(crate) struct Memory {
     pub(crate) standings: KnownStandings,
     pub(crate) positions: Positions,
     pub(crate) counters: Counters,
+    pub(crate) flushed: Flushed,
 }
 
 /// Where commands are handed in.
@@ -162,10 +184,12 @@ impl Writer {
         keys: Keys,
         memory: Arc<Memory>,
     ) -> std::io::Result<Self> {
+        let log = connection.path().filter(|path| !path.is_empty()).map(|path| format!("{path}-wal").into());
+        let flusher = Flusher::start(log, Arc::clone(&memory))?;
         let (commands, inbox) = mpsc::sync_channel(WAITING_MAX);
         std::thread::Builder::new()
             .name("clipia-store".to_owned())
-            .spawn(move || run(connection, checkpoints, &RefCell::new(keys), &memory, &inbox))?;
+            .spawn(move || run(connection, checkpoints, &flusher, &RefCell::new(keys), &memory, &inbox))?;
         Ok(Self { commands })
     }
 
@@ -178,7 +202,7 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.hand_in(false, command).await
+        self.hand_in(Kind::Undone, command).await
     }
 
     /// The same for a command that decides before it changes anything. If it fails later, so do all that share its commit.
@@ -190,12 +214,24 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.hand_in(true, command).await
+        self.hand_in(Kind::Decides, command).await
+    }
+
+    /// The same for a command that compares what is stored with what is in memory.
+    pub(crate) async fn write_settled<T, E>(
+        &self,
+        command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.hand_in(Kind::Settled, command).await
     }
 
     async fn hand_in<T, E>(
         &self,
-        decides: bool,
+        kind: Kind,
         command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -212,7 +248,7 @@ impl Writer {
             });
             (keep, answer)
         });
-        self.send(Message::Command(Command { decides, run })).await?;
+        self.send(Message::Command(Command { kind, run })).await?;
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -240,6 +276,7 @@ impl Writer {
 fn run(
     connection: Connection,
     checkpoints: Option<Checkpoints>,
+    flusher: &Flusher,
     keys: &RefCell<Keys>,
     memory: &Memory,
     inbox: &mpsc::Receiver<Message>,
@@ -250,7 +287,13 @@ fn run(
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
-                Message::Command(command) => batch.push(command),
+                Message::Command(command) => {
+                    if command.kind == Kind::Settled {
+                        // Those that run before it in this transaction have left word of their moves in it.
+                        flusher.settle();
+                    }
+                    batch.push(command);
+                }
                 Message::Close(closed) => {
                     close = Some(closed);
                     break;
@@ -259,10 +302,11 @@ fn run(
             next = (batch.len() < BATCH_MAX).then(|| inbox.try_recv().ok()).flatten();
         }
         if !batch.is_empty() {
-            commit(&connection, keys, memory, batch);
+            flusher.committed(commit(&connection, keys, memory, batch));
             checkpoints.iter().for_each(Checkpoints::committed);
         }
         if let Some(closed) = close {
+            flusher.settle();
             if let Some(checkpoints) = checkpoints {
                 checkpoints.stop();
             }
@@ -275,13 +319,15 @@ fn run(
     }
 }
 
-fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch: Vec<Command>) {
+fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch: Vec<Command>) -> Commit {
+    let mut answers = Vec::with_capacity(batch.len());
     let begun = execute(connection, "BEGIN IMMEDIATE").and_then(|()| keys.borrow_mut().refresh(connection));
     if let Err(error) = begun {
         let _ = connection.execute_batch("ROLLBACK");
         // No command has run: each learns of the failure when its answer is dropped.
         tracing::error!(%error, "the store cannot begin a transaction");
-        return;
+        let outcome = Err(StoreError::from(error));
+        return Commit { number: memory.flushed.begun(), began: Instant::now(), outcome, answers };
     }
     memory.counters.batches.count(batch.len() as u64);
     let writing = Writing {
@@ -289,12 +335,8 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
         tallies: Tallies::default(),
         keys,
         recorded: Cell::default(),
-        moves: RefCell::default(),
-        happened: RefCell::default(),
-        changed_keys: RefCell::default(),
-        standings: RefCell::default(),
+        effects: RefCell::default(),
     };
-    let mut answers = Vec::with_capacity(batch.len());
     let mut fault = None;
     for command in batch {
         let (ran, answer) = writing.run(command);
@@ -304,32 +346,24 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
             break;
         }
     }
-    let started = Instant::now();
+    let began = Instant::now();
     let committed = match fault {
         None => writing.finish().and_then(|()| {
             failpoints::reached("before-commit");
+            memory.flushed.begins();
             Ok(execute(connection, "COMMIT")?)
         }),
         Some(error) => Err(error),
     };
-    let committed = committed.map_err(|error| {
+    let outcome = committed.map_err(|error| {
         tracing::error!(%error, "the store could not commit");
         let _ = connection.execute_batch("ROLLBACK");
         keys.borrow_mut().undo();
         error
     });
     failpoints::reached("after-commit");
-    if committed.is_ok() {
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        memory.counters.commit_micros.count(micros);
-        memory.positions.apply(&writing.moves.borrow());
-        memory.keys.changed(&writing.changed_keys.borrow());
-        memory.standings.changed(&*writing.standings.borrow());
-        writing.happened.borrow().iter().for_each(|what| memory.counters.happened(*what));
-    }
-    for answer in answers {
-        answer(committed.clone());
-    }
+    let number = memory.flushed.begun();
+    Commit { number, began, outcome: outcome.map(|()| writing.effects.into_inner()), answers }
 }
 
 #[cfg(test)]
@@ -362,6 +396,7 @@ mod tests {
             standings: KnownStandings::default(),
             positions,
             counters: Counters::default(),
+            flushed: Flushed::default(),
         });
         let keys = Keys::load(&connection).unwrap();
         (Writer::start(connection, None, keys, Arc::clone(&memory)).unwrap(), memory)
