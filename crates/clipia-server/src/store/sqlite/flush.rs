@@ -11,7 +11,7 @@ use crate::failpoints;
 use crate::store::StoreError;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -78,23 +78,42 @@ enum Message {
 /// The thread, until it is dropped.
 pub(crate) struct Flusher {
     commits: Option<mpsc::SyncSender<Message>>,
+    /// Commits that are not flushed yet.
+    waiting: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Flusher {
-    /// Flushes the log at `path`; nothing without one.
-    pub(crate) fn start(path: Option<PathBuf>, memory: Arc<Memory>) -> std::io::Result<Self> {
+    /// Flushes the log at `path`; nothing without one. Calls `idle` when no commit waits any more.
+    pub(crate) fn start(
+        path: Option<PathBuf>,
+        idle: Box<dyn Fn() + Send>,
+        memory: Arc<Memory>,
+    ) -> std::io::Result<Self> {
         let (commits, inbox) = mpsc::sync_channel(WAITING_MAX);
         let log = Log { path, file: None, failed: None };
+        let waiting = Arc::<AtomicUsize>::default();
+        let left = Arc::clone(&waiting);
+        let done = move |count| {
+            if left.fetch_sub(count, Ordering::SeqCst) == count {
+                idle();
+            }
+        };
         let thread = std::thread::Builder::new()
             .name("clipia-flush".to_owned())
-            .spawn(move || run(log, &memory, &inbox))?;
-        Ok(Self { commits: Some(commits), thread: Some(thread) })
+            .spawn(move || run(log, &memory, done, &inbox))?;
+        Ok(Self { commits: Some(commits), waiting, thread: Some(thread) })
     }
 
     pub(crate) fn committed(&self, commit: Commit) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         // The thread ends no sooner than this value.
         let _ = self.commits.as_ref().map(|commits| commits.send(Message::Commit(commit)));
+    }
+
+    /// Whether commits wait to be flushed.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// Waits until all commits so far are told of.
@@ -144,7 +163,7 @@ impl Log {
     }
 }
 
-fn run(mut log: Log, memory: &Memory, inbox: &mpsc::Receiver<Message>) {
+fn run(mut log: Log, memory: &Memory, done: impl Fn(usize), inbox: &mpsc::Receiver<Message>) {
     while let Ok(first) = inbox.recv() {
         let (mut commits, mut settled) = (Vec::new(), None);
         let mut next = Some(first);
@@ -159,6 +178,9 @@ fn run(mut log: Log, memory: &Memory, inbox: &mpsc::Receiver<Message>) {
             next = inbox.try_recv().ok();
         }
         let flushed = if commits.iter().any(|commit| commit.outcome.is_ok()) { log.flush() } else { Ok(()) };
+        if !commits.is_empty() {
+            done(commits.len());
+        }
         for commit in commits {
             tell(memory, commit, &flushed);
         }

@@ -1,4 +1,5 @@
--- Version 1. Times are microseconds since the Unix epoch; ids of requests and deliveries are the 16 bytes of a UUID.
+-- Version 1. Times are microseconds since the Unix epoch; ids of requests and deliveries are the 16 bytes of a UUID. What
+-- is checked to be one of several is compared with each: `IN` would make a temporary table for every row.
 
 CREATE TABLE account (
     id          TEXT PRIMARY KEY,
@@ -38,7 +39,7 @@ CREATE TABLE request (
     sandbox     INTEGER NOT NULL,
     model       TEXT NOT NULL,
     queue       TEXT NOT NULL,
-    phase       TEXT NOT NULL CHECK (phase IN ('queued', 'running', 'completed', 'failed', 'canceled')),
+    phase       TEXT NOT NULL CHECK (phase = 'queued' OR phase = 'running' OR phase = 'completed' OR phase = 'failed' OR phase = 'canceled'),
     epoch       INTEGER NOT NULL,
     rescues     INTEGER NOT NULL,
     ticket      INTEGER NOT NULL,
@@ -94,7 +95,7 @@ CREATE TABLE attempt (
     epoch       INTEGER NOT NULL,
     claimed_at  INTEGER NOT NULL,
     ended_at    INTEGER NOT NULL,
-    ending      TEXT NOT NULL CHECK (ending IN ('completed', 'failed', 'released', 'lost', 'canceled')),
+    ending      TEXT NOT NULL CHECK (ending = 'completed' OR ending = 'failed' OR ending = 'released' OR ending = 'lost' OR ending = 'canceled'),
     PRIMARY KEY (request, epoch)
 ) STRICT, WITHOUT ROWID;
 
@@ -103,7 +104,7 @@ CREATE TABLE attempt (
 CREATE TABLE movement (
     id          INTEGER PRIMARY KEY,
     account     TEXT NOT NULL REFERENCES account (id),
-    kind        TEXT NOT NULL CHECK (kind IN ('grant', 'reserve', 'capture', 'release')),
+    kind        TEXT NOT NULL CHECK (kind = 'grant' OR kind = 'reserve' OR kind = 'capture' OR kind = 'release'),
     request     BLOB REFERENCES request (id),
     stage       TEXT NOT NULL GENERATED ALWAYS AS (
         CASE kind WHEN 'grant' THEN 'grant' WHEN 'reserve' THEN 'reserve' ELSE 'settle' END
@@ -156,7 +157,7 @@ CREATE TABLE delivery (
     host        TEXT NOT NULL,
     url         TEXT NOT NULL,
     body        BLOB NOT NULL,
-    state       TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'abandoned')),
+    state       TEXT NOT NULL CHECK (state = 'pending' OR state = 'delivered' OR state = 'abandoned'),
     attempts    INTEGER NOT NULL, -- of the schedule
     created_at  INTEGER NOT NULL,
     due_at      INTEGER NOT NULL, -- the next attempt of the schedule

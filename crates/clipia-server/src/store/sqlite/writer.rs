@@ -166,7 +166,6 @@ pub(crate) struct Memory {
 }
 
 /// Where commands are handed in.
-#[derive(Clone)]
 pub(crate) struct Writer {
     commands: mpsc::SyncSender<Message>,
 }
@@ -174,6 +173,10 @@ pub(crate) struct Writer {
 enum Message {
     Command(Command),
     Close(oneshot::Sender<()>),
+    /// Nothing waits for a flush any more.
+    Flushed,
+    /// Nobody hands anything in any more.
+    Abandoned,
 }
 
 impl Writer {
@@ -185,8 +188,11 @@ impl Writer {
         memory: Arc<Memory>,
     ) -> std::io::Result<Self> {
         let log = connection.path().filter(|path| !path.is_empty()).map(|path| format!("{path}-wal").into());
-        let flusher = Flusher::start(log, Arc::clone(&memory))?;
         let (commands, inbox) = mpsc::sync_channel(WAITING_MAX);
+        let idle = commands.clone();
+        // Where the inbox is full, the writer looks for itself before it waits.
+        let idle = Box::new(move || _ = idle.try_send(Message::Flushed));
+        let flusher = Flusher::start(log, idle, Arc::clone(&memory))?;
         std::thread::Builder::new()
             .name("clipia-store".to_owned())
             .spawn(move || run(connection, checkpoints, &flusher, &RefCell::new(keys), &memory, &inbox))?;
@@ -273,6 +279,13 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // The thread may have ended by itself.
+        let _ = self.commands.send(Message::Abandoned);
+    }
+}
+
 fn run(
     connection: Connection,
     checkpoints: Option<Checkpoints>,
@@ -281,55 +294,87 @@ fn run(
     memory: &Memory,
     inbox: &mpsc::Receiver<Message>,
 ) {
-    while let Ok(first) = inbox.recv() {
-        let mut batch = Vec::new();
-        let mut close = None;
-        let mut next = Some(first);
-        while let Some(message) = next {
+    let mut commands = Commands { inbox, flusher, close: None };
+    loop {
+        let first = commands.first();
+        let Some(first) = first else { break };
+        flusher.committed(commit(&connection, keys, memory, first, &mut commands));
+        checkpoints.iter().for_each(Checkpoints::committed);
+    }
+    flusher.settle();
+    if let Some(checkpoints) = checkpoints {
+        checkpoints.stop();
+    }
+    if let Some(Some(closed)) = commands.close {
+        // Leaves one file behind rather than three. A failure costs nothing: the log is replayed at the next start.
+        let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        drop(connection);
+        let _ = closed.send(());
+    }
+}
+
+/// What was handed in.
+struct Commands<'w> {
+    inbox: &'w mpsc::Receiver<Message>,
+    flusher: &'w Flusher,
+    /// That it is the end, and who waits for it.
+    close: Option<Option<oneshot::Sender<()>>>,
+}
+
+impl Commands<'_> {
+    /// The first of a transaction, as soon as there is one; nothing at the end.
+    fn first(&mut self) -> Option<Command> {
+        while self.close.is_none() {
+            match self.inbox.recv().unwrap_or(Message::Abandoned) {
+                Message::Command(command) => return Some(command),
+                other => self.heed(other),
+            }
+        }
+        None
+    }
+
+    /// Another for the same transaction. While a flush is under way, one of its own would only wait for the next.
+    fn next(&mut self) -> Option<Command> {
+        while self.close.is_none() {
+            let message = match self.inbox.try_recv() {
+                Ok(message) => message,
+                Err(_) if self.flusher.is_busy() => self.inbox.recv().unwrap_or(Message::Abandoned),
+                Err(_) => return None,
+            };
             match message {
-                Message::Command(command) => {
-                    if command.kind == Kind::Settled {
-                        // Those that run before it in this transaction have left word of their moves in it.
-                        flusher.settle();
-                    }
-                    batch.push(command);
-                }
-                Message::Close(closed) => {
-                    close = Some(closed);
-                    break;
-                }
+                Message::Command(command) => return Some(command),
+                other => self.heed(other),
             }
-            next = (batch.len() < BATCH_MAX).then(|| inbox.try_recv().ok()).flatten();
         }
-        if !batch.is_empty() {
-            flusher.committed(commit(&connection, keys, memory, batch));
-            checkpoints.iter().for_each(Checkpoints::committed);
-        }
-        if let Some(closed) = close {
-            flusher.settle();
-            if let Some(checkpoints) = checkpoints {
-                checkpoints.stop();
-            }
-            // Leaves one file behind rather than three. A failure costs nothing: the log is replayed at the next start.
-            let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-            drop(connection);
-            let _ = closed.send(());
-            return;
+        None
+    }
+
+    fn heed(&mut self, message: Message) {
+        match message {
+            Message::Close(closed) => self.close = Some(Some(closed)),
+            Message::Abandoned => self.close = Some(None),
+            Message::Flushed | Message::Command(_) => {}
         }
     }
 }
 
-fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch: Vec<Command>) -> Commit {
-    let mut answers = Vec::with_capacity(batch.len());
+/// Runs what was handed in, in one transaction.
+fn commit(
+    connection: &Connection,
+    keys: &RefCell<Keys>,
+    memory: &Memory,
+    first: Command,
+    commands: &mut Commands<'_>,
+) -> Commit {
+    let mut answers = Vec::new();
     let begun = execute(connection, "BEGIN IMMEDIATE").and_then(|()| keys.borrow_mut().refresh(connection));
     if let Err(error) = begun {
         let _ = connection.execute_batch("ROLLBACK");
-        // No command has run: each learns of the failure when its answer is dropped.
+        // No command has run: the first learns of the failure when its answer is dropped.
         tracing::error!(%error, "the store cannot begin a transaction");
         let outcome = Err(StoreError::from(error));
         return Commit { number: memory.flushed.begun(), began: Instant::now(), outcome, answers };
     }
-    memory.counters.batches.count(batch.len() as u64);
     let writing = Writing {
         connection,
         tallies: Tallies::default(),
@@ -337,15 +382,21 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
         recorded: Cell::default(),
         effects: RefCell::default(),
     };
-    let mut fault = None;
-    for command in batch {
+    let (mut fault, mut next) = (None, Some(first));
+    while let Some(command) = next {
+        if command.kind == Kind::Settled {
+            // Those before it in this transaction have left word of their moves in it.
+            commands.flusher.settle();
+        }
         let (ran, answer) = writing.run(command);
         answers.extend(answer);
         if let Err(error) = ran {
             fault = Some(error);
             break;
         }
+        next = if answers.len() < BATCH_MAX { commands.next() } else { None };
     }
+    memory.counters.batches.count(answers.len() as u64);
     let began = Instant::now();
     let committed = match fault {
         None => writing.finish().and_then(|()| {
