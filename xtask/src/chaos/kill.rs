@@ -6,8 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// The points of the server's code that carry a name.
-const POINTS: [&str; 6] =
-    ["before-commit", "after-commit", "after-flush", "after-claim", "after-output", "after-delivery"];
+const POINTS: [&str; 5] = ["before-commit", "after-commit", "after-claim", "after-output", "after-delivery"];
 
 /// Where in its work the server is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -33,9 +33,6 @@ pub enum StoreError {
     /// The database said so.
     #[error("the store failed: {0}")]
     Database(Arc<rusqlite::Error>),
-    /// What was written may not be on the disk.
-    #[error("the store cannot flush its log: {0}")]
-    Flush(Arc<std::io::Error>),
     /// What is stored cannot be read back.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),

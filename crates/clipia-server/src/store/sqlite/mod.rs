@@ -1,7 +1,7 @@
 //! The queue in one SQLite file.
 //!
-//! One thread writes, one flushes, others read beside them: in WAL mode none waits for another. A commit is on the disk
-//! before anybody learns of it.
+//! One thread writes, others read beside it: in WAL mode neither waits for the other. A commit is on the
+//! disk before it is answered (`synchronous=FULL`).
 
 mod account_listing;
 mod accounts;
@@ -12,7 +12,6 @@ mod creation;
 mod deliveries;
 mod delivery_log;
 mod examination;
-mod flush;
 mod health;
 mod idempotency;
 mod known;
@@ -32,7 +31,6 @@ mod writer;
 use super::*;
 use checkpoints::Checkpoints;
 use counters::Counters;
-use flush::Flushed;
 use known::{KnownKeys, KnownStandings, Stood};
 use points::Points;
 use position::Positions;
@@ -104,8 +102,7 @@ impl SqliteStore {
         creation::ensure(&path)?;
         let mut connection = Connection::open(&path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        // The log is flushed after each commit, by a thread of its own.
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
         // Each costs a look-up in every insert, and only a fault in this program could break one: tests enforce them, and
         // `clipia doctor` looks for what a release may have got wrong.
         connection.pragma_update(None, "foreign_keys", cfg!(debug_assertions))?;
@@ -123,7 +120,6 @@ impl SqliteStore {
             standings: KnownStandings::default(),
             positions: Positions::load(&connection)?,
             counters: Counters::default(),
-            flushed: Flushed::default(),
         };
         let memory = Arc::new(memory);
         let keys = idempotency::Keys::load(&connection)?;
@@ -153,19 +149,7 @@ impl SqliteStore {
                 query(&snapshot)
             })
         });
-        let answer = task.await.map_err(|_| StoreError::Closed)?;
-        self.memory.flushed.all_seen().await;
-        answer
-    }
-
-    /// Runs `query`, which finds a row or two by their keys.
-    async fn point<T>(
-        &self,
-        query: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let answer = self.points.read(query);
-        self.memory.flushed.all_seen().await;
-        answer
+        task.await.map_err(|_| StoreError::Closed)?
     }
 }
 
@@ -223,7 +207,7 @@ impl Store for SqliteStore {
             Ok(key) => return Ok(Some(key)),
             Err(as_of) => as_of,
         };
-        let stored = self.point(|c| accounts::key(c, hash)).await?.map(Arc::new);
+        let stored = self.points.read(|c| accounts::key(c, hash))?.map(Arc::new);
         if let Some(key) = &stored {
             self.memory.keys.learn(hash, key, as_of);
         }
@@ -245,14 +229,14 @@ impl Store for SqliteStore {
     }
 
     async fn request(&self, account: &AccountId, id: RequestId) -> Result<Option<Request>, StoreError> {
-        self.point(|c| requests::read(c, &self.memory.positions, account, id)).await
+        self.points.read(|c| requests::read(c, &self.memory.positions, account, id))
     }
 
     async fn standing(&self, account: &AccountId, id: RequestId) -> Result<Option<Standing>, StoreError> {
         let stood = match self.memory.standings.find(&id) {
             Ok(stood) => stood,
             Err(as_of) => {
-                let Some(stood) = self.point(|c| requests::stood(c, id)).await?.map(Arc::new) else {
+                let Some(stood) = self.points.read(|c| requests::stood(c, id))?.map(Arc::new) else {
                     return Ok(None);
                 };
                 self.memory.standings.learn(id, Arc::clone(&stood), as_of);
@@ -389,7 +373,7 @@ impl Store for SqliteStore {
         if violation.is_none() {
             let memory = Arc::clone(&self.memory);
             let difference =
-                self.writer.write_settled(move |w| position::difference(w, &memory.positions, &w.moves()));
+                self.writer.write(move |w| position::difference(w, &memory.positions, &w.moves()));
             match difference.await? {
                 None => checked.rules += 1,
                 Some(found) => {

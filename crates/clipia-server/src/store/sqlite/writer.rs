@@ -1,12 +1,12 @@
 //! The one thread that writes.
 //!
-//! Commands that arrive together share a transaction (group commit), and each is answered when it is on the disk. One that is refused leaves nothing behind: it runs in a savepoint of its own, or decides before it changes
+//! Commands that arrive together share a transaction and its one flush to disk (group commit), and each is answered after
+//! the commit. One that is refused leaves nothing behind: it runs in a savepoint of its own, or decides before it changes
 //! anything, which submits do, as a savepoint copies each page that is changed in it. What a command does beside the
-//! database, to the lines in memory and to what is counted, happens between the flush and the answer.
+//! database, to the lines in memory and to what is counted, happens between the commit and the answer.
 
 use super::checkpoints::Checkpoints;
 use super::counters::{Counters, Happened};
-use super::flush::{Commit, Flushed, Flusher};
 use super::idempotency::Keys;
 use super::known::{KnownKeys, KnownStandings};
 use super::position::{Move, PlaceInLine, Positions};
@@ -29,32 +29,13 @@ const BATCH_MAX: usize = 256;
 const WAITING_MAX: usize = 4_096;
 
 /// Answers the caller of a command, once it is known whether the commit succeeded.
-pub(crate) type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 struct Command {
-    kind: Kind,
+    /// Whether it decides before it changes anything.
+    decides: bool,
     /// Runs it; says whether its changes are kept, and how to answer.
     run: Box<dyn FnOnce(&Writing<'_>) -> (bool, Answer) + Send>,
-}
-
-/// What a command needs of the writer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// That what it did is undone where it is refused.
-    Undone,
-    /// Nothing: it decides before it changes anything.
-    Decides,
-    /// That all before it is told of, and undone as above.
-    Settled,
-}
-
-/// What a commit changes beside the database, once it is on the disk.
-#[derive(Default)]
-pub(crate) struct Effects {
-    pub(crate) moves: Vec<Move>,
-    pub(crate) happened: Vec<Happened>,
-    pub(crate) keys: Vec<KeyHash>,
-    pub(crate) standings: Vec<RequestId>,
 }
 
 /// The transaction that commands write in, and what is to happen once it is committed.
@@ -63,7 +44,10 @@ pub(crate) struct Writing<'c> {
     pub(crate) tallies: Tallies,
     pub(crate) keys: &'c RefCell<Keys>,
     recorded: Cell<Option<Moment>>,
-    effects: RefCell<Effects>,
+    moves: RefCell<Vec<Move>>,
+    happened: RefCell<Vec<Happened>>,
+    changed_keys: RefCell<Vec<KeyHash>>,
+    standings: RefCell<Vec<RequestId>>,
 }
 
 impl Deref for Writing<'_> {
@@ -77,22 +61,22 @@ impl Deref for Writing<'_> {
 impl Writing<'_> {
     /// A request stands in line.
     pub(crate) fn stands(&self, at: PlaceInLine) {
-        self.effects.borrow_mut().moves.push(Move { at, stands: true });
+        self.moves.borrow_mut().push(Move { at, stands: true });
     }
 
     /// A request has left the line.
     pub(crate) fn leaves(&self, at: PlaceInLine) {
-        self.effects.borrow_mut().moves.push(Move { at, stands: false });
+        self.moves.borrow_mut().push(Move { at, stands: false });
     }
 
     /// Something is to be counted.
     pub(crate) fn happened(&self, what: Happened) {
-        self.effects.borrow_mut().happened.push(what);
+        self.happened.borrow_mut().push(what);
     }
 
     /// A key is no longer what it was.
     pub(crate) fn key_changed(&self, hash: KeyHash) {
-        self.effects.borrow_mut().keys.push(hash);
+        self.changed_keys.borrow_mut().push(hash);
     }
 
     /// Idempotency keys were recorded at `now`.
@@ -102,24 +86,21 @@ impl Writing<'_> {
 
     /// A request no longer stands where it stood.
     pub(crate) fn standing_changed(&self, id: RequestId) {
-        self.effects.borrow_mut().standings.push(id);
+        self.standings.borrow_mut().push(id);
     }
 
     /// The moves of this transaction so far.
     pub(crate) fn moves(&self) -> Vec<Move> {
-        self.effects.borrow().moves.clone()
+        self.moves.borrow().clone()
     }
 
     /// Runs a command: all of what it does stays, or nothing. Where that cannot be had, an error, and the transaction must
     /// end with nothing.
-    fn run(&self, Command { kind, run }: Command) -> (Result<(), StoreError>, Option<Answer>) {
-        let decides = kind == Kind::Decides;
+    fn run(&self, Command { decides, run }: Command) -> (Result<(), StoreError>, Option<Answer>) {
         if !decides && let Err(error) = execute(self, "SAVEPOINT command") {
             return (Err(error.into()), None);
         }
-        let effects = self.effects.borrow();
-        let (moves, happened) = (effects.moves.len(), effects.happened.len());
-        drop(effects);
+        let (moves, happened) = (self.moves.borrow().len(), self.happened.borrow().len());
         let (tallies, changes) = (self.tallies.mark(), self.total_changes());
         let (keep, answer) = run(self);
         let ended = match (keep, decides) {
@@ -133,10 +114,8 @@ impl Writing<'_> {
             (false, false) => self.execute_batch("ROLLBACK TO command; RELEASE command"),
         };
         if !keep {
-            let mut effects = self.effects.borrow_mut();
-            effects.moves.truncate(moves);
-            effects.happened.truncate(happened);
-            drop(effects);
+            self.moves.borrow_mut().truncate(moves);
+            self.happened.borrow_mut().truncate(happened);
             self.tallies.rewind(tallies);
         }
         (ended.map_err(StoreError::from), Some(answer))
@@ -162,10 +141,10 @@ pub(crate) struct Memory {
     pub(crate) standings: KnownStandings,
     pub(crate) positions: Positions,
     pub(crate) counters: Counters,
-    pub(crate) flushed: Flushed,
 }
 
 /// Where commands are handed in.
+#[derive(Clone)]
 pub(crate) struct Writer {
     commands: mpsc::SyncSender<Message>,
 }
@@ -173,10 +152,6 @@ pub(crate) struct Writer {
 enum Message {
     Command(Command),
     Close(oneshot::Sender<()>),
-    /// Nothing waits for a flush any more.
-    Flushed,
-    /// Nobody hands anything in any more.
-    Abandoned,
 }
 
 impl Writer {
@@ -187,15 +162,10 @@ impl Writer {
         keys: Keys,
         memory: Arc<Memory>,
     ) -> std::io::Result<Self> {
-        let log = connection.path().filter(|path| !path.is_empty()).map(|path| format!("{path}-wal").into());
         let (commands, inbox) = mpsc::sync_channel(WAITING_MAX);
-        let idle = commands.clone();
-        // Where the inbox is full, the writer looks for itself before it waits.
-        let idle = Box::new(move || _ = idle.try_send(Message::Flushed));
-        let flusher = Flusher::start(log, idle, Arc::clone(&memory))?;
         std::thread::Builder::new()
             .name("clipia-store".to_owned())
-            .spawn(move || run(connection, checkpoints, &flusher, &RefCell::new(keys), &memory, &inbox))?;
+            .spawn(move || run(connection, checkpoints, &RefCell::new(keys), &memory, &inbox))?;
         Ok(Self { commands })
     }
 
@@ -208,7 +178,7 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.hand_in(Kind::Undone, command).await
+        self.hand_in(false, command).await
     }
 
     /// The same for a command that decides before it changes anything. If it fails later, so do all that share its commit.
@@ -220,24 +190,12 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.hand_in(Kind::Decides, command).await
-    }
-
-    /// The same for a command that compares what is stored with what is in memory.
-    pub(crate) async fn write_settled<T, E>(
-        &self,
-        command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        self.hand_in(Kind::Settled, command).await
+        self.hand_in(true, command).await
     }
 
     async fn hand_in<T, E>(
         &self,
-        kind: Kind,
+        decides: bool,
         command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -254,7 +212,7 @@ impl Writer {
             });
             (keep, answer)
         });
-        self.send(Message::Command(Command { kind, run })).await?;
+        self.send(Message::Command(Command { decides, run })).await?;
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -279,142 +237,99 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // The thread may have ended by itself.
-        let _ = self.commands.send(Message::Abandoned);
-    }
-}
-
 fn run(
     connection: Connection,
     checkpoints: Option<Checkpoints>,
-    flusher: &Flusher,
     keys: &RefCell<Keys>,
     memory: &Memory,
     inbox: &mpsc::Receiver<Message>,
 ) {
-    let mut commands = Commands { inbox, flusher, close: None };
-    loop {
-        let first = commands.first();
-        let Some(first) = first else { break };
-        flusher.committed(commit(&connection, keys, memory, first, &mut commands));
-        checkpoints.iter().for_each(Checkpoints::committed);
-    }
-    flusher.settle();
-    if let Some(checkpoints) = checkpoints {
-        checkpoints.stop();
-    }
-    if let Some(Some(closed)) = commands.close {
-        // Leaves one file behind rather than three. A failure costs nothing: the log is replayed at the next start.
-        let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
-        drop(connection);
-        let _ = closed.send(());
-    }
-}
-
-/// What was handed in.
-struct Commands<'w> {
-    inbox: &'w mpsc::Receiver<Message>,
-    flusher: &'w Flusher,
-    /// That it is the end, and who waits for it.
-    close: Option<Option<oneshot::Sender<()>>>,
-}
-
-impl Commands<'_> {
-    /// The first of a transaction, as soon as there is one; nothing at the end.
-    fn first(&mut self) -> Option<Command> {
-        while self.close.is_none() {
-            match self.inbox.recv().unwrap_or(Message::Abandoned) {
-                Message::Command(command) => return Some(command),
-                other => self.heed(other),
-            }
-        }
-        None
-    }
-
-    /// Another for the same transaction. While a flush is under way, one of its own would only wait for the next.
-    fn next(&mut self) -> Option<Command> {
-        while self.close.is_none() {
-            let message = match self.inbox.try_recv() {
-                Ok(message) => message,
-                Err(_) if self.flusher.is_busy() => self.inbox.recv().unwrap_or(Message::Abandoned),
-                Err(_) => return None,
-            };
+    while let Ok(first) = inbox.recv() {
+        let mut batch = Vec::new();
+        let mut close = None;
+        let mut next = Some(first);
+        while let Some(message) = next {
             match message {
-                Message::Command(command) => return Some(command),
-                other => self.heed(other),
+                Message::Command(command) => batch.push(command),
+                Message::Close(closed) => {
+                    close = Some(closed);
+                    break;
+                }
             }
+            next = (batch.len() < BATCH_MAX).then(|| inbox.try_recv().ok()).flatten();
         }
-        None
-    }
-
-    fn heed(&mut self, message: Message) {
-        match message {
-            Message::Close(closed) => self.close = Some(Some(closed)),
-            Message::Abandoned => self.close = Some(None),
-            Message::Flushed | Message::Command(_) => {}
+        if !batch.is_empty() {
+            commit(&connection, keys, memory, batch);
+            checkpoints.iter().for_each(Checkpoints::committed);
+        }
+        if let Some(closed) = close {
+            if let Some(checkpoints) = checkpoints {
+                checkpoints.stop();
+            }
+            // Leaves one file behind rather than three. A failure costs nothing: the log is replayed at the next start.
+            let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            drop(connection);
+            let _ = closed.send(());
+            return;
         }
     }
 }
 
-/// Runs what was handed in, in one transaction.
-fn commit(
-    connection: &Connection,
-    keys: &RefCell<Keys>,
-    memory: &Memory,
-    first: Command,
-    commands: &mut Commands<'_>,
-) -> Commit {
-    let mut answers = Vec::new();
+fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch: Vec<Command>) {
     let begun = execute(connection, "BEGIN IMMEDIATE").and_then(|()| keys.borrow_mut().refresh(connection));
     if let Err(error) = begun {
         let _ = connection.execute_batch("ROLLBACK");
-        // No command has run: the first learns of the failure when its answer is dropped.
+        // No command has run: each learns of the failure when its answer is dropped.
         tracing::error!(%error, "the store cannot begin a transaction");
-        let outcome = Err(StoreError::from(error));
-        return Commit { number: memory.flushed.begun(), began: Instant::now(), outcome, answers };
+        return;
     }
+    memory.counters.batches.count(batch.len() as u64);
     let writing = Writing {
         connection,
         tallies: Tallies::default(),
         keys,
         recorded: Cell::default(),
-        effects: RefCell::default(),
+        moves: RefCell::default(),
+        happened: RefCell::default(),
+        changed_keys: RefCell::default(),
+        standings: RefCell::default(),
     };
-    let (mut fault, mut next) = (None, Some(first));
-    while let Some(command) = next {
-        if command.kind == Kind::Settled {
-            // Those before it in this transaction have left word of their moves in it.
-            commands.flusher.settle();
-        }
+    let mut answers = Vec::with_capacity(batch.len());
+    let mut fault = None;
+    for command in batch {
         let (ran, answer) = writing.run(command);
         answers.extend(answer);
         if let Err(error) = ran {
             fault = Some(error);
             break;
         }
-        next = if answers.len() < BATCH_MAX { commands.next() } else { None };
     }
-    memory.counters.batches.count(answers.len() as u64);
-    let began = Instant::now();
+    let started = Instant::now();
     let committed = match fault {
         None => writing.finish().and_then(|()| {
             failpoints::reached("before-commit");
-            memory.flushed.begins();
             Ok(execute(connection, "COMMIT")?)
         }),
         Some(error) => Err(error),
     };
-    let outcome = committed.map_err(|error| {
+    let committed = committed.map_err(|error| {
         tracing::error!(%error, "the store could not commit");
         let _ = connection.execute_batch("ROLLBACK");
         keys.borrow_mut().undo();
         error
     });
     failpoints::reached("after-commit");
-    let number = memory.flushed.begun();
-    Commit { number, began, outcome: outcome.map(|()| writing.effects.into_inner()), answers }
+    if committed.is_ok() {
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        memory.counters.commit_micros.count(micros);
+        memory.positions.apply(&writing.moves.borrow());
+        memory.keys.changed(&writing.changed_keys.borrow());
+        memory.standings.changed(&*writing.standings.borrow());
+        writing.happened.borrow().iter().for_each(|what| memory.counters.happened(*what));
+    }
+    for answer in answers {
+        answer(committed.clone());
+    }
 }
 
 #[cfg(test)]
@@ -447,7 +362,6 @@ mod tests {
             standings: KnownStandings::default(),
             positions,
             counters: Counters::default(),
-            flushed: Flushed::default(),
         });
         let keys = Keys::load(&connection).unwrap();
         (Writer::start(connection, None, keys, Arc::clone(&memory)).unwrap(), memory)
