@@ -11,10 +11,10 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -135,7 +135,7 @@ async fn speak(
                 }
                 return;
             }
-            () = slot.evicted.cancelled() => return,
+            () = slot.standing.evicted.cancelled() => return,
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
@@ -147,24 +147,30 @@ async fn speak(
 /// The connections of a listener.
 struct Connections {
     places: Arc<Semaphore>,
-    waiting: Mutex<Waiting>,
-    /// Says that a connection waits that did not.
+    open: Mutex<HashMap<u64, Arc<Standing>>>,
+    /// The latest number of a connection, and of a time that one began to wait.
+    last: AtomicU64,
+    /// How many seek a place.
+    seekers: AtomicUsize,
+    /// Says to them that a connection waits that did not.
     waits: Notify,
     metrics: Arc<Metrics>,
 }
 
-/// The connections on which nothing is asked, in the order in which that began.
-#[derive(Default)]
-struct Waiting {
-    last: u64,
-    order: BTreeMap<u64, CancellationToken>,
+/// Whether a connection may be closed.
+struct Standing {
+    /// Rises with the time at which it began that nothing is asked on it; zero while something is.
+    waits: AtomicU64,
+    evicted: CancellationToken,
 }
 
 impl Connections {
     fn new(most: usize, metrics: Arc<Metrics>) -> Self {
         Self {
             places: Arc::new(Semaphore::new(most)),
-            waiting: Mutex::default(),
+            open: Mutex::default(),
+            last: AtomicU64::new(0),
+            seekers: AtomicUsize::new(0),
             waits: Notify::new(),
             metrics,
         }
@@ -177,6 +183,8 @@ impl Connections {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 return place;
             }
+            self.seekers.fetch_add(1, Ordering::SeqCst);
+            let _seeks = Seeks(&self.seekers);
             self.make_room();
             tokio::select! {
                 // The semaphore is never closed.
@@ -188,61 +196,77 @@ impl Connections {
 
     /// Closes the connection that has waited longest, if any waits.
     fn make_room(&self) -> bool {
-        let first = self.lock().order.pop_first();
-        let found = first.is_some();
-        if let Some((_, evicted)) = first {
-            evicted.cancel();
-            self.metrics.connections_evicted.inc();
+        let open = self.open();
+        loop {
+            let waiting = open.values().map(|one| (one.waits.load(Ordering::SeqCst), one));
+            let Some((since, first)) =
+                waiting.filter(|(since, _)| *since > 0).min_by_key(|(since, _)| *since)
+            else {
+                return false;
+            };
+            // It may have been asked something meanwhile.
+            if first.waits.compare_exchange(since, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                first.evicted.cancel();
+                self.metrics.connections_evicted.inc();
+                return true;
+            }
         }
-        found
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn next(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Standing>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A connection among the others.
+/// Somebody seeks a place, as long as this is there.
+struct Seeks<'a>(&'a AtomicUsize);
+
+impl Drop for Seeks<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A connection among the others. What each call does here takes no lock.
 struct Slot {
     connections: Arc<Connections>,
-    /// Its number among those that wait; another each time.
-    number: AtomicU64,
-    evicted: CancellationToken,
+    number: u64,
+    standing: Arc<Standing>,
 }
 
 impl Slot {
     fn new(connections: &Arc<Connections>) -> Arc<Self> {
         connections.metrics.connections.inc();
-        let connections = Arc::clone(connections);
-        let slot = Self { connections, number: AtomicU64::new(0), evicted: CancellationToken::new() };
+        let standing = Arc::new(Standing { waits: AtomicU64::new(0), evicted: CancellationToken::new() });
+        let number = connections.next();
+        connections.open().insert(number, Arc::clone(&standing));
+        let slot = Self { connections: Arc::clone(connections), number, standing };
         slot.wait();
         Arc::new(slot)
     }
 
     fn wait(&self) {
-        let mut waiting = self.connections.lock();
-        waiting.last += 1;
-        let number = waiting.last;
-        self.number.store(number, Ordering::Relaxed);
-        waiting.order.insert(number, self.evicted.clone());
-        drop(waiting);
-        self.connections.waits.notify_one();
+        self.standing.waits.store(self.connections.next(), Ordering::SeqCst);
+        // Either they saw it, or it sees them.
+        if self.connections.seekers.load(Ordering::SeqCst) > 0 {
+            self.connections.waits.notify_one();
+        }
     }
 
     /// A call is under way until what is returned is dropped.
     fn busy(self: &Arc<Self>) -> Busy {
-        self.leave();
+        self.standing.waits.store(0, Ordering::SeqCst);
         Busy(Arc::clone(self))
-    }
-
-    fn leave(&self) {
-        self.connections.lock().order.remove(&self.number.load(Ordering::Relaxed));
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.leave();
+        self.connections.open().remove(&self.number);
         self.connections.metrics.connections.dec();
     }
 }

@@ -33,7 +33,12 @@ impl Budgets {
         if arrivals.len() >= KEYS_KEPT && !arrivals.contains_key(&key.id) {
             arrivals.retain(|_, arrival| *arrival > now);
         }
-        let decision = limit.decide(arrivals.get(&key.id).copied().unwrap_or_default(), now);
+        if let Some(arrival) = arrivals.get_mut(&key.id) {
+            let decision = limit.decide(*arrival, now);
+            *arrival = decision.arrival;
+            return decision;
+        }
+        let decision = limit.decide(Moment::default(), now);
         arrivals.insert(key.id.clone(), decision.arrival);
         decision
     }

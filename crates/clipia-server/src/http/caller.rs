@@ -5,13 +5,15 @@ use super::{App, observe};
 use crate::clock::now;
 use crate::credentials;
 use crate::store::Key;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::limits::Budget;
+use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,14 +29,20 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(75);
 pub(crate) struct Caller(pub(crate) Arc<Key>);
 
 /// The address that a call was made to, such as `https://queue.example.com`, which the answer's URLs begin with.
-#[derive(Clone)]
 pub(crate) struct BaseUrl(pub(crate) String);
 
+impl<S: Send + Sync> FromRequestParts<S> for BaseUrl {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(base_url(&parts.headers, &parts.uri)))
+    }
+}
+
 /// Lets in a call with a key in force and budget left. Tells the budget on every answer.
-pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let uri = request.uri().clone();
+pub(crate) async fn admit(app: &App, mut request: Request, next: Next) -> Response {
     let mut budget = app.budgets.whole();
-    let mut response = match authenticate(&app, request.headers()).await {
+    let mut response = match authenticate(app, request.headers()).await {
         Err(error) => error.into_response(),
         Ok(key) => {
             let decision = app.budgets.spend(&key, now());
@@ -56,8 +64,6 @@ pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Ne
                     .into_response()
                 }
                 None => {
-                    let base = base_url(request.headers(), &uri);
-                    request.extensions_mut().insert(BaseUrl(base));
                     request.extensions_mut().insert(Caller(key));
                     let answer = tokio::time::timeout(CALL_TIMEOUT, next.run(request)).await;
                     answer.unwrap_or_else(|_| ApiError::too_slow().into_response())

@@ -85,7 +85,6 @@ pub struct Setup {
 /// The whole API.
 pub fn router(setup: Setup) -> Router {
     let Setup { store, catalogue, media, webhooks, lines, ended, metrics, limit } = setup;
-    let files = media::router(&media);
     let app = App(Arc::new(Parts {
         store,
         catalogue,
@@ -97,6 +96,8 @@ pub fn router(setup: Setup) -> Router {
         metrics,
         budgets: Budgets::new(limit),
     }));
+    let observed = axum::middleware::from_fn_with_state(app.clone(), observe::observe);
+    let files = media::router(&app.media).layer(observed);
     Router::new()
         .route("/v1/models", get(models::list))
         .route("/v1/models/{model}", get(models::one).post(submit::submit))
@@ -106,8 +107,7 @@ pub fn router(setup: Setup) -> Router {
         .route("/v1/account", get(account::account))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
-        .layer(axum::middleware::from_fn_with_state(app.clone(), caller::admit))
-        .with_state(app.clone())
+        .layer(axum::middleware::from_fn_with_state(app.clone(), observe::observe_and_admit))
+        .with_state(app)
         .nest(crate::media::PATH, files)
-        .layer(axum::middleware::from_fn_with_state(app, observe::observe))
 }

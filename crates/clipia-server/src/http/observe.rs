@@ -1,6 +1,6 @@
 //! Each call in the log and in the metrics.
 
-use super::App;
+use super::{App, caller};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -19,6 +19,19 @@ const FILE: &str = "/media/{file}";
 ///
 /// The path itself is not told: that of a file is its secret.
 pub(super) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+    watch(&app, request, |request| next.run(request)).await
+}
+
+/// The same for a call that must be let in.
+pub(super) async fn observe_and_admit(State(app): State<App>, request: Request, next: Next) -> Response {
+    watch(&app, request, |request| caller::admit(&app, request, next)).await
+}
+
+async fn watch<F: Future<Output = Response>>(
+    app: &App,
+    request: Request,
+    run: impl FnOnce(Request) -> F,
+) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -28,7 +41,7 @@ pub(super) async fn observe(State(app): State<App>, request: Request, next: Next
         None => NOWHERE,
     };
     let span = tracing::info_span!("call", %method, route, key_id = Empty, request_id = Empty);
-    let response = next.run(request).instrument(span.clone()).await;
+    let response = run(request).instrument(span.clone()).await;
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
     app.metrics.called(route, &method, status, elapsed);
     span.in_scope(|| tracing::debug!(status, micros = elapsed.as_micros(), "answered"));

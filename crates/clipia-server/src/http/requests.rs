@@ -22,7 +22,7 @@ pub(super) async fn status(
 pub(super) async fn result(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
-    Extension(base): Extension<BaseUrl>,
+    base: BaseUrl,
     Segment(id): Segment,
 ) -> Result<(StatusCode, Json<ResultResponse>), ApiError> {
     let id = request_id(&id)?;

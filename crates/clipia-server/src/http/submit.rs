@@ -20,7 +20,7 @@ use serde_json::Value;
 pub(super) async fn submit(
     State(app): State<App>,
     Extension(Caller(key)): Extension<Caller>,
-    Extension(base): Extension<BaseUrl>,
+    base: BaseUrl,
     Segment(model): Segment,
     headers: HeaderMap,
     body: Body,

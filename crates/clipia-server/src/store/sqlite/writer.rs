@@ -31,11 +31,13 @@ const WAITING_MAX: usize = 4_096;
 /// Answers the caller of a command, once it is known whether the commit succeeded.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
+type Run = dyn FnOnce(&Writing<'_>) -> (bool, Answer) + Send;
+
 struct Command {
     /// Whether it decides before it changes anything.
     decides: bool,
     /// Runs it; says whether its changes are kept, and how to answer.
-    run: Box<dyn FnOnce(&Writing<'_>) -> (bool, Answer) + Send>,
+    run: Box<Run>,
 }
 
 /// The transaction that commands write in, and what is to happen once it is committed.
@@ -431,7 +433,7 @@ mod tests {
         let kept = writer.write_decided(|w| {
             w.stands(place(1));
             w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
-            Ok::<_, StoreError>(w.tallies.in_flight(w, "k")?)
+            w.tallies.in_flight(w, "k")
         });
         let (refused, kept) = tokio::join!(refused, kept);
         assert!(refused.is_err());
