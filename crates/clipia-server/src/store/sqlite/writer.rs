@@ -31,12 +31,12 @@ const WAITING_MAX: usize = 4_096;
 /// Answers the caller of a command, once it is known whether the commit succeeded.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
+/// What a command does; says whether its changes are kept, and how to answer.
 type Run = dyn FnOnce(&Writing<'_>) -> (bool, Answer) + Send;
 
 struct Command {
     /// Whether it decides before it changes anything.
     decides: bool,
-    /// Runs it; says whether its changes are kept, and how to answer.
     run: Box<Run>,
 }
 
@@ -108,7 +108,8 @@ impl Writing<'_> {
         let ended = match (keep, decides) {
             (true, true) => Ok(()),
             (true, false) => execute(self, "RELEASE command"),
-            (false, true) if self.total_changes() != changes => {
+            // A full disk may end the transaction by itself: what came next would be on its own.
+            (false, true) if self.total_changes() != changes || self.is_autocommit() => {
                 let what = "a command failed when it had changed something already".to_owned();
                 return (Err(StoreError::Unreadable(what)), Some(answer));
             }
@@ -448,5 +449,29 @@ mod tests {
             .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT count(*) FROM child", [], |r| r.get(0))?));
         assert_eq!(stored.await.unwrap(), 1);
         assert_eq!(memory.positions.ahead(&place(9)), 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_runs_on_where_the_transaction_ended_by_itself() {
+        let (writer, _) = start();
+        let (go, held) = mpsc::channel::<()>();
+        let holding = writer.write(move |_| {
+            let _ = held.recv();
+            Ok::<_, StoreError>(())
+        });
+        let full = writer.write_decided(|w| {
+            w.execute_batch("ROLLBACK")?;
+            Err::<(), _>(StoreError::Unreadable("the disk is full".to_owned()))
+        });
+        let next = writer.write_decided(|w| {
+            w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
+            Ok::<_, StoreError>(())
+        });
+        let release = async move { drop(go) };
+        let (_, full, next, ()) = tokio::join!(holding, full, next, release);
+        assert!(full.is_err() && next.is_err());
+        let stored = writer
+            .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT count(*) FROM child", [], |r| r.get(0))?));
+        assert_eq!(stored.await.unwrap(), 0);
     }
 }
