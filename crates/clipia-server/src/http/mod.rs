@@ -96,7 +96,7 @@ pub fn router(setup: Setup) -> Router {
         metrics,
         budgets: Budgets::new(limit),
     }));
-    let observed = axum::middleware::from_fn_with_state(app.clone(), observe::observe);
+    let observed = axum::middleware::from_fn_with_state(app.clone(), observe::observe_file);
     let files = media::router(&app.media).layer(observed);
     Router::new()
         .route("/v1/models", get(models::list))

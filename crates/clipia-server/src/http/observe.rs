@@ -15,31 +15,27 @@ const NOWHERE: &str = "none";
 /// The route of a call for a file.
 const FILE: &str = "/media/{file}";
 
-/// Runs a call in a span that names its route, and its key and request as soon as they are known, and counts it.
-///
-/// The path itself is not told: that of a file is its secret.
-pub(super) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
-    watch(&app, request, |request| next.run(request)).await
+/// Observes a call for a file. The path itself is not told: it is the file's secret.
+pub(super) async fn observe_file(State(app): State<App>, request: Request, next: Next) -> Response {
+    watch(&app, FILE, request, |request| next.run(request)).await
 }
 
-/// The same for a call that must be let in.
+/// Observes a call that must be let in.
 pub(super) async fn observe_and_admit(State(app): State<App>, request: Request, next: Next) -> Response {
-    watch(&app, request, |request| caller::admit(&app, request, next)).await
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or(NOWHERE, MatchedPath::as_str);
+    watch(&app, route, request, |request| caller::admit(&app, request, next)).await
 }
 
+/// Runs a call in a span that names its route, and its key and request as soon as they are known, and counts it.
 async fn watch<F: Future<Output = Response>>(
     app: &App,
+    route: &str,
     request: Request,
     run: impl FnOnce(Request) -> F,
 ) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = match &route {
-        Some(route) => route.as_str(),
-        None if request.uri().path().starts_with(crate::media::PATH) => FILE,
-        None => NOWHERE,
-    };
     let span = tracing::info_span!("call", %method, route, key_id = Empty, request_id = Empty);
     let response = run(request).instrument(span.clone()).await;
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
