@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from clipia_queue import AsyncClipia, Clipia
 from peer import Peer
 
 ROOT = Path(__file__).parents[3]
+
+# What was started in the background may ignore Ctrl-C, and the tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
