@@ -219,9 +219,12 @@ impl Known {
     /// The chance at which it reaches a level.
     fn wanted(&self, durations: &Durations, level: usize) -> Option<f64> {
         let chance = *LEVELS.get(level)?;
+        if level > 0 {
+            return Some(chance);
+        }
         let step = -f64::ln_1p(-chance);
         let hazard = -self.asked.map_or(1.0, |asked| durations.survival(asked)).ln();
-        if level > 0 || !hazard.is_finite() {
+        if !hazard.is_finite() {
             return Some(chance);
         }
         let steps = hazard / step - self.phase;

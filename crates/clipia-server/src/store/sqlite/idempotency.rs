@@ -39,6 +39,8 @@ pub(crate) struct Keys {
     leaving: Leaving,
     /// When the first of the log expires.
     expires: Option<Moment>,
+    /// When this transaction last recorded one.
+    recorded: Option<Moment>,
     /// A transaction came to nothing that had changed these.
     stale: bool,
 }
@@ -85,6 +87,7 @@ impl Keys {
             entering: None,
             leaving: Leaving::Idle,
             expires: first_expires(c)?,
+            recorded: None,
             stale: false,
         })
     }
@@ -111,18 +114,10 @@ impl Keys {
         now: Moment,
     ) -> Result<Option<Record>, StoreError> {
         let hash = hash(account, name);
+        let is_empty = self.indexed == 0 && self.entering.is_none();
+        let indexed = if is_empty { Vec::new() } else { indexed(c, hash)? };
         let entering = self.entering.iter().flat_map(|(entering, _)| with(entering, hash));
-        for number in with(&self.recent, hash).chain(entering) {
-            if let Some(record) = read(c, number, account, name, now)? {
-                return Ok(Some(record));
-            }
-        }
-        if self.indexed == 0 && self.entering.is_none() {
-            return Ok(None);
-        }
-        let mut statement = c.prepare_cached("SELECT number FROM idempotency_index WHERE hash = ?1")?;
-        let numbers = statement.query_map([hash], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-        for number in numbers {
+        for number in with(&self.recent, hash).chain(entering).chain(indexed) {
             if let Some(record) = read(c, number, account, name, now)? {
                 return Ok(Some(record));
             }
@@ -155,11 +150,16 @@ impl Keys {
         ])?;
         self.recent.insert((hash, self.last));
         self.expires = self.expires.or(Some(expires));
+        self.recorded = Some(now);
         Ok(())
     }
 
-    /// Goes on with what is being changed in the index, a little with each commit.
-    pub(crate) fn tend(&mut self, c: &Connection, now: Moment) -> Result<(), StoreError> {
+    /// Goes on with what is being changed in the index, a little with each commit that records a key.
+    pub(crate) fn before_commit(&mut self, c: &Connection) -> Result<(), StoreError> {
+        self.recorded.take().map_or(Ok(()), |now| self.tend(c, now))
+    }
+
+    fn tend(&mut self, c: &Connection, now: Moment) -> Result<(), StoreError> {
         if self.entering.is_none() && self.recent.len() >= self.gathered {
             self.entering = Some((std::mem::take(&mut self.recent), self.last));
         }
@@ -239,6 +239,13 @@ impl Keys {
 /// The numbers in the log of keys with this hash.
 fn with(entries: &BTreeSet<Entry>, hash: i64) -> impl Iterator<Item = i64> {
     entries.range((hash, i64::MIN)..=(hash, i64::MAX)).map(|(_, number)| *number)
+}
+
+/// The same, of those in the index.
+fn indexed(c: &Connection, hash: i64) -> Result<Vec<i64>, rusqlite::Error> {
+    c.prepare_cached("SELECT number FROM idempotency_index WHERE hash = ?1")?
+        .query_map([hash], |row| row.get(0))?
+        .collect()
 }
 
 /// Takes the first of them, at most so many.

@@ -73,7 +73,6 @@ pub(crate) fn submit(
     if let Some((name, fingerprint)) = &submission.idempotency {
         let record = Record { fingerprint: *fingerprint, request_id: submission.id };
         w.keys.borrow_mut().record(w, account, name, record, now)?;
-        w.keys_recorded(now);
     }
     let submitted = Submitted {
         id: submission.id,

@@ -14,9 +14,8 @@ use super::tallies::Tallies;
 use crate::failpoints;
 use crate::store::{KeyHash, StoreError};
 use clipia_api::types::RequestId;
-use clipia_queue::Moment;
 use rusqlite::Connection;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
@@ -45,7 +44,6 @@ pub(crate) struct Writing<'c> {
     connection: &'c Connection,
     pub(crate) tallies: Tallies,
     pub(crate) keys: &'c RefCell<Keys>,
-    recorded: Cell<Option<Moment>>,
     moves: RefCell<Vec<Move>>,
     happened: RefCell<Vec<Happened>>,
     changed_keys: RefCell<Vec<KeyHash>>,
@@ -79,11 +77,6 @@ impl Writing<'_> {
     /// A key is no longer what it was.
     pub(crate) fn key_changed(&self, hash: KeyHash) {
         self.changed_keys.borrow_mut().push(hash);
-    }
-
-    /// Idempotency keys were recorded at `now`.
-    pub(crate) fn keys_recorded(&self, now: Moment) {
-        self.recorded.set(Some(now));
     }
 
     /// A request no longer stands where it stood.
@@ -126,9 +119,7 @@ impl Writing<'_> {
 
     /// Writes what was held back until the commit.
     fn finish(&self) -> Result<(), StoreError> {
-        if let Some(now) = self.recorded.get() {
-            self.keys.borrow_mut().tend(self, now)?;
-        }
+        self.keys.borrow_mut().before_commit(self)?;
         self.tallies.write(self)
     }
 }
@@ -291,7 +282,6 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
         connection,
         tallies: Tallies::default(),
         keys,
-        recorded: Cell::default(),
         moves: RefCell::default(),
         happened: RefCell::default(),
         changed_keys: RefCell::default(),
