@@ -93,6 +93,11 @@ impl Movement {
         }
     }
 
+    /// Whether it ends what was reserved.
+    pub const fn settles(&self) -> bool {
+        matches!(self, Self::Capture { .. } | Self::Release(_))
+    }
+
     /// What is entered where.
     pub fn entries(&self) -> Entries {
         let signed = |credits: Credits| i64::try_from(credits.get()).unwrap_or(i64::MAX);

@@ -4,7 +4,7 @@ use super::answer::{Segment, input_of, json_object, response_url};
 use super::caller::{BaseUrl, Caller};
 use super::{ApiError, App, observe};
 use crate::clock::now;
-use crate::store::{Key, Submission, Submitted};
+use crate::store::{Submission, Submitted};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -44,7 +44,7 @@ pub(super) async fn submit(
     };
     let submission = Submission {
         id: RequestId::generate(),
-        key: Key::clone(&key),
+        key,
         idempotency: idempotency_key.map(|name| (name, Fingerprint::of(&model, &body))),
         queue: entry.executor.clone(),
         attempt_max: entry.attempt_max(),

@@ -9,6 +9,7 @@ use clipia_queue::limits::KeyLimits;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Names an account.
@@ -118,7 +119,7 @@ pub struct Submission {
     /// The id it will have if it is new.
     pub id: RequestId,
     /// Who submits.
-    pub key: Key,
+    pub key: Arc<Key>,
     /// The key of the submit and what it was used for.
     pub idempotency: Option<(String, Fingerprint)>,
     /// The model's slug.

@@ -52,7 +52,7 @@ impl Outbox {
         let id = RequestId::generate();
         let submission = Submission {
             id,
-            key: key(),
+            key: Arc::new(key()),
             idempotency: None,
             model: "nano-banana-2".to_owned(),
             queue: "render".to_owned(),

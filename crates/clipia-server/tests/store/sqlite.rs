@@ -119,7 +119,7 @@ async fn full_house() -> (House, TempDir) {
     store.fail(failed.id, failed.epoch, clipia_server::store::Failure::generation("no"), NOW).await.unwrap();
     store.cancel(canceled.id, NOW).await.unwrap();
     house.claim().await;
-    let sandbox = Key { sandbox: true, ..key() };
+    let sandbox = Arc::new(Key { sandbox: true, ..key() });
     house.submit(Submission { key: sandbox, sample: Some(Output::default()), ..fox() }).await;
     (house, directory)
 }
@@ -129,14 +129,14 @@ async fn an_examination_names_what_is_wrong() {
     for (damage, rule) in [
         (
             "PRAGMA ignore_check_constraints = ON;
-          UPDATE movement SET held = held + 1 WHERE id = 2",
+          UPDATE movement SET held = held + 1 WHERE kind = 'capture'",
             "sum to zero",
         ),
         ("UPDATE api_key SET in_flight = in_flight + 1", "in flight what is counted"),
         ("UPDATE account SET available = available + 1", "what its entries sum to"),
         ("UPDATE request SET cost = 13 WHERE phase = 'queued'", "reserves of its live requests"),
         (
-            "UPDATE movement SET request = (SELECT id FROM request WHERE sandbox = 1) WHERE kind = 'capture'",
+            "UPDATE movement SET id = (SELECT id FROM request WHERE sandbox = 1) WHERE kind = 'capture'",
             "reserved for once, and settled once",
         ),
         (
@@ -146,8 +146,8 @@ async fn an_examination_names_what_is_wrong() {
         ),
         ("UPDATE request SET charged = 12 WHERE phase = 'failed'", "what is charged"),
         (
-            "INSERT INTO movement (account, kind, request, available, held, issuance, revenue, at)
-          SELECT account, 'reserve', id, 0, 0, 0, 0, 0 FROM request WHERE sandbox = 1",
+            "INSERT INTO movement (id, settles, account, kind, available, held, issuance, revenue, at)
+          SELECT id, 0, account, 'reserve', 0, 0, 0, 0, 0 FROM request WHERE sandbox = 1",
             "sandbox moves no credits",
         ),
         ("UPDATE usage_day SET credits = credits + 5", "usage is what was earned"),

@@ -25,7 +25,7 @@ const RULES: [Rule; 20] = [
     },
     Rule {
         holds: "the entries of every movement sum to zero",
-        exception: "SELECT account, request, printf('movement %d (%s) sums to %d', id, kind, sum) FROM (
+        exception: "SELECT account, request, printf('a %s sums to %d', kind, sum) FROM (
                         SELECT *, available + held + issuance + revenue AS sum FROM movement
                     ) WHERE sum <> 0",
     },
@@ -52,21 +52,21 @@ const RULES: [Rule; 20] = [
         exception: "SELECT account, id, printf('%s, %d reserves, %d settlements', phase, reserves, settlements)
                     FROM (
                         SELECT *,
-                            (SELECT count(*) FROM movement m WHERE m.request = r.id AND stage = 'reserve') AS reserves,
-                            (SELECT count(*) FROM movement m WHERE m.request = r.id AND stage = 'settle') AS settlements
+                            (SELECT count(*) FROM movement m WHERE m.id = r.id AND NOT settles) AS reserves,
+                            (SELECT count(*) FROM movement m WHERE m.id = r.id AND settles) AS settlements
                         FROM request r WHERE sandbox = 0
                     )
                     WHERE reserves <> 1 OR settlements <> (phase NOT IN ('queued', 'running'))",
     },
     Rule {
         holds: "a live request's movements are of its own account",
-        exception: "SELECT r.account, r.id, printf('movement %d is of account `%s`', m.id, m.account)
-                    FROM request r JOIN movement m ON m.request = r.id WHERE m.account <> r.account",
+        exception: "SELECT r.account, r.id, printf('a %s is of account `%s`', m.kind, m.account)
+                    FROM request r JOIN movement m ON m.id = r.id WHERE m.account <> r.account",
     },
     Rule {
         holds: "what is reserved for a live request is its price",
         exception: "SELECT account, id, printf('reserved %d, price %d', reserved, cost) FROM (
-                        SELECT *, ifnull((SELECT held FROM movement m WHERE m.request = r.id AND stage = 'reserve'), 0) AS reserved
+                        SELECT *, ifnull((SELECT held FROM movement m WHERE m.id = r.id AND NOT settles), 0) AS reserved
                         FROM request r WHERE sandbox = 0
                     ) WHERE reserved <> cost",
     },
@@ -75,8 +75,8 @@ const RULES: [Rule; 20] = [
                 its reserve was returned",
         exception: "SELECT account, id, printf('%s, price %d, told as charged %d, earned %d, taken from the reserve %d',
                                                phase, cost, charged, earned, -taken) FROM (
-                        SELECT *, ifnull((SELECT revenue FROM movement m WHERE m.request = r.id AND stage = 'settle'), 0) AS earned,
-                                  ifnull((SELECT held FROM movement m WHERE m.request = r.id AND stage = 'settle'), 0) AS taken
+                        SELECT *, ifnull((SELECT revenue FROM movement m WHERE m.id = r.id AND settles), 0) AS earned,
+                                  ifnull((SELECT held FROM movement m WHERE m.id = r.id AND settles), 0) AS taken
                         FROM request r WHERE sandbox = 0 AND phase NOT IN ('queued', 'running')
                     )
                     WHERE charged IS NOT earned OR taken <> -cost OR NOT charged BETWEEN 0 AND cost
@@ -84,8 +84,8 @@ const RULES: [Rule; 20] = [
     },
     Rule {
         holds: "a request of the sandbox moves no credits",
-        exception: "SELECT r.account, r.id, printf('movement %d (%s)', m.id, m.kind)
-                    FROM movement m JOIN request r ON m.request = r.id WHERE r.sandbox = 1",
+        exception: "SELECT r.account, r.id, printf('a %s', m.kind)
+                    FROM movement m JOIN request r ON m.id = r.id WHERE r.sandbox = 1",
     },
     Rule {
         holds: "an account's usage is what was earned by it",

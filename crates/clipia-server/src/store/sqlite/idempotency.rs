@@ -5,6 +5,7 @@
 //! there are enough to enter them into the index in its own order, many to a page; and they leave it likewise. A start
 //! reads from the log what the index lacks.
 
+use super::recent_keys::{RecentKeys, with};
 use super::rows::key;
 use crate::store::{AccountId, StoreError};
 use clipia_api::types::RequestId;
@@ -22,7 +23,7 @@ const GATHERED: usize = 65_536;
 const AT_ONCE: usize = 256;
 
 /// A key's hash, and its number in the log.
-type Entry = (i64, i64);
+pub(crate) type Entry = (i64, i64);
 
 /// Where the keys are found that the index lacks, and what is being changed in it.
 pub(crate) struct Keys {
@@ -33,7 +34,7 @@ pub(crate) struct Keys {
     /// Those up to this number are in the index.
     indexed: i64,
     /// In the log alone.
-    recent: BTreeSet<Entry>,
+    recent: RecentKeys,
     /// Being entered into the index, which then has all up to the number.
     entering: Option<(BTreeSet<Entry>, i64)>,
     leaving: Leaving,
@@ -57,10 +58,18 @@ enum Leaving {
     Forgetting(i64),
 }
 
-/// Where a key is found: by a part of a hash that clients cannot aim at each other.
-fn hash(account: &AccountId, name: &str) -> i64 {
-    let digest = Sha256::new().chain_update(&account.0).chain_update([0]).chain_update(name).finalize();
-    digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
+/// A key that a submit came with.
+pub(crate) struct Name {
+    name: String,
+    hash: i64,
+}
+
+impl Name {
+    pub(crate) fn new(account: &AccountId, name: String) -> Self {
+        // A part of it, by which the key is found: clients cannot aim it at each other.
+        let digest = Sha256::new().chain_update(&account.0).chain_update([0]).chain_update(&name).finalize();
+        Self { name, hash: digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first)) }
+    }
 }
 
 impl Keys {
@@ -110,14 +119,14 @@ impl Keys {
         &self,
         c: &Connection,
         account: &AccountId,
-        name: &str,
+        Name { name, hash }: &Name,
         now: Moment,
     ) -> Result<Option<Record>, StoreError> {
-        let hash = hash(account, name);
+        let hash = *hash;
         let is_empty = self.indexed == 0 && self.entering.is_none();
         let indexed = if is_empty { Vec::new() } else { indexed(c, hash)? };
         let entering = self.entering.iter().flat_map(|(entering, _)| with(entering, hash));
-        for number in with(&self.recent, hash).chain(entering).chain(indexed) {
+        for number in self.recent.with(hash).chain(entering).chain(indexed) {
             if let Some(record) = read(c, number, account, name, now)? {
                 return Ok(Some(record));
             }
@@ -129,11 +138,11 @@ impl Keys {
         &mut self,
         c: &Connection,
         account: &AccountId,
-        name: &str,
+        Name { name, hash }: &Name,
         record: Record,
         now: Moment,
     ) -> Result<(), StoreError> {
-        let (hash, expires) = (hash(account, name), now + KEPT);
+        let expires = now + KEPT;
         self.last += 1;
         c.prepare_cached(
             "INSERT INTO idempotency (number, hash, account, key, fingerprint, request, expires_at)
@@ -148,7 +157,7 @@ impl Keys {
             key(record.request_id),
             expires.as_micros()
         ])?;
-        self.recent.insert((hash, self.last));
+        self.recent.insert((*hash, self.last));
         self.expires = self.expires.or(Some(expires));
         self.recorded = Some(now);
         Ok(())
@@ -161,7 +170,7 @@ impl Keys {
 
     fn tend(&mut self, c: &Connection, now: Moment) -> Result<(), StoreError> {
         if self.entering.is_none() && self.recent.len() >= self.gathered {
-            self.entering = Some((std::mem::take(&mut self.recent), self.last));
+            self.entering = Some((std::mem::take(&mut self.recent).sorted(), self.last));
         }
         if let Some((entering, through)) = &mut self.entering {
             let mut enter =
@@ -209,7 +218,7 @@ impl Keys {
                 let mut remove =
                     c.prepare_cached("DELETE FROM idempotency_index WHERE hash = ?1 AND number = ?2")?;
                 for entry in some(leaving, self.at_once) {
-                    self.recent.remove(&entry);
+                    self.recent.remove(entry);
                     if let Some((entering, _)) = &mut self.entering {
                         entering.remove(&entry);
                     }
@@ -236,12 +245,7 @@ impl Keys {
     }
 }
 
-/// The numbers in the log of keys with this hash.
-fn with(entries: &BTreeSet<Entry>, hash: i64) -> impl Iterator<Item = i64> {
-    entries.range((hash, i64::MIN)..=(hash, i64::MAX)).map(|(_, number)| *number)
-}
-
-/// The same, of those in the index.
+/// The numbers in the log of keys with this hash, of those in the index.
 fn indexed(c: &Connection, hash: i64) -> Result<Vec<i64>, rusqlite::Error> {
     c.prepare_cached("SELECT number FROM idempotency_index WHERE hash = ?1")?
         .query_map([hash], |row| row.get(0))?
@@ -325,7 +329,7 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Submit(one) => {
-                        let name = format!("key-{one}");
+                        let name = Name::new(&account, format!("key-{one}"));
                         let found = keys.find(&c, &account, &name, now).unwrap();
                         let expected = kept.get(&one).filter(|(_, until)| *until > now).map(|(id, _)| *id);
                         prop_assert_eq!(found.map(|record| record.request_id), expected);
@@ -350,7 +354,7 @@ mod tests {
                 keys.tend(&c, now).unwrap();
             }
             prop_assert_eq!((rows(&c, "idempotency"), rows(&c, "idempotency_index")), (0, 0));
-            prop_assert!(keys.recent.is_empty() && keys.entering.is_none());
+            prop_assert!(keys.recent.len() == 0 && keys.entering.is_none());
         }
     }
 
@@ -364,13 +368,15 @@ mod tests {
             Moment::from_micros(0),
             Record { fingerprint: Fingerprint([1; 32]), request_id: RequestId::generate() },
         );
+        let name_of = |account| Name::new(account, "fox".to_owned());
+        let (name, other_name) = (name_of(&account), name_of(&other));
         for gathered in [false, true] {
-            keys.record(&c, &account, "fox", record, now).unwrap();
+            keys.record(&c, &account, &name, record, now).unwrap();
             // As if they were one.
             let number = keys.last;
-            keys.recent.insert((hash(&other, "fox"), number));
-            assert_eq!(keys.find(&c, &other, "fox", now).unwrap(), None, "{gathered}");
-            assert_eq!(keys.find(&c, &account, "fox", now).unwrap(), Some(record), "{gathered}");
+            keys.recent.insert((other_name.hash, number));
+            assert_eq!(keys.find(&c, &other, &other_name, now).unwrap(), None, "{gathered}");
+            assert_eq!(keys.find(&c, &account, &name, now).unwrap(), Some(record), "{gathered}");
             keys.tend(&c, now).unwrap();
         }
         assert!(keys.indexed > 0);

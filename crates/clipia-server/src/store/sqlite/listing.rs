@@ -128,7 +128,7 @@ fn attempts(c: &Connection, request: &RequestListing) -> Result<Vec<Attempt>, St
 
 fn movements(c: &Connection, id: RequestId) -> Result<Vec<RequestMovement>, StoreError> {
     let mut statement =
-        c.prepare_cached("SELECT kind, at, available FROM movement WHERE request = ?1 ORDER BY id")?;
+        c.prepare_cached("SELECT kind, at, available FROM movement WHERE id = ?1 ORDER BY settles")?;
     let movements = statement.query_map([key(id)], |row| {
         Ok(RequestMovement {
             kind: row.get("kind")?,

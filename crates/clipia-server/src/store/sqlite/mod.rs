@@ -20,6 +20,7 @@ mod listing;
 mod migrations;
 mod points;
 mod position;
+mod recent_keys;
 mod requests;
 mod rows;
 mod settlement;
@@ -224,7 +225,8 @@ impl Store for SqliteStore {
     }
 
     async fn submit(&self, submission: Submission, now: Moment) -> Result<Submitted, SubmitRefused> {
-        let accepted = self.writer.write_decided(move |w| requests::submit(w, submission, now)).await?;
+        let prepared = requests::prepare(submission)?;
+        let accepted = self.writer.write_decided(move |w| requests::submit(w, prepared, now)).await?;
         Ok(self.told(accepted))
     }
 

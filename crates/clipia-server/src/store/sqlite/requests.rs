@@ -1,6 +1,7 @@
 //! Submitting and reading requests.
 
 use super::accounts::count_usage;
+use super::idempotency::Name;
 use super::known::Stood;
 use super::position::{PlaceInLine, Positions, lane_number};
 use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name, to_json};
@@ -12,7 +13,7 @@ use crate::store::{
 use clipia_api::types::RequestId;
 use clipia_api::{Credits, Progress};
 use clipia_queue::Moment;
-use clipia_queue::idempotency::{self, Decision, Record};
+use clipia_queue::idempotency::{self, Decision, Fingerprint, Record};
 use clipia_queue::ledger::Movement;
 use clipia_queue::lifecycle::{Lifecycle, Phase};
 use clipia_queue::position::{Lane, Place, Ticket};
@@ -25,13 +26,31 @@ pub(crate) struct Accepted {
     pub(crate) place: Option<PlaceInLine>,
 }
 
-pub(crate) fn submit(
-    w: &Writing<'_>,
+/// A submit as it is stored: what can be done before, the one thread that writes is not kept by.
+pub(crate) struct Prepared {
     submission: Submission,
-    now: Moment,
-) -> Result<Accepted, SubmitRefused> {
+    idempotency: Option<(Name, Fingerprint)>,
+    input: String,
+    warnings: String,
+    output: Option<String>,
+}
+
+pub(crate) fn prepare(mut submission: Submission) -> Result<Prepared, StoreError> {
     let account = &submission.key.account;
-    if let Some((name, fingerprint)) = &submission.idempotency {
+    let named = submission.idempotency.take();
+    Ok(Prepared {
+        idempotency: named.map(|(name, fingerprint)| (Name::new(account, name), fingerprint)),
+        input: to_json(&std::mem::take(&mut submission.input))?,
+        warnings: to_json(&submission.warnings)?,
+        output: submission.sample.as_ref().map(to_json).transpose()?,
+        submission,
+    })
+}
+
+pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result<Accepted, SubmitRefused> {
+    let submission = &prepared.submission;
+    let account = &submission.key.account;
+    if let Some((name, fingerprint)) = &prepared.idempotency {
         let recorded = w.keys.borrow().find(w, account, name, now)?;
         match idempotency::decide(recorded, *fingerprint) {
             Decision::First => {}
@@ -42,7 +61,7 @@ pub(crate) fn submit(
     let (reserve, key_id) = (Movement::Reserve(submission.cost), &submission.key.id);
     let place = match &submission.sample {
         Some(output) => {
-            insert(w, &submission, Lifecycle::sandbox(), 0, now)?;
+            insert(w, &prepared, Lifecycle::sandbox(), 0, now)?;
             let ending = Ending {
                 id: submission.id,
                 account: account.clone(),
@@ -57,20 +76,20 @@ pub(crate) fn submit(
         }
         None => {
             // Whatever may refuse it comes before the first change.
-            let in_flight = one_more(w, &submission)?;
+            let in_flight = one_more(w, submission)?;
             let balance = left::<SubmitRefused>(w, account, reserve)?;
             let ticket = w.tallies.draw(w, &submission.queue)?;
             let place = Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) };
             let at = PlaceInLine { queue: submission.queue.clone(), place };
             w.tallies.set_in_flight(key_id, in_flight);
             stand(w, at.clone(), submission.id)?;
-            insert(w, &submission, Lifecycle::submitted(), ticket, now)?;
+            insert(w, &prepared, Lifecycle::submitted(), ticket, now)?;
             enter(w, account, reserve, balance, Some(submission.id), now)?;
             count_usage(w, account, 1, Credits::ZERO, now)?;
             Some(at)
         }
     };
-    if let Some((name, fingerprint)) = &submission.idempotency {
+    if let Some((name, fingerprint)) = &prepared.idempotency {
         let record = Record { fingerprint: *fingerprint, request_id: submission.id };
         w.keys.borrow_mut().record(w, account, name, record, now)?;
     }
@@ -79,7 +98,7 @@ pub(crate) fn submit(
         phase: if place.is_some() { Phase::Queued } else { Phase::Completed },
         position: 0,
         cost: submission.cost,
-        warnings: submission.warnings,
+        warnings: prepared.submission.warnings,
     };
     Ok(Accepted { submitted, place })
 }
@@ -135,7 +154,7 @@ pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> 
 
 fn insert(
     c: &Connection,
-    submission: &Submission,
+    Prepared { submission, input, warnings, output, .. }: &Prepared,
     start: Lifecycle,
     ticket: i64,
     now: Moment,
@@ -169,12 +188,7 @@ fn insert(
     c.prepare_cached(
         "INSERT INTO request_content (request, input, warnings, output) VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute(params![
-        key(submission.id),
-        to_json(&submission.input)?,
-        to_json(&submission.warnings)?,
-        submission.sample.as_ref().map(to_json).transpose()?,
-    ])?;
+    .execute(params![key(submission.id), input, warnings, output])?;
     Ok(())
 }
 

@@ -102,22 +102,19 @@ CREATE TABLE attempt (
 -- One row for each movement of credits, with what is entered in each book; a request is reserved for once and settled
 -- once.
 CREATE TABLE movement (
-    id          INTEGER PRIMARY KEY,
+    id          BLOB NOT NULL, -- of the request, or of the grant itself
+    settles     INTEGER NOT NULL CHECK (settles = (kind = 'capture' OR kind = 'release')),
     account     TEXT NOT NULL REFERENCES account (id),
     kind        TEXT NOT NULL CHECK (kind = 'grant' OR kind = 'reserve' OR kind = 'capture' OR kind = 'release'),
-    request     BLOB REFERENCES request (id),
-    stage       TEXT NOT NULL GENERATED ALWAYS AS (
-        CASE kind WHEN 'grant' THEN 'grant' WHEN 'reserve' THEN 'reserve' ELSE 'settle' END
-    ) STORED,
+    request     BLOB GENERATED ALWAYS AS (CASE WHEN kind <> 'grant' THEN id END) VIRTUAL REFERENCES request (id),
     available   INTEGER NOT NULL,
     held        INTEGER NOT NULL,
     issuance    INTEGER NOT NULL,
     revenue     INTEGER NOT NULL,
     at          INTEGER NOT NULL,
-    UNIQUE (request, stage),
-    CHECK ((request IS NULL) = (kind = 'grant')),
+    PRIMARY KEY (id, settles),
     CHECK (available + held + issuance + revenue = 0)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE usage_day (
     account     TEXT NOT NULL REFERENCES account (id),

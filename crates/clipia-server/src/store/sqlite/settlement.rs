@@ -27,13 +27,14 @@ pub(crate) fn enter(
 ) -> Result<(), StoreError> {
     let Entries { available, held, issuance, revenue } = movement.entries();
     w.prepare_cached(
-        "INSERT INTO movement (account, kind, request, available, held, issuance, revenue, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO movement (id, settles, account, kind, available, held, issuance, revenue, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?
     .execute(params![
+        request.map_or_else(Uuid::now_v7, key),
+        movement.settles(),
         account.0,
         movement.kind(),
-        request.map(key),
         available,
         held,
         issuance,

@@ -6,6 +6,7 @@ use super::rows::amount;
 use crate::store::{AccountId, StoreError};
 use clipia_queue::ledger::Balance;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -34,14 +35,14 @@ impl Tallies {
     }
 
     pub(crate) fn set_balance(&self, account: &AccountId, balance: Balance) {
-        self.balances.set(account.clone(), balance);
+        self.balances.set(account, balance);
     }
 
     /// Adds to what an account used on a day.
     pub(crate) fn use_up(&self, account: &AccountId, day: i64, requests: i64, credits: i64) {
         let of = (account.clone(), day);
         let (before, spent) = self.usage.get(&of).unwrap_or_default();
-        self.usage.set(of, (before + requests, spent + credits));
+        self.usage.set(&of, (before + requests, spent + credits));
     }
 
     /// How many live requests of a key have not ended, if there is such a key.
@@ -54,7 +55,7 @@ impl Tallies {
     }
 
     pub(crate) fn set_in_flight(&self, key: &str, in_flight: i64) {
-        self.in_flight.set(key.to_owned(), in_flight);
+        self.in_flight.set(key, in_flight);
     }
 
     /// Draws the next ticket of a line.
@@ -66,7 +67,7 @@ impl Tallies {
                 stored.query_row([queue], |row| row.get(0)).optional()?.unwrap_or(0)
             }
         };
-        self.tails.set(queue.to_owned(), tail + 1);
+        self.tails.set(queue, tail + 1);
         Ok(tail + 1)
     }
 
@@ -116,29 +117,44 @@ impl Tallies {
 struct Changed<K, V>(RefCell<Inner<K, V>>);
 
 struct Inner<K, V> {
-    now: HashMap<K, V>,
-    /// What each change replaced.
-    before: Vec<(K, Option<V>)>,
+    /// Where each stands.
+    places: HashMap<K, usize>,
+    /// What each has become; nothing where all of its changes were undone.
+    values: Vec<(K, Option<V>)>,
+    /// What each change replaced, and where.
+    before: Vec<(usize, Option<V>)>,
 }
 
 impl<K, V> Default for Changed<K, V> {
     fn default() -> Self {
-        Self(RefCell::new(Inner { now: HashMap::new(), before: Vec::new() }))
+        Self(RefCell::new(Inner { places: HashMap::new(), values: Vec::new(), before: Vec::new() }))
     }
 }
 
 impl<K: Clone + Eq + Hash, V: Copy> Changed<K, V> {
     fn get<Q: Eq + Hash + ?Sized>(&self, of: &Q) -> Option<V>
     where
-        K: std::borrow::Borrow<Q>,
+        K: Borrow<Q>,
     {
-        self.0.borrow().now.get(of).copied()
+        let inner = self.0.borrow();
+        inner.places.get(of).and_then(|place| inner.values.get(*place)?.1)
     }
 
-    fn set(&self, of: K, value: V) {
-        let mut inner = self.0.borrow_mut();
-        let before = inner.now.insert(of.clone(), value);
-        inner.before.push((of, before));
+    fn set<Q: Eq + Hash + ToOwned<Owned = K> + ?Sized>(&self, of: &Q, value: V)
+    where
+        K: Borrow<Q>,
+    {
+        let Inner { places, values, before } = &mut *self.0.borrow_mut();
+        if let Some((place, (_, now))) =
+            places.get(of).and_then(|place| Some((*place, values.get_mut(*place)?)))
+        {
+            before.push((place, now.replace(value)));
+            return;
+        }
+        let (place, of) = (values.len(), of.to_owned());
+        places.insert(of.clone(), place);
+        values.push((of, Some(value)));
+        before.push((place, None));
     }
 
     fn mark(&self) -> usize {
@@ -146,17 +162,17 @@ impl<K: Clone + Eq + Hash, V: Copy> Changed<K, V> {
     }
 
     fn rewind(&self, mark: usize) {
-        let Inner { now, before } = &mut *self.0.borrow_mut();
-        for (of, value) in before.drain(mark.min(before.len())..).rev() {
-            match value {
-                Some(value) => _ = now.insert(of, value),
-                None => _ = now.remove(&of),
+        let Inner { values, before, .. } = &mut *self.0.borrow_mut();
+        for (place, value) in before.drain(mark.min(before.len())..).rev() {
+            if let Some((_, now)) = values.get_mut(place) {
+                *now = value;
             }
         }
     }
 
     fn each(&self, mut write: impl FnMut(&K, V) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        self.0.borrow().now.iter().try_for_each(|(of, value)| write(of, *value))
+        let inner = self.0.borrow();
+        inner.values.iter().try_for_each(|(of, value)| value.map_or(Ok(()), |value| write(of, value)))
     }
 }
 

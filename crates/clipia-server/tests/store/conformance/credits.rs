@@ -4,6 +4,7 @@ use clipia_api::types::Output;
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Phase, Refused};
 use clipia_server::store::{DeliveryClaim, Failure, Key, Submission, SubmitRefused, WorkRefused};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) async fn a_request_is_reserved_for_then_charged_or_refunded_once(house: &House) {
@@ -56,7 +57,7 @@ pub(crate) async fn a_refused_submit_leaves_nothing_and_a_repeated_one_is_the_sa
 pub(crate) async fn the_sandbox_moves_no_credits(house: &House) {
     let sandbox = Key { id: "key_2".to_owned(), sandbox: true, ..key() };
     assert!(house.store.create_key(new_key(sandbox.clone(), 2), NOW).await.unwrap());
-    let sample = Submission { key: sandbox, sample: Some(Output::default()), ..fox() };
+    let sample = Submission { key: Arc::new(sandbox), sample: Some(Output::default()), ..fox() };
     let submitted = house.store.submit(sample, NOW).await.unwrap();
     assert_eq!((submitted.phase, submitted.position), (Phase::Completed, 0));
     let request = house.request(submitted.id).await;

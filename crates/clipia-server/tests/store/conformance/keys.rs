@@ -1,6 +1,7 @@
 use super::{House, NOW, account, fox, key, new_key};
 use clipia_queue::limits::{IN_FLIGHT_MAX, KeyLimits};
 use clipia_server::store::{AccountId, Key, KeyHash, Submission, SubmitRefused};
+use std::sync::Arc;
 
 pub(crate) async fn keys_are_found_by_their_hash_until_they_are_revoked(house: &House) {
     let store = &house.store;
@@ -32,7 +33,7 @@ pub(crate) async fn a_key_has_its_own_limits(house: &House) {
 
 pub(crate) async fn a_key_has_no_more_in_flight_than_it_may(house: &House) {
     let narrow = Key { limits: KeyLimits { in_flight_max: Some(2), ..KeyLimits::default() }, ..key() };
-    let fox = || Submission { key: narrow.clone(), ..fox() };
+    let fox = || Submission { key: Arc::new(narrow.clone()), ..fox() };
     let (first, second) = (house.submit(fox()).await, house.submit(fox()).await);
     let refused = house.store.submit(fox(), NOW).await.unwrap_err();
     assert!(matches!(refused, SubmitRefused::InFlight(2)), "{refused}");

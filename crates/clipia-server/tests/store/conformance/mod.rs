@@ -52,7 +52,7 @@ pub(crate) fn key() -> Key {
 pub(crate) fn fox() -> Submission {
     Submission {
         id: RequestId::generate(),
-        key: key(),
+        key: Arc::new(key()),
         idempotency: None,
         model: "nano-banana-2".to_owned(),
         queue: "render".to_owned(),
