@@ -29,7 +29,7 @@ pub fn run(arguments: &[OsString]) -> u8 {
 }
 
 fn start(arguments: Arguments, typed: &OsStr) -> u8 {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match clipia_server::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return exit::report(&error.into()),
     };

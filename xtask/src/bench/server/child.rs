@@ -50,7 +50,10 @@ pub(super) struct Ready {
 impl Part {
     /// Is it until its input ends. Each line of input is answered with the bytes of resident memory.
     pub(in crate::bench) fn run(self) -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let runtime = match self {
+            Self::Bare => tokio::runtime::Builder::new_multi_thread().enable_all().build()?,
+            Self::Queue { .. } => clipia_server::runtime()?,
+        };
         let (ready, service) = runtime.block_on(self.start())?;
         println!("{}", serde_json::to_string(&ready)?);
         for line in std::io::stdin().lock().lines() {

@@ -134,8 +134,10 @@ fn one_more(w: &Writing<'_>, submission: &Submission) -> Result<i64, SubmitRefus
 
 /// Puts a request in line.
 pub(crate) fn stand(w: &Writing<'_>, at: PlaceInLine, id: RequestId) -> Result<(), StoreError> {
-    w.prepare_cached("INSERT INTO queue_item (queue, lane, ticket, request) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![at.queue, lane_number(at.place.lane), at.place.ticket.0, key(id)])?;
+    w.execute_often(
+        "INSERT INTO queue_item (queue, lane, ticket, request) VALUES (?1, ?2, ?3, ?4)",
+        params![at.queue, lane_number(at.place.lane), at.place.ticket.0, key(id)],
+    )?;
     w.stands(at);
     Ok(())
 }
@@ -153,42 +155,42 @@ pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> 
 }
 
 fn insert(
-    c: &Connection,
+    w: &Writing<'_>,
     Prepared { submission, input, warnings, output, .. }: &Prepared,
     start: Lifecycle,
     ticket: i64,
     now: Moment,
 ) -> Result<(), StoreError> {
     let ended = start.phase.is_terminal().then(|| now.as_micros());
-    c.prepare_cached(
+    w.execute_often(
         "INSERT INTO request (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max,
                               progress, cost, charged, webhook_url, base_url, created_at, completed_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12, ?13, ?14, ?15, ?16, ?17)",
-    )?
-    .execute(params![
-        key(submission.id),
-        submission.key.account.0,
-        submission.key.id,
-        submission.sample.is_some(),
-        submission.model,
-        submission.queue,
-        phase_name(start.phase),
-        start.epoch.0,
-        start.rescues,
-        ticket,
-        i64::try_from(submission.attempt_max.as_micros()).unwrap_or(i64::MAX),
-        amount(submission.cost)?,
-        // What the sandbox tells as its cost; no credits have moved.
-        ended.map(|_| amount(submission.cost)).transpose()?,
-        submission.webhook_url,
-        submission.base_url,
-        now.as_micros(),
-        ended,
-    ])?;
-    c.prepare_cached(
+        params![
+            key(submission.id),
+            submission.key.account.0,
+            submission.key.id,
+            submission.sample.is_some(),
+            submission.model,
+            submission.queue,
+            phase_name(start.phase),
+            start.epoch.0,
+            start.rescues,
+            ticket,
+            i64::try_from(submission.attempt_max.as_micros()).unwrap_or(i64::MAX),
+            amount(submission.cost)?,
+            // What the sandbox tells as its cost; no credits have moved.
+            ended.map(|_| amount(submission.cost)).transpose()?,
+            submission.webhook_url,
+            submission.base_url,
+            now.as_micros(),
+            ended,
+        ],
+    )?;
+    w.execute_often(
         "INSERT INTO request_content (request, input, warnings, output) VALUES (?1, ?2, ?3, ?4)",
-    )?
-    .execute(params![key(submission.id), input, warnings, output])?;
+        params![key(submission.id), input, warnings, output],
+    )?;
     Ok(())
 }
 

@@ -26,21 +26,21 @@ pub(crate) fn enter(
     now: Moment,
 ) -> Result<(), StoreError> {
     let Entries { available, held, issuance, revenue } = movement.entries();
-    w.prepare_cached(
+    w.execute_often(
         "INSERT INTO movement (id, settles, account, kind, available, held, issuance, revenue, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?
-    .execute(params![
-        request.map_or_else(Uuid::now_v7, key),
-        movement.settles(),
-        account.0,
-        movement.kind(),
-        available,
-        held,
-        issuance,
-        revenue,
-        now.as_micros()
-    ])?;
+        params![
+            request.map_or_else(Uuid::now_v7, key),
+            movement.settles(),
+            account.0,
+            movement.kind(),
+            available,
+            held,
+            issuance,
+            revenue,
+            now.as_micros()
+        ],
+    )?;
     w.tallies.set_balance(account, balance);
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::tallies::Tallies;
 use crate::failpoints;
 use crate::store::{KeyHash, StoreError};
 use clipia_api::types::RequestId;
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection, Params};
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::{Arc, mpsc};
@@ -44,6 +44,8 @@ pub(crate) struct Writing<'c> {
     connection: &'c Connection,
     pub(crate) tallies: Tallies,
     pub(crate) keys: &'c RefCell<Keys>,
+    /// Statements that nearly every command runs.
+    often: RefCell<Vec<(&'static str, CachedStatement<'c>)>>,
     moves: RefCell<Vec<Move>>,
     happened: RefCell<Vec<Happened>>,
     changed_keys: RefCell<Vec<KeyHash>>,
@@ -59,6 +61,23 @@ impl Deref for Writing<'_> {
 }
 
 impl Writing<'_> {
+    /// Runs a statement that nearly every command runs. A transaction looks for it once, by where its text is.
+    pub(crate) fn execute_often(
+        &self,
+        statement: &'static str,
+        values: impl Params,
+    ) -> rusqlite::Result<usize> {
+        let mut often = self.often.borrow_mut();
+        let known = often.iter_mut().find(|(text, _)| std::ptr::eq(*text, statement));
+        if let Some((_, prepared)) = known {
+            return prepared.execute(values);
+        }
+        let mut prepared = self.connection.prepare_cached(statement)?;
+        let executed = prepared.execute(values);
+        often.push((statement, prepared));
+        executed
+    }
+
     /// A request stands in line.
     pub(crate) fn stands(&self, at: PlaceInLine) {
         self.moves.borrow_mut().push(Move { at, stands: true });
@@ -282,6 +301,7 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
         connection,
         tallies: Tallies::default(),
         keys,
+        often: RefCell::default(),
         moves: RefCell::default(),
         happened: RefCell::default(),
         changed_keys: RefCell::default(),
