@@ -123,6 +123,8 @@ async fn speak(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head)
+        // Who has said all may close that side. Otherwise each call that waits reads on, to see whether the client is there.
+        .half_close(true)
         .max_buf_size(bounds.head_bytes)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = pin!(connection);
@@ -449,6 +451,18 @@ mod tests {
         }
         // The first that asks nothing any more gives its place.
         answer(&mut third, "quick").await;
+    }
+
+    #[tokio::test]
+    async fn who_has_said_all_may_close_that_side() {
+        let served = Served::start(BOUNDS).await;
+        let mut stream = served.send(&ask("/held")).await;
+        stream.shutdown().await.unwrap();
+        served.held(1).await;
+        served.release.add_permits(1);
+        let told = rest(stream).await;
+        assert!(told.ends_with("held"), "{told}");
+        served.connections(0).await;
     }
 
     #[tokio::test]

@@ -126,10 +126,9 @@ impl Default for Metrics {
 impl Metrics {
     /// A call of the API was answered.
     pub(crate) fn called(&self, route: &str, method: &http::Method, status: u16, after: Duration) {
-        let route = route.to_owned();
-        let call = Call { route: route.clone(), method: method_name(method), status };
+        let call = Call { route: route.to_owned(), method: method_name(method), status };
         self.calls.get_or_create(&call).inc();
-        self.call_seconds.get_or_create(&Route { route }).observe(after.as_secs_f64());
+        self.call_seconds.get_or_create(&Route { route: call.route }).observe(after.as_secs_f64());
     }
 
     /// A worker's turn at a generation has ended.
