@@ -6,6 +6,7 @@
 mod account_listing;
 mod accounts;
 mod backup;
+mod batch;
 mod checkpoints;
 mod counters;
 mod creation;

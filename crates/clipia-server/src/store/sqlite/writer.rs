@@ -5,6 +5,7 @@
 //! anything, which submits do, as a savepoint copies each page that is changed in it. What a command does beside the
 //! database, to the lines in memory and to what is counted, happens between the commit and the answer.
 
+use super::batch::{Batch, Last};
 use super::checkpoints::Checkpoints;
 use super::counters::{Counters, Happened};
 use super::idempotency::Keys;
@@ -21,9 +22,6 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// How many commands share a commit at most.
-const BATCH_MAX: usize = 256;
-
 /// How many commands may wait for the writer. Beyond that callers wait for room.
 const WAITING_MAX: usize = 4_096;
 
@@ -33,7 +31,7 @@ type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// What a command does; says whether its changes are kept, and how to answer.
 type Run = dyn FnOnce(&Writing<'_>) -> (bool, Answer) + Send;
 
-struct Command {
+pub(crate) struct Command {
     /// Whether it decides before it changes anything.
     decides: bool,
     run: Box<Run>,
@@ -162,7 +160,7 @@ pub(crate) struct Writer {
     commands: mpsc::SyncSender<Message>,
 }
 
-enum Message {
+pub(crate) enum Message {
     Command(Command),
     Close(oneshot::Sender<()>),
 }
@@ -257,24 +255,17 @@ fn run(
     memory: &Memory,
     inbox: &mpsc::Receiver<Message>,
 ) {
-    while let Ok(first) = inbox.recv() {
-        let mut batch = Vec::new();
-        let mut close = None;
-        let mut next = Some(first);
-        while let Some(message) = next {
-            match message {
-                Message::Command(command) => batch.push(command),
-                Message::Close(closed) => {
-                    close = Some(closed);
-                    break;
-                }
+    let mut last = Last::default();
+    while let Ok(message) = inbox.recv() {
+        let close = match message {
+            Message::Close(closed) => Some(closed),
+            Message::Command(first) => {
+                let mut batch = Batch::new(first, inbox, last);
+                last = commit(&connection, keys, memory, &mut batch);
+                checkpoints.iter().for_each(Checkpoints::committed);
+                batch.close
             }
-            next = (batch.len() < BATCH_MAX).then(|| inbox.try_recv().ok()).flatten();
-        }
-        if !batch.is_empty() {
-            commit(&connection, keys, memory, batch);
-            checkpoints.iter().for_each(Checkpoints::committed);
-        }
+        };
         if let Some(closed) = close {
             if let Some(checkpoints) = checkpoints {
                 checkpoints.stop();
@@ -288,15 +279,15 @@ fn run(
     }
 }
 
-fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch: Vec<Command>) {
+fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch: &mut Batch<'_>) -> Last {
     let begun = execute(connection, "BEGIN IMMEDIATE").and_then(|()| keys.borrow_mut().refresh(connection));
     if let Err(error) = begun {
         let _ = connection.execute_batch("ROLLBACK");
-        // No command has run: each learns of the failure when its answer is dropped.
+        // The first has not run: it learns of the failure when its answer is dropped.
+        batch.drop_first();
         tracing::error!(%error, "the store cannot begin a transaction");
-        return;
+        return Last::default();
     }
-    memory.counters.batches.count(batch.len() as u64);
     let writing = Writing {
         connection,
         tallies: Tallies::default(),
@@ -307,9 +298,9 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
         changed_keys: RefCell::default(),
         standings: RefCell::default(),
     };
-    let mut answers = Vec::with_capacity(batch.len());
+    let mut answers = Vec::new();
     let mut fault = None;
-    for command in batch {
+    for command in &mut *batch {
         let (ran, answer) = writing.run(command);
         answers.extend(answer);
         if let Err(error) = ran {
@@ -317,6 +308,7 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
             break;
         }
     }
+    memory.counters.batches.count(batch.taken as u64);
     let started = Instant::now();
     let committed = match fault {
         None => writing.finish().and_then(|()| {
@@ -332,8 +324,9 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
         error
     });
     failpoints::reached("after-commit");
+    let took = started.elapsed();
     if committed.is_ok() {
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         memory.counters.commit_micros.count(micros);
         memory.positions.apply(&writing.moves.borrow());
         memory.keys.changed(&writing.changed_keys.borrow());
@@ -343,6 +336,7 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
     for answer in answers {
         answer(committed.clone());
     }
+    Last { taken: batch.taken, took }
 }
 
 #[cfg(test)]
@@ -465,8 +459,9 @@ mod tests {
     async fn nothing_runs_on_where_the_transaction_ended_by_itself() {
         let (writer, _) = start();
         let (go, held) = mpsc::channel::<()>();
-        let holding = writer.write(move |_| {
+        let holding = writer.write(move |w| {
             let _ = held.recv();
+            w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
             Ok::<_, StoreError>(())
         });
         let full = writer.write_decided(|w| {
@@ -474,14 +469,15 @@ mod tests {
             Err::<(), _>(StoreError::Unreadable("the disk is full".to_owned()))
         });
         let next = writer.write_decided(|w| {
-            w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
+            w.execute("INSERT INTO child VALUES (2, NULL)", [])?;
             Ok::<_, StoreError>(())
         });
         let release = async move { drop(go) };
-        let (_, full, next, ()) = tokio::join!(holding, full, next, release);
-        assert!(full.is_err() && next.is_err());
+        let (held, full, next, ()) = tokio::join!(holding, full, next, release);
+        assert!(held.is_err() && full.is_err());
+        next.unwrap();
         let stored = writer
-            .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT count(*) FROM child", [], |r| r.get(0))?));
-        assert_eq!(stored.await.unwrap(), 0);
+            .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT sum(id) FROM child", [], |r| r.get(0))?));
+        assert_eq!(stored.await.unwrap(), 2);
     }
 }
