@@ -1,5 +1,6 @@
 //! Calls over connections that stay open, with as little of their own as can be.
 
+use crate::bench::median::median as median_of;
 use anyhow::{Context, Result, ensure};
 use axum::body::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -114,6 +115,13 @@ pub(super) async fn run(
     let elapsed = start.elapsed();
     latencies.sort_unstable();
     Ok(Paced { elapsed, latencies })
+}
+
+/// What the paces of `ours` are of those of `theirs`, turn by turn: the median.
+pub(super) fn ratio(ours: &[Paced], theirs: &[Paced]) -> f64 {
+    median_of(
+        ours.iter().zip(theirs).map(|(ours, theirs)| ours.each_second() / theirs.each_second()).collect(),
+    )
 }
 
 /// The middle one by pace.

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Deliveries to the fast host.
-const FAST: usize = 10_000;
+const FAST: usize = 25_000;
 
 /// To so many of these, there is one to the dead host.
 const DEAD_EVERY: usize = 20;
