@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use serde_json::json;
 use std::net::Ipv4Addr;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -33,6 +34,7 @@ const WITHIN: Duration = Duration::from_secs(120);
 /// The sandbox has each end at once. The host holds its first answers until all are submitted, so that only deliveries
 /// are measured.
 pub(super) async fn pace(dead: bool) -> Result<f64> {
+    settle();
     let data = tempfile::tempdir()?;
     let child = Child::queue(data.path())?;
     let key = child.ready.test_key.clone().context("the server made no keys")?;
@@ -63,6 +65,13 @@ pub(super) async fn pace(dead: bool) -> Result<f64> {
         );
     }
     Ok(delivered as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Waits until the disk has what was written before, where the system has a program for that.
+fn settle() {
+    if let Err(error) = Command::new("sync").status() {
+        eprintln!("the disk may be busy with what was written before: sync: {error}");
+    }
 }
 
 /// Answers every delivery at once, when the gate is open.

@@ -36,11 +36,6 @@ impl<'i> Batch<'i> {
         Self { first: Some(first), inbox, last, taken: 0, close: None }
     }
 
-    /// The first is not run.
-    pub(crate) fn drop_first(&mut self) {
-        self.first = None;
-    }
-
     fn message(&self) -> Option<Message> {
         let mut message = self.inbox.try_recv().ok();
         if message.is_none() && self.taken < self.last.taken {

@@ -283,8 +283,7 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
     let begun = execute(connection, "BEGIN IMMEDIATE").and_then(|()| keys.borrow_mut().refresh(connection));
     if let Err(error) = begun {
         let _ = connection.execute_batch("ROLLBACK");
-        // The first has not run: it learns of the failure when its answer is dropped.
-        batch.drop_first();
+        // The first has not run: it learns of the failure when it is dropped with the batch.
         tracing::error!(%error, "the store cannot begin a transaction");
         return Last::default();
     }
