@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 /// How many commands share a commit at most.
 const BATCH_MAX: usize = 256;
 
-/// How long a transaction may wait for further commands: a fraction of what a flush takes on a common disk.
+/// How long a transaction may wait for further commands in all: a fraction of what a flush takes on a common disk.
 const GATHERING_MAX: Duration = Duration::from_micros(200);
 
 /// The latest commit.
@@ -26,6 +26,8 @@ pub(crate) struct Batch<'i> {
     first: Option<Command>,
     inbox: &'i mpsc::Receiver<Message>,
     last: Last,
+    /// How much longer it may wait.
+    patience: Duration,
     pub(crate) taken: usize,
     /// Whoever waits for the end, which ends the batch.
     pub(crate) close: Option<oneshot::Sender<()>>,
@@ -33,17 +35,19 @@ pub(crate) struct Batch<'i> {
 
 impl<'i> Batch<'i> {
     pub(crate) fn new(first: Command, inbox: &'i mpsc::Receiver<Message>, last: Last) -> Self {
-        Self { first: Some(first), inbox, last, taken: 0, close: None }
+        let patience = (last.took / 3).min(GATHERING_MAX);
+        Self { first: Some(first), inbox, last, patience, taken: 0, close: None }
     }
 
-    fn message(&self) -> Option<Message> {
+    fn message(&mut self) -> Option<Message> {
         let mut message = self.inbox.try_recv().ok();
         if message.is_none() && self.taken < self.last.taken {
-            let (since, patience) = (Instant::now(), (self.last.took / 3).min(GATHERING_MAX));
-            while message.is_none() && since.elapsed() < patience {
+            let since = Instant::now();
+            while message.is_none() && since.elapsed() < self.patience {
                 std::thread::yield_now();
                 message = self.inbox.try_recv().ok();
             }
+            self.patience = self.patience.saturating_sub(since.elapsed());
         }
         message
     }
@@ -66,5 +70,38 @@ impl Iterator for Batch<'_> {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command() -> Command {
+        Command { decides: true, run: Box::new(|_| (true, Box::new(|_| {}))) }
+    }
+
+    #[test]
+    fn a_transaction_waits_for_so_long_in_all_however_many_come() {
+        let (commands, inbox) = mpsc::channel();
+        let last = Last { taken: BATCH_MAX, took: Duration::from_secs(1) };
+        let mut batch = Batch::new(command(), &inbox, last);
+        assert!(batch.next().is_some());
+        assert!(batch.next().is_none());
+        // One that comes when the time is up is still taken; nobody is waited for after it.
+        commands.send(Message::Command(command())).unwrap();
+        assert!(batch.next().is_some());
+        assert!(batch.patience.is_zero());
+        assert_eq!(batch.taken, 2);
+    }
+
+    #[test]
+    fn the_last_word_ends_it() {
+        let (commands, inbox) = mpsc::channel();
+        commands.send(Message::Close(oneshot::channel().0)).unwrap();
+        commands.send(Message::Command(command())).unwrap();
+        let mut batch = Batch::new(command(), &inbox, Last::default());
+        assert_eq!((&mut batch).count(), 1);
+        assert!(batch.close.is_some() && batch.next().is_none());
     }
 }

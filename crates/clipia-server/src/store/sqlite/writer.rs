@@ -33,8 +33,8 @@ type Run = dyn FnOnce(&Writing<'_>) -> (bool, Answer) + Send;
 
 pub(crate) struct Command {
     /// Whether it decides before it changes anything.
-    decides: bool,
-    run: Box<Run>,
+    pub(crate) decides: bool,
+    pub(crate) run: Box<Run>,
 }
 
 /// The transaction that commands write in, and what is to happen once it is committed.
