@@ -25,7 +25,7 @@ const FILLING: usize = 128;
 const EACH_KEY: usize = IN_FLIGHT_MAX as usize;
 
 /// Submits that are measured beside those that fill the line, at most.
-const MEASURED_MAX: usize = 600_000;
+const MEASURED_MAX: usize = 1_200_000;
 
 /// Requests that are waited for, and asked for again and again: the newest.
 const POLLED: usize = 10_000;
