@@ -158,7 +158,7 @@ pub trait Store: Send + Sync {
     async fn create_key(&self, key: NewKey, now: Moment) -> Result<bool, StoreError>;
     /// The key in force with this hash.
     async fn key(&self, hash: KeyHash) -> Result<Option<Arc<Key>>, StoreError>;
-    /// Every key, revoked ones too.
+    /// Every key, revoked ones too, the oldest first; those of one microsecond as they came.
     async fn keys(&self) -> Result<Vec<KeyListing>, StoreError>;
     /// Takes a key out of force at once. False where there is none of this id in force.
     async fn revoke_key(&self, id: &str, now: Moment) -> Result<bool, StoreError>;

@@ -142,7 +142,7 @@ pub(crate) fn key(c: &Connection, hash: KeyHash) -> Result<Option<Key>, StoreErr
 }
 
 pub(crate) fn keys(c: &Connection) -> Result<Vec<KeyListing>, StoreError> {
-    let mut statement = c.prepare_cached("SELECT * FROM api_key ORDER BY created_at, id")?;
+    let mut statement = c.prepare_cached("SELECT * FROM api_key ORDER BY created_at, number")?;
     let rows = statement.query_map([], |row| {
         let revoked: Option<i64> = row.get("revoked_at")?;
         Ok(KeyListing {

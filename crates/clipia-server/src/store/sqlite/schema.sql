@@ -17,7 +17,8 @@ CREATE TABLE webhook_secret (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE api_key (
-    id          TEXT PRIMARY KEY,
+    number      INTEGER PRIMARY KEY, -- rises: two may be made in one microsecond
+    id          TEXT NOT NULL UNIQUE,
     account     TEXT NOT NULL REFERENCES account (id),
     hash        BLOB NOT NULL UNIQUE,
     hint        TEXT NOT NULL,
@@ -30,7 +31,7 @@ CREATE TABLE api_key (
     in_flight   INTEGER NOT NULL DEFAULT 0 CHECK (in_flight >= 0), -- its live requests that have not ended
     created_at  INTEGER NOT NULL,
     revoked_at  INTEGER
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TABLE request (
     id          BLOB PRIMARY KEY,

@@ -2,6 +2,7 @@ use super::{House, NOW, account, fox, key, new_key};
 use clipia_queue::limits::{IN_FLIGHT_MAX, KeyLimits};
 use clipia_server::store::{AccountId, Key, KeyHash, Submission, SubmitRefused};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) async fn keys_are_found_by_their_hash_until_they_are_revoked(house: &House) {
     let store = &house.store;
@@ -15,6 +16,16 @@ pub(crate) async fn keys_are_found_by_their_hash_until_they_are_revoked(house: &
     let listed = store.keys().await.unwrap();
     assert_eq!(listed.len(), 1);
     assert!(listed[0].revoked_at.is_some());
+}
+
+pub(crate) async fn keys_are_listed_in_the_order_of_their_making(house: &House) {
+    let earlier = NOW - Duration::from_micros(1);
+    for (id, hash, at) in [("key_4", 4, NOW), ("key_2", 2, NOW), ("key_3", 3, earlier)] {
+        let key = Key { id: id.to_owned(), ..key() };
+        assert!(house.store.create_key(new_key(key, hash), at).await.unwrap());
+    }
+    let listed: Vec<_> = house.store.keys().await.unwrap().into_iter().map(|key| key.id).collect();
+    assert_eq!(listed, ["key_3", "key_1", "key_4", "key_2"]);
 }
 
 pub(crate) async fn a_key_has_its_own_limits(house: &House) {

@@ -128,6 +128,7 @@ macro_rules! conformance {
             deliveries: a_delivery_is_given_to_one_sender_until_it_arrives;
             keys:
                 keys_are_found_by_their_hash_until_they_are_revoked,
+                keys_are_listed_in_the_order_of_their_making,
                 a_key_has_its_own_limits,
                 a_key_has_no_more_in_flight_than_it_may;
             leases:
