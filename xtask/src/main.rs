@@ -12,6 +12,11 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
+/// The program's own, for what is measured.
+#[cfg(feature = "bench")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What `cargo xtask` can do.
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Regenerates, checks, tests and measures the workspace")]
