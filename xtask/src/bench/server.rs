@@ -49,8 +49,8 @@ const SLOWDOWN_MAX: f64 = 0.05;
 
 /// Servers are measured in turn, so that what else runs on the machine meets both; the median counts, of ratios that of
 /// the turns' own.
-const TURNS: usize = 5;
-const SLICE: Duration = Duration::from_secs(2);
+const TURNS: usize = 11;
+const SLICE: Duration = Duration::from_secs(1);
 
 /// Positions that are asked for, one after the other.
 const POSITIONS: usize = 3_000;
