@@ -52,6 +52,9 @@ const SLOWDOWN_MAX: f64 = 0.05;
 const TURNS: usize = 11;
 const SLICE: Duration = Duration::from_secs(1);
 
+/// Turns of deliveries: one is a tenth faster or slower than the next.
+const DELIVERY_TURNS: usize = 41;
+
 /// Positions that are asked for, one after the other.
 const POSITIONS: usize = 3_000;
 
@@ -133,7 +136,7 @@ async fn measure(report: &mut Report, queued: usize) -> Result<()> {
 
     eprintln!("deliveries");
     let (mut fast, mut past) = (Vec::new(), Vec::new());
-    for turn in 0..TURNS {
+    for turn in 0..DELIVERY_TURNS {
         // Each goes first in its turn: the disk still writes what the one before has left.
         for dead in [turn % 2 == 1, turn % 2 == 0] {
             let pace = deliveries::pace(dead).await?;

@@ -130,6 +130,11 @@ impl Child {
         Self::start(&Part::Queue { data: data.to_owned() })
     }
 
+    /// Ends it at once: in order, it would wait for calls that it makes itself.
+    pub(super) fn kill(mut self) -> Result<()> {
+        Ok(self.process.kill()?)
+    }
+
     pub(super) fn url(&self) -> &str {
         &self.ready.url
     }

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Deliveries to the fast host.
-const FAST: usize = 25_000;
+const FAST: usize = 10_000;
 
 /// To so many of these, there is one to the dead host.
 const DEAD_EVERY: usize = 20;
@@ -64,7 +64,9 @@ pub(super) async fn pace(dead: bool) -> Result<f64> {
             WITHIN.as_secs()
         );
     }
-    Ok(delivered as f64 / start.elapsed().as_secs_f64())
+    let pace = delivered as f64 / start.elapsed().as_secs_f64();
+    child.kill()?;
+    Ok(pace)
 }
 
 /// Waits until the disk has what was written before, where the system has a program for that.
