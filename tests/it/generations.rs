@@ -179,7 +179,7 @@ async fn a_clip_whose_progress_is_followed() {
     let waves =
         json!({ "prompt": "waves at dusk", "duration": 2, "resolution": "480p", "aspect_ratio": "1:1" });
     let submitted = clipia.submit("seedance-2-fast-t2v", &waves).await.unwrap();
-    assert_eq!(submitted.cost().get(), 24);
+    assert_eq!(submitted.cost(), Some(24.into()));
     // A handle made of nothing but the id, as in another process.
     let mut updates = clipia.generation(submitted.id()).updates();
     let mut seen = Vec::new();
@@ -203,7 +203,7 @@ async fn a_clip_whose_progress_is_followed() {
         hearing.lock().unwrap().push(update.status.clone());
     });
     let outcome = outcome.await.unwrap();
-    assert_eq!(outcome.response().cost.unwrap().get(), 24);
+    assert_eq!(outcome.response().cost, Some(24.into()));
     let heard = heard.lock().unwrap();
     assert!(heard.contains(&Status::InProgress) && heard.last() == Some(&Status::Completed), "{heard:?}");
 }

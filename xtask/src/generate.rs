@@ -1,13 +1,14 @@
 //! Turns `spec/openapi.yaml` into the generated part of `clipia-api`.
 
 mod calls;
+mod essential;
 
 use anyhow::{Context, Result, bail};
 use progenitor::{GenerationSettings, Generator, InterfaceStyle, TypeImpl, TypePatch};
 use similar::TextDiff;
 use std::path::{Path, PathBuf};
 use syn::visit_mut::VisitMut;
-use syn::{Item, ItemMod};
+use syn::{File, Item, ItemMod};
 
 const SPEC: &str = "spec/openapi.yaml";
 const TYPES: &str = "crates/clipia-api/src/generated_types.rs";
@@ -15,10 +16,11 @@ const CLIENT: &str = "crates/clipia-api/src/generated_client.rs";
 
 /// Schemas whose type is written by hand, since a generated one would fail on a value that it
 /// does not know, or carry no meaning.
-const BY_HAND: [(&str, &str); 6] = [
+const BY_HAND: [(&str, &str); 7] = [
     ("Credits", "crate::Credits"),
     ("ModelType", "crate::ModelType"),
     ("Progress", "crate::Progress"),
+    ("RequestId", "crate::RequestId"),
     ("Status", "crate::Status"),
     ("Timestamp", "jiff::Timestamp"),
     ("WebhookStatus", "crate::WebhookStatus"),
@@ -56,7 +58,9 @@ fn write(path: &PathBuf, text: &str) -> Result<()> {
 
 /// The generated files, by path below the root.
 fn generate(spec: &str) -> Result<[(&'static str, String); 2]> {
-    let spec: openapiv3::OpenAPI = serde_saphyr::from_str(spec).with_context(|| format!("parsing {SPEC}"))?;
+    let mut spec: openapiv3::OpenAPI =
+        serde_saphyr::from_str(spec).with_context(|| format!("parsing {SPEC}"))?;
+    essential::require(&mut spec)?;
     let mut settings = GenerationSettings::new();
     settings
         .with_interface(InterfaceStyle::Positional)
@@ -67,14 +71,15 @@ fn generate(spec: &str) -> Result<[(&'static str, String); 2]> {
         settings.with_replacement(schema, path, [TypeImpl::Display].into_iter());
     }
     let tokens = Generator::new(&settings).generate_tokens(&spec).context("generating from the spec")?;
-    let mut file: syn::File = syn::parse2(tokens).context("parsing what was generated")?;
+    let mut file: File = syn::parse2(tokens).context("parsing what was generated")?;
     calls::Adjust.visit_file_mut(&mut file);
-    let (types, client) = split(file)?;
-    Ok([(TYPES, render(types)), (CLIENT, render(client))])
+    let (mut types, client) = split(file)?;
+    let reading = essential::read_leniently(&mut types);
+    Ok([(TYPES, render(types) + &reading), (CLIENT, render(client))])
 }
 
 /// Takes the types apart from the client, so that the types can be had without reqwest.
-fn split(file: syn::File) -> Result<(Vec<Item>, Vec<Item>)> {
+fn split(file: File) -> Result<(Vec<Item>, Vec<Item>)> {
     let mut types = None;
     let mut client = vec![syn::parse_quote!(
         use crate::types;
@@ -92,7 +97,7 @@ fn split(file: syn::File) -> Result<(Vec<Item>, Vec<Item>)> {
 }
 
 fn render(items: Vec<Item>) -> String {
-    let file = syn::File { shebang: None, attrs: Vec::new(), items };
+    let file = File { shebang: None, attrs: Vec::new(), items };
     format!(
         "// Generated from {SPEC} by `cargo xtask generate`. Do not edit.\n\n{}",
         prettyplease::unparse(&file)

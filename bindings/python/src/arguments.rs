@@ -19,8 +19,10 @@ impl<'py> FromPyObject<'_, 'py> for Id {
 
 impl Id {
     pub(crate) fn parse(text: &str) -> PyResult<RequestId> {
-        let malformed = |_| ClipiaValueError::new_err(format!("`{text}` is not the id of a request"));
-        text.parse().map_err(malformed)
+        match text {
+            "" => Err(ClipiaValueError::new_err("a request id is a text that is not empty")),
+            text => Ok(text.into()),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `EstimateResponse`.
 
+use crate::amount::Amount;
 use crate::document;
 use crate::document::{Document, Pickled};
 use crate::input_warning::InputWarning;
@@ -20,8 +21,8 @@ impl EstimateResponse {
 impl EstimateResponse {
     /// What a submit of the same input costs.
     #[getter]
-    fn credits(&self) -> u64 {
-        self.0.credits.get()
+    fn credits(&self) -> Amount {
+        self.0.credits.into()
     }
 
     /// Keys of the input that the model will not apply.

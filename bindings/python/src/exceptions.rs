@@ -1,5 +1,6 @@
 //! The errors of the SDK as the exceptions of `clipia_queue`.
 
+use crate::amount::Amount;
 use crate::input_warning::InputWarning;
 use clipia::webhook::Refusal;
 use clipia::{ApiError, Error, RequestId};
@@ -27,6 +28,7 @@ import_exception!(clipia_queue._exceptions, RateLimited);
 import_exception!(clipia_queue._exceptions, ConcurrencyLimited);
 import_exception!(clipia_queue._exceptions, InternalError);
 import_exception!(clipia_queue._exceptions, ServiceUnavailable);
+import_exception!(clipia_queue._exceptions, UnexpectedAnswer);
 import_exception!(clipia_queue._exceptions, ClipiaTimeoutError);
 import_exception!(clipia_queue._exceptions, GenerationFailed);
 import_exception!(clipia_queue._exceptions, GenerationCanceled);
@@ -51,7 +53,7 @@ pub(crate) fn raise_after(py: Python<'_>, error: Error, allowed: Option<Duration
 }
 
 fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResult<PyErr> {
-    let (request_id, message) = (error.request_id(), error.to_string());
+    let (request_id, message) = (error.request_id().cloned(), error.to_string());
     let exception = match error {
         Error::SubmitUnanswered { idempotency_key, source } => {
             let exception = exception(py, *source, allowed)?;
@@ -76,7 +78,7 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
             InputInvalid::new_err((model, message, faults, InputWarning::all(&warnings)))
         }
         Error::MaxCost { model, estimate, max_cost } => {
-            MaxCostExceeded::new_err((model, estimate.get(), max_cost.get(), message))
+            MaxCostExceeded::new_err((model, Amount::from(estimate), Amount::from(max_cost), message))
         }
         Error::InvalidRequest(api) => InvalidRequest::new_err(fields(py, &api)?),
         Error::WebhookUrlInvalid(api) => WebhookUrlInvalid::new_err(fields(py, &api)?),
@@ -94,6 +96,7 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
         Error::InternalError(api) => InternalError::new_err(fields(py, &api)?),
         Error::ServiceUnavailable(api) => ServiceUnavailable::new_err(fields(py, &api)?),
         Error::Api(api) => ClipiaApiError::new_err(fields(py, &api)?),
+        Error::UnexpectedAnswer(api) => UnexpectedAnswer::new_err(fields(py, &api)?),
         Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => {
             ClipiaConnectionError::new_err(message)
         }
@@ -153,7 +156,7 @@ fn fields(py: Python<'_>, api: &ApiError) -> PyResult<Fields> {
 
 /// Leaves the id of a generation in an exception that ends the wait for it, such as `KeyboardInterrupt`, so that
 /// another wait can go on from there.
-pub(crate) fn interrupted(py: Python<'_>, exception: PyErr, request_id: RequestId) -> PyErr {
+pub(crate) fn interrupted(py: Python<'_>, exception: PyErr, request_id: &RequestId) -> PyErr {
     let resume = format!("{request_id} goes on: resume with client.generation(\"{request_id}\").wait()");
     // An exception without a place for it stays as it is.
     let _ = exception.value(py).setattr("request_id", request_id.to_string());

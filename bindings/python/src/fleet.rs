@@ -46,7 +46,7 @@ impl Fleet {
     }
 
     fn ids(&self) -> BTreeMap<usize, RequestId> {
-        self.generations.iter().map(clipia::Generation::id).enumerate().collect()
+        self.generations.iter().map(|generation| generation.id().clone()).enumerate().collect()
     }
 
     /// The waits, each of which ends in its time.

@@ -16,10 +16,10 @@ pub(crate) enum Handle {
 }
 
 impl Handle {
-    pub(crate) fn id(&self) -> RequestId {
+    pub(crate) fn id(&self) -> &RequestId {
         match self {
             Self::Live(generation) => generation.id(),
-            Self::Pickled { saved, .. } => saved.request_id,
+            Self::Pickled { saved, .. } => &saved.request_id,
         }
     }
 

@@ -7,6 +7,7 @@
 //! What must never be here: a rule (when to ask, what to retry, how an error is worded), which is the SDK's.
 
 mod account;
+mod amount;
 mod arguments;
 mod async_account;
 mod async_client;

@@ -1,5 +1,6 @@
 //! `ResultResponse`.
 
+use crate::amount::Amount;
 use crate::document;
 use crate::document::{Document, Pickled};
 use crate::exceptions::{GenerationCanceled, GenerationFailed, StillRunning};
@@ -67,8 +68,8 @@ impl ResultResponse {
 
     /// Credits: reserved while it runs, charged once it has ended, 0 unless it completed.
     #[getter]
-    fn cost(&self) -> Option<u64> {
-        self.0.cost.map(clipia::Credits::get)
+    fn cost(&self) -> Option<Amount> {
+        self.0.cost.map(Amount::from)
     }
 
     /// When it was accepted.
@@ -103,10 +104,7 @@ impl ResultResponse {
         match &answer.status {
             Status::Completed => Ok(slf),
             Status::Failed => {
-                let (code, message) = match &answer.error {
-                    Some(error) => (error.code.as_str(), error.message.as_str()),
-                    None => ("GENERATION_FAILED", "the server gave no reason"),
-                };
+                let (code, message) = clipia::why_failed(answer);
                 Err(GenerationFailed::new_err((id, code.to_owned(), message.to_owned())))
             }
             Status::Canceled => Err(GenerationCanceled::new_err(id)),
@@ -157,8 +155,8 @@ impl ResultResponse {
         if let Some(cost) = answer.cost {
             repr += &format!(", cost={cost}");
         }
-        if let Some(error) = &answer.error {
-            repr += &format!(", error='{}'", error.code);
+        if answer.status == Status::Failed {
+            repr += &format!(", error='{}'", clipia::why_failed(answer).0);
         }
         Ok(repr + ")")
     }

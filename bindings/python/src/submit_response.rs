@@ -1,5 +1,6 @@
 //! `SubmitResponse`.
 
+use crate::amount::Amount;
 use crate::document;
 use crate::document::{Document, Pickled};
 use crate::input_warning::InputWarning;
@@ -30,28 +31,28 @@ impl SubmitResponse {
         self.0.status.as_str()
     }
 
-    /// How many requests were ahead in the queue; 0 is next.
+    /// How many requests were ahead in the queue; 0 is next. `None` where the answer does not tell, as of all below.
     #[getter]
-    fn queue_position(&self) -> u64 {
+    fn queue_position(&self) -> Option<u64> {
         self.0.queue_position
     }
 
     /// Where the API answers for its status.
     #[getter]
-    fn status_url(&self) -> &str {
-        &self.0.status_url
+    fn status_url(&self) -> Option<&str> {
+        self.0.status_url.as_deref()
     }
 
     /// Where the API answers for its result.
     #[getter]
-    fn response_url(&self) -> &str {
-        &self.0.response_url
+    fn response_url(&self) -> Option<&str> {
+        self.0.response_url.as_deref()
     }
 
     /// Credits reserved; for a sandbox key, what a live key would have paid.
     #[getter]
-    fn cost(&self) -> u64 {
-        self.0.cost.get()
+    fn cost(&self) -> Option<Amount> {
+        self.0.cost.map(Amount::from)
     }
 
     /// Keys of the input that the model will not apply.
@@ -93,9 +94,13 @@ impl SubmitResponse {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let (class, answer) = (slf.get_type().name()?, &slf.get().0);
-        Ok(format!(
-            "{class}(request_id='{}', status='{}', queue_position={}, cost={})",
-            answer.request_id, answer.status, answer.queue_position, answer.cost,
-        ))
+        let mut repr = format!("{class}(request_id='{}', status='{}'", answer.request_id, answer.status);
+        if let Some(position) = answer.queue_position {
+            repr += &format!(", queue_position={position}");
+        }
+        if let Some(cost) = answer.cost {
+            repr += &format!(", cost={cost}");
+        }
+        Ok(repr + ")")
     }
 }

@@ -22,7 +22,10 @@ pub(crate) struct Updates {
 
 impl Updates {
     pub(crate) fn of(py: Python<'_>, handle: &Handle) -> PyResult<Self> {
-        Ok(Self { request_id: handle.id(), changes: Iteration::new(handle.generation(py)?.updates()) })
+        Ok(Self {
+            request_id: handle.id().clone(),
+            changes: Iteration::new(handle.generation(py)?.updates()),
+        })
     }
 }
 
@@ -34,7 +37,7 @@ impl Updates {
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<StatusResponse>> {
         let next = blocking::run(py, self.changes.next())
-            .map_err(|exception| interrupted(py, exception, self.request_id))?;
+            .map_err(|exception| interrupted(py, exception, &self.request_id))?;
         change(py, next.take())
     }
 }

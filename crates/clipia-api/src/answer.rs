@@ -1,26 +1,33 @@
-//! Reads an answer within a bound, and lets one that is no Clipia answer keep its HTTP status.
+//! Reads an answer within bounds, whatever stands in it, and lets one that is none of the API's keep its HTTP status.
 //!
-//! A proxy between client and server answers 502 with a page of HTML. The generator's own reading would report only
-//! that the page is not JSON; what a caller needs is the 502.
+//! A proxy between client and server answers 502 with a page of HTML, or 200 with one. A caller needs to know both: the
+//! status and what the page says.
 
-use crate::types::{ErrorBody, ErrorEnvelope};
+use crate::lenient::{Lenient, id_of, is_id};
+use crate::types::ErrorEnvelope;
+use crate::{foreign, json};
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 use progenitor_client::{Error, ResponseValue};
-use reqwest::{Response, StatusCode};
-use serde::de::DeserializeOwned;
+use reqwest::Response;
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, LOCATION};
+use serde_json::Value;
+use std::io::Read;
 
 /// Bytes of an answer read at most, so that none fills the memory. No catalogue comes near it, and a result might
 /// hold a whole picture.
 const ANSWER_MAX: usize = 32 * 1024 * 1024;
 
-/// How much of a foreign error page is kept in the message, in characters.
-const EXCERPT_MAX: usize = 200;
+/// What gzip begins with.
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
-/// What the generated client makes of an answer: its body as `T`, which for a refusal is the API's envelope.
-pub(crate) async fn read<T: DeserializeOwned, E>(
+/// What the generated client makes of an answer: its body as `T`, or the API's envelope. An answer that is none of the
+/// API's is given an envelope, too, with [the mark of one](foreign::is_foreign).
+pub(crate) async fn read<T: Lenient>(
     mut response: Response,
-) -> Result<ResponseValue<T>, Error<E>> {
+) -> Result<ResponseValue<T>, Error<ErrorEnvelope>> {
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let url = response.url().clone();
     // A length told beforehand is held to by HTTP itself.
     let body = match response.content_length() {
         Some(length) if length <= ANSWER_MAX as u64 => response.bytes().await,
@@ -28,16 +35,43 @@ pub(crate) async fn read<T: DeserializeOwned, E>(
         _ => Box::pin(bounded(response)).await,
     };
     let body = body.map_err(Error::ResponseBodyError)?;
-    let is_error = status.is_client_error() || status.is_server_error();
-    if body.len() > ANSWER_MAX && !is_error {
-        return Err(Error::Custom(format!("it is longer than {} MiB", ANSWER_MAX / 1024 / 1024)));
-    }
-    let read = match serde_json::from_slice(&body) {
-        Err(_) if is_error => serde_json::from_slice(&envelope_of(status, &body)),
-        read => read,
+    let unreadable = |reason: &str, body: &[u8]| {
+        Error::ErrorResponse(ResponseValue::new(
+            foreign::envelope(status, reason, body),
+            status,
+            headers.clone(),
+        ))
     };
-    let value = read.map_err(|reason| Error::InvalidResponsePayload(body, reason))?;
-    Ok(ResponseValue::new(value, status, headers))
+    if status.is_redirection() {
+        return Err(unreadable(&redirected(&headers), &body));
+    }
+    if body.len() > ANSWER_MAX {
+        return Err(unreadable(&too_long(), &body));
+    }
+    let body = match decoded(&headers, body) {
+        Ok(body) => body,
+        Err(reason) => return Err(unreadable(&reason, &[])),
+    };
+    if body.trim_ascii().is_empty() {
+        return Err(unreadable("the answer is empty", &[]));
+    }
+    let value = match json::parse(&body) {
+        Ok(value) => value,
+        Err(half) if status.is_success() && half.is_eof() => {
+            return Err(Error::InvalidResponsePayload(body, half));
+        }
+        Err(_) => return Err(unreadable("the answer is not the API's", &body)),
+    };
+    if status.is_success() {
+        return match T::read(named(value, url.path())) {
+            Ok(answer) => Ok(ResponseValue::new(answer, status, headers)),
+            Err(_) => Err(unreadable("the answer lacks what the API documents", &body)),
+        };
+    }
+    match ErrorEnvelope::read(value) {
+        Ok(envelope) => Err(Error::ErrorResponse(ResponseValue::new(envelope, status, headers))),
+        Err(_) => Err(unreadable("the answer is not the API's", &body)),
+    }
 }
 
 /// The body, but no more of it than tells that it is longer than [`ANSWER_MAX`].
@@ -51,22 +85,47 @@ async fn bounded(mut response: Response) -> reqwest::Result<Bytes> {
     Ok(body.into())
 }
 
-fn envelope_of(status: StatusCode, body: &[u8]) -> Vec<u8> {
-    let page = String::from_utf8_lossy(&body[..body.len().min(8 * EXCERPT_MAX)]);
-    let words: Vec<&str> = page.split_whitespace().collect();
-    let excerpt: String = words.join(" ").chars().take(EXCERPT_MAX).collect();
-    let message = match excerpt.as_str() {
-        "" => "the answer is empty".to_owned(),
-        excerpt => format!("the answer is not the API's: {excerpt}"),
-    };
-    let envelope = ErrorEnvelope {
-        error: ErrorBody {
-            type_: "api_error".to_owned(),
-            code: format!("http_{}", status.as_u16()),
-            message,
-            extra: Default::default(),
-        },
-        extra: Default::default(),
-    };
-    serde_json::to_vec(&envelope).unwrap_or_default()
+/// The body without a coding. None is asked for, and a proxy may code all the same.
+fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, String> {
+    let told =
+        headers.get(CONTENT_ENCODING).and_then(|coding| coding.to_str().ok()).unwrap_or_default().trim();
+    let is = |coding: &str| told.eq_ignore_ascii_case(coding);
+    // Said or not: no JSON begins so.
+    if body.starts_with(GZIP) {
+        let mut plain = Vec::new();
+        let read = MultiGzDecoder::new(&*body).take(ANSWER_MAX as u64 + 1).read_to_end(&mut plain);
+        return match read {
+            Ok(length) if length > ANSWER_MAX => Err(too_long()),
+            Ok(_) => Ok(plain.into()),
+            Err(error) => Err(format!("the answer is in the coding gzip, and broken: {error}")),
+        };
+    }
+    // JSON that is there all the same was only called coded.
+    if is("") || is("identity") || is("gzip") || is("x-gzip") || body.trim_ascii_start().starts_with(b"{") {
+        return Ok(body);
+    }
+    Err(format!("the answer is in the coding `{told}`, which was not asked for"))
+}
+
+fn too_long() -> String {
+    format!("the answer is longer than {} MiB", ANSWER_MAX / 1024 / 1024)
+}
+
+fn redirected(headers: &HeaderMap) -> String {
+    let place = headers.get(LOCATION).and_then(|place| place.to_str().ok()).unwrap_or_default();
+    // What follows may hold a secret.
+    let place = place.split(['?', '#']).next().unwrap_or_default();
+    let place = if place.is_empty() { "elsewhere".to_owned() } else { format!("to {place}") };
+    format!("the server redirects {place}, where a key must not follow; set the base URL that it leads to")
+}
+
+/// An answer about a request that names none is about the one that was asked for.
+fn named(mut value: Value, path: &str) -> Value {
+    if let Some(fields) = value.as_object_mut()
+        && !fields.get("request_id").and_then(Value::as_str).is_some_and(is_id)
+        && let Some(id) = id_of(path)
+    {
+        fields.insert("request_id".to_owned(), id.into());
+    }
+    value
 }

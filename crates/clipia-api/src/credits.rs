@@ -1,62 +1,163 @@
-//! Amounts of credits.
+//! Amounts of credits, as the wire tells them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::num::NonZeroU32;
 
-/// A whole, never negative number of credits.
-///
-/// Arithmetic is checked, so that an amount can neither wrap nor go below nothing.
+/// Millionths in a credit.
+const MILLIONTHS: u32 = 1_000_000;
+
+/// A number of credits, never negative. Mostly a whole one; a fraction is kept to the millionth.
 ///
 /// ```
 /// use clipia_api::Credits;
 ///
-/// let price = Credits::new(120);
-/// assert_eq!(Credits::new(35).checked_sub(price), None);
-/// assert_eq!(price.to_string(), "120");
+/// let price: Credits = serde_json::from_str("4.5")?;
+/// assert!(price > Credits::new(4) && price < Credits::new(5));
+/// assert_eq!((price.to_string(), price.whole(), price.as_f64()), ("4.5".to_owned(), None, 4.5));
+/// assert_eq!(price.checked_add(price), Some(Credits::new(9)));
+/// assert_eq!(Credits::new(4).checked_sub(price), None);
+/// assert_eq!(serde_json::to_string(&Credits::new(12))?, "12");
+/// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Credits(u64);
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Credits {
+    credits: u64,
+    /// The fraction, in millionths of a credit.
+    millionths: Option<NonZeroU32>,
+}
 
 impl Credits {
     /// No credits.
-    pub const ZERO: Self = Self(0);
+    pub const ZERO: Self = Self::new(0);
 
     /// This many credits.
     pub const fn new(credits: u64) -> Self {
-        Self(credits)
+        Self { credits, millionths: None }
     }
 
-    /// As a bare number.
-    pub const fn get(self) -> u64 {
-        self.0
+    /// As a bare number, or `None` where it is a fraction.
+    pub const fn whole(self) -> Option<u64> {
+        match self.millionths {
+            None => Some(self.credits),
+            Some(_) => None,
+        }
+    }
+
+    /// As a bare number, a fraction rounded up.
+    pub const fn ceil(self) -> u64 {
+        match self.millionths {
+            None => self.credits,
+            Some(_) => self.credits.saturating_add(1),
+        }
+    }
+
+    /// As a bare number, fraction included.
+    pub fn as_f64(self) -> f64 {
+        self.credits as f64 + f64::from(self.fraction()) / f64::from(MILLIONTHS)
     }
 
     /// The sum, or `None` where it would not fit.
-    pub const fn checked_add(self, other: Self) -> Option<Self> {
-        match self.0.checked_add(other.0) {
-            Some(sum) => Some(Self(sum)),
-            None => None,
-        }
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        Self::of_millionths(self.in_millionths().checked_add(other.in_millionths())?)
     }
 
     /// What is left, or `None` where `other` is more than this.
-    pub const fn checked_sub(self, other: Self) -> Option<Self> {
-        match self.0.checked_sub(other.0) {
-            Some(rest) => Some(Self(rest)),
-            None => None,
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        Self::of_millionths(self.in_millionths().checked_sub(other.in_millionths())?)
+    }
+
+    fn in_millionths(self) -> u128 {
+        u128::from(self.credits) * u128::from(MILLIONTHS) + u128::from(self.fraction())
+    }
+
+    fn of_millionths(millionths: u128) -> Option<Self> {
+        let credits = u64::try_from(millionths / u128::from(MILLIONTHS)).ok()?;
+        let rest = u32::try_from(millionths % u128::from(MILLIONTHS)).ok()?;
+        Some(Self { credits, millionths: NonZeroU32::new(rest) })
+    }
+
+    fn fraction(self) -> u32 {
+        self.millionths.map_or(0, NonZeroU32::get)
+    }
+
+    /// Of a number that may have a fraction, unless it is negative or too large to be an amount.
+    pub(crate) fn of(number: f64) -> Option<Self> {
+        // What a float tells exactly: above, it has no millionths, and soon no units.
+        const EXACT_MAX: f64 = (1_u64 << 53) as f64;
+        if !(0.0..=EXACT_MAX).contains(&number) {
+            return None;
         }
+        let millionths = (number.fract() * f64::from(MILLIONTHS)).round() as u32;
+        let (carried, millionths) = (u64::from(millionths / MILLIONTHS), millionths % MILLIONTHS);
+        Some(Self { credits: number as u64 + carried, millionths: NonZeroU32::new(millionths) })
     }
 }
 
 impl From<u64> for Credits {
     fn from(credits: u64) -> Self {
-        Self(credits)
+        Self::new(credits)
     }
 }
 
 impl fmt::Display for Credits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self.fraction() {
+            0 => self.credits.fmt(f),
+            fraction => f.pad(format!("{}.{fraction:06}", self.credits).trim_end_matches('0')),
+        }
+    }
+}
+
+impl fmt::Debug for Credits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credits({self})")
+    }
+}
+
+impl Serialize for Credits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.whole() {
+            Some(credits) => serializer.serialize_u64(credits),
+            None => serializer.serialize_f64(self.as_f64()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Credits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(deserializer)?;
+        let credits = number.as_u64().map(Self::new).or_else(|| number.as_f64().and_then(Self::of));
+        credits.ok_or_else(|| serde::de::Error::custom(format!("{number} is not an amount of credits")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_exactly_or_not_at_all() {
+        for (text, read) in [
+            ("0", Some("0")),
+            ("12", Some("12")),
+            ("5.0", Some("5")),
+            ("4.5", Some("4.5")),
+            ("0.1", Some("0.1")),
+            ("0.9999999", Some("1")),
+            ("1e3", Some("1000")),
+            ("18446744073709551615", Some("18446744073709551615")),
+            ("1e300", None),
+            ("-1", None),
+            ("-0.5", None),
+            ("\"5\"", None),
+        ] {
+            let credits = serde_json::from_str::<Credits>(text).ok();
+            assert_eq!(credits.map(|credits| credits.to_string()).as_deref(), read, "{text}");
+            if let Some(credits) = credits {
+                let written = serde_json::to_string(&credits).unwrap();
+                assert_eq!(serde_json::from_str::<Credits>(&written).unwrap(), credits, "{text}");
+            }
+        }
     }
 }

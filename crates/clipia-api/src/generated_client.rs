@@ -17,6 +17,9 @@ at submit, charged when the generation completes and returned in full when it fa
 Statuses, error codes, models and fields may be added at any time: a client keeps what
 it does not know and never fails on it.
 
+`required` says what a server must send. `x-essential`, where it stands, says which of that
+a client cannot go on without; a client reads past everything else that is missing or odd.
+
 
 Version: 1.0.0*/
 pub struct Client {
@@ -101,16 +104,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        match response.status().as_u16() {
-            200u16 => crate::answer::read(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
+        crate::answer::read(response).await
     }
     /**Submit a generation
 
@@ -166,16 +160,7 @@ key is still being processed, with 409 `request_in_progress`.
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        match response.status().as_u16() {
-            200u16 => crate::answer::read(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
+        crate::answer::read(response).await
     }
     /**What an input costs
 
@@ -214,16 +199,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        match response.status().as_u16() {
-            200u16 => crate::answer::read(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
+        crate::answer::read(response).await
     }
     /**Every model
 
@@ -252,16 +228,7 @@ Sends a `GET` request to `/v1/models`
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        match response.status().as_u16() {
-            200u16 => crate::answer::read(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
+        crate::answer::read(response).await
     }
     /**How far a generation is
 
@@ -276,7 +243,7 @@ Arguments:
 */
     pub async fn get_status<'a>(
         &'a self,
-        request_id: &'a types::RequestId,
+        request_id: &'a crate::RequestId,
     ) -> Result<ResponseValue<types::StatusResponse>, Error<types::ErrorEnvelope>> {
         let url = format!(
             "{}/v1/requests/{}/status", self.baseurl, encode_path(& request_id
@@ -298,16 +265,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        match response.status().as_u16() {
-            200u16 => crate::answer::read(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
+        crate::answer::read(response).await
     }
     /**What came out of a generation
 
@@ -322,7 +280,7 @@ Arguments:
 */
     pub async fn get_result<'a>(
         &'a self,
-        request_id: &'a types::RequestId,
+        request_id: &'a crate::RequestId,
     ) -> Result<ResponseValue<types::ResultResponse>, Error<types::ErrorEnvelope>> {
         let url = format!(
             "{}/v1/requests/{}", self.baseurl, encode_path(& request_id.to_string()),
@@ -343,17 +301,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        match response.status().as_u16() {
-            200u16 => crate::answer::read(response).await,
-            202u16 => crate::answer::read(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
+        crate::answer::read(response).await
     }
     /**Balance and usage
 
@@ -382,15 +330,6 @@ Sends a `GET` request to `/v1/account`
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        match response.status().as_u16() {
-            200u16 => crate::answer::read(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(crate::answer::read(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
-        }
+        crate::answer::read(response).await
     }
 }

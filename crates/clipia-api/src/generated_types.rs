@@ -1,9 +1,11 @@
 // Generated from spec/openapi.yaml by `cargo xtask generate`. Do not edit.
 
 ///The account behind a key.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[serde(try_from = "::serde_json::Value")]
 pub struct Account {
-    pub account_id: ::std::string::String,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub account_id: ::std::option::Option<::std::string::String>,
     pub balance: Balance,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub usage_30d: ::std::option::Option<Usage>,
@@ -11,7 +13,7 @@ pub struct Account {
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///One sound.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Audio {
     ///The container, such as `wav` or `mp3`.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -22,29 +24,31 @@ pub struct Audio {
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///What can be spent now; reserved credits are not in it.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Balance {
     pub credits: crate::Credits,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///What was wrong.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct ErrorBody {
     ///The cause, a word for programs.
     pub code: ::std::string::String,
     ///A sentence for people; it reveals nothing of the server's inside.
-    pub message: ::std::string::String,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub message: ::std::option::Option<::std::string::String>,
     /**The family: `invalid_request_error`, `authentication_error`, `permission_error`,
 `billing_error`, `rate_limit_error` or `api_error`.
 */
-    #[serde(rename = "type")]
-    pub type_: ::std::string::String,
+    #[serde(rename = "type", skip_serializing_if = "::std::option::Option::is_none")]
+    pub type_: ::std::option::Option<::std::string::String>,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///Every refusal and failure has this form.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[serde(try_from = "::serde_json::Value")]
 pub struct ErrorEnvelope {
     pub error: ErrorBody,
     #[serde(flatten)]
@@ -57,7 +61,8 @@ pub struct EstimateRequest {
     pub input: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///The price of an input.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[serde(try_from = "::serde_json::Value")]
 pub struct EstimateResponse {
     pub credits: crate::Credits,
     ///Input keys that the model will not apply.
@@ -67,17 +72,19 @@ pub struct EstimateResponse {
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///Why a generation failed. Its credits were returned.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct GenerationError {
     ///A word for programs, such as `GENERATION_FAILED`.
-    pub code: ::std::string::String,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub code: ::std::option::Option<::std::string::String>,
     ///A sentence for people.
-    pub message: ::std::string::String,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub message: ::std::option::Option<::std::string::String>,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///One image.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Image {
     ///Pixels of the original.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -94,7 +101,7 @@ pub struct Image {
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///One key of a model's `input`.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct InputParameter {
     ///The value used when the input lacks it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -145,14 +152,14 @@ pub struct InputParameter {
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///What a model takes.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct InputSchema {
     pub parameters: ::std::vec::Vec<InputParameter>,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///An input key that the model will not apply.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct InputWarning {
     ///`unknown_parameter` (often a typing error) or `unsupported_parameter`.
     pub code: ::std::string::String,
@@ -164,7 +171,7 @@ pub struct InputWarning {
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///One model of the catalogue.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Model {
     ///Such as `text-to-image` or `image-to-video`.
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -187,7 +194,8 @@ pub struct Model {
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///The catalogue.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[serde(try_from = "::serde_json::Value")]
 pub struct ModelList {
     pub data: ::std::vec::Vec<Model>,
     ///`list`, if present.
@@ -199,7 +207,7 @@ pub struct ModelList {
 /**What a generation made. An image model fills `images`, a video model `video`, an audio
 model `audio` or `audios`; other keys are possible.
 */
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct Output {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub audio: ::std::option::Option<Audio>,
@@ -216,7 +224,7 @@ pub struct Output {
 the factor of each parameter named in `multipliers` for its value, times the billing units
 begun, rounded up to whole credits, and never under `minimum_credits`.
 */
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Pricing {
     /**What is counted: `generation` (always one), `image` (`num_images`), `second` (`duration`)
 or `character` (of `text`, else of `prompt`).
@@ -255,52 +263,10 @@ A value without a factor counts once.
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///Names one request, for ever. A UUID.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
-#[serde(transparent)]
-pub struct RequestId(pub ::uuid::Uuid);
-impl ::std::ops::Deref for RequestId {
-    type Target = ::uuid::Uuid;
-    fn deref(&self) -> &::uuid::Uuid {
-        &self.0
-    }
-}
-impl ::std::convert::From<RequestId> for ::uuid::Uuid {
-    fn from(value: RequestId) -> Self {
-        value.0
-    }
-}
-impl ::std::convert::From<::uuid::Uuid> for RequestId {
-    fn from(value: ::uuid::Uuid) -> Self {
-        Self(value)
-    }
-}
-impl ::std::fmt::Display for RequestId {
-    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-impl ::std::str::FromStr for RequestId {
-    type Err = <::uuid::Uuid as ::std::str::FromStr>::Err;
-    fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
-        Ok(Self(value.parse()?))
-    }
-}
-impl ::std::convert::TryFrom<&str> for RequestId {
-    type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
-    fn try_from(value: &str) -> ::std::result::Result<Self, Self::Error> {
-        value.parse()
-    }
-}
-impl ::std::convert::TryFrom<String> for RequestId {
-    type Error = <::uuid::Uuid as ::std::str::FromStr>::Err;
-    fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
-        value.parse()
-    }
-}
 /**The outcome of a request, or its lifecycle fields alone while it still waits or runs.
 */
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[serde(try_from = "::serde_json::Value")]
 pub struct ResultResponse {
     ///When it ended.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -326,13 +292,14 @@ FAILED or CANCELED).
     ///How many requests are ahead in the queue, while the status is IN_QUEUE; 0 is next.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub queue_position: ::std::option::Option<u64>,
-    pub request_id: RequestId,
+    pub request_id: crate::RequestId,
     pub status: crate::Status,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///Where a request stands.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[serde(try_from = "::serde_json::Value")]
 pub struct StatusResponse {
     ///Lines or records that the model wrote while it ran, if it writes any.
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -343,7 +310,7 @@ pub struct StatusResponse {
     ///How many requests are ahead in the queue, while the status is IN_QUEUE; 0 is next.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub queue_position: ::std::option::Option<u64>,
-    pub request_id: RequestId,
+    pub request_id: crate::RequestId,
     pub status: crate::Status,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
@@ -362,18 +329,23 @@ otherwise the submit is refused with `webhook_url_invalid`.
     pub webhook_url: ::std::option::Option<::std::string::String>,
 }
 ///The accepted request.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[serde(try_from = "::serde_json::Value")]
 pub struct SubmitResponse {
     ///Credits reserved; for a sandbox key, what a live key would have paid.
-    pub cost: crate::Credits,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub cost: ::std::option::Option<crate::Credits>,
     ///How many requests are ahead in the queue; 0 is next.
-    pub queue_position: u64,
-    pub request_id: RequestId,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub queue_position: ::std::option::Option<u64>,
+    pub request_id: crate::RequestId,
     ///Where to ask for the result.
-    pub response_url: ::std::string::String,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub response_url: ::std::option::Option<::std::string::String>,
     pub status: crate::Status,
     ///Where to ask for the status.
-    pub status_url: ::std::string::String,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub status_url: ::std::option::Option<::std::string::String>,
     ///Input keys that the model will not apply. The request is accepted all the same.
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub warnings: ::std::vec::Vec<InputWarning>,
@@ -381,7 +353,7 @@ pub struct SubmitResponse {
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///What the last 30 days used.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Usage {
     ///Credits charged for those that completed.
     pub credits_spent: crate::Credits,
@@ -391,7 +363,7 @@ pub struct Usage {
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///One clip.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Video {
     ///Seconds.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -413,25 +385,29 @@ pub struct Video {
 /**The outcome of a request, as posted to its `webhook_url`: `payload` when the status is OK,
 `error` when it is ERROR.
 */
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[serde(try_from = "::serde_json::Value")]
 pub struct WebhookDelivery {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub error: ::std::option::Option<GenerationError>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub payload: ::std::option::Option<WebhookPayload>,
-    pub request_id: RequestId,
+    pub request_id: crate::RequestId,
     pub status: crate::WebhookStatus,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 ///What a completed generation made.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct WebhookPayload {
     ///Credits charged.
-    pub cost: crate::Credits,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub cost: ::std::option::Option<crate::Credits>,
     ///The slug of the model.
-    pub model: ::std::string::String,
-    pub output: Output,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub model: ::std::option::Option<::std::string::String>,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub output: ::std::option::Option<Output>,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
@@ -467,3 +443,249 @@ pub mod error {
         }
     }
 }
+
+crate::lenient::object!(Account {
+    essential: [
+        balance = "balance",
+    ],
+    other: [
+        account_id = "account_id",
+        usage_30d = "usage_30d",
+    ],
+});
+crate::lenient::answer!(Account);
+
+crate::lenient::object!(Audio {
+    essential: [
+        url = "url",
+    ],
+    other: [
+        format = "format",
+    ],
+});
+
+crate::lenient::object!(Balance {
+    essential: [
+        credits = "credits",
+    ],
+    other: [],
+});
+
+crate::lenient::object!(ErrorBody {
+    essential: [
+        code = "code",
+    ],
+    other: [
+        message = "message",
+        type_ = "type",
+    ],
+});
+
+crate::lenient::object!(ErrorEnvelope {
+    essential: [
+        error = "error",
+    ],
+    other: [],
+});
+crate::lenient::answer!(ErrorEnvelope);
+
+crate::lenient::object!(EstimateResponse {
+    essential: [
+        credits = "credits",
+    ],
+    other: [
+        warnings = "warnings",
+    ],
+});
+crate::lenient::answer!(EstimateResponse);
+
+crate::lenient::object!(GenerationError {
+    essential: [],
+    other: [
+        code = "code",
+        message = "message",
+    ],
+});
+
+crate::lenient::object!(Image {
+    essential: [
+        url = "url",
+    ],
+    other: [
+        height = "height",
+        original_url = "original_url",
+        width = "width",
+    ],
+});
+
+crate::lenient::object!(InputParameter {
+    essential: [
+        name = "name",
+        type_ = "type",
+    ],
+    other: [
+        default = "default",
+        hint = "hint",
+        label = "label",
+        max = "max",
+        max_length = "maxLength",
+        min = "min",
+        min_length = "minLength",
+        options = "options",
+        required = "required",
+        step = "step",
+        validation = "validation",
+    ],
+});
+
+crate::lenient::object!(InputSchema {
+    essential: [
+        parameters = "parameters",
+    ],
+    other: [],
+});
+
+crate::lenient::object!(InputWarning {
+    essential: [
+        code = "code",
+        message = "message",
+        parameter = "parameter",
+    ],
+    other: [],
+});
+
+crate::lenient::object!(Model {
+    fill: crate::model_names::fill,
+    essential: [
+        slug = "slug",
+        type_ = "type",
+    ],
+    other: [
+        capabilities = "capabilities",
+        description = "description",
+        input_schema = "input_schema",
+        name = "name",
+        pricing = "pricing",
+    ],
+});
+
+crate::lenient::object!(ModelList {
+    essential: [
+        data = "data",
+    ],
+    other: [
+        object = "object",
+    ],
+});
+crate::lenient::answer!(ModelList);
+
+crate::lenient::object!(Output {
+    essential: [],
+    other: [
+        audio = "audio",
+        audios = "audios",
+        images = "images",
+        video = "video",
+    ],
+});
+
+crate::lenient::object!(Pricing {
+    essential: [],
+    other: [
+        billing_unit = "billing_unit",
+        credits = "credits",
+        credits_base = "credits_base",
+        estimate_required = "estimate_required",
+        minimum_credits = "minimum_credits",
+        multipliers = "multipliers",
+        note = "note",
+        unit_size = "unit_size",
+    ],
+});
+
+crate::lenient::object!(ResultResponse {
+    essential: [
+        request_id = "request_id",
+        status = "status",
+    ],
+    other: [
+        completed_at = "completed_at",
+        cost = "cost",
+        created_at = "created_at",
+        error = "error",
+        model = "model",
+        output = "output",
+        progress = "progress",
+        queue_position = "queue_position",
+    ],
+});
+crate::lenient::answer!(ResultResponse);
+
+crate::lenient::object!(StatusResponse {
+    essential: [
+        request_id = "request_id",
+        status = "status",
+    ],
+    other: [
+        logs = "logs",
+        progress = "progress",
+        queue_position = "queue_position",
+    ],
+});
+crate::lenient::answer!(StatusResponse);
+
+crate::lenient::object!(SubmitResponse {
+    essential: [
+        request_id = "request_id",
+        status = "status",
+    ],
+    other: [
+        cost = "cost",
+        queue_position = "queue_position",
+        response_url = "response_url",
+        status_url = "status_url",
+        warnings = "warnings",
+    ],
+});
+crate::lenient::answer!(SubmitResponse);
+
+crate::lenient::object!(Usage {
+    essential: [
+        credits_spent = "credits_spent",
+        requests = "requests",
+    ],
+    other: [],
+});
+
+crate::lenient::object!(Video {
+    essential: [
+        url = "url",
+    ],
+    other: [
+        duration = "duration",
+        height = "height",
+        original_url = "original_url",
+        width = "width",
+    ],
+});
+
+crate::lenient::object!(WebhookDelivery {
+    essential: [
+        request_id = "request_id",
+        status = "status",
+    ],
+    other: [
+        error = "error",
+        payload = "payload",
+    ],
+});
+crate::lenient::answer!(WebhookDelivery);
+
+crate::lenient::object!(WebhookPayload {
+    essential: [],
+    other: [
+        cost = "cost",
+        model = "model",
+        output = "output",
+    ],
+});

@@ -5,7 +5,8 @@
 //! `clipia` to talk to a queue: it waits, retries and verifies; this one only spells.
 //!
 //! Fields that this version does not know are kept in `extra`, and values that it does not know
-//! ([`Status::Unknown`]) come through as they were sent.
+//! ([`Status::Unknown`]) come through as they were sent. A field that is not what it should be costs no answer: it
+//! stays in `extra`, too ([`Lenient`]).
 //!
 //! What must never be here: a decision (when to ask, what to retry, what a thing costs) and, without the
 //! feature `client`, anything of HTTP.
@@ -28,24 +29,40 @@ mod credits;
 mod defaults;
 pub mod error_code;
 #[cfg(feature = "client")]
+pub mod foreign;
+#[cfg(feature = "client")]
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unwrap_used)] // generated
 #[rustfmt::skip]
 mod generated_client;
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all)] // generated; meanings stand in the spec
 #[rustfmt::skip]
 mod generated_types;
+mod json;
+mod lenient;
+mod model_names;
 mod open_enum;
 mod progress;
 mod request_id;
 
 /// Every request, answer, error and delivery of the wire.
 pub mod types {
+    pub use crate::RequestId;
     pub use crate::generated_types::*;
 }
 
 pub use credits::Credits;
 #[cfg(feature = "client")]
 pub use generated_client::{Client, Error, ResponseValue};
+pub use lenient::{Lenient, Unreadable};
 pub use open_enum::{ModelType, Status, WebhookStatus};
 pub use progress::Progress;
-pub use types::RequestId;
+pub use request_id::RequestId;
+
+/// Reads the JSON of a stranger as an answer or a delivery, which may be odd in all that is not essential.
+///
+/// # Errors
+/// Where it is not JSON, or lacks what is essential.
+pub fn read<T: Lenient>(document: &[u8]) -> Result<T, serde_json::Error> {
+    let value = json::parse(document)?;
+    T::read(value).map_err(|_| serde::de::Error::custom("it lacks what is essential"))
+}

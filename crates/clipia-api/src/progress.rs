@@ -28,6 +28,12 @@ impl Progress {
         Self(if percent > 100 { 100 } else { percent })
     }
 
+    /// Of a number that may be no whole percent, or out of range.
+    pub(crate) fn of(percent: f64) -> Self {
+        // A cast cuts fractions and saturates; NaN gives 0.
+        Self::new(percent as u8)
+    }
+
     /// Whole percents.
     pub const fn percent(self) -> u8 {
         self.0
@@ -42,8 +48,6 @@ impl fmt::Display for Progress {
 
 impl<'de> Deserialize<'de> for Progress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let percent = f64::deserialize(deserializer)?;
-        // A float-to-integer cast cuts fractions and saturates; NaN gives 0.
-        Ok(Self::new(percent as u8))
+        f64::deserialize(deserializer).map(Self::of)
     }
 }

@@ -1,21 +1,78 @@
-//! What a request id can do beyond what is generated for it.
+//! Ids of requests, as the wire tells them.
 
-use crate::types::RequestId;
-use std::hash::{Hash, Hasher};
-use uuid::Uuid;
+use serde::{Deserialize, Serialize, Serializer};
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Names one request, for ever. A server of today makes UUIDs; to a client it is a text and nothing more. Cheap to clone.
+///
+/// ```
+/// use clipia_api::RequestId;
+///
+/// let id = RequestId::from("0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de");
+/// assert_eq!(id.as_str(), id.to_string());
+/// assert_eq!(serde_json::from_str::<RequestId>("\"gen_42\"")?, RequestId::from("gen_42"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(from = "String")]
+pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// A new id. Ids made later sort later.
-    pub fn generate() -> Self {
-        Self(Uuid::now_v7())
+    /// As the wire spells it.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-impl Copy for RequestId {}
-impl Eq for RequestId {}
+impl From<&str> for RequestId {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
 
-impl Hash for RequestId {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+impl From<String> for RequestId {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<&Self> for RequestId {
+    fn from(id: &Self) -> Self {
+        id.clone()
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.into())
+    }
+}
+
+impl AsRef<str> for RequestId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId({self})")
+    }
+}
+
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }

@@ -98,9 +98,10 @@ fn code_of(error: &anyhow::Error) -> u8 {
         Some(Error::Failed { .. } | Error::Canceled { .. }) => NO_OUTPUT,
         Some(Error::Deadline { .. }) => GAVE_UP,
         Some(Error::Unreachable { .. } | Error::Connection { .. }) => UNREACHABLE,
-        Some(Error::Timeout { .. } | Error::Decode { .. }) => UNREACHABLE,
+        Some(Error::Timeout { .. }) => UNREACHABLE,
         Some(error) => match error.http_status() {
-            Some(500..) => UNREACHABLE,
+            // None of the API's own refusals.
+            Some(..400 | 500..) => UNREACHABLE,
             Some(_) => REFUSED,
             None => FAILURE,
         },

@@ -1,8 +1,9 @@
 //! What can be generated, by what, at what price: data, not code.
 
+use crate::Credits;
 use crate::{input, leases, pricing};
+use clipia_api::ModelType;
 use clipia_api::types::{InputParameter, Model};
-use clipia_api::{Credits, ModelType};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,7 @@
 //! When a repeated submit is the same one (`contract.md`, "Idempotency").
 
-use clipia_api::types::{RequestId, SubmitRequest};
+use crate::RequestId;
+use clipia_api::types::SubmitRequest;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 

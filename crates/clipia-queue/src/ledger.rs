@@ -4,7 +4,7 @@
 //! what it issued and what it earned. Every movement is entered in several books with a sum of zero. Entries are never
 //! changed: a settlement is a movement of its own.
 
-use clipia_api::Credits;
+use crate::Credits;
 
 /// One movement of credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

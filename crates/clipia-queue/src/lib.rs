@@ -22,6 +22,7 @@
 
 pub mod breaker;
 pub mod catalogue;
+mod credits;
 pub mod idempotency;
 pub mod input;
 pub mod leases;
@@ -31,6 +32,9 @@ pub mod limits;
 mod moment;
 pub mod position;
 pub mod pricing;
+mod request_id;
 pub mod schedules;
 
+pub use credits::Credits;
 pub use moment::Moment;
+pub use request_id::RequestId;

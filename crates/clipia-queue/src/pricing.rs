@@ -3,8 +3,8 @@
 //! Reckoned in whole billionths of a credit, so that the same input costs the same everywhere and a factor such as 1.1
 //! cannot round up by itself.
 
+use crate::Credits;
 use crate::input::plain;
-use clipia_api::Credits;
 use clipia_api::types::Model;
 use serde_json::{Map, Value};
 
@@ -52,7 +52,8 @@ pub fn price(model: &Model, input: &Map<String, Value>) -> Result<Credits, Unpri
     amount = amount.div_ceil(SCALE);
     let credits =
         u64::try_from(amount).ok().filter(|credits| *credits <= i64::MAX as u64).ok_or(Unpriced::Range)?;
-    Ok(Credits::new(credits).max(pricing.minimum_credits.unwrap_or_default()))
+    let minimum = pricing.minimum_credits.map_or(0, clipia_api::Credits::ceil);
+    Ok(Credits::new(credits.max(minimum)))
 }
 
 /// How many billing units the input begins.

@@ -7,14 +7,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // test code: a failed expectation stops the test
 
-use clipia_api::Credits;
-use clipia_api::types::RequestId;
 use clipia_queue::idempotency::{self, Decision, Fingerprint, Record};
 use clipia_queue::leases::{HEARTBEAT, Lease, RESCUES_MAX};
 use clipia_queue::ledger::{self, Balance, Entries, Movement};
 use clipia_queue::lifecycle::{Epoch, Event, Lifecycle, Phase, Refused, Settlement};
 use clipia_queue::limits::{KeyLimits, RateLimit};
 use clipia_queue::position::{Lane, Line, Place, Ticket};
+use clipia_queue::{Credits, RequestId};
 use clipia_queue::{Moment, schedules};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

@@ -1,7 +1,7 @@
 //! How a server is to run, and the file that says so.
 
 use crate::outbound::IpNet;
-use clipia_api::Credits;
+use clipia_queue::Credits;
 use clipia_queue::limits::{REQUESTS_PER_MINUTE, RateLimit};
 use serde::{Deserialize, Serialize};
 use std::io;

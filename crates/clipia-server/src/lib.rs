@@ -42,9 +42,9 @@ pub mod store;
 pub mod workers;
 
 pub use builder::Builder;
-pub use clipia_api::Credits;
 pub use clipia_queue::lifecycle::Phase;
 pub use clipia_queue::limits::{KeyLimits, RateLimit};
+pub use clipia_queue::{Credits, RequestId};
 pub use config::{Config, ConfigError, LogFormat};
 pub use runtime::runtime;
 pub use service::{FirstKeys, Service, StartError};

@@ -3,7 +3,8 @@
 //! A file is at `media/{request}/{secret}/{name}` below the data directory and at the same path of the server. The
 //! secret is random: who knows an id cannot guess the address of its files.
 
-use clipia_api::types::{Audio, Image, Output, RequestId, Video};
+use clipia_api::types::{Audio, Image, Output, Video};
+use clipia_queue::RequestId;
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -14,7 +14,7 @@
 //!
 //! let verifier = Verifier::new(["whsec_old"])?;
 //! let delivery = verifier.verify(&header, body, now + 2)?;
-//! assert_eq!(delivery.error.unwrap().code, "GENERATION_FAILED");
+//! assert_eq!(delivery.error.unwrap().code.as_deref(), Some("GENERATION_FAILED"));
 //! assert_eq!(SIGNATURE_HEADER, "x-clipia-signature");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -56,7 +56,7 @@ impl Verifier {
     /// The [`Refusal`] says why. Nothing of the body may be used then.
     pub fn verify(&self, header: &str, body: &[u8], now: u64) -> Result<Delivery, Refusal> {
         self.check(header, body, now)?;
-        serde_json::from_slice(body).map_err(Refusal::Body)
+        clipia_api::read(body).map_err(Refusal::Body)
     }
 
     /// Like [`Verifier::verify`], for a caller that parses the body itself.
@@ -109,7 +109,7 @@ mod tests {
     fn a_genuine_delivery_comes_out_typed() {
         let delivery = verifier(&["s"]).verify(&sign(["s"], NOW, BODY), BODY, NOW).unwrap();
         assert_eq!(delivery.status, WebhookStatus::Ok);
-        assert_eq!(delivery.payload.unwrap().cost.get(), 12);
+        assert_eq!(delivery.payload.unwrap().cost, Some(12.into()));
     }
 
     #[test]

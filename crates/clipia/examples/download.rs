@@ -3,16 +3,16 @@
 //! With the id of a generation as its argument it downloads that one, of whatever day. Stopped in the middle,
 //! it goes on from there the next time.
 
-use clipia::{Clipia, DownloadProgress, json};
+use clipia::{Clipia, DownloadProgress, RequestId, json};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clipia = Clipia::from_env()?;
     let id = match std::env::args().nth(1) {
-        Some(id) => id.parse()?,
+        Some(id) => RequestId::from(id),
         None => {
             let input = json!({ "prompt": "a red fox in snow", "resolution": "0.5K" });
-            clipia.subscribe("nano-banana-2", input).await?.completed()?.id()
+            clipia.subscribe("nano-banana-2", input).await?.completed()?.id().clone()
         }
     };
     let generation = clipia.generation(id);

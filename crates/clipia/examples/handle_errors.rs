@@ -31,7 +31,7 @@ async fn main() -> Result<(), Error> {
 
     // Failed or canceled: an outcome, and no error unless `completed` makes it one. Its credits are back.
     match outcome {
-        Outcome::Completed(clip) => println!("made for {} credits", clip.cost()),
+        Outcome::Completed(clip) => println!("made for {} credits", clip.cost().unwrap_or_default()),
         Outcome::Failed(why) => println!("failed: {} ({})", why.message(), why.code()),
         ended => println!("ended: {}", ended.response().status),
     }

@@ -19,6 +19,6 @@ async fn main() -> Result<(), clipia::Error> {
     }
     // It has ended: how it did is asked for once.
     let clip = clip.wait().await?.completed()?;
-    println!("it cost {} credits", clip.cost());
+    println!("it cost {} credits", clip.cost().unwrap_or_default());
     Ok(())
 }

@@ -6,7 +6,7 @@ use clipia::{Clipia, json};
 async fn main() -> Result<(), clipia::Error> {
     let clipia = Clipia::from_env()?;
     let fox = clipia.submit("nano-banana-2", json!({ "prompt": "a red fox in snow" })).await?;
-    println!("{} costs {} credits", fox.id(), fox.cost());
+    println!("{} costs {} credits", fox.id(), fox.cost().unwrap_or_default());
     let picture = fox.wait().await?.completed()?;
     println!("{:?}", picture.download("out").await?);
     Ok(())

@@ -103,7 +103,7 @@ impl Clipia {
     }
 
     /// As the async [`generation`](crate::Clipia::generation).
-    pub fn generation(&self, id: RequestId) -> Generation {
+    pub fn generation(&self, id: impl Into<RequestId>) -> Generation {
         Generation { runtime: self.runtime.clone(), generation: self.clipia.generation(id) }
     }
 
@@ -126,7 +126,7 @@ impl Clipia {
     /// # Errors
     /// The same.
     #[track_caller]
-    pub fn status(&self, id: RequestId) -> Result<StatusResponse, Error> {
+    pub fn status(&self, id: impl Into<RequestId>) -> Result<StatusResponse, Error> {
         self.runtime.block_on(self.clipia.status(id))
     }
 
@@ -135,7 +135,7 @@ impl Clipia {
     /// # Errors
     /// The same.
     #[track_caller]
-    pub fn result(&self, id: RequestId) -> Result<ResultResponse, Error> {
+    pub fn result(&self, id: impl Into<RequestId>) -> Result<ResultResponse, Error> {
         self.runtime.block_on(self.clipia.result(id))
     }
 
@@ -200,7 +200,7 @@ pub struct Generation {
 
 impl Generation {
     /// As the async [`id`](crate::Generation::id).
-    pub fn id(&self) -> RequestId {
+    pub fn id(&self) -> &RequestId {
         self.generation.id()
     }
 
@@ -294,7 +294,7 @@ impl Submitted {
     }
 
     /// As the async [`cost`](crate::Submitted::cost).
-    pub fn cost(&self) -> Credits {
+    pub fn cost(&self) -> Option<Credits> {
         self.submitted.cost()
     }
 
@@ -360,8 +360,8 @@ impl Outcome {
     }
 
     /// The id of the generation.
-    pub fn request_id(&self) -> RequestId {
-        self.response().request_id
+    pub fn request_id(&self) -> &RequestId {
+        &self.response().request_id
     }
 }
 

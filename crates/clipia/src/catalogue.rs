@@ -144,25 +144,22 @@ impl<K: Clone + Eq + Hash, V> Table<K, V> {
 fn again(error: &Error) -> Error {
     match error {
         Error::Unreachable { request_id, server, attempts, elapsed, source } => Error::Unreachable {
-            request_id: *request_id,
+            request_id: request_id.clone(),
             server: server.clone(),
             attempts: *attempts,
             elapsed: *elapsed,
             source: deepest(source.as_ref()).into(),
         },
         Error::Connection { request_id, attempts, elapsed, source } => Error::Connection {
-            request_id: *request_id,
+            request_id: request_id.clone(),
             attempts: *attempts,
             elapsed: *elapsed,
             source: deepest(source.as_ref()).into(),
         },
         Error::Timeout { request_id, attempts, elapsed } => {
-            Error::Timeout { request_id: *request_id, attempts: *attempts, elapsed: *elapsed }
+            Error::Timeout { request_id: request_id.clone(), attempts: *attempts, elapsed: *elapsed }
         }
         Error::BaseUrl { url, reason } => Error::BaseUrl { url: url.clone(), reason },
-        Error::Decode { request_id, reason } => {
-            Error::Decode { request_id: *request_id, reason: reason.clone() }
-        }
         other => match other.api() {
             Some(api) => Error::from_api(api.clone()),
             None => Error::Input { message: other.to_string() },

@@ -117,8 +117,8 @@ impl Clipia {
     }
 
     /// A handle on a generation by its id: of any process, any day. Nothing is sent.
-    pub fn generation(&self, id: RequestId) -> Generation {
-        Generation::new(self.clone(), id, Hint::default())
+    pub fn generation(&self, id: impl Into<RequestId>) -> Generation {
+        Generation::new(self.clone(), id.into(), Hint::default())
     }
 
     /// Takes the deliveries of this account's webhooks, and ends the waits of this client and its clones with them.
@@ -139,18 +139,22 @@ impl Clipia {
     ///
     /// # Errors
     /// [`Error::NotFound`] where the account has no such request.
-    pub async fn status(&self, id: RequestId) -> Result<StatusResponse, Error> {
-        let api = &self.0.api;
-        self.0.call(Operation::about("status", id), || api.get_status(&id)).await
+    pub async fn status(&self, id: impl Into<RequestId>) -> Result<StatusResponse, Error> {
+        let (api, request_id) = (&self.0.api, id.into());
+        let id = check_id(&request_id)?;
+        let status = self.0.call(Operation::about("status", id), || api.get_status(id)).await?;
+        Ok(StatusResponse { request_id, ..status })
     }
 
     /// What came out of a generation; while it runs only its lifecycle fields, so look at `status` first.
     ///
     /// # Errors
     /// [`Error::NotFound`] where the account has no such request.
-    pub async fn result(&self, id: RequestId) -> Result<ResultResponse, Error> {
-        let api = &self.0.api;
-        self.0.call(Operation::about("result", id), || api.get_result(&id)).await
+    pub async fn result(&self, id: impl Into<RequestId>) -> Result<ResultResponse, Error> {
+        let (api, request_id) = (&self.0.api, id.into());
+        let id = check_id(&request_id)?;
+        let result = self.0.call(Operation::about("result", id), || api.get_result(id)).await?;
+        Ok(ResultResponse { request_id, ..result })
     }
 
     /// Every model of the catalogue, as it was five minutes ago at most: clones remember what was answered,
@@ -268,10 +272,22 @@ impl fmt::Debug for Clipia {
     }
 }
 
-/// Refuses what would leave the path of models once it is part of a URL.
+/// Refuses a slug that would leave the path of models once it is part of a URL.
 pub(crate) fn check_slug(model: &str) -> Result<&str, Error> {
-    if matches!(model, "" | "." | "..") || model.contains('\\') {
+    if leaves_its_path(model) {
         return Err(Error::Input { message: format!("`{model}` is not a model's slug") });
     }
     Ok(model)
+}
+
+/// The same of an id and the path of requests.
+pub(crate) fn check_id(id: &RequestId) -> Result<&RequestId, Error> {
+    if leaves_its_path(id.as_str()) {
+        return Err(Error::Input { message: format!("`{id}` is not the id of a request") });
+    }
+    Ok(id)
+}
+
+fn leaves_its_path(segment: &str) -> bool {
+    matches!(segment, "" | "." | "..") || segment.contains('\\')
 }

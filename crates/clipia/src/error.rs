@@ -128,9 +128,13 @@ pub enum Error {
     /// 503 `service_unavailable`: the server cannot answer now.
     #[error("{0}")]
     ServiceUnavailable(Box<ApiError>),
-    /// Any other refusal or failure: a code of a newer API, or an error page of something in between.
+    /// Any other refusal or failure of the API: a code of a newer one.
     #[error("{0}")]
     Api(Box<ApiError>),
+    /// The answer is none of the API's: a page of a proxy, a redirect, nothing at all, a coding that was not asked for,
+    /// JSON that lacks what the next step needs. [`ApiError::beginning`] has how it begins.
+    #[error("{0}")]
+    UnexpectedAnswer(Box<ApiError>),
 
     /// No connection to the server could be made: the address, the network, the server or its certificate is not
     /// in order. It has seen nothing of the call.
@@ -182,13 +186,13 @@ pub enum Error {
         /// What went wrong last.
         source: Box<Self>,
     },
-    /// The answer is not what the API documents.
-    #[error("cannot read the answer: {reason}")]
-    Decode {
-        /// Of the request asked about, if it was one.
-        request_id: Option<RequestId>,
-        /// What is wrong with it.
-        reason: String,
+    /// A webhook delivery is genuine, and does not tell how the generation ended: ask for its result.
+    #[error("the webhook delivery for {request_id} says `{status}` and not how it ended: ask for the result")]
+    DeliveryInconclusive {
+        /// Of the generation.
+        request_id: RequestId,
+        /// What the delivery says.
+        status: String,
     },
 
     /// The wait's own deadline passed. The generation goes on: resume with its id.
@@ -274,16 +278,16 @@ impl Error {
     }
 
     /// The generation that this is about. A submit that was refused or not answered has none.
-    pub fn request_id(&self) -> Option<RequestId> {
+    pub fn request_id(&self) -> Option<&RequestId> {
         match self {
             Self::Unreachable { request_id, .. }
             | Self::Connection { request_id, .. }
-            | Self::Timeout { request_id, .. }
-            | Self::Decode { request_id, .. } => *request_id,
+            | Self::Timeout { request_id, .. } => request_id.as_ref(),
             Self::Deadline { request_id, .. }
+            | Self::DeliveryInconclusive { request_id, .. }
             | Self::StillRunning { request_id, .. }
             | Self::Download { request_id, .. }
-            | Self::Io { request_id, .. } => Some(*request_id),
+            | Self::Io { request_id, .. } => Some(request_id),
             Self::Failed(failed) => Some(failed.id()),
             Self::Canceled(canceled) => Some(canceled.id()),
             other => other.api()?.request_id(),
@@ -322,7 +326,8 @@ impl Error {
             | Self::ConcurrencyLimitExceeded(api)
             | Self::InternalError(api)
             | Self::ServiceUnavailable(api)
-            | Self::Api(api) => Some(api),
+            | Self::Api(api)
+            | Self::UnexpectedAnswer(api) => Some(api),
             Self::SubmitUnanswered { source, .. } => source.api(),
             _ => None,
         }
@@ -330,6 +335,9 @@ impl Error {
 
     /// The error of an answer, by its code.
     pub(crate) fn from_api(api: ApiError) -> Self {
+        if !api.is_genuine() {
+            return Self::UnexpectedAnswer(Box::new(api));
+        }
         let code = ErrorCode::from_code(api.code());
         let api = Box::new(api);
         match code {
@@ -354,7 +362,12 @@ impl Error {
 
     /// The same, told how many times the call was tried, and how long that took.
     pub(crate) fn after(mut self, tried: u32, took: Duration) -> Self {
-        match &mut self {
+        self.tried(tried, took);
+        self
+    }
+
+    fn tried(&mut self, tried: u32, took: Duration) {
+        match self {
             Self::Unreachable { attempts, elapsed, .. }
             | Self::Connection { attempts, elapsed, .. }
             | Self::Timeout { attempts, elapsed, .. } => (*attempts, *elapsed) = (tried, took),
@@ -363,10 +376,11 @@ impl Error {
             | Self::RateLimitExceeded(api)
             | Self::ConcurrencyLimitExceeded(api)
             | Self::RequestInProgress(api)
-            | Self::Api(api) => (api.attempts, api.elapsed) = (tried, took),
+            | Self::Api(api)
+            | Self::UnexpectedAnswer(api) => (api.attempts, api.elapsed) = (tried, took),
+            Self::SubmitUnanswered { source, .. } => source.tried(tried, took),
             _ => {}
         }
-        self
     }
 }
 

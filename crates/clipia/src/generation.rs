@@ -35,8 +35,8 @@ impl Generation {
     }
 
     /// Its id. Keep it: with it any process can go on from here.
-    pub fn id(&self) -> RequestId {
-        self.id
+    pub fn id(&self) -> &RequestId {
+        &self.id
     }
 
     /// The client that asks for it.
@@ -48,7 +48,7 @@ impl Generation {
     /// [resume](Clipia::resume) there.
     pub fn saved(&self) -> SavedGeneration {
         SavedGeneration {
-            request_id: self.id,
+            request_id: self.id.clone(),
             model: self.hint.model.as_deref().map(str::to_owned),
             submitted_at: self.hint.submitted_at,
         }
@@ -67,7 +67,7 @@ impl Generation {
     /// # Errors
     /// As [`Clipia::status`].
     pub async fn status(&self) -> Result<StatusResponse, Error> {
-        self.clipia.status(self.id).await
+        self.clipia.status(&self.id).await
     }
 
     /// What came out of it; while it runs only its lifecycle fields, so look at `status` first.
@@ -75,7 +75,7 @@ impl Generation {
     /// # Errors
     /// As [`Clipia::result`].
     pub async fn result(&self) -> Result<ResultResponse, Error> {
-        self.clipia.result(self.id).await
+        self.clipia.result(&self.id).await
     }
 
     /// Waits for its end: `.await` begins.
@@ -86,7 +86,7 @@ impl Generation {
     /// [`Error::NotFound`]), and answers that for a minute on end are not the API's.
     pub fn wait(&self) -> Wait {
         Wait {
-            watch: Watch::new(self.clipia.clone(), self.id, self.hint.clone(), Goal::Outcome),
+            watch: Watch::new(self.clipia.clone(), self.id.clone(), self.hint.clone(), Goal::Outcome),
             model: self.hint.model.clone(),
             on_update: None,
             span: None,
@@ -99,7 +99,7 @@ impl Generation {
     /// As [`wait`](Self::wait): an error is the last item, and what passes is none.
     pub fn updates(&self) -> Updates {
         Updates {
-            watch: Watch::new(self.clipia.clone(), self.id, self.hint.clone(), Goal::Updates),
+            watch: Watch::new(self.clipia.clone(), self.id.clone(), self.hint.clone(), Goal::Updates),
             ended: false,
         }
     }
@@ -117,7 +117,7 @@ impl Generation {
     /// How it ended, if it has.
     pub(crate) async fn outcome(&self) -> Result<Outcome, Error> {
         Outcome::of(&self.clipia, self.result().await?).map_err(|running| Error::StillRunning {
-            request_id: self.id,
+            request_id: self.id.clone(),
             status: running.status,
             progress: running.progress,
         })

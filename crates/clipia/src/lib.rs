@@ -9,7 +9,7 @@
 //!
 //! // Submit. What is optional chains; `.await` sends.
 //! let fox = clipia.submit("nano-banana-2", json!({ "prompt": "a red fox in snow" })).max_cost(40).await?;
-//! println!("{} costs {} credits", fox.id(), fox.cost());
+//! println!("{} costs {} credits", fox.id(), fox.cost().unwrap_or_default());
 //!
 //! // Wait. An error here still names the id, and FAILED and CANCELED become errors only if you ask.
 //! let picture = fox.wait().timeout(Duration::from_secs(600)).await?.completed()?;
@@ -99,7 +99,7 @@ pub use download::{Download, DownloadProgress};
 pub use error::{ApiError, Error};
 pub use generation::{Generation, Updates, Wait};
 pub use input::InputFault;
-pub use outcome::{Canceled, Completed, Failed, Outcome};
+pub use outcome::{Canceled, Completed, Failed, Outcome, why_failed};
 pub use saved::SavedGeneration;
 pub use submit::{Submit, Submitted, Subscribe};
 pub use wait::Update;

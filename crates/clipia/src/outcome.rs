@@ -54,8 +54,8 @@ impl Outcome {
     }
 
     /// The id of the generation.
-    pub fn request_id(&self) -> RequestId {
-        self.response().request_id
+    pub fn request_id(&self) -> &RequestId {
+        &self.response().request_id
     }
 }
 
@@ -68,8 +68,8 @@ pub struct Completed {
 
 impl Completed {
     /// The id of the generation.
-    pub fn id(&self) -> RequestId {
-        self.response.request_id
+    pub fn id(&self) -> &RequestId {
+        &self.response.request_id
     }
 
     /// The slug of the model.
@@ -83,9 +83,9 @@ impl Completed {
         self.response.output.as_ref().unwrap_or(&NOTHING)
     }
 
-    /// Credits charged.
-    pub fn cost(&self) -> Credits {
-        self.response.cost.unwrap_or_default()
+    /// Credits charged, if the answer tells.
+    pub fn cost(&self) -> Option<Credits> {
+        self.response.cost
     }
 
     /// When it was accepted.
@@ -137,24 +137,35 @@ pub struct Failed {
 
 impl Failed {
     /// The id of the generation.
-    pub fn id(&self) -> RequestId {
-        self.response.request_id
+    pub fn id(&self) -> &RequestId {
+        &self.response.request_id
     }
 
     /// Why, a word for programs.
     pub fn code(&self) -> &str {
-        self.response.error.as_ref().map_or("GENERATION_FAILED", |error| &error.code)
+        why_failed(&self.response).0
     }
 
     /// Why, a sentence for people.
     pub fn message(&self) -> &str {
-        self.response.error.as_ref().map_or("the server gave no reason", |error| &error.message)
+        why_failed(&self.response).1
     }
 
     /// The answer as the API gave it.
     pub fn response(&self) -> &ResultResponse {
         &self.response
     }
+}
+
+/// Why a generation failed, as its result tells: a word for programs, and a sentence for people. For a result that was
+/// asked for apart from a wait; [`Failed`] has both.
+pub fn why_failed(response: &ResultResponse) -> (&str, &str) {
+    let error = response.error.as_ref();
+    let code = error.and_then(|error| error.code.as_deref());
+    let message = error.and_then(|error| error.message.as_deref());
+    // Some servers tell nothing but a sentence.
+    let sentence = || response.extra.get("error")?.as_str();
+    (code.unwrap_or("GENERATION_FAILED"), message.or_else(sentence).unwrap_or("the server gave no reason"))
 }
 
 /// A generation that was ended outside the API, for instance in the dashboard. Its credits were returned.
@@ -165,8 +176,8 @@ pub struct Canceled {
 
 impl Canceled {
     /// The id of the generation.
-    pub fn id(&self) -> RequestId {
-        self.response.request_id
+    pub fn id(&self) -> &RequestId {
+        &self.response.request_id
     }
 
     /// The answer as the API gave it.

@@ -22,7 +22,7 @@ impl<V, const MAX: usize> Recent<V, MAX> {
         {
             self.values.remove(&oldest);
         }
-        self.order.push_back(id);
+        self.order.push_back(id.clone());
         self.values.insert(id, value);
         true
     }
@@ -45,10 +45,10 @@ mod tests {
     #[test]
     fn the_first_wins_and_the_oldest_goes() {
         let mut recent = Recent::<_, 2>::default();
-        let [a, b, c] = [(); 3].map(|()| RequestId::generate());
-        assert!(recent.insert(a, 1) && !recent.insert(a, 2) && recent.insert(b, 3));
+        let [a, b, c] = ["a", "b", "c"].map(RequestId::from);
+        assert!(recent.insert(a.clone(), 1) && !recent.insert(a.clone(), 2) && recent.insert(b.clone(), 3));
         assert_eq!((recent.get(&a), recent.get(&b)), (Some(&1), Some(&3)));
-        assert!(recent.insert(c, 4));
+        assert!(recent.insert(c.clone(), 4));
         assert_eq!((recent.get(&a), recent.get(&b), recent.get(&c)), (None, Some(&3), Some(&4)));
         assert_eq!((recent.values.len(), recent.order.len()), (2, 2));
     }

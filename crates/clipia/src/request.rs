@@ -6,8 +6,8 @@ use crate::error::{ApiError, Error};
 use crate::retry::{self, Bounds, Tried};
 use crate::spending::{Token, now};
 use crate::wait::{self, Class};
-use clipia_api::ResponseValue;
 use clipia_api::types::{ErrorEnvelope, RequestId};
+use clipia_api::{ResponseValue, foreign};
 use reqwest::header::HeaderMap;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ pub(crate) type Answer<T> = Result<ResponseValue<T>, clipia_api::Error<ErrorEnve
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation<'a> {
     name: &'static str,
-    request_id: Option<RequestId>,
+    request_id: Option<&'a RequestId>,
     model: Option<&'a str>,
     /// Of a submit.
     idempotency_key: Option<&'a str>,
@@ -31,7 +31,7 @@ impl<'a> Operation<'a> {
         Self { name, request_id: None, model: None, idempotency_key: None }
     }
 
-    pub(crate) fn about(name: &'static str, request_id: RequestId) -> Self {
+    pub(crate) fn about(name: &'static str, request_id: &'a RequestId) -> Self {
         Self { request_id: Some(request_id), ..Self::named(name) }
     }
 
@@ -61,8 +61,13 @@ impl<'a> Operation<'a> {
 
     /// The error that ends it, of which a submit's caller must learn the key where it may have been accepted.
     fn ended(self, error: Error, tried: Tried) -> Error {
+        if tried.open { self.unanswered(error) } else { error }
+    }
+
+    /// The error of a submit that may have been accepted.
+    fn unanswered(self, error: Error) -> Error {
         match self.idempotency_key {
-            Some(key) if tried.open => {
+            Some(key) if error.idempotency_key().is_none() => {
                 Error::SubmitUnanswered { idempotency_key: key.to_owned(), source: Box::new(error) }
             }
             _ => error,
@@ -98,7 +103,13 @@ impl Inner {
             if operation.class() == Class::Submit {
                 self.scheduler.submitted(answer.as_ref().err());
             }
-            answer
+            match answer {
+                // Accepted, it seems: the same again tells the id, and charges nothing.
+                Err(error @ Error::UnexpectedAnswer(_)) if retry::seems_accepted(&error) => {
+                    Err(operation.unanswered(error))
+                }
+                answer => answer,
+            }
         };
         retrying(operation, self.bounds, attempt).instrument(span).await
     }
@@ -183,7 +194,7 @@ fn refusal(
     token: Token,
 ) -> Error {
     use clipia_api::Error as Wire;
-    let request_id = operation.request_id;
+    let request_id = operation.request_id.cloned();
     let (attempts, elapsed) = (1, Duration::ZERO);
     match error {
         Wire::ErrorResponse(response) => {
@@ -191,8 +202,8 @@ fn refusal(
             let api = ApiError {
                 http_status: response.status().as_u16(),
                 retry_after: retry_after(response.headers()),
+                request_id: request_id.or_else(|| foreign::request_id(&response).map(RequestId::from)),
                 envelope: response.into_inner(),
-                request_id,
                 key: inner.key.clone(),
                 limit: told.limit,
                 attempts,
@@ -228,32 +239,19 @@ fn refusal(
             }
             Error::Connection { request_id, attempts, elapsed, source: Box::new(source) }
         }
-        Wire::InvalidResponsePayload(_, reason) if reason.is_eof() => {
+        Wire::InvalidResponsePayload(_, reason) => {
             token.answered(RateLimit::default());
             let source = format!("half of the answer is missing ({reason})").into();
             Error::Connection { request_id, attempts, elapsed, source }
-        }
-        Wire::InvalidResponsePayload(_, reason) => {
-            token.answered(RateLimit::default());
-            Error::Decode { request_id, reason: reason.to_string() }
-        }
-        Wire::UnexpectedResponse(response) if response.status().is_redirection() => {
-            token.answered(rate_limit(response.headers()));
-            let reason =
-                "the server redirects elsewhere, where a key must not follow; use the address it leads to";
-            Error::BaseUrl { url: inner.base_url.to_string(), reason }
-        }
-        Wire::UnexpectedResponse(response) => {
-            token.answered(rate_limit(response.headers()));
-            let reason = format!("HTTP status {} is not one of the API's", response.status());
-            Error::Decode { request_id, reason }
         }
         // The only header made of what a caller passes.
         Wire::InvalidRequest(_) => {
             Error::Input { message: "the idempotency key cannot be sent in a header".to_owned() }
         }
-        // Of `clipia_api`'s bound on an answer.
-        Wire::Custom(reason) => Error::Decode { request_id, reason },
+        // None that `clipia_api` makes of an answer.
+        other @ (Wire::UnexpectedResponse(_) | Wire::Custom(_)) => {
+            Error::Connection { request_id, attempts, elapsed, source: other.to_string().into() }
+        }
     }
 }
 

@@ -45,6 +45,7 @@ fn classify(error: &Error) -> Class {
         Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => Class::Failure,
         Error::RequestInProgress(_) => Class::Failure,
         Error::Download { transient: true, .. } => Class::Failure,
+        Error::SubmitUnanswered { source, .. } if seems_accepted(source) => Class::Failure,
         Error::SubmitUnanswered { source, .. } => classify(source),
         other => match other.http_status() {
             Some(429) => Class::Limit,
@@ -147,17 +148,24 @@ enum Tells {
 fn tells(error: &Error) -> Tells {
     match error {
         // The answer was lost, or comes while the first try is being processed.
-        Error::Connection { .. } | Error::Timeout { .. } | Error::Decode { .. } => Tells::MayBeAccepted,
+        Error::Connection { .. } | Error::Timeout { .. } => Tells::MayBeAccepted,
         Error::RequestInProgress(_) => Tells::MayBeAccepted,
         // Said of the key and its limits, before the submit is looked at.
         Error::InvalidApiKey(_) | Error::InsufficientScope(_) => Tells::Nothing,
         other => match other.api() {
             Some(api) if api.http_status() >= 500 => Tells::MayBeAccepted,
+            Some(_) if seems_accepted(other) => Tells::MayBeAccepted,
             // Had it been accepted, the same key would have found it (`contract.md`, "Idempotency").
             Some(api) if api.is_genuine() && api.http_status() != 429 => Tells::NotAccepted,
             _ => Tells::Nothing,
         },
     }
+}
+
+/// Whether an answer that cannot be read says by its HTTP status that all is well.
+pub(crate) fn seems_accepted(error: &Error) -> bool {
+    let unreadable = error.api().filter(|api| !api.is_genuine());
+    unreadable.is_some_and(|api| (200..300).contains(&api.http_status()))
 }
 
 /// Reads a `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). A date in the past is now.
@@ -197,22 +205,21 @@ mod tests {
     }
 
     /// Every error that is not an answer of the API, one of each kind that `retry` tells apart.
-    fn broken() -> [(Error, Class, Tells); 6] {
-        let (request_id, attempts, elapsed) = (None, 1, Duration::ZERO);
-        let (server, source, reason) = (String::new(), || "reset".into(), String::new());
+    fn broken() -> [(Error, Class, Tells); 5] {
+        let (attempts, elapsed) = (1, Duration::ZERO);
+        let (server, source) = (String::new(), || "reset".into());
         [
             (
-                Error::Unreachable { request_id, server, attempts, elapsed, source: source() },
+                Error::Unreachable { request_id: None, server, attempts, elapsed, source: source() },
                 Class::Failure,
                 Tells::Nothing,
             ),
             (
-                Error::Connection { request_id, attempts, elapsed, source: source() },
+                Error::Connection { request_id: None, attempts, elapsed, source: source() },
                 Class::Failure,
                 Tells::MayBeAccepted,
             ),
-            (Error::Timeout { request_id, attempts, elapsed }, Class::Failure, Tells::MayBeAccepted),
-            (Error::Decode { request_id, reason }, Class::Final, Tells::MayBeAccepted),
+            (Error::Timeout { request_id: None, attempts, elapsed }, Class::Failure, Tells::MayBeAccepted),
             (Error::BaseUrl { url: String::new(), reason: "" }, Class::Final, Tells::Nothing),
             (Error::KeyMissing, Class::Final, Tells::Nothing),
         ]

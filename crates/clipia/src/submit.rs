@@ -62,7 +62,7 @@ impl Submit {
     /// let clipia = Clipia::from_env()?;
     /// let input = json!({ "prompt": "waves at dusk", "duration": 10 });
     /// match clipia.submit("seedance-2-fast-t2v", input).max_cost(100).await {
-    ///     Ok(clip) => println!("{} costs {} credits", clip.id(), clip.cost()),
+    ///     Ok(clip) => println!("{} costs {} credits", clip.id(), clip.cost().unwrap_or_default()),
     ///     Err(Error::MaxCost { estimate, .. }) => println!("{estimate} credits are too much for this"),
     ///     Err(error) => return Err(error),
     /// }
@@ -96,12 +96,12 @@ impl Submit {
         let span = operation.span();
         let send = || api.submit(model, Some(key), body);
         let response: SubmitResponse = self.clipia.0.call_in(span.clone(), operation, send).await?;
-        let (id, cost) = (response.request_id, response.cost.get());
+        let (id, cost) = (&response.request_id, response.cost.map(display));
         span.record("request_id", display(id));
         span.in_scope(|| {
             tracing::debug!(request_id = %id, cost, "submitted");
-            if let Some(max_cost) = self.max_cost.filter(|max_cost| response.cost > *max_cost) {
-                let max_cost = max_cost.get();
+            if let Some(max_cost) = self.max_cost.filter(|max_cost| response.cost > Some(*max_cost)) {
+                let max_cost = display(max_cost);
                 tracing::warn!(
                     request_id = %id, model, cost, max_cost,
                     "accepted at more than `max_cost`: the price rose after the estimate"
@@ -109,7 +109,7 @@ impl Submit {
             }
         });
         let hint = Hint::submitted(&response, model, body.webhook_url.is_some());
-        let generation = Generation::new(self.clipia.clone(), id, hint);
+        let generation = Generation::new(self.clipia.clone(), id.clone(), hint);
         Ok(Submitted { generation, response })
     }
 }
@@ -142,8 +142,8 @@ impl Submitted {
         &self.response
     }
 
-    /// Credits reserved; for a sandbox key, what a live key would have paid.
-    pub fn cost(&self) -> Credits {
+    /// Credits reserved, if the answer tells; for a sandbox key, what a live key would have paid.
+    pub fn cost(&self) -> Option<Credits> {
         self.response.cost
     }
 

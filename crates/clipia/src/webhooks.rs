@@ -110,8 +110,8 @@ pub(crate) struct Attachments {
 
 impl Attachments {
     /// Whether this is the first delivery of the request's end.
-    fn is_first(&self, id: RequestId) -> bool {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id, ())
+    fn is_first(&self, id: &RequestId) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), ())
     }
 }
 
@@ -169,7 +169,7 @@ impl Webhooks {
     /// Takes what was found genuine.
     fn take(&self, delivery: Delivery, delivery_id: Option<Uuid>) -> Received {
         let (clipia, result) = (&self.0.clipia, result(&delivery));
-        let duplicate = result.status.is_terminal() && !clipia.0.webhooks.is_first(result.request_id);
+        let duplicate = result.status.is_terminal() && !clipia.0.webhooks.is_first(&result.request_id);
         // A repeat, too: one so late that the first is forgotten may still find a wait.
         let resolved = clipia.0.scheduler.deliver(clipia, result);
         tracing::debug!(
@@ -204,8 +204,8 @@ pub struct Received {
 
 impl Received {
     /// The id of the generation.
-    pub fn request_id(&self) -> RequestId {
-        self.delivery.request_id
+    pub fn request_id(&self) -> &RequestId {
+        &self.delivery.request_id
     }
 
     /// What was delivered, as it came.
@@ -241,15 +241,12 @@ impl Received {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`] where a newer server says something that this version does not know. Waits then ask for
-    /// the result at once; so can you.
+    /// [`Error::DeliveryInconclusive`] where a newer server says something that this version does not know. Waits then
+    /// ask for the result at once; so can you.
     pub fn outcome(&self) -> Result<Outcome, Error> {
-        Outcome::of(&self.clipia, result(&self.delivery)).map_err(|_| Error::Decode {
-            request_id: Some(self.request_id()),
-            reason: format!(
-                "the webhook delivery says `{}` and not how it ended; ask for the result",
-                self.delivery.status
-            ),
+        Outcome::of(&self.clipia, result(&self.delivery)).map_err(|_| Error::DeliveryInconclusive {
+            request_id: self.request_id().clone(),
+            status: self.delivery.status.to_string(),
         })
     }
 }
@@ -297,33 +294,36 @@ where
 /// this version cannot read must not pass for an empty success.
 fn result(delivery: &Delivery) -> ResultResponse {
     let mut result = ResultResponse {
-        completed_at: None,
-        cost: None,
-        created_at: None,
-        error: None,
-        model: None,
-        output: None,
-        progress: None,
-        queue_position: None,
-        request_id: delivery.request_id,
-        status: Status::Unknown(delivery.status.to_string()),
         extra: delivery.extra.clone(),
+        ..ResultResponse::new(delivery.request_id.clone(), ending(delivery))
     };
-    match (&delivery.status, &delivery.payload) {
-        (WebhookStatus::Ok, Some(payload)) => {
-            result.status = Status::Completed;
-            result.model = Some(payload.model.clone());
-            result.output = Some(payload.output.clone());
-            result.cost = Some(payload.cost);
+    match (&result.status, &delivery.payload) {
+        (Status::Completed, Some(payload)) => {
+            result.model.clone_from(&payload.model);
+            result.output.clone_from(&payload.output);
+            result.cost = payload.cost;
             result.extra.extend(payload.extra.clone());
         }
-        (WebhookStatus::Error, _) => {
-            result.status = Status::Failed;
-            result.error = delivery.error.clone();
+        (Status::Failed | Status::Canceled, _) => {
+            result.error.clone_from(&delivery.error);
             // It was refunded (`contract.md`, "Endpoints").
-            result.cost = Some(Credits::default());
+            result.cost = Some(Credits::ZERO);
         }
         _ => {}
     }
     result
+}
+
+/// How a delivery says that the generation ended. A word of the API's own statuses says it, too.
+fn ending(delivery: &Delivery) -> Status {
+    let told = match &delivery.status {
+        WebhookStatus::Ok => Status::Completed,
+        WebhookStatus::Error => Status::Failed,
+        other => other.as_str().into(),
+    };
+    let has_output = delivery.payload.as_ref().is_some_and(|payload| payload.output.is_some());
+    if told == Status::Completed && !has_output {
+        return Status::Unknown(delivery.status.to_string());
+    }
+    told
 }

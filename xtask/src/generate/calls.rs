@@ -2,25 +2,26 @@
 
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprPath, Ident, LitStr, Local, Pat, Stmt, parse_quote};
+use syn::{Block, Expr, Ident, LitStr, Local, Pat, Stmt, parse_quote};
 
 /// Drops the header `api-version` of every call, and has `clipia_api::answer` read what comes back.
 ///
 /// The API knows no such header, and a map made for it alone is a cost of each call. The generator's own reading
-/// copies all headers and bounds nothing.
+/// copies all headers, bounds nothing, and takes no other success than the one that the specification names.
 pub(super) struct Adjust;
 
 /// The header, and where the generated client gathers headers.
 const VERSION: &str = "api-version";
 const MAP: &str = "header_map";
 
-/// How the generated client reads an answer.
-const READING: [&str; 2] = ["ResponseValue", "from_response"];
+/// The answer, which the generated client reads by its status.
+const ANSWER: &str = "response";
 
 impl VisitMut for Adjust {
-    fn visit_expr_path_mut(&mut self, expression: &mut ExprPath) {
-        if expression.path.segments.iter().map(|segment| segment.ident.to_string()).eq(READING) {
-            expression.path = parse_quote!(crate::answer::read);
+    fn visit_expr_mut(&mut self, expression: &mut Expr) {
+        visit_mut::visit_expr_mut(self, expression);
+        if matches!(expression, Expr::Match(by) if is_of_answer(&by.expr)) {
+            *expression = parse_quote!(crate::answer::read(response).await);
         }
     }
 
@@ -32,6 +33,15 @@ impl VisitMut for Adjust {
             block.stmts.retain(|statement| !makes_map(statement));
             WithoutMap.visit_block_mut(block);
         }
+    }
+}
+
+/// Whether an expression is of what was answered: `response.status()…`.
+fn is_of_answer(expression: &Expr) -> bool {
+    match expression {
+        Expr::MethodCall(call) => is_of_answer(&call.receiver),
+        Expr::Path(path) => path.path.is_ident(ANSWER),
+        _ => false,
     }
 }
 

@@ -69,6 +69,7 @@ from clipia_queue._exceptions import (
     SignatureMismatch,
     StillRunning,
     SubscriptionRequired,
+    UnexpectedAnswer,
     WebhookRefused,
     WebhookUrlInvalid,
 )
@@ -149,6 +150,7 @@ __all__ = [
     "SubmitResponse",
     "Submitted",
     "SubscriptionRequired",
+    "UnexpectedAnswer",
     "Usage",
     "WebhookRefused",
     "WebhookUrlInvalid",

@@ -69,6 +69,16 @@ class ClipiaApiError(ClipiaError):
         return f"{self.message}{pause} ({self.status} {self.code})"
 
 
+class UnexpectedAnswer(ClipiaApiError):
+    """The answer is none of the API's: a page of a proxy, a redirect, nothing, JSON that lacks what matters."""
+
+    @property
+    def beginning(self) -> str | None:
+        """How the answer begins, in a thousand characters; `None` where it is empty."""
+        beginning = (self.body or {}).get("body")
+        return beginning if isinstance(beginning, str) else None
+
+
 class ClipiaConnectionError(ClipiaApiError):
     """The server could not be reached, or did not answer in time, however often it was tried."""
 
@@ -159,12 +169,12 @@ class MaxCostExceeded(ClipiaApiError):
 
     model: str
     """The slug of the model."""
-    estimate: int
+    estimate: float
     """The credits that it costs."""
-    max_cost: int
+    max_cost: float
     """The credits that it may cost."""
 
-    def __init__(self, model: str, estimate: int, max_cost: int, message: str = "") -> None:
+    def __init__(self, model: str, estimate: float, max_cost: float, message: str = "") -> None:
         message = message or f"this costs {estimate} credits, more than the {max_cost} allowed by `max_cost`"
         super().__init__(0, "max_cost_exceeded", message)
         self.args = (model, estimate, max_cost, message)

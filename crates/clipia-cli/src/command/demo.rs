@@ -77,7 +77,7 @@ async fn play(server: &Service, scenes: &[Scene]) -> anyhow::Result<()> {
     let board = Board::new();
     let generations = scenes.iter().map(|scene| generate(&clipia, scene, &receiver.url, &board));
     let completed = futures_util::future::try_join_all(generations).await?;
-    let ids: Vec<RequestId> = completed.iter().map(Completed::id).collect();
+    let ids: Vec<RequestId> = completed.iter().map(|completed| completed.id().clone()).collect();
     receiver.wait_for(&ids).await?;
     eprintln!("  webhook  {0} of {0} received, signatures valid", ids.len());
 
@@ -93,8 +93,13 @@ async fn play(server: &Service, scenes: &[Scene]) -> anyhow::Result<()> {
 
 /// The credits must have gone down by what the generations cost, and nothing else.
 fn check(before: Credits, after: Credits, completed: &[Completed]) -> anyhow::Result<()> {
-    let cost: u64 = completed.iter().map(|completed| completed.cost().get()).sum();
-    ensure!(before.get() - after.get() == cost, "{cost} credits were to be charged: {before} → {after}");
+    let costs = completed.iter().map(|completed| completed.cost().unwrap_or_default());
+    let left = costs.clone().try_fold(before, Credits::checked_sub);
+    ensure!(
+        left == Some(after),
+        "{costs:?} credits were to be charged: {before} → {after}",
+        costs = costs.collect::<Vec<_>>()
+    );
     Ok(())
 }
 
@@ -107,7 +112,7 @@ async fn generate(clipia: &Clipia, scene: &Scene, webhook: &str, board: &Board) 
         scene.kind,
         scene.model,
         format!("\"{}\"", scene.prompt),
-        submitted.cost()
+        submitted.cost().unwrap_or_default()
     );
     let mut line = board.line(&label);
     let completed = line.follow(&submitted).await?.completed()?;
@@ -146,7 +151,7 @@ impl Receiver {
             let received = webhooks.receive(&headers, &body);
             let status = if received.is_ok() { StatusCode::NO_CONTENT } else { StatusCode::BAD_REQUEST };
             // Once nobody waits any more, the answer is all that matters.
-            let _ = sender.send(received.map(|received| received.request_id()));
+            let _ = sender.send(received.map(|received| received.request_id().clone()));
             status
         };
         let router = Router::new().route("/webhook", post(receive));

@@ -47,7 +47,10 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     if !options.wait && options.output.is_none() {
         return output::json(submitted.response());
     }
-    eprintln!("submitted {} for {} credits", submitted.id(), submitted.cost());
+    match submitted.cost() {
+        Some(cost) => eprintln!("submitted {} for {cost} credits", submitted.id()),
+        None => eprintln!("submitted {}", submitted.id()),
+    }
     let mut line = Board::new().line(&options.what.model);
     let outcome = line.follow(&submitted).await?;
     line.end(outcome.response().status.as_str());

@@ -4,10 +4,9 @@ use super::webhooks;
 use crate::arguments::Server;
 use crate::output::{facts, table, time};
 use clap::{Subcommand, ValueEnum};
-use clipia::RequestId;
-use clipia_server::Phase;
 use clipia_server::admin::{Administration, AdministrationError, RequestDetails, RequestQuery};
 use clipia_server::store::{AccountId, RequestListing};
+use clipia_server::{Phase, RequestId};
 
 #[derive(Subcommand)]
 pub(crate) enum Action {

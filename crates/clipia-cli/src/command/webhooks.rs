@@ -3,7 +3,7 @@
 use crate::arguments::Server;
 use crate::output::{facts, table, time};
 use clap::{ArgGroup, Subcommand};
-use clipia::RequestId;
+use clipia_server::RequestId;
 use clipia_server::admin::{Administration, AdministrationError, DeliveryQuery, ReplayOrder};
 use clipia_server::store::{AccountId, DeliveryDetails, DeliveryListing, DeliveryState};
 use jiff::{SpanRelativeTo, Timestamp};

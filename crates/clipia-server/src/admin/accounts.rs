@@ -7,8 +7,8 @@ use crate::http::ApiError;
 use crate::store::{AccountId, AccountListing, GrantRefused, NewAccount};
 use axum::Json;
 use axum::extract::{Path, State};
-use clipia_api::Credits;
 use clipia_api::error_code::ErrorCode;
+use clipia_queue::Credits;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

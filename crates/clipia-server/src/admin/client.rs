@@ -8,7 +8,8 @@ use crate::outbound::Outbound;
 use crate::store::{
     AccountId, AccountListing, DeliveryDetails, DeliveryListing, Findings, KeyListing, Replayed, RequestPage,
 };
-use clipia_api::types::{ErrorEnvelope, RequestId};
+use clipia_api::types::ErrorEnvelope;
+use clipia_queue::RequestId;
 use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -230,9 +231,10 @@ impl Administration {
             return Ok(serde_json::from_slice(&answer)?);
         }
         let ErrorEnvelope { error, .. } = serde_json::from_slice(&answer)?;
+        let message = error.message.unwrap_or(error.code);
         Err(match status.is_server_error() {
-            true => AdministrationError::Failed(error.message),
-            false => AdministrationError::Refused(error.message),
+            true => AdministrationError::Failed(message),
+            false => AdministrationError::Refused(message),
         })
     }
 }

@@ -9,8 +9,8 @@ use crate::store::{
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use clipia_api::error_code::ErrorCode;
-use clipia_api::types::RequestId;
 use clipia_queue::Moment;
+use clipia_queue::RequestId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

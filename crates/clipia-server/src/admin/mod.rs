@@ -30,7 +30,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use clipia_api::error_code::ErrorCode;
-use clipia_api::types::RequestId;
+use clipia_queue::RequestId;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;

@@ -9,10 +9,9 @@ use crate::store::{
 };
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use clipia_api::Credits;
 use clipia_api::error_code::ErrorCode;
-use clipia_api::types::RequestId;
 use clipia_queue::lifecycle::{Phase, Refused};
+use clipia_queue::{Credits, RequestId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -2,8 +2,9 @@
 
 use crate::media;
 use crate::store::Failure;
-use clipia_api::types::{Output, RequestId, WebhookDelivery, WebhookPayload};
-use clipia_api::{Credits, WebhookStatus};
+use clipia_api::WebhookStatus;
+use clipia_api::types::{Output, WebhookDelivery, WebhookPayload};
+use clipia_queue::{Credits, RequestId};
 
 /// A generation completed. Its media are told under `base_url`, the address that the submit was made under.
 pub fn completed(
@@ -14,13 +15,13 @@ pub fn completed(
     base_url: &str,
 ) -> WebhookDelivery {
     let payload = WebhookPayload {
-        model: model.to_owned(),
-        output: media::absolute(output.clone(), base_url),
-        cost: charged,
+        model: Some(model.to_owned()),
+        output: Some(media::absolute(output.clone(), base_url)),
+        cost: Some(charged.into()),
         extra: Default::default(),
     };
     WebhookDelivery {
-        request_id,
+        request_id: request_id.into(),
         status: WebhookStatus::Ok,
         payload: Some(payload),
         error: None,
@@ -31,7 +32,7 @@ pub fn completed(
 /// A generation failed.
 pub fn failed(request_id: RequestId, why: &Failure) -> WebhookDelivery {
     WebhookDelivery {
-        request_id,
+        request_id: request_id.into(),
         status: WebhookStatus::Error,
         payload: None,
         error: Some(why.clone().into()),

@@ -12,7 +12,8 @@ pub use rendering::Render;
 
 use crate::media::MediaFile;
 use async_trait::async_trait;
-use clipia_api::types::{Model, Output, RequestId};
+use clipia_api::types::{Model, Output};
+use clipia_queue::RequestId;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

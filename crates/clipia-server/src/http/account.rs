@@ -14,11 +14,11 @@ pub(super) async fn account(
     let summary = app.store.account(&key.account, now()).await?;
     let summary = summary.ok_or_else(|| ApiError::internal(&format!("no account `{}`", key.account)))?;
     Ok(Json(Account {
-        account_id: key.account.0.clone(),
-        balance: Balance { credits: summary.available, extra: Default::default() },
+        account_id: Some(key.account.0.clone()),
+        balance: Balance { credits: summary.available.into(), extra: Default::default() },
         usage_30d: Some(Usage {
             requests: summary.requests_30d,
-            credits_spent: summary.spent_30d,
+            credits_spent: summary.spent_30d.into(),
             extra: Default::default(),
         }),
         extra: Default::default(),

@@ -7,7 +7,8 @@ use crate::store::{Request, Standing};
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{FromRequestParts, Path};
 use bytes::BytesMut;
-use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
+use clipia_api::types::{ResultResponse, StatusResponse};
+use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Phase;
 use futures_util::StreamExt;
 use http::request::Parts;
@@ -124,7 +125,7 @@ pub(super) fn status_of(Standing { id, phase, position, progress }: Standing) ->
     StatusResponse {
         queue_position: (phase == Phase::Queued).then_some(position),
         progress: (phase == Phase::Running).then_some(progress),
-        ..StatusResponse::new(id, phase.status())
+        ..StatusResponse::new(id.into(), phase.status())
     }
 }
 
@@ -139,7 +140,7 @@ pub(super) fn result_of(request: Request, base: &BaseUrl) -> ResultResponse {
         model: Some(request.model),
         output: request.output.map(|output| crate::media::absolute(output, &base.0)),
         error: request.failure.map(Into::into),
-        cost: Some(request.cost),
+        cost: Some(request.cost.into()),
         created_at: Some(timestamp(request.created_at)),
         completed_at: request.completed_at.map(timestamp),
         ..lifecycle

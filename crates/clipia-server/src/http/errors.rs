@@ -56,9 +56,9 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = ErrorBody {
-            type_: self.code.family().to_owned(),
+            type_: Some(self.code.family().to_owned()),
             code: self.code.code().to_owned(),
-            message: self.message,
+            message: Some(self.message),
             extra: Default::default(),
         };
         let envelope = ErrorEnvelope { error: body, extra: Default::default() };

@@ -29,5 +29,9 @@ pub(super) async fn estimate(
     let checked = input::check(model, &given)
         .map_err(|invalid| ApiError::new(ErrorCode::ModelInputInvalid, invalid.to_string()))?;
     let credits = pricing::price(model, &checked.input).map_err(|error| ApiError::internal(&error))?;
-    Ok(Json(EstimateResponse { credits, warnings: checked.warnings, extra: Default::default() }))
+    Ok(Json(EstimateResponse {
+        credits: credits.into(),
+        warnings: checked.warnings,
+        extra: Default::default(),
+    }))
 }

@@ -4,7 +4,7 @@ use super::{App, caller};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use clipia_api::RequestId;
+use clipia_queue::RequestId;
 use std::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};

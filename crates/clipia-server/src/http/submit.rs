@@ -9,7 +9,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use clipia_api::error_code::ErrorCode;
-use clipia_api::types::{RequestId, SubmitRequest, SubmitResponse};
+use clipia_api::types::{SubmitRequest, SubmitResponse};
+use clipia_queue::RequestId;
 use clipia_queue::catalogue::Entry;
 use clipia_queue::idempotency::{Fingerprint, KEY_BYTES_MAX};
 use clipia_queue::{input, pricing};
@@ -70,12 +71,12 @@ pub(super) async fn submit(
 fn answer(submitted: Submitted, base: &BaseUrl) -> SubmitResponse {
     let response_url = response_url(base, submitted.id);
     SubmitResponse {
-        request_id: submitted.id,
+        request_id: submitted.id.into(),
         status: submitted.phase.status(),
-        queue_position: submitted.position,
-        status_url: format!("{response_url}/status"),
-        response_url,
-        cost: submitted.cost,
+        queue_position: Some(submitted.position),
+        status_url: Some(format!("{response_url}/status")),
+        response_url: Some(response_url),
+        cost: Some(submitted.cost.into()),
         warnings: submitted.warnings,
         extra: Default::default(),
     }

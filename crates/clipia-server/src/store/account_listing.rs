@@ -1,7 +1,7 @@
 //! Accounts as an operator sees them.
 
 use super::AccountId;
-use clipia_api::Credits;
+use clipia_queue::Credits;
 use serde::{Deserialize, Serialize};
 
 /// An account in a list.

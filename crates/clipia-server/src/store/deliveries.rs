@@ -1,8 +1,8 @@
 //! What of deliveries goes into a store and comes out of it.
 
 use super::AccountId;
-use clipia_api::types::RequestId;
 use clipia_queue::Moment;
+use clipia_queue::RequestId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What an examination of a store finds.
 
 use super::AccountId;
-use clipia_api::types::RequestId;
+use clipia_queue::RequestId;
 use serde::{Deserialize, Serialize};
 
 /// What an examination looked at, and the first thing it found wrong.

@@ -1,9 +1,9 @@
 //! Requests as an operator sees them.
 
 use super::AccountId;
-use clipia_api::types::RequestId;
-use clipia_api::{Credits, Progress};
+use clipia_api::Progress;
 use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_queue::{Credits, RequestId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

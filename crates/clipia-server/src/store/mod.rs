@@ -19,10 +19,10 @@ pub use records::*;
 pub use statistics::*;
 
 use async_trait::async_trait;
-use clipia_api::types::{Output, RequestId};
-use clipia_api::{Credits, Progress};
+use clipia_api::Progress;
+use clipia_api::types::Output;
 use clipia_queue::lifecycle::{self, Epoch};
-use clipia_queue::{Moment, ledger};
+use clipia_queue::{Credits, Moment, RequestId, ledger};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;

@@ -1,11 +1,12 @@
 //! What goes into a store and comes out of it.
 
-use clipia_api::types::{InputWarning, Output, RequestId};
-use clipia_api::{Credits, Progress};
+use clipia_api::Progress;
+use clipia_api::types::{InputWarning, Output};
 use clipia_queue::Moment;
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::limits::KeyLimits;
+use clipia_queue::{Credits, RequestId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -237,6 +238,6 @@ pub struct Claim {
 
 impl From<Failure> for clipia_api::types::GenerationError {
     fn from(failure: Failure) -> Self {
-        Self { code: failure.code, message: failure.message, extra: Default::default() }
+        Self { code: Some(failure.code), message: Some(failure.message), extra: Default::default() }
     }
 }

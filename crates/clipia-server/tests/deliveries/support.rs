@@ -1,8 +1,8 @@
 //! A store with deliveries in it, and a dispatcher that runs on it.
 
 use crate::receiver::DEADLINE;
-use clipia_api::Credits;
-use clipia_api::types::{Output, RequestId};
+use clipia_api::types::Output;
+use clipia_queue::{Credits, RequestId};
 use clipia_server::clock::now;
 use clipia_server::deliveries::{Dispatcher, Statistics};
 use clipia_server::outbound::Outbound;

@@ -1,7 +1,8 @@
 //! The store in one SQLite file: the conformance suite, and what concerns the file.
 
 use crate::conformance::{House, NOW, account, conformance, fox, key};
-use clipia_api::types::{Output, RequestId};
+use clipia_api::types::Output;
+use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Phase;
 use clipia_server::store::sqlite::{OpenError, SqliteStore};
 use clipia_server::store::{BackupError, Key, Store, Submission};

@@ -27,6 +27,9 @@ const EXTENSIONS: [(&str, &str); 20] = [
     ("audio/x-m4a", "m4a"),
 ];
 
+/// Characters of an id in a name; a UUID has 36.
+const ID_MAX: usize = 100;
+
 /// For a file of a type that is none of these.
 const EXTENSION_UNKNOWN: &str = "bin";
 
@@ -44,9 +47,13 @@ pub(super) struct File<'a> {
 }
 
 impl File<'_> {
-    /// Its name without the extension, which only its host knows: letters, digits and hyphens.
-    pub(super) fn stem(&self, id: RequestId) -> String {
+    /// Its name without the extension, which only its host knows: letters, digits, hyphens and underscores.
+    pub(super) fn stem(&self, id: &RequestId) -> String {
         let rendition = if self.rendition { "-rendition" } else { "" };
+        // An id is what a server says: none is a path, and no name is too long for a file system.
+        let is_safe = |next: char| next.is_ascii_alphanumeric() || next == '-' || next == '_';
+        let id = id.as_str().chars().map(|next| if is_safe(next) { next } else { '_' });
+        let id: String = id.take(ID_MAX).collect();
         format!("{id}-{}-{}{rendition}", self.kind, self.number)
     }
 }

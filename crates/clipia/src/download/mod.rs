@@ -93,7 +93,7 @@ impl Download {
         self
     }
 
-    fn request_id(&self) -> RequestId {
+    fn request_id(&self) -> &RequestId {
         match &self.source {
             Source::Generation(generation) => generation.id(),
             Source::Completed(completed) => completed.id(),
@@ -107,7 +107,7 @@ impl Download {
         };
         let (inner, request_id, dir) = (completed.client(), completed.id(), self.dir.as_path());
         tokio::fs::create_dir_all(dir).await.map_err(|source| Error::Io {
-            request_id,
+            request_id: request_id.clone(),
             path: dir.to_owned(),
             source,
         })?;

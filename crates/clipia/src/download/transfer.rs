@@ -46,14 +46,14 @@ enum Step {
 impl<'a> Transfer<'a> {
     pub(super) fn new(
         inner: &'a Inner,
-        request_id: RequestId,
+        request_id: &RequestId,
         file: &'a File<'a>,
         index: usize,
         dir: &'a Path,
         report: &'a Report,
     ) -> Result<Self, Error> {
         let refused = |url: String, reason: &str| Error::Download {
-            request_id,
+            request_id: request_id.clone(),
             url,
             reason: reason.to_owned(),
             transient: false,
@@ -70,6 +70,7 @@ impl<'a> Transfer<'a> {
         url.set_fragment(None);
         let (shown, stem) = (without_secrets(&url), file.stem(request_id));
         let part = dir.join(format!(".{stem}.part"));
+        let request_id = request_id.clone();
         Ok(Self { inner, request_id, file, index, dir, report, url, shown, stem, part })
     }
 
@@ -79,7 +80,7 @@ impl<'a> Transfer<'a> {
         let mut reached = 0;
         loop {
             let bounds = Bounds { within: Duration::MAX, ..self.inner.bounds };
-            let operation = Operation::about("download", self.request_id);
+            let operation = Operation::about("download", &self.request_id);
             match retrying(operation, bounds, |_| self.step(reached)).await? {
                 Step::Saved(path) => return Ok(path),
                 Step::Further { bytes, error } => {
@@ -217,7 +218,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn failed(&self, reason: impl Into<String>, transient: bool, retry_after: Option<Duration>) -> Error {
-        let (request_id, url) = (self.request_id, self.shown.clone());
+        let (request_id, url) = (self.request_id.clone(), self.shown.clone());
         Error::Download { request_id, url, reason: reason.into(), transient, retry_after }
     }
 
@@ -227,7 +228,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn unwritten(&self, source: io::Error) -> Error {
-        Error::Io { request_id: self.request_id, path: self.part.clone(), source }
+        Error::Io { request_id: self.request_id.clone(), path: self.part.clone(), source }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::tries;
 use clipia_api::error_code::ErrorCode;
+use clipia_api::foreign;
 use clipia_api::types::{ErrorEnvelope, RequestId};
 use std::fmt;
 use std::time::Duration;
@@ -26,9 +27,9 @@ impl ApiError {
     #[cfg(test)]
     pub(crate) fn bare(http_status: u16, code: &str) -> Self {
         let error = clipia_api::types::ErrorBody {
-            type_: String::new(),
+            type_: None,
             code: code.to_owned(),
-            message: String::new(),
+            message: None,
             extra: Default::default(),
         };
         Self {
@@ -53,14 +54,19 @@ impl ApiError {
         &self.envelope.error.code
     }
 
-    /// The server's own sentence for people.
+    /// The server's own sentence for people; where the answer was not the API's own, what it was instead.
     pub fn message(&self) -> &str {
-        &self.envelope.error.message
+        self.envelope.error.message.as_deref().unwrap_or_default()
+    }
+
+    /// How the body begins, in a thousand characters, where the answer was not the API's own and had a body.
+    pub fn beginning(&self) -> Option<&str> {
+        foreign::beginning(&self.envelope)
     }
 
     /// The value of `type`: the family of causes, such as `rate_limit_error`.
     pub fn family(&self) -> &str {
-        &self.envelope.error.type_
+        self.envelope.error.type_.as_deref().unwrap_or_default()
     }
 
     /// The whole error body, fields that this version does not know included.
@@ -73,9 +79,10 @@ impl ApiError {
         self.retry_after
     }
 
-    /// The generation that was asked about, if it was one.
-    pub fn request_id(&self) -> Option<RequestId> {
-        self.request_id
+    /// The generation that was asked about, if it was one; of a submit whose answer was not the API's own, the first
+    /// UUID in it.
+    pub fn request_id(&self) -> Option<&RequestId> {
+        self.request_id.as_ref()
     }
 
     /// How many times the call was tried.
@@ -90,7 +97,7 @@ impl ApiError {
 
     /// Whether the API itself said this, and not something between it and the client.
     pub(crate) fn is_genuine(&self) -> bool {
-        !self.code().starts_with("http_")
+        !foreign::is_foreign(&self.envelope)
     }
 
     /// What to know and to do, in clauses. What the server's own message says already is left out when shown.
@@ -111,7 +118,7 @@ impl ApiError {
             Some(ErrorCode::InsufficientScope) => {
                 Some(format!("use a key that has it: the key sent is {key}"))
             }
-            Some(ErrorCode::NotFound) => self.request_id.map(|id| {
+            Some(ErrorCode::NotFound) => self.request_id.as_ref().map(|id| {
                 format!("{id} was asked for with {key}: only a key of the account that submitted it finds it")
             }),
             Some(ErrorCode::RequestInProgress) if pause.is_none() => {

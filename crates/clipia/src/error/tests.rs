@@ -13,9 +13,9 @@ fn id() -> RequestId {
 /// An answer of the API to a question about `ID`.
 fn answer(code: ErrorCode, message: &str) -> ApiError {
     let error = ErrorBody {
-        type_: code.family().to_owned(),
+        type_: Some(code.family().to_owned()),
         code: code.code().to_owned(),
-        message: message.to_owned(),
+        message: Some(message.to_owned()),
         extra: Default::default(),
     };
     let envelope = ErrorEnvelope { error, extra: Default::default() };
@@ -135,7 +135,7 @@ fn what_the_api_said_and_what_to_do() {
         // The name of the variant is the cause.
         assert_eq!(format!("{error:?}").split('(').next(), Some(&*format!("{code:?}")));
         assert_eq!((error.code(), error.http_status()), (Some(code.code()), Some(code.http_status())));
-        assert_eq!((error.request_id(), error.retry_after()), (Some(id()), retry_after));
+        assert_eq!((error.request_id(), error.retry_after()), (Some(&id()), retry_after));
     }
     let newer = Error::from_api(ApiError::bare(418, "short_and_stout"));
     assert_eq!(newer.to_string(), "the server gave no reason (418 short_and_stout)");
@@ -153,10 +153,15 @@ fn outcome(status: &str) -> Outcome {
 
 #[test]
 fn what_else_goes_wrong() {
-    let (request_id, attempts, elapsed) = (Some(id()), 1, Duration::ZERO);
+    let (request_id, attempts, elapsed) = (|| Some(id()), 1, Duration::ZERO);
     let (source, server) = (|| "connection refused".into(), || "https://api.clipia.ai".to_owned());
-    let unreachable =
-        || Error::Unreachable { request_id, server: server(), attempts, elapsed, source: source() };
+    let unreachable = || Error::Unreachable {
+        request_id: request_id(),
+        server: server(),
+        attempts,
+        elapsed,
+        source: source(),
+    };
     let deadline = |status, progress| Error::Deadline {
         request_id: id(),
         waited: Duration::from_secs(600),
@@ -183,18 +188,18 @@ fn what_else_goes_wrong() {
             "no connection to the server at https://api.clipia.ai, tried 3 times over 1.2 s: connection refused",
         ),
         (
-            Error::Connection { request_id, attempts, elapsed, source: "reset by peer".into() },
+            Error::Connection { request_id: request_id(), attempts, elapsed, source: "reset by peer".into() },
             "the connection to the server broke: reset by peer",
         ),
         (
-            Error::Timeout { request_id, attempts, elapsed }.after(2, Duration::from_secs(61)),
+            Error::Timeout { request_id: request_id(), attempts, elapsed }.after(2, Duration::from_secs(61)),
             "the server did not answer in time, tried 2 times over 61 s",
         ),
         (
             Error::SubmitUnanswered {
                 idempotency_key: "mine".to_owned(),
                 source: Box::new(Error::Timeout {
-                    request_id,
+                    request_id: request_id(),
                     attempts: 6,
                     elapsed: Duration::from_secs(190),
                 }),
@@ -203,8 +208,9 @@ fn what_else_goes_wrong() {
              accepted: the same again with `.idempotency_key(\"mine\")` within 24 hours charges once",
         ),
         (
-            Error::Decode { request_id, reason: "expected value at line 1 column 1".to_owned() },
-            "cannot read the answer: expected value at line 1 column 1",
+            Error::DeliveryInconclusive { request_id: id(), status: "PARTLY".to_owned() },
+            "the webhook delivery for 0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de says `PARTLY` and not how it ended: ask \
+             for the result",
         ),
         (
             deadline(Some(Status::InProgress), progress()),

@@ -110,7 +110,7 @@ impl Entry {
     pub(super) fn deadline_passed(&mut self, now: Instant) -> Ending {
         let latest = self.latest.as_ref();
         Ending::Error(Box::new(Error::Deadline {
-            request_id: self.request_id,
+            request_id: self.request_id.clone(),
             waited: now - self.entered,
             status: latest.map(|update| update.status.clone()),
             progress: latest.and_then(|update| update.progress),

@@ -73,7 +73,7 @@ impl From<Update> for StatusResponse {
 impl From<&ResultResponse> for Update {
     fn from(response: &ResultResponse) -> Self {
         Self {
-            request_id: response.request_id,
+            request_id: response.request_id.clone(),
             status: response.status.clone(),
             queue_position: response.queue_position,
             progress: response.progress,
@@ -93,7 +93,7 @@ pub(crate) struct Hint {
     /// When by our own clock its age was this.
     aged: Option<(Instant, Duration)>,
     /// What the answer to its submit said.
-    answered: Option<(Status, u64)>,
+    answered: Option<(Status, Option<u64>)>,
     /// Whether a webhook is to tell of its end.
     webhook: bool,
 }
@@ -197,8 +197,8 @@ impl Watch {
         self
     }
 
-    pub(crate) fn request_id(&self) -> RequestId {
-        self.request_id
+    pub(crate) fn request_id(&self) -> &RequestId {
+        &self.request_id
     }
 
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
@@ -211,11 +211,11 @@ impl Watch {
 
     fn entry(&self, now: Instant) -> Entry {
         let known = self.hint.known(now, self.watched).rests(self.min_interval);
-        let mut entry = Entry::new(self.request_id, self.goal, self.watched, known, now);
+        let mut entry = Entry::new(self.request_id.clone(), self.goal, self.watched, known, now);
         entry.model = self.hint.model.clone();
         entry.webhook = self.hint.webhook;
         entry.deadline = self.timeout.and_then(|timeout| now.checked_add(timeout));
-        if let Some(result) = self.clipia.0.scheduler.delivered(self.request_id) {
+        if let Some(result) = self.clipia.0.scheduler.delivered(&self.request_id) {
             entry.learn(now, Update::from(&result));
             entry.ending = match (self.goal, Outcome::of(&self.clipia, result)) {
                 (Goal::Outcome, Ok(outcome)) => Some(Ending::Outcome(Box::new(outcome))),

@@ -238,9 +238,9 @@ impl Known {
     }
 
     /// What the answer to its submit said.
-    pub(crate) fn submitted(mut self, status: &Status, position: u64) -> Self {
+    pub(crate) fn submitted(mut self, status: &Status, position: Option<u64>) -> Self {
         self.status = Some(status.clone());
-        self.place(0.0, Some(position));
+        self.place(0.0, position);
         self
     }
 
@@ -482,7 +482,7 @@ mod tests {
     fn an_id_from_elsewhere_is_asked_for_at_once() {
         let now = Instant::now();
         assert_eq!(Known::new(now, None, false).level(&Durations::default(), now), Some(SURE));
-        let ended = fresh(false).submitted(&Status::Completed, 0);
+        let ended = fresh(false).submitted(&Status::Completed, Some(0));
         assert_eq!(ended.level(&Durations::default(), ended.since), Some(SURE));
     }
 
@@ -514,7 +514,7 @@ mod tests {
         };
         let mut durations = Durations::default();
         (0..20).for_each(|_| _ = durations.learn(seconds(10.0)));
-        let ages = asks(fresh(false).submitted(&Status::InQueue, 400), &durations, 115.0, behind);
+        let ages = asks(fresh(false).submitted(&Status::InQueue, Some(400)), &durations, 115.0, behind);
         assert!(ages.iter().filter(|age| **age < 95.0).count() <= 25, "{ages:?}");
         assert!(ages.iter().any(|age| (109.0..114.0).contains(age)), "{ages:?}");
     }

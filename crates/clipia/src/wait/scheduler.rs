@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::table::{Ask, Start, Table, Ticket, Told, Turn};
 use super::{Class, Event, Update};
-use crate::client::{Clipia, Inner};
+use crate::client::{Clipia, Inner, check_id};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::request::Operation;
@@ -48,7 +48,7 @@ impl Scheduler {
     }
 
     /// How a generation ended, if a delivery has told so already.
-    pub(super) fn delivered(&self, id: RequestId) -> Option<ResultResponse> {
+    pub(super) fn delivered(&self, id: &RequestId) -> Option<ResultResponse> {
         self.table().delivered(now(), id).cloned()
     }
 
@@ -59,7 +59,7 @@ impl Scheduler {
         let resolved = match Outcome::of(clipia, result) {
             Ok(outcome) => self.table().deliver(now(), &outcome, &mut wakers),
             Err(running) => {
-                self.table().suspect(now(), running.request_id);
+                self.table().suspect(now(), &running.request_id);
                 0
             }
         };
@@ -217,15 +217,16 @@ fn learn(inner: &Arc<Inner>, ticket: Ticket, told: Result<Told, Error>) {
     wakers.into_iter().for_each(Waker::wake);
 }
 
-async fn send(clipia: &Clipia, id: RequestId, ask: Ask, token: Token) -> Result<Told, Error> {
-    let (inner, api) = (&clipia.0, &clipia.0.api);
+async fn send(clipia: &Clipia, request_id: RequestId, ask: Ask, token: Token) -> Result<Told, Error> {
+    let (inner, api, id) = (&clipia.0, &clipia.0.api, check_id(&request_id)?);
     match ask {
         Ask::Status => {
-            let status = inner.attempt(token, Operation::about("status", id), || api.get_status(&id)).await?;
-            Ok(Told::State(Update::from(status)))
+            let status = inner.attempt(token, Operation::about("status", id), || api.get_status(id)).await?;
+            Ok(Told::State(Update { request_id, ..status.into() }))
         }
         Ask::Result => {
-            let result = inner.attempt(token, Operation::about("result", id), || api.get_result(&id)).await?;
+            let result = inner.attempt(token, Operation::about("result", id), || api.get_result(id)).await?;
+            let result = ResultResponse { request_id, ..result };
             let update = Update::from(&result);
             Ok(match Outcome::of(clipia, result) {
                 Ok(outcome) => Told::Ended(update, Box::new(outcome)),

@@ -181,7 +181,7 @@ impl Caller {
     fn enter(&mut self, id: RequestId, now: Duration, watched: bool, webhook: bool) -> Ticket {
         let goal = if watched { Goal::Updates } else { Goal::Outcome };
         let now = self.start + now;
-        let known = Known::new(now, Some(Duration::ZERO), watched).submitted(&Status::InQueue, 0);
+        let known = Known::new(now, Some(Duration::ZERO), watched).submitted(&Status::InQueue, Some(0));
         let mut entry = Entry::new(id, goal, watched, known, now);
         (entry.model, entry.webhook) = (Some(Arc::from("m")), webhook);
         let ticket = self.table.enter(entry);
@@ -211,12 +211,18 @@ impl Caller {
     fn told(&self, ask: Ask, id: RequestId, now: Duration, fate: &Fate) -> Told {
         let ended = now >= fate.ended;
         let status = if ended { Status::Completed } else { Status::InProgress };
-        let outcome = || self.outcome(id, fate.begun, fate.ended);
         match ask {
-            Ask::Result if ended => Told::Ended(Update::from(outcome().response()), Box::new(outcome())),
+            Ask::Result if ended => {
+                let outcome = self.outcome(id, fate.begun, fate.ended);
+                Told::Ended(Update::from(outcome.response()), Box::new(outcome))
+            }
             _ => Told::State(Update::from(StatusResponse::new(id, status))),
         }
     }
+}
+
+fn some_id() -> RequestId {
+    uuid::Uuid::new_v4().to_string().into()
 }
 
 fn refusal() -> Error {
@@ -232,8 +238,8 @@ fn run(fleet: &Fleet) -> Report {
     let mut server = fleet.server.clone();
     let mut callers: Vec<Caller> = (0..fleet.clients).map(|_| Caller::new(start)).collect();
     let mut fates = vec![Fate::default(); fleet.durations.len()];
-    let ids: Vec<RequestId> = fates.iter().map(|_| RequestId::generate()).collect();
-    let numbers: HashMap<_, _> = ids.iter().map(|id| id.0).zip(0..).collect();
+    let ids: Vec<RequestId> = fates.iter().map(|_| some_id()).collect();
+    let numbers: HashMap<_, _> = ids.iter().cloned().zip(0..).collect();
     for caller in &mut callers {
         if fleet.deliveries.is_some() {
             caller.table.receivers(start, true);
@@ -268,7 +274,7 @@ fn run(fleet: &Fleet) -> Report {
                         Submit::Accepted => {
                             caller.table.submitted(instant, None);
                             let webhook = fleet.deliveries.is_some();
-                            let ticket = caller.enter(ids[number], now, fleet.watched, webhook);
+                            let ticket = caller.enter(ids[number].clone(), now, fleet.watched, webhook);
                             caller.entries.insert(ticket, number);
                         }
                         Submit::Limited => {
@@ -286,7 +292,7 @@ fn run(fleet: &Fleet) -> Report {
                 Arrival::Again(number) => caller.submit(number),
                 Arrival::Delivery(number) => {
                     let fate = &fates[number];
-                    let outcome = caller.outcome(ids[number], fate.begun, fate.ended);
+                    let outcome = caller.outcome(ids[number].clone(), fate.begun, fate.ended);
                     caller.table.deliver(instant, &outcome, &mut wakers);
                 }
             }
@@ -335,7 +341,7 @@ fn run(fleet: &Fleet) -> Report {
                 answer(fleet.latency, Arrival::Submitted(number, token, submit, limits));
             }
             for (ticket, id, ask, token) in asks {
-                let fate = &mut fates[numbers[&id.0]];
+                let fate = &mut fates[numbers[&id]];
                 fate.asked.push(now);
                 (requests, caller.on_the_way) = (requests + 1, caller.on_the_way + 1);
                 let (taken, limits) = server.ask(now);
@@ -536,7 +542,7 @@ fn alone(watched: bool, deadline: Option<Duration>) -> (Caller, Ticket, Instant)
     let mut caller = Caller::new(start);
     let known = Known::new(start, Some(Duration::ZERO), watched);
     let goal = if watched { Goal::Updates } else { Goal::Outcome };
-    let mut entry = Entry::new(RequestId::generate(), goal, watched, known, start);
+    let mut entry = Entry::new(some_id(), goal, watched, known, start);
     entry.deadline = deadline.map(|deadline| start + deadline);
     let ticket = caller.table.enter(entry);
     assert!(caller.poll(ticket, start).is_none());
@@ -564,7 +570,7 @@ fn a_deadline_passes_even_where_nothing_can_be_asked() {
 fn one_who_leaves_leaves_nothing_behind() {
     let (mut caller, one, start) = alone(true, Some(Duration::from_secs(9)));
     let now = start + Duration::from_secs(1);
-    let (here, id) = (caller.here, RequestId::generate());
+    let (here, id) = (caller.here, some_id());
     let other = caller.enter(id, Duration::ZERO, false, false);
     let turn = caller.table.turn(here, now, 1, |_| Ok(0), &mut Vec::new());
     let Turn::Ask { asks, .. } = turn else { panic!("it has entries") };
@@ -576,7 +582,7 @@ fn one_who_leaves_leaves_nothing_behind() {
     }
     assert!(caller.table.give_up(caller.line[0].0).is_none());
     assert_eq!(caller.table.len(), 0);
-    let (ticket, id, ask, _) = asks[0];
+    let (ticket, id, ask, _) = asks[0].clone();
     let late = Ok(caller.told(ask, id, Duration::ZERO, &Fate::default()));
     caller.table.told(ticket, now, late, &mut Vec::new());
     let turn = caller.table.turn(here, now, CALLS_MAX, |_| Ok(0), &mut Vec::new());
@@ -603,9 +609,9 @@ fn entries_of_a_runtime_that_is_gone_find_another() {
 #[test]
 fn what_one_wait_learns_all_of_its_generation_know() {
     let (mut caller, watcher, start) = alone(true, None);
-    let id = RequestId::generate();
-    let waits = [(); 2].map(|()| caller.enter(id, Duration::ZERO, false, false));
-    let outcome = caller.outcome(id, Duration::ZERO, Duration::from_secs(1));
+    let id = some_id();
+    let waits = [(); 2].map(|()| caller.enter(id.clone(), Duration::ZERO, false, false));
+    let outcome = caller.outcome(id.clone(), Duration::ZERO, Duration::from_secs(1));
     let told = Told::Ended(Update::from(outcome.response()), Box::new(outcome));
     caller.table.told(waits[0], start + Duration::from_secs(2), Ok(told), &mut Vec::new());
     // An answer that was on the way meanwhile has nothing to add.
@@ -623,14 +629,14 @@ fn tokens_go_in_the_order_of_the_policy() {
     let start = Instant::now();
     let mut caller = Caller::new(start);
     let sure = caller.table.enter(Entry::new(
-        RequestId::generate(),
+        some_id(),
         Goal::Outcome,
         false,
         Known::new(start, None, false),
         start,
     ));
     assert!(caller.poll(sure, start).is_none());
-    let likely = caller.enter(RequestId::generate(), Duration::ZERO, false, false);
+    let likely = caller.enter(some_id(), Duration::ZERO, false, false);
     caller.submit(0);
     let call = caller.table.queue(Class::Call);
     let mut context = Context::from_waker(Waker::noop());

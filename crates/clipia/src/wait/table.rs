@@ -116,7 +116,7 @@ impl<T> Table<T> {
         let ticket = self.ticket();
         entry.known.expects(entry.webhook && self.counts_on_deliveries());
         entry.known.numbered(ticket.0);
-        self.of_request.entry(entry.request_id).or_default().push(ticket);
+        self.of_request.entry(entry.request_id.clone()).or_default().push(ticket);
         self.entries.insert(ticket, entry);
         ticket
     }
@@ -134,8 +134,8 @@ impl<T> Table<T> {
     }
 
     /// What an early delivery told of a generation.
-    pub(super) fn delivered(&self, now: Instant, id: RequestId) -> Option<&ResultResponse> {
-        let (at, result) = self.delivered.get(&id)?;
+    pub(super) fn delivered(&self, now: Instant, id: &RequestId) -> Option<&ResultResponse> {
+        let (at, result) = self.delivered.get(id)?;
         (now.saturating_duration_since(*at) <= DELIVERED_FOR).then_some(result)
     }
 
@@ -323,7 +323,7 @@ impl<T> Table<T> {
                         lane.unlist(ticket, &listed);
                     }
                     (entry.asking, entry.sent, entry.unasked_since) = (true, now, now);
-                    asks.push((ticket, entry.request_id, entry.ask(), token));
+                    asks.push((ticket, entry.request_id.clone(), entry.ask(), token));
                 }
             }
         }
@@ -355,7 +355,7 @@ impl<T> Table<T> {
         let Some(entry) = self.entries.get_mut(&ticket).filter(|entry| entry.ending.is_none()) else {
             return;
         };
-        let (id, sent) = (entry.request_id, entry.sent);
+        let (id, sent) = (entry.request_id.clone(), entry.sent);
         entry.asking = false;
         let given_up = entry.known.awaits_delivery();
         match told {
@@ -364,7 +364,7 @@ impl<T> Table<T> {
                     let (age, model) = (entry.known.age(sent).as_secs_f64(), entry.model.clone());
                     self.durations_of(&model).too_soon(age);
                 }
-                for ticket in self.entries_of(id) {
+                for ticket in self.entries_of(&id) {
                     self.state(ticket, sent, now, &update, wakers);
                 }
             }
@@ -376,7 +376,7 @@ impl<T> Table<T> {
                     }
                 }
                 self.learn_exactly(ticket, outcome.response(), now);
-                self.conclude(id, sent, &update, &outcome, wakers);
+                self.conclude(&id, sent, &update, &outcome, wakers);
             }
             Err(error) => {
                 if entry.known.failed(now, &error) == Verdict::GiveUp {
@@ -437,7 +437,7 @@ impl<T> Table<T> {
     /// A generation has ended: so do all its entries.
     fn conclude(
         &mut self,
-        id: RequestId,
+        id: &RequestId,
         sent: Instant,
         update: &Update,
         outcome: &Outcome,
@@ -465,14 +465,14 @@ impl<T> Table<T> {
     pub(super) fn deliver(&mut self, now: Instant, outcome: &Outcome, wakers: &mut Vec<Waker>) -> usize {
         let response = outcome.response();
         let update = Update::from(response);
-        self.delivered.insert(response.request_id, (now, response.clone()));
+        self.delivered.insert(response.request_id.clone(), (now, response.clone()));
         if std::mem::take(&mut self.missed) >= DELIVERIES_MISSED_MAX {
             self.expect_anew(now);
         }
-        if let Some(ticket) = self.entries_of(response.request_id).first() {
+        if let Some(ticket) = self.entries_of(&response.request_id).first() {
             self.learn_roughly(*ticket, now);
         }
-        self.conclude(response.request_id, now, &update, outcome, wakers)
+        self.conclude(&response.request_id, now, &update, outcome, wakers)
     }
 
     /// A submit was accepted, or refused because too many are in flight; for so long if the server told.
@@ -490,7 +490,7 @@ impl<T> Table<T> {
     }
 
     /// Something has become of a generation, and asking will tell what.
-    pub(super) fn suspect(&mut self, now: Instant, id: RequestId) {
+    pub(super) fn suspect(&mut self, now: Instant, id: &RequestId) {
         for ticket in self.entries_of(id) {
             if let Some(entry) = self.entries.get_mut(&ticket) {
                 entry.known.suspect();
@@ -571,8 +571,8 @@ impl<T> Table<T> {
         self.durations.entry(model.clone().filter(|_| known)).or_default()
     }
 
-    fn entries_of(&self, id: RequestId) -> Vec<Ticket> {
-        self.of_request.get(&id).cloned().unwrap_or_default()
+    fn entries_of(&self, id: &RequestId) -> Vec<Ticket> {
+        self.of_request.get(id).cloned().unwrap_or_default()
     }
 
     fn end(&mut self, ticket: Ticket, ending: impl FnOnce(&mut Entry) -> Ending, wakers: &mut Vec<Waker>) {

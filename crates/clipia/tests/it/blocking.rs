@@ -1,10 +1,11 @@
 //! The blocking client: what the async one does, from threads.
 
 use crate::peer::{
-    ID, NO_LIMIT, Peer, Reply, Seen, account, body_reply, id, json_reply, key_of, state, submitted,
+    ID, NO_LIMIT, Peer, Reply, Seen, account, another_id, body_reply, id, json_reply, key_of, state,
+    submitted,
 };
 use clipia::blocking::{Clipia, Outcome};
-use clipia::{Error, RequestId, Status, json};
+use clipia::{Error, Status, json};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Barrier, Mutex};
@@ -39,7 +40,10 @@ fn a_generation_is_submitted_followed_and_waited_for() {
         scripted(vec![submitted(), running(10), Reply::Reset, running(50), completed(), completed()]);
     let fox =
         clipia.submit("m", json!({})).idempotency_key("fox-1").webhook("https://example.com").run().unwrap();
-    assert_eq!((fox.id(), fox.cost().get(), fox.warnings()[0].parameter.as_str()), (id(), 12, "promt"));
+    assert_eq!(
+        (fox.id(), fox.cost().unwrap().whole().unwrap(), fox.warnings()[0].parameter.as_str()),
+        (&id(), 12, "promt")
+    );
     assert_eq!(key_of(&peer.seen()[0]), "fox-1");
 
     let mut updates = fox.updates();
@@ -51,7 +55,7 @@ fn a_generation_is_submitted_followed_and_waited_for() {
     let Outcome::Completed(picture) = clipia.resume(fox.saved()).wait().run().unwrap() else {
         panic!("it ended")
     };
-    assert_eq!((picture.id(), picture.cost().get()), (id(), 12));
+    assert_eq!((picture.id(), picture.cost().unwrap().whole().unwrap()), (&id(), 12));
     assert_eq!(format!("{clipia:?} {fox:?}").matches("0123456789ab").count(), 0);
 }
 
@@ -89,9 +93,9 @@ fn plain_calls_need_no_run() {
         "/v1/models/m/estimate" => json_reply(200, json!({ "credits": 24 })),
         _ => state("IN_QUEUE", json!({ "queue_position": 3 })),
     });
-    assert_eq!(clipia.account().unwrap().balance.credits.get(), 35);
+    assert_eq!(clipia.account().unwrap().balance.credits.whole().unwrap(), 35);
     assert!(clipia.models().unwrap().is_empty());
-    assert_eq!(clipia.estimate("m", json!({})).unwrap().credits.get(), 24);
+    assert_eq!(clipia.estimate("m", json!({})).unwrap().credits.whole().unwrap(), 24);
     assert!(matches!(clipia.check("..", json!({})), Err(Error::Input { .. })));
     let fox = clipia.generation(id());
     assert_eq!(
@@ -137,7 +141,7 @@ fn a_hundred_threads_wait_on_one_client() {
             let (clipia, together) = (clipia.clone(), &together);
             scope.spawn(move || {
                 together.wait();
-                let generation = clipia.generation(RequestId::generate());
+                let generation = clipia.generation(another_id());
                 let outcome = generation.wait().run().unwrap();
                 assert_eq!(outcome.completed().unwrap().id(), generation.id());
             });
@@ -155,7 +159,7 @@ fn in_async_code_a_call_panics_and_says_why_but_not_where_blocking_is_allowed() 
     let why = panicked.into_panic().downcast::<&str>().unwrap();
     assert!(why.contains("attempted to block the current thread"), "{why}");
     let blocking = running.spawn_blocking(move || clipia.account().unwrap());
-    assert_eq!(running.block_on(blocking).unwrap().balance.credits.get(), 35);
+    assert_eq!(running.block_on(blocking).unwrap().balance.credits.whole().unwrap(), 35);
 }
 
 #[test]

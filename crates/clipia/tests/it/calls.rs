@@ -23,12 +23,18 @@ async fn every_call_has_its_path_and_the_key() {
 
     let fox =
         clipia.submit("nano-banana-2", json!({ "prompt": "a fox" })).webhook("https://x.y/z").await.unwrap();
-    assert_eq!((fox.id(), fox.cost().get(), fox.warnings()[0].parameter.as_str()), (id(), 12, "promt"));
+    assert_eq!(
+        (fox.id(), fox.cost().unwrap().whole().unwrap(), fox.warnings()[0].parameter.as_str()),
+        (&id(), 12, "promt")
+    );
     assert_eq!(clipia.models().await.unwrap()[0].type_.as_str(), "hologram");
     assert_eq!(clipia.model("a/b").await.unwrap().slug, "a/b");
-    assert_eq!(clipia.estimate("nano-banana-2", json!({})).await.unwrap().credits.get(), 12);
+    assert_eq!(clipia.estimate("nano-banana-2", json!({})).await.unwrap().credits.whole().unwrap(), 12);
     let account = clipia.account().await.unwrap();
-    assert_eq!((account.balance.credits.get(), &account.extra["plan"]), (35, &json!("of a newer API")));
+    assert_eq!(
+        (account.balance.credits.whole().unwrap(), &account.extra["plan"]),
+        (35, &json!("of a newer API"))
+    );
     let status = fox.status().await.unwrap();
     assert_eq!((status.status.as_str(), &status.extra["reason"]), ("PAUSED", &json!("maintenance")));
     assert_eq!(clipia.result(id()).await.unwrap().status.as_str(), "PAUSED");
@@ -93,7 +99,7 @@ async fn a_refusal_is_final_and_says_what_the_api_said() {
         let error = peer.client().status(id()).await.unwrap_err();
         assert!(!error.is_retryable());
         assert_eq!((error.http_status(), error.code()), (Some(status), Some(code)));
-        assert_eq!(error.request_id(), Some(id()));
+        assert_eq!(error.request_id(), Some(&id()));
         let said = error.to_string();
         assert!(said.starts_with(&format!("because of {code}")), "{said}");
         assert!(said.ends_with(&format!(" ({status} {code})")), "{said}");
@@ -107,7 +113,10 @@ async fn a_redirect_does_not_take_the_key_along() {
     let elsewhere = Peer::script(vec![account()]).await;
     let there = elsewhere.url.clone() + "/v1/account";
     let peer = Peer::new(move |_, _| body_reply(302, &[("location", &there)], b"")).await;
-    assert!(matches!(peer.client().account().await, Err(Error::BaseUrl { .. })));
+    let error = peer.client().account().await.unwrap_err();
+    assert!(matches!(error, Error::UnexpectedAnswer(_)), "{error:?}");
+    assert_eq!(error.http_status(), Some(302));
+    assert!(error.to_string().contains(&format!("redirects to {}/v1/account", elsewhere.url)), "{error}");
     assert!(elsewhere.seen().is_empty());
 }
 

@@ -125,7 +125,7 @@ async fn a_failure_is_shared_by_those_who_wait_and_then_forgotten() {
         ),
         (Reply::Reset, "the connection to the server broke: "),
         (Reply::Hang, "the server did not answer in time"),
-        (json_reply(200, json!([])), "cannot read the answer: "),
+        (json_reply(200, json!([])), "the answer lacks what the API documents: []"),
     ] {
         let peer = Peer::script(vec![trouble, model()]).await;
         let clipia = peer.builder().max_retries(0).timeout(Duration::from_millis(300)).build().unwrap();

@@ -362,7 +362,7 @@ async fn a_file_that_never_comes_whole_is_no_file() {
         let error = generation.download(dir.path()).await.unwrap_err();
         assert!(begun.elapsed() < Duration::from_secs(20), "it waited for more: {error}");
         assert!(matches!(error, Error::Download { .. }), "{error:?}");
-        assert_eq!(error.request_id(), Some(id()));
+        assert_eq!(error.request_id(), Some(&id()));
         let said = error.to_string();
         assert!(
             said.starts_with(&format!("cannot download {}/1.png: ", media.url)) && said.ends_with(want),

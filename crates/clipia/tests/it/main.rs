@@ -8,6 +8,7 @@ mod calls;
 mod catalogue;
 mod downloads;
 mod max_cost;
+mod oddities;
 mod peer;
 mod resume;
 mod retries;

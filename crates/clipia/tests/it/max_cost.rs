@@ -42,7 +42,7 @@ async fn what_costs_as_much_as_allowed_is_submitted_and_the_price_is_asked_each_
     .await;
     let clipia = peer.client();
     let fox = clipia.submit("m", json!({ "prompt": "a fox" })).max_cost(Credits::new(COST)).await.unwrap();
-    assert_eq!(fox.cost().get(), COST);
+    assert_eq!(fox.cost().unwrap().whole().unwrap(), COST);
     let body: serde_json::Value = serde_json::from_slice(&peer.seen()[1].body).unwrap();
     assert_eq!(body, json!({ "input": { "prompt": "a fox" } }));
     let outcome = clipia.subscribe("m", json!({})).max_cost(COST).await.unwrap();
@@ -73,7 +73,7 @@ async fn a_generation_that_was_accepted_at_more_is_kept_and_told_of() {
     let _guard = tracing::subscriber::set_default(everything.clone());
     let peer = Peer::script(vec![estimate(COST - 1), submitted()]).await;
     let fox = peer.client().submit("m", json!({ "prompt": "a fox" })).max_cost(COST - 1).await.unwrap();
-    assert_eq!((fox.id().to_string().as_str(), fox.cost().get()), (ID, COST));
+    assert_eq!((fox.id().to_string().as_str(), fox.cost().unwrap().whole().unwrap()), (ID, COST));
     let traced = everything.text();
     let warning = traced.lines().find(|line| line.contains("accepted at more than `max_cost`")).unwrap();
     assert!(warning.contains(ID) && warning.contains("cost=12 max_cost=11"), "{warning}");

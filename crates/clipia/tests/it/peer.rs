@@ -15,7 +15,12 @@ pub(crate) const ID: &str = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
 pub(crate) const NO_LIMIT: [(&str, &str); 3] =
     [("ratelimit-limit", "4294967295"), ("ratelimit-remaining", "4294967295"), ("ratelimit-reset", "0")];
 pub(crate) fn id() -> RequestId {
-    ID.parse().unwrap()
+    ID.into()
+}
+
+/// Of another generation each time.
+pub(crate) fn another_id() -> RequestId {
+    uuid::Uuid::new_v4().to_string().into()
 }
 
 /// A request as it came.

@@ -117,11 +117,11 @@ async fn a_saved_handle_keeps_what_is_known() {
     let fox = clipia.submit("nano-banana-2", json!({})).await.unwrap();
     let written = serde_json::to_string(&fox.saved()).unwrap();
     let saved: SavedGeneration = serde_json::from_str(&written).unwrap();
-    assert_eq!((saved.request_id, saved.model.as_deref()), (fox.id(), Some("nano-banana-2")));
+    assert_eq!((&saved.request_id, saved.model.as_deref()), (fox.id(), Some("nano-banana-2")));
     let age = clipia::Timestamp::now().duration_since(saved.submitted_at.unwrap());
     assert!((0..60).contains(&age.as_secs()), "{age:?}");
     assert_eq!(clipia.resume(saved.clone()).saved(), saved);
     // Of an id alone nothing more is known.
     let bare = clipia.generation(fox.id()).saved();
-    assert_eq!(bare, SavedGeneration::from(fox.id()));
+    assert_eq!(bare, SavedGeneration::from(fox.id().clone()));
 }

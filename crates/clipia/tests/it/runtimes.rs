@@ -38,7 +38,7 @@ async fn begin(wait: &mut (impl Future<Output = Result<Outcome, clipia::Error>> 
 }
 
 fn handle(peer: &Peer) -> Generation {
-    peer.client().generation(ID.parse().unwrap())
+    peer.client().generation(ID)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Waiting: what ends it, what does not, and what is asked meanwhile.
 
 use crate::peer::{
-    ID, Peer, Reply, Seen, body_reply, cut, error_reply, json_reply, state, state_with, submitted,
+    ID, Peer, Reply, Seen, another_id, body_reply, cut, error_reply, json_reply, state, state_with, submitted,
 };
 use clipia::{Error, Outcome, RequestId, Status, json};
 use std::sync::{Arc, Mutex};
@@ -32,16 +32,16 @@ async fn a_wait_ends_with_each_outcome() {
     let generation = peer.client().generation(id());
 
     let outcome = generation.wait().await.unwrap();
-    assert_eq!(outcome.request_id(), id());
+    assert_eq!(*outcome.request_id(), id());
     let picture = outcome.completed().unwrap();
-    assert_eq!((picture.model(), picture.cost().get()), (Some("m"), 12));
+    assert_eq!((picture.model(), picture.cost().unwrap().whole().unwrap()), (Some("m"), 12));
     assert_eq!(picture.completed_at().unwrap().to_string(), "2026-01-01T00:00:00Z");
 
     let Outcome::Failed(failed) = generation.wait().await.unwrap() else { panic!("it failed") };
     assert_eq!((failed.code(), failed.message()), ("GENERATION_FAILED", "too dark"));
     let error = Outcome::Failed(failed).completed().unwrap_err();
     assert_eq!(error.to_string(), format!("generation {ID} failed: too dark (GENERATION_FAILED)"));
-    assert_eq!((error.request_id(), error.is_retryable()), (Some(id()), false));
+    assert_eq!((error.request_id(), error.is_retryable()), (Some(&id()), false));
 
     let error = generation.wait().await.unwrap().completed().unwrap_err();
     assert!(matches!(error, Error::Canceled(_)), "{error:?}");
@@ -90,7 +90,7 @@ async fn a_refusal_ends_a_wait() {
     for (status, code) in [(401, "invalid_api_key"), (403, "insufficient_scope"), (404, "not_found")] {
         let peer = Peer::script(vec![state("IN_PROGRESS", json!({})), error_reply(status, code, &[])]).await;
         let error = peer.client().generation(id()).wait().await.unwrap_err();
-        assert_eq!((error.code(), error.request_id()), (Some(code), Some(id())));
+        assert_eq!((error.code(), error.request_id()), (Some(code), Some(&id())));
     }
 }
 
@@ -105,7 +105,7 @@ async fn a_deadline_names_the_generation_and_where_it_stood() {
              client.generation(\"{ID}\").wait()"
         )
     );
-    assert_eq!((error.request_id(), error.is_retryable()), (Some(id()), false));
+    assert_eq!((error.request_id(), error.is_retryable()), (Some(&id()), false));
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn two_hundred_waits_share_one_client() {
     })
     .await;
     let clipia = peer.client();
-    let waits: Vec<_> = (0..200).map(|_| clipia.generation(RequestId::generate())).collect();
+    let waits: Vec<_> = (0..200).map(|_| clipia.generation(another_id())).collect();
     let ended = futures_util::future::join_all(waits.iter().map(|generation| generation.wait())).await;
     for (generation, outcome) in waits.iter().zip(ended) {
         assert_eq!(outcome.unwrap().completed().unwrap().id(), generation.id());
@@ -230,7 +230,7 @@ async fn a_dropped_wait_asks_no_more() {
     updates.next().await.unwrap().unwrap();
     drop(updates);
     // Another wait outlives many asks of the first one, had it gone on.
-    let other = clipia.generation(RequestId::generate());
+    let other = clipia.generation(another_id());
     let before = peer.seen().iter().filter(|seen| is_status(seen)).count();
     let waited = other.wait().timeout(Duration::from_millis(800)).await;
     assert!(matches!(waited, Err(Error::Deadline { .. })));

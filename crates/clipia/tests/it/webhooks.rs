@@ -1,6 +1,6 @@
 //! Deliveries: what is believed, what ends a wait with them, and what that costs.
 
-use crate::peer::{ID, KEY, NO_LIMIT, Peer, body_reply, state, submitted, with_headers};
+use crate::peer::{ID, KEY, NO_LIMIT, Peer, another_id, body_reply, state, submitted, with_headers};
 use clipia::webhook::{ID_HEADER, Refusal, SIGNATURE_HEADER, sign};
 use clipia::{Clipia, Error, Outcome, Received, RequestId, Status, Webhooks, json};
 use futures_util::FutureExt;
@@ -57,8 +57,8 @@ async fn accepting(told: impl Fn(RequestId) + Send + Sync + 'static) -> Peer {
         if seen.method != "POST" {
             return state("IN_PROGRESS", json!({}));
         }
-        let id = RequestId::generate();
-        told(id);
+        let id = another_id();
+        told(id.clone());
         with_headers(
             200,
             &NO_LIMIT,
@@ -72,7 +72,7 @@ async fn accepting(told: impl Fn(RequestId) + Send + Sync + 'static) -> Peer {
 #[tokio::test]
 async fn a_delivery_ends_everything_that_waits_for_its_generation() {
     let (peer, clipia, webhooks) = running().await;
-    let (fox, other) = (clipia.generation(id()), clipia.generation(RequestId::generate()));
+    let (fox, other) = (clipia.generation(id()), clipia.generation(another_id()));
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = Arc::clone(&told);
     let mut updates = fox.updates();
@@ -98,16 +98,19 @@ async fn a_delivery_ends_everything_that_waits_for_its_generation() {
     );
     for outcome in [plain, watched] {
         let picture = outcome.unwrap().completed().unwrap();
-        assert_eq!((picture.id(), picture.model(), picture.cost().get()), (id(), Some("m"), 12));
+        assert_eq!(
+            (picture.id(), picture.model(), picture.cost().unwrap().whole().unwrap()),
+            (&id(), Some("m"), 12)
+        );
         assert_eq!(picture.output().images[0].url, "https://media/fox.webp");
     }
     assert_eq!(updates, [Status::InProgress, Status::Completed]);
     assert_eq!(*told.lock().unwrap(), [Status::InProgress, Status::Completed]);
     assert!(matches!(elsewhere, Err(Error::Deadline { .. })), "of another generation it says nothing");
 
-    assert_eq!((received.request_id(), received.resolved(), received.is_duplicate()), (id(), 3, false));
+    assert_eq!((received.request_id(), received.resolved(), received.is_duplicate()), (&id(), 3, false));
     assert_eq!(received.delivery_id().unwrap().to_string(), DELIVERY_ID);
-    assert_eq!(received.delivery().payload.as_ref().unwrap().cost.get(), 12);
+    assert_eq!(received.delivery().payload.as_ref().unwrap().cost, Some(12.into()));
     assert_eq!(
         format!("{received:?}"),
         format!("Received {{ request_id: {ID}, status: OK, duplicate: false, resolved: 3, .. }}")
@@ -122,9 +125,9 @@ async fn a_failure_is_an_outcome() {
         panic!("it failed")
     };
     assert_eq!((failed.code(), failed.message()), ("GENERATION_FAILED", "too dark"));
-    assert_eq!(failed.response().cost.unwrap().get(), 0);
+    assert_eq!(failed.response().cost, Some(0.into()));
     let error = received.outcome().unwrap().completed().unwrap_err();
-    assert_eq!((error.request_id(), error.code()), (Some(id()), Some("GENERATION_FAILED")));
+    assert_eq!((error.request_id(), error.code()), (Some(&id()), Some("GENERATION_FAILED")));
 }
 
 #[tokio::test]
@@ -140,7 +143,7 @@ async fn a_fleet_costs_one_request_a_generation_in_whatever_order_it_ends() {
         let submit = clipia.submit("m", json!({})).webhook(URL);
         waits.spawn(async move {
             let fox = submit.await.unwrap();
-            (fox.id(), fox.wait().timeout(SOON).await.unwrap().completed().unwrap().id())
+            (fox.id().clone(), fox.wait().timeout(SOON).await.unwrap().completed().unwrap().id().clone())
         });
     }
     while submitted.lock().unwrap().len() < COUNT {
@@ -187,7 +190,7 @@ async fn a_repeat_changes_nothing_and_of_two_that_differ_the_first_counts() {
     let repeats = [deliver(&webhooks, &failure(id())), deliver(&again, &ok(id()))];
     assert!(!first.is_duplicate() && repeats.iter().all(Received::is_duplicate));
     assert!(matches!(clipia.generation(id()).wait().timeout(SOON).await.unwrap(), Outcome::Failed(_)));
-    assert!(!deliver(&webhooks, &ok(RequestId::generate())).is_duplicate());
+    assert!(!deliver(&webhooks, &ok(another_id())).is_duplicate());
 }
 
 #[tokio::test]
@@ -268,7 +271,7 @@ async fn what_this_version_cannot_read_makes_waits_ask_at_once() {
             let received = deliver(&webhooks, &body);
             assert_eq!((received.resolved(), received.is_duplicate()), (0, false));
             let error = received.outcome().unwrap_err();
-            assert!(matches!(error, Error::Decode { request_id: Some(_), .. }), "{error:?}");
+            assert!(matches!(error, Error::DeliveryInconclusive { .. }), "{error:?}");
         };
         let (outcome, ()) = tokio::join!(fox.wait().timeout(SOON), delivered);
         outcome.unwrap().completed().unwrap();
@@ -425,7 +428,7 @@ mod axum_application {
                 .outcome()
             {
                 Ok(outcome) => {
-                    app.stored.lock().unwrap().push(outcome.request_id());
+                    app.stored.lock().unwrap().push(outcome.request_id().clone());
                     StatusCode::CREATED
                 }
                 Err(_) => StatusCode::ACCEPTED,
@@ -437,7 +440,7 @@ mod axum_application {
         assert_eq!(post_signed(&url, SECRET, body).await.0, 201);
         assert_eq!(*stored.lock().unwrap(), [id()]);
         clipia.generation(id()).wait().timeout(SOON).await.unwrap().completed().unwrap();
-        let newer = json!({ "request_id": RequestId::generate(), "status": "PARTLY" }).to_string();
+        let newer = json!({ "request_id": another_id(), "status": "PARTLY" }).to_string();
         assert_eq!(post_signed(&url, SECRET, newer).await.0, 202);
     }
 }

@@ -1,7 +1,7 @@
 //! Ten thousand generations that one process waits for.
 
 use anyhow::{Context, Result, bail};
-use clipia::{Clipia, RequestId};
+use clipia::Clipia;
 use memory_stats::memory_stats;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 const GENERATIONS: usize = 10_000;
 
@@ -33,11 +34,11 @@ pub(in crate::bench) fn wait(url: &str) -> Result<()> {
     let waited = runtime.block_on(async {
         let clipia = Clipia::builder().key("clipia_live_0123456789abcdef").base_url(url).build()?;
         // At rest it has a connection.
-        clipia.result(RequestId::generate()).await?;
+        clipia.result(Uuid::now_v7().to_string()).await?;
         let rest = resident()?;
 
         let mut waits: Vec<_> =
-            (0..GENERATIONS).map(|_| clipia.generation(RequestId::generate()).wait()).collect();
+            (0..GENERATIONS).map(|_| clipia.generation(Uuid::now_v7().to_string()).wait()).collect();
         // The first poll of a wait enters it.
         let ended = poll_fn(|context| {
             let ended = waits.iter_mut().filter_map(|wait| match Pin::new(wait).poll(context) {

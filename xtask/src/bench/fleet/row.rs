@@ -154,7 +154,7 @@ async fn generate(
     }
     let submitted = submit.await?;
     submitted.wait().await?.completed()?;
-    Ok((submitted.id(), Instant::now()))
+    Ok((submitted.id().clone(), Instant::now()))
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ impl Executor for Sleep {
             () = tokio::time::sleep(duration) => {}
             () = report.stopped() => return Err(NotMade::Stopped),
         }
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id, Instant::now());
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.into(), Instant::now());
         Ok(Made { output: Output::default(), files: Vec::new() })
     }
 }

@@ -7,7 +7,7 @@ use crate::clock::timestamp;
 use crate::store::{
     AccountId, AccountSummary, GrantRefused, Key, KeyHash, KeyListing, NewAccount, NewKey, Scopes, StoreError,
 };
-use clipia_api::Credits;
+use clipia_queue::Credits;
 use clipia_queue::Moment;
 use clipia_queue::ledger::{Balance, Movement};
 use clipia_queue::limits::KeyLimits;

@@ -6,8 +6,8 @@ use crate::store::{
     AccountId, AttemptListing, DELIVERIES_MAX, DeliveryDetails, DeliveryFilter, DeliveryListing,
     DeliveryState, Replayed, StoreError,
 };
-use clipia_api::types::RequestId;
 use clipia_queue::Moment;
+use clipia_queue::RequestId;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use uuid::Uuid;
 

@@ -2,7 +2,7 @@
 
 use super::rows::count;
 use crate::store::{AccountId, Checked, StoreError, Violation};
-use clipia_api::types::RequestId;
+use clipia_queue::RequestId;
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 use super::position::PlaceInLine;
 use crate::store::{AccountId, Key, KeyHash};
 use clipia_api::Progress;
-use clipia_api::types::RequestId;
+use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Phase;
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -2,8 +2,8 @@
 
 use super::rows::{attempt_name, key, moment};
 use crate::store::{AttemptEnd, StoreError, WorkRefused};
-use clipia_api::types::RequestId;
 use clipia_queue::Moment;
+use clipia_queue::RequestId;
 use clipia_queue::leases::Lease;
 use clipia_queue::lifecycle::Epoch;
 use rusqlite::{Connection, OptionalExtension, params};

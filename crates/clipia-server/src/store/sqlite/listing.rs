@@ -8,7 +8,7 @@ use crate::store::{
     StoreError,
 };
 use clipia_api::Progress;
-use clipia_api::types::RequestId;
+use clipia_queue::RequestId;
 use clipia_queue::lifecycle::{Epoch, Phase};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;

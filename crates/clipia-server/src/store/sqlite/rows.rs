@@ -1,10 +1,9 @@
 //! How the values of the domain are stored.
 
 use crate::store::{AttemptEnd, StoreError};
-use clipia_api::Credits;
-use clipia_api::types::RequestId;
 use clipia_queue::Moment;
 use clipia_queue::lifecycle::{Epoch, Lifecycle, Phase};
+use clipia_queue::{Credits, RequestId};
 use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -14,7 +14,7 @@ use super::position::{Move, PlaceInLine, Positions};
 use super::tallies::Tallies;
 use crate::failpoints;
 use crate::store::{KeyHash, StoreError};
-use clipia_api::types::RequestId;
+use clipia_queue::RequestId;
 use rusqlite::{CachedStatement, Connection, Params};
 use std::cell::RefCell;
 use std::ops::Deref;

@@ -1,5 +1,5 @@
 use super::{House, NOW, account};
-use clipia_api::Credits;
+use clipia_queue::Credits;
 use clipia_queue::ledger::Refused;
 use clipia_server::store::{AccountId, GrantRefused, NewAccount};
 

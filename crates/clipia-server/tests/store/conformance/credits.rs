@@ -1,6 +1,6 @@
 use super::{House, NOW, account, fox, key, new_key};
-use clipia_api::Credits;
 use clipia_api::types::Output;
+use clipia_queue::Credits;
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Phase, Refused};
 use clipia_server::store::{DeliveryClaim, Failure, Key, Submission, SubmitRefused, WorkRefused};
@@ -86,12 +86,12 @@ pub(crate) async fn one_that_is_called_off_is_refunded_and_told(house: &House) {
     let claim =
         DeliveryClaim { most: 10, most_of_host: 10, hosts: Vec::new(), lease: Duration::from_secs(30) };
     let due = store.claim_deliveries(claim, NOW).await.unwrap().due;
-    let told = |id: &clipia_api::RequestId| {
+    let told = |id: &clipia_queue::RequestId| {
         let id = id.to_string();
         due.iter().any(|delivery| String::from_utf8_lossy(&delivery.body).contains(&id))
     };
     assert_eq!(due.len(), 2);
     assert!([running, waiting].iter().all(told));
-    let unknown = store.cancel(clipia_api::RequestId::generate(), NOW).await;
+    let unknown = store.cancel(clipia_queue::RequestId::generate(), NOW).await;
     assert!(matches!(unknown, Err(WorkRefused::Unknown)));
 }

@@ -1,5 +1,5 @@
 use super::{House, NOW, fox};
-use clipia_api::types::RequestId;
+use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
 use clipia_server::store::Submission;
 use rand::rngs::StdRng;

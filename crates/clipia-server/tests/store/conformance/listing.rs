@@ -48,7 +48,7 @@ pub(crate) async fn a_list_is_filtered(house: &House) {
 pub(crate) async fn a_history_tells_every_attempt_and_movement(house: &House) {
     let store = &house.store;
     let id = house.submit(fox()).await;
-    assert!(store.request_history(clipia_api::RequestId::generate()).await.unwrap().is_none());
+    assert!(store.request_history(clipia_queue::RequestId::generate()).await.unwrap().is_none());
     let first = house.claim().await;
     store.release(id, first.epoch, NOW).await.unwrap();
     house.claim().await;

@@ -10,10 +10,9 @@ pub(crate) mod leases;
 pub(crate) mod line;
 pub(crate) mod listing;
 
-use clipia_api::Credits;
-use clipia_api::types::RequestId;
 use clipia_queue::Moment;
 use clipia_queue::limits::KeyLimits;
+use clipia_queue::{Credits, RequestId};
 use clipia_server::store::{
     AccountId, Claim, Key, KeyHash, NewAccount, NewKey, Request, Scopes, Store, Submission,
 };

@@ -1,0 +1,90 @@
+//! Answers that are none of the API's, in the form of its errors: a page of HTML, nothing at all, JSON of another form.
+
+use crate::types::{ErrorBody, ErrorEnvelope};
+use reqwest::StatusCode;
+
+/// What the codes of such answers begin with; the HTTP status follows.
+const CODE: &str = "http_";
+
+/// How much of the body is kept, in characters, and how much of that is in the message.
+const BEGINNING_MAX: usize = 1_000;
+const EXCERPT_MAX: usize = 200;
+
+/// Where the beginning of the body stands in the envelope, and the id that was found in it.
+const BODY: &str = "body";
+const REQUEST_ID: &str = "request_id";
+
+/// Whether an envelope was not sent, but made for such an answer.
+pub fn is_foreign(envelope: &ErrorEnvelope) -> bool {
+    envelope.error.code.starts_with(CODE)
+}
+
+/// The beginning of the body, of such an answer that has one.
+pub fn beginning(envelope: &ErrorEnvelope) -> Option<&str> {
+    envelope.extra.get(BODY).filter(|_| is_foreign(envelope))?.as_str()
+}
+
+/// The first UUID in the body, of such an answer: of a submit, the id of what was accepted.
+pub fn request_id(envelope: &ErrorEnvelope) -> Option<&str> {
+    envelope.extra.get(REQUEST_ID).filter(|_| is_foreign(envelope))?.as_str()
+}
+
+/// The envelope of an answer that is none of the API's for this reason.
+pub(crate) fn envelope(status: StatusCode, reason: &str, body: &[u8]) -> ErrorEnvelope {
+    // A character has four bytes at most.
+    let beginning = String::from_utf8_lossy(&body[..body.len().min(4 * BEGINNING_MAX)]);
+    let beginning: String = beginning.chars().take(BEGINNING_MAX).collect();
+    let excerpt = beginning.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = match excerpt.as_str() {
+        "" => reason.to_owned(),
+        excerpt => format!("{reason}: {}", excerpt.chars().take(EXCERPT_MAX).collect::<String>()),
+    };
+    let mut extra = serde_json::Map::new();
+    if !beginning.is_empty() {
+        extra.insert(BODY.to_owned(), beginning.into());
+    }
+    if let Some(id) = uuid(body) {
+        extra.insert(REQUEST_ID.to_owned(), id.into());
+    }
+    let error = ErrorBody {
+        code: format!("{CODE}{}", status.as_u16()),
+        message: Some(message),
+        type_: Some("api_error".to_owned()),
+        extra: Default::default(),
+    };
+    ErrorEnvelope { error, extra }
+}
+
+/// The first UUID in a text.
+fn uuid(text: &[u8]) -> Option<&str> {
+    const LENGTH: usize = 36;
+    let is_uuid = |window: &&[u8]| {
+        window.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+    };
+    std::str::from_utf8(text.windows(LENGTH).find(is_uuid)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_a_foreign_answer() {
+        let id = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
+        let page = format!("<html>\n  accepted {id} \u{fffd}</html>");
+        let envelope = envelope(StatusCode::OK, "the answer is not the API's", page.as_bytes());
+        assert!(is_foreign(&envelope));
+        assert_eq!((envelope.error.code.as_str(), request_id(&envelope)), ("http_200", Some(id)));
+        assert_eq!(beginning(&envelope), Some(&*page));
+        let message = format!("the answer is not the API's: <html> accepted {id} \u{fffd}</html>");
+        assert_eq!(envelope.error.message, Some(message));
+
+        let long = super::envelope(StatusCode::BAD_GATEWAY, "long", "é".repeat(100_000).as_bytes());
+        assert_eq!(beginning(&long).map(|text| text.chars().count()), Some(BEGINNING_MAX));
+        let nothing = super::envelope(StatusCode::NO_CONTENT, "the answer is empty", b"");
+        assert_eq!((beginning(&nothing), request_id(&nothing)), (None, None));
+    }
+}
