@@ -8,6 +8,7 @@ use crate::retry;
 use clipia_api::error_code::ErrorCode;
 use clipia_api::types::{InputWarning, RequestId};
 use clipia_api::{Credits, Progress, Status};
+use clipia_webhook::SecretRefused;
 use std::error::Error as StdError;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +39,9 @@ pub enum Error {
     /// No webhook secret was given, or an empty one.
     #[error("no webhook secret: pass the account's; with an empty one anybody could sign deliveries")]
     WebhookSecretMissing,
+    /// The webhook secret is shorter than [`SECRET_LENGTH_MIN`](crate::webhook::SECRET_LENGTH_MIN).
+    #[error("{}", SecretRefused::Weak)]
+    WebhookSecretWeak,
     /// The base URL is not one that a key may be sent to, or the server there redirects elsewhere.
     #[error("cannot use the base URL `{url}`: {reason}")]
     BaseUrl {
