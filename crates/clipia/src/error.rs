@@ -4,6 +4,7 @@ mod api;
 
 use crate::input::InputFault;
 use crate::outcome::{Canceled, Failed};
+use crate::printable::printable;
 use crate::retry;
 use clipia_api::error_code::ErrorCode;
 use clipia_api::types::{InputWarning, RequestId};
@@ -81,7 +82,7 @@ pub enum Error {
     },
     /// The client could not be made, for instance because the system has no root certificates, or no thread for a
     /// blocking one.
-    #[error("cannot set up the client: {source}")]
+    #[error("cannot set up the client: {}", printable(&source.to_string()))]
     Setup {
         /// Why not.
         source: Source,
@@ -187,7 +188,7 @@ pub enum Error {
         source: Box<Self>,
     },
     /// The answer is not what the API documents.
-    #[error("cannot read the answer: {reason}")]
+    #[error("cannot read the answer: {}", printable(reason))]
     Decode {
         /// Of the request asked about, if it was one.
         request_id: Option<RequestId>,
@@ -212,7 +213,7 @@ pub enum Error {
     },
     /// The generation failed and its credits were returned. Only where success was asked for, as
     /// [`Outcome::completed`](crate::Outcome::completed) does.
-    #[error("generation {} failed: {} ({})", .0.id(), .0.message(), .0.code())]
+    #[error("generation {} failed: {} ({})", .0.id(), printable(.0.message()), printable(.0.code()))]
     Failed(Box<Failed>),
     /// The generation was canceled and its credits were returned. Only where success was asked for.
     #[error("generation {} was canceled", .0.id())]
@@ -228,7 +229,7 @@ pub enum Error {
         progress: Option<Progress>,
     },
     /// A file of a result could not be fetched.
-    #[error("cannot download {url}: {reason}")]
+    #[error("cannot download {}: {}", printable(url), printable(reason))]
     Download {
         /// Of the generation.
         request_id: RequestId,
@@ -242,7 +243,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// A file of a result could not be written.
-    #[error("cannot write `{}`: {source}", path.display())]
+    #[error("cannot write `{}`: {source}", printable(&path.display().to_string()))]
     Io {
         /// Of the generation.
         request_id: RequestId,
@@ -386,13 +387,13 @@ pub(crate) fn deepest(error: &(dyn StdError + 'static)) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    printable(&cause.to_string()).into_owned()
 }
 
 fn findings(faults: &[InputFault], warnings: &[InputWarning]) -> String {
     let faults = faults.iter().map(|fault| fault.message.as_str());
     let messages: Vec<&str> = faults.chain(warnings.iter().map(|warning| warning.message.as_str())).collect();
-    messages.join("; ")
+    printable(&messages.join("; ")).into_owned()
 }
 
 fn tries(attempts: u32, elapsed: Duration) -> String {
@@ -402,8 +403,8 @@ fn tries(attempts: u32, elapsed: Duration) -> String {
 fn standing(status: &Option<Status>, progress: &Option<Progress>) -> String {
     match (status, progress) {
         (None, _) => "nothing is known of it yet".to_owned(),
-        (Some(status), None) => format!("it is still {status}"),
-        (Some(status), Some(progress)) => format!("it is still {status} ({progress})"),
+        (Some(status), None) => format!("it is still {}", printable(status.as_str())),
+        (Some(status), Some(progress)) => format!("it is still {} ({progress})", printable(status.as_str())),
     }
 }
 

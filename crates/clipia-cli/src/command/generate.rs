@@ -42,12 +42,12 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     }
     let submitted = submit.await?;
     for warning in submitted.warnings() {
-        eprintln!("warning: {}", warning.message);
+        output::say(format_args!("warning: {}", warning.message));
     }
     if !options.wait && options.output.is_none() {
         return output::json(submitted.response());
     }
-    eprintln!("submitted {} for {} credits", submitted.id(), submitted.cost());
+    output::say(format_args!("submitted {} for {} credits", submitted.id(), submitted.cost()));
     let mut line = Board::new().line(&options.what.model);
     let outcome = line.follow(&submitted).await?;
     line.end(outcome.response().status.as_str());
@@ -55,7 +55,7 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     let completed = outcome.completed()?;
     if let Some(directory) = options.output {
         for path in completed.download(directory).await? {
-            eprintln!("saved {}", path.display());
+            output::say(format_args!("saved {}", path.display()));
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What the API said in place of an answer.
 
 use super::tries;
+use crate::printable::printable;
 use clipia_api::error_code::ErrorCode;
 use clipia_api::types::{ErrorEnvelope, RequestId};
 use std::fmt;
@@ -138,12 +139,12 @@ impl fmt::Display for ApiError {
             "" => "the server gave no reason",
             message => message,
         };
-        f.write_str(message)?;
+        f.write_str(&printable(message))?;
         for clause in self.advice() {
             if !message.contains(&clause) {
                 write!(f, "; {clause}")?;
             }
         }
-        write!(f, " ({} {}{})", self.http_status, self.code(), tries(self.attempts, self.elapsed))
+        write!(f, " ({} {}{})", self.http_status, printable(self.code()), tries(self.attempts, self.elapsed))
     }
 }
