@@ -37,6 +37,7 @@ mod input_warning;
 mod iteration;
 mod logging;
 mod models;
+mod printable;
 mod program;
 mod result_response;
 mod runtime;
@@ -91,6 +92,8 @@ mod _clipia_queue {
     use crate::input_warning::InputWarning;
     #[pymodule_export]
     use crate::models::ModelsResource;
+    #[pymodule_export]
+    use crate::printable::printable;
     #[pymodule_export]
     use crate::program::run_program;
     #[pymodule_export]

@@ -3,7 +3,7 @@
 use crate::document;
 use crate::document::{Document, Pickled};
 use crate::exceptions::{GenerationCanceled, GenerationFailed, StillRunning};
-use clipia::{Status, Timestamp};
+use clipia::{Status, Timestamp, printable};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -160,7 +160,7 @@ impl ResultResponse {
         if let Some(error) = &answer.error {
             repr += &format!(", error='{}'", error.code);
         }
-        Ok(repr + ")")
+        Ok(printable(&(repr + ")")).into_owned())
     }
 }
 

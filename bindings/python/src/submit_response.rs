@@ -3,6 +3,7 @@
 use crate::document;
 use crate::document::{Document, Pickled};
 use crate::input_warning::InputWarning;
+use clipia::printable;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -93,9 +94,10 @@ impl SubmitResponse {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let (class, answer) = (slf.get_type().name()?, &slf.get().0);
-        Ok(format!(
+        let repr = format!(
             "{class}(request_id='{}', status='{}', queue_position={}, cost={})",
             answer.request_id, answer.status, answer.queue_position, answer.cost,
-        ))
+        );
+        Ok(printable(&repr).into_owned())
     }
 }

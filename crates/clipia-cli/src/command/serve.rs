@@ -2,23 +2,17 @@
 
 use crate::arguments::DATA;
 use crate::exit::{Hint, Usage};
+use crate::{log, output};
 use anyhow::Context;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use clipia::printable;
 use clipia_server::outbound::IpNet;
 use clipia_server::{Config, ConfigError, Credits, FirstKeys, LogFormat, RateLimit, Service};
 use serde::Serialize;
-use std::fmt;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tracing::field::Field;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::fmt::FormatFields;
-use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 /// What each variable of the environment begins with that sets an option. It is longer than `CLIPIA_`, so that one that
 /// there is not can be refused: clients and orchestrators have variables of their own with the shorter one.
@@ -142,10 +136,10 @@ fn explain(error: ConfigError) -> anyhow::Error {
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let config = options.settings()?;
     if options.print_config {
-        print!("{}", config.to_toml()?);
+        output::print(&config.to_toml()?)?;
         return Ok(());
     }
-    log(config.log_format);
+    log::write(config.log_format);
     take_files();
     // Heard from the start: a signal during it must not be lost.
     let mut signals = Signals::new()?;
@@ -165,41 +159,6 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         () = signals.next() => anyhow::bail!("stopped before what runs had ended; the next start takes it up"),
     }
     Ok(())
-}
-
-/// Writes events to stderr: as text for eyes, as JSON for whatever gathers logs.
-fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let terminal = std::io::stderr().is_terminal();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let text = match format {
-        LogFormat::Auto => terminal,
-        LogFormat::Text => true,
-        LogFormat::Json => false,
-    };
-    if text {
-        subscriber
-            .fmt_fields(printable_fields())
-            .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none())
-            .init();
-    } else {
-        subscriber.json().flatten_event(true).with_span_list(false).init();
-    }
-}
-
-/// The fields of an event as text, without what a terminal would obey: they hold what strangers sent. By itself
-/// `tracing-subscriber` takes some of that out of an event's message, and nothing out of the other fields.
-fn printable_fields() -> impl for<'writer> FormatFields<'writer> {
-    let write = |writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
-        let value = format!("{value:?}");
-        let value = printable(&value);
-        match (field.name(), writer.has_ansi_escapes()) {
-            ("message", _) => write!(writer, "{value}"),
-            (name, true) => write!(writer, "\x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m{value}"),
-            (name, false) => write!(writer, "{name}={value}"),
-        }
-    };
-    debug_fn(write).delimited(" ")
 }
 
 /// Takes as many open files as the system gives: the usual 1,024 are for programs that serve nobody. Where it gives no more,
