@@ -1,6 +1,8 @@
 //! What the program `clipia` says: the whole of stdout, stderr and the exit code.
 
-use crate::support::{Options, Server, command, output};
+use crate::support::{Options, Server, command, output, output_on_terminal};
+use axum::Router;
+use axum::http::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -230,4 +232,50 @@ fn the_demo_for_the_impatient_leaves_the_picture_alone() {
     let files: Vec<_> = std::fs::read_dir(directory.path().join("clipia-demo")).unwrap().collect();
     assert_eq!(files.len(), 1, "{files:?}");
     image::open(directory.path().join("clipia-demo/lighthouse.png")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_sends_gives_the_terminal_no_orders() {
+    let hostile = "too\u{1b}]0;owned\u{7}\r\u{7f}\u{9b}2K\u{202e}dark";
+    let shown = r"too\u001b]0;owned\u0007\u000d\u007f\u009b2K\u202edark";
+    let id = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
+    let answer = async move |method: Method, uri: Uri| {
+        let (status, body) = match (method, uri.path()) {
+            (Method::POST, "/v1/models/m") => (
+                200,
+                json!({ "request_id": id, "status": "IN_QUEUE", "queue_position": 0, "cost": 12, "status_url": "x",
+                    "response_url": "y", "warnings": [{ "code": "c", "parameter": "p", "message": hostile }] }),
+            ),
+            (_, path) if path.ends_with("/status") => {
+                (200, json!({ "request_id": id, "status": "FAILED", "queue_position": 0, "logs": [hostile] }))
+            }
+            (_, path) if path.starts_with("/v1/requests/") => (
+                200,
+                json!({ "request_id": id, "status": "FAILED", "model": "m", "cost": 0,
+                    "error": { "code": hostile, "message": hostile }, "created_at": "2026-01-31T09:30:00Z" }),
+            ),
+            _ => (400, json!({ "error": { "type": hostile, "code": hostile, "message": hostile } })),
+        };
+        (StatusCode::from_u16(status).unwrap(), axum::Json(body))
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    for (arguments, in_stdout, in_stderr) in [
+        (&["account"][..], 0, 2),
+        (&["status", id], 1, 0),
+        // As a warning and in the outcome; on stdout in the outcome's code and message.
+        (&["generate", "m", "-p", "fox", "--wait"], 2, 3),
+    ] {
+        let mut command = command(arguments);
+        command.env("CLIPIA_KEY", "clipia_test_0123456789abk3Qz").env("CLIPIA_BASE_URL", &url);
+        let output = output_on_terminal(&mut command);
+        let streams = [(output.stdout, in_stdout), (output.stderr, in_stderr)];
+        for (stream, times) in streams.map(|(bytes, times)| (String::from_utf8(bytes).unwrap(), times)) {
+            let obeyed = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+            assert!(!stream.contains(obeyed), "{arguments:?}: {stream:?}");
+            let stream = stream.replace(r"\r", r"\u000d"); // as JSON spells it
+            assert_eq!(stream.matches(shown).count(), times, "{arguments:?}: {stream}");
+        }
+    }
 }

@@ -51,7 +51,7 @@ async fn live_and_sandbox_generations_are_told_with_what_they_made() {
             assert_eq!(body["payload"][field], result[field], "the result says the same");
         }
         assert!(
-            Verifier::new(["whsec_other"])
+            Verifier::new(["whsec_of_another"])
                 .unwrap()
                 .verify(
                     told.header(SIGNATURE_HEADER),

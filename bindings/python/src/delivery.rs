@@ -4,7 +4,7 @@ use crate::exceptions::raise;
 use crate::files;
 use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
-use clipia::{Generation, Received};
+use clipia::{Generation, Received, printable};
 use pyo3::prelude::*;
 
 /// A genuine delivery of a webhook, and what it did.
@@ -70,10 +70,11 @@ impl Delivery {
 pub(crate) fn repr(class: &str, received: &Received) -> String {
     let delivery = received.delivery();
     let duplicate = if received.is_duplicate() { "True" } else { "False" };
-    format!(
+    let repr = format!(
         "{class}(request_id='{}', status='{}', is_duplicate={duplicate}, resolved={})",
         delivery.request_id,
         delivery.status,
         received.resolved(),
-    )
+    );
+    printable(&repr).into_owned()
 }

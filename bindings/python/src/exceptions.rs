@@ -72,7 +72,8 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
         Error::KeyMalformed { .. }
         | Error::BaseUrl { .. }
         | Error::Input { .. }
-        | Error::WebhookSecretMissing => ClipiaValueError::new_err(message),
+        | Error::WebhookSecretMissing
+        | Error::WebhookSecretWeak => ClipiaValueError::new_err(message),
         Error::InputInvalid { model, faults, warnings } => {
             let faults: Vec<_> = faults.into_iter().map(|fault| (fault.parameter, fault.message)).collect();
             InputInvalid::new_err((model, message, faults, InputWarning::all(&warnings)))

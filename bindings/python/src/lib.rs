@@ -38,6 +38,7 @@ mod input_warning;
 mod iteration;
 mod logging;
 mod models;
+mod printable;
 mod program;
 mod result_response;
 mod runtime;
@@ -92,6 +93,8 @@ mod _clipia_queue {
     use crate::input_warning::InputWarning;
     #[pymodule_export]
     use crate::models::ModelsResource;
+    #[pymodule_export]
+    use crate::printable::printable;
     #[pymodule_export]
     use crate::program::run_program;
     #[pymodule_export]

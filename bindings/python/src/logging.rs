@@ -5,6 +5,7 @@
 //! below that tracing costs one comparison.
 
 use crate::deliveries;
+use clipia::printable;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::cell::RefCell;
@@ -158,7 +159,7 @@ impl Subscriber for Forward {
         let metadata = event.metadata();
         let mut text = Text::default();
         event.record(&mut text);
-        let message = text.message + &text.fields;
+        let message = printable(&(text.message + &text.fields)).into_owned();
         let told = Told { level: level(*metadata.level()), target: metadata.target(), message };
         let first = {
             let mut noted = noted();

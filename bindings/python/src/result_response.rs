@@ -4,7 +4,7 @@ use crate::amount::Amount;
 use crate::document;
 use crate::document::{Document, Pickled};
 use crate::exceptions::{GenerationCanceled, GenerationFailed, StillRunning};
-use clipia::{Status, Timestamp};
+use clipia::{Status, Timestamp, printable};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -158,7 +158,7 @@ impl ResultResponse {
         if answer.status == Status::Failed {
             repr += &format!(", error='{}'", clipia::why_failed(answer).0);
         }
-        Ok(repr + ")")
+        Ok(printable(&(repr + ")")).into_owned())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::document;
 use crate::document::{Document, Pickled};
-use clipia::Update;
+use clipia::{Update, printable};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -96,6 +96,6 @@ impl StatusResponse {
         if let Some(progress) = self.0.progress {
             repr += &format!(", progress={}", progress.percent());
         }
-        repr + ")"
+        printable(&(repr + ")")).into_owned()
     }
 }

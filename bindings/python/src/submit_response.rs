@@ -4,6 +4,7 @@ use crate::amount::Amount;
 use crate::document;
 use crate::document::{Document, Pickled};
 use crate::input_warning::InputWarning;
+use clipia::printable;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -101,6 +102,6 @@ impl SubmitResponse {
         if let Some(cost) = answer.cost {
             repr += &format!(", cost={cost}");
         }
-        Ok(repr + ")")
+        Ok(printable(&(repr + ")")).into_owned())
     }
 }

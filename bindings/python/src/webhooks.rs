@@ -3,7 +3,7 @@
 use crate::delivery::Delivery;
 use crate::exceptions::{raise, refused};
 use crate::session::Session;
-use clipia::webhook::{SIGNATURE_HEADER, Verifier};
+use clipia::webhook::{DeliveryHeaders, SIGNATURE_HEADER, SecretRefused, Verifier};
 use clipia::{Generation, Received};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -138,10 +138,11 @@ fn pairs(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(Bytes, Bytes)>> {
 }
 
 /// Whether a webhook delivery is genuine: signed with `secret`, no more than `tolerance_seconds` from `now` (Unix
-/// seconds, the present unless given).
+/// seconds, the present unless given), in `X-Clipia-Signature` or as Standard Webhooks sign.
 ///
 /// `headers` is any mapping, whatever the case of its names; `body` is the raw body as it arrived. Never raises: what
-/// cannot be verified is not genuine.
+/// cannot be verified is not genuine. Of a secret that is empty or shorter than 8 characters beside `whsec_`, with which
+/// nothing is, the log `clipia_queue.webhooks` has a warning.
 #[pyfunction]
 #[pyo3(
     signature = (secret, headers, body, *, tolerance_seconds = None, now = None),
@@ -166,7 +167,14 @@ fn verify(
     now: Option<&Bound<'_, PyAny>>,
 ) -> Option<()> {
     let (secret, body) = (secret.extract::<Bytes>().ok()?, body.extract::<Bytes>().ok()?);
-    let mut verifier = Verifier::new([secret.text()?]).ok()?;
+    let mut verifier = match Verifier::new([secret.text()?]) {
+        Ok(verifier) => verifier,
+        Err(refused) => {
+            // What logging raises has nowhere to go.
+            let _ = warn(headers.py(), refused);
+            return None;
+        }
+    };
     if let Some(tolerance) = tolerance_seconds {
         verifier = verifier.tolerance(seconds(tolerance)?);
     }
@@ -174,8 +182,23 @@ fn verify(
         Some(now) => seconds(now)?,
         None => SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs(),
     };
-    let header = signature(headers).ok()??;
-    verifier.check(header.text()?, body.bytes(), now).ok()
+    // Its own signature alone, in the spelling of ASGI and with it of most frameworks, needs no look at the others.
+    if let Some(signature) = signature(headers)
+        && verifier.check(signature.text().unwrap_or_default(), body.bytes(), now).is_ok()
+    {
+        return Some(());
+    }
+    // Only a mapping, as the vendor's package takes it.
+    headers.getattr_opt(intern!(headers.py(), "items")).ok()??;
+    let headers = DeliveryHeaders::read(pairs(headers).ok()?);
+    verifier.check_headers(&headers, body.bytes(), now).ok()
+}
+
+/// Says in the log why nothing is genuine.
+fn warn(py: Python<'_>, refused: SecretRefused) -> PyResult<()> {
+    let logger = py.import("logging")?.call_method1("getLogger", ("clipia_queue.webhooks",))?;
+    logger.call_method1("warning", ("no delivery is genuine: %s", refused.to_string()))?;
+    Ok(())
 }
 
 /// Text or bytes: frameworks pass either.
@@ -221,19 +244,8 @@ fn seconds(number: &Bound<'_, PyAny>) -> Option<u64> {
     (number >= 0.0).then_some(number as u64)
 }
 
-/// The value of the signature header, by its name in any case.
-fn signature(headers: &Bound<'_, PyAny>) -> PyResult<Option<Bytes>> {
-    // As ASGI, and with it most frameworks, spells it.
-    if let Ok(dict) = headers.cast_exact::<PyDict>()
-        && let Some(value) = dict.get_item(intern!(headers.py(), SIGNATURE_HEADER))?
-    {
-        return value.extract().map(Some);
-    }
-    for item in headers.call_method0(intern!(headers.py(), "items"))?.try_iter()? {
-        let (name, value): (Bytes, Bound<'_, PyAny>) = item?.extract()?;
-        if name.bytes().eq_ignore_ascii_case(SIGNATURE_HEADER.as_bytes()) {
-            return value.extract().map(Some);
-        }
-    }
-    Ok(None)
+/// The value of the signature header in a plain `dict` that has its name in lower case.
+fn signature(headers: &Bound<'_, PyAny>) -> Option<Bytes> {
+    let dict = headers.cast_exact::<PyDict>().ok()?;
+    dict.get_item(intern!(headers.py(), SIGNATURE_HEADER)).ok()??.extract().ok()
 }

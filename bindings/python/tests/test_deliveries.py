@@ -12,7 +12,7 @@ import pytest
 import clipia_queue
 from clipia_queue import AsyncClipia, Clipia, ClipiaError, ClipiaValueError, WebhookRefused
 from peer import ID, KEY, Peer, example, running
-from signing import SECRET, sign
+from signing import SECRET, sign, standard
 
 OK = {**example("WebhookDelivery.ok"), "request_id": ID}
 ERROR = {**example("WebhookDelivery.error"), "request_id": ID}
@@ -39,6 +39,12 @@ def test_a_delivery_is_typed(clipia: Clipia) -> None:
     assert received.result.output == OK["payload"]["output"]
     assert received.data == {**OK, "of_tomorrow": 1}
     assert repr(received) == f"Delivery(request_id='{ID}', status='OK', is_duplicate=False, resolved=0)"
+
+
+def test_one_that_only_standard_webhooks_sign_is_genuine(clipia: Clipia) -> None:
+    body, webhook_id = json.dumps(OK).encode(), "0198c2f1-0000-7cc1-b7a5-1f6de1a9c0de"
+    received = clipia.webhooks(SECRET).receive(standard(body, time.time(), id=webhook_id), body)
+    assert (received.request_id, received.delivery_id) == (ID, webhook_id)
 
 
 def test_a_failure_is_a_result(clipia: Clipia) -> None:
@@ -92,17 +98,24 @@ def test_what_is_not_believed_has_a_class_for_each_cause(
 
 
 def test_both_secrets_are_believed_during_a_rotation(clipia: Clipia) -> None:
-    webhooks = clipia.webhooks("whsec_new", "whsec_old")
-    for secret in ("whsec_new", "whsec_old"):
+    webhooks = clipia.webhooks("whsec_the_new_one", "whsec_the_old_one")
+    for secret in ("whsec_the_new_one", "whsec_the_old_one"):
         assert webhooks.receive(*delivery(OK, secret)).request_id == ID
     with pytest.raises(WebhookRefused):
         webhooks.receive(*delivery(OK))
 
 
 def test_a_secret_is_needed_and_hidden(clipia: Clipia, peer: Peer) -> None:
-    for secrets in ([""], [SECRET, ""]):
-        with pytest.raises(ClipiaValueError, match="webhook secret"):
+    for secrets, cause in (
+        ([""], "no webhook secret"),
+        ([SECRET, ""], "no webhook secret"),
+        ([" \n"], "no webhook secret"),
+        (["whsec_"], "webhook secret is too short: it needs 8 characters"),
+        ([SECRET, "whsec_1234567\n"], "webhook secret is too short"),
+    ):
+        with pytest.raises(ClipiaValueError, match=cause):
             clipia.webhooks(*secrets)
+    assert clipia.webhooks(f" {SECRET}\n").receive(*delivery(OK)).request_id == ID
     assert repr(clipia.webhooks(SECRET)) == f"Webhooks(base_url='{peer.url}/')"
     clipia.close()
     with pytest.raises(ClipiaError, match="closed"):

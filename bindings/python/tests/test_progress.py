@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import clipia_queue
-from clipia_queue import AsyncClipia, Clipia, ClipiaTimeoutError
-from peer import ID, KEY, Peer, Progressing
+from clipia_queue import AsyncClipia, Clipia, ClipiaApiError, ClipiaTimeoutError, StatusResponse
+from peer import ID, KEY, Answer, Peer, Progressing, Request, example
 from test_sync import IMAGE
 
 LABEL = ID[:8]
@@ -151,3 +151,40 @@ def test_a_failed_generation_is_not_drawn_as_done(
     shown = capsys.readouterr().err.splitlines()
     assert shown[-1].endswith("failed")
     assert "100 %" not in shown[-1]
+
+
+def test_what_a_server_sends_gives_the_terminal_no_orders(
+    peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = re.compile("[\x07\x9b\u202e]|\x1b]|\x1b\\[8m")
+    hostile, shown = (
+        "too\x1b]0;owned\x07\x9b2K\u202e [red]dark",
+        r"\u001b]0;owned\u0007\u009b2k\u202e [red]dark",
+    )
+    failed = {"request_id": ID, "error": {"code": hostile, "message": hostile}}
+
+    def answer(request: Request) -> Answer:
+        if request.path.endswith("/status"):
+            return Answer({"request_id": ID, "status": hostile})
+        return Answer(example("ResultResponse.failed") | failed)
+
+    monkeypatch.setenv("COLUMNS", "200")  # rich breaks lines
+    peer.answer = answer
+    client = Clipia(KEY, base_url=peer.url)
+    with pytest.raises(ClipiaTimeoutError):
+        client.generation(ID).wait(timeout=0.5, progress=True)
+    drawing = capsys.readouterr().err
+    assert not orders.search(drawing), drawing
+    assert shown in drawing
+    result = client.result(ID)
+    with pytest.raises(ClipiaApiError) as raised:
+        result.raise_for_status()
+    unknown = StatusResponse.from_dict({"request_id": ID, "status": hostile})
+    told = [str(raised.value), repr(raised.value), repr(result), repr(unknown)]
+    told += [str(ClipiaApiError(400, hostile, hostile)), str(ClipiaApiError(0, hostile, hostile))]
+    for text in told:
+        assert not orders.search(text), text
+        assert "owned" in text
+    assert (raised.value.code, raised.value.message) == (hostile, hostile), (
+        "fields are as the server sent them"
+    )

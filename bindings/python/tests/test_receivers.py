@@ -17,9 +17,9 @@ import pytest
 
 from clipia_queue import AsyncClipia, AsyncDelivery, Clipia, Delivery
 from conftest import Server
-from peer import ID, KEY, example
+from peer import ID, KEY, Peer, example, running
 from receivers import PATH, RECEIVERS, asgi_alone, starlette_route
-from signing import SECRET, sign
+from signing import SECRET, sign, standard
 
 Receiver = Callable[..., AbstractContextManager[str]]
 
@@ -35,13 +35,17 @@ def clipia() -> Clipia:
 
 
 def send(
-    url: str, body: bytes = BODY, *, method: str = "POST", secret: str = SECRET, age: float = 0
+    url: str,
+    body: bytes = BODY,
+    *,
+    method: str = "POST",
+    secret: str = SECRET,
+    age: float = 0,
+    signed: dict[str, str] | None = None,
 ) -> http.client.HTTPResponse:
-    """A delivery to the receiver; what it answers."""
-    headers = {
-        "Content-Type": "application/json",
-        "X-Clipia-Signature": sign(body, time.time() - age, secret),
-    }
+    """A delivery to the receiver; what it answers. `signed` is in place of `X-Clipia-Signature`."""
+    signed = signed or {"X-Clipia-Signature": sign(body, time.time() - age, secret)}
+    headers = {"Content-Type": "application/json", **signed}
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     # A server that has answered may not read to the end.
     with suppress(BrokenPipeError, ConnectionResetError):
@@ -59,6 +63,16 @@ def test_a_genuine_delivery_reaches_the_handler(receiver: Receiver, clipia: Clip
         assert [send(url).status for _ in range(2)] == [204, 204]
     assert [(delivery.request_id, delivery.is_duplicate) for delivery in got] == [(ID, False), (ID, True)]
     assert {type(delivery) for delivery in got} == {Delivery}
+
+
+@each_receiver
+def test_one_that_only_standard_webhooks_sign_ends_its_wait(receiver: Receiver, peer: Peer) -> None:
+    peer.answer = running
+    with Clipia(KEY, base_url=peer.url) as clipia, receiver(clipia.webhooks(SECRET), None) as url:
+        job = clipia.submit("nano-banana-2", IMAGE, webhook_url="https://example.com/clipia")
+        assert send(url, signed=standard(BODY, time.time(), "whsec_QUJDREVGR0hJSktM")).status == 400
+        assert send(url, signed=standard(BODY, time.time())).status == 204
+        assert job.wait(timeout=60).status == "COMPLETED"
 
 
 @each_receiver

@@ -11,16 +11,16 @@ import pytest
 from clipia_queue import Clipia, verify_signature
 from conftest import Server
 from peer import Answer, Peer
-from signing import BODY, NOW, SECRET, sign
+from signing import BODY, NOW, SECRET, sign, standard
 
 
 def verify(headers: Any, body: Any = BODY, **options: Any) -> bool:
     return verify_signature(SECRET, headers, body, **{"now": NOW, **options})
 
 
-# From `printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac whsec_test`.
+# From `printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac SECRET`.
 def test_agrees_with_openssl() -> None:
-    header = "t=1700000000,v1=38877139021993b830af32feea6e18a8da83eb2f6e49ee50bd9e4cf4ca4d3789"
+    header = "t=1700000000,v1=b6974ac6d7fd2ac6e37c3cea117ba7ee3cfde56b98ea4e8b5fb26b9fee534ba7"
     assert verify({"X-Clipia-Signature": header}, '{"a":1}')
 
 
@@ -98,6 +98,56 @@ def test_refuses_what_makes_no_sense(options: dict[str, Any]) -> None:
 def test_an_empty_or_impossible_secret_verifies_nothing(secret: Any) -> None:
     headers = {"x-clipia-signature": sign(secret="")}
     assert verify_signature(secret, headers, BODY, now=NOW) is False
+
+
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [("", "secret is needed"), (" ", "is needed"), ("whsec_", "too short"), ("whsec_1234567", "too short")],
+)
+def test_a_secret_that_anybody_could_guess_verifies_nothing_and_says_so(
+    secret: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert verify_signature(secret, {"x-clipia-signature": sign(secret=secret)}, BODY, now=NOW) is False
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("clipia_queue.webhooks", "WARNING")
+    assert reason in record.getMessage()
+
+
+def test_white_space_around_a_secret_is_not_part_of_it() -> None:
+    headers = {"x-clipia-signature": sign()}
+    assert verify_signature(f"\ufeff {SECRET}\r\n", headers, BODY, now=NOW)
+
+
+def test_agrees_with_the_libraries_of_standard_webhooks() -> None:
+    headers = {
+        "Webhook-Id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "Webhook-Timestamp": "1614265330",
+        "Webhook-Signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+    assert verify(headers, '{"test": 2432232314}', now=1_614_265_330)
+    assert not verify(headers, '{"test": 2432232315}', now=1_614_265_330)
+
+
+@pytest.mark.parametrize(
+    ("headers", "genuine"),
+    [
+        (standard(), True),
+        (standard(t=NOW - 300), True),
+        ({name.encode(): value.encode() for name, value in standard().items()}, True),
+        ({**standard(), "webhook-signature": f"v1a,x v1,x {standard()['webhook-signature']}"}, True),
+        ({**standard(), "x-clipia-signature": sign(secret="whsec_of_another")}, True),
+        ({**standard(b"another body"), "x-clipia-signature": sign()}, True),
+        (standard(t=NOW - 301), False),
+        (standard(t=NOW + 301), False),
+        (standard(b"another body"), False),
+        (standard(secret="whsec_QUJDREVGR0hJSktM"), False),
+        ({**standard(), "webhook-id": "msg_of_another"}, False),
+        ({**standard(), "webhook-timestamp": str(NOW + 1)}, False),
+        ({"webhook-signature": standard()["webhook-signature"]}, False),
+    ],
+)
+def test_standard_webhooks_prove_a_delivery_too(headers: Any, genuine: bool) -> None:
+    assert verify(headers) is genuine
 
 
 def test_headers_that_raise_are_refused() -> None:

@@ -199,8 +199,9 @@ fn assignment(text: &str) -> Result<(String, Value), String> {
 /// Says what is wrong with the command line, or the help that was asked for.
 pub(crate) fn refuse(error: &clap::Error, arguments: &[OsString]) -> u8 {
     if let Some(message) = missing_text(error) {
-        eprintln!("error: {message}");
-        eprintln!("hint: see what the model takes with `clipia models {}`", model_of(arguments));
+        output::say(format_args!("error: {message}"));
+        let model = model_of(arguments);
+        output::say(format_args!("hint: see what the model takes with `clipia models {model}`"));
         return exit::USAGE;
     }
     // Where even this cannot be printed there is nobody to tell.

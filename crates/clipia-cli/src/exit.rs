@@ -1,5 +1,6 @@
 //! How the program ends: one code for each kind of end, one way to say what was wrong.
 
+use crate::output::say;
 use clipia::Error;
 use clipia_server::ConfigError;
 use clipia_server::admin::AdministrationError;
@@ -56,7 +57,7 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
     let hint = error.downcast_ref::<Hint>();
     match error.downcast_ref::<Error>() {
         // The SDK's messages tell their causes themselves.
-        Some(error) => eprintln!("error: {error}"),
+        Some(error) => say(format_args!("error: {error}")),
         None => {
             let mut message: Vec<String> = Vec::new();
             for cause in error.chain().skip(usize::from(hint.is_some())).map(ToString::to_string) {
@@ -65,12 +66,12 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
                     message.push(cause);
                 }
             }
-            eprintln!("error: {}", message.join(": ").trim_end());
+            say(format_args!("error: {}", message.join(": ").trim_end()));
         }
     }
     let hint = hint.map(|hint| hint.0.as_str()).or_else(|| hint_of(error));
     if let Some(hint) = hint {
-        eprintln!("hint: {hint}");
+        say(format_args!("hint: {hint}"));
     }
     code_of(error)
 }

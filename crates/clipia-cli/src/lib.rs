@@ -3,9 +3,13 @@
 //!
 //! Data go to stdout, as JSON unless people look at them; everything else to stderr. One command, one file, in `command/`.
 
+// Text goes by `output`, which takes out of it what a terminal would obey.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod arguments;
 mod command;
 mod exit;
+mod log;
 mod output;
 mod progress;
 

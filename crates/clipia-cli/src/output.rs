@@ -1,6 +1,11 @@
-//! What goes to stdout: JSON for programs, tables for people at a terminal.
+//! What goes to stdout, JSON for programs and tables for people at a terminal, and what goes to stderr.
+//!
+//! Whatever a server sent passes here on its way to a terminal, which must not obey it: the whole text is made
+//! [`printable`]. `println!` and `eprintln!` are denied in this crate.
 
+use clipia::printable;
 use serde::Serialize;
+use std::fmt;
 use std::io::{IsTerminal, Write};
 
 /// Prints `value` on stdout.
@@ -19,11 +24,24 @@ pub(crate) fn tell<T: Serialize>(
     if as_json || !std::io::stdout().is_terminal() { json(value) } else { print(&text(value)) }
 }
 
-fn print(text: &str) -> anyhow::Result<()> {
+/// Prints `text` on stdout.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(printable(text).as_bytes())?;
     stdout.flush()?;
     Ok(())
+}
+
+/// Prints a line on stderr.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    let line = line.to_string();
+    // Where it cannot be printed there is nobody to tell.
+    let _ = writeln!(std::io::stderr().lock(), "{}", printable(&line));
+}
+
+/// `text` in one line, for a place that has no more: a cell of a table, a bar.
+pub(crate) fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// Rows below their headings, each column as wide as its widest cell.
@@ -31,7 +49,8 @@ pub(crate) fn table<const N: usize>(
     headings: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
-    let rows: Vec<[String; N]> = std::iter::once(headings.map(str::to_owned)).chain(rows).collect();
+    let rows = std::iter::once(headings.map(str::to_owned)).chain(rows);
+    let rows: Vec<[String; N]> = rows.map(|row| row.map(|cell| one_line(&cell))).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();
@@ -47,10 +66,26 @@ pub(crate) fn table<const N: usize>(
 pub(crate) fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let facts: Vec<_> = facts.into_iter().collect();
     let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    facts.iter().map(|(name, fact)| format!("{name:width$}  {fact}\n")).collect()
+    facts.iter().map(|(name, fact)| format!("{name:width$}  {}\n", one_line(fact))).collect()
 }
 
 /// A time to the second; a dash where there is none.
 pub(crate) fn time(at: Option<jiff::Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "\u{1b}]0;owned\u{7}\nfake\u{9b}2K\u{202e}";
+    const SHOWN: &str = "\\u001b]0;owned\\u0007\\nfake\\u009b2K\\u202e";
+
+    #[test]
+    fn cells_and_facts_stay_in_their_line() {
+        let text =
+            table(["A", "B"], [[HOSTILE.to_owned(), "b".to_owned()]]) + &facts([("url", HOSTILE.to_owned())]);
+        let heading = format!("A{}  B", " ".repeat(SHOWN.len() - 1));
+        assert_eq!(text, format!("{heading}\n{SHOWN}  b\nurl  {SHOWN}\n"));
+    }
 }

@@ -1,5 +1,6 @@
 //! Shows generations on their way: a bar each on a terminal, a line for each change elsewhere. All on stderr.
 
+use crate::output::{one_line, say};
 use clipia::{Error, Generation, Outcome, Status, Update};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -24,17 +25,18 @@ impl Board {
 
     /// A line for the generation that `label` names.
     pub(crate) fn line(&self, label: &str) -> Line {
+        let label = one_line(label);
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(100));
             // The template is constant, and a test draws it.
             if let Ok(style) = ProgressStyle::with_template("  {prefix}  {bar:16} {msg}") {
                 bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏░"));
             }
-            bar.set_prefix(label.to_owned());
+            bar.set_prefix(label.clone());
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        Line { label: label.to_owned(), bar, said: String::new() }
+        Line { label, bar, said: String::new() }
     }
 }
 
@@ -57,7 +59,7 @@ impl Line {
         let text = match (&update.status, update.queue_position, percent) {
             (Status::InQueue, Some(ahead), _) => format!("in line, {ahead} ahead"),
             (Status::InProgress, _, Some(percent)) => format!("{percent} %"),
-            (status, ..) => status.to_string(),
+            (status, ..) => one_line(status.as_str()),
         };
         match &self.bar {
             Some(bar) => {
@@ -65,7 +67,7 @@ impl Line {
                 bar.set_message(text);
             }
             None if text != self.said => {
-                eprintln!("  {}  {text}", self.label);
+                say(format_args!("  {}  {text}", self.label));
                 self.said = text;
             }
             None => {}
@@ -74,14 +76,15 @@ impl Line {
 
     /// Ends the line with `text`.
     pub(crate) fn end(self, text: &str) {
+        let text = one_line(text);
         match self.bar {
             Some(bar) => {
                 if let Ok(style) = ProgressStyle::with_template("  {prefix}  {msg}") {
                     bar.set_style(style);
                 }
-                bar.finish_with_message(text.to_owned());
+                bar.finish_with_message(text);
             }
-            None if text != self.said => eprintln!("  {}  {text}", self.label),
+            None if text != self.said => say(format_args!("  {}  {text}", self.label)),
             None => {}
         }
     }

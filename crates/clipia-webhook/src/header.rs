@@ -1,9 +1,9 @@
 //! Reading `X-Clipia-Signature`.
 
-use crate::Refusal;
+use crate::{Refusal, SIGNATURE_HEADER_NAME};
 
 /// How many signatures of one header are tried: more than any rotation makes, few enough to cost nothing.
-const SIGNATURES_MAX: usize = 16;
+pub(crate) const SIGNATURES_MAX: usize = 16;
 
 /// A header, taken apart.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) fn parse(header: &str) -> Result<Header<'_>, Refusal> {
     for pair in header.split(',') {
         match pair.trim().split_once('=') {
             Some(("t", _)) if t.is_some() => {
-                return Err(Refusal::Malformed { reason: "has more than one `t`" });
+                return Err(malformed("has more than one `t`"));
             }
             Some(("t", value)) => t = Some(value),
             Some(("v1", value)) if signatures.len() < SIGNATURES_MAX => {
@@ -35,14 +35,17 @@ pub(crate) fn parse(header: &str) -> Result<Header<'_>, Refusal> {
             _ => {}
         }
     }
-    let t = t.ok_or(Refusal::Malformed { reason: "has no `t`" })?;
+    let t = t.ok_or(malformed("has no `t`"))?;
     if t.is_empty() || !t.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Refusal::Malformed { reason: "has a `t` that is not in Unix seconds" });
+        return Err(malformed("has a `t` that is not in Unix seconds"));
     }
-    let timestamp =
-        t.parse().map_err(|_| Refusal::Malformed { reason: "has a `t` that is not in Unix seconds" })?;
+    let timestamp = t.parse().map_err(|_| malformed("has a `t` that is not in Unix seconds"))?;
     if signatures.is_empty() {
-        return Err(Refusal::Malformed { reason: "has no `v1` of 64 hexadecimal digits" });
+        return Err(malformed("has no `v1` of 64 hexadecimal digits"));
     }
     Ok(Header { t, timestamp, signatures })
+}
+
+fn malformed(reason: &'static str) -> Refusal {
+    Refusal::Malformed { header: SIGNATURE_HEADER_NAME, reason }
 }

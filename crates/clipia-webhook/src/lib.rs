@@ -10,9 +10,10 @@
 //! let body = br#"{"request_id": "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de", "status": "ERROR",
 //!                 "error": {"code": "GENERATION_FAILED", "message": "the image could not be read"}}"#;
 //! let now = 1_700_000_000;
-//! let header = sign(["whsec_new", "whsec_old"], now, body); // the sender's side, during a rotation
+//! let secrets = ["whsec_the_new_one", "whsec_the_old_one"]; // the sender has both during a rotation
+//! let header = sign(secrets, now, body);
 //!
-//! let verifier = Verifier::new(["whsec_old"])?;
+//! let verifier = Verifier::new(["whsec_the_old_one"])?;
 //! let delivery = verifier.verify(&header, body, now + 2)?;
 //! assert_eq!(delivery.error.unwrap().code.as_deref(), Some("GENERATION_FAILED"));
 //! assert_eq!(SIGNATURE_HEADER, "x-clipia-signature");
@@ -20,25 +21,36 @@
 //! ```
 //!
 //! Beside it the sender signs as Standard Webhooks does ([`sign_standard`]), for receivers that have a library of it.
+//! [`Verifier::verify_headers`] takes either signature from the [`DeliveryHeaders`].
 //!
 //! What must never be here: a clock (the time is an argument), async, HTTP, or the reason of a refusal told to
 //! the sender.
 
+mod delivery_headers;
 mod header;
 mod refusal;
+mod secret;
 mod signature;
 mod standard;
 mod verifier;
 
 pub use clipia_api::types::WebhookDelivery as Delivery;
 pub use clipia_api::types::WebhookPayload as Payload;
+pub use delivery_headers::DeliveryHeaders;
 pub use refusal::Refusal;
+pub use secret::{SECRET_LENGTH_MIN, SecretRefused};
 pub use signature::sign;
 pub use standard::{STANDARD_ID_HEADER, STANDARD_SIGNATURE_HEADER, STANDARD_TIMESTAMP_HEADER, sign_standard};
-pub use verifier::{NoSecret, Verifier};
+pub use verifier::Verifier;
 
 /// The header that carries the signature, in lower case.
 pub const SIGNATURE_HEADER: &str = "x-clipia-signature";
+
+/// The same as people know it, for messages.
+const SIGNATURE_HEADER_NAME: &str = "X-Clipia-Signature";
+
+/// The start of a secret whose rest is the base64 of its key.
+const SECRET_START: &str = "whsec_";
 
 /// The header that names the delivery: a UUID, the same for each attempt of it.
 pub const ID_HEADER: &str = "x-clipia-webhook-id";

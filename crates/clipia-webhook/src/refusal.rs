@@ -6,9 +6,11 @@ use std::fmt;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The signature header is absent or not of the form `t=…,v1=…`.
+    /// A header with a signature is absent or not of its form.
     Malformed {
-        /// What is wrong with it.
+        /// The name of the header.
+        header: &'static str,
+        /// What is wrong with the header.
         reason: &'static str,
     },
     /// The signature was made too long ago, or in the future.
@@ -27,7 +29,7 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed { reason } => write!(f, "the header `X-Clipia-Signature` {reason}"),
+            Self::Malformed { header, reason } => write!(f, "the header `{header}` {reason}"),
             Self::OutsideTolerance { seconds, tolerance } => write!(
                 f,
                 "the signature was made {seconds} s from now, more than the {tolerance} s allowed: \

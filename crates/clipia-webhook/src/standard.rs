@@ -1,7 +1,9 @@
 //! Signing as Standard Webhooks asks (standardwebhooks.com, version 1.0.0), so that any library of theirs verifies a
-//! Clipia delivery too.
+//! Clipia delivery too; and taking its headers apart.
 
+use crate::header::SIGNATURES_MAX;
 use crate::signature::HmacSha256;
+use crate::{Refusal, SECRET_START};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
@@ -17,8 +19,8 @@ pub const STANDARD_TIMESTAMP_HEADER: &str = "webhook-timestamp";
 /// The header of Standard Webhooks that carries the signatures.
 pub const STANDARD_SIGNATURE_HEADER: &str = "webhook-signature";
 
-/// What a secret begins with whose rest is the base64 of its key.
-const SECRET_START: &str = "whsec_";
+/// The length of an HMAC-SHA256 in base64 with its padding.
+const SIGNATURE_LENGTH: usize = 44;
 
 /// Secrets were issued without padding once.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -42,20 +44,53 @@ pub fn sign_standard<S: AsRef<str>>(
     timestamp: u64,
     body: &[u8],
 ) -> Option<String> {
+    let timestamp = timestamp.to_string();
     let signatures: Vec<String> = secrets
         .into_iter()
-        .filter_map(|secret| {
-            let key = BASE64.decode(secret.as_ref().strip_prefix(SECRET_START)?).ok()?;
-            if key.is_empty() {
-                return None; // anybody could sign with it
-            }
-            let mut mac = HmacSha256::new_from_slice(&key).ok()?;
-            mac.update(format!("{id}.{timestamp}.").as_bytes());
-            mac.update(body);
-            Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
-        })
+        .filter_map(|secret| mac(secret.as_ref(), id, &timestamp, body))
+        .map(|mac| format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
         .collect();
     (!signatures.is_empty()).then(|| signatures.join(" "))
+}
+
+/// The keyed hash over `{id}.{timestamp}.{body}`, with the time as its header spells it. Nothing where the secret is
+/// not of the form `whsec_<base64>`.
+pub(crate) fn mac(secret: &str, id: &str, timestamp: &str, body: &[u8]) -> Option<HmacSha256> {
+    let key = BASE64.decode(secret.strip_prefix(SECRET_START)?).ok()?;
+    if key.is_empty() {
+        return None; // anybody could sign with it
+    }
+    let mut mac = HmacSha256::new_from_slice(&key).ok()?;
+    for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
+        mac.update(part);
+    }
+    Some(mac)
+}
+
+/// The time of `webhook-timestamp` in Unix seconds.
+pub(crate) fn timestamp(header: &str) -> Result<u64, Refusal> {
+    let malformed =
+        Refusal::Malformed { header: STANDARD_TIMESTAMP_HEADER, reason: "is not in Unix seconds" };
+    if !header.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(malformed);
+    }
+    header.parse().map_err(|_| malformed)
+}
+
+/// Every `v1` of `webhook-signature` that is base64 of the right length. Signatures of another scheme are passed over.
+pub(crate) fn signatures(header: &str) -> Result<Vec<[u8; 32]>, Refusal> {
+    let signatures: Vec<[u8; 32]> = header
+        .split(' ')
+        .filter_map(|signature| signature.strip_prefix("v1,"))
+        .filter(|signature| signature.len() <= SIGNATURE_LENGTH)
+        .filter_map(|signature| BASE64.decode(signature).ok()?.try_into().ok())
+        .take(SIGNATURES_MAX)
+        .collect();
+    if signatures.is_empty() {
+        let reason = "has no `v1,` followed by the base64 of 32 bytes";
+        return Err(Refusal::Malformed { header: STANDARD_SIGNATURE_HEADER, reason });
+    }
+    Ok(signatures)
 }
 
 #[cfg(test)]

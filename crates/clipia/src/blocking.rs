@@ -116,7 +116,7 @@ impl Clipia {
     /// never blocks, ends waits of this client too.
     ///
     /// # Errors
-    /// [`Error::WebhookSecretMissing`] where it is empty.
+    /// [`Error::WebhookSecretMissing`] where it is empty, [`Error::WebhookSecretWeak`] where anybody could guess it.
     pub fn webhooks(&self, secret: impl Into<String>) -> Result<Webhooks, Error> {
         self.clipia.webhooks(secret)
     }

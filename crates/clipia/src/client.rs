@@ -125,7 +125,7 @@ impl Clipia {
     /// `secret` is the account's webhook secret.
     ///
     /// # Errors
-    /// [`Error::WebhookSecretMissing`] where it is empty.
+    /// [`Error::WebhookSecretMissing`] where it is empty, [`Error::WebhookSecretWeak`] where anybody could guess it.
     pub fn webhooks(&self, secret: impl Into<String>) -> Result<Webhooks, Error> {
         Webhooks::new(self.clone(), secret.into())
     }

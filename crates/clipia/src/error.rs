@@ -4,10 +4,12 @@ mod api;
 
 use crate::input::InputFault;
 use crate::outcome::{Canceled, Failed};
+use crate::printable::printable;
 use crate::retry;
 use clipia_api::error_code::ErrorCode;
 use clipia_api::types::{InputWarning, RequestId};
 use clipia_api::{Credits, Progress, Status};
+use clipia_webhook::SecretRefused;
 use std::error::Error as StdError;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,6 +40,9 @@ pub enum Error {
     /// No webhook secret was given, or an empty one.
     #[error("no webhook secret: pass the account's; with an empty one anybody could sign deliveries")]
     WebhookSecretMissing,
+    /// The webhook secret is shorter than [`SECRET_LENGTH_MIN`](crate::webhook::SECRET_LENGTH_MIN).
+    #[error("{}", SecretRefused::Weak)]
+    WebhookSecretWeak,
     /// The base URL is not one that a key may be sent to, or the server there redirects elsewhere.
     #[error("cannot use the base URL `{url}`: {reason}")]
     BaseUrl {
@@ -77,7 +82,7 @@ pub enum Error {
     },
     /// The client could not be made, for instance because the system has no root certificates, or no thread for a
     /// blocking one.
-    #[error("cannot set up the client: {source}")]
+    #[error("cannot set up the client: {}", printable(&source.to_string()))]
     Setup {
         /// Why not.
         source: Source,
@@ -187,7 +192,11 @@ pub enum Error {
         source: Box<Self>,
     },
     /// A webhook delivery is genuine, and does not tell how the generation ended: ask for its result.
-    #[error("the webhook delivery for {request_id} says `{status}` and not how it ended: ask for the result")]
+    #[error(
+        "the webhook delivery for {} says `{}` and not how it ended: ask for the result",
+        printable(request_id.as_str()),
+        printable(status)
+    )]
     DeliveryInconclusive {
         /// Of the generation.
         request_id: RequestId,
@@ -196,8 +205,8 @@ pub enum Error {
     },
 
     /// The wait's own deadline passed. The generation goes on: resume with its id.
-    #[error("gave up waiting for {request_id} after {} s; {}: resume with \
-             client.generation(\"{request_id}\").wait()", seconds(*waited), standing(.status, .progress))]
+    #[error("gave up waiting for {0} after {1} s; {2}: resume with client.generation(\"{0}\").wait()",
+        printable(request_id.as_str()), seconds(*waited), standing(.status, .progress))]
     Deadline {
         /// Of the generation.
         request_id: RequestId,
@@ -212,13 +221,14 @@ pub enum Error {
     },
     /// The generation failed and its credits were returned. Only where success was asked for, as
     /// [`Outcome::completed`](crate::Outcome::completed) does.
-    #[error("generation {} failed: {} ({})", .0.id(), .0.message(), .0.code())]
+    #[error("generation {} failed: {} ({})", printable(.0.id().as_str()), printable(.0.message()), printable(.0.code()))]
     Failed(Box<Failed>),
     /// The generation was canceled and its credits were returned. Only where success was asked for.
-    #[error("generation {} was canceled", .0.id())]
+    #[error("generation {} was canceled", printable(.0.id().as_str()))]
     Canceled(Box<Canceled>),
     /// The generation has not ended, but what was asked for needs its end.
-    #[error("generation {request_id} has not ended: {}", standing(&Some(status.clone()), .progress))]
+    #[error("generation {} has not ended: {}", printable(request_id.as_str()),
+        standing(&Some(status.clone()), .progress))]
     StillRunning {
         /// Of the generation.
         request_id: RequestId,
@@ -228,7 +238,7 @@ pub enum Error {
         progress: Option<Progress>,
     },
     /// A file of a result could not be fetched.
-    #[error("cannot download {url}: {reason}")]
+    #[error("cannot download {}: {}", printable(url), printable(reason))]
     Download {
         /// Of the generation.
         request_id: RequestId,
@@ -242,7 +252,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// A file of a result could not be written.
-    #[error("cannot write `{}`: {source}", path.display())]
+    #[error("cannot write `{}`: {source}", printable(&path.display().to_string()))]
     Io {
         /// Of the generation.
         request_id: RequestId,
@@ -396,13 +406,13 @@ pub(crate) fn deepest(error: &(dyn StdError + 'static)) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    printable(&cause.to_string()).into_owned()
 }
 
 fn findings(faults: &[InputFault], warnings: &[InputWarning]) -> String {
     let faults = faults.iter().map(|fault| fault.message.as_str());
     let messages: Vec<&str> = faults.chain(warnings.iter().map(|warning| warning.message.as_str())).collect();
-    messages.join("; ")
+    printable(&messages.join("; ")).into_owned()
 }
 
 fn tries(attempts: u32, elapsed: Duration) -> String {
@@ -412,8 +422,8 @@ fn tries(attempts: u32, elapsed: Duration) -> String {
 fn standing(status: &Option<Status>, progress: &Option<Progress>) -> String {
     match (status, progress) {
         (None, _) => "nothing is known of it yet".to_owned(),
-        (Some(status), None) => format!("it is still {status}"),
-        (Some(status), Some(progress)) => format!("it is still {status} ({progress})"),
+        (Some(status), None) => format!("it is still {}", printable(status.as_str())),
+        (Some(status), Some(progress)) => format!("it is still {} ({progress})", printable(status.as_str())),
     }
 }
 

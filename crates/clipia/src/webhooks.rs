@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::recent::Recent;
 use clipia_api::types::{RequestId, ResultResponse};
 use clipia_api::{Credits, Status, WebhookStatus};
-use clipia_webhook::{Delivery, ID_HEADER, Refusal, SIGNATURE_HEADER, Verifier};
+use clipia_webhook::{Delivery, DeliveryHeaders, Refusal, SecretRefused, Verifier};
 use std::borrow::Borrow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,7 +49,7 @@ const SEEN_MAX: usize = 100_000;
 /// #     "payload": { "model": "nano-banana-2", "output": {}, "cost": 12 } }"#;
 /// # let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
 /// # let genuine = clipia::webhook::sign(["whsec_of_the_account"], now, body);
-/// # let forged = clipia::webhook::sign(["guess"], now, body);
+/// # let forged = clipia::webhook::sign(["a bold guess"], now, body);
 /// # for (signature, status) in [(genuine, 204), (forged, 400)] {
 /// #     assert_eq!(on_post([("X-Clipia-Signature".to_owned(), signature)].into(), body), status);
 /// # }
@@ -78,6 +78,10 @@ const SEEN_MAX: usize = 100_000;
 ///
 /// **Raw bytes.** The signature is over the body as it was sent. A body that was parsed and written again differs in
 /// its spaces or in the order of its keys, and is refused.
+///
+/// **Signatures.** A delivery is believed by its `X-Clipia-Signature`, or by the headers of Standard Webhooks
+/// (`webhook-id`, `webhook-timestamp`, `webhook-signature`), whichever of them a gateway let through. Those need a secret
+/// of the form `whsec_<base64>`, as Clipia's own server issues.
 ///
 /// **What to answer.** Any 2xx, within 10 s, once you hold what you need of it: the delivery then never comes
 /// again. 400, without the reason, to what was refused. Whatever else you answer, it comes again, up to 6 times.
@@ -130,16 +134,16 @@ impl Drop for Attached {
 
 impl Webhooks {
     pub(crate) fn new(clipia: Clipia, secret: String) -> Result<Self, Error> {
-        let verifier = Verifier::new([secret]).map_err(|_| Error::WebhookSecretMissing)?;
+        let verifier = Verifier::new([secret]).map_err(refused)?;
         Ok(Self(Arc::new(Attached::new(clipia, verifier))))
     }
 
     /// One secret more whose signatures are accepted: during a rotation, the old one.
     ///
     /// # Errors
-    /// [`Error::WebhookSecretMissing`] where it is empty.
+    /// [`Error::WebhookSecretMissing`] or [`Error::WebhookSecretWeak`].
     pub fn secret(self, secret: impl Into<String>) -> Result<Self, Error> {
-        let verifier = self.0.verifier.clone().secret(secret).map_err(|_| Error::WebhookSecretMissing)?;
+        let verifier = self.0.verifier.clone().secret(secret.into()).map_err(refused)?;
         Ok(Self(Arc::new(Attached::new(self.0.clipia.clone(), verifier))))
     }
 
@@ -213,7 +217,7 @@ impl Received {
         &self.delivery
     }
 
-    /// The id of the delivery, the same for each attempt of it. For logs: it is not signed.
+    /// The id of the delivery, the same for each attempt of it. For logs: the id in `X-Clipia-Webhook-Id` is not signed.
     pub fn delivery_id(&self) -> Option<Uuid> {
         self.delivery_id
     }
@@ -263,6 +267,13 @@ impl fmt::Debug for Received {
     }
 }
 
+fn refused(refused: SecretRefused) -> Error {
+    match refused {
+        SecretRefused::Weak => Error::WebhookSecretWeak,
+        _ => Error::WebhookSecretMissing,
+    }
+}
+
 /// The delivery and its id, if it is genuine at `now` (Unix seconds).
 fn read<N, V, H>(
     verifier: &Verifier,
@@ -275,19 +286,9 @@ where
     N: AsRef<[u8]>,
     V: AsRef<[u8]>,
 {
-    let (mut signature, mut id) = (None, None);
-    for pair in headers {
-        let (name, value) = pair.borrow();
-        let is = |wanted: &str| name.as_ref().eq_ignore_ascii_case(wanted.as_bytes());
-        // Of two with the same name the first counts.
-        if signature.is_none() && is(SIGNATURE_HEADER) {
-            signature = Some(String::from_utf8_lossy(value.as_ref()).into_owned());
-        } else if id.is_none() && is(ID_HEADER) {
-            id = Uuid::try_parse_ascii(value.as_ref()).ok();
-        }
-    }
-    let signature = signature.ok_or(Refusal::Malformed { reason: "is missing" })?;
-    Ok((verifier.verify(&signature, body, now)?, id))
+    let headers = DeliveryHeaders::read(headers);
+    let delivery = verifier.verify_headers(&headers, body, now)?;
+    Ok((delivery, headers.delivery_id().and_then(|id| Uuid::try_parse(id).ok())))
 }
 
 /// The result that a delivery tells. Its status is terminal only if the delivery tells the whole of it: an end that

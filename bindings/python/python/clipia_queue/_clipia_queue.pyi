@@ -41,6 +41,7 @@ __all__ = [
     "Submitted",
     "Webhooks",
     "__version__",
+    "printable",
     "run_program",
     "verify_signature",
 ]
@@ -459,6 +460,7 @@ class AsyncClipia:
         /,
     ) -> None: ...
 
+def printable(text: str) -> str: ...
 def run_program(arguments: list[str]) -> int: ...
 def verify_signature(
     secret: str,

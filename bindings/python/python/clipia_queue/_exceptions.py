@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from clipia_queue._clipia_queue import InputWarning
+from clipia_queue._clipia_queue import InputWarning, printable
 
 
 class ClipiaError(Exception):
@@ -30,7 +30,10 @@ class ClipiaValueError(ClipiaError, ValueError):
 
 
 class ClipiaApiError(ClipiaError):
-    """A call, a generation or a wait came to nothing. Each cause is a class of its own."""
+    """A call, a generation or a wait came to nothing. Each cause is a class of its own.
+
+    Its fields are what the server sent. Its `str`, for tracebacks, leaves out what a terminal would obey.
+    """
 
     status: int
     """The HTTP status of what the API answered; 0 where that was not the cause."""
@@ -64,9 +67,9 @@ class ClipiaApiError(ClipiaError):
 
     def __str__(self) -> str:
         if self.status == 0:
-            return self.message
+            return printable(self.message)
         pause = "" if self.retry_after is None else f"; try again in {math.ceil(self.retry_after)} s"
-        return f"{self.message}{pause} ({self.status} {self.code})"
+        return printable(f"{self.message}{pause} ({self.status} {self.code})")
 
 
 class UnexpectedAnswer(ClipiaApiError):
@@ -238,7 +241,7 @@ class GenerationFailed(_OfGeneration):
         self.args = (request_id, code, message)
 
     def __str__(self) -> str:
-        return f"generation {self.request_id} failed: {self.message} ({self.code})"
+        return printable(f"generation {self.request_id} failed: {self.message} ({self.code})")
 
 
 class GenerationCanceled(_OfGeneration):

@@ -6,6 +6,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from clipia_queue._clipia_queue import printable
 from clipia_queue._statuses import COMPLETED, IN_PROGRESS, IN_QUEUE, TERMINAL_STATUSES
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ class Bar:
 
     def __call__(self, update: StatusResponse) -> None:
         if self._drawn is None:
-            self._drawn = _bar(update.request_id[:LABEL_LENGTH])
+            self._drawn = _bar(one_line(update.request_id[:LABEL_LENGTH]))
         if update.status == COMPLETED:
             self._percent = 100
         elif update.status not in TERMINAL_STATUSES:
             self._percent = update.progress or 0
-        self._drawn.draw(self._percent, standing(update))
+        self._drawn.draw(self._percent, one_line(standing(update)))
 
     def close(self) -> None:
         if self._drawn is not None:
@@ -52,6 +53,11 @@ def standing(update: StatusResponse) -> str:
         return f"in queue, {update.queue_position} ahead" if update.queue_position else "next in queue"
     words = "running" if update.status == IN_PROGRESS else update.status.lower().replace("_", " ")
     return words if update.progress is None else f"{words}, {update.progress} %"
+
+
+def one_line(text: str) -> str:
+    """A server's text, in one line and without what a terminal would obey."""
+    return " ".join(printable(text).split())
 
 
 def _bar(label: str) -> Drawn:
@@ -98,11 +104,11 @@ class Rich:
         with Rich._lock:
             if Rich._shared is None:
                 columns = (
-                    TextColumn("{task.description}"),
+                    TextColumn("{task.description}", markup=False),
                     BarColumn(),
                     TaskProgressColumn(),
                     TimeElapsedColumn(),
-                    TextColumn("{task.fields[standing]}"),
+                    TextColumn("{task.fields[standing]}", markup=False),
                 )
                 Rich._shared = Progress(*columns, console=Console(stderr=True))
                 Rich._shared.start()

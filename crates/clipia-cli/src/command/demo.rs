@@ -1,5 +1,6 @@
 //! `clipia demo`: a prompt becomes a picture and a clip through the whole system, on this machine alone.
 
+use crate::output;
 use crate::progress::Board;
 use anyhow::{Context, bail, ensure};
 use axum::Router;
@@ -56,15 +57,15 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
         ..Config::new(directory.path())
     })
     .await?;
-    eprintln!("  server   {} (in this process, data in a temporary directory)", server.url());
+    output::say(format_args!("  server   {} (in this process, data in a temporary directory)", server.url()));
     let played = play(&server, scenes).await;
     server.stop().await;
     played?;
     let program = program(typed);
-    eprintln!("\nNext:");
-    eprintln!("  {program} serve --dev");
-    eprintln!("  {program} generate nano-banana-2 -p \"your own words\" --wait -o out");
-    eprintln!("  pip install clipia-queue");
+    output::say(format_args!("\nNext:"));
+    output::say(format_args!("  {program} serve --dev"));
+    output::say(format_args!("  {program} generate nano-banana-2 -p \"your own words\" --wait -o out"));
+    output::say(format_args!("  pip install clipia-queue"));
     Ok(())
 }
 
@@ -79,15 +80,14 @@ async fn play(server: &Service, scenes: &[Scene]) -> anyhow::Result<()> {
     let completed = futures_util::future::try_join_all(generations).await?;
     let ids: Vec<RequestId> = completed.iter().map(|completed| completed.id().clone()).collect();
     receiver.wait_for(&ids).await?;
-    eprintln!("  webhook  {0} of {0} received, signatures valid", ids.len());
+    output::say(format_args!("  webhook  {0} of {0} received, signatures valid", ids.len()));
 
     let mut saved = Vec::new();
     for (completed, scene) in completed.iter().zip(scenes) {
         saved.push(save(completed, scene).await?.display().to_string());
     }
     let after = clipia.account().await?.balance.credits;
-    println!("  saved    {}", saved.join(", "));
-    println!("  credits  {before} → {after}");
+    output::print(&format!("  saved    {}\n  credits  {before} → {after}\n", saved.join(", ")))?;
     check(before, after, &completed)
 }
 

@@ -42,14 +42,14 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     }
     let submitted = submit.await?;
     for warning in submitted.warnings() {
-        eprintln!("warning: {}", warning.message);
+        output::say(format_args!("warning: {}", warning.message));
     }
     if !options.wait && options.output.is_none() {
         return output::json(submitted.response());
     }
     match submitted.cost() {
-        Some(cost) => eprintln!("submitted {} for {cost} credits", submitted.id()),
-        None => eprintln!("submitted {}", submitted.id()),
+        Some(cost) => output::say(format_args!("submitted {} for {cost} credits", submitted.id())),
+        None => output::say(format_args!("submitted {}", submitted.id())),
     }
     let mut line = Board::new().line(&options.what.model);
     let outcome = line.follow(&submitted).await?;
@@ -58,7 +58,7 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     let completed = outcome.completed()?;
     if let Some(directory) = options.output {
         for path in completed.download(directory).await? {
-            eprintln!("saved {}", path.display());
+            output::say(format_args!("saved {}", path.display()));
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! `clipia keys`.
 
 use crate::arguments::Server;
-use crate::output::{facts, table, time};
+use crate::output::{self, facts, table, time};
 use clap::{Subcommand, ValueEnum};
 use clipia_server::KeyLimits;
 use clipia_server::admin::{Administration, KeyOrder};
@@ -67,7 +67,7 @@ pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
         }),
         Action::Revoke { id } => {
             administration.revoke_key(&id).await?;
-            eprintln!("revoked {id}");
+            output::say(format_args!("revoked {id}"));
             Ok(())
         }
     }

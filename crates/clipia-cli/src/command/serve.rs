@@ -2,17 +2,17 @@
 
 use crate::arguments::DATA;
 use crate::exit::{Hint, Usage};
+use crate::{log, output};
 use anyhow::Context;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use clipia_server::outbound::IpNet;
 use clipia_server::{Config, ConfigError, Credits, FirstKeys, LogFormat, RateLimit, Service};
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
 
 /// What each variable of the environment begins with that sets an option. It is longer than `CLIPIA_`, so that one that
 /// there is not can be refused: clients and orchestrators have variables of their own with the shorter one.
@@ -136,10 +136,10 @@ fn explain(error: ConfigError) -> anyhow::Error {
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let config = options.settings()?;
     if options.print_config {
-        print!("{}", config.to_toml()?);
+        output::print(&config.to_toml()?)?;
         return Ok(());
     }
-    log(config.log_format);
+    log::write(config.log_format);
     take_files();
     // Heard from the start: a signal during it must not be lost.
     let mut signals = Signals::new()?;
@@ -159,23 +159,6 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         () = signals.next() => anyhow::bail!("stopped before what runs had ended; the next start takes it up"),
     }
     Ok(())
-}
-
-/// Writes events to stderr: as text for eyes, as JSON for whatever gathers logs.
-fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let terminal = std::io::stderr().is_terminal();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let text = match format {
-        LogFormat::Auto => terminal,
-        LogFormat::Text => true,
-        LogFormat::Json => false,
-    };
-    if text {
-        subscriber.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none()).init();
-    } else {
-        subscriber.json().flatten_event(true).with_span_list(false).init();
-    }
 }
 
 /// Takes as many open files as the system gives: the usual 1,024 are for programs that serve nobody. Where it gives no more,

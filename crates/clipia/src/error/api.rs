@@ -1,6 +1,7 @@
 //! What the API said in place of an answer.
 
 use super::tries;
+use crate::printable::printable;
 use clipia_api::error_code::ErrorCode;
 use clipia_api::foreign;
 use clipia_api::types::{ErrorEnvelope, RequestId};
@@ -119,7 +120,10 @@ impl ApiError {
                 Some(format!("use a key that has it: the key sent is {key}"))
             }
             Some(ErrorCode::NotFound) => self.request_id.as_ref().map(|id| {
-                format!("{id} was asked for with {key}: only a key of the account that submitted it finds it")
+                format!(
+                    "{} was asked for with {key}: only a key of the account that submitted it finds it",
+                    printable(id.as_str())
+                )
             }),
             Some(ErrorCode::RequestInProgress) if pause.is_none() => {
                 Some("submit the same with the same key in a moment".to_owned())
@@ -145,12 +149,12 @@ impl fmt::Display for ApiError {
             "" => "the server gave no reason",
             message => message,
         };
-        f.write_str(message)?;
+        f.write_str(&printable(message))?;
         for clause in self.advice() {
             if !message.contains(&clause) {
                 write!(f, "; {clause}")?;
             }
         }
-        write!(f, " ({} {}{})", self.http_status, self.code(), tries(self.attempts, self.elapsed))
+        write!(f, " ({} {}{})", self.http_status, printable(self.code()), tries(self.attempts, self.elapsed))
     }
 }

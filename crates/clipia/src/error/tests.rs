@@ -238,3 +238,38 @@ fn what_else_goes_wrong() {
         assert_eq!(error.to_string(), said);
     }
 }
+
+/// A title for the window, a colour and an order of writing, as a server may have them in its texts.
+const HOSTILE: &str = "too\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}dark";
+const SHOWN: &str = "too\\u001b]0;owned\\u0007\\u009b31m\\u202edark";
+
+#[test]
+fn a_terminal_is_given_nothing_to_obey() {
+    let (url, reason) = (HOSTILE.to_owned(), HOSTILE.to_owned());
+    let fault = InputFault { parameter: "prompt".to_owned(), message: HOSTILE.to_owned() };
+    let status = || Status::Unknown(HOSTILE.to_owned());
+    let response = ResultResponse {
+        status: Status::Failed,
+        error: Some(
+            serde_json::from_value(serde_json::json!({ "code": HOSTILE, "message": HOSTILE })).unwrap(),
+        ),
+        ..outcome("FAILED").response().clone()
+    };
+    let clipia = crate::Clipia::builder().key("clipia_live_0123456789abk3Qz").build().unwrap();
+    let mut unknown = answer(ErrorCode::InternalError, HOSTILE);
+    unknown.envelope.error.code = HOSTILE.to_owned();
+    for (error, times) in [
+        (Error::from_api(answer(ErrorCode::InvalidRequest, HOSTILE)), 1),
+        (Error::from_api(unknown), 2),
+        (Outcome::of(&clipia, response).unwrap().completed().unwrap_err(), 2),
+        (Error::StillRunning { request_id: HOSTILE.into(), status: status(), progress: None }, 2),
+        (Error::DeliveryInconclusive { request_id: HOSTILE.into(), status: HOSTILE.to_owned() }, 2),
+        (Error::Download { request_id: id(), url, reason, transient: false, retry_after: None }, 2),
+        (Error::Setup { source: HOSTILE.into() }, 1),
+        (Error::InputInvalid { model: "m".to_owned(), faults: vec![fault], warnings: Vec::new() }, 1),
+    ] {
+        let said = error.to_string();
+        assert!(!said.contains(|c: char| c.is_control() || c == '\u{202e}'), "{said:?}");
+        assert_eq!(said.matches(SHOWN).count(), times, "{said}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Deliveries: what is believed, what ends a wait with them, and what that costs.
 
 use crate::peer::{ID, KEY, NO_LIMIT, Peer, another_id, body_reply, state, submitted, with_headers};
-use clipia::webhook::{ID_HEADER, Refusal, SIGNATURE_HEADER, sign};
+use clipia::webhook::{ID_HEADER, Refusal, SIGNATURE_HEADER, sign, sign_standard};
 use clipia::{Clipia, Error, Outcome, Received, RequestId, Status, Webhooks, json};
 use futures_util::FutureExt;
 use serde_json::Value;
@@ -227,7 +227,7 @@ async fn a_forged_one_changes_nothing() {
     let genuine = sign([SECRET], now, body.as_bytes());
     let changed = body.replace("12", "13");
     let forgeries = [
-        (sign(["guess"], now, body.as_bytes()), &body, "no signature matches"),
+        (sign(["a bold guess"], now, body.as_bytes()), &body, "no signature matches"),
         (genuine.clone(), &changed, "no signature matches"),
         (sign([SECRET], now - 600, body.as_bytes()), &body, "an old delivery sent again"),
         (sign([SECRET], now + 600, body.as_bytes()), &body, "a clock that is wrong"),
@@ -238,13 +238,41 @@ async fn a_forged_one_changes_nothing() {
         assert!(refusal.to_string().contains(reason), "{refusal}");
     }
     let bare = webhooks.receive([("x-clipia-timestamp", now.to_string())], body.as_bytes()).unwrap_err();
-    assert_eq!(bare.to_string(), "the header `X-Clipia-Signature` is missing");
+    for expected in ["X-Clipia-Signature", "webhook-id", "webhook-timestamp", "webhook-signature"] {
+        assert!(bare.to_string().contains(expected), "{bare}");
+    }
     let signed = sign([SECRET], now, b"[]");
     assert!(matches!(webhooks.receive([(SIGNATURE_HEADER, signed)], b"[]"), Err(Refusal::Body(_))));
 
     let waited = clipia.generation(id()).wait().timeout(Duration::from_millis(200)).await;
     assert!(matches!(waited, Err(Error::Deadline { .. })), "{waited:?}");
     assert!(!deliver(&webhooks, &ok(id())).is_duplicate(), "a forgery does not shadow the genuine one");
+}
+
+/// What a sender with this secret posts as Standard Webhooks: headers and body.
+fn standard(secret: &str, body: &[u8]) -> [(&'static str, String); 3] {
+    let signature = sign_standard([secret], DELIVERY_ID, now(), body).unwrap();
+    let (id, t) = (DELIVERY_ID.to_owned(), now().to_string());
+    [("Webhook-Id", id), ("Webhook-Timestamp", t), ("Webhook-Signature", signature)]
+}
+
+#[tokio::test]
+async fn one_that_only_standard_webhooks_sign_ends_its_wait() {
+    let (_peer, clipia, webhooks) = running().await;
+    let body = ok(id()).to_string();
+    let forged = webhooks.receive(standard("whsec_QUJDREVGR0hJSktM", body.as_bytes()), body.as_bytes());
+    assert!(matches!(forged, Err(Refusal::NoMatch)), "{forged:?}");
+    let fox = clipia.generation(id());
+    let delivered = async { webhooks.receive(standard(SECRET, body.as_bytes()), body.as_bytes()).unwrap() };
+    let (outcome, received) = tokio::join!(fox.wait().timeout(SOON), delivered);
+    outcome.unwrap().completed().unwrap();
+    assert_eq!((received.resolved(), received.is_duplicate()), (1, false));
+    assert_eq!(received.delivery_id().unwrap().to_string(), DELIVERY_ID);
+    // The same delivery, signed in the other way too, is a repeat.
+    let signature = [(SIGNATURE_HEADER, sign([SECRET], now(), body.as_bytes()))];
+    let both: Vec<_> =
+        signature.into_iter().chain(standard("whsec_QUJDREVGR0hJSktM", body.as_bytes())).collect();
+    assert!(webhooks.receive(both, body.as_bytes()).unwrap().is_duplicate());
 }
 
 #[tokio::test]
@@ -317,7 +345,7 @@ async fn a_webhook_that_reaches_nobody_holds_nothing_back() {
     .await;
     let clipia = peer.client();
     // One was attached, and is gone.
-    drop(clipia.webhooks(SECRET).unwrap().secret("old").unwrap());
+    drop(clipia.webhooks(SECRET).unwrap().secret("the old one").unwrap());
     let wait = clipia.subscribe("m", json!({})).webhook(URL).timeout(SOON);
     wait.await.unwrap().completed().unwrap();
 }
@@ -347,13 +375,23 @@ fn headers_come_as_any_framework_has_them() {
 fn secrets_are_needed_hidden_and_several_during_a_rotation() {
     fn shared<T: Clone + Send + Sync>(_: &T) {}
     let clipia = Clipia::builder().key(KEY).base_url("http://localhost").build().unwrap();
-    let webhooks = clipia.webhooks("new").unwrap().secret(SECRET).unwrap();
+    let webhooks = clipia.webhooks("the new one").unwrap().secret(SECRET).unwrap();
     shared(&webhooks);
     assert!(!format!("{webhooks:?}").contains(SECRET));
     deliver(&webhooks, &ok(id()));
-    for without in [clipia.webhooks(""), webhooks.secret("")] {
-        assert!(matches!(without, Err(Error::WebhookSecretMissing)), "{without:?}");
+    for missing in ["", " ", "\n"] {
+        for without in [clipia.webhooks(missing), webhooks.clone().secret(missing)] {
+            assert!(matches!(without, Err(Error::WebhookSecretMissing)), "{without:?}");
+        }
     }
+    for weak in ["whsec_", " whsec_ \n", "s", "whsec_1234567"] {
+        for refused in [clipia.webhooks(weak), webhooks.clone().secret(weak)] {
+            assert!(matches!(&refused, Err(Error::WebhookSecretWeak)), "{refused:?}");
+            assert!(refused.unwrap_err().to_string().contains("too short: it needs 8 characters"));
+        }
+    }
+    // A file ends its line, and an editor may begin it with a mark.
+    deliver(&clipia.webhooks(format!("\u{feff}{SECRET}\r\n")).unwrap(), &ok(id()));
 }
 
 #[cfg(feature = "axum")]
@@ -393,7 +431,7 @@ mod axum_application {
         let url = serve(Router::new().route("/clipia", webhooks.into_route())).await;
         let body = ok(id()).to_string();
         let nothing = String::new();
-        assert_eq!(post_signed(&url, "guess", body.clone()).await, (400, nothing.clone()));
+        assert_eq!(post_signed(&url, "a bold guess", body.clone()).await, (400, nothing.clone()));
         assert_eq!(post_signed(&url, SECRET, "[]").await, (400, nothing.clone()));
         assert_eq!(post_signed(&url, SECRET, vec![b' '; 2_000_000]).await, (413, nothing.clone()));
         assert_eq!(reqwest::get(&url).await.unwrap().status(), 405);
@@ -403,6 +441,11 @@ mod axum_application {
             tokio::join!(fox.wait().timeout(SOON), post_signed(&url, SECRET, body.clone()));
         outcome.unwrap().completed().unwrap();
         assert_eq!(answer, (204, nothing.clone()));
+        let mut request = reqwest::Client::new().post(&url);
+        for (name, value) in standard(SECRET, body.as_bytes()) {
+            request = request.header(name, value);
+        }
+        assert_eq!(request.body(body.clone()).send().await.unwrap().status(), 204);
         assert_eq!(post_signed(&url, SECRET, body).await, (204, nothing));
     }
 
@@ -435,7 +478,7 @@ mod axum_application {
             };
         let url = serve(Router::new().route("/clipia", post(handler)).with_state(app)).await;
         let body = ok(id()).to_string();
-        assert_eq!(post_signed(&url, "guess", body.clone()).await, (400, String::new()));
+        assert_eq!(post_signed(&url, "a bold guess", body.clone()).await, (400, String::new()));
         assert!(stored.lock().unwrap().is_empty());
         assert_eq!(post_signed(&url, SECRET, body).await.0, 201);
         assert_eq!(*stored.lock().unwrap(), [id()]);
