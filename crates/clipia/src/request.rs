@@ -193,7 +193,7 @@ fn refusal(
                 retry_after: retry_after(response.headers()),
                 envelope: response.into_inner(),
                 request_id,
-                key: inner.key.clone(),
+                key: inner.key.masked(),
                 limit: told.limit,
                 attempts,
                 elapsed,
