@@ -20,9 +20,11 @@ fn is_again() -> bool {
     std::env::var_os(AGAIN).is_some()
 }
 
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 /// What a test prints when it is run in a process of its own, with these variables and no others of this kind: those of
 /// this process must not change under other tests.
-fn run_again(test: &str, variables: &[(&str, &str)]) -> String {
+fn run_again(test: &str, variables: Variables<'_>) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", &format!("environment::{test}"), "--nocapture"]);
     for (name, _) in std::env::vars_os() {
@@ -108,7 +110,7 @@ async fn calls_and_downloads_go_through_the_proxy_that_is_set() {
     let but_one = format!("elsewhere.test, 0.0.0.0:{port}, media.test:81");
     let other = "http://clipia.test";
     // The base URL, the environment, what is said, and what the proxy and the SOCKS proxy are asked for.
-    let rows: [(&str, &[(&str, &str)], &str, &[&str], &[&str]); 10] = [
+    let rows: [(&str, Variables<'_>, &str, &[&str], &[&str]); 10] = [
         (other, &[("HTTP_PROXY", &http)], "saved 1", &[&result, "http://media.test/fox.png"], &[]),
         (other, &[("all_proxy", &http)], "saved 1", &[&result, "http://media.test/fox.png"], &[]),
         (other, &[("HTTP_PROXY", &secure)], "saved 1", &[], &["clipia.test:80", "media.test:80"]),
@@ -221,7 +223,7 @@ async fn certificates_are_those_of_the_system_and_of_the_environment() {
     let (quoted, listed) = (format!(" \"{known}\"\n"), std::env::join_paths([&void, &full]).unwrap());
     let listed = listed.to_str().unwrap();
     let (trusted, refused) = ("has 35 credits", |variable| format!("the certificates in `{variable}`"));
-    let rows: [(&[(&str, &str)], &str, &str); 15] = [
+    let rows: [(Variables<'_>, &str, &str); 15] = [
         (&[], "no connection to the server", ""),
         (&[(file, &known)], trusted, ""),
         (&[(file, &quoted)], trusted, ""),
@@ -238,7 +240,7 @@ async fn certificates_are_those_of_the_system_and_of_the_environment() {
         (&[(directory, &void)], &refused(directory), &void),
         (&[("REQUESTS_CA_BUNDLE", &missing)], &refused("REQUESTS_CA_BUNDLE"), &missing),
     ];
-    let run = |base_url: &str, variables: &[(&str, &str)]| {
+    let run = |base_url: &str, variables: Variables<'_>| {
         let set = [("CLIPIA_KEY", KEY), ("CLIPIA_BASE_URL", base_url)];
         let test = "certificates_are_those_of_the_system_and_of_the_environment";
         run_again(test, &[&set[..], variables].concat())
