@@ -110,7 +110,8 @@ async fn calls_and_downloads_go_through_the_proxy_that_is_set() {
     let but_one = format!("elsewhere.test, 0.0.0.0:{port}, media.test:81");
     let other = "http://clipia.test";
     // The base URL, the environment, what is said, and what the proxy and the SOCKS proxy are asked for.
-    let rows: [(&str, Variables<'_>, &str, &[&str], &[&str]); 10] = [
+    type Row<'a> = (&'a str, Variables<'a>, &'a str, &'a [&'a str], &'a [&'a str]);
+    let rows: [Row<'_>; 10] = [
         (other, &[("HTTP_PROXY", &http)], "saved 1", &[&result, "http://media.test/fox.png"], &[]),
         (other, &[("all_proxy", &http)], "saved 1", &[&result, "http://media.test/fox.png"], &[]),
         (other, &[("HTTP_PROXY", &secure)], "saved 1", &[], &["clipia.test:80", "media.test:80"]),
@@ -152,7 +153,7 @@ async fn calls_and_downloads_go_through_the_proxy_that_is_set() {
             seen.iter().all(|seen| seen.path.contains("/v1/") == seen.headers.contains_key("authorization"))
         );
     }
-    assert!(socks.users().iter().all(|user| user == "me:p@ss"), "{:?}", socks.users());
+    assert_eq!(socks.users(), ["me:p@ss", "me:p@ss"]);
 }
 
 /// A server whose certificate nobody knows: what it is called, and its certificate.
