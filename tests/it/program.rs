@@ -116,6 +116,8 @@ fn what_is_wrong_is_said_with_what_to_do() {
         &["account", "--key", "a b"],
         &["account", "--base-url", "http://example.com"],
         &["account", "--base-url", "example"],
+        &["account", "--base-url", "api.clipia.ai"],
+        &["account", "--base-url", "http://clipia:8080?query", "--allow-http"],
         &["account", "--base-url", "http://127.0.0.1:1"],
     ] {
         all += &said(directory.path(), Some(&server), arguments).all;

@@ -10,7 +10,7 @@ use crate::async_webhooks::AsyncWebhooks;
 use crate::coroutine;
 use crate::fleet::{AsyncAsCompleted, Fleet};
 use crate::input_warning::InputWarning;
-use crate::session::{Request, Session};
+use crate::session::{Address, Request, Session};
 use crate::status_response::StatusResponse;
 use crate::waiting::{self, Patience};
 use crate::watch::Listeners;
@@ -21,8 +21,10 @@ use std::future::{IntoFuture, ready};
 
 /// A client of the queue API for asyncio.
 ///
-/// The key and the base URL come from `CLIPIA_KEY` and `CLIPIA_BASE_URL` where they are not given. Make one client for
-/// each key and share it, between event loops too: all its waits share the one request budget that a key has. Every
+/// The key comes from `CLIPIA_KEY` or else `CLIPIA_API_KEY`, the base URL from `CLIPIA_BASE_URL`, and whether that may be
+/// http to another machine from `CLIPIA_ALLOW_HTTP`, where they are not given. Proxies are those of `HTTPS_PROXY` and the
+/// like, certificates those of the system, `SSL_CERT_FILE` and `REQUESTS_CA_BUNDLE`. Make one client for each key and
+/// share it, between event loops too: all its waits share the one request budget that a key has. Every
 /// call is retried while that may help. Cancelling a wait ends the wait; the generation goes on.
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct AsyncClipia(Session);
@@ -31,7 +33,8 @@ pub(crate) struct AsyncClipia(Session);
 impl AsyncClipia {
     #[new]
     #[pyo3(signature = (
-        api_key = None, *, base_url = None, timeout = 30.0, max_retries = 2, retry_delay = 0.5
+        api_key = None, *, base_url = None, timeout = 30.0, max_retries = 2, retry_delay = 0.5,
+        allow_http = None
     ))]
     fn new(
         py: Python<'_>,
@@ -40,8 +43,10 @@ impl AsyncClipia {
         timeout: Option<f64>,
         max_retries: i64,
         retry_delay: f64,
+        allow_http: Option<bool>,
     ) -> PyResult<Self> {
-        Session::open(py, api_key, base_url, timeout, max_retries, retry_delay).map(Self)
+        let address = Address { api_key, base_url, allow_http };
+        Session::open(py, address, timeout, max_retries, retry_delay).map(Self)
     }
 
     /// Where the API answers.

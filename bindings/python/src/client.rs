@@ -8,7 +8,7 @@ use crate::generation::Generation;
 use crate::generation_result::GenerationResult;
 use crate::input_warning::InputWarning;
 use crate::models::ModelsResource;
-use crate::session::{Request, Session};
+use crate::session::{Address, Request, Session};
 use crate::status_response::StatusResponse;
 use crate::submitted::Submitted;
 use crate::waiting::{self, Patience};
@@ -20,8 +20,10 @@ use std::future::IntoFuture;
 
 /// A client of the queue API.
 ///
-/// The key and the base URL come from `CLIPIA_KEY` and `CLIPIA_BASE_URL` where they are not given. Make one client for
-/// each key and share it, between threads too: all its waits share the one request budget that a key has. Every call
+/// The key comes from `CLIPIA_KEY` or else `CLIPIA_API_KEY`, the base URL from `CLIPIA_BASE_URL`, and whether that may be
+/// http to another machine from `CLIPIA_ALLOW_HTTP`, where they are not given. Proxies are those of `HTTPS_PROXY` and the
+/// like, certificates those of the system, `SSL_CERT_FILE` and `REQUESTS_CA_BUNDLE`. Make one client for each key and
+/// share it, between threads too: all its waits share the one request budget that a key has. Every call
 /// is retried while that may help.
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct Clipia(Session);
@@ -30,7 +32,8 @@ pub(crate) struct Clipia(Session);
 impl Clipia {
     #[new]
     #[pyo3(signature = (
-        api_key = None, *, base_url = None, timeout = 30.0, max_retries = 2, retry_delay = 0.5
+        api_key = None, *, base_url = None, timeout = 30.0, max_retries = 2, retry_delay = 0.5,
+        allow_http = None
     ))]
     fn new(
         py: Python<'_>,
@@ -39,8 +42,10 @@ impl Clipia {
         timeout: Option<f64>,
         max_retries: i64,
         retry_delay: f64,
+        allow_http: Option<bool>,
     ) -> PyResult<Self> {
-        Session::open(py, api_key, base_url, timeout, max_retries, retry_delay).map(Self)
+        let address = Address { api_key, base_url, allow_http };
+        Session::open(py, address, timeout, max_retries, retry_delay).map(Self)
     }
 
     /// Where the API answers.

@@ -66,11 +66,13 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
             self::note(py, &exception, note);
             exception
         }
-        Error::KeyMissing => {
-            ClipiaValueError::new_err("no API key: set `CLIPIA_KEY`, or pass one as `api_key`")
-        }
+        Error::KeyMissing => ClipiaValueError::new_err(
+            "no API key: set `CLIPIA_KEY` or `CLIPIA_API_KEY`, or pass one as `api_key`",
+        ),
         Error::KeyMalformed { .. }
         | Error::BaseUrl { .. }
+        | Error::Proxy { .. }
+        | Error::Certificates { .. }
         | Error::Input { .. }
         | Error::WebhookSecretMissing
         | Error::WebhookSecretWeak => ClipiaValueError::new_err(message),

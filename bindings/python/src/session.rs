@@ -36,9 +36,16 @@ struct Settings {
     retry_delay: Duration,
 }
 
+/// Variables that programs of Python read for certificates, in the order of requests.
+const CERTIFICATES: &[&str] = &["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+
 /// What a client of the environment is made with, unless more is said.
 pub(crate) fn defaults() -> Builder {
-    Builder::from_env().timeout(TIMEOUT).max_retries(MAX_RETRIES).user_agent(USER_AGENT)
+    Builder::from_env()
+        .timeout(TIMEOUT)
+        .max_retries(MAX_RETRIES)
+        .user_agent(USER_AGENT)
+        .certificate_variables(CERTIFICATES)
 }
 
 pub(crate) fn build(py: Python<'_>, builder: Builder) -> PyResult<Clipia> {
@@ -49,8 +56,7 @@ impl Session {
     /// A client; what is not given comes from the environment.
     pub(crate) fn open(
         py: Python<'_>,
-        api_key: Option<String>,
-        base_url: Option<String>,
+        address: Address,
         timeout: Option<f64>,
         max_retries: i64,
         retry_delay: f64,
@@ -60,11 +66,14 @@ impl Session {
         let max_retries = u32::try_from(max_retries)
             .map_err(|_| ClipiaValueError::new_err("`max_retries` must be a count of retries, from 0 on"))?;
         let mut builder = defaults().timeout(timeout).max_retries(max_retries).retry_delay(retry_delay);
-        if let Some(key) = api_key {
+        if let Some(key) = address.api_key {
             builder = builder.key(key);
         }
-        if let Some(url) = base_url {
+        if let Some(url) = address.base_url {
             builder = builder.base_url(url);
+        }
+        if let Some(allowed) = address.allow_http {
+            builder = builder.allow_http(allowed);
         }
         let clipia = build(py, builder)?;
         let base_url = clipia.base_url().trim_end_matches('/').to_owned();
@@ -179,6 +188,13 @@ impl Session {
 #[derive(Serialize)]
 pub(crate) struct ModelList {
     data: Vec<Model>,
+}
+
+/// The arguments of a client that say whom it talks to, and as whom; what is not given comes from the environment.
+pub(crate) struct Address {
+    pub(crate) api_key: Option<String>,
+    pub(crate) base_url: Option<String>,
+    pub(crate) allow_http: Option<bool>,
 }
 
 /// The arguments of a submit.

@@ -72,8 +72,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine's own reaches a client."""
-    for name in ("CLIPIA_KEY", "CLIPIA_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    own = {
+        "CLIPIA_KEY",
+        "CLIPIA_API_KEY",
+        "CLIPIA_BASE_URL",
+        "CLIPIA_ALLOW_HTTP",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+    }
+    for name in list(os.environ):
+        if name in own or name.upper().endswith(("_PROXY", "_CA_BUNDLE")):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import pytest
 
 import clipia_queue
 from clipia_queue import AsyncClipia, Clipia, ClipiaError, ClipiaValueError
-from peer import ID, KEY
+from peer import ID, KEY, Peer
 
 
 @pytest.mark.parametrize("client", [Clipia, AsyncClipia])
 class TestEitherClient:
     def test_no_key_is_refused(self, client: type[Clipia]) -> None:
-        with pytest.raises(ClipiaValueError, match="no API key: set `CLIPIA_KEY`"):
+        with pytest.raises(ClipiaValueError, match="no API key: set `CLIPIA_KEY` or `CLIPIA_API_KEY`"):
             client()
         with pytest.raises(ValueError, match="no API key"):
             client("")
@@ -22,29 +22,83 @@ class TestEitherClient:
     def test_key_and_base_url_come_from_the_environment(
         self, client: type[Clipia], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("CLIPIA_KEY", KEY)
+        monkeypatch.setenv("CLIPIA_API_KEY", f'\ufeff"Bearer {KEY}"\r\n')
         assert repr(client()) == f"{client.__name__}(base_url='https://api.clipia.ai')"
-        monkeypatch.setenv("CLIPIA_BASE_URL", "http://127.0.0.1:4747")
-        assert "http://127.0.0.1:4747" in repr(client())
+        monkeypatch.setenv("CLIPIA_KEY", "no key")  # goes first
+        with pytest.raises(ClipiaValueError, match="malformed API key: it has a space"):
+            client()
+        monkeypatch.setenv("CLIPIA_KEY", KEY)
+        monkeypatch.setenv("CLIPIA_BASE_URL", " 'http://127.0.0.1:4747/v1'\n")
+        assert "'http://127.0.0.1:4747'" in repr(client())
         assert "http://localhost:1" in repr(client(base_url="http://localhost:1"))
 
     @pytest.mark.parametrize(
-        "url",
+        ("key", "said"),
         [
-            "http://api.clipia.ai",
-            "http://localhost.evil.com",
-            "http://127.0.0.1.nip.io",
-            "http://127.0.0.2",
-            "http://localhost@evil.com",
-            "https://api.clipia.ai/v1",
-            "ftp://localhost",
-            "localhost:8080",
-            "",
+            ("clipia_live\u200b_x", "an invisible character within"),
+            ("clipia_live \n_x", "a space or a line break within"),
+            ('"clipia_live_x', "a quote at one end"),
+            ("schlüssel", "not ASCII"),
+            ("Bearer ", "no API key"),
         ],
     )
-    def test_a_key_goes_nowhere_in_clear_text(self, client: type[Clipia], url: str) -> None:
-        with pytest.raises(ClipiaValueError, match="cannot use the base URL"):
-            client(KEY, base_url=url)
+    def test_what_is_wrong_with_a_key_is_named(self, client: type[Clipia], key: str, said: str) -> None:
+        with pytest.raises(ClipiaValueError, match=said) as raised:
+            client(key)
+        assert key.strip() not in f"{raised.value!r}".replace("Bearer", "")
+
+    @pytest.mark.parametrize(
+        ("url", "said"),
+        [
+            ("http://api.clipia.ai", "`allow_http` or `CLIPIA_ALLOW_HTTP=1`"),
+            ("http://clipia:8080", "`allow_http` or `CLIPIA_ALLOW_HTTP=1`"),
+            ("http://localhost.evil.com", "`allow_http` or `CLIPIA_ALLOW_HTTP=1`"),
+            ("http://127.0.0.1.nip.io", "`allow_http` or `CLIPIA_ALLOW_HTTP=1`"),
+            ("http://127.0.0.2", "`allow_http` or `CLIPIA_ALLOW_HTTP=1`"),
+            ("http://localhost@evil.com", "it names a user"),
+            ("ftp://localhost", "begin with https://"),
+            ("localhost:8080", "write `http://` before it"),
+            ("api.clipia.ai/v1", "write https://api.clipia.ai"),
+            (KEY, "write `https://` before it"),
+            ("", "it is empty"),
+        ],
+    )
+    def test_a_key_goes_nowhere_in_clear_text(self, client: type[Clipia], url: str, said: str) -> None:
+        with pytest.raises(ClipiaValueError, match="cannot use the base URL") as raised:
+            client("clipia_test_0123456789abcdef", base_url=url)
+        assert said in str(raised.value)
+        assert KEY not in repr(raised.value)
+
+    def test_plain_http_to_another_host_is_allowed_by_name(
+        self, client: type[Clipia], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = "http://clipia:8080"
+        assert url in repr(client(KEY, base_url=url + "/v1", allow_http=True))
+        monkeypatch.setenv("CLIPIA_ALLOW_HTTP", "1")
+        assert url in repr(client(KEY, base_url=url))
+        with pytest.raises(ClipiaValueError, match="allow_http"):
+            client(KEY, base_url=url, allow_http=False)
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "said"),
+        [
+            ("HTTPS_PROXY", "http://me:secret@pro xy:1", "cannot use the proxy in `HTTPS_PROXY`"),
+            ("all_proxy", "socks://me:secret@proxy:1", "cannot use the proxy in `all_proxy`: it must begin"),
+            ("SSL_CERT_FILE", "", "cannot use the certificates in `SSL_CERT_FILE`: it is empty"),
+            ("SSL_CERT_FILE", "/no/such.pem", "cannot use the certificates in `SSL_CERT_FILE`: .*such.pem"),
+            ("SSL_CERT_DIR", "/no/such", "cannot use the certificates in `SSL_CERT_DIR`: .*such"),
+            ("REQUESTS_CA_BUNDLE", __file__, "`REQUESTS_CA_BUNDLE`: .* has no certificate"),
+            ("CURL_CA_BUNDLE", "/no/such.pem", "cannot use the certificates in `CURL_CA_BUNDLE`"),
+        ],
+    )
+    def test_a_variable_that_cannot_be_used_is_named(
+        self, client: type[Clipia], monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+    ) -> None:
+        monkeypatch.setenv(variable, value)
+        with pytest.raises(ClipiaValueError, match=said) as raised:
+            client(KEY)
+        assert "secret" not in repr(raised.value)
+        client(KEY, base_url="http://localhost:1")  # needs neither
 
     def test_the_key_shows_nowhere(self, client: type[Clipia]) -> None:
         clipia = client(KEY)
@@ -87,6 +141,16 @@ def test_an_input_that_is_no_mapping_is_refused() -> None:
     for value in (["prompt"], "prompt", None):
         with pytest.raises(ClipiaValueError, match="must be a JSON object"):
             Clipia(KEY, base_url="http://127.0.0.1:9").submit("nano-banana-2", value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "all_proxy"])
+def test_calls_go_through_a_proxy(peer: Peer, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, peer.url.replace("//", "//me:p@ss@") + "\n")
+    with Clipia(KEY, base_url="http://clipia:8080", allow_http=True) as clipia:
+        assert clipia.status(ID).status == "IN_PROGRESS"
+    (request,) = peer.seen
+    assert request.path == f"http://clipia:8080/v1/requests/{ID}/status"
+    assert request.headers["proxy-authorization"] == "Basic bWU6cEBzcw=="
 
 
 def test_a_closed_client_says_so() -> None:

@@ -4,7 +4,7 @@ use crate::{command, exit, output};
 use anyhow::Context;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use clipia::{Clipia, RequestId};
+use clipia::{Builder, Clipia, RequestId};
 use clipia_server::admin::{Administration, AdministrationError};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -27,23 +27,29 @@ pub(crate) struct Arguments {
 /// Whom to talk to, and as whom.
 #[derive(Args)]
 pub(crate) struct Connection {
-    /// The API key
-    #[arg(long, global = true, env = "CLIPIA_KEY", hide_env_values = true)]
+    /// The API key [env: CLIPIA_KEY, CLIPIA_API_KEY]
+    #[arg(long, global = true)]
     key: Option<String>,
-    /// The server; Clipia itself unless told
-    #[arg(long, global = true, env = "CLIPIA_BASE_URL", value_name = "URL")]
+    /// The server; Clipia itself unless told [env: CLIPIA_BASE_URL]
+    #[arg(long, global = true, value_name = "URL")]
     base_url: Option<String>,
+    /// Allows a server on another machine by http, where nobody else listens [env: CLIPIA_ALLOW_HTTP]
+    #[arg(long, global = true)]
+    allow_http: bool,
 }
 
 impl Connection {
-    /// The SDK's client.
+    /// The SDK's client. The environment is read by the SDK, so that all its programs understand it alike.
     pub(crate) fn client(self) -> Result<Clipia, clipia::Error> {
-        let mut builder = Clipia::builder().user_agent(concat!("clipia-cli/", env!("CARGO_PKG_VERSION")));
+        let mut builder = Builder::from_env().user_agent(concat!("clipia-cli/", env!("CARGO_PKG_VERSION")));
         if let Some(key) = self.key {
             builder = builder.key(key);
         }
         if let Some(url) = self.base_url {
             builder = builder.base_url(url);
+        }
+        if self.allow_http {
+            builder = builder.allow_http(true);
         }
         builder.build()
     }

@@ -95,6 +95,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         Some(
             Error::KeyMissing | Error::KeyMalformed { .. } | Error::BaseUrl { .. } | Error::Input { .. },
         ) => USAGE,
+        Some(Error::Proxy { .. } | Error::Certificates { .. }) => USAGE,
         Some(Error::MaxCost { .. } | Error::InputInvalid { .. }) => REFUSED,
         Some(Error::Failed { .. } | Error::Canceled { .. }) => NO_OUTPUT,
         Some(Error::Deadline { .. }) => GAVE_UP,

@@ -5,6 +5,7 @@ use crate::catalogue::Catalogue;
 use crate::error::Error;
 use crate::generation::Generation;
 use crate::input;
+use crate::key::Key;
 use crate::request::Operation;
 use crate::retry::Bounds;
 use crate::saved::SavedGeneration;
@@ -38,8 +39,7 @@ pub(crate) struct Inner {
     pub(crate) this: Weak<Self>,
     pub(crate) api: clipia_api::Client,
     pub(crate) base_url: Url,
-    /// The key, masked; the whole of it only exists in a header of `api` and in `settings`.
-    pub(crate) key: String,
+    pub(crate) key: Key,
     pub(crate) http: Http,
     /// What it was built from.
     pub(crate) settings: Builder,
@@ -56,7 +56,8 @@ pub(crate) struct Inner {
 }
 
 impl Clipia {
-    /// A client with the key in `CLIPIA_KEY`, for the API at `CLIPIA_BASE_URL` or else `https://api.clipia.ai`.
+    /// A client with the key in `CLIPIA_KEY` or else `CLIPIA_API_KEY`, for the API at `CLIPIA_BASE_URL` or else
+    /// `https://api.clipia.ai`.
     ///
     /// # Errors
     /// As [`Builder::build`].
@@ -267,7 +268,7 @@ impl fmt::Debug for Clipia {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clipia")
             .field("base_url", &self.0.base_url.as_str())
-            .field("key", &format_args!("{}", self.0.key))
+            .field("key", &self.0.key)
             .finish()
     }
 }

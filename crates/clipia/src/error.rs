@@ -29,7 +29,7 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 #[non_exhaustive]
 pub enum Error {
     /// No API key was given.
-    #[error("no API key: set `CLIPIA_KEY`, or pass one with `Clipia::builder().key(…)`")]
+    #[error("no API key: set `CLIPIA_KEY` or `CLIPIA_API_KEY`, or pass one with `Clipia::builder().key(…)`")]
     KeyMissing,
     /// The API key cannot be one.
     #[error("malformed API key: {reason}")]
@@ -80,9 +80,26 @@ pub enum Error {
         /// What it may cost.
         max_cost: Credits,
     },
+    /// An environment variable that names a proxy cannot be read. Connecting directly in its place could tell a network
+    /// what the proxy is to hide.
+    #[error("cannot use the proxy in `{variable}`: {reason}")]
+    Proxy {
+        /// The variable; its value may hold a password and is not told.
+        variable: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// An environment variable that names certificates names none.
+    #[error("cannot use the certificates in `{variable}`: {reason}")]
+    Certificates {
+        /// The variable, such as `SSL_CERT_FILE`.
+        variable: &'static str,
+        /// What is wrong with it, and the path.
+        reason: String,
+    },
     /// The client could not be made, for instance because the system has no root certificates, or no thread for a
     /// blocking one.
-    #[error("cannot set up the client: {}", printable(&source.to_string()))]
+    #[error("cannot set up the client: {}", deepest(source.as_ref()))]
     Setup {
         /// Why not.
         source: Source,

@@ -1,8 +1,11 @@
 //! The API key: a secret that cannot be printed.
 
+use crate::environment::{clean, is_blank, is_quote};
 use crate::error::Error;
 use reqwest::header::HeaderValue;
+use std::borrow::Cow;
 use std::fmt;
+use url::form_urlencoded;
 
 /// Longest key taken, in bytes; the API's own have about fifty.
 const LENGTH_MAX: usize = 512;
@@ -14,21 +17,35 @@ const HIDDEN_MIN: usize = 8;
 /// What the API's keys begin with: production and sandbox.
 const PREFIXES: [&str; 2] = ["clipia_live_", "clipia_test_"];
 
+/// The words before a key in a header: ours, and that of other APIs whose keys people replace.
+const SCHEMES: [&str; 3] = ["Authorization:", "Bearer", "Key"];
+
 #[derive(Clone)]
 pub(crate) struct Key(String);
 
 impl Key {
-    /// Takes a key as people paste it: white space around it is not part of it.
+    /// Takes a key as people paste it: out of a header, a `.env` file, a web page.
     pub(crate) fn new(text: &str) -> Result<Self, Error> {
-        let text = text.trim();
-        if text.is_empty() {
+        let text = without_scheme(text);
+        // What is left of `Bearer $KEY` where the variable is not set.
+        if text.is_empty() || text.eq_ignore_ascii_case("bearer") {
             return Err(Error::KeyMissing);
         }
+        let refuse = |reason| Err(Error::KeyMalformed { reason });
         if text.len() > LENGTH_MAX {
-            return Err(Error::KeyMalformed { reason: "it is too long" });
+            return refuse("it is too long");
+        }
+        if text.contains(char::is_whitespace) {
+            return refuse("it has a space or a line break within");
+        }
+        if text.contains(is_blank) {
+            return refuse("it has an invisible character within, such as a zero-width space: copy it again");
+        }
+        if text.starts_with(is_quote) || text.ends_with(is_quote) {
+            return refuse("it has a quote at one end only");
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Error::KeyMalformed { reason: "it has a space or a character that is not ASCII" });
+            return refuse("it has a character that is not ASCII");
         }
         Ok(Self(text.to_owned()))
     }
@@ -41,13 +58,67 @@ impl Key {
         Ok(value)
     }
 
+    /// A text of somebody else without the key: servers and proxies repeat what they refuse. The beginning of a key,
+    /// from as many characters on as a masked key hides, is masked as the whole one is.
+    pub(crate) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let encoded: String = form_urlencoded::byte_serialize(self.0.as_bytes()).collect();
+        let mut hidden = self.hide_spelling(&self.0, text);
+        if encoded != self.0
+            && let Cow::Owned(text) = self.hide_spelling(&encoded, &hidden)
+        {
+            hidden = Cow::Owned(text);
+        }
+        hidden
+    }
+
+    fn hide_spelling<'a>(&self, key: &str, text: &'a str) -> Cow<'a, str> {
+        let beginning = &key[..key.len().min(self.prefix().len() + HIDDEN_MIN)];
+        let same =
+            |text: &str| text.bytes().zip(key.bytes()).take_while(|(left, right)| left == right).count();
+        let (mut hidden, mut rest) = (String::new(), text);
+        while let Some(at) = rest.find(beginning) {
+            let (before, found) = rest.split_at(at);
+            let (found, after) = found.split_at(same(found));
+            let in_a_word =
+                before.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric);
+            hidden.push_str(before);
+            // A key as short as a word is none that protects anything, and words are full of it.
+            if key.len() < HIDDEN_MIN && in_a_word {
+                hidden.push_str(found);
+            } else {
+                hidden.push_str(&self.masked());
+            }
+            rest = after;
+        }
+        if rest.len() == text.len() {
+            return Cow::Borrowed(text);
+        }
+        hidden.push_str(rest);
+        Cow::Owned(hidden)
+    }
+
+    fn prefix(&self) -> &'static str {
+        PREFIXES.into_iter().find(|prefix| self.0.starts_with(prefix)).unwrap_or_default()
+    }
+
     /// Enough to tell keys apart: `clipia_live_…k3Qz`.
     pub(crate) fn masked(&self) -> String {
-        let prefix = PREFIXES.into_iter().find(|prefix| self.0.starts_with(prefix)).unwrap_or_default();
+        let prefix = self.prefix();
         let secret = &self.0[prefix.len()..];
         let end = if secret.len() >= HIDDEN_MIN + SHOWN { &secret[secret.len() - SHOWN..] } else { "" };
         format!("{prefix}…{end}")
     }
+}
+
+/// The key without what an `Authorization` header has before it.
+fn without_scheme(text: &str) -> &str {
+    let mut key = clean(text);
+    while let Some((word, rest)) = key.split_once(is_blank)
+        && SCHEMES.iter().any(|scheme| word.eq_ignore_ascii_case(scheme))
+    {
+        key = clean(rest);
+    }
+    key
 }
 
 impl fmt::Debug for Key {
@@ -77,12 +148,76 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_key_is_refused() {
-        assert!(matches!(Key::new(" "), Err(Error::KeyMissing)));
-        for key in ["two words", "schlüssel", "line\nbreak", &"k".repeat(LENGTH_MAX + 1)] {
-            let error = Key::new(key).unwrap_err();
-            assert!(matches!(error, Error::KeyMalformed { .. }), "{key}");
-            assert!(!format!("{error} {error:?}").contains(key), "{key}");
+    fn a_key_is_taken_as_people_paste_it() {
+        const KEY: &str = "clipia_live_0123456789abk3Qz";
+        for text in [
+            format!(" {KEY}\r\n"),
+            format!("\"{KEY}\""),
+            format!("'{KEY}' "),
+            format!("“{KEY}”"),
+            format!("\u{feff}{KEY}"),
+            format!("\u{200b}{KEY}\u{2060}\u{a0}"),
+            format!("Bearer {KEY}"),
+            format!("bearer\u{a0} {KEY}"),
+            format!("Key {KEY}"),
+            format!("\"Authorization: Bearer {KEY}\""),
+            format!("Bearer \"\u{200b}{KEY}\""),
+        ] {
+            assert_eq!(Key::new(&text).unwrap().0, KEY, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_a_key_is_refused() {
+        for nothing in ["", " ", "\u{feff}\n", "\"\"", "Bearer ", "Authorization: Bearer"] {
+            assert!(matches!(Key::new(nothing), Err(Error::KeyMissing)), "{nothing:?}");
+        }
+        for (key, reason) in [
+            ("two words", "a space or a line break within"),
+            ("Basic secret", "a space or a line break within"),
+            ("line\nbreak", "a space or a line break within"),
+            ("no\u{a0}break", "a space or a line break within"),
+            ("zero\u{200b}width", "an invisible character within"),
+            ("word\u{2060}joiner", "an invisible character within"),
+            ("bell\u{7}", "not there"),
+            ("schlüssel", "not ASCII"),
+            ("\"clipia_live_secret", "a quote at one end"),
+            ("clipia_live_secret'", "a quote at one end"),
+            (&"k".repeat(LENGTH_MAX + 1), "too long"),
+        ] {
+            match Key::new(key) {
+                Err(error @ Error::KeyMalformed { .. }) => {
+                    assert!(error.to_string().contains(reason), "{key:?}: {error}");
+                    assert!(!format!("{error} {error:?}").contains(key), "{key}");
+                }
+                // A control character at the end is white space as good as any.
+                other => assert_eq!((other.unwrap().0.as_str(), reason), ("bell", "not there"), "{key:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_is_hidden_wherever_others_repeat_it() {
+        let key = Key::new("clipia_live_0123456789abk3Qz").unwrap();
+        for (text, hidden) in [
+            ("no such key: clipia_live_0123456789abk3Qz", "no such key: clipia_live_…k3Qz"),
+            ("`Bearer clipia_live_0123456789abk3Qz` is none", "`Bearer clipia_live_…k3Qz` is none"),
+            (
+                "clipia_live_0123456789abk3Qzclipia_live_0123456789abk3Qz!",
+                "clipia_live_…k3Qzclipia_live_…k3Qz!",
+            ),
+            ("clipia_live_0123456789… is none", "clipia_live_…k3Qz… is none"),
+            ("clipia_live_0123", "clipia_live_0123"),
+            ("clipia_live_…k3Qz", "clipia_live_…k3Qz"),
+            ("schön", "schön"),
+            ("", ""),
+        ] {
+            assert_eq!(key.hide(text), hidden, "{text}");
+            assert_eq!(matches!(key.hide(text), Cow::Borrowed(_)), text == hidden, "{text}");
+        }
+        let odd = Key::new("a/key+with=signs").unwrap();
+        assert_eq!(odd.hide("?key=a%2Fkey%2Bwith%3Dsigns, a/key+with=signs"), "?key=…igns, …igns");
+        let short = Key::new("k").unwrap();
+        assert_eq!(short.hide("the key `k` is unknown"), "the key `…` is unknown");
     }
 }

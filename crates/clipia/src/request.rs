@@ -3,12 +3,15 @@
 use crate::budget::RateLimit;
 use crate::client::Inner;
 use crate::error::{ApiError, Error};
+use crate::key::Key;
 use crate::retry::{self, Bounds, Tried};
 use crate::spending::{Token, now};
 use crate::wait::{self, Class};
 use clipia_api::types::{ErrorEnvelope, RequestId};
 use clipia_api::{ResponseValue, foreign};
 use reqwest::header::HeaderMap;
+use serde_json::Value;
+use std::borrow::Cow;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 use tracing::{Instrument, Span};
@@ -203,8 +206,8 @@ fn refusal(
                 http_status: response.status().as_u16(),
                 retry_after: retry_after(response.headers()),
                 request_id: request_id.or_else(|| foreign::request_id(&response).map(RequestId::from)),
-                envelope: response.into_inner(),
-                key: inner.key.clone(),
+                envelope: without(&inner.key, response.into_inner()),
+                key: inner.key.masked(),
                 limit: told.limit,
                 attempts,
                 elapsed,
@@ -252,6 +255,37 @@ fn refusal(
         other @ (Wire::UnexpectedResponse(_) | Wire::Custom(_)) => {
             Error::Connection { request_id, attempts, elapsed, source: other.to_string().into() }
         }
+    }
+}
+
+/// The envelope without the key, wherever a server or a proxy repeats it.
+fn without(key: &Key, mut envelope: ErrorEnvelope) -> ErrorEnvelope {
+    let hide = |text: &mut String| {
+        if let Cow::Owned(hidden) = key.hide(text) {
+            *text = hidden;
+        }
+    };
+    let ErrorEnvelope { error, extra } = &mut envelope;
+    let texts = [Some(&mut error.code), error.message.as_mut(), error.type_.as_mut()];
+    texts.into_iter().flatten().for_each(hide);
+    error.extra.values_mut().chain(extra.values_mut()).for_each(|value| hide_within(value, &hide));
+    envelope
+}
+
+fn hide_within(value: &mut Value, hide: &impl Fn(&mut String)) {
+    match value {
+        Value::String(text) => hide(text),
+        Value::Array(entries) => entries.iter_mut().for_each(|entry| hide_within(entry, hide)),
+        Value::Object(fields) => {
+            // Of a name with the key in it nothing is told.
+            fields.retain(|name, _| {
+                let mut shown = name.clone();
+                hide(&mut shown);
+                shown == *name
+            });
+            fields.values_mut().for_each(|field| hide_within(field, hide));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -342,6 +342,7 @@ class Clipia:
         timeout: float | None = 30.0,
         max_retries: int = 2,
         retry_delay: float = 0.5,
+        allow_http: bool | None = None,
     ) -> Self: ...
     @property
     def base_url(self) -> str: ...
@@ -406,6 +407,7 @@ class AsyncClipia:
         timeout: float | None = 30.0,
         max_retries: int = 2,
         retry_delay: float = 0.5,
+        allow_http: bool | None = None,
     ) -> Self: ...
     @property
     def base_url(self) -> str: ...

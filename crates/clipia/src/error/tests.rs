@@ -171,7 +171,10 @@ fn what_else_goes_wrong() {
     };
     let progress = || Some(serde_json::from_str::<Progress>("72").unwrap());
     for (error, said) in [
-        (Error::KeyMissing, "no API key: set `CLIPIA_KEY`, or pass one with `Clipia::builder().key(…)`"),
+        (
+            Error::KeyMissing,
+            "no API key: set `CLIPIA_KEY` or `CLIPIA_API_KEY`, or pass one with `Clipia::builder().key(…)`",
+        ),
         (Error::KeyMalformed { reason: "it is too long" }, "malformed API key: it is too long"),
         (
             Error::BaseUrl { url: "http://x.y/".to_owned(), reason: "it must begin with https://" },
