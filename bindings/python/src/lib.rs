@@ -35,6 +35,7 @@ mod generation_result;
 mod handle;
 mod input_warning;
 mod iteration;
+mod json;
 mod logging;
 mod models;
 mod program;
