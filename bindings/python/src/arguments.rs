@@ -1,6 +1,7 @@
 //! What Python passes, as the SDK takes it.
 
 use crate::exceptions::ClipiaValueError;
+use crate::json;
 use clipia::RequestId;
 use pyo3::prelude::*;
 use serde_json::Value;
@@ -46,18 +47,13 @@ impl Seconds {
     }
 }
 
-/// The input of a generation, from a mapping of what JSON can hold.
+/// The input of a generation, from a mapping of what has a form in JSON.
 pub(crate) struct Input(pub(crate) Value);
 
 impl<'py> FromPyObject<'_, 'py> for Input {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        pythonize::depythonize(&object).map(Self).map_err(|error| {
-            let exception =
-                ClipiaValueError::new_err(format!("the input cannot be written as JSON: {error}"));
-            exception.set_cause(object.py(), Some(error.into()));
-            exception
-        })
+        json::read(&object, "input", json::INPUT_DEPTH_MAX).map(Self)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::exceptions::ClipiaValueError;
 use crate::handle::Handle;
+use crate::json;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
@@ -42,9 +43,11 @@ impl<T> Deref for Document<T> {
 
 /// An answer from its dict.
 pub(crate) fn read<T: DeserializeOwned>(data: &Bound<'_, PyAny>, class: &str) -> PyResult<T> {
-    let malformed =
-        |error| ClipiaValueError::new_err(format!("this is not the data of a `{class}`: {error}"));
-    pythonize::depythonize(data).map_err(malformed)
+    let malformed = |error: serde_json::Error| {
+        ClipiaValueError::new_err(format!("this is not the data of a `{class}`: {error}"))
+    };
+    let document = json::read(data, "data", json::ANSWER_DEPTH_MAX)?;
+    serde_json::from_value(document).map_err(malformed)
 }
 
 /// Whether two answers are of one class and say the same.

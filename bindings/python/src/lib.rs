@@ -36,6 +36,7 @@ mod generation_result;
 mod handle;
 mod input_warning;
 mod iteration;
+mod json;
 mod logging;
 mod models;
 mod printable;

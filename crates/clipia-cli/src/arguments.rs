@@ -1,13 +1,12 @@
 //! What the command line may say.
 
+use crate::input::What;
 use crate::{command, exit, output};
-use anyhow::Context;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use clipia::{Builder, Clipia, RequestId};
 use clipia_server::admin::{Administration, AdministrationError};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -156,50 +155,6 @@ impl Server {
     ) -> anyhow::Result<()> {
         output::tell(answer, self.json, text)
     }
-}
-
-/// What to generate.
-#[derive(Args)]
-#[group(skip)]
-#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["input", "prompt", "set"]))]
-pub(crate) struct What {
-    /// The model; `clipia models` lists them
-    pub(crate) model: String,
-    /// The whole input, a JSON object
-    #[arg(long, value_name = "JSON", conflicts_with = "prompt")]
-    input: Option<String>,
-    /// The input's `prompt`
-    #[arg(short, long, value_name = "PROMPT")]
-    prompt: Option<String>,
-    /// One key of the input; the value is JSON, or else a string
-    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
-    set: Vec<(String, Value)>,
-}
-
-impl What {
-    /// The input that the options spell.
-    pub(crate) fn input(&self) -> anyhow::Result<Map<String, Value>> {
-        let mut input: Map<String, Value> = match &self.input {
-            Some(text) => serde_json::from_str(text)
-                .map_err(|error| exit::Usage::new(format!("`--input` must be a JSON object: {error}")))
-                .context(exit::Hint::new("write it in single quotes: '{\"prompt\": \"a fox\"}'"))?,
-            None => Map::new(),
-        };
-        if let Some(prompt) = &self.prompt {
-            input.insert("prompt".to_owned(), Value::from(prompt.as_str()));
-        }
-        input.extend(self.set.iter().cloned());
-        Ok(input)
-    }
-}
-
-/// A key and a value: `duration=5`, `prompt=a fox`.
-fn assignment(text: &str) -> Result<(String, Value), String> {
-    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
-    if key.is_empty() {
-        return Err("write it as KEY=VALUE".to_owned());
-    }
-    Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
 }
 
 /// Says what is wrong with the command line, or the help that was asked for.

@@ -9,6 +9,7 @@
 mod arguments;
 mod command;
 mod exit;
+mod input;
 mod log;
 mod output;
 mod progress;

@@ -97,7 +97,8 @@ impl Clipia {
 
     /// Submits a generation: `.await` sends it.
     ///
-    /// `input` is anything that serialises to a JSON object. The submit carries one idempotency key through all
+    /// `input` is anything that serialises to a JSON object. JSON has no NaN and no infinity: `serde_json`, and so
+    /// `json!`, writes `null` for them. The submit carries one idempotency key through all
     /// its retries, so that it is charged once however often the connection breaks.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Final, TypeAlias, final
+from typing import Any, ClassVar, Final, Protocol, TypeAlias, final
 
 from typing_extensions import Self, disjoint_base
 
@@ -266,6 +266,14 @@ _Asgi: TypeAlias = Callable[
 ]
 _FlaskView: TypeAlias = Callable[[], tuple[str, int]]
 _DjangoView: TypeAlias = Callable[[Any], Any]
+
+class _PydanticModel(Protocol):
+    def model_dump(self, *, mode: str) -> Any: ...
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+_Input: TypeAlias = Mapping[str, Any] | _PydanticModel | _Dataclass
 _Headers: TypeAlias = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]
 
 @final
@@ -316,13 +324,13 @@ class AsyncWebhooks:
 class ModelsResource:
     def list(self) -> ModelList: ...
     def get(self, slug: str) -> Model: ...
-    def estimate(self, slug: str, input: Mapping[str, Any]) -> EstimateResponse: ...
+    def estimate(self, slug: str, input: _Input) -> EstimateResponse: ...
 
 @final
 class AsyncModelsResource:
     async def list(self) -> ModelList: ...
     async def get(self, slug: str) -> Model: ...
-    async def estimate(self, slug: str, input: Mapping[str, Any]) -> EstimateResponse: ...
+    async def estimate(self, slug: str, input: _Input) -> EstimateResponse: ...
 
 @final
 class AccountResource:
@@ -357,7 +365,7 @@ class Clipia:
     def submit(
         self,
         model: str,
-        input: Mapping[str, Any],
+        input: _Input,
         *,
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
@@ -368,7 +376,7 @@ class Clipia:
     def subscribe(
         self,
         model: str,
-        input: Mapping[str, Any],
+        input: _Input,
         *,
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
@@ -384,7 +392,7 @@ class Clipia:
     def as_completed(
         self, handles: Iterable[Submitted | Generation | str], timeout: float | None = None
     ) -> Iterator[GenerationResult]: ...
-    def check(self, model: str, input: Mapping[str, Any]) -> list[InputWarning]: ...
+    def check(self, model: str, input: _Input) -> list[InputWarning]: ...
     def generation(self, request_id: str) -> Generation: ...
     def webhooks(self, secret: str, *others: str) -> Webhooks: ...
     def close(self) -> None: ...
@@ -422,7 +430,7 @@ class AsyncClipia:
     async def submit(
         self,
         model: str,
-        input: Mapping[str, Any],
+        input: _Input,
         *,
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
@@ -433,7 +441,7 @@ class AsyncClipia:
     async def subscribe(
         self,
         model: str,
-        input: Mapping[str, Any],
+        input: _Input,
         *,
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
@@ -449,7 +457,7 @@ class AsyncClipia:
     def as_completed(
         self, handles: Iterable[AsyncSubmitted | AsyncGeneration | str], timeout: float | None = None
     ) -> AsyncIterator[AsyncGenerationResult]: ...
-    async def check(self, model: str, input: Mapping[str, Any]) -> list[InputWarning]: ...
+    async def check(self, model: str, input: _Input) -> list[InputWarning]: ...
     def generation(self, request_id: str) -> AsyncGeneration: ...
     def webhooks(self, secret: str, *others: str) -> AsyncWebhooks: ...
     async def close(self) -> None: ...

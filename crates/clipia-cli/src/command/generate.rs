@@ -1,6 +1,6 @@
 //! `clipia generate`.
 
-use crate::arguments::What;
+use crate::input::What;
 use crate::output;
 use crate::progress::Board;
 use clap::Args;

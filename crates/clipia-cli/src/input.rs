@@ -1,0 +1,167 @@
+//! The model and the input that the options spell.
+
+use crate::exit;
+use anyhow::Context;
+use clap::{ArgGroup, Args};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::{Map, Value};
+
+/// What to generate.
+#[derive(Args)]
+#[group(skip)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["input", "prompt", "set"]))]
+pub(crate) struct What {
+    /// The model; `clipia models` lists them
+    pub(crate) model: String,
+    /// The whole input, a JSON object
+    #[arg(long, value_name = "JSON", conflicts_with = "prompt")]
+    input: Option<String>,
+    /// The input's `prompt`
+    #[arg(short, long, value_name = "PROMPT")]
+    prompt: Option<String>,
+    /// One key of the input; the value is JSON, or else a string
+    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, Value)>,
+}
+
+impl What {
+    /// The input that the options spell.
+    pub(crate) fn input(&self) -> anyhow::Result<Map<String, Value>> {
+        let mut input = match &self.input {
+            Some(text) => whole(text)?,
+            None => Map::new(),
+        };
+        if let Some(prompt) = &self.prompt {
+            input.insert("prompt".to_owned(), Value::from(prompt.as_str()));
+        }
+        input.extend(self.set.iter().cloned());
+        Ok(input)
+    }
+}
+
+/// An input: `{"prompt": "a fox"}`.
+fn whole(text: &str) -> anyhow::Result<Map<String, Value>> {
+    let input: Map<String, Value> = match read(text) {
+        Ok(input) => input,
+        Err(Fault::Unfit(reason)) => {
+            return Err(exit::Usage::new(format!("`--input` {reason}")).into());
+        }
+        Err(Fault::Malformed(error)) => {
+            return Err(exit::Usage::new(format!("`--input` must be a JSON object: {error}")))
+                .context(exit::Hint::new("write it in single quotes: '{\"prompt\": \"a fox\"}'"));
+        }
+    };
+    for (key, value) in &input {
+        exact(key, value).map_err(|fault| exit::Usage::new(format!("`--input`: {fault}")))?;
+    }
+    Ok(input)
+}
+
+/// A key and a value: `duration=5`, `prompt=a fox`.
+fn assignment(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    if key.is_empty() {
+        return Err("write it as KEY=VALUE".to_owned());
+    }
+    let value = match read(value) {
+        Ok(value) => value,
+        Err(Fault::Malformed(_)) => Value::from(value),
+        Err(Fault::Unfit(reason)) => return Err(format!("`{key}` {reason}")),
+    };
+    exact(key, &value)?;
+    Ok((key.to_owned(), value))
+}
+
+/// Why a text is no value of an input.
+enum Fault {
+    /// It is not JSON, or not of the type that is asked for.
+    Malformed(serde_json::Error),
+    /// It is JSON, which no reader of JSON would take.
+    Unfit(String),
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
+    serde_json::from_str(text).map_err(|error| {
+        // A reader that keeps nothing minds neither the depth nor the size of numbers.
+        let json = error.is_syntax() && serde_json::from_str::<IgnoredAny>(text).is_ok();
+        if !json {
+            return Fault::Malformed(error);
+        }
+        Fault::Unfit(format!("cannot be sent: {error} (values nest 127 deep at most, numbers have 64 bits)"))
+    })
+}
+
+/// Refuses what was rounded when it was read: an integer of more than 64 bits, of which a float was made.
+fn exact(place: &str, value: &Value) -> Result<(), String> {
+    match value {
+        Value::Number(number) if number.is_f64() => match number.as_f64() {
+            Some(float) if (-TWO_POW_63 < float) && (float < 2.0 * TWO_POW_63) => Ok(()),
+            _ => Err(format!("`{place}` is a number of more than 64 bits, which would be rounded")),
+        },
+        Value::Array(values) => (0..)
+            .zip(values)
+            .try_for_each(|(index, value): (usize, _)| exact(&format!("{place}[{index}]"), value)),
+        Value::Object(entries) => {
+            entries.iter().try_for_each(|(key, value)| exact(&format!("{place}.{key}"), value))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// 2⁶³, which is minus the least integer of 64 bits and half of the first that has more.
+const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_value_is_exact_or_refused_by_its_key() {
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        for (text, value) in [
+            ("5", Ok(json!(5))),
+            ("18446744073709551615", Ok(json!(u64::MAX))),
+            ("-9223372036854775808", Ok(json!(i64::MIN))),
+            ("0.1", Ok(json!(0.1))),
+            ("1e18", Ok(json!(1e18))),
+            ("\"18446744073709551616\"", Ok(json!("18446744073709551616"))),
+            ("a fox", Ok(json!("a fox"))),
+            ("007", Ok(json!("007"))),
+            ("[1,", Ok(json!("[1,"))),
+            ("[[[", Ok(json!("[[["))),
+            ("", Ok(json!(""))),
+            ("[1, {\"b\": null}]", Ok(json!([1, { "b": null }]))),
+            ("18446744073709551616", Err("`a` is a number of more than 64 bits")),
+            ("-9223372036854775809", Err("`a` is a number of more than 64 bits")),
+            ("{\"b\": [0, 100000000000000000000]}", Err("`a.b[1]` is a number of more than 64 bits")),
+            ("1e400", Err("`a` cannot be sent: number out of range")),
+            ("[-1e400]", Err("`a` cannot be sent: number out of range")),
+            ("\"\\ud800\"", Err("`a` cannot be sent: ")),
+            (&deep, Err("`a` cannot be sent: recursion limit exceeded")),
+        ] {
+            let set = assignment(&format!("a={text}"));
+            let whole = whole(&format!("{{\"a\": {text}}}"));
+            match value {
+                Ok(value) => {
+                    assert_eq!(set, Ok(("a".to_owned(), value.clone())), "{text}");
+                    // What is not JSON is a string only behind `--set`.
+                    if serde_json::from_str::<Value>(text).is_ok() {
+                        assert_eq!(whole.unwrap().get("a"), Some(&value), "{text}");
+                    }
+                }
+                Err(said) => {
+                    assert!(set.unwrap_err().starts_with(said));
+                    let refusal = whole.unwrap_err();
+                    assert!(refusal.is::<exit::Usage>());
+                    let said = if said.contains("cannot") {
+                        "`--input` cannot be sent: "
+                    } else {
+                        &format!("`--input`: {said}")
+                    };
+                    assert!(refusal.to_string().starts_with(said), "{refusal}");
+                }
+            }
+        }
+    }
+}
