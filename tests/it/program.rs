@@ -284,3 +284,35 @@ async fn what_a_server_sends_gives_the_terminal_no_orders() {
         }
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_in_a_submit_leaves_its_key() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    let hanging = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut generate = command(&["generate", "nano-banana-2", "-p", "fox"]);
+    generate
+        .env("CLIPIA_KEY", "clipia_live_0123456789abk3Qz")
+        .env("CLIPIA_BASE_URL", format!("http://{}", hanging.local_addr().unwrap()))
+        .stderr(Stdio::piped());
+    let child = generate.spawn().unwrap();
+    let mut request = BufReader::new(hanging.accept().unwrap().0);
+    let key = loop {
+        let mut line = String::new();
+        request.read_line(&mut line).unwrap();
+        if let Some((name, key)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("idempotency-key")
+        {
+            break key.trim().to_owned();
+        }
+    };
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    let ended = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{stderr}");
+    assert!(stderr.starts_with("error: interrupted: nobody knows whether"), "{stderr}");
+    assert!(stderr.contains(&format!("`--idempotency-key {key}`")), "{stderr}");
+}

@@ -10,6 +10,7 @@ use crate::async_webhooks::AsyncWebhooks;
 use crate::coroutine;
 use crate::fleet::{AsyncAsCompleted, Fleet};
 use crate::input_warning::InputWarning;
+use crate::interruption::Underway;
 use crate::session::{Address, Request, Session};
 use crate::status_response::StatusResponse;
 use crate::waiting::{self, Patience};
@@ -17,7 +18,7 @@ use crate::watch::Listeners;
 use crate::webhooks::Attached;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use std::future::{IntoFuture, ready};
+use std::future::ready;
 
 /// A client of the queue API for asyncio.
 ///
@@ -33,7 +34,7 @@ pub(crate) struct AsyncClipia(Session);
 impl AsyncClipia {
     #[new]
     #[pyo3(signature = (
-        api_key = None, *, base_url = None, timeout = 30.0, max_retries = 2, retry_delay = 0.5,
+        api_key = None, *, base_url = None, timeout = 30.0, max_retries = 5, retry_delay = 0.5,
         allow_http = None
     ))]
     fn new(
@@ -94,7 +95,7 @@ impl AsyncClipia {
         max_cost: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        coroutine::call(py, submit.into_future(), AsyncSubmitted::new)
+        coroutine::submit(py, submit, AsyncSubmitted::new)
     }
 
     /// Where a generation stands now.
@@ -135,8 +136,10 @@ impl AsyncClipia {
         let patience = Patience::begin(timeout, poll_interval);
         let listeners = Listeners::new(py, on_queue_update, progress)?;
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        let begin = async move { Ok(submit.await?.into_generation()) };
-        waiting::coroutine(py, begin, patience, listeners)
+        let underway = Underway::submit(&submit);
+        let submitting = coroutine::accepting(submit, underway.clone());
+        let begin = async move { Ok(submitting.await?.into_generation()) };
+        waiting::coroutine(py, begin, underway, patience, listeners)
     }
 
     /// Waits for many generations at once, and returns their results in the order of `handles`: what `submit` or

@@ -6,6 +6,7 @@ use crate::coroutine;
 use crate::document::Pickled;
 use crate::files::{self, Download, Files};
 use crate::handle::Handle;
+use crate::interruption::Underway;
 use crate::updates::AsyncUpdates;
 use crate::waiting::{self, Patience};
 use crate::watch::Listeners;
@@ -107,7 +108,7 @@ pub(crate) fn wait<'py>(
     progress: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (begin, patience) = (ready(Ok(handle.generation(py)?)), Patience::begin(timeout, None));
-    waiting::coroutine(py, begin, patience, Listeners::new(py, None, progress)?)
+    waiting::coroutine(py, begin, Underway::wait(handle.id()), patience, Listeners::new(py, None, progress)?)
 }
 
 pub(crate) fn result<'py>(py: Python<'py>, handle: &Handle) -> PyResult<Bound<'py, PyAny>> {

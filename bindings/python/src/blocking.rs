@@ -1,10 +1,11 @@
 //! Waiting for the SDK on the calling thread.
 
 use crate::exceptions::raise;
+use crate::interruption::Underway;
 use crate::{logging, runtime};
-use clipia::Error;
+use clipia::{Error, Submit, Submitted};
 use pyo3::prelude::*;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -73,4 +74,11 @@ where
     F: Future<Output = Result<T, Error>> + Send,
 {
     run(py, call)?.map_err(|error| raise(py, error))
+}
+
+/// The same of a submit, which leaves its idempotency key in what interrupts it.
+pub(crate) fn submit(py: Python<'_>, submit: Submit) -> PyResult<Submitted> {
+    let underway = Underway::submit(&submit);
+    let ended = run(py, submit.into_future()).map_err(|exception| underway.interrupted(py, exception))?;
+    ended.map_err(|error| raise(py, error))
 }

@@ -16,7 +16,6 @@ use crate::watch::Listeners;
 use crate::webhooks::{Attached, Webhooks};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use std::future::IntoFuture;
 
 /// A client of the queue API.
 ///
@@ -32,7 +31,7 @@ pub(crate) struct Clipia(Session);
 impl Clipia {
     #[new]
     #[pyo3(signature = (
-        api_key = None, *, base_url = None, timeout = 30.0, max_retries = 2, retry_delay = 0.5,
+        api_key = None, *, base_url = None, timeout = 30.0, max_retries = 5, retry_delay = 0.5,
         allow_http = None
     ))]
     fn new(
@@ -93,7 +92,7 @@ impl Clipia {
         max_cost: Option<u64>,
     ) -> PyResult<Py<Submitted>> {
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        Submitted::new(py, blocking::call(py, submit.into_future())?)
+        Submitted::new(py, blocking::submit(py, submit)?)
     }
 
     /// Where a generation stands now.
@@ -134,7 +133,7 @@ impl Clipia {
         let patience = Patience::begin(timeout, poll_interval);
         let listeners = Listeners::new(py, on_queue_update, progress)?;
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        let generation = blocking::call(py, submit.into_future())?.into_generation();
+        let generation = blocking::submit(py, submit)?.into_generation();
         waiting::block(py, generation, patience, &listeners)
     }
 

@@ -1,9 +1,10 @@
 //! Waiting for the SDK in asyncio.
 
-use crate::deliveries::{Answer, Debt};
+use crate::deliveries::{self, Answer, Debt};
 use crate::exceptions::raise;
+use crate::interruption::{Interrupted, Underway};
 use crate::{logging, runtime};
-use clipia::Error;
+use clipia::{Error, Submit, Submitted};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
@@ -62,6 +63,7 @@ struct Abort(AbortHandle);
 impl Abort {
     fn __call__(&self, _future: &Bound<'_, PyAny>) {
         self.0.abort();
+        deliveries::aborted(&self.0);
     }
 }
 
@@ -72,8 +74,56 @@ where
     C: FnOnce(Python<'_>, F::Output) -> PyResult<R> + Send + 'static,
     R: for<'a> IntoPyObject<'a>,
 {
+    run(py, future, None, convert)
+}
+
+/// The same, which leaves in an exception that interrupts it how to go on.
+pub(crate) fn interruptible<'py, F, C, R>(
+    py: Python<'py>,
+    future: F,
+    interrupted: impl Into<Interrupted>,
+    convert: C,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    F: Future<Output: Send> + Send + 'static,
+    C: FnOnce(Python<'_>, F::Output) -> PyResult<R> + Send + 'static,
+    R: for<'a> IntoPyObject<'a>,
+{
+    run(py, future, Some(interrupted.into()), convert)
+}
+
+fn run<'py, F, C, R>(
+    py: Python<'py>,
+    future: F,
+    interrupted: Option<Interrupted>,
+    convert: C,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    F: Future<Output: Send> + Send + 'static,
+    C: FnOnce(Python<'_>, F::Output) -> PyResult<R> + Send + 'static,
+    R: for<'a> IntoPyObject<'a>,
+{
     static RUN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    RUN.import(py, "clipia_queue._coroutines", "run")?.call1((Awaitable::new(future, convert),))
+    let call = Awaitable::new(future, convert);
+    RUN.import(py, "clipia_queue._coroutines", "run")?.call1((call, interrupted))
+}
+
+/// A coroutine that submits.
+pub(crate) fn submit<'py, C, R>(py: Python<'py>, submit: Submit, convert: C) -> PyResult<Bound<'py, PyAny>>
+where
+    C: FnOnce(Python<'_>, Submitted) -> PyResult<R> + Send + 'static,
+    R: for<'a> IntoPyObject<'a>,
+{
+    let underway = Underway::submit(&submit);
+    let submit = accepting(submit, underway.clone());
+    interruptible(py, submit, underway, |py, answer| convert(py, answer.map_err(|error| raise(py, error))?))
+}
+
+/// Submits, and notes the id: an answer that comes as the call is cancelled reaches nobody.
+pub(crate) async fn accepting(submit: Submit, underway: Underway) -> Result<Submitted, Error> {
+    let submitted = submit.await?;
+    underway.accepted(submitted.id());
+    Ok(submitted)
 }
 
 /// The same for a call of the SDK, whose errors become exceptions.

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
+use tokio::task::AbortHandle;
 
 /// The value of a future of asyncio's, made in the event loop that awaits it.
 pub(crate) type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
@@ -19,6 +21,16 @@ static DELIVERIES: Mutex<Option<&'static Deliveries>> = Mutex::new(None);
 
 /// Whether Python shuts down.
 static ENDED: AtomicBool = AtomicBool::new(false);
+
+/// Calls that were cancelled and may not have ended yet. They tell the log what they leave behind, also where Python
+/// shuts down at once, as `asyncio.run` does after Ctrl-C.
+static ABORTED: Mutex<Vec<AbortHandle>> = Mutex::new(Vec::new());
+
+/// How long shutting down waits for them. They end as soon as a thread of the runtime is free.
+const ABORTED_WAIT: Duration = Duration::from_millis(500);
+
+/// How many are listed before those that have ended are taken out.
+const ABORTED_MAX: usize = 64;
 
 thread_local! {
     /// On the threads of the runtime, which must not wait for the lock of the above.
@@ -97,9 +109,30 @@ fn deliver(receiver: &Receiver<Message>, deliveries: &Deliveries) {
     }
 }
 
+/// Called with a call that ends, or was cancelled and is about to.
+pub(crate) fn aborted(call: &AbortHandle) {
+    if call.is_finished() {
+        return;
+    }
+    let mut aborted = ABORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if aborted.len() >= ABORTED_MAX {
+        aborted.retain(|call| !call.is_finished());
+    }
+    aborted.push(call.clone());
+}
+
+fn wait_for_aborted() {
+    let aborted = std::mem::take(&mut *ABORTED.lock().unwrap_or_else(PoisonError::into_inner));
+    let end = Instant::now() + ABORTED_WAIT;
+    while !aborted.iter().all(AbortHandle::is_finished) && Instant::now() < end {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Called when Python shuts down, while all of it still works.
 #[pyfunction]
 pub(crate) fn stop(py: Python<'_>) {
+    py.detach(wait_for_aborted);
     ENDED.store(true, Ordering::Relaxed);
     let deliveries = *DELIVERIES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(deliveries) = deliveries {
@@ -109,8 +142,9 @@ pub(crate) fn stop(py: Python<'_>) {
     logging::flush(py);
 }
 
-/// Called in a process that was just forked: the thread is not in it.
+/// Called in a process that was just forked: the thread is not in it, nor are the calls.
 pub(crate) fn forget(_: Python<'_>) {
+    ABORTED.lock().unwrap_or_else(PoisonError::into_inner).clear();
     *DELIVERIES.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 

@@ -2,6 +2,7 @@
 
 use crate::amount::Amount;
 use crate::input_warning::InputWarning;
+use crate::logging;
 use clipia::webhook::Refusal;
 use clipia::{ApiError, Error, RequestId};
 use pyo3::exceptions::PyOSError;
@@ -163,7 +164,22 @@ pub(crate) fn interrupted(py: Python<'_>, exception: PyErr, request_id: &Request
     let resume = format!("{request_id} goes on: resume with client.generation(\"{request_id}\").wait()");
     // An exception without a place for it stays as it is.
     let _ = exception.value(py).setattr("request_id", request_id.to_string());
+    logging::warn(py, &format!("wait cut short: {resume}"));
     note(py, &exception, resume);
+    exception
+}
+
+/// Leaves the idempotency key of a submit in an exception that ends it before its answer. The log is told by the SDK, if
+/// anything was sent.
+pub(crate) fn interrupted_submit(py: Python<'_>, exception: PyErr, idempotency_key: String) -> PyErr {
+    logging::flush(py);
+    let again = format!(
+        "nobody knows whether this submit was accepted: the same again with \
+         idempotency_key={idempotency_key:?} within 24 hours charges once"
+    );
+    // An exception without a place for it stays as it is.
+    let _ = exception.value(py).setattr("idempotency_key", idempotency_key);
+    note(py, &exception, again);
     exception
 }
 
@@ -171,6 +187,7 @@ pub(crate) fn interrupted(py: Python<'_>, exception: PyErr, request_id: &Request
 pub(crate) fn interrupted_fleet(py: Python<'_>, exception: PyErr, request_ids: Vec<String>) -> PyErr {
     let resume =
         format!("{} generations go on: resume with client.wait_all(error.request_ids)", request_ids.len());
+    logging::warn(py, &format!("wait cut short: {resume}: {}", request_ids.join(", ")));
     left_behind(py, &exception, request_ids);
     note(py, &exception, resume);
     exception

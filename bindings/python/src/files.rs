@@ -99,7 +99,7 @@ impl<'py> Download<'py> {
             return coroutine::call(py, save(source, dir, renditions, None), |_, paths| Ok(paths));
         }
         let events = Events::of(|sender| save(source, dir, renditions, Some(sender)));
-        watch::coroutine(py, events, listeners, DownloadProgress::from, |py, saved| {
+        watch::coroutine(py, events, listeners, None, DownloadProgress::from, |py, saved| {
             saved.map_err(|error| raise(py, error))?.into_py_any(py)
         })
     }

@@ -4,11 +4,12 @@ use crate::arguments::{Id, Seconds};
 use crate::async_generation::AsyncGeneration;
 use crate::async_generation_result::AsyncGenerationResult;
 use crate::async_submitted::AsyncSubmitted;
-use crate::coroutine::{self, Awaitable};
+use crate::coroutine;
 use crate::exceptions::{ClipiaTimeoutError, interrupted_fleet, left_behind};
 use crate::generation::Generation;
 use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
+use crate::interruption::Interrupted;
 use crate::iteration::Iteration;
 use crate::session::Session;
 use crate::submitted::Submitted;
@@ -21,7 +22,7 @@ use pyo3::exceptions::{PyStopAsyncIteration, PyTypeError};
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The generations to wait for, in the order that they were passed in.
 pub(crate) struct Fleet {
@@ -72,26 +73,31 @@ impl Fleet {
 
     /// A coroutine that waits for all. The timeout counts from when it is first awaited.
     pub(crate) fn coroutine(mut self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        let roll = Arc::new(Mutex::new(Roll::of(&self)));
+        let interrupted = Interrupted::new({
+            let roll = roll.clone();
+            move |py, exception| locked(&roll).interrupted(py, exception)
+        });
         let all = async move {
             self.patience = self.patience.anew();
-            let (mut waits, mut roll, mut results) = (self.waits(), Roll::of(&self), BTreeMap::new());
+            let (mut waits, mut results) = (self.waits(), BTreeMap::new());
             while let Some((place, ended)) = waits.next().await {
                 match ended {
                     Ok(outcome) => _ = results.insert(place, outcome),
                     // The others are not waited for any more.
                     Err(error) => return (roll, Err(error)),
                 }
-                roll.missing.remove(&place);
+                locked(&roll).missing.remove(&place);
             }
             let generations = self.generations.into_iter().map(Handle::Live);
             (roll, Ok(generations.zip(results.into_values()).collect::<Vec<_>>()))
         };
-        coroutine::new(py, all, |py, (roll, ended)| match ended {
+        coroutine::interruptible(py, all, interrupted, |py, (roll, ended)| match ended {
             Ok(results) => results
                 .into_iter()
                 .map(|(handle, outcome)| AsyncGenerationResult::new(py, files::of_outcome(handle, outcome)))
                 .collect::<PyResult<Vec<_>>>(),
-            Err(error) => Err(roll.raise(py, error)),
+            Err(error) => Err(locked(&roll).raise(py, error)),
         })
     }
 }
@@ -168,6 +174,10 @@ impl Roll {
     }
 }
 
+fn locked(roll: &Mutex<Roll>) -> MutexGuard<'_, Roll> {
+    roll.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The results of a fleet as they come.
 struct Results {
     waits: Arc<Iteration<Ended>>,
@@ -185,7 +195,7 @@ impl Results {
         ended: Option<Ended>,
     ) -> PyResult<Option<(clipia::ResultResponse, files::Files)>> {
         let Some((place, ended)) = ended else { return Ok(None) };
-        let mut roll = self.roll.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut roll = locked(&self.roll);
         if roll.missing.is_empty() {
             return Ok(None);
         }
@@ -217,9 +227,8 @@ impl AsCompleted {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<GenerationResult>>> {
-        let ended = blocking::run(py, self.0.waits.next()).map_err(|exception| {
-            self.0.roll.lock().unwrap_or_else(PoisonError::into_inner).interrupted(py, exception)
-        })?;
+        let ended = blocking::run(py, self.0.waits.next())
+            .map_err(|exception| locked(&self.0.roll).interrupted(py, exception))?;
         let result = self.0.take(py, ended.take())?;
         result.map(|result| GenerationResult::new(py, result)).transpose()
     }
@@ -241,11 +250,14 @@ impl AsyncAsCompleted {
         slf
     }
 
-    fn __anext__(&self) -> Awaitable {
-        let results = self.0.clone();
-        Awaitable::new(self.0.waits.next(), move |py, ended| match results.take(py, ended.take())? {
-            Some(result) => AsyncGenerationResult::new(py, result),
-            None => Err(PyStopAsyncIteration::new_err(())),
+    fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let (results, of) = (self.0.clone(), self.0.clone());
+        let interrupted = Interrupted::new(move |py, exception| locked(&of.roll).interrupted(py, exception));
+        coroutine::interruptible(py, self.0.waits.next(), interrupted, move |py, ended| {
+            match results.take(py, ended.take())? {
+                Some(result) => AsyncGenerationResult::new(py, result),
+                None => Err(PyStopAsyncIteration::new_err(())),
+            }
         })
     }
 }

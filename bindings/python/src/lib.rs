@@ -35,6 +35,7 @@ mod generation;
 mod generation_result;
 mod handle;
 mod input_warning;
+mod interruption;
 mod iteration;
 mod json;
 mod logging;

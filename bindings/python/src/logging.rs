@@ -97,6 +97,13 @@ pub(crate) fn flush(py: Python<'_>) {
     }
 }
 
+/// A warning of the binding's own.
+pub(crate) fn warn(py: Python<'_>, message: &str) {
+    flush(py);
+    let told = Told { level: WARNING, target: TARGET, message: message.to_owned() };
+    let _ = log(py, &told);
+}
+
 fn log(py: Python<'_>, told: &Told) -> PyResult<()> {
     let logger = logger(py)?;
     if logger.call_method1("isEnabledFor", (told.level,))?.is_truthy()? {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// As the signatures of the clients have them.
 const TIMEOUT: Duration = Duration::from_secs(30);
-const MAX_RETRIES: u32 = 2;
+const MAX_RETRIES: u32 = 5;
 
 /// What the API sees as the program that calls it.
 const USER_AGENT: &str = concat!("clipia-queue-python/", env!("CARGO_PKG_VERSION"));

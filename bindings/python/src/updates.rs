@@ -1,9 +1,10 @@
 //! Iterating over the changes of a generation.
 
 use crate::blocking;
-use crate::coroutine::Awaitable;
+use crate::coroutine;
 use crate::exceptions::{interrupted, raise};
 use crate::handle::Handle;
+use crate::interruption::Underway;
 use crate::iteration::Iteration;
 use crate::status_response::StatusResponse;
 use clipia::{Error, RequestId, Update};
@@ -44,11 +45,17 @@ impl Updates {
 
 /// The same for asyncio.
 #[pyclass(frozen, module = "clipia_queue")]
-pub(crate) struct AsyncUpdates(Changes);
+pub(crate) struct AsyncUpdates {
+    request_id: RequestId,
+    changes: Changes,
+}
 
 impl AsyncUpdates {
     pub(crate) fn of(py: Python<'_>, handle: &Handle) -> PyResult<Self> {
-        Ok(Self(Iteration::new(handle.generation(py)?.updates())))
+        Ok(Self {
+            request_id: handle.id().clone(),
+            changes: Iteration::new(handle.generation(py)?.updates()),
+        })
     }
 }
 
@@ -58,8 +65,9 @@ impl AsyncUpdates {
         slf
     }
 
-    fn __anext__(&self) -> Awaitable {
-        Awaitable::new(self.0.next(), |py, next| {
+    fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let underway = Underway::wait(&self.request_id);
+        coroutine::interruptible(py, self.changes.next(), underway, |py, next| {
             change(py, next.take())?.ok_or_else(|| PyStopAsyncIteration::new_err(()))
         })
     }

@@ -6,6 +6,7 @@ use crate::events::Events;
 use crate::exceptions::{interrupted, raise_after};
 use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
+use crate::interruption::Underway;
 use crate::status_response::StatusResponse;
 use crate::watch::{self, Listeners};
 use crate::{blocking, coroutine, files};
@@ -84,11 +85,13 @@ pub(crate) fn block<'py>(
 /// How a wait ended, and what to raise and to return by.
 type Ended = (Patience, Result<(Generation, Outcome), Error>);
 
-/// A coroutine that waits for the generation that `begin` comes to, and returns its result. The timeout counts from when
+/// A coroutine that waits for the generation that `begin` comes to, and returns its result; `underway` is how far it
+/// has come. The timeout counts from when
 /// the coroutine is first awaited.
 pub(crate) fn coroutine<'py, F>(
     py: Python<'py>,
     begin: F,
+    underway: Underway,
     patience: Patience,
     listeners: Listeners<'py>,
 ) -> PyResult<Bound<'py, PyAny>>
@@ -96,10 +99,10 @@ where
     F: Future<Output = Result<Generation, Error>> + Send + 'static,
 {
     if listeners.nobody() {
-        return coroutine::new(py, follow(begin, patience, None), result);
+        return coroutine::interruptible(py, follow(begin, patience, None), underway, result);
     }
     let events = Events::of(|sender| follow(begin, patience, Some(sender)));
-    watch::coroutine(py, events, listeners, StatusResponse::of, result)
+    watch::coroutine(py, events, listeners, Some(underway.into()), StatusResponse::of, result)
 }
 
 async fn follow<F>(begin: F, patience: Patience, sender: Option<Sender<Update>>) -> Ended

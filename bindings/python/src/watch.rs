@@ -3,10 +3,12 @@
 use crate::blocking;
 use crate::coroutine::Awaitable;
 use crate::events::{Event, Events};
+use crate::interruption::Interrupted;
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 
 /// Who is told of what happens.
@@ -71,6 +73,7 @@ pub(crate) fn coroutine<'py, T, O, R>(
     py: Python<'py>,
     events: Events<T, O>,
     listeners: Listeners<'py>,
+    interrupted: Option<Interrupted>,
     event: fn(T) -> R,
     ended: fn(Python<'_>, O) -> PyResult<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>>
@@ -90,17 +93,32 @@ where
         })
     };
     let follow = FOLLOW.import(py, "clipia_queue._coroutines", "follow")?;
-    follow.call1((Watch(Box::new(next)), listeners.callback, listeners.bar))
+    follow.call1((
+        Watch(std::sync::Mutex::new(Some(Box::new(next)))),
+        listeners.callback,
+        listeners.bar,
+        interrupted,
+    ))
 }
 
-/// A call whose events Python asks for one by one.
+/// A call whose events Python asks for one by one, until it is closed.
 #[pyclass(frozen, module = "clipia_queue")]
-struct Watch(Box<dyn Fn() -> Awaitable + Send + Sync>);
+struct Watch(std::sync::Mutex<Option<Next>>);
+
+type Next = Box<dyn Fn() -> Awaitable + Send>;
 
 #[pymethods]
 impl Watch {
     /// Whether it has ended, and the result or else what changed.
-    fn next(&self) -> Awaitable {
-        (self.0)()
+    fn next(&self) -> PyResult<Awaitable> {
+        let next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = next.as_ref().ok_or_else(|| PyRuntimeError::new_err("the call is closed"))?;
+        Ok(next())
+    }
+
+    /// Ends the call, even where the traceback of an exception keeps this.
+    fn close(&self) {
+        let next = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(next);
     }
 }

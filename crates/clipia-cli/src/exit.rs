@@ -15,7 +15,8 @@ Exit codes:
   3  refused: not enough credits, dearer than `--max-cost`, an unknown model or id, a wrong key, …
   4  the generation ended FAILED or CANCELED; its credits were returned
   5  gave up waiting; the generation goes on
-  6  the server could not be reached, or failed";
+  6  the server could not be reached, or failed
+  130  interrupted by Ctrl-C; stderr says how to go on";
 
 pub(crate) const DONE: u8 = 0;
 const FAILURE: u8 = 1;
@@ -24,6 +25,19 @@ const REFUSED: u8 = 3;
 const NO_OUTPUT: u8 = 4;
 const GAVE_UP: u8 = 5;
 const UNREACHABLE: u8 = 6;
+const INTERRUPTED: u8 = 130; // as a shell says of SIGINT
+
+/// Ctrl-C in the middle of what may be paid for.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted: {0}")]
+pub(crate) struct Interrupted(String);
+
+impl Interrupted {
+    /// `again` says how to go on.
+    pub(crate) fn new(again: String) -> Self {
+        Self(again)
+    }
+}
 
 /// The command line says something impossible.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +93,9 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
 fn code_of(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<Usage>().is_some() || error.downcast_ref::<ConfigError>().is_some() {
         return USAGE;
+    }
+    if error.downcast_ref::<Interrupted>().is_some() {
+        return INTERRUPTED;
     }
     if let Some(error) = error.downcast_ref::<AdministrationError>() {
         return match error {

@@ -12,6 +12,7 @@ mod exit;
 mod input;
 mod log;
 mod output;
+mod pauses;
 mod progress;
 
 use arguments::{Arguments, Command};
@@ -49,6 +50,9 @@ fn start(arguments: Arguments, typed: &OsStr) -> u8 {
 
 async fn execute(arguments: Arguments, typed: &OsStr) -> anyhow::Result<()> {
     let connection = arguments.connection;
+    if !matches!(arguments.command, Command::Demo(_) | Command::Serve(_)) {
+        pauses::tell();
+    }
     match arguments.command {
         Command::Demo(options) => command::demo::run(options, typed).await,
         Command::Serve(options) => command::serve::run(options).await,

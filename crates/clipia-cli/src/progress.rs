@@ -1,6 +1,7 @@
 //! Shows generations on their way: a bar each on a terminal, a line for each change elsewhere. All on stderr.
 
 use crate::output::{one_line, say};
+use crate::pauses;
 use clipia::{Error, Generation, Outcome, Status, Update};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -20,7 +21,11 @@ pub(crate) struct Line {
 
 impl Board {
     pub(crate) fn new() -> Self {
-        Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
+        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
+        if let Some(bars) = &bars {
+            pauses::above(bars);
+        }
+        Self { bars }
     }
 
     /// A line for the generation that `label` names.

@@ -2,7 +2,11 @@
 //!
 //! A bucket of tokens, one per request. It refills at the rate that `RateLimit-Limit` names, and is set right by
 //! every answer: `RateLimit-Remaining` is the server's own count, other processes with the same key included,
-//! less the requests of ours that it has not answered yet. A 429 closes the bucket until its `Retry-After`.
+//! less the requests of ours that it has not answered yet. A 429 closes the bucket until its `Retry-After`, or
+//! without one for a pause that doubles with each refusal in a row.
+//!
+//! A server that sends no `RateLimit-*` has its limit found out, as TCP finds that of a path (RFC 5681): the rate
+//! grows with each answer, quickly up to the first 429 and slowly from then on, and each 429 halves it.
 //!
 //! One 429 may be the network's doing, which brought two requests closer together than they were sent. A second soon
 //! after says that somebody else spends of the same budget: the share that this client takes for its own is halved, and
@@ -17,8 +21,11 @@ const LIMIT_DEFAULT: f64 = 120.0;
 /// Requests at once until a server says otherwise.
 const BURST_DEFAULT: f64 = 10.0;
 
-/// How long a 429 without `Retry-After` closes the bucket.
+/// How long the first 429 without `Retry-After` closes the bucket; each further one in a row doubles it.
 const CLOSED_DEFAULT: Duration = Duration::from_secs(1);
+
+/// And the longest that one without `Retry-After` does.
+const CLOSED_DEFAULT_MAX: Duration = Duration::from_secs(16);
 
 /// A server's slip must not stop a client for longer than this; then one request asks again.
 const CLOSED_MAX: Duration = Duration::from_secs(60);
@@ -31,6 +38,20 @@ const SHARE_GAIN: f64 = 0.01;
 
 /// Two refusals within this are no accident.
 const ACCIDENT: Duration = Duration::from_secs(30);
+
+/// Requests a second at most, and at least, where no server says what the limit is.
+const FOUND_MAX: f64 = 100.0;
+const FOUND_MIN: f64 = 0.125;
+
+/// What each answer multiplies that rate by until the first 429: seven double it.
+const FOUND_FACTOR: f64 = 1.1;
+
+/// What each answer adds to that rate after a 429, in requests a second.
+const FOUND_GAIN: f64 = 0.02;
+
+/// The bucket must be emptier than this, from 0 to 1, for an answer to say that a higher rate would do: a rate that
+/// is not used up is not tried (RFC 7661).
+const FOUND_USED: f64 = 0.5;
 
 /// Tokens are floats; a whole one may have lost its last bits.
 const WHOLE: f64 = 1.0 - 1e-9;
@@ -62,8 +83,14 @@ pub(crate) struct Budget {
     share: f64,
     /// When a request was last refused.
     refused: Option<Instant>,
+    /// Refusals since a request was last accepted.
+    refusals: u32,
     /// Whether a server has said anything of a limit.
     told: bool,
+    /// Whether it has named the limit in a header. Until then the rate is found out.
+    named: bool,
+    /// Whether the rate that is found out has met a 429.
+    met: bool,
 }
 
 impl Budget {
@@ -78,7 +105,10 @@ impl Budget {
             answered: 0,
             share: 1.0,
             refused: None,
+            refusals: 0,
             told: false,
+            named: false,
+            met: false,
         }
     }
 
@@ -130,7 +160,13 @@ impl Budget {
         let overtaken = number < self.answered;
         self.answered = self.answered.max(number);
         self.refill(now);
-        self.told |= told.limit.is_some() || told.remaining.is_some();
+        if told.limit.is_some() || told.remaining.is_some() {
+            if !self.named {
+                // What was found out so far was a guess.
+                self.per_second = LIMIT_DEFAULT / 60.0;
+            }
+            (self.told, self.named) = (true, true);
+        }
         if let Some(limit) = told.limit {
             self.per_second = limit.max(1) as f64 / 60.0;
         }
@@ -143,6 +179,16 @@ impl Budget {
         }
     }
 
+    /// The request that was [`answered`](Self::answered) was accepted.
+    pub(crate) fn accepted(&mut self) {
+        self.refusals = 0;
+        if self.named || self.tokens > self.burst * FOUND_USED {
+            return;
+        }
+        let faster = if self.met { self.per_second + FOUND_GAIN } else { self.per_second * FOUND_FACTOR };
+        self.per_second = faster.min(FOUND_MAX);
+    }
+
     /// A request was refused because the limit is reached. At `retry_after` there is one token.
     pub(crate) fn refused(&mut self, now: Instant, retry_after: Option<Duration>) {
         self.refill(now);
@@ -150,12 +196,17 @@ impl Budget {
         // Requests that were on the way together are refused together, and say so once.
         let again = self.refused.is_some_and(|before| now.saturating_duration_since(before) <= ACCIDENT);
         if now >= self.counted {
-            if again {
+            if !self.named {
+                (self.per_second, self.met) = ((self.per_second / 2.0).max(FOUND_MIN), true);
+            } else if again {
                 self.share = (self.share / 2.0).max(SHARE_MIN);
             }
             self.refused = Some(now);
+            self.refusals = self.refusals.saturating_add(1);
         }
-        let opens = now + retry_after.unwrap_or(CLOSED_DEFAULT).min(CLOSED_MAX);
+        let doubled = CLOSED_DEFAULT.saturating_mul(1 << self.refusals.saturating_sub(1).min(16));
+        let closed = retry_after.unwrap_or(doubled.min(CLOSED_DEFAULT_MAX));
+        let opens = now + closed.min(CLOSED_MAX);
         self.counted = self.counted.max(opens);
         self.tokens = 1.0;
     }
@@ -187,8 +238,15 @@ mod tests {
         taken
     }
 
+    /// Of a server that has named a default key's limit.
+    fn named(now: Instant) -> Budget {
+        let mut budget = Budget::new(now);
+        budget.answered(now, 0, RateLimit { limit: Some(120), ..RateLimit::default() });
+        budget
+    }
+
     #[test]
-    fn without_headers_it_is_a_default_key() {
+    fn until_the_first_answer_it_is_a_default_key() {
         let start = Instant::now();
         let mut budget = Budget::new(start);
         assert_eq!(taken_at(&mut budget, start), 10);
@@ -196,6 +254,77 @@ mod tests {
         assert!(next - start <= seconds(0.500_01) && next - start >= seconds(0.5));
         assert_eq!(taken_at(&mut budget, start + seconds(3.0)), 6);
         assert_eq!(taken_at(&mut budget, start + seconds(600.0)), 10);
+    }
+
+    /// Takes what it can for so long, all of which is accepted at once.
+    fn accepted_for(budget: &mut Budget, from: Instant, time: Duration) -> u32 {
+        let (mut now, mut accepted) = (from, 0);
+        while now <= from + time {
+            match budget.take(now, 0.0) {
+                Ok(number) => {
+                    budget.answered(now, number, RateLimit::default());
+                    budget.accepted();
+                    accepted += 1;
+                }
+                Err(when) => now = when,
+            }
+        }
+        accepted
+    }
+
+    #[test]
+    fn without_headers_the_limit_is_found_out() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        let first = accepted_for(&mut budget, start, seconds(5.0));
+        assert!((100..=300).contains(&first), "{first}");
+        let at_most = accepted_for(&mut budget, start + seconds(60.0), seconds(10.0));
+        assert!((1_000..=1_010).contains(&at_most), "{at_most}");
+        // The first 429 ends the quick growth, and each halves the rate.
+        let mut rate = FOUND_MAX;
+        for refusal in 1..=12 {
+            let now = start + seconds(100.0 * f64::from(refusal));
+            budget.refused(now, None);
+            budget.refused(now, None); // on the way with the one before
+            rate = (rate / 2.0).max(FOUND_MIN);
+            assert!((budget.per_second - rate).abs() < 1e-9, "{refusal}: {}", budget.per_second);
+        }
+        let slowly = accepted_for(&mut budget, start + seconds(1_300.0), seconds(60.0));
+        assert!((10..60).contains(&slowly), "{slowly}");
+        // What the server says in a header counts from then on, and only that.
+        let now = start + seconds(2_000.0);
+        budget.answered(now, 0, RateLimit { remaining: Some(10), reset: Some(0), limit: None });
+        assert!((1_198..=1_212).contains(&accepted_for(&mut budget, now, seconds(600.0))));
+    }
+
+    #[test]
+    fn a_rate_that_is_not_used_up_does_not_grow() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        for second in 0..1_000 {
+            let now = start + seconds(f64::from(second));
+            let number = budget.take(now, 0.0).unwrap();
+            budget.answered(now, number, RateLimit::default());
+            budget.accepted();
+        }
+        assert!((budget.per_second - 2.0).abs() < 1e-9, "{}", budget.per_second);
+    }
+
+    #[test]
+    fn refusals_in_a_row_that_name_no_time_close_it_ever_longer() {
+        let start = Instant::now();
+        for mut budget in [Budget::new(start), named(start)] {
+            let mut now = start;
+            for pause in [1.0, 2.0, 4.0, 8.0, 16.0, 16.0] {
+                budget.refused(now, None);
+                assert_eq!(budget.take(now, 0.0), Err(now + seconds(pause)));
+                now += seconds(pause);
+                assert!(budget.take(now, 0.0).is_ok());
+            }
+            budget.accepted();
+            budget.refused(now, None);
+            assert_eq!(budget.take(now, 0.0), Err(now + seconds(1.0)));
+        }
     }
 
     #[test]
@@ -247,7 +376,7 @@ mod tests {
     #[test]
     fn refusals_in_a_row_say_that_others_spend_too() {
         let start = Instant::now();
-        let mut budget = Budget::new(start);
+        let mut budget = named(start);
         let flows_in = |budget: &mut Budget, from: f64| {
             taken_at(budget, start + seconds(from));
             taken_at(budget, start + seconds(from + 4.0))
@@ -274,22 +403,32 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is taken and told, in any window no more is taken than a burst and what flowed in.
+        /// Whatever is taken and answered, in any window no more is taken than a burst and what flows in at the rate
+        /// that the server named, or at the highest that is tried where it named none.
         #[test]
-        fn never_more_than_the_burst_and_the_rate(steps in prop::collection::vec((0u64..3_000, any::<bool>()), 1..300)) {
+        fn never_more_than_the_burst_and_the_rate(
+            steps in prop::collection::vec((0u64..3_000, any::<bool>()), 1..300),
+            names in any::<bool>(),
+        ) {
             let start = Instant::now();
-            let mut budget = Budget::new(start);
+            let mut budget = if names { named(start) } else { Budget::new(start) };
+            let rate = if names { LIMIT_DEFAULT / 60.0 } else { FOUND_MAX };
             let (mut now, mut taken) = (start, Vec::new());
             for (millis, gets_answer) in steps {
                 now += Duration::from_millis(millis);
                 while let Ok(number) = budget.take(now, 0.0) {
                     taken.push(now);
-                    if gets_answer { budget.answered(now, number, RateLimit::default()) } else { budget.abandoned() }
+                    if gets_answer {
+                        budget.answered(now, number, RateLimit::default());
+                        budget.accepted();
+                    } else {
+                        budget.abandoned();
+                    }
                 }
             }
             for (first, from) in taken.iter().enumerate() {
                 for (last, to) in taken.iter().enumerate().skip(first) {
-                    let allowed = BURST_DEFAULT + (*to - *from).as_secs_f64() * LIMIT_DEFAULT / 60.0 + 1e-6;
+                    let allowed = BURST_DEFAULT + (*to - *from).as_secs_f64() * rate + 1e-6;
                     prop_assert!(((last - first + 1) as f64) <= allowed);
                 }
             }

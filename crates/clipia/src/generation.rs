@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tracing::Span;
+use tracing::field::display;
 
 /// What is called with every change.
 pub(crate) type OnUpdate = Box<dyn FnMut(&Update) + Send>;
@@ -81,14 +82,17 @@ impl Generation {
     /// Waits for its end: `.await` begins.
     ///
     /// # Errors
-    /// What fails for the moment (the network, 429, 5xx) never ends a wait. What does: its own
+    /// What fails for the moment (the network, 408, 429, 5xx) never ends a wait. What does: its own
     /// [deadline](Wait::timeout), a refusal ([`Error::InvalidApiKey`], [`Error::InsufficientScope`],
-    /// [`Error::NotFound`]), and answers that for a minute on end are not the API's.
+    /// [`Error::NotFound`]), and answers that for a minute on end are not the API's. [`Error::NotFound`] of a
+    /// generation that was accepted in the last minute, or that an answer has told of, ends it after a minute of
+    /// nothing else: a replica of the server may lag behind.
     pub fn wait(&self) -> Wait {
         Wait {
             watch: Watch::new(self.clipia.clone(), self.id.clone(), self.hint.clone(), Goal::Outcome),
             model: self.hint.model.clone(),
             on_update: None,
+            warns: false,
             span: None,
         }
     }
@@ -130,14 +134,16 @@ impl fmt::Debug for Generation {
     }
 }
 
-/// The wait for the end of one generation. Dropping it ends it; the generation goes on. Made by
-/// [`Generation::wait`].
+/// The wait for the end of one generation. Dropping it ends it; the generation goes on, and the log is told its id.
+/// Made by [`Generation::wait`].
 #[must_use = "nothing is asked until it is awaited"]
 pub struct Wait {
     watch: Watch,
     model: Option<Arc<str>>,
     on_update: Option<OnUpdate>,
-    /// From the first poll on.
+    /// Whether it is a warning that the wait was cut short, since nobody else has the id.
+    warns: bool,
+    /// From the first poll to the end.
     span: Option<Span>,
 }
 
@@ -145,22 +151,28 @@ impl Wait {
     /// Ends the wait with [`Error::Deadline`], which names the id, this long after it was first awaited. Without
     /// it the wait lasts as long as the generation.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.watch = self.watch.timeout(timeout);
+        self.watch.timeout(timeout);
         self
     }
 
     /// Asks for it no more often than once in so long. Without it the schedule alone decides, which asks ten times a
     /// second at most, and far more rarely where it expects no end; with it only the end may be found later.
     pub fn min_interval(mut self, interval: Duration) -> Self {
-        self.watch = self.watch.min_interval(interval);
+        self.watch.min_interval(interval);
         self
     }
 
     /// Called with every change of position, progress or status, in order, the last one terminal. Watching costs
     /// more requests than waiting.
     pub fn on_update(mut self, callback: impl FnMut(&Update) + Send + 'static) -> Self {
-        self.watch = self.watch.watched();
+        self.watch.watched();
         self.on_update = Some(Box::new(callback));
+        self
+    }
+
+    /// It warns if it is cut short.
+    pub(crate) fn warns(mut self) -> Self {
+        self.warns = true;
         self
     }
 }
@@ -173,20 +185,39 @@ impl Future for Wait {
         let span = this.span.get_or_insert_with(|| {
             Operation::about("wait", this.watch.request_id()).model(this.model.as_deref()).span()
         });
-        let _inside = span.enter();
-        loop {
+        let inside = span.enter();
+        let ending = loop {
             match std::task::ready!(this.watch.poll(context)) {
                 Event::Update(update) => {
                     if let Some(callback) = &mut this.on_update {
                         callback(&update);
                     }
                 }
-                Event::Ended(Ending::Outcome(outcome)) => return Poll::Ready(Ok(*outcome)),
-                Event::Ended(Ending::Error(error)) => return Poll::Ready(Err(*error)),
-                // A wait asks on until there is an outcome.
-                Event::Ended(Ending::Watched) => unreachable!("a wait ended without an outcome"),
+                Event::Ended(ending) => break ending,
             }
-        }
+        };
+        drop(inside);
+        this.span = None;
+        Poll::Ready(match ending {
+            Ending::Outcome(outcome) => Ok(*outcome),
+            Ending::Error(error) => Err(*error),
+            // A wait asks on until there is an outcome.
+            Ending::Watched => unreachable!("a wait ended without an outcome"),
+        })
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let Some(span) = &self.span else { return };
+        let request_id = display(self.watch.request_id());
+        span.in_scope(|| {
+            if self.warns {
+                tracing::warn!(request_id, "wait cut short: the generation goes on");
+            } else {
+                tracing::info!(request_id, "wait cut short: the generation goes on");
+            }
+        });
     }
 }
 

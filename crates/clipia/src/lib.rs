@@ -50,18 +50,26 @@
 //! with the same client for code that is not async.
 //!
 //! # Tracing
-//! By the crate `tracing`, with targets below `clipia`. Neither keys nor inputs are in it.
+//! By the crate `tracing`, with targets below `clipia`. Neither API keys nor inputs are in it.
 //!
 //! - Span `clipia` (INFO), one around all tries of a call, around a wait and around a download: `operation`
 //!   (`submit`, `status`, `wait`, `download`, …), `model`, `request_id`, which a submit learns.
 //! - Event `in line for the budget` (DEBUG), of a call that has to wait for its turn: `class` (`Call`, `Submit`).
+//!   One that is in line for more than 5 s is told as `still in line for the budget` (INFO), once for all that are:
+//!   `class`, `calls` (how many are), `waited_ms`, `waits_for`.
 //! - Event `tried` (DEBUG), after each try, those of waits included: `operation`, `request_id`, `http_status`
 //!   (none without an answer), `code` (the error's), `duration_ms`.
-//! - Event `trying again` (INFO), before a pause: `error`, `tries`, `elapsed_ms`, `pause_ms`. The same of a
-//!   wait is `asking again`, and of a file that came further than before `going on` (both DEBUG):
-//!   `request_id`, `error`.
+//! - Event `trying again` (INFO), before a pause: `error`, `tries`, `elapsed_ms`, `pause_ms`, and `waits_for` in words
+//!   (`the rate limit`, `the concurrency limit`, `the first submit of this idempotency key`, `the server to recover`,
+//!   `a connection`, …). The same of a wait is `asking again` (DEBUG; INFO where the pause is longer than 5 s):
+//!   `request_id`, `error`, `pause_ms`, `waits_for`. Of a file that came further than before it is `going on`
+//!   (DEBUG): `request_id`, `error`.
 //! - Event `submitted` (DEBUG): `request_id`, `cost`; one accepted at more than `max_cost` is a warning.
-//!   Event `downloaded` (DEBUG), of each file: `request_id`, `bytes`, `path`.
+//!   A submit whose future is dropped between its first try and the answer that settles it: `submit cut short: …`
+//!   (WARN): `model`, `idempotency_key`.
+//! - Event `wait cut short: …` (INFO; WARN of a `subscribe`, whose caller has not learned the id), of a wait whose
+//!   future is dropped before its end: `request_id`.
+//! - Event `downloaded` (DEBUG), of each file: `request_id`, `bytes`, `path`.
 //! - Event `webhook received` (DEBUG): `request_id`, `delivery_id`, `status`, `duplicate`, `resolved`; with
 //!   the feature `axum`, `webhook refused` (WARN) with the reason.
 

@@ -127,7 +127,7 @@ impl Inner {
         token.used();
         let answer = match traced(operation, send).await {
             Ok(response) => {
-                token.answered(rate_limit(response.headers()));
+                token.accepted(rate_limit(response.headers()));
                 Ok(response.into_inner())
             }
             Err(error) => Err(refusal(error, operation, self, token)),
@@ -160,7 +160,8 @@ where
             return Err(operation.ended(error.after(tried.times(), elapsed), tried));
         };
         let (tries, pause_ms) = (tried.times(), pause.as_millis() as u64);
-        tracing::info!(%error, tries, elapsed_ms = elapsed.as_millis() as u64, pause_ms, "trying again");
+        let (elapsed_ms, waits_for) = (elapsed.as_millis() as u64, retry::waits_for(&error));
+        tracing::info!(%error, tries, elapsed_ms, pause_ms, waits_for, "trying again");
         tokio::time::sleep(pause).await;
     }
 }

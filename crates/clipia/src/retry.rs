@@ -4,14 +4,18 @@
 //! | answer | class |
 //! |---|---|
 //! | no connection, broken connection, no answer in time | failure |
-//! | 500 to 599 | failure |
-//! | 409 `request_in_progress`: the first submit of the key is about to end | failure |
+//! | 408 and 425: the server did not get, or did not take, the request in time | failure |
+//! | 500 to 599, Cloudflare's 520 to 530 among them | failure |
 //! | 429, any code | limit |
+//! | 409 `request_in_progress`: the first submit of the key is not answered yet | limit |
 //! | every other 4xx, an answer that cannot be read | final |
 //!
 //! Failures are bounded by count and by time. Limits are bounded by time alone, for the server keeps its word on
 //! when there is room again: a fleet larger than the limit gets through. All of it is safe to repeat: reads
 //! change nothing, and a submit carries its idempotency key.
+//!
+//! A `Retry-After` lengthens a pause and never shortens one: of 0, of the past, negative or unreadable it tells
+//! nothing, and the pauses double.
 
 use crate::error::Error;
 use std::time::{Duration, SystemTime};
@@ -23,11 +27,21 @@ const PAUSE_MAX: Duration = Duration::from_secs(20);
 /// [`Error::retry_after`] when to come back; asking earlier than told would be refused again.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
+/// The shortest `Retry-After` that is one. The header counts in seconds, and a date that is nearer than that, told
+/// again and again, would be asked several times a second.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+
 /// Added to a `Retry-After` at random, so that many clients told the same do not come back as one.
 const RETRY_AFTER_SPREAD: Duration = Duration::from_millis(250);
 
-/// How long the first submit of an idempotency key is given to end, at least.
-const IN_PROGRESS_PAUSE: Duration = Duration::from_millis(250);
+/// The least bound of the first pause after a limit, whatever the caller set: limits are not bounded by count.
+const LIMIT_PAUSE_FIRST: Duration = Duration::from_millis(500);
+
+/// The least part of its bound that a pause lasts where the server said that it is asked too much.
+const LIMIT_PAUSE_SHARE: f64 = 0.5;
+
+/// Pauses longer than this are told of, with what they wait for.
+pub(crate) const PAUSE_LONG: Duration = Duration::from_secs(5);
 
 /// What an error means for another try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,20 +50,20 @@ enum Class {
     Final,
     /// Something broke, and may be whole again.
     Failure,
-    /// There is no room now, and will be.
+    /// There is no room now, and will be; or the first submit of the key is not answered yet, and will be.
     Limit,
 }
 
 fn classify(error: &Error) -> Class {
     match error {
         Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => Class::Failure,
-        Error::RequestInProgress(_) => Class::Failure,
+        Error::RequestInProgress(_) => Class::Limit,
         Error::Download { transient: true, .. } => Class::Failure,
         Error::SubmitUnanswered { source, .. } if seems_accepted(source) => Class::Failure,
         Error::SubmitUnanswered { source, .. } => classify(source),
         other => match other.http_status() {
             Some(429) => Class::Limit,
-            Some(500..=599) => Class::Failure,
+            Some(408 | 425 | 500..=599) => Class::Failure,
             _ => Class::Final,
         },
     }
@@ -58,6 +72,19 @@ fn classify(error: &Error) -> Class {
 /// Whether doing the same again later may succeed.
 pub(crate) fn is_retryable(error: &Error) -> bool {
     classify(error) != Class::Final
+}
+
+/// What a pause after this error waits for, in words for people.
+pub(crate) fn waits_for(error: &Error) -> &'static str {
+    match error {
+        Error::SubmitUnanswered { source, .. } => waits_for(source),
+        Error::RequestInProgress(_) => "the first submit of this idempotency key",
+        Error::ConcurrencyLimitExceeded(_) => "the concurrency limit",
+        Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => "a connection",
+        Error::Download { .. } => "the media host",
+        other if other.http_status() == Some(429) => "the rate limit",
+        _ => "the server to recover",
+    }
 }
 
 /// How far one call may go.
@@ -124,17 +151,19 @@ pub(crate) fn decide(
 /// The pause after an error that is the `same`-th of its class, from 1.
 ///
 /// Full jitter: anything between nothing and a bound that doubles ("Exponential Backoff and Jitter", AWS
-/// Architecture Blog); a `Retry-After` wins.
+/// Architecture Blog). Where the server said that it is asked too much, half of the bound at least. A `Retry-After`
+/// wins, which is never shorter than [`RETRY_AFTER_MIN`].
 pub(crate) fn pause(error: &Error, same: u32, first: Duration, jitter: f64) -> Option<Duration> {
     if let Some(told) = error.retry_after() {
         return (told <= RETRY_AFTER_MAX).then(|| told + RETRY_AFTER_SPREAD.mul_f64(jitter));
     }
-    let bound = first.saturating_mul(1 << same.saturating_sub(1).min(16)).min(PAUSE_MAX);
-    let floor = match error {
-        Error::RequestInProgress(_) => IN_PROGRESS_PAUSE,
-        _ => Duration::ZERO,
+    let (first, share) = match (classify(error), error.http_status()) {
+        (Class::Limit, _) => (first.max(LIMIT_PAUSE_FIRST), LIMIT_PAUSE_SHARE),
+        (_, Some(503)) => (first, LIMIT_PAUSE_SHARE),
+        _ => (first, 0.0),
     };
-    Some(bound.mul_f64(jitter).max(floor))
+    let bound = first.saturating_mul(1 << same.saturating_sub(1).min(16)).min(PAUSE_MAX);
+    Some(bound.mul_f64(share + (1.0 - share) * jitter))
 }
 
 /// What an error tells of whether the server accepted this submit, in this try or an earlier one of the same key.
@@ -155,6 +184,10 @@ fn tells(error: &Error) -> Tells {
         other => match other.api() {
             Some(api) if api.http_status() >= 500 => Tells::MayBeAccepted,
             Some(_) if seems_accepted(other) => Tells::MayBeAccepted,
+            // A proxy that gave up on the server says 408, too.
+            Some(api) if api.http_status() == 408 => Tells::MayBeAccepted,
+            // Not looked at: it came in early data (RFC 8470).
+            Some(api) if api.http_status() == 425 => Tells::Nothing,
             // Had it been accepted, the same key would have found it (`contract.md`, "Idempotency").
             Some(api) if api.is_genuine() && api.http_status() != 429 => Tells::NotAccepted,
             _ => Tells::Nothing,
@@ -168,14 +201,15 @@ pub(crate) fn seems_accepted(error: &Error) -> bool {
     unreadable.is_some_and(|api| (200..300).contains(&api.http_status()))
 }
 
-/// Reads a `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). A date in the past is now.
+/// Reads a `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). One of 0, of the past, or that is
+/// neither tells nothing.
 pub(crate) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    let told = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).ok()?,
+    };
+    (!told.is_zero()).then(|| told.max(RETRY_AFTER_MIN))
 }
 
 #[cfg(test)]
@@ -245,10 +279,13 @@ mod tests {
             (404, "not_found", Final, NotAccepted),
             (404, "model_not_found", Final, NotAccepted),
             (404, "http_404", Final, Nothing),
-            (408, "http_408", Final, Nothing),
+            (408, "http_408", Failure, MayBeAccepted),
+            (408, "of_a_newer_api", Failure, MayBeAccepted),
             (409, "idempotency_key_reuse", Final, NotAccepted),
-            (409, "request_in_progress", Failure, MayBeAccepted),
+            (409, "request_in_progress", Limit, MayBeAccepted),
             (422, "model_input_invalid", Final, NotAccepted),
+            (425, "http_425", Failure, Nothing),
+            (425, "of_a_newer_api", Failure, Nothing),
             (429, "rate_limit_exceeded", Limit, Nothing),
             (429, "concurrency_limit_exceeded", Limit, Nothing),
             (429, "http_429", Limit, Nothing),
@@ -256,6 +293,9 @@ mod tests {
             (502, "http_502", Failure, MayBeAccepted),
             (503, "service_unavailable", Failure, MayBeAccepted),
             (504, "of_a_newer_api", Failure, MayBeAccepted),
+            (520, "http_520", Failure, MayBeAccepted),
+            (524, "http_524", Failure, MayBeAccepted),
+            (530, "http_530", Failure, MayBeAccepted),
         ] {
             let error = answer(status, code, None);
             assert_eq!((classify(&error), super::tells(&error)), (class, tells), "{status} {code}");
@@ -271,10 +311,24 @@ mod tests {
     fn pauses_double_up_to_a_bound_and_are_spread_over_all_of_it() {
         let bounds = [500, 1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000];
         for (same, bound) in (1..).zip(bounds) {
-            assert_eq!(pause(&busy(), same, PAUSE_FIRST, 0.0), Some(Duration::ZERO));
-            assert_eq!(pause(&busy(), same, PAUSE_FIRST, 1.0), Some(Duration::from_millis(bound)));
+            let bound = Duration::from_millis(bound);
+            for (error, least) in [
+                (answer(500, "internal_error", None), Duration::ZERO),
+                (answer(408, "http_408", None), Duration::ZERO),
+                // The server said that it is asked too much.
+                (busy(), bound / 2),
+                (full(), bound / 2),
+                (answer(429, "rate_limit_exceeded", None), bound / 2),
+                (answer(409, "request_in_progress", None), bound / 2),
+            ] {
+                assert_eq!(pause(&error, same, PAUSE_FIRST, 0.0), Some(least), "{error:?}");
+                assert_eq!(pause(&error, same, PAUSE_FIRST, 1.0), Some(bound), "{error:?}");
+            }
         }
         assert_eq!(pause(&busy(), u32::MAX, PAUSE_FIRST, 1.0), Some(PAUSE_MAX));
+        // A limit is not bounded by count, so that its pauses cannot be set to nothing.
+        assert_eq!(pause(&full(), 1, Duration::ZERO, 0.0), Some(LIMIT_PAUSE_FIRST / 2));
+        assert_eq!(pause(&busy(), 9, Duration::ZERO, 1.0), Some(Duration::ZERO));
     }
 
     #[test]
@@ -301,18 +355,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_submit_of_a_key_gets_time_to_end() {
-        let first = [answer(409, "request_in_progress", None)];
-        assert_eq!(decision(&first, 0, BOUNDS, 0.0), Some(IN_PROGRESS_PAUSE));
-    }
-
-    #[test]
     fn failures_are_bounded_by_count_and_limits_are_not() {
         let failing: Vec<Error> = (0..6).map(|_| busy()).collect();
         assert!(decision(&failing[..5], 0, BOUNDS, 1.0).is_some());
         assert_eq!(decision(&failing, 0, BOUNDS, 1.0), None);
-        let waiting: Vec<Error> = (0..100).map(|_| full()).collect();
-        assert_eq!(decision(&waiting, 0, BOUNDS, 1.0), Some(PAUSE_MAX));
+        for limit in [full, || answer(409, "request_in_progress", None)] {
+            let waiting: Vec<Error> = (0..100).map(|_| limit()).collect();
+            assert_eq!(decision(&waiting, 0, BOUNDS, 1.0), Some(PAUSE_MAX));
+        }
         // Each in its own count: a limit uses up no retry, and a failure begins with short pauses.
         let both: Vec<Error> = (0..100).map(|_| full()).chain([busy()]).collect();
         assert_eq!(decision(&both, 0, BOUNDS, 1.0), Some(PAUSE_FIRST));
@@ -351,16 +401,23 @@ mod tests {
     fn retry_after_is_seconds_or_a_date() {
         let now = UNIX_EPOCH + Duration::from_secs(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
         for (value, seconds) in [
-            ("0", Some(0)),
+            ("1", Some(1)),
             (" 12 ", Some(12)),
             ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
-            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            // None of these says when.
+            ("0", None),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", None),
             ("-1", None),
+            ("-0", None),
+            ("0.5", None),
             ("soon", None),
             ("", None),
         ] {
             assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value}");
         }
+        let almost = now + Duration::from_millis(800);
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:38 GMT", almost), Some(RETRY_AFTER_MIN));
     }
 
     proptest! {
@@ -375,9 +432,10 @@ mod tests {
         ) {
             let now = UNIX_EPOCH + Duration::from_secs(now);
             let pause = retry_after(&value, now);
+            prop_assert!(pause.is_none_or(|pause| pause >= RETRY_AFTER_MIN));
             let digits = value.trim().strip_prefix('+').unwrap_or(value.trim());
             if let Ok(seconds) = digits.parse::<u64>() {
-                prop_assert_eq!(pause, Some(Duration::from_secs(seconds)));
+                prop_assert_eq!(pause, (seconds > 0).then_some(Duration::from_secs(seconds)));
             }
         }
     }

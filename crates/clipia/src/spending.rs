@@ -60,6 +60,13 @@ impl Token {
         self.state = State::OnTheWay;
     }
 
+    /// Answered with what was asked for.
+    pub(crate) fn accepted(self, told: RateLimit) {
+        let spending = self.spending.clone();
+        self.answered(told);
+        spending.budget(Budget::accepted);
+    }
+
     pub(crate) fn answered(mut self, told: RateLimit) {
         self.state = State::Answered;
         self.spending.budget(|budget| budget.answered(now(), self.number, told));

@@ -14,7 +14,9 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tracing::Span;
 use tracing::field::display;
 use uuid::Uuid;
 
@@ -27,13 +29,14 @@ pub struct Submit {
     model: String,
     input: Result<Map<String, Value>, Error>,
     webhook: Option<String>,
-    idempotency_key: Option<String>,
+    idempotency_key: String,
     max_cost: Option<Credits>,
 }
 
 impl Submit {
     pub(crate) fn new(clipia: Clipia, model: String, input: Result<Map<String, Value>, Error>) -> Self {
-        Self { clipia, model, input, webhook: None, idempotency_key: None, max_cost: None }
+        let idempotency_key = Uuid::new_v4().to_string();
+        Self { clipia, model, input, webhook: None, idempotency_key, max_cost: None }
     }
 
     /// Where the server posts the outcome: an https address that it can reach. What arrives there and goes through
@@ -47,8 +50,15 @@ impl Submit {
     /// parameters within 24 hours finds the same generation, and nothing is charged again: keep it before the
     /// submit, and not even a crash in the middle of it charges twice.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.idempotency_key = Some(key.into());
+        self.idempotency_key = key.into();
         self
+    }
+
+    /// The idempotency key that it will be sent with: the one that was set, or the one that was made for it. Keep it
+    /// where the submit may be cut short, by a `tokio::time::timeout` or a `select!`: the same submit with it within
+    /// 24 hours charges once. The log is told it too, if a try had been sent by then.
+    pub fn get_idempotency_key(&self) -> &str {
+        &self.idempotency_key
     }
 
     /// The most that it may cost, in credits. The server is asked for the exact price first, which takes one
@@ -90,12 +100,19 @@ impl Submit {
             input = priced.input;
         }
         let body = SubmitRequest { input, webhook_url: self.webhook };
-        let key = self.idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string());
-        let (api, body, key, model) = (&self.clipia.0.api, &body, key.as_str(), check_slug(&self.model)?);
+        let (api, body, model) = (&self.clipia.0.api, &body, check_slug(&self.model)?);
+        let key = self.idempotency_key.as_str();
         let operation = Operation::submit(model, key);
         let span = operation.span();
-        let send = || api.submit(model, Some(key), body);
-        let response: SubmitResponse = self.clipia.0.call_in(span.clone(), operation, send).await?;
+        let open = Open { model, key, span: &span, sent: AtomicBool::new(false) };
+        let send = || {
+            open.sent.store(true, Ordering::Relaxed);
+            api.submit(model, Some(key), body)
+        };
+        let answer = self.clipia.0.call_in(span.clone(), operation, send).await;
+        // An error has the key where the submit may have been accepted.
+        open.settled();
+        let response: SubmitResponse = answer?;
         let (id, cost) = (&response.request_id, response.cost.map(display));
         span.record("request_id", display(id));
         span.in_scope(|| {
@@ -111,6 +128,38 @@ impl Submit {
         let hint = Hint::submitted(&response, model, body.webhook_url.is_some());
         let generation = Generation::new(self.clipia.clone(), id.clone(), hint);
         Ok(Submitted { generation, response })
+    }
+}
+
+/// A submit that nobody knows the fate of. Dropped like that, because the future that sends it was, it tells the log how
+/// to find the generation.
+struct Open<'a> {
+    model: &'a str,
+    key: &'a str,
+    span: &'a Span,
+    /// Whether a try was sent.
+    sent: AtomicBool,
+}
+
+impl Open<'_> {
+    /// Its fate is known, or its caller is told that it is not.
+    fn settled(&self) {
+        self.sent.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if self.sent.load(Ordering::Relaxed) {
+            let (model, idempotency_key) = (self.model, self.key);
+            self.span.in_scope(|| {
+                tracing::warn!(
+                    model,
+                    idempotency_key,
+                    "submit cut short: the same again with this idempotency key within 24 hours charges once"
+                );
+            });
+        }
     }
 }
 
@@ -167,6 +216,9 @@ impl Deref for Submitted {
 }
 
 /// A generation about to be submitted and waited for; `.await` does both. Made by [`Clipia::subscribe`].
+///
+/// Where it may be cut short, by a `tokio::time::timeout` or a `select!`, rather [submit](Clipia::submit), keep the id,
+/// and [wait](Generation::wait): what is cut short here has told its id to nobody but the log.
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Subscribe {
     submit: Submit,
@@ -197,6 +249,11 @@ impl Subscribe {
         self
     }
 
+    /// As [`Submit::get_idempotency_key`].
+    pub fn get_idempotency_key(&self) -> &str {
+        self.submit.get_idempotency_key()
+    }
+
     /// Ends the wait with [`Error::Deadline`], which names the id, this long after it was first awaited. The
     /// submit itself is not cut short. Without it the wait lasts as long as the generation.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -214,7 +271,8 @@ impl Subscribe {
     async fn run(self) -> Result<Outcome, Error> {
         let begun = Instant::now();
         let generation = self.submit.await?.into_generation();
-        let mut wait: Wait = generation.wait();
+        // The caller has no handle on it.
+        let mut wait: Wait = generation.wait().warns();
         if let Some(timeout) = self.timeout {
             wait = wait.timeout(timeout.saturating_sub(begun.elapsed()));
         }

@@ -348,7 +348,7 @@ class Clipia:
         *,
         base_url: str | None = None,
         timeout: float | None = 30.0,
-        max_retries: int = 2,
+        max_retries: int = 5,
         retry_delay: float = 0.5,
         allow_http: bool | None = None,
     ) -> Self: ...
@@ -413,7 +413,7 @@ class AsyncClipia:
         *,
         base_url: str | None = None,
         timeout: float | None = 30.0,
-        max_retries: int = 2,
+        max_retries: int = 5,
         retry_delay: float = 0.5,
         allow_http: bool | None = None,
     ) -> Self: ...

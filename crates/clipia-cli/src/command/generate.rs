@@ -1,10 +1,12 @@
 //! `clipia generate`.
 
+use crate::exit::Interrupted;
 use crate::input::What;
 use crate::output;
 use crate::progress::Board;
 use clap::Args;
 use clipia::Clipia;
+use std::future::IntoFuture;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -40,7 +42,14 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     if let Some(key) = options.idempotency_key {
         submit = submit.idempotency_key(key);
     }
-    let submitted = submit.await?;
+    let key = submit.get_idempotency_key().to_owned();
+    let submitted = unless_interrupted(submit, || {
+        format!(
+            "nobody knows whether this submit was accepted; the same again with `--idempotency-key {key}` within 24 \
+             hours is charged once"
+        )
+    })
+    .await??;
     for warning in submitted.warnings() {
         output::say(format_args!("warning: {}", warning.message));
     }
@@ -51,15 +60,29 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
         Some(cost) => output::say(format_args!("submitted {} for {cost} credits", submitted.id())),
         None => output::say(format_args!("submitted {}", submitted.id())),
     }
+    let goes_on =
+        || format!("the generation goes on; `clipia result {}` tells what came out of it", submitted.id());
     let mut line = Board::new().line(&options.what.model);
-    let outcome = line.follow(&submitted).await?;
+    let outcome = unless_interrupted(line.follow(&submitted), goes_on).await??;
     line.end(outcome.response().status.as_str());
     output::json(outcome.response())?;
     let completed = outcome.completed()?;
     if let Some(directory) = options.output {
-        for path in completed.download(directory).await? {
+        for path in unless_interrupted(completed.download(directory), goes_on).await?? {
             output::say(format_args!("saved {}", path.display()));
         }
     }
     Ok(())
+}
+
+/// What `call` comes to, or after Ctrl-C an error that says how to go on.
+async fn unless_interrupted<F: IntoFuture>(
+    call: F,
+    again: impl Fn() -> String,
+) -> Result<F::Output, Interrupted> {
+    tokio::select! {
+        output = call.into_future() => Ok(output),
+        // Where the system has no such signal, nobody can interrupt.
+        Ok(()) = tokio::signal::ctrl_c() => Err(Interrupted::new(again())),
+    }
 }

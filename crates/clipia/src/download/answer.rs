@@ -80,7 +80,8 @@ pub(super) fn read(
         }
         (StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => Answer::Unfit,
         _ => {
-            let passes = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+            // Timed out, too early, too many.
+            let passes = matches!(status.as_u16(), 408 | 425 | 429);
             refused(format!("the media host answered {status}"), passes || status.is_server_error())
         }
     }
@@ -218,6 +219,7 @@ mod tests {
             (408, true),
             (410, false),
             (416, false),
+            (425, true),
             (429, true),
             (500, true),
             (503, true),

@@ -182,19 +182,16 @@ impl Watch {
         Self { clipia, request_id, hint, goal, watched, timeout, min_interval, ticket: None }
     }
 
-    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
+    pub(crate) fn timeout(&mut self, timeout: Duration) {
         self.timeout = Some(timeout);
-        self
     }
 
-    pub(crate) fn min_interval(mut self, interval: Duration) -> Self {
+    pub(crate) fn min_interval(&mut self, interval: Duration) {
         self.min_interval = interval;
-        self
     }
 
-    pub(crate) fn watched(mut self) -> Self {
+    pub(crate) fn watched(&mut self) {
         self.watched = true;
-        self
     }
 
     pub(crate) fn request_id(&self) -> &RequestId {

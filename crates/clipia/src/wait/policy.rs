@@ -113,6 +113,10 @@ const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(15);
 /// failures that is about a minute, longer than a deployment takes; a wrong address does not wait for ever.
 const FOREIGN_MAX: u32 = 9;
 
+/// How long a generation that is known to exist may be answered 404 on end: a replica of the server may lag behind
+/// the one that accepted it. Also the age up to which a submit is taken for known to exist.
+const MISSING_MAX: Duration = Duration::from_secs(60);
+
 /// How full the bucket must be, from 0 to 1, for an ask of this level.
 pub(crate) fn fullness(level: usize) -> f64 {
     let chance = LEVELS.get(level).copied().unwrap_or(1.0);
@@ -147,6 +151,8 @@ pub(crate) struct Known {
     failures: u32,
     /// Answers in a row that were not the API's.
     foreign: u32,
+    /// Since when every answer was that there is no such generation.
+    missing: Option<Instant>,
     /// After a failure: not before then.
     not_before: Option<Instant>,
 }
@@ -169,6 +175,7 @@ impl Known {
             trust: TRUST,
             failures: 0,
             foreign: 0,
+            missing: None,
             not_before: None,
         }
     }
@@ -252,7 +259,8 @@ impl Known {
         position: Option<u64>,
         progress: Option<Progress>,
     ) {
-        (self.failures, self.foreign, self.not_before, self.suspect) = (0, 0, None, false);
+        (self.failures, self.foreign, self.missing) = (0, 0, None);
+        (self.not_before, self.suspect) = (None, false);
         let age = self.age(sent).as_secs_f64();
         if self.by_progress(age).is_some_and(|chance| chance > 0.5) {
             self.trust /= 2.0;
@@ -283,6 +291,7 @@ impl Known {
         let told = error.retry_after().unwrap_or_default().min(RETRY_AFTER_MAX);
         self.not_before = Some(now + doubled.max(told));
         let definite = match error.api() {
+            _ if matches!(error, Error::NotFound(_)) => self.is_missing(now),
             Some(api) if api.is_genuine() => !error.is_retryable(),
             _ if error.is_retryable() => false,
             _ => {
@@ -291,6 +300,24 @@ impl Known {
             }
         };
         if definite { Verdict::GiveUp } else { Verdict::AskAgain }
+    }
+
+    /// Whether "no such generation" is to be believed. Not at once of one that an answer has told of, or that was
+    /// submitted just now.
+    fn is_missing(&mut self, now: Instant) -> bool {
+        let exists = self.status.is_some() || self.exact_age(now).is_some_and(|age| age <= MISSING_MAX);
+        match self.missing {
+            Some(since) => now.saturating_duration_since(since) >= MISSING_MAX,
+            None => {
+                self.missing = Some(now);
+                !exists
+            }
+        }
+    }
+
+    /// How long it is not asked for after a failure.
+    pub(crate) fn pause(&self, now: Instant) -> Duration {
+        self.not_before.map_or(Duration::ZERO, |not_before| not_before.saturating_duration_since(now))
     }
 
     /// The chance that an ask at this age finds its end.
@@ -559,8 +586,46 @@ mod tests {
                 assert_eq!(known.failed(now, error), Verdict::AskAgain);
             }
         }
-        for (status, code) in [(401, "invalid_api_key"), (403, "insufficient_scope"), (404, "not_found")] {
+        for (status, code) in [(408, "http_408"), (408, "request_timeout"), (425, "http_425")] {
+            assert_eq!(known.failed(now, &answer(status, code)), Verdict::AskAgain);
+        }
+        for (status, code) in
+            [(401, "invalid_api_key"), (403, "insufficient_scope"), (404, "model_not_found")]
+        {
             assert_eq!(known.failed(now, &answer(status, code)), Verdict::GiveUp);
+        }
+    }
+
+    #[test]
+    fn one_that_exists_is_missing_only_after_a_minute() {
+        let now = Instant::now();
+        let seen = |age| {
+            let mut known = Known::new(now, age, false);
+            known.answered(now, &Status::InProgress, None, None);
+            known
+        };
+        let old = Some(seconds(3_600.0));
+        for (known, exists) in [
+            (Known::new(now, Some(Duration::ZERO), false).submitted(&Status::InQueue, Some(0)), true),
+            // Of a process that submitted it and was restarted at once.
+            (Known::new(now, Some(seconds(30.0)), false), true),
+            (seen(None), true),
+            (seen(old), true),
+            (Known::new(now, None, false), false),
+            (Known::new(now, old, false), false),
+        ] {
+            let (mut known, mut at) = (known, now);
+            while known.failed(at, &answer(404, "not_found")) == Verdict::AskAgain {
+                at = known.not_before.unwrap();
+            }
+            let borne = at - now;
+            assert_eq!(exists, (seconds(60.0)..seconds(80.0)).contains(&borne), "{borne:?}");
+            assert_eq!(exists, !borne.is_zero(), "{borne:?}");
+            // What was found in between begins another minute.
+            if exists {
+                known.answered(at, &Status::InProgress, None, None);
+                assert_eq!(known.failed(at, &answer(404, "not_found")), Verdict::AskAgain);
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use crate::client::{Clipia, Inner, check_id};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::request::Operation;
+use crate::retry::PAUSE_LONG;
 use crate::spending::{Token, now};
 use clipia_api::types::{RequestId, ResultResponse};
 use futures_util::StreamExt;
@@ -34,6 +35,8 @@ pub(crate) struct Scheduler {
     starved: AtomicBool,
     /// Whether submits are held back, for too many are in flight.
     held: AtomicBool,
+    /// Whether the log has been told that calls are in line for long, since the line was last empty.
+    told: AtomicBool,
 }
 
 impl Scheduler {
@@ -113,9 +116,24 @@ pub(crate) async fn token(inner: &Inner, class: Class) -> Token {
         return token;
     }
     match inner.clipia() {
-        Some(clipia) => InLine::join(clipia, class).await,
+        Some(clipia) => in_line(InLine::join(clipia, class), class, scheduler).await,
         None => inner.spending.spend(),
     }
+}
+
+/// Stands in line, and tells of it once where that takes long: once for all that stand in it.
+async fn in_line(mut line: InLine, class: Class, scheduler: &Scheduler) -> Token {
+    if let Ok(token) = tokio::time::timeout(PAUSE_LONG, &mut line).await {
+        return token;
+    }
+    if !scheduler.told.swap(true, Ordering::Relaxed) {
+        let held = class == Class::Submit && scheduler.held.load(Ordering::Relaxed);
+        let waits_for = if held { "the concurrency limit" } else { "the rate limit" };
+        let calls = scheduler.in_line.load(Ordering::Relaxed);
+        let waited_ms = PAUSE_LONG.as_millis() as u64;
+        tracing::info!(?class, calls, waited_ms, waits_for, "still in line for the budget");
+    }
+    line.await
 }
 
 /// A call's place in line. It exists until its turn, or until this is dropped.
@@ -150,7 +168,9 @@ impl Drop for InLine {
     fn drop(&mut self) {
         let scheduler = &self.clipia.0.scheduler;
         let token = scheduler.table().give_up(self.ticket);
-        scheduler.in_line.fetch_sub(1, Ordering::Relaxed);
+        if scheduler.in_line.fetch_sub(1, Ordering::Relaxed) == 1 {
+            scheduler.told.store(false, Ordering::Relaxed);
+        }
         // Granted and never used: it goes back, for whoever is next.
         if token.is_some() {
             drop(token);

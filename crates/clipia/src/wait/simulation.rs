@@ -263,8 +263,9 @@ fn run(fleet: &Fleet) -> Report {
                 Arrival::Answer(ticket, token, told, limits) => {
                     caller.on_the_way -= 1;
                     caller.budget.answered(instant, token, limits);
-                    if told.is_err() {
-                        caller.budget.refused(instant, Some(Duration::from_secs(1)));
+                    match told {
+                        Ok(_) => caller.budget.accepted(),
+                        Err(_) => caller.budget.refused(instant, Some(Duration::from_secs(1))),
                     }
                     caller.table.told(ticket, instant, told, &mut wakers);
                 }
@@ -272,6 +273,7 @@ fn run(fleet: &Fleet) -> Report {
                     caller.budget.answered(instant, token, limits);
                     match submit {
                         Submit::Accepted => {
+                            caller.budget.accepted();
                             caller.table.submitted(instant, None);
                             let webhook = fleet.deliveries.is_some();
                             let ticket = caller.enter(ids[number].clone(), now, fleet.watched, webhook);
@@ -513,11 +515,22 @@ fn a_fleet_larger_than_what_may_be_in_flight_gets_through() {
 }
 
 #[test]
-fn a_server_that_tells_nothing_is_a_default_key() {
-    let fleet = Fleet { server: Server::new(10, false), ..fleet(LOGNORMAL, 100, 5) };
-    let (report, drained, _) = beside(&fleet);
-    assert_eq!(report.refused, 0);
-    assert!(drained <= 1.2, "{drained}");
+fn a_server_that_tells_nothing_has_its_limit_found_out() {
+    for burst in [10, 30, 120] {
+        let fleet = Fleet { server: Server::new(burst, false), ..fleet(LOGNORMAL, 200, 5) };
+        let (report, drained, _) = beside(&fleet);
+        let refused = report.refused as f64 / report.requests as f64;
+        assert!(refused <= 0.05, "burst {burst}: {refused}");
+        assert!(drained <= 1.1, "burst {burst}: {drained}");
+    }
+}
+
+#[test]
+fn a_server_that_tells_nothing_and_has_no_limit_is_not_waited_for() {
+    let report = run(&Fleet { server: Server::new(u32::MAX, false), ..fleet(CONSTANT, 100, 1) });
+    let last = report.fates.iter().map(|fate| fate.begun).max().unwrap();
+    assert!(last <= Duration::from_secs(4), "{last:?}");
+    assert!(report.drained() <= 40.0, "{}", report.drained());
 }
 
 #[test]
@@ -661,12 +674,16 @@ fn gap_max(n: usize, age: Duration, latency: Duration) -> Duration {
     overdue + Duration::from_secs_f64(tokens) + latency * 2 + Duration::from_secs(1)
 }
 
+/// What refusals add to that where the limit is not told: pauses of an entry, and of the whole bucket.
+const PAUSES_MAX: Duration = Duration::from_secs(30);
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever the fleet and the server's bucket: no request is refused, every end becomes known, no entry is left
-    /// unasked for longer than the stated bound, and the sum of all times to known is within one and three quarters of
-    /// the clairvoyant's, and two seconds each.
+    /// Whatever the fleet and the server's bucket: every end becomes known. And where the server tells its limit, no
+    /// request is refused, no entry is left unasked for longer than the stated bound, and the sum of all times to known
+    /// is within one and three quarters of the clairvoyant's, and two seconds each. Where it tells nothing, refusals
+    /// find the limit out; each costs a pause.
     #[test]
     fn no_schedule_exceeds_the_budget_and_none_starves(
         durations in prop::collection::vec(0u64..120_000, 1..120),
@@ -686,19 +703,20 @@ proptest! {
             in_flight: usize::MAX,
         };
         let (report, best) = (run(&fleet), clairvoyant(&fleet));
-        prop_assert_eq!(report.refused, 0);
+        prop_assert!(report.refused == 0 || !tells, "{} refused", report.refused);
         let n = report.fates.len();
         for fate in &report.fates {
             let known = fate.known.expect("every end becomes known");
             prop_assert!(known >= fate.ended);
             let mut before = fate.begun;
             for &asked in &fate.asked {
-                let most = gap_max(n, before - fate.begun, latency);
+                let refusals = if tells { Duration::ZERO } else { PAUSES_MAX };
+                let most = gap_max(n, before - fate.begun, latency) + refusals;
                 prop_assert!(asked - before <= most, "{:?} without an ask, at most {most:?}", asked - before);
                 before = asked;
             }
         }
-        if !watched {
+        if !watched && tells {
             let (sum, least) = (report.known().sum::<f64>(), best.iter().sum::<f64>());
             let allowed = 1.75 * least + n as f64 * (2.0 + latency.as_secs_f64() * 2.0);
             prop_assert!(sum <= allowed, "{sum} s in all, {least} s at least");

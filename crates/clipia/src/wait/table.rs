@@ -13,6 +13,7 @@ use super::{Class, Ending, Event, Goal, Update};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::recent::Recent;
+use crate::retry;
 use clipia_api::types::{RequestId, ResultResponse};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -383,7 +384,13 @@ impl<T> Table<T> {
                     self.end(ticket, |_| Ending::Error(Box::new(error)), wakers);
                     return;
                 }
-                tracing::debug!(request_id = %id, %error, "asking again");
+                let (pause, waits_for) = (entry.known.pause(now), retry::waits_for(&error));
+                let pause_ms = pause.as_millis() as u64;
+                if pause > retry::PAUSE_LONG {
+                    tracing::info!(request_id = %id, %error, pause_ms, waits_for, "asking again");
+                } else {
+                    tracing::debug!(request_id = %id, %error, pause_ms, waits_for, "asking again");
+                }
                 entry.trouble = Some(Box::new(error));
                 self.plan(ticket, now);
             }

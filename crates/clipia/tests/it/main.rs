@@ -6,6 +6,7 @@
 mod blocking;
 mod calls;
 mod catalogue;
+mod cut_short;
 mod downloads;
 mod environment;
 mod max_cost;

@@ -1,8 +1,11 @@
 //! Calls over a bad line: what is sent again, and what is told where that is of no use.
 
 use crate::peer::{KEY, Peer, Reply, account, body_reply, cut, error_reply, id, key_of, parts, submitted};
-use clipia::{Clipia, Error, json};
+use crate::secrets::Everything;
+use clipia::{Builder, Clipia, Error, json};
 use futures_util::future::join_all;
+use std::future::IntoFuture;
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[tokio::test]
@@ -36,12 +39,164 @@ async fn what_may_pass_is_tried_again() {
     for (status, code) in [
         (503, "service_unavailable"),
         (500, "internal_error"),
+        (408, "of_a_newer_api"),
+        (425, "of_a_newer_api"),
         (409, "request_in_progress"),
         (429, "concurrency_limit_exceeded"),
     ] {
         survives(code, error_reply(status, code, &[])).await;
     }
-    survives("a page", body_reply(502, &[("content-type", "text/html")], b"<h1>Bad Gateway</h1>")).await;
+    for status in [408, 425, 502, 520, 524, 530] {
+        let page = body_reply(status, &[("content-type", "text/html")], b"<h1>Sorry</h1>");
+        survives(&format!("a page with {status}"), page).await;
+    }
+}
+
+/// A client whose calls take as long as they take: a clock that is held jumps to the next timer.
+fn patient(peer: &Peer) -> Builder {
+    let day = Duration::from_secs(86_400);
+    peer.builder().timeout(day).connect_timeout(day)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_that_says_nothing_makes_nobody_hurry() {
+    for (status, code) in [
+        (429, "rate_limit_exceeded"),
+        (429, "concurrency_limit_exceeded"),
+        (429, "of_a_newer_api"),
+        (503, "service_unavailable"),
+    ] {
+        for told in ["0", "-5", "Sun, 06 Nov 1994 08:49:37 GMT", "soon", "1"] {
+            let refused = error_reply(status, code, &[("retry-after", told)]);
+            for what in ["submit", "call", "wait", "subscribe"] {
+                let answer = refused.clone();
+                let peer = Peer::new(move |n, _| match (what, n) {
+                    ("subscribe", 0) => submitted(),
+                    _ => answer.clone(),
+                })
+                .await;
+                let clipia = patient(&peer).retry_within(Duration::from_secs(10)).build().unwrap();
+                let ten_seconds = Duration::from_secs(10);
+                let error = match what {
+                    "submit" => clipia.submit("m", json!({})).await.unwrap_err(),
+                    "call" => clipia.account().await.unwrap_err(),
+                    "wait" => clipia.generation(id()).wait().timeout(ten_seconds).await.unwrap_err(),
+                    _ => clipia.subscribe("m", json!({})).timeout(ten_seconds).await.unwrap_err(),
+                };
+                let seen = peer.seen().len();
+                assert!((2..=12).contains(&seen), "{status} {code} {told}: {seen} for a {what}; {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_that_is_refused_for_ever_asks_rarely() {
+    let peer = Peer::script(vec![error_reply(429, "rate_limit_exceeded", &[("retry-after", "0")])]).await;
+    let clipia = patient(&peer).retry_within(Duration::from_secs(10)).build().unwrap();
+    let submits = join_all((0..50).map(|_| clipia.submit("m", json!({})).into_future()));
+    let ended = tokio::time::timeout(Duration::from_secs(10), submits).await;
+    // All of the burst that a default key has, and then one now and then.
+    let seen = peer.seen().len();
+    assert!((10..=20).contains(&seen), "{seen}: {ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_pause_says_once_what_it_waits_for() {
+    for (status, code, waits_for) in [
+        (429, "rate_limit_exceeded", "the rate limit"),
+        (429, "concurrency_limit_exceeded", "the concurrency limit"),
+        (409, "request_in_progress", "the first submit of this idempotency key"),
+        (503, "service_unavailable", "the server to recover"),
+    ] {
+        let everything = Everything::here();
+        let tracing = tracing::subscriber::set_default(everything.clone());
+        let refused = error_reply(status, code, &[("retry-after", "30")]);
+        let peer = Peer::script(vec![refused.clone(), submitted(), refused.clone()]).await;
+        let submitted = patient(&peer).build().unwrap().submit("m", json!({})).await.unwrap();
+        let line = format!("waits_for=\"{waits_for}\"");
+        let told = |event: &str| {
+            let of_event = |text: &&str| text.contains(event) && text.contains(&line);
+            everything.text().lines().filter(of_event).count()
+        };
+        assert_eq!(told("message=trying again"), 1, "{}", everything.text());
+        if status != 409 {
+            submitted.wait().timeout(Duration::from_secs(20)).await.unwrap_err();
+            assert_eq!(told("message=asking again"), 1, "{}", everything.text());
+        }
+        drop(tracing);
+    }
+    // And those that are not even sent.
+    let everything = Everything::here();
+    let _tracing = tracing::subscriber::set_default(everything.clone());
+    let peer = Peer::script(vec![error_reply(429, "rate_limit_exceeded", &[("retry-after", "30")])]).await;
+    let clipia = patient(&peer).build().unwrap();
+    let fleet = join_all((0..50).map(|_| clipia.submit("m", json!({})).into_future()));
+    assert!(tokio::time::timeout(Duration::from_secs(25), fleet).await.is_err());
+    let text = everything.text();
+    let in_line: Vec<_> = text.lines().filter(|line| line.contains("still in line")).collect();
+    assert_eq!(in_line.len(), 1, "{in_line:?}");
+    assert!(
+        in_line[0].contains("calls=40") && in_line[0].contains("waits_for=\"the rate limit\""),
+        "{in_line:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_submit_of_a_key_is_waited_for() {
+    let first = error_reply(409, "request_in_progress", &[]);
+    let peer = Peer::script([vec![first.clone(); 12], vec![submitted()]].concat()).await;
+    let clipia = patient(&peer).max_retries(1).build().unwrap();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(clipia.submit("m", json!({})).idempotency_key("mine").await.unwrap().id(), &id());
+    assert!((60..300).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert!(peer.seen().iter().all(|seen| key_of(seen) == "mine"));
+
+    // But not for ever, and the key is told.
+    let peer = Peer::script(vec![first]).await;
+    let clipia = patient(&peer).retry_within(Duration::from_secs(20)).build().unwrap();
+    let error = clipia.submit("m", json!({})).idempotency_key("mine").await.unwrap_err();
+    assert_eq!((error.code(), error.idempotency_key()), (Some("request_in_progress"), Some("mine")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_names_no_limit_is_not_waited_for() {
+    let Reply::Bytes(told, keep) = submitted() else { unreachable!() };
+    let untold = String::from_utf8(told).unwrap().replace("ratelimit", "x-unlimited");
+    let peer = Peer::script(vec![Reply::Bytes(untold.into_bytes(), keep)]).await;
+    let clipia = patient(&peer).build().unwrap();
+    let begun = tokio::time::Instant::now();
+    let submits = join_all((0..100).map(|_| clipia.submit("m", json!({})).into_future())).await;
+    assert!(submits.iter().all(Result::is_ok));
+    assert!(begun.elapsed() <= Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_never_named_loses_nothing() {
+    // Two a second and ten at once, said by nothing but a 429.
+    let Reply::Bytes(told, keep) = submitted() else { unreachable!() };
+    let untold = String::from_utf8(told).unwrap().replace("ratelimit", "x-unlimited").into_bytes();
+    let bucket = Mutex::new((10.0, tokio::time::Instant::now()));
+    let peer = Peer::new(move |_, _| {
+        let (tokens, counted) = &mut *bucket.lock().unwrap();
+        *tokens = (*tokens + counted.elapsed().as_secs_f64() * 2.0).min(10.0);
+        *counted = tokio::time::Instant::now();
+        if *tokens < 1.0 {
+            return error_reply(429, "rate_limit_exceeded", &[]);
+        }
+        *tokens -= 1.0;
+        Reply::Bytes(untold.clone(), keep)
+    })
+    .await;
+    let clipia = patient(&peer).build().unwrap();
+    let begun = tokio::time::Instant::now();
+    let submits = join_all((0..200).map(|_| clipia.submit("m", json!({})).into_future())).await;
+    for submit in submits {
+        submit.unwrap();
+    }
+    let (took, refused) = (begun.elapsed(), peer.seen().len() - 200);
+    // 95 s for one who knows the limit.
+    assert!(took <= Duration::from_secs(160) && refused <= 30, "{took:?}, {refused} refused");
 }
 
 #[tokio::test]
@@ -148,21 +303,21 @@ async fn a_retry_after_beyond_the_cap_goes_to_the_caller() {
     assert_eq!(peer.seen().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_full_queue_is_waited_for_while_there_is_time() {
     let full = error_reply(429, "concurrency_limit_exceeded", &[("retry-after", "0")]);
     let peer = Peer::script([vec![full.clone(); 10], vec![submitted()]].concat()).await;
-    peer.client().submit("m", json!({})).await.unwrap();
+    patient(&peer).max_retries(2).build().unwrap().submit("m", json!({})).await.unwrap();
     assert_eq!(peer.seen().len(), 11);
 
     let peer = Peer::script(vec![full]).await;
-    let begun = Instant::now();
-    let clipia = peer.builder().retry_within(Duration::from_secs(1)).build().unwrap();
+    let begun = tokio::time::Instant::now();
+    let clipia = patient(&peer).retry_within(Duration::from_secs(60)).build().unwrap();
     let error = clipia.submit("m", json!({})).await.unwrap_err();
     assert!(matches!(error, Error::ConcurrencyLimitExceeded(_)), "{error:?}");
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() <= Duration::from_secs(90), "{:?}", begun.elapsed());
     let seen = peer.seen().len();
-    let error = peer.builder().max_retries(0).build().unwrap().submit("m", json!({})).await.unwrap_err();
+    let error = patient(&peer).max_retries(0).build().unwrap().submit("m", json!({})).await.unwrap_err();
     assert!(matches!(error, Error::ConcurrencyLimitExceeded(_)), "{error:?}");
     assert_eq!(peer.seen().len(), seen + 1);
 }

@@ -64,6 +64,13 @@ async fn nothing_that_passes_ends_a_wait() {
             state("REHEATING", json!({ "of": "a newer API" })),
             state_with(202, "IN_PROGRESS", json!({ "progress": 250 })),
         ],
+        vec![
+            body_reply(408, &[], b"Request Timeout"),
+            error_reply(408, "of_a_newer_api", &[]),
+            state("IN_PROGRESS", json!({})),
+            // Of a replica that lags behind.
+            error_reply(404, "not_found", &[]),
+        ],
     ];
     futures_util::future::join_all(troubles.map(async |mut replies| {
         replies.push(completed());
@@ -87,11 +94,35 @@ async fn a_hung_connection_delays_a_wait_and_no_more() {
 
 #[tokio::test]
 async fn a_refusal_ends_a_wait() {
-    for (status, code) in [(401, "invalid_api_key"), (403, "insufficient_scope"), (404, "not_found")] {
+    for (status, code) in [(401, "invalid_api_key"), (403, "insufficient_scope")] {
         let peer = Peer::script(vec![state("IN_PROGRESS", json!({})), error_reply(status, code, &[])]).await;
         let error = peer.client().generation(id()).wait().await.unwrap_err();
         assert_eq!((error.code(), error.request_id()), (Some(code), Some(&id())));
     }
+    // An id of which nothing is known.
+    let peer = Peer::script(vec![error_reply(404, "not_found", &[])]).await;
+    let error = peer.client().generation(id()).wait().await.unwrap_err();
+    assert_eq!((error.code(), error.request_id(), peer.seen().len()), (Some("not_found"), Some(&id()), 1));
+}
+
+#[tokio::test]
+async fn a_replica_that_lags_behind_ends_no_wait() {
+    let missing = || error_reply(404, "not_found", &[]);
+    let peer = Peer::script(vec![submitted(), missing(), missing(), completed()]).await;
+    let subscribed = peer.client().subscribe("m", json!({})).await.unwrap();
+    assert_eq!(subscribed.completed().unwrap().id(), &id());
+
+    let peer = Peer::script(vec![submitted(), missing(), missing(), state("COMPLETED", json!({}))]).await;
+    let submitted = peer.client().submit("m", json!({})).await.unwrap();
+    let mut updates = submitted.updates();
+    let last = async {
+        let mut last = None;
+        while let Some(update) = updates.next().await {
+            last = Some(update.unwrap().status);
+        }
+        last
+    };
+    assert_eq!(last.await, Some(Status::Completed));
 }
 
 #[tokio::test]

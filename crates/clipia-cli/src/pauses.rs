@@ -1,0 +1,113 @@
+//! Says on stderr what a long pause of the SDK waits for, which its traces tell.
+
+use indicatif::MultiProgress;
+use std::fmt::Debug;
+use std::sync::OnceLock;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+/// Shorter pauses are not worth a line, in milliseconds.
+const PAUSE_LONG_MS: u64 = 5_000;
+
+/// The bars that lines have to go around.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Begins to say so. Once in a process, and not in one that has its traces go elsewhere.
+pub(crate) fn tell() {
+    // Where something else takes the traces, that tells.
+    let _ = tracing::subscriber::set_global_default(Pauses);
+}
+
+/// Lines go above these bars from now on.
+pub(crate) fn above(bars: &MultiProgress) {
+    let _ = BARS.set(bars.clone());
+}
+
+struct Pauses;
+
+impl Subscriber for Pauses {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event()
+            && metadata.target().starts_with("clipia::")
+            && metadata.fields().field("waits_for").is_some()
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::INFO)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut pause = Pause::default();
+        event.record(&mut pause);
+        let Some(line) = pause.line() else { return };
+        let say = || eprintln!("  {line}");
+        match BARS.get() {
+            Some(bars) => bars.suspend(say),
+            None => say(),
+        }
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// What an event tells of a pause.
+#[derive(Default)]
+struct Pause {
+    waits_for: String,
+    /// None where nobody knows how long it is.
+    pause_ms: Option<u64>,
+}
+
+impl Pause {
+    fn line(&self) -> Option<String> {
+        match self.pause_ms {
+            None => Some(format!("waiting for {}", self.waits_for)),
+            Some(pause_ms) if pause_ms > PAUSE_LONG_MS => {
+                Some(format!("waiting for {}, {} s", self.waits_for, pause_ms.div_ceil(1_000)))
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+impl Visit for Pause {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "pause_ms" {
+            self.pause_ms = Some(value);
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "waits_for" {
+            value.clone_into(&mut self.waits_for);
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_pause_says_what_it_waits_for() {
+        for (pause_ms, line) in [
+            (Some(5_000), None),
+            (Some(29_100), Some("waiting for the rate limit, 30 s")),
+            (None, Some("waiting for the rate limit")),
+        ] {
+            let pause = Pause { waits_for: "the rate limit".to_owned(), pause_ms };
+            assert_eq!(pause.line().as_deref(), line);
+        }
+    }
+}
