@@ -39,7 +39,8 @@ class Request:
 class Answer:
     """What the peer says to one."""
 
-    body: dict[str, Any]
+    body: dict[str, Any] | bytes
+    """JSON, or what it is to send as it stands."""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -98,7 +99,7 @@ class Peer:
                 request = Request(self.command, self.path, headers, body, self.client_address[1])
                 peer.seen.append(request)
                 answer = peer.answer(request)
-                content = json.dumps(answer.body).encode()
+                content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
                 self.send_response(answer.status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(content)))

@@ -343,7 +343,7 @@ impl Lenient for RequestId {
         if let Some(Ok(id)) = fields.remove(name).map(Self::read) {
             return Some(id);
         }
-        let url = |name: &&str| Some(fields.get(*name)?.as_str()?);
+        let url = |name: &&str| fields.get(*name)?.as_str();
         ["status_url", "response_url"].iter().filter_map(url).find_map(|url| Some(Self::from(id_of(url)?)))
     }
 }

@@ -1,5 +1,6 @@
 //! Says on stderr what a long pause of the SDK waits for, which its traces tell.
 
+use crate::output;
 use indicatif::MultiProgress;
 use std::fmt::Debug;
 use std::sync::OnceLock;
@@ -42,7 +43,7 @@ impl Subscriber for Pauses {
         let mut pause = Pause::default();
         event.record(&mut pause);
         let Some(line) = pause.line() else { return };
-        let say = || eprintln!("  {line}");
+        let say = || output::say(format_args!("  {line}"));
         match BARS.get() {
             Some(bars) => bars.suspend(say),
             None => say(),
