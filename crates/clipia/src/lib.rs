@@ -61,7 +61,8 @@
 //!   wait is `asking again`, and of a file that came further than before `going on` (both DEBUG):
 //!   `request_id`, `error`.
 //! - Event `submitted` (DEBUG): `request_id`, `cost`; one accepted at more than `max_cost` is a warning.
-//!   Event `downloaded` (DEBUG), of each file: `request_id`, `bytes`, `path`.
+//!   Event `downloaded` (DEBUG), of each file: `request_id`, `bytes`, `path`. Event `more files than are saved`
+//!   (WARN): `request_id`, `saved`.
 //! - Event `webhook received` (DEBUG): `request_id`, `delivery_id`, `status`, `duplicate`, `resolved`; with
 //!   the feature `axum`, `webhook refused` (WARN) with the reason.
 
