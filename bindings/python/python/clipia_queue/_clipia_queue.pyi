@@ -178,6 +178,7 @@ class GenerationResult(ResultResponse):
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
 
@@ -188,6 +189,7 @@ class AsyncGenerationResult(ResultResponse):
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
 
@@ -201,6 +203,7 @@ class Submitted(SubmitResponse):
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
 
@@ -216,6 +219,7 @@ class AsyncSubmitted(SubmitResponse):
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
 
@@ -231,6 +235,7 @@ class Generation:
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
     def __eq__(self, value: object, /) -> bool: ...
@@ -250,6 +255,7 @@ class AsyncGeneration:
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
     def __eq__(self, value: object, /) -> bool: ...

@@ -61,19 +61,19 @@ fn is_json(text: &str) -> bool {
     inside('{', &['"', '}']) || inside('[', &['{', '[', '"', ']'])
 }
 
-/// Text of the host of `url` as an error shows it: cut short, without control characters and without what is in
-/// the query of the URL, which may be a signature.
-pub(super) fn told(text: &str, url: &Url) -> String {
+/// Text of a host as an error shows it: cut short, without control characters and without what is in the queries
+/// of the URLs it was asked at, which may be a signature.
+pub(super) fn told(text: &str, urls: &[&Url]) -> String {
     let mut text = text.to_owned();
-    for (name, value) in url.query_pairs() {
+    for url in urls {
         let raw = url
             .query()
             .unwrap_or_default()
             .split('&')
-            .find_map(|pair| pair.strip_prefix(&*name)?.strip_prefix('='));
-        for secret in [&*value, raw.unwrap_or_default()] {
+            .filter_map(|pair| Some(pair.split_once('=')?.1.into()));
+        for secret in url.query_pairs().map(|(_, value)| value).chain(raw) {
             if secret.len() >= SECRET_MIN {
-                text = text.replace(secret, "…");
+                text = text.replace(&*secret, "…");
             }
         }
     }
@@ -144,7 +144,7 @@ mod tests {
             (&"é".repeat(121), "é".repeat(120) + "…"),
             (&"é".repeat(120), "é".repeat(120)),
         ] {
-            assert_eq!(told(text, &url), want);
+            assert_eq!(told(text, &[&url]), want);
         }
     }
 }

@@ -140,7 +140,7 @@ impl<'a> Transfer<'a> {
             }
             (Answer::Whole { size }, _) => self.receive_whole(response, size, part).await,
             (Answer::Refused { reason, transient }, _) => {
-                let reason = page::told(&reason, &self.url);
+                let reason = page::told(&reason, &[&self.url, response.url()]);
                 Err(self.failed(reason, transient, retry_after(response.headers())))
             }
             (Answer::Unfit | Answer::Rest { .. }, _) => {
@@ -184,7 +184,9 @@ impl<'a> Transfer<'a> {
         }
         if is_media && page::is_page(content_type, beginning) {
             let (kind, text) = (content_type.unwrap_or("no type"), String::from_utf8_lossy(beginning));
-            let (kind, text) = (page::told(kind, &self.url), page::told(&text, &self.url));
+            // A redirect may have led to a URL with a signature of its own.
+            let urls = [&self.url, response.url()];
+            let (kind, text) = (page::told(kind, &urls), page::told(&text, &urls));
             let reason = format!("the media host sent a page in place of the file, of `{kind}`: {text}");
             return Err(self.failed(reason, false, None));
         }
@@ -317,7 +319,7 @@ impl<'a> Transfer<'a> {
 
     fn broken(&self, error: reqwest::Error) -> Error {
         let transient = !error.is_builder() && !error.is_redirect();
-        self.failed(page::told(&deepest(&error.without_url()), &self.url), transient, None)
+        self.failed(page::told(&deepest(&error.without_url()), &[&self.url]), transient, None)
     }
 
     fn unwritten(&self, source: io::Error) -> Error {
