@@ -64,15 +64,16 @@ impl AsyncSubmitted {
     ///
     /// Waits for nothing: raises `StillRunning` before its end, and `GenerationFailed` or `GenerationCanceled` where
     /// it made nothing.
-    #[pyo3(signature = (dir, *, renditions = false, on_progress = None))]
+    #[pyo3(signature = (dir, *, renditions = false, overwrite = false, on_progress = None))]
     fn download<'py>(
         &self,
         py: Python<'py>,
         dir: PathBuf,
         renditions: bool,
+        overwrite: bool,
         on_progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Download { dir, renditions, on_progress }.coroutine(py, &Files::asked(self.0.clone()))
+        Download { dir, renditions, overwrite, on_progress }.coroutine(py, &Files::asked(self.0.clone()))
     }
 
     #[staticmethod]

@@ -5,7 +5,7 @@ use crate::input_warning::InputWarning;
 use crate::logging;
 use clipia::webhook::Refusal;
 use clipia::{ApiError, Error, RequestId};
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyFileExistsError, PyOSError};
 use pyo3::import_exception;
 use pyo3::prelude::*;
 use std::time::Duration;
@@ -120,8 +120,12 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
         Error::Io { path, source, .. } => {
             let exception = DownloadFailed::new_err(message);
             let (number, path) = (source.raw_os_error(), path.display().to_string());
-            // With these arguments Python itself chooses `PermissionError` and the like.
-            exception.set_cause(py, Some(PyOSError::new_err((number, source.to_string(), path))));
+            let taken = source.kind() == std::io::ErrorKind::AlreadyExists;
+            let arguments = (number, source.to_string(), path);
+            // With a number Python itself chooses `PermissionError` and the like.
+            let cause =
+                if taken { PyFileExistsError::new_err(arguments) } else { PyOSError::new_err(arguments) };
+            exception.set_cause(py, Some(cause));
             exception
         }
         _ => ClipiaError::new_err(message),

@@ -54,19 +54,21 @@ enum Source {
 pub(crate) struct Download<'py> {
     pub(crate) dir: PathBuf,
     pub(crate) renditions: bool,
+    pub(crate) overwrite: bool,
     pub(crate) on_progress: Option<Bound<'py, PyAny>>,
 }
 
 async fn save(
     source: Source,
     dir: PathBuf,
-    renditions: bool,
+    (renditions, overwrite): (bool, bool),
     sender: Option<Sender<clipia::DownloadProgress>>,
 ) -> Result<Vec<PathBuf>, Error> {
     let mut download = match source {
         Source::Of(outcome) => outcome.completed()?.in_this_process()?.download(dir),
         Source::Asked(generation) => generation.download(dir),
-    };
+    }
+    .overwrite(overwrite);
     if renditions {
         download = download.renditions();
     }
@@ -80,12 +82,12 @@ async fn save(
 impl Download<'_> {
     /// Saves the files on the calling thread.
     pub(crate) fn block(self, py: Python<'_>, files: &Files) -> PyResult<Vec<PathBuf>> {
-        let (source, dir, renditions) = (files.source(py)?, self.dir, self.renditions);
+        let (source, dir, options) = (files.source(py)?, self.dir, (self.renditions, self.overwrite));
         let listeners = Listeners::new(py, self.on_progress, false)?;
         if listeners.nobody() {
-            return blocking::call(py, save(source, dir, renditions, None));
+            return blocking::call(py, save(source, dir, options, None));
         }
-        let events = Events::of(|sender| save(source, dir, renditions, Some(sender)));
+        let events = Events::of(|sender| save(source, dir, options, Some(sender)));
         watch::block(py, events, &listeners, DownloadProgress::from)?.map_err(|error| raise(py, error))
     }
 }
@@ -93,12 +95,12 @@ impl Download<'_> {
 impl<'py> Download<'py> {
     /// A coroutine that saves the files.
     pub(crate) fn coroutine(self, py: Python<'py>, files: &Files) -> PyResult<Bound<'py, PyAny>> {
-        let (source, dir, renditions) = (files.source(py)?, self.dir, self.renditions);
+        let (source, dir, options) = (files.source(py)?, self.dir, (self.renditions, self.overwrite));
         let listeners = Listeners::new(py, self.on_progress, false)?;
         if listeners.nobody() {
-            return coroutine::call(py, save(source, dir, renditions, None), |_, paths| Ok(paths));
+            return coroutine::call(py, save(source, dir, options, None), |_, paths| Ok(paths));
         }
-        let events = Events::of(|sender| save(source, dir, renditions, Some(sender)));
+        let events = Events::of(|sender| save(source, dir, options, Some(sender)));
         watch::coroutine(py, events, listeners, None, DownloadProgress::from, |py, saved| {
             saved.map_err(|error| raise(py, error))?.into_py_any(py)
         })

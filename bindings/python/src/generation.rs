@@ -66,15 +66,16 @@ impl Generation {
     ///
     /// Waits for nothing: raises `StillRunning` before its end, and `GenerationFailed` or `GenerationCanceled` where
     /// it made nothing.
-    #[pyo3(signature = (dir, *, renditions = false, on_progress = None))]
+    #[pyo3(signature = (dir, *, renditions = false, overwrite = false, on_progress = None))]
     fn download<'py>(
         &self,
         py: Python<'py>,
         dir: PathBuf,
         renditions: bool,
+        overwrite: bool,
         on_progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Vec<PathBuf>> {
-        Download { dir, renditions, on_progress }.block(py, &Files::asked(self.0.clone()))
+        Download { dir, renditions, overwrite, on_progress }.block(py, &Files::asked(self.0.clone()))
     }
 
     fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> bool {

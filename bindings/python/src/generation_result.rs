@@ -26,16 +26,17 @@ impl GenerationResult {
     ///
     /// In full quality, or, with `renditions`, the smaller ones made for display. `on_progress` is called with a
     /// `DownloadProgress` as each file comes. What broke off is gone on with by the next download
-    /// into the same directory.
-    #[pyo3(signature = (dir, *, renditions = false, on_progress = None))]
+    /// into the same directory. A file of other content that is there is replaced only with `overwrite`.
+    #[pyo3(signature = (dir, *, renditions = false, overwrite = false, on_progress = None))]
     fn download<'py>(
         &self,
         py: Python<'py>,
         dir: PathBuf,
         renditions: bool,
+        overwrite: bool,
         on_progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Vec<PathBuf>> {
-        Download { dir, renditions, on_progress }.block(py, &self.0)
+        Download { dir, renditions, overwrite, on_progress }.block(py, &self.0)
     }
 
     #[staticmethod]

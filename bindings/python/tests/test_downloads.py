@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from clipia_queue import AsyncClipia, Clipia, DownloadProgress, Generation, GenerationResult, Submitted
+from clipia_queue import (
+    AsyncClipia,
+    Clipia,
+    DownloadFailed,
+    DownloadProgress,
+    Generation,
+    GenerationResult,
+    Submitted,
+)
+from peer import ID, KEY, Answer, Peer, Request
 from test_sync import IMAGE
 
 
@@ -64,3 +74,37 @@ def test_renditions(live: Clipia, tmp_path: Path) -> None:
     assert original != rendition
     assert rendition.stem == f"{original.stem}-rendition"
     assert live.generation(result.request_id).download(tmp_path, renditions=True) == [rendition]
+
+
+async def test_unknown_outputs_are_saved_and_replace_other_files_only_on_request(
+    peer: Peer, tmp_path: Path
+) -> None:
+    def answer(request: Request) -> Answer:
+        if request.path == "/media/1":
+            return Answer({"panels": 4})
+        return Answer(
+            {
+                "request_id": ID,
+                "status": "COMPLETED",
+                "output": {"layout_3d": {"url": "/media/1"}},
+            }
+        )
+
+    peer.answer = answer
+    path = tmp_path / f"{ID}-layout-3d-1.json"
+    generation = Clipia(KEY, base_url=peer.url).generation(ID)
+    async_generation = AsyncClipia(KEY, base_url=peer.url).generation(ID)
+    for content in ('{"panels": 5}', "mine"):
+        path.write_text(content)
+        with pytest.raises(DownloadFailed, match="`overwrite`") as raised:
+            generation.download(tmp_path)
+        assert isinstance(raised.value.__cause__, FileExistsError)
+        with pytest.raises(DownloadFailed, match="`overwrite`"):
+            await async_generation.download(tmp_path)
+        assert path.read_text() == content
+    assert generation.download(tmp_path, overwrite=True) == [path]
+    assert path.read_text() == '{"panels": 4}'
+    path.write_text("mine")
+    assert await async_generation.download(tmp_path, overwrite=True) == [path]
+    assert path.read_text() == '{"panels": 4}'
+    assert os.listdir(tmp_path) == [path.name]

@@ -69,7 +69,8 @@
 //!   (WARN): `model`, `idempotency_key`.
 //! - Event `wait cut short: …` (INFO; WARN of a `subscribe`, whose caller has not learned the id), of a wait whose
 //!   future is dropped before its end: `request_id`.
-//! - Event `downloaded` (DEBUG), of each file: `request_id`, `bytes`, `path`.
+//! - Event `downloaded` (DEBUG), of each file: `request_id`, `bytes`, `path`. Event `more files than are saved`
+//!   (WARN): `request_id`, `saved`.
 //! - Event `webhook received` (DEBUG): `request_id`, `delivery_id`, `status`, `duplicate`, `resolved`; with
 //!   the feature `axum`, `webhook refused` (WARN) with the reason.
 

@@ -107,10 +107,12 @@ impl Completed {
     /// paths in the output's order.
     ///
     /// Files are fetched in full quality where there is one, a few at a time, and are there whole or not at all.
-    /// Their names are made of the id, the kind, a number and the type: `0198c2…-image-1.png`.
+    /// Their names are made of the id, the kind, a number and the type: `0198c2…-image-1.png`. The kind of an
+    /// output that this version does not know is its key.
     ///
     /// # Errors
-    /// [`Error::Download`] and [`Error::Io`]. Files already saved stay, and the same download goes on from what
+    /// [`Error::Download`], also for an error page in place of an image, a video or an audio file, and
+    /// [`Error::Io`], also for a file of other content that has the name of one of these. Files already saved stay, and the same download goes on from what
     /// is there of the others.
     pub fn download(&self, dir: impl AsRef<Path>) -> Download {
         Download::of_completed(self.clone(), dir.as_ref())

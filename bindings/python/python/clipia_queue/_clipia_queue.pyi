@@ -179,6 +179,7 @@ class GenerationResult(ResultResponse):
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
 
@@ -189,6 +190,7 @@ class AsyncGenerationResult(ResultResponse):
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
 
@@ -202,6 +204,7 @@ class Submitted(SubmitResponse):
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
 
@@ -217,6 +220,7 @@ class AsyncSubmitted(SubmitResponse):
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
 
@@ -232,6 +236,7 @@ class Generation:
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
     def __eq__(self, value: object, /) -> bool: ...
@@ -251,6 +256,7 @@ class AsyncGeneration:
         dir: str | PathLike[str],
         *,
         renditions: bool = False,
+        overwrite: bool = False,
         on_progress: Callable[[DownloadProgress], object] | None = None,
     ) -> list[Path]: ...
     def __eq__(self, value: object, /) -> bool: ...

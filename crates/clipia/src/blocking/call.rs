@@ -97,5 +97,6 @@ call! {
     /// [`Generation::download`](super::Generation::download).
     Download -> Vec<PathBuf>, |paths, _| paths;
     renditions();
+    overwrite(overwrite: bool);
     on_progress(callback: impl FnMut(&DownloadProgress) + Send + 'static);
 }

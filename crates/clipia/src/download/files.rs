@@ -1,92 +1,214 @@
-//! Which files an output has, and what they are called. A media host has no say in the names beyond the type.
+//! Which files an output has, and what they are called but for the extension.
 
+use super::extension::Said;
 use clipia_api::types::{Output, RequestId};
-use url::Url;
+use serde_json::{Map, Value};
 
-/// What media types are called in file names.
-const EXTENSIONS: [(&str, &str); 20] = [
-    ("image/png", "png"),
-    ("image/jpeg", "jpg"),
-    ("image/webp", "webp"),
-    ("image/gif", "gif"),
-    ("image/avif", "avif"),
-    ("video/mp4", "mp4"),
-    ("video/webm", "webm"),
-    ("video/quicktime", "mov"),
-    ("audio/mpeg", "mp3"),
-    ("audio/mp3", "mp3"),
-    ("audio/wav", "wav"),
-    ("audio/x-wav", "wav"),
-    ("audio/wave", "wav"),
-    ("audio/vnd.wave", "wav"),
-    ("audio/ogg", "ogg"),
-    ("audio/opus", "opus"),
-    ("audio/flac", "flac"),
-    ("audio/aac", "aac"),
-    ("audio/mp4", "m4a"),
-    ("audio/x-m4a", "m4a"),
-];
+/// How many files are saved of what this version does not know. More are a mistake, or an attack.
+const UNKNOWN_MAX: usize = 1000;
 
-/// Characters of an id in a name; a UUID has 36.
-const ID_MAX: usize = 100;
+/// How deep such a file may stand under its key.
+const DEPTH_MAX: usize = 8;
 
-/// For a file of a type that is none of these.
-const EXTENSION_UNKNOWN: &str = "bin";
+/// How many characters of a key, or of an id, are in a name.
+const KEY_MAX: usize = 32;
+const ID_MAX: usize = 64;
 
 /// One file of a result.
 #[derive(Debug, PartialEq)]
 pub(super) struct File<'a> {
-    kind: &'static str,
+    kind: String,
     /// From 1, within its kind.
     number: usize,
     pub(super) url: &'a str,
     /// Whether it stands for an original that is another file.
     rendition: bool,
-    /// What the result says its container is.
-    pub(super) format: Option<&'a str>,
+    pub(super) said: Said<'a>,
 }
 
 impl File<'_> {
     /// Its name without the extension, which only its host knows: letters, digits, hyphens and underscores.
     pub(super) fn stem(&self, id: &RequestId) -> String {
         let rendition = if self.rendition { "-rendition" } else { "" };
-        // An id is what a server says: none is a path, and no name is too long for a file system.
-        let is_safe = |next: char| next.is_ascii_alphanumeric() || next == '-' || next == '_';
-        let id = id.as_str().chars().map(|next| if is_safe(next) { next } else { '_' });
-        let id: String = id.take(ID_MAX).collect();
+        let id = safe(id.as_str(), ID_MAX);
         format!("{id}-{}-{}{rendition}", self.kind, self.number)
+    }
+
+    /// Whether it is an image, a clip or a sound, and so no page of text.
+    pub(super) fn is_media(&self) -> bool {
+        matches!(self.kind.as_str(), "image" | "video" | "audio")
     }
 }
 
-/// Every file of an output, in its order: the original where there is one, unless `renditions` are wanted.
-pub(super) fn of(output: &Output, renditions: bool) -> Vec<File<'_>> {
-    let images = output.images.iter().map(|image| ("image", &image.url, image.original_url.as_ref(), None));
-    let video = output.video.iter().map(|video| ("video", &video.url, video.original_url.as_ref(), None));
-    let audio = output.audio.iter().chain(&output.audios);
-    let audio = audio.map(|audio| ("audio", &audio.url, None, audio.format.as_deref()));
-    let mut files: Vec<File<'_>> = Vec::new();
-    for (kind, url, original, format) in images.chain(video).chain(audio) {
-        let rendition = renditions && original.is_some_and(|original| original != url);
-        let url = if rendition { url } else { original.unwrap_or(url) }.as_str();
-        // `audio` is often the first of `audios`, too.
-        if files.iter().any(|file| file.kind == kind && file.url == url) {
-            continue;
-        }
-        let number = 1 + files.iter().filter(|file| file.kind == kind).count();
-        files.push(File { kind, number, url, rendition, format });
+/// The files of an output.
+#[derive(Debug, Default)]
+pub(super) struct Files<'a> {
+    /// Those that this version knows, in the output's order, and after them the others.
+    pub(super) all: Vec<File<'a>>,
+    /// How many of them it knows.
+    pub(super) known: usize,
+    /// Whether there are more than are saved.
+    pub(super) more: bool,
+    renditions: bool,
+}
+
+/// Every file of an output: the original where there is one, unless `renditions` are wanted.
+pub(super) fn of(output: &Output, renditions: bool) -> Files<'_> {
+    let mut files = Files { renditions, ..Files::default() };
+    for image in &output.images {
+        files.add("image", Some(&image.url), image.original_url.as_deref(), said(&image.extra));
+    }
+    if let Some(video) = &output.video {
+        files.add("video", Some(&video.url), video.original_url.as_deref(), said(&video.extra));
+    }
+    for audio in output.audio.iter().chain(&output.audios) {
+        let said = Said { format: audio.format.as_deref(), ..said(&audio.extra) };
+        files.add("audio", Some(&audio.url), None, said);
+    }
+    files.known = files.all.len();
+    for (key, value) in &output.extra {
+        files.add_unknown(&kind(key), value, 0);
     }
     files
 }
 
-/// What ends a file's name: by its media type, else by the end of its URL, else by what the result says. Only
-/// endings of media: whatever a host says, no program is saved.
-pub(super) fn extension(content_type: Option<&str>, url: &Url, format: Option<&str>) -> &'static str {
-    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-    let of_url = url.path().rsplit_once('.').map(|(_, end)| end);
-    let by_type = || EXTENSIONS.iter().find(|(name, _)| essence.eq_ignore_ascii_case(name));
-    let by_name = |end: &str| EXTENSIONS.iter().find(|(_, known)| known.eq_ignore_ascii_case(end));
-    by_type()
-        .or_else(|| of_url.and_then(by_name))
-        .or_else(|| format.and_then(by_name))
-        .map_or(EXTENSION_UNKNOWN, |(_, extension)| extension)
+impl<'a> Files<'a> {
+    fn add(&mut self, kind: &str, url: Option<&'a str>, original: Option<&'a str>, said: Said<'a>) {
+        let rendition = self.renditions && url.is_some() && original.is_some_and(|_| original != url);
+        let Some(url) = (if rendition { url } else { original.or(url) }) else { return };
+        // `audio` is often the first of `audios`, too.
+        if self.all.iter().any(|file| file.url == url) {
+            return;
+        }
+        let number = 1 + self.all.iter().filter(|file| file.kind == kind).count();
+        self.all.push(File { kind: kind.to_owned(), number, url, rendition, said });
+    }
+
+    /// Adds what is a file under a key that this version does not know: an object with a URL, a URL alone
+    /// directly under the key, or a list of either.
+    fn add_unknown(&mut self, kind: &str, value: &'a Value, depth: usize) {
+        if self.all.len() - self.known >= UNKNOWN_MAX {
+            self.more = true;
+            return;
+        }
+        match value {
+            Value::String(text) if depth <= 1 && is_http(text) => {
+                self.add(kind, Some(text), None, Said::default())
+            }
+            Value::Array(values) if depth < DEPTH_MAX => {
+                values.iter().for_each(|value| self.add_unknown(kind, value, depth + 1));
+            }
+            Value::Object(object) => {
+                let (url, original) = (text(object, "url"), text(object, "original_url"));
+                if url.or(original).is_some() {
+                    self.add(kind, url, original, said(object));
+                } else if depth < DEPTH_MAX {
+                    // What stands two levels down is no URL alone: it may be a link to anything.
+                    object.values().for_each(|value| self.add_unknown(kind, value, depth + 2));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What the entry of a file says of it.
+fn said(object: &Map<String, Value>) -> Said<'_> {
+    Said {
+        format: text(object, "format"),
+        name: text(object, "file_name").or_else(|| text(object, "name")),
+        content_type: text(object, "content_type").or_else(|| text(object, "mime_type")),
+    }
+}
+
+fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    object.get(key)?.as_str().filter(|text| !text.is_empty())
+}
+
+fn is_http(text: &str) -> bool {
+    let begins =
+        |scheme: &str| text.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
+    begins("https://") || begins("http://")
+}
+
+/// The kind of the files under a key.
+fn kind(key: &str) -> String {
+    match safe(&key.to_ascii_lowercase(), KEY_MAX).as_str() {
+        "images" => "image".to_owned(),
+        "videos" => "video".to_owned(),
+        "audios" => "audio".to_owned(),
+        "" => "file".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// Letters, digits and single hyphens.
+fn safe(text: &str, length_max: usize) -> String {
+    let mut safe = String::new();
+    for c in text.chars() {
+        match c {
+            _ if safe.len() >= length_max => break,
+            c if c.is_ascii_alphanumeric() => safe.push(c),
+            _ if !safe.is_empty() && !safe.ends_with('-') => safe.push('-'),
+            _ => {}
+        }
+    }
+    safe.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn names(output: Value, renditions: bool) -> Vec<(String, String)> {
+        let output: Output = serde_json::from_value(output).unwrap();
+        let id: RequestId = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de".parse().unwrap();
+        let files = of(&output, renditions);
+        let name = |file: &File<'_>| file.stem(&id)[37..].to_owned();
+        files.all.iter().map(|file| (name(file), file.url.to_owned())).collect()
+    }
+
+    #[test]
+    fn what_has_a_url_is_a_file_named_by_its_key() {
+        let deep = |levels| (0..levels).fold(json!({"url": "https://m/1"}), |inner, _| json!([inner]));
+        for (output, want) in [
+            (json!({"model_3d": {"url": "https://m/1"}}), vec![("model-3d-1", "https://m/1")]),
+            (json!({"mesh": "https://m/1"}), vec![("mesh-1", "https://m/1")]),
+            (json!({"mesh": "HTTP://m/1"}), vec![("mesh-1", "HTTP://m/1")]),
+            (json!({"mesh": "m/1", "seed": 7, "note": "https", "none": null}), vec![]),
+            (
+                json!({"files": [{"url": "/1", "original_url": "/2"}, "https://m/3", 4, {"original_url": "/5"}]}),
+                vec![("files-1", "/2"), ("files-2", "https://m/3"), ("files-3", "/5")],
+            ),
+            (json!({"result": {"mesh": {"url": "/1"}, "docs": "https://m/2"}}), vec![("result-1", "/1")]),
+            (json!({"mesh": {"url": ""}, "more": {"url": 5}}), vec![]),
+            (json!({"a": deep(DEPTH_MAX - 1), "b": deep(DEPTH_MAX + 1)}), vec![("a-1", "https://m/1")]),
+            (
+                json!({"../..\\É x\u{7}_Y!": {"url": "/1"}, "!": {"url": "/2"}}),
+                vec![("file-1", "/2"), ("x-y-1", "/1")],
+            ),
+            (json!({"a".repeat(99): {"url": "/1"}}), vec![(&*("a".repeat(KEY_MAX) + "-1"), "/1")]),
+            // An URL once, and files of one kind under one count.
+            (
+                json!({"images": [{"url": "/1"}], "image": {"url": "/2"}, "thumbnail": {"url": "/1"}}),
+                vec![("image-1", "/1"), ("image-2", "/2")],
+            ),
+        ] {
+            let names = names(output.clone(), false);
+            let names: Vec<_> = names.iter().map(|(name, url)| (name.as_str(), url.as_str())).collect();
+            assert_eq!(names, want, "{output}");
+        }
+        let pair = json!({"model": {"url": "/1", "original_url": "/2"}});
+        assert_eq!(names(pair, true), [("model-1-rendition".to_owned(), "/1".to_owned())]);
+        let many: Vec<_> = (0..UNKNOWN_MAX + 5).map(|n| json!({"url": format!("/{n}")})).collect();
+        assert_eq!(names(json!({"files": many}), false).len(), UNKNOWN_MAX);
+    }
+
+    #[test]
+    fn an_id_is_safe_in_a_name() {
+        for (id, want) in [("req_Ab.9", "req-Ab-9"), ("../../etc/x", "etc-x"), ("CON", "CON")] {
+            assert_eq!(safe(id, ID_MAX), want);
+        }
+    }
 }

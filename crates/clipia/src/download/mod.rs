@@ -1,7 +1,8 @@
 //! Saving the files of a result.
 //!
-//! `files` says which there are and what each is called, `transfer` fetches one, `answer` reads what its host
-//! answers, `partial` is the file until it is whole.
+//! `files` says which there are and what each is called, `extension` how its name ends, `transfer` fetches one,
+//! `answer` reads what its host answers, `page` tells an error page from a file, `partial` is the file until it
+//! is whole, `existing` what has its name already.
 //!
 //! A file is streamed to a hidden name beside its own, `.{name}.part`, and renamed once it is whole, so that
 //! its name never stands for half a file. What a broken transfer, a dropped future or a killed process leaves
@@ -10,7 +11,10 @@
 //! partial file is locked by the one who writes it.
 
 mod answer;
+mod existing;
+mod extension;
 mod files;
+mod page;
 mod partial;
 mod transfer;
 
@@ -41,8 +45,16 @@ type OnProgress = Box<dyn FnMut(&DownloadProgress) + Send>;
 ///
 /// Dropping it ends it. The same download into the same directory, in this process or another, on this day or
 /// another, goes on from there: what has come is not fetched again, if the host can tell that the file is
-/// still the same. A file that is there already in the size that the host announces is left as it is. Two
-/// downloads of one file at once are safe: the second waits for the first.
+/// still the same. A file that is there already, in the size that the host announces and with the same first
+/// 64 KiB, is left as it is. A file of other content is not replaced: that is an [`Error::Io`] of the kind
+/// `AlreadyExists`, unless [`overwrite`](Self::overwrite) says otherwise. Two downloads of one file at once are
+/// safe: the second waits for the first.
+///
+/// Saved is everything with a URL: images, video and audio, and what an output has under keys that this version
+/// of the crate does not know (at most 1,000 files), which is named by its key: `0198c2…-model-3d-1.glb`. Those
+/// come last. How a name ends is told by the content type, else by the URL, else by the first bytes; never is
+/// it the ending of a program. A host that sends an error page or nothing in place of an image, a video or an
+/// audio file is an [`Error::Download`].
 ///
 /// ```no_run
 /// # async fn show(picture: clipia::Completed) -> Result<(), clipia::Error> {
@@ -57,6 +69,7 @@ pub struct Download {
     source: Source,
     dir: PathBuf,
     renditions: bool,
+    overwrite: bool,
     on_progress: Option<OnProgress>,
 }
 
@@ -76,7 +89,7 @@ impl Download {
     }
 
     fn new(source: Source, dir: &Path) -> Self {
-        Self { source, dir: dir.to_owned(), renditions: false, on_progress: None }
+        Self { source, dir: dir.to_owned(), renditions: false, overwrite: false, on_progress: None }
     }
 
     /// Saves the optimised renditions, which are smaller, instead of the originals. Where a file has both,
@@ -86,8 +99,14 @@ impl Download {
         self
     }
 
-    /// Called when the host has answered for a file, with every piece of it, and when it is whole. The files
-    /// of a result take turns.
+    /// Fetches every file, whatever is there, and replaces what has its name once it is whole.
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+
+    /// Called when the host has answered for a file and its name is known, with every piece of it, and when it
+    /// is whole. The files of a result take turns.
     pub fn on_progress(mut self, callback: impl FnMut(&DownloadProgress) + Send + 'static) -> Self {
         self.on_progress = Some(Box::new(callback));
         self
@@ -112,15 +131,26 @@ impl Download {
             source,
         })?;
         let files = files::of(completed.output(), self.renditions);
-        let report = &Report::new(files.len(), self.on_progress);
-        let saving: Vec<_> = files
+        if files.more {
+            tracing::warn!(%request_id, saved = files.all.len(), "more files than are saved");
+        }
+        let (report, to) = (&Report::new(files.all.len(), self.on_progress), (dir, self.overwrite));
+        let mut saving: Vec<_> = files
+            .all
             .iter()
             .enumerate()
             .map(|(index, file)| async move {
-                Transfer::new(inner, request_id, file, index, dir, report)?.save().await
+                Transfer::new(inner, request_id, file, index, to, report)?.save().await
             })
             .collect();
-        stream::iter(saving).buffered(FILES_AT_ONCE).try_collect().await
+        // One of the others that cannot be had ends none of those.
+        let others = saving.split_off(files.known);
+        let mut paths = Vec::new();
+        for saving in [saving, others] {
+            let saved: Vec<_> = stream::iter(saving).buffered(FILES_AT_ONCE).try_collect().await?;
+            paths.extend(saved);
+        }
+        Ok(paths)
     }
 }
 
@@ -142,6 +172,7 @@ impl fmt::Debug for Download {
             .field("request_id", &format_args!("{}", self.request_id()))
             .field("dir", &self.dir)
             .field("renditions", &self.renditions)
+            .field("overwrite", &self.overwrite)
             .finish_non_exhaustive()
     }
 }

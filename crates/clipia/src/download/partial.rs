@@ -1,13 +1,19 @@
 //! A file that is not whole yet: locked, and kept with what it takes to go on with it.
+//!
+//! What stands under the names of the partial file and of its version is written only if it is a regular file
+//! that no other name stands for: a link there would lead the writes to a file of somebody else.
 
 use super::answer::Version;
+use super::existing;
+use super::extension::FIRST_BYTES;
 use same_file::Handle;
 use std::fs::{self, TryLockError};
-use std::io::{self, SeekFrom};
+use std::io::{self, Read, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tempfile::TempPath;
 use tokio::fs::File;
-use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 /// How often a file that another download holds is looked at.
@@ -17,6 +23,9 @@ const LOCK_POLL: Duration = Duration::from_millis(100);
 /// who waits for us; a host is not let be silent for so long, unless the client's timeout is longer.
 const LOCK_SILENCE_MAX: Duration = Duration::from_secs(60);
 
+/// No version takes more bytes. What is longer is none.
+const VERSION_BYTES_MAX: u64 = 1 << 16;
+
 /// A partial file, written by no other download while this exists. Dropped, it stays if it is of use.
 pub(super) struct Partial {
     path: PathBuf,
@@ -24,6 +33,8 @@ pub(super) struct Partial {
     /// Holds the lock, also while its last write goes on after all else was dropped.
     file: File,
     version: Option<Version>,
+    /// The first bytes, no more than [`FIRST_BYTES`].
+    beginning: Vec<u8>,
     bytes: u64,
     whole: bool,
 }
@@ -33,7 +44,7 @@ enum Attempt {
     Locked(fs::File),
     /// Another download has it, and got this far.
     Held(u64),
-    /// It was renamed or removed by the one who had it.
+    /// It was renamed or removed by the one who had it, or removed here.
     Gone,
 }
 
@@ -59,11 +70,12 @@ impl Partial {
             }
             tokio::time::sleep(LOCK_POLL).await;
         };
-        let text = tokio::fs::read(&sidecar).await.unwrap_or_default();
-        let version = serde_json::from_slice(&text).ok();
-        let mut file = File::from_std(locked);
+        let read = sidecar.clone();
+        let version = blocking(move || read_version(&read)).await.ok();
+        let (mut file, mut beginning) = (File::from_std(locked), Vec::new());
+        (&mut file).take(FIRST_BYTES as u64).read_to_end(&mut beginning).await?;
         let bytes = file.seek(SeekFrom::End(0)).await?;
-        Ok(Self { path, sidecar, file, version, bytes, whole: false })
+        Ok(Self { path, sidecar, file, version, beginning, bytes, whole: false })
     }
 
     /// Which file this is the beginning of, and how much of it is here; `None` where it is of no use.
@@ -78,7 +90,10 @@ impl Partial {
         // In this order, so that what is here never passes for a version that it isn't of.
         self.clear().await?;
         if let Some(version) = &version {
-            tokio::fs::write(&self.sidecar, serde_json::to_vec(version)?).await?;
+            // A new file, so that no link is followed.
+            let mut sidecar = File::options().write(true).create_new(true).open(&self.sidecar).await?;
+            sidecar.write_all(&serde_json::to_vec(version)?).await?;
+            sidecar.flush().await?;
         }
         self.version = version;
         Ok(())
@@ -91,29 +106,45 @@ impl Partial {
         self.file.flush().await?;
         self.file.set_len(0).await?;
         self.file.rewind().await?;
+        self.beginning.clear();
         self.bytes = 0;
         Ok(())
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes).await?;
+        let first = bytes.len().min(FIRST_BYTES - self.beginning.len());
+        self.beginning.extend_from_slice(&bytes[..first]);
         self.bytes += bytes.len() as u64;
         Ok(())
     }
 
-    /// How much is here.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+    /// The first bytes, as many as decide the name of a file or all that are here.
+    pub(super) fn beginning(&self) -> &[u8] {
+        &self.beginning
     }
 
     /// It is whole: gives it its name, once the system has it on disk. Dropped in between, this goes on.
-    pub(super) async fn finish(&mut self, name: &Path) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// `AlreadyExists` if a file of other content has the name, unless `overwrite`: all stays as it is.
+    pub(super) async fn finish(&mut self, name: &Path, overwrite: bool) -> io::Result<()> {
         self.file.flush().await?;
         let file = self.file.try_clone().await?.into_std().await;
         let (path, sidecar, name) = (self.path.clone(), self.sidecar.clone(), name.to_owned());
         blocking(move || {
             file.sync_all()?;
-            fs::rename(path, name)?;
+            if overwrite {
+                fs::rename(path, name)?;
+            } else if let Err(error) = rename_to_new(&path, &name) {
+                if error.kind() != io::ErrorKind::AlreadyExists {
+                    return Err(error);
+                }
+                if !existing::is_same(&path, &name)? {
+                    return Err(existing::taken());
+                }
+                fs::remove_file(path)?;
+            }
             absent(fs::remove_file(sidecar))
         })
         .await?;
@@ -133,19 +164,76 @@ impl Drop for Partial {
 }
 
 fn lock(path: &Path) -> io::Result<Attempt> {
-    let file = fs::File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    let file = open_regular(fs::File::options().read(true).write(true).create(true).truncate(false), path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(Attempt::Held(file.metadata()?.len())),
         // A file system that knows no locks has to do without.
-        Err(TryLockError::Error(_)) => return Ok(Attempt::Locked(file)),
+        Err(TryLockError::Error(_)) => {}
     }
     // Who had the lock may have renamed what was opened here, or removed it.
     match Handle::from_path(path) {
-        Ok(there) if there == Handle::from_file(file.try_clone()?)? => Ok(Attempt::Locked(file)),
-        Ok(_) => Ok(Attempt::Gone),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Attempt::Gone),
-        Err(error) => Err(error),
+        Ok(there) if there == Handle::from_file(file.try_clone()?)? => {}
+        Ok(_) => return Ok(Attempt::Gone),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Attempt::Gone),
+        Err(error) => return Err(error),
+    }
+    if names(&file.metadata()?) > 1 {
+        // A rename by a second link was killed before it removed the first, or the link is of somebody else.
+        // Emptying this file would empty that one.
+        absent(fs::remove_file(path))?;
+        return Ok(Attempt::Gone);
+    }
+    Ok(Attempt::Locked(file))
+}
+
+/// Opens a regular file, not by way of a symbolic link.
+fn open_regular(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
+    let irregular = || io::Error::new(io::ErrorKind::InvalidInput, "there is a link or no file: remove it");
+    // Before it is opened, since to open a pipe is to wait, and where the system has no flag for links.
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => return Err(irregular()),
+        _ => {}
+    }
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags);
+    }
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(irregular()) }
+}
+
+/// How many names the file has.
+#[cfg(unix)]
+fn names(file: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(file)
+}
+
+#[cfg(not(unix))]
+fn names(_: &fs::Metadata) -> u64 {
+    1
+}
+
+fn read_version(path: &Path) -> io::Result<Version> {
+    let mut text = Vec::new();
+    open_regular(fs::File::options().read(true), path)?.take(VERSION_BYTES_MAX).read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+/// Renames a file, unless the new name is taken.
+fn rename_to_new(path: &Path, name: &Path) -> io::Result<()> {
+    let Err(failed) = TempPath::try_from_path(path)?.persist_noclobber(name) else { return Ok(()) };
+    // Otherwise it would be removed.
+    failed.path.keep()?;
+    match failed.error.kind() {
+        io::ErrorKind::AlreadyExists => Err(failed.error),
+        // A file system that has neither such a rename nor links, as some over a network.
+        _ if fs::symlink_metadata(name).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) => {
+            fs::rename(path, name)
+        }
+        _ => Err(failed.error),
     }
 }
 
@@ -194,7 +282,7 @@ mod tests {
         assert!(begun.elapsed() >= LOCK_SILENCE_MAX);
 
         // One that moves is.
-        let second = tokio::spawn(async move { Partial::open(&path).await.map(|part| part.bytes()) });
+        let second = tokio::spawn(async move { Partial::open(&path).await.map(|part| part.bytes) });
         for _ in 0..5 {
             tokio::time::sleep(LOCK_SILENCE_MAX - LOCK_POLL * 2).await;
             first.write(b"more").await.unwrap();

@@ -113,13 +113,16 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_file_is_saved_in_full_quality_under_a_safe_name() {
+async fn every_file_is_saved_once_in_full_quality_under_a_safe_name() {
     let media = Peer::new(|_, seen| match seen.path.as_str() {
         "/1" => png(b"one"),
         "/2.exe?type=/../../x.sh" => body_reply(200, &[("content-type", "application/x-msdownload")], b"two"),
         "/..%2f..%2fclip.webm" => body_reply(200, &[("content-type", "application/octet-stream")], b"clip"),
         "/say" => body_reply(200, &[], b"hello"),
         "/song" => body_reply(200, &[("content-type", "Audio/MPEG; rate=44100")], b"song"),
+        "/mesh" => body_reply(200, &[("content-type", "binary/octet-stream")], b"glTF\x02\0\0\0"),
+        "/3.jpeg" => body_reply(200, &[], b"three"),
+        "/depth.json" => body_reply(200, &[("content-type", "application/json")], b"{\"depth\": 1}"),
         other => panic!("nobody should ask for {other}"),
     })
     .await;
@@ -132,7 +135,8 @@ async fn every_file_is_saved_in_full_quality_under_a_safe_name() {
         "video": { "url": at("/..%2f..%2fclip.webm") },
         "audio": { "url": at("/say"), "format": "wav" },
         "audios": [{ "url": at("/say"), "format": "wav" }, { "url": at("/song"), "format": "sh" }],
-        "surprise": { "url": at("/surprise") },
+        "model_3d": { "url": at("/mesh") },
+        "files": [{ "url": at("/depth.json") }, at("/mesh"), { "original_url": at("/3.jpeg") }, 7],
     }))
     .await;
     let dir = tempfile::tempdir().unwrap();
@@ -145,12 +149,15 @@ async fn every_file_is_saved_in_full_quality_under_a_safe_name() {
         ("video-1.webm", "clip"),
         ("audio-1.wav", "hello"),
         ("audio-2.mp3", "song"),
+        ("files-1.json", "{\"depth\": 1}"),
+        ("files-2.glb", "glTF\x02\0\0\0"),
+        ("files-3.jpg", "three"),
     ];
     for (path, (name, content)) in paths.iter().zip(want) {
         assert_eq!(*path, out.join(format!("{ID}-{name}")));
         assert_eq!(std::fs::read_to_string(path).unwrap(), content);
     }
-    assert_eq!((paths.len(), names(&out).len()), (5, 5));
+    assert_eq!((paths.len(), names(&out).len()), (8, 8));
     assert!(api.seen().iter().all(|seen| seen.headers.contains_key("authorization")));
     for seen in media.seen() {
         assert!(!seen.headers.contains_key("authorization") && !seen.headers.contains_key("x-api-key"));
@@ -375,10 +382,10 @@ async fn a_file_that_never_comes_whole_is_no_file() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_there_is_not_fetched_again_unless_its_size_differs() {
+async fn a_file_that_is_there_is_not_fetched_again() {
     let (media, _) = host(|n, reply| match n {
-        // The head is enough.
-        1 => stalled(reply, 0),
+        // The first bytes are enough.
+        1 => stalled(reply, 1 << 16),
         _ => reply,
     })
     .await;
@@ -395,11 +402,224 @@ async fn a_file_that_is_there_is_not_fetched_again_unless_its_size_differs() {
     assert_eq!(touched(), before);
     let told = told.lock().unwrap().take().unwrap();
     assert_eq!((told.bytes, told.total_bytes, told.files_done), (LONG as u64, Some(LONG as u64), 1));
+    assert_eq!((names(dir.path()).len(), media.seen().len()), (1, 2));
+}
 
-    std::fs::write(&paths[0], "cut short").unwrap();
-    assert_eq!(generation.download(dir.path()).await.unwrap(), paths);
+#[tokio::test]
+async fn a_file_of_other_content_is_replaced_only_if_asked() {
+    let other_bytes = {
+        let mut bytes = clip(1);
+        bytes[9] ^= 1;
+        bytes
+    };
+    let type_only = [("content-type", "image/png")];
+    let sized = body_reply(200, &[("content-type", "image/png"), ("etag", "\"v1\"")], &clip(1));
+    let unsized_reply = {
+        let mut reply = b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\nconnection: close\r\n\r\n".to_vec();
+        reply.extend(clip(1));
+        Reply::Bytes(reply, false)
+    };
+    for (what, reply, there, same) in [
+        ("of another size", sized.clone(), b"cut short".to_vec(), false),
+        ("empty", sized.clone(), Vec::new(), false),
+        ("of the same size", body_reply(200, &type_only, &clip(1)), other_bytes.clone(), false),
+        ("of the same size where none is told", unsized_reply.clone(), other_bytes, false),
+        ("the same where no size is told", unsized_reply, clip(1), true),
+    ] {
+        let media = Peer::new(move |_, _| reply.clone()).await;
+        let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(format!("{ID}-image-1.png"));
+        std::fs::write(&path, &there).unwrap();
+        let downloaded = generation.download(dir.path()).await;
+        assert!(std::fs::read(&path).unwrap() == there, "{what}");
+        match downloaded {
+            Ok(paths) => assert!(same && paths == [path.as_path()], "{what}"),
+            Err(Error::Io { path: named, source, .. }) => {
+                assert_eq!(
+                    (named, source.kind()),
+                    (path.clone(), std::io::ErrorKind::AlreadyExists),
+                    "{what}"
+                );
+                assert!(!same && source.to_string().contains("`overwrite`"), "{what}: {source}");
+            }
+            Err(error) => panic!("{what}: {error:?}"),
+        }
+        assert_eq!(
+            generation.download(dir.path()).overwrite(true).await.unwrap(),
+            [path.as_path()],
+            "{what}"
+        );
+        assert!(std::fs::read(&path).unwrap() == clip(1), "{what}");
+        assert_eq!(names(dir.path()).len(), 1, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_a_file_is_an_error_that_shows_it() {
+    let typed = |content_type, body| body_reply(200, &[("content-type", content_type)], body);
+    let page = "the media host sent a page in place of the file, of ";
+    for (kind, reply, want, tries) in [
+        (
+            "images",
+            typed("text/html", b"<!DOCTYPE html><p>Sign in\x1b[2J</p>"),
+            Some("`text/html`: <!DOCTYPE html><p>Sign in[2J</p>"),
+            1,
+        ),
+        (
+            "images",
+            typed("image/png", b"<html>signature=secret</html>"),
+            Some("`image/png`: <html>signature=…</html>"),
+            1,
+        ),
+        (
+            "images",
+            body_reply(200, &[], b"<?xml version=\"1.0\"?>\n<Error/>"),
+            Some("`no type`: <?xml version=\"1.0\"?> <Error/>"),
+            1,
+        ),
+        (
+            "images",
+            typed("application/json", b"{\"detail\": \"gone\"}"),
+            Some("`application/json`: {\"detail\": \"gone\"}"),
+            1,
+        ),
+        ("images", typed("text/plain", b"no such key"), Some("`text/plain`: no such key"), 1),
+        ("images", typed("image/png", b""), Some("the media host sent an empty file"), 3),
+        ("images", typed("text/html", b"\x89PNG\r\n\x1a\n\0"), None, 1),
+        ("images", typed("image/svg+xml", b"<svg></svg>"), None, 1),
+        ("files", typed("application/json", b"{\"detail\": \"gone\"}"), None, 1),
+        ("files", typed("text/plain", b""), None, 1),
+    ] {
+        let media = Peer::new(move |_, _| reply.clone()).await;
+        let url = media.url.clone() + "/1?signature=secret";
+        let (api, _) = made(json!({ (kind): [{ "url": url }] })).await;
+        let generation = api.builder().max_retries(2).build().unwrap().generation(id());
+        let dir = tempfile::tempdir().unwrap();
+        let downloaded = generation.download(dir.path()).await;
+        match (downloaded, want) {
+            (Ok(paths), None) => assert!(paths[0].exists()),
+            (Err(error), Some(want)) => {
+                let want = if want.starts_with('`') { format!("{page}{want}") } else { want.to_owned() };
+                assert_eq!(error.to_string(), format!("cannot download {}/1: {want}", media.url));
+                assert!(matches!(error, Error::Download { transient, .. } if transient == (tries > 1)));
+                assert!(names(dir.path()).is_empty(), "{want}");
+            }
+            (downloaded, want) => panic!("{downloaded:?} for {want:?}"),
+        }
+        assert_eq!(media.seen().len(), tries, "{want:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_costs_nothing_of_what_is_there_already() {
+    let (media, sent) = host(|n, reply| match n {
+        0 => stalled(reply, 40_000),
+        1 => body_reply(200, &[("content-type", "text/html"), ("etag", "\"v2\"")], b"<html>later</html>"),
+        _ => reply,
+    })
+    .await;
+    let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
+    let dir = tempfile::tempdir().unwrap();
+    assert!(interrupted(&generation, dir.path(), || 40_000).await.is_none());
+    assert!(matches!(generation.download(dir.path()).await, Err(Error::Download { .. })));
+    let paths = generation.download(dir.path()).await.unwrap();
     assert_eq!(std::fs::read(&paths[0]).unwrap(), clip(1));
-    assert_eq!((names(dir.path()).len(), media.seen().len()), (1, 3));
+    assert_eq!(sent.load(Ordering::SeqCst), LONG + "<html>later</html>".len());
+}
+
+#[tokio::test]
+async fn a_resumed_file_is_named_by_the_same_first_bytes() {
+    let file = [b"glTF\x02\0\0\0".as_slice(), &clip(1)].concat();
+    let media = Peer::new(move |n, seen| {
+        let from = seen.headers.get("range").map(|range| range[6..range.len() - 1].parse::<usize>().unwrap());
+        match from {
+            None if n == 0 => stalled(body_reply(200, &[("etag", "\"v1\"")], &file), 40_000),
+            None => body_reply(200, &[("etag", "\"v1\"")], &file),
+            Some(from) => {
+                let range = format!("bytes {from}-{}/{}", file.len() - 1, file.len());
+                body_reply(206, &[("etag", "\"v1\""), ("content-range", &range)], &file[from..])
+            }
+        }
+    })
+    .await;
+    let (_api, generation) = made(json!({ "mesh": media.url.clone() + "/1" })).await;
+    let dir = tempfile::tempdir().unwrap();
+    assert!(interrupted(&generation, dir.path(), || 40_000).await.is_none());
+    let paths = generation.download(dir.path()).await.unwrap();
+    assert_eq!(paths, [dir.path().join(format!("{ID}-mesh-1.glb"))]);
+    assert_eq!(generation.download(dir.path()).await.unwrap(), paths);
+    assert_eq!(media.seen()[1].headers["range"], "bytes=40000-");
+}
+
+#[tokio::test]
+async fn one_unknown_file_that_cannot_be_had_costs_none_of_the_others() {
+    let media = Peer::new(|_, seen| match seen.path.as_str() {
+        "/gone" => body_reply(404, &[], b""),
+        _ => png(b"whole"),
+    })
+    .await;
+    let at = |path: &str| format!("{}{path}", media.url);
+    let (_api, generation) = made(json!({ "aaa": at("/gone"), "images": [{ "url": at("/1") }] })).await;
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(generation.download(dir.path()).await, Err(Error::Download { .. })));
+    assert_eq!(names(dir.path()), [format!("{ID}-image-1.png")]);
+}
+
+/// One row: a link under one of the names that a download writes, and whether it is an error. The file that
+/// the link leads to is never touched.
+#[cfg(unix)]
+async fn not_written_through(
+    name: &str,
+    link: fn(&Path, &Path) -> std::io::Result<()>,
+    overwrite: bool,
+    refused: bool,
+) {
+    let media = Peer::new(|_, seen| ranged(&clip(1), "\"v1\"", seen)).await;
+    let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
+    let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (mine, link_path) = (elsewhere.path().join("mine"), dir.path().join(name.replace("ID", ID)));
+    std::fs::write(&mine, "precious").unwrap();
+    link(&mine, &link_path).unwrap();
+    let downloaded = generation.download(dir.path()).overwrite(overwrite).await;
+    assert_eq!(std::fs::read_to_string(&mine).unwrap(), "precious", "{name}");
+    match downloaded {
+        Ok(paths) => {
+            assert!(!refused && std::fs::read(&paths[0]).unwrap() == clip(1), "{name}");
+            assert!(std::fs::symlink_metadata(&paths[0]).unwrap().is_file(), "{name}");
+            assert_eq!(names(dir.path()).len(), 1, "{name}");
+        }
+        Err(Error::Io { path, .. }) => assert!(refused && path == link_path, "{name}: {path:?}"),
+        Err(error) => panic!("{name}: {error:?}"),
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn no_link_is_written_through() {
+    use std::os::unix;
+    let symlink = |mine: &Path, link: &Path| unix::fs::symlink(mine, link);
+    let dangling = |mine: &Path, link: &Path| unix::fs::symlink(mine.with_file_name("nothing"), link);
+    let hard = |mine: &Path, link: &Path| std::fs::hard_link(mine, link);
+    let directory = |_: &Path, link: &Path| std::fs::create_dir(link);
+    for (name, link, overwrite, refused) in [
+        (".ID-image-1.part", symlink as fn(&Path, &Path) -> std::io::Result<()>, false, true),
+        (".ID-image-1.part", symlink, true, true),
+        (".ID-image-1.part", dangling, false, true),
+        (".ID-image-1.part", directory, false, true),
+        (".ID-image-1.part", hard, false, false),
+        (".ID-image-1.part.json", symlink, false, false),
+        (".ID-image-1.part.json", dangling, false, false),
+        (".ID-image-1.part.json", hard, false, false),
+        ("ID-image-1.png", symlink, false, true),
+        ("ID-image-1.png", dangling, false, true),
+        ("ID-image-1.png", directory, false, true),
+        ("ID-image-1.png", symlink, true, false),
+        ("ID-image-1.png", hard, false, true),
+        ("ID-image-1.png", hard, true, false),
+    ] {
+        not_written_through(name, link, overwrite, refused).await;
+    }
 }
 
 #[tokio::test]
@@ -506,7 +726,7 @@ async fn media_of_the_api_itself_get_no_key_either() {
 #[tokio::test]
 async fn progress_tells_of_every_file() {
     let media = Peer::new(|_, seen| png(&vec![0; seen.path[1..].parse().unwrap()])).await;
-    let sizes = [3, 0, 100_000, 2, 1, 5];
+    let sizes = [3, 7, 100_000, 2, 1, 5];
     let images: Vec<_> = sizes.iter().map(|size| json!({ "url": format!("{}/{size}", media.url) })).collect();
     let (_api, generation) = made(json!({ "images": images })).await;
     let dir = tempfile::tempdir().unwrap();
@@ -614,6 +834,7 @@ proptest! {
                 }
                 let there = std::fs::read(&path).unwrap();
                 assert!(there == clip(u32::from_le_bytes(there[..4].try_into().unwrap())));
+                break;
             }
             assert_eq!(names(dir.path()), [format!("{ID}-image-1.png")]);
         });

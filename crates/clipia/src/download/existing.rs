@@ -1,0 +1,65 @@
+//! A file that is there already under the name of one to be saved. It is not replaced by other content unless
+//! that is asked for.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// How many bytes of a file are compared before it is taken for the one that its host has. The name tells the
+/// request and the number, the size is the same: what begins alike then is not fetched again to the end.
+pub(super) const COMPARED: usize = 1 << 16;
+
+/// What stands under a name.
+#[derive(Debug, PartialEq)]
+pub(super) enum Existing {
+    Nothing,
+    /// A file that may be the same, its first bytes, and its size.
+    File {
+        beginning: Vec<u8>,
+        size: u64,
+    },
+    /// A link, a directory, a device.
+    Other,
+}
+
+/// Looks, and follows no link.
+pub(super) fn look(path: &Path) -> io::Result<Existing> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Existing::Nothing),
+        Err(error) => Err(error),
+        Ok(there) if there.is_file() => {
+            let mut beginning = Vec::new();
+            File::open(path)?.take(COMPARED as u64).read_to_end(&mut beginning)?;
+            Ok(Existing::File { beginning, size: there.len() })
+        }
+        Ok(_) => Ok(Existing::Other),
+    }
+}
+
+/// Whether two files are of the same content. A link is of none.
+pub(super) fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
+    let size = |path| fs::symlink_metadata(path).map(|there| there.is_file().then_some(there.len()));
+    let (size_one, size_other) = (size(one)?, size(other)?);
+    if size_one.is_none() || size_one != size_other {
+        return Ok(false);
+    }
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    let (mut buffer_one, mut buffer_other) = (Vec::new(), Vec::new());
+    loop {
+        for (file, buffer) in [(&mut one, &mut buffer_one), (&mut other, &mut buffer_other)] {
+            buffer.clear();
+            file.take(COMPARED as u64).read_to_end(buffer)?;
+        }
+        if buffer_one != buffer_other || buffer_one.is_empty() {
+            return Ok(buffer_one == buffer_other);
+        }
+    }
+}
+
+/// Why a file is not saved under a name that is taken.
+pub(super) fn taken() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "something else is there under this name, and is replaced only if `overwrite` is set",
+    )
+}

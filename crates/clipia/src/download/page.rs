@@ -1,0 +1,150 @@
+//! Whether a media host sent an error page in place of a file, with success. Pure.
+//!
+//! The content type and the first bytes decide together. A host that says `text/html` of a genuine picture is
+//! believed in the bytes, and one that says `image/png` of a page of HTML likewise.
+
+use super::extension::essence;
+use url::Url;
+
+/// How many characters of a host's text an error shows.
+const TOLD_MAX: usize = 120;
+
+/// A value of a query that is shorter is no secret, and may be a part of any word.
+const SECRET_MIN: usize = 4;
+
+/// The beginning of a playlist, in lower case.
+const PLAYLIST: &str = "#extm3u";
+
+/// Elements at the root of an image, and at that of a page whatever the content type says. In lower case.
+const IMAGES: [&str; 2] = ["<svg", "<!doctype svg"];
+const PAGES: [&str; 5] = ["<!doctype html", "<html", "<head", "<body", "<error"];
+
+/// Whether more of the first bytes may show that this is a page.
+pub(super) fn is_possible(content_type: Option<&str>, beginning: &[u8]) -> bool {
+    let first = beginning.iter().find(|byte| !byte.is_ascii_whitespace() && !b"\xef\xbb\xbf".contains(byte));
+    matches!(first, None | Some(b'<' | b'{' | b'['))
+        || content_type.is_some_and(|value| is_of_pages(&essence(value)))
+}
+
+/// Whether this is the beginning of a page and of no image, clip or sound.
+pub(super) fn is_page(content_type: Option<&str>, beginning: &[u8]) -> bool {
+    // All of a page is text. Media have a control character among their first bytes.
+    if beginning.iter().any(|byte| byte.is_ascii_control() && !b"\t\n\x0c\r\x1b".contains(byte)) {
+        return false;
+    }
+    let text = String::from_utf8_lossy(beginning).to_lowercase();
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let essence = content_type.map(essence).unwrap_or_default();
+    if !text.starts_with('<') {
+        return !text.starts_with(PLAYLIST) && (is_of_pages(&essence) || is_json(text));
+    }
+    let first = |names: &[&str]| names.iter().filter_map(|name| text.find(name)).min();
+    match (first(&IMAGES), first(&PAGES)) {
+        // An image in a page, or words of a page in an image: the first one is the root.
+        (Some(image), page) => page.is_some_and(|page| page < image),
+        (None, Some(_)) => true,
+        (None, None) => !essence.ends_with("+xml") || is_of_pages(&essence),
+    }
+}
+
+/// Whether it is a type of pages. Hosts say `text/plain` of errors, and of what they do not know.
+fn is_of_pages(essence: &str) -> bool {
+    let names = ["text/html", "application/xhtml+xml", "text/plain", "text/xml", "application/xml"];
+    let json = essence.ends_with("/json") || essence.ends_with("+json");
+    names.contains(&essence) || json || essence == "application/problem+xml"
+}
+
+fn is_json(text: &str) -> bool {
+    let inside = |open, begins: &[char]| {
+        text.strip_prefix(open).is_some_and(|inside: &str| inside.trim_start().starts_with(begins))
+    };
+    inside('{', &['"', '}']) || inside('[', &['{', '[', '"', ']'])
+}
+
+/// Text of a host as an error shows it: cut short, without control characters and without what is in the queries
+/// of the URLs it was asked at, which may be a signature.
+pub(super) fn told(text: &str, urls: &[&Url]) -> String {
+    let mut text = text.to_owned();
+    for url in urls {
+        let raw = url
+            .query()
+            .unwrap_or_default()
+            .split('&')
+            .filter_map(|pair| Some(pair.split_once('=')?.1.into()));
+        for secret in url.query_pairs().map(|(_, value)| value).chain(raw) {
+            if secret.len() >= SECRET_MIN {
+                text = text.replace(&*secret, "…");
+            }
+        }
+    }
+    // Marks of direction show text in another order than it has.
+    let shown = |c: &char| {
+        !c.is_control()
+            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let spaced = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+    let mut told: String = spaced.filter(shown).take(TOLD_MAX + 1).collect();
+    if let Some((end, _)) = told.char_indices().nth(TOLD_MAX) {
+        told.truncate(end);
+        told.push('…');
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_told_from_media_by_its_type_and_its_bytes() {
+        let png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".as_slice();
+        for (content_type, beginning, page) in [
+            ("image/png", png, false),
+            ("text/html", png, false),
+            ("text/plain", png, false),
+            ("application/json", png, false),
+            ("image/png", b"anything", false),
+            ("application/octet-stream", b"anything", false),
+            ("text/html; charset=utf-8", b"Sign in", true),
+            ("text/plain", b"no such key", true),
+            ("application/problem+json", b"7", true),
+            ("image/png", b"<!DOCTYPE html><title>", true),
+            ("image/png", b"\xef\xbb\xbf\r\n <HTML lang=en>", true),
+            ("image/png", b"<!-- sign in --><html><svg></svg>", true),
+            ("image/png", b"<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied", true),
+            ("binary/octet-stream", b"<Error><Code>", true),
+            ("image/svg+xml", b"<Error><Code>", true),
+            ("video/mp4", b"{\"detail\": \"gone\"}", true),
+            ("video/mp4", b"{}", true),
+            ("video/mp4", b"[\n {\"detail\"", true),
+            ("image/svg+xml", b"<svg xmlns=", false),
+            ("image/svg+xml", b"<?xml version=\"1.0\"?><!-- long -->", false),
+            ("text/xml", b"<?xml version=\"1.0\"?><svg><title>an <html> page</title>", false),
+            ("text/plain", b"<svg xmlns=", false),
+            ("text/plain", b"#EXTM3U\n#EXT-X", false),
+            ("application/dash+xml", b"<?xml version=\"1.0\"?><MPD", false),
+            ("image/x-portable-pixmap", b"P3 1 1 255", false),
+            ("application/json", b"{\"image\": \"<svg>\"}", true),
+        ] {
+            let shown = String::from_utf8_lossy(beginning);
+            assert_eq!(is_page(Some(content_type), beginning), page, "{content_type}: {shown}");
+            assert!(!page || is_possible(Some(content_type), beginning), "{content_type}: {shown}");
+        }
+        assert!(is_page(None, b"<html>") && !is_page(None, b"anything"));
+        assert!(is_possible(None, b"") && !is_possible(None, png));
+    }
+
+    #[test]
+    fn what_a_host_says_is_shown_short_plain_and_without_signatures() {
+        let url = Url::parse("https://media.example/1?sig=a%2Fsecret&n=1&token=key-1234").unwrap();
+        for (text, want) in [
+            ("plain", "plain".to_owned()),
+            ("\x1b[31mred\u{9b}2J\r\nnext\u{202e}\0", "[31mred2J  next".to_owned()),
+            ("/1?sig=a%2Fsecret&amp;n=1 a/secret, key-1234", "/1?sig=…&amp;n=1 …, …".to_owned()),
+            (&"é".repeat(121), "é".repeat(120) + "…"),
+            (&"é".repeat(120), "é".repeat(120)),
+        ] {
+            assert_eq!(told(text, &[&url]), want);
+        }
+    }
+}
