@@ -122,7 +122,7 @@ def test_the_same_twice(peer: Peer) -> None:
     assert ids(list(client.as_completed(fleet.ids * 2))) == fleet.ids * 2
 
 
-@pytest.mark.parametrize("handles", [[5], [None], 5, ["fox"]])
+@pytest.mark.parametrize("handles", [[5], [None], 5, [""]])
 def test_what_cannot_be_waited_for_is_said_at_once(peer: Peer, handles: Any) -> None:
     client = Clipia(KEY, base_url=peer.url)
     for wait in (client.wait_all, client.as_completed):

@@ -38,7 +38,7 @@ def test_a_generation_from_submit_to_file(live: Clipia, tmp_path: Path) -> None:
     assert result.completed_at is not None
     assert result.created_at <= result.completed_at
     assert result.data == live.result(job.request_id).data == job.result().data
-    assert live.account.get()["balance"]["credits"] == before - job.cost
+    assert live.account.get()["balance"]["credits"] == before - (job.cost or 0)
 
     (file,) = result.download(tmp_path / "new" / "out")
     assert file.parent == tmp_path / "new" / "out"

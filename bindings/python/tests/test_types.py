@@ -35,7 +35,7 @@ def test_sync(server: Server, tmp_path: Path) -> None:
         assert_type(clipia.check("nano-banana-2", IMAGE), list[InputWarning])
         job = clipia.submit("nano-banana-2", IMAGE, max_cost=1000)
         assert_type(job, Submitted)
-        assert_type(job.cost, int)
+        assert_type(job.cost, float | None)
         handle = clipia.generation(job.request_id)
         assert_type(handle, Generation)
         for update in job.updates():

@@ -73,7 +73,7 @@ class ClipiaApiError(ClipiaError):
 
 
 class UnexpectedAnswer(ClipiaApiError):
-    """The answer is none of the API's: a page of a proxy, a redirect, nothing, JSON that lacks what matters."""
+    """The answer is none of the API's: a page of a proxy, a redirect, nothing, JSON without what matters."""
 
     @property
     def beginning(self) -> str | None:
