@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: what strangers send, in numbers that no test run has time for.
 //!
 //! The targets are the property tests whose names begin with `any_`, one for each thing that comes from outside:
-//! signature headers, API keys, bodies, webhook URLs, `Retry-After`. `cargo test` runs each with a few hundred cases;
+//! answers, signature headers, API keys, bodies, webhook URLs, `Retry-After`. `cargo test` runs each with a few hundred cases;
 //! this runs them optimised, with as many as told.
 
 use anyhow::{Result, bail};
@@ -9,7 +9,7 @@ use clap::Args;
 use std::path::Path;
 
 /// The crates that take something from outside.
-const CRATES: [&str; 4] = ["clipia", "clipia-queue", "clipia-server", "clipia-webhook"];
+const CRATES: [&str; 5] = ["clipia", "clipia-api", "clipia-queue", "clipia-server", "clipia-webhook"];
 
 #[derive(Args)]
 pub(crate) struct Options {

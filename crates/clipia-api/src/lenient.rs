@@ -404,3 +404,57 @@ impl Lenient for Status {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::types::{Model, ResultResponse, SubmitResponse};
+    use crate::{Lenient, json};
+    use proptest::prelude::*;
+    use serde::Serialize;
+    use serde_json::{Map, Value};
+
+    /// Any JSON whose names are often those of an answer.
+    fn odd() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            (-1e3..1e3).prop_map(|number: f64| Value::from((number * 8.0).round() / 8.0)),
+            "(IN_QUEUE|COMPLETED|FAILED|45%|8|/v1/requests/x/status|.{0,8})".prop_map(Value::from),
+        ];
+        let name = "(request_id|status|cost|output|error|images|video|url|width|warnings|progress|logs|status_url|slug|id|\
+                    type|pricing|multipliers|parameters|input_schema|name|[a-z]{1,3})";
+        leaf.prop_recursive(5, 64, 8, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(name, inner, 0..10)
+                    .prop_map(|fields| fields.into_iter().collect::<Map<_, _>>().into()),
+            ]
+        })
+    }
+
+    /// What is read and written is read the same again, and what cannot be read comes back as it was.
+    fn holds<T: Lenient + Serialize + PartialEq + std::fmt::Debug>(
+        value: Value,
+    ) -> Result<(), TestCaseError> {
+        match T::read(value.clone()) {
+            Ok(read) => {
+                let written = serde_json::to_string(&read).unwrap();
+                prop_assert_eq!(T::read(json::parse(written.as_bytes()).unwrap()), Ok(read));
+            }
+            Err(back) => {
+                prop_assert!(T::read(back.clone()).is_err(), "{value} was read as it came back: {back}");
+            }
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_read_once_and_for_all(value in odd()) {
+            holds::<SubmitResponse>(value.clone())?;
+            holds::<ResultResponse>(value.clone())?;
+            holds::<Model>(value)?;
+        }
+    }
+}
