@@ -85,9 +85,8 @@ pub(crate) fn block<'py>(
 /// How a wait ended, and what to raise and to return by.
 type Ended = (Patience, Result<(Generation, Outcome), Error>);
 
-/// A coroutine that waits for the generation that `begin` comes to, and returns its result; `underway` is how far it
-/// has come. The timeout counts from when
-/// the coroutine is first awaited.
+/// A coroutine that waits for the generation that `begin` comes to, and returns its result. `underway` is how far the
+/// call has come, for the exception that interrupts it. The timeout counts from when the coroutine is first awaited.
 pub(crate) fn coroutine<'py, F>(
     py: Python<'py>,
     begin: F,
