@@ -134,16 +134,16 @@ impl Download {
         if files.more {
             tracing::warn!(%request_id, saved = files.all.len(), "more files than are saved");
         }
-        let (report, to) = (&Report::new(files.all.len(), self.on_progress), (dir, self.overwrite));
+        let (report, overwrite) = (&Report::new(files.all.len(), self.on_progress), self.overwrite);
         let mut saving: Vec<_> = files
             .all
             .iter()
             .enumerate()
             .map(|(index, file)| async move {
-                Transfer::new(inner, request_id, file, index, to, report)?.save().await
+                Transfer::new(inner, request_id, file, index, dir, overwrite, report)?.save().await
             })
             .collect();
-        // One of the others that cannot be had ends none of those.
+        // First the files that this version knows: a failure of another must not end them.
         let others = saving.split_off(files.known);
         let mut paths = Vec::new();
         for saving in [saving, others] {
