@@ -67,32 +67,9 @@ impl Abort {
     }
 }
 
-/// A coroutine that runs `future` and returns what `convert` makes of it.
-pub(crate) fn new<'py, F, C, R>(py: Python<'py>, future: F, convert: C) -> PyResult<Bound<'py, PyAny>>
-where
-    F: Future<Output: Send> + Send + 'static,
-    C: FnOnce(Python<'_>, F::Output) -> PyResult<R> + Send + 'static,
-    R: for<'a> IntoPyObject<'a>,
-{
-    run(py, future, None, convert)
-}
-
-/// A coroutine as of [`new`] that leaves in an exception that interrupts it how to go on.
-pub(crate) fn interruptible<'py, F, C, R>(
-    py: Python<'py>,
-    future: F,
-    interrupted: impl Into<Interrupted>,
-    convert: C,
-) -> PyResult<Bound<'py, PyAny>>
-where
-    F: Future<Output: Send> + Send + 'static,
-    C: FnOnce(Python<'_>, F::Output) -> PyResult<R> + Send + 'static,
-    R: for<'a> IntoPyObject<'a>,
-{
-    run(py, future, Some(interrupted.into()), convert)
-}
-
-fn run<'py, F, C, R>(
+/// A coroutine that runs `future` and returns what `convert` makes of it. `interrupted` leaves in an exception that
+/// interrupts the coroutine how to go on.
+pub(crate) fn new<'py, F, C, R>(
     py: Python<'py>,
     future: F,
     interrupted: Option<Interrupted>,
@@ -116,7 +93,9 @@ where
 {
     let underway = Underway::submit(&submit);
     let submit = accepting(submit, underway.clone());
-    interruptible(py, submit, underway, |py, answer| convert(py, answer.map_err(|error| raise(py, error))?))
+    new(py, submit, Some(underway.into()), |py, answer| {
+        convert(py, answer.map_err(|error| raise(py, error))?)
+    })
 }
 
 /// Submits, and notes the id for the exception: an answer that comes while the call is being cancelled is lost.
@@ -134,7 +113,7 @@ where
     C: FnOnce(Python<'_>, T) -> PyResult<R> + Send + 'static,
     R: for<'a> IntoPyObject<'a>,
 {
-    new(py, call, |py, answer| convert(py, answer.map_err(|error| raise(py, error))?))
+    new(py, call, None, |py, answer| convert(py, answer.map_err(|error| raise(py, error))?))
 }
 
 /// A coroutine that makes a call of the SDK, whose answer Python gets as a dict.

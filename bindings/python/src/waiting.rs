@@ -98,7 +98,7 @@ where
     F: Future<Output = Result<Generation, Error>> + Send + 'static,
 {
     if listeners.nobody() {
-        return coroutine::interruptible(py, follow(begin, patience, None), underway, result);
+        return coroutine::new(py, follow(begin, patience, None), Some(underway.into()), result);
     }
     let events = Events::of(|sender| follow(begin, patience, Some(sender)));
     watch::coroutine(py, events, listeners, Some(underway.into()), StatusResponse::of, result)
