@@ -74,7 +74,7 @@ fn generate(spec: &str) -> Result<[(&'static str, String); 2]> {
     let mut file: File = syn::parse2(tokens).context("parsing what was generated")?;
     calls::Adjust.visit_file_mut(&mut file);
     let (mut types, client) = split(file)?;
-    let reading = essential::read_leniently(&mut types);
+    let reading = essential::read_leniently(&mut types)?;
     Ok([(TYPES, render(types) + &reading), (CLIENT, render(client))])
 }
 

@@ -194,14 +194,14 @@ impl AsyncClipia {
     /// Ends the client. Generations that came of it go on, and so do their handles.
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let session = self.0.clone();
-        coroutine::new(py, ready(session), |py, session| {
+        coroutine::new(py, ready(session), None, |py, session| {
             session.close();
             Ok(py.None())
         })
     }
 
     fn __aenter__<'py>(slf: Py<Self>, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        coroutine::new(py, ready(slf), |_, slf| Ok(slf))
+        coroutine::new(py, ready(slf), None, |_, slf| Ok(slf))
     }
 
     #[pyo3(signature = (*_exception))]

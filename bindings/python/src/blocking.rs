@@ -76,7 +76,7 @@ where
     run(py, call)?.map_err(|error| raise(py, error))
 }
 
-/// The same of a submit, which leaves its idempotency key in what interrupts it.
+/// Runs a submit, and leaves its idempotency key in the exception that interrupts it.
 pub(crate) fn submit(py: Python<'_>, submit: Submit) -> PyResult<Submitted> {
     let underway = Underway::submit(&submit);
     let ended = run(py, submit.into_future()).map_err(|exception| underway.interrupted(py, exception))?;

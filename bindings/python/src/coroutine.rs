@@ -67,32 +67,9 @@ impl Abort {
     }
 }
 
-/// A coroutine that runs `future` and returns what `convert` makes of it.
-pub(crate) fn new<'py, F, C, R>(py: Python<'py>, future: F, convert: C) -> PyResult<Bound<'py, PyAny>>
-where
-    F: Future<Output: Send> + Send + 'static,
-    C: FnOnce(Python<'_>, F::Output) -> PyResult<R> + Send + 'static,
-    R: for<'a> IntoPyObject<'a>,
-{
-    run(py, future, None, convert)
-}
-
-/// The same, which leaves in an exception that interrupts it how to go on.
-pub(crate) fn interruptible<'py, F, C, R>(
-    py: Python<'py>,
-    future: F,
-    interrupted: impl Into<Interrupted>,
-    convert: C,
-) -> PyResult<Bound<'py, PyAny>>
-where
-    F: Future<Output: Send> + Send + 'static,
-    C: FnOnce(Python<'_>, F::Output) -> PyResult<R> + Send + 'static,
-    R: for<'a> IntoPyObject<'a>,
-{
-    run(py, future, Some(interrupted.into()), convert)
-}
-
-fn run<'py, F, C, R>(
+/// A coroutine that runs `future` and returns what `convert` makes of it. `interrupted` leaves in an exception that
+/// interrupts the coroutine how to go on.
+pub(crate) fn new<'py, F, C, R>(
     py: Python<'py>,
     future: F,
     interrupted: Option<Interrupted>,
@@ -108,7 +85,7 @@ where
     RUN.import(py, "clipia_queue._coroutines", "run")?.call1((call, interrupted))
 }
 
-/// A coroutine that submits.
+/// A coroutine that submits, and leaves in an exception that interrupts it the idempotency key, or the id.
 pub(crate) fn submit<'py, C, R>(py: Python<'py>, submit: Submit, convert: C) -> PyResult<Bound<'py, PyAny>>
 where
     C: FnOnce(Python<'_>, Submitted) -> PyResult<R> + Send + 'static,
@@ -116,17 +93,19 @@ where
 {
     let underway = Underway::submit(&submit);
     let submit = accepting(submit, underway.clone());
-    interruptible(py, submit, underway, |py, answer| convert(py, answer.map_err(|error| raise(py, error))?))
+    new(py, submit, Some(underway.into()), |py, answer| {
+        convert(py, answer.map_err(|error| raise(py, error))?)
+    })
 }
 
-/// Submits, and notes the id: an answer that comes as the call is cancelled reaches nobody.
+/// Submits, and notes the id for the exception: an answer that comes while the call is being cancelled is lost.
 pub(crate) async fn accepting(submit: Submit, underway: Underway) -> Result<Submitted, Error> {
     let submitted = submit.await?;
     underway.accepted(submitted.id());
     Ok(submitted)
 }
 
-/// The same for a call of the SDK, whose errors become exceptions.
+/// A coroutine that makes a call of the SDK, whose errors become exceptions.
 pub(crate) fn call<'py, T, F, C, R>(py: Python<'py>, call: F, convert: C) -> PyResult<Bound<'py, PyAny>>
 where
     T: Send + 'static,
@@ -134,10 +113,10 @@ where
     C: FnOnce(Python<'_>, T) -> PyResult<R> + Send + 'static,
     R: for<'a> IntoPyObject<'a>,
 {
-    new(py, call, |py, answer| convert(py, answer.map_err(|error| raise(py, error))?))
+    new(py, call, None, |py, answer| convert(py, answer.map_err(|error| raise(py, error))?))
 }
 
-/// The same for a call whose answer Python gets as a dict.
+/// A coroutine that makes a call of the SDK, whose answer Python gets as a dict.
 pub(crate) fn document<'py, T, F>(py: Python<'py>, document: F) -> PyResult<Bound<'py, PyAny>>
 where
     T: Serialize + Send + 'static,

@@ -22,14 +22,14 @@ static DELIVERIES: Mutex<Option<&'static Deliveries>> = Mutex::new(None);
 /// Whether Python shuts down.
 static ENDED: AtomicBool = AtomicBool::new(false);
 
-/// Calls that were cancelled and may not have ended yet. They tell the log what they leave behind, also where Python
-/// shuts down at once, as `asyncio.run` does after Ctrl-C.
+/// Calls that were cancelled and may not have ended yet. Such a call logs how to go on when it ends, which may be after
+/// Python begins to shut down, as `asyncio.run` does after Ctrl-C.
 static ABORTED: Mutex<Vec<AbortHandle>> = Mutex::new(Vec::new());
 
-/// How long shutting down waits for them. They end as soon as a thread of the runtime is free.
+/// How long shutting down waits for these calls. They end as soon as a thread of the runtime is free.
 const ABORTED_WAIT: Duration = Duration::from_millis(500);
 
-/// How many are listed before those that have ended are taken out.
+/// Calls that are listed before those that have ended are taken out.
 const ABORTED_MAX: usize = 64;
 
 thread_local! {
@@ -109,7 +109,7 @@ fn deliver(receiver: &Receiver<Message>, deliveries: &Deliveries) {
     }
 }
 
-/// Called with a call that ends, or was cancelled and is about to.
+/// Lists a call that was cancelled, unless it has ended.
 pub(crate) fn aborted(call: &AbortHandle) {
     if call.is_finished() {
         return;

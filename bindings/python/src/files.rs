@@ -61,7 +61,8 @@ pub(crate) struct Download<'py> {
 async fn save(
     source: Source,
     dir: PathBuf,
-    (renditions, overwrite): (bool, bool),
+    renditions: bool,
+    overwrite: bool,
     sender: Option<Sender<clipia::DownloadProgress>>,
 ) -> Result<Vec<PathBuf>, Error> {
     let mut download = match source {
@@ -82,12 +83,12 @@ async fn save(
 impl Download<'_> {
     /// Saves the files on the calling thread.
     pub(crate) fn block(self, py: Python<'_>, files: &Files) -> PyResult<Vec<PathBuf>> {
-        let (source, dir, options) = (files.source(py)?, self.dir, (self.renditions, self.overwrite));
+        let (source, renditions, overwrite) = (files.source(py)?, self.renditions, self.overwrite);
         let listeners = Listeners::new(py, self.on_progress, false)?;
         if listeners.nobody() {
-            return blocking::call(py, save(source, dir, options, None));
+            return blocking::call(py, save(source, self.dir, renditions, overwrite, None));
         }
-        let events = Events::of(|sender| save(source, dir, options, Some(sender)));
+        let events = Events::of(|sender| save(source, self.dir, renditions, overwrite, Some(sender)));
         watch::block(py, events, &listeners, DownloadProgress::from)?.map_err(|error| raise(py, error))
     }
 }
@@ -95,12 +96,14 @@ impl Download<'_> {
 impl<'py> Download<'py> {
     /// A coroutine that saves the files.
     pub(crate) fn coroutine(self, py: Python<'py>, files: &Files) -> PyResult<Bound<'py, PyAny>> {
-        let (source, dir, options) = (files.source(py)?, self.dir, (self.renditions, self.overwrite));
+        let (source, renditions, overwrite) = (files.source(py)?, self.renditions, self.overwrite);
         let listeners = Listeners::new(py, self.on_progress, false)?;
         if listeners.nobody() {
-            return coroutine::call(py, save(source, dir, options, None), |_, paths| Ok(paths));
+            return coroutine::call(py, save(source, self.dir, renditions, overwrite, None), |_, paths| {
+                Ok(paths)
+            });
         }
-        let events = Events::of(|sender| save(source, dir, options, Some(sender)));
+        let events = Events::of(|sender| save(source, self.dir, renditions, overwrite, Some(sender)));
         watch::coroutine(py, events, listeners, None, DownloadProgress::from, |py, saved| {
             saved.map_err(|error| raise(py, error))?.into_py_any(py)
         })

@@ -92,7 +92,7 @@ impl Fleet {
             let generations = self.generations.into_iter().map(Handle::Live);
             (roll, Ok(generations.zip(results.into_values()).collect::<Vec<_>>()))
         };
-        coroutine::interruptible(py, all, interrupted, |py, (roll, ended)| match ended {
+        coroutine::new(py, all, Some(interrupted), |py, (roll, ended)| match ended {
             Ok(results) => results
                 .into_iter()
                 .map(|(handle, outcome)| AsyncGenerationResult::new(py, files::of_outcome(handle, outcome)))
@@ -253,7 +253,7 @@ impl AsyncAsCompleted {
     fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (results, of) = (self.0.clone(), self.0.clone());
         let interrupted = Interrupted::new(move |py, exception| locked(&of.roll).interrupted(py, exception));
-        coroutine::interruptible(py, self.0.waits.next(), interrupted, move |py, ended| {
+        coroutine::new(py, self.0.waits.next(), Some(interrupted), move |py, ended| {
             match results.take(py, ended.take())? {
                 Some(result) => AsyncGenerationResult::new(py, result),
                 None => Err(PyStopAsyncIteration::new_err(())),

@@ -13,10 +13,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// As the signatures of the clients have them.
-const TIMEOUT: Duration = Duration::from_secs(30);
-const MAX_RETRIES: u32 = 5;
-
 /// What the API sees as the program that calls it.
 const USER_AGENT: &str = concat!("clipia-queue-python/", env!("CARGO_PKG_VERSION"));
 
@@ -39,13 +35,9 @@ struct Settings {
 /// Variables that programs of Python read for certificates, in the order of requests.
 const CERTIFICATES: &[&str] = &["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
 
-/// What a client of the environment is made with, unless more is said.
+/// The settings of a client that is given none: those of the environment, and the SDK's own.
 pub(crate) fn defaults() -> Builder {
-    Builder::from_env()
-        .timeout(TIMEOUT)
-        .max_retries(MAX_RETRIES)
-        .user_agent(USER_AGENT)
-        .certificate_variables(CERTIFICATES)
+    Builder::from_env().user_agent(USER_AGENT).certificate_variables(CERTIFICATES)
 }
 
 pub(crate) fn build(py: Python<'_>, builder: Builder) -> PyResult<Clipia> {

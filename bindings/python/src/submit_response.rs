@@ -32,25 +32,25 @@ impl SubmitResponse {
         self.0.status.as_str()
     }
 
-    /// How many requests were ahead in the queue; 0 is next. `None` where the answer does not tell, as of all below.
+    /// How many requests were ahead in the queue; 0 is next. `None` if the answer does not tell.
     #[getter]
     fn queue_position(&self) -> Option<u64> {
         self.0.queue_position
     }
 
-    /// Where the API answers for its status.
+    /// Where the API answers for its status. `None` if the answer does not tell.
     #[getter]
     fn status_url(&self) -> Option<&str> {
         self.0.status_url.as_deref()
     }
 
-    /// Where the API answers for its result.
+    /// Where the API answers for its result. `None` if the answer does not tell.
     #[getter]
     fn response_url(&self) -> Option<&str> {
         self.0.response_url.as_deref()
     }
 
-    /// Credits reserved; for a sandbox key, what a live key would have paid.
+    /// Credits reserved; for a sandbox key, what a live key would have paid. `None` if the answer does not tell.
     #[getter]
     fn cost(&self) -> Option<Amount> {
         self.0.cost.map(Amount::from)

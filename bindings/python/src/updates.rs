@@ -67,7 +67,7 @@ impl AsyncUpdates {
 
     fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let underway = Underway::wait(&self.request_id);
-        coroutine::interruptible(py, self.changes.next(), underway, |py, next| {
+        coroutine::new(py, self.changes.next(), Some(underway.into()), |py, next| {
             change(py, next.take())?.ok_or_else(|| PyStopAsyncIteration::new_err(()))
         })
     }

@@ -85,9 +85,8 @@ pub(crate) fn block<'py>(
 /// How a wait ended, and what to raise and to return by.
 type Ended = (Patience, Result<(Generation, Outcome), Error>);
 
-/// A coroutine that waits for the generation that `begin` comes to, and returns its result; `underway` is how far it
-/// has come. The timeout counts from when
-/// the coroutine is first awaited.
+/// A coroutine that waits for the generation that `begin` comes to, and returns its result. `underway` is how far the
+/// call has come, for the exception that interrupts it. The timeout counts from when the coroutine is first awaited.
 pub(crate) fn coroutine<'py, F>(
     py: Python<'py>,
     begin: F,
@@ -99,7 +98,7 @@ where
     F: Future<Output = Result<Generation, Error>> + Send + 'static,
 {
     if listeners.nobody() {
-        return coroutine::interruptible(py, follow(begin, patience, None), underway, result);
+        return coroutine::new(py, follow(begin, patience, None), Some(underway.into()), result);
     }
     let events = Events::of(|sender| follow(begin, patience, Some(sender)));
     watch::coroutine(py, events, listeners, Some(underway.into()), StatusResponse::of, result)

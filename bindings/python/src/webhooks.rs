@@ -141,8 +141,8 @@ fn pairs(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(Bytes, Bytes)>> {
 /// seconds, the present unless given), in `X-Clipia-Signature` or as Standard Webhooks sign.
 ///
 /// `headers` is any mapping, whatever the case of its names; `body` is the raw body as it arrived. Never raises: what
-/// cannot be verified is not genuine. Of a secret that is empty or shorter than 8 characters beside `whsec_`, with which
-/// nothing is, the log `clipia_queue.webhooks` has a warning.
+/// cannot be verified is not genuine. With a secret that is empty or shorter than 8 characters beside `whsec_` nothing
+/// is genuine, and the logger `clipia_queue.webhooks` has a warning.
 #[pyfunction]
 #[pyo3(
     signature = (secret, headers, body, *, tolerance_seconds = None, now = None),

@@ -1,7 +1,8 @@
-//! Reads an answer within bounds, whatever stands in it, and lets one that is none of the API's keep its HTTP status.
+//! Reads an HTTP answer within bounds, whatever its body is. An answer that is none of the API's becomes an error with its
+//! HTTP status and the beginning of its body.
 //!
-//! A proxy between client and server answers 502 with a page of HTML, or 200 with one. A caller needs to know both: the
-//! status and what the page says.
+//! A proxy between client and server may answer 502, or 200, with a page of HTML. A caller needs to know the status and
+//! what the page says.
 
 use crate::lenient::{Lenient, id_of, is_id};
 use crate::types::ErrorEnvelope;
@@ -14,24 +15,24 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap, LOCATION};
 use serde_json::Value;
 use std::io::Read;
 
-/// Bytes of an answer read at most, so that none fills the memory. No catalogue comes near it, and a result might
+/// Bytes of an answer that are read at most, so that no answer fills the memory. No catalogue is as long; a result may
 /// hold a whole picture.
 const ANSWER_MAX: usize = 32 * 1024 * 1024;
 
-/// What gzip begins with.
+/// The first bytes of whatever is coded gzip.
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
-/// What the generated client makes of an answer: its body as `T`, or the API's envelope. An answer that is none of the
-/// API's is given an envelope, too, with [the mark of one](foreign::is_foreign).
+/// Reads the answer of a call of the generated client: its body as `T`, or the API's envelope. An answer that is none of
+/// the API's is given an envelope, too, which [`foreign::is_foreign`] tells apart.
 pub(crate) async fn read<T: Lenient>(
     mut response: Response,
 ) -> Result<ResponseValue<T>, Error<ErrorEnvelope>> {
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let url = response.url().clone();
-    // A length told beforehand is held to by HTTP itself.
+    // HTTP itself bounds a body by the length in its headers.
     let body = match response.content_length() {
         Some(length) if length <= ANSWER_MAX as u64 => response.bytes().await,
-        // Apart, so that the common answer does not carry its room.
+        // Boxed, so that the future of the common answer has no room for this one.
         _ => Box::pin(bounded(response)).await,
     };
     let body = body.map_err(Error::ResponseBodyError)?;
@@ -74,7 +75,7 @@ pub(crate) async fn read<T: Lenient>(
     }
 }
 
-/// The body, but no more of it than tells that it is longer than [`ANSWER_MAX`].
+/// The body, cut one byte after [`ANSWER_MAX`]: so much tells that it is too long.
 async fn bounded(mut response: Response) -> reqwest::Result<Bytes> {
     let mut body = Vec::new();
     while body.len() <= ANSWER_MAX
@@ -85,12 +86,12 @@ async fn bounded(mut response: Response) -> reqwest::Result<Bytes> {
     Ok(body.into())
 }
 
-/// The body without a coding. None is asked for, and a proxy may code all the same.
+/// The body without its coding. The client asks for no coding, but a proxy may code the body all the same.
 fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, String> {
     let told =
         headers.get(CONTENT_ENCODING).and_then(|coding| coding.to_str().ok()).unwrap_or_default().trim();
     let is = |coding: &str| told.eq_ignore_ascii_case(coding);
-    // Said or not: no JSON begins so.
+    // Whatever the headers say: no JSON begins with these bytes.
     if body.starts_with(GZIP) {
         let mut plain = Vec::new();
         let read = MultiGzDecoder::new(&*body).take(ANSWER_MAX as u64 + 1).read_to_end(&mut plain);
@@ -100,7 +101,7 @@ fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, String> {
             Err(error) => Err(format!("the answer is in the coding gzip, and broken: {error}")),
         };
     }
-    // JSON that is there all the same was only called coded.
+    // A body that is plain JSON is read, whatever coding the headers name.
     if is("") || is("identity") || is("gzip") || is("x-gzip") || body.trim_ascii_start().starts_with(b"{") {
         return Ok(body);
     }
@@ -113,13 +114,13 @@ fn too_long() -> String {
 
 fn redirected(headers: &HeaderMap) -> String {
     let place = headers.get(LOCATION).and_then(|place| place.to_str().ok()).unwrap_or_default();
-    // What follows may hold a secret.
+    // The query and the fragment may hold a secret.
     let place = place.split(['?', '#']).next().unwrap_or_default();
     let place = if place.is_empty() { "elsewhere".to_owned() } else { format!("to {place}") };
     format!("the server redirects {place}, where a key must not follow; set the base URL that it leads to")
 }
 
-/// An answer about a request that names none is about the one that was asked for.
+/// The answer with the id that was asked for, where it is about a request and names none.
 fn named(mut value: Value, path: &str) -> Value {
     if let Some(fields) = value.as_object_mut()
         && !fields.get("request_id").and_then(Value::as_str).is_some_and(is_id)

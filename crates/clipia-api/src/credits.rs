@@ -1,13 +1,15 @@
 //! Amounts of credits, as the wire tells them.
 
+use crate::lenient::FLOAT_EXACT_MAX;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Number;
 use std::fmt;
 use std::num::NonZeroU32;
 
 /// Millionths in a credit.
 const MILLIONTHS: u32 = 1_000_000;
 
-/// A number of credits, never negative. Mostly a whole one; a fraction is kept to the millionth.
+/// A number of credits, never negative, to the millionth. Servers mostly charge whole credits.
 ///
 /// ```
 /// use clipia_api::Credits;
@@ -36,7 +38,7 @@ impl Credits {
         Self { credits, millionths: None }
     }
 
-    /// As a bare number, or `None` where it is a fraction.
+    /// The amount as a bare number, or `None` where it has a fraction.
     pub const fn whole(self) -> Option<u64> {
         match self.millionths {
             None => Some(self.credits),
@@ -44,7 +46,7 @@ impl Credits {
         }
     }
 
-    /// As a bare number, a fraction rounded up.
+    /// The amount as a bare number, a fraction rounded up.
     pub const fn ceil(self) -> u64 {
         match self.millionths {
             None => self.credits,
@@ -52,7 +54,7 @@ impl Credits {
         }
     }
 
-    /// As a bare number, fraction included.
+    /// The amount as a bare number, fraction included.
     pub fn as_f64(self) -> f64 {
         self.credits as f64 + f64::from(self.fraction()) / f64::from(MILLIONTHS)
     }
@@ -81,11 +83,13 @@ impl Credits {
         self.millionths.map_or(0, NonZeroU32::get)
     }
 
-    /// Of a number that may have a fraction, unless it is negative or too large to be an amount.
-    pub(crate) fn of(number: f64) -> Option<Self> {
-        // What a float tells exactly: above, it has no millionths, and soon no units.
-        const EXACT_MAX: f64 = (1_u64 << 53) as f64;
-        if !(0.0..=EXACT_MAX).contains(&number) {
+    /// The amount that a number of the wire is; `None` where the number is negative or too large to be exact.
+    pub(crate) fn of(number: &Number) -> Option<Self> {
+        number.as_u64().map(Self::new).or_else(|| Self::of_float(number.as_f64()?))
+    }
+
+    fn of_float(number: f64) -> Option<Self> {
+        if !(0.0..=FLOAT_EXACT_MAX).contains(&number) {
             return None;
         }
         let millionths = (number.fract() * f64::from(MILLIONTHS)).round() as u32;
@@ -126,9 +130,9 @@ impl Serialize for Credits {
 
 impl<'de> Deserialize<'de> for Credits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = serde_json::Number::deserialize(deserializer)?;
-        let credits = number.as_u64().map(Self::new).or_else(|| number.as_f64().and_then(Self::of));
-        credits.ok_or_else(|| serde::de::Error::custom(format!("{number} is not an amount of credits")))
+        let number = Number::deserialize(deserializer)?;
+        Self::of(&number)
+            .ok_or_else(|| serde::de::Error::custom(format!("{number} is not an amount of credits")))
     }
 }
 

@@ -3,28 +3,28 @@
 use crate::types::{ErrorBody, ErrorEnvelope};
 use reqwest::StatusCode;
 
-/// What the codes of such answers begin with; the HTTP status follows.
+/// The start of the code of such an answer; the HTTP status follows.
 const CODE: &str = "http_";
 
-/// How much of the body is kept, in characters, and how much of that is in the message.
+/// Characters of the body that are kept, and of those that the message shows.
 const BEGINNING_MAX: usize = 1_000;
 const EXCERPT_MAX: usize = 200;
 
-/// Where the beginning of the body stands in the envelope, and the id that was found in it.
+/// The fields of the envelope that hold the beginning of the body, and the id that was found in the body.
 const BODY: &str = "body";
 const REQUEST_ID: &str = "request_id";
 
-/// Whether an envelope was not sent, but made for such an answer.
+/// Whether an envelope was made here for such an answer, and not sent by the API.
 pub fn is_foreign(envelope: &ErrorEnvelope) -> bool {
     envelope.error.code.starts_with(CODE)
 }
 
-/// The beginning of the body, of such an answer that has one.
+/// The beginning of the body of such an answer, if it has one.
 pub fn beginning(envelope: &ErrorEnvelope) -> Option<&str> {
     envelope.extra.get(BODY).filter(|_| is_foreign(envelope))?.as_str()
 }
 
-/// The first UUID in the body, of such an answer: of a submit, the id of what was accepted.
+/// The first UUID in the body of such an answer. Where that answers a submit, it is the id of the generation.
 pub fn request_id(envelope: &ErrorEnvelope) -> Option<&str> {
     envelope.extra.get(REQUEST_ID).filter(|_| is_foreign(envelope))?.as_str()
 }

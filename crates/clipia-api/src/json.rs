@@ -1,4 +1,4 @@
-//! Reads the JSON of a stranger: within bounds, and past what a strict parser refuses a whole document for.
+//! Reads the JSON of a stranger within bounds, and mends what a strict parser refuses the whole document for.
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -6,18 +6,18 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
-/// How deep arrays and objects are read; what stands deeper becomes null. Within what `serde_json` takes (128).
+/// How deep arrays and objects are read; a value that stands deeper becomes null. `serde_json` takes 128.
 const DEPTH_MAX: usize = 100;
 
-/// Values kept of one field of the document, and of all fields: hundreds of times more than any answer has. What comes
-/// after them is skipped. A value takes up to a hundred bytes, and one byte of a document may be one.
+/// Values that are kept of one field of the document, and of all fields: hundreds of times more than any answer has.
+/// Values after these are skipped, since a value takes up to a hundred bytes in memory and one byte in a document.
 const NODES_OF_FIELD_MAX: usize = 100_000;
 const NODES_MAX: usize = 400_000;
 
 /// The value that a document holds.
 ///
-/// Strings may hold bytes that are no UTF-8, half of a surrogate pair or a raw control character: each becomes what
-/// a reader of text makes of it. A number that is none to `serde_json` (`1e400`, `NaN`, 400 digits) becomes a text.
+/// A string may hold bytes that are no UTF-8 or half of a surrogate pair, which become U+FFFD, and raw control
+/// characters, which stay. A number that `serde_json` refuses (`1e400`, `NaN`, 400 digits) becomes a text.
 ///
 /// # Errors
 /// Where the document is not JSON even so.
@@ -33,19 +33,21 @@ pub(crate) fn parse(document: &[u8]) -> Result<Value, serde_json::Error> {
 
 fn read(document: &[u8]) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(document);
-    let all = Cell::new(NODES_MAX);
-    let value =
-        Node { depth: 0, left: &Cell::new(NODES_OF_FIELD_MAX), all: &all }.deserialize(&mut deserializer)?;
+    let (left_of_field, left) = (Cell::new(NODES_OF_FIELD_MAX), Cell::new(NODES_MAX));
+    let root = Node { depth: 0, left_of_field: &left_of_field, left: &left };
+    let value = root.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
 
-/// One value, and how many more may be kept with it.
+/// The place of one value in the document, and how many more values may be kept.
 #[derive(Clone, Copy)]
 struct Node<'a> {
     depth: usize,
+    /// Values that may still be kept of this field of the document.
+    left_of_field: &'a Cell<usize>,
+    /// Values that may still be kept of the whole document.
     left: &'a Cell<usize>,
-    all: &'a Cell<usize>,
 }
 
 impl Node<'_> {
@@ -55,12 +57,12 @@ impl Node<'_> {
 
     /// Whether there is room for one value more.
     fn has_room(self) -> bool {
-        let (left, all) = (self.left.get(), self.all.get());
-        if left == 0 || all == 0 {
+        let (left_of_field, left) = (self.left_of_field.get(), self.left.get());
+        if left_of_field == 0 || left == 0 {
             return false;
         }
+        self.left_of_field.set(left_of_field - 1);
         self.left.set(left - 1);
-        self.all.set(all - 1);
         true
     }
 }
@@ -129,8 +131,8 @@ impl<'de> Visitor<'de> for Node<'_> {
         {
             // Each field of the document has a bound of its own, so that none takes the room of another.
             let own = Cell::new(NODES_OF_FIELD_MAX);
-            let left = if self.depth == 0 { &own } else { self.left };
-            let value = fields.next_value_seed(Node { left, ..self.inner() })?;
+            let left_of_field = if self.depth == 0 { &own } else { self.left_of_field };
+            let value = fields.next_value_seed(Node { left_of_field, ..self.inner() })?;
             kept.insert(name, value);
         }
         while let Some((IgnoredAny, IgnoredAny)) = fields.next_entry()? {}
@@ -138,7 +140,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 }
 
-/// The document with everything replaced that `serde_json` refuses it for, and that has one plain meaning.
+/// The document, with everything mended that `serde_json` refuses and that has one plain meaning.
 fn mended(document: &str) -> String {
     let mut mended = String::with_capacity(document.len() + 16);
     let mut rest = document;
@@ -167,12 +169,8 @@ fn string(text: &str, mended: &mut String) -> usize {
                 return at + 1;
             }
             '\\' => {
-                let escape = escape(&bytes[at..]);
-                let length = escape.len().min(bytes.len() - at);
-                mended.push_str(match escape {
-                    Escape::Surrogate => "\\ufffd",
-                    Escape::Whole(length) => &text[at..at + length.min(bytes.len() - at)],
-                });
+                let (length, is_half) = escape(&bytes[at..]);
+                mended.push_str(if is_half { "\\ufffd" } else { &text[at..at + length] });
                 length
             }
             control if control < ' ' => {
@@ -189,32 +187,17 @@ fn string(text: &str, mended: &mut String) -> usize {
     at
 }
 
-/// What a backslash begins.
-enum Escape {
-    /// Half of a surrogate pair, which stands for no character.
-    Surrogate,
-    /// An escape of this many bytes that is left as it is.
-    Whole(usize),
-}
-
-impl Escape {
-    fn len(&self) -> usize {
-        match self {
-            Self::Surrogate => 6,
-            Self::Whole(length) => *length,
-        }
-    }
-}
-
-fn escape(bytes: &[u8]) -> Escape {
+/// The length of the escape that `bytes` begin with, and whether it is half of a surrogate pair, which stands for no
+/// character.
+fn escape(bytes: &[u8]) -> (usize, bool) {
     match unit(bytes) {
         Some(0xD800..=0xDBFF) if matches!(bytes.get(6..).and_then(unit), Some(0xDC00..=0xDFFF)) => {
-            Escape::Whole(12)
+            (12, false)
         }
-        Some(0xD800..=0xDFFF) => Escape::Surrogate,
-        Some(_) => Escape::Whole(6),
-        // A backslash and an ASCII character, or a backslash alone, on which the parser has its say.
-        None => Escape::Whole(if bytes.get(1).is_some_and(u8::is_ascii) { 2 } else { 1 }),
+        Some(0xD800..=0xDFFF) => (6, true),
+        Some(_) => (6, false),
+        // A backslash and an ASCII character, or a backslash alone, which the parser refuses if it must.
+        None => (if bytes.get(1).is_some_and(u8::is_ascii) { 2 } else { 1 }, false),
     }
 }
 
@@ -224,7 +207,8 @@ fn unit(bytes: &[u8]) -> Option<u16> {
     digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
-/// Copies the number or word that `text` begins with, in quotes where it is none of JSON's, and returns its length.
+/// Copies the number or word that `text` begins with, in quotes where JSON has no such number or word, and returns its
+/// length.
 fn word(text: &str, mended: &mut String) -> usize {
     let is_of_word = |next: char| next.is_ascii_alphanumeric() || matches!(next, '-' | '+' | '.');
     let word = &text[..text.find(|next| !is_of_word(next)).unwrap_or(text.len())];

@@ -1,9 +1,9 @@
-//! How an answer is read: what the next step needs must be there, everything else may be odd.
+//! Lenient reading of answers: the fields that the next step needs must be readable, every other field may be odd.
 //!
-//! A generation that was accepted is paid for. A client that refuses the whole answer for one odd field loses it, and
-//! the vendor's own clients read answers loosely. So each object of an answer is read field by field: a field that can
-//! be read becomes its type, and one that cannot stays as it came, in `extra`. Only what the specification calls
-//! `x-essential` (of a submit the id, of a result the status) must be readable.
+//! A generation that was accepted is paid for. A client that refuses the whole answer for one odd field loses the
+//! generation, and the vendor's own clients read answers loosely. So each object of an answer is read field by field: a
+//! field that can be read gets its type, and a field that cannot stays as it came, in `extra`. Only the fields that the
+//! specification calls `x-essential` (of a submit the id, of a result the status) must be readable.
 
 use crate::{Credits, ModelType, Progress, RequestId, Status, WebhookStatus};
 use jiff::Timestamp;
@@ -35,28 +35,28 @@ pub trait Lenient: Sized {
     /// The value as it came, where it cannot be read.
     fn read(value: Value) -> Result<Self, Value>;
 
-    /// Takes the field `name` out of `fields`, where a value that cannot be read stays. `None` where the object cannot
-    /// do without the field.
+    /// Takes the field `name` out of `fields`. A value that cannot be read stays in `fields`. `None` where there is no
+    /// value and none stands in for it: an object that needs the field cannot be read then.
     #[doc(hidden)]
     fn take(fields: &mut Fields, name: &str) -> Option<Self> {
         Self::read(fields.remove(name)?).map_err(|value| fields.insert(name.to_owned(), value)).ok()
     }
 
-    /// The same of a field without which the object is none.
+    /// Takes an essential field, for which nothing stands in.
     #[doc(hidden)]
     fn take_essential(fields: &mut Fields, name: &str) -> Option<Self> {
         Self::take(fields, name)
     }
 
-    /// Whether there is nothing to write.
+    /// Whether the field is left out when the object is written.
     #[doc(hidden)]
     fn is_absent(&self) -> bool {
         false
     }
 }
 
-/// Reads an object of the wire field by field, and writes it again. What is essential is read first, since other fields
-/// may stand in for it.
+/// Reading an object of the wire field by field, and writing it. Essential fields are read first: they may be found in
+/// other fields, such as the id in `status_url`.
 macro_rules! object {
     ($type:ident {
         $(fill: $fill:path,)?
@@ -95,7 +95,7 @@ macro_rules! object {
 }
 pub(crate) use object;
 
-/// Lets serde read an answer so, too: what was kept as it came is then read again as it was.
+/// Reading an answer leniently through serde, too. A written answer is so read again as it was, odd fields included.
 macro_rules! answer {
     ($type:ident) => {
         impl TryFrom<serde_json::Value> for crate::types::$type {
@@ -121,7 +121,7 @@ impl std::fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// Puts a field that was read back where it was: its object is not one.
+/// Puts a field that was read back among the others: its object lacks another field, and is handed back as it came.
 pub(crate) fn give_back<T: Lenient + Serialize>(fields: &mut Fields, name: &str, read: &Option<T>) {
     let read = read.as_ref().filter(|read| !read.is_absent() && !fields.contains_key(name));
     if let Some(value) = read.and_then(|read| serde_json::to_value(read).ok()) {
@@ -129,7 +129,7 @@ pub(crate) fn give_back<T: Lenient + Serialize>(fields: &mut Fields, name: &str,
     }
 }
 
-/// Writes a field, unless it is written as it came.
+/// Writes a field, unless `extra` has the value that came in its place.
 pub(crate) fn write<M: SerializeMap, T: Lenient + Serialize>(
     map: &mut M,
     extra: &Fields,
@@ -160,7 +160,7 @@ impl<T: Lenient> Lenient for Option<T> {
     }
 }
 
-/// Entries that cannot be read cost neither the others nor themselves: the whole list then stays beside what was read.
+/// A list has the entries that can be read. Where one cannot, the whole list stays in `extra` besides.
 impl<T: Lenient + Serialize> Lenient for Vec<T> {
     fn read(value: Value) -> Result<Self, Value> {
         match value {
@@ -168,7 +168,7 @@ impl<T: Lenient + Serialize> Lenient for Vec<T> {
             Value::Array(entries) => {
                 Ok(entries.into_iter().filter_map(|entry| T::read(entry).ok()).collect())
             }
-            // One, where there may be several.
+            // Some servers send one entry without a list around it.
             one => Ok(vec![T::read(one)?]),
         }
     }
@@ -202,7 +202,7 @@ impl<T: Lenient + Serialize> Lenient for Vec<T> {
     }
 }
 
-/// As a list is read.
+/// A map has the entries that can be read, as a list has.
 impl<T: Lenient + Serialize> Lenient for BTreeMap<String, T> {
     fn read(value: Value) -> Result<Self, Value> {
         let Value::Object(entries) = value else { return Err(value) };
@@ -247,7 +247,7 @@ impl Lenient for Value {
     }
 }
 
-/// A number is taken for its digits, as of an account or a code.
+/// A number is read as its digits: some servers send accounts and codes as numbers.
 impl Lenient for String {
     fn read(value: Value) -> Result<Self, Value> {
         match value {
@@ -284,13 +284,11 @@ impl Lenient for u32 {
 
 impl Lenient for Credits {
     fn read(value: Value) -> Result<Self, Value> {
-        let read =
-            |number: Number| number.as_u64().map(Self::new).or_else(|| number.as_f64().and_then(Self::of));
-        number(&value).and_then(read).ok_or(value)
+        number(&value).and_then(|number| Self::of(&number)).ok_or(value)
     }
 }
 
-/// `"45%"`, too.
+/// A text such as `"45%"` is read, too.
 impl Lenient for Progress {
     fn read(value: Value) -> Result<Self, Value> {
         let percent = match &value {
@@ -318,18 +316,21 @@ fn number(value: &Value) -> Option<Number> {
     }
 }
 
-/// A whole number that is not negative, as `3.0` is, too.
+/// Up to this, floats tell whole numbers apart.
+pub(crate) const FLOAT_EXACT_MAX: f64 = (1_u64 << 53) as f64;
+
+/// The whole, not negative number that a number is. `3.0` is one, too.
 fn whole(number: &Number) -> Option<u64> {
-    // Where floats end to tell whole numbers apart.
-    const EXACT_MAX: f64 = (1_u64 << 53) as f64;
-    let float = || number.as_f64().filter(|float| float.fract() == 0.0 && (0.0..=EXACT_MAX).contains(float));
+    let is_whole = |float: &f64| float.fract() == 0.0 && (0.0..=FLOAT_EXACT_MAX).contains(float);
+    let float = || number.as_f64().filter(is_whole);
     number.as_u64().or_else(|| float().map(|float| float as u64))
 }
 
-/// Characters of the longest id that is taken for one. A UUID has 36.
+/// Bytes of the longest text that is taken for an id. A UUID has 36.
 const ID_MAX: usize = 256;
 
-/// A text that is not empty, or a whole number; else the id in `status_url` or `response_url`.
+/// An id is a text that is not empty, or a whole number. Where there is neither, the id in `status_url` or
+/// `response_url` stands in for it.
 impl Lenient for RequestId {
     fn read(value: Value) -> Result<Self, Value> {
         match value {
@@ -359,7 +360,7 @@ pub(crate) fn id_of(url: &str) -> Option<&str> {
     rest.split(['/', '?', '#']).next().filter(|id| !id.is_empty())
 }
 
-/// Whatever stands in the place of a word is one that this version does not know.
+/// The word that a field holds. Whatever else stands there is a word that this version does not know.
 fn word(fields: &mut Fields, name: &str) -> Option<String> {
     match fields.remove(name)? {
         Value::Null => None,
@@ -389,7 +390,7 @@ impl Lenient for Status {
         String::read(value).map(Self::from)
     }
 
-    /// Where no status is told, what only an ended generation has tells it.
+    /// Takes the status. Where there is none, an output says that the generation completed, and an error that it failed.
     fn take(fields: &mut Fields, name: &str) -> Option<Self> {
         if let Some(Value::String(word)) = fields.get_mut(name) {
             let word = std::mem::take(word);

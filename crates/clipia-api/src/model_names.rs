@@ -1,8 +1,10 @@
-//! What a catalogue's entries for text models lack: they have another shape (`contract.md`, "Endpoints").
+//! The entries of text models in a catalogue: they have another shape, with `id` for `slug` (`contract.md`,
+//! "Endpoints").
 
 use serde_json::{Map, Value};
 
-/// Gives an entry that has an `id` and no `slug` this name, and one of a text model its type.
+/// Names an entry without a `slug` by its `id` or `canonical_slug`. Only text models have none, so that is its type
+/// unless it tells another.
 pub(crate) fn fill(fields: &mut Map<String, Value>) {
     let is_text = |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     if !is_text(fields.get("slug"))

@@ -1,4 +1,4 @@
-//! Ids of requests, as the wire tells them.
+//! The id of a request, as the wire spells it.
 
 use serde::{Deserialize, Serialize, Serializer};
 use std::convert::Infallible;
@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Names one request, for ever. A server of today makes UUIDs; to a client it is a text and nothing more. Cheap to clone.
+/// The id of one request, for ever. Servers make UUIDs today; to a client an id is an opaque text. Cheap to clone.
 ///
 /// ```
 /// use clipia_api::RequestId;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// As the wire spells it.
+    /// The id as the wire spells it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

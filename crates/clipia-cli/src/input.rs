@@ -6,6 +6,9 @@ use clap::{ArgGroup, Args};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
+/// 2⁶³: minus the least integer of 64 bits, and half of the first with more.
+const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// What to generate.
 #[derive(Args)]
 #[group(skip)]
@@ -76,13 +79,13 @@ fn assignment(text: &str) -> Result<(String, Value), String> {
 enum Fault {
     /// It is not JSON, or not of the type that is asked for.
     Malformed(serde_json::Error),
-    /// It is JSON, which no reader of JSON would take.
+    /// It is JSON that readers of JSON refuse: too deep, or with numbers that are too large.
     Unfit(String),
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     serde_json::from_str(text).map_err(|error| {
-        // A reader that keeps nothing minds neither the depth nor the size of numbers.
+        // A reader that keeps nothing bounds neither the depth nor the size of numbers.
         let json = error.is_syntax() && serde_json::from_str::<IgnoredAny>(text).is_ok();
         if !json {
             return Fault::Malformed(error);
@@ -91,7 +94,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     })
 }
 
-/// Refuses what was rounded when it was read: an integer of more than 64 bits, of which a float was made.
+/// Refuses an integer of more than 64 bits, of which a float was made when it was read.
 fn exact(place: &str, value: &Value) -> Result<(), String> {
     match value {
         Value::Number(number) if number.is_f64() => match number.as_f64() {
@@ -107,9 +110,6 @@ fn exact(place: &str, value: &Value) -> Result<(), String> {
         _ => Ok(()),
     }
 }
-
-/// 2⁶³, which is minus the least integer of 64 bits and half of the first that has more.
-const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! Says on stderr what a long pause of the SDK waits for, which its traces tell.
+//! Says on stderr what a long pause of the SDK waits for. The SDK's traces tell it.
 
 use crate::output;
 use indicatif::MultiProgress;
@@ -6,8 +6,8 @@ use std::fmt::Debug;
 use std::sync::OnceLock;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// Shorter pauses are not worth a line, in milliseconds.
 const PAUSE_LONG_MS: u64 = 5_000;
@@ -15,10 +15,10 @@ const PAUSE_LONG_MS: u64 = 5_000;
 /// The bars that lines have to go around.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
-/// Begins to say so. Once in a process, and not in one that has its traces go elsewhere.
+/// Begins to say so, unless the traces of this process go elsewhere.
 pub(crate) fn tell() {
-    // Where something else takes the traces, that tells.
-    let _ = tracing::subscriber::set_global_default(Pauses);
+    // Fails where something else takes the traces, which then tells of the pauses.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Pauses));
 }
 
 /// Lines go above these bars from now on.
@@ -28,8 +28,8 @@ pub(crate) fn above(bars: &MultiProgress) {
 
 struct Pauses;
 
-impl Subscriber for Pauses {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+impl<S: Subscriber> Layer<S> for Pauses {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         metadata.is_event()
             && metadata.target().starts_with("clipia::")
             && metadata.fields().field("waits_for").is_some()
@@ -39,7 +39,7 @@ impl Subscriber for Pauses {
         Some(LevelFilter::INFO)
     }
 
-    fn event(&self, event: &Event<'_>) {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut pause = Pause::default();
         event.record(&mut pause);
         let Some(line) = pause.line() else { return };
@@ -49,22 +49,13 @@ impl Subscriber for Pauses {
             None => say(),
         }
     }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
 }
 
 /// What an event tells of a pause.
 #[derive(Default)]
 struct Pause {
     waits_for: String,
-    /// None where nobody knows how long it is.
+    /// `None` where nobody knows how long the pause is.
     pause_ms: Option<u64>,
 }
 

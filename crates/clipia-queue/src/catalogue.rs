@@ -1,7 +1,6 @@
 //! What can be generated, by what, at what price: data, not code.
 
-use crate::Credits;
-use crate::{input, leases, pricing};
+use crate::{Credits, input, leases, pricing};
 use clipia_api::ModelType;
 use clipia_api::types::{InputParameter, Model};
 use serde::Deserialize;

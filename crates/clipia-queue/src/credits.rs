@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A whole, never negative number of credits. What the wire can say beyond that, fractions, no queue of ours charges
-/// ([`clipia_api::Credits`]).
+/// A whole, never negative number of credits. The wire also has fractions ([`clipia_api::Credits`]), which this queue
+/// never charges.
 ///
 /// Arithmetic is checked, so that an amount can neither wrap nor go below nothing.
 ///

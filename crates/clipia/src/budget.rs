@@ -24,7 +24,7 @@ const BURST_DEFAULT: f64 = 10.0;
 /// How long the first 429 without `Retry-After` closes the bucket; each further one in a row doubles it.
 const CLOSED_DEFAULT: Duration = Duration::from_secs(1);
 
-/// And the longest that one without `Retry-After` does.
+/// The longest that a 429 without `Retry-After` closes the bucket.
 const CLOSED_DEFAULT_MAX: Duration = Duration::from_secs(16);
 
 /// A server's slip must not stop a client for longer than this; then one request asks again.
@@ -39,11 +39,11 @@ const SHARE_GAIN: f64 = 0.01;
 /// Two refusals within this are no accident.
 const ACCIDENT: Duration = Duration::from_secs(30);
 
-/// Requests a second at most, and at least, where no server says what the limit is.
+/// The highest and the lowest rate that is tried, in requests a second, where the server does not name the limit.
 const FOUND_MAX: f64 = 100.0;
 const FOUND_MIN: f64 = 0.125;
 
-/// What each answer multiplies that rate by until the first 429: seven double it.
+/// The factor by which each answer raises that rate until the first 429: seven answers double the rate.
 const FOUND_FACTOR: f64 = 1.1;
 
 /// What each answer adds to that rate after a 429, in requests a second.
@@ -87,7 +87,7 @@ pub(crate) struct Budget {
     refusals: u32,
     /// Whether a server has said anything of a limit.
     told: bool,
-    /// Whether it has named the limit in a header. Until then the rate is found out.
+    /// Whether a server has named the limit in a header. Until then the rate is found out.
     named: bool,
     /// Whether the rate that is found out has met a 429.
     met: bool,

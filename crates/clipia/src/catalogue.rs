@@ -159,7 +159,6 @@ fn again(error: &Error) -> Error {
         Error::Timeout { request_id, attempts, elapsed } => {
             Error::Timeout { request_id: request_id.clone(), attempts: *attempts, elapsed: *elapsed }
         }
-        Error::BaseUrl { url, reason } => Error::BaseUrl { url: url.clone(), reason },
         other => match other.api() {
             Some(api) => Error::from_api(api.clone()),
             None => Error::Input { message: other.to_string() },

@@ -282,7 +282,7 @@ pub(crate) fn check_slug(model: &str) -> Result<&str, Error> {
     Ok(model)
 }
 
-/// The same of an id and the path of requests.
+/// Refuses an id that would leave the path of requests once it is part of a URL.
 pub(crate) fn check_id(id: &RequestId) -> Result<&RequestId, Error> {
     if leaves_its_path(id.as_str()) {
         return Err(Error::Input { message: format!("`{id}` is not the id of a request") });

@@ -11,8 +11,8 @@ pub(crate) fn of_process(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// The first of these variables that says anything. What is not Unicode is replaced, so that it is refused by whoever
-/// needs the value, and not taken for missing.
+/// The value of the first of these variables that is not blank. What is not Unicode in it is replaced, so that whoever
+/// needs the value refuses it and does not take it for missing.
 pub(crate) fn first(lookup: Lookup<'_>, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| {
         let value = lookup(name)?;
@@ -41,8 +41,8 @@ pub(crate) fn clean(text: &str) -> &str {
     text
 }
 
-/// Whether nobody sees this character: white space, control characters, and what copying from a web page or saving
-/// with a byte order mark leaves behind.
+/// Whether the character is invisible: white space, a control character, a mark of direction, or one that a copy of a web
+/// page or a byte order mark leaves behind.
 pub(crate) fn is_blank(character: char) -> bool {
     character.is_whitespace()
         || character.is_control()
@@ -52,7 +52,7 @@ pub(crate) fn is_blank(character: char) -> bool {
         )
 }
 
-/// Whether a quote of [`QUOTES`].
+/// Whether the character is one of [`QUOTES`].
 pub(crate) fn is_quote(character: char) -> bool {
     QUOTES.into_iter().any(|(open, close)| character == open || character == close)
 }

@@ -43,7 +43,7 @@ pub enum Error {
     /// The webhook secret is shorter than [`SECRET_LENGTH_MIN`](crate::webhook::SECRET_LENGTH_MIN).
     #[error("{}", SecretRefused::Weak)]
     WebhookSecretWeak,
-    /// The base URL is not one that a key may be sent to, or the server there redirects elsewhere.
+    /// The base URL is not one that a key may be sent to.
     #[error("cannot use the base URL `{url}`: {reason}")]
     BaseUrl {
         /// The URL, without user, password and query; `…` where it is none.
@@ -153,8 +153,8 @@ pub enum Error {
     /// Any other refusal or failure of the API: a code of a newer one.
     #[error("{0}")]
     Api(Box<ApiError>),
-    /// The answer is none of the API's: a page of a proxy, a redirect, nothing at all, a coding that was not asked for,
-    /// JSON that lacks what the next step needs. [`ApiError::beginning`] has how it begins.
+    /// The answer is none of the API's: a page of a proxy, a redirect, an empty body, a coding that was not asked for,
+    /// JSON that lacks what the next step needs. [`ApiError::beginning`] has the beginning of its body.
     #[error("{0}")]
     UnexpectedAnswer(Box<ApiError>),
 
@@ -162,7 +162,7 @@ pub enum Error {
     /// in order. It has seen nothing of the call.
     #[error("no connection to the server at {server}{}: {}", tries(*attempts, *elapsed), deepest(source.as_ref()))]
     Unreachable {
-        /// Of the request asked about, if it was one.
+        /// The request id, if the call was about one request.
         request_id: Option<RequestId>,
         /// The base URL.
         server: String,
@@ -176,7 +176,7 @@ pub enum Error {
     /// The connection broke before the whole answer was there. The server may have done what was asked.
     #[error("the connection to the server broke{}: {}", tries(*attempts, *elapsed), deepest(source.as_ref()))]
     Connection {
-        /// Of the request asked about, if it was one.
+        /// The request id, if the call was about one request.
         request_id: Option<RequestId>,
         /// How many times the call was tried.
         attempts: u32,
@@ -188,7 +188,7 @@ pub enum Error {
     /// One HTTP call took longer than the client's timeout. The server may have done what was asked.
     #[error("the server did not answer in time{}", tries(*attempts, *elapsed))]
     Timeout {
-        /// Of the request asked about, if it was one.
+        /// The request id, if the call was about one request.
         request_id: Option<RequestId>,
         /// How many times the call was tried.
         attempts: u32,

@@ -10,14 +10,14 @@ use url::form_urlencoded;
 /// Longest key taken, in bytes; the API's own have about fifty.
 const LENGTH_MAX: usize = 512;
 
-/// How many characters of its end a key may show, and the fewest that must stay hidden before them.
+/// Characters of the end of a key that may be shown, and the fewest that must stay hidden before them.
 const SHOWN: usize = 4;
 const HIDDEN_MIN: usize = 8;
 
 /// What the API's keys begin with: production and sandbox.
 const PREFIXES: [&str; 2] = ["clipia_live_", "clipia_test_"];
 
-/// The words before a key in a header: ours, and that of other APIs whose keys people replace.
+/// The words before a key in a header: those of this API, and the one of other APIs, whose keys people replace by ours.
 const SCHEMES: [&str; 3] = ["Authorization:", "Bearer", "Key"];
 
 #[derive(Clone)]
@@ -27,7 +27,7 @@ impl Key {
     /// Takes a key as people paste it: out of a header, a `.env` file, a web page.
     pub(crate) fn new(text: &str) -> Result<Self, Error> {
         let text = without_scheme(text);
-        // What is left of `Bearer $KEY` where the variable is not set.
+        // `bearer` alone is left of `Bearer $KEY` where the variable is not set.
         if text.is_empty() || text.eq_ignore_ascii_case("bearer") {
             return Err(Error::KeyMissing);
         }
@@ -58,8 +58,8 @@ impl Key {
         Ok(value)
     }
 
-    /// A text of somebody else without the key: servers and proxies repeat what they refuse. The beginning of a key,
-    /// from as many characters on as a masked key hides, is masked as the whole one is.
+    /// A text of a server or proxy with the key masked: they repeat what they refuse. The beginning of the key is masked
+    /// like the whole key, if it is so long that a masked key would hide a part of it.
     pub(crate) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let encoded: String = form_urlencoded::byte_serialize(self.0.as_bytes()).collect();
         let mut hidden = self.hide_spelling(&self.0, text);
@@ -82,7 +82,7 @@ impl Key {
             let in_a_word =
                 before.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric);
             hidden.push_str(before);
-            // A key as short as a word is none that protects anything, and words are full of it.
+            // A key as short as a word protects nothing, and is a part of many words.
             if key.len() < HIDDEN_MIN && in_a_word {
                 hidden.push_str(found);
             } else {

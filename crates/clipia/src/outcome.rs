@@ -112,8 +112,8 @@ impl Completed {
     ///
     /// # Errors
     /// [`Error::Download`], also for an error page in place of an image, a video or an audio file, and
-    /// [`Error::Io`], also for a file of other content that has the name of one of these. Files already saved stay, and the same download goes on from what
-    /// is there of the others.
+    /// [`Error::Io`], also for a file of other content that has the name of one of these. Files already saved stay,
+    /// and the same download goes on from what is there of the others.
     pub fn download(&self, dir: impl AsRef<Path>) -> Download {
         Download::of_completed(self.clone(), dir.as_ref())
     }

@@ -107,7 +107,7 @@ impl Inner {
                 self.scheduler.submitted(answer.as_ref().err());
             }
             match answer {
-                // Accepted, it seems: the same again tells the id, and charges nothing.
+                // The submit seems to be accepted: the same key again finds the id, and charges nothing.
                 Err(error @ Error::UnexpectedAnswer(_)) if retry::seems_accepted(&error) => {
                     Err(operation.unanswered(error))
                 }
@@ -207,7 +207,7 @@ fn refusal(
                 http_status: response.status().as_u16(),
                 retry_after: retry_after(response.headers()),
                 request_id: request_id.or_else(|| foreign::request_id(&response).map(RequestId::from)),
-                envelope: without(&inner.key, response.into_inner()),
+                envelope: without_key(&inner.key, response.into_inner()),
                 key: inner.key.masked(),
                 limit: told.limit,
                 attempts,
@@ -252,15 +252,15 @@ fn refusal(
         Wire::InvalidRequest(_) => {
             Error::Input { message: "the idempotency key cannot be sent in a header".to_owned() }
         }
-        // None that `clipia_api` makes of an answer.
+        // `clipia_api` makes neither of an answer.
         other @ (Wire::UnexpectedResponse(_) | Wire::Custom(_)) => {
             Error::Connection { request_id, attempts, elapsed, source: other.to_string().into() }
         }
     }
 }
 
-/// The envelope without the key, wherever a server or a proxy repeats it.
-fn without(key: &Key, mut envelope: ErrorEnvelope) -> ErrorEnvelope {
+/// The envelope with the key masked, wherever a server or a proxy repeats it.
+fn without_key(key: &Key, mut envelope: ErrorEnvelope) -> ErrorEnvelope {
     let hide = |text: &mut String| {
         if let Cow::Owned(hidden) = key.hide(text) {
             *text = hidden;
@@ -278,7 +278,7 @@ fn hide_within(value: &mut Value, hide: &impl Fn(&mut String)) {
         Value::String(text) => hide(text),
         Value::Array(entries) => entries.iter_mut().for_each(|entry| hide_within(entry, hide)),
         Value::Object(fields) => {
-            // Of a name with the key in it nothing is told.
+            // A field whose name holds the key is left out.
             fields.retain(|name, _| {
                 let mut shown = name.clone();
                 hide(&mut shown);

@@ -40,8 +40,12 @@ const LIMIT_PAUSE_FIRST: Duration = Duration::from_millis(500);
 /// The least part of its bound that a pause lasts where the server said that it is asked too much.
 const LIMIT_PAUSE_SHARE: f64 = 0.5;
 
-/// Pauses longer than this are told of, with what they wait for.
+/// Pauses longer than this are logged as INFO, with what they wait for.
 pub(crate) const PAUSE_LONG: Duration = Duration::from_secs(5);
+
+/// What a pause waits for, in words for people.
+pub(crate) const RATE_LIMIT: &str = "the rate limit";
+pub(crate) const CONCURRENCY_LIMIT: &str = "the concurrency limit";
 
 /// What an error means for another try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +83,10 @@ pub(crate) fn waits_for(error: &Error) -> &'static str {
     match error {
         Error::SubmitUnanswered { source, .. } => waits_for(source),
         Error::RequestInProgress(_) => "the first submit of this idempotency key",
-        Error::ConcurrencyLimitExceeded(_) => "the concurrency limit",
+        Error::ConcurrencyLimitExceeded(_) => CONCURRENCY_LIMIT,
         Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => "a connection",
         Error::Download { .. } => "the media host",
-        other if other.http_status() == Some(429) => "the rate limit",
+        other if other.http_status() == Some(429) => RATE_LIMIT,
         _ => "the server to recover",
     }
 }

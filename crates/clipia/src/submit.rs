@@ -54,9 +54,9 @@ impl Submit {
         self
     }
 
-    /// The idempotency key that it will be sent with: the one that was set, or the one that was made for it. Keep it
-    /// where the submit may be cut short, by a `tokio::time::timeout` or a `select!`: the same submit with it within
-    /// 24 hours charges once. The log is told it too, if a try had been sent by then.
+    /// The idempotency key of this submit: the one that was set, or the one that was made for it. Keep the key where the
+    /// submit may be cut short, by a `tokio::time::timeout` or a `select!`: the same submit with the same key within
+    /// 24 hours charges once. A submit that is cut short after its first try logs the key, too.
     pub fn get_idempotency_key(&self) -> &str {
         &self.idempotency_key
     }
@@ -131,8 +131,8 @@ impl Submit {
     }
 }
 
-/// A submit that nobody knows the fate of. Dropped like that, because the future that sends it was, it tells the log how
-/// to find the generation.
+/// A submit that is not settled yet. If the future that sends it is dropped, this is dropped too, and logs how to find the
+/// generation.
 struct Open<'a> {
     model: &'a str,
     key: &'a str,
@@ -142,7 +142,7 @@ struct Open<'a> {
 }
 
 impl Open<'_> {
-    /// Its fate is known, or its caller is told that it is not.
+    /// The submit has ended: its caller has the answer, or an error that holds the key.
     fn settled(&self) {
         self.sent.store(false, Ordering::Relaxed);
     }

@@ -1,17 +1,19 @@
 //! What the types of answers need of an answer: only what the specification calls essential.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use openapiv3::{OpenAPI, ReferenceOr, SchemaKind, Type};
-use syn::{Field, Fields, Item, ItemStruct, LitStr, parse_quote};
+use syn::punctuated::Punctuated;
+use syn::{Field, Fields, Item, ItemStruct, LitStr, Path, Token, parse_quote};
 
-/// Beside `required`, which says what a server must send: what a client cannot go on without.
+/// The extension of a schema that lists the fields a client cannot go on without. `required` lists those that a server
+/// must send.
 const ESSENTIAL: &str = "x-essential";
 
-/// The field of all that an object holds beside what the specification names. Objects of answers have it.
+/// The field that keeps what the specification does not name. Only objects of answers have it.
 const EXTRA: &str = "extra";
 
-/// The answers and deliveries, which serde reads leniently, too. Parts of them serde reads strictly: a server's own
-/// catalogue is made of such parts, and a typing error in it must not pass.
+/// Whole answers and deliveries: serde reads these leniently, too. serde reads their parts strictly, because a server's
+/// own catalogue is made of such parts and a typing error in it must not pass.
 const ANSWERS: [&str; 8] = [
     "Account",
     "ErrorEnvelope",
@@ -23,10 +25,11 @@ const ANSWERS: [&str; 8] = [
     "WebhookDelivery",
 ];
 
-/// Types whose fields are put in order before they are read.
+/// Types that some servers send in another shape, each with the function that brings the fields into ours before they
+/// are read.
 const FILLED: [(&str, &str); 1] = [("Model", "crate::model_names::fill")];
 
-/// Requires of each schema what is essential, in place of all that a server must send.
+/// Replaces `required` of each schema by its `x-essential`: the types then need no more than a client does.
 pub(super) fn require(spec: &mut OpenAPI) -> Result<()> {
     let schemas = &mut spec.components.as_mut().context("the specification has no components")?.schemas;
     for (name, schema) in schemas {
@@ -35,46 +38,50 @@ pub(super) fn require(spec: &mut OpenAPI) -> Result<()> {
         let essential: Vec<String> = serde_json::from_value(essential.clone())
             .with_context(|| format!("`{ESSENTIAL}` of `{name}` is no list of names"))?;
         let SchemaKind::Type(Type::Object(object)) = &mut schema.schema_kind else {
-            anyhow::bail!("`{name}` has `{ESSENTIAL}` and is no object");
+            bail!("`{name}` has `{ESSENTIAL}` and is no object");
         };
         if let Some(other) = essential.iter().find(|field| !object.required.contains(field)) {
-            anyhow::bail!("`{other}` is essential in `{name}` and not required");
+            bail!("`{other}` is essential in `{name}` and not required");
         }
         object.required = essential;
     }
     Ok(())
 }
 
-/// Takes from the types of answers what serde derives and they have by `crate::lenient`, and returns the text that gives
-/// it to them.
-pub(super) fn read_leniently(types: &mut [Item]) -> String {
+/// Replaces the derived `Serialize` of the types of answers by the macros of `crate::lenient`, which also read them
+/// leniently. Returns the calls of these macros.
+pub(super) fn read_leniently(types: &mut [Item]) -> Result<String> {
     let mut text = String::new();
     for item in types {
         let Item::Struct(item) = item else { continue };
         if is_of_answers(item) {
             let name = item.ident.to_string();
             text += &format!("\n{}", reading(item));
-            item.attrs.retain(|attribute| !attribute.path().is_ident("derive"));
-            let derives: syn::Attribute = match name.as_str() {
-                // What a generation made may be nothing.
-                "Output" => parse_quote!(#[derive(::serde::Deserialize, Clone, Debug, Default, PartialEq)]),
-                _ => parse_quote!(#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]),
-            };
-            item.attrs.push(derives);
+            drop_serialize(item)?;
             if ANSWERS.contains(&name.as_str()) {
                 item.attrs.push(parse_quote!(#[serde(try_from = "::serde_json::Value")]));
                 text += &format!("crate::lenient::answer!({name});\n");
             }
         }
     }
-    text
+    Ok(text)
+}
+
+fn drop_serialize(item: &mut ItemStruct) -> Result<()> {
+    for attribute in item.attrs.iter_mut().filter(|attribute| attribute.path().is_ident("derive")) {
+        let derives = attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)?;
+        let is_kept = |path: &Path| path.segments.last().is_none_or(|last| last.ident != "Serialize");
+        let kept = derives.into_iter().filter(is_kept);
+        *attribute = parse_quote!(#[derive(#(#kept),*)]);
+    }
+    Ok(())
 }
 
 fn is_of_answers(item: &ItemStruct) -> bool {
     item.fields.iter().any(|field| field.ident.as_ref().is_some_and(|name| name == EXTRA))
 }
 
-/// How an object is read and written.
+/// The call of `crate::lenient::object` that reads and writes an object.
 fn reading(item: &ItemStruct) -> String {
     let Fields::Named(fields) = &item.fields else { return String::new() };
     let fields = fields.named.iter().filter_map(|field| Some((field, field.ident.as_ref()?.to_string())));
@@ -96,7 +103,8 @@ fn reading(item: &ItemStruct) -> String {
     )
 }
 
-/// Whether the object is none without the field: the generator gives every other one a value to begin with.
+/// Whether the object cannot be read without the field: the generator makes every other field an `Option` or gives it
+/// a default.
 fn is_essential(field: &Field) -> bool {
     let is_option = matches!(&field.ty, syn::Type::Path(path)
         if path.path.segments.last().is_some_and(|last| last.ident == "Option"));
@@ -109,11 +117,11 @@ fn wire_name(field: &Field, name: &str) -> String {
     renamed.and_then(|(_, name)| name).unwrap_or_else(|| name.to_owned())
 }
 
-/// The words of `#[serde(…)]`, with their texts.
+/// The words of `#[serde(…)]`, each with its text if it has one.
 fn serde_words(field: &Field) -> Vec<(String, Option<String>)> {
     let mut words = Vec::new();
     for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("serde")) {
-        // What cannot be parsed says nothing to this.
+        // An attribute that cannot be parsed names neither `default` nor `rename`.
         let _ = attribute.parse_nested_meta(|meta| {
             let text =
                 meta.value().ok().and_then(|value| value.parse::<LitStr>().ok()).map(|text| text.value());

@@ -8,10 +8,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString};
 
-/// Bytes of one file: base64 makes four of three.
+/// Bytes of one file at most: base64 writes three bytes as four.
 const BYTES_MAX: usize = TEXT_BYTES_MAX / 4 * 3;
 
-/// What nobody knows the media type of.
+/// The media type where neither the first bytes nor the name tell one.
 const UNKNOWN: &str = "application/octet-stream";
 
 pub(super) fn of_bytes(bytes: &[u8]) -> Result<String, Fault> {
@@ -80,7 +80,7 @@ pub(super) fn of_image(image: &Bound<'_, PyAny>) -> Result<String, Fault> {
     let (image, media_type) = if jpeg {
         options.set_item("format", "JPEG")?;
         options.set_item("quality", "keep")?;
-        // Which side is up, and what the colours mean.
+        // EXIF tells which side is up, the ICC profile what the colours mean.
         options.set_item("exif", image.call_method0("getexif")?)?;
         options.set_item("icc_profile", image.getattr("info")?.call_method1("get", ("icc_profile",))?)?;
         (image.clone(), "image/jpeg")
@@ -104,17 +104,17 @@ fn url(bytes: &[u8], media_type: &str) -> Result<String, Fault> {
     Ok(url)
 }
 
-/// What the first bytes tell.
+/// The media type that the first bytes tell.
 fn media_type(bytes: &[u8]) -> Option<String> {
     // `audio/x-wav` and the like are what `audio/wav` was called before it was registered.
     infer::get(bytes).map(|kind| kind.mime_type().replace("audio/x-", "audio/"))
 }
 
-/// What the name of a file tells, for those whose first bytes tell nothing.
+/// The media type that the name of a file tells.
 fn media_type_of_name(file: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     let py = file.py();
     match file.getattr_opt(intern!(py, "name"))? {
-        // A file without a name has a number.
+        // The name of a file that was opened by its descriptor is a number.
         Some(name) if name.is_instance_of::<PyString>() => {
             py.import("mimetypes")?.call_method1("guess_type", (name,))?.get_item(0)?.extract()
         }

@@ -11,7 +11,8 @@ use pyo3::types::{
 use pyo3::{IntoPyObjectExt, intern};
 use serde_json::{Number, Value};
 
-/// Objects in each other's place, such as the value of an enum, that are followed. An object may give itself.
+/// How many stand-ins are followed from one object, such as the value of an enum. The bound ends with an error what
+/// stands in for itself.
 const STAND_INS_MAX: usize = 8;
 
 pub(super) enum Form<'py> {
@@ -23,7 +24,7 @@ pub(super) enum Form<'py> {
     Object(Bound<'py, PyIterator>),
 }
 
-/// A form, or an object that has the form which is looked for.
+/// The form of an object, or a stand-in whose form it has.
 enum Found<'py> {
     Form(Form<'py>),
     StandIn(Bound<'py, PyAny>),
@@ -187,7 +188,7 @@ fn set<'py>(set: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     for element in set.try_iter()? {
         list.append(element?)?;
     }
-    // Where they cannot, the order is as good as any other.
+    // Elements that cannot be sorted stay in the order of the set.
     let _ = list.sort();
     Ok(list.into_any())
 }
@@ -214,7 +215,7 @@ fn numpy<'py>(array: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Fault> {
     }
 }
 
-/// Whether an object is an instance of a class, if the program has loaded that.
+/// Whether an object is an instance of a class. It is not where the program has not loaded the module of the class.
 fn is_a(object: &Bound<'_, PyAny>, module: &str, class: &str) -> PyResult<bool> {
     let modules = object.py().import(intern!(object.py(), "sys"))?.getattr("modules")?;
     let Some(module) = modules.cast_into::<PyDict>()?.get_item(module)? else { return Ok(false) };

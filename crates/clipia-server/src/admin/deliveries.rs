@@ -9,8 +9,7 @@ use crate::store::{
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use clipia_api::error_code::ErrorCode;
-use clipia_queue::Moment;
-use clipia_queue::RequestId;
+use clipia_queue::{Moment, RequestId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

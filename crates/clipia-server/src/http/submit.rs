@@ -10,10 +10,9 @@ use axum::body::Body;
 use axum::extract::{Extension, State};
 use clipia_api::error_code::ErrorCode;
 use clipia_api::types::{SubmitRequest, SubmitResponse};
-use clipia_queue::RequestId;
 use clipia_queue::catalogue::Entry;
 use clipia_queue::idempotency::{Fingerprint, KEY_BYTES_MAX};
-use clipia_queue::{input, pricing};
+use clipia_queue::{RequestId, input, pricing};
 use http::HeaderMap;
 use serde_json::Value;
 

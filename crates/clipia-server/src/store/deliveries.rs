@@ -1,8 +1,7 @@
 //! What of deliveries goes into a store and comes out of it.
 
 use super::AccountId;
-use clipia_queue::Moment;
-use clipia_queue::RequestId;
+use clipia_queue::{Moment, RequestId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;

@@ -2,11 +2,10 @@
 
 use clipia_api::Progress;
 use clipia_api::types::{InputWarning, Output};
-use clipia_queue::Moment;
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::limits::KeyLimits;
-use clipia_queue::{Credits, RequestId};
+use clipia_queue::{Credits, Moment, RequestId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;

@@ -1,15 +1,14 @@
-//! A file that is there already under the name of one to be saved. It is not replaced by other content unless
-//! that is asked for.
+//! The file that is already there under the name of a file to be saved. Only `overwrite` replaces it by other content.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// How many bytes of a file are compared before it is taken for the one that its host has. The name tells the
-/// request and the number, the size is the same: what begins alike then is not fetched again to the end.
+/// First bytes that are compared with those that the host sends. A file with the same name (request and number), the
+/// same size and the same first bytes is taken for the file of the host, and not fetched again.
 pub(super) const COMPARED: usize = 1 << 16;
 
-/// What stands under a name.
+/// What is there under a name.
 #[derive(Debug, PartialEq)]
 pub(super) enum Existing {
     Nothing,
@@ -22,7 +21,7 @@ pub(super) enum Existing {
     Other,
 }
 
-/// Looks, and follows no link.
+/// Looks what is there under a name, and follows no link.
 pub(super) fn look(path: &Path) -> io::Result<Existing> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Existing::Nothing),
@@ -36,7 +35,7 @@ pub(super) fn look(path: &Path) -> io::Result<Existing> {
     }
 }
 
-/// Whether two files are of the same content. A link is of none.
+/// Whether two files have the same content. A link has the content of no file.
 pub(super) fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
     let size = |path| fs::symlink_metadata(path).map(|there| there.is_file().then_some(there.len()));
     let (size_one, size_other) = (size(one)?, size(other)?);
@@ -56,7 +55,7 @@ pub(super) fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-/// Why a file is not saved under a name that is taken.
+/// The error of a file whose name is taken.
 pub(super) fn taken() -> io::Error {
     io::Error::new(
         io::ErrorKind::AlreadyExists,

@@ -1,17 +1,16 @@
-//! How the name of a file ends: by its content type, else by the end of its URL, else by what the result says,
-//! else by its first bytes. A media host chooses among the types of media only: no program and no script gets
-//! the name of one.
+//! The extension of a file: by its content type, else by the end of its URL, else by what the result says, else by its
+//! first bytes. A media host chooses among harmless extensions only, so that no file is saved as a program or a script.
 
 use file_format::{FileFormat, Kind};
 use url::Url;
 
-/// How many of a file's first bytes decide its name. Always as many, so that a resumed download decides alike.
+/// First bytes that decide a file's extension. The number is fixed, so that a resumed download decides alike.
 pub(super) const FIRST_BYTES: usize = 4096;
 
 /// The extension of a file of unknown type.
 pub(super) const UNKNOWN: &str = "bin";
 
-/// Content types that the table lacks, or knows under a less usual extension.
+/// Content types that the table of `file-format` lacks, or has under a less usual extension.
 const BY_TYPE: [(&str, &str); 33] = [
     ("image/jpg", "jpg"),
     ("image/pjpeg", "jpg"),
@@ -48,7 +47,7 @@ const BY_TYPE: [(&str, &str); 33] = [
     ("model/x.stl-binary", "stl"),
 ];
 
-/// Extensions that the table lacks, or files under a kind of which not all are harmless.
+/// Harmless extensions that the table lacks, or has under a kind of which not all are harmless.
 const HARMLESS: [&str; 26] = [
     "ass",
     "bin",
@@ -115,7 +114,7 @@ pub(super) fn by_head(content_type: Option<&str>, url: &Url, said: Said<'_>) -> 
 pub(super) fn by_beginning(content_type: Option<&str>, bytes: &[u8]) -> &'static str {
     let bytes = &bytes[..bytes.len().min(FIRST_BYTES)];
     let has = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
-    // The readers of the table's crate take a format of which they see the beginning only for none at all.
+    // `file-format` needs the whole of such a file to name its format more closely.
     let by_bytes = match FileFormat::from_bytes(bytes) {
         FileFormat::Id3v2 => Some("mp3"),
         FileFormat::ExtensibleBinaryMetaLanguage => Some(if has(b"webm") { "webm" } else { "mkv" }),
@@ -123,7 +122,7 @@ pub(super) fn by_beginning(content_type: Option<&str>, bytes: &[u8]) -> &'static
         FileFormat::ExtensibleMarkupLanguage if has(b"<svg") => Some("svg"),
         format => by_name(format.extension()),
     };
-    // Hosts say `text/plain` of whatever they do not know, so all else goes before.
+    // Hosts say `text/plain` of whatever they do not know, so the first bytes go before it.
     let plain = || content_type.is_some_and(|value| essence(value) == "text/plain").then_some("txt");
     by_bytes.or_else(plain).unwrap_or(UNKNOWN)
 }

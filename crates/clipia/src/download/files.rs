@@ -1,16 +1,16 @@
-//! Which files an output has, and what they are called but for the extension.
+//! Which files an output has, and the name of each without its extension.
 
 use super::extension::Said;
 use clipia_api::types::{Output, RequestId};
 use serde_json::{Map, Value};
 
-/// How many files are saved of what this version does not know. More are a mistake, or an attack.
+/// Files that are saved under keys that this version does not know. More are a mistake or an attack.
 const UNKNOWN_MAX: usize = 1000;
 
-/// How deep such a file may stand under its key.
+/// How deep such a file may stand below its key.
 const DEPTH_MAX: usize = 8;
 
-/// How many characters of a key, or of an id, are in a name.
+/// Characters of a key, and of an id, that are in a name.
 const KEY_MAX: usize = 32;
 const ID_MAX: usize = 64;
 
@@ -21,20 +21,20 @@ pub(super) struct File<'a> {
     /// From 1, within its kind.
     number: usize,
     pub(super) url: &'a str,
-    /// Whether it stands for an original that is another file.
+    /// Whether the file is a rendition, and the original is another file.
     rendition: bool,
     pub(super) said: Said<'a>,
 }
 
 impl File<'_> {
-    /// Its name without the extension, which only its host knows: letters, digits, hyphens and underscores.
+    /// The name without the extension, which only the host knows: letters, digits and hyphens.
     pub(super) fn stem(&self, id: &RequestId) -> String {
         let rendition = if self.rendition { "-rendition" } else { "" };
         let id = safe(id.as_str(), ID_MAX);
         format!("{id}-{}-{}{rendition}", self.kind, self.number)
     }
 
-    /// Whether it is an image, a clip or a sound, and so no page of text.
+    /// Whether the file is an image, a clip or a sound, which is never a page of text.
     pub(super) fn is_media(&self) -> bool {
         matches!(self.kind.as_str(), "image" | "video" | "audio")
     }
@@ -45,7 +45,7 @@ impl File<'_> {
 pub(super) struct Files<'a> {
     /// Those that this version knows, in the output's order, and after them the others.
     pub(super) all: Vec<File<'a>>,
-    /// How many of them it knows.
+    /// How many files this version knows.
     pub(super) known: usize,
     /// Whether there are more than are saved.
     pub(super) more: bool,
@@ -103,7 +103,7 @@ impl<'a> Files<'a> {
                 if url.or(original).is_some() {
                     self.add(kind, url, original, said(object));
                 } else if depth < DEPTH_MAX {
-                    // What stands two levels down is no URL alone: it may be a link to anything.
+                    // A text two levels down is not taken for a file: it may be a link to anything.
                     object.values().for_each(|value| self.add_unknown(kind, value, depth + 2));
                 }
             }

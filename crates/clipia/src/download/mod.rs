@@ -52,9 +52,9 @@ type OnProgress = Box<dyn FnMut(&DownloadProgress) + Send>;
 ///
 /// Saved is everything with a URL: images, video and audio, and what an output has under keys that this version
 /// of the crate does not know (at most 1,000 files), which is named by its key: `0198c2…-model-3d-1.glb`. Those
-/// come last. How a name ends is told by the content type, else by the URL, else by the first bytes; never is
-/// it the ending of a program. A host that sends an error page or nothing in place of an image, a video or an
-/// audio file is an [`Error::Download`].
+/// come last. How a name ends is told by the content type, else by the URL, else by what the output says of the
+/// file, else by the first bytes; it is never the ending of a program. A host that sends an error page or nothing in
+/// place of an image, a video or an audio file is an [`Error::Download`].
 ///
 /// ```no_run
 /// # async fn show(picture: clipia::Completed) -> Result<(), clipia::Error> {
@@ -134,16 +134,16 @@ impl Download {
         if files.more {
             tracing::warn!(%request_id, saved = files.all.len(), "more files than are saved");
         }
-        let (report, to) = (&Report::new(files.all.len(), self.on_progress), (dir, self.overwrite));
+        let (report, overwrite) = (&Report::new(files.all.len(), self.on_progress), self.overwrite);
         let mut saving: Vec<_> = files
             .all
             .iter()
             .enumerate()
             .map(|(index, file)| async move {
-                Transfer::new(inner, request_id, file, index, to, report)?.save().await
+                Transfer::new(inner, request_id, file, index, dir, overwrite, report)?.save().await
             })
             .collect();
-        // One of the others that cannot be had ends none of those.
+        // First the files that this version knows: a failure of another must not end them.
         let others = saving.split_off(files.known);
         let mut paths = Vec::new();
         for saving in [saving, others] {

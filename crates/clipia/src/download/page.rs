@@ -4,9 +4,10 @@
 //! believed in the bytes, and one that says `image/png` of a page of HTML likewise.
 
 use super::extension::essence;
+use crate::environment::is_blank;
 use url::Url;
 
-/// How many characters of a host's text an error shows.
+/// Characters of a host's text that an error shows.
 const TOLD_MAX: usize = 120;
 
 /// A value of a query that is shorter is no secret, and may be a part of any word.
@@ -19,7 +20,7 @@ const PLAYLIST: &str = "#extm3u";
 const IMAGES: [&str; 2] = ["<svg", "<!doctype svg"];
 const PAGES: [&str; 5] = ["<!doctype html", "<html", "<head", "<body", "<error"];
 
-/// Whether more of the first bytes may show that this is a page.
+/// Whether the rest of the first bytes may show that this is a page.
 pub(super) fn is_possible(content_type: Option<&str>, beginning: &[u8]) -> bool {
     let first = beginning.iter().find(|byte| !byte.is_ascii_whitespace() && !b"\xef\xbb\xbf".contains(byte));
     matches!(first, None | Some(b'<' | b'{' | b'['))
@@ -61,8 +62,8 @@ fn is_json(text: &str) -> bool {
     inside('{', &['"', '}']) || inside('[', &['{', '[', '"', ']'])
 }
 
-/// Text of a host as an error shows it: cut short, without control characters and without what is in the queries
-/// of the URLs it was asked at, which may be a signature.
+/// Text of a host as an error shows it: cut short, in one line, without invisible characters (some show the text in
+/// another order than it has), and without the values in the queries of `urls`, which may be signatures.
 pub(super) fn told(text: &str, urls: &[&Url]) -> String {
     let mut text = text.to_owned();
     for url in urls {
@@ -77,13 +78,8 @@ pub(super) fn told(text: &str, urls: &[&Url]) -> String {
             }
         }
     }
-    // Marks of direction show text in another order than it has.
-    let shown = |c: &char| {
-        !c.is_control()
-            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
     let spaced = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
-    let mut told: String = spaced.filter(shown).take(TOLD_MAX + 1).collect();
+    let mut told: String = spaced.filter(|&c| c == ' ' || !is_blank(c)).take(TOLD_MAX + 1).collect();
     if let Some((end, _)) = told.char_indices().nth(TOLD_MAX) {
         told.truncate(end);
         told.push('…');

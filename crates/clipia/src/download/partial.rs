@@ -1,7 +1,7 @@
 //! A file that is not whole yet: locked, and kept with what it takes to go on with it.
 //!
-//! What stands under the names of the partial file and of its version is written only if it is a regular file
-//! that no other name stands for: a link there would lead the writes to a file of somebody else.
+//! The partial file and the file of its version are written only if they are regular files with one name each: a link
+//! in their place would lead the writes to a file of somebody else.
 
 use super::answer::Version;
 use super::existing;
@@ -23,7 +23,7 @@ const LOCK_POLL: Duration = Duration::from_millis(100);
 /// who waits for us; a host is not let be silent for so long, unless the client's timeout is longer.
 const LOCK_SILENCE_MAX: Duration = Duration::from_secs(60);
 
-/// No version takes more bytes. What is longer is none.
+/// Bytes of a version that are read. No version is longer.
 const VERSION_BYTES_MAX: u64 = 1 << 16;
 
 /// A partial file, written by no other download while this exists. Dropped, it stays if it is of use.
@@ -179,8 +179,8 @@ fn lock(path: &Path) -> io::Result<Attempt> {
         Err(error) => return Err(error),
     }
     if names(&file.metadata()?) > 1 {
-        // A rename by a second link was killed before it removed the first, or the link is of somebody else.
-        // Emptying this file would empty that one.
+        // The process was killed between the two steps of a rename by a second link, or the link is somebody else's.
+        // To empty this file would empty the file under the other name.
         absent(fs::remove_file(path))?;
         return Ok(Attempt::Gone);
     }
@@ -190,7 +190,7 @@ fn lock(path: &Path) -> io::Result<Attempt> {
 /// Opens a regular file, not by way of a symbolic link.
 fn open_regular(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
     let irregular = || io::Error::new(io::ErrorKind::InvalidInput, "there is a link or no file: remove it");
-    // Before it is opened, since to open a pipe is to wait, and where the system has no flag for links.
+    // Looked at before the file is opened: opening a pipe waits, and not every system has a flag against links.
     match fs::symlink_metadata(path) {
         Ok(there) if !there.is_file() => return Err(irregular()),
         _ => {}
@@ -225,11 +225,11 @@ fn read_version(path: &Path) -> io::Result<Version> {
 /// Renames a file, unless the new name is taken.
 fn rename_to_new(path: &Path, name: &Path) -> io::Result<()> {
     let Err(failed) = TempPath::try_from_path(path)?.persist_noclobber(name) else { return Ok(()) };
-    // Otherwise it would be removed.
+    // A dropped `TempPath` removes its file.
     failed.path.keep()?;
     match failed.error.kind() {
         io::ErrorKind::AlreadyExists => Err(failed.error),
-        // A file system that has neither such a rename nor links, as some over a network.
+        // Some file systems, over a network, have neither a rename that replaces nothing nor links.
         _ if fs::symlink_metadata(name).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) => {
             fs::rename(path, name)
         }

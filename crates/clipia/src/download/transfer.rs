@@ -32,7 +32,7 @@ pub(super) struct Transfer<'a> {
     /// The URL as errors and the partial file may have it.
     shown: String,
     stem: String,
-    /// Where it is until it is whole.
+    /// The partial file.
     part: PathBuf,
 }
 
@@ -52,7 +52,8 @@ impl<'a> Transfer<'a> {
         request_id: &RequestId,
         file: &'a File<'a>,
         index: usize,
-        (dir, overwrite): (&'a Path, bool),
+        dir: &'a Path,
+        overwrite: bool,
         report: &'a Report,
     ) -> Result<Self, Error> {
         let refused = |url: String, reason: &str| Error::Download {
@@ -63,11 +64,11 @@ impl<'a> Transfer<'a> {
             retry_after: None,
         };
         let Ok(mut url) = inner.base_url.join(file.url) else {
-            // Not shown: what may be secret in it can't be told.
+            // Not shown: nobody can tell which part of it is secret.
             return Err(refused("…".to_owned(), "it is not a URL"));
         };
         if !matches!(url.scheme(), "http" | "https") {
-            // What follows may be the whole file, as in `data:`.
+            // The rest of the URL may be the whole file, as in `data:`.
             return Err(refused(format!("{}:…", url.scheme()), "it is neither https nor http"));
         }
         url.set_fragment(None);

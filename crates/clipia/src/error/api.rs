@@ -60,7 +60,7 @@ impl ApiError {
         self.envelope.error.message.as_deref().unwrap_or_default()
     }
 
-    /// How the body begins, in a thousand characters, where the answer was not the API's own and had a body.
+    /// The first thousand characters of the body, where the answer was not the API's own and had a body.
     pub fn beginning(&self) -> Option<&str> {
         foreign::beginning(&self.envelope)
     }

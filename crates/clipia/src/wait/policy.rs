@@ -151,7 +151,7 @@ pub(crate) struct Known {
     failures: u32,
     /// Answers in a row that were not the API's.
     foreign: u32,
-    /// Since when every answer was that there is no such generation.
+    /// The first of the 404s since the last other answer.
     missing: Option<Instant>,
     /// After a failure: not before then.
     not_before: Option<Instant>,
@@ -302,8 +302,8 @@ impl Known {
         if definite { Verdict::GiveUp } else { Verdict::AskAgain }
     }
 
-    /// Whether "no such generation" is to be believed. Not at once of one that an answer has told of, or that was
-    /// submitted just now.
+    /// Whether 404 ends the wait. A generation that an answer has told of, or that was submitted in the last minute, is
+    /// asked for until every answer of a minute was 404.
     fn is_missing(&mut self, now: Instant) -> bool {
         let exists = self.status.is_some() || self.exact_age(now).is_some_and(|age| age <= MISSING_MAX);
         match self.missing {
@@ -315,7 +315,7 @@ impl Known {
         }
     }
 
-    /// How long it is not asked for after a failure.
+    /// How long the pause after a failure still is.
     pub(crate) fn pause(&self, now: Instant) -> Duration {
         self.not_before.map_or(Duration::ZERO, |not_before| not_before.saturating_duration_since(now))
     }

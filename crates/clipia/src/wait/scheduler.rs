@@ -7,7 +7,7 @@ use crate::client::{Clipia, Inner, check_id};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::request::Operation;
-use crate::retry::PAUSE_LONG;
+use crate::retry::{CONCURRENCY_LIMIT, PAUSE_LONG, RATE_LIMIT};
 use crate::spending::{Token, now};
 use clipia_api::types::{RequestId, ResultResponse};
 use futures_util::StreamExt;
@@ -35,7 +35,7 @@ pub(crate) struct Scheduler {
     starved: AtomicBool,
     /// Whether submits are held back, for too many are in flight.
     held: AtomicBool,
-    /// Whether the log has been told that calls are in line for long, since the line was last empty.
+    /// Whether a long wait in line has been logged since the line was last empty.
     told: AtomicBool,
 }
 
@@ -121,14 +121,14 @@ pub(crate) async fn token(inner: &Inner, class: Class) -> Token {
     }
 }
 
-/// Stands in line, and tells of it once where that takes long: once for all that stand in it.
+/// Waits in line, and logs it where that takes long: once for all calls that are in line.
 async fn in_line(mut line: InLine, class: Class, scheduler: &Scheduler) -> Token {
     if let Ok(token) = tokio::time::timeout(PAUSE_LONG, &mut line).await {
         return token;
     }
     if !scheduler.told.swap(true, Ordering::Relaxed) {
         let held = class == Class::Submit && scheduler.held.load(Ordering::Relaxed);
-        let waits_for = if held { "the concurrency limit" } else { "the rate limit" };
+        let waits_for = if held { CONCURRENCY_LIMIT } else { RATE_LIMIT };
         let calls = scheduler.in_line.load(Ordering::Relaxed);
         let waited_ms = PAUSE_LONG.as_millis() as u64;
         tracing::info!(?class, calls, waited_ms, waits_for, "still in line for the budget");

@@ -41,6 +41,12 @@ fn examples(schema: &str) -> Vec<Value> {
     found.iter().map(|path| serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()).collect()
 }
 
+/// An integer that no float can hold.
+const HUGE: &str = match std::str::from_utf8(&[b'9'; 330]) {
+    Ok(digits) => digits,
+    Err(_) => panic!("digits are UTF-8"),
+};
+
 /// What may stand in the place of any value. `missing` stands for nothing.
 const KINDS: [(&str, &str); 10] = [
     ("null", "null"),
@@ -50,44 +56,7 @@ const KINDS: [(&str, &str); 10] = [
     ("text", "\"odd\""),
     ("list", "[\"odd\", null, {}]"),
     ("object", "{\"odd\": [1]}"),
-    (
-        "huge",
-        concat!(
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890",
-            "1234567890"
-        ),
-    ),
+    ("huge", HUGE),
     ("not a number", "NaN"),
     ("missing", ""),
 ];

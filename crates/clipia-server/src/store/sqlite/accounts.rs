@@ -7,10 +7,9 @@ use crate::clock::timestamp;
 use crate::store::{
     AccountId, AccountSummary, GrantRefused, Key, KeyHash, KeyListing, NewAccount, NewKey, Scopes, StoreError,
 };
-use clipia_queue::Credits;
-use clipia_queue::Moment;
 use clipia_queue::ledger::{Balance, Movement};
 use clipia_queue::limits::KeyLimits;
+use clipia_queue::{Credits, Moment};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::time::Duration;
 use subtle::ConstantTimeEq;

@@ -6,8 +6,7 @@ use crate::store::{
     AccountId, AttemptListing, DELIVERIES_MAX, DeliveryDetails, DeliveryFilter, DeliveryListing,
     DeliveryState, Replayed, StoreError,
 };
-use clipia_queue::Moment;
-use clipia_queue::RequestId;
+use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use uuid::Uuid;
 

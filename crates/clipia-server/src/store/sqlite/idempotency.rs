@@ -8,9 +8,8 @@
 use super::recent_keys::{RecentKeys, with};
 use super::rows::key;
 use crate::store::{AccountId, StoreError};
-use clipia_queue::Moment;
-use clipia_queue::RequestId;
 use clipia_queue::idempotency::{Fingerprint, KEPT, Record};
+use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;

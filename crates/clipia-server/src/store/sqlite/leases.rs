@@ -2,10 +2,9 @@
 
 use super::rows::{attempt_name, key, moment};
 use crate::store::{AttemptEnd, StoreError, WorkRefused};
-use clipia_queue::Moment;
-use clipia_queue::RequestId;
 use clipia_queue::leases::Lease;
 use clipia_queue::lifecycle::Epoch;
+use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 

@@ -11,12 +11,11 @@ use crate::store::{
     AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
 };
 use clipia_api::Progress;
-use clipia_queue::Moment;
 use clipia_queue::idempotency::{self, Decision, Fingerprint, Record};
 use clipia_queue::ledger::Movement;
 use clipia_queue::lifecycle::{Lifecycle, Phase};
 use clipia_queue::position::{Lane, Place, Ticket};
-use clipia_queue::{Credits, RequestId};
+use clipia_queue::{Credits, Moment, RequestId};
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
 

@@ -1,9 +1,8 @@
 //! How the values of the domain are stored.
 
 use crate::store::{AttemptEnd, StoreError};
-use clipia_queue::Moment;
 use clipia_queue::lifecycle::{Epoch, Lifecycle, Phase};
-use clipia_queue::{Credits, RequestId};
+use clipia_queue::{Credits, Moment, RequestId};
 use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -9,10 +9,9 @@ use crate::deliveries::body;
 use crate::outbound::target::host_of;
 use crate::store::{AccountId, AttemptEnd, Failure, StoreError, WorkRefused};
 use clipia_api::types::Output;
-use clipia_queue::Moment;
 use clipia_queue::ledger::{Balance, Entries, Movement, Refused};
 use clipia_queue::lifecycle::{Settlement, Transition};
-use clipia_queue::{Credits, RequestId};
+use clipia_queue::{Credits, Moment, RequestId};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 

@@ -1,10 +1,9 @@
 use super::{ATTEMPT_MAX, House, NOW, fox};
 use clipia_api::Progress;
 use clipia_api::types::Output;
-use clipia_queue::Moment;
-use clipia_queue::RequestId;
 use clipia_queue::leases::{HEARTBEAT, RESCUES_MAX, SILENCE_MAX};
 use clipia_queue::lifecycle::{Epoch, Phase, Refused};
+use clipia_queue::{Moment, RequestId};
 use clipia_server::store::{Failure, WorkRefused};
 
 /// Everything that a worker can say with a claim is refused, because it is no longer in force.

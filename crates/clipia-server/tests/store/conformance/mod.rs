@@ -10,9 +10,8 @@ pub(crate) mod leases;
 pub(crate) mod line;
 pub(crate) mod listing;
 
-use clipia_queue::Moment;
 use clipia_queue::limits::KeyLimits;
-use clipia_queue::{Credits, RequestId};
+use clipia_queue::{Credits, Moment, RequestId};
 use clipia_server::store::{
     AccountId, Claim, Key, KeyHash, NewAccount, NewKey, Request, Scopes, Store, Submission,
 };
