@@ -56,6 +56,11 @@ pub(crate) async fn read<T: Lenient>(
     if body.trim_ascii().is_empty() {
         return Err(unreadable("the answer is empty", &[]));
     }
+    if status.is_success()
+        && let Some(answer) = T::read_regular(&body)
+    {
+        return Ok(ResponseValue::new(answer, status, headers));
+    }
     let value = match json::parse(&body) {
         Ok(value) => value,
         Err(half) if status.is_success() && half.is_eof() => {

@@ -2,7 +2,7 @@
 
 ///The account behind a key.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
-#[serde(try_from = "::serde_json::Value")]
+#[serde(remote = "Self")]
 pub struct Account {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub account_id: ::std::option::Option<::std::string::String>,
@@ -48,7 +48,7 @@ pub struct ErrorBody {
 }
 ///Every refusal and failure has this form.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
-#[serde(try_from = "::serde_json::Value")]
+#[serde(remote = "Self")]
 pub struct ErrorEnvelope {
     pub error: ErrorBody,
     #[serde(flatten)]
@@ -62,7 +62,7 @@ pub struct EstimateRequest {
 }
 ///The price of an input.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
-#[serde(try_from = "::serde_json::Value")]
+#[serde(remote = "Self")]
 pub struct EstimateResponse {
     pub credits: crate::Credits,
     ///Input keys that the model will not apply.
@@ -195,7 +195,7 @@ pub struct Model {
 }
 ///The catalogue.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
-#[serde(try_from = "::serde_json::Value")]
+#[serde(remote = "Self")]
 pub struct ModelList {
     pub data: ::std::vec::Vec<Model>,
     ///`list`, if present.
@@ -266,7 +266,7 @@ A value without a factor counts once.
 /**The outcome of a request, or its lifecycle fields alone while it still waits or runs.
 */
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
-#[serde(try_from = "::serde_json::Value")]
+#[serde(remote = "Self")]
 pub struct ResultResponse {
     ///When it ended.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -299,7 +299,7 @@ FAILED or CANCELED).
 }
 ///Where a request stands.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
-#[serde(try_from = "::serde_json::Value")]
+#[serde(remote = "Self")]
 pub struct StatusResponse {
     ///Lines or records that the model wrote while it ran, if it writes any.
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -330,7 +330,7 @@ otherwise the submit is refused with `webhook_url_invalid`.
 }
 ///The accepted request.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
-#[serde(try_from = "::serde_json::Value")]
+#[serde(remote = "Self")]
 pub struct SubmitResponse {
     ///Credits reserved; for a sandbox key, what a live key would have paid.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -386,7 +386,7 @@ pub struct Video {
 `error` when it is ERROR.
 */
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
-#[serde(try_from = "::serde_json::Value")]
+#[serde(remote = "Self")]
 pub struct WebhookDelivery {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub error: ::std::option::Option<GenerationError>,
@@ -445,6 +445,7 @@ pub mod error {
 }
 
 crate::lenient::object!(Account {
+    regular: crate::types::Account::deserialize,
     essential: [
         balance = "balance",
     ],
@@ -482,6 +483,7 @@ crate::lenient::object!(ErrorBody {
 });
 
 crate::lenient::object!(ErrorEnvelope {
+    regular: crate::types::ErrorEnvelope::deserialize,
     essential: [
         error = "error",
     ],
@@ -490,6 +492,7 @@ crate::lenient::object!(ErrorEnvelope {
 crate::lenient::answer!(ErrorEnvelope);
 
 crate::lenient::object!(EstimateResponse {
+    regular: crate::types::EstimateResponse::deserialize,
     essential: [
         credits = "credits",
     ],
@@ -570,6 +573,7 @@ crate::lenient::object!(Model {
 });
 
 crate::lenient::object!(ModelList {
+    regular: crate::types::ModelList::deserialize,
     essential: [
         data = "data",
     ],
@@ -604,6 +608,7 @@ crate::lenient::object!(Pricing {
 });
 
 crate::lenient::object!(ResultResponse {
+    regular: crate::types::ResultResponse::deserialize,
     essential: [
         request_id = "request_id",
         status = "status",
@@ -622,6 +627,7 @@ crate::lenient::object!(ResultResponse {
 crate::lenient::answer!(ResultResponse);
 
 crate::lenient::object!(StatusResponse {
+    regular: crate::types::StatusResponse::deserialize,
     essential: [
         request_id = "request_id",
         status = "status",
@@ -635,6 +641,7 @@ crate::lenient::object!(StatusResponse {
 crate::lenient::answer!(StatusResponse);
 
 crate::lenient::object!(SubmitResponse {
+    regular: crate::types::SubmitResponse::deserialize,
     essential: [
         request_id = "request_id",
         status = "status",
@@ -670,6 +677,7 @@ crate::lenient::object!(Video {
 });
 
 crate::lenient::object!(WebhookDelivery {
+    regular: crate::types::WebhookDelivery::deserialize,
     essential: [
         request_id = "request_id",
         status = "status",

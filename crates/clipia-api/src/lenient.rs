@@ -9,6 +9,7 @@ use crate::{Credits, ModelType, Progress, RequestId, Status, WebhookStatus};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::SerializeMap;
+use serde_json::de::SliceRead;
 use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
 
@@ -35,6 +36,12 @@ pub trait Lenient: Sized {
     /// The value as it came, where it cannot be read.
     fn read(value: Value) -> Result<Self, Value>;
 
+    /// Reads a document in which nothing is odd; `None` of any other. Costs less than half of [`read`](Self::read).
+    #[doc(hidden)]
+    fn read_regular(_document: &[u8]) -> Option<Self> {
+        None
+    }
+
     /// Takes the field `name` out of `fields`. A value that cannot be read stays in `fields`. `None` where there is no
     /// value and none stands in for it: an object that needs the field cannot be read then.
     #[doc(hidden)]
@@ -60,10 +67,18 @@ pub trait Lenient: Sized {
 macro_rules! object {
     ($type:ident {
         $(fill: $fill:path,)?
+        $(regular: $regular:path,)?
         essential: [$($key:ident = $key_name:literal,)*],
         other: [$($field:ident = $name:literal,)*],
     }) => {
         impl crate::Lenient for crate::types::$type {
+            $(fn read_regular(document: &[u8]) -> Option<Self> {
+                let mut reader = crate::lenient::regular(document)?;
+                let read = $regular(&mut reader).ok()?;
+                reader.end().ok()?;
+                Some(read)
+            })?
+
             fn read(value: serde_json::Value) -> Result<Self, serde_json::Value> {
                 let serde_json::Value::Object(mut fields) = value else { return Err(value) };
                 $($fill(&mut fields);)?
@@ -95,9 +110,17 @@ macro_rules! object {
 }
 pub(crate) use object;
 
-/// Reading an answer leniently through serde, too. A written answer is so read again as it was, odd fields included.
+/// Reading an answer leniently through serde, too. A written answer is so read again as it was, odd fields included. What
+/// serde derives is a method of the type itself (`remote = "Self"`), and reads regular documents.
 macro_rules! answer {
     ($type:ident) => {
+        impl<'de> serde::Deserialize<'de> for crate::types::$type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = serde_json::Value::deserialize(deserializer)?;
+                Self::try_from(value).map_err(serde::de::Error::custom)
+            }
+        }
+
         impl TryFrom<serde_json::Value> for crate::types::$type {
             type Error = crate::Unreadable;
 
@@ -120,6 +143,14 @@ impl std::fmt::Display for Unreadable {
 }
 
 impl std::error::Error for Unreadable {}
+
+/// Bytes of the longest document that is read without a bound on its values.
+const REGULAR_MAX: usize = 256 * 1024;
+
+/// The reader of a document that is short enough to be read at once.
+pub(crate) fn regular(document: &[u8]) -> Option<serde_json::Deserializer<SliceRead<'_>>> {
+    (document.len() <= REGULAR_MAX).then(|| serde_json::Deserializer::from_slice(document))
+}
 
 /// Puts a field that was read back among the others: its object lacks another field, and is handed back as it came.
 pub(crate) fn give_back<T: Lenient + Serialize>(fields: &mut Fields, name: &str, read: &Option<T>) {
@@ -434,10 +465,14 @@ mod tests {
         })
     }
 
-    /// What is read and written is read the same again, and what cannot be read comes back as it was.
+    /// What is read and written is read the same again, what cannot be read comes back as it was, and what is read at once
+    /// is what would be read field by field.
     fn holds<T: Lenient + Serialize + PartialEq + std::fmt::Debug>(
         value: Value,
     ) -> Result<(), TestCaseError> {
+        if let Some(read) = T::read_regular(value.to_string().as_bytes()) {
+            prop_assert_eq!(Ok(read), T::read(value.clone()));
+        }
         match T::read(value.clone()) {
             Ok(read) => {
                 let written = serde_json::to_string(&read).unwrap();

@@ -63,6 +63,9 @@ pub use request_id::RequestId;
 /// # Errors
 /// Where it is not JSON, or lacks what is essential.
 pub fn read<T: Lenient>(document: &[u8]) -> Result<T, serde_json::Error> {
+    if let Some(read) = T::read_regular(document) {
+        return Ok(read);
+    }
     let value = json::parse(document)?;
     T::read(value).map_err(|_| serde::de::Error::custom("it lacks what is essential"))
 }

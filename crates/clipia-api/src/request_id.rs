@@ -1,6 +1,7 @@
 //! The id of a request, as the wire spells it.
 
-use serde::{Deserialize, Serialize, Serializer};
+use crate::lenient::is_id;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
@@ -16,8 +17,7 @@ use std::sync::Arc;
 /// assert_eq!(serde_json::from_str::<RequestId>("\"gen_42\"")?, RequestId::from("gen_42"));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(from = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
@@ -74,5 +74,15 @@ impl fmt::Debug for RequestId {
 impl Serialize for RequestId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for RequestId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        if is_id(&text) {
+            return Ok(Self::from(&*text));
+        }
+        Err(serde::de::Error::custom("an id is a text that is not empty, and not longer than 256 bytes"))
     }
 }

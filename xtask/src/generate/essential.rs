@@ -59,7 +59,7 @@ pub(super) fn read_leniently(types: &mut [Item]) -> Result<String> {
             text += &format!("\n{}", reading(item));
             drop_serialize(item)?;
             if ANSWERS.contains(&name.as_str()) {
-                item.attrs.push(parse_quote!(#[serde(try_from = "::serde_json::Value")]));
+                item.attrs.push(parse_quote!(#[serde(remote = "Self")]));
                 text += &format!("crate::lenient::answer!({name});\n");
             }
         }
@@ -96,8 +96,12 @@ fn reading(item: &ItemStruct) -> String {
     let name = item.ident.to_string();
     let fill = FILLED.iter().find(|(filled, _)| *filled == name);
     let fill = fill.map_or(String::new(), |(_, path)| format!("\n    fill: {path},"));
+    let regular = match ANSWERS.contains(&name.as_str()) {
+        true => format!("\n    regular: crate::types::{name}::deserialize,"),
+        false => String::new(),
+    };
     format!(
-        "crate::lenient::object!({name} {{{fill}\n    essential: [{}],\n    other: [{}],\n}});\n",
+        "crate::lenient::object!({name} {{{fill}{regular}\n    essential: [{}],\n    other: [{}],\n}});\n",
         list(essential),
         list(other)
     )
