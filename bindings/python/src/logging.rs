@@ -2,10 +2,11 @@
 //!
 //! It is traced on threads that must not wait for the GIL, and so only noted there; a thread that has the GIL anyway
 //! passes it on. What `logging` would not take is not even noted: its level is read at the start of each call, and
-//! below that tracing costs one comparison.
+//! below that tracing costs one comparison. Long pauses are noted at any level, for the bars of `progress=True`.
 
 use crate::deliveries;
 use clipia::printable;
+use clipia_cli::Pause;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::cell::RefCell;
@@ -51,6 +52,8 @@ struct Told {
     level: u8,
     target: &'static str,
     message: String,
+    /// What it tells bars of a long pause.
+    pause: Option<String>,
 }
 
 /// Called when the module is imported.
@@ -94,13 +97,23 @@ pub(crate) fn flush(py: Python<'_>) {
     for told in noted {
         // Handlers deal with their own failures; what a filter raises has nowhere to go.
         let _ = log(py, &told);
+        if let Some(pause) = &told.pause {
+            let _ = tell_bars(py, pause);
+        }
     }
+}
+
+/// Has a pause told beside the bars that are shown.
+fn tell_bars(py: Python<'_>, pause: &str) -> PyResult<()> {
+    static TELL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    TELL.import(py, "clipia_queue._progress", "tell")?.call1((pause,))?;
+    Ok(())
 }
 
 /// A warning of the binding's own.
 pub(crate) fn warn(py: Python<'_>, message: &str) {
     flush(py);
-    let told = Told { level: WARNING, target: TARGET, message: message.to_owned() };
+    let told = Told { level: WARNING, target: TARGET, message: message.to_owned(), pause: None };
     let _ = log(py, &told);
 }
 
@@ -135,6 +148,11 @@ fn noted() -> MutexGuard<'static, VecDeque<Told>> {
     NOTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether `logging` takes what is told at this level.
+fn is_taken(level: u8) -> bool {
+    level >= TAKEN.load(Ordering::Relaxed)
+}
+
 fn level(level: Level) -> u8 {
     match level {
         Level::ERROR => ERROR,
@@ -152,22 +170,30 @@ impl Subscriber for Forward {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event()
             && metadata.target().split("::").next() == Some(TARGET)
-            && level(*metadata.level()) >= TAKEN.load(Ordering::Relaxed)
+            && (is_taken(level(*metadata.level())) || Pause::is_told_by(metadata))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        let taken = TAKEN.load(Ordering::Relaxed);
-        let levels = [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR];
-        let lowest = levels.into_iter().find(|&lowest| level(lowest) >= taken);
-        Some(lowest.map_or(LevelFilter::OFF, LevelFilter::from_level))
+        // That of long pauses, or lower.
+        let levels = [Level::TRACE, Level::DEBUG, Level::INFO];
+        let lowest = levels.into_iter().find(|&lowest| is_taken(level(lowest)));
+        Some(LevelFilter::from_level(lowest.unwrap_or(Level::INFO)))
     }
 
     fn event(&self, event: &Event<'_>) {
         let metadata = event.metadata();
+        let pause = Pause::of(event);
+        // People look at a program that stands still.
+        let at_least = if pause.as_ref().is_some_and(Pause::is_long) { WARNING } else { TRACE };
+        let level = level(*metadata.level()).max(at_least);
+        let pause = pause.and_then(|pause| pause.line());
+        if pause.is_none() && !is_taken(level) {
+            return;
+        }
         let mut text = Text::default();
         event.record(&mut text);
         let message = printable(&(text.message + &text.fields)).into_owned();
-        let told = Told { level: level(*metadata.level()), target: metadata.target(), message };
+        let told = Told { level, target: metadata.target(), message, pause };
         let first = {
             let mut noted = noted();
             if noted.len() >= NOTED_MAX {

@@ -118,6 +118,39 @@ async def test_many_bars_at_once(
     assert all(result.request_id[:8] in shown for result in results)
 
 
+async def test_a_long_pause_says_what_it_waits_for(
+    peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    pause = {"retry-after": "30"}
+
+    def answer(request: Request) -> Answer:
+        if request.method == "POST":
+            return Answer(example("ErrorEnvelope.rate_limit_exceeded"), 429, pause)
+        return Answer(example("ErrorEnvelope.service_unavailable"), 503, pause)
+
+    peer.answer = answer
+    client = Clipia(KEY, base_url=peer.url)
+
+    async def submit(progress: bool) -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            submit = AsyncClipia(KEY, base_url=peer.url).subscribe("m", IMAGE, progress=progress)
+            await asyncio.wait_for(submit, 0.5)
+
+    async def wait(progress: bool) -> None:
+        with pytest.raises(ClipiaTimeoutError):
+            client.generation(ID).wait(timeout=0.5, progress=progress)
+
+    for call, reason in ((submit, "the rate limit"), (wait, "the server to recover")):
+        for progress in (True, False):
+            caplog.clear()
+            await call(progress)
+            shown = re.findall(r"^waiting for (.*), (\d+) s$", capsys.readouterr().err, re.MULTILINE)
+            assert [reason for reason, _ in shown] == [reason] * progress
+            assert all(29 <= int(seconds) <= 60 for _, seconds in shown), shown
+            (told,) = (record for record in caplog.records if reason in record.getMessage())
+            assert told.levelname == "WARNING"
+
+
 def test_a_bar_ends_with_its_wait(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
     client = Clipia(KEY, base_url=peer.url)
     for _ in range(2):

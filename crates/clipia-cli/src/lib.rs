@@ -1,5 +1,5 @@
 //! The program `clipia`: generate from the command line, run the queue, see it all in a demo. A library so that the
-//! Python package has the program too; [`run`] is all of it.
+//! Python package has the program too: [`run`] is all of it. [`Pause`] is what that package tells of alike.
 //!
 //! Data go to stdout, as JSON unless people look at them; everything else to stderr. One command, one file, in `command/`.
 
@@ -14,6 +14,8 @@ mod log;
 mod output;
 mod pauses;
 mod progress;
+
+pub use pauses::Pause;
 
 use arguments::{Arguments, Command};
 use clap::Parser;

@@ -30,9 +30,7 @@ struct Pauses;
 
 impl<S: Subscriber> Layer<S> for Pauses {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        metadata.is_event()
-            && metadata.target().starts_with("clipia::")
-            && metadata.fields().field("waits_for").is_some()
+        metadata.is_event() && metadata.target().starts_with("clipia::") && Pause::is_told_by(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -40,9 +38,7 @@ impl<S: Subscriber> Layer<S> for Pauses {
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut pause = Pause::default();
-        event.record(&mut pause);
-        let Some(line) = pause.line() else { return };
+        let Some(line) = Pause::of(event).and_then(|pause| pause.line()) else { return };
         let say = || output::say(format_args!("  {line}"));
         match BARS.get() {
             Some(bars) => bars.suspend(say),
@@ -51,22 +47,41 @@ impl<S: Subscriber> Layer<S> for Pauses {
     }
 }
 
-/// What an event tells of a pause.
-#[derive(Default)]
-struct Pause {
+/// What an event of the SDK tells of a pause.
+#[derive(Debug, Default)]
+pub struct Pause {
     waits_for: String,
     /// `None` where nobody knows how long the pause is.
     pause_ms: Option<u64>,
 }
 
 impl Pause {
-    fn line(&self) -> Option<String> {
+    /// Whether such events tell of one.
+    pub fn is_told_by(metadata: &Metadata<'_>) -> bool {
+        metadata.fields().field("waits_for").is_some()
+    }
+
+    /// The pause that `event` tells of, if it does.
+    pub fn of(event: &Event<'_>) -> Option<Self> {
+        Self::is_told_by(event.metadata()).then(|| {
+            let mut pause = Self::default();
+            event.record(&mut pause);
+            pause
+        })
+    }
+
+    /// Whether it is known to be a long one.
+    pub fn is_long(&self) -> bool {
+        self.pause_ms.is_some_and(|pause_ms| pause_ms > PAUSE_LONG_MS)
+    }
+
+    /// What to tell people of it; nothing where it is short.
+    pub fn line(&self) -> Option<String> {
         match self.pause_ms {
             None => Some(format!("waiting for {}", self.waits_for)),
-            Some(pause_ms) if pause_ms > PAUSE_LONG_MS => {
-                Some(format!("waiting for {}, {} s", self.waits_for, pause_ms.div_ceil(1_000)))
-            }
-            Some(_) => None,
+            Some(pause_ms) => self
+                .is_long()
+                .then(|| format!("waiting for {}, {} s", self.waits_for, pause_ms.div_ceil(1_000))),
         }
     }
 }

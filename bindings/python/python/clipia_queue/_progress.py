@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
 from clipia_queue._clipia_queue import printable
 from clipia_queue._statuses import COMPLETED, IN_PROGRESS, IN_QUEUE, TERMINAL_STATUSES
@@ -24,6 +25,11 @@ class Drawn(Protocol):
     def draw(self, percent: int, standing: str) -> None: ...
     def close(self) -> None: ...
 
+    @staticmethod
+    def tell(line: str) -> None:
+        """Writes a line above all bars."""
+        ...
+
 
 class Bar:
     """Shows where one generation stands. It appears with the first thing known, and stays at the end."""
@@ -31,6 +37,7 @@ class Bar:
     def __init__(self) -> None:
         self._drawn: Drawn | None = None
         self._percent = 0
+        _open.add(self)
 
     def __call__(self, update: StatusResponse) -> None:
         if self._drawn is None:
@@ -42,9 +49,26 @@ class Bar:
         self._drawn.draw(self._percent, one_line(standing(update)))
 
     def close(self) -> None:
+        _open.discard(self)
         if self._drawn is not None:
             self._drawn.close()
             self._drawn = None
+
+
+_open: WeakSet[Bar] = WeakSet()
+"""Those whose call has not ended; weakly, since a coroutine may never be awaited."""
+
+
+def tell(pause: str) -> None:
+    """Says what a long pause waits for, where a bar would stand still without a word."""
+    if _open:
+        for style in (Tqdm, Rich):
+            try:
+                style.tell(pause)
+            except ImportError:
+                continue
+            return
+        Plain.tell(pause)
 
 
 def standing(update: StatusResponse) -> str:
@@ -89,11 +113,17 @@ class Tqdm:
     def close(self) -> None:
         self._bar.close()
 
+    @staticmethod
+    def tell(line: str) -> None:
+        from tqdm.auto import tqdm
+
+        tqdm.write(line, file=sys.stderr)
+
 
 class Rich:
     """Of rich, where all bars of the process that are open share one display: there can be no second one."""
 
-    _lock = threading.Lock()
+    _lock = threading.RLock()  # a handler of signals may interrupt its own thread
     _shared: Progress | None = None
     _open = 0
 
@@ -127,6 +157,14 @@ class Rich:
                 self._progress.stop()
                 Rich._shared = None
 
+    @staticmethod
+    def tell(line: str) -> None:
+        from rich.console import Console
+
+        with Rich._lock:
+            console = Rich._shared.console if Rich._shared else Console(stderr=True)
+        console.print(line, markup=False, highlight=False)
+
 
 class Plain:
     """One line, written anew at each change; a line for each change where stderr is no terminal."""
@@ -144,3 +182,9 @@ class Plain:
     def close(self) -> None:
         if self._terminal:
             sys.stderr.write("\n")
+
+    @staticmethod
+    def tell(line: str) -> None:
+        erase = "\r\x1b[K" if sys.stderr.isatty() else ""
+        sys.stderr.write(f"{erase}{line}\n")
+        sys.stderr.flush()

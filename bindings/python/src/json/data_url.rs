@@ -4,12 +4,16 @@ use super::form::type_name;
 use super::{Fault, TEXT_BYTES_MAX, too_long};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use file_format::FileFormat;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString};
 
 /// Bytes of one file at most: base64 writes three bytes as four.
 const BYTES_MAX: usize = TEXT_BYTES_MAX / 4 * 3;
+
+/// How many bytes tell what is in a container.
+const BEGINNING: usize = 4096;
 
 /// The media type where neither the first bytes nor the name tell one.
 const UNKNOWN: &str = "application/octet-stream";
@@ -106,8 +110,23 @@ fn url(bytes: &[u8], media_type: &str) -> Result<String, Fault> {
 
 /// The media type that the first bytes tell.
 fn media_type(bytes: &[u8]) -> Option<String> {
-    // `audio/x-wav` and the like are what `audio/wav` was called before it was registered.
-    infer::get(bytes).map(|kind| kind.mime_type().replace("audio/x-", "audio/"))
+    let beginning = &bytes[..bytes.len().min(BEGINNING)];
+    let has = |word: &[u8]| beginning.windows(word.len()).any(|window| window == word);
+    // Containers are called what is in most of them, audio as browsers call it.
+    let media_type = match FileFormat::from_bytes(bytes) {
+        FileFormat::ArbitraryBinaryData | FileFormat::Empty | FileFormat::PlainText => return None,
+        FileFormat::AppleItunesAudio => "audio/m4a",
+        FileFormat::AudioInterchangeFileFormat => "audio/aiff",
+        FileFormat::ExtensibleBinaryMetaLanguage if has(b"webm") => "video/webm",
+        FileFormat::ExtensibleBinaryMetaLanguage => "video/x-matroska",
+        FileFormat::ExtensibleMarkupLanguage if has(b"<svg") => "image/svg+xml",
+        FileFormat::Id3v2 => "audio/mpeg",
+        FileFormat::Mpeg4Part14 => "video/mp4",
+        FileFormat::OggMultiplexedMedia => "audio/ogg",
+        FileFormat::WaveformAudio => "audio/wav",
+        format => return Some(format.media_type().to_owned()),
+    };
+    Some(media_type.to_owned())
 }
 
 /// The media type that the name of a file tells.
