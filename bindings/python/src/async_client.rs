@@ -1,5 +1,6 @@
 //! `AsyncClipia`.
 
+use crate::amount::MaxCost;
 use crate::arguments::{Id, Input, Seconds};
 use crate::async_account::AsyncAccountResource;
 use crate::async_generation::AsyncGeneration;
@@ -92,7 +93,7 @@ impl AsyncClipia {
         input: Input,
         webhook_url: Option<String>,
         idempotency_key: Option<String>,
-        max_cost: Option<u64>,
+        max_cost: Option<MaxCost>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
         coroutine::submit(py, submit, AsyncSubmitted::new)
@@ -131,7 +132,7 @@ impl AsyncClipia {
         poll_interval: Option<Seconds>,
         timeout: Option<Seconds>,
         progress: bool,
-        max_cost: Option<u64>,
+        max_cost: Option<MaxCost>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let patience = Patience::begin(timeout, poll_interval);
         let listeners = Listeners::new(py, on_queue_update, progress)?;

@@ -1,6 +1,7 @@
 //! `Clipia`.
 
 use crate::account::AccountResource;
+use crate::amount::MaxCost;
 use crate::arguments::{Id, Input, Seconds};
 use crate::blocking;
 use crate::fleet::{AsCompleted, Fleet};
@@ -89,7 +90,7 @@ impl Clipia {
         input: Input,
         webhook_url: Option<String>,
         idempotency_key: Option<String>,
-        max_cost: Option<u64>,
+        max_cost: Option<MaxCost>,
     ) -> PyResult<Py<Submitted>> {
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
         Submitted::new(py, blocking::submit(py, submit)?)
@@ -128,7 +129,7 @@ impl Clipia {
         poll_interval: Option<Seconds>,
         timeout: Option<Seconds>,
         progress: bool,
-        max_cost: Option<u64>,
+        max_cost: Option<MaxCost>,
     ) -> PyResult<Py<GenerationResult>> {
         let patience = Patience::begin(timeout, poll_interval);
         let listeners = Listeners::new(py, on_queue_update, progress)?;

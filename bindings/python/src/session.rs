@@ -1,5 +1,6 @@
 //! The SDK's client behind a client of Python's and its `models` and `account`.
 
+use crate::amount::MaxCost;
 use crate::arguments::{Input, Seconds};
 use crate::exceptions::{ClipiaError, ClipiaValueError, raise};
 use crate::files::{self, Files};
@@ -152,7 +153,7 @@ impl Session {
         if let Some(key) = request.idempotency_key {
             submit = submit.idempotency_key(key);
         }
-        if let Some(credits) = request.max_cost {
+        if let Some(MaxCost(credits)) = request.max_cost {
             submit = submit.max_cost(credits);
         }
         Ok(submit)
@@ -195,5 +196,5 @@ pub(crate) struct Request {
     pub(crate) input: Input,
     pub(crate) webhook_url: Option<String>,
     pub(crate) idempotency_key: Option<String>,
-    pub(crate) max_cost: Option<u64>,
+    pub(crate) max_cost: Option<MaxCost>,
 }

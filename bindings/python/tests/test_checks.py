@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 
 import pytest
 
 import clipia_queue
-from clipia_queue import AsyncClipia, Clipia, InputInvalid, MaxCostExceeded
-from peer import KEY, Answer, Peer, Request, example
+from clipia_queue import AsyncClipia, Clipia, ClipiaValueError, InputInvalid, MaxCostExceeded
+from peer import ID, KEY, Answer, Peer, Request, example
 from test_sync import IMAGE
 
 WRONG = {"prompt": 3, "resolution": "0.5K", "sede": 7}
@@ -86,3 +87,18 @@ def test_a_price_is_asked_for_first(peer: Peer) -> None:
     with pytest.raises(MaxCostExceeded):
         Clipia(KEY, base_url=peer.url).submit("nano-banana-2", IMAGE, max_cost=0)
     assert [request.path for request in peer.seen] == ["/v1/models/nano-banana-2/estimate"]
+
+
+def test_costs_may_be_fractions(peer: Peer) -> None:
+    peer.answer = lambda _: Answer({"credits": 4.5, "request_id": ID, "status": "IN_QUEUE", "cost": 4.5})
+    clipia = Clipia(KEY, base_url=peer.url)
+    for cost in (4, 4.25):
+        with pytest.raises(MaxCostExceeded, match=r"4\.5 credits") as raised:
+            clipia.submit("nano-banana-2", IMAGE, max_cost=cost)
+        assert (raised.value.estimate, raised.value.max_cost) == (4.5, cost)
+    assert clipia.submit("nano-banana-2", IMAGE, max_cost=4.5).cost == 4.5
+    asked = len(peer.seen)
+    for cost in (-1, math.nan, math.inf, 2**70):
+        with pytest.raises(ClipiaValueError, match="is not an amount of credits"):
+            clipia.submit("nano-banana-2", IMAGE, max_cost=cost)
+    assert len(peer.seen) == asked

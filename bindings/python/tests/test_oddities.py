@@ -174,12 +174,14 @@ def test_an_answer_that_is_none_of_the_apis_is_one_class(peer: Peer) -> None:
     client.close()
 
 
-def test_a_key_that_a_server_repeats_is_told_nowhere(peer: Peer) -> None:
+def test_a_key_that_a_server_repeats_is_told_nowhere(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(1, "clipia_queue")
     client = Clipia(KEY, base_url=peer.url, max_retries=0)
     envelope = {"type": "authentication_error", "code": "invalid_api_key", "message": f"no key {KEY}"}
     for answer in (
         Answer({"error": {**envelope, "sent": {"authorization": [f"Bearer {KEY}"]}}, "key": KEY}, 401),
         Answer(f"<html>denied: Bearer {KEY}</html>".encode(), 403),
+        Answer({"error": {**envelope, "code": f"no key {KEY}"}}, 401),
     ):
         peer.answer = saying(answer)
         with pytest.raises(ClipiaApiError) as raised:
@@ -187,6 +189,8 @@ def test_a_key_that_a_server_repeats_is_told_nowhere(peer: Peer) -> None:
         error = raised.value
         said = f"{error} {error!r} {error.args} {error.body} {error.__dict__}"
         assert KEY not in said, said
+    assert "http_status=401" in caplog.text
+    assert KEY not in caplog.text
     client.close()
 
 

@@ -132,8 +132,8 @@ async def test_a_long_pause_says_what_it_waits_for(
     client = Clipia(KEY, base_url=peer.url)
 
     async def submit(progress: bool) -> None:
+        submit = AsyncClipia(KEY, base_url=peer.url).subscribe("m", IMAGE, progress=progress)
         with pytest.raises(asyncio.TimeoutError):
-            submit = AsyncClipia(KEY, base_url=peer.url).subscribe("m", IMAGE, progress=progress)
             await asyncio.wait_for(submit, 0.5)
 
     async def wait(progress: bool) -> None:

@@ -125,7 +125,7 @@ impl Inner {
         send: impl FnOnce() -> F,
     ) -> Result<T, Error> {
         token.used();
-        let answer = match traced(operation, send).await {
+        let answer = match traced(operation, &self.key, send).await {
             Ok(response) => {
                 token.accepted(rate_limit(response.headers()));
                 Ok(response.into_inner())
@@ -169,6 +169,7 @@ where
 /// Traces one try: what was answered, how soon.
 async fn traced<T, F: Future<Output = Answer<T>>>(
     operation: Operation<'_>,
+    key: &Key,
     send: impl FnOnce() -> F,
 ) -> Answer<T> {
     let begun = now();
@@ -176,7 +177,7 @@ async fn traced<T, F: Future<Output = Answer<T>>>(
     let (http_status, code) = match &answer {
         Ok(response) => (Some(response.status()), None),
         Err(clipia_api::Error::ErrorResponse(response)) => {
-            (Some(response.status()), Some(response.error.code.as_str()))
+            (Some(response.status()), Some(key.hide(&response.error.code)))
         }
         Err(error) => (error.status(), None),
     };
@@ -184,7 +185,7 @@ async fn traced<T, F: Future<Output = Answer<T>>>(
         operation = operation.name,
         request_id = operation.request_id.map(tracing::field::display),
         http_status = http_status.map(|status| status.as_u16()),
-        code,
+        code = code.as_deref(),
         duration_ms = now().saturating_duration_since(begun).as_millis() as u64,
         "tried"
     );

@@ -375,7 +375,7 @@ class Clipia:
         *,
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
-        max_cost: int | None = None,
+        max_cost: float | None = None,
     ) -> Submitted: ...
     def status(self, request_id: str) -> StatusResponse: ...
     def result(self, request_id: str) -> GenerationResult: ...
@@ -390,7 +390,7 @@ class Clipia:
         poll_interval: float | None = None,
         timeout: float | None = None,
         progress: bool = False,
-        max_cost: int | None = None,
+        max_cost: float | None = None,
     ) -> GenerationResult: ...
     def wait_all(
         self, handles: Iterable[Submitted | Generation | str], timeout: float | None = None
@@ -440,7 +440,7 @@ class AsyncClipia:
         *,
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
-        max_cost: int | None = None,
+        max_cost: float | None = None,
     ) -> AsyncSubmitted: ...
     async def status(self, request_id: str) -> StatusResponse: ...
     async def result(self, request_id: str) -> AsyncGenerationResult: ...
@@ -455,7 +455,7 @@ class AsyncClipia:
         poll_interval: float | None = None,
         timeout: float | None = None,
         progress: bool = False,
-        max_cost: int | None = None,
+        max_cost: float | None = None,
     ) -> AsyncGenerationResult: ...
     async def wait_all(
         self, handles: Iterable[AsyncSubmitted | AsyncGeneration | str], timeout: float | None = None

@@ -7,7 +7,9 @@ use crate::progress::Board;
 use clap::Args;
 use clipia::Clipia;
 use std::future::IntoFuture;
+use std::io;
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -43,7 +45,9 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
         submit = submit.idempotency_key(key);
     }
     let key = submit.get_idempotency_key().to_owned();
-    let submitted = unless_interrupted(submit, || {
+    // One for all calls: what is pressed between two of them is heard by the second.
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    let submitted = unless_interrupted(interrupt.as_mut(), submit, || {
         format!(
             "nobody knows whether this submit was accepted; the same again with `--idempotency-key {key}` within 24 \
              hours is charged once"
@@ -63,12 +67,12 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     let goes_on =
         || format!("the generation goes on; `clipia result {}` tells what came out of it", submitted.id());
     let mut line = Board::new().line(&options.what.model);
-    let outcome = unless_interrupted(line.follow(&submitted), goes_on).await??;
+    let outcome = unless_interrupted(interrupt.as_mut(), line.follow(&submitted), goes_on).await??;
     line.end(outcome.response().status.as_str());
     output::json(outcome.response())?;
     let completed = outcome.completed()?;
     if let Some(directory) = options.output {
-        for path in unless_interrupted(completed.download(directory), goes_on).await?? {
+        for path in unless_interrupted(interrupt.as_mut(), completed.download(directory), goes_on).await?? {
             output::say(format_args!("saved {}", path.display()));
         }
     }
@@ -77,12 +81,29 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
 
 /// What `call` comes to, or after Ctrl-C an error that says how to go on.
 async fn unless_interrupted<F: IntoFuture>(
+    interrupt: Pin<&mut impl Future<Output = io::Result<()>>>,
     call: F,
     again: impl Fn() -> String,
 ) -> Result<F::Output, Interrupted> {
     tokio::select! {
         output = call.into_future() => Ok(output),
         // Where the system has no such signal, nobody can interrupt.
-        Ok(()) = tokio::signal::ctrl_c() => Err(Interrupted::new(again())),
+        Ok(()) = interrupt => Err(Interrupted::new(again())),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use rustix::process::{Signal, getpid, kill_process};
+    use std::future::pending;
+
+    #[tokio::test]
+    async fn ctrl_c_between_two_calls_is_heard_by_the_second() {
+        let mut interrupt = pin!(tokio::signal::ctrl_c());
+        let again = || "again".to_owned();
+        unless_interrupted(interrupt.as_mut(), tokio::task::yield_now(), again).await.unwrap();
+        kill_process(getpid(), Signal::INT).unwrap();
+        unless_interrupted(interrupt.as_mut(), pending::<()>(), again).await.unwrap_err();
     }
 }
