@@ -58,7 +58,7 @@ pub(crate) async fn read<T: Lenient>(
     let value = match json::parse(&body) {
         Ok(value) => value,
         Err(half) if status.is_success() && half.is_eof() => {
-            return Err(Error::InvalidResponsePayload(body, half));
+            return Err(unreadable(foreign::HALF, &body));
         }
         Err(_) => return Err(unreadable("the answer is not the API's", &body)),
     };

@@ -348,15 +348,15 @@ impl Lenient for RequestId {
     }
 }
 
-/// Whether a text may be an id.
+/// Whether a text may be an id: not where it is blank, or no part of a path.
 pub(crate) fn is_id(text: &str) -> bool {
-    (1..=ID_MAX).contains(&text.len())
+    text.len() <= ID_MAX && !matches!(text.trim(), "" | "." | "..")
 }
 
 /// The id of the request that an address of the API is about.
 pub(crate) fn id_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("/v1/requests/")?;
-    rest.split(['/', '?', '#']).next().filter(|id| !id.is_empty())
+    rest.split(['/', '?', '#']).next().filter(|id| is_id(id))
 }
 
 /// Whatever stands in the place of a word is one that this version does not know.
@@ -389,18 +389,39 @@ impl Lenient for Status {
         String::read(value).map(Self::from)
     }
 
-    /// Where no status is told, what only an ended generation has tells it.
+    /// Where no status is told, what only an ended generation has tells it. A word that this version knows in another
+    /// spelling, and what is no word, stay as they came, too.
     fn take(fields: &mut Fields, name: &str) -> Option<Self> {
         if let Some(Value::String(word)) = fields.get_mut(name) {
-            let word = std::mem::take(word);
+            let told = Self::from(std::mem::take(word));
             fields.remove(name);
-            return Some(word.into());
+            let Self::Unknown(word) = told else { return Some(told) };
+            let respelt = Self::from(word.trim().to_ascii_uppercase());
+            if !matches!(respelt, Self::Unknown(_)) {
+                fields.insert(name.to_owned(), word.into());
+                return Some(respelt);
+            }
+            if !word.trim().is_empty() {
+                return Some(Self::Unknown(word));
+            }
         }
         let has = |name| matches!(fields.get(name), Some(Value::Object(object)) if !object.is_empty());
         Some(match (has("output"), has("error")) {
             (true, false) => Self::Completed,
             (false, true) => Self::Failed,
-            _ => Self::Unknown(word(fields, name).unwrap_or_default()),
+            _ => Self::Unknown(match fields.get(name) {
+                None | Some(Value::Null) => String::new(),
+                Some(other) => other.to_string(),
+            }),
         })
+    }
+}
+
+/// Whether an answer tells where its generation stands, in a word.
+#[cfg(feature = "client")]
+pub(crate) fn is_told(status: &Status, extra: &Fields) -> bool {
+    match status {
+        Status::Unknown(word) => !word.is_empty() && !extra.contains_key("status"),
+        _ => true,
     }
 }

@@ -243,17 +243,12 @@ fn refusal(
             }
             Error::Connection { request_id, attempts, elapsed, source: Box::new(source) }
         }
-        Wire::InvalidResponsePayload(_, reason) => {
-            token.answered(RateLimit::default());
-            let source = format!("half of the answer is missing ({reason})").into();
-            Error::Connection { request_id, attempts, elapsed, source }
-        }
         // The only header made of what a caller passes.
         Wire::InvalidRequest(_) => {
             Error::Input { message: "the idempotency key cannot be sent in a header".to_owned() }
         }
         // None that `clipia_api` makes of an answer.
-        other @ (Wire::UnexpectedResponse(_) | Wire::Custom(_)) => {
+        other @ (Wire::InvalidResponsePayload(..) | Wire::UnexpectedResponse(_) | Wire::Custom(_)) => {
             Error::Connection { request_id, attempts, elapsed, source: other.to_string().into() }
         }
     }
