@@ -64,7 +64,8 @@ pub(crate) async fn read<T: Lenient>(
     let value = match json::parse(&body) {
         Ok(value) => value,
         Err(half) if status.is_success() && half.is_eof() => {
-            return Err(Error::InvalidResponsePayload(body, half));
+            let envelope = foreign::half(status, &body);
+            return Err(Error::ErrorResponse(ResponseValue::new(envelope, status, headers)));
         }
         Err(_) => return Err(unreadable("the answer is not the API's", &body)),
     };

@@ -1,7 +1,12 @@
 //! Answers that are none of the API's, in the form of its errors: a page of HTML, nothing at all, JSON of another form.
 
+use crate::Status;
+use crate::lenient::is_told;
 use crate::types::{ErrorBody, ErrorEnvelope};
+use progenitor_client::{Error, ResponseValue};
 use reqwest::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// The start of the code of such an answer; the HTTP status follows.
 const CODE: &str = "http_";
@@ -14,6 +19,14 @@ const EXCERPT_MAX: usize = 200;
 const BODY: &str = "body";
 const REQUEST_ID: &str = "request_id";
 
+/// The field of the envelope that says that the answer breaks off.
+const HALF: &str = "broken_off";
+
+/// Whether such an answer breaks off, so that asking again may bring the whole of it.
+pub fn is_half(envelope: &ErrorEnvelope) -> bool {
+    is_foreign(envelope) && envelope.extra.contains_key(HALF)
+}
+
 /// Whether an envelope was made here for such an answer, and not sent by the API.
 pub fn is_foreign(envelope: &ErrorEnvelope) -> bool {
     envelope.error.code.starts_with(CODE)
@@ -24,9 +37,37 @@ pub fn beginning(envelope: &ErrorEnvelope) -> Option<&str> {
     envelope.extra.get(BODY).filter(|_| is_foreign(envelope))?.as_str()
 }
 
-/// The first UUID in the body of such an answer. Where that answers a submit, it is the id of the generation.
+/// The answer about a generation, unless the answer does not tell where the generation stands: then it is none of the
+/// API's. A caller that asks until a generation has ended would ask for ever.
+///
+/// # Errors
+/// Those of the answer, and the envelope of an answer that tells no status.
+pub async fn telling<T: Serialize>(
+    answer: impl Future<Output = Result<ResponseValue<T>, Error<ErrorEnvelope>>>,
+    standing: impl Fn(&T) -> (&Status, &Map<String, Value>),
+) -> Result<ResponseValue<T>, Error<ErrorEnvelope>> {
+    let answer = answer.await?;
+    let (told, extra) = standing(&answer);
+    if is_told(told, extra) {
+        return Ok(answer);
+    }
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = serde_json::to_vec(&*answer).unwrap_or_default();
+    let envelope = envelope(status, "the answer does not tell the status", &body);
+    Err(Error::ErrorResponse(ResponseValue::new(envelope, status, headers)))
+}
+
+/// The first UUID in the body of such an answer, or in the address that it redirects to. Where the answer is that to a
+/// submit, it is the id of the generation.
 pub fn request_id(envelope: &ErrorEnvelope) -> Option<&str> {
     envelope.extra.get(REQUEST_ID).filter(|_| is_foreign(envelope))?.as_str()
+}
+
+/// The envelope of an answer whose JSON breaks off.
+pub(crate) fn half(status: StatusCode, body: &[u8]) -> ErrorEnvelope {
+    let mut envelope = envelope(status, "half of the answer is missing", body);
+    envelope.extra.insert(HALF.to_owned(), true.into());
+    envelope
 }
 
 /// The envelope of an answer that is none of the API's for this reason.
@@ -39,11 +80,12 @@ pub(crate) fn envelope(status: StatusCode, reason: &str, body: &[u8]) -> ErrorEn
         "" => reason.to_owned(),
         excerpt => format!("{reason}: {}", excerpt.chars().take(EXCERPT_MAX).collect::<String>()),
     };
-    let mut extra = serde_json::Map::new();
+    let mut extra = Map::new();
     if !beginning.is_empty() {
         extra.insert(BODY.to_owned(), beginning.into());
     }
-    if let Some(id) = uuid(body) {
+    // The reason of a redirect tells where to.
+    if let Some(id) = uuid(body).or_else(|| uuid(reason.as_bytes())) {
         extra.insert(REQUEST_ID.to_owned(), id.into());
     }
     let error = ErrorBody {

@@ -380,15 +380,15 @@ impl Lenient for RequestId {
     }
 }
 
-/// Whether a text may be an id.
+/// Whether a text may be an id: not where it is blank, or no part of a path.
 pub(crate) fn is_id(text: &str) -> bool {
-    (1..=ID_MAX).contains(&text.len())
+    text.len() <= ID_MAX && !matches!(text.trim(), "" | "." | "..")
 }
 
 /// The id of the request that an address of the API is about.
 pub(crate) fn id_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("/v1/requests/")?;
-    rest.split(['/', '?', '#']).next().filter(|id| !id.is_empty())
+    rest.split(['/', '?', '#']).next().filter(|id| is_id(id))
 }
 
 /// The word that a field holds. Whatever else stands there is a word that this version does not know.
@@ -421,19 +421,41 @@ impl Lenient for Status {
         String::read(value).map(Self::from)
     }
 
-    /// Takes the status. Where there is none, an output says that the generation completed, and an error that it failed.
+    /// Takes the status. Where no word tells it, what only the result of an ended generation has tells it: an output, or an
+    /// error beside other fields of a result. A value that is no word stays as it came, too.
     fn take(fields: &mut Fields, name: &str) -> Option<Self> {
-        if let Some(Value::String(word)) = fields.get_mut(name) {
-            let word = std::mem::take(word);
-            fields.remove(name);
-            return Some(word.into());
+        match fields.get(name) {
+            Some(Value::String(word)) => {
+                let told = Self::from(word.as_str());
+                let is_blank = word.trim().is_empty();
+                fields.remove(name);
+                if !is_blank {
+                    return Some(told);
+                }
+            }
+            Some(Value::Null) => drop(fields.remove(name)),
+            _ => {}
         }
-        let has = |name| matches!(fields.get(name), Some(Value::Object(object)) if !object.is_empty());
+        let has = |name: &str| matches!(fields.get(name), Some(Value::Object(object)) if !object.is_empty());
+        // An error alone is the envelope of one, not how a generation ended.
+        let is_of_result = RESULT_FIELDS.iter().any(|name| fields.contains_key(*name));
         Some(match (has("output"), has("error")) {
             (true, false) => Self::Completed,
-            (false, true) => Self::Failed,
-            _ => Self::Unknown(word(fields, name).unwrap_or_default()),
+            (false, true) if is_of_result => Self::Failed,
+            _ => Self::Unknown(fields.get(name).map(Value::to_string).unwrap_or_default()),
         })
+    }
+}
+
+/// Fields that a result has and neither a status nor the envelope of an error.
+const RESULT_FIELDS: [&str; 4] = ["model", "cost", "created_at", "completed_at"];
+
+/// Whether an answer tells where its generation stands, in a word.
+#[cfg(feature = "client")]
+pub(crate) fn is_told(status: &Status, extra: &Fields) -> bool {
+    match status {
+        Status::Unknown(word) => !word.is_empty() && !extra.contains_key("status"),
+        _ => true,
     }
 }
 

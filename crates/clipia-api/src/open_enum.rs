@@ -28,6 +28,8 @@ macro_rules! open_enum {
             fn from(text: String) -> Self {
                 match text.as_str() {
                     $($text => Self::$variant,)*
+                    // In another case it is the same word.
+                    $(_ if text.trim().eq_ignore_ascii_case($text) => Self::$variant,)*
                     _ => Self::Unknown(text),
                 }
             }
@@ -53,7 +55,11 @@ macro_rules! open_enum {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer).map(Self::from)
+                let text = String::deserialize(deserializer)?;
+                if text.trim().is_empty() {
+                    return Err(serde::de::Error::custom("the word is blank"));
+                }
+                Ok(text.into())
             }
         }
     };

@@ -132,6 +132,9 @@ fn fault_of_model(model: &Model) -> Option<String> {
     let Some(schema) = &model.input_schema else {
         return Some("`input_schema` is missing".to_owned());
     };
+    if let Some(key) = schema.extra.keys().next() {
+        return Some(format!("`{key}` is not a key of `input_schema`"));
+    }
     let mut names = BTreeSet::new();
     for parameter in &schema.parameters {
         if !names.insert(&parameter.name) {
@@ -227,6 +230,11 @@ mod tests {
             ("credits = 3", "credits = 0", "makes it free"),
             ("type = \"string\"", "type = \"strin\"", "`type` must be one of"),
             ("required = true", "default = 7", "`default` is not allowed: `prompt` must be a string"),
+            (
+                "parameters = [",
+                "parameters = [], parametres = [",
+                "`parametres` is not a key of `input_schema`",
+            ),
             ("required = true", "reqired = true", "`reqired` is not a key of a parameter"),
             ("[[model]]", "[[models]]", "unknown field `models`"),
         ] {

@@ -23,10 +23,10 @@ pub enum SecretRefused {
     Weak,
 }
 
-/// The secret without what files, environments and editors put around it: white space, byte order marks and
-/// zero-width spaces.
+/// The secret without what files, environments and editors put around it: white space, byte order marks, zero-width
+/// spaces, and quotes around one that begins with `whsec_`.
 pub(crate) fn checked(secret: &str) -> Result<&str, SecretRefused> {
-    let secret = trimmed(secret);
+    let secret = unquoted(trimmed(secret));
     let own = trimmed(secret.strip_prefix(SECRET_START).unwrap_or(secret));
     if secret.is_empty() {
         Err(SecretRefused::Missing)
@@ -39,6 +39,13 @@ pub(crate) fn checked(secret: &str) -> Result<&str, SecretRefused> {
 
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|character: char| character.is_whitespace() || "\u{feff}\u{200b}".contains(character))
+}
+
+/// A secret that somebody thought up may have quotes of its own.
+fn unquoted(secret: &str) -> &str {
+    let inner = |quote| secret.strip_prefix(quote)?.strip_suffix(quote).map(trimmed);
+    let is_issued = |inner: &&str| inner.starts_with(SECRET_START);
+    ['"', '\''].into_iter().find_map(|quote| inner(quote).filter(is_issued)).unwrap_or(secret)
 }
 
 #[cfg(test)]
@@ -59,6 +66,10 @@ mod tests {
             ("secret", Err(SecretRefused::Weak)),
             ("whsec_12345678", Ok("whsec_12345678")),
             ("12345678", Ok("12345678")),
+            ("\"whsec_12345678\"\n", Ok("whsec_12345678")),
+            ("'whsec_12345678'", Ok("whsec_12345678")),
+            ("\"whsec_\"", Err(SecretRefused::Weak)),
+            ("\"of my own\"", Ok("\"of my own\"")),
             ("\u{feff}whsec_of the account\r\n", Ok("whsec_of the account")),
         ] {
             assert_eq!(checked(secret), expected, "{secret:?}");

@@ -244,17 +244,12 @@ fn refusal(
             }
             Error::Connection { request_id, attempts, elapsed, source: Box::new(source) }
         }
-        Wire::InvalidResponsePayload(_, reason) => {
-            token.answered(RateLimit::default());
-            let source = format!("half of the answer is missing ({reason})").into();
-            Error::Connection { request_id, attempts, elapsed, source }
-        }
         // The only header made of what a caller passes.
         Wire::InvalidRequest(_) => {
             Error::Input { message: "the idempotency key cannot be sent in a header".to_owned() }
         }
-        // `clipia_api` makes neither of an answer.
-        other @ (Wire::UnexpectedResponse(_) | Wire::Custom(_)) => {
+        // `clipia_api` makes none of these of an answer.
+        other @ (Wire::InvalidResponsePayload(..) | Wire::UnexpectedResponse(_) | Wire::Custom(_)) => {
             Error::Connection { request_id, attempts, elapsed, source: other.to_string().into() }
         }
     }

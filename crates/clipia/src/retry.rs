@@ -3,7 +3,7 @@
 //!
 //! | answer | class |
 //! |---|---|
-//! | no connection, broken connection, no answer in time | failure |
+//! | no connection, broken connection, no answer in time, half of an answer | failure |
 //! | 408 and 425: the server did not get, or did not take, the request in time | failure |
 //! | 500 to 599, Cloudflare's 520 to 530 among them | failure |
 //! | 429, any code | limit |
@@ -18,6 +18,7 @@
 //! nothing, and the pauses double.
 
 use crate::error::Error;
+use clipia_api::foreign;
 use std::time::{Duration, SystemTime};
 
 /// No pause of our own is longer.
@@ -64,6 +65,7 @@ fn classify(error: &Error) -> Class {
         Error::RequestInProgress(_) => Class::Limit,
         Error::Download { transient: true, .. } => Class::Failure,
         Error::SubmitUnanswered { source, .. } if seems_accepted(source) => Class::Failure,
+        Error::UnexpectedAnswer(api) if foreign::is_half(api.envelope()) => Class::Failure,
         Error::SubmitUnanswered { source, .. } => classify(source),
         other => match other.http_status() {
             Some(429) => Class::Limit,
@@ -188,6 +190,10 @@ fn tells(error: &Error) -> Tells {
         other => match other.api() {
             Some(api) if api.http_status() >= 500 => Tells::MayBeAccepted,
             Some(_) if seems_accepted(other) => Tells::MayBeAccepted,
+            // Led on to what was made, as after a form is posted (RFC 9110, section 15.4.4).
+            Some(api) if (300..400).contains(&api.http_status()) && api.request_id().is_some() => {
+                Tells::MayBeAccepted
+            }
             // A proxy that gave up on the server says 408, too.
             Some(api) if api.http_status() == 408 => Tells::MayBeAccepted,
             // Not looked at: it came in early data (RFC 8470).

@@ -30,7 +30,10 @@ impl File<'_> {
     /// The name without the extension, which only the host knows: letters, digits and hyphens.
     pub(super) fn stem(&self, id: &RequestId) -> String {
         let rendition = if self.rendition { "-rendition" } else { "" };
-        let id = safe(id.as_str(), ID_MAX);
+        let id = match safe(id.as_str(), ID_MAX) {
+            id if id.is_empty() => "generation".to_owned(),
+            id => id,
+        };
         format!("{id}-{}-{}{rendition}", self.kind, self.number)
     }
 
@@ -52,8 +55,9 @@ pub(super) struct Files<'a> {
     renditions: bool,
 }
 
-/// Every file of an output: the original where there is one, unless `renditions` are wanted.
-pub(super) fn of(output: &Output, renditions: bool) -> Files<'_> {
+/// Every file of an output: the original where there is one, unless `renditions` are wanted. `unread` is what stands in
+/// the place of an output and is none.
+pub(super) fn of<'a>(output: &'a Output, unread: Option<&'a Value>, renditions: bool) -> Files<'a> {
     let mut files = Files { renditions, ..Files::default() };
     for image in &output.images {
         files.add("image", Some(&image.url), image.original_url.as_deref(), said(&image.extra));
@@ -68,6 +72,9 @@ pub(super) fn of(output: &Output, renditions: bool) -> Files<'_> {
     files.known = files.all.len();
     for (key, value) in &output.extra {
         files.add_unknown(&kind(key), value, 0);
+    }
+    if let Some(unread) = unread {
+        files.add_unknown("output", unread, 0);
     }
     files
 }
@@ -164,7 +171,7 @@ mod tests {
     fn names(output: Value, renditions: bool) -> Vec<(String, String)> {
         let output: Output = serde_json::from_value(output).unwrap();
         let id: RequestId = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de".parse().unwrap();
-        let files = of(&output, renditions);
+        let files = of(&output, None, renditions);
         let name = |file: &File<'_>| file.stem(&id)[37..].to_owned();
         files.all.iter().map(|file| (name(file), file.url.to_owned())).collect()
     }
@@ -199,6 +206,12 @@ mod tests {
             let names: Vec<_> = names.iter().map(|(name, url)| (name.as_str(), url.as_str())).collect();
             assert_eq!(names, want, "{output}");
         }
+        // In place of an output.
+        let (nothing, unread) = (Output::default(), [json!("https://m/1"), json!([{"url": "https://m/1"}])]);
+        for unread in &unread {
+            let files = of(&nothing, Some(unread), false);
+            assert_eq!(files.all.iter().map(|file| file.url).collect::<Vec<_>>(), ["https://m/1"]);
+        }
         let pair = json!({"model": {"url": "/1", "original_url": "/2"}});
         assert_eq!(names(pair, true), [("model-1-rendition".to_owned(), "/1".to_owned())]);
         let many: Vec<_> = (0..UNKNOWN_MAX + 5).map(|n| json!({"url": format!("/{n}")})).collect();
@@ -210,5 +223,9 @@ mod tests {
         for (id, want) in [("req_Ab.9", "req-Ab-9"), ("../../etc/x", "etc-x"), ("CON", "CON")] {
             assert_eq!(safe(id, ID_MAX), want);
         }
+        let unread = json!("https://m/1");
+        let output = Output::default();
+        let files = of(&output, Some(&unread), false);
+        assert_eq!(files.all[0].stem(&"ä/..".into()), "generation-output-1");
     }
 }

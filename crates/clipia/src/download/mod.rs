@@ -130,7 +130,9 @@ impl Download {
             path: dir.to_owned(),
             source,
         })?;
-        let files = files::of(completed.output(), self.renditions);
+        // An output that is no object is not read, and stays as it came.
+        let unread = completed.response().extra.get("output");
+        let files = files::of(completed.output(), unread, self.renditions);
         if files.more {
             tracing::warn!(%request_id, saved = files.all.len(), "more files than are saved");
         }

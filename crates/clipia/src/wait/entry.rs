@@ -90,7 +90,10 @@ impl Entry {
 
     pub(super) fn ask(&self) -> Ask {
         let ended = self.latest.as_ref().is_some_and(|update| update.status.is_terminal());
+        let trouble = self.trouble.as_deref();
         match self.goal {
+            // What the status does not tell the result may.
+            _ if matches!(trouble, Some(Error::UnexpectedAnswer(_))) => Ask::Result,
             Goal::Updates => Ask::Status,
             Goal::Outcome if self.watched && !ended => Ask::Status,
             Goal::Outcome => Ask::Result,

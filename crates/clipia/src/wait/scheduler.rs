@@ -9,6 +9,7 @@ use crate::outcome::Outcome;
 use crate::request::Operation;
 use crate::retry::{CONCURRENCY_LIMIT, PAUSE_LONG, RATE_LIMIT};
 use crate::spending::{Token, now};
+use clipia_api::foreign::telling;
 use clipia_api::types::{RequestId, ResultResponse};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -241,11 +242,13 @@ async fn send(clipia: &Clipia, request_id: RequestId, ask: Ask, token: Token) ->
     let (inner, api, id) = (&clipia.0, &clipia.0.api, check_id(&request_id)?);
     match ask {
         Ask::Status => {
-            let status = inner.attempt(token, Operation::about("status", id), || api.get_status(id)).await?;
+            let send = || telling(api.get_status(id), |told| (&told.status, &told.extra));
+            let status = inner.attempt(token, Operation::about("status", id), send).await?;
             Ok(Told::State(Update { request_id, ..status.into() }))
         }
         Ask::Result => {
-            let result = inner.attempt(token, Operation::about("result", id), || api.get_result(id)).await?;
+            let send = || telling(api.get_result(id), |told| (&told.status, &told.extra));
+            let result = inner.attempt(token, Operation::about("result", id), send).await?;
             let result = ResultResponse { request_id, ..result };
             let update = Update::from(&result);
             Ok(match Outcome::of(clipia, result) {

@@ -17,5 +17,6 @@ mod retries;
 mod runtimes;
 mod secrets;
 mod socks;
+mod untold;
 mod waits;
 mod webhooks;
