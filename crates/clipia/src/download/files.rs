@@ -3,6 +3,7 @@
 use super::extension::Said;
 use clipia_api::types::{Output, RequestId};
 use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
 
 /// Files that are saved under keys that this version does not know. More are a mistake or an attack.
 const UNKNOWN_MAX: usize = 1000;
@@ -53,6 +54,9 @@ pub(super) struct Files<'a> {
     /// Whether there are more than are saved.
     pub(super) more: bool,
     renditions: bool,
+    /// The URLs of all files, and how many files each kind has: an output may name tens of thousands.
+    urls: HashSet<&'a str>,
+    numbers: HashMap<String, usize>,
 }
 
 /// Every file of an output: the original where there is one, unless `renditions` are wanted. `unread` is what stands in
@@ -84,11 +88,12 @@ impl<'a> Files<'a> {
         let rendition = self.renditions && url.is_some() && original.is_some_and(|_| original != url);
         let Some(url) = (if rendition { url } else { original.or(url) }) else { return };
         // `audio` is often the first of `audios`, too.
-        if self.all.iter().any(|file| file.url == url) {
+        if !self.urls.insert(url) {
             return;
         }
-        let number = 1 + self.all.iter().filter(|file| file.kind == kind).count();
-        self.all.push(File { kind: kind.to_owned(), number, url, rendition, said });
+        let number = self.numbers.entry(kind.to_owned()).or_default();
+        *number += 1;
+        self.all.push(File { kind: kind.to_owned(), number: *number, url, rendition, said });
     }
 
     /// Adds what is a file under a key that this version does not know: an object with a URL, a URL alone
