@@ -6,6 +6,7 @@ use crate::output;
 use crate::progress::Board;
 use clap::Args;
 use clipia::Clipia;
+use std::borrow::Cow;
 use std::future::IntoFuture;
 use std::path::PathBuf;
 
@@ -45,8 +46,9 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     let key = submit.get_idempotency_key().to_owned();
     let submitted = unless_interrupted(submit, || {
         format!(
-            "nobody knows whether this submit was accepted; the same again with `--idempotency-key {key}` within 24 \
-             hours is charged once"
+            "nobody knows whether this submit was accepted; the same again with `--idempotency-key {}` within 24 \
+             hours is charged once",
+            word(&key)
         )
     })
     .await??;
@@ -60,8 +62,12 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
         Some(cost) => output::say(format_args!("submitted {} for {cost} credits", submitted.id())),
         None => output::say(format_args!("submitted {}", submitted.id())),
     }
-    let goes_on =
-        || format!("the generation goes on; `clipia result {}` tells what came out of it", submitted.id());
+    let goes_on = || {
+        format!(
+            "the generation goes on; `clipia result {}` tells what came out of it",
+            word(submitted.id().as_str())
+        )
+    };
     let mut line = Board::new().line(&options.what.model);
     let outcome = unless_interrupted(line.follow(&submitted), goes_on).await??;
     line.end(outcome.response().status.as_str());
@@ -75,6 +81,15 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// A text as one word of a shell, which people copy there: an id is whatever a server calls it.
+fn word(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return text.into();
+    }
+    format!("'{}'", text.replace('\'', r"'\''")).into()
+}
+
 /// What `call` comes to, or after Ctrl-C an error that says how to go on.
 async fn unless_interrupted<F: IntoFuture>(
     call: F,
@@ -84,5 +99,24 @@ async fn unless_interrupted<F: IntoFuture>(
         output = call.into_future() => Ok(output),
         // Where the system has no such signal, nobody can interrupt.
         Ok(()) = tokio::signal::ctrl_c() => Err(Interrupted::new(again())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_calls_a_generation_is_one_word_of_a_shell() {
+        for (text, shown) in [
+            ("0198c2f1-6a70", "0198c2f1-6a70"),
+            ("gen_42.a", "gen_42.a"),
+            ("x; rm -rf ~", "'x; rm -rf ~'"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("it's", r"'it'\''s'"),
+            ("ä", "'ä'"),
+        ] {
+            assert_eq!(word(text), shown);
+        }
     }
 }
