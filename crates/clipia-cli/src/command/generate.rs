@@ -6,6 +6,7 @@ use crate::output;
 use crate::progress::Board;
 use clap::Args;
 use clipia::Clipia;
+use std::borrow::Cow;
 use std::future::IntoFuture;
 use std::io;
 use std::path::PathBuf;
@@ -49,8 +50,9 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     let submitted = unless_interrupted(interrupt.as_mut(), submit, || {
         format!(
-            "nobody knows whether this submit was accepted; the same again with `--idempotency-key {key}` within 24 \
-             hours is charged once"
+            "nobody knows whether this submit was accepted; the same again with `--idempotency-key {}` within 24 \
+             hours is charged once",
+            word(&key)
         )
     })
     .await??;
@@ -64,8 +66,12 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
         Some(cost) => output::say(format_args!("submitted {} for {cost} credits", submitted.id())),
         None => output::say(format_args!("submitted {}", submitted.id())),
     }
-    let goes_on =
-        || format!("the generation goes on; `clipia result {}` tells what came out of it", submitted.id());
+    let goes_on = || {
+        format!(
+            "the generation goes on; `clipia result {}` tells what came out of it",
+            word(submitted.id().as_str())
+        )
+    };
     let mut line = Board::new().line(&options.what.model);
     let outcome = unless_interrupted(interrupt.as_mut(), line.follow(&submitted), goes_on).await??;
     line.end(outcome.response().status.as_str());
@@ -77,6 +83,15 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
         }
     }
     Ok(())
+}
+
+/// A text as one word of a shell, which people copy there: an id is whatever a server calls it.
+fn word(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return text.into();
+    }
+    format!("'{}'", text.replace('\'', r"'\''")).into()
 }
 
 /// What `call` comes to, or after Ctrl-C an error that says how to go on.
@@ -105,5 +120,24 @@ mod tests {
         unless_interrupted(interrupt.as_mut(), tokio::task::yield_now(), again).await.unwrap();
         kill_process(getpid(), Signal::INT).unwrap();
         unless_interrupted(interrupt.as_mut(), pending::<()>(), again).await.unwrap_err();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_calls_a_generation_is_one_word_of_a_shell() {
+        for (text, shown) in [
+            ("0198c2f1-6a70", "0198c2f1-6a70"),
+            ("gen_42.a", "gen_42.a"),
+            ("x; rm -rf ~", "'x; rm -rf ~'"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("it's", r"'it'\''s'"),
+            ("ä", "'ä'"),
+        ] {
+            assert_eq!(word(text), shown);
+        }
     }
 }
