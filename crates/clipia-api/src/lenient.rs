@@ -5,13 +5,17 @@
 //! field that can be read gets its type, and a field that cannot stays as it came, in `extra`. Only the fields that the
 //! specification calls `x-essential` (of a submit the id, of a result the status) must be readable.
 
-use crate::{Credits, ModelType, Progress, RequestId, Status, WebhookStatus};
-use jiff::Timestamp;
+mod values;
+
 use serde::Serialize;
 use serde::ser::SerializeMap;
 use serde_json::de::SliceRead;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+
+pub(crate) use values::{FLOAT_EXACT_MAX, is_id};
+#[cfg(feature = "client")]
+pub(crate) use values::{id_of, is_told};
 
 /// The fields of an object that were not read yet.
 type Fields = Map<String, Value>;
@@ -269,193 +273,6 @@ impl<T: Lenient + Serialize> Lenient for BTreeMap<String, T> {
 
     fn is_absent(&self) -> bool {
         self.is_empty()
-    }
-}
-
-impl Lenient for Value {
-    fn read(value: Value) -> Result<Self, Value> {
-        Ok(value)
-    }
-}
-
-/// A number is read as its digits: some servers send accounts and codes as numbers.
-impl Lenient for String {
-    fn read(value: Value) -> Result<Self, Value> {
-        match value {
-            Value::String(text) => Ok(text),
-            Value::Number(number) => Ok(number.to_string()),
-            other => Err(other),
-        }
-    }
-}
-
-impl Lenient for bool {
-    fn read(value: Value) -> Result<Self, Value> {
-        value.as_bool().ok_or(value)
-    }
-}
-
-impl Lenient for f64 {
-    fn read(value: Value) -> Result<Self, Value> {
-        number(&value).and_then(|number| number.as_f64()).ok_or(value)
-    }
-}
-
-impl Lenient for u64 {
-    fn read(value: Value) -> Result<Self, Value> {
-        number(&value).and_then(|number| whole(&number)).ok_or(value)
-    }
-}
-
-impl Lenient for u32 {
-    fn read(value: Value) -> Result<Self, Value> {
-        number(&value).and_then(|number| whole(&number)?.try_into().ok()).ok_or(value)
-    }
-}
-
-impl Lenient for Credits {
-    fn read(value: Value) -> Result<Self, Value> {
-        number(&value).and_then(|number| Self::of(&number)).ok_or(value)
-    }
-}
-
-/// A text such as `"45%"` is read, too.
-impl Lenient for Progress {
-    fn read(value: Value) -> Result<Self, Value> {
-        let percent = match &value {
-            Value::String(text) => {
-                text.trim().strip_suffix('%').and_then(|digits| digits.trim_end().parse().ok())
-            }
-            _ => None,
-        };
-        percent.or_else(|| number(&value)?.as_f64()).map(Self::of).ok_or(value)
-    }
-}
-
-impl Lenient for Timestamp {
-    fn read(value: Value) -> Result<Self, Value> {
-        value.as_str().and_then(|text| text.parse().ok()).ok_or(value)
-    }
-}
-
-/// The number that a value is, or that a text spells.
-fn number(value: &Value) -> Option<Number> {
-    match value {
-        Value::Number(number) => Some(number.clone()),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
-/// Up to this, floats tell whole numbers apart.
-pub(crate) const FLOAT_EXACT_MAX: f64 = (1_u64 << 53) as f64;
-
-/// The whole, not negative number that a number is. `3.0` is one, too.
-fn whole(number: &Number) -> Option<u64> {
-    let is_whole = |float: &f64| float.fract() == 0.0 && (0.0..=FLOAT_EXACT_MAX).contains(float);
-    let float = || number.as_f64().filter(is_whole);
-    number.as_u64().or_else(|| float().map(|float| float as u64))
-}
-
-/// Bytes of the longest text that is taken for an id. A UUID has 36.
-const ID_MAX: usize = 256;
-
-/// An id is a text that is not empty, or a whole number. Where there is neither, the id in `status_url` or
-/// `response_url` stands in for it.
-impl Lenient for RequestId {
-    fn read(value: Value) -> Result<Self, Value> {
-        match value {
-            Value::String(text) if is_id(&text) => Ok(text.into()),
-            Value::Number(number) if number.is_u64() => Ok(number.to_string().into()),
-            other => Err(other),
-        }
-    }
-
-    fn take(fields: &mut Fields, name: &str) -> Option<Self> {
-        if let Some(Ok(id)) = fields.remove(name).map(Self::read) {
-            return Some(id);
-        }
-        let url = |name: &&str| fields.get(*name)?.as_str();
-        ["status_url", "response_url"].iter().filter_map(url).find_map(|url| Some(Self::from(id_of(url)?)))
-    }
-}
-
-/// Whether a text may be an id: not where it is blank, or no part of a path.
-pub(crate) fn is_id(text: &str) -> bool {
-    text.len() <= ID_MAX && !matches!(text.trim(), "" | "." | "..")
-}
-
-/// The id of the request that an address of the API is about.
-pub(crate) fn id_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("/v1/requests/")?;
-    rest.split(['/', '?', '#']).next().filter(|id| is_id(id))
-}
-
-/// The word that a field holds. Whatever else stands there is a word that this version does not know.
-fn word(fields: &mut Fields, name: &str) -> Option<String> {
-    match fields.remove(name)? {
-        Value::Null => None,
-        Value::String(word) => Some(word),
-        other => Some(other.to_string()),
-    }
-}
-
-macro_rules! words {
-    ($($type:ident)*) => {$(
-        impl Lenient for $type {
-            fn read(value: Value) -> Result<Self, Value> {
-                String::read(value).map(Self::from)
-            }
-
-            fn take(fields: &mut Fields, name: &str) -> Option<Self> {
-                Some(word(fields, name).unwrap_or_default().into())
-            }
-        }
-    )*};
-}
-
-words! { ModelType WebhookStatus }
-
-impl Lenient for Status {
-    fn read(value: Value) -> Result<Self, Value> {
-        String::read(value).map(Self::from)
-    }
-
-    /// Takes the status. Where no word tells it, what only the result of an ended generation has tells it: an output, or an
-    /// error beside other fields of a result. A value that is no word stays as it came, too.
-    fn take(fields: &mut Fields, name: &str) -> Option<Self> {
-        match fields.get(name) {
-            Some(Value::String(word)) => {
-                let told = Self::from(word.as_str());
-                let is_blank = word.trim().is_empty();
-                fields.remove(name);
-                if !is_blank {
-                    return Some(told);
-                }
-            }
-            Some(Value::Null) => drop(fields.remove(name)),
-            _ => {}
-        }
-        let has = |name: &str| matches!(fields.get(name), Some(Value::Object(object)) if !object.is_empty());
-        // An error alone is the envelope of one, not how a generation ended.
-        let is_of_result = RESULT_FIELDS.iter().any(|name| fields.contains_key(*name));
-        Some(match (has("output"), has("error")) {
-            (true, false) => Self::Completed,
-            (false, true) if is_of_result => Self::Failed,
-            _ => Self::Unknown(fields.get(name).map(Value::to_string).unwrap_or_default()),
-        })
-    }
-}
-
-/// Fields that a result has and neither a status nor the envelope of an error.
-const RESULT_FIELDS: [&str; 4] = ["model", "cost", "created_at", "completed_at"];
-
-/// Whether an answer tells where its generation stands, in a word.
-#[cfg(feature = "client")]
-pub(crate) fn is_told(status: &Status, extra: &Fields) -> bool {
-    match status {
-        Status::Unknown(word) => !word.is_empty() && !extra.contains_key("status"),
-        _ => true,
     }
 }
 

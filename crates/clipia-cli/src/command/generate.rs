@@ -107,25 +107,21 @@ async fn unless_interrupted<F: IntoFuture>(
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::process::{Signal, getpid, kill_process};
-    use std::future::pending;
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn ctrl_c_between_two_calls_is_heard_by_the_second() {
+        use rustix::process::{Signal, getpid, kill_process};
+
         let mut interrupt = pin!(tokio::signal::ctrl_c());
         let again = || "again".to_owned();
         unless_interrupted(interrupt.as_mut(), tokio::task::yield_now(), again).await.unwrap();
         kill_process(getpid(), Signal::INT).unwrap();
-        unless_interrupted(interrupt.as_mut(), pending::<()>(), again).await.unwrap_err();
+        unless_interrupted(interrupt.as_mut(), std::future::pending::<()>(), again).await.unwrap_err();
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn what_a_server_calls_a_generation_is_one_word_of_a_shell() {
