@@ -46,11 +46,20 @@ pub trait Lenient: Sized {
         None
     }
 
-    /// Takes the field `name` out of `fields`. A value that cannot be read stays in `fields`. `None` where there is no
-    /// value and none stands in for it: an object that needs the field cannot be read then.
+    /// What can be read of a value, and the value as it came, where not all of it could be.
+    #[doc(hidden)]
+    fn read_partly(value: Value) -> (Option<Self>, Option<Value>) {
+        match Self::read(value) {
+            Ok(read) => (Some(read), None),
+            Err(value) => (None, Some(value)),
+        }
+    }
+
+    /// Takes the field `name` out of `fields`. A value of which not all can be read stays in `fields`. `None` where there
+    /// is no value and none stands in for it: an object that needs the field cannot be read then.
     #[doc(hidden)]
     fn take(fields: &mut Fields, name: &str) -> Option<Self> {
-        Self::read(fields.remove(name)?).map_err(|value| fields.insert(name.to_owned(), value)).ok()
+        take_partly(fields, name)
     }
 
     /// Takes an essential field, for which nothing stands in.
@@ -156,6 +165,27 @@ pub(crate) fn regular(document: &[u8]) -> Option<serde_json::Deserializer<SliceR
     (document.len() <= REGULAR_MAX).then(|| serde_json::Deserializer::from_slice(document))
 }
 
+fn take_partly<T: Lenient>(fields: &mut Fields, name: &str) -> Option<T> {
+    let (read, rest) = T::read_partly(fields.remove(name)?);
+    if let Some(rest) = rest {
+        fields.insert(name.to_owned(), rest);
+    }
+    read
+}
+
+/// What was read of a value, if it was all of it. Of null nothing is read, and nothing is left.
+fn wholly<T: Default>(partly: (Option<T>, Option<Value>)) -> Result<T, Value> {
+    match partly {
+        (read, None) => Ok(read.unwrap_or_default()),
+        (_, Some(value)) => Err(value),
+    }
+}
+
+/// An entry that was read, or partly read, as it came.
+fn as_it_came<T: Serialize>((read, rest): &(Option<T>, Option<Value>)) -> Value {
+    rest.clone().unwrap_or_else(|| serde_json::to_value(read).unwrap_or_default())
+}
+
 /// Puts a field that was read back among the others: its object lacks another field, and is handed back as it came.
 pub(crate) fn give_back<T: Lenient + Serialize>(fields: &mut Fields, name: &str, read: &Option<T>) {
     let read = read.as_ref().filter(|read| !read.is_absent() && !fields.contains_key(name));
@@ -198,14 +228,23 @@ impl<T: Lenient> Lenient for Option<T> {
 /// A list has the entries that can be read. Where one cannot, the whole list stays in `extra` besides.
 impl<T: Lenient + Serialize> Lenient for Vec<T> {
     fn read(value: Value) -> Result<Self, Value> {
-        match value {
-            Value::Null => Ok(Self::new()),
-            Value::Array(entries) => {
-                Ok(entries.into_iter().filter_map(|entry| T::read(entry).ok()).collect())
-            }
+        wholly(Self::read_partly(value))
+    }
+
+    fn read_partly(value: Value) -> (Option<Self>, Option<Value>) {
+        let entries = match value {
+            Value::Null => return (None, None),
+            Value::Array(entries) => entries,
             // Some servers send one entry without a list around it.
-            one => Ok(vec![T::read(one)?]),
-        }
+            one => {
+                let (read, rest) = T::read_partly(one);
+                return (read.map(|read| vec![read]), rest);
+            }
+        };
+        let entries: Vec<(Option<T>, Option<Value>)> = entries.into_iter().map(T::read_partly).collect();
+        let is_whole = entries.iter().all(|(_, rest)| rest.is_none());
+        let rest = (!is_whole).then(|| entries.iter().map(as_it_came).collect());
+        (Some(entries.into_iter().filter_map(|(read, _)| read).collect()), rest)
     }
 
     fn take(fields: &mut Fields, name: &str) -> Option<Self> {
@@ -213,23 +252,7 @@ impl<T: Lenient + Serialize> Lenient for Vec<T> {
     }
 
     fn take_essential(fields: &mut Fields, name: &str) -> Option<Self> {
-        let entries = match fields.remove(name)? {
-            Value::Null => return None,
-            Value::Array(entries) => entries,
-            one => {
-                let read = T::read(one).map_err(|one| fields.insert(name.to_owned(), one));
-                return Some(vec![read.ok()?]);
-            }
-        };
-        let entries: Vec<Result<T, Value>> = entries.into_iter().map(T::read).collect();
-        if entries.iter().any(Result::is_err) {
-            let raw = |entry: &Result<T, Value>| match entry {
-                Ok(read) => serde_json::to_value(read).unwrap_or_default(),
-                Err(raw) => raw.clone(),
-            };
-            fields.insert(name.to_owned(), entries.iter().map(raw).collect());
-        }
-        Some(entries.into_iter().flatten().collect())
+        take_partly(fields, name)
     }
 
     fn is_absent(&self) -> bool {
@@ -240,35 +263,27 @@ impl<T: Lenient + Serialize> Lenient for Vec<T> {
 /// A map has the entries that can be read, as a list has.
 impl<T: Lenient + Serialize> Lenient for BTreeMap<String, T> {
     fn read(value: Value) -> Result<Self, Value> {
-        let Value::Object(entries) = value else { return Err(value) };
-        let read = |(name, entry)| Some((name, T::read(entry).ok()?));
-        Ok(entries.into_iter().filter_map(read).collect())
+        wholly(Self::read_partly(value))
+    }
+
+    fn read_partly(value: Value) -> (Option<Self>, Option<Value>) {
+        let entries = match value {
+            Value::Null => return (None, None),
+            Value::Object(entries) => entries,
+            other => return (None, Some(other)),
+        };
+        let entries: BTreeMap<String, (Option<T>, Option<Value>)> =
+            entries.into_iter().map(|(key, entry)| (key, T::read_partly(entry))).collect();
+        let is_whole = entries.values().all(|(_, rest)| rest.is_none());
+        let rest = (!is_whole).then(|| {
+            let entries = entries.iter().map(|(key, entry)| (key.clone(), as_it_came(entry)));
+            entries.collect::<Fields>().into()
+        });
+        (Some(entries.into_iter().filter_map(|(key, (read, _))| Some((key, read?))).collect()), rest)
     }
 
     fn take(fields: &mut Fields, name: &str) -> Option<Self> {
-        let entries = match fields.remove(name) {
-            None | Some(Value::Null) => return Some(Self::new()),
-            Some(Value::Object(entries)) => entries,
-            Some(other) => {
-                fields.insert(name.to_owned(), other);
-                return Some(Self::new());
-            }
-        };
-        let (mut read, mut raw) = (Self::new(), Map::new());
-        for (key, entry) in entries {
-            match T::read(entry) {
-                Ok(entry) => drop(read.insert(key, entry)),
-                Err(entry) => drop(raw.insert(key, entry)),
-            }
-        }
-        if !raw.is_empty() {
-            raw.extend(
-                read.iter()
-                    .map(|(key, entry)| (key.clone(), serde_json::to_value(entry).unwrap_or_default())),
-            );
-            fields.insert(name.to_owned(), raw.into());
-        }
-        Some(read)
+        Some(take_partly(fields, name).unwrap_or_default())
     }
 
     fn is_absent(&self) -> bool {

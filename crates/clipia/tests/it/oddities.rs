@@ -208,6 +208,15 @@ async fn no_mutant_of_the_catalogue_or_the_account_costs_the_rest() {
             }
         }
     }
+    // What cannot be read two levels down stays as it came, too.
+    odd.says(
+        r#"{"data": [{"slug": "m", "type": "image",
+            "pricing": {"multipliers": {"resolution": {"1k": 1, "2k": "twice"}, "quality": {"high": 3}}}}]}"#,
+    );
+    let models = builder().build().unwrap().models().await.unwrap();
+    let pricing = models[0].pricing.as_ref().unwrap();
+    assert_eq!((pricing.multipliers["resolution"]["1k"], pricing.multipliers["quality"]["high"]), (1.0, 3.0));
+    assert_eq!(serde_json::to_value(pricing).unwrap()["multipliers"]["resolution"]["2k"], "twice");
     // A text model has another shape.
     odd.says(r#"{"data": [{"id": "writer-1", "object": "model", "context_length": 8192}, {"no": "name"}, {"slug": "m", "type": "image"}]}"#);
     let models = builder().build().unwrap().models().await.unwrap();
