@@ -1,5 +1,7 @@
 //! Executors that a caller brings.
 
+#![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
+
 use async_trait::async_trait;
 use clipia_api::types::Output;
 use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
@@ -58,8 +60,10 @@ impl Served {
             ..Config::new(data.path())
         };
         let service = Service::builder(config).executor("pair", Arc::new(executor), workers);
+        // The service sets up TLS for the process.
+        let service = service.start().await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { service: service.start().await.unwrap(), http, _data: data }
+        Self { service, http, _data: data }
     }
 
     async fn call(&self, call: reqwest::RequestBuilder) -> Value {
