@@ -2,9 +2,11 @@
 
 use crate::contract::small_fox;
 use crate::support::{Options, Raw, Server, command, output, until};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const FOX: &str = "/v1/models/nano-banana-2";
@@ -60,34 +62,11 @@ async fn probes_need_no_key_and_metrics_stand_apart() {
         "clipia_leases_lost_total 0",
         "clipia_stale_writes_refused_total 0",
         "clipia_delivery_overdue_seconds 0.0",
-        "# EOF",
     ] {
         assert!(metrics.lines().any(|told| told == line), "no {line} in\n{metrics}");
     }
     for who in ["key_", "acct_", "127.0.0.1", submitted["request_id"].as_str().unwrap()] {
         assert!(!metrics.contains(who), "{who} in\n{metrics}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn lines_about_a_request_name_it_and_its_key_and_nothing_secret() {
-    let arguments = ["--log-format", "json"].map(str::to_owned).to_vec();
-    let mut server = Server::start(Options { arguments, ..Options::default() });
-    let secret = json!({ "input": { "prompt": "a whisper", "resolution": "0.5K" } });
-    let submitted = server.live().post(FOX, &secret).await.expect(200).json();
-    until("the end", async || (status(&server, &submitted).await == "COMPLETED").then_some(())).await;
-    let keys = server.administer(&["keys", "list"]);
-    let ids: Vec<&str> = keys.as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap()).collect();
-    server.terminate();
-    let log = server.log();
-    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    for message in ["generation submitted", "generation started", "generation ended"] {
-        let line = lines.iter().find(|line| line["message"] == message).expect(message);
-        assert_eq!(line["span"]["request_id"], submitted["request_id"], "{line}");
-        assert!(ids.contains(&line["span"]["key_id"].as_str().unwrap()), "{line}");
-    }
-    for secret in [&server.live_key, &server.webhook_secret, "a whisper"] {
-        assert!(!log.contains(secret), "{log}");
     }
 }
 
@@ -112,6 +91,49 @@ async fn a_drain_turns_callers_away_and_a_second_signal_ends_it() {
     server.restart();
     until("the clip again", async || (status(&server, &clip).await == "IN_PROGRESS").then_some(())).await;
     until("the fox", async || (status(&server, &fox).await == "COMPLETED").then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_signal_that_asks_for_an_end_is_an_orderly_one() {
+    let mut server = Server::start(Options::default());
+    for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
+        let fox = server.live().post(FOX, &small_fox()).await.expect(200).json();
+        server.signal(signal);
+        assert_eq!(server.ended().code(), Some(0), "{signal:?}: {}", server.log());
+        // Its last words are there, too.
+        until("the log", async || server.log().contains("no more work is taken").then_some(())).await;
+        server.restart();
+        until("the fox", async || (status(&server, &fox).await == "COMPLETED").then_some(())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_that_is_to_be_ignored_ends_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let serve = command(&["serve", "--listen", "127.0.0.1:0", "--json"]);
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]) // as `nohup` does
+        .arg(serve.get_program())
+        .args(serve.get_args())
+        .arg("--data")
+        .arg(data.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::HUP).unwrap();
+    let live = Raw::new(ready["url"].as_str().unwrap()).key(ready["live_key"].as_str().unwrap());
+    let fox = live.post(FOX, &small_fox()).await.expect(200).json();
+    let path = format!("/v1/requests/{}/status", fox["request_id"].as_str().unwrap());
+    until("the fox", async || (live.get(&path).await.json()["status"] == "COMPLETED").then_some(())).await;
+    assert_eq!(body(&live, "/readyz", 200).await, "ok\n");
+    kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

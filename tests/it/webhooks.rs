@@ -147,7 +147,7 @@ async fn a_receiver_that_says_gone_is_not_called_again() {
         .map(|delivery| verified(delivery, &server.webhook_secret)["request_id"].clone())
         .collect();
     assert_eq!(ids, [gone.as_str(), refused.as_str(), refused.as_str()]);
-    assert!(server.log().contains("next=GiveUp"), "{}", server.log());
+    assert!(server.log().contains("next=\"give_up\""), "{}", server.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

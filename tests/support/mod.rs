@@ -11,7 +11,7 @@ pub(crate) use program::{cargo, command, example, output, output_on_terminal};
 pub(crate) use raw::{Answer, Raw};
 pub(crate) use receiver::{Delivery, Receiver};
 pub(crate) use schema::Spec;
-pub(crate) use server::{Options, Server};
+pub(crate) use server::{Options, Server, Stderr};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

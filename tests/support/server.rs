@@ -1,16 +1,21 @@
 //! `clipia serve` as a child process.
 
 use super::{DEADLINE, Raw, program};
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// Bytes that a pipe holds which nobody reads: few, so that a few lines fill it.
+const SMALL_PIPE: usize = 4_096;
 
 /// How a server is started.
 #[derive(Clone, Debug)]
@@ -23,11 +28,35 @@ pub(crate) struct Options {
     pub(crate) credits: Option<u64>,
     /// Whatever else goes behind `clipia serve`.
     pub(crate) arguments: Vec<String>,
+    /// Where its log goes.
+    pub(crate) stderr: Stderr,
+    /// `RUST_LOG`: what is logged, where it is not the default.
+    pub(crate) log: Option<&'static str>,
+}
+
+/// Where the log of a server goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stderr {
+    /// To [`Server::log`].
+    Read,
+    /// To a disk that is full.
+    Full,
+    /// To a pipe whose reader goes once the server is ready, until [`Server::read_log`].
+    Gone,
+    /// To a small pipe whose reader reads nothing until [`Server::read_log`].
+    Unread,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dev: true, rpm: Some(0), credits: None, arguments: Vec::new() }
+        Self {
+            dev: true,
+            rpm: Some(0),
+            credits: None,
+            arguments: Vec::new(),
+            stderr: Stderr::Read,
+            log: None,
+        }
     }
 }
 
@@ -95,7 +124,12 @@ impl Server {
 
     /// Asks the process to end (SIGTERM).
     pub(crate) fn ask_to_end(&self) {
-        kill_process(Pid::from_child(&self.process.child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends the process a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process.child), signal).unwrap();
     }
 
     /// Waits until the process has ended.
@@ -130,6 +164,14 @@ impl Server {
         self.process.log.lock().unwrap().clone()
     }
 
+    /// Begins to read what nobody has read of the log.
+    pub(crate) fn read_log(&mut self) {
+        self.process.log = match self.process.unread.take() {
+            Some(pipe) => collect(pipe),
+            None => collect(File::open(fifo(&self.data)).unwrap()),
+        };
+    }
+
     /// A client with the live key.
     pub(crate) fn live(&self) -> Raw {
         Raw::new(&self.url).key(&self.live_key)
@@ -145,6 +187,7 @@ impl Server {
 struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
+    unread: Option<ChildStderr>,
 }
 
 impl Process {
@@ -162,12 +205,35 @@ impl Process {
         }
         // What tests look for; `--log-format` goes before it.
         serve.env("CLIPIA_SERVE_LOG_FORMAT", "text");
+        if let Some(log) = options.log {
+            serve.env("RUST_LOG", log);
+        }
         serve.args(&options.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut reader = None;
+        match options.stderr {
+            Stderr::Full => drop(serve.stderr(File::options().write(true).open("/dev/full").unwrap())),
+            Stderr::Gone => {
+                let path = fifo(data);
+                assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+                // The one that is opened first must be both, or would wait for the other.
+                reader = Some(File::options().read(true).write(true).open(&path).unwrap());
+                serve.stderr(File::options().write(true).open(&path).unwrap());
+            }
+            Stderr::Read | Stderr::Unread => {}
+        }
         let mut child = serve.spawn().unwrap();
-        let log = collect(child.stderr.take().unwrap());
+        let mut unread = child.stderr.take();
+        if options.stderr == Stderr::Unread {
+            fcntl_setpipe_size(unread.as_ref().unwrap(), SMALL_PIPE).unwrap();
+        }
+        let log = match options.stderr {
+            Stderr::Read => unread.take().map(collect).unwrap_or_default(),
+            Stderr::Full | Stderr::Gone | Stderr::Unread => Arc::default(),
+        };
         let line = first_line(child.stdout.take().unwrap());
-        let mut process = Self { child, log };
         let line = line.recv_timeout(DEADLINE).unwrap_or_default();
+        drop((reader, serve.stderr(Stdio::null())));
+        let mut process = Self { child, log, unread };
         match serde_json::from_str(&line) {
             Ok(ready) => (process, ready),
             Err(error) => {
@@ -215,7 +281,12 @@ fn first_line(stdout: ChildStdout) -> mpsc::Receiver<String> {
     receiver
 }
 
-fn collect(stderr: ChildStderr) -> Arc<Mutex<String>> {
+/// Where the log of [`Stderr::Gone`] goes.
+fn fifo(data: &TempDir) -> PathBuf {
+    data.path().join("stderr")
+}
+
+fn collect(stderr: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let log = Arc::new(Mutex::new(String::new()));
     let filling = Arc::clone(&log);
     thread::spawn(move || {

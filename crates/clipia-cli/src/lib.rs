@@ -27,13 +27,15 @@ use std::io::Write;
 ///
 /// It is for a process of its own: it may set what traces go to, and hears its signals.
 pub fn run(arguments: &[OsString]) -> u8 {
-    let code = match Arguments::try_parse_from(arguments) {
+    match Arguments::try_parse_from(arguments) {
         Ok(parsed) => start(parsed, arguments.first().map_or(OsStr::new(""), |typed| typed)),
-        Err(error) => arguments::refuse(&error, arguments),
-    };
-    // Nobody else does in a process that Python ends. Where it cannot be done there is nobody to tell.
-    let _ = std::io::stdout().flush();
-    code
+        Err(error) => {
+            let code = arguments::refuse(&error, arguments);
+            // Nobody else does in a process that Python ends. Where it cannot be done there is nobody to tell.
+            let _ = std::io::stdout().flush();
+            code
+        }
+    }
 }
 
 fn start(arguments: Arguments, typed: &OsStr) -> u8 {
@@ -45,6 +47,7 @@ fn start(arguments: Arguments, typed: &OsStr) -> u8 {
         Ok(()) => exit::DONE,
         Err(error) => exit::report(&error),
     };
+    log::finish();
     // Whatever is still being drawn is not waited for: `execute` has waited for what mattered.
     runtime.shutdown_background();
     code

@@ -1,32 +1,85 @@
 //! What the server traces, on stderr.
 
+use anyhow::anyhow;
 use clipia::printable;
-use clipia_server::LogFormat;
+use clipia_server::{LogFormat, LogWriter};
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+use std::time::Duration;
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
-/// Writes events to stderr: as text for eyes, as JSON for whatever gathers logs.
-pub(crate) fn write(format: LogFormat) {
+/// How long the last events may take to be written when the process ends.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+
+/// Where this process logs, once it does.
+static LOG: OnceLock<LogWriter> = OnceLock::new();
+
+/// Writes events to stderr from now on: as text for eyes, as JSON for whatever gathers logs. Panics are events too: by
+/// itself the standard library would write them where a full pipe holds up whoever panicked.
+pub(crate) fn write(format: LogFormat) -> anyhow::Result<LogWriter> {
+    let log = LogWriter::start(std::io::stderr())?;
+    let writer = log.clone();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = std::io::stderr().is_terminal();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || writer.clone())
+        // They would be told on stderr, by a macro that panics where that is broken.
+        .log_internal_errors(false);
     let text = match format {
         LogFormat::Auto => terminal,
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    if text {
+    let begun = if text {
         subscriber
             .fmt_fields(printable_fields())
             .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none())
-            .init();
+            .try_init()
     } else {
-        subscriber.json().flatten_event(true).with_span_list(false).init();
+        subscriber.json().flatten_event(true).with_span_list(false).try_init()
+    };
+    begun.map_err(|error| anyhow!("cannot begin the log: {error}"))?;
+    std::panic::set_hook(Box::new(panicked));
+    Ok(LOG.get_or_init(|| log).clone())
+}
+
+/// Writes a line among the events. False where this process does not log.
+pub(crate) fn say(line: &str) -> bool {
+    let Some(mut log) = LOG.get().cloned() else { return false };
+    // It never fails.
+    let _ = log.write_all(format!("{line}\n").as_bytes());
+    true
+}
+
+/// Waits until the events so far are written, but not for long: nobody may be there to read them.
+pub(crate) fn finish() {
+    if let Some(log) = LOG.get() {
+        log.flush(LAST_EVENTS);
+    }
+}
+
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    tracing::error!(
+        panic = panic.payload_as_str(),
+        at = panic.location().map(tracing::field::display),
+        thread = thread.name(),
+        backtrace =
+            (backtrace.status() == BacktraceStatus::Captured).then(|| tracing::field::display(&backtrace)),
+        "a thread panicked"
+    );
+    // The process may end by it.
+    if thread.name() == Some("main") {
+        finish();
     }
 }
 

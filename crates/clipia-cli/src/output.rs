@@ -3,6 +3,7 @@
 //! Whatever a server sent passes here on its way to a terminal, which must not obey it: the whole text is made
 //! [`printable`]. `println!` and `eprintln!` are denied in this crate.
 
+use crate::log;
 use clipia::printable;
 use serde::Serialize;
 use std::fmt;
@@ -35,8 +36,12 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 /// Prints a line on stderr.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
     let line = line.to_string();
-    // Where it cannot be printed there is nobody to tell.
-    let _ = writeln!(std::io::stderr().lock(), "{}", printable(&line));
+    let line = printable(&line);
+    // A server has its log there, which nothing may hold up.
+    if !log::say(&line) {
+        // Where it cannot be printed there is nobody to tell.
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
 }
 
 /// `text` in one line, for a place that has no more: a cell of a table, a bar.

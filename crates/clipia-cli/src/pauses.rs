@@ -1,6 +1,7 @@
 //! Says on stderr what a long pause of the SDK waits for. The SDK's traces tell it.
 
 use crate::output;
+use clipia::printable;
 use indicatif::MultiProgress;
 use std::fmt::Debug;
 use std::sync::OnceLock;
@@ -39,10 +40,10 @@ impl<S: Subscriber> Layer<S> for Pauses {
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let Some(line) = Pause::of(event).and_then(|pause| pause.line()) else { return };
-        let say = || output::say(format_args!("  {line}"));
-        match BARS.get() {
-            Some(bars) => bars.suspend(say),
-            None => say(),
+        match BARS.get().filter(|bars| !bars.is_hidden()) {
+            // Not `suspend`, which panics where the terminal is gone.
+            Some(bars) => drop(bars.println(printable(&format!("  {line}")))),
+            None => output::say(format_args!("  {line}")),
         }
     }
 }

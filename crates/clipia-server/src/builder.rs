@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::executors::Executor;
+use crate::log::LogWriter;
 use crate::service::{Service, StartError};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub struct Builder {
     pub(crate) config: Config,
     pub(crate) executors: BTreeMap<String, Team>,
+    pub(crate) log: Option<LogWriter>,
 }
 
 /// An executor, and how many requests it makes at once.
@@ -22,7 +24,7 @@ pub(crate) struct Team {
 
 impl Builder {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, executors: BTreeMap::new() }
+        Self { config, executors: BTreeMap::new(), log: None }
     }
 
     /// Adds what makes the models whose `executor` in `models.toml` is this `name`, `workers` requests at once. It takes
@@ -50,6 +52,12 @@ impl Builder {
     /// ```
     pub fn executor(mut self, name: impl Into<String>, executor: Arc<dyn Executor>, workers: usize) -> Self {
         self.executors.insert(name.into(), Team { executor, workers });
+        self
+    }
+
+    /// Tells in the metrics how many events of this log were dropped.
+    pub fn log(mut self, log: &LogWriter) -> Self {
+        self.log = Some(log.clone());
         self
     }
 

@@ -5,14 +5,16 @@
 //! this machine's unless told; it takes no token, since a scraper keeps none that changes at each start.
 
 use crate::deliveries::Statistics;
+use crate::exposition::Format;
 use crate::http::ApiError;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
+use crate::supervisor::Supervisor;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use futures_util::future::BoxFuture;
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -34,6 +36,7 @@ const STUCK: Duration = Duration::from_secs(10);
 pub(crate) struct Health {
     write: Arc<Write>,
     draining: CancellationToken,
+    tasks: Supervisor,
     probe: Arc<Mutex<watch::Receiver<Probe>>>,
 }
 
@@ -56,18 +59,18 @@ enum Answer {
 }
 
 impl Health {
-    /// Of a server with this store, which takes no more work once `draining` is cancelled.
-    pub(crate) fn new(store: Arc<dyn Store>, draining: CancellationToken) -> Self {
+    /// Of a server with this store and these tasks, which takes no more work once `draining` is cancelled.
+    pub(crate) fn new(store: Arc<dyn Store>, tasks: Supervisor, draining: CancellationToken) -> Self {
         let write = move || -> BoxFuture<'static, _> {
             let store = Arc::clone(&store);
             Box::pin(async move { store.probe().await })
         };
-        Self::of(Arc::new(write), draining)
+        Self::of(Arc::new(write), tasks, draining)
     }
 
-    fn of(write: Arc<Write>, draining: CancellationToken) -> Self {
+    fn of(write: Arc<Write>, tasks: Supervisor, draining: CancellationToken) -> Self {
         let probe = Arc::new(Mutex::new(ask(write.as_ref())));
-        Self { write, draining, probe }
+        Self { write, draining, tasks, probe }
     }
 
     /// The last probe, or a new one where that is stale.
@@ -85,24 +88,32 @@ impl Health {
         *probe.borrow()
     }
 
-    /// Whether the writer answers, be it with an error: no restart mends a full disk.
-    async fn lives(&self) -> bool {
+    /// Whether the writer answers, be it with an error, since no restart mends a full disk; and whether every task can be
+    /// kept alive.
+    async fn lives(&self) -> Result<(), String> {
+        if let Some(task) = self.tasks.failing() {
+            return Err(format!("the task `{task}` dies again and again"));
+        }
         let probe = self.probe().await;
         match probe.answered {
-            Some((_, answer)) => answer != Answer::Gone,
-            None => probe.asked.elapsed() < STUCK,
+            Some((_, Answer::Gone)) => Err("the store's writer has ended".to_owned()),
+            None if probe.asked.elapsed() >= STUCK => Err("the store's writer is stuck".to_owned()),
+            _ => Ok(()),
         }
     }
 
     /// Whether a submit would be kept, and made.
-    async fn is_ready(&self) -> Result<(), &'static str> {
+    async fn is_ready(&self) -> Result<(), String> {
         if self.draining.is_cancelled() {
-            return Err("draining");
+            return Err("draining".to_owned());
+        }
+        if let Some(task) = self.tasks.dead().or_else(|| self.tasks.failing()) {
+            return Err(format!("the task `{task}` died"));
         }
         match self.probe().await.answered {
             Some((_, Answer::Written)) => Ok(()),
-            Some((_, Answer::Failed | Answer::Gone)) => Err("the store cannot write"),
-            None => Err("the store does not answer"),
+            Some((_, Answer::Failed | Answer::Gone)) => Err("the store cannot write".to_owned()),
+            None => Err("the store does not answer".to_owned()),
         }
     }
 }
@@ -131,15 +142,16 @@ pub(crate) fn router(health: Health) -> Router {
     Router::new().route("/livez", get(live)).route("/readyz", get(ready)).with_state(health)
 }
 
-async fn live(State(health): State<Health>) -> (StatusCode, &'static str) {
-    match health.lives().await {
-        true => (StatusCode::OK, "ok\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "the store's writer is stuck\n"),
-    }
+async fn live(State(health): State<Health>) -> (StatusCode, String) {
+    told(health.lives().await)
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    match health.is_ready().await {
+    told(health.is_ready().await)
+}
+
+fn told(health: Result<(), String>) -> (StatusCode, String) {
+    match health {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
@@ -164,9 +176,11 @@ struct Scraped {
 
 async fn scrape(
     State(Scraped { metrics, store, deliveries }): State<Scraped>,
-) -> Result<([(header::HeaderName, &'static str); 1], String), ApiError> {
-    const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, TYPE)], metrics.text(store.as_ref(), &deliveries).await?))
+    headers: HeaderMap,
+) -> Result<([(header::HeaderName, &'static str); 2], String), ApiError> {
+    let format = Format::accepted(&headers);
+    let head = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
+    Ok((head, metrics.text(store.as_ref(), &deliveries, format).await?))
 }
 
 #[cfg(test)]
@@ -195,34 +209,57 @@ mod tests {
                     answer.map_or(Err(StoreError::Closed), |answer| answer.clone().unwrap())
                 })
             };
-            let health = Health::of(Arc::new(write), draining.clone());
+            let health = Health::of(Arc::new(write), Supervisor::default(), draining.clone());
             Self { asked, answers, draining, health }
         }
 
         /// Whether it lives and whether it is ready, a while after the store has changed.
-        async fn tells(&self) -> (bool, Result<(), &'static str>) {
+        async fn tells(&self) -> [String; 2] {
             tokio::time::advance(PROBE_FRESH).await;
-            (self.health.lives().await, self.health.is_ready().await)
+            [self.health.lives().await, self.health.is_ready().await]
+                .map(|told| told.err().unwrap_or_else(|| "ok".to_owned()))
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn is_that_of_the_writer() {
         let fake = Fake::new();
-        assert_eq!(fake.tells().await, (true, Ok(())));
+        assert_eq!(fake.tells().await, ["ok", "ok"]);
         // A full disk is no reason to start again, and one not to call.
         fake.answers.send_replace(Some(Err(StoreError::Unreadable("full".to_owned()))));
-        assert_eq!(fake.tells().await, (true, Err("the store cannot write")));
+        assert_eq!(fake.tells().await, ["ok", "the store cannot write"]);
         fake.answers.send_replace(None);
-        assert_eq!(fake.tells().await, (true, Err("the store does not answer")));
+        assert_eq!(fake.tells().await, ["ok", "the store does not answer"]);
         tokio::time::advance(STUCK).await;
-        assert_eq!(fake.tells().await, (false, Err("the store does not answer")));
+        assert_eq!(fake.tells().await, ["the store's writer is stuck", "the store does not answer"]);
         fake.answers.send_replace(Some(Ok(())));
-        assert_eq!(fake.tells().await, (true, Ok(())));
+        assert_eq!(fake.tells().await, ["ok", "ok"]);
         fake.draining.cancel();
-        assert_eq!(fake.tells().await, (true, Err("draining")));
+        assert_eq!(fake.tells().await, ["ok", "draining"]);
         fake.answers.send_replace(Some(Err(StoreError::Closed)));
-        assert!(!fake.tells().await.0);
+        assert_eq!(fake.tells().await, ["the store's writer has ended", "draining"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_that_of_the_tasks_too() {
+        let fake = Fake::new();
+        let tracker = tokio_util::task::TaskTracker::new();
+        // Dies until it is let.
+        let (live, lives) = watch::channel(false);
+        fake.health.tasks.keep(&tracker, "sweep", fake.draining.clone(), move || {
+            let lives = lives.clone();
+            async move {
+                if *lives.borrow() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        });
+        assert_eq!(fake.tells().await, ["ok", "the task `sweep` died"]);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(fake.tells().await, ["the task `sweep` dies again and again", "the task `sweep` died"]);
+        live.send_replace(true);
+        tokio::time::sleep(Duration::from_secs(70)).await;
+        assert_eq!(fake.tells().await, ["ok", "ok"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -230,7 +267,7 @@ mod tests {
         let fake = Fake::new();
         for _ in 0..1_000 {
             fake.health.is_ready().await.unwrap();
-            fake.health.lives().await;
+            fake.health.lives().await.unwrap();
         }
         assert_eq!(fake.asked.load(Ordering::Relaxed), 1);
         tokio::time::advance(PROBE_FRESH).await;

@@ -61,7 +61,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop`; the calls under way are answered first.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     router: Router,
     bounds: Bounds,
     metrics: Arc<Metrics>,
@@ -332,7 +332,7 @@ mod tests {
 
     impl Served {
         async fn start(bounds: Bounds) -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
             let address = listener.local_addr().unwrap();
             let (metrics, release) = (Arc::<Metrics>::default(), Arc::new(Semaphore::new(0)));
             let stop = CancellationToken::new();

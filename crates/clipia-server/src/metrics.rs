@@ -4,7 +4,10 @@
 //! program or the operator's `models.toml` bounds.
 
 use crate::clock::now;
+use crate::exposition::{self, Format};
+use crate::log::LogWriter;
 use crate::store::{Store, StoreError};
+use crate::supervisor::Restarts;
 use crate::{deliveries, readings};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
@@ -34,7 +37,8 @@ pub struct Metrics {
     pub(crate) rate_limited: Counter,
     pub(crate) connections: Gauge,
     pub(crate) connections_evicted: Counter,
-    pub(crate) running: Gauge,
+    running: Gauge,
+    pub(crate) restarts: Restarts,
     ended: Family<End, Counter>,
     making_seconds: Histogram,
 }
@@ -80,8 +84,24 @@ impl Outcome {
     }
 }
 
+/// A generation that is being made, until this is dropped.
+pub(crate) struct Running<'a>(&'a Gauge);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl Metrics {
+    /// Of a server whose log goes by `log`, if anything is known of it.
+    pub(crate) fn new(log: Option<&LogWriter>) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", version);
@@ -93,6 +113,7 @@ impl Default for Metrics {
             connections: Gauge::default(),
             connections_evicted: Counter::default(),
             running: Gauge::default(),
+            restarts: Restarts::default(),
             ended: Family::default(),
             making_seconds: Histogram::new(WORK_SECONDS),
         };
@@ -112,6 +133,18 @@ impl Default for Metrics {
             metrics.connections_evicted.clone(),
         );
         r.register("generations_running", "Generations being made", metrics.running.clone());
+        r.register(
+            "task_restarts",
+            "Tasks of the server that died and were started again",
+            metrics.restarts.clone(),
+        );
+        if let Some(log) = log {
+            r.register(
+                "log_events_dropped",
+                "Events of the log that could not be written",
+                log.dropped_counter(),
+            );
+        }
         r.register("generations_ended", "Turns of workers at generations", metrics.ended.clone());
         r.register_with_unit(
             "generation",
@@ -121,14 +154,18 @@ impl Default for Metrics {
         );
         Self { registry, ..metrics }
     }
-}
 
-impl Metrics {
     /// A call of the API was answered.
     pub(crate) fn called(&self, route: &str, method: &http::Method, status: u16, after: Duration) {
         let call = Call { route: route.to_owned(), method: method_name(method), status };
         self.calls.get_or_create(&call).inc();
         self.call_seconds.get_or_create(&Route { route: call.route }).observe(after.as_secs_f64());
+    }
+
+    /// A worker's turn at a generation begins.
+    pub(crate) fn begin(&self) -> Running<'_> {
+        self.running.inc();
+        Running(&self.running)
     }
 
     /// A worker's turn at a generation has ended.
@@ -139,7 +176,7 @@ impl Metrics {
         }
     }
 
-    /// All of it in the text format of OpenMetrics, with what the store and the deliveries know at this moment.
+    /// All of it in a text format, with what the store and the deliveries know at this moment.
     ///
     /// # Errors
     /// [`StoreError`] where the store does not answer.
@@ -147,18 +184,22 @@ impl Metrics {
         &self,
         store: &dyn Store,
         deliveries: &deliveries::Statistics,
+        format: Format,
     ) -> Result<String, StoreError> {
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode_registry(&mut text, &self.registry);
         let _ = encode_registry(&mut text, &readings::read(store, deliveries, now()).await?);
         let _ = encode_eof(&mut text);
-        Ok(text)
+        Ok(match format {
+            Format::OpenMetrics => text,
+            Format::Prometheus => exposition::prometheus(&text),
+        })
     }
 }
 
 /// The methods that the API takes. Others are whatever a client likes to send.
-fn method_name(method: &http::Method) -> &'static str {
+pub(crate) fn method_name(method: &http::Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

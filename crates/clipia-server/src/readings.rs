@@ -24,7 +24,7 @@ struct Class {
     class: &'static str,
 }
 
-/// A histogram that somebody else keeps. The last bucket is of what is above all bounds.
+/// A histogram that somebody else keeps. The last bucket is of what is above all bounds: a quantile needs its `+Inf`.
 #[derive(Debug)]
 struct Counted {
     buckets: Vec<(f64, u64)>,
@@ -45,7 +45,7 @@ impl EncodeMetric for Counted {
 impl Counted {
     /// `scale` is what one of the histogram's units is in the metric's.
     fn of(histogram: &store::Histogram, scale: f64) -> Self {
-        let bounds = histogram.bounds.iter().map(|bound| *bound as f64 * scale).chain([f64::MAX]);
+        let bounds = histogram.bounds.iter().map(|bound| *bound as f64 * scale).chain([f64::INFINITY]);
         Self {
             buckets: bounds.zip(histogram.counts.iter().copied()).collect(),
             sum: histogram.sum as f64 * scale,
@@ -56,7 +56,10 @@ impl Counted {
         let within = lag.within.iter().copied().chain([lag.count]);
         let mut before = 0;
         let counts = within.map(|within| within - std::mem::replace(&mut before, within));
-        Self { buckets: LAG_BUCKETS.into_iter().chain([f64::MAX]).zip(counts).collect(), sum: lag.seconds }
+        Self {
+            buckets: LAG_BUCKETS.into_iter().chain([f64::INFINITY]).zip(counts).collect(),
+            sum: lag.seconds,
+        }
     }
 }
 

@@ -17,7 +17,9 @@ use crate::models_file::{self, ModelsFileError};
 use crate::outbound::{Outbound, Target};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{NewAccount, Scopes, Store, StoreError};
+use crate::supervisor::Supervisor;
 use crate::workers::{self, Workers};
+use axum::Router;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -125,7 +127,7 @@ impl Service {
         Builder::new(config)
     }
 
-    pub(crate) async fn run(Builder { config, mut executors }: Builder) -> Result<Self, StartError> {
+    pub(crate) async fn run(Builder { config, mut executors, log }: Builder) -> Result<Self, StartError> {
         let data = config.data.clone();
         let unusable = |source| StartError::Data { path: data.clone(), source };
         make_private(&data).map_err(unusable)?;
@@ -154,7 +156,8 @@ impl Service {
         let (drain, abort, stop) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (work, tasks) = (TaskTracker::new(), TaskTracker::new());
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::new(log.as_ref()));
+        let supervisor = Supervisor::new(metrics.restarts.clone());
         for (name, team) in executors {
             let workers = Arc::new(Workers {
                 submitted: lines.notices(&name),
@@ -169,13 +172,22 @@ impl Service {
                 watch: Mutex::default(),
             });
             for _ in 0..team.workers {
-                work.spawn(Arc::clone(&workers).run(drain.clone(), abort.clone()));
+                let (workers, drained, abort) = (Arc::clone(&workers), drain.clone(), abort.clone());
+                supervisor.keep(&work, "worker", drain.clone(), move || {
+                    Arc::clone(&workers).run(drained.clone(), abort.clone())
+                });
             }
         }
-        tasks.spawn(workers::rescue(Arc::clone(&store), lines.clone(), Arc::clone(&ended), drain.clone()));
-        let dispatcher = Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended));
-        let deliveries = dispatcher.statistics();
-        tasks.spawn(dispatcher.run(stop.clone()));
+        let rescued = (Arc::clone(&store), lines.clone(), Arc::clone(&ended), drain.clone());
+        supervisor.keep(&tasks, "rescue", drain.clone(), move || {
+            let (store, lines, ended, drain) = rescued.clone();
+            workers::rescue(store, lines, ended, drain)
+        });
+        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended)));
+        let (deliveries, dispatched) = (dispatcher.statistics(), stop.clone());
+        supervisor.keep(&tasks, "deliveries", stop.clone(), move || {
+            Arc::clone(&dispatcher).run(dispatched.clone())
+        });
 
         let url = format!("http://{}", local_address(&listener)?);
         let api = http::router(Setup {
@@ -188,9 +200,17 @@ impl Service {
             metrics: Arc::clone(&metrics),
             limit: config.limit,
         });
-        let health = health::router(Health::new(Arc::clone(&store), drain.clone()));
+        let health = health::router(Health::new(Arc::clone(&store), supervisor.clone(), drain.clone()));
         let api = api.merge(health.clone());
-        tasks.spawn(listener::serve(listener, api, Bounds::API, Arc::clone(&metrics), stop.clone()));
+        let counted = Arc::clone(&metrics);
+        let serve = |name, listener, router: Router, bounds, metrics: Arc<Metrics>| {
+            let (listener, ends) = (Arc::new(listener), stop.clone());
+            supervisor.keep(&tasks, name, stop.clone(), move || {
+                let (listener, metrics) = (Arc::clone(&listener), Arc::clone(&metrics));
+                listener::serve(listener, router.clone(), bounds, metrics, ends.clone())
+            });
+        };
+        serve("listener", listener, api, Bounds::API, counted);
         let access = Access::new(reachable(local_address(&admin_listener)?));
         access.write(&data).map_err(unusable)?;
         let admin_url = access.url.clone();
@@ -198,7 +218,7 @@ impl Service {
         let admin = admin::router(Arc::clone(&store), ended, canceled, &access).merge(health).merge(scraped);
         // Its connections are none of the API's.
         let uncounted = Arc::default();
-        tasks.spawn(listener::serve(admin_listener, admin, Bounds::ADMINISTRATION, uncounted, stop.clone()));
+        serve("administration", admin_listener, admin, Bounds::ADMINISTRATION, uncounted);
         work.close();
         tasks.close();
         Ok(Self {

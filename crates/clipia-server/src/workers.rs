@@ -6,13 +6,15 @@ use crate::failpoints;
 use crate::lines::Lines;
 use crate::media::{self, MediaStore};
 use crate::metrics::{Metrics, Outcome};
-use crate::store::{Claim, Failure, Store, WorkRefused};
+use crate::store::{Claim, Failure, Rescued, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::leases::HEARTBEAT;
 use clipia_queue::lifecycle::Epoch;
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Notify, broadcast};
@@ -68,9 +70,8 @@ impl Workers {
                     self.submitted.notify_one();
                     let span =
                         tracing::info_span!("generation", request_id = %claim.id, key_id = claim.key_id);
-                    self.metrics.running.inc();
+                    let _running = self.metrics.begin();
                     self.work(claim, canceled, stop.child_token()).instrument(span).await;
-                    self.metrics.running.dec();
                 }
                 Ok(None) => self.rest(&drain).await,
                 Err(error) => {
@@ -139,7 +140,13 @@ impl Workers {
             input: claim.input,
             base_url: claim.base_url,
         };
-        let Made { output, files } = self.executor.run(job, report).await?;
+        // Somebody else's program may panic. The same input would most likely panic again: the generation fails, as that of
+        // an executor does which says so, and the worker goes on.
+        let ran = AssertUnwindSafe(self.executor.run(job, report)).catch_unwind().await;
+        let Made { output, files } = ran.unwrap_or_else(|_| {
+            tracing::error!("the executor panicked");
+            Err(NotMade::Failed("the executor broke down on this input".to_owned()))
+        })?;
         let directory = self.media.keep(claim.id, files).await.map_err(|error| {
             tracing::error!(%error, "cannot keep the files of a generation");
             NotMade::Failed("the files could not be stored".to_owned())
@@ -190,7 +197,8 @@ pub async fn rescue(store: Arc<dyn Store>, lines: Lines, ended: Arc<Notify>, sto
         }
         match store.rescue(false, now()).await {
             Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
-                tracing::warn!(?rescued, "took requests back from workers that fell silent");
+                let Rescued { requeued, failed } = rescued;
+                tracing::warn!(requeued, failed, "took requests back from workers that fell silent");
                 lines.wake_all();
                 ended.notify_one();
             }

@@ -1,5 +1,7 @@
 //! Executors that a caller brings.
 
+#![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
+
 use async_trait::async_trait;
 use clipia_api::types::Output;
 use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
@@ -9,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::sync::Barrier;
 
 const WORKERS: usize = 2;
@@ -40,39 +43,104 @@ impl Executor for Pair {
     }
 }
 
-#[tokio::test]
-async fn make_models_of_their_name_so_many_at_once() {
-    let data = tempfile::tempdir().unwrap();
-    std::fs::write(data.path().join("models.toml"), MODELS).unwrap();
-    let config = Config {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        limit: RateLimit::per_minute(0),
-        ..Config::new(data.path())
-    };
-    let pair = Pair { barrier: Barrier::new(WORKERS), running: AtomicUsize::new(0) };
-    let service = Service::builder(config).executor("pair", Arc::new(pair), WORKERS).start().await.unwrap();
-    let key = &service.first_keys().unwrap().live_key;
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let call = async |call: reqwest::RequestBuilder| -> Value {
+/// A server whose model `pair` the executor makes.
+struct Served {
+    service: Service,
+    http: reqwest::Client,
+    _data: TempDir,
+}
+
+impl Served {
+    async fn start(executor: impl Executor + 'static, workers: usize) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::write(data.path().join("models.toml"), MODELS).unwrap();
+        let config = Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            limit: RateLimit::per_minute(0),
+            ..Config::new(data.path())
+        };
+        let service = Service::builder(config).executor("pair", Arc::new(executor), workers);
+        // The service sets up TLS for the process.
+        let service = service.start().await.unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { service, http, _data: data }
+    }
+
+    async fn call(&self, call: reqwest::RequestBuilder) -> Value {
+        let key = &self.service.first_keys().unwrap().live_key;
         let answer = call.bearer_auth(key).send().await.unwrap();
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
-    };
-
-    let mut urls = Vec::new();
-    for number in 0..2 * WORKERS {
-        let body = json!({ "input": { "prompt": number.to_string() } }).to_string();
-        let submitted = call(http.post(format!("{}/v1/models/pair", service.url())).body(body)).await;
-        urls.push(submitted["response_url"].as_str().unwrap().to_owned());
     }
-    for (number, url) in urls.iter().enumerate() {
-        let ended = loop {
-            let result = call(http.get(url)).await;
+
+    /// Submits a prompt; the URL of its result.
+    async fn submit(&self, prompt: &str) -> String {
+        let body = json!({ "input": { "prompt": prompt } }).to_string();
+        let url = format!("{}/v1/models/pair", self.service.url());
+        let submitted = self.call(self.http.post(url).body(body)).await;
+        submitted["response_url"].as_str().unwrap().to_owned()
+    }
+
+    /// The result, once the generation has ended.
+    async fn ended(&self, url: &str) -> Value {
+        loop {
+            let result = self.call(self.http.get(url)).await;
             if result["status"] != "IN_QUEUE" && result["status"] != "IN_PROGRESS" {
-                break result;
+                return result;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
-        };
+        }
+    }
+}
+
+#[tokio::test]
+async fn make_models_of_their_name_so_many_at_once() {
+    let pair = Pair { barrier: Barrier::new(WORKERS), running: AtomicUsize::new(0) };
+    let served = Served::start(pair, WORKERS).await;
+    let mut urls = Vec::new();
+    for number in 0..2 * WORKERS {
+        urls.push(served.submit(&number.to_string()).await);
+    }
+    for (number, url) in urls.iter().enumerate() {
+        let ended = served.ended(url).await;
         assert_eq!(ended["output"]["echo"], number.to_string(), "{ended}");
     }
-    service.stop().await;
+    served.service.stop().await;
+}
+
+/// Panics on some prompts: at once, or after it has waited.
+struct Fragile;
+
+#[async_trait]
+impl Executor for Fragile {
+    async fn run(&self, job: Job, _: Report) -> Result<Made, NotMade> {
+        assert_ne!(job.input["prompt"], "break");
+        tokio::task::yield_now().await;
+        assert_ne!(job.input["prompt"], "break later");
+        Ok(Made { output: Output::default(), files: Vec::new() })
+    }
+}
+
+#[tokio::test]
+async fn one_that_panics_costs_its_generation_and_nothing_else() {
+    let served = Served::start(Fragile, 1).await;
+    let account = format!("{}/v1/account", served.service.url());
+    let mut urls = Vec::new();
+    for prompt in ["break", "break later", "break", "hold"] {
+        urls.push((prompt, served.submit(prompt).await));
+    }
+    for (prompt, url) in urls {
+        let ended = tokio::time::timeout(Duration::from_secs(60), served.ended(&url)).await;
+        let ended = ended.expect("the one worker goes on");
+        let expected = if prompt == "hold" { "COMPLETED" } else { "FAILED" };
+        assert_eq!(ended["status"], expected, "{prompt}: {ended}");
+    }
+    // Those that failed gave their credits back.
+    let account = served.call(served.http.get(account)).await;
+    assert_eq!(account["balance"]["credits"], 9_999, "{account}");
+    let metrics = served.http.get(format!("{}/metrics", served.service.admin_url())).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for line in ["clipia_generations_running 0", "clipia_task_restarts_total{task=\"worker\"} 0"] {
+        assert!(metrics.lines().any(|told| told == line), "no {line} in {metrics}");
+    }
+    served.service.stop().await;
 }

@@ -9,10 +9,11 @@ use clap::{Args, ValueEnum};
 use clipia_server::outbound::IpNet;
 use clipia_server::{Config, ConfigError, Credits, FirstKeys, LogFormat, RateLimit, Service};
 use serde::Serialize;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What each variable of the environment begins with that sets an option. It is longer than `CLIPIA_`, so that one that
 /// there is not can be refused: clients and orchestrators have variables of their own with the shorter one.
@@ -139,20 +140,16 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         output::print(&config.to_toml()?)?;
         return Ok(());
     }
-    log::write(config.log_format);
+    let log = log::write(config.log_format)?;
     take_files();
     // Heard from the start: a signal during it must not be lost.
     let mut signals = Signals::new()?;
     let data = config.data.clone();
-    let service = Service::start(config).await?;
+    let service = Service::builder(config).log(&log).start().await?;
     if options.config.is_none() {
         Config::leave_reference(&data).context("leaving the reference of `clipia.toml`")?;
     }
-    if options.json {
-        tell_json(&service)?
-    } else {
-        tell(&service, &data)?
-    }
+    tell(if options.json { ready_json(&service)? } else { ready(&service, &data) });
     signals.next().await;
     tokio::select! {
         () = service.stop() => {}
@@ -175,7 +172,19 @@ fn take_files() {
     }
 }
 
-fn tell_json(service: &Service) -> anyhow::Result<()> {
+/// Prints what a server says that is ready. It runs on where nobody reads that, and does not wait for a reader.
+fn tell(text: String) {
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = output::print(&text) {
+            tracing::warn!(
+                %error,
+                "cannot print on stdout that the server is ready; keys that were not seen are made anew by `clipia keys create`"
+            );
+        }
+    });
+}
+
+fn ready_json(service: &Service) -> anyhow::Result<String> {
     #[derive(Serialize)]
     struct Ready<'a> {
         url: &'a str,
@@ -195,51 +204,48 @@ fn tell_json(service: &Service) -> anyhow::Result<()> {
         test_key: keys.map(|keys| keys.test_key.as_str()),
         webhook_secret: keys.map(|keys| keys.webhook_secret.as_str()),
     };
-    let mut stdout = std::io::stdout().lock();
-    serde_json::to_writer(&mut stdout, &ready)?;
-    writeln!(stdout)?;
-    stdout.flush()?;
-    Ok(())
+    Ok(serde_json::to_string(&ready)? + "\n")
 }
 
-fn tell(service: &Service, data: &Path) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
+fn ready(service: &Service, data: &Path) -> String {
     let url = service.url();
-    writeln!(stdout, "  url             {url}")?;
-    writeln!(stdout, "  metrics         {}/metrics", service.admin_url())?;
-    writeln!(stdout, "  data            {}", data.display())?;
+    let mut text = format!("  url             {url}\n  metrics         {}/metrics\n", service.admin_url());
+    text += &format!("  data            {}\n", data.display());
     match service.first_keys() {
         Some(FirstKeys { live_key, test_key, webhook_secret }) => {
-            writeln!(stdout, "  live key        {live_key}")?;
-            writeln!(stdout, "  test key        {test_key}")?;
-            writeln!(stdout, "  webhook secret  {webhook_secret}")?;
-            writeln!(stdout, "\nKeys are shown this once: keep them. In another terminal:")?;
-            writeln!(stdout, "  export CLIPIA_BASE_URL={url} CLIPIA_KEY={live_key}")?;
+            text += &format!("  live key        {live_key}\n  test key        {test_key}\n");
+            text += &format!("  webhook secret  {webhook_secret}\n");
+            text += "\nKeys are shown this once: keep them. In another terminal:\n";
+            text += &format!("  export CLIPIA_BASE_URL={url} CLIPIA_KEY={live_key}\n");
         }
         None => {
-            writeln!(stdout, "\nThe keys were shown at the first start; `clipia keys create` makes others:")?;
-            writeln!(stdout, "  export CLIPIA_BASE_URL={url} CLIPIA_KEY=<your key>")?;
+            text += "\nThe keys were shown at the first start; `clipia keys create` makes others:\n";
+            text += &format!("  export CLIPIA_BASE_URL={url} CLIPIA_KEY=<your key>\n");
         }
     }
-    writeln!(stdout, "  clipia generate nano-banana-2 -p \"a lighthouse in a storm\" -o out")?;
-    stdout.flush()?;
-    Ok(())
+    text + "  clipia generate nano-banana-2 -p \"a lighthouse in a storm\" -o out\n"
 }
 
 /// The signals that ask a program to stop.
 struct Signals {
     #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
+    terminate: Signal,
     #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
+    interrupt: Signal,
+    /// Of a terminal that is closed; not where whoever started the program has it ignored, as `nohup` does.
+    #[cfg(unix)]
+    hangup: Option<Signal>,
 }
 
 impl Signals {
     #[cfg(unix)]
     fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+        let hangup = (!is_hangup_ignored()).then(|| signal(SignalKind::hangup())).transpose()?;
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup,
+        })
     }
 
     #[cfg(not(unix))]
@@ -249,9 +255,16 @@ impl Signals {
 
     #[cfg(unix)]
     async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = hangup => {}
         }
     }
 
@@ -259,4 +272,14 @@ impl Signals {
     async fn next(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
     }
+}
+
+/// Whether SIGHUP was ignored when the program started. Only Linux tells it to a program that has no unsafe code; elsewhere
+/// it counts as not ignored.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is signal 1, which the lowest bit stands for.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

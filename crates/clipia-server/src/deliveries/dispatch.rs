@@ -3,7 +3,7 @@
 use super::hosts::{Hosts, UnderWay};
 use super::send::send;
 use super::statistics::Statistics;
-use crate::clock::now;
+use crate::clock::{now, timestamp};
 use crate::failpoints;
 use crate::outbound::Outbound;
 use crate::store::{AfterAttempt, DeliveryAttempt, DeliveryClaim, DueDelivery, Store, StoreError};
@@ -11,10 +11,12 @@ use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
 use clipia_queue::schedules::{DELIVERY_AGE_MAX, DELIVERY_TIMEOUT, delivery_pause};
 use reqwest::StatusCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 /// Attempts under way at the same time: many times what one host may have, and well within the files that a process may
 /// have open.
@@ -35,6 +37,10 @@ pub struct Dispatcher {
     /// Says that a request has ended.
     ended: Arc<Notify>,
     places: Arc<Semaphore>,
+    /// The attempts under way. They outlive a panic of what began them.
+    attempts: TaskTracker,
+    /// Whether what a process that is gone had under way is free again. Done twice, it would free what is under way here.
+    recovered: AtomicBool,
 }
 
 /// What the attempts share.
@@ -54,7 +60,13 @@ impl Dispatcher {
         let statistics = Arc::new(Statistics::default());
         let hosts = Hosts::new(Arc::clone(&statistics));
         let sender = Sender { store, outbound, hosts, statistics, room: Arc::default() };
-        Self { sender, ended, places: Arc::new(Semaphore::new(UNDER_WAY_MAX)) }
+        Self {
+            sender,
+            ended,
+            places: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
+            attempts: TaskTracker::new(),
+            recovered: AtomicBool::new(false),
+        }
     }
 
     /// What it counts.
@@ -62,16 +74,13 @@ impl Dispatcher {
         Arc::clone(&self.sender.statistics)
     }
 
-    /// Runs until `stop`; the attempts under way end first. No other dispatcher may run on the store.
-    pub async fn run(self, stop: CancellationToken) {
-        let attempts = TaskTracker::new();
-        let mut recovered = false;
+    /// Runs until `stop`; the attempts under way end first. It may be run again after a panic. No other dispatcher may run on
+    /// the store.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut gave_up = Instant::now();
         while !stop.is_cancelled() {
-            if !recovered {
-                recovered = self.recover().await;
-            }
-            let rest = if recovered { self.send_due(&attempts).await } else { REST_MAX };
+            let recovered = self.recovered.load(Ordering::Relaxed) || self.recover().await;
+            let rest = if recovered { self.send_due().await } else { REST_MAX };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.ended.notified() => {}
@@ -83,8 +92,8 @@ impl Dispatcher {
                 self.give_up().await;
             }
         }
-        attempts.close();
-        attempts.wait().await;
+        self.attempts.close();
+        self.attempts.wait().await;
     }
 
     /// Takes over from a process that is gone: what it had under way is attempted again at once.
@@ -92,6 +101,7 @@ impl Dispatcher {
         match self.sender.store.recover_deliveries().await {
             Ok(hosts) => {
                 self.sender.hosts.wait(hosts);
+                self.recovered.store(true, Ordering::Relaxed);
                 true
             }
             Err(error) => {
@@ -102,14 +112,14 @@ impl Dispatcher {
     }
 
     /// Starts an attempt at each delivery that is due and whose host has room; says how long to rest then.
-    async fn send_due(&self, attempts: &TaskTracker) -> Duration {
+    async fn send_due(&self) -> Duration {
         loop {
             // Nobody else takes places, so that as many deliveries can be begun as are claimed.
             let most = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
             if most == 0 {
                 return REST_MAX;
             }
-            let more = match self.claim(most, attempts).await {
+            let more = match self.claim(most).await {
                 Ok(more) => more,
                 Err(error) => {
                     tracing::error!(%error, "cannot read the deliveries that are due");
@@ -129,7 +139,7 @@ impl Dispatcher {
     }
 
     /// Claims at most so many deliveries and begins the attempts; says whether there may be more to claim.
-    async fn claim(&self, most: u32, attempts: &TaskTracker) -> Result<bool, StoreError> {
+    async fn claim(&self, most: u32) -> Result<bool, StoreError> {
         let sender = &self.sender;
         let claim = DeliveryClaim {
             most,
@@ -142,7 +152,14 @@ impl Dispatcher {
         for delivery in claimed.due {
             let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
             let under_way = sender.hosts.begin(delivery.host.clone());
-            attempts.spawn(sender.clone().attempt(delivery, under_way, place));
+            let span = tracing::info_span!(
+                "delivery",
+                request_id = %delivery.request,
+                key_id = delivery.key_id,
+                delivery_id = %delivery.id,
+                attempt = delivery.number
+            );
+            self.attempts.spawn(sender.clone().attempt(delivery, under_way, place).instrument(span));
         }
         Ok(claimed.more)
     }
@@ -165,7 +182,7 @@ impl Sender {
     async fn attempt(self, delivery: DueDelivery, under_way: UnderWay, place: OwnedSemaphorePermit) {
         let (started, clock) = (now(), Instant::now());
         let lag = (delivery.number == 1).then(|| started.since(delivery.created_at));
-        self.statistics.began(lag);
+        let counted = self.statistics.begin(lag);
         let outcome = send(&self.outbound, &delivery).await;
         failpoints::reached("after-delivery");
         self.statistics.attempted(outcome.class);
@@ -179,12 +196,12 @@ impl Sender {
                 .map_or(AfterAttempt::GiveUp, |pause| AfterAttempt::Retry(now() + pause)),
         };
         tracing::info!(
-            delivery = %delivery.id,
-            attempt = delivery.number,
             class = outcome.class.name(),
             status = outcome.status.map(|status| status.as_u16()),
             error = outcome.error.as_deref(),
-            ?next,
+            seconds = clock.elapsed().as_secs_f64(),
+            next = next.name(),
+            next_at = next.at().map(|at| tracing::field::display(timestamp(at))),
             "webhook attempted"
         );
         if next == AfterAttempt::GiveUp {
@@ -204,10 +221,10 @@ impl Sender {
             next,
         };
         if let Err(error) = self.store.record_attempt(attempt, now()).await {
-            tracing::error!(delivery = %delivery.id, %error, "cannot record an attempt; it will be repeated");
+            tracing::error!(%error, "cannot record an attempt; it will be repeated");
         }
         under_way.end(sign, now());
-        self.statistics.ended();
+        drop(counted);
         drop(place);
         self.room.notify_one();
     }

@@ -67,17 +67,16 @@ impl Statistics {
         read(&self.given_up)
     }
 
-    pub(super) fn began(&self, first: Option<Duration>) {
+    /// An attempt begins, the first one of its delivery with a lag. It is under way until what is returned is dropped.
+    pub(super) fn begin(&self, first: Option<Duration>) -> Counted<'_> {
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        let Some(lag) = first else { return };
+        let counted = Counted(&self.under_way);
+        let Some(lag) = first else { return counted };
         let seconds = lag.as_secs_f64();
         let bucket = LAG_BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(LAG_BUCKETS.len());
         self.lag[bucket].fetch_add(1, Ordering::Relaxed);
         self.lag_micros.fetch_add(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    pub(super) fn ended(&self) {
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        counted
     }
 
     pub(super) fn attempted(&self, class: AttemptClass) {
@@ -94,6 +93,15 @@ impl Statistics {
     }
 }
 
+/// An attempt that counts among those under way.
+pub(super) struct Counted<'a>(&'a AtomicU64);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn read(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
@@ -105,14 +113,14 @@ mod tests {
     #[test]
     fn a_bucket_counts_what_the_smaller_ones_count() {
         let statistics = Statistics::default();
-        for millis in [5, 10, 70, 600_000] {
-            statistics.began(Some(Duration::from_millis(millis)));
-        }
-        statistics.began(None);
+        let lags = [5, 10, 70, 600_000].map(|millis| Some(Duration::from_millis(millis)));
+        let begun: Vec<_> = lags.into_iter().chain([None]).map(|lag| statistics.begin(lag)).collect();
         let lag = statistics.lag();
         assert_eq!((lag.within, lag.count), ([2, 2, 3, 3, 3, 3, 3, 3], 4));
         assert!((lag.seconds - 600.085).abs() < 1e-6);
         assert_eq!(statistics.under_way(), 5);
+        drop(begun);
+        assert_eq!(statistics.under_way(), 0);
     }
 
     #[test]

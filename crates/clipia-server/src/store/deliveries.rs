@@ -64,6 +64,10 @@ pub struct ClaimedDeliveries {
 pub struct DueDelivery {
     /// Its id, the same for each attempt.
     pub id: Uuid,
+    /// What it tells of.
+    pub request: RequestId,
+    /// The key that the request was submitted with.
+    pub key_id: String,
     /// Who is called.
     pub host: DeliveryHost,
     /// Where to.
@@ -195,6 +199,26 @@ pub enum AfterAttempt {
     GiveUp,
     /// What the schedule says: the attempt was not one of it.
     AsScheduled,
+}
+
+impl AfterAttempt {
+    /// Its name, in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retry(_) => "retry",
+            Self::GiveUp => "give_up",
+            Self::AsScheduled => "as_scheduled",
+        }
+    }
+
+    /// When the next attempt comes, if this says so.
+    pub const fn at(self) -> Option<Moment> {
+        match self {
+            Self::Retry(at) => Some(at),
+            Self::Delivered | Self::GiveUp | Self::AsScheduled => None,
+        }
+    }
 }
 
 /// Where a delivery stands.

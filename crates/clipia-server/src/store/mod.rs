@@ -36,6 +36,9 @@ pub enum StoreError {
     /// What is stored cannot be read back.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),
+    /// A command panicked. Nothing of its commit was kept.
+    #[error("a fault of this program ended a command of the store; nothing of its commit was kept")]
+    Panicked,
     /// It is being shut down.
     #[error("the store is closed")]
     Closed,

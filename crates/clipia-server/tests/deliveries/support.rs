@@ -90,7 +90,7 @@ impl Outbox {
     pub(crate) fn dispatch(&self, outbound: Outbound) -> Running {
         let ended = Arc::new(Notify::new());
         let store: Arc<dyn Store> = Arc::clone(&self.store) as _;
-        let dispatcher = Dispatcher::new(store, outbound, Arc::clone(&ended));
+        let dispatcher = Arc::new(Dispatcher::new(store, outbound, Arc::clone(&ended)));
         let statistics = dispatcher.statistics();
         let task = tokio::spawn(dispatcher.run(CancellationToken::new()));
         Running { statistics, task }

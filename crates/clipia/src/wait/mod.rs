@@ -136,6 +136,16 @@ pub(crate) enum Class {
     Submit,
 }
 
+impl Class {
+    /// Its name, in logs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Submit => "submit",
+        }
+    }
+}
+
 /// What an entry is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Goal {

@@ -132,7 +132,7 @@ async fn in_line(mut line: InLine, class: Class, scheduler: &Scheduler) -> Token
         let waits_for = if held { CONCURRENCY_LIMIT } else { RATE_LIMIT };
         let calls = scheduler.in_line.load(Ordering::Relaxed);
         let waited_ms = PAUSE_LONG.as_millis() as u64;
-        tracing::info!(?class, calls, waited_ms, waits_for, "still in line for the budget");
+        tracing::info!(class = class.name(), calls, waited_ms, waits_for, "still in line for the budget");
     }
     line.await
 }
@@ -148,7 +148,7 @@ impl InLine {
         let scheduler = &clipia.0.scheduler;
         scheduler.in_line.fetch_add(1, Ordering::Relaxed);
         let ticket = scheduler.table().queue(class);
-        tracing::debug!(?class, "in line for the budget");
+        tracing::debug!(class = class.name(), "in line for the budget");
         Self { clipia, ticket }
     }
 }

@@ -75,10 +75,11 @@ impl Iterator for Batch<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::writer::Ran;
     use super::*;
 
     fn command() -> Command {
-        Command { decides: true, run: Box::new(|_| (true, Box::new(|_| {}))) }
+        Command { decides: true, run: Box::new(|_| (Ran::Kept, Box::new(|_| {}))) }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::store::{
     AccountId, AfterAttempt, ClaimedDeliveries, DELIVERIES_MAX, DeliveryAttempt, DeliveryClaim, DeliveryHost,
     DueDelivery, HostRoom, StoreError,
 };
-use clipia_queue::Moment;
+use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -187,12 +187,14 @@ impl<'a> Taking<'a> {
             .c
             .prepare_cached(
                 "UPDATE delivery SET claimed_until = ?2, postponed = 0 WHERE id = ?1
-                 RETURNING url, body, attempts, created_at,
+                 RETURNING request, (SELECT api_key FROM request WHERE id = delivery.request) AS key_id, url, body, attempts, created_at,
                     (SELECT coalesce(max(number), 0) + 1 FROM delivery_attempt WHERE delivery = ?1) AS number",
             )?
             .query_row(params![id, until], |row| {
                 Ok(DueDelivery {
                     id,
+                    request: RequestId(row.get("request")?),
+                    key_id: row.get("key_id")?,
                     url: row.get("url")?,
                     body: row.get("body")?,
                     attempts: row.get("attempts")?,

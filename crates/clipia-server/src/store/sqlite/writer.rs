@@ -18,6 +18,7 @@ use clipia_queue::RequestId;
 use rusqlite::{CachedStatement, Connection, Params};
 use std::cell::RefCell;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -28,8 +29,19 @@ const WAITING_MAX: usize = 4_096;
 /// Answers the caller of a command, once it is known whether the commit succeeded.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// What a command does; says whether its changes are kept, and how to answer.
-type Run = dyn FnOnce(&Writing<'_>) -> (bool, Answer) + Send;
+/// What a command does; says what became of it, and how to answer.
+type Run = dyn FnOnce(&Writing<'_>) -> (Ran, Answer) + Send;
+
+/// What became of a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// Its changes are kept.
+    Kept,
+    /// It was refused, and its changes are taken back.
+    Refused,
+    /// It panicked. Nobody knows how far it came: nothing of the commit is kept.
+    Panicked,
+}
 
 pub(crate) struct Command {
     /// Whether it decides before it changes anything.
@@ -114,7 +126,12 @@ impl Writing<'_> {
         }
         let (moves, happened) = (self.moves.borrow().len(), self.happened.borrow().len());
         let (tallies, changes) = (self.tallies.mark(), self.total_changes());
-        let (keep, answer) = run(self);
+        let (ran, answer) = run(self);
+        let keep = match ran {
+            Ran::Kept => true,
+            Ran::Refused => false,
+            Ran::Panicked => return (Err(StoreError::Panicked), Some(answer)),
+        };
         let ended = match (keep, decides) {
             (true, true) => Ok(()),
             (true, false) => execute(self, "RELEASE command"),
@@ -215,13 +232,18 @@ impl Writer {
     {
         let (sender, receiver) = oneshot::channel();
         let run = Box::new(move |writing: &Writing<'_>| {
-            let result = command(writing);
-            let keep = result.is_ok();
+            // The panic of one command must not end the thread, and with it the service.
+            let caught = catch_unwind(AssertUnwindSafe(|| command(writing)));
+            let (ran, result) = match caught {
+                Ok(Ok(done)) => (Ran::Kept, Ok(done)),
+                Ok(Err(refused)) => (Ran::Refused, Err(refused)),
+                Err(_) => (Ran::Panicked, Err(E::from(StoreError::Panicked))),
+            };
             let answer: Answer = Box::new(move |committed| {
                 // A caller that no longer listens has lost nothing: the command stands.
                 let _ = sender.send(committed.map_err(E::from).and(result));
             });
-            (keep, answer)
+            (ran, answer)
         });
         self.send(Message::Command(Command { decides, run })).await?;
         receiver.await.map_err(|_| StoreError::Closed)?
@@ -452,6 +474,38 @@ mod tests {
             .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT count(*) FROM child", [], |r| r.get(0))?));
         assert_eq!(stored.await.unwrap(), 1);
         assert_eq!(memory.positions.ahead(&place(9)), 1);
+    }
+
+    #[tokio::test]
+    async fn a_command_that_panics_takes_its_commit_with_it_and_the_next_one_runs() {
+        let (writer, memory) = start();
+        let (go, held) = mpsc::channel::<()>();
+        let before = writer.write(move |w| {
+            let _ = held.recv();
+            w.stands(place(1));
+            w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
+            Ok::<_, StoreError>(())
+        });
+        let panics = writer.write(|w| {
+            w.execute("INSERT INTO child VALUES (2, NULL)", [])?;
+            if w.total_changes() > 0 {
+                panic!("a fault of this program")
+            }
+            Ok::<_, StoreError>(())
+        });
+        let behind = writer.write_decided(|w| {
+            w.execute("INSERT INTO child VALUES (3, NULL)", [])?;
+            Ok::<_, StoreError>(())
+        });
+        let release = async move { drop(go) };
+        let (before, panics, behind, ()) = tokio::join!(before, panics, behind, release);
+        assert!(matches!(before, Err(StoreError::Panicked)), "{before:?}");
+        assert!(matches!(panics, Err(StoreError::Panicked)), "{panics:?}");
+        behind.unwrap();
+        let stored = writer
+            .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT sum(id) FROM child", [], |r| r.get(0))?));
+        assert_eq!(stored.await.unwrap(), 3);
+        assert_eq!(memory.positions.ahead(&place(9)), 0);
     }
 
     #[tokio::test]
