@@ -5,8 +5,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,11 +24,22 @@ pub(crate) struct Options {
     pub(crate) credits: Option<u64>,
     /// Whatever else goes behind `clipia serve`.
     pub(crate) arguments: Vec<String>,
+    /// Variables of its environment.
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// With a umask of 000, and on a data directory that everybody may look into.
+    pub(crate) wide: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dev: true, rpm: Some(0), credits: None, arguments: Vec::new() }
+        Self {
+            dev: true,
+            rpm: Some(0),
+            credits: None,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            wide: false,
+        }
     }
 }
 
@@ -38,7 +50,8 @@ pub(crate) struct Server {
     pub(crate) live_key: String,
     pub(crate) test_key: String,
     pub(crate) webhook_secret: String,
-    options: Options,
+    /// As which it starts the next time.
+    pub(crate) options: Options,
     data: TempDir,
     process: Process,
 }
@@ -162,7 +175,12 @@ impl Process {
         }
         // What tests look for; `--log-format` goes before it.
         serve.env("CLIPIA_SERVE_LOG_FORMAT", "text");
-        serve.args(&options.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        serve.args(&options.arguments).envs(options.environment.iter().cloned());
+        if options.wide {
+            std::fs::set_permissions(data.path(), PermissionsExt::from_mode(0o755)).unwrap();
+            serve = wide(&serve);
+        }
+        serve.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = serve.spawn().unwrap();
         let log = collect(child.stderr.take().unwrap());
         let line = first_line(child.stdout.take().unwrap());
@@ -200,6 +218,20 @@ impl Drop for Process {
             eprintln!("--- stderr of `clipia serve` ---\n{}", self.log.lock().unwrap());
         }
     }
+}
+
+/// The command with a umask that takes nothing away.
+fn wide(command: &Command) -> Command {
+    let mut wide = Command::new("sh");
+    wide.args(["-c", "umask 000 && exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wide.env(name, value),
+            None => wide.env_remove(name),
+        };
+    }
+    wide.stdin(Stdio::null());
+    wide
 }
 
 /// The first line; after it, stdout is drained, so that the child never waits for a reader.

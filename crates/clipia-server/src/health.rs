@@ -7,6 +7,7 @@
 use crate::deliveries::Statistics;
 use crate::http::ApiError;
 use crate::metrics::Metrics;
+use crate::pause::Pause;
 use crate::store::{Store, StoreError};
 use axum::Router;
 use axum::extract::State;
@@ -35,6 +36,25 @@ pub(crate) struct Health {
     write: Arc<Write>,
     draining: CancellationToken,
     probe: Arc<Mutex<watch::Receiver<Probe>>>,
+    pauses: Pauses,
+}
+
+/// What keeps a submit from being made.
+#[derive(Clone, Default)]
+struct Pauses {
+    media: Option<Arc<Pause>>,
+    /// Of each executor.
+    executors: Vec<Arc<Pause>>,
+}
+
+impl Pauses {
+    /// Why no submit of any model would be made now, if that is so.
+    fn reason(&self) -> Option<&'static str> {
+        let media = self.media.as_ref().and_then(|pause| pause.reason());
+        // While one of them works, calls should come.
+        let all = !self.executors.is_empty() && self.executors.iter().all(|pause| pause.is_on());
+        media.or_else(|| self.executors.iter().filter(|_| all).find_map(|pause| pause.reason()))
+    }
 }
 
 /// Asks the store for a write.
@@ -67,7 +87,12 @@ impl Health {
 
     fn of(write: Arc<Write>, draining: CancellationToken) -> Self {
         let probe = Arc::new(Mutex::new(ask(write.as_ref())));
-        Self { write, draining, probe }
+        Self { write, draining, probe, pauses: Pauses::default() }
+    }
+
+    /// Heeding the pauses of the media and of each executor.
+    pub(crate) fn heeding(self, media: Arc<Pause>, executors: Vec<Arc<Pause>>) -> Self {
+        Self { pauses: Pauses { media: Some(media), executors }, ..self }
     }
 
     /// The last probe, or a new one where that is stale.
@@ -100,7 +125,7 @@ impl Health {
             return Err("draining");
         }
         match self.probe().await.answered {
-            Some((_, Answer::Written)) => Ok(()),
+            Some((_, Answer::Written)) => self.pauses.reason().map_or(Ok(()), Err),
             Some((_, Answer::Failed | Answer::Gone)) => Err("the store cannot write"),
             None => Err("the store does not answer"),
         }
@@ -223,6 +248,23 @@ mod tests {
         assert_eq!(fake.tells().await, (true, Err("draining")));
         fake.answers.send_replace(Some(Err(StoreError::Closed)));
         assert!(!fake.tells().await.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_that_of_the_media_and_of_the_executors() {
+        let pause = |of| Pause::new(of, &Metrics::default());
+        let (media, one, other) = (pause("media"), pause("one"), pause("other"));
+        let Fake { health, .. } = Fake::new();
+        let health = health.heeding(Arc::clone(&media), vec![Arc::clone(&one), Arc::clone(&other)]);
+        one.begin("cannot work", &"away");
+        assert_eq!(health.is_ready().await, Ok(()), "the other works");
+        other.begin("cannot work", &"away");
+        assert_eq!(health.is_ready().await, Err("cannot work"));
+        one.end();
+        media.begin("no room", &"full");
+        assert_eq!((health.is_ready().await, health.lives().await), (Err("no room"), true));
+        media.end();
+        assert_eq!(health.is_ready().await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
