@@ -39,7 +39,7 @@ pub struct MediaStore {
 }
 
 impl MediaStore {
-    /// Media below `data`. What cannot be written there begins a `pause`, and [`room::watch`] ends it.
+    /// Media below `data`. What cannot be written there begins the `pause`, which ends when there is room again.
     ///
     /// # Errors
     /// If the directory cannot be made.

@@ -1,5 +1,8 @@
 //! Executors that a caller brings.
 
+// Everything here is test code, helpers included: a failed expectation should stop the test where it stands.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use async_trait::async_trait;
 use clipia_api::types::Output;
 use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
