@@ -83,7 +83,8 @@ impl Pause {
         self.on.set(1);
         self.changed.send_replace(true);
         drop(state);
-        tracing::error!(of = self.of, reason, %error, "generations wait until this is over");
+        // No error of the program: it goes on by itself, and `/readyz` calls for the operator.
+        tracing::warn!(of = self.of, reason, %error, "generations wait until this is over");
     }
 
     /// The one whose turn it was could not do it either.
