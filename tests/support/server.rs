@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -32,6 +33,10 @@ pub(crate) struct Options {
     pub(crate) stderr: Stderr,
     /// `RUST_LOG`: what is logged, where it is not the default.
     pub(crate) log: Option<&'static str>,
+    /// Variables of its environment.
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// With a umask of 000, and on a data directory that everybody may look into.
+    pub(crate) wide: bool,
 }
 
 /// Where the log of a server goes.
@@ -56,6 +61,8 @@ impl Default for Options {
             arguments: Vec::new(),
             stderr: Stderr::Read,
             log: None,
+            environment: Vec::new(),
+            wide: false,
         }
     }
 }
@@ -67,7 +74,8 @@ pub(crate) struct Server {
     pub(crate) live_key: String,
     pub(crate) test_key: String,
     pub(crate) webhook_secret: String,
-    options: Options,
+    /// As which it starts the next time.
+    pub(crate) options: Options,
     data: TempDir,
     process: Process,
 }
@@ -208,7 +216,12 @@ impl Process {
         if let Some(log) = options.log {
             serve.env("RUST_LOG", log);
         }
-        serve.args(&options.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        serve.args(&options.arguments).envs(options.environment.iter().cloned());
+        if options.wide {
+            std::fs::set_permissions(data.path(), PermissionsExt::from_mode(0o755)).unwrap();
+            serve = wide(&serve);
+        }
+        serve.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut reader = None;
         match options.stderr {
             Stderr::Full => drop(serve.stderr(File::options().write(true).open("/dev/full").unwrap())),
@@ -266,6 +279,20 @@ impl Drop for Process {
             eprintln!("--- stderr of `clipia serve` ---\n{}", self.log.lock().unwrap());
         }
     }
+}
+
+/// The command with a umask that takes nothing away.
+fn wide(command: &Command) -> Command {
+    let mut wide = Command::new("sh");
+    wide.args(["-c", "umask 000 && exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wide.env(name, value),
+            None => wide.env_remove(name),
+        };
+    }
+    wide.stdin(Stdio::null());
+    wide
 }
 
 /// The first line; after it, stdout is drained, so that the child never waits for a reader.

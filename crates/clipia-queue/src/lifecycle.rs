@@ -67,7 +67,7 @@ pub enum Event {
     Complete(Epoch),
     /// The worker with this epoch says that there will be none.
     Fail(Epoch),
-    /// The worker with this epoch gives it back unharmed, as a server does that shuts down.
+    /// The worker with this epoch gives it back unharmed, as a server does that shuts down or has no room for the output.
     Release(Epoch),
     /// The lease of this epoch ran out.
     Lose(Epoch),

@@ -137,8 +137,7 @@ impl Config {
     /// If it cannot be written.
     pub fn leave_reference(data: &Path) -> io::Result<()> {
         use io::Write;
-        let made = std::fs::OpenOptions::new().write(true).create_new(true).open(data.join(Self::FILE));
-        match made {
+        match crate::private::create_new(&data.join(Self::FILE)) {
             Ok(mut file) => file.write_all(Self::REFERENCE.as_bytes()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error),

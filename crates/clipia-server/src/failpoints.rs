@@ -2,7 +2,11 @@
 //!
 //! `FAILPOINT=after-claim:3` ends the process the third time that it comes to the point `after-claim`. `cargo xtask
 //! chaos` does that, and starts it again.
+//!
+//! `FAULT_MEDIA_FULL=PATH` is a disk without room for media while a file is at that path: half of what is written comes to the
+//! disk, and then nothing. `FAULT_STORE_FULL=PATH` is one without room for commits.
 
+pub(crate) use fault::{room_for_commit, write};
 pub(crate) use point::reached;
 
 #[cfg(not(feature = "failpoints"))]
@@ -39,5 +43,61 @@ mod point {
         #[cfg(unix)]
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         std::process::abort()
+    }
+}
+
+#[cfg(not(feature = "failpoints"))]
+mod fault {
+    use std::fs::File;
+    use std::io::{self, Write};
+
+    /// Writes a file of media.
+    pub(crate) fn write(to: &mut File, bytes: &[u8]) -> io::Result<()> {
+        to.write_all(bytes)
+    }
+
+    /// Nothing.
+    #[inline]
+    pub(crate) const fn room_for_commit() -> rusqlite::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(feature = "failpoints")]
+mod fault {
+    use rusqlite::ffi;
+    use std::fs::File;
+    use std::io::{self, Write};
+    use std::path::PathBuf;
+    use std::sync::LazyLock;
+
+    /// A disk that is full while a file is where the variable says.
+    struct Full(LazyLock<Option<PathBuf>>);
+
+    impl Full {
+        fn is_now(&self) -> bool {
+            self.0.as_ref().is_some_and(|path| path.exists())
+        }
+    }
+
+    static MEDIA: Full = Full(LazyLock::new(|| std::env::var_os("FAULT_MEDIA_FULL").map(PathBuf::from)));
+    static STORE: Full = Full(LazyLock::new(|| std::env::var_os("FAULT_STORE_FULL").map(PathBuf::from)));
+
+    /// Writes a file of media, or half of it.
+    pub(crate) fn write(to: &mut File, bytes: &[u8]) -> io::Result<()> {
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        to.write_all(first)?;
+        if MEDIA.is_now() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        to.write_all(second)
+    }
+
+    /// Whether a commit has room.
+    pub(crate) fn room_for_commit() -> rusqlite::Result<()> {
+        match STORE.is_now() {
+            true => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_FULL), None)),
+            false => Ok(()),
+        }
     }
 }

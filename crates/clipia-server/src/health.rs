@@ -8,6 +8,7 @@ use crate::deliveries::Statistics;
 use crate::exposition::Format;
 use crate::http::ApiError;
 use crate::metrics::Metrics;
+use crate::pause::Pause;
 use crate::store::{Store, StoreError};
 use crate::supervisor::Supervisor;
 use axum::Router;
@@ -38,6 +39,25 @@ pub(crate) struct Health {
     draining: CancellationToken,
     tasks: Supervisor,
     probe: Arc<Mutex<watch::Receiver<Probe>>>,
+    pauses: Pauses,
+}
+
+/// What keeps a submit from being made.
+#[derive(Clone, Default)]
+struct Pauses {
+    media: Option<Arc<Pause>>,
+    /// Of each executor.
+    executors: Vec<Arc<Pause>>,
+}
+
+impl Pauses {
+    /// Why no submit of any model would be made now, if that is so.
+    fn reason(&self) -> Option<&'static str> {
+        let media = self.media.as_ref().and_then(|pause| pause.reason());
+        // While one of them works, calls should come.
+        let all = !self.executors.is_empty() && self.executors.iter().all(|pause| pause.is_on());
+        media.or_else(|| self.executors.iter().filter(|_| all).find_map(|pause| pause.reason()))
+    }
 }
 
 /// Asks the store for a write.
@@ -70,7 +90,12 @@ impl Health {
 
     fn of(write: Arc<Write>, tasks: Supervisor, draining: CancellationToken) -> Self {
         let probe = Arc::new(Mutex::new(ask(write.as_ref())));
-        Self { write, draining, tasks, probe }
+        Self { write, draining, tasks, probe, pauses: Pauses::default() }
+    }
+
+    /// Heeding the pauses of the media and of each executor.
+    pub(crate) fn heeding(self, media: Arc<Pause>, executors: Vec<Arc<Pause>>) -> Self {
+        Self { pauses: Pauses { media: Some(media), executors }, ..self }
     }
 
     /// The last probe, or a new one where that is stale.
@@ -111,7 +136,7 @@ impl Health {
             return Err(format!("the task `{task}` died"));
         }
         match self.probe().await.answered {
-            Some((_, Answer::Written)) => Ok(()),
+            Some((_, Answer::Written)) => self.pauses.reason().map_or(Ok(()), |why| Err(why.to_owned())),
             Some((_, Answer::Failed | Answer::Gone)) => Err("the store cannot write".to_owned()),
             None => Err("the store does not answer".to_owned()),
         }
@@ -260,6 +285,23 @@ mod tests {
         live.send_replace(true);
         tokio::time::sleep(Duration::from_secs(70)).await;
         assert_eq!(fake.tells().await, ["ok", "ok"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_that_of_the_media_and_of_the_executors() {
+        let pause = |of| Pause::new(of, &Metrics::default());
+        let (media, one, other) = (pause("media"), pause("one"), pause("other"));
+        let Fake { health, .. } = Fake::new();
+        let health = health.heeding(Arc::clone(&media), vec![Arc::clone(&one), Arc::clone(&other)]);
+        one.begin("cannot work", &"away");
+        assert_eq!(health.is_ready().await, Ok(()), "the other works");
+        other.begin("cannot work", &"away");
+        assert_eq!(health.is_ready().await, Err("cannot work".to_owned()));
+        one.end();
+        media.begin("no room", &"full");
+        assert_eq!((health.is_ready().await, health.lives().await), (Err("no room".to_owned()), Ok(())));
+        media.end();
+        assert_eq!(health.is_ready().await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

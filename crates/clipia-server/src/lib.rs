@@ -20,6 +20,7 @@
 //! What must never be here: the SDK. What is above the trait [`store::Store`] never knows which store it is.
 
 pub mod admin;
+mod blocking;
 mod builder;
 pub mod clock;
 mod config;
@@ -37,6 +38,8 @@ pub mod media;
 pub mod metrics;
 mod models_file;
 pub mod outbound;
+pub mod pause;
+mod private;
 mod readings;
 mod runtime;
 mod service;

@@ -1,19 +1,30 @@
 //! The files that generations make.
 //!
 //! A file is at `media/{request}/{secret}/{name}` below the data directory and at the same path of the server. The
-//! secret is random: who knows an id cannot guess the address of its files.
+//! secret is random: who knows an id cannot guess the address of its files. They are written elsewhere and moved there when
+//! they are whole and on the disk; what is left over of an attempt that was lost is swept.
 
+mod files;
+mod room;
+mod sweep;
+
+pub use files::{KeepError, Kept};
+pub(crate) use room::watch;
+pub(crate) use sweep::sweep;
+
+use crate::pause::Pause;
+use crate::private;
 use clipia_api::types::{Audio, Image, Output, Video};
-use clipia_queue::RequestId;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where media are served.
 pub const PATH: &str = "/media";
 
 /// A file to keep.
 pub struct MediaFile {
-    /// Its name, such as `image-1.png`.
+    /// Its name, such as `image-1.png`: of letters, digits, `-`, `_` and `.`, and no other file's of the output.
     pub name: String,
     /// Its content.
     pub bytes: Vec<u8>,
@@ -23,17 +34,22 @@ pub struct MediaFile {
 #[derive(Clone, Debug)]
 pub struct MediaStore {
     directory: PathBuf,
+    pause: Arc<Pause>,
+    writing: Arc<files::Writing>,
 }
 
 impl MediaStore {
-    /// Media below `data`.
+    /// Media below `data`. What cannot be written there begins the `pause`, which ends when there is room again.
     ///
     /// # Errors
     /// If the directory cannot be made.
-    pub fn open(data: &Path) -> io::Result<Self> {
+    pub fn open(data: &Path, pause: Arc<Pause>) -> io::Result<Self> {
         let directory = data.join("media");
-        std::fs::create_dir_all(&directory)?;
-        Ok(Self { directory })
+        private::directory(&directory)?;
+        if let Err(error) = private::tighten(&directory) {
+            tracing::warn!(%error, "other users may look into the directory of media");
+        }
+        Ok(Self { directory, pause, writing: Arc::default() })
     }
 
     /// Where the files are.
@@ -41,47 +57,22 @@ impl MediaStore {
         &self.directory
     }
 
-    /// Keeps the files of a request, on the disk before it returns, and tells the path of their directory on the server.
-    ///
-    /// # Errors
-    /// If they cannot be written.
-    pub async fn keep(&self, id: RequestId, files: Vec<MediaFile>) -> io::Result<String> {
-        let secret = hex::encode(rand::random::<[u8; 16]>());
-        self.keep_at(format!("{id}/{secret}"), files).await
-    }
-
-    /// Keeps files in a directory of a name that everybody may know.
-    ///
-    /// # Errors
-    /// If they cannot be written.
-    pub async fn keep_at(&self, below: String, files: Vec<MediaFile>) -> io::Result<String> {
-        let directory = self.directory.join(&below);
-        let written = tokio::task::spawn_blocking(move || write(&directory, &files));
-        written.await.map_err(io::Error::other)??;
-        Ok(format!("{PATH}/{below}"))
+    /// Whether files can be written, as far as is known.
+    pub fn pause(&self) -> &Arc<Pause> {
+        &self.pause
     }
 
     /// The file of this server that `url` names, if `url` is one below `base_url`.
     pub fn own_file(&self, url: &str, base_url: &str) -> Option<PathBuf> {
         let below = url.strip_prefix(base_url)?.strip_prefix(PATH)?.strip_prefix('/')?;
-        let plain = |part: &str| {
-            !part.is_empty()
-                && part != ".."
-                && part != "."
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        };
-        below.split('/').all(plain).then(|| self.directory.join(below))
+        below.split('/').all(is_plain).then(|| self.directory.join(below))
     }
 }
 
-fn write(directory: &Path, files: &[MediaFile]) -> io::Result<()> {
-    std::fs::create_dir_all(directory)?;
-    for file in files {
-        let path = directory.join(&file.name);
-        std::fs::write(&path, &file.bytes)?;
-        std::fs::File::open(&path)?.sync_all()?;
-    }
-    std::fs::File::open(directory)?.sync_all()
+/// Whether `name` names a file of the directory that it is looked for in, and is no riddle in a URL.
+fn is_plain(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    !name.is_empty() && name != ".." && name != "." && name.bytes().all(plain)
 }
 
 /// `output` with every path of this server made an address under `base_url`.
@@ -116,10 +107,12 @@ fn with_urls(mut output: Output, mut change: impl FnMut(&mut String)) -> Output 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
 
     #[test]
     fn only_own_files_are_own() {
-        let media = MediaStore { directory: PathBuf::from("data/media") };
+        let pause = Pause::new("media", &Metrics::default());
+        let media = MediaStore { directory: PathBuf::from("data/media"), pause, writing: Arc::default() };
         let own = |url| media.own_file(url, "http://localhost:80");
         assert_eq!(own("http://localhost:80/media/a/b/c.png"), Some(PathBuf::from("data/media/a/b/c.png")));
         for url in [

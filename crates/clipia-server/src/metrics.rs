@@ -41,6 +41,13 @@ pub struct Metrics {
     pub(crate) restarts: Restarts,
     ended: Family<End, Counter>,
     making_seconds: Histogram,
+    pauses: Family<Paused, Gauge>,
+}
+
+/// What a pause of work is of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Paused {
+    of: String,
 }
 
 /// A kind of call, and how it was answered.
@@ -116,6 +123,7 @@ impl Metrics {
             restarts: Restarts::default(),
             ended: Family::default(),
             making_seconds: Histogram::new(WORK_SECONDS),
+            pauses: Family::default(),
         };
         let r = &mut registry;
         r.register("http_requests", "Calls of the API by how they were answered", metrics.calls.clone());
@@ -152,6 +160,11 @@ impl Metrics {
             Unit::Seconds,
             metrics.making_seconds.clone(),
         );
+        r.register(
+            "paused",
+            "Whether generations wait for room for media, or for an executor that cannot work now",
+            metrics.pauses.clone(),
+        );
         Self { registry, ..metrics }
     }
 
@@ -174,6 +187,11 @@ impl Metrics {
         if outcome == Outcome::Completed {
             self.making_seconds.observe(after.as_secs_f64());
         }
+    }
+
+    /// What tells whether work pauses for the sake of `of`.
+    pub(crate) fn pause(&self, of: &str) -> Gauge {
+        self.pauses.get_or_create(&Paused { of: of.to_owned() }).clone()
     }
 
     /// All of it in a text format, with what the store and the deliveries know at this moment.

@@ -1,8 +1,9 @@
 //! The operator's own models, in `models.toml` of the data directory.
 
 use crate::lines::Lines;
+use crate::private;
 use clipia_queue::catalogue::{Catalogue, Invalid};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// What the file holds when a server first makes it: how to add a model.
@@ -33,7 +34,7 @@ pub enum ModelsFileError {
 pub(crate) fn load(data: &Path, lines: &Lines) -> Result<Catalogue, ModelsFileError> {
     let path = data.join("models.toml");
     if !path.exists() {
-        std::fs::write(&path, TEMPLATE)?;
+        private::create_new(&path)?.write_all(TEMPLATE.as_bytes())?;
     }
     let catalogue = Catalogue::built_in().with(&std::fs::read_to_string(path)?)?;
     if let Some(entry) = catalogue.iter().find(|entry| !lines.names().any(|name| name == entry.executor)) {

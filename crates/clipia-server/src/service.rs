@@ -11,18 +11,21 @@ use crate::health::{self, Health};
 use crate::http::{self, Setup};
 use crate::lines::Lines;
 use crate::listener::{self, Bounds};
-use crate::media::MediaStore;
+use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
 use crate::models_file::{self, ModelsFileError};
 use crate::outbound::{Outbound, Target};
+use crate::pause::Pause;
+use crate::private;
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{NewAccount, Scopes, Store, StoreError};
 use crate::supervisor::Supervisor;
 use crate::workers::{self, Workers};
 use axum::Router;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::net::TcpListener;
@@ -130,13 +133,14 @@ impl Service {
     pub(crate) async fn run(Builder { config, mut executors, log }: Builder) -> Result<Self, StartError> {
         let data = config.data.clone();
         let unusable = |source| StartError::Data { path: data.clone(), source };
-        make_private(&data).map_err(unusable)?;
+        private::data_directory(&data).map_err(unusable)?;
         // Reads the certificates that this machine trusts, while the store waits for the disk.
         let target = Target::new(config.dev, &config.allow);
         let outbound = tokio::task::spawn_blocking(|| Outbound::within(target));
         let sqlite = SqliteStore::open(&data)?;
         let store: Arc<dyn Store> = Arc::new(sqlite);
-        let media = MediaStore::open(&data).map_err(unusable)?;
+        let metrics = Arc::new(Metrics::default());
+        let media = MediaStore::open(&data, Pause::new("media", &metrics)).map_err(unusable)?;
         let outbound = outbound.await.map_err(|panic| unusable(panic.into()))??;
         executors.entry(RENDER.to_owned()).or_insert_with(|| Team {
             executor: Arc::new(Render::new(media.clone(), outbound.clone())),
@@ -158,7 +162,10 @@ impl Service {
         let (work, tasks) = (TaskTracker::new(), TaskTracker::new());
         let metrics = Arc::new(Metrics::new(log.as_ref()));
         let supervisor = Supervisor::new(metrics.restarts.clone());
+        let mut pauses = Vec::new();
         for (name, team) in executors {
+            let pause = Pause::new(&format!("executor {name}"), &metrics);
+            pauses.push(Arc::clone(&pause));
             let workers = Arc::new(Workers {
                 submitted: lines.notices(&name),
                 queue: name,
@@ -166,6 +173,8 @@ impl Service {
                 store: Arc::clone(&store),
                 catalogue: Arc::clone(&catalogue),
                 media: media.clone(),
+                pause,
+                claims_fail: AtomicBool::default(),
                 ended: Arc::clone(&ended),
                 canceled: canceled.clone(),
                 metrics: Arc::clone(&metrics),
@@ -183,6 +192,16 @@ impl Service {
             let (store, lines, ended, drain) = rescued.clone();
             workers::rescue(store, lines, ended, drain)
         });
+        let watched = (media.clone(), drain.clone());
+        supervisor.keep(&tasks, "media", drain.clone(), move || {
+            let (media, drain) = watched.clone();
+            media::watch(media, drain)
+        });
+        let swept = (media.clone(), Arc::clone(&store), drain.clone());
+        supervisor.keep(&tasks, "sweep", drain.clone(), move || {
+            let (media, store, drain) = swept.clone();
+            media::sweep(media, store, drain)
+        });
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended)));
         let (deliveries, dispatched) = (dispatcher.statistics(), stop.clone());
         supervisor.keep(&tasks, "deliveries", stop.clone(), move || {
@@ -190,6 +209,7 @@ impl Service {
         });
 
         let url = format!("http://{}", local_address(&listener)?);
+        let room = Arc::clone(media.pause());
         let api = http::router(Setup {
             store: Arc::clone(&store),
             catalogue,
@@ -200,7 +220,8 @@ impl Service {
             metrics: Arc::clone(&metrics),
             limit: config.limit,
         });
-        let health = health::router(Health::new(Arc::clone(&store), supervisor.clone(), drain.clone()));
+        let health = Health::new(Arc::clone(&store), supervisor.clone(), drain.clone()).heeding(room, pauses);
+        let health = health::router(health);
         let api = api.merge(health.clone());
         let counted = Arc::clone(&metrics);
         let serve = |name, listener, router: Router, bounds, metrics: Arc<Metrics>| {
@@ -266,15 +287,6 @@ impl Service {
         self.store.0.close().await;
         Access::remove(&self.data);
     }
-}
-
-/// Makes the directory for its owner alone: secrets are kept in it.
-fn make_private(data: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(data)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

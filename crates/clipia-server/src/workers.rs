@@ -4,8 +4,9 @@ use crate::clock::now;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
 use crate::failpoints;
 use crate::lines::Lines;
-use crate::media::{self, MediaStore};
+use crate::media::{self, KeepError, Kept, MediaStore};
 use crate::metrics::{Metrics, Outcome};
+use crate::pause::{Pause, Turn};
 use crate::store::{Claim, Failure, Rescued, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
@@ -16,6 +17,7 @@ use clipia_queue::lifecycle::Epoch;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, Notify, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +31,15 @@ const REST: Duration = Duration::from_secs(1);
 
 /// How often leases are looked at that may have been lost.
 const RESCUE_EVERY: Duration = Duration::from_secs(5);
+
+/// The epoch of the first claim. A later one may have come after an attempt that left files.
+const FIRST: Epoch = Epoch(1);
+
+/// From one try to the next to tell the store how a generation ended.
+const TELL_AGAIN: Duration = Duration::from_millis(500);
+
+/// How often that is tried where the store fails in a way that is not likely to pass.
+const TELLS_MAX: u32 = 5;
 
 /// How many requests that were called off are remembered for workers that are slow to hear it. One that has missed some
 /// asks the store.
@@ -52,6 +63,10 @@ pub struct Workers {
     pub ended: Arc<Notify>,
     /// Says which request was called off.
     pub canceled: broadcast::Sender<RequestId>,
+    /// Whether the executor cannot work now, as far as is known.
+    pub pause: Arc<Pause>,
+    /// Whether the last claim failed: the log is told of the first of many.
+    pub claims_fail: AtomicBool,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Held by the one idle worker that watches the line: a thousand that all look would be a load.
@@ -62,24 +77,60 @@ impl Workers {
     /// Works until `drain`: then what runs may end, and is given back once `stop` comes.
     pub async fn run(self: Arc<Self>, drain: CancellationToken, stop: CancellationToken) {
         while !drain.is_cancelled() {
+            let turn = match self.pauses() {
+                false => None,
+                true => tokio::select! {
+                    () = drain.cancelled() => return,
+                    turn = self.turn() => turn,
+                },
+            };
             // From before the claim, so that none of what follows it is missed.
             let canceled = self.canceled.subscribe();
             match self.store.claim(&self.queue, now()).await {
                 Ok(Some(claim)) => {
+                    if self.claims_fail.swap(false, Ordering::Relaxed) {
+                        tracing::info!("requests are taken out of the line again");
+                    }
                     // There may be more in line than notices were given.
                     self.submitted.notify_one();
                     let span =
                         tracing::info_span!("generation", request_id = %claim.id, key_id = claim.key_id);
-                    let _running = self.metrics.begin();
-                    self.work(claim, canceled, stop.child_token()).instrument(span).await;
+                    let running = self.metrics.begin();
+                    let not_now = self.work(claim, canceled, stop.child_token()).instrument(span).await;
+                    drop(running);
+                    match (not_now, turn) {
+                        (Some(why), None) => self.pause.begin("the executor cannot work now", &why),
+                        (Some(why), Some(_)) => self.pause.prolong(&why),
+                        (None, Some(_)) => self.pause.end(),
+                        (None, None) => {}
+                    }
                 }
-                Ok(None) => self.rest(&drain).await,
+                Ok(None) => {
+                    // With nothing to try, whatever is submitted next will.
+                    turn.iter().for_each(|_| self.pause.end());
+                    drop(turn);
+                    self.rest(&drain).await;
+                }
                 Err(error) => {
-                    tracing::error!(%error, "cannot take a request out of the line");
+                    drop(turn);
+                    if !self.claims_fail.swap(true, Ordering::Relaxed) {
+                        tracing::error!(%error, "cannot take requests out of the line");
+                    }
                     self.rest(&drain).await;
                 }
             }
         }
+    }
+
+    /// Whether there is a reason to think that nothing can be made.
+    fn pauses(&self) -> bool {
+        self.media.pause().is_on() || self.pause.is_on()
+    }
+
+    /// Waits until media can be written, and then until the executor can work, or until it is this worker's turn to try it.
+    async fn turn(&self) -> Option<Turn<'_>> {
+        self.media.pause().over().await;
+        self.pause.turn().await
     }
 
     async fn rest(&self, drain: &CancellationToken) {
@@ -94,42 +145,103 @@ impl Workers {
         }
     }
 
-    /// Runs one request to its end, or gives it back.
-    async fn work(&self, claim: Claim, canceled: broadcast::Receiver<RequestId>, stop: CancellationToken) {
+    /// Runs one request to its end, or gives it back. Tells why the executor cannot work now, where that is so.
+    async fn work(
+        &self,
+        claim: Claim,
+        canceled: broadcast::Receiver<RequestId>,
+        stop: CancellationToken,
+    ) -> Option<String> {
         let (id, epoch) = (claim.id, claim.epoch);
         failpoints::reached("after-claim");
         let model = claim.model.clone();
         tracing::info!(model, "generation started");
         let started = Instant::now();
-        let report = Report::new(stop);
+        let report = Report::new(stop.clone());
         let made = tokio::select! {
             made = self.make(claim, report.clone()) => made,
             // Only returns when the lease is lost, as by a cancel. The executor is told, and its output would be refused.
             () = self.beat(id, epoch, &report, canceled) => {
                 report.stop();
-                return;
+                return None;
             }
         };
-        let (outcome, told) = match made {
-            Ok(output) => (Outcome::Completed, self.store.complete(id, epoch, output, now()).await),
-            Err(NotMade::Failed(why)) => {
+        let (mut files, mut not_now) = (None, None);
+        let end = match made {
+            Ok((output, kept)) => {
+                files = kept.stay();
+                End::Output(output)
+            }
+            Err(Unmade::Executor(NotMade::Failed(why))) => {
                 tracing::info!(why, "generation failed");
-                (Outcome::Failed, self.store.fail(id, epoch, Failure::generation(why), now()).await)
+                End::Failure(Failure::generation(why))
             }
-            Err(NotMade::Stopped) => (Outcome::Released, self.store.release(id, epoch, now()).await),
+            Err(Unmade::Executor(NotMade::NotNow(why))) => {
+                not_now = Some(why);
+                End::GivenBack
+            }
+            Err(Unmade::Executor(NotMade::Stopped) | Unmade::NoRoom) => End::GivenBack,
         };
-        match told {
+        match self.tell(id, epoch, &end, &stop).await {
             Ok(()) => {
-                let elapsed = started.elapsed();
+                let (elapsed, outcome) = (started.elapsed(), end.outcome());
                 self.metrics.ended(&model, outcome, elapsed);
                 tracing::info!(outcome = outcome.name(), seconds = elapsed.as_secs_f64(), "generation ended");
                 self.ended.notify_one();
+                if epoch > FIRST && !matches!(end, End::GivenBack) {
+                    self.media.discard_others(id, files).await;
+                }
             }
-            Err(error) => tracing::warn!(%error, "the end of a generation was refused"),
+            // Whether it was stored is not known: a sweep asks the store.
+            Err(error @ WorkRefused::Store(_)) => {
+                tracing::error!(%error, "the end of a generation could not be stored");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the end of a generation was refused");
+                if let Some(directory) = files {
+                    self.media.discard(directory).await;
+                }
+            }
+        }
+        not_now
+    }
+
+    /// Tells the store how a turn ended, again and again while that fails for the store's own sake: what was made must not be
+    /// lost for a full disk, nor made twice.
+    async fn tell(
+        &self,
+        id: RequestId,
+        epoch: Epoch,
+        end: &End,
+        stop: &CancellationToken,
+    ) -> Result<(), WorkRefused> {
+        let mut tries = 0;
+        loop {
+            let told = match end {
+                End::Output(output) => self.store.complete(id, epoch, output.clone(), now()).await,
+                End::Failure(why) => self.store.fail(id, epoch, why.clone(), now()).await,
+                End::GivenBack => self.store.release(id, epoch, now()).await,
+            };
+            tries += 1;
+            match told {
+                Err(WorkRefused::Store(error))
+                    if !stop.is_cancelled() && (error.may_pass() || tries < TELLS_MAX) =>
+                {
+                    if tries == 1 {
+                        tracing::error!(%error, "the end of a generation cannot be stored yet");
+                    }
+                    // Once the server stops, there is one more.
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(TELL_AGAIN) => {}
+                    }
+                }
+                told => return told,
+            }
         }
     }
 
-    async fn make(&self, claim: Claim, report: Report) -> Result<Output, NotMade> {
+    async fn make(&self, claim: Claim, report: Report) -> Result<(Output, Kept), Unmade> {
         let entry = self
             .catalogue
             .get(&claim.model)
@@ -147,12 +259,16 @@ impl Workers {
             tracing::error!("the executor panicked");
             Err(NotMade::Failed("the executor broke down on this input".to_owned()))
         })?;
-        let directory = self.media.keep(claim.id, files).await.map_err(|error| {
-            tracing::error!(%error, "cannot keep the files of a generation");
-            NotMade::Failed("the files could not be stored".to_owned())
+        let kept = self.media.keep(claim.id, files).await.map_err(|error| match error {
+            KeepError::Name(_) => {
+                tracing::error!(%error, "an executor made files that cannot be kept");
+                NotMade::Failed("the files could not be stored".to_owned()).into()
+            }
+            // The media pause, and say why.
+            KeepError::NoRoom { .. } => Unmade::NoRoom,
         })?;
         failpoints::reached("after-output");
-        Ok(media::placed(output, &directory))
+        Ok((media::placed(output, kept.address()), kept))
     }
 
     /// Keeps the lease and writes progress, until the lease is lost.
@@ -163,7 +279,7 @@ impl Workers {
         report: &Report,
         mut canceled: broadcast::Receiver<RequestId>,
     ) {
-        let (mut written, mut last) = (0, Instant::now());
+        let (mut written, mut last, mut fails) = (0, Instant::now(), false);
         loop {
             // The store decides, also on another server; the word only spares the wait for the next beat.
             let called_off = tokio::select! {
@@ -175,15 +291,48 @@ impl Workers {
                 continue;
             }
             match self.store.beat(id, epoch, Progress::new(percent), now()).await {
-                Ok(()) => (written, last) = (percent, Instant::now()),
+                Ok(()) => (written, last, fails) = (percent, Instant::now(), false),
                 Err(WorkRefused::Store(error)) => {
-                    tracing::error!(%error, "cannot prolong a lease");
+                    if !std::mem::replace(&mut fails, true) {
+                        tracing::error!(%error, "cannot prolong a lease");
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a lease was lost");
                     return;
                 }
             }
+        }
+    }
+}
+
+/// Why a worker has no output.
+enum Unmade {
+    Executor(NotMade),
+    /// There was one, and its files could not be written.
+    NoRoom,
+}
+
+impl From<NotMade> for Unmade {
+    fn from(not_made: NotMade) -> Self {
+        Self::Executor(not_made)
+    }
+}
+
+/// How a worker's turn at a request ended.
+enum End {
+    Output(Output),
+    Failure(Failure),
+    /// For another turn.
+    GivenBack,
+}
+
+impl End {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Output(_) => Outcome::Completed,
+            Self::Failure(_) => Outcome::Failed,
+            Self::GivenBack => Outcome::Released,
         }
     }
 }

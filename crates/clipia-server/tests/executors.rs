@@ -9,7 +9,7 @@ use clipia_server::{Config, RateLimit, Service};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Barrier;
@@ -142,5 +142,44 @@ async fn one_that_panics_costs_its_generation_and_nothing_else() {
     for line in ["clipia_generations_running 0", "clipia_task_restarts_total{task=\"worker\"} 0"] {
         assert!(metrics.lines().any(|told| told == line), "no {line} in {metrics}");
     }
+    served.service.stop().await;
+}
+
+/// Cannot work while it is away.
+#[derive(Clone, Default)]
+struct Machine(Arc<(AtomicBool, AtomicUsize)>);
+
+#[async_trait]
+impl Executor for Machine {
+    async fn run(&self, _: Job, _: Report) -> Result<Made, NotMade> {
+        let (away, asked) = &*self.0;
+        asked.fetch_add(1, Ordering::SeqCst);
+        match away.load(Ordering::SeqCst) {
+            true => Err(NotMade::NotNow("the machine is away".to_owned())),
+            false => Ok(Made { output: Output::default(), files: Vec::new() }),
+        }
+    }
+}
+
+#[tokio::test]
+async fn that_cannot_work_now_fail_nothing_and_are_left_alone_for_a_while() {
+    const SUBMITS: usize = 5;
+    let machine = Machine::default();
+    let (away, asked) = &*machine.0;
+    away.store(true, Ordering::SeqCst);
+    let served = Served::start(machine.clone(), WORKERS).await;
+    let mut urls = Vec::new();
+    for number in 0..SUBMITS {
+        urls.push(served.submit(&number.to_string()).await);
+    }
+    while asked.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    away.store(false, Ordering::SeqCst);
+    for url in &urls {
+        assert_eq!(served.ended(url).await["status"], "COMPLETED");
+    }
+    // Each worker may have asked once before it knew.
+    assert!(asked.load(Ordering::SeqCst) <= SUBMITS + WORKERS, "{asked:?}");
     served.service.stop().await;
 }

@@ -43,11 +43,7 @@ impl Access {
         let path = Self::path(data);
         let text = serde_json::to_vec(self).map_err(io::Error::other)?;
         Self::remove(data);
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        io::Write::write_all(&mut options.open(path)?, &text)
+        io::Write::write_all(&mut crate::private::create_new(&path)?, &text)
     }
 
     /// Removes the file, if it is there.

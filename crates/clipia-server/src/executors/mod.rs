@@ -20,6 +20,18 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio_util::sync::CancellationToken;
 
 /// Makes outputs.
+///
+/// What an executor answers decides what becomes of the request and of its credits:
+///
+/// | the executor | answers | the request |
+/// |---|---|---|
+/// | has the output | `Ok` | is completed once its files are on the disk; its credits are charged |
+/// | finds that this input cannot be made, now or later | [`NotMade::Failed`] | fails with that sentence; its credits are returned |
+/// | cannot make anything now, whatever the input: the machine behind it is away or has no memory, no thread, no file to give | [`NotMade::NotNow`] | goes back in line, ahead of those that never ran, and has spent no attempt; the whole queue pauses, and one request tries again after a backoff |
+/// | was told to stop | [`NotMade::Stopped`] | goes back in line and has spent no attempt |
+///
+/// In doubt between the last but one and `Failed`: the request that met with [`NotMade::NotNow`] is the next to be tried, so
+/// that one which meets with it for its own sake holds up all others.
 #[async_trait]
 pub trait Executor: Send + Sync {
     /// Makes what `job` asks for, saying in `report` how far it is and stopping soon once it is told to.
@@ -53,9 +65,12 @@ pub enum NotMade {
     /// It was told to stop.
     #[error("it was told to stop")]
     Stopped,
-    /// It cannot be made; the sentence is for the caller.
+    /// It cannot be made, now or later; the sentence is for the caller.
     #[error("{0}")]
     Failed(String),
+    /// Nothing can be made now, through no fault of the request's; the sentence is for the log.
+    #[error("{0}")]
+    NotNow(String),
 }
 
 /// Between an executor and its worker.

@@ -3,6 +3,7 @@
 use super::render::{self, Clip, ClipOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder};
 use super::source;
 use super::{Executor, Job, Made, NotMade, Report};
+use crate::blocking::{self, Lost};
 use crate::media::{MediaFile, MediaStore};
 use crate::outbound::Outbound;
 use async_trait::async_trait;
@@ -41,12 +42,21 @@ impl Executor for Render {
         // A request without a seed gets one of its own: its id ends in chance.
         let chance = job.id.0.as_u64_pair().1;
         let order = order(&job.model.type_, &job.input, chance, source)?;
-        let drawn = tokio::task::spawn_blocking(move || make(order, &report));
-        drawn.await.unwrap_or_else(|panic| {
-            tracing::error!(%panic, request_id = %job.id, "the renderer panicked");
-            Err(NotMade::Failed("the renderer failed on this input".to_owned()))
-        })
+        draw(order, report).await
     }
+}
+
+/// Draws an order on a thread of its own.
+pub(crate) async fn draw(order: Order, report: Report) -> Result<Made, NotMade> {
+    let drawn = blocking::run(move || make(order, &report)).await;
+    drawn.unwrap_or_else(|lost| match lost {
+        Lost::NoThread => Err(NotMade::NotNow(lost.to_string())),
+        Lost::Ending => Err(NotMade::Stopped),
+        Lost::Panicked => {
+            tracing::error!("the renderer panicked");
+            Err(NotMade::Failed("the renderer failed on this input".to_owned()))
+        }
+    })
 }
 
 /// What an input of a model of this type asks for.
@@ -131,7 +141,7 @@ fn size(ratio: &str, edge: Edge) -> Result<(u32, u32), NotMade> {
 }
 
 /// Draws an order, reporting how far it is.
-pub(crate) fn make(order: Order, report: &Report) -> Result<Made, NotMade> {
+fn make(order: Order, report: &Report) -> Result<Made, NotMade> {
     let mut tell = |percent: u8| {
         report.progress(percent);
         if report.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -1,7 +1,7 @@
 //! What a sandbox key gets: one fixed sample for each type of model, made at its first use.
 
 use super::render::{ClipOrder, PictureOrder, SoundOrder};
-use super::rendering::{Order, make};
+use super::rendering::{Order, draw};
 use super::{NotMade, Report};
 use crate::media::{self, MediaStore};
 use clipia_api::ModelType;
@@ -25,7 +25,7 @@ impl Samples {
     /// The sample of a type of model.
     ///
     /// # Errors
-    /// If it cannot be drawn or kept.
+    /// [`NotMade`], most often [`NotMade::NotNow`] where there is no room for it.
     pub async fn of(&self, model: &ModelType) -> Result<Output, NotMade> {
         let (cell, name) = match model {
             ModelType::Video => (&self.video, "video"),
@@ -36,15 +36,13 @@ impl Samples {
     }
 
     async fn draw(&self, name: &str, order: Order) -> Result<Output, NotMade> {
-        let failed =
-            |error: &dyn std::fmt::Display| NotMade::Failed(format!("the sample cannot be made: {error}"));
-        let drawn = tokio::task::spawn_blocking(move || make(order, &Report::default()));
-        let made = drawn.await.map_err(|panic| failed(&panic))??;
-        let kept = self
-            .media
-            .keep_at(format!("sandbox/{name}"), made.files)
-            .await
-            .map_err(|error| failed(&error))?;
+        // It would be drawn for nothing, and for each call anew.
+        if let Some(reason) = self.media.pause().reason() {
+            return Err(NotMade::NotNow(reason.to_owned()));
+        }
+        let made = draw(order, Report::default()).await?;
+        let kept = self.media.keep_at(format!("sandbox/{name}"), made.files).await;
+        let kept = kept.map_err(|error| NotMade::NotNow(error.to_string()))?;
         Ok(media::placed(made.output, &kept))
     }
 }

@@ -7,6 +7,7 @@ use crate::outbound::client::body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 /// The largest image that is taken, in bytes.
@@ -18,7 +19,8 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// The encoded image at `url`.
 ///
 /// # Errors
-/// [`NotMade::Failed`] tells the caller what is wrong with it.
+/// [`NotMade::Failed`] tells the caller what is wrong with it; [`NotMade::NotNow`] where this server has no file to give or no
+/// memory for it.
 pub(super) async fn fetch(
     url: &str,
     base_url: &str,
@@ -27,7 +29,13 @@ pub(super) async fn fetch(
 ) -> Result<Vec<u8>, NotMade> {
     let failed = |why: &str| NotMade::Failed(format!("`image_url` {why}"));
     if let Some(path) = media.own_file(url, base_url) {
-        return tokio::fs::read(path).await.map_err(|_| failed("names no file of this server"));
+        return tokio::fs::read(path).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+                failed("names no file of this server")
+            }
+            _ if is_short_of_means(&error) => NotMade::NotNow(format!("cannot read media: {error}")),
+            _ => failed("names a file of this server that cannot be read"),
+        });
     }
     if let Some(data) = url.strip_prefix("data:") {
         let (_, encoded) =
@@ -49,4 +57,12 @@ pub(super) async fn fetch(
     Ok(image
         .map_err(|_| failed(&format!("was not answered within {} s", FETCH_TIMEOUT.as_secs())))??
         .to_vec())
+}
+
+/// Whether the process has no open file or no memory left, which would strike any request.
+fn is_short_of_means(error: &io::Error) -> bool {
+    /// Too many open files, of the process and of the system. The standard library has no kind for it.
+    const OPEN_FILES: [i32; 2] = [24, 23];
+    let open_files = cfg!(unix) && error.raw_os_error().is_some_and(|code| OPEN_FILES.contains(&code));
+    open_files || error.kind() == ErrorKind::OutOfMemory
 }

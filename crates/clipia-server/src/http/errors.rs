@@ -1,5 +1,6 @@
 //! How a call is refused: always the same envelope, with nothing of the server's inside.
 
+use crate::executors::NotMade;
 use crate::store::{StoreError, SubmitRefused};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -104,6 +105,19 @@ impl From<SubmitRefused> for ApiError {
             }
             SubmitRefused::Credits(other) => Self::internal(&other),
             SubmitRefused::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotMade> for ApiError {
+    fn from(not_made: NotMade) -> Self {
+        match not_made {
+            NotMade::NotNow(_) | NotMade::Stopped => Self::new(
+                ErrorCode::ServiceUnavailable,
+                "the server cannot make anything at the moment; the call can be repeated",
+            )
+            .after(Duration::from_secs(5)),
+            NotMade::Failed(why) => Self::internal(&why),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) async fn submit(
         .map_err(|invalid| ApiError::new(ErrorCode::ModelInputInvalid, invalid.to_string()))?;
     let cost = pricing::price(&entry.model, &checked.input).map_err(|error| ApiError::internal(&error))?;
     let sample = match key.sandbox {
-        true => Some(app.samples.of(&entry.model.type_).await.map_err(|error| ApiError::internal(&error))?),
+        true => Some(app.samples.of(&entry.model.type_).await?),
         false => None,
     };
     let submission = Submission {

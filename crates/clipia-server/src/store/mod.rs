@@ -7,6 +7,8 @@ mod account_listing;
 mod deliveries;
 mod findings;
 mod listing;
+mod outputs;
+mod passing;
 mod records;
 pub mod sqlite;
 mod statistics;
@@ -15,6 +17,7 @@ pub use account_listing::*;
 pub use deliveries::*;
 pub use findings::*;
 pub use listing::*;
+pub use outputs::*;
 pub use records::*;
 pub use statistics::*;
 
@@ -193,7 +196,7 @@ pub trait Store: Send + Sync {
     ) -> Result<(), WorkRefused>;
     /// A worker says that there will be no output: returns the credits and writes the delivery.
     async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure, now: Moment) -> Result<(), WorkRefused>;
-    /// A worker gives the request back unharmed, ahead of those that never ran.
+    /// A worker gives the request back unharmed, ahead of those that never ran: no attempt and no rescue is spent.
     async fn release(&self, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused>;
     /// Takes back every request whose lease ended before `now`; all of them where `orphaned`, as after a crash.
     async fn rescue(&self, orphaned: bool, now: Moment) -> Result<Rescued, StoreError>;
@@ -208,6 +211,8 @@ pub trait Store: Send + Sync {
         after: Option<RequestId>,
         limit: usize,
     ) -> Result<RequestPage, StoreError>;
+    /// Where requests stand and what they made, of those of `ids` that there are: whatever an output names must be kept.
+    async fn outputs(&self, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError>;
     /// A request of any account and what happened to it.
     async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError>;
 

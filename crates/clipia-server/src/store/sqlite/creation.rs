@@ -2,6 +2,7 @@
 
 use super::migrations;
 use super::{OpenError, backup};
+use crate::private;
 use rusqlite::Connection;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -22,6 +23,8 @@ pub(crate) fn ensure(path: &Path) -> Result<(), OpenError> {
             _ => {}
         }
     }
+    // The log and its index get the mode of the file.
+    private::create_new(&part).map_err(fault)?;
     let mut connection = Connection::open(&part)?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;

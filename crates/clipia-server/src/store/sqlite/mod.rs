@@ -19,6 +19,7 @@ mod known;
 mod leases;
 mod listing;
 mod migrations;
+mod outputs;
 mod points;
 mod position;
 mod recent_keys;
@@ -31,6 +32,7 @@ mod work;
 mod writer;
 
 use super::*;
+use crate::private;
 use checkpoints::Checkpoints;
 use counters::Counters;
 use known::{KnownKeys, KnownStandings, Stood};
@@ -94,7 +96,7 @@ impl SqliteStore {
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let file = |path: PathBuf| move |source| OpenError::File { path, source };
         let lock_path = directory.join("clipia.lock");
-        let lock = File::create(&lock_path).map_err(file(lock_path.clone()))?;
+        let lock = private::create(&lock_path).map_err(file(lock_path.clone()))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
@@ -309,6 +311,10 @@ impl Store for SqliteStore {
     ) -> Result<RequestPage, StoreError> {
         let memory = Arc::clone(&self.memory);
         self.read(move |c| listing::list(c, &memory.positions, &filter, after, limit)).await
+    }
+
+    async fn outputs(&self, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError> {
+        self.read(move |c| outputs::of(c, ids)).await
     }
 
     async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError> {

@@ -334,6 +334,7 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
     let committed = match fault {
         None => writing.finish().and_then(|()| {
             failpoints::reached("before-commit");
+            failpoints::room_for_commit()?;
             Ok(execute(connection, "COMMIT")?)
         }),
         Some(error) => Err(error),
