@@ -249,7 +249,7 @@ impl Service {
 }
 
 /// Makes the directory for its owner alone: secrets are kept in it.
-fn make_private(data: &Path) -> io::Result<()> {
+pub(crate) fn make_private(data: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

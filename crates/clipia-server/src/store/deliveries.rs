@@ -207,6 +207,8 @@ pub enum DeliveryState {
     Delivered,
     /// It did not, and will only be attempted if an operator asks.
     Abandoned,
+    /// It came with a backup that was restored, and waits until an operator says what becomes of all of these.
+    Held,
 }
 
 impl DeliveryState {
@@ -216,6 +218,7 @@ impl DeliveryState {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Abandoned => "abandoned",
+            Self::Held => "held",
         }
     }
 }
