@@ -21,9 +21,11 @@ mod program;
 mod readme;
 mod refusals;
 mod restart;
+mod restore;
 mod sdk_examples;
 mod serve;
 mod slow_clients;
+mod store_trouble;
 #[path = "../support/mod.rs"]
 mod support;
 mod webhooks;

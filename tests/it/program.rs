@@ -79,6 +79,8 @@ fn help_names_every_command_and_exit_code() {
         ["webhooks", "list"],
         ["webhooks", "show"],
         ["webhooks", "replay"],
+        ["webhooks", "resume"],
+        ["webhooks", "abandon"],
         ["webhooks", "rotate"],
     ] {
         all += &said(directory.path(), None, &[&arguments[..], &["--help"]].concat()).all;

@@ -67,6 +67,21 @@ fn isolated(program: &Path) -> Command {
     command
 }
 
+/// The same command, where the system lets it write no file beyond so many bytes: an error for it, not a signal.
+pub(crate) fn with_largest_file(command: &Command, bytes: u64) -> Command {
+    let mut shell = Command::new("sh");
+    let blocks = bytes / 512;
+    shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
+    shell.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
 /// Runs a command to its end, which must come in time: a server that was to refuse its start might run for ever.
 pub(crate) fn output(command: &mut Command) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -101,7 +101,7 @@ impl Server {
     /// Starts on a fresh data directory.
     pub(crate) fn start(options: Options) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let (process, ready) = Process::start(&options, &data);
+        let (process, ready) = Process::start(&options, &data, None);
         let Some(secrets) = ready.secrets else {
             panic!("the first start shows no keys");
         };
@@ -112,8 +112,17 @@ impl Server {
 
     /// Starts again on the same data directory, after [`Server::kill9`] or [`Server::terminate`]. The port is another.
     pub(crate) fn restart(&mut self) {
+        self.start_again(None);
+    }
+
+    /// As [`Server::restart`], where the system lets the process write no file beyond so many bytes.
+    pub(crate) fn restart_with_largest_file(&mut self, bytes: u64) {
+        self.start_again(Some(bytes));
+    }
+
+    fn start_again(&mut self, largest_file: Option<u64>) {
         assert!(self.process.child.try_wait().unwrap().is_some(), "it still runs");
-        let (process, ready) = Process::start(&self.options, &self.data);
+        let (process, ready) = Process::start(&self.options, &self.data, largest_file);
         assert!(ready.secrets.is_none(), "a later start shows the keys again");
         (self.process, self.url, self.admin_url) = (process, ready.url, ready.admin_url);
     }
@@ -199,7 +208,7 @@ struct Process {
 }
 
 impl Process {
-    fn start(options: &Options, data: &TempDir) -> (Self, Ready) {
+    fn start(options: &Options, data: &TempDir, largest_file: Option<u64>) -> (Self, Ready) {
         let mut serve = program::command(&["serve", "--listen", "127.0.0.1:0", "--json", "--data"]);
         serve.arg(data.path());
         if options.dev {
@@ -220,6 +229,9 @@ impl Process {
         if options.wide {
             std::fs::set_permissions(data.path(), PermissionsExt::from_mode(0o755)).unwrap();
             serve = wide(&serve);
+        }
+        if let Some(bytes) = largest_file {
+            serve = program::with_largest_file(&serve, bytes);
         }
         serve.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut reader = None;

@@ -8,7 +8,7 @@ use clipia::{Builder, Clipia, RequestId};
 use clipia_server::admin::{Administration, AdministrationError};
 use serde::Serialize;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where a server keeps everything unless told.
 pub(crate) const DATA: &str = "clipia-data";
@@ -128,6 +128,13 @@ pub(crate) enum Command {
         /// The file, which must not exist; the media are copied apart
         file: PathBuf,
     },
+    /// Puts a backup in the place of the store, where no server runs on it
+    Restore {
+        #[command(flatten)]
+        server: Server,
+        /// The backup, which stays where it is
+        file: PathBuf,
+    },
 }
 
 /// Which server to administer, and how to tell its answers.
@@ -142,6 +149,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The server's data directory.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// The administration of the server.
     pub(crate) fn administration(&self) -> Result<Administration, AdministrationError> {
         Administration::of(&self.data)

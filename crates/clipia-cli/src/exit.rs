@@ -2,8 +2,9 @@
 
 use crate::output::say;
 use clipia::Error;
-use clipia_server::ConfigError;
 use clipia_server::admin::AdministrationError;
+use clipia_server::store::sqlite::{NoStore, OpenError};
+use clipia_server::{ConfigError, StartError};
 use std::fmt;
 
 /// What the exit codes mean, for `--help`.
@@ -132,6 +133,14 @@ fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
     if let Some(AdministrationError::NotRunning { .. } | AdministrationError::Call(_)) = error.downcast_ref()
     {
         return Some("start one with `clipia serve`, or name its directory with `--data`");
+    }
+    if let Some(StartError::Open(OpenError::NoStore { why, .. })) = error.downcast_ref() {
+        return match why {
+            NoStore::Newer { .. } | NoStore::AnotherBuild(_) | NoStore::ForeignLog(_) => None,
+            _ => Some(
+                "put a backup in its place with `clipia restore`, or name another directory with `--data`",
+            ),
+        };
     }
     match error.downcast_ref::<Error>()? {
         Error::KeyMissing => {

@@ -78,5 +78,6 @@ async fn execute(arguments: Arguments, typed: &OsStr) -> anyhow::Result<()> {
         Command::Webhooks { server, action } => command::webhooks::run(&server, action).await,
         Command::Doctor { server } => command::doctor::run(&server).await,
         Command::Backup { server, file } => command::backup::run(&server, &file).await,
+        Command::Restore { server, file } => command::restore::run(&server, &file),
     }
 }

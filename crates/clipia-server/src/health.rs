@@ -9,7 +9,7 @@ use crate::exposition::Format;
 use crate::http::ApiError;
 use crate::metrics::Metrics;
 use crate::pause::Pause;
-use crate::store::{Store, StoreError};
+use crate::store::{Fault, Store, StoreError};
 use crate::supervisor::Supervisor;
 use axum::Router;
 use axum::extract::State;
@@ -68,12 +68,14 @@ type Write = dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Syn
 struct Probe {
     asked: Instant,
     answered: Option<(Instant, Answer)>,
+    /// The answer before, which tells more than that there is none yet.
+    before: Option<Answer>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Written,
-    Failed,
+    Failed(&'static str),
     /// Nobody is there to write.
     Gone,
 }
@@ -89,7 +91,7 @@ impl Health {
     }
 
     fn of(write: Arc<Write>, tasks: Supervisor, draining: CancellationToken) -> Self {
-        let probe = Arc::new(Mutex::new(ask(write.as_ref())));
+        let probe = Arc::new(Mutex::new(ask(write.as_ref(), None)));
         Self { write, draining, tasks, probe, pauses: Pauses::default() }
     }
 
@@ -103,8 +105,8 @@ impl Health {
         let mut probe = {
             let mut current = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
             let answered = current.borrow().answered;
-            if answered.is_some_and(|(at, _)| at.elapsed() >= PROBE_FRESH) {
-                *current = ask(self.write.as_ref());
+            if let Some((_, answer)) = answered.filter(|(at, _)| at.elapsed() >= PROBE_FRESH) {
+                *current = ask(self.write.as_ref(), Some(answer));
             }
             current.clone()
         };
@@ -135,18 +137,23 @@ impl Health {
         if let Some(task) = self.tasks.dead().or_else(|| self.tasks.failing()) {
             return Err(format!("the task `{task}` died"));
         }
-        match self.probe().await.answered {
-            Some((_, Answer::Written)) => self.pauses.reason().map_or(Ok(()), |why| Err(why.to_owned())),
-            Some((_, Answer::Failed | Answer::Gone)) => Err("the store cannot write".to_owned()),
-            None => Err("the store does not answer".to_owned()),
-        }
+        let probe = self.probe().await;
+        let why = match (probe.answered.map(|(_, answer)| answer), probe.before) {
+            (Some(Answer::Written), _) => self.pauses.reason(),
+            (Some(Answer::Gone), _) => Some("the store cannot write"),
+            (Some(Answer::Failed(why)), _) => Some(why),
+            // It waits for what it waited for before.
+            (None, Some(Answer::Failed(why))) if probe.asked.elapsed() < STUCK => Some(why),
+            (None, _) => Some("the store does not answer"),
+        };
+        why.map_or(Ok(()), |why| Err(why.to_owned()))
     }
 }
 
 /// Asks for a write, and notes the answer.
-fn ask(write: &Write) -> watch::Receiver<Probe> {
+fn ask(write: &Write, before: Option<Answer>) -> watch::Receiver<Probe> {
     let asked = Instant::now();
-    let (sender, receiver) = watch::channel(Probe { asked, answered: None });
+    let (sender, receiver) = watch::channel(Probe { asked, answered: None, before });
     let write = write();
     tokio::spawn(async move {
         let answer = match write.await {
@@ -154,12 +161,23 @@ fn ask(write: &Write) -> watch::Receiver<Probe> {
             Err(StoreError::Closed) => Answer::Gone,
             Err(error) => {
                 tracing::error!(%error, "the store cannot write");
-                Answer::Failed
+                Answer::Failed(word(&error))
             }
         };
-        sender.send_replace(Probe { asked, answered: Some((Instant::now(), answer)) });
+        sender.send_replace(Probe { asked, answered: Some((Instant::now(), answer)), before });
     });
     receiver
+}
+
+/// What of an error is told to whoever asks.
+fn word(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Backend { fault: Fault::Busy, .. } => "the store is busy",
+        StoreError::Backend { fault: Fault::Full, .. } => "the store has no room on its disk",
+        StoreError::Backend { fault: Fault::ReadOnly, .. } => "the store is read-only",
+        StoreError::Backend { fault: Fault::Damaged, .. } => "the store is damaged",
+        _ => "the store cannot write",
+    }
 }
 
 /// `/livez` and `/readyz`.
@@ -253,8 +271,12 @@ mod tests {
         // A full disk is no reason to start again, and one not to call.
         fake.answers.send_replace(Some(Err(StoreError::Unreadable("full".to_owned()))));
         assert_eq!(fake.tells().await, ["ok", "the store cannot write"]);
+        let source = Arc::new(std::io::Error::other("locked"));
+        fake.answers.send_replace(Some(Err(StoreError::Backend { fault: Fault::Busy, source })));
+        assert_eq!(fake.tells().await, ["ok", "the store is busy"]);
+        // The next write waits as long as the last.
         fake.answers.send_replace(None);
-        assert_eq!(fake.tells().await, ["ok", "the store does not answer"]);
+        assert_eq!(fake.tells().await, ["ok", "the store is busy"]);
         tokio::time::advance(STUCK).await;
         assert_eq!(fake.tells().await, ["the store's writer is stuck", "the store does not answer"]);
         fake.answers.send_replace(Some(Ok(())));

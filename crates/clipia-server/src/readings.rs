@@ -104,6 +104,10 @@ fn of_store(registry: &mut Registry, statistics: &store::Statistics, now: Moment
     registry.register("commit_commands", "Commands that shared a commit", batches);
     let commits = Counted::of(&statistics.commit_micros, 1e-6);
     registry.register_with_unit("commit", "How long commits took", Unit::Seconds, commits);
+    let help = "Deliveries of a restored store that wait for a word of the operator";
+    registry.register("deliveries_held", help, ConstGauge::new(statistics.deliveries_held));
+    let help = "How large the log of the store is: a long read keeps it from being cut";
+    registry.register_with_unit("store_log", help, Unit::Bytes, ConstGauge::new(statistics.log_bytes));
     for (name, help, count) in [
         ("generations_canceled", "Generations that were called off", statistics.canceled),
         ("leases_lost", "Leases of workers that fell silent", statistics.leases_lost),

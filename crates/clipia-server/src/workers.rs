@@ -225,7 +225,7 @@ impl Workers {
             tries += 1;
             match told {
                 Err(WorkRefused::Store(error))
-                    if !stop.is_cancelled() && (error.may_pass() || tries < TELLS_MAX) =>
+                    if !stop.is_cancelled() && (error.is_transient() || tries < TELLS_MAX) =>
                 {
                     if tries == 1 {
                         tracing::error!(%error, "the end of a generation cannot be stored yet");

@@ -15,8 +15,14 @@ pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
 
 fn text(findings: &Findings) -> String {
     let checked = &findings.checked;
+    let held = match checked.deliveries_held {
+        0 => String::new(),
+        held => format!(
+            "{held} deliveries of the restored store wait: `clipia webhooks resume` sends them, `abandon` gives them up\n"
+        ),
+    };
     format!(
-        "{} rules hold (accounts: {}, requests: {}, movements of credits: {}, deliveries: {})\n",
+        "{} rules hold (accounts: {}, requests: {}, movements of credits: {}, deliveries: {})\n{held}",
         checked.rules, checked.accounts, checked.requests, checked.movements, checked.deliveries
     )
 }

@@ -8,5 +8,6 @@ pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod keys;
 pub(crate) mod requests;
+pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod webhooks;

@@ -17,6 +17,9 @@ pub(crate) enum Action {
         /// Only those that were given up
         #[arg(long)]
         failed: bool,
+        /// Only those that wait since a restore
+        #[arg(long, conflicts_with = "failed")]
+        held: bool,
         /// Only those of this account
         #[arg(long, value_name = "ID")]
         account: Option<String>,
@@ -41,6 +44,10 @@ pub(crate) enum Action {
         #[arg(long, value_name = "WHEN", value_parser = since)]
         failed_since: Option<Timestamp>,
     },
+    /// Sends the deliveries that came with a restored backup, which wait for this word
+    Resume,
+    /// Gives up the deliveries that came with a restored backup; `replay` still sends each
+    Abandon,
     /// Makes an account another secret to sign with, and prints it this once; the old one signs too for a while
     Rotate {
         /// The account, as `clipia accounts list` tells it
@@ -55,11 +62,27 @@ struct Count {
     replayed: u64,
 }
 
+/// What was held and is sent.
+#[derive(Serialize)]
+struct Resumed {
+    resumed: u64,
+}
+
+/// What was held and is given up.
+#[derive(Serialize)]
+struct Abandoned {
+    abandoned: u64,
+}
+
 pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
     let administration = server.administration()?;
     match action {
-        Action::List { failed, account, request, limit } => {
-            let state = failed.then_some(DeliveryState::Abandoned);
+        Action::List { failed, held, account, request, limit } => {
+            let state = match (failed, held) {
+                (true, _) => Some(DeliveryState::Abandoned),
+                (_, true) => Some(DeliveryState::Held),
+                _ => None,
+            };
             let account = account.map(AccountId);
             let query = DeliveryQuery { state, account, request, before: None, limit };
             server.tell(&list(&administration, query).await?, |deliveries| {
@@ -77,6 +100,14 @@ pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
         Action::Replay { failed_since, .. } => {
             let failed_since = failed_since.unwrap_or(Timestamp::MAX);
             tell_count(server, replay_failed(&administration, failed_since).await?)
+        }
+        Action::Resume => {
+            let resumed = administration.resume_deliveries().await?.count;
+            server.tell(&Resumed { resumed }, |_| format!("{resumed} held deliveries are sent now\n"))
+        }
+        Action::Abandon => {
+            let abandoned = administration.abandon_deliveries().await?.count;
+            server.tell(&Abandoned { abandoned }, |_| format!("{abandoned} held deliveries are given up\n"))
         }
         Action::Rotate { account } => {
             let made = administration.rotate_webhook_secret(&AccountId(account)).await?;

@@ -2,7 +2,7 @@
 
 use super::{
     Access, AccountMade, AccountOrder, BackupMade, BackupOrder, DeliveryQuery, GrantMade, GrantOrder,
-    KeyMade, KeyOrder, ReplayOrder, RequestCanceled, RequestDetails, RequestQuery, SecretMade,
+    HeldSettled, KeyMade, KeyOrder, ReplayOrder, RequestCanceled, RequestDetails, RequestQuery, SecretMade,
 };
 use crate::outbound::Outbound;
 use crate::store::{
@@ -179,6 +179,22 @@ impl Administration {
     /// [`AdministrationError`].
     pub async fn replay_failed(&self, order: &ReplayOrder) -> Result<Replayed, AdministrationError> {
         self.post("/deliveries/replay", order).await
+    }
+
+    /// Has deliveries attempted that a restored store holds.
+    ///
+    /// # Errors
+    /// [`AdministrationError`].
+    pub async fn resume_deliveries(&self) -> Result<HeldSettled, AdministrationError> {
+        self.post("/deliveries/resume", &()).await
+    }
+
+    /// Gives deliveries up that a restored store holds.
+    ///
+    /// # Errors
+    /// [`AdministrationError`].
+    pub async fn abandon_deliveries(&self) -> Result<HeldSettled, AdministrationError> {
+        self.post("/deliveries/abandon", &()).await
     }
 
     /// Looks for anything in the store that must not be.

@@ -40,6 +40,13 @@ pub struct ReplayOrder {
     pub failed_since: Timestamp,
 }
 
+/// Deliveries of a restored store that were resumed or given up.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct HeldSettled {
+    /// How many.
+    pub count: u64,
+}
+
 pub(super) async fn list(
     State(admin): State<Admin>,
     Query(query): Query<DeliveryQuery>,
@@ -74,6 +81,31 @@ pub(super) async fn replay_failed(
     let replayed = admin.store.replay_failed(since, now(), DELIVERIES_MAX).await?;
     admin.ended.notify_one();
     Ok(Json(replayed))
+}
+
+/// Has those attempted that a restored store holds.
+pub(super) async fn resume(State(admin): State<Admin>) -> Result<Json<HeldSettled>, ApiError> {
+    let mut all = HeldSettled { count: 0 };
+    loop {
+        let count = admin.store.resume_deliveries(now(), DELIVERIES_MAX).await?;
+        all.count += count;
+        admin.ended.notify_one();
+        if count < u64::from(DELIVERIES_MAX) {
+            return Ok(Json(all));
+        }
+    }
+}
+
+/// Gives those up that a restored store holds.
+pub(super) async fn abandon(State(admin): State<Admin>) -> Result<Json<HeldSettled>, ApiError> {
+    let mut all = HeldSettled { count: 0 };
+    loop {
+        let count = admin.store.abandon_deliveries(now(), DELIVERIES_MAX).await?;
+        all.count += count;
+        if count < u64::from(DELIVERIES_MAX) {
+            return Ok(Json(all));
+        }
+    }
 }
 
 fn id_of(text: &str) -> Result<Uuid, ApiError> {

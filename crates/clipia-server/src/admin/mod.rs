@@ -16,7 +16,7 @@ mod upkeep;
 pub use access::Access;
 pub use accounts::{AccountMade, AccountOrder, GRANT_MAX, GrantMade, GrantOrder, SecretMade};
 pub use client::{Administration, AdministrationError};
-pub use deliveries::{DeliveryQuery, ReplayOrder};
+pub use deliveries::{DeliveryQuery, HeldSettled, ReplayOrder};
 pub use keys::{KeyMade, KeyOrder};
 pub use requests::{Happening, Occurrence, RequestCanceled, RequestDetails, RequestQuery};
 pub use upkeep::{BackupMade, BackupOrder};
@@ -64,6 +64,8 @@ pub(crate) fn router(
         .route("/requests/{id}/cancel", post(requests::cancel))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/replay", post(deliveries::replay_failed))
+        .route("/deliveries/resume", post(deliveries::resume))
+        .route("/deliveries/abandon", post(deliveries::abandon))
         .route("/deliveries/{id}", get(deliveries::show))
         .route("/deliveries/{id}/replay", post(deliveries::replay))
         .route("/examination", get(upkeep::examine))

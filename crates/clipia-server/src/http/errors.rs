@@ -1,7 +1,7 @@
 //! How a call is refused: always the same envelope, with nothing of the server's inside.
 
 use crate::executors::NotMade;
-use crate::store::{StoreError, SubmitRefused};
+use crate::store::{Fault, StoreError, SubmitRefused};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use clipia_api::error_code::ErrorCode;
@@ -9,6 +9,12 @@ use clipia_api::types::{ErrorBody, ErrorEnvelope};
 use clipia_queue::ledger;
 use http::{HeaderValue, StatusCode, header};
 use std::time::Duration;
+
+/// When a caller may come again that found the store held by another program: rarely for longer than a statement.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
+
+/// When a caller may come again whose call waits for an operator, as where the disk is full.
+const FAULT_WAIT: Duration = Duration::from_secs(10);
 
 /// A call that is refused, or cannot be answered.
 #[derive(Debug)]
@@ -83,6 +89,12 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Closed => Self::new(ErrorCode::ServiceUnavailable, "the server is shutting down")
                 .after(Duration::from_secs(5)),
+            // The store has logged what it was told.
+            StoreError::Backend { fault, .. } if fault.is_transient() => {
+                let message = format!("{fault}; the call can be repeated");
+                let wait = if fault == Fault::Busy { BUSY_WAIT } else { FAULT_WAIT };
+                Self::new(ErrorCode::ServiceUnavailable, message).after(wait)
+            }
             other => Self::internal(&other),
         }
     }

@@ -231,6 +231,8 @@ pub enum DeliveryState {
     Delivered,
     /// It did not, and will only be attempted if an operator asks.
     Abandoned,
+    /// It came with a backup that was restored, and waits until an operator says what becomes of all of these.
+    Held,
 }
 
 impl DeliveryState {
@@ -240,6 +242,7 @@ impl DeliveryState {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
             Self::Abandoned => "abandoned",
+            Self::Held => "held",
         }
     }
 }

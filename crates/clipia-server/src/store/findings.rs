@@ -26,6 +26,8 @@ pub struct Checked {
     pub movements: u64,
     /// Deliveries.
     pub deliveries: u64,
+    /// Deliveries that wait for a word of the operator since a restore.
+    pub deliveries_held: u64,
 }
 
 /// Something that is wrong.

@@ -8,7 +8,6 @@ mod deliveries;
 mod findings;
 mod listing;
 mod outputs;
-mod passing;
 mod records;
 pub mod sqlite;
 mod statistics;
@@ -33,9 +32,14 @@ use uuid::Uuid;
 /// Why the store itself failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database said so.
-    #[error("the store failed: {0}")]
-    Database(Arc<rusqlite::Error>),
+    /// What keeps it said so.
+    #[error("{fault}: {source}")]
+    Backend {
+        /// What kind of trouble it is.
+        fault: Fault,
+        /// What was said.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
     /// What is stored cannot be read back.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),
@@ -47,9 +51,45 @@ pub enum StoreError {
     Closed,
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Database(Arc::new(error))
+impl StoreError {
+    /// Whether the same command may succeed later without a change of its own: nothing was wrong with it, and nothing was
+    /// changed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Backend { fault, .. } => fault.is_transient(),
+            Self::Unreadable(_) | Self::Panicked | Self::Closed => false,
+        }
+    }
+}
+
+/// What kind of trouble a store is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Another program holds it.
+    #[error("the store is busy")]
+    Busy,
+    /// There is no room for what is to be written.
+    #[error("the store has no room on its disk")]
+    Full,
+    /// It may not be written to.
+    #[error("the store is read-only")]
+    ReadOnly,
+    /// The disk fails, or the system refuses a file.
+    #[error("the store's disk fails")]
+    Disk,
+    /// What is kept is broken.
+    #[error("the store is damaged")]
+    Damaged,
+    /// Something else.
+    #[error("the store failed")]
+    Other,
+}
+
+impl Fault {
+    /// Whether it passes by itself, or by what an operator does while the server runs.
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Busy | Self::Full | Self::ReadOnly | Self::Disk)
     }
 }
 
@@ -121,24 +161,6 @@ pub enum BackupError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<rusqlite::Error> for GrantRefused {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<rusqlite::Error> for SubmitRefused {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-impl From<rusqlite::Error> for WorkRefused {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error.into())
-    }
 }
 
 /// Where accounts, keys, requests, credits and deliveries are kept.
@@ -246,6 +268,10 @@ pub trait Store: Send + Sync {
     async fn replay(&self, id: Uuid, now: Moment) -> Result<bool, StoreError>;
     /// Does so for those that were given up since `since`, the oldest first, at most `most` and [`DELIVERIES_MAX`].
     async fn replay_failed(&self, since: Moment, now: Moment, most: u32) -> Result<Replayed, StoreError>;
+    /// Has deliveries attempted that are [held](DeliveryState::Held), the oldest first, at most `most`; tells how many.
+    async fn resume_deliveries(&self, now: Moment, most: u32) -> Result<u64, StoreError>;
+    /// Gives deliveries up that are held, the oldest first, at most `most`; tells how many.
+    async fn abandon_deliveries(&self, now: Moment, most: u32) -> Result<u64, StoreError>;
     /// Gives an account another secret to sign deliveries with. The old one signs too until the returned moment
     /// (`clipia_queue::schedules::SECRET_GRACE`). Nothing where there is no such account.
     async fn rotate_webhook_secret(
@@ -257,8 +283,9 @@ pub trait Store: Send + Sync {
 
     /// Looks for anything that must not be, in one snapshot, while the store is in use.
     async fn examine(&self) -> Result<Findings, StoreError>;
-    /// Copies the store to a new file, as it stands at one moment, while it is in use.
-    async fn backup(&self, path: &Path) -> Result<(), BackupError>;
+    /// Copies the store to a new file, as it stands at one moment, while it is in use. Deliveries that are pending in the
+    /// copy are held once a server runs on it.
+    async fn backup(&self, path: &Path, now: Moment) -> Result<(), BackupError>;
     /// What the store did since it was opened, and how much waits.
     async fn statistics(&self) -> Result<Statistics, StoreError>;
 

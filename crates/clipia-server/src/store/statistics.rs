@@ -21,6 +21,11 @@ pub struct Statistics {
     pub leases_lost: u64,
     /// Words of workers that were refused, because their claim was no longer in force.
     pub stale_refused: u64,
+    /// Deliveries that wait for a word of the operator since a restore.
+    pub deliveries_held: u64,
+    /// How large the log of what was committed is, in bytes. It shrinks when all of it was moved on, which a long read holds
+    /// up.
+    pub log_bytes: u64,
     /// The lines.
     pub queues: Vec<QueueStatistics>,
 }

@@ -5,11 +5,13 @@ use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Phase;
 use clipia_server::store::sqlite::{OpenError, SqliteStore};
-use clipia_server::store::{BackupError, Key, Store, Submission};
+use clipia_server::store::{BackupError, DeliveryClaim, DeliveryState, Key, Store, Submission};
 use rusqlite::Connection;
+use serde_json::{Map, Value};
 use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 conformance!(crate::sqlite::open);
@@ -69,7 +71,8 @@ async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);
     let error = SqliteStore::open(directory.path()).err().unwrap().to_string();
-    assert_eq!(error, "the store has schema version 99, this program knows 1: use a newer `clipia`");
+    let told = "clipia.db` has schema version 99, this program knows 1: use a newer `clipia`";
+    assert!(error.ends_with(told), "{error}");
     let file = Connection::open(directory.path().join("clipia.db")).unwrap();
     let version: u32 = file.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 99);
@@ -87,11 +90,11 @@ async fn a_backup_of_a_store_in_use_is_a_whole_store() {
         }
     };
     house.submit(fox()).await;
-    let (saved, ()) = tokio::join!(house.store.backup(&copy), busy);
+    let (saved, ()) = tokio::join!(house.store.backup(&copy, NOW), busy);
     saved.unwrap();
-    let again = house.store.backup(&copy).await.unwrap_err();
+    let again = house.store.backup(&copy, NOW).await.unwrap_err();
     assert!(matches!(&again, BackupError::Exists(path) if *path == copy), "{again}");
-    let nowhere = house.store.backup(&directory.path().join("no/such/directory.db")).await.unwrap_err();
+    let nowhere = house.store.backup(&directory.path().join("no/such/directory.db"), NOW).await.unwrap_err();
     assert!(matches!(nowhere, BackupError::File { .. }), "{nowhere}");
     #[cfg(unix)]
     {
@@ -105,6 +108,88 @@ async fn a_backup_of_a_store_in_use_is_a_whole_store() {
     assert_eq!(store.examine().await.unwrap().violation, None);
     let kept = store.list_requests(Default::default(), None, 100).await.unwrap().requests.len();
     assert!((1..=31).contains(&kept));
+}
+
+#[tokio::test]
+async fn a_store_that_comes_from_a_backup_sends_nothing_until_it_may() {
+    let (house, directory) = house().await;
+    for _ in 0..3 {
+        let id = house.submit(fox()).await;
+        let claim = house.claim().await;
+        assert_eq!(claim.id, id);
+        house.store.complete(id, claim.epoch, Output::default(), NOW).await.unwrap();
+    }
+    // One that runs at the time, and one in line.
+    let (running, waiting) = (house.submit(fox()).await, house.submit(fox()).await);
+    assert_eq!(house.claim().await.id, running);
+    let claim = DeliveryClaim { most: 1, most_of_host: 9, hosts: Vec::new(), lease: Duration::from_secs(30) };
+    house.store.claim_deliveries(claim.clone(), NOW).await.unwrap();
+    let copy = directory.path().join("copy.db");
+    house.store.backup(&copy, NOW).await.unwrap();
+    let delivered = house.store.list_deliveries(Default::default(), None, 9).await.unwrap();
+    assert!(
+        delivered.iter().all(|delivery| delivery.state == DeliveryState::Pending),
+        "the original goes on"
+    );
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::copy(&copy, elsewhere.path().join("clipia.db")).unwrap();
+    let later = NOW + Duration::from_secs(100_000);
+    let all = DeliveryClaim { most: 9, ..claim };
+    let due =
+        async |store: &Arc<dyn Store>| store.claim_deliveries(all.clone(), later).await.unwrap().due.len();
+    for _ in 0..2 {
+        // Also at a second start, when the file is no copy any more.
+        let store = open_in(elsewhere.path());
+        store.recover_deliveries().await.unwrap();
+        assert_eq!((due(&store).await, store.next_delivery().await.unwrap()), (0, None));
+        assert_eq!(store.examine().await.unwrap().checked.deliveries_held, 3);
+        assert_eq!(store.statistics().await.unwrap().deliveries_held, 3);
+        store.rescue(true, NOW).await.unwrap();
+        for (id, position) in [(running, 0), (waiting, 1)] {
+            let request = store.request(&account(), id).await.unwrap().unwrap();
+            assert_eq!((request.phase, request.position), (Phase::Queued, position));
+        }
+        store.close().await;
+    }
+    let store = open_in(elsewhere.path());
+    let id = delivered[0].id;
+    assert!(store.replay(id, later).await.unwrap());
+    assert_eq!(due(&store).await, 1, "one that is asked for goes by itself");
+    assert_eq!(store.abandon_deliveries(later, 1).await.unwrap(), 1);
+    assert_eq!(store.resume_deliveries(later, 1).await.unwrap(), 1);
+    assert_eq!(store.resume_deliveries(later, 9).await.unwrap(), 1);
+    assert_eq!(store.resume_deliveries(later, 9).await.unwrap(), 0);
+    assert_eq!(due(&store).await, 1, "one is under way, one given up");
+    // It is old, and not given up for that.
+    assert_eq!(store.give_up_deliveries(later, later).await.unwrap(), 0);
+    assert_eq!(store.examine().await.unwrap().violation, None);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_log_that_a_long_read_has_made_grow_is_cut_when_it_is_quiet() {
+    let (house, directory) = house().await;
+    house.rich().await;
+    let log = directory.path().join("clipia.db-wal");
+    let size = || std::fs::metadata(&log).unwrap().len();
+    let reader = Connection::open(directory.path().join("clipia.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM request").unwrap();
+    let text = Value::String("x".repeat(2_000_000));
+    for _ in 0..20 {
+        let input = Map::from_iter([("prompt".to_owned(), text.clone())]);
+        house.submit(Submission { input, ..fox() }).await;
+    }
+    let grown = size();
+    assert!(grown > 40_000_000, "{grown}");
+    assert_eq!(house.store.statistics().await.unwrap().log_bytes, grown);
+    drop(reader);
+    let since = Instant::now();
+    while size() > 34_000_000 {
+        assert!(since.elapsed() < Duration::from_secs(60), "it still has {} bytes", size());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    house.is_content().await;
 }
 
 /// A store with a request in every phase, and one of the sandbox.

@@ -1,33 +1,65 @@
 //! Copies a store while it is in use.
 
+use super::faults::fault;
 use super::points;
-use crate::store::{BackupError, StoreError};
-use std::fs::{File, OpenOptions};
-use std::io::{Error, ErrorKind};
+use crate::store::{BackupError, Fault, StoreError};
+use clipia_queue::Moment;
+use rusqlite::Connection;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Error, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// Copies the store at `from`, as it stands now, to a new file at `to`: under another name until it is whole.
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
-    let fault = |source: Error| match source.kind() {
+/// Copies the store at `from`, as it stands now, to a new file at `to`: under another name until it is whole. The copy is in
+/// no WAL mode, by which a server knows that it is one.
+pub(crate) fn copy(from: &Path, to: &Path, now: Moment) -> Result<(), BackupError> {
+    let unwritten = |source: Error| match source.kind() {
         ErrorKind::AlreadyExists => BackupError::Exists(to.to_owned()),
         _ => BackupError::File { path: to.to_owned(), source },
     };
-    if to.try_exists().map_err(fault)? {
+    if to.try_exists().map_err(unwritten)? {
         return Err(BackupError::Exists(to.to_owned()));
     }
-    let part = Part::create(to).map_err(fault)?;
-    vacuum(from, &part.0)?;
-    File::open(&part.0).and_then(|file| file.sync_all()).map_err(fault)?;
+    let part = Part::create(to).map_err(unwritten)?;
+    write(from, &part.0, now)?.map_err(unwritten)?;
+    File::open(&part.0).and_then(|file| file.sync_all()).map_err(unwritten)?;
     // Unlike a rename, a link never replaces what has come there meanwhile.
-    std::fs::hard_link(&part.0, to).map_err(fault)?;
-    sync_directory_of(to).map_err(fault)
+    fs::hard_link(&part.0, to).map_err(unwritten)?;
+    sync_directory_of(to).map_err(unwritten)
 }
 
-fn vacuum(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let connection = points::open(from)?;
+/// Writes the copy: fails where the store does, and tells where the copy cannot be written.
+fn write(from: &Path, to: &Path, now: Moment) -> Result<Result<(), Error>, StoreError> {
+    let source = points::open(from)?;
     let name = to.to_str().ok_or_else(|| StoreError::Unreadable(format!("path `{}`", to.display())))?;
-    connection.execute("VACUUM INTO ?1", [name])?;
+    let written = source.execute("VACUUM INTO ?1", [name]).and_then(|_| mark(to, now));
+    let Err(error) = written else { return Ok(Ok(())) };
+    let fault = fault(&error);
+    if !matches!(fault, Fault::Full | Fault::Disk | Fault::ReadOnly) {
+        return Err(error.into());
+    }
+    // SQLite keeps the system's reason to itself: it says it again to whoever writes as much.
+    match fill(to, from) {
+        Err(reason) => Ok(Err(reason)),
+        Ok(()) if fault == Fault::Full => Ok(Err(ErrorKind::StorageFull.into())),
+        Ok(()) => Err(error.into()),
+    }
+}
+
+/// Notes in the copy when it was made.
+fn mark(copy: &Path, now: Moment) -> rusqlite::Result<()> {
+    let copy = Connection::open(copy)?;
+    // A copy that is broken off is thrown away.
+    copy.pragma_update(None, "journal_mode", "MEMORY")?;
+    copy.execute("UPDATE store SET backup_at = ?1", [now.as_micros()])?;
     Ok(())
+}
+
+/// Writes as many bytes to `file` as `like` has.
+fn fill(file: &Path, like: &Path) -> Result<(), Error> {
+    let bytes = fs::metadata(like)?.len();
+    let mut file = File::create(file)?;
+    io::copy(&mut io::repeat(0).take(bytes), &mut file)?;
+    file.sync_all()
 }
 
 /// A file that is removed when it is no longer needed.
@@ -49,7 +81,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        let _ = fs::remove_file(&self.0);
     }
 }
 

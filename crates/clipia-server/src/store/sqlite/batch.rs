@@ -1,6 +1,6 @@
 //! Which commands share a commit.
 
-use super::writer::{Command, Message};
+use super::writer::{Command, Message, WAITING_MAX};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -39,6 +39,30 @@ impl<'i> Batch<'i> {
         Self { first: Some(first), inbox, last, patience, taken: 0, close: None }
     }
 
+    /// Every command that waits by now, for an answer that none of them need wait for any longer.
+    pub(crate) fn waiting(&mut self) -> impl Iterator<Item = Command> {
+        std::iter::from_fn(|| {
+            if self.close.is_some() || self.taken > WAITING_MAX {
+                return None;
+            }
+            let message = self.first.take().map(Message::Command).or_else(|| self.inbox.try_recv().ok());
+            self.accept(message?)
+        })
+    }
+
+    fn accept(&mut self, message: Message) -> Option<Command> {
+        match message {
+            Message::Command(command) => {
+                self.taken += 1;
+                Some(command)
+            }
+            Message::Close(closed) => {
+                self.close = Some(closed);
+                None
+            }
+        }
+    }
+
     fn message(&mut self) -> Option<Message> {
         let mut message = self.inbox.try_recv().ok();
         if message.is_none() && self.taken < self.last.taken {
@@ -60,16 +84,8 @@ impl Iterator for Batch<'_> {
         if self.close.is_some() || self.taken >= BATCH_MAX {
             return None;
         }
-        match self.first.take().map(Message::Command).or_else(|| self.message())? {
-            Message::Command(command) => {
-                self.taken += 1;
-                Some(command)
-            }
-            Message::Close(closed) => {
-                self.close = Some(closed);
-                None
-            }
-        }
+        let message = self.first.take().map(Message::Command).or_else(|| self.message())?;
+        self.accept(message)
     }
 }
 

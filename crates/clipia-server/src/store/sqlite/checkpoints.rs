@@ -2,18 +2,32 @@
 //!
 //! A commit only appends to the log. Moving it on takes flushes of its own, for which no submit should wait. The writer
 //! does what is left where the log has grown to [`LOG_PAGES_MAX`], since only a log that is moved whole begins anew.
+//!
+//! A long read keeps the log from beginning anew, so that it grows. It keeps that size afterwards: it is cut at the first
+//! commit after it began anew, and by this thread where none comes.
 
+use super::inspection::log_bytes;
 use rusqlite::Connection;
-use std::path::Path;
-use std::sync::mpsc;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Pages of the log at which the writer moves what is left: 16 MiB.
 pub(crate) const LOG_PAGES_MAX: u32 = 4_096;
 
+/// What of the log is kept for further commits, in bytes. Twice of what it has without long reads: a file that is cut costs
+/// the next commits more.
+pub(crate) const LOG_BYTES_KEPT: u32 = 2 * 4_096 * LOG_PAGES_MAX;
+
+/// The size of the log that an operator is told of.
+const LOG_BYTES_TOLD: u64 = 256 * 1024 * 1024;
+
 /// From one move to the next: most of the time commits have the disk to themselves.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long no commit has come when the log is cut.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// The thread, until it is stopped or dropped.
 pub(crate) struct Checkpoints {
@@ -25,8 +39,11 @@ impl Checkpoints {
     pub(crate) fn start(path: &Path) -> Result<Self, rusqlite::Error> {
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        // It never waits for others with the writer's lock in its hands.
+        connection.busy_timeout(Duration::ZERO)?;
         let (commits, inbox) = mpsc::sync_channel(1);
-        Ok(Self { commits, thread: std::thread::spawn(move || run(&connection, &inbox)) })
+        let log = Log { connection, store: path.to_owned(), told: false };
+        Ok(Self { commits, thread: std::thread::spawn(move || run(log, &inbox)) })
     }
 
     /// There was a commit.
@@ -43,13 +60,60 @@ impl Checkpoints {
     }
 }
 
-fn run(connection: &Connection, commits: &mpsc::Receiver<()>) {
-    while commits.recv().is_ok() {
+/// The log, and whether the operator was told of its size.
+struct Log {
+    connection: Connection,
+    store: PathBuf,
+    told: bool,
+}
+
+impl Log {
+    /// Moves as much as nobody reads from the log.
+    fn move_on(&self) {
+        self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)");
+    }
+
+    /// Cuts the log to nothing where all of it was moved on; nothing where a read still needs it.
+    fn cut(&self) {
+        // First without the writer's lock, so that next to nothing is left to be done with it.
+        self.move_on();
+        self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    fn checkpoint(&self, statement: &str) {
         // What fails here is done by the writer later.
-        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        if let Err(error) = self.connection.query_row(statement, [], |_| Ok(())) {
             tracing::warn!(%error, "the store's log could not be moved");
         }
-        // A commit meanwhile leaves word, and wakes nobody.
-        std::thread::park_timeout(PAUSE);
+    }
+
+    /// Whether it is larger than it need be.
+    fn is_large(&mut self) -> bool {
+        let bytes = log_bytes(&self.store);
+        if bytes >= LOG_BYTES_TOLD && !self.told {
+            tracing::warn!(bytes, "the store's log has grown: a long read, such as a backup, holds it up");
+        }
+        self.told = bytes >= LOG_BYTES_TOLD;
+        bytes > u64::from(LOG_BYTES_KEPT)
+    }
+}
+
+fn run(mut log: Log, commits: &mpsc::Receiver<()>) {
+    let mut large = log.is_large();
+    loop {
+        let commit = match large {
+            true => commits.recv_timeout(QUIET),
+            false => commits.recv().map_err(RecvTimeoutError::from),
+        };
+        match commit {
+            Ok(()) => {
+                log.move_on();
+                // A commit meanwhile leaves word, and wakes nobody.
+                std::thread::park_timeout(PAUSE);
+            }
+            Err(RecvTimeoutError::Timeout) => log.cut(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        large = log.is_large();
     }
 }

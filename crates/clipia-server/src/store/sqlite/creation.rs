@@ -1,7 +1,6 @@
 //! Making a new store.
 
-use super::migrations;
-use super::{OpenError, backup};
+use super::{OpenError, backup, schema};
 use crate::private;
 use rusqlite::Connection;
 use std::fs::File;
@@ -28,7 +27,7 @@ pub(crate) fn ensure(path: &Path) -> Result<(), OpenError> {
     let mut connection = Connection::open(&part)?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    migrations::run(&mut connection)?;
+    schema::create(&mut connection)?;
     // Leaves one file.
     connection.close().map_err(|(_, error)| error)?;
     File::open(&part).and_then(|file| file.sync_all()).map_err(fault)?;

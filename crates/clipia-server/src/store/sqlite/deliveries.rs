@@ -274,7 +274,7 @@ pub(crate) fn give_up(c: &Connection, since: Moment, now: Moment) -> Result<u64,
         .prepare_cached(
             "UPDATE delivery SET postponed = 0, replay_at = NULL,
                     state = CASE state WHEN 'pending' THEN 'abandoned' ELSE state END,
-                    settled_at = coalesce(settled_at, ?2)
+                    settled_at = CASE state WHEN 'held' THEN NULL ELSE coalesce(settled_at, ?2) END
              WHERE id IN (SELECT id FROM delivery
                           WHERE postponed = 1 AND created_at < ?1 AND coalesce(replay_at, 0) < ?1 LIMIT ?3)",
         )?

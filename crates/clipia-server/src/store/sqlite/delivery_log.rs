@@ -65,6 +65,7 @@ fn listing(row: &Row<'_>) -> Result<DeliveryListing, StoreError> {
             "pending" => DeliveryState::Pending,
             "delivered" => DeliveryState::Delivered,
             "abandoned" => DeliveryState::Abandoned,
+            "held" => DeliveryState::Held,
             _ => return Err(StoreError::Unreadable(format!("state `{state}` of a delivery"))),
         },
         attempts: row.get("attempts")?,

@@ -178,7 +178,7 @@ pub(crate) const INDEX_RULE: &str = "a line in memory is as long as the one that
 pub(crate) fn examine(c: &Connection) -> Result<(Checked, Option<Violation>), StoreError> {
     let mut checked = c.query_row(
         "SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM request), (SELECT count(*) FROM movement),
-                (SELECT count(*) FROM delivery)",
+                (SELECT count(*) FROM delivery), (SELECT count(*) FROM delivery WHERE state = 'held')",
         [],
         |row| {
             Ok(Checked {
@@ -187,6 +187,7 @@ pub(crate) fn examine(c: &Connection) -> Result<(Checked, Option<Violation>), St
                 requests: count(row.get(1)?),
                 movements: count(row.get(2)?),
                 deliveries: count(row.get(3)?),
+                deliveries_held: count(row.get(4)?),
             })
         },
     )?;

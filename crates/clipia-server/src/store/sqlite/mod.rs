@@ -13,18 +13,23 @@ mod creation;
 mod deliveries;
 mod delivery_log;
 mod examination;
+mod faults;
 mod health;
+mod held;
 mod idempotency;
+mod inspection;
 mod known;
 mod leases;
 mod listing;
-mod migrations;
+mod lock;
 mod outputs;
 mod points;
 mod position;
 mod recent_keys;
 mod requests;
+mod restore;
 mod rows;
+mod schema;
 mod settlement;
 mod tallies;
 mod webhook_secrets;
@@ -32,25 +37,34 @@ mod work;
 mod writer;
 
 use super::*;
-use crate::private;
+use crate::clock::now;
 use checkpoints::Checkpoints;
 use counters::Counters;
+use inspection::Kind;
 use known::{KnownKeys, KnownStandings, Stood};
 use points::Points;
 use position::Positions;
 use requests::Accepted;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use writer::{Memory, Writer};
 
-pub use migrations::MigrationError;
+pub use inspection::NoStore;
+pub use restore::{RestoreError, Restored, restore};
 
 /// Pages that the writer keeps, in KiB: the ends that grow, and what waits to be moved from the log.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
+
+/// The store's name in its directory.
+const FILE: &str = "clipia.db";
+
+/// How long a commit waits for another program to let go of the file, such as a shell with a transaction open. Whoever calls
+/// meanwhile waits for it, and is told to come again.
+const BUSY_MAX: Duration = Duration::from_secs(2);
 
 /// Reads at the same time that are handed to other threads.
 const READERS: usize = 4;
@@ -69,12 +83,33 @@ pub enum OpenError {
         /// Why.
         source: std::io::Error,
     },
+    /// What stands in the place of the store is none, or not this program's.
+    #[error("`{}` {why}", .path.display())]
+    NoStore {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: NoStore,
+    },
+    /// Another program holds the file.
+    #[error("`{}` is held by another program: end it, and start again", .0.display())]
+    Busy(PathBuf),
     /// The database cannot be opened.
     #[error("cannot open the store: {0}")]
     Database(#[from] rusqlite::Error),
-    /// The schema is not this version's.
-    #[error(transparent)]
-    Migration(#[from] MigrationError),
+}
+
+impl OpenError {
+    /// What SQLite says of the file at `path`.
+    fn of(error: rusqlite::Error, path: &Path) -> Self {
+        match faults::fault(&error) {
+            Fault::Damaged => {
+                Self::NoStore { path: path.to_owned(), why: NoStore::Damaged(error.to_string()) }
+            }
+            Fault::Busy => Self::Busy(path.to_owned()),
+            _ => Self::Database(error),
+        }
+    }
 }
 
 /// A store in one SQLite file.
@@ -94,31 +129,49 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`] where it cannot be used; nothing was changed then.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let file = |path: PathBuf| move |source| OpenError::File { path, source };
-        let lock_path = directory.join("clipia.lock");
-        let lock = private::create(&lock_path).map_err(file(lock_path.clone()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(directory.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(OpenError::File { path: lock_path, source }),
-        }
-        let path = directory.join("clipia.db");
+        let lock = lock::take(directory)?;
+        let path = directory.join(FILE);
         creation::ensure(&path)?;
-        let mut connection = Connection::open(&path)?;
+        let kind = inspection::before_opening(&path)
+            .map_err(|why| OpenError::NoStore { path: path.clone(), why })?;
+        Self::open_file(&path, kind, lock).map_err(|error| match error {
+            OpenError::Database(error) => OpenError::of(error, &path),
+            other => other,
+        })
+    }
+
+    fn open_file(path: &Path, kind: Kind, lock: File) -> Result<Self, OpenError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_MAX)?;
+        // One that is refused stays as it is, its log too.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        inspection::admit(&mut connection, path)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+        if kind == Kind::Copy {
+            let transaction = connection.transaction()?;
+            held::hold(&transaction, now())?;
+            transaction.commit()?;
+        }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         // Each costs a look-up in every insert, and only a fault in this program could break one: tests enforce them, and
         // `clipia doctor` looks for what a release may have got wrong.
         connection.pragma_update(None, "foreign_keys", cfg!(debug_assertions))?;
         connection.pragma_update(None, "wal_autocheckpoint", checkpoints::LOG_PAGES_MAX)?;
-        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.pragma_update(None, "journal_size_limit", checkpoints::LOG_BYTES_KEPT)?;
         connection.set_prepared_statement_cache_capacity(64);
         // Otherwise some statements are parsed anew for every value that they are bound to.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // What a savepoint would restore stays in memory; otherwise each command writes it to a file.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB.saturating_neg())?;
-        migrations::run(&mut connection)?;
+        if let held @ 1.. = held::waiting(&connection)? {
+            tracing::warn!(
+                held,
+                "deliveries of a restored store wait: `clipia webhooks resume` sends them, `clipia webhooks abandon` gives \
+                 them up"
+            );
+        }
         let memory = Memory {
             keys: KnownKeys::default(),
             standings: KnownStandings::default(),
@@ -127,12 +180,12 @@ impl SqliteStore {
         };
         let memory = Arc::new(memory);
         let keys = idempotency::Keys::load(&connection)?;
-        let checkpoints = Some(Checkpoints::start(&path)?);
-        let writer =
-            Writer::start(connection, checkpoints, keys, Arc::clone(&memory)).map_err(file(path.clone()))?;
+        let checkpoints = Some(Checkpoints::start(path)?);
+        let writer = Writer::start(connection, checkpoints, keys, Arc::clone(&memory))
+            .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         Ok(Self {
-            points: Arc::new(Points::new(&path)),
-            path,
+            points: Arc::new(Points::new(path)),
+            path: path.to_owned(),
             writer,
             memory,
             free_readers: Semaphore::new(READERS),
@@ -367,6 +420,14 @@ impl Store for SqliteStore {
         self.writer.write(move |c| delivery_log::replay_failed(c, since, now, most)).await
     }
 
+    async fn resume_deliveries(&self, now: Moment, most: u32) -> Result<u64, StoreError> {
+        self.writer.write(move |c| held::resume(c, now, most)).await
+    }
+
+    async fn abandon_deliveries(&self, now: Moment, most: u32) -> Result<u64, StoreError> {
+        self.writer.write(move |c| held::abandon(c, now, most)).await
+    }
+
     async fn rotate_webhook_secret(
         &self,
         account: &AccountId,
@@ -394,10 +455,10 @@ impl Store for SqliteStore {
         Ok(Findings { checked, violation })
     }
 
-    async fn backup(&self, path: &Path) -> Result<(), BackupError> {
+    async fn backup(&self, path: &Path, now: Moment) -> Result<(), BackupError> {
         let _permit = self.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
         let (from, to) = (self.path.clone(), path.to_owned());
-        let copied = tokio::task::spawn_blocking(move || backup::copy(&from, &to)).await;
+        let copied = tokio::task::spawn_blocking(move || backup::copy(&from, &to, now)).await;
         copied.map_err(|_| StoreError::Closed)?
     }
 
@@ -413,6 +474,8 @@ impl Store for SqliteStore {
             canceled: counters.canceled.load(Relaxed),
             leases_lost: counters.leases_lost.load(Relaxed),
             stale_refused: counters.stale_refused.load(Relaxed),
+            deliveries_held: self.read(|c| Ok(held::waiting(c)?)).await?,
+            log_bytes: inspection::log_bytes(&self.path),
             queues: self.read(move |c| requests::queues(c, waiting)).await?,
         })
     }

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// How long a read waits for another program to let go of the file. A thread that serves others waits with it.
+const WAIT_MAX: Duration = Duration::from_millis(500);
+
 /// Connections for such reads: as many as threads have read at the same time.
 pub(crate) struct Points {
     path: PathBuf,
@@ -51,6 +54,6 @@ impl Points {
 pub(crate) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.busy_timeout(WAIT_MAX)?;
     Ok(connection)
 }

@@ -1,6 +1,15 @@
 -- Version 1. Times are microseconds since the Unix epoch; ids of requests and deliveries are the 16 bytes of a UUID. What
 -- is checked to be one of several is compared with each: `IN` would make a temporary table for every row.
 
+-- One row: where this file comes from.
+CREATE TABLE store (
+    only        INTEGER PRIMARY KEY CHECK (only = 1),
+    backup_at   INTEGER, -- of the backup that it is, or was restored from
+    restored_at INTEGER  -- when a server first ran on the backup
+) STRICT;
+
+INSERT INTO store (only) VALUES (1);
+
 CREATE TABLE account (
     id          TEXT PRIMARY KEY,
     available   INTEGER NOT NULL CHECK (available >= 0),
@@ -155,7 +164,7 @@ CREATE TABLE delivery (
     host        TEXT NOT NULL,
     url         TEXT NOT NULL,
     body        BLOB NOT NULL,
-    state       TEXT NOT NULL CHECK (state = 'pending' OR state = 'delivered' OR state = 'abandoned'),
+    state       TEXT NOT NULL CHECK (state = 'pending' OR state = 'delivered' OR state = 'abandoned' OR state = 'held'),
     attempts    INTEGER NOT NULL, -- of the schedule
     created_at  INTEGER NOT NULL,
     due_at      INTEGER NOT NULL, -- the next attempt of the schedule
@@ -166,7 +175,7 @@ CREATE TABLE delivery (
     claimed_until INTEGER, -- while an attempt is under way
     postponed   INTEGER NOT NULL CHECK (postponed IN (0, 1)), -- its host has no room
     settled_at  INTEGER,
-    CHECK ((settled_at IS NULL) = (state = 'pending'))
+    CHECK ((settled_at IS NULL) = (state = 'pending' OR state = 'held'))
 ) STRICT;
 
 CREATE INDEX delivery_due ON delivery (next_at)

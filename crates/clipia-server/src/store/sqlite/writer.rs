@@ -24,23 +24,30 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// How many commands may wait for the writer. Beyond that callers wait for room.
-const WAITING_MAX: usize = 4_096;
+pub(crate) const WAITING_MAX: usize = 4_096;
 
 /// Answers the caller of a command, once it is known whether the commit succeeded.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// What a command does; says what became of it, and how to answer.
-type Run = dyn FnOnce(&Writing<'_>) -> (Ran, Answer) + Send;
+/// What a command does, in a transaction or where none can be had; says what becomes of its changes, and how to answer.
+type Run = dyn FnOnce(Result<&Writing<'_>, StoreError>) -> (Ran, Answer) + Send;
 
-/// What became of a command.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What becomes of a command's changes.
 pub(crate) enum Ran {
-    /// Its changes are kept.
+    /// They are kept.
     Kept,
-    /// It was refused, and its changes are taken back.
+    /// There are none: it was refused.
     Refused,
+    /// There must be none: the store failed.
+    Failed(StoreError),
     /// It panicked. Nobody knows how far it came: nothing of the commit is kept.
     Panicked,
+}
+
+/// The error of a command.
+pub(crate) trait Refusal: From<StoreError> + Send + 'static {
+    /// The store's own error, where it was that which kept the command from being done.
+    fn failure(&self) -> Option<&StoreError>;
 }
 
 pub(crate) struct Command {
@@ -126,24 +133,22 @@ impl Writing<'_> {
         }
         let (moves, happened) = (self.moves.borrow().len(), self.happened.borrow().len());
         let (tallies, changes) = (self.tallies.mark(), self.total_changes());
-        let (ran, answer) = run(self);
-        let keep = match ran {
-            Ran::Kept => true,
-            Ran::Refused => false,
+        let (ran, answer) = run(Ok(self));
+        // A full disk may end the transaction by itself: what came next would be on its own.
+        let over = || self.is_autocommit() || (decides && self.total_changes() != changes);
+        let ended = match &ran {
             Ran::Panicked => return (Err(StoreError::Panicked), Some(answer)),
-        };
-        let ended = match (keep, decides) {
-            (true, true) => Ok(()),
-            (true, false) => execute(self, "RELEASE command"),
-            // A full disk may end the transaction by itself: what came next would be on its own.
-            (false, true) if self.total_changes() != changes || self.is_autocommit() => {
+            Ran::Kept if decides => Ok(()),
+            Ran::Kept => execute(self, "RELEASE command"),
+            Ran::Failed(error) if over() => return (Err(error.clone()), Some(answer)),
+            Ran::Refused if over() => {
                 let what = "a command failed when it had changed something already".to_owned();
                 return (Err(StoreError::Unreadable(what)), Some(answer));
             }
-            (false, true) => Ok(()),
-            (false, false) => self.execute_batch("ROLLBACK TO command; RELEASE command"),
+            Ran::Refused | Ran::Failed(_) if decides => Ok(()),
+            Ran::Refused | Ran::Failed(_) => self.execute_batch("ROLLBACK TO command; RELEASE command"),
         };
-        if !keep {
+        if !matches!(ran, Ran::Kept) {
             self.moves.borrow_mut().truncate(moves);
             self.happened.borrow_mut().truncate(happened);
             self.tallies.rewind(tallies);
@@ -204,7 +209,7 @@ impl Writer {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: Refusal,
     {
         self.hand_in(false, command).await
     }
@@ -216,7 +221,7 @@ impl Writer {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: Refusal,
     {
         self.hand_in(true, command).await
     }
@@ -228,16 +233,20 @@ impl Writer {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
+        E: Refusal,
     {
         let (sender, receiver) = oneshot::channel();
-        let run = Box::new(move |writing: &Writing<'_>| {
+        let run = Box::new(move |writing: Result<&Writing<'_>, StoreError>| {
             // The panic of one command must not end the thread, and with it the service.
-            let caught = catch_unwind(AssertUnwindSafe(|| command(writing)));
-            let (ran, result) = match caught {
-                Ok(Ok(done)) => (Ran::Kept, Ok(done)),
-                Ok(Err(refused)) => (Ran::Refused, Err(refused)),
-                Err(_) => (Ran::Panicked, Err(E::from(StoreError::Panicked))),
+            let caught = catch_unwind(AssertUnwindSafe(|| writing.map_err(E::from).and_then(command)));
+            let result = caught.unwrap_or_else(|_| Err(E::from(StoreError::Panicked)));
+            let ran = match &result {
+                Ok(_) => Ran::Kept,
+                Err(error) => match error.failure() {
+                    None => Ran::Refused,
+                    Some(StoreError::Panicked) => Ran::Panicked,
+                    Some(failure) => Ran::Failed(failure.clone()),
+                },
             };
             let answer: Answer = Box::new(move |committed| {
                 // A caller that no longer listens has lost nothing: the command stands.
@@ -305,8 +314,13 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
     let begun = execute(connection, "BEGIN IMMEDIATE").and_then(|()| keys.borrow_mut().refresh(connection));
     if let Err(error) = begun {
         let _ = connection.execute_batch("ROLLBACK");
-        // The first has not run: it learns of the failure when it is dropped with the batch.
+        let error = StoreError::from(error);
         tracing::error!(%error, "the store cannot begin a transaction");
+        // All that came while this was waited for have waited for as long as they should.
+        for command in batch.waiting() {
+            let (_, answer) = (command.run)(Err(error.clone()));
+            answer(Ok(()));
+        }
         return Last::default();
     }
     let writing = Writing {
@@ -364,6 +378,7 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Fault;
     use clipia_queue::position::{Lane, Place, Ticket};
 
     fn place(ticket: i64) -> PlaceInLine {
@@ -417,7 +432,7 @@ mod tests {
             w.execute("INSERT INTO child VALUES (1, 99)", [])?;
             Ok::<_, StoreError>(())
         });
-        assert!(matches!(uncommitted.await, Err(StoreError::Database(_))));
+        assert!(matches!(uncommitted.await, Err(StoreError::Backend { fault: Fault::Other, .. })));
         assert_eq!(memory.positions.ahead(&place(9)), 1);
         assert_eq!(memory.counters.leases_lost.load(std::sync::atomic::Ordering::Relaxed), 1);
         assert_eq!(memory.counters.commit_micros.read().count(), 2);
@@ -507,6 +522,29 @@ mod tests {
             .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT sum(id) FROM child", [], |r| r.get(0))?));
         assert_eq!(stored.await.unwrap(), 3);
         assert_eq!(memory.positions.ahead(&place(9)), 0);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_as_such_and_passes() {
+        let (writer, memory) = start();
+        let room = |pages: i64| {
+            writer.write(move |w| Ok::<_, StoreError>(w.pragma_update(None, "max_page_count", pages)?))
+        };
+        let large = |w: &Writing<'_>| {
+            w.stands(place(1));
+            w.execute("INSERT INTO queue_item VALUES (hex(zeroblob(100000)), 1, 1)", [])?;
+            Ok::<_, StoreError>(())
+        };
+        room(1).await.unwrap();
+        for refused in [writer.write(large).await, writer.write_decided(large).await] {
+            let error = refused.unwrap_err();
+            assert!(matches!(error, StoreError::Backend { fault: Fault::Full, .. }), "{error}");
+            assert!(error.is_transient());
+        }
+        assert_eq!(memory.positions.ahead(&place(9)), 0);
+        room(1_000_000).await.unwrap();
+        writer.write_decided(large).await.unwrap();
+        assert_eq!(memory.positions.ahead(&place(9)), 1);
     }
 
     #[tokio::test]

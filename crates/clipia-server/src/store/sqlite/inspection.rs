@@ -1,0 +1,157 @@
+//! Whether a file is a store, looked at before SQLite opens it for writing.
+//!
+//! A store that a server has used is in WAL mode, which the header of the file says. A backup is in rollback mode, as `VACUUM
+//! INTO` leaves it. So the header tells a copy that a server has not run on yet, and that a log beside such a copy belongs to
+//! another file: SQLite would apply it all the same.
+
+use super::OpenError;
+use super::schema;
+use rusqlite::Connection;
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+/// What a database file begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// Why a file does not serve as a store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoStore {
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// A directory, or something else that is no file.
+    #[error("is no file")]
+    NoFile,
+    /// There is nothing in it: a full disk leaves such a file.
+    #[error("is empty")]
+    Empty,
+    /// Its end is missing.
+    #[error("is cut off: {found} of its {whole} bytes are there")]
+    CutOff {
+        /// The bytes that are there.
+        found: u64,
+        /// The bytes that its header speaks of.
+        whole: u64,
+    },
+    /// It is another program's, or no database.
+    #[error("is no store of this program")]
+    Foreign,
+    /// A newer version wrote it.
+    #[error("has schema version {found}, this program knows {known}: use a newer `clipia`")]
+    Newer {
+        /// The store's version.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
+    /// Its schema has this version's number and is another.
+    #[error("was made by another build of `clipia`, where `{0}` has another form: use that build")]
+    AnotherBuild(String),
+    /// SQLite finds it broken.
+    #[error("is damaged: {0}")]
+    Damaged(String),
+    /// It is a copy, and a log lies beside it that is not its own.
+    #[error(
+        "is a backup, and the log of another store lies beside it, which would destroy it: move `{}` away, or put a \
+         backup in place with `clipia restore`",
+        .0.display()
+    )]
+    ForeignLog(PathBuf),
+    /// A log with what is not in the file yet lies beside it.
+    #[error(
+        "has a log beside it with what is not in the file itself: stop its server, or use `clipia backup`"
+    )]
+    OpenLog,
+}
+
+/// How a store came to be where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A server has used it.
+    Live,
+    /// It is a copy that no server has run on.
+    Copy,
+}
+
+/// The log of the store at `path`, which SQLite keeps beside it.
+pub(crate) fn log_of(path: &Path) -> PathBuf {
+    beside(path, "-wal")
+}
+
+/// The path with something behind it.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// How large the log of the store at `path` is; 0 where there is none.
+pub(crate) fn log_bytes(path: &Path) -> u64 {
+    std::fs::metadata(log_of(path)).map_or(0, |log| log.len())
+}
+
+/// Reads the first bytes of a file. SQLite has no part in it, so that nothing is changed.
+pub(crate) fn kind(path: &Path) -> Result<Kind, NoStore> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(NoStore::NoFile);
+    }
+    if metadata.len() == 0 {
+        return Err(NoStore::Empty);
+    }
+    let mut header = [0; 100];
+    match File::open(path)?.read_exact(&mut header) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(NoStore::Foreign),
+        read => read?,
+    }
+    if !header.starts_with(MAGIC) {
+        return Err(NoStore::Foreign);
+    }
+    let number = |at: usize| header[at..].first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    let page = match u64::from(number(16) >> 16) {
+        1 => 65_536,
+        bytes => bytes,
+    };
+    // The size is in force where it was written with the last change. What is missing may still be in the log.
+    let whole = page * u64::from(number(28));
+    let found = metadata.len();
+    if number(24) == number(92) && found < whole && log_bytes(path) == 0 {
+        return Err(NoStore::CutOff { found, whole });
+    }
+    Ok(if header[18..20] == [2, 2] { Kind::Live } else { Kind::Copy })
+}
+
+/// What stands at `path`, where a server is about to open it.
+pub(crate) fn before_opening(path: &Path) -> Result<Kind, NoStore> {
+    let kind = kind(path)?;
+    if kind == Kind::Copy && log_bytes(path) > 0 {
+        return Err(NoStore::ForeignLog(log_of(path)));
+    }
+    Ok(kind)
+}
+
+/// The file itself, whatever its name.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    let same = |one: &Metadata, other: &Metadata| {
+        use std::os::unix::fs::MetadataExt;
+        (one.dev(), one.ino()) == (other.dev(), other.ino())
+    };
+    #[cfg(not(unix))]
+    let same = |_: &Metadata, _: &Metadata| one.canonicalize().ok() == other.canonicalize().ok();
+    let (Ok(a), Ok(b)) = (std::fs::metadata(one), std::fs::metadata(other)) else { return false };
+    same(&a, &b)
+}
+
+/// Brings an opened store to this version's schema, or says why it cannot be; `path` is what messages name. One that is
+/// refused was not changed.
+pub(crate) fn admit(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let refused = |why| OpenError::NoStore { path: path.to_owned(), why };
+    match schema::update(connection) {
+        Ok(None) => Ok(()),
+        Ok(Some(why)) => Err(refused(why)),
+        Err(error) => Err(OpenError::of(error, path)),
+    }
+}
