@@ -4,6 +4,7 @@ use super::{DEADLINE, Raw, program};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
@@ -23,11 +24,13 @@ pub(crate) struct Options {
     pub(crate) credits: Option<u64>,
     /// Whatever else goes behind `clipia serve`.
     pub(crate) arguments: Vec<String>,
+    /// What its environment has beside what every program of these tests gets.
+    pub(crate) environment: Vec<(&'static str, OsString)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { dev: true, rpm: Some(0), credits: None, arguments: Vec::new() }
+        Self { dev: true, rpm: Some(0), credits: None, arguments: Vec::new(), environment: Vec::new() }
     }
 }
 
@@ -93,9 +96,14 @@ impl Server {
         self.ended()
     }
 
+    /// Sends the process a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process.child), signal).unwrap();
+    }
+
     /// Asks the process to end (SIGTERM).
     pub(crate) fn ask_to_end(&self) {
-        kill_process(Pid::from_child(&self.process.child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
     }
 
     /// Waits until the process has ended.
@@ -162,6 +170,7 @@ impl Process {
         }
         // What tests look for; `--log-format` goes before it.
         serve.env("CLIPIA_SERVE_LOG_FORMAT", "text");
+        serve.envs(options.environment.iter().cloned());
         serve.args(&options.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = serve.spawn().unwrap();
         let log = collect(child.stderr.take().unwrap());

@@ -11,12 +11,13 @@ use crate::health::{self, Health};
 use crate::http::{self, Setup};
 use crate::lines::Lines;
 use crate::listener::{self, Bounds};
+use crate::living::LivingAttempts;
 use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::models_file::{self, ModelsFileError};
 use crate::outbound::{Outbound, Target};
 use crate::store::sqlite::{OpenError, SqliteStore};
-use crate::store::{NewAccount, Scopes, Store, StoreError};
+use crate::store::{NewAccount, Rescue, Scopes, Store, StoreError};
 use crate::workers::{self, Workers};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -146,7 +147,7 @@ impl Service {
         let admin_listener = listen(config.admin_listen).await?;
         let first_keys = first_keys(store.as_ref(), &config).await?;
         // Nobody else has the store: every lease is of a process that is gone.
-        let rescued = store.rescue(true, now()).await?;
+        let rescued = store.rescue(Rescue::All, now()).await?;
         tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
 
         let ended = Arc::new(Notify::new());
@@ -155,6 +156,7 @@ impl Service {
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (work, tasks) = (TaskTracker::new(), TaskTracker::new());
         let metrics = Arc::new(Metrics::default());
+        let living = LivingAttempts::default();
         for (name, team) in executors {
             let workers = Arc::new(Workers {
                 submitted: lines.notices(&name),
@@ -166,13 +168,20 @@ impl Service {
                 ended: Arc::clone(&ended),
                 canceled: canceled.clone(),
                 metrics: Arc::clone(&metrics),
+                living: living.clone(),
                 watch: Mutex::default(),
             });
             for _ in 0..team.workers {
                 work.spawn(Arc::clone(&workers).run(drain.clone(), abort.clone()));
             }
         }
-        tasks.spawn(workers::rescue(Arc::clone(&store), lines.clone(), Arc::clone(&ended), drain.clone()));
+        tasks.spawn(workers::rescue(
+            Arc::clone(&store),
+            living,
+            lines.clone(),
+            Arc::clone(&ended),
+            drain.clone(),
+        ));
         let dispatcher = Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended));
         let deliveries = dispatcher.statistics();
         tasks.spawn(dispatcher.run(stop.clone()));

@@ -4,9 +4,10 @@ use crate::clock::now;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
 use crate::failpoints;
 use crate::lines::Lines;
+use crate::living::LivingAttempts;
 use crate::media::{self, MediaStore};
 use crate::metrics::{Metrics, Outcome};
-use crate::store::{Claim, Failure, Store, WorkRefused};
+use crate::store::{Claim, Failure, Rescue, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
@@ -52,6 +53,8 @@ pub struct Workers {
     pub canceled: broadcast::Sender<RequestId>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The attempts in hand.
+    pub living: LivingAttempts,
     /// Held by the one idle worker that watches the line: a thousand that all look would be a load.
     pub watch: Mutex<()>,
 }
@@ -96,6 +99,7 @@ impl Workers {
     /// Runs one request to its end, or gives it back.
     async fn work(&self, claim: Claim, canceled: broadcast::Receiver<RequestId>, stop: CancellationToken) {
         let (id, epoch) = (claim.id, claim.epoch);
+        let _living = self.living.enter((id, epoch));
         failpoints::reached("after-claim");
         let model = claim.model.clone();
         tracing::info!(model, "generation started");
@@ -181,14 +185,25 @@ impl Workers {
     }
 }
 
-/// Takes back requests whose worker has fallen silent, until `stop`.
-pub async fn rescue(store: Arc<dyn Store>, lines: Lines, ended: Arc<Notify>, stop: CancellationToken) {
+/// Takes back requests whose worker has fallen silent and is none of the `living`, until `stop`.
+pub async fn rescue(
+    store: Arc<dyn Store>,
+    living: LivingAttempts,
+    lines: Lines,
+    ended: Arc<Notify>,
+    stop: CancellationToken,
+) {
     loop {
+        let rested = Instant::now();
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(RESCUE_EVERY) => {}
         }
-        match store.rescue(false, now()).await {
+        // All stood still, and a worker may be about to say that it has what was claimed for it.
+        if rested.elapsed() >= 2 * RESCUE_EVERY {
+            continue;
+        }
+        match store.rescue(Rescue::Silent(living.clone()), now()).await {
             Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
                 tracing::warn!(?rescued, "took requests back from workers that fell silent");
                 lines.wake_all();

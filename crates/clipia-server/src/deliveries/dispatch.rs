@@ -5,6 +5,7 @@ use super::send::send;
 use super::statistics::Statistics;
 use crate::clock::now;
 use crate::failpoints;
+use crate::living::{Alive, Living};
 use crate::outbound::Outbound;
 use crate::store::{AfterAttempt, DeliveryAttempt, DeliveryClaim, DueDelivery, Store, StoreError};
 use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 /// Attempts under way at the same time: many times what one host may have, and well within the files that a process may
 /// have open.
@@ -44,6 +46,8 @@ struct Sender {
     outbound: Outbound,
     hosts: Hosts,
     statistics: Arc<Statistics>,
+    /// The deliveries that are being attempted.
+    living: Living<Uuid>,
     /// Says that an attempt has made way for another.
     room: Arc<Notify>,
 }
@@ -53,7 +57,8 @@ impl Dispatcher {
     pub fn new(store: Arc<dyn Store>, outbound: Outbound, ended: Arc<Notify>) -> Self {
         let statistics = Arc::new(Statistics::default());
         let hosts = Hosts::new(Arc::clone(&statistics));
-        let sender = Sender { store, outbound, hosts, statistics, room: Arc::default() };
+        let sender =
+            Sender { store, outbound, hosts, statistics, living: Living::default(), room: Arc::default() };
         Self { sender, ended, places: Arc::new(Semaphore::new(UNDER_WAY_MAX)) }
     }
 
@@ -136,13 +141,15 @@ impl Dispatcher {
             most_of_host: HOST_UNDER_WAY_MAX,
             hosts: sender.hosts.rooms(now()),
             lease: CLAIM,
+            under_way: sender.living.clone(),
         };
         let claimed = sender.store.claim_deliveries(claim, now()).await?;
         sender.hosts.note(&claimed);
         for delivery in claimed.due {
             let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+            let alive = sender.living.enter(delivery.id);
             let under_way = sender.hosts.begin(delivery.host.clone());
-            attempts.spawn(sender.clone().attempt(delivery, under_way, place));
+            attempts.spawn(sender.clone().attempt(delivery, alive, under_way, place));
         }
         Ok(claimed.more)
     }
@@ -162,9 +169,15 @@ impl Dispatcher {
 
 impl Sender {
     /// Sends a delivery once, and records what came of it.
-    async fn attempt(self, delivery: DueDelivery, under_way: UnderWay, place: OwnedSemaphorePermit) {
+    async fn attempt(
+        self,
+        delivery: DueDelivery,
+        alive: Alive<Uuid>,
+        under_way: UnderWay,
+        place: OwnedSemaphorePermit,
+    ) {
         let (started, clock) = (now(), Instant::now());
-        let lag = (delivery.number == 1).then(|| started.since(delivery.created_at));
+        let lag = (delivery.number == 1).then(|| started.since(delivery.due_at));
         self.statistics.began(lag);
         let outcome = send(&self.outbound, &delivery).await;
         failpoints::reached("after-delivery");
@@ -206,6 +219,7 @@ impl Sender {
         if let Err(error) = self.store.record_attempt(attempt, now()).await {
             tracing::error!(delivery = %delivery.id, %error, "cannot record an attempt; it will be repeated");
         }
+        drop(alive);
         under_way.end(sign, now());
         self.statistics.ended();
         drop(place);

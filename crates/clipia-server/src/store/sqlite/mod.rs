@@ -18,6 +18,7 @@ mod idempotency;
 mod known;
 mod leases;
 mod listing;
+mod mending;
 mod migrations;
 mod points;
 mod position;
@@ -117,6 +118,7 @@ impl SqliteStore {
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB.saturating_neg())?;
         migrations::run(&mut connection)?;
+        mending::run(&mut connection)?;
         let memory = Memory {
             keys: KnownKeys::default(),
             standings: KnownStandings::default(),
@@ -285,10 +287,11 @@ impl Store for SqliteStore {
         self.heard(self.writer.write(move |w| work::release(w, id, epoch, now)).await)
     }
 
-    async fn rescue(&self, orphaned: bool, now: Moment) -> Result<Rescued, StoreError> {
+    async fn rescue(&self, from: Rescue, now: Moment) -> Result<Rescued, StoreError> {
         let mut rescued = Rescued::default();
         loop {
-            let some = self.writer.write(move |w| work::rescue(w, orphaned, now)).await?;
+            let from = from.clone();
+            let some = self.writer.write(move |w| work::rescue(w, &from, now)).await?;
             rescued.requeued += some.requeued;
             rescued.failed += some.failed;
             if some.requeued + some.failed < work::RESCUED_AT_ONCE as u64 {
