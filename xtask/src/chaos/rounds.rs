@@ -167,12 +167,19 @@ impl Chaos {
             Place::Trouble(trouble) => self.trouble(trouble, &mut serving, url, caller).await?,
             _ => self.reach(place, &mut serving, url, receiver).await?,
         };
-        let ended = !matches!(place, Place::Point(..)) && serving.has_ended()?;
+        let ended = serving.has_ended()?;
         // Which kills it, where it has not ended itself.
         drop(serving);
         url.send_replace(None);
-        if ended {
-            bail!("the server ended by itself in round {round} ({place}): {}", self.last_words());
+        match place {
+            Place::Trouble(_) if ended => {
+                self.books
+                    .violation(format!("the server ended by itself in round {round}, in trouble: {place}"));
+            }
+            Place::Moment(_) | Place::MidDelivery(_) if ended => {
+                bail!("the server ended by itself in round {round} ({place}): {}", self.last_words());
+            }
+            _ => {}
         }
         if reached {
             *self.kills.entry(place.name()).or_default() += 1;

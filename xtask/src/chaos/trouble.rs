@@ -154,7 +154,6 @@ impl Work<'_> {
                 return Ok(());
             }
             if serving.has_ended()? {
-                self.books.violation(format!("{trouble:?} ended the server"));
                 return Ok(());
             }
             if start.elapsed() > GOES_ON_WITHIN {
