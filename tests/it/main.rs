@@ -5,6 +5,7 @@
 
 mod administration;
 mod architecture;
+mod clock;
 mod contract;
 mod credits;
 mod examples;

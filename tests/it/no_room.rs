@@ -98,7 +98,7 @@ async fn generations_wait_for_room_for_their_media_and_none_fails() {
     for Fault { told, begin, end } in FAULTS {
         let elsewhere = tempfile::tempdir().unwrap();
         let full = elsewhere.path().join("full");
-        let environment = vec![("FAULT_MEDIA_FULL", full.to_str().unwrap().to_owned())];
+        let environment = vec![("FAULT_MEDIA_FULL", full.clone().into())];
         let server = Server::start(Options { environment, ..Options::default() });
         begin(&server, &full);
         let mut ids = Vec::new();
@@ -155,7 +155,7 @@ async fn generations_wait_for_room_for_their_media_and_none_fails() {
 async fn what_was_made_while_the_store_was_full_is_stored_when_it_is_not() {
     let elsewhere = tempfile::tempdir().unwrap();
     let full = elsewhere.path().join("full");
-    let environment = vec![("FAULT_STORE_FULL", full.to_str().unwrap().to_owned())];
+    let environment = vec![("FAULT_STORE_FULL", full.clone().into())];
     let server = Server::start(Options { environment, ..Options::default() });
     let clip = json!({ "input": { "prompt": "waves", "duration": 2, "resolution": "480p" } });
     let submitted = server.live().post("/v1/models/seedance-2-fast-t2v", &clip).await.expect(200).json();
@@ -183,7 +183,7 @@ fn leave(directory: &Path) {
 async fn files_that_no_output_names_are_swept_and_no_others() {
     const SECRET: &str = "00112233445566778899aabbccddeeff";
     const UNKNOWN: &str = "01900000-0000-7000-8000-000000000000";
-    let environment = vec![("FAILPOINT", "after-output:2".to_owned())];
+    let environment = vec![("FAILPOINT", "after-output:2".into())];
     let mut server = Server::start(Options { environment, ..Options::default() });
     let first = submit(&server).await;
     all_complete(&server, std::slice::from_ref(&first)).await;

@@ -12,8 +12,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 
-/// Names a program to test in place of the one built from this checkout, for instance a release build. Some tests need the
-/// feature `failpoints` in it.
+/// Names a program to test in place of the one built from this checkout, for instance a release build. It must have the
+/// feature `failpoints`, as the one built here has: some tests set its clock.
 const PROGRAM: &str = "CLIPIA_TEST_PROGRAM";
 
 /// The program `clipia`, built once in a run.
@@ -25,9 +25,9 @@ fn clipia() -> &'static Path {
         if let Some(program) = std::env::var_os(PROGRAM) {
             return program.into();
         }
-        let mut build = cargo();
-        build.args(["build", "--quiet", "--package", "clipia-cli", "--bin", "clipia"]);
-        let status = build.args(["--features", "failpoints"]).status();
+        let status = cargo()
+            .args(["build", "--quiet", "--package", "clipia-cli", "--all-features", "--bin", "clipia"])
+            .status();
         assert!(status.expect("cargo runs").success(), "`clipia` does not build");
         let program =
             target_directory().join("debug").join(format!("clipia{}", std::env::consts::EXE_SUFFIX));

@@ -5,6 +5,7 @@ use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -34,7 +35,7 @@ pub(crate) struct Options {
     /// `RUST_LOG`: what is logged, where it is not the default.
     pub(crate) log: Option<&'static str>,
     /// Variables of its environment.
-    pub(crate) environment: Vec<(&'static str, String)>,
+    pub(crate) environment: Vec<(&'static str, OsString)>,
     /// With a umask of 000, and on a data directory that everybody may look into.
     pub(crate) wide: bool,
 }

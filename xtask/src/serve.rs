@@ -16,12 +16,17 @@ const START_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Serving {
     child: Child,
     line: mpsc::Receiver<String>,
+    /// Where its administration listens, once it has said so.
+    #[cfg(feature = "chaos")]
+    admin_url: Option<String>,
 }
 
 /// The line that `clipia serve --json` prints once it takes calls.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Ready {
     pub(crate) url: String,
+    #[cfg(feature = "chaos")]
+    admin_url: String,
     /// What the first start of a data directory makes.
     #[serde(flatten)]
     pub(crate) secrets: Option<Secrets>,
@@ -60,7 +65,12 @@ impl Serving {
     pub(crate) fn spawn(mut command: Command) -> Result<Self> {
         let mut child = command.spawn().with_context(|| format!("running {command:?}"))?;
         let stdout = child.stdout.take().context("its output is not captured")?;
-        Ok(Self { child, line: first_line(stdout) })
+        Ok(Self {
+            child,
+            line: first_line(stdout),
+            #[cfg(feature = "chaos")]
+            admin_url: None,
+        })
     }
 
     /// Waits until it takes calls.
@@ -71,8 +81,26 @@ impl Serving {
 
     /// Whether it takes calls by now; told once.
     #[cfg(feature = "chaos")]
-    pub(crate) fn ready_now(&self) -> Option<Ready> {
-        serde_json::from_str(&self.line.try_recv().ok()?).ok()
+    pub(crate) fn ready_now(&mut self) -> Option<Ready> {
+        let ready: Ready = serde_json::from_str(&self.line.try_recv().ok()?).ok()?;
+        self.admin_url = Some(ready.admin_url.clone());
+        Some(ready)
+    }
+
+    /// Where its administration listens, once [`Serving::ready_now`] has told that it takes calls.
+    #[cfg(feature = "chaos")]
+    pub(crate) fn admin_url(&self) -> Option<&str> {
+        self.admin_url.as_deref()
+    }
+
+    /// Has it stand still, as if its machine did.
+    #[cfg(feature = "chaos")]
+    pub(crate) async fn stop_for(&self, time: Duration) -> Result<()> {
+        use rustix::process::{Pid, Signal, kill_process};
+        let process = Pid::from_child(&self.child);
+        kill_process(process, Signal::STOP)?;
+        tokio::time::sleep(time).await;
+        Ok(kill_process(process, Signal::CONT)?)
     }
 
     /// Whether it has ended.

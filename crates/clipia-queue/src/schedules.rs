@@ -1,5 +1,6 @@
 //! When a delivery is tried again.
 
+use crate::Moment;
 use std::time::Duration;
 
 /// How often a delivery is tried in all (`contract.md`, "Webhooks").
@@ -27,6 +28,9 @@ pub const SECRET_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// in the header.
 pub const SECRETS_MAX: u32 = 4;
 
+/// Up to how many pauses a `Retry-After` of the receiver is honoured.
+const RETRY_AFTER_PAUSES: u32 = 2;
+
 /// How far jitter moves a pause, so that the deliveries of one outage do not all come back at once.
 const JITTER: f64 = 0.2;
 
@@ -36,7 +40,15 @@ pub fn delivery_pause(attempts: u32, chance: f64, retry_after: Option<Duration>)
     let index = usize::try_from(attempts.checked_sub(1)?).ok()?;
     let pause = *DELIVERY_PAUSES.get(index)?;
     let jittered = pause.mul_f64(1.0 + JITTER * (2.0 * chance.clamp(0.0, 1.0) - 1.0));
-    Some(retry_after.map_or(jittered, |asked| asked.clamp(jittered, pause * 2)))
+    Some(retry_after.map_or(jittered, |asked| asked.clamp(jittered, pause * RETRY_AFTER_PAUSES)))
+}
+
+/// When a delivery of which `attempts` attempts have failed is due, seen from `now`, at the latest. What lies further
+/// ahead was written by a clock that was wrong.
+pub fn due_at_latest(attempts: u32, now: Moment) -> Moment {
+    let pause =
+        usize::try_from(attempts).ok().and_then(|attempts| DELIVERY_PAUSES.get(attempts.checked_sub(1)?));
+    now + pause.map_or(Duration::ZERO, |pause| *pause * RETRY_AFTER_PAUSES)
 }
 
 #[cfg(test)]
@@ -49,6 +61,11 @@ mod tests {
             (1..).map_while(|n| delivery_pause(n, 0.5, None)).map(|pause| pause.as_secs()).collect();
         assert_eq!(pauses, [5, 30, 300, 1_800, 7_200]);
         assert_eq!(pauses.len() + 1, DELIVERY_ATTEMPTS as usize);
+        let now = Moment::from_micros(7);
+        for attempts in 0..=DELIVERY_ATTEMPTS {
+            let longest = delivery_pause(attempts, 1.0, Some(Duration::MAX)).unwrap_or_default();
+            assert_eq!(due_at_latest(attempts, now), now + longest, "{attempts}");
+        }
     }
 
     #[test]

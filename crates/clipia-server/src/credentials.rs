@@ -1,12 +1,13 @@
 //! Making and reading keys and secrets.
 
+use crate::clock::now;
+use crate::ids;
 use crate::store::{AccountId, KeyHash, NewKey, Scopes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clipia_queue::limits::KeyLimits;
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 /// What a live key begins with.
 pub(crate) const LIVE: &str = "clipia_live_";
@@ -31,7 +32,7 @@ pub(crate) fn new_key(account: AccountId, sandbox: bool, scopes: Scopes) -> (Str
 
 /// A new name for an account.
 pub(crate) fn new_account_id() -> AccountId {
-    AccountId(format!("acct_{}", Uuid::now_v7().simple()))
+    AccountId(format!("acct_{}", ids::new(now()).simple()))
 }
 
 /// Random bytes of a webhook secret: Standard Webhooks asks for 24 to 64. A multiple of three needs no padding, which

@@ -1,13 +1,42 @@
-//! Points where a test ends the process, as a power cut would. Without the feature `failpoints` nothing of it is built.
+//! Points where a test ends the process, as a power cut would, and a wall clock that a test sets. Without the feature
+//! `failpoints` nothing of it is built.
 //!
 //! `FAILPOINT=after-claim:3` ends the process the third time that it comes to the point `after-claim`. `cargo xtask
 //! chaos` does that, and starts it again.
 //!
 //! `FAULT_MEDIA_FULL=PATH` is a disk without room for media while a file is at that path: half of what is written comes to the
 //! disk, and then nothing. `FAULT_STORE_FULL=PATH` is one without room for commits.
+//!
+//! `FAULT_CLOCK=path` names a file with a number of seconds that are added to the system's clock. A test changes the
+//! file while the server runs. It replaces the file by `rename`, so that no half of a number is read.
 
+pub(crate) use clock::wall_offset;
 pub(crate) use fault::{room_for_commit, write};
 pub(crate) use point::reached;
+
+#[cfg(not(feature = "failpoints"))]
+mod clock {
+    /// Nothing is added to the system's clock.
+    #[inline]
+    pub(crate) const fn wall_offset() -> i64 {
+        0
+    }
+}
+
+#[cfg(feature = "failpoints")]
+mod clock {
+    use std::path::PathBuf;
+    use std::sync::LazyLock;
+
+    /// Where the number of seconds is.
+    static SET: LazyLock<Option<PathBuf>> = LazyLock::new(|| Some(std::env::var_os("FAULT_CLOCK")?.into()));
+
+    /// Microseconds that are added to the system's clock; none where the file says nothing.
+    pub(crate) fn wall_offset() -> i64 {
+        let told = SET.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        told.and_then(|told| told.trim().parse::<i64>().ok()).map_or(0, |seconds| seconds * 1_000_000)
+    }
+}
 
 #[cfg(not(feature = "failpoints"))]
 mod point {

@@ -1,5 +1,6 @@
 //! What the store and the deliveries count themselves, read at a scrape. It costs the same however long the queue is.
 
+use crate::clock::told;
 use crate::deliveries::{self, LAG_BUCKETS};
 use crate::metrics::PREFIX;
 use crate::store::{self, Store, StoreError};
@@ -73,7 +74,7 @@ pub(crate) async fn read(
     now: Moment,
 ) -> Result<Registry, StoreError> {
     let mut registry = Registry::with_prefix(PREFIX);
-    of_store(&mut registry, &store.statistics().await?, now);
+    of_store(&mut registry, &store.statistics().await?, told(now));
     let due = store.next_delivery().await?.filter(|due| *due < now);
     registry.register_with_unit(
         "delivery_overdue",

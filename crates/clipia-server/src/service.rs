@@ -11,6 +11,7 @@ use crate::health::{self, Health};
 use crate::http::{self, Setup};
 use crate::lines::Lines;
 use crate::listener::{self, Bounds};
+use crate::living::LivingAttempts;
 use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
 use crate::models_file::{self, ModelsFileError};
@@ -18,7 +19,7 @@ use crate::outbound::{Outbound, Target};
 use crate::pause::Pause;
 use crate::private;
 use crate::store::sqlite::{OpenError, SqliteStore};
-use crate::store::{NewAccount, Scopes, Store, StoreError};
+use crate::store::{NewAccount, Rescue, Scopes, Store, StoreError};
 use crate::supervisor::Supervisor;
 use crate::workers::{self, Workers};
 use axum::Router;
@@ -152,7 +153,7 @@ impl Service {
         let admin_listener = listen(config.admin_listen).await?;
         let first_keys = first_keys(store.as_ref(), &config).await?;
         // Nobody else has the store: every lease is of a process that is gone.
-        let rescued = store.rescue(true, now()).await?;
+        let rescued = store.rescue(Rescue::All, now()).await?;
         tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
 
         let ended = Arc::new(Notify::new());
@@ -163,6 +164,7 @@ impl Service {
         let metrics = Arc::new(Metrics::new(log.as_ref()));
         let supervisor = Supervisor::new(metrics.restarts.clone());
         let mut pauses = Vec::new();
+        let living = LivingAttempts::default();
         for (name, team) in executors {
             let pause = Pause::new(&format!("executor {name}"), &metrics);
             pauses.push(Arc::clone(&pause));
@@ -178,6 +180,7 @@ impl Service {
                 ended: Arc::clone(&ended),
                 canceled: canceled.clone(),
                 metrics: Arc::clone(&metrics),
+                living: living.clone(),
                 watch: Mutex::default(),
             });
             for _ in 0..team.workers {
@@ -187,10 +190,10 @@ impl Service {
                 });
             }
         }
-        let rescued = (Arc::clone(&store), lines.clone(), Arc::clone(&ended), drain.clone());
+        let rescued = (Arc::clone(&store), living, lines.clone(), Arc::clone(&ended), drain.clone());
         supervisor.keep(&tasks, "rescue", drain.clone(), move || {
-            let (store, lines, ended, drain) = rescued.clone();
-            workers::rescue(store, lines, ended, drain)
+            let (store, living, lines, ended, drain) = rescued.clone();
+            workers::rescue(store, living, lines, ended, drain)
         });
         let watched = (media.clone(), drain.clone());
         supervisor.keep(&tasks, "media", drain.clone(), move || {

@@ -4,10 +4,11 @@ use crate::clock::now;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
 use crate::failpoints;
 use crate::lines::Lines;
+use crate::living::LivingAttempts;
 use crate::media::{self, KeepError, Kept, MediaStore};
 use crate::metrics::{Metrics, Outcome};
 use crate::pause::{Pause, Turn};
-use crate::store::{Claim, Failure, Rescued, Store, WorkRefused};
+use crate::store::{Claim, Failure, Rescue, Rescued, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
@@ -69,6 +70,8 @@ pub struct Workers {
     pub claims_fail: AtomicBool,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The attempts in hand.
+    pub living: LivingAttempts,
     /// Held by the one idle worker that watches the line: a thousand that all look would be a load.
     pub watch: Mutex<()>,
 }
@@ -153,6 +156,7 @@ impl Workers {
         stop: CancellationToken,
     ) -> Option<String> {
         let (id, epoch) = (claim.id, claim.epoch);
+        let _living = self.living.enter((id, epoch));
         failpoints::reached("after-claim");
         let model = claim.model.clone();
         tracing::info!(model, "generation started");
@@ -337,14 +341,25 @@ impl End {
     }
 }
 
-/// Takes back requests whose worker has fallen silent, until `stop`.
-pub async fn rescue(store: Arc<dyn Store>, lines: Lines, ended: Arc<Notify>, stop: CancellationToken) {
+/// Takes back requests whose worker has fallen silent and is none of the `living`, until `stop`.
+pub async fn rescue(
+    store: Arc<dyn Store>,
+    living: LivingAttempts,
+    lines: Lines,
+    ended: Arc<Notify>,
+    stop: CancellationToken,
+) {
     loop {
+        let rested = Instant::now();
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(RESCUE_EVERY) => {}
         }
-        match store.rescue(false, now()).await {
+        // All stood still, and a worker may be about to say that it has what was claimed for it.
+        if rested.elapsed() >= 2 * RESCUE_EVERY {
+            continue;
+        }
+        match store.rescue(Rescue::Silent(living.clone()), now()).await {
             Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
                 let Rescued { requeued, failed } = rescued;
                 tracing::warn!(requeued, failed, "took requests back from workers that fell silent");

@@ -9,7 +9,7 @@ use crate::spending::{Token, now};
 use crate::wait::{self, Class};
 use clipia_api::types::{ErrorEnvelope, RequestId};
 use clipia_api::{ResponseValue, foreign};
-use reqwest::header::HeaderMap;
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::future::Future;
@@ -309,8 +309,10 @@ fn number(value: &[u8]) -> Option<u64> {
 }
 
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?;
-    retry::retry_after(value, SystemTime::now())
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // By the server's clock as both dates are, they tell a duration, whatever the clock here says.
+    let told_at = text(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    retry::retry_after(text(RETRY_AFTER)?, told_at.unwrap_or_else(SystemTime::now))
 }
 
 #[cfg(test)]

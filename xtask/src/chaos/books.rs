@@ -27,6 +27,8 @@ pub(super) struct Known {
     pub(super) cost: u64,
     pub(super) sandbox: bool,
     pub(super) webhook: bool,
+    /// What it asks for cannot be made.
+    pub(super) doomed: bool,
     /// A cancel of it was acknowledged.
     pub(super) canceled: bool,
     /// The terminal status that was seen.
@@ -143,6 +145,11 @@ impl Seen {
         if result["cost"] != owed {
             self.violation(format!("{id}: {status} and charged {}, not {owed}", result["cost"]));
         }
+        // Where the server was killed too often while it ran, that is the reason.
+        let interrupted = result["error"]["message"].as_str().is_some_and(|why| why.contains("interrupted"));
+        if status == "FAILED" && !known.doomed && !interrupted {
+            self.violation(format!("{id}: failed, and nothing was wrong with it: {}", result["error"]));
+        }
         if known.canceled && status != "CANCELED" {
             self.violation(format!("{id}: its cancel was acknowledged, and it is {status}"));
         }
@@ -197,7 +204,10 @@ mod tests {
     fn seen(ended: Option<&str>) -> (Uuid, Seen) {
         let (id, mut seen) = (Uuid::from_u128(7), Seen::default());
         let ended = ended.map(str::to_owned);
-        seen.acknowledged(id, Known { cost: 2, sandbox: false, webhook: true, canceled: false, ended });
+        seen.acknowledged(
+            id,
+            Known { cost: 2, sandbox: false, webhook: true, doomed: false, canceled: false, ended },
+        );
         (id, seen)
     }
 
@@ -208,13 +218,17 @@ mod tests {
             seen.delivered(delivery.to_owned(), &json!({ "request_id": id, "status": status }));
         };
         type Act = fn(&mut Seen, Uuid);
-        let cases: [(&str, Act); 9] = [
+        let cases: [(&str, Act); 10] = [
             ("and no delivery", |seen, id| seen.hold_result(id, &json!({ "status": "FAILED", "cost": 0 }))),
             ("charged 2, not 0", |seen, id| {
                 seen.hold_result(id, &json!({ "status": "CANCELED", "cost": 2 }))
             }),
             ("charged 0, not 2", |seen, id| {
                 seen.hold_result(id, &json!({ "status": "COMPLETED", "cost": 0 }))
+            }),
+            ("nothing was wrong with it", |seen, id| {
+                let error = json!({ "message": "the files could not be stored" });
+                seen.hold_result(id, &json!({ "status": "FAILED", "cost": 0, "error": error }));
             }),
             ("is IN_QUEUE in the end", |seen, id| seen.hold_result(id, &json!({ "status": "IN_QUEUE" }))),
             ("ended as FAILED, and is COMPLETED", |seen, id| {

@@ -13,6 +13,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+/// A model whose picture is never one here.
+const DOOMED: &str = "seedance-2-fast-i2v";
+
 /// Generations that a client has under way at once.
 const UNDER_WAY: usize = 10;
 
@@ -62,6 +65,41 @@ impl Caller {
             if let Some(answer) = self.answer(get.bearer_auth(key)).await {
                 return answer;
             }
+        }
+    }
+
+    /// Submits a picture that takes seconds to draw; its id.
+    pub(super) async fn submit_long(&self) -> Option<Uuid> {
+        let body = json!({ "input": { "prompt": "a fox", "resolution": "2K" } });
+        let key = Uuid::from_u128(rand::random());
+        self.send(&Submit { key, sandbox: false, model: "nano-banana-2", body, doomed: false }).await
+    }
+
+    /// Sends a submit until it is answered; one that may have been accepted is sent again under the same key.
+    async fn send(&self, submit: &Submit) -> Option<Uuid> {
+        let Self { live_key, sandbox_key, books, .. } = self;
+        let key = if submit.sandbox { sandbox_key } else { live_key };
+        loop {
+            let url = self.at(&format!("/v1/models/{}", submit.model)).await;
+            let call = self.http.post(url).bearer_auth(key);
+            let call = call.header("idempotency-key", submit.key.to_string()).json(&submit.body);
+            let Some(Answer { status, body }) = self.answer(call).await else {
+                books.with(|seen| seen.figures.unanswered += 1);
+                continue;
+            };
+            let id = body["request_id"].as_str().and_then(|id| id.parse().ok());
+            let (Some(id), Some(cost), 200) = (id, body["cost"].as_u64(), status) else {
+                books.violation(format!("a submit of {} was answered with {status}: {body}", submit.model));
+                return None;
+            };
+            let webhook = submit.body.get("webhook_url").is_some();
+            let Submit { sandbox, doomed, .. } = *submit;
+            let known = Known { cost, sandbox, webhook, doomed, canceled: false, ended: None };
+            books.with(|seen| {
+                seen.acknowledged(id, known);
+                seen.told(id, body["status"].as_str().unwrap_or_default());
+            });
+            return Some(id);
         }
     }
 
@@ -124,6 +162,8 @@ struct Submit {
     sandbox: bool,
     model: &'static str,
     body: Value,
+    /// It cannot be made.
+    doomed: bool,
 }
 
 pub(super) struct Client {
@@ -158,7 +198,7 @@ impl Client {
 
     async fn submit(&mut self) {
         let submit = self.draw();
-        if let Some(id) = self.send(&submit).await {
+        if let Some(id) = self.caller.send(&submit).await {
             self.under_way.push((id, submit.sandbox));
             if self.submits.len() == REMEMBERED {
                 self.submits.remove(0);
@@ -171,45 +211,16 @@ impl Client {
     fn draw(&mut self) -> Submit {
         let sandbox = self.random.random_bool(0.1);
         let (model, input) = match self.random.random_range(0..10) {
-            0 => (
-                "seedance-2-fast-i2v",
-                json!({ "prompt": "a fox", "image_url": "data:image/png;base64,AAAA" }),
-            ),
+            0 => (DOOMED, json!({ "prompt": "a fox", "image_url": "data:image/png;base64,AAAA" })),
             1 => ("nano-banana-2", json!({ "prompt": "a fox", "resolution": "0.5K" })),
             _ => ("gemini-3-1-flash-tts", json!({ "text": "fox" })),
         };
+        let doomed = model == DOOMED && !sandbox;
         let mut body = json!({ "input": input });
         if self.random.random_bool(0.6) {
             body["webhook_url"] = json!(self.hook);
         }
-        Submit { key: Uuid::from_u128(self.random.random()), sandbox, model, body }
-    }
-
-    /// Sends a submit until it is answered; one that may have been accepted is sent again under the same key.
-    async fn send(&self, submit: &Submit) -> Option<Uuid> {
-        let Caller { live_key, sandbox_key, books, .. } = &self.caller;
-        let key = if submit.sandbox { sandbox_key } else { live_key };
-        loop {
-            let url = self.caller.at(&format!("/v1/models/{}", submit.model)).await;
-            let call = self.caller.http.post(url).bearer_auth(key);
-            let call = call.header("idempotency-key", submit.key.to_string()).json(&submit.body);
-            let Some(Answer { status, body }) = self.caller.answer(call).await else {
-                books.with(|seen| seen.figures.unanswered += 1);
-                continue;
-            };
-            let id = body["request_id"].as_str().and_then(|id| id.parse().ok());
-            let (Some(id), Some(cost), 200) = (id, body["cost"].as_u64(), status) else {
-                books.violation(format!("a submit of {} was answered with {status}: {body}", submit.model));
-                return None;
-            };
-            let webhook = submit.body.get("webhook_url").is_some();
-            let known = Known { cost, sandbox: submit.sandbox, webhook, canceled: false, ended: None };
-            books.with(|seen| {
-                seen.acknowledged(id, known);
-                seen.told(id, body["status"].as_str().unwrap_or_default());
-            });
-            return Some(id);
-        }
+        Submit { key: Uuid::from_u128(self.random.random()), sandbox, model, body, doomed }
     }
 
     /// Sends an answered submit again: it must be known.
@@ -219,7 +230,7 @@ impl Client {
         };
         let books = &self.caller.books;
         books.with(|seen| seen.figures.repeated += 1);
-        if let Some(again) = self.send(&submit).await
+        if let Some(again) = self.caller.send(&submit).await
             && again != id
         {
             books.violation(format!("{id}: is {again} when its submit is repeated"));

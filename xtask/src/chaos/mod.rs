@@ -1,8 +1,9 @@
-//! `cargo xtask chaos`: a server is killed again and again under load, and must keep what it acknowledged.
+//! `cargo xtask chaos`: a server is troubled and killed again and again under load, and must keep what it acknowledged.
 //!
 //! One data directory lives through all rounds. In each the real program starts on it, several clients submit, poll,
 //! cancel and repeat, and it is ended as by `kill -9`: at a random moment, or at a named point of its code (the feature
-//! `failpoints`). At the end all that was acknowledged must have ended once, be paid once, and have been told of.
+//! `failpoints`), or after a trouble that it must go on through: a log or media that cannot be written, a clock that is
+//! set, a stop. At the end all that was acknowledged must have ended once, be paid once, and have been told of.
 //!
 //! Behind the feature `chaos`; without it this program builds and runs itself again with it, and the server beside it.
 
@@ -11,11 +12,13 @@ mod books;
 #[cfg(feature = "chaos")]
 mod client;
 #[cfg(feature = "chaos")]
-mod kill;
+mod place;
 #[cfg(feature = "chaos")]
 mod receiver;
 #[cfg(feature = "chaos")]
 mod rounds;
+#[cfg(feature = "chaos")]
+mod trouble;
 
 use anyhow::Result;
 use clap::Args;

@@ -1,6 +1,7 @@
 //! The receiver of the deliveries.
 
 use super::books::Books;
+use super::trouble::CLOCKS;
 use anyhow::Result;
 use axum::Router;
 use axum::body::Bytes;
@@ -61,7 +62,12 @@ impl Receiver {
 async fn receive(State(state): State<Arc<Receiving>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    if let Err(refusal) = state.verifier.verify(text(SIGNATURE_HEADER), &body, now) {
+    // The server signs by its clock, which may have been set since.
+    let verify = |set| state.verifier.verify(text(SIGNATURE_HEADER), &body, now.saturating_add_signed(set));
+    let refusals: Vec<_> = CLOCKS.into_iter().map_while(|set| verify(set).err()).collect();
+    if refusals.len() == CLOCKS.len()
+        && let Some(refusal) = refusals.first()
+    {
         state.books.violation(format!("a delivery was not genuine: {refusal}"));
         return StatusCode::BAD_REQUEST;
     }

@@ -2,8 +2,9 @@
 
 use super::books::{Books, Seen};
 use super::client::{Caller, Canceler, Client, knows};
-use super::kill::{Kill, fork};
+use super::place::{Place, Trouble, fork};
 use super::receiver::Receiver;
+use super::trouble::{Troubles, Work};
 use crate::serve::{self, Ready, Serving};
 use anyhow::{Context, Result, bail};
 use comfy_table::{CellAlignment, Table, presets};
@@ -30,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(3);
 
 /// How long a point may take to be reached. A round that does not come to it ends at a random moment after all.
 const REACHED_WITHIN: Duration = Duration::from_secs(4);
+
+/// How long a server that is to be troubled may take to its first call.
+const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long everything may take to end once nobody is killed any more. A delivery that was under way at the last kill
 /// is taken up half a minute later; one that was also refused, half a minute after that.
@@ -68,9 +72,12 @@ struct Chaos {
     program: PathBuf,
     data: PathBuf,
     log: PathBuf,
+    /// What is written while a trouble gives reason to speak of errors.
+    troubled_log: PathBuf,
+    troubles: Troubles,
     random: StdRng,
     books: Arc<Books>,
-    /// How often the server was killed at each place.
+    /// How often the server was killed at each place, or after each trouble.
     kills: BTreeMap<&'static str, u32>,
     /// Rounds whose point was not reached.
     unreached: u32,
@@ -86,6 +93,8 @@ impl Chaos {
             program: std::path::absolute(program)?,
             data: at("data"),
             log: at("server.log"),
+            troubled_log: at("troubled.log"),
+            troubles: Troubles::new(directory.path()),
             random: StdRng::seed_from_u64(seed),
             books: Arc::default(),
             kills: BTreeMap::new(),
@@ -111,7 +120,7 @@ impl Chaos {
             clients.spawn(client.run(stop.subscribe()));
         }
         for round in 0..rounds {
-            self.round(round, &url, &receiver).await?;
+            self.round(round, &url, &receiver, &caller).await?;
             if (round + 1) % 25 == 0 {
                 let submits = self.books.with(|seen| seen.requests.len());
                 eprintln!("{} rounds, {submits} submits acknowledged", round + 1);
@@ -128,56 +137,110 @@ impl Chaos {
         Ok(())
     }
 
-    fn start(&self, kill: Option<Kill>) -> Result<Serving> {
+    fn start(&self, place: Option<Place>) -> Result<Serving> {
         let mut command = serve::command(&self.program, &self.data);
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let trouble = match place {
+            Some(Place::Trouble(trouble)) => Some(trouble),
+            _ => None,
+        };
+        let log = if trouble.is_some() { &self.troubled_log } else { &self.log };
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
         command.args(["--credits", &CREDITS.to_string()]).env("RUST_LOG", "warn").stderr(log);
-        if let Some(Kill::Point(point, times)) = kill {
+        self.troubles.prepare(&mut command, trouble)?;
+        if let Some(Place::Point(point, times)) = place {
             command.env("FAILPOINT", format!("{point}:{times}"));
         }
         Serving::spawn(command)
     }
 
-    /// Starts the server and kills it.
+    /// Starts the server and kills it, maybe after a trouble.
     async fn round(
         &mut self,
         round: u32,
         url: &watch::Sender<Option<String>>,
         receiver: &Receiver,
+        caller: &Caller,
     ) -> Result<()> {
-        let kill = Kill::draw(round, &mut self.random);
-        let mut sprung = match kill {
-            Kill::MidDelivery(times) => Some(receiver.trap(times - 1)),
+        let place = Place::draw(round, &mut self.random);
+        let mut serving = self.start(Some(place))?;
+        let reached = match place {
+            Place::Trouble(trouble) => self.trouble(trouble, &mut serving, url, caller).await?,
+            _ => self.reach(place, &mut serving, url, receiver).await?,
+        };
+        let ended = serving.has_ended()?;
+        // Which kills it, where it has not ended itself.
+        drop(serving);
+        url.send_replace(None);
+        match place {
+            Place::Trouble(_) if ended => {
+                self.books
+                    .violation(format!("the server ended by itself in round {round}, in trouble: {place}"));
+            }
+            Place::Moment(_) | Place::MidDelivery(_) if ended => {
+                bail!("the server ended by itself in round {round} ({place}): {}", self.last_words());
+            }
+            _ => {}
+        }
+        if reached {
+            *self.kills.entry(place.name()).or_default() += 1;
+        } else {
+            self.unreached += 1;
+        }
+        Ok(())
+    }
+
+    /// Waits until the server comes to the place where it is to be killed; whether it did.
+    async fn reach(
+        &self,
+        place: Place,
+        serving: &mut Serving,
+        url: &watch::Sender<Option<String>>,
+        receiver: &Receiver,
+    ) -> Result<bool> {
+        let mut sprung = match place {
+            Place::MidDelivery(times) => Some(receiver.trap(times - 1)),
             _ => None,
         };
-        let (mut serving, start) = (self.start(Some(kill))?, Instant::now());
-        let reached = loop {
+        let start = Instant::now();
+        loop {
             if let Some(ready) = serving.ready_now() {
                 url.send_replace(Some(ready.url));
             }
             if serving.has_ended()? {
-                break matches!(kill, Kill::Point(..));
+                return Ok(matches!(place, Place::Point(..)));
             }
             let trapped = sprung.as_mut().is_some_and(|sprung| sprung.try_recv().is_ok());
-            if trapped || matches!(kill, Kill::Moment(after) if start.elapsed() >= after) {
-                break true;
+            if trapped || matches!(place, Place::Moment(after) if start.elapsed() >= after) {
+                return Ok(true);
             }
             if start.elapsed() > REACHED_WITHIN {
-                break false;
+                return Ok(false);
             }
             tokio::time::sleep(LOOK).await;
-        };
-        // Which kills it, where it has not ended itself.
-        drop(serving);
-        url.send_replace(None);
-        if reached {
-            *self.kills.entry(kill.name()).or_default() += 1;
-        } else if start.elapsed() > REACHED_WITHIN {
-            self.unreached += 1;
-        } else {
-            bail!("the server ended by itself in round {round} ({kill}): {}", self.last_words());
         }
-        Ok(())
+    }
+
+    /// Waits until the server takes calls, troubles it, and waits until it has gone on; whether that came to pass.
+    async fn trouble(
+        &mut self,
+        trouble: Trouble,
+        serving: &mut Serving,
+        url: &watch::Sender<Option<String>>,
+        caller: &Caller,
+    ) -> Result<bool> {
+        let start = Instant::now();
+        while serving.admin_url().is_none() {
+            if let Some(ready) = serving.ready_now() {
+                url.send_replace(Some(ready.url));
+            } else if serving.has_ended()? || start.elapsed() > READY_WITHIN {
+                return Ok(false);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        let work = Work { books: &self.books, caller };
+        self.troubles.strike(trouble, serving, &work, &mut self.random).await?;
+        work.goes_on(serving, trouble).await?;
+        Ok(true)
     }
 
     /// Waits until everything has ended and was told of.
@@ -224,12 +287,14 @@ impl Chaos {
                 books.violation(format!("`clipia doctor`: {said}"));
             }
         }
-        let log = std::fs::read_to_string(&self.log)?;
-        for line in log.lines().filter(|line| line.contains("panicked at") || line.contains("ERROR")) {
-            books.violation(format!("the server's log says: {line}"));
+        for (log, worst) in [(&self.log, "ERROR"), (&self.troubled_log, "panicked at")] {
+            let log = std::fs::read_to_string(log).unwrap_or_default();
+            for line in log.lines().filter(|line| line.contains("panicked at") || line.contains(worst)) {
+                books.violation(format!("the server's log says: {line}"));
+            }
         }
         if rounds >= ALL_PLACES_FROM {
-            for name in Kill::names().filter(|name| !self.kills.contains_key(name)) {
+            for name in Place::names().filter(|name| !self.kills.contains_key(name)) {
                 books.violation(format!("the server was never killed at {name}"));
             }
         }
@@ -237,7 +302,9 @@ impl Chaos {
     }
 
     fn last_words(&self) -> String {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let log = [&self.log, &self.troubled_log]
+            .map(|log| std::fs::read_to_string(log).unwrap_or_default())
+            .concat();
         log.lines().rev().take(5).collect::<Vec<_>>().join(" / ")
     }
 
@@ -253,8 +320,8 @@ impl Chaos {
         row("seed", &seed);
         row("rounds", &rounds);
         row("seconds", &took.as_secs());
-        for name in Kill::names() {
-            row(&format!("killed at {name}"), &self.kills.get(name).copied().unwrap_or_default());
+        for name in Place::names() {
+            row(&format!("killed at, or after: {name}"), &self.kills.get(name).copied().unwrap_or_default());
         }
         row("rounds whose point was not reached, killed then", &self.unreached);
         row("answers to the clients", &seen.figures.answers);

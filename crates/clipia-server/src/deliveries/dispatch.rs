@@ -5,6 +5,7 @@ use super::send::send;
 use super::statistics::Statistics;
 use crate::clock::{now, timestamp};
 use crate::failpoints;
+use crate::living::{Alive, Living};
 use crate::outbound::Outbound;
 use crate::store::{AfterAttempt, DeliveryAttempt, DeliveryClaim, DueDelivery, Store, StoreError};
 use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
@@ -17,6 +18,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
+use uuid::Uuid;
 
 /// Attempts under way at the same time: many times what one host may have, and well within the files that a process may
 /// have open.
@@ -50,6 +52,8 @@ struct Sender {
     outbound: Outbound,
     hosts: Hosts,
     statistics: Arc<Statistics>,
+    /// The deliveries that are being attempted.
+    living: Living<Uuid>,
     /// Says that an attempt has made way for another.
     room: Arc<Notify>,
 }
@@ -59,7 +63,8 @@ impl Dispatcher {
     pub fn new(store: Arc<dyn Store>, outbound: Outbound, ended: Arc<Notify>) -> Self {
         let statistics = Arc::new(Statistics::default());
         let hosts = Hosts::new(Arc::clone(&statistics));
-        let sender = Sender { store, outbound, hosts, statistics, room: Arc::default() };
+        let living = Living::default();
+        let sender = Sender { store, outbound, hosts, statistics, living, room: Arc::default() };
         Self {
             sender,
             ended,
@@ -146,11 +151,13 @@ impl Dispatcher {
             most_of_host: HOST_UNDER_WAY_MAX,
             hosts: sender.hosts.rooms(now()),
             lease: CLAIM,
+            under_way: sender.living.clone(),
         };
         let claimed = sender.store.claim_deliveries(claim, now()).await?;
         sender.hosts.note(&claimed);
         for delivery in claimed.due {
             let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+            let alive = sender.living.enter(delivery.id);
             let under_way = sender.hosts.begin(delivery.host.clone());
             let span = tracing::info_span!(
                 "delivery",
@@ -159,7 +166,7 @@ impl Dispatcher {
                 delivery_id = %delivery.id,
                 attempt = delivery.number
             );
-            self.attempts.spawn(sender.clone().attempt(delivery, under_way, place).instrument(span));
+            self.attempts.spawn(sender.clone().attempt(delivery, alive, under_way, place).instrument(span));
         }
         Ok(claimed.more)
     }
@@ -179,9 +186,15 @@ impl Dispatcher {
 
 impl Sender {
     /// Sends a delivery once, and records what came of it.
-    async fn attempt(self, delivery: DueDelivery, under_way: UnderWay, place: OwnedSemaphorePermit) {
+    async fn attempt(
+        self,
+        delivery: DueDelivery,
+        alive: Alive<Uuid>,
+        under_way: UnderWay,
+        place: OwnedSemaphorePermit,
+    ) {
         let (started, clock) = (now(), Instant::now());
-        let lag = (delivery.number == 1).then(|| started.since(delivery.created_at));
+        let lag = (delivery.number == 1).then(|| started.since(delivery.due_at));
         let counted = self.statistics.begin(lag);
         let outcome = send(&self.outbound, &delivery).await;
         failpoints::reached("after-delivery");
@@ -223,6 +236,7 @@ impl Sender {
         if let Err(error) = self.store.record_attempt(attempt, now()).await {
             tracing::error!(%error, "cannot record an attempt; it will be repeated");
         }
+        drop(alive);
         under_way.end(sign, now());
         drop(counted);
         drop(place);

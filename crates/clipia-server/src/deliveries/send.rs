@@ -1,6 +1,6 @@
 //! One attempt at a delivery.
 
-use crate::clock::now;
+use crate::clock::wall;
 use crate::outbound::client::start_of_body;
 use crate::outbound::{LookupError, Outbound};
 use crate::store::{AttemptClass, DueDelivery};
@@ -11,6 +11,8 @@ use clipia_webhook::{
     ID_HEADER, SIGNATURE_HEADER, STANDARD_ID_HEADER, STANDARD_SIGNATURE_HEADER, STANDARD_TIMESTAMP_HEADER,
     TIMESTAMP_HEADER,
 };
+use http::HeaderName;
+use http::header::{DATE, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode};
 use std::error::Error;
 use std::io;
@@ -61,7 +63,7 @@ pub(super) async fn send(outbound: &Outbound, delivery: &DueDelivery) -> Outcome
         }
     };
     // Signed at each attempt: receivers refuse a signature older than five minutes.
-    let timestamp = u64::try_from(now().as_micros() / 1_000_000).unwrap_or(0);
+    let timestamp = u64::try_from(wall().as_micros() / 1_000_000).unwrap_or(0);
     let id = delivery.id.to_string();
     let signature = clipia_webhook::sign(&delivery.secrets, timestamp, &delivery.body);
     let mut request = outbound
@@ -97,11 +99,11 @@ async fn answered(response: Response, deadline: Instant) -> Outcome {
         500.. => AttemptClass::Status5xx,
         _ => AttemptClass::Status3xx,
     };
-    let retry_after = response
-        .headers()
-        .get("retry-after")
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| retry_after(value, SystemTime::now()));
+    let text = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
+    // By the receiver's clock as both dates are, they tell a duration, whatever the clock here says.
+    let told_at = text(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    let retry_after =
+        text(RETRY_AFTER).and_then(|value| retry_after(value, told_at.unwrap_or_else(SystemTime::now)));
     let mut body = BytesMut::new();
     let _ = timeout_at(deadline, start_of_body(response, REPLY_READ_MAX, &mut body)).await;
     body.truncate(REPLY_KEPT_MAX);

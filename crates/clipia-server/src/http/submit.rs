@@ -4,6 +4,7 @@ use super::answer::{Segment, input_of, json_object, response_url};
 use super::caller::{BaseUrl, Caller};
 use super::{ApiError, App, observe};
 use crate::clock::now;
+use crate::ids;
 use crate::store::{Submission, Submitted};
 use axum::Json;
 use axum::body::Body;
@@ -43,7 +44,7 @@ pub(super) async fn submit(
         false => None,
     };
     let submission = Submission {
-        id: RequestId::generate(),
+        id: RequestId(ids::new(now())),
         key,
         idempotency: idempotency_key.map(|name| (name, Fingerprint::of(&model, &body))),
         queue: entry.executor.clone(),

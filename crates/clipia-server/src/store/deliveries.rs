@@ -1,6 +1,7 @@
 //! What of deliveries goes into a store and comes out of it.
 
 use super::AccountId;
+use crate::living::Living;
 use clipia_queue::{Moment, RequestId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -44,6 +45,8 @@ pub struct DeliveryClaim {
     pub hosts: Vec<HostRoom>,
     /// How long they are left to their sender. Whoever has not recorded the attempt then is taken for dead.
     pub lease: Duration,
+    /// Those whose sender lives, however long it takes.
+    pub under_way: Living<Uuid>,
 }
 
 /// Deliveries that were taken.
@@ -80,8 +83,8 @@ pub struct DueDelivery {
     pub number: u32,
     /// Whether an operator asked for this attempt, beside the schedule.
     pub replay: bool,
-    /// When its request ended.
-    pub created_at: Moment,
+    /// When this attempt came due: the first when its request ended.
+    pub due_at: Moment,
     /// What to sign with, the newest first.
     pub secrets: Vec<String>,
 }

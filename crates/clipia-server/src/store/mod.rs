@@ -20,6 +20,7 @@ pub use outputs::*;
 pub use records::*;
 pub use statistics::*;
 
+use crate::living::LivingAttempts;
 use async_trait::async_trait;
 use clipia_api::Progress;
 use clipia_api::types::Output;
@@ -186,7 +187,7 @@ pub trait Store: Send + Sync {
     async fn create_key(&self, key: NewKey, now: Moment) -> Result<bool, StoreError>;
     /// The key in force with this hash.
     async fn key(&self, hash: KeyHash) -> Result<Option<Arc<Key>>, StoreError>;
-    /// Every key, revoked ones too, the oldest first; those of one microsecond as they came.
+    /// Every key, revoked ones too, in the order of their making.
     async fn keys(&self) -> Result<Vec<KeyListing>, StoreError>;
     /// Takes a key out of force at once. False where there is none of this id in force.
     async fn revoke_key(&self, id: &str, now: Moment) -> Result<bool, StoreError>;
@@ -220,8 +221,8 @@ pub trait Store: Send + Sync {
     async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure, now: Moment) -> Result<(), WorkRefused>;
     /// A worker gives the request back unharmed, ahead of those that never ran: no attempt and no rescue is spent.
     async fn release(&self, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused>;
-    /// Takes back every request whose lease ended before `now`; all of them where `orphaned`, as after a crash.
-    async fn rescue(&self, orphaned: bool, now: Moment) -> Result<Rescued, StoreError>;
+    /// Takes requests back from workers that are gone.
+    async fn rescue(&self, from: Rescue, now: Moment) -> Result<Rescued, StoreError>;
     /// Calls a request off that has not ended: returns the credits and writes the delivery. Its worker, if it has one,
     /// is refused from then on.
     async fn cancel(&self, id: RequestId, now: Moment) -> Result<(), WorkRefused>;
@@ -251,7 +252,7 @@ pub trait Store: Send + Sync {
     async fn next_delivery(&self) -> Result<Option<Moment>, StoreError>;
     /// Records an attempt at a delivery and what comes of it.
     async fn record_attempt(&self, attempt: DeliveryAttempt, now: Moment) -> Result<(), StoreError>;
-    /// Gives up deliveries that were postponed and whose requests ended before `since`; tells how many.
+    /// Gives up deliveries that were postponed and have been due since before `since`; tells how many.
     async fn give_up_deliveries(&self, since: Moment, now: Moment) -> Result<u64, StoreError>;
 
     /// Deliveries, the newest first: those older than `before`, at most `most` and [`DELIVERIES_MAX`].
@@ -294,6 +295,16 @@ pub trait Store: Send + Sync {
 
     /// Writes everything down and closes. Later calls fail with [`StoreError::Closed`].
     async fn close(&self);
+}
+
+/// Whom requests are taken back from.
+#[derive(Clone, Debug)]
+pub enum Rescue {
+    /// Every worker: they were those of a process that is gone.
+    All,
+    /// Those that have been silent for too long, but not the living ones of this process, which may have stood still: from
+    /// these only where their attempt has had all the time that it may take.
+    Silent(LivingAttempts),
 }
 
 /// What a rescue did.

@@ -26,7 +26,8 @@ fn room(url: &str, room: u32, room_for_replays: u32, waiting: bool) -> HostRoom 
 
 impl Outbox {
     async fn claim(&self, most: u32, hosts: Vec<HostRoom>, now: Moment) -> ClaimedDeliveries {
-        let claim = DeliveryClaim { most, most_of_host: 4, hosts, lease: Duration::from_secs(30) };
+        let lease = Duration::from_secs(30);
+        let claim = DeliveryClaim { most, most_of_host: 4, hosts, lease, under_way: Default::default() };
         self.store.claim_deliveries(claim, now).await.unwrap()
     }
 

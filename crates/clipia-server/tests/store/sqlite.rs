@@ -2,10 +2,16 @@
 
 use crate::conformance::{House, NOW, account, conformance, fox, key};
 use clipia_api::types::Output;
-use clipia_queue::RequestId;
+use clipia_queue::idempotency::{Fingerprint, KEPT};
 use clipia_queue::lifecycle::Phase;
+use clipia_queue::schedules::due_at_latest;
+use clipia_queue::{Moment, RequestId};
+use clipia_server::clock;
 use clipia_server::store::sqlite::{OpenError, SqliteStore};
-use clipia_server::store::{BackupError, DeliveryClaim, DeliveryState, Key, Store, Submission};
+use clipia_server::store::{
+    AfterAttempt, AttemptClass, BackupError, DeliveryAttempt, DeliveryClaim, DeliveryState, Key, Rescue,
+    Store, Submission,
+};
 use rusqlite::Connection;
 use serde_json::{Map, Value};
 use std::any::Any;
@@ -122,7 +128,9 @@ async fn a_store_that_comes_from_a_backup_sends_nothing_until_it_may() {
     // One that runs at the time, and one in line.
     let (running, waiting) = (house.submit(fox()).await, house.submit(fox()).await);
     assert_eq!(house.claim().await.id, running);
-    let claim = DeliveryClaim { most: 1, most_of_host: 9, hosts: Vec::new(), lease: Duration::from_secs(30) };
+    let lease = Duration::from_secs(30);
+    let (hosts, under_way) = (Vec::new(), Default::default());
+    let claim = DeliveryClaim { most: 1, most_of_host: 9, hosts, lease, under_way };
     house.store.claim_deliveries(claim.clone(), NOW).await.unwrap();
     let copy = directory.path().join("copy.db");
     house.store.backup(&copy, NOW).await.unwrap();
@@ -145,7 +153,7 @@ async fn a_store_that_comes_from_a_backup_sends_nothing_until_it_may() {
         assert_eq!((due(&store).await, store.next_delivery().await.unwrap()), (0, None));
         assert_eq!(store.examine().await.unwrap().checked.deliveries_held, 3);
         assert_eq!(store.statistics().await.unwrap().deliveries_held, 3);
-        store.rescue(true, NOW).await.unwrap();
+        store.rescue(Rescue::All, NOW).await.unwrap();
         for (id, position) in [(running, 0), (waiting, 1)] {
             let request = store.request(&account(), id).await.unwrap().unwrap();
             assert_eq!((request.phase, request.position), (Phase::Queued, position));
@@ -195,7 +203,7 @@ async fn a_log_that_a_long_read_has_made_grow_is_cut_when_it_is_quiet() {
 /// A store with a request in every phase, and one of the sandbox.
 async fn full_house() -> (House, TempDir) {
     let (house, directory) = house().await;
-    let named = |byte| Some((format!("fox-{byte}"), clipia_queue::idempotency::Fingerprint([byte; 32])));
+    let named = |byte| Some((format!("fox-{byte}"), Fingerprint([byte; 32])));
     for byte in 0..5 {
         house.submit(Submission { idempotency: named(byte), ..fox() }).await;
     }
@@ -281,4 +289,51 @@ async fn an_examination_gives_the_figures() {
     assert_eq!((findings.checked.accounts, findings.checked.requests), (1, 6));
     let unknown: Option<RequestId> = violation.request;
     assert_eq!(unknown, None);
+}
+
+#[tokio::test]
+async fn what_a_wrong_clock_put_off_for_a_year_is_due_as_usual_after_a_start() {
+    let (house, directory) = house().await;
+    let ahead = clock::now() + Duration::from_secs(365 * 24 * 60 * 60);
+    let submission = || Submission {
+        key: Arc::new(Key { sandbox: true, ..key() }),
+        sample: Some(Output::default()),
+        idempotency: Some(("fox".to_owned(), Fingerprint([7; 32]))),
+        ..fox()
+    };
+    let first = house.store.submit(submission(), ahead).await.unwrap().id;
+    let lease = Duration::from_secs(30);
+    let claim =
+        DeliveryClaim { most: 9, most_of_host: 9, hosts: Vec::new(), lease, under_way: Default::default() };
+    let due = house.store.claim_deliveries(claim, ahead).await.unwrap().due.remove(0);
+    let attempt = DeliveryAttempt {
+        delivery: due.id,
+        number: 1,
+        of_schedule: Some(1),
+        started: ahead,
+        status: None,
+        duration: Duration::ZERO,
+        class: AttemptClass::Connect,
+        error: None,
+        reply: String::new(),
+        next: AfterAttempt::Retry(ahead + Duration::from_secs(5)),
+    };
+    house.store.record_attempt(attempt, ahead).await.unwrap();
+    house.store.close().await;
+    drop(house);
+
+    let before = clock::now();
+    let store = open_in(directory.path());
+    let after = clock::now();
+    let due = store.next_delivery().await.unwrap().unwrap();
+    assert!((due_at_latest(1, before)..=due_at_latest(1, after)).contains(&due), "{due:?}");
+    let again = || Submission { webhook_url: None, ..submission() };
+    let found = async |at: Moment| store.submit(again(), at).await.unwrap().id == first;
+    assert!(found(before + KEPT - Duration::from_secs(1)).await);
+    assert!(!found(after + KEPT).await);
+    // What is within its schedule stays as it is.
+    store.close().await;
+    drop(store);
+    let store = open_in(directory.path());
+    assert_eq!(store.next_delivery().await.unwrap(), Some(due));
 }

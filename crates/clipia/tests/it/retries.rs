@@ -282,6 +282,12 @@ async fn retry_after_is_heeded_in_seconds_and_as_a_date() {
         assert!(begun.elapsed().as_secs_f64() >= least, "{value}: {:?}", begun.elapsed());
         assert_eq!(peer.seen().len(), 2);
     }
+    // By a server whose clock is years behind.
+    let dates = [("date", "Tue, 24 Nov 2020 10:00:00 GMT"), ("retry-after", "Tue, 24 Nov 2020 10:00:01 GMT")];
+    let peer = Peer::script(vec![error_reply(429, "rate_limit_exceeded", &dates), account()]).await;
+    let begun = Instant::now();
+    peer.client().account().await.unwrap();
+    assert!(begun.elapsed().as_secs_f64() >= 1.0, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

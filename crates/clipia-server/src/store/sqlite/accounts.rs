@@ -3,7 +3,7 @@
 use super::rows::{amount, count, credits, moment};
 use super::settlement::enter;
 use super::writer::Writing;
-use crate::clock::timestamp;
+use crate::clock::{timestamp, told};
 use crate::store::{
     AccountId, AccountSummary, GrantRefused, Key, KeyHash, KeyListing, NewAccount, NewKey, Scopes, StoreError,
 };
@@ -26,12 +26,12 @@ pub(crate) fn create(w: &Writing<'_>, account: &NewAccount, now: Moment) -> Resu
         .prepare_cached(
             "INSERT INTO account (id, available, held, created_at) VALUES (?1, 0, 0, ?2) ON CONFLICT DO NOTHING",
         )?
-        .execute(params![account.id.0, now.as_micros()])?;
+        .execute(params![account.id.0, told(now).as_micros()])?;
     if created == 0 {
         return Ok(false);
     }
     w.prepare_cached("INSERT INTO webhook_secret (account, secret, created_at) VALUES (?1, ?2, ?3)")?
-        .execute(params![account.id.0, account.webhook_secret, now.as_micros()])?;
+        .execute(params![account.id.0, account.webhook_secret, told(now).as_micros()])?;
     let grant = Movement::Grant(account.grant);
     let balance =
         Balance::default().after(grant).map_err(|refused| StoreError::Unreadable(refused.to_string()))?;
@@ -67,7 +67,7 @@ pub(crate) fn summary(
         .prepare_cached(
             "SELECT coalesce(sum(requests), 0), coalesce(sum(credits), 0) FROM usage_day WHERE account = ?1 AND day > ?2",
         )?
-        .query_row(params![account.0, day(now) - 30], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row(params![account.0, day(told(now)) - 30], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Some(AccountSummary {
         available: balance.available,
         requests_30d: count(requests),
@@ -93,7 +93,7 @@ pub(crate) fn count_usage(
     spent: Credits,
     now: Moment,
 ) -> Result<(), StoreError> {
-    w.tallies.use_up(account, day(now), requests, amount(spent)?);
+    w.tallies.use_up(account, day(told(now)), requests, amount(spent)?);
     Ok(())
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bo
             key.sandbox,
             key.scopes.generate,
             key.scopes.read,
-            now.as_micros(),
+            told(now).as_micros(),
             key.limits.requests_per_minute,
             key.limits.in_flight_max,
         ],
@@ -141,7 +141,7 @@ pub(crate) fn key(c: &Connection, hash: KeyHash) -> Result<Option<Key>, StoreErr
 }
 
 pub(crate) fn keys(c: &Connection) -> Result<Vec<KeyListing>, StoreError> {
-    let mut statement = c.prepare_cached("SELECT * FROM api_key ORDER BY created_at, number")?;
+    let mut statement = c.prepare_cached("SELECT * FROM api_key ORDER BY number")?;
     let rows = statement.query_map([], |row| {
         let revoked: Option<i64> = row.get("revoked_at")?;
         Ok(KeyListing {
@@ -163,7 +163,7 @@ pub(crate) fn revoke_key(w: &Writing<'_>, id: &str, now: Moment) -> Result<bool,
         .prepare_cached(
             "UPDATE api_key SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL RETURNING hash",
         )?
-        .query_row(params![id, now.as_micros()], |row| row.get(0))
+        .query_row(params![id, told(now).as_micros()], |row| row.get(0))
         .optional()?;
     if let Some(hash) = revoked {
         w.key_changed(KeyHash(hash));

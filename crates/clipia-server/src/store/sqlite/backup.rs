@@ -2,6 +2,7 @@
 
 use super::faults::fault;
 use super::points;
+use crate::clock::told;
 use crate::store::{BackupError, Fault, StoreError};
 use clipia_queue::Moment;
 use rusqlite::Connection;
@@ -50,7 +51,7 @@ fn mark(copy: &Path, now: Moment) -> rusqlite::Result<()> {
     let copy = Connection::open(copy)?;
     // A copy that is broken off is thrown away.
     copy.pragma_update(None, "journal_mode", "MEMORY")?;
-    copy.execute("UPDATE store SET backup_at = ?1", [now.as_micros()])?;
+    copy.execute("UPDATE store SET backup_at = ?1", [told(now).as_micros()])?;
     Ok(())
 }
 

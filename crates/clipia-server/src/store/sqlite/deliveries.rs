@@ -2,6 +2,7 @@
 
 use super::rows::{count, moment};
 use super::webhook_secrets;
+use crate::clock::told;
 use crate::store::{
     AccountId, AfterAttempt, ClaimedDeliveries, DELIVERIES_MAX, DeliveryAttempt, DeliveryClaim, DeliveryHost,
     DueDelivery, HostRoom, StoreError,
@@ -35,8 +36,7 @@ pub(crate) fn claim(
     claim: &DeliveryClaim,
     now: Moment,
 ) -> Result<ClaimedDeliveries, StoreError> {
-    c.prepare_cached("UPDATE delivery SET claimed_until = NULL WHERE claimed_until <= ?1")?
-        .execute([now.as_micros()])?;
+    free(c, claim, now)?;
     let mut taking = Taking::new(c, claim, now);
     // Half the places are for those that waited, so that those that are new cannot keep them waiting for ever; and
     // the other way about.
@@ -44,6 +44,18 @@ pub(crate) fn claim(
     taking.take_due(claim.most)?;
     taking.take_postponed(claim.most)?;
     Ok(taking.claimed)
+}
+
+/// Frees the deliveries of senders that have not recorded their attempt in time and are gone.
+fn free(c: &Connection, claim: &DeliveryClaim, now: Moment) -> Result<(), StoreError> {
+    let silent: Vec<Uuid> = c
+        .prepare_cached("SELECT id FROM delivery WHERE claimed_until <= ?1")?
+        .query_map([now.as_micros()], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for id in silent.iter().filter(|id| !claim.under_way.holds(id)) {
+        c.prepare_cached("UPDATE delivery SET claimed_until = NULL WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(())
 }
 
 /// A claim as it goes on.
@@ -187,7 +199,7 @@ impl<'a> Taking<'a> {
             .c
             .prepare_cached(
                 "UPDATE delivery SET claimed_until = ?2, postponed = 0 WHERE id = ?1
-                 RETURNING request, (SELECT api_key FROM request WHERE id = delivery.request) AS key_id, url, body, attempts, created_at,
+                 RETURNING request, (SELECT api_key FROM request WHERE id = delivery.request) AS key_id, url, body, attempts, due_at,
                     (SELECT coalesce(max(number), 0) + 1 FROM delivery_attempt WHERE delivery = ?1) AS number",
             )?
             .query_row(params![id, until], |row| {
@@ -200,7 +212,7 @@ impl<'a> Taking<'a> {
                     attempts: row.get("attempts")?,
                     number: row.get("number")?,
                     replay: !scheduled,
-                    created_at: moment(row.get("created_at")?),
+                    due_at: moment(row.get("due_at")?),
                     secrets: Vec::new(),
                     host,
                 })
@@ -232,7 +244,7 @@ pub(crate) fn record(c: &Connection, attempt: &DeliveryAttempt, now: Moment) -> 
             attempt.delivery,
             attempt.number,
             attempt.of_schedule.is_none(),
-            attempt.started.as_micros(),
+            told(attempt.started).as_micros(),
             attempt.status,
             i64::try_from(attempt.duration.as_millis()).unwrap_or(i64::MAX),
             attempt.class.name(),
@@ -257,10 +269,10 @@ pub(crate) fn record(c: &Connection, attempt: &DeliveryAttempt, now: Moment) -> 
     match attempt.next {
         AfterAttempt::Delivered => c
             .prepare_cached(&format!("{settle} AND state <> 'delivered'"))?
-            .execute(params![attempt.delivery, "delivered", now.as_micros()])?,
+            .execute(params![attempt.delivery, "delivered", told(now).as_micros()])?,
         AfterAttempt::GiveUp => c
             .prepare_cached(&format!("{settle} AND state = 'pending'"))?
-            .execute(params![attempt.delivery, "abandoned", now.as_micros()])?,
+            .execute(params![attempt.delivery, "abandoned", told(now).as_micros()])?,
         AfterAttempt::Retry(at) => c
             .prepare_cached("UPDATE delivery SET due_at = ?2 WHERE id = ?1 AND state = 'pending'")?
             .execute(params![attempt.delivery, at.as_micros()])?,
@@ -276,8 +288,8 @@ pub(crate) fn give_up(c: &Connection, since: Moment, now: Moment) -> Result<u64,
                     state = CASE state WHEN 'pending' THEN 'abandoned' ELSE state END,
                     settled_at = CASE state WHEN 'held' THEN NULL ELSE coalesce(settled_at, ?2) END
              WHERE id IN (SELECT id FROM delivery
-                          WHERE postponed = 1 AND created_at < ?1 AND coalesce(replay_at, 0) < ?1 LIMIT ?3)",
+                          WHERE postponed = 1 AND due_at < ?1 AND coalesce(replay_at, 0) < ?1 LIMIT ?3)",
         )?
-        .execute(params![since.as_micros(), now.as_micros(), DELIVERIES_MAX])?;
+        .execute(params![since.as_micros(), told(now).as_micros(), DELIVERIES_MAX])?;
     Ok(count(i64::try_from(given_up).unwrap_or(i64::MAX)))
 }

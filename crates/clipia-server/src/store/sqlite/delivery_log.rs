@@ -1,7 +1,7 @@
 //! Deliveries and their attempts for the operator's eyes, and attempts that he asks for.
 
 use super::rows::{count, moment};
-use crate::clock::timestamp;
+use crate::clock::{timestamp, told};
 use crate::store::{
     AccountId, AttemptListing, DELIVERIES_MAX, DeliveryDetails, DeliveryFilter, DeliveryListing,
     DeliveryState, Replayed, StoreError,
@@ -71,7 +71,7 @@ fn listing(row: &Row<'_>) -> Result<DeliveryListing, StoreError> {
         attempts: row.get("attempts")?,
         postponed: row.get("postponed")?,
         created_at: timestamp(moment(row.get("created_at")?)),
-        next_at: at("next_at")?,
+        next_at: row.get::<_, Option<i64>>("next_at")?.map(|at| timestamp(told(moment(at)))),
         settled_at: at("settled_at")?,
     })
 }

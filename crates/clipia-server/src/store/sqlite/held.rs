@@ -2,6 +2,7 @@
 //! had them long ago, or something later.
 
 use super::rows::count;
+use crate::clock::told;
 use crate::store::StoreError;
 use clipia_queue::Moment;
 use rusqlite::{Connection, params};
@@ -14,7 +15,7 @@ pub(crate) fn hold(c: &Connection, now: Moment) -> rusqlite::Result<()> {
          WHERE replay_at IS NOT NULL OR claimed_until IS NOT NULL OR postponed = 1;
          UPDATE delivery SET state = 'held' WHERE state = 'pending'",
     )?;
-    c.execute("UPDATE store SET restored_at = ?1", [now.as_micros()])?;
+    c.execute("UPDATE store SET restored_at = ?1", [told(now).as_micros()])?;
     Ok(())
 }
 
@@ -34,7 +35,7 @@ pub(crate) fn abandon(c: &Connection, now: Moment, most: u32) -> Result<u64, Sto
     let abandoned = c.execute(
         "UPDATE delivery SET state = 'abandoned', settled_at = ?1
          WHERE id IN (SELECT id FROM delivery WHERE state = 'held' ORDER BY id LIMIT ?2)",
-        params![now.as_micros(), most],
+        params![told(now).as_micros(), most],
     )?;
     Ok(count(i64::try_from(abandoned).unwrap_or(i64::MAX)))
 }

@@ -1,6 +1,7 @@
 //! The hold of workers on requests, and what became of it.
 
 use super::rows::{attempt_name, key, moment};
+use crate::clock::told;
 use crate::store::{AttemptEnd, StoreError, WorkRefused};
 use clipia_queue::leases::Lease;
 use clipia_queue::lifecycle::Epoch;
@@ -18,7 +19,7 @@ pub(crate) fn give(
     c.prepare_cached("INSERT INTO lease (request, claimed_at, deadline_at, until) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![
             key(id),
-            lease.claimed_at.as_micros(),
+            told(lease.claimed_at).as_micros(),
             lease.deadline_at.as_micros(),
             lease.until.as_micros()
         ])?;
@@ -58,7 +59,13 @@ pub(crate) fn end(
         c.prepare_cached(
             "INSERT INTO attempt (request, epoch, claimed_at, ended_at, ending) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![key(id), epoch.0, claimed_at, now.as_micros(), attempt_name(how)])?;
+        .execute(params![
+            key(id),
+            epoch.0,
+            claimed_at,
+            told(now).as_micros().max(claimed_at),
+            attempt_name(how)
+        ])?;
     }
     Ok(())
 }

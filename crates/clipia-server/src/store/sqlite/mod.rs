@@ -22,6 +22,7 @@ mod known;
 mod leases;
 mod listing;
 mod lock;
+mod mending;
 mod outputs;
 mod points;
 mod position;
@@ -165,6 +166,7 @@ impl SqliteStore {
         // What a savepoint would restore stays in memory; otherwise each command writes it to a file.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB.saturating_neg())?;
+        mending::run(&mut connection)?;
         if let held @ 1.. = held::waiting(&connection)? {
             tracing::warn!(
                 held,
@@ -340,10 +342,11 @@ impl Store for SqliteStore {
         self.heard(self.writer.write(move |w| work::release(w, id, epoch, now)).await)
     }
 
-    async fn rescue(&self, orphaned: bool, now: Moment) -> Result<Rescued, StoreError> {
+    async fn rescue(&self, from: Rescue, now: Moment) -> Result<Rescued, StoreError> {
         let mut rescued = Rescued::default();
         loop {
-            let some = self.writer.write(move |w| work::rescue(w, orphaned, now)).await?;
+            let from = from.clone();
+            let some = self.writer.write(move |w| work::rescue(w, &from, now)).await?;
             rescued.requeued += some.requeued;
             rescued.failed += some.failed;
             if some.requeued + some.failed < work::RESCUED_AT_ONCE as u64 {

@@ -7,6 +7,7 @@ use super::position::{PlaceInLine, Positions, lane_number};
 use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name, to_json};
 use super::settlement::{End, Ending, announce, enter, left};
 use super::writer::Writing;
+use crate::clock::told;
 use crate::store::{
     AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
 };
@@ -160,7 +161,8 @@ fn insert(
     ticket: i64,
     now: Moment,
 ) -> Result<(), StoreError> {
-    let ended = start.phase.is_terminal().then(|| now.as_micros());
+    let created = told(now).as_micros();
+    let ended = start.phase.is_terminal().then_some(created);
     w.execute_often(
         "INSERT INTO request (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max,
                               progress, cost, charged, webhook_url, base_url, created_at, completed_at)
@@ -182,7 +184,7 @@ fn insert(
             ended.map(|_| amount(submission.cost)).transpose()?,
             submission.webhook_url,
             submission.base_url,
-            now.as_micros(),
+            created,
             ended,
         ],
     )?;

@@ -6,7 +6,7 @@
 use super::inspection::{self, Kind, NoStore, beside, log_bytes, log_of};
 use super::rows::{count, moment};
 use super::{FILE, OpenError, backup, lock};
-use crate::clock::{now, timestamp};
+use crate::clock::{timestamp, wall};
 use crate::private;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -155,7 +155,7 @@ fn keep(store: &Path) -> Result<Option<PathBuf>, RestoreError> {
             tracing::warn!(%error, "the log of the old store is kept beside it");
         }
     }
-    let kept = beside(store, &format!(".replaced-{}", timestamp(now()).strftime("%Y%m%dT%H%M%S%.3fZ")));
+    let kept = beside(store, &format!(".replaced-{}", timestamp(wall()).strftime("%Y%m%dT%H%M%S%.3fZ")));
     if log_bytes(store) > 0 {
         let log = log_of(&kept);
         fs::hard_link(log_of(store), &log).map_err(at(&log))?;

@@ -1,4 +1,5 @@
--- Version 1. Times are microseconds since the Unix epoch; ids of requests and deliveries are the 16 bytes of a UUID. What
+-- Version 1. Times are microseconds since the Unix epoch: by the steady clock of the process that wrote them where
+-- something is due or ends then, by the system's clock where they are only told; ids of requests and deliveries are the 16 bytes of a UUID. What
 -- is checked to be one of several is compared with each: `IN` would make a temporary table for every row.
 
 -- One row: where this file comes from.
@@ -184,7 +185,7 @@ CREATE INDEX delivery_claimed ON delivery (claimed_until) WHERE claimed_until IS
 CREATE INDEX delivery_postponed ON delivery (account, host, next_at) WHERE postponed = 1;
 CREATE INDEX delivery_postponed_replay ON delivery (account, host, next_at)
     WHERE postponed = 1 AND replay_at IS NOT NULL;
-CREATE INDEX delivery_postponed_age ON delivery (created_at) WHERE postponed = 1;
+CREATE INDEX delivery_postponed_age ON delivery (due_at) WHERE postponed = 1;
 CREATE INDEX delivery_abandoned ON delivery (settled_at) WHERE state = 'abandoned';
 CREATE INDEX delivery_state ON delivery (state, id);
 CREATE INDEX delivery_account ON delivery (account, id);

@@ -5,7 +5,9 @@ use super::counters::Happened;
 use super::leases;
 use super::rows::{amount, key, phase_name, to_json};
 use super::writer::Writing;
+use crate::clock::told;
 use crate::deliveries::body;
+use crate::ids;
 use crate::outbound::target::host_of;
 use crate::store::{AccountId, AttemptEnd, Failure, StoreError, WorkRefused};
 use clipia_api::types::Output;
@@ -13,7 +15,6 @@ use clipia_queue::ledger::{Balance, Entries, Movement, Refused};
 use clipia_queue::lifecycle::{Settlement, Transition};
 use clipia_queue::{Credits, Moment, RequestId};
 use rusqlite::{Connection, params};
-use uuid::Uuid;
 
 /// Enters `movement` in the books and stores the `balance` that it leaves.
 pub(crate) fn enter(
@@ -29,7 +30,7 @@ pub(crate) fn enter(
         "INSERT INTO movement (id, settles, account, kind, available, held, issuance, revenue, at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
-            request.map_or_else(Uuid::now_v7, key),
+            request.map_or_else(|| ids::new(now), key),
             movement.settles(),
             account.0,
             movement.kind(),
@@ -37,7 +38,7 @@ pub(crate) fn enter(
             held,
             issuance,
             revenue,
-            now.as_micros()
+            told(now).as_micros()
         ],
     )?;
     w.tallies.set_balance(account, balance);
@@ -118,7 +119,7 @@ pub(crate) fn end(
     };
     c.prepare_cached(
         "UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, charged = ?5, error_code = ?6, error_message = ?7,
-                            completed_at = ?8
+                            completed_at = max(created_at, ?8)
          WHERE id = ?1",
     )?
     .execute(params![
@@ -129,7 +130,7 @@ pub(crate) fn end(
         amount(charged)?,
         failure.map(|failure| &failure.code),
         failure.map(|failure| &failure.message),
-        now.as_micros()
+        told(now).as_micros()
     ])?;
     let in_flight = w.tallies.in_flight(w, &request.key_id)?.filter(|in_flight| *in_flight > 0);
     let in_flight = in_flight
@@ -165,15 +166,16 @@ pub(crate) fn announce(
     };
     c.prepare_cached(
         "INSERT INTO delivery (id, request, account, host, url, body, state, attempts, created_at, due_at, postponed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', 0, ?7, ?7, 0)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', 0, ?7, ?8, 0)",
     )?
     .execute(params![
-        Uuid::now_v7(),
+        ids::new(now),
         key(request.id),
         request.account.0,
         host_of(url),
         url,
         to_json(&body)?.into_bytes(),
+        told(now).as_micros(),
         now.as_micros()
     ])?;
     Ok(())

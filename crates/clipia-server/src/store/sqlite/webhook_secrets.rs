@@ -1,5 +1,6 @@
 //! What deliveries are signed with.
 
+use crate::clock::told;
 use crate::store::{AccountId, StoreError};
 use clipia_queue::Moment;
 use clipia_queue::schedules::{SECRET_GRACE, SECRETS_MAX};
@@ -32,11 +33,11 @@ pub(crate) fn rotate(
         .execute(params![account.0, until.as_micros()])?;
     // Two rotations in one microsecond, or a clock that was set back: the order stays that of the rotations.
     c.prepare_cached("INSERT INTO webhook_secret (account, secret, created_at) VALUES (?1, ?2, ?3)")?
-        .execute(params![account.0, new, now.as_micros().max(newest + 1)])?;
+        .execute(params![account.0, new, told(now).as_micros().max(newest + 1)])?;
     c.prepare_cached(
         "DELETE FROM webhook_secret WHERE account = ?1 AND (expires_at <= ?2 OR created_at NOT IN
             (SELECT created_at FROM webhook_secret WHERE account = ?1 ORDER BY created_at DESC LIMIT ?3))",
     )?
     .execute(params![account.0, now.as_micros(), SECRETS_MAX])?;
-    Ok(Some(until))
+    Ok(Some(told(until)))
 }

@@ -7,7 +7,8 @@ use super::requests::{leave, stand};
 use super::rows::{credits, from_json, key, lifecycle, moment, phase_name};
 use super::settlement::{End, Ending, end};
 use super::writer::Writing;
-use crate::store::{AccountId, AttemptEnd, Claim, Failure, Rescued, StoreError, WorkRefused};
+use crate::clock::told;
+use crate::store::{AccountId, AttemptEnd, Claim, Failure, Rescue, Rescued, StoreError, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::lifecycle::{Epoch, Event, Lifecycle, Phase};
@@ -74,7 +75,7 @@ pub(crate) fn claim(w: &Writing<'_>, queue: &str, now: Moment) -> Result<Option<
     set(w, id, next)?;
     leases::give(w, id, row.attempt_max, now)?;
     if row.life.epoch == Epoch::default() {
-        w.happened(Happened::Waited(now.since(row.created_at)));
+        w.happened(Happened::Waited(told(now).since(row.created_at)));
     }
     let input: String = w
         .prepare_cached("SELECT input FROM request_content WHERE request = ?1")?
@@ -167,15 +168,33 @@ fn requeue(
     stand(w, PlaceInLine { queue: row.at.queue.clone(), place }, id)
 }
 
-/// Takes back some of the requests whose lease is over; every lease is where `orphaned`.
-pub(crate) fn rescue(w: &Writing<'_>, orphaned: bool, now: Moment) -> Result<Rescued, StoreError> {
-    let due = if orphaned { i64::MAX } else { now.as_micros() };
-    let most = i64::try_from(RESCUED_AT_ONCE).unwrap_or(i64::MAX);
-    let mut statement =
-        w.prepare_cached("SELECT request FROM lease WHERE until <= ?1 ORDER BY until LIMIT ?2")?;
-    let lost: Vec<Uuid> = statement.query_map([due, most], |row| row.get(0))?.collect::<Result<_, _>>()?;
+/// Takes back some of the requests whose worker is gone.
+pub(crate) fn rescue(w: &Writing<'_>, from: &Rescue, now: Moment) -> Result<Rescued, StoreError> {
+    let over = match from {
+        Rescue::All => i64::MAX,
+        Rescue::Silent(_) => now.as_micros(),
+    };
+    let mut statement = w.prepare_cached(
+        "SELECT request.id, request.epoch, lease.deadline_at FROM lease JOIN request ON request.id = lease.request
+         WHERE lease.until <= ?1 ORDER BY lease.until",
+    )?;
+    let mut rows = statement.query([over])?;
+    let mut lost = Vec::new();
+    while lost.len() < RESCUED_AT_ONCE
+        && let Some(row) = rows.next()?
+    {
+        let (id, epoch) = (RequestId(row.get(0)?), Epoch(row.get(1)?));
+        let is_living = match from {
+            Rescue::All => false,
+            Rescue::Silent(living) => row.get::<_, i64>(2)? > over && living.holds(&(id, epoch)),
+        };
+        if !is_living {
+            lost.push(id);
+        }
+    }
+    drop(rows);
     let mut rescued = Rescued::default();
-    for id in lost.into_iter().map(RequestId) {
+    for id in lost {
         match lose(w, id, now) {
             Ok(Phase::Queued) => rescued.requeued += 1,
             Ok(_) => rescued.failed += 1,

@@ -83,8 +83,13 @@ pub(crate) async fn one_that_is_called_off_is_refunded_and_told(house: &House) {
         assert!(matches!(twice, Err(WorkRefused::Lifecycle(Refused::Phase { .. }))));
     }
     assert_eq!(house.request(behind).await.position, 0);
-    let claim =
-        DeliveryClaim { most: 10, most_of_host: 10, hosts: Vec::new(), lease: Duration::from_secs(30) };
+    let claim = DeliveryClaim {
+        most: 10,
+        most_of_host: 10,
+        hosts: Vec::new(),
+        lease: Duration::from_secs(30),
+        under_way: Default::default(),
+    };
     let due = store.claim_deliveries(claim, NOW).await.unwrap().due;
     let told = |id: &clipia_queue::RequestId| {
         let id = id.to_string();

@@ -1,15 +1,36 @@
 use super::{House, NOW, fox};
 use clipia_api::types::Output;
+use clipia_server::living::Living;
 use clipia_server::store::{AfterAttempt, AttemptClass, DeliveryAttempt, DeliveryClaim};
 use std::time::Duration;
+use uuid::Uuid;
+
+fn due_now(under_way: &Living<Uuid>) -> DeliveryClaim {
+    let lease = Duration::from_secs(30);
+    DeliveryClaim { most: 10, most_of_host: 10, hosts: Vec::new(), lease, under_way: under_way.clone() }
+}
+
+pub(crate) async fn a_living_sender_keeps_its_delivery_whatever_the_clock_says(house: &House) {
+    let store = &house.store;
+    let id = house.submit(fox()).await;
+    let claim = house.claim().await;
+    store.complete(id, claim.epoch, Output::default(), NOW).await.unwrap();
+    let under_way = Living::default();
+    let due = store.claim_deliveries(due_now(&under_way), NOW).await.unwrap().due.remove(0);
+    let alive = under_way.enter(due.id);
+    let late = NOW + Duration::from_secs(3_600);
+    assert!(store.claim_deliveries(due_now(&under_way), late).await.unwrap().due.is_empty());
+    // It is gone, and has recorded nothing.
+    drop(alive);
+    assert_eq!(store.claim_deliveries(due_now(&under_way), late).await.unwrap().due.remove(0).id, due.id);
+}
 
 pub(crate) async fn a_delivery_is_given_to_one_sender_until_it_arrives(house: &House) {
     let store = &house.store;
     let id = house.submit(fox()).await;
     let claim = house.claim().await;
     store.complete(id, claim.epoch, Output::default(), NOW).await.unwrap();
-    let claim =
-        || DeliveryClaim { most: 10, most_of_host: 10, hosts: Vec::new(), lease: Duration::from_secs(30) };
+    let claim = || due_now(&Living::default());
     let due = store.claim_deliveries(claim(), NOW).await.unwrap().due.remove(0);
     assert_eq!((due.attempts, due.secrets.as_slice()), (0, &["whsec_1".to_owned()][..]));
     assert!(store.claim_deliveries(claim(), NOW).await.unwrap().due.is_empty());

@@ -19,13 +19,14 @@ pub(crate) async fn keys_are_found_by_their_hash_until_they_are_revoked(house: &
 }
 
 pub(crate) async fn keys_are_listed_in_the_order_of_their_making(house: &House) {
+    // The clock was set back.
     let earlier = NOW - Duration::from_micros(1);
     for (id, hash, at) in [("key_4", 4, NOW), ("key_2", 2, NOW), ("key_3", 3, earlier)] {
         let key = Key { id: id.to_owned(), ..key() };
         assert!(house.store.create_key(new_key(key, hash), at).await.unwrap());
     }
     let listed: Vec<_> = house.store.keys().await.unwrap().into_iter().map(|key| key.id).collect();
-    assert_eq!(listed, ["key_3", "key_1", "key_4", "key_2"]);
+    assert_eq!(listed, ["key_1", "key_4", "key_2", "key_3"]);
 }
 
 pub(crate) async fn a_key_has_its_own_limits(house: &House) {

@@ -1,7 +1,7 @@
 use super::{House, NOW, fox};
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
-use clipia_server::store::Submission;
+use clipia_server::store::{Rescue, Submission};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
@@ -104,7 +104,7 @@ impl<'h> Crowd<'h> {
     }
 
     async fn rescue(&mut self) {
-        let rescued = self.house.store.rescue(true, NOW).await.unwrap();
+        let rescued = self.house.store.rescue(Rescue::All, NOW).await.unwrap();
         assert_eq!(rescued.requeued + rescued.failed, self.running.len() as u64, "seed {}", self.seed);
         for (n, id, _) in std::mem::take(&mut self.running) {
             // One that was lost too often has failed.

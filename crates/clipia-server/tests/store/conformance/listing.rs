@@ -1,7 +1,7 @@
 use super::{House, NOW, fox};
 use clipia_api::Progress;
 use clipia_queue::lifecycle::{Epoch, Phase};
-use clipia_server::store::{AccountId, AttemptEnd, RequestFilter, Submission};
+use clipia_server::store::{AccountId, AttemptEnd, RequestFilter, Rescue, Submission};
 
 pub(crate) async fn requests_are_listed_newest_first_and_page_by_page(house: &House) {
     let mut ids = Vec::new();
@@ -52,7 +52,7 @@ pub(crate) async fn a_history_tells_every_attempt_and_movement(house: &House) {
     let first = house.claim().await;
     store.release(id, first.epoch, NOW).await.unwrap();
     house.claim().await;
-    store.rescue(true, NOW).await.unwrap();
+    store.rescue(Rescue::All, NOW).await.unwrap();
     let third = house.claim().await;
     let running = store.request_history(id).await.unwrap().unwrap();
     let ends = |history: &clipia_server::store::RequestHistory| {

@@ -123,7 +123,9 @@ macro_rules! conformance {
                 a_refused_submit_leaves_nothing_and_a_repeated_one_is_the_same,
                 the_sandbox_moves_no_credits,
                 one_that_is_called_off_is_refunded_and_told;
-            deliveries: a_delivery_is_given_to_one_sender_until_it_arrives;
+            deliveries:
+                a_delivery_is_given_to_one_sender_until_it_arrives,
+                a_living_sender_keeps_its_delivery_whatever_the_clock_says;
             keys:
                 keys_are_found_by_their_hash_until_they_are_revoked,
                 keys_are_listed_in_the_order_of_their_making,
@@ -133,6 +135,7 @@ macro_rules! conformance {
                 a_worker_that_lost_its_lease_changes_nothing,
                 a_worker_whose_request_was_called_off_changes_nothing,
                 heartbeats_keep_a_lease_up_to_its_deadline,
+                a_living_worker_keeps_its_lease_whatever_the_clock_says,
                 one_that_is_lost_too_often_fails_and_is_refunded,
                 one_that_is_given_back_has_lost_nothing,
                 what_is_refused_is_counted;

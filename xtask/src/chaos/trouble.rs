@@ -1,0 +1,176 @@
+//! What is done to a server before it is killed, and whether it goes on with its work.
+
+use super::books::{Books, Seen};
+use super::client::Caller;
+use super::place::Trouble;
+use crate::serve::Serving;
+use anyhow::{Context, Result};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, RngExt};
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a stop lasts: longer than a worker may be silent.
+const STOP: Duration = Duration::from_secs(40);
+
+/// How long after it the server has had every chance to take requests from their workers: it looks every 5 s.
+const LOOKED: Duration = Duration::from_secs(12);
+
+/// How the clock is set, in seconds beside the machine's.
+pub(super) const CLOCKS: [i64; 3] = [-3_600, 0, 3_600];
+
+/// How long a server may take to go on. Generous: the machine may be busy.
+const GOES_ON_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The files that a server's troubles are made with.
+pub(super) struct Troubles {
+    /// While it is there, media cannot be written.
+    media_full: PathBuf,
+    /// The number of seconds that the server's clock is set beside the machine's.
+    clock: PathBuf,
+}
+
+impl Troubles {
+    pub(super) fn new(directory: &Path) -> Self {
+        Self { media_full: directory.join("media-full"), clock: directory.join("clock") }
+    }
+
+    /// Has a server listen to the files, and write its log where this trouble wants it.
+    pub(super) fn prepare(&self, command: &mut Command, trouble: Option<Trouble>) -> Result<()> {
+        command.env("FAULT_MEDIA_FULL", &self.media_full).env("FAULT_CLOCK", &self.clock);
+        let log: Stdio = match trouble {
+            Some(Trouble::LogOnFullDisk) => match OpenOptions::new().write(true).open("/dev/full") {
+                Ok(full) => full.into(),
+                // Only Linux has one.
+                Err(_) => unread()?,
+            },
+            Some(Trouble::LogUnread) => unread()?,
+            _ => return Ok(()),
+        };
+        // As much as it can.
+        command.env("RUST_LOG", "debug").stderr(log);
+        Ok(())
+    }
+
+    /// Does to a server that takes calls what the trouble is.
+    pub(super) async fn strike(
+        &self,
+        trouble: Trouble,
+        serving: &Serving,
+        work: &Work<'_>,
+        random: &mut StdRng,
+    ) -> Result<()> {
+        match trouble {
+            Trouble::LogOnFullDisk | Trouble::LogUnread => {}
+            Trouble::MediaFull => {
+                rest(random, 300).await;
+                File::create(&self.media_full)?;
+                rest(random, 1_500).await;
+                std::fs::remove_file(&self.media_full)?;
+            }
+            Trouble::ClockSet => {
+                for _ in 0..4 {
+                    self.set_clock(random)?;
+                    rest(random, 300).await;
+                }
+            }
+            Trouble::Stop => {
+                work.begin_a_long_one(serving).await?;
+                let lost = leases_lost(serving).await?;
+                serving.stop_for(STOP).await?;
+                tokio::time::sleep(LOOKED).await;
+                let lost = leases_lost(serving).await? - lost;
+                if lost > 0 {
+                    work.books.violation(format!("{lost} living workers lost their lease to a stop"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn set_clock(&self, random: &mut StdRng) -> Result<()> {
+        let seconds = CLOCKS.choose(random).copied().unwrap_or_default();
+        // Replaced, so that no half of a number is read.
+        let part = self.clock.with_extension("part");
+        std::fs::write(&part, seconds.to_string())?;
+        std::fs::rename(part, &self.clock)?;
+        Ok(())
+    }
+}
+
+/// Where a log goes to that nobody reads.
+fn unread() -> Result<Stdio> {
+    let (_, writer) = std::io::pipe()?;
+    Ok(writer.into())
+}
+
+async fn rest(random: &mut impl Rng, most: u64) {
+    tokio::time::sleep(Duration::from_millis(random.random_range(0..most))).await;
+}
+
+/// How many leases the server says that it has lost since its start.
+async fn leases_lost(serving: &Serving) -> Result<u64> {
+    let url = serving.admin_url().context("it does not take calls")?;
+    let metrics = reqwest::get(format!("{url}/metrics")).await?.text().await?;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("clipia_leases_lost_total "));
+    line.context("the metrics tell of no leases")?.trim().parse().context("the count of leases")
+}
+
+/// The work that clients keep a server busy with.
+pub(super) struct Work<'a> {
+    pub(super) books: &'a Books,
+    pub(super) caller: &'a Caller,
+}
+
+impl Work<'_> {
+    /// Waits until a generation runs that takes much longer than a word.
+    async fn begin_a_long_one(&self, serving: &Serving) -> Result<()> {
+        let id = self.caller.submit_long().await.context("a long generation was refused")?;
+        let path = format!("/v1/requests/{id}/status");
+        let start = Instant::now();
+        while start.elapsed() < GOES_ON_WITHIN && serving.admin_url().is_some() {
+            let status = self.caller.get(&self.caller.live_key, &path).await.body;
+            match status["status"].as_str() {
+                Some("IN_QUEUE") => tokio::time::sleep(LOOK).await,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the server has acknowledged a submit and ended a generation, and notes it where it does not.
+    pub(super) async fn goes_on(&self, serving: &mut Serving, trouble: Trouble) -> Result<()> {
+        let (acknowledged, ended) = self.books.with(|seen| progress(seen));
+        let start = Instant::now();
+        loop {
+            let (more_acknowledged, more_ended) = self.books.with(|seen| progress(seen));
+            if more_acknowledged > acknowledged && more_ended > ended {
+                return Ok(());
+            }
+            if serving.has_ended()? {
+                return Ok(());
+            }
+            if start.elapsed() > GOES_ON_WITHIN {
+                let (submits, ends) = (more_acknowledged - acknowledged, more_ended - ended);
+                self.books.violation(format!(
+                    "{trouble:?}: {submits} submits acknowledged and {ends} generations ended in {} s",
+                    GOES_ON_WITHIN.as_secs()
+                ));
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// Live submits that were acknowledged, and those of them that are known to have ended.
+fn progress(seen: &Seen) -> (usize, usize) {
+    let live = || seen.requests.values().filter(|known| !known.sandbox);
+    (live().count(), live().filter(|known| known.ended.is_some()).count())
+}
