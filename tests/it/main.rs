@@ -20,6 +20,7 @@ mod restart;
 mod sdk_examples;
 mod serve;
 mod slow_clients;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 mod webhooks;

@@ -158,7 +158,7 @@ impl Metrics {
 }
 
 /// The methods that the API takes. Others are whatever a client likes to send.
-fn method_name(method: &http::Method) -> &'static str {
+pub(crate) fn method_name(method: &http::Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

@@ -29,9 +29,10 @@ fn fault_in(key: &str, value: &Value) -> Option<(String, &'static str)> {
     };
     let must = match key {
         "minLength" | "maxLength" | "attempt_seconds_max" => {
-            (!value.as_integer().is_some_and(|number| number >= 0)).then_some("a whole number from 0")
+            value.as_integer().is_none_or(|number| number < 0).then_some("a whole number from 0")
         }
-        "minimum_credits" => (!number.is_some_and(|number| (0.0..=1e9).contains(&number)))
+        "minimum_credits" => number
+            .is_none_or(|number| !(0.0..=1e9).contains(&number))
             .then_some("a number from 0 to 1000000000"),
         "min" | "max" | "step" | "credits" | "credits_base" | "unit_size" | "factor" => {
             number.is_none().then_some("a number")

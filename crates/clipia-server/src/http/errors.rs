@@ -9,6 +9,9 @@ use clipia_queue::ledger;
 use http::{HeaderValue, StatusCode, header};
 use std::time::Duration;
 
+/// The longest message of a refusal, in bytes. Some quote what was sent.
+const MESSAGE_BYTES_MAX: usize = 2_000;
+
 /// A call that is refused, or cannot be answered.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -21,7 +24,12 @@ pub(crate) struct ApiError {
 impl ApiError {
     /// A refusal of this cause.
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after: None, status: None }
+        let mut message = message.into();
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            message.push('…');
+        }
+        Self { code, message, retry_after: None, status: None }
     }
 
     /// The call is not of the API's form.

@@ -1,6 +1,7 @@
 //! Each call in the log and in the metrics.
 
 use super::{App, caller};
+use crate::metrics::method_name;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -36,7 +37,8 @@ async fn watch<F: Future<Output = Response>>(
 ) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
-    let span = tracing::info_span!("call", %method, route, key_id = Empty, request_id = Empty);
+    let span =
+        tracing::info_span!("call", method = method_name(&method), route, key_id = Empty, request_id = Empty);
     let response = run(request).instrument(span.clone()).await;
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
     app.metrics.called(route, &method, status, elapsed);
