@@ -27,6 +27,7 @@ mod sdk_examples;
 mod serve;
 mod slow_clients;
 mod store_trouble;
+mod strangers;
 #[path = "../support/mod.rs"]
 mod support;
 mod webhooks;

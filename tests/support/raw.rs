@@ -44,6 +44,18 @@ impl Raw {
         self
     }
 
+    /// With this header in place of others of its name.
+    pub(crate) fn only(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self.header(name, value)
+    }
+
+    /// The value of a header that goes with every request.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(other, _)| other == name);
+        &found.expect("the header goes with every request").1
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, Bytes::new()).await
     }
@@ -61,7 +73,10 @@ impl Raw {
 
     /// As [`Raw::send`], to a server that may be gone.
     pub(crate) async fn try_send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, String> {
-        let mut request = Request::builder().method(method).uri(path).header("host", &self.authority);
+        let mut request = Request::builder().method(method).uri(path);
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            request = request.header("host", &self.authority);
+        }
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

@@ -113,7 +113,7 @@ none of these. Send an `Idempotency-Key` with every submit and send the same one
 each retry of it: then a submit whose answer was lost can be repeated without a second
 charge.
 
-Input keys that the model does not know are accepted and named in `warnings`. Needs the
+Names that are not known, in `input` or beside it, are accepted and told in `warnings`. Needs the
 scope `generate`. With a sandbox key (`clipia_test_…`) the answer is `COMPLETED` at once,
 nothing is charged and the output is a fixed sample.
 

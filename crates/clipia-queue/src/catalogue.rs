@@ -1,5 +1,8 @@
 //! What can be generated, by what, at what price: data, not code.
 
+mod numbers;
+
+use crate::warnings::NAME_CHARACTERS_MAX;
 use crate::{Credits, input, leases, pricing};
 use clipia_api::ModelType;
 use clipia_api::types::{InputParameter, Model};
@@ -81,6 +84,10 @@ impl Catalogue {
     /// # Errors
     /// [`Invalid`] names the first fault. A key that a model cannot have is one.
     pub fn with(&self, document: &str) -> Result<Self, Invalid> {
+        let table: toml::Table = toml::from_str(document)?;
+        if let Some(numbers::Fault { slug, sentence }) = numbers::fault_of(&table) {
+            return Err(Invalid::Model { slug, fault: sentence });
+        }
         let mut entries = self.entries.clone();
         let mut seen = BTreeSet::new();
         for entry in toml::from_str::<File>(document)?.model {
@@ -150,6 +157,9 @@ fn fault_of_model(model: &Model) -> Option<String> {
     if let Some(key) = prices.extra.keys().next() {
         return Some(format!("`{key}` is not a key of `pricing`"));
     }
+    if let Some(fault) = pricing::fault_of(prices) {
+        return Some(fault);
+    }
     match pricing::price(model, &input::defaults(model)) {
         Ok(Credits::ZERO) => Some("`pricing` makes it free: give `credits` or `credits_base`".to_owned()),
         Ok(_) => None,
@@ -164,8 +174,28 @@ fn fault_of_parameter(parameter: &InputParameter) -> Option<String> {
     if !input::TYPES.contains(&parameter.type_.as_str()) {
         return Some(format!("`type` must be one of {}; got `{}`", input::TYPES.join(", "), parameter.type_));
     }
+    if !(1..=NAME_CHARACTERS_MAX).contains(&parameter.name.chars().count()) {
+        return Some(format!("`name` must have 1 to {NAME_CHARACTERS_MAX} characters"));
+    }
     if parameter.type_ == "select" && parameter.options.is_empty() {
         return Some("a `select` needs `options`".to_owned());
+    }
+    let plain = |option: &Value| !matches!(option, Value::Null | Value::Array(_) | Value::Object(_));
+    if !parameter.options.iter().map(input::option_value).all(plain) {
+        return Some(
+            "each of `options` must be a text, a number or a boolean, or have one as its `value`".to_owned(),
+        );
+    }
+    if let Some(step) = parameter.step.filter(|step| *step <= 0.0) {
+        return Some(format!("`step` must be more than 0; got {step}"));
+    }
+    if let Some((min, max)) = parameter.min.zip(parameter.max).filter(|(min, max)| min > max) {
+        return Some(format!("`min` must not be above `max`; got {min} and {max}"));
+    }
+    if let Some((least, most)) =
+        parameter.min_length.zip(parameter.max_length).filter(|(least, most)| least > most)
+    {
+        return Some(format!("`minLength` must not be above `maxLength`; got {least} and {most}"));
     }
     let value = parameter.default.as_ref().filter(|value| !value.is_null())?;
     let input = Map::from_iter([(parameter.name.clone(), Value::clone(value))]);
@@ -237,6 +267,79 @@ mod tests {
             ),
             ("required = true", "reqired = true", "`reqired` is not a key of a parameter"),
             ("[[model]]", "[[models]]", "unknown field `models`"),
+            (
+                "executor = \"command\"",
+                "executor = \"command\"\nattempt_seconds_max = -1",
+                "model `house`: `attempt_seconds_max` must be a whole number from 0",
+            ),
+            ("credits = 3", "credits = -1", "`pricing.credits` must be from 0 to 1000000000; got -1"),
+            ("credits = 3", "credits = nan", "model `house`: `pricing.credits` must be a finite number"),
+            ("credits = 3", "credits_base = inf", "`pricing.credits_base` must be a finite number"),
+            (
+                "credits = 3",
+                "credits = 3, minimum_credits = -1",
+                "`pricing.minimum_credits` must be a number from 0 to 1000000000",
+            ),
+            ("credits = 3", "credits = \"3\"", "`pricing.credits` must be a number"),
+            (
+                "credits = 3",
+                "credits_base = 1, multipliers = { prompt = { b = true } }",
+                "`pricing.multipliers.prompt.b` must be a number",
+            ),
+            (
+                "credits = 3",
+                "credits = 3, minimum_credits = 1e12",
+                "`pricing.minimum_credits` must be a number from 0 to 1000000000",
+            ),
+            ("credits = 3", "credits_base = 1, unit_size = 0", "`pricing.unit_size` must be more than 0"),
+            ("credits = 3", "credits = 3, unit_size = -1", "`pricing.unit_size` must be more than 0"),
+            (
+                "credits = 3",
+                "credits_base = 1, multipliers = { prompt = { a = 1, b = -2 } }",
+                "`pricing.multipliers.prompt.b` must be more than 0 and at most 1000000000; got -2",
+            ),
+            (
+                "credits = 3",
+                "credits_base = 1, multipliers = { prompt = { b = 0 } }",
+                "`pricing.multipliers.prompt.b` must be more than 0",
+            ),
+            (
+                "credits = 3",
+                "credits_base = 1, multipliers = { prompt = { b = 1e-12 } }",
+                "`pricing.multipliers.prompt.b` must be more than 0",
+            ),
+            (
+                "credits = 3",
+                "credits_base = 1, multipliers = { prompt = { b = nan } }",
+                "`pricing.multipliers.prompt.b` must be a finite number",
+            ),
+            (
+                "credits = 3",
+                "credits_base = 1e9, multipliers = { prompt = { b = 2 } }",
+                "`pricing.multipliers` may come to more than 1000000000 credits together",
+            ),
+            (
+                "credits = 3",
+                "credits_base = 1e-5, multipliers = { prompt = { b = 1e-5 } }",
+                "`pricing.multipliers` together come to nothing",
+            ),
+            ("required = true", "step = 0", "parameter `prompt`: `step` must be more than 0; got 0"),
+            ("required = true", "min = inf", "`input_schema.parameters.prompt.min` must be a finite number"),
+            ("required = true", "min = 2, max = 1", "`min` must not be above `max`; got 2 and 1"),
+            ("required = true", "default = nan", "`input_schema.parameters.prompt.default` must be a finite"),
+            ("required = true", "minLength = 2, maxLength = 1", "`minLength` must not be above `maxLength`"),
+            (
+                "required = true",
+                "minLength = -1",
+                "`input_schema.parameters.prompt.minLength` must be a whole number from 0",
+            ),
+            ("name = \"prompt\"", "name = \"\"", "`name` must have 1 to 64 characters"),
+            ("type = \"string\"", "type = \"select\", options = [[1]]", "each of `options` must be"),
+            (
+                "type = \"string\"",
+                "type = \"select\", options = [1, nan]",
+                ".options.1` must be a finite number",
+            ),
         ] {
             let error = Catalogue::built_in().with(&SMALL.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(fault), "{to}: {error}");

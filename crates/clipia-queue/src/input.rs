@@ -1,7 +1,14 @@
 //! Whether an input is what a model takes.
 
+use crate::warnings::Warnings;
 use clipia_api::types::{InputParameter, InputWarning, Model};
 use serde_json::{Map, Value};
+
+/// Options that a fault lists: a model may have hundreds of voices.
+const LISTED_MAX: usize = 20;
+
+/// How far a number may be from a step, in steps: a multiple of 0.1 is seldom one exactly.
+const STEP_SLACK: f64 = 1e-9;
 
 /// The parameter types that are checked. An `image` is a URL of one.
 pub const TYPES: [&str; 6] = ["string", "integer", "number", "boolean", "select", "image"];
@@ -11,7 +18,7 @@ pub const TYPES: [&str; 6] = ["string", "integer", "number", "boolean", "select"
 pub struct Checked {
     /// The input with the defaults of what it lacks, and without what the model does not know.
     pub input: Map<String, Value>,
-    /// What it does not know.
+    /// What it does not know, within bounds: at most [`WARNINGS_MAX`](crate::warnings::WARNINGS_MAX) names and one count.
     pub warnings: Vec<InputWarning>,
 }
 
@@ -28,20 +35,34 @@ pub struct Invalid {
 /// # Errors
 /// [`Invalid`] names every parameter that is missing or wrong.
 pub fn check(model: &Model, input: &Map<String, Value>) -> Result<Checked, Invalid> {
+    check_body(model, input, [])
+}
+
+/// Checks `input`, and warns of `members` too: the names that stand beside `input` in the body and are not known there.
+///
+/// # Errors
+/// [`Invalid`] names every parameter that is missing or wrong.
+pub fn check_body<'n>(
+    model: &Model,
+    input: &Map<String, Value>,
+    members: impl IntoIterator<Item = &'n str>,
+) -> Result<Checked, Invalid> {
     let parameters = parameters(model);
     let faults: Vec<String> = parameters.iter().filter_map(|parameter| fault_of(parameter, input)).collect();
     if !faults.is_empty() {
         return Err(Invalid { faults });
     }
-    let mut checked = Checked { input: defaults(model), warnings: Vec::new() };
+    let mut checked = defaults(model);
+    let mut warnings = Warnings::new(model, parameters);
+    members.into_iter().for_each(|name| warnings.member(name));
     for (name, value) in input {
         if !parameters.iter().any(|parameter| parameter.name == *name) {
-            checked.warnings.push(unknown(model, name));
+            warnings.key(name);
         } else if !value.is_null() {
-            checked.input.insert(name.clone(), value.clone());
+            checked.insert(name.clone(), value.clone());
         }
     }
-    Ok(checked)
+    Ok(Checked { input: checked, warnings: warnings.finish() })
 }
 
 /// The input that is nothing but defaults.
@@ -58,26 +79,6 @@ pub fn defaults(model: &Model) -> Map<String, Value> {
 
 fn parameters(model: &Model) -> &[InputParameter] {
     model.input_schema.as_ref().map_or(&[], |schema| &schema.parameters)
-}
-
-fn unknown(model: &Model, name: &str) -> InputWarning {
-    let shown: String = name.chars().take(100).collect();
-    let nearest = parameters(model).iter().find(|parameter| is_near(&parameter.name, name));
-    let hint = nearest.map_or(String::new(), |parameter| format!("; did you mean `{}`?", parameter.name));
-    let message = format!("`{shown}` is not a parameter of {} and is ignored{hint}", model.slug);
-    InputWarning::new("unknown_parameter", name, message)
-}
-
-/// Whether one is the other but for letter case, separators or one slip of the hand.
-fn is_near(known: &str, given: &str) -> bool {
-    let plain = |name: &str| -> Vec<char> {
-        name.chars().filter(|c| c.is_alphanumeric()).take(100).flat_map(char::to_lowercase).collect()
-    };
-    let (known, given) = (plain(known), plain(given));
-    let same_start = known.iter().zip(&given).take_while(|(a, b)| a == b).count();
-    let same_end = known.iter().rev().zip(given.iter().rev()).take_while(|(a, b)| a == b).count();
-    let longer = known.len().max(given.len());
-    longer.abs_diff(known.len().min(given.len())) <= 1 && same_start + same_end + 1 >= longer
 }
 
 /// What is wrong with `parameter` in `input`, as a sentence. A null counts as absent.
@@ -111,7 +112,11 @@ pub(crate) fn fault_of(parameter: &InputParameter, input: &Map<String, Value>) -
             if options.iter().any(|option| same(option, value)) {
                 return None;
             }
-            let listed: Vec<String> = options.iter().map(|option| plain(option)).collect();
+            let mut listed: Vec<String> =
+                options.iter().take(LISTED_MAX).map(|option| plain(option)).collect();
+            if options.len() > LISTED_MAX {
+                listed.push(format!("… ({} in all)", options.len()));
+            }
             must(&format!("one of {}", listed.join(", ")))
         }
         _ => None,
@@ -144,14 +149,14 @@ fn number_fault(parameter: &InputParameter, value: &Value, number: f64) -> Optio
     }
     let step = parameter.step.filter(|step| *step > 0.0)?;
     let steps = (number - parameter.min.unwrap_or(0.0)) / step;
-    if (steps - steps.round()).abs() > 1e-9 {
+    if (steps - steps.round()).abs() > STEP_SLACK * steps.abs().max(1.0) {
         return must(format!("{} plus a multiple of {step}", parameter.min.unwrap_or(0.0)));
     }
     None
 }
 
 /// The value of an option, plain or with a label.
-fn option_value(option: &Value) -> &Value {
+pub(crate) fn option_value(option: &Value) -> &Value {
     option.get("value").unwrap_or(option)
 }
 
@@ -186,6 +191,7 @@ fn shown(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::catalogue::Catalogue;
+    use crate::warnings::{NAME_CHARACTERS_MAX, WARNINGS_MAX};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -244,6 +250,33 @@ mod tests {
             Value::Object(checked.input),
             json!({"prompt": "fox", "aspect_ratio": "1:1", "resolution": "1K"})
         );
+    }
+
+    #[test]
+    fn warnings_are_bounded_whatever_is_named() {
+        let long = "\u{1}\u{10ffff}".repeat(100_000);
+        let mut input: Map<String, Value> =
+            (0..20_000).map(|n| (format!("{n}{long:.70}"), Value::Null)).collect();
+        input.insert("prompt".to_owned(), "fox".into());
+        input.insert(long.clone(), Value::Null);
+        let catalogue = Catalogue::built_in();
+        let model = &catalogue.get("nano-banana-2").unwrap().model;
+        let checked = check_body(model, &input, ["webhok_url", "prompt", "trace", &long]).unwrap();
+        assert_eq!(checked.warnings.len(), WARNINGS_MAX + 1);
+        assert_eq!(checked.warnings[WARNINGS_MAX].message, "19989 more names are not known and are ignored");
+        let told = serde_json::to_string(&checked.warnings).unwrap();
+        assert!(told.len() < 16 * 1024, "{} bytes", told.len());
+        let messages: Vec<&str> = checked.warnings.iter().map(|warning| warning.message.as_str()).collect();
+        assert_eq!(
+            messages[..3],
+            [
+                "`webhok_url` is not known beside `input` and is ignored; did you mean `webhook_url`?",
+                "`prompt` is not known beside `input` and is ignored; a parameter stands in `input`",
+                "`trace` is not known beside `input` and is ignored",
+            ]
+        );
+        assert_eq!(checked.warnings[3].parameter.chars().count(), NAME_CHARACTERS_MAX + 1);
+        assert_eq!(checked.input.len(), 3, "{:?}", checked.input);
     }
 
     #[test]

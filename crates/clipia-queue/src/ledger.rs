@@ -5,6 +5,7 @@
 //! changed: a settlement is a movement of its own.
 
 use crate::Credits;
+use std::fmt;
 
 /// One movement of credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,17 @@ pub enum Movement {
     },
     /// A request ended without an output: all that was set aside is returned.
     Release(Credits),
+}
+
+impl fmt::Display for Movement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Grant(credits) => write!(f, "a grant of {credits} credits"),
+            Self::Reserve(credits) => write!(f, "a reserve of {credits} credits"),
+            Self::Capture { reserved, charged } => write!(f, "a capture of {charged} of {reserved} credits"),
+            Self::Release(credits) => write!(f, "a release of {credits} credits"),
+        }
+    }
 }
 
 /// What a movement enters in each book, in credits, negative where they leave it.
@@ -73,7 +85,7 @@ pub enum Refused {
         charged: Credits,
     },
     /// More would be settled than is held, or a sum does not fit: a fault in the books.
-    #[error("the books do not bear {movement:?}: {balance:?}")]
+    #[error("the books do not bear {movement}: there are {} credits, and {} held", .balance.available, .balance.held)]
     Books {
         /// What should have moved.
         movement: Movement,

@@ -34,6 +34,7 @@ pub mod position;
 pub mod pricing;
 mod request_id;
 pub mod schedules;
+pub mod warnings;
 
 pub use credits::Credits;
 pub use moment::Moment;

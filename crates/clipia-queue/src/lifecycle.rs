@@ -3,6 +3,7 @@
 use crate::leases::RESCUES_MAX;
 use clipia_api::Status;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Where a request stands. In JSON it is the status that the wire tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,6 +76,21 @@ pub enum Event {
     Cancel,
 }
 
+impl fmt::Display for Event {
+    /// What a request does by it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Claim => "be claimed",
+            Self::Beat(_) => "prolong its lease",
+            Self::Complete(_) => "complete",
+            Self::Fail(_) => "fail",
+            Self::Release(_) => "be released",
+            Self::Lose(_) => "lose its lease",
+            Self::Cancel => "be canceled",
+        })
+    }
+}
+
 impl Event {
     /// The epoch that must be in force for it.
     pub const fn said(self) -> Option<Epoch> {
@@ -111,7 +127,7 @@ pub struct Transition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The worker's claim is not in force: the request was given to another, or has ended.
-    #[error("claim {} is no longer in force: the request is {phase:?}, its latest claim was {}", .said.0, .latest.0)]
+    #[error("claim {} is no longer in force: the request is {}, its latest claim was {}", .said.0, .phase.status(), .latest.0)]
     Stale {
         /// The epoch that the worker said.
         said: Epoch,
@@ -121,7 +137,7 @@ pub enum Refused {
         phase: Phase,
     },
     /// It cannot happen in this phase.
-    #[error("{event:?} cannot happen to a request that is {phase:?}")]
+    #[error("a request that is {} cannot {event}", .phase.status())]
     Phase {
         /// What happened.
         event: Event,

@@ -5,7 +5,7 @@
 
 use crate::Credits;
 use crate::input::plain;
-use clipia_api::types::Model;
+use clipia_api::types::{Model, Pricing};
 use serde_json::{Map, Value};
 
 /// Billionths in a credit.
@@ -13,6 +13,7 @@ const SCALE: u128 = 1_000_000_000;
 
 /// The greatest price or factor that a catalogue may name.
 const AMOUNT_MAX: f64 = 1e9;
+const AMOUNT_MAX_SCALED: u128 = 1_000_000_000 * SCALE;
 
 /// A price that cannot be reckoned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,8 +24,8 @@ pub enum Unpriced {
     /// The unit is not one that can be counted.
     #[error("`billing_unit` must be generation, image, second or character")]
     Unit,
-    /// A number is not one, is negative or is too large.
-    #[error("`pricing` has a number that is out of range")]
+    /// A number of the prices or of the input is not one, is negative or is too large.
+    #[error("a number that the price depends on is out of range")]
     Range,
 }
 
@@ -54,6 +55,47 @@ pub fn price(model: &Model, input: &Map<String, Value>) -> Result<Credits, Unpri
         u64::try_from(amount).ok().filter(|credits| *credits <= i64::MAX as u64).ok_or(Unpriced::Range)?;
     let minimum = pricing.minimum_credits.map_or(0, clipia_api::Credits::ceil);
     Ok(Credits::new(credits.max(minimum)))
+}
+
+/// What is wrong with the numbers of a model's prices, whatever the input: a sentence that names the key.
+pub(crate) fn fault_of(pricing: &Pricing) -> Option<String> {
+    for (key, amount) in [("credits", pricing.credits), ("credits_base", pricing.credits_base)] {
+        if amount.is_some_and(|amount| scaled(amount).is_err()) {
+            let amount = amount.unwrap_or_default();
+            return Some(format!("`pricing.{key}` must be from 0 to {AMOUNT_MAX}; got {amount}"));
+        }
+    }
+    let unit_size = pricing.unit_size.map(|size| ("unit_size".to_owned(), size));
+    let factors = pricing.multipliers.iter().flat_map(|(parameter, factors)| {
+        factors.iter().map(move |(value, factor)| (format!("multipliers.{parameter}.{value}"), *factor))
+    });
+    // A factor that rounds to nothing makes what it stands for free.
+    if let Some((key, number)) =
+        unit_size.into_iter().chain(factors).find(|(_, n)| !matches!(scaled(*n), Ok(1..)))
+    {
+        return Some(format!("`pricing.{key}` must be more than 0 and at most {AMOUNT_MAX}; got {number}"));
+    }
+    let minimum = pricing.minimum_credits.unwrap_or_default();
+    let (least, most) = bounds(pricing)?;
+    if most > AMOUNT_MAX_SCALED {
+        return Some(format!("`pricing.multipliers` may come to more than {AMOUNT_MAX} credits together"));
+    }
+    (least == 0 && most > 0 && minimum == clipia_api::Credits::ZERO)
+        .then(|| "`pricing.multipliers` together come to nothing".to_owned())
+}
+
+/// The least and the most that `credits_base` can become by multipliers, in billionths; nothing for a flat price.
+fn bounds(pricing: &Pricing) -> Option<(u128, u128)> {
+    let base = pricing.credits_base.filter(|_| pricing.credits.is_none())?;
+    let base = scaled(base).ok()?;
+    pricing.multipliers.values().try_fold((base, base), |(least, most), factors| {
+        // A value without a factor counts once.
+        let (low, high) = factors
+            .values()
+            .fold((1.0, 1.0), |(low, high): (f64, f64), factor| (low.min(*factor), high.max(*factor)));
+        let most = (most * scaled(high).ok()? / SCALE).min(AMOUNT_MAX_SCALED + 1);
+        Some((least * scaled(low).ok()? / SCALE, most))
+    })
 }
 
 /// How many billing units the input begins.

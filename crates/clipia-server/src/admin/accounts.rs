@@ -3,10 +3,10 @@
 use super::{Admin, Order};
 use crate::clock::{now, timestamp};
 use crate::credentials;
-use crate::http::ApiError;
+use crate::http::{ApiError, Segment};
 use crate::store::{AccountId, AccountListing, GrantRefused, NewAccount};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::Credits;
 use jiff::Timestamp;
@@ -82,7 +82,7 @@ pub(super) async fn create(
 
 pub(super) async fn grant(
     State(admin): State<Admin>,
-    Path(account): Path<String>,
+    Segment(account): Segment,
     Order(GrantOrder { credits }): Order<GrantOrder>,
 ) -> Result<Json<GrantMade>, ApiError> {
     if credits == Credits::ZERO || credits > GRANT_MAX {
@@ -100,7 +100,7 @@ pub(super) async fn grant(
 
 pub(super) async fn rotate_secret(
     State(admin): State<Admin>,
-    Path(account): Path<String>,
+    Segment(account): Segment,
 ) -> Result<Json<SecretMade>, ApiError> {
     let (account, secret) = (AccountId(account), credentials::new_webhook_secret());
     let until = admin.store.rotate_webhook_secret(&account, secret.clone(), now()).await?;

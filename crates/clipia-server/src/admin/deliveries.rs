@@ -1,13 +1,13 @@
 //! Deliveries of every account: what an operator sees of them, and attempting them once more.
 
-use super::Admin;
+use super::{Admin, Asked};
 use crate::clock::now;
-use crate::http::ApiError;
+use crate::http::{ApiError, Segment};
 use crate::store::{
     AccountId, DELIVERIES_MAX, DeliveryDetails, DeliveryFilter, DeliveryListing, DeliveryState, Replayed,
 };
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::{Moment, RequestId};
 use jiff::Timestamp;
@@ -49,7 +49,7 @@ pub struct HeldSettled {
 
 pub(super) async fn list(
     State(admin): State<Admin>,
-    Query(query): Query<DeliveryQuery>,
+    Asked(query): Asked<DeliveryQuery>,
 ) -> Result<Json<Vec<DeliveryListing>>, ApiError> {
     let DeliveryQuery { state, account, request, before, limit } = query;
     let filter = DeliveryFilter { account, request, state };
@@ -58,13 +58,13 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(admin): State<Admin>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<DeliveryDetails>, ApiError> {
     let found = admin.store.delivery(id_of(&id)?).await?;
     Ok(Json(found.ok_or_else(|| none(&id))?))
 }
 
-pub(super) async fn replay(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<()>, ApiError> {
+pub(super) async fn replay(State(admin): State<Admin>, Segment(id): Segment) -> Result<Json<()>, ApiError> {
     if !admin.store.replay(id_of(&id)?, now()).await? {
         return Err(none(&id));
     }

@@ -3,10 +3,10 @@
 use super::{Admin, Order};
 use crate::clock::now;
 use crate::credentials;
-use crate::http::ApiError;
+use crate::http::{ApiError, Segment};
 use crate::store::{AccountId, KeyListing, Scopes};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::limits::KeyLimits;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub(super) async fn create(
     Ok(Json(KeyMade { id, key }))
 }
 
-pub(super) async fn revoke(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<()>, ApiError> {
+pub(super) async fn revoke(State(admin): State<Admin>, Segment(id): Segment) -> Result<Json<()>, ApiError> {
     if !admin.store.revoke_key(&id, now()).await? {
         return Err(ApiError::new(ErrorCode::NotFound, format!("no key `{id}` is in force")));
     }

@@ -24,13 +24,14 @@ pub use upkeep::{BackupMade, BackupOrder};
 use crate::credentials;
 use crate::http::{ApiError, no_such_method, no_such_path};
 use crate::store::Store;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::RequestId;
+use http::request::Parts;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -93,6 +94,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Order<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         match Json::from_request(request, state).await {
             Ok(Json(order)) => Ok(Self(order)),
+            Err(rejection) => Err(ApiError::invalid(rejection.body_text())),
+        }
+    }
+}
+
+/// The query of a call. What is no such query is refused in the form of every refusal.
+struct Asked<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(asked)) => Ok(Self(asked)),
             Err(rejection) => Err(ApiError::invalid(rejection.body_text())),
         }
     }

@@ -1,14 +1,14 @@
 //! Requests of every account: what an operator sees of them, and calling one off.
 
-use super::Admin;
+use super::{Admin, Asked};
 use crate::clock::now;
-use crate::http::ApiError;
+use crate::http::{ApiError, Segment};
 use crate::store::{
     AccountId, AttemptEnd, DeliveryDetails, DeliveryFilter, RequestFilter, RequestHistory, RequestListing,
     RequestMovement, RequestPage, WorkRefused,
 };
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::lifecycle::{Phase, Refused};
 use clipia_queue::{Credits, RequestId};
@@ -112,7 +112,7 @@ pub struct RequestCanceled {
 
 pub(super) async fn list(
     State(admin): State<Admin>,
-    Query(query): Query<RequestQuery>,
+    Asked(query): Asked<RequestQuery>,
 ) -> Result<Json<RequestPage>, ApiError> {
     let RequestQuery { phase, account, model, after, limit } = query;
     let filter = RequestFilter { account, phase, model };
@@ -122,7 +122,7 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(admin): State<Admin>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<RequestDetails>, ApiError> {
     let id = id_of(&id)?;
     let history = admin.store.request_history(id).await?.ok_or_else(|| none(id))?;
@@ -138,7 +138,7 @@ pub(super) async fn show(
 
 pub(super) async fn cancel(
     State(admin): State<Admin>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<RequestCanceled>, ApiError> {
     let id = id_of(&id)?;
     admin.store.cancel(id, now()).await.map_err(|refused| match refused {

@@ -25,6 +25,9 @@ const REPLY_READ_MAX: usize = 16 * 1024;
 /// How much of it is kept in the log, in bytes.
 const REPLY_KEPT_MAX: usize = 2 * 1024;
 
+/// How many characters of an error are kept: that of a certificate lists every name which the receiver has put in it.
+const ERROR_KEPT_MAX: usize = 500;
+
 /// What came of an attempt.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -37,6 +40,7 @@ pub(super) struct Outcome {
 
 impl Outcome {
     fn failed(class: AttemptClass, error: String) -> Self {
+        let error = error.chars().take(ERROR_KEPT_MAX).collect();
         Self { class, status: None, retry_after: None, error: Some(error), reply: String::new() }
     }
 

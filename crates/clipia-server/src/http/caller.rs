@@ -1,19 +1,16 @@
-//! Who calls, whether they may, and under which address.
+//! Who calls, and whether they may.
 
 use super::errors::{ApiError, whole_seconds};
 use super::{App, observe};
 use crate::clock::now;
 use crate::credentials;
 use crate::store::Key;
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::limits::Budget;
-use http::request::Parts;
-use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use std::convert::Infallible;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,17 +24,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(75);
 /// The key of a call that was let in.
 #[derive(Clone)]
 pub(crate) struct Caller(pub(crate) Arc<Key>);
-
-/// The address that a call was made to, such as `https://queue.example.com`, which the answer's URLs begin with.
-pub(crate) struct BaseUrl(pub(crate) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for BaseUrl {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(base_url(&parts.headers, &parts.uri)))
-    }
-}
 
 /// Lets in a call with a key in force and budget left. Tells the budget on every answer.
 pub(crate) async fn admit(app: &App, mut request: Request, next: Next) -> Response {
@@ -87,43 +73,4 @@ fn tell(headers: &mut HeaderMap, budget: Budget) {
     headers.insert(LIMIT, HeaderValue::from(budget.limit));
     headers.insert(REMAINING, HeaderValue::from(budget.remaining));
     headers.insert(RESET, HeaderValue::from(whole_seconds(budget.reset)));
-}
-
-/// The address that the caller used, as far as its headers tell it.
-fn base_url(headers: &HeaderMap, uri: &Uri) -> String {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let authority = uri.authority().cloned().or_else(|| text("host")?.parse::<Authority>().ok());
-    // Set by a proxy that takes the TLS off.
-    let scheme = match text("x-forwarded-proto") {
-        Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
-        _ => "http",
-    };
-    let host = authority.as_ref().map_or("localhost", |authority| {
-        authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host)
-    });
-    format!("{scheme}://{host}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_begin_with_the_address_that_was_called() {
-        for (headers, expected) in [
-            (&[("host", "127.0.0.1:4747")][..], "http://127.0.0.1:4747"),
-            (&[("host", "queue.example.com"), ("x-forwarded-proto", "https")], "https://queue.example.com"),
-            (
-                &[("host", "queue.example.com"), ("x-forwarded-proto", "javascript")],
-                "http://queue.example.com",
-            ),
-            (&[("host", "user@example.com")], "http://example.com"),
-            (&[("host", "not a host")], "http://localhost"),
-            (&[], "http://localhost"),
-        ] {
-            let headers =
-                HeaderMap::from_iter(headers.iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())));
-            assert_eq!(base_url(&headers, &Uri::from_static("/v1/models")), expected);
-        }
-    }
 }

@@ -16,6 +16,9 @@ const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// When a caller may come again whose call waits for an operator, as where the disk is full.
 const FAULT_WAIT: Duration = Duration::from_secs(10);
 
+/// The longest message of a refusal, in bytes. Some quote what was sent.
+const MESSAGE_BYTES_MAX: usize = 2_000;
+
 /// A call that is refused, or cannot be answered.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -28,7 +31,12 @@ pub(crate) struct ApiError {
 impl ApiError {
     /// A refusal of this cause.
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after: None, status: None }
+        let mut message = message.into();
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            message.push('…');
+        }
+        Self { code, message, retry_after: None, status: None }
     }
 
     /// The call is not of the API's form.

@@ -1,27 +1,32 @@
 //! What strangers send. `cargo xtask fuzz` runs these with a million cases each.
 
-use super::answer::{input_of, json_object};
-use super::submit::read;
+use super::json;
+use super::submit::{check_input, read};
 use crate::credentials;
 use crate::outbound::Target;
 use crate::outbound::addresses::Reach;
-use axum::body::Body;
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::idempotency::Fingerprint;
-use clipia_queue::{input, pricing};
+use clipia_queue::{Credits, input, pricing};
 use http::{HeaderMap, HeaderValue};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use std::sync::LazyLock;
-use tokio::runtime::Runtime;
 use url::{Host, Url};
 
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap());
-
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::built_in);
+
+/// How deep a value is; a number or a string is not at all.
+fn depth(value: &Value) -> usize {
+    let inner = match value {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(fields) => fields.values().map(depth).max(),
+        _ => return 0,
+    };
+    1 + inner.unwrap_or(0)
+}
 
 /// Changes some bytes, drops some and doubles some.
 fn mutated(base: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
@@ -127,19 +132,52 @@ proptest! {
         }
     }
 
-    /// What is taken of a body has a price, and the same body has the same fingerprint.
+    /// A body is read as `serde_json` reads it, or refused.
+    #[test]
+    fn any_body_is_read_as_other_parsers_read_it((_, bytes) in body()) {
+        let others = serde_json::from_slice::<Map<String, Value>>(&bytes);
+        match (json::object(&bytes), others) {
+            (Ok(ours), Ok(others)) => prop_assert_eq!(ours, others),
+            (Ok(_), Err(error)) => prop_assert!(false, "{}", error),
+            // None of these bodies has too many values, and some are too deep.
+            (Err(refused), Ok(others)) => prop_assert!(depth(&Value::Object(others)) > json::DEPTH_MAX, "{:?}", refused),
+            (Err(_), Err(_)) => {}
+        }
+    }
+
+    /// What is taken of a body has a price, is taken again as it is, and costs the same then.
     #[test]
     fn any_body_is_priced_or_refused((slug, bytes) in body()) {
-        let estimate = RUNTIME.block_on(json_object(Body::from(bytes.clone()))).and_then(|mut body| input_of(&mut body));
-        let submit = RUNTIME.block_on(read(Body::from(bytes)));
-        if let Ok(submit) = &submit {
-            prop_assert_eq!(estimate.as_ref().ok(), Some(&submit.input));
-            prop_assert_eq!(Fingerprint::of(&slug, submit), Fingerprint::of(&slug, submit));
-        }
+        let Ok(mut members) = json::object(&bytes) else { return Ok(()) };
+        let Ok(request) = read(&mut members) else { return Ok(()) };
         let model = &CATALOGUE.get(&slug).unwrap().model;
-        if let Some(checked) = estimate.ok().and_then(|input| input::check(model, &input).ok()) {
+        if let Ok(checked) = check_input(model, &request.input, &members) {
             let price = pricing::price(model, &checked.input);
-            prop_assert!(price.is_ok(), "{:?} of {:?}", price, checked.input);
+            prop_assert!(price.is_ok_and(|price| price > Credits::ZERO), "{:?} of {:?}", price, checked.input);
+            prop_assert!(checked.warnings.len() <= request.input.len() + members.len());
+            let again = input::check(model, &checked.input).unwrap();
+            prop_assert_eq!(&again.input, &checked.input);
+            prop_assert!(again.warnings.is_empty());
+        }
+    }
+
+    /// However a body is spelled, it has one fingerprint; and another as soon as it says something else.
+    #[test]
+    fn any_body_has_the_fingerprint_of_what_it_says((slug, bytes) in body(), at in any::<prop::sample::Index>()) {
+        let Ok(mut members) = json::object(&bytes) else { return Ok(()) };
+        let Ok(mut request) = read(&mut members) else { return Ok(()) };
+        let fingerprint = Fingerprint::of(&slug, &request);
+        let backwards: Vec<String> =
+            request.input.iter().rev().map(|(name, value)| format!("{} :\n{value:#}", json!(name))).collect();
+        let respelled = format!("{{ \"webhook_url\":{}, \"input\": {{{}}} }}", json!(request.webhook_url), backwards.join(" , "));
+        let respelled = read(&mut json::object(respelled.as_bytes()).unwrap()).unwrap();
+        // A float may be read as its neighbour when it is written and read again.
+        prop_assert_eq!(Fingerprint::of(&slug, &respelled) == fingerprint, respelled.input == request.input);
+        prop_assert_ne!(Fingerprint::of("another", &request), fingerprint);
+        if let Some(name) = request.input.keys().nth(at.index(request.input.len().max(1))).cloned() {
+            let changed = json!([request.input[&name]]);
+            request.input.insert(name, changed);
+            prop_assert_ne!(Fingerprint::of(&slug, &request), fingerprint);
         }
     }
 

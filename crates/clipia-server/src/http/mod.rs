@@ -1,18 +1,25 @@
 //! The API over HTTP: one file a resource.
 
 mod account;
+mod admission;
 mod answer;
+mod base_url;
+mod body;
 mod budgets;
 mod caller;
 mod errors;
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod fuzz_calls;
+mod json;
 mod media;
 mod models;
 mod observe;
 mod requests;
 mod submit;
 
+pub(crate) use answer::Segment;
 pub(crate) use errors::{ApiError, no_such_method, no_such_path};
 
 use crate::executors::sandbox::Samples;
@@ -21,6 +28,7 @@ use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
 use crate::store::Store;
+use admission::Admission;
 use axum::Router;
 use axum::routing::{get, post};
 use budgets::Budgets;
@@ -52,6 +60,7 @@ pub struct Parts {
     /// What is counted.
     pub metrics: Arc<Metrics>,
     budgets: Budgets,
+    admission: Admission,
 }
 
 impl std::ops::Deref for App {
@@ -95,6 +104,7 @@ pub fn router(setup: Setup) -> Router {
         ended,
         metrics,
         budgets: Budgets::new(limit),
+        admission: Admission::default(),
     }));
     let observed = axum::middleware::from_fn_with_state(app.clone(), observe::observe_file);
     let files = media::router(&app.media).layer(observed);

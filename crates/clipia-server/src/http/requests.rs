@@ -1,7 +1,8 @@
 //! `GET /v1/requests/{id}` and its status. Another account's request is not told from none.
 
 use super::answer::{Segment, request_id, result_of, status_of};
-use super::caller::{BaseUrl, Caller};
+use super::base_url::BaseUrl;
+use super::caller::Caller;
 use super::{ApiError, App, observe};
 use axum::Json;
 use axum::extract::{Extension, State};

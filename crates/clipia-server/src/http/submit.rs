@@ -1,8 +1,10 @@
 //! `POST /v1/models/{model}`.
 
-use super::answer::{Segment, input_of, json_object, response_url};
-use super::caller::{BaseUrl, Caller};
-use super::{ApiError, App, observe};
+use super::answer::{Segment, input_of, response_url};
+use super::base_url::BaseUrl;
+use super::body::{self, Checked};
+use super::caller::Caller;
+use super::{ApiError, App, json, observe};
 use crate::clock::now;
 use crate::ids;
 use crate::store::{Submission, Submitted};
@@ -10,12 +12,13 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use clipia_api::error_code::ErrorCode;
-use clipia_api::types::{SubmitRequest, SubmitResponse};
+use clipia_api::types::{InputWarning, Model, SubmitRequest, SubmitResponse};
 use clipia_queue::catalogue::Entry;
 use clipia_queue::idempotency::{Fingerprint, KEY_BYTES_MAX};
-use clipia_queue::{RequestId, input, pricing};
+use clipia_queue::pricing::Unpriced;
+use clipia_queue::{Credits, RequestId, input, pricing};
 use http::HeaderMap;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Accepts a generation: authenticated already, then checked, priced, and stored in one transaction.
 pub(super) async fn submit(
@@ -33,31 +36,33 @@ pub(super) async fn submit(
         ));
     }
     let idempotency_key = idempotency_key(&headers)?;
-    let body = read(body).await?;
-    let entry = model_of(&app, &model)?;
-    let webhook_url = webhook_url(&app, body.webhook_url.as_deref())?;
-    let checked = input::check(&entry.model, &body.input)
-        .map_err(|invalid| ApiError::new(ErrorCode::ModelInputInvalid, invalid.to_string()))?;
-    let cost = pricing::price(&entry.model, &checked.input).map_err(|error| ApiError::internal(&error))?;
+    let arrived = body::arrive(&app, &key.account, body).await?;
+    let (checking, named) = (app.clone(), idempotency_key.is_some());
+    let checked = arrived.check(&app, move |body| order(&checking, model, body, named)).await?;
+    let Checked { read: order, room: _room } = checked;
+    let entry = model_of(&app, &order.model)?;
     let sample = match key.sandbox {
         true => Some(app.samples.of(&entry.model.type_).await?),
         false => None,
     };
+    let share = app.admission.share(&key.account);
     let submission = Submission {
         id: RequestId(ids::new(now())),
         key,
-        idempotency: idempotency_key.map(|name| (name, Fingerprint::of(&model, &body))),
+        idempotency: idempotency_key.zip(order.fingerprint),
         queue: entry.executor.clone(),
         attempt_max: entry.attempt_max(),
-        model,
-        input: checked.input,
-        warnings: checked.warnings,
-        cost,
-        webhook_url,
+        model: order.model,
+        input: order.input,
+        warnings: order.warnings,
+        cost: order.cost,
+        webhook_url: order.webhook_url,
         base_url: base.0.clone(),
         sample,
     };
+    let place = share.commit().await?;
     let submitted = app.store.submit(submission, now()).await?;
+    drop(place);
     observe::request(submitted.id);
     tracing::info!(model = entry.model.slug, cost = submitted.cost.get(), "generation submitted");
     if submitted.phase.is_terminal() {
@@ -66,6 +71,50 @@ pub(super) async fn submit(
         app.lines.wake(&entry.executor);
     }
     Ok(Json(answer(submitted, &base)))
+}
+
+/// What the body of a submit asks for, checked and priced.
+struct Order {
+    model: String,
+    input: Map<String, Value>,
+    warnings: Vec<InputWarning>,
+    cost: Credits,
+    webhook_url: Option<String>,
+    /// Of a submit with an idempotency key.
+    fingerprint: Option<Fingerprint>,
+}
+
+fn order(app: &App, model: String, body: &[u8], named: bool) -> Result<Order, ApiError> {
+    let mut members = json::object(body)?;
+    let request = read(&mut members)?;
+    let entry = model_of(app, &model)?;
+    let webhook_url = webhook_url(app, request.webhook_url.as_deref())?;
+    let checked = check_input(&entry.model, &request.input, &members)?;
+    let cost = price(&entry.model, &checked.input)?;
+    let fingerprint = named.then(|| Fingerprint::of(&model, &request));
+    Ok(Order { model, input: checked.input, warnings: checked.warnings, cost, webhook_url, fingerprint })
+}
+
+/// The input as the model takes it. `members` stand beside it in the body, and nothing knows them.
+pub(super) fn check_input(
+    model: &Model,
+    input: &Map<String, Value>,
+    members: &Map<String, Value>,
+) -> Result<input::Checked, ApiError> {
+    input::check_body(model, input, members.keys().map(String::as_str))
+        .map_err(|invalid| ApiError::new(ErrorCode::ModelInputInvalid, invalid.to_string()))
+}
+
+/// The price of an input that was checked.
+pub(super) fn price(model: &Model, input: &Map<String, Value>) -> Result<Credits, ApiError> {
+    pricing::price(model, input).map_err(|error| match error {
+        // The catalogue's own numbers are in range, or the server had not started.
+        Unpriced::Range => ApiError::new(
+            ErrorCode::ModelInputInvalid,
+            "a number that the price of this input depends on is out of range",
+        ),
+        other => ApiError::internal(&other),
+    })
 }
 
 fn answer(submitted: Submitted, base: &BaseUrl) -> SubmitResponse {
@@ -82,10 +131,10 @@ fn answer(submitted: Submitted, base: &BaseUrl) -> SubmitResponse {
     }
 }
 
-pub(super) async fn read(body: Body) -> Result<SubmitRequest, ApiError> {
-    let mut body = json_object(body).await?;
-    let input = input_of(&mut body)?;
-    let webhook_url = match body.remove("webhook_url") {
+/// The known members of a body. The others stay.
+pub(super) fn read(members: &mut Map<String, Value>) -> Result<SubmitRequest, ApiError> {
+    let input = input_of(members)?;
+    let webhook_url = match members.remove("webhook_url") {
         None | Some(Value::Null) => None,
         Some(Value::String(url)) => Some(url),
         Some(_) => return Err(ApiError::new(ErrorCode::WebhookUrlInvalid, "`webhook_url` must be a string")),

@@ -79,6 +79,10 @@ impl Target {
             return Err(TargetRefused::Length);
         }
         let url = Url::parse(text).map_err(|_| TargetRefused::Form)?;
+        // Percent-encoding makes it longer, and each attempt reads what was stored.
+        if url.as_str().len() > URL_BYTES_MAX {
+            return Err(TargetRefused::Length);
+        }
         match url.scheme() {
             "https" => {}
             "http" if self.plain_http => {}
@@ -153,6 +157,8 @@ mod tests {
         }
         let long = format!("https://example.com/{}", "a".repeat(3_000));
         assert_eq!(strict(&long), Some(TargetRefused::Length));
+        let grows = format!("https://example.com/{}", "\u{10ffff}".repeat(500));
+        assert_eq!(strict(&grows), Some(TargetRefused::Length));
     }
 
     #[test]

@@ -202,6 +202,9 @@ impl Request {
     }
 }
 
+/// The longest sentence of a failure, in characters: it is stored, answered and delivered, and may quote what was submitted.
+const FAILURE_CHARACTERS_MAX: usize = 1_000;
+
 /// Why a generation failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -214,7 +217,8 @@ pub struct Failure {
 impl Failure {
     /// The failure of a generation, with a sentence for people.
     pub fn generation(message: impl Into<String>) -> Self {
-        Self { code: "GENERATION_FAILED".to_owned(), message: message.into() }
+        let message = message.into().chars().take(FAILURE_CHARACTERS_MAX).collect();
+        Self { code: "GENERATION_FAILED".to_owned(), message }
     }
 }
 

@@ -8,6 +8,9 @@ use tokio::sync::oneshot;
 /// How many commands share a commit at most.
 const BATCH_MAX: usize = 256;
 
+/// Bytes from which on nothing more joins a commit: whoever comes next waits for a flush of a few milliseconds.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// How long a transaction may wait for further commands in all: a fraction of what a flush takes on a common disk.
 const GATHERING_MAX: Duration = Duration::from_micros(200);
 
@@ -29,6 +32,7 @@ pub(crate) struct Batch<'i> {
     /// How much longer it may wait.
     patience: Duration,
     pub(crate) taken: usize,
+    bytes: usize,
     /// Whoever waits for the end, which ends the batch.
     pub(crate) close: Option<oneshot::Sender<()>>,
 }
@@ -36,7 +40,7 @@ pub(crate) struct Batch<'i> {
 impl<'i> Batch<'i> {
     pub(crate) fn new(first: Command, inbox: &'i mpsc::Receiver<Message>, last: Last) -> Self {
         let patience = (last.took / 3).min(GATHERING_MAX);
-        Self { first: Some(first), inbox, last, patience, taken: 0, close: None }
+        Self { first: Some(first), inbox, last, patience, taken: 0, bytes: 0, close: None }
     }
 
     /// Every command that waits by now, for an answer that none of them need wait for any longer.
@@ -54,6 +58,7 @@ impl<'i> Batch<'i> {
         match message {
             Message::Command(command) => {
                 self.taken += 1;
+                self.bytes += command.bytes;
                 Some(command)
             }
             Message::Close(closed) => {
@@ -81,7 +86,7 @@ impl Iterator for Batch<'_> {
     type Item = Command;
 
     fn next(&mut self) -> Option<Command> {
-        if self.close.is_some() || self.taken >= BATCH_MAX {
+        if self.close.is_some() || self.taken >= BATCH_MAX || self.bytes >= BATCH_BYTES_MAX {
             return None;
         }
         let message = self.first.take().map(Message::Command).or_else(|| self.message())?;
@@ -95,7 +100,16 @@ mod tests {
     use super::*;
 
     fn command() -> Command {
-        Command { decides: true, run: Box::new(|_| (Ran::Kept, Box::new(|_| {}))) }
+        Command { decides: true, bytes: 0, run: Box::new(|_| (Ran::Kept, Box::new(|_| {}))) }
+    }
+
+    #[test]
+    fn large_commands_share_no_long_commit() {
+        let (commands, inbox) = mpsc::channel();
+        for _ in 0..20 {
+            commands.send(Message::Command(Command { bytes: 3 * 1024 * 1024, ..command() })).unwrap();
+        }
+        assert_eq!(Batch::new(command(), &inbox, Last::default()).count(), 4);
     }
 
     #[test]

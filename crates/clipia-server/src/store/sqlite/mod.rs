@@ -283,8 +283,14 @@ impl Store for SqliteStore {
     }
 
     async fn submit(&self, submission: Submission, now: Moment) -> Result<Submitted, SubmitRefused> {
-        let prepared = requests::prepare(submission)?;
-        let accepted = self.writer.write_decided(move |w| requests::submit(w, prepared, now)).await?;
+        let prepared = match requests::is_large(&submission) {
+            true => tokio::task::spawn_blocking(|| requests::prepare(submission))
+                .await
+                .map_err(|error| StoreError::Unreadable(error.to_string()))??,
+            false => requests::prepare(submission)?,
+        };
+        let bytes = prepared.bytes();
+        let accepted = self.writer.write_decided(bytes, move |w| requests::submit(w, prepared, now)).await?;
         Ok(self.told(accepted))
     }
 

@@ -35,6 +35,22 @@ pub(crate) struct Prepared {
     output: Option<String>,
 }
 
+/// From this many bytes of text on an input is not written as JSON beside calls that wait.
+const LARGE_BYTES: usize = 64 * 1024;
+
+/// Whether preparing a submit takes its time. Inputs are flat: only their texts can be long.
+pub(crate) fn is_large(submission: &Submission) -> bool {
+    let texts = submission.input.values().filter_map(serde_json::Value::as_str);
+    texts.map(str::len).sum::<usize>() > LARGE_BYTES
+}
+
+impl Prepared {
+    /// How much of it is stored.
+    pub(crate) fn bytes(&self) -> usize {
+        self.input.len() + self.warnings.len()
+    }
+}
+
 pub(crate) fn prepare(mut submission: Submission) -> Result<Prepared, StoreError> {
     let account = &submission.key.account;
     let named = submission.idempotency.take();

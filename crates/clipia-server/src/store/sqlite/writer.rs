@@ -53,6 +53,8 @@ pub(crate) trait Refusal: From<StoreError> + Send + 'static {
 pub(crate) struct Command {
     /// Whether it decides before it changes anything.
     pub(crate) decides: bool,
+    /// How much it writes, as far as that is more than a few rows.
+    pub(crate) bytes: usize,
     pub(crate) run: Box<Run>,
 }
 
@@ -127,7 +129,7 @@ impl Writing<'_> {
 
     /// Runs a command: all of what it does stays, or nothing. Where that cannot be had, an error, and the transaction must
     /// end with nothing.
-    fn run(&self, Command { decides, run }: Command) -> (Result<(), StoreError>, Option<Answer>) {
+    fn run(&self, Command { decides, run, .. }: Command) -> (Result<(), StoreError>, Option<Answer>) {
         if !decides && let Err(error) = execute(self, "SAVEPOINT command") {
             return (Err(error.into()), None);
         }
@@ -211,24 +213,27 @@ impl Writer {
         T: Send + 'static,
         E: Refusal,
     {
-        self.hand_in(false, command).await
+        self.hand_in(false, 0, command).await
     }
 
-    /// The same for a command that decides before it changes anything. If it fails later, so do all that share its commit.
+    /// The same for a command that decides before it changes anything, and then writes `bytes`. If it fails later, so do
+    /// all that share its commit.
     pub(crate) async fn write_decided<T, E>(
         &self,
+        bytes: usize,
         command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: Refusal,
     {
-        self.hand_in(true, command).await
+        self.hand_in(true, bytes, command).await
     }
 
     async fn hand_in<T, E>(
         &self,
         decides: bool,
+        bytes: usize,
         command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -254,7 +259,7 @@ impl Writer {
             });
             (ran, answer)
         });
-        self.send(Message::Command(Command { decides, run })).await?;
+        self.send(Message::Command(Command { decides, bytes, run })).await?;
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -468,11 +473,11 @@ mod tests {
     #[tokio::test]
     async fn one_that_decides_first_may_refuse_and_takes_all_with_it_if_it_fails_later() {
         let (writer, memory) = start();
-        let refused = writer.write_decided(|w| {
+        let refused = writer.write_decided(0, |w| {
             w.tallies.set_in_flight("k", 7);
             Err::<(), _>(StoreError::Unreadable("refused".to_owned()))
         });
-        let kept = writer.write_decided(|w| {
+        let kept = writer.write_decided(0, |w| {
             w.stands(place(1));
             w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
             w.tallies.in_flight(w, "k")
@@ -480,7 +485,7 @@ mod tests {
         let (refused, kept) = tokio::join!(refused, kept);
         assert!(refused.is_err());
         assert_eq!(kept.unwrap(), None);
-        let failed = writer.write_decided(|w| {
+        let failed = writer.write_decided(0, |w| {
             w.stands(place(2));
             w.execute("INSERT INTO child VALUES (2, NULL)", [])?;
             Err::<(), _>(StoreError::Unreadable("failed".to_owned()))
@@ -509,7 +514,7 @@ mod tests {
             }
             Ok::<_, StoreError>(())
         });
-        let behind = writer.write_decided(|w| {
+        let behind = writer.write_decided(0, |w| {
             w.execute("INSERT INTO child VALUES (3, NULL)", [])?;
             Ok::<_, StoreError>(())
         });
@@ -536,14 +541,14 @@ mod tests {
             Ok::<_, StoreError>(())
         };
         room(1).await.unwrap();
-        for refused in [writer.write(large).await, writer.write_decided(large).await] {
+        for refused in [writer.write(large).await, writer.write_decided(0, large).await] {
             let error = refused.unwrap_err();
             assert!(matches!(error, StoreError::Backend { fault: Fault::Full, .. }), "{error}");
             assert!(error.is_transient());
         }
         assert_eq!(memory.positions.ahead(&place(9)), 0);
         room(1_000_000).await.unwrap();
-        writer.write_decided(large).await.unwrap();
+        writer.write_decided(0, large).await.unwrap();
         assert_eq!(memory.positions.ahead(&place(9)), 1);
     }
 
@@ -556,11 +561,11 @@ mod tests {
             w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
             Ok::<_, StoreError>(())
         });
-        let full = writer.write_decided(|w| {
+        let full = writer.write_decided(0, |w| {
             w.execute_batch("ROLLBACK")?;
             Err::<(), _>(StoreError::Unreadable("the disk is full".to_owned()))
         });
-        let next = writer.write_decided(|w| {
+        let next = writer.write_decided(0, |w| {
             w.execute("INSERT INTO child VALUES (2, NULL)", [])?;
             Ok::<_, StoreError>(())
         });

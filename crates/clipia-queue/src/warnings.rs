@@ -1,0 +1,100 @@
+//! What a body names that nothing applies, told within bounds: a body has room for hundreds of thousands of names, and each
+//! warning is answered and stored.
+
+use clipia_api::types::{InputParameter, InputWarning, Model};
+
+/// Warnings about names in one answer. One warning more counts the names that are left.
+pub const WARNINGS_MAX: usize = 16;
+
+/// Characters that a warning shows of a name. No parameter of a catalogue has a longer one.
+pub const NAME_CHARACTERS_MAX: usize = 64;
+
+/// The members of a body that are known.
+const MEMBERS: [&str; 2] = ["input", "webhook_url"];
+
+/// The warnings about one body.
+pub(crate) struct Warnings<'m> {
+    model: &'m Model,
+    parameters: &'m [InputParameter],
+    told: Vec<InputWarning>,
+    /// Names that no warning tells.
+    left: usize,
+}
+
+impl<'m> Warnings<'m> {
+    pub(crate) fn new(model: &'m Model, parameters: &'m [InputParameter]) -> Self {
+        Self { model, parameters, told: Vec::new(), left: 0 }
+    }
+
+    /// A key of `input` is not one of the model's parameters.
+    pub(crate) fn key(&mut self, name: &str) {
+        let nearest =
+            self.parameters.iter().map(|known| known.name.as_str()).find(|known| is_near(known, name));
+        let hint = nearest.map(|known| format!("did you mean `{known}`?"));
+        self.tell(
+            name,
+            |shown, model| format!("`{shown}` is not a parameter of {model} and is ignored"),
+            hint,
+        );
+    }
+
+    /// A member stands beside `input` that is not known there.
+    pub(crate) fn member(&mut self, name: &str) {
+        let hint = if self.parameters.iter().any(|known| known.name == name) {
+            Some("a parameter stands in `input`".to_owned())
+        } else {
+            let nearest = MEMBERS.into_iter().find(|known| is_near(known, name));
+            nearest.map(|known| format!("did you mean `{known}`?"))
+        };
+        self.tell(name, |shown, _| format!("`{shown}` is not known beside `input` and is ignored"), hint);
+    }
+
+    fn tell(&mut self, name: &str, sentence: impl FnOnce(&str, &str) -> String, hint: Option<String>) {
+        if self.told.len() == WARNINGS_MAX {
+            self.left += 1;
+            return;
+        }
+        let shown = shown(name);
+        let mut message = sentence(&shown, &self.model.slug);
+        if let Some(hint) = hint {
+            message.push_str("; ");
+            message.push_str(&hint);
+        }
+        self.told.push(InputWarning::new("unknown_parameter", &shown, message));
+    }
+
+    /// The warnings, of which the last counts the names that are left.
+    pub(crate) fn finish(mut self) -> Vec<InputWarning> {
+        if self.left > 0 {
+            let message = match self.left {
+                1 => "1 more name is not known and is ignored".to_owned(),
+                left => format!("{left} more names are not known and are ignored"),
+            };
+            self.told.push(InputWarning::new("unknown_parameter", "…", message));
+        }
+        self.told
+    }
+}
+
+/// A name as a warning shows it: not too long, and without control characters, which take six times their size in JSON.
+fn shown(name: &str) -> String {
+    let mut characters = name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+    let mut shown: String = characters.by_ref().take(NAME_CHARACTERS_MAX).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Whether one is the other but for letter case, separators or one slip of the hand.
+fn is_near(known: &str, given: &str) -> bool {
+    let plain = |name: &str| -> Vec<char> {
+        let letters = name.chars().take(2 * NAME_CHARACTERS_MAX).filter(|c| c.is_alphanumeric());
+        letters.flat_map(char::to_lowercase).collect()
+    };
+    let (known, given) = (plain(known), plain(given));
+    let same_start = known.iter().zip(&given).take_while(|(a, b)| a == b).count();
+    let same_end = known.iter().rev().zip(given.iter().rev()).take_while(|(a, b)| a == b).count();
+    let longer = known.len().max(given.len());
+    longer.abs_diff(known.len().min(given.len())) <= 1 && same_start + same_end + 1 >= longer
+}
