@@ -12,6 +12,7 @@ mod generated;
 mod generations;
 mod input;
 mod lost_answers;
+mod media;
 mod operations;
 mod program;
 mod readme;

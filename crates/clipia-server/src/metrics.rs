@@ -34,6 +34,7 @@ pub struct Metrics {
     pub(crate) rate_limited: Counter,
     pub(crate) connections: Gauge,
     pub(crate) connections_evicted: Counter,
+    pub(crate) calls_refused: Counter,
     pub(crate) running: Gauge,
     ended: Family<End, Counter>,
     making_seconds: Histogram,
@@ -92,6 +93,7 @@ impl Default for Metrics {
             rate_limited: Counter::default(),
             connections: Gauge::default(),
             connections_evicted: Counter::default(),
+            calls_refused: Counter::default(),
             running: Gauge::default(),
             ended: Family::default(),
             making_seconds: Histogram::new(WORK_SECONDS),
@@ -108,9 +110,10 @@ impl Default for Metrics {
         r.register("connections", "Open connections", metrics.connections.clone());
         r.register(
             "connections_evicted",
-            "Connections closed to make room for another, on which nothing was asked",
+            "Connections closed to make room for another, whose clients asked, sent or read nothing",
             metrics.connections_evicted.clone(),
         );
+        r.register("calls_refused", "Calls for which there was no room", metrics.calls_refused.clone());
         r.register("generations_running", "Generations being made", metrics.running.clone());
         r.register("generations_ended", "Turns of workers at generations", metrics.ended.clone());
         r.register_with_unit(

@@ -4,6 +4,7 @@ mod account;
 mod answer;
 mod budgets;
 mod caller;
+mod conditions;
 mod errors;
 #[cfg(test)]
 mod fuzz;
