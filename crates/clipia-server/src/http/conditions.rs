@@ -123,14 +123,14 @@ fn range(value: &str, length: u64) -> Option<Selected> {
             (None, None) => return None,
             (Some(first), Some(last)) if last < first => return None,
             (None, Some(0)) => continue,
-            // The end of nothing is all of it, for which there is no `Content-Range`.
-            (None, Some(_)) if length == 0 => 1..=0,
-            (None, Some(count)) => length.saturating_sub(count)..=length - 1,
+            // The last bytes of an empty file are all of it, for which there is no `Content-Range`.
+            (None, Some(_)) if length == 0 => None,
+            (None, Some(count)) => Some(length.saturating_sub(count)..=length - 1),
             (Some(first), _) if first >= length => continue,
-            (Some(first), last) => first..=last.unwrap_or(u64::MAX).min(length - 1),
+            (Some(first), last) => Some(first..=last.unwrap_or(u64::MAX).min(length - 1)),
         };
-        selected = match selected {
-            Selected::Unsatisfiable if !range.is_empty() => Selected::Part(range),
+        selected = match (selected, range) {
+            (Selected::Unsatisfiable, Some(range)) => Selected::Part(range),
             _ => Selected::Whole,
         };
     }

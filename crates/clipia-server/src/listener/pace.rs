@@ -75,8 +75,6 @@ impl<S> Paced<S> {
                 if let Some(since) = self.since.take() {
                     self.allowance.spend(since.elapsed());
                     self.slot.is_unread(false);
-                    // A call that waited for this goes on.
-                    context.waker().wake_by_ref();
                 }
                 self.allowance.earn(bytes);
                 written

@@ -71,7 +71,6 @@ async fn answer(
     router: Router,
     slot: Arc<Slot>,
 ) -> Result<Response<Answer>, Infallible> {
-    slot.read().await;
     if !slot.enter(Phase::Works) {
         // Closed a moment ago: this ends with the connection, and nothing was begun.
         std::future::pending::<()>().await;

@@ -4,10 +4,8 @@
 //! an answer that is not read) after a grace. It is never closed while the server works on a call.
 
 use super::places::{Peer, Place, Places};
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -175,13 +173,6 @@ impl Slot {
             phase if phase == Phase::Answers as u8 => self.enter(Phase::Answers),
             _ => true,
         };
-    }
-
-    /// Waits until the answers so far are read: one that is not read must not be followed by others.
-    pub(super) async fn read(&self) {
-        // Whoever writes to the connection wakes its task.
-        poll_fn(|_| if self.unread.load(Ordering::Relaxed) == 0 { Poll::Ready(()) } else { Poll::Pending })
-            .await;
     }
 
     /// Notes whether the answer is a file.

@@ -83,7 +83,7 @@ impl Served {
 
 /// In pieces, as a file is sent.
 fn long() -> Body {
-    const PIECE: [u8; 32 * 1024] = [b'a'; 32 * 1024];
+    static PIECE: [u8; 32 * 1024] = [b'a'; 32 * 1024];
     let pieces = std::iter::repeat_n(Bytes::from_static(&PIECE), LONG_BYTES / PIECE.len());
     Body::from_stream(futures_util::stream::iter(pieces.map(Ok::<_, std::convert::Infallible>)))
 }
@@ -246,22 +246,6 @@ async fn whom_the_server_waits_for_within_a_call_makes_room_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn who_reads_nothing_is_not_answered_further() {
-    let served = Served::start(Bounds { stall: 2 * MOMENT, ..BOUNDS }).await;
-    let mut stream = served.send("").await;
-    // An answer to `HEAD` is its head alone, which the server would gather in memory for as long as it is asked.
-    let asked = "HEAD /quick HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1_000);
-    let sent = async {
-        for _ in 0..4_096 {
-            stream.write_all(asked.as_bytes()).await?;
-        }
-        std::io::Result::Ok(())
-    };
-    let sent = tokio::time::timeout(DEADLINE, sent).await.expect("the connection ends");
-    sent.expect_err("all was answered, to nobody");
-}
-
-#[tokio::test]
 async fn files_take_no_more_than_their_part() {
     let bounds = Bounds { media: 2, connections: 32, ..BOUNDS };
     let served = Served::start(bounds).await;
@@ -295,10 +279,10 @@ async fn health_is_answered_where_every_place_is_taken() {
     served.held(2).await;
     // They ask nothing, and keep the spare places from nobody.
     let mut silent = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..5 {
         silent.push(served.send("").await);
     }
-    for _ in 0..10 {
+    for _ in 0..5 {
         let told = rest(served.send(&ask("/readyz")).await).await;
         assert!(told.starts_with("HTTP/1.1 200 ") && told.ends_with("ready"), "{told}");
     }
