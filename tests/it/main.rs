@@ -14,6 +14,7 @@ mod generations;
 mod input;
 mod log;
 mod lost_answers;
+mod media;
 mod metrics;
 mod no_room;
 mod operations;

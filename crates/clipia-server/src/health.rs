@@ -180,9 +180,14 @@ fn word(error: &StoreError) -> &'static str {
     }
 }
 
+/// Where health is asked for: a listener answers there when it answers nobody else.
+pub(crate) const PATHS: [&str; 2] = [LIVE, READY];
+const LIVE: &str = "/livez";
+const READY: &str = "/readyz";
+
 /// `/livez` and `/readyz`.
 pub(crate) fn router(health: Health) -> Router {
-    Router::new().route("/livez", get(live)).route("/readyz", get(ready)).with_state(health)
+    Router::new().route(LIVE, get(live)).route(READY, get(ready)).with_state(health)
 }
 
 async fn live(State(health): State<Health>) -> (StatusCode, String) {

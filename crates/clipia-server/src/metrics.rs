@@ -37,6 +37,7 @@ pub struct Metrics {
     pub(crate) rate_limited: Counter,
     pub(crate) connections: Gauge,
     pub(crate) connections_evicted: Counter,
+    pub(crate) calls_refused: Counter,
     running: Gauge,
     pub(crate) restarts: Restarts,
     ended: Family<End, Counter>,
@@ -119,6 +120,7 @@ impl Metrics {
             rate_limited: Counter::default(),
             connections: Gauge::default(),
             connections_evicted: Counter::default(),
+            calls_refused: Counter::default(),
             running: Gauge::default(),
             restarts: Restarts::default(),
             ended: Family::default(),
@@ -137,9 +139,10 @@ impl Metrics {
         r.register("connections", "Open connections", metrics.connections.clone());
         r.register(
             "connections_evicted",
-            "Connections closed to make room for another, on which nothing was asked",
+            "Connections closed to make room for another, whose clients asked, sent or read nothing",
             metrics.connections_evicted.clone(),
         );
+        r.register("calls_refused", "Calls for which there was no room", metrics.calls_refused.clone());
         r.register("generations_running", "Generations being made", metrics.running.clone());
         r.register(
             "task_restarts",

@@ -66,6 +66,11 @@ impl ApiError {
     pub(crate) fn after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
     }
+
+    /// With a status that says more than that of its code.
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status: Some(status), ..self }
+    }
 }
 
 impl IntoResponse for ApiError {
@@ -149,8 +154,5 @@ pub(crate) async fn no_such_path() -> ApiError {
 
 /// The answer where there is something, but not for this method.
 pub(crate) async fn no_such_method() -> ApiError {
-    ApiError {
-        status: Some(StatusCode::METHOD_NOT_ALLOWED),
-        ..ApiError::invalid("this path does not take this method")
-    }
+    ApiError::invalid("this path does not take this method").with_status(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -1,29 +1,183 @@
 //! The files of generations: with their type, their length, and in ranges. No key is needed; the address is the secret.
 
-use super::errors;
+use super::ApiError;
+use super::conditions::{self, Selected, Validators};
+use super::errors::{no_such_method, no_such_path};
 use crate::media::MediaStore;
 use axum::Router;
-use axum::extract::Request;
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
-use tower_http::services::ServeDir;
+use axum::routing::get;
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use sha2::{Digest, Sha256};
+use std::io::{self, SeekFrom};
+use std::path::{Component, PathBuf};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
-pub(super) fn router<S: Clone + Send + Sync + 'static>(media: &MediaStore) -> Router<S> {
-    let files = ServeDir::new(media.directory()).append_index_html_on_directories(false);
-    Router::new().fallback_service(files).layer(from_fn(finish))
+/// How much of a file is read at once, in bytes: what each answer that nobody reads holds, a few times over.
+const CHUNK_BYTES: usize = 32 * 1024;
+
+/// A file never changes. It is its account's, so only the client itself may keep it.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+
+/// A file is shown and played, and never a program: an executor may make a type that could hold one.
+const SANDBOX: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox",
+);
+
+pub(super) fn router<S>(media: &MediaStore) -> Router<S> {
+    Router::new()
+        .route("/{*file}", get(file))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn(finish))
+        .with_state(media.clone())
 }
 
-/// A file never changes and is never guessed to be of another type; what is not a file is refused as everywhere else.
+/// No type is guessed. What is no file is not kept: an address may come to have one.
 async fn finish(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    match response.status() {
-        StatusCode::NOT_FOUND => return errors::no_such_path().await.into_response(),
-        StatusCode::METHOD_NOT_ALLOWED => return errors::no_such_method().await.into_response(),
-        _ => {}
-    }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=31536000, immutable"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+async fn file(
+    State(media): State<MediaStore>,
+    method: Method,
+    name: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    // What is not UTF-8 names nothing either.
+    let located = name.ok().and_then(|Path(name)| Some((path(&media, &name)?, name)));
+    let Some((path, name)) = located else {
+        return Err(no_such_path().await);
+    };
+    match answer(&method, &headers, &name, path).await {
+        Ok(response) => Ok(response),
+        Err(error) if is_of_the_name(&error) => Err(no_such_path().await),
+        Err(error) => Err(ApiError::internal(&error)),
+    }
+}
+
+/// Where the file of this name is, if it can be one: names below the directory, and nothing that leads elsewhere.
+fn path(media: &MediaStore, name: &str) -> Option<PathBuf> {
+    let plain = |part: &str| {
+        let mut components = std::path::Path::new(part).components();
+        matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == part)
+    };
+    name.split('/').all(plain).then(|| media.directory().join(name))
+}
+
+/// Whether a file cannot be opened because there is none of this name. Everything else is the server's trouble.
+fn is_of_the_name(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), InvalidFilename | InvalidInput | IsADirectory | NotADirectory | NotFound)
+}
+
+/// The answer to a call for the file at `path`, whose beginning is read before: its client can still be told of a failure.
+///
+/// # Errors
+/// If the file cannot be read.
+async fn answer(method: &Method, headers: &HeaderMap, name: &str, path: PathBuf) -> io::Result<Response> {
+    let content_type = mime_guess::from_path(&path).first_raw().unwrap_or("application/octet-stream");
+    let file = File::open(path).await?;
+    let found = file.metadata().await?;
+    if !found.is_file() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let length = found.len();
+    let modified = found.modified().ok().and_then(conditions::whole_seconds);
+    let validators = Validators { etag: etag(name, length), modified, length };
+    let selected = conditions::select(method, headers, &validators);
+    let sent = match &selected {
+        Selected::Whole => 0..length,
+        Selected::Part(part) => *part.start()..*part.end() + 1,
+        Selected::NotModified => 0..0,
+        Selected::ConditionFailed => {
+            let refused =
+                ApiError::invalid("the file is not the one that `If-Match` or `If-Unmodified-Since` names");
+            return Ok(refused.with_status(StatusCode::PRECONDITION_FAILED).into_response());
+        }
+        Selected::Unsatisfiable => {
+            let refused = ApiError::invalid(format!("the file has {length} bytes, and none of this `Range`"));
+            let total = [(header::CONTENT_RANGE, format!("bytes */{length}"))];
+            return Ok((total, refused.with_status(StatusCode::RANGE_NOT_SATISFIABLE)).into_response());
+        }
+    };
+    let size = sent.end - sent.start;
+    let body = if *method == Method::HEAD || size == 0 {
+        Body::empty()
+    } else {
+        body(file, sent.start, size).await?
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, validators.etag);
+    headers.insert(header::CACHE_CONTROL, IMMUTABLE);
+    if selected != Selected::NotModified {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
+    }
+    let text = |text: String| HeaderValue::try_from(text).map_err(io::Error::other);
+    if let (Some(modified), Selected::Whole | Selected::Part(_)) = (modified, &selected) {
+        headers.insert(header::LAST_MODIFIED, text(httpdate::fmt_http_date(modified))?);
+    }
+    if let Selected::Part(part) = &selected {
+        let range = format!("bytes {}-{}/{length}", part.start(), part.end());
+        headers.insert(header::CONTENT_RANGE, text(range)?);
+    }
+    *response.status_mut() = selected.status();
+    Ok(response)
+}
+
+/// The entity tag of a file: its name is its own for ever, and its length is another where it was not kept whole.
+fn etag(name: &str, length: u64) -> HeaderValue {
+    let hash = Sha256::new().chain_update(name).chain_update(length.to_be_bytes()).finalize();
+    let tag = format!("\"{}\"", hex::encode(&hash[..16]));
+    // Hexadecimal digits are always a header's.
+    HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+/// `size` bytes of a file from `start` on; the first of them are read at once.
+async fn body(mut file: File, start: u64, size: u64) -> io::Result<Body> {
+    if start > 0 {
+        file.seek(SeekFrom::Start(start)).await?;
+    }
+    let first = chunk(&mut file, size).await?;
+    let left = size - first.len() as u64;
+    if left == 0 {
+        return Ok(first.into());
+    }
+    let rest = stream::try_unfold((file, left), async |(mut file, left)| {
+        if left == 0 {
+            return Ok(None);
+        }
+        let next = chunk(&mut file, left).await?;
+        let left = left - next.len() as u64;
+        Ok(Some((next, (file, left))))
+    });
+    let rest = rest.inspect_err(|error: &io::Error| {
+        tracing::error!(%error, route = super::observe::FILE, "a file could not be read to its end");
+    });
+    Ok(Body::from_stream(stream::iter([Ok(first)]).chain(rest)))
+}
+
+/// The next bytes of a file that should have so many more.
+async fn chunk(file: &mut File, left: u64) -> io::Result<Bytes> {
+    let most = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+    let mut bytes = BytesMut::with_capacity(most).limit(most);
+    match file.read_buf(&mut bytes).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(bytes.into_inner().freeze()),
+    }
 }

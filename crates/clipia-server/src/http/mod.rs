@@ -7,6 +7,7 @@ mod base_url;
 mod body;
 mod budgets;
 mod caller;
+mod conditions;
 mod errors;
 #[cfg(test)]
 mod fuzz;

@@ -14,7 +14,7 @@ use tracing::{Instrument, Span};
 const NOWHERE: &str = "none";
 
 /// The route of a call for a file.
-const FILE: &str = "/media/{file}";
+pub(super) const FILE: &str = "/media/{file}";
 
 /// Observes a call for a file. The path itself is not told: it is the file's secret.
 pub(super) async fn observe_file(State(app): State<App>, request: Request, next: Next) -> Response {
