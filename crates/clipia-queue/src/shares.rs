@@ -55,6 +55,11 @@ impl<P: Clone + Eq + Hash> Shares<P> {
         self.held.get(party).copied().unwrap_or(0)
     }
 
+    /// Those that hold any.
+    pub fn parties(&self) -> impl Iterator<Item = &P> {
+        self.held.keys()
+    }
+
     /// Whether `party` may take another place. Who holds none may take any that is free.
     pub fn has_room(&self, party: &P, share: Share) -> bool {
         may_take(self.held(party), self.free(), share)

@@ -5,6 +5,7 @@
 
 use clipia_api::types::{Audio, Image, Output, Video};
 use clipia_queue::RequestId;
+use serde_json::{Map, Value};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -72,6 +73,18 @@ impl MediaStore {
         };
         below.split('/').all(plain).then(|| self.directory.join(below))
     }
+}
+
+/// The address of the image that an input starts from, where it has to be fetched: it is neither in the address itself
+/// nor, by its beginning, a file of this server.
+pub fn source_elsewhere<'a>(input: &'a Map<String, Value>, base_url: &str) -> Option<&'a str> {
+    let url = input.get("image_url")?.as_str()?;
+    let here = url.starts_with("data:")
+        || url
+            .strip_prefix(base_url)
+            .and_then(|path| path.strip_prefix(PATH))
+            .is_some_and(|path| path.starts_with('/'));
+    (!here).then_some(url)
 }
 
 fn write(directory: &Path, files: &[MediaFile]) -> io::Result<()> {

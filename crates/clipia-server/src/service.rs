@@ -15,6 +15,7 @@ use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::models_file::{self, ModelsFileError};
 use crate::outbound::{Outbound, Target};
+use crate::preparing::Preparing;
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{NewAccount, Scopes, Store, StoreError};
 use crate::workers::{self, Workers};
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Notify, broadcast};
+use tokio::sync::{Mutex, Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -131,7 +132,9 @@ impl Service {
         make_private(&data).map_err(unusable)?;
         // Reads the certificates that this machine trusts, while the store waits for the disk.
         let target = Target::new(config.dev, &config.allow);
-        let outbound = tokio::task::spawn_blocking(|| Outbound::within(target));
+        let metrics = Arc::new(Metrics::default());
+        let lookups = metrics.lookups.clone();
+        let outbound = tokio::task::spawn_blocking(|| Outbound::counted(target, lookups));
         let sqlite = SqliteStore::open(&data)?;
         let store: Arc<dyn Store> = Arc::new(sqlite);
         let media = MediaStore::open(&data).map_err(unusable)?;
@@ -154,7 +157,6 @@ impl Service {
         let (drain, abort, stop) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (work, tasks) = (TaskTracker::new(), TaskTracker::new());
-        let metrics = Arc::new(Metrics::default());
         for (name, team) in executors {
             let workers = Arc::new(Workers {
                 submitted: lines.notices(&name),
@@ -166,6 +168,8 @@ impl Service {
                 ended: Arc::clone(&ended),
                 canceled: canceled.clone(),
                 metrics: Arc::clone(&metrics),
+                slots: Semaphore::new(team.workers),
+                preparing: Preparing::new(&metrics, work.clone()),
                 watch: Mutex::default(),
             });
             for _ in 0..team.workers {

@@ -6,6 +6,7 @@ use crate::failpoints;
 use crate::lines::Lines;
 use crate::media::{self, MediaStore};
 use crate::metrics::{Metrics, Outcome};
+use crate::preparing::Preparing;
 use crate::store::{Claim, Failure, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
@@ -15,7 +16,7 @@ use clipia_queue::leases::HEARTBEAT;
 use clipia_queue::lifecycle::Epoch;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, Notify, broadcast};
+use tokio::sync::{Mutex, Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -52,28 +53,63 @@ pub struct Workers {
     pub canceled: broadcast::Sender<RequestId>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Slots to work in, as many as there are workers. What was prepared waits for one of them too.
+    pub slots: Semaphore,
+    /// What is fetched before a worker's time is taken.
+    pub preparing: Preparing,
     /// Held by the one idle worker that watches the line: a thousand that all look would be a load.
     pub watch: Mutex<()>,
+}
+
+/// A worker's turn at a request.
+pub(crate) struct Turn {
+    pub(crate) id: RequestId,
+    pub(crate) epoch: Epoch,
+    model: String,
+    canceled: broadcast::Receiver<RequestId>,
+}
+
+impl Turn {
+    /// Comes when the request may have been called off. The store decides, also on another server; the word only spares
+    /// the wait for the next beat.
+    pub(crate) async fn called_off(&mut self) {
+        while self.canceled.recv().await.is_ok_and(|canceled| canceled != self.id) {}
+    }
 }
 
 impl Workers {
     /// Works until `drain`: then what runs may end, and is given back once `stop` comes.
     pub async fn run(self: Arc<Self>, drain: CancellationToken, stop: CancellationToken) {
         while !drain.is_cancelled() {
+            let slot = tokio::select! {
+                () = drain.cancelled() => return,
+                slot = self.slots.acquire() => slot,
+            };
             // From before the claim, so that none of what follows it is missed.
             let canceled = self.canceled.subscribe();
-            match self.store.claim(&self.queue, now()).await {
+            match self.claim().await {
                 Ok(Some(claim)) => {
                     // There may be more in line than notices were given.
                     self.submitted.notify_one();
                     let span =
                         tracing::info_span!("generation", request_id = %claim.id, key_id = claim.key_id);
-                    self.metrics.running.inc();
-                    self.work(claim, canceled, stop.child_token()).instrument(span).await;
-                    self.metrics.running.dec();
+                    let turn =
+                        Turn { id: claim.id, epoch: claim.epoch, model: claim.model.clone(), canceled };
+                    failpoints::reached("after-claim");
+                    match self.job(claim) {
+                        Ok(job) if self.executor.needs_preparing(&job) => {
+                            let prepared = self.prepare(turn, job, &drain, &stop);
+                            self.preparing_tasks().spawn(prepared.instrument(span));
+                        }
+                        job => self.work(turn, job, stop.child_token()).instrument(span).await,
+                    }
                 }
-                Ok(None) => self.rest(&drain).await,
+                Ok(None) => {
+                    drop(slot);
+                    self.rest(&drain).await;
+                }
                 Err(error) => {
+                    drop(slot);
                     tracing::error!(%error, "cannot take a request out of the line");
                     self.rest(&drain).await;
                 }
@@ -94,17 +130,21 @@ impl Workers {
     }
 
     /// Runs one request to its end, or gives it back.
-    async fn work(&self, claim: Claim, canceled: broadcast::Receiver<RequestId>, stop: CancellationToken) {
-        let (id, epoch) = (claim.id, claim.epoch);
-        failpoints::reached("after-claim");
-        let model = claim.model.clone();
+    pub(crate) async fn work(&self, turn: Turn, job: Result<Job, NotMade>, stop: CancellationToken) {
+        self.metrics.running.inc();
+        self.run_one(turn, job, stop).await;
+        self.metrics.running.dec();
+    }
+
+    async fn run_one(&self, turn: Turn, job: Result<Job, NotMade>, stop: CancellationToken) {
+        let (id, epoch, model) = (turn.id, turn.epoch, turn.model.clone());
         tracing::info!(model, "generation started");
         let started = Instant::now();
         let report = Report::new(stop);
         let made = tokio::select! {
-            made = self.make(claim, report.clone()) => made,
+            made = self.make(job, report.clone()) => made,
             // Only returns when the lease is lost, as by a cancel. The executor is told, and its output would be refused.
-            () = self.beat(id, epoch, &report, canceled) => {
+            () = self.beat(turn, &report) => {
                 report.stop();
                 return;
             }
@@ -128,19 +168,27 @@ impl Workers {
         }
     }
 
-    async fn make(&self, claim: Claim, report: Report) -> Result<Output, NotMade> {
+    /// What a claim asks to make.
+    fn job(&self, claim: Claim) -> Result<Job, NotMade> {
         let entry = self
             .catalogue
             .get(&claim.model)
             .ok_or_else(|| NotMade::Failed(format!("the model `{}` is no longer offered", claim.model)))?;
-        let job = Job {
+        Ok(Job {
             id: claim.id,
+            account: claim.account,
             model: Arc::new(entry.model.clone()),
             input: claim.input,
             base_url: claim.base_url,
-        };
+            source: None,
+        })
+    }
+
+    async fn make(&self, job: Result<Job, NotMade>, report: Report) -> Result<Output, NotMade> {
+        let job = job?;
+        let id = job.id;
         let Made { output, files } = self.executor.run(job, report).await?;
-        let directory = self.media.keep(claim.id, files).await.map_err(|error| {
+        let directory = self.media.keep(id, files).await.map_err(|error| {
             tracing::error!(%error, "cannot keep the files of a generation");
             NotMade::Failed("the files could not be stored".to_owned())
         })?;
@@ -149,25 +197,18 @@ impl Workers {
     }
 
     /// Keeps the lease and writes progress, until the lease is lost.
-    async fn beat(
-        &self,
-        id: RequestId,
-        epoch: Epoch,
-        report: &Report,
-        mut canceled: broadcast::Receiver<RequestId>,
-    ) {
+    async fn beat(&self, mut turn: Turn, report: &Report) {
         let (mut written, mut last) = (0, Instant::now());
         loop {
-            // The store decides, also on another server; the word only spares the wait for the next beat.
             let called_off = tokio::select! {
                 () = tokio::time::sleep(PROGRESS_EVERY) => false,
-                word = canceled.recv() => word.map_or(true, |canceled| canceled == id),
+                () = turn.called_off() => true,
             };
             let percent = report.percent();
             if !called_off && percent == written && last.elapsed() < HEARTBEAT {
                 continue;
             }
-            match self.store.beat(id, epoch, Progress::new(percent), now()).await {
+            match self.store.beat(turn.id, turn.epoch, Progress::new(percent), now()).await {
                 Ok(()) => (written, last) = (percent, Instant::now()),
                 Err(WorkRefused::Store(error)) => {
                     tracing::error!(%error, "cannot prolong a lease");

@@ -42,23 +42,35 @@ async fn file_of(house: House, directory: &Path) -> Connection {
 #[tokio::test]
 async fn everything_is_there_when_it_is_opened_again_and_nobody_else_may_open_it() {
     let (house, directory) = house().await;
-    let mut ids = Vec::new();
+    let (mut ids, mut claims) = (Vec::new(), Vec::new());
     for _ in 0..5 {
         ids.push(house.submit(fox()).await);
     }
     let claim = house.claim().await;
     house.store.cancel(ids[2], NOW).await.unwrap();
     house.store.release(claim.id, claim.epoch, NOW).await.unwrap();
+    // What was passed over in line is in line again.
+    let input = serde_json::json!({ "image_url": "https://elsewhere.example/" }).as_object().unwrap().clone();
+    ids.push(house.submit(Submission { input, ..fox() }).await);
+    for id in [ids[0], ids[1], ids[3], ids[4]] {
+        let claim = house.claim().await;
+        assert_eq!(claim.id, id);
+        claims.push(claim);
+    }
+    assert_eq!(house.store.claim_past("render", vec![account()], NOW).await.unwrap().aside.len(), 1);
+    for claim in claims {
+        house.store.release(claim.id, claim.epoch, NOW).await.unwrap();
+    }
     assert!(matches!(SqliteStore::open(directory.path()), Err(OpenError::InUse(_))));
     house.store.close().await;
     assert!(house.store.submit(fox(), NOW).await.is_err());
     drop(house);
     let store = open_in(directory.path());
-    for (id, position) in [(ids[0], 0), (ids[1], 1), (ids[3], 2), (ids[4], 3)] {
+    for (id, position) in [(ids[0], 0), (ids[1], 1), (ids[3], 2), (ids[4], 3), (ids[5], 4)] {
         let request = store.request(&account(), id).await.unwrap().unwrap();
         assert_eq!((request.phase, request.position), (Phase::Queued, position));
     }
-    assert_eq!(store.account(&account(), NOW).await.unwrap().unwrap().available.get(), 52);
+    assert_eq!(store.account(&account(), NOW).await.unwrap().unwrap().available.get(), 40);
     assert_eq!(store.examine().await.unwrap().violation, None);
 }
 

@@ -1,12 +1,14 @@
 //! Submitting and reading requests.
 
 use super::accounts::count_usage;
+use super::aside;
 use super::idempotency::Name;
 use super::known::Stood;
 use super::position::{PlaceInLine, Positions, lane_number};
 use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name, to_json};
 use super::settlement::{End, Ending, announce, enter, left};
 use super::writer::Writing;
+use crate::media;
 use crate::store::{
     AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
 };
@@ -32,12 +34,14 @@ pub(crate) struct Prepared {
     input: String,
     warnings: String,
     output: Option<String>,
+    elsewhere: bool,
 }
 
 pub(crate) fn prepare(mut submission: Submission) -> Result<Prepared, StoreError> {
     let account = &submission.key.account;
     let named = submission.idempotency.take();
     Ok(Prepared {
+        elsewhere: media::source_elsewhere(&submission.input, &submission.base_url).is_some(),
         idempotency: named.map(|(name, fingerprint)| (Name::new(account, name), fingerprint)),
         input: to_json(&std::mem::take(&mut submission.input))?,
         warnings: to_json(&submission.warnings)?,
@@ -65,6 +69,7 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
                 id: submission.id,
                 account: account.clone(),
                 key_id: key_id.clone(),
+                sandbox: true,
                 model: submission.model.clone(),
                 cost: submission.cost,
                 webhook_url: submission.webhook_url.clone(),
@@ -146,7 +151,7 @@ pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> 
     let left = w
         .prepare_cached("DELETE FROM queue_item WHERE queue = ?1 AND lane = ?2 AND ticket = ?3")?
         .execute(params![at.queue, lane_number(at.place.lane), at.place.ticket.0])?;
-    if left != 1 {
+    if left != 1 && !aside::leave(w, &at)? {
         return Err(StoreError::Unreadable(format!("nobody stands in line at {at:?}")));
     }
     w.leaves(at);
@@ -155,7 +160,7 @@ pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> 
 
 fn insert(
     w: &Writing<'_>,
-    Prepared { submission, input, warnings, output, .. }: &Prepared,
+    Prepared { submission, input, warnings, output, elsewhere, .. }: &Prepared,
     start: Lifecycle,
     ticket: i64,
     now: Moment,
@@ -163,8 +168,8 @@ fn insert(
     let ended = start.phase.is_terminal().then(|| now.as_micros());
     w.execute_often(
         "INSERT INTO request (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max,
-                              progress, cost, charged, webhook_url, base_url, created_at, completed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12, ?13, ?14, ?15, ?16, ?17)",
+                              elsewhere, progress, cost, charged, webhook_url, base_url, created_at, completed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?18, 0, ?12, ?13, ?14, ?15, ?16, ?17)",
         params![
             key(submission.id),
             submission.key.account.0,
@@ -184,6 +189,7 @@ fn insert(
             submission.base_url,
             now.as_micros(),
             ended,
+            elsewhere,
         ],
     )?;
     w.execute_often(

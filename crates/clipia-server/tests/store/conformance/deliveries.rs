@@ -1,5 +1,6 @@
 use super::{House, NOW, fox};
 use clipia_api::types::Output;
+use clipia_queue::shares::Shares;
 use clipia_server::store::{AfterAttempt, AttemptClass, DeliveryAttempt, DeliveryClaim};
 use std::time::Duration;
 
@@ -8,8 +9,13 @@ pub(crate) async fn a_delivery_is_given_to_one_sender_until_it_arrives(house: &H
     let id = house.submit(fox()).await;
     let claim = house.claim().await;
     store.complete(id, claim.epoch, Output::default(), NOW).await.unwrap();
-    let claim =
-        || DeliveryClaim { most: 10, most_of_host: 10, hosts: Vec::new(), lease: Duration::from_secs(30) };
+    let claim = || DeliveryClaim {
+        most: 10,
+        shares: Shares::new(100),
+        most_of_host: 10,
+        hosts: Vec::new(),
+        lease: Duration::from_secs(30),
+    };
     let due = store.claim_deliveries(claim(), NOW).await.unwrap().due.remove(0);
     assert_eq!((due.attempts, due.secrets.as_slice()), (0, &["whsec_1".to_owned()][..]));
     assert!(store.claim_deliveries(claim(), NOW).await.unwrap().due.is_empty());
