@@ -40,6 +40,11 @@ impl Lease {
         (now < self.deadline_at).then_some(Self { until, ..self })
     }
 
+    /// The lease of a worker that has the request but has not begun its attempt at `now`: the attempt's time starts then.
+    pub fn held(self, now: Moment, attempt_max: Duration) -> Self {
+        Self { claimed_at: self.claimed_at, ..Self::claimed(now, attempt_max) }
+    }
+
     /// Whether the request may be taken away from the worker.
     pub fn is_over(self, now: Moment) -> bool {
         self.until <= now

@@ -1,8 +1,8 @@
 //! The queue as a service.
 //!
 //! [`Service::start`] opens the store, recovers what a crash interrupted, and takes calls; [`Service::stop`] drains and
-//! closes. A call comes in by [`http`], is decided by `clipia-queue`, kept by the [`store`], made by one of the
-//! [`executors`] under a [worker](workers), and told to the caller's webhook by the [`deliveries`].
+//! closes. A call comes in by [`http`], is decided by `clipia-queue`, kept by the [`store`], [prepared](preparing), made by
+//! one of the [`executors`] under a [worker](workers), and told to the caller's webhook by the [`deliveries`].
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), clipia_server::StartError> {
@@ -41,10 +41,12 @@ pub mod metrics;
 mod models_file;
 pub mod outbound;
 pub mod pause;
+pub mod preparing;
 mod private;
 mod readings;
 mod runtime;
 mod service;
+pub mod shares;
 pub mod store;
 mod supervisor;
 pub mod workers;

@@ -15,6 +15,7 @@ pub(crate) use sweep::sweep;
 use crate::pause::Pause;
 use crate::private;
 use clipia_api::types::{Audio, Image, Output, Video};
+use serde_json::{Map, Value};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,6 +74,18 @@ impl MediaStore {
 fn is_plain(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     !name.is_empty() && name != ".." && name != "." && name.bytes().all(plain)
+}
+
+/// The address of the image that an input starts from, where it has to be fetched: it is neither in the address itself
+/// nor, by its beginning, a file of this server.
+pub fn source_elsewhere<'a>(input: &'a Map<String, Value>, base_url: &str) -> Option<&'a str> {
+    let url = input.get("image_url")?.as_str()?;
+    let here = url.starts_with("data:")
+        || url
+            .strip_prefix(base_url)
+            .and_then(|path| path.strip_prefix(PATH))
+            .is_some_and(|path| path.starts_with('/'));
+    (!here).then_some(url)
 }
 
 /// `output` with every path of this server made an address under `base_url`.

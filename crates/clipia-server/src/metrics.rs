@@ -40,6 +40,14 @@ pub struct Metrics {
     pub(crate) calls_refused: Counter,
     running: Gauge,
     pub(crate) restarts: Restarts,
+    /// Names that are being looked up.
+    pub(crate) lookups: Gauge,
+    /// Generations that fetch what they start from.
+    pub(crate) fetches: Gauge,
+    /// Generations that a worker has claimed, and that wait to fetch.
+    pub(crate) fetches_waiting: Gauge,
+    /// Accounts of which generations are passed over in line.
+    pub(crate) accounts_aside: Gauge,
     ended: Family<End, Counter>,
     making_seconds: Histogram,
     pauses: Family<Paused, Gauge>,
@@ -123,6 +131,10 @@ impl Metrics {
             calls_refused: Counter::default(),
             running: Gauge::default(),
             restarts: Restarts::default(),
+            lookups: Gauge::default(),
+            fetches: Gauge::default(),
+            fetches_waiting: Gauge::default(),
+            accounts_aside: Gauge::default(),
             ended: Family::default(),
             making_seconds: Histogram::new(WORK_SECONDS),
             pauses: Family::default(),
@@ -155,6 +167,26 @@ impl Metrics {
                 "Events of the log that could not be written",
                 log.dropped_counter(),
             );
+        }
+        for (name, help, gauge) in [
+            ("lookups_under_way", "Names of hosts that are being looked up", &metrics.lookups),
+            (
+                "fetches_under_way",
+                "Generations that fetch their image, or have it and wait for a worker",
+                &metrics.fetches,
+            ),
+            (
+                "fetches_waiting",
+                "Generations that were claimed and wait to fetch their image",
+                &metrics.fetches_waiting,
+            ),
+            (
+                "fetches_accounts_waiting",
+                "Accounts that fetch as many images as they may, and of which more generations wait in line",
+                &metrics.accounts_aside,
+            ),
+        ] {
+            r.register(name, help, gauge.clone());
         }
         r.register("generations_ended", "Turns of workers at generations", metrics.ended.clone());
         r.register_with_unit(

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::models_file::{self, ModelsFileError};
 use crate::outbound::{Outbound, Target};
 use crate::pause::Pause;
+use crate::preparing::Preparing;
 use crate::private;
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{NewAccount, Rescue, Scopes, Store, StoreError};
@@ -30,7 +31,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Notify, broadcast};
+use tokio::sync::{Mutex, Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -137,10 +138,11 @@ impl Service {
         private::data_directory(&data).map_err(unusable)?;
         // Reads the certificates that this machine trusts, while the store waits for the disk.
         let target = Target::new(config.dev, &config.allow);
-        let outbound = tokio::task::spawn_blocking(|| Outbound::within(target));
+        let metrics = Arc::new(Metrics::new(log.as_ref()));
+        let lookups = metrics.lookups.clone();
+        let outbound = tokio::task::spawn_blocking(|| Outbound::counted(target, lookups));
         let sqlite = SqliteStore::open(&data)?;
         let store: Arc<dyn Store> = Arc::new(sqlite);
-        let metrics = Arc::new(Metrics::default());
         let media = MediaStore::open(&data, Pause::new("media", &metrics)).map_err(unusable)?;
         let outbound = outbound.await.map_err(|panic| unusable(panic.into()))??;
         executors.entry(RENDER.to_owned()).or_insert_with(|| Team {
@@ -161,7 +163,6 @@ impl Service {
         let (drain, abort, stop) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (work, tasks) = (TaskTracker::new(), TaskTracker::new());
-        let metrics = Arc::new(Metrics::new(log.as_ref()));
         let supervisor = Supervisor::new(metrics.restarts.clone());
         let mut pauses = Vec::new();
         let living = LivingAttempts::default();
@@ -181,6 +182,8 @@ impl Service {
                 canceled: canceled.clone(),
                 metrics: Arc::clone(&metrics),
                 living: living.clone(),
+                slots: Semaphore::new(team.workers),
+                preparing: Preparing::new(&metrics, work.clone()),
                 watch: Mutex::default(),
             });
             for _ in 0..team.workers {

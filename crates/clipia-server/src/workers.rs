@@ -4,10 +4,11 @@ use crate::clock::now;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
 use crate::failpoints;
 use crate::lines::Lines;
-use crate::living::LivingAttempts;
+use crate::living::{Alive, LivingAttempts};
 use crate::media::{self, KeepError, Kept, MediaStore};
 use crate::metrics::{Metrics, Outcome};
-use crate::pause::{Pause, Turn};
+use crate::pause::{self, Pause};
+use crate::preparing::Preparing;
 use crate::store::{Claim, Failure, Rescue, Rescued, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
@@ -20,7 +21,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, Notify, broadcast};
+use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit, broadcast};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -72,24 +73,42 @@ pub struct Workers {
     pub metrics: Arc<Metrics>,
     /// The attempts in hand.
     pub living: LivingAttempts,
+    /// Slots to work in, as many as there are workers. What was prepared waits for one of them too.
+    pub slots: Semaphore,
+    /// What is fetched before a worker's time is taken.
+    pub preparing: Preparing,
     /// Held by the one idle worker that watches the line: a thousand that all look would be a load.
     pub watch: Mutex<()>,
+}
+
+/// A worker's turn at a request, which nobody rescues as long as this is there.
+pub(crate) struct Turn {
+    pub(crate) id: RequestId,
+    pub(crate) epoch: Epoch,
+    model: String,
+    canceled: broadcast::Receiver<RequestId>,
+    _alive: Alive<(RequestId, Epoch)>,
+}
+
+impl Turn {
+    /// Comes when the request may have been called off. The store decides, also on another server; the word only spares
+    /// the wait for the next beat.
+    pub(crate) async fn called_off(&mut self) {
+        while self.canceled.recv().await.is_ok_and(|canceled| canceled != self.id) {}
+    }
 }
 
 impl Workers {
     /// Works until `drain`: then what runs may end, and is given back once `stop` comes.
     pub async fn run(self: Arc<Self>, drain: CancellationToken, stop: CancellationToken) {
         while !drain.is_cancelled() {
-            let turn = match self.pauses() {
-                false => None,
-                true => tokio::select! {
-                    () = drain.cancelled() => return,
-                    turn = self.turn() => turn,
-                },
+            let (trial, slot) = tokio::select! {
+                () = drain.cancelled() => return,
+                free = self.free() => free,
             };
             // From before the claim, so that none of what follows it is missed.
             let canceled = self.canceled.subscribe();
-            match self.store.claim(&self.queue, now()).await {
+            match self.claim().await {
                 Ok(Some(claim)) => {
                     if self.claims_fail.swap(false, Ordering::Relaxed) {
                         tracing::info!("requests are taken out of the line again");
@@ -98,24 +117,36 @@ impl Workers {
                     self.submitted.notify_one();
                     let span =
                         tracing::info_span!("generation", request_id = %claim.id, key_id = claim.key_id);
-                    let running = self.metrics.begin();
-                    let not_now = self.work(claim, canceled, stop.child_token()).instrument(span).await;
-                    drop(running);
-                    match (not_now, turn) {
-                        (Some(why), None) => self.pause.begin("the executor cannot work now", &why),
-                        (Some(why), Some(_)) => self.pause.prolong(&why),
-                        (None, Some(_)) => self.pause.end(),
-                        (None, None) => {}
+                    let turn = Turn {
+                        id: claim.id,
+                        epoch: claim.epoch,
+                        model: claim.model.clone(),
+                        canceled,
+                        _alive: self.living.enter((claim.id, claim.epoch)),
+                    };
+                    failpoints::reached("after-claim");
+                    match self.job(claim) {
+                        // It tries the executor once it is prepared.
+                        Ok(job) if self.executor.needs_preparing(&job) => {
+                            drop(trial);
+                            let prepared = self.prepare(turn, job, &drain, &stop);
+                            self.preparing_tasks().spawn(prepared.instrument(span));
+                        }
+                        job => {
+                            let worked = self.work(turn, job, stop.child_token()).instrument(span).await;
+                            self.tried(worked, trial);
+                        }
                     }
                 }
                 Ok(None) => {
+                    drop(slot);
                     // With nothing to try, whatever is submitted next will.
-                    turn.iter().for_each(|_| self.pause.end());
-                    drop(turn);
+                    trial.iter().for_each(|_| self.pause.end());
+                    drop(trial);
                     self.rest(&drain).await;
                 }
                 Err(error) => {
-                    drop(turn);
+                    drop((slot, trial));
                     if !self.claims_fail.swap(true, Ordering::Relaxed) {
                         tracing::error!(%error, "cannot take requests out of the line");
                     }
@@ -125,15 +156,27 @@ impl Workers {
         }
     }
 
-    /// Whether there is a reason to think that nothing can be made.
-    fn pauses(&self) -> bool {
-        self.media.pause().is_on() || self.pause.is_on()
+    /// A slot to work in, once media can be written and the executor can work, or once it is this one's turn to try it.
+    pub(crate) async fn free(&self) -> (Option<pause::Turn<'_>>, Option<SemaphorePermit<'_>>) {
+        let trial = match self.media.pause().is_on() || self.pause.is_on() {
+            false => None,
+            true => {
+                self.media.pause().over().await;
+                self.pause.turn().await
+            }
+        };
+        // The semaphore is never closed.
+        (trial, self.slots.acquire().await.ok())
     }
 
-    /// Waits until media can be written, and then until the executor can work, or until it is this worker's turn to try it.
-    async fn turn(&self) -> Option<Turn<'_>> {
-        self.media.pause().over().await;
-        self.pause.turn().await
+    /// Heeds why the executor could not work, if it could not, and what came of a trial.
+    pub(crate) fn tried(&self, not_now: Option<String>, trial: Option<pause::Turn<'_>>) {
+        match (not_now, trial) {
+            (Some(why), None) => self.pause.begin("the executor cannot work now", &why),
+            (Some(why), Some(_)) => self.pause.prolong(&why),
+            (None, Some(_)) => self.pause.end(),
+            (None, None) => {}
+        }
     }
 
     async fn rest(&self, drain: &CancellationToken) {
@@ -149,23 +192,21 @@ impl Workers {
     }
 
     /// Runs one request to its end, or gives it back. Tells why the executor cannot work now, where that is so.
-    async fn work(
+    pub(crate) async fn work(
         &self,
-        claim: Claim,
-        canceled: broadcast::Receiver<RequestId>,
+        mut turn: Turn,
+        job: Result<Job, NotMade>,
         stop: CancellationToken,
     ) -> Option<String> {
-        let (id, epoch) = (claim.id, claim.epoch);
-        let _living = self.living.enter((id, epoch));
-        failpoints::reached("after-claim");
-        let model = claim.model.clone();
+        let _running = self.metrics.begin();
+        let (id, epoch, model) = (turn.id, turn.epoch, turn.model.clone());
         tracing::info!(model, "generation started");
         let started = Instant::now();
         let report = Report::new(stop.clone());
         let made = tokio::select! {
-            made = self.make(claim, report.clone()) => made,
+            made = self.make(job, report.clone()) => made,
             // Only returns when the lease is lost, as by a cancel. The executor is told, and its output would be refused.
-            () = self.beat(id, epoch, &report, canceled) => {
+            () = self.beat(&mut turn, &report) => {
                 report.stop();
                 return None;
             }
@@ -245,25 +286,27 @@ impl Workers {
         }
     }
 
-    async fn make(&self, claim: Claim, report: Report) -> Result<(Output, Kept), Unmade> {
+    /// What a claim asks to make.
+    fn job(&self, claim: Claim) -> Result<Job, NotMade> {
         let entry = self
             .catalogue
             .get(&claim.model)
             .ok_or_else(|| NotMade::Failed(format!("the model `{}` is no longer offered", claim.model)))?;
-        let job = Job {
+        Ok(Job {
             id: claim.id,
+            account: claim.account,
             model: Arc::new(entry.model.clone()),
             input: claim.input,
             base_url: claim.base_url,
-        };
-        // Somebody else's program may panic. The same input would most likely panic again: the generation fails, as that of
-        // an executor does which says so, and the worker goes on.
-        let ran = AssertUnwindSafe(self.executor.run(job, report)).catch_unwind().await;
-        let Made { output, files } = ran.unwrap_or_else(|_| {
-            tracing::error!("the executor panicked");
-            Err(NotMade::Failed("the executor broke down on this input".to_owned()))
-        })?;
-        let kept = self.media.keep(claim.id, files).await.map_err(|error| match error {
+            source: None,
+        })
+    }
+
+    async fn make(&self, job: Result<Job, NotMade>, report: Report) -> Result<(Output, Kept), Unmade> {
+        let job = job?;
+        let id = job.id;
+        let Made { output, files } = unbroken(self.executor.run(job, report)).await?;
+        let kept = self.media.keep(id, files).await.map_err(|error| match error {
             KeepError::Name(_) => {
                 tracing::error!(%error, "an executor made files that cannot be kept");
                 NotMade::Failed("the files could not be stored".to_owned()).into()
@@ -276,25 +319,18 @@ impl Workers {
     }
 
     /// Keeps the lease and writes progress, until the lease is lost.
-    async fn beat(
-        &self,
-        id: RequestId,
-        epoch: Epoch,
-        report: &Report,
-        mut canceled: broadcast::Receiver<RequestId>,
-    ) {
+    async fn beat(&self, turn: &mut Turn, report: &Report) {
         let (mut written, mut last, mut fails) = (0, Instant::now(), false);
         loop {
-            // The store decides, also on another server; the word only spares the wait for the next beat.
             let called_off = tokio::select! {
                 () = tokio::time::sleep(PROGRESS_EVERY) => false,
-                word = canceled.recv() => word.map_or(true, |canceled| canceled == id),
+                () = turn.called_off() => true,
             };
             let percent = report.percent();
             if !called_off && percent == written && last.elapsed() < HEARTBEAT {
                 continue;
             }
-            match self.store.beat(id, epoch, Progress::new(percent), now()).await {
+            match self.store.beat(turn.id, turn.epoch, Progress::new(percent), now()).await {
                 Ok(()) => (written, last, fails) = (percent, Instant::now(), false),
                 Err(WorkRefused::Store(error)) => {
                     if !std::mem::replace(&mut fails, true) {
@@ -308,6 +344,15 @@ impl Workers {
             }
         }
     }
+}
+
+/// What an executor answers, or that it panicked. Somebody else's program may. The same input would most likely panic again: the
+/// generation fails, as that of an executor does which says so, and the worker goes on.
+pub(crate) async fn unbroken<T>(answer: impl Future<Output = Result<T, NotMade>>) -> Result<T, NotMade> {
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("the executor panicked");
+        Err(NotMade::Failed("the executor broke down on this input".to_owned()))
+    })
 }
 
 /// Why a worker has no output.

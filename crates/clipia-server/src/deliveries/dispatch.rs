@@ -7,21 +7,26 @@ use crate::clock::{now, timestamp};
 use crate::failpoints;
 use crate::living::{Alive, Living};
 use crate::outbound::Outbound;
-use crate::store::{AfterAttempt, DeliveryAttempt, DeliveryClaim, DueDelivery, Store, StoreError};
+use crate::shares::{Party, Place, Places};
+use crate::store::{
+    AfterAttempt, DeliveryAttempt, DeliveryClaim, DeliveryOwner, DueDelivery, Store, StoreError,
+};
 use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
 use clipia_queue::schedules::{DELIVERY_AGE_MAX, DELIVERY_TIMEOUT, delivery_pause};
+use clipia_queue::shares::{Share, Shares};
+use prometheus_client::metrics::gauge::Gauge;
 use reqwest::StatusCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
 /// Attempts under way at the same time: many times what one host may have, and well within the files that a process may
-/// have open.
+/// have open. An account has its share of them, and so of the lookups of names that they begin with.
 const UNDER_WAY_MAX: usize = 256;
 
 /// How long a claimed delivery is left to its sender: the time-out and room to record the attempt.
@@ -38,11 +43,17 @@ pub struct Dispatcher {
     sender: Sender,
     /// Says that a request has ended.
     ended: Arc<Notify>,
-    places: Arc<Semaphore>,
+    places: Arc<Places<DeliveryOwner>>,
     /// The attempts under way. They outlive a panic of what began them.
     attempts: TaskTracker,
     /// Whether what a process that is gone had under way is free again. Done twice, it would free what is under way here.
     recovered: AtomicBool,
+}
+
+impl Party for DeliveryOwner {
+    fn share(&self) -> Share {
+        Self::share(self)
+    }
 }
 
 /// What the attempts share.
@@ -68,7 +79,8 @@ impl Dispatcher {
         Self {
             sender,
             ended,
-            places: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
+            // They are counted with the attempts, and what waits for a place waits in the store.
+            places: Places::new(UNDER_WAY_MAX, Gauge::default(), Gauge::default()),
             attempts: TaskTracker::new(),
             recovered: AtomicBool::new(false),
         }
@@ -116,15 +128,15 @@ impl Dispatcher {
         }
     }
 
-    /// Starts an attempt at each delivery that is due and whose host has room; says how long to rest then.
+    /// Starts an attempt at each delivery that is due and whose host and owner have room; says how long to rest then.
     async fn send_due(&self) -> Duration {
         loop {
             // Nobody else takes places, so that as many deliveries can be begun as are claimed.
-            let most = u32::try_from(self.places.available_permits()).unwrap_or(u32::MAX);
-            if most == 0 {
+            let shares = self.places.shares();
+            if shares.free() == 0 {
                 return REST_MAX;
             }
-            let more = match self.claim(most).await {
+            let more = match self.claim(shares).await {
                 Ok(more) => more,
                 Err(error) => {
                     tracing::error!(%error, "cannot read the deliveries that are due");
@@ -143,20 +155,21 @@ impl Dispatcher {
         }
     }
 
-    /// Claims at most so many deliveries and begins the attempts; says whether there may be more to claim.
-    async fn claim(&self, most: u32) -> Result<bool, StoreError> {
+    /// Claims as many deliveries as there are places for and begins the attempts; says whether there may be more to claim.
+    async fn claim(&self, shares: Shares<DeliveryOwner>) -> Result<bool, StoreError> {
         let sender = &self.sender;
         let claim = DeliveryClaim {
-            most,
+            most: u32::try_from(shares.free()).unwrap_or(u32::MAX),
             most_of_host: HOST_UNDER_WAY_MAX,
-            hosts: sender.hosts.rooms(now()),
+            hosts: sender.hosts.rooms(&shares, now()),
+            shares,
             lease: CLAIM,
             under_way: sender.living.clone(),
         };
         let claimed = sender.store.claim_deliveries(claim, now()).await?;
         sender.hosts.note(&claimed);
         for delivery in claimed.due {
-            let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+            let place = self.places.take(delivery.host.owner.clone());
             let alive = sender.living.enter(delivery.id);
             let under_way = sender.hosts.begin(delivery.host.clone());
             let span = tracing::info_span!(
@@ -191,7 +204,7 @@ impl Sender {
         delivery: DueDelivery,
         alive: Alive<Uuid>,
         under_way: UnderWay,
-        place: OwnedSemaphorePermit,
+        place: Place<DeliveryOwner>,
     ) {
         let (started, clock) = (now(), Instant::now());
         let lag = (delivery.number == 1).then(|| started.since(delivery.due_at));

@@ -7,14 +7,18 @@ pub mod render;
 mod rendering;
 pub mod sandbox;
 mod source;
+mod source_hosts;
 
 pub use rendering::Render;
 
 use crate::media::MediaFile;
+use crate::store::AccountId;
 use async_trait::async_trait;
+use bytes::Bytes;
 use clipia_api::types::{Model, Output};
 use clipia_queue::RequestId;
 use serde_json::{Map, Value};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +40,17 @@ use tokio_util::sync::CancellationToken;
 pub trait Executor: Send + Sync {
     /// Makes what `job` asks for, saying in `report` how far it is and stopping soon once it is told to.
     async fn run(&self, job: Job, report: Report) -> Result<Made, NotMade>;
+
+    /// Whether `job` needs something from elsewhere first: then it is [prepared](Self::prepare) before a worker has it.
+    fn needs_preparing(&self, _job: &Job) -> bool {
+        false
+    }
+
+    /// Gets what `job` needs from elsewhere. This takes no worker's time and none of the attempt's, but a place of its
+    /// account's share.
+    async fn prepare(&self, job: Job) -> Result<Job, NotMade> {
+        Ok(job)
+    }
 }
 
 /// What to make.
@@ -43,12 +58,26 @@ pub trait Executor: Send + Sync {
 pub struct Job {
     /// The request.
     pub id: RequestId,
+    /// Whose it is.
+    pub account: AccountId,
     /// The model.
     pub model: Arc<Model>,
     /// The input, checked and with defaults.
     pub input: Map<String, Value>,
     /// The address that the submit was made under.
     pub base_url: String,
+    /// The encoded image that was fetched for it.
+    pub source: Option<Source>,
+}
+
+/// An encoded image, which no log shows.
+#[derive(Clone)]
+pub struct Source(pub Bytes);
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({} bytes)", self.0.len())
+    }
 }
 
 /// An output and its files.

@@ -2,9 +2,10 @@
 
 use super::render::{self, Clip, ClipOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder};
 use super::source;
-use super::{Executor, Job, Made, NotMade, Report};
+use super::source_hosts::SourceHosts;
+use super::{Executor, Job, Made, NotMade, Report, Source};
 use crate::blocking::{self, Lost};
-use crate::media::{MediaFile, MediaStore};
+use crate::media::{MediaFile, MediaStore, source_elsewhere};
 use crate::outbound::Outbound;
 use async_trait::async_trait;
 use clipia_api::ModelType;
@@ -16,6 +17,7 @@ use std::ops::ControlFlow;
 pub struct Render {
     media: MediaStore,
     outbound: Outbound,
+    hosts: SourceHosts,
 }
 
 /// What to draw.
@@ -28,21 +30,34 @@ pub(crate) enum Order {
 impl Render {
     /// A renderer that finds the images to start from in `media`, or by `outbound` elsewhere.
     pub fn new(media: MediaStore, outbound: Outbound) -> Self {
-        Self { media, outbound }
+        Self { media, outbound, hosts: SourceHosts::default() }
     }
 }
 
 #[async_trait]
 impl Executor for Render {
     async fn run(&self, job: Job, report: Report) -> Result<Made, NotMade> {
-        let source = match job.input.get("image_url").and_then(Value::as_str) {
-            Some(url) => Some(source::fetch(url, &job.base_url, &self.media, &self.outbound).await?),
-            None => None,
+        let source = match (job.source, job.input.get("image_url").and_then(Value::as_str)) {
+            (Some(Source(fetched)), _) => Some(fetched.into()),
+            (None, Some(url)) => Some(source::at_hand(url, &job.base_url, &self.media).await?),
+            (None, None) => None,
         };
         // A request without a seed gets one of its own: its id ends in chance.
         let chance = job.id.0.as_u64_pair().1;
         let order = order(&job.model.type_, &job.input, chance, source)?;
         draw(order, report).await
+    }
+
+    fn needs_preparing(&self, job: &Job) -> bool {
+        source_elsewhere(&job.input, &job.base_url).is_some()
+    }
+
+    async fn prepare(&self, mut job: Job) -> Result<Job, NotMade> {
+        if let Some(url) = source_elsewhere(&job.input, &job.base_url) {
+            let fetched = source::fetch(url, &job.account, &self.hosts, &self.outbound).await?;
+            job.source = Some(Source(fetched));
+        }
+        Ok(job)
     }
 }
 

@@ -1,11 +1,15 @@
 //! The image that a generation starts from: a file of this server, a `data:` URL, or one fetched from elsewhere.
 
 use super::NotMade;
+use super::source_hosts::SourceHosts;
 use crate::media::MediaStore;
 use crate::outbound::Outbound;
-use crate::outbound::client::body;
+use crate::outbound::client::{BodyError, body};
+use crate::store::AccountId;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use clipia_queue::breaker::Sign;
 use reqwest::Method;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -16,47 +20,64 @@ const IMAGE_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// How long a fetch may take in all.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The encoded image at `url`.
+fn failed(why: &str) -> NotMade {
+    NotMade::Failed(format!("`image_url` {why}"))
+}
+
+/// The encoded image at `url`, which is a file of this server or has it in itself.
 ///
 /// # Errors
 /// [`NotMade::Failed`] tells the caller what is wrong with it; [`NotMade::NotNow`] where this server has no file to give or no
 /// memory for it.
-pub(super) async fn fetch(
-    url: &str,
-    base_url: &str,
-    media: &MediaStore,
-    outbound: &Outbound,
-) -> Result<Vec<u8>, NotMade> {
-    let failed = |why: &str| NotMade::Failed(format!("`image_url` {why}"));
-    if let Some(path) = media.own_file(url, base_url) {
-        return tokio::fs::read(path).await.map_err(|error| match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
-                failed("names no file of this server")
-            }
-            _ if is_short_of_means(&error) => NotMade::NotNow(format!("cannot read media: {error}")),
-            _ => failed("names a file of this server that cannot be read"),
-        });
-    }
+pub(super) async fn at_hand(url: &str, base_url: &str, media: &MediaStore) -> Result<Vec<u8>, NotMade> {
     if let Some(data) = url.strip_prefix("data:") {
         let (_, encoded) =
             data.split_once(";base64,").ok_or_else(|| failed("is a data: URL that is not in base64"))?;
         return STANDARD.decode(encoded).map_err(|_| failed("is a data: URL that is not in base64"));
     }
+    let path = media.own_file(url, base_url).ok_or_else(|| failed("names no file of this server"))?;
+    tokio::fs::read(path).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+            failed("names no file of this server")
+        }
+        _ if is_short_of_means(&error) => NotMade::NotNow(format!("cannot read media: {error}")),
+        _ => failed("names a file of this server that cannot be read"),
+    })
+}
+
+/// The encoded image at `url`, which is elsewhere.
+///
+/// # Errors
+/// [`NotMade::Failed`] tells the caller what is wrong with it, or that its host is left alone for now.
+pub(super) async fn fetch(
+    url: &str,
+    account: &AccountId,
+    hosts: &SourceHosts,
+    outbound: &Outbound,
+) -> Result<Bytes, NotMade> {
     // An image may be public and without TLS; where it may lead is held as for a webhook.
     let target = crate::outbound::Target { plain_http: true, ..outbound.target() };
     let url = target.parse(url).map_err(|refused| failed(&refused.to_string()))?;
+    let fetching = hosts.begin(account, &url).map_err(|down| failed(&down.to_string()))?;
     let fetched = async {
-        let response =
-            outbound.call(Method::GET, url).send().await.map_err(|_| failed("cannot be reached"))?;
+        let unreachable = |_| (Sign::Down, failed("cannot be reached"));
+        let response = outbound.call(Method::GET, url).send().await.map_err(unreachable)?;
         if !response.status().is_success() {
-            return Err(failed(&format!("was answered with {}", response.status())));
+            return Err((Sign::Alive, failed(&format!("was answered with {}", response.status()))));
         }
-        body(response, IMAGE_BYTES_MAX).await.map_err(|error| failed(&format!("cannot be read: {error}")))
+        body(response, IMAGE_BYTES_MAX).await.map_err(|error| {
+            let sign = match error {
+                BodyError::Length(_) => Sign::Alive,
+                BodyError::Connection(_) => Sign::Down,
+            };
+            (sign, failed(&format!("cannot be read: {error}")))
+        })
     };
-    let image = tokio::time::timeout(FETCH_TIMEOUT, fetched).await;
-    Ok(image
-        .map_err(|_| failed(&format!("was not answered within {} s", FETCH_TIMEOUT.as_secs())))??
-        .to_vec())
+    let image = tokio::time::timeout(FETCH_TIMEOUT, fetched).await.unwrap_or_else(|_| {
+        Err((Sign::Down, failed(&format!("was not answered within {} s", FETCH_TIMEOUT.as_secs()))))
+    });
+    fetching.end(image.as_ref().map_or_else(|(sign, _)| *sign, |_| Sign::Alive));
+    image.map_err(|(_, why)| why)
 }
 
 /// Whether the process has no open file or no memory left, which would strike any request.

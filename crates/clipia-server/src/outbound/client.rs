@@ -1,8 +1,9 @@
 //! The HTTP client for such calls: to allowed addresses only, without redirects or a proxy of the environment.
 
-use super::lookup::{AllowedAddresses, Lookup, SystemLookup};
+use super::lookup::{AllowedAddresses, Lookup};
 use super::target::{AllowedUrl, Target};
 use bytes::{Bytes, BytesMut};
+use prometheus_client::metrics::gauge::Gauge;
 use reqwest::{Method, RequestBuilder};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,16 @@ impl Outbound {
     /// # Errors
     /// If TLS cannot be set up.
     pub fn within(target: Target) -> Result<Self, reqwest::Error> {
-        Self::with_lookup(target, Arc::new(SystemLookup::new()))
+        Self::counted(target, Gauge::default())
+    }
+
+    /// The same, which counts in `lookups` the names that are being looked up.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub(crate) fn counted(target: Target, lookups: Gauge) -> Result<Self, reqwest::Error> {
+        let addresses = AllowedAddresses::of_system(target.reach.clone(), lookups);
+        Self::resolving(target, addresses)
     }
 
     /// A client that finds the addresses of names by `lookup`.
@@ -52,6 +62,11 @@ impl Outbound {
     /// # Errors
     /// If TLS cannot be set up.
     pub fn with_lookup(target: Target, lookup: Arc<dyn Lookup>) -> Result<Self, reqwest::Error> {
+        let (reach, under_way) = (target.reach.clone(), Gauge::default());
+        Self::resolving(target, AllowedAddresses { reach, lookup, under_way })
+    }
+
+    fn resolving(target: Target, addresses: AllowedAddresses) -> Result<Self, reqwest::Error> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             // A second installer is not a fault: whichever came first serves.
             let _ = rustls::crypto::ring::default_provider().install_default();
@@ -61,7 +76,7 @@ impl Outbound {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .pool_idle_timeout(IDLE_MAX)
-            .dns_resolver(Arc::new(AllowedAddresses { reach: target.reach.clone(), lookup }))
+            .dns_resolver(Arc::new(addresses))
             .build()?;
         Ok(Self { target, http })
     }
@@ -88,7 +103,12 @@ impl Outbound {
 /// # Errors
 /// [`BodyError`] where it is longer or breaks off.
 pub async fn body(mut response: reqwest::Response, most: usize) -> Result<Bytes, BodyError> {
-    let mut body = BytesMut::new();
+    let told = response.content_length().map(usize::try_from).unwrap_or(Ok(0));
+    // At once in its full length: growing would hold it twice.
+    let mut body = match told {
+        Ok(length) if length <= most => BytesMut::with_capacity(length),
+        _ => return Err(BodyError::Length(most)),
+    };
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > most {
             return Err(BodyError::Length(most));

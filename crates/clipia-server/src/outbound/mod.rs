@@ -6,6 +6,7 @@
 pub mod addresses;
 pub mod client;
 mod lookup;
+mod system;
 pub mod target;
 
 pub use addresses::Reach;

@@ -21,6 +21,13 @@ pub struct Target {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedUrl(Url);
 
+impl AllowedUrl {
+    /// Who is called: scheme, host and port, with the port left out where it is the scheme's.
+    pub fn host(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+}
+
 impl From<AllowedUrl> for Url {
     fn from(url: AllowedUrl) -> Self {
         url.0

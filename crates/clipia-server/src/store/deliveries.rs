@@ -2,6 +2,7 @@
 
 use super::AccountId;
 use crate::living::Living;
+use clipia_queue::shares::{Share, Shares};
 use clipia_queue::{Moment, RequestId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,11 +12,27 @@ use uuid::Uuid;
 /// How many deliveries are listed or replayed at a time.
 pub const DELIVERIES_MAX: u32 = 1_000;
 
+/// Whose deliveries: those of an account, or those of its sandbox, which cost it nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DeliveryOwner {
+    /// The account.
+    pub account: AccountId,
+    /// Whether they are of its sandbox.
+    pub sandbox: bool,
+}
+
+impl DeliveryOwner {
+    /// How large a share of the attempts under way may be theirs.
+    pub fn share(&self) -> Share {
+        if self.sandbox { Share::Small } else { Share::Whole }
+    }
+}
+
 /// Who is called on whose behalf: what one breaker watches. One account's dead receivers are no other's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeliveryHost {
     /// Whose deliveries.
-    pub account: AccountId,
+    pub owner: DeliveryOwner,
     /// Scheme, host and port.
     pub host: String,
 }
@@ -38,10 +55,12 @@ pub struct HostRoom {
 pub struct DeliveryClaim {
     /// How many at most.
     pub most: u32,
+    /// Whose attempts are under way: no owner gets more than its share, and the others of it are postponed.
+    pub shares: Shares<DeliveryOwner>,
     /// How many of one host at most, where `hosts` says nothing else.
     pub most_of_host: u32,
-    /// The hosts of which that many may not be taken, or of which deliveries were postponed. Those first in the list are
-    /// served first.
+    /// The hosts of which that many may not be taken, or of which deliveries were postponed; those of owners that have
+    /// their whole share may be left out. Those first in the list are served first.
     pub hosts: Vec<HostRoom>,
     /// How long they are left to their sender. Whoever has not recorded the attempt then is taken for dead.
     pub lease: Duration,

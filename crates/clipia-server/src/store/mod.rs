@@ -200,7 +200,23 @@ pub trait Store: Send + Sync {
     async fn standing(&self, account: &AccountId, id: RequestId) -> Result<Option<Standing>, StoreError>;
 
     /// Gives the next request in line of `queue` to a worker.
-    async fn claim(&self, queue: &str, now: Moment) -> Result<Option<Claim>, StoreError>;
+    async fn claim(&self, queue: &str, now: Moment) -> Result<Option<Claim>, StoreError> {
+        Ok(self.claim_past(queue, Vec::new(), now).await?.claim)
+    }
+    /// Gives the next request in line of `queue` to a worker, past those of the accounts in `full` that start from an
+    /// image elsewhere: these are set aside, still in line, until they are put back. None stays aside when the store is
+    /// opened.
+    async fn claim_past(
+        &self,
+        queue: &str,
+        full: Vec<AccountId>,
+        now: Moment,
+    ) -> Result<ClaimPast, StoreError>;
+    /// Puts requests of an account that were set aside back where they stood, the first ones and `most` at most; says how
+    /// many there were.
+    async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError>;
+    /// A worker has the request still and has not begun its attempt, whose time starts now.
+    async fn hold(&self, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused>;
     /// A worker still runs, and is this far.
     async fn beat(
         &self,
@@ -241,8 +257,8 @@ pub trait Store: Send + Sync {
 
     /// Frees the deliveries that a process had taken that is gone; tells the hosts of which some are postponed.
     async fn recover_deliveries(&self) -> Result<Vec<DeliveryHost>, StoreError>;
-    /// Takes deliveries that are due, as far as their hosts have room, so that nobody else sends them. The others of
-    /// those hosts are postponed: they come up again when a claim says that there is room.
+    /// Takes deliveries that are due, as far as their hosts and their owners' shares have room, so that nobody else sends
+    /// them. The others are postponed: they come up again when a claim says that there is room.
     async fn claim_deliveries(
         &self,
         claim: DeliveryClaim,

@@ -222,11 +222,24 @@ impl Failure {
     }
 }
 
+/// What a claim past some accounts came to.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimPast {
+    /// The request, if there is one in line that may run.
+    pub claim: Option<Claim>,
+    /// The accounts of which requests were set aside.
+    pub aside: Vec<AccountId>,
+    /// Whether more may be in line: so many were set aside that the rest was left to another claim.
+    pub more: bool,
+}
+
 /// A request that a worker may run.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The request.
     pub id: RequestId,
+    /// Whose it is.
+    pub account: AccountId,
     /// The public name of the key that submitted it.
     pub key_id: String,
     /// What every word of the worker must carry.

@@ -1,12 +1,13 @@
 //! The promises of the store about deliveries.
 
-use crate::support::{Outbox, SECRET, account};
+use crate::support::{Outbox, SECRET, account, owner};
 use clipia_queue::Moment;
 use clipia_queue::schedules::{SECRET_GRACE, SECRETS_MAX};
+use clipia_queue::shares::Shares;
 use clipia_server::clock::{now, timestamp};
 use clipia_server::store::sqlite::SqliteStore;
 use clipia_server::store::{
-    AfterAttempt, AttemptClass, ClaimedDeliveries, DeliveryAttempt, DeliveryClaim, DeliveryFilter,
+    AccountId, AfterAttempt, AttemptClass, ClaimedDeliveries, DeliveryAttempt, DeliveryClaim, DeliveryFilter,
     DeliveryHost, DeliveryState, DueDelivery, HostRoom, Store,
 };
 use std::sync::Arc;
@@ -17,7 +18,7 @@ const DEAD: &str = "https://dead.example/hook";
 const WELL: &str = "https://well.example/hook";
 
 fn host(url: &str) -> DeliveryHost {
-    DeliveryHost { account: account(), host: url.strip_suffix("/hook").unwrap().to_owned() }
+    DeliveryHost { owner: owner(), host: url.strip_suffix("/hook").unwrap().to_owned() }
 }
 
 fn room(url: &str, room: u32, room_for_replays: u32, waiting: bool) -> HostRoom {
@@ -26,8 +27,14 @@ fn room(url: &str, room: u32, room_for_replays: u32, waiting: bool) -> HostRoom 
 
 impl Outbox {
     async fn claim(&self, most: u32, hosts: Vec<HostRoom>, now: Moment) -> ClaimedDeliveries {
-        let lease = Duration::from_secs(30);
-        let claim = DeliveryClaim { most, most_of_host: 4, hosts, lease, under_way: Default::default() };
+        let claim = DeliveryClaim {
+            most,
+            shares: Shares::new(10_000),
+            most_of_host: 4,
+            hosts,
+            lease: Duration::from_secs(30),
+            under_way: Default::default(),
+        };
         self.store.claim_deliveries(claim, now).await.unwrap()
     }
 
@@ -97,6 +104,43 @@ async fn neither_those_that_waited_nor_the_new_take_every_place() {
     let claimed = outbox.claim(6, vec![room(DEAD, 10, 10, true)], now()).await;
     assert_eq!(ids(&claimed), [&waited[..3], &new[..3]].concat());
     assert!(claimed.more);
+}
+
+#[tokio::test]
+async fn an_owner_gets_no_more_than_its_share_however_many_hosts_it_names() {
+    let outbox = Outbox::new().await;
+    let quiet = AccountId("acct_quiet".to_owned());
+    outbox.join(quiet.clone(), 8).await;
+    let mut noisy = Vec::new();
+    for number in 0..20 {
+        noisy.push(outbox.deliver(&format!("https://{number}.example/hook")).await);
+    }
+    let quiet = outbox.deliver_for(quiet, WELL).await;
+    let claim = |shares, hosts| DeliveryClaim {
+        most: 64,
+        shares,
+        most_of_host: 4,
+        hosts,
+        lease: Duration::from_secs(30),
+        under_way: Default::default(),
+    };
+    let mut shares = Shares::new(64);
+    let claimed = outbox.store.claim_deliveries(claim(shares.clone(), vec![]), now()).await.unwrap();
+    let (share, postponed) = noisy.split_at(7);
+    assert_eq!(ids(&claimed), [share, &[quiet]].concat());
+    assert_eq!((claimed.postponed.len(), claimed.more), (13, false));
+    for due in &claimed.due {
+        shares.take(due.host.owner.clone());
+    }
+    // As long as the share is in use its hosts need not be told, and wait. With room for one, the host that is first in
+    // the list is served.
+    let none = outbox.store.claim_deliveries(claim(shares.clone(), vec![]), now()).await.unwrap();
+    assert!(none.due.is_empty(), "{none:?}");
+    shares.give_back(&owner());
+    let hosts = claimed.postponed.into_iter().rev();
+    let hosts = hosts.map(|host| HostRoom { host, room: 4, room_for_replays: 4, waiting: true }).collect();
+    let claimed = outbox.store.claim_deliveries(claim(shares, hosts), now()).await.unwrap();
+    assert_eq!(ids(&claimed), postponed[postponed.len() - 1..]);
 }
 
 #[tokio::test]
@@ -228,7 +272,7 @@ async fn deliveries_are_listed_page_by_page_the_newest_first() {
     assert_eq!((first.as_slice(), urls[0].as_str()), (&made[..2], WELL));
     assert_eq!(list(DeliveryFilter::default(), Some(made[3])).await.0, made[4..]);
     let of = |account: &str| DeliveryFilter {
-        account: Some(clipia_server::store::AccountId(account.to_owned())),
+        account: Some(AccountId(account.to_owned())),
         state: Some(DeliveryState::Pending),
         ..Default::default()
     };
@@ -265,6 +309,6 @@ async fn an_old_secret_signs_for_a_day_and_stands_last() {
     }
     let kept = secrets(SECRET_GRACE).await;
     assert_eq!((kept.len(), kept[0].as_str()), (SECRETS_MAX as usize, "whsec_19"));
-    let nobody = clipia_server::store::AccountId("acct_nobody".to_owned());
+    let nobody = AccountId("acct_nobody".to_owned());
     assert_eq!(outbox.store.rotate_webhook_secret(&nobody, "s".to_owned(), start).await.unwrap(), None);
 }

@@ -8,7 +8,8 @@ use clipia_server::deliveries::{Dispatcher, Statistics};
 use clipia_server::outbound::Outbound;
 use clipia_server::store::sqlite::SqliteStore;
 use clipia_server::store::{
-    AccountId, DeliveryDetails, DeliveryFilter, Key, KeyHash, NewAccount, NewKey, Scopes, Store, Submission,
+    AccountId, DeliveryDetails, DeliveryFilter, DeliveryOwner, Key, KeyHash, NewAccount, NewKey, Scopes,
+    Store, Submission,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,11 @@ pub(crate) fn account() -> AccountId {
     AccountId("acct_test".to_owned())
 }
 
+/// Its sandbox, whose deliveries [`Outbox::deliver`] makes.
+pub(crate) fn owner() -> DeliveryOwner {
+    DeliveryOwner { account: account(), sandbox: true }
+}
+
 /// A store with one account.
 pub(crate) struct Outbox {
     pub(crate) store: Arc<SqliteStore>,
@@ -40,19 +46,35 @@ impl Outbox {
         let store = Arc::new(SqliteStore::open(directory.path()).unwrap());
         let new = NewAccount { id: account(), webhook_secret: SECRET.to_owned(), grant: Credits::ZERO };
         store.create_account(new, now()).await.unwrap();
-        let Key { id, account, hint, sandbox, scopes, limits } = key();
-        let hash = KeyHash([7; 32]);
-        let key = NewKey { id, account, hash, hint, sandbox, scopes, limits };
-        store.create_key(key, now()).await.unwrap();
-        Self { store, directory }
+        let outbox = Self { store, directory };
+        outbox.create_key(account(), 7).await;
+        outbox
+    }
+
+    /// Another account with a key.
+    pub(crate) async fn join(&self, account: AccountId, hash: u8) {
+        let new = NewAccount { id: account.clone(), webhook_secret: SECRET.to_owned(), grant: Credits::ZERO };
+        self.store.create_account(new, now()).await.unwrap();
+        self.create_key(account, hash).await;
+    }
+
+    async fn create_key(&self, account: AccountId, hash: u8) {
+        let Key { id, account, hint, sandbox, scopes, limits } = key(account);
+        let key = NewKey { id, account, hash: KeyHash([hash; 32]), hint, sandbox, scopes, limits };
+        self.store.create_key(key, now()).await.unwrap();
     }
 
     /// Ends a request that is to be told to `url`; the id of its delivery.
     pub(crate) async fn deliver(&self, url: &str) -> Uuid {
+        self.deliver_for(account(), url).await
+    }
+
+    /// The same for another account.
+    pub(crate) async fn deliver_for(&self, account: AccountId, url: &str) -> Uuid {
         let id = RequestId::generate();
         let submission = Submission {
             id,
-            key: Arc::new(key()),
+            key: Arc::new(key(account)),
             idempotency: None,
             model: "nano-banana-2".to_owned(),
             queue: "render".to_owned(),
@@ -93,13 +115,21 @@ impl Outbox {
         let dispatcher = Arc::new(Dispatcher::new(store, outbound, Arc::clone(&ended)));
         let statistics = dispatcher.statistics();
         let task = tokio::spawn(dispatcher.run(CancellationToken::new()));
-        Running { statistics, task }
+        Running { statistics, ended, task }
     }
 }
 
 pub(crate) struct Running {
     pub(crate) statistics: Arc<Statistics>,
+    ended: Arc<Notify>,
     task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Has it look for what is due, as when a request has ended.
+    pub(crate) fn look(&self) {
+        self.ended.notify_one();
+    }
 }
 
 impl Drop for Running {
@@ -108,10 +138,10 @@ impl Drop for Running {
     }
 }
 
-fn key() -> Key {
+fn key(account: AccountId) -> Key {
     Key {
-        id: "key_1".to_owned(),
-        account: account(),
+        id: format!("key_of_{account}"),
+        account,
         hint: "…".to_owned(),
         sandbox: true,
         scopes: BOTH,

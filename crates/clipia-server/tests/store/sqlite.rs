@@ -5,6 +5,7 @@ use clipia_api::types::Output;
 use clipia_queue::idempotency::{Fingerprint, KEPT};
 use clipia_queue::lifecycle::Phase;
 use clipia_queue::schedules::due_at_latest;
+use clipia_queue::shares::Shares;
 use clipia_queue::{Moment, RequestId};
 use clipia_server::clock;
 use clipia_server::store::sqlite::{OpenError, SqliteStore};
@@ -50,23 +51,35 @@ async fn file_of(house: House, directory: &Path) -> Connection {
 #[tokio::test]
 async fn everything_is_there_when_it_is_opened_again_and_nobody_else_may_open_it() {
     let (house, directory) = house().await;
-    let mut ids = Vec::new();
+    let (mut ids, mut claims) = (Vec::new(), Vec::new());
     for _ in 0..5 {
         ids.push(house.submit(fox()).await);
     }
     let claim = house.claim().await;
     house.store.cancel(ids[2], NOW).await.unwrap();
     house.store.release(claim.id, claim.epoch, NOW).await.unwrap();
+    // What was passed over in line is in line again.
+    let input = serde_json::json!({ "image_url": "https://elsewhere.example/" }).as_object().unwrap().clone();
+    ids.push(house.submit(Submission { input, ..fox() }).await);
+    for id in [ids[0], ids[1], ids[3], ids[4]] {
+        let claim = house.claim().await;
+        assert_eq!(claim.id, id);
+        claims.push(claim);
+    }
+    assert_eq!(house.store.claim_past("render", vec![account()], NOW).await.unwrap().aside.len(), 1);
+    for claim in claims {
+        house.store.release(claim.id, claim.epoch, NOW).await.unwrap();
+    }
     assert!(matches!(SqliteStore::open(directory.path()), Err(OpenError::InUse(_))));
     house.store.close().await;
     assert!(house.store.submit(fox(), NOW).await.is_err());
     drop(house);
     let store = open_in(directory.path());
-    for (id, position) in [(ids[0], 0), (ids[1], 1), (ids[3], 2), (ids[4], 3)] {
+    for (id, position) in [(ids[0], 0), (ids[1], 1), (ids[3], 2), (ids[4], 3), (ids[5], 4)] {
         let request = store.request(&account(), id).await.unwrap().unwrap();
         assert_eq!((request.phase, request.position), (Phase::Queued, position));
     }
-    assert_eq!(store.account(&account(), NOW).await.unwrap().unwrap().available.get(), 52);
+    assert_eq!(store.account(&account(), NOW).await.unwrap().unwrap().available.get(), 40);
     assert_eq!(store.examine().await.unwrap().violation, None);
 }
 
@@ -130,7 +143,7 @@ async fn a_store_that_comes_from_a_backup_sends_nothing_until_it_may() {
     assert_eq!(house.claim().await.id, running);
     let lease = Duration::from_secs(30);
     let (hosts, under_way) = (Vec::new(), Default::default());
-    let claim = DeliveryClaim { most: 1, most_of_host: 9, hosts, lease, under_way };
+    let claim = DeliveryClaim { most: 1, shares: Shares::new(100), most_of_host: 9, hosts, lease, under_way };
     house.store.claim_deliveries(claim.clone(), NOW).await.unwrap();
     let copy = directory.path().join("copy.db");
     house.store.backup(&copy, NOW).await.unwrap();
@@ -303,8 +316,14 @@ async fn what_a_wrong_clock_put_off_for_a_year_is_due_as_usual_after_a_start() {
     };
     let first = house.store.submit(submission(), ahead).await.unwrap().id;
     let lease = Duration::from_secs(30);
-    let claim =
-        DeliveryClaim { most: 9, most_of_host: 9, hosts: Vec::new(), lease, under_way: Default::default() };
+    let claim = DeliveryClaim {
+        most: 9,
+        shares: Shares::new(100),
+        most_of_host: 9,
+        hosts: Vec::new(),
+        lease,
+        under_way: Default::default(),
+    };
     let due = house.store.claim_deliveries(claim, ahead).await.unwrap().due.remove(0);
     let attempt = DeliveryAttempt {
         delivery: due.id,

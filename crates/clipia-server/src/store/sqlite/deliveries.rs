@@ -5,8 +5,9 @@ use super::webhook_secrets;
 use crate::clock::told;
 use crate::store::{
     AccountId, AfterAttempt, ClaimedDeliveries, DELIVERIES_MAX, DeliveryAttempt, DeliveryClaim, DeliveryHost,
-    DueDelivery, HostRoom, StoreError,
+    DeliveryOwner, DueDelivery, HostRoom, StoreError,
 };
+use clipia_queue::shares::Shares;
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
@@ -20,15 +21,20 @@ const CHUNK: usize = 32;
 
 /// What [`Candidate::of`] reads.
 const CANDIDATE: &str =
-    "SELECT id, account, host, state = 'pending' AND due_at <= ?1 AS scheduled FROM delivery";
+    "SELECT id, account, sandbox, host, state = 'pending' AND due_at <= ?1 AS scheduled FROM delivery";
 
 pub(crate) fn recover(c: &Connection) -> Result<Vec<DeliveryHost>, StoreError> {
     c.execute("UPDATE delivery SET claimed_until = NULL WHERE claimed_until IS NOT NULL", [])?;
-    let mut statement = c.prepare("SELECT DISTINCT account, host FROM delivery WHERE postponed = 1")?;
-    let hosts = statement.query_map([], |row| {
-        Ok(DeliveryHost { account: AccountId(row.get("account")?), host: row.get("host")? })
-    })?;
+    let mut statement =
+        c.prepare("SELECT DISTINCT account, sandbox, host FROM delivery WHERE postponed = 1")?;
+    let hosts = statement.query_map([], host)?;
     Ok(hosts.collect::<Result<_, _>>()?)
+}
+
+/// The columns `account`, `sandbox`, `host`.
+fn host(row: &Row<'_>) -> rusqlite::Result<DeliveryHost> {
+    let owner = DeliveryOwner { account: AccountId(row.get("account")?), sandbox: row.get("sandbox")? };
+    Ok(DeliveryHost { owner, host: row.get("host")? })
 }
 
 pub(crate) fn claim(
@@ -64,6 +70,7 @@ struct Taking<'a> {
     claim: &'a DeliveryClaim,
     now: Moment,
     rooms: HashMap<DeliveryHost, HostRoom>,
+    shares: Shares<DeliveryOwner>,
     taken: u32,
     claimed: ClaimedDeliveries,
 }
@@ -77,15 +84,15 @@ struct Candidate {
 
 impl Candidate {
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let host = DeliveryHost { account: AccountId(row.get("account")?), host: row.get("host")? };
-        Ok(Self { id: row.get("id")?, host, scheduled: row.get("scheduled")? })
+        Ok(Self { id: row.get("id")?, host: host(row)?, scheduled: row.get("scheduled")? })
     }
 }
 
 impl<'a> Taking<'a> {
     fn new(c: &'a Connection, claim: &'a DeliveryClaim, now: Moment) -> Self {
         let rooms = claim.hosts.iter().map(|room| (room.host.clone(), room.clone())).collect();
-        Self { c, claim, now, rooms, taken: 0, claimed: ClaimedDeliveries::default() }
+        let shares = claim.shares.clone();
+        Self { c, claim, now, rooms, shares, taken: 0, claimed: ClaimedDeliveries::default() }
     }
 
     /// Takes those that were postponed of hosts that have room, until there are `most` in all.
@@ -99,7 +106,8 @@ impl<'a> Taking<'a> {
                 0 => ("delivery_postponed_replay", "AND replay_at IS NOT NULL", room.room_for_replays),
                 room => ("delivery_postponed", "", room),
             };
-            let wanted = room.min(free);
+            let share = self.shares.room(&host.owner, host.owner.share());
+            let wanted = room.min(free).min(u32::try_from(share).unwrap_or(u32::MAX));
             if wanted == 0 {
                 continue;
             }
@@ -107,10 +115,13 @@ impl<'a> Taking<'a> {
                 .c
                 .prepare_cached(&format!(
                     "{CANDIDATE} INDEXED BY {index}
-                     WHERE postponed = 1 AND account = ?2 AND host = ?3 AND next_at <= ?1 {condition}
-                     ORDER BY next_at LIMIT ?4"
+                     WHERE postponed = 1 AND account = ?2 AND sandbox = ?3 AND host = ?4 AND next_at <= ?1 {condition}
+                     ORDER BY next_at LIMIT ?5"
                 ))?
-                .query_map(params![self.now.as_micros(), host.account.0, host.host, wanted], Candidate::of)?
+                .query_map(
+                    params![self.now.as_micros(), host.owner.account.0, host.owner.sandbox, host.host, wanted],
+                    Candidate::of,
+                )?
                 .collect::<Result<_, _>>()?;
             if found.len() < usize::try_from(wanted).unwrap_or(usize::MAX) && condition.is_empty() {
                 self.clear(host);
@@ -160,6 +171,10 @@ impl<'a> Taking<'a> {
     }
 
     fn is_free_for(&self, candidate: &Candidate) -> bool {
+        let owner = &candidate.host.owner;
+        if !self.shares.has_room(owner, owner.share()) {
+            return false;
+        }
         match self.rooms.get(&candidate.host) {
             None => true,
             // Whoever waits at the same host has waited for longer.
@@ -171,28 +186,32 @@ impl<'a> Taking<'a> {
 
     fn postpone(&mut self, candidate: Candidate) -> Result<(), StoreError> {
         self.c.prepare_cached("UPDATE delivery SET postponed = 1 WHERE id = ?1")?.execute([candidate.id])?;
-        if let Some(room) = self.rooms.get_mut(&candidate.host)
-            && !room.waiting
-        {
-            room.waiting = true;
+        let room = self.room(&candidate.host);
+        if !std::mem::replace(&mut room.waiting, true) {
             self.claimed.cleared.retain(|other| *other != candidate.host);
             self.claimed.postponed.push(candidate.host);
         }
         Ok(())
     }
 
-    fn take(&mut self, candidate: Candidate) -> Result<(), StoreError> {
-        let Candidate { id, host, scheduled } = candidate;
+    /// The room of a host: as the claim said it, or else as of one that nothing is known of.
+    fn room(&mut self, host: &DeliveryHost) -> &mut HostRoom {
         let most = self.claim.most_of_host;
-        let room = self.rooms.entry(host.clone()).or_insert_with(|| HostRoom {
+        self.rooms.entry(host.clone()).or_insert_with(|| HostRoom {
             host: host.clone(),
             room: most,
             room_for_replays: most,
             waiting: false,
-        });
+        })
+    }
+
+    fn take(&mut self, candidate: Candidate) -> Result<(), StoreError> {
+        let Candidate { id, host, scheduled } = candidate;
+        let room = self.room(&host);
         // An attempt takes up room of both kinds.
         room.room = room.room.saturating_sub(1);
         room.room_for_replays = room.room_for_replays.saturating_sub(1);
+        self.shares.take(host.owner.clone());
         self.taken += 1;
         let until = (self.now + self.claim.lease).as_micros();
         let due = self
@@ -217,7 +236,7 @@ impl<'a> Taking<'a> {
                     host,
                 })
             })?;
-        let secrets = webhook_secrets::in_force(self.c, &due.host.account.0, self.now)?;
+        let secrets = webhook_secrets::in_force(self.c, &due.host.owner.account.0, self.now)?;
         self.claimed.due.push(DueDelivery { secrets, ..due });
         Ok(())
     }

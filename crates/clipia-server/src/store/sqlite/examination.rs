@@ -110,14 +110,14 @@ const RULES: [Rule; 20] = [
         holds: "a request that waits stands in its line, by its ticket and in its lane",
         exception: "SELECT account, id, printf('waits with ticket %d of queue `%s`, not found there', ticket, queue)
                     FROM request r WHERE phase = 'queued' AND NOT EXISTS (
-                        SELECT 1 FROM queue_item i WHERE i.request = r.id AND i.queue = r.queue
+                        SELECT 1 FROM in_line i WHERE i.request = r.id AND i.queue = r.queue
                                                      AND i.ticket = r.ticket AND i.lane = (r.epoch = 0))",
     },
     Rule {
         holds: "what stands in line is a request that waits, once, with a ticket that was drawn",
         exception: "SELECT r.account, i.request, printf('%s, lane %d, ticket %d of queue `%s`, whose latest is %s',
                            ifnull(r.phase, 'no such request'), i.lane, i.ticket, i.queue, ifnull(q.tail, 'none'))
-                    FROM queue_item i LEFT JOIN request r ON r.id = i.request LEFT JOIN queue q ON q.name = i.queue
+                    FROM in_line i LEFT JOIN request r ON r.id = i.request LEFT JOIN queue q ON q.name = i.queue
                     WHERE r.phase IS NOT 'queued' OR q.tail IS NULL OR i.ticket > q.tail
                        OR i.queue <> r.queue OR i.ticket <> r.ticket OR i.lane <> (r.epoch = 0)",
     },

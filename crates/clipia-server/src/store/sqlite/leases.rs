@@ -26,18 +26,35 @@ pub(crate) fn give(
     Ok(())
 }
 
-/// Prolongs the lease of a request that runs, as far as its deadline allows.
-pub(crate) fn prolong(c: &Connection, id: RequestId, now: Moment) -> Result<(), WorkRefused> {
-    let lease = c
-        .prepare_cached("SELECT claimed_at, deadline_at, until FROM lease WHERE request = ?1")?
-        .query_row([key(id)], |row| {
+fn of(c: &Connection, id: RequestId) -> Result<Lease, rusqlite::Error> {
+    c.prepare_cached("SELECT claimed_at, deadline_at, until FROM lease WHERE request = ?1")?.query_row(
+        [key(id)],
+        |row| {
             Ok(Lease {
                 claimed_at: moment(row.get(0)?),
                 deadline_at: moment(row.get(1)?),
                 until: moment(row.get(2)?),
             })
-        })?;
-    let prolonged = lease.prolonged(now).ok_or(WorkRefused::Overdue)?;
+        },
+    )
+}
+
+/// Prolongs the lease of a request whose attempt has not begun: its time starts now.
+pub(crate) fn hold(
+    c: &Connection,
+    id: RequestId,
+    attempt_max: Duration,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let lease = of(c, id)?.held(now, attempt_max);
+    c.prepare_cached("UPDATE lease SET deadline_at = ?2, until = ?3 WHERE request = ?1")?
+        .execute(params![key(id), lease.deadline_at.as_micros(), lease.until.as_micros()])?;
+    Ok(())
+}
+
+/// Prolongs the lease of a request that runs, as far as its deadline allows.
+pub(crate) fn prolong(c: &Connection, id: RequestId, now: Moment) -> Result<(), WorkRefused> {
+    let prolonged = of(c, id)?.prolonged(now).ok_or(WorkRefused::Overdue)?;
     c.prepare_cached("UPDATE lease SET until = ?2 WHERE request = ?1")?
         .execute(params![key(id), prolonged.until.as_micros()])?;
     Ok(())

@@ -5,6 +5,7 @@
 
 mod account_listing;
 mod accounts;
+mod aside;
 mod backup;
 mod batch;
 mod checkpoints;
@@ -174,6 +175,7 @@ impl SqliteStore {
                  them up"
             );
         }
+        aside::put_all_back(&connection)?;
         let memory = Memory {
             keys: KnownKeys::default(),
             standings: KnownStandings::default(),
@@ -315,9 +317,23 @@ impl Store for SqliteStore {
         Ok((stood.account == *account).then_some(standing))
     }
 
-    async fn claim(&self, queue: &str, now: Moment) -> Result<Option<Claim>, StoreError> {
+    async fn claim_past(
+        &self,
+        queue: &str,
+        full: Vec<AccountId>,
+        now: Moment,
+    ) -> Result<ClaimPast, StoreError> {
         let queue = queue.to_owned();
-        self.writer.write(move |w| work::claim(w, &queue, now)).await
+        self.writer.write(move |w| work::claim(w, &queue, &full, now)).await
+    }
+
+    async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError> {
+        let (queue, account) = (queue.to_owned(), account.clone());
+        self.writer.write(move |w| aside::put_back(w, &queue, &account, most)).await
+    }
+
+    async fn hold(&self, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {
+        self.heard(self.writer.write(move |w| work::hold(w, id, epoch, now)).await)
     }
 
     async fn beat(

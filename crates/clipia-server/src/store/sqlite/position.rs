@@ -129,7 +129,7 @@ pub(crate) fn difference(
         *count = if *stands { count.saturating_add(1) } else { count.saturating_sub(1) };
     }
     waiting.retain(|_, count| *count > 0);
-    let mut statement = c.prepare("SELECT queue, count(*) FROM queue_item GROUP BY queue")?;
+    let mut statement = c.prepare("SELECT queue, count(*) FROM in_line GROUP BY queue")?;
     let stored = statement.query_map([], |row| Ok((row.get(0)?, count(row.get(1)?))))?;
     let stored: HashMap<String, u64> = stored.collect::<Result<_, _>>()?;
     let differing =

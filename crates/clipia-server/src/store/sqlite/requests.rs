@@ -1,6 +1,7 @@
 //! Submitting and reading requests.
 
 use super::accounts::count_usage;
+use super::aside;
 use super::idempotency::Name;
 use super::known::Stood;
 use super::position::{PlaceInLine, Positions, lane_number};
@@ -8,6 +9,7 @@ use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name
 use super::settlement::{End, Ending, announce, enter, left};
 use super::writer::Writing;
 use crate::clock::told;
+use crate::media;
 use crate::store::{
     AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
 };
@@ -33,6 +35,7 @@ pub(crate) struct Prepared {
     input: String,
     warnings: String,
     output: Option<String>,
+    elsewhere: bool,
 }
 
 /// From this many bytes of text on an input is not written as JSON beside calls that wait.
@@ -55,6 +58,7 @@ pub(crate) fn prepare(mut submission: Submission) -> Result<Prepared, StoreError
     let account = &submission.key.account;
     let named = submission.idempotency.take();
     Ok(Prepared {
+        elsewhere: media::source_elsewhere(&submission.input, &submission.base_url).is_some(),
         idempotency: named.map(|(name, fingerprint)| (Name::new(account, name), fingerprint)),
         input: to_json(&std::mem::take(&mut submission.input))?,
         warnings: to_json(&submission.warnings)?,
@@ -82,6 +86,7 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
                 id: submission.id,
                 account: account.clone(),
                 key_id: key_id.clone(),
+                sandbox: true,
                 model: submission.model.clone(),
                 cost: submission.cost,
                 webhook_url: submission.webhook_url.clone(),
@@ -163,7 +168,7 @@ pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> 
     let left = w
         .prepare_cached("DELETE FROM queue_item WHERE queue = ?1 AND lane = ?2 AND ticket = ?3")?
         .execute(params![at.queue, lane_number(at.place.lane), at.place.ticket.0])?;
-    if left != 1 {
+    if left != 1 && !aside::leave(w, &at)? {
         return Err(StoreError::Unreadable(format!("nobody stands in line at {at:?}")));
     }
     w.leaves(at);
@@ -172,7 +177,7 @@ pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> 
 
 fn insert(
     w: &Writing<'_>,
-    Prepared { submission, input, warnings, output, .. }: &Prepared,
+    Prepared { submission, input, warnings, output, elsewhere, .. }: &Prepared,
     start: Lifecycle,
     ticket: i64,
     now: Moment,
@@ -181,8 +186,8 @@ fn insert(
     let ended = start.phase.is_terminal().then_some(created);
     w.execute_often(
         "INSERT INTO request (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max,
-                              progress, cost, charged, webhook_url, base_url, created_at, completed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, ?12, ?13, ?14, ?15, ?16, ?17)",
+                              elsewhere, progress, cost, charged, webhook_url, base_url, created_at, completed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?18, 0, ?12, ?13, ?14, ?15, ?16, ?17)",
         params![
             key(submission.id),
             submission.key.account.0,
@@ -202,6 +207,7 @@ fn insert(
             submission.base_url,
             created,
             ended,
+            elsewhere,
         ],
     )?;
     w.execute_often(

@@ -55,6 +55,7 @@ CREATE TABLE request (
     rescues     INTEGER NOT NULL,
     ticket      INTEGER NOT NULL,
     attempt_max INTEGER NOT NULL CHECK (attempt_max > 0),
+    elsewhere   INTEGER NOT NULL, -- it starts from an image that has to be fetched
     progress    INTEGER NOT NULL CHECK (progress BETWEEN 0 AND 100),
     cost        INTEGER NOT NULL CHECK (cost >= 0),
     charged     INTEGER CHECK (charged BETWEEN 0 AND cost),
@@ -90,6 +91,23 @@ CREATE TABLE queue_item (
     request     BLOB NOT NULL,
     PRIMARY KEY (queue, lane, ticket)
 ) STRICT, WITHOUT ROWID;
+
+-- In line, but passed over: their account fetches as many images as it may. They keep their places.
+CREATE TABLE queue_aside (
+    queue       TEXT NOT NULL,
+    account     TEXT NOT NULL,
+    lane        INTEGER NOT NULL,
+    ticket      INTEGER NOT NULL,
+    request     BLOB NOT NULL,
+    PRIMARY KEY (queue, lane, ticket)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX queue_aside_account ON queue_aside (queue, account, lane, ticket);
+
+-- All that stand in line.
+CREATE VIEW in_line AS
+    SELECT queue, lane, ticket, request FROM queue_item
+    UNION ALL SELECT queue, lane, ticket, request FROM queue_aside;
 
 CREATE TABLE lease (
     request     BLOB PRIMARY KEY REFERENCES request (id),
@@ -162,6 +180,7 @@ CREATE TABLE delivery (
     id          BLOB PRIMARY KEY,
     request     BLOB NOT NULL UNIQUE REFERENCES request (id),
     account     TEXT NOT NULL REFERENCES account (id),
+    sandbox     INTEGER NOT NULL, -- of its request
     host        TEXT NOT NULL,
     url         TEXT NOT NULL,
     body        BLOB NOT NULL,
@@ -174,7 +193,7 @@ CREATE TABLE delivery (
         CASE WHEN state = 'pending' THEN min(due_at, coalesce(replay_at, due_at)) ELSE replay_at END
     ) STORED,
     claimed_until INTEGER, -- while an attempt is under way
-    postponed   INTEGER NOT NULL CHECK (postponed IN (0, 1)), -- its host has no room
+    postponed   INTEGER NOT NULL CHECK (postponed IN (0, 1)), -- its host or its owner has no room
     settled_at  INTEGER,
     CHECK ((settled_at IS NULL) = (state = 'pending' OR state = 'held'))
 ) STRICT;
@@ -182,8 +201,8 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_due ON delivery (next_at)
     WHERE next_at IS NOT NULL AND claimed_until IS NULL AND postponed = 0;
 CREATE INDEX delivery_claimed ON delivery (claimed_until) WHERE claimed_until IS NOT NULL;
-CREATE INDEX delivery_postponed ON delivery (account, host, next_at) WHERE postponed = 1;
-CREATE INDEX delivery_postponed_replay ON delivery (account, host, next_at)
+CREATE INDEX delivery_postponed ON delivery (account, sandbox, host, next_at) WHERE postponed = 1;
+CREATE INDEX delivery_postponed_replay ON delivery (account, sandbox, host, next_at)
     WHERE postponed = 1 AND replay_at IS NOT NULL;
 CREATE INDEX delivery_postponed_age ON delivery (due_at) WHERE postponed = 1;
 CREATE INDEX delivery_abandoned ON delivery (settled_at) WHERE state = 'abandoned';

@@ -81,6 +81,7 @@ pub(crate) struct Ending {
     pub(crate) id: RequestId,
     pub(crate) account: AccountId,
     pub(crate) key_id: String,
+    pub(crate) sandbox: bool,
     pub(crate) model: String,
     pub(crate) cost: Credits,
     pub(crate) webhook_url: Option<String>,
@@ -165,13 +166,15 @@ pub(crate) fn announce(
         ),
     };
     c.prepare_cached(
-        "INSERT INTO delivery (id, request, account, host, url, body, state, attempts, created_at, due_at, postponed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', 0, ?7, ?8, 0)",
+        "INSERT INTO delivery (id, request, account, sandbox, host, url, body, state, attempts, created_at, due_at,
+                               postponed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?9, 0)",
     )?
     .execute(params![
         ids::new(now),
         key(request.id),
         request.account.0,
+        request.sandbox,
         host_of(url),
         url,
         to_json(&body)?.into_bytes(),

@@ -1,5 +1,6 @@
 //! What workers, and operators, do to requests. Everything a worker says carries its epoch, and the lifecycle decides.
 
+use super::aside;
 use super::counters::Happened;
 use super::leases;
 use super::position::{PlaceInLine, lane_after};
@@ -8,7 +9,9 @@ use super::rows::{credits, from_json, key, lifecycle, moment, phase_name};
 use super::settlement::{End, Ending, end};
 use super::writer::Writing;
 use crate::clock::told;
-use crate::store::{AccountId, AttemptEnd, Claim, Failure, Rescue, Rescued, StoreError, WorkRefused};
+use crate::store::{
+    AccountId, AttemptEnd, Claim, ClaimPast, Failure, Rescue, Rescued, StoreError, WorkRefused,
+};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::lifecycle::{Epoch, Event, Lifecycle, Phase};
@@ -21,12 +24,17 @@ use uuid::Uuid;
 /// How many lost leases are taken back in one transaction, so that a crash of many holds nobody up.
 pub(crate) const RESCUED_AT_ONCE: usize = 500;
 
+/// How many requests one claim sets aside at most, so that it holds nobody up.
+const SET_ASIDE_AT_ONCE: usize = 200;
+
 /// What a change of a request needs of its row.
 struct Row {
     life: Lifecycle,
     /// Where it stands, or would if it waited.
     at: PlaceInLine,
     attempt_max: Duration,
+    /// Whether it starts from an image that has to be fetched.
+    elsewhere: bool,
     created_at: Moment,
     ending: Ending,
 }
@@ -39,11 +47,13 @@ fn row(c: &Connection, id: RequestId) -> Result<Row, WorkRefused> {
         life: lifecycle(row)?,
         at: PlaceInLine::of_request(row)?,
         attempt_max: Duration::from_micros(row.get::<_, i64>("attempt_max")?.unsigned_abs()),
+        elsewhere: row.get("elsewhere")?,
         created_at: moment(row.get("created_at")?),
         ending: Ending {
             id,
             account: AccountId(row.get("account")?),
             key_id: row.get("api_key")?,
+            sandbox: row.get("sandbox")?,
             model: row.get("model")?,
             cost: credits(row.get("cost")?)?,
             webhook_url: row.get("webhook_url")?,
@@ -52,7 +62,33 @@ fn row(c: &Connection, id: RequestId) -> Result<Row, WorkRefused> {
     })
 }
 
-pub(crate) fn claim(w: &Writing<'_>, queue: &str, now: Moment) -> Result<Option<Claim>, StoreError> {
+pub(crate) fn claim(
+    w: &Writing<'_>,
+    queue: &str,
+    full: &[AccountId],
+    now: Moment,
+) -> Result<ClaimPast, StoreError> {
+    let mut past = ClaimPast::default();
+    for _ in 0..SET_ASIDE_AT_ONCE {
+        match take_first(w, queue, full, now)? {
+            First::Nobody => return Ok(past),
+            First::Claimed(claim) => return Ok(ClaimPast { claim: Some(*claim), ..past }),
+            First::Aside(account) if past.aside.contains(&account) => {}
+            First::Aside(account) => past.aside.push(account),
+        }
+    }
+    past.more = true;
+    Ok(past)
+}
+
+/// What became of the first in line.
+enum First {
+    Nobody,
+    Claimed(Box<Claim>),
+    Aside(AccountId),
+}
+
+fn take_first(w: &Writing<'_>, queue: &str, full: &[AccountId], now: Moment) -> Result<First, StoreError> {
     let first: Option<(Uuid, PlaceInLine)> = w
         .prepare_cached(
             "DELETE FROM queue_item WHERE (queue, lane, ticket) =
@@ -62,15 +98,19 @@ pub(crate) fn claim(w: &Writing<'_>, queue: &str, now: Moment) -> Result<Option<
         .query_row([queue], |row| Ok((row.get("request")?, PlaceInLine::of(row)?)))
         .optional()?;
     let Some((id, at)) = first else {
-        return Ok(None);
+        return Ok(First::Nobody);
     };
     let id = RequestId(id);
-    w.leaves(at);
     let unreadable = |refused: WorkRefused| match refused {
         WorkRefused::Store(error) => error,
         other => StoreError::Unreadable(format!("request {id} in line: {other}")),
     };
     let row = row(w, id).map_err(unreadable)?;
+    if row.elsewhere && full.contains(&row.ending.account) {
+        aside::set(w, &row.ending.account, &at, id)?;
+        return Ok(First::Aside(row.ending.account));
+    }
+    w.leaves(at);
     let next = row.life.apply(Event::Claim).map_err(|refused| unreadable(refused.into()))?.next;
     set(w, id, next)?;
     leases::give(w, id, row.attempt_max, now)?;
@@ -80,14 +120,15 @@ pub(crate) fn claim(w: &Writing<'_>, queue: &str, now: Moment) -> Result<Option<
     let input: String = w
         .prepare_cached("SELECT input FROM request_content WHERE request = ?1")?
         .query_row([key(id)], |row| row.get(0))?;
-    Ok(Some(Claim {
+    Ok(First::Claimed(Box::new(Claim {
         id,
+        account: row.ending.account,
         key_id: row.ending.key_id,
         epoch: next.epoch,
         model: row.ending.model,
         input: from_json(&input)?,
         base_url: row.ending.base_url,
-    }))
+    })))
 }
 
 /// Stores a lifecycle that has not ended. Another attempt starts at no progress.
@@ -110,6 +151,13 @@ pub(crate) fn beat(
     w.standing_changed(id);
     w.prepare_cached("UPDATE request SET progress = max(progress, ?2) WHERE id = ?1")?
         .execute(params![key(id), progress.percent()])?;
+    Ok(())
+}
+
+pub(crate) fn hold(w: &Writing<'_>, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {
+    let row = row(w, id)?;
+    row.life.apply(Event::Beat(epoch))?;
+    leases::hold(w, id, row.attempt_max, now)?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@ use clipia_api::types::Output;
 use clipia_queue::Credits;
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Phase, Refused};
+use clipia_queue::shares::Shares;
 use clipia_server::store::{DeliveryClaim, Failure, Key, Submission, SubmitRefused, WorkRefused};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +86,7 @@ pub(crate) async fn one_that_is_called_off_is_refunded_and_told(house: &House) {
     assert_eq!(house.request(behind).await.position, 0);
     let claim = DeliveryClaim {
         most: 10,
+        shares: Shares::new(100),
         most_of_host: 10,
         hosts: Vec::new(),
         lease: Duration::from_secs(30),

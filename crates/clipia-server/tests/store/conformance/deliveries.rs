@@ -1,5 +1,6 @@
 use super::{House, NOW, fox};
 use clipia_api::types::Output;
+use clipia_queue::shares::Shares;
 use clipia_server::living::Living;
 use clipia_server::store::{AfterAttempt, AttemptClass, DeliveryAttempt, DeliveryClaim};
 use std::time::Duration;
@@ -7,7 +8,14 @@ use uuid::Uuid;
 
 fn due_now(under_way: &Living<Uuid>) -> DeliveryClaim {
     let lease = Duration::from_secs(30);
-    DeliveryClaim { most: 10, most_of_host: 10, hosts: Vec::new(), lease, under_way: under_way.clone() }
+    DeliveryClaim {
+        most: 10,
+        shares: Shares::new(100),
+        most_of_host: 10,
+        hosts: Vec::new(),
+        lease,
+        under_way: under_way.clone(),
+    }
 }
 
 pub(crate) async fn a_living_sender_keeps_its_delivery_whatever_the_clock_says(house: &House) {

@@ -1,10 +1,12 @@
-use super::{House, NOW, fox};
+use super::{ATTEMPT_MAX, House, NOW, account, fox};
+use clipia_api::Progress;
 use clipia_queue::RequestId;
-use clipia_queue::lifecycle::Epoch;
-use clipia_server::store::{Rescue, Submission};
+use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_server::store::{AccountId, Rescue, Submission};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub(crate) async fn what_had_its_turn_goes_ahead_of_what_had_none(house: &House) {
     let mut ids = Vec::new();
@@ -123,4 +125,43 @@ pub(crate) async fn lines_do_not_mix(house: &House) {
     assert!(house.store.claim("c", NOW).await.unwrap().is_none());
     house.store.claim("b", NOW).await.unwrap().unwrap();
     assert!(house.store.claim("b", NOW).await.unwrap().is_none());
+}
+
+pub(crate) async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_places(house: &House) {
+    let store = &house.store;
+    let picture = |url: &str| {
+        let input = serde_json::json!({ "image_url": url });
+        Submission { input: input.as_object().unwrap().clone(), ..fox() }
+    };
+    let mut elsewhere = Vec::new();
+    for _ in 0..4 {
+        elsewhere.push(house.submit(picture("https://elsewhere.example/a.png")).await);
+    }
+    let own = house.submit(picture("http://here/media/a/b/c.png")).await;
+    let full = || vec![account()];
+    let past = store.claim_past("render", full(), NOW).await.unwrap();
+    assert_eq!((past.claim.unwrap().id, past.aside, past.more), (own, full(), false));
+    assert_eq!(store.statistics().await.unwrap().queues[0].waiting, 4);
+    for (position, id) in (0..).zip(&elsewhere) {
+        assert_eq!(
+            (house.request(*id).await.phase, house.request(*id).await.position),
+            (Phase::Queued, position)
+        );
+    }
+    assert!(store.claim("render", NOW).await.unwrap().is_none());
+    store.cancel(elsewhere[1], NOW).await.unwrap();
+    house.is_content().await;
+    assert_eq!(store.put_back("render", &AccountId("acct_other".to_owned()), 9).await.unwrap(), 0);
+    assert_eq!(store.put_back("render", &account(), 2).await.unwrap(), 2);
+    assert_eq!(house.claim().await.id, elsewhere[0]);
+    assert_eq!(house.request(elsewhere[3]).await.position, 1);
+    let claim = house.claim().await;
+    assert_eq!(claim.id, elsewhere[2]);
+    assert!(store.claim("render", NOW).await.unwrap().is_none());
+    assert_eq!(store.put_back("render", &account(), 9).await.unwrap(), 1);
+    // The time of an attempt that has not begun does not pass.
+    let late = NOW + ATTEMPT_MAX - Duration::from_secs(1);
+    store.hold(claim.id, claim.epoch, late).await.unwrap();
+    store.beat(claim.id, claim.epoch, Progress::new(5), late + Duration::from_secs(20)).await.unwrap();
+    house.is_content().await;
 }

@@ -142,7 +142,8 @@ macro_rules! conformance {
             line:
                 what_had_its_turn_goes_ahead_of_what_had_none,
                 positions_are_what_counting_says,
-                lines_do_not_mix;
+                lines_do_not_mix,
+                those_of_an_account_that_is_full_are_passed_over_and_keep_their_places;
             listing:
                 requests_are_listed_newest_first_and_page_by_page,
                 a_list_is_filtered,

@@ -1,0 +1,102 @@
+//! What is known of the hosts that images are fetched from.
+//!
+//! A host that does not answer holds each fetch until its time is over. After some in a row it is left alone for a while,
+//! by the rules that hold for receivers of deliveries: an account's later generations from there fail at once, and their
+//! credits are returned.
+
+use crate::clock::now;
+use crate::outbound::AllowedUrl;
+use crate::store::AccountId;
+use clipia_queue::breaker::{Breaker, FAILURES_MAX, PAUSE_MAX, Sign, Turn};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Hosts that are remembered for their failures alone. Beyond that they are forgotten, and have to fail anew.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// Whose fetches, and from where. One account's dead hosts are no other's.
+type Of = (AccountId, String);
+
+/// Every host with fetches under way or with failures.
+#[derive(Clone, Default)]
+pub(super) struct SourceHosts(Arc<Mutex<HashMap<Of, Breaker>>>);
+
+/// A host is left alone.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "is on a host that did not answer {FAILURES_MAX} times in a row, and is left alone for {} minutes at most: submit again \
+     once it answers",
+    PAUSE_MAX.as_secs() / 60
+)]
+pub(super) struct HostDown;
+
+/// A fetch under way. Dropped before it has ended, it tells nothing of the host.
+pub(super) struct Fetching {
+    hosts: SourceHosts,
+    of: Of,
+    turn: Option<Turn>,
+}
+
+impl SourceHosts {
+    fn known(&self) -> MutexGuard<'_, HashMap<Of, Breaker>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A fetch begins, unless the host is taken for down and it is not yet time to see whether it is back.
+    pub(super) fn begin(&self, account: &AccountId, url: &AllowedUrl) -> Result<Fetching, HostDown> {
+        let of = (account.clone(), url.host());
+        let mut known = self.known();
+        let forget = known.len() > REMEMBERED_MAX;
+        known.retain(|_, host| host.under_way() > 0 || !(forget || host.is_fresh()));
+        let host = known.entry(of.clone()).or_default();
+        if host.is_open() && host.room(now()) == 0 {
+            return Err(HostDown);
+        }
+        let turn = host.begin();
+        Ok(Fetching { hosts: self.clone(), of, turn: Some(turn) })
+    }
+}
+
+impl Fetching {
+    /// The fetch has ended.
+    pub(super) fn end(mut self, sign: Sign) {
+        self.finish(sign);
+    }
+
+    fn finish(&mut self, sign: Sign) {
+        let Some(turn) = self.turn.take() else { return };
+        if let Some(host) = self.hosts.known().get_mut(&self.of) {
+            host.end(turn, sign, now());
+        }
+    }
+}
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        self.finish(Sign::None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::Target;
+
+    #[test]
+    fn a_host_that_does_not_answer_is_left_alone_for_one_account() {
+        let hosts = SourceHosts::default();
+        let (noisy, quiet) = (AccountId("noisy".to_owned()), AccountId("quiet".to_owned()));
+        let url = |text| Target::new(true, &[]).parse(text).unwrap();
+        let (dead, well) = (url("http://127.0.0.1:4000/a.png"), url("http://127.0.0.1:4001/b.png"));
+        for _ in 0..FAILURES_MAX {
+            hosts.begin(&noisy, &dead).unwrap().end(Sign::Down);
+        }
+        let down = hosts.begin(&noisy, &dead).err().unwrap().to_string();
+        assert!(down.contains("10 times in a row") && down.contains("5 minutes"), "{down}");
+        hosts.begin(&noisy, &well).unwrap().end(Sign::Alive);
+        hosts.begin(&quiet, &dead).unwrap().end(Sign::Alive);
+        drop(hosts.begin(&quiet, &dead).unwrap());
+        hosts.begin(&quiet, &well).unwrap().end(Sign::Alive);
+        assert_eq!(hosts.known().len(), 2, "only what is known of a host is kept");
+    }
+}

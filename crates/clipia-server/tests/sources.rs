@@ -1,0 +1,203 @@
+//! Images that generations start from, fetched from hosts that answer and from hosts that do not.
+
+#![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
+
+use clipia_server::admin::{AccountOrder, Administration, KeyOrder, RequestQuery};
+use clipia_server::store::Scopes;
+use clipia_server::{Config, Credits, KeyLimits, Phase, RateLimit, RequestId, Service};
+use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+const DEADLINE: Duration = Duration::from_secs(40);
+
+const MODELS: &str = r#"
+[[model]]
+executor = "render"
+slug = "clip"
+type = "video"
+pricing = { credits = 1 }
+[[model.input_schema.parameters]]
+name = "image_url"
+type = "image"
+[[model.input_schema.parameters]]
+name = "duration"
+type = "number"
+default = 0.1
+[[model.input_schema.parameters]]
+name = "resolution"
+type = "string"
+default = "240p"
+"#;
+
+/// A host of images that answers as told, and how often it was called.
+struct Host {
+    url: String,
+    calls: Arc<AtomicUsize>,
+}
+
+/// What a host does with a call: it answers with these bytes, and hangs then.
+async fn host(answer: Vec<u8>) -> Host {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/a.png", listener.local_addr().unwrap());
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut request = [0; 2_048];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(&answer).await;
+                while stream.read(&mut request).await.is_ok_and(|length| length > 0) {}
+            });
+        }
+    });
+    Host { url, calls }
+}
+
+fn answer(length: usize, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// An account of its own, and what it asks for.
+struct Client {
+    http: reqwest::Client,
+    url: String,
+    key: String,
+}
+
+impl Client {
+    async fn new(service: &Service, data: &Path) -> Self {
+        let administration = Administration::of(data).unwrap();
+        let account = administration.create_account(&AccountOrder { credits: Credits::new(1_000) }).await;
+        let order = KeyOrder {
+            account_id: account.unwrap().account_id,
+            sandbox: false,
+            scopes: Scopes { generate: true, read: true },
+            limits: KeyLimits { in_flight_max: Some(0), ..KeyLimits::default() },
+        };
+        let key = administration.create_key(&order).await.unwrap().key;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { http, url: service.url().to_owned(), key }
+    }
+
+    async fn call(&self, call: reqwest::RequestBuilder) -> Value {
+        let answer = call.bearer_auth(&self.key).send().await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
+    /// Submits a clip that starts from `image_url`, if one is named; where its result is.
+    async fn submit(&self, image_url: Option<&str>) -> String {
+        let input = image_url.map_or(json!({}), |url| json!({ "image_url": url }));
+        let body = json!({ "input": input }).to_string();
+        let submitted = self.call(self.http.post(format!("{}/v1/models/clip", self.url)).body(body)).await;
+        submitted["response_url"].as_str().unwrap_or_else(|| panic!("{submitted}")).to_owned()
+    }
+
+    /// The result, once it has ended.
+    async fn ended(&self, result: &str) -> Value {
+        let start = Instant::now();
+        loop {
+            let told = self.call(self.http.get(result)).await;
+            if told["status"] != "IN_QUEUE" && told["status"] != "IN_PROGRESS" {
+                return told;
+            }
+            assert!(start.elapsed() < DEADLINE, "{told}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn config(data: &Path) -> Config {
+    Config {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        limit: RateLimit::per_minute(0),
+        dev: true,
+        ..Config::new(data)
+    }
+}
+
+fn id(result: &str) -> RequestId {
+    result.rsplit('/').find_map(|part| part.parse().ok()).unwrap_or_else(|| panic!("{result}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_hang_hold_up_only_those_who_name_them() {
+    let mut png = Vec::new();
+    let picture = image::DynamicImage::new_rgb8(8, 8);
+    picture.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+    let well = host(answer(png.len(), &png)).await;
+    let endless = host(answer(30 << 20, b"")).await;
+    let wrong = host(b"HTTP/1.1 404 \r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+    // One says nothing, the other a part of what it announced.
+    let hanging = [host(Vec::new()).await, host(answer(1_000, b"a part")).await];
+
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("models.toml"), MODELS).unwrap();
+    let service = Service::start(config(data.path())).await.unwrap();
+    let (noisy, quiet) = (Client::new(&service, data.path()).await, Client::new(&service, data.path()).await);
+    let mut hung = Vec::new();
+    for number in 0..60 {
+        hung.push(noisy.submit(Some(&hanging[number % 2].url)).await);
+    }
+    let start = Instant::now();
+    let mut results = Vec::new();
+    for (image_url, told) in [
+        (Some(&well.url), None),
+        (None, None),
+        (Some(&wrong.url), Some("was answered with 404")),
+        (Some(&endless.url), Some("longer than 20971520 bytes")),
+        (Some(&well.url), None),
+    ] {
+        results.push((quiet.submit(image_url.map(String::as_str)).await, told));
+    }
+    for (result, told) in &results {
+        let ended = quiet.ended(result).await;
+        match told {
+            None => assert_eq!(ended["status"], "COMPLETED", "{ended}"),
+            Some(told) => assert!(ended["error"]["message"].as_str().unwrap().contains(told), "{ended}"),
+        }
+    }
+    // What an account asks for without its hosts waits for none of them either.
+    assert_eq!(noisy.ended(&noisy.submit(None).await).await["status"], "COMPLETED");
+    assert!(start.elapsed() < Duration::from_secs(25), "a fetch had to end first: {:?}", start.elapsed());
+    let calls = || hanging.iter().map(|host| host.calls.load(Ordering::SeqCst)).sum::<usize>();
+    assert_eq!(calls(), 8, "half of the places are one account's");
+
+    // One that is called off makes room for the next at once.
+    let administration = Administration::of(data.path()).unwrap();
+    let running =
+        RequestQuery { phase: Some(Phase::Running), account: None, model: None, after: None, limit: 100 };
+    let running = administration.requests(&running).await.unwrap().requests;
+    let workers = std::thread::available_parallelism().unwrap().get();
+    assert!((8..=8 + workers).contains(&running.len()), "a worker may be ahead by one: {}", running.len());
+    let oldest = running.last().unwrap();
+    administration.cancel_request(oldest.id).await.unwrap();
+    administration.cancel_request(id(&hung[59])).await.unwrap();
+    while calls() < 9 {
+        assert!(start.elapsed() < DEADLINE);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(administration.examine().await.unwrap().violation, None);
+
+    // A server that stops gives back what it fetches for, and begins again at its next start.
+    let stopping = Instant::now();
+    service.stop().await;
+    assert!(stopping.elapsed() < Duration::from_secs(7), "{:?}", stopping.elapsed());
+    let service = Service::start(config(data.path())).await.unwrap();
+    while calls() < 17 {
+        assert!(start.elapsed() < DEADLINE);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let administration = Administration::of(data.path()).unwrap();
+    assert_eq!(administration.examine().await.unwrap().violation, None);
+    service.stop().await;
+}
