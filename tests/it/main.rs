@@ -10,9 +10,12 @@ mod credits;
 mod examples;
 mod generated;
 mod generations;
+#[path = "../../crates/clipia-server/tests/fuzz/hostile.rs"]
+mod hostile;
 mod input;
 mod lost_answers;
 mod operations;
+mod pictures;
 mod program;
 mod readme;
 mod refusals;

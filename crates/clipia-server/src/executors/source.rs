@@ -7,10 +7,13 @@ use crate::outbound::client::body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 
 /// The largest image that is taken, in bytes.
-const IMAGE_BYTES_MAX: usize = 20 * 1024 * 1024;
+const IMAGE_BYTES_MAX: usize = super::render::SOURCE_BYTES_MAX;
 
 /// How long a fetch may take in all.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,7 +30,7 @@ pub(super) async fn fetch(
 ) -> Result<Vec<u8>, NotMade> {
     let failed = |why: &str| NotMade::Failed(format!("`image_url` {why}"));
     if let Some(path) = media.own_file(url, base_url) {
-        return tokio::fs::read(path).await.map_err(|_| failed("names no file of this server"));
+        return own_file(path).await.map_err(|_| failed("names no file of this server"));
     }
     if let Some(data) = url.strip_prefix("data:") {
         let (_, encoded) =
@@ -49,4 +52,12 @@ pub(super) async fn fetch(
     Ok(image
         .map_err(|_| failed(&format!("was not answered within {} s", FETCH_TIMEOUT.as_secs())))??
         .to_vec())
+}
+
+/// A file of this server, read until it is too large, which its decoder says.
+async fn own_file(path: PathBuf) -> io::Result<Vec<u8>> {
+    let mut image = Vec::new();
+    let file = tokio::fs::File::open(path).await?;
+    file.take(IMAGE_BYTES_MAX as u64 + 1).read_to_end(&mut image).await?;
+    Ok(image)
 }
