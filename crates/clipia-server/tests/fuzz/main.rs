@@ -3,5 +3,6 @@
 // Everything here is test code, helpers included: a failed expectation should stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod config;
 mod hostile;
 mod pictures;
