@@ -95,7 +95,7 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         files.extend([encoder.encode(70.0).to_vec(), encoder.encode_lossless().to_vec()]);
     }
     files.extend(
-        hostile::pictures().into_iter().map(|hostile| hostile.file).filter(|file| file.len() < 4_096),
+        hostile::pictures().into_iter().map(|hostile| hostile.file).filter(|file| file.len() < 1_024),
     );
     files
 });
