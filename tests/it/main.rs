@@ -11,6 +11,8 @@ mod credits;
 mod examples;
 mod generated;
 mod generations;
+#[path = "../../crates/clipia-server/tests/fuzz/hostile.rs"]
+mod hostile;
 mod input;
 mod log;
 mod lost_answers;
@@ -18,6 +20,7 @@ mod media;
 mod metrics;
 mod no_room;
 mod operations;
+mod pictures;
 mod private_files;
 mod program;
 mod readme;

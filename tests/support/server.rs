@@ -177,6 +177,15 @@ impl Server {
         self.live().get("/v1/account").await.expect(200).json()["balance"]["credits"].as_u64().unwrap()
     }
 
+    /// The most memory that the process has had at once, in MiB; 0 where the system does not tell.
+    pub(crate) fn memory_peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id()));
+        let Ok(status) = status else { return 0 };
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")).unwrap();
+        kilobytes.parse::<u64>().unwrap() / 1024
+    }
+
     /// What it wrote to stderr so far.
     pub(crate) fn log(&self) -> String {
         self.process.log.lock().unwrap().clone()

@@ -1,7 +1,8 @@
 //! `cargo xtask fuzz`: what strangers send, in numbers that no test run has time for.
 //!
 //! The targets are the property tests whose names begin with `any_`, one for each thing that comes from outside:
-//! answers, signature headers, API keys, bodies, webhook URLs, `Retry-After`. `cargo test` runs each with a few hundred cases;
+//! answers, signature headers, API keys, bodies, webhook URLs, `Retry-After`, pictures, catalogues, inputs, names of
+//! downloads, configurations. `cargo test` runs each with a few hundred cases;
 //! this runs them optimised, with as many as told.
 
 use anyhow::{Result, bail};

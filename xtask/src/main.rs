@@ -1,6 +1,7 @@
 //! The workspace's own tasks: `cargo xtask generate`, `cargo xtask test`, `cargo xtask bench`,
-//! `cargo xtask chaos`, `cargo xtask fuzz`.
+//! `cargo xtask chaos`, `cargo xtask fuzz`, `cargo xtask advisories`.
 
+mod advisories;
 mod bench;
 mod chaos;
 mod fuzz;
@@ -40,6 +41,8 @@ enum Task {
     Test,
     /// Kills a server under load again and again, and checks that it kept what it acknowledged
     Chaos(chaos::Options),
+    /// Looks whether a fault is known of a crate that is built; needs cargo-audit and its database
+    Advisories,
     /// Throws a million inputs at everything that comes from outside
     Fuzz(fuzz::Options),
     /// Measures, and fails where a target is missed
@@ -52,6 +55,7 @@ fn main() -> Result<()> {
         Task::Generate { check, root } => generate::run(&root, check),
         Task::Test => test::run(&root()),
         Task::Chaos(options) => chaos::run(&root(), &options),
+        Task::Advisories => advisories::run(&root()),
         Task::Fuzz(options) => fuzz::run(&root(), &options),
         Task::Bench(scenario) => bench::run(&root(), scenario),
     }

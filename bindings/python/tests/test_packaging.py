@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -121,6 +122,7 @@ def test_the_source_builds_out_of_sight_of_the_checkout(tmp_path: Path) -> None:
     assert "licenses/LICENSE" in shown
 
 
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 WORKFLOW = ROOT / ".github" / "workflows" / "python.yml"
 
 
@@ -136,10 +138,27 @@ def test_the_workflow_holds_together() -> None:
     assert jobs["publish"]["permissions"]["id-token"] == "write"
 
 
-def test_a_linter_finds_nothing_in_the_workflow() -> None:
+def test_what_the_workflows_run_is_pinned() -> None:
+    action = re.compile(r"\s*(- )?uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    files = [*WORKFLOWS, ROOT / ".ci" / "run", ROOT / "README.md"]
+    assert WORKFLOW in files
+    for path in files:
+        for line in path.read_text().splitlines():
+            if "uses:" in line:
+                assert action.fullmatch(line), f"{path.name}: no full hash with a version: {line}"
+            if "cargo install" in line:
+                assert "--locked" in line, f"{path.name}: {line}"
+            # Names without a version; a wheel, a group or a directory has those of its own.
+            for name in re.findall(r"pip install (.*)", line) if path.suffix == ".yml" else []:
+                loose = [word for word in name.split() if not re.search(r"==|/|^--group$|^(dev|test)$", word)]
+                assert not loose, f"{path.name}: {line}"
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_linter_finds_nothing_in_the_workflow(workflow: Path) -> None:
     zizmor = shutil.which("zizmor", path=sysconfig.get_path("scripts"))
     assert zizmor is not None
     linted = subprocess.run(
-        [zizmor, "--offline", "--no-progress", WORKFLOW], cwd=ROOT, capture_output=True, text=True
+        [zizmor, "--offline", "--no-progress", workflow], cwd=ROOT, capture_output=True, text=True
     )
     assert linted.returncode == 0, linted.stdout + linted.stderr

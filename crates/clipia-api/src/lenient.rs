@@ -293,7 +293,7 @@ impl<T: Lenient + Serialize> Lenient for BTreeMap<String, T> {
 
 #[cfg(test)]
 mod tests {
-    use crate::types::{Model, ResultResponse, SubmitResponse};
+    use crate::types::{Model, ModelList, ResultResponse, SubmitResponse};
     use crate::{Lenient, json};
     use proptest::prelude::*;
     use serde::Serialize;
@@ -345,6 +345,18 @@ mod tests {
             holds::<SubmitResponse>(value.clone())?;
             holds::<ResultResponse>(value.clone())?;
             holds::<Model>(value)?;
+        }
+
+        /// An entry of a list that is not what it should be takes none of its neighbours with it.
+        #[test]
+        fn any_catalogue_is_listed(odd in odd(), list in odd(), page in odd()) {
+            let model = serde_json::json!({"slug": "fox-1", "type": "image", "name": "Fox"});
+            let document = serde_json::json!({"data": [odd, model, page], "page": list}).to_string();
+            let read = crate::read::<ModelList>(document.as_bytes());
+            let is_there = read.as_ref().is_ok_and(|read| read.data.iter().any(|model| model.slug == "fox-1"));
+            prop_assert!(is_there, "{read:?}");
+            holds::<ModelList>(json::parse(document.as_bytes()).unwrap())?;
+            holds::<ModelList>(list)?;
         }
     }
 }

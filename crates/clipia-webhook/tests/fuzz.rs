@@ -1,10 +1,12 @@
 //! What strangers send. `cargo xtask fuzz` runs these with a million cases each.
 
-use clipia_webhook::{Verifier, sign};
+use clipia_webhook::{DeliveryHeaders, Verifier, sign, sign_standard};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 const SECRET: &str = "whsec_of_the_receiver";
+/// Of the form that Standard Webhooks wants.
+const STANDARD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// Somewhere near a header that this secret signed, or anything.
 fn header() -> impl Strategy<Value = String> {
@@ -62,5 +64,32 @@ proptest! {
         if other != body {
             prop_assert!(verifier.check(&edited(&header, &edits), &other, t).is_err());
         }
+    }
+
+    /// Of the headers of Standard Webhooks: what was signed is believed as it was signed, and after no change of an
+    /// id, a time or a body.
+    #[test]
+    fn any_change_of_standard_headers_is_refused(
+        id in "[ -~]{1,40}",
+        t in 0..=u64::from(u32::MAX),
+        body in vec(any::<u8>(), 0..40),
+        (ids, times, signatures, bodies) in (edits(), edits(), edits(), edits()),
+        names in "(WEBHOOK|Webhook|webhook)-",
+    ) {
+        let verifier = Verifier::new([STANDARD]).unwrap();
+        let signed = (id.clone(), t.to_string(), sign_standard([STANDARD], &id, t, &body).unwrap());
+        let edited_body = edited(&String::from_utf8_lossy(&body), &bodies).into_bytes();
+        let sent = (edited(&signed.0, &ids), edited(&signed.1, &times), edited(&signed.2, &signatures));
+        let headers = |(id, time, signature): &(String, String, String)| {
+            DeliveryHeaders::read([
+                (format!("{names}id"), id), (format!("{names}timestamp"), time), (format!("{names}signature"), signature),
+            ])
+        };
+        prop_assert!(verifier.check_headers(&headers(&signed), &body, t).is_ok());
+        let changed = (&sent.0, &sent.1) != (&signed.0, &signed.1) || edited_body != body;
+        let checked = verifier.check_headers(&headers(&sent), &edited_body, t);
+        prop_assert!(!changed || checked.is_err(), "{sent:?}");
+        let other = Verifier::new(["whsec_b3RoZXIgdGhhbiB0aGUgb25l"]).unwrap();
+        prop_assert!(other.check_headers(&headers(&sent), &edited_body, t).is_err());
     }
 }

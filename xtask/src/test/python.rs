@@ -122,12 +122,22 @@ fn development_tools(manifest: &Path) -> Result<Vec<String>> {
     let text =
         std::fs::read_to_string(manifest).with_context(|| format!("reading {}", manifest.display()))?;
     let table: toml::Table = text.parse().with_context(|| format!("parsing {}", manifest.display()))?;
-    let group = table.get("dependency-groups").and_then(|groups| groups.get("dev")?.as_array());
-    let group = group.with_context(|| format!("{} has no dependency group `dev`", manifest.display()))?;
-    let names = group
-        .iter()
-        .map(|entry| entry.as_str().map(str::to_owned).context("a tool of the group `dev` is no string"));
-    names.collect()
+    group(&table, "dev").with_context(|| format!("reading the tools in {}", manifest.display()))
+}
+
+/// The tools of a group, with those of the groups that it includes.
+fn group(table: &toml::Table, name: &str) -> Result<Vec<String>> {
+    let group = table.get("dependency-groups").and_then(|groups| groups.get(name)?.as_array());
+    let mut tools = vec![];
+    for entry in group.with_context(|| format!("there is no dependency group `{name}`"))? {
+        let included = entry.get("include-group").and_then(|included| included.as_str());
+        match (entry.as_str(), included) {
+            (Some(tool), _) => tools.push(tool.to_owned()),
+            (None, Some(included)) if included != name => tools.extend(self::group(table, included)?),
+            _ => bail!("a tool of the group `{name}` is neither a string nor another group"),
+        }
+    }
+    Ok(tools)
 }
 
 #[cfg(test)]
@@ -143,7 +153,13 @@ mod tests {
                 "[dependency-groups]\ndev = [\"ruff==0.1\", \"pytest>=8\"]",
                 Some(vec!["ruff==0.1", "pytest>=8"]),
             ),
+            (
+                "[dependency-groups]\ntest = [\"pytest==9\"]\ndev = [{ include-group = \"test\" }, \"ruff==0.1\"]",
+                Some(vec!["pytest==9", "ruff==0.1"]),
+            ),
             ("[dependency-groups]\ndev = [{ include-group = \"test\" }]", None),
+            ("[dependency-groups]\ndev = [{ include-group = \"dev\" }]", None),
+            ("[dependency-groups]\ndev = [7]", None),
             ("[project]\nname = \"x\"", None),
         ] {
             std::fs::write(&manifest, text).unwrap();

@@ -3,6 +3,7 @@
 //! An [`Executor`] gets a [`Job`] and gives back files and what they are. It knows nothing of leases, credits or
 //! deliveries: its worker does ([`crate::workers`]).
 
+mod needs;
 pub mod render;
 mod rendering;
 pub mod sandbox;

@@ -1,5 +1,6 @@
 //! The executor `render`: draws what the input asks for, on this machine, with no model.
 
+use super::needs::{self, SOURCES_AT_ONCE_MAX};
 use super::render::{self, Clip, ClipOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder};
 use super::source;
 use super::source_hosts::SourceHosts;
@@ -12,12 +13,16 @@ use clipia_api::ModelType;
 use clipia_api::types::{Audio, Image, Output, Video};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Draws pictures and clips, and speaks.
 pub struct Render {
     media: MediaStore,
     outbound: Outbound,
     hosts: SourceHosts,
+    /// A place for each source that may be decoded at the same time.
+    decoding: Arc<Semaphore>,
 }
 
 /// What to draw.
@@ -30,7 +35,8 @@ pub(crate) enum Order {
 impl Render {
     /// A renderer that finds the images to start from in `media`, or by `outbound` elsewhere.
     pub fn new(media: MediaStore, outbound: Outbound) -> Self {
-        Self { media, outbound, hosts: SourceHosts::default() }
+        let decoding = Arc::new(Semaphore::new(SOURCES_AT_ONCE_MAX));
+        Self { media, outbound, hosts: SourceHosts::default(), decoding }
     }
 }
 
@@ -44,7 +50,11 @@ impl Executor for Render {
         };
         // A request without a seed gets one of its own: its id ends in chance.
         let chance = job.id.0.as_u64_pair().1;
-        let order = order(&job.model.type_, &job.input, chance, source)?;
+        let mut order = order(&job.model.type_, &job.input, chance)?;
+        needs::check(&order)?;
+        if let (Order::Clip(clip), Some(file)) = (&mut order, source) {
+            clip.source = Some(self.decode(file, (clip.width, clip.height), &report).await?);
+        }
         draw(order, report).await
     }
 
@@ -74,13 +84,43 @@ pub(crate) async fn draw(order: Order, report: Report) -> Result<Made, NotMade> 
     })
 }
 
+impl Render {
+    /// Decodes the image to start from, for a clip of this size.
+    async fn decode(
+        &self,
+        file: Vec<u8>,
+        size: (u32, u32),
+        report: &Report,
+    ) -> Result<render::Source, NotMade> {
+        let place = tokio::select! {
+            place = Arc::clone(&self.decoding).acquire_owned() => place.map_err(|_| NotMade::Stopped)?,
+            () = report.stopped() => return Err(NotMade::Stopped),
+        };
+        let report = report.clone();
+        let decoded = blocking::run(move || {
+            // Held until the memory is free again, also where nobody waits for the image any more.
+            let _place = place;
+            render::cover(&file, size.0, size.1, &mut |_| going(&report))
+        });
+        match decoded.await {
+            Ok(decoded) => decoded.map_err(not_made),
+            Err(lost @ Lost::NoThread) => Err(NotMade::NotNow(lost.to_string())),
+            Err(Lost::Ending) => Err(NotMade::Stopped),
+            Err(Lost::Panicked) => {
+                tracing::error!("a decoder panicked");
+                Err(NotMade::Failed("`image_url` cannot be decoded".to_owned()))
+            }
+        }
+    }
+}
+
+/// Whether to go on.
+fn going(report: &Report) -> ControlFlow<()> {
+    if report.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
 /// What an input of a model of this type asks for.
-fn order(
-    model: &ModelType,
-    input: &Map<String, Value>,
-    chance: u64,
-    source: Option<Vec<u8>>,
-) -> Result<Order, NotMade> {
+fn order(model: &ModelType, input: &Map<String, Value>, chance: u64) -> Result<Order, NotMade> {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     let number = |name: &str| input.get(name).and_then(Value::as_f64);
     let prompt = text("prompt").or_else(|| text("text")).unwrap_or_default().to_owned();
@@ -104,7 +144,7 @@ fn order(
             let (width, height) =
                 size(text("aspect_ratio").unwrap_or("16:9"), Edge::Shorter(video_edge(input)))?;
             let duration_seconds = number("duration").unwrap_or(5.0);
-            Ok(Order::Clip(ClipOrder { prompt, seed, width, height, duration_seconds, source }))
+            Ok(Order::Clip(ClipOrder { prompt, seed, width, height, duration_seconds, source: None }))
         }
         ModelType::Audio => {
             let voice = text("voice").unwrap_or_default().to_owned();
@@ -159,7 +199,7 @@ fn size(ratio: &str, edge: Edge) -> Result<(u32, u32), NotMade> {
 fn make(order: Order, report: &Report) -> Result<Made, NotMade> {
     let mut tell = |percent: u8| {
         report.progress(percent);
-        if report.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        going(report)
     };
     match order {
         Order::Pictures(orders) => pictures(&orders, &mut tell),
@@ -171,6 +211,7 @@ fn make(order: Order, report: &Report) -> Result<Made, NotMade> {
 fn not_made(error: RenderError) -> NotMade {
     match error {
         RenderError::Stopped => NotMade::Stopped,
+        RenderError::SourceImage(why) => NotMade::Failed(format!("`image_url` {why}")),
         other => NotMade::Failed(other.to_string()),
     }
 }
@@ -225,6 +266,7 @@ fn sound(sound: Sound) -> Made {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -237,7 +279,7 @@ mod tests {
             (ModelType::Video, json!({"aspect_ratio": "9:16", "resolution": "480p"}), (480, 854)),
             (ModelType::Video, json!({"aspect_ratio": "1:1", "resolution": "1080p"}), (1_080, 1_080)),
         ] {
-            let order = order(&model, input.as_object().unwrap(), 0, None).unwrap();
+            let order = order(&model, input.as_object().unwrap(), 0).unwrap();
             let size = match order {
                 Order::Pictures(pictures) => (pictures[0].width, pictures[0].height),
                 Order::Clip(clip) => (clip.width, clip.height),
@@ -250,11 +292,59 @@ mod tests {
     #[test]
     fn several_images_differ_in_their_seed() {
         let input = json!({"prompt": "fox", "seed": 7, "num_images": 3});
-        let Order::Pictures(orders) = order(&ModelType::Image, input.as_object().unwrap(), 1, None).unwrap()
-        else {
+        let Order::Pictures(orders) = order(&ModelType::Image, input.as_object().unwrap(), 1).unwrap() else {
             panic!("pictures");
         };
         assert_eq!(orders.iter().map(|order| order.seed).collect::<Vec<_>>(), [7, 8, 9]);
+    }
+
+    /// Numbers at the ends of what JSON can say, and near what is allowed.
+    fn number() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<f64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            (-2.0..20.0_f64).prop_map(Value::from),
+            proptest::sample::select(vec![
+                json!(0),
+                json!(-0.0),
+                json!(1e308),
+                json!(u64::MAX),
+                json!(null),
+                json!("9")
+            ]),
+        ]
+    }
+
+    proptest! {
+        /// Whatever an input says, what is allocated for it is known, and bounded.
+        #[test]
+        fn any_input_takes_a_bounded_memory(
+            model in proptest::sample::select(vec![ModelType::Image, ModelType::Video, ModelType::Audio]),
+            [duration, images, speed, seed] in [number(), number(), number(), number()],
+            ratio in prop_oneof!["[0-9]{0,12}:[0-9]{0,12}", "[1-9]{1,2}:[1-9]{1,2}", any::<String>()],
+            resolution in "(0.5|1|2|4|8|99999999)[Kk]|(240|480|720|1080|4294967295)p|.{0,9}",
+        ) {
+            let input = json!({
+                "duration": duration, "num_images": images, "speed": speed, "seed": seed,
+                "aspect_ratio": ratio, "resolution": resolution, "prompt": "fox",
+            });
+            let Ok(order) = order(&model, input.as_object().unwrap(), 0) else { return Ok(()) };
+            let sizes = match &order {
+                Order::Pictures(orders) => {
+                    prop_assert!(orders.len() <= 8);
+                    orders.iter().map(|order| (order.width, order.height)).collect()
+                }
+                Order::Clip(clip) => vec![(clip.width, clip.height)],
+                Order::Sound(_) => vec![],
+            };
+            // The renderer refuses longer edges, and these are nothing yet.
+            let drawn = sizes.iter().all(|(width, height)| *width.max(height) <= render::PICTURE_EDGE_MAX);
+            if drawn && needs::check(&order).is_err() {
+                let clip = matches!(order, Order::Clip(_));
+                prop_assert!(clip && sizes.iter().any(|(width, height)| *width.max(height) > render::CLIP_EDGE_MAX), "{input}");
+            }
+        }
     }
 
     #[test]

@@ -12,10 +12,12 @@ use bytes::Bytes;
 use clipia_queue::breaker::Sign;
 use reqwest::Method;
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 
 /// The largest image that is taken, in bytes.
-const IMAGE_BYTES_MAX: usize = 20 * 1024 * 1024;
+const IMAGE_BYTES_MAX: usize = super::render::SOURCE_BYTES_MAX;
 
 /// How long a fetch may take in all.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,7 +38,7 @@ pub(super) async fn at_hand(url: &str, base_url: &str, media: &MediaStore) -> Re
         return STANDARD.decode(encoded).map_err(|_| failed("is a data: URL that is not in base64"));
     }
     let path = media.own_file(url, base_url).ok_or_else(|| failed("names no file of this server"))?;
-    tokio::fs::read(path).await.map_err(|error| match error.kind() {
+    own_file(path).await.map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
             failed("names no file of this server")
         }
@@ -86,4 +88,12 @@ fn is_short_of_means(error: &io::Error) -> bool {
     const OPEN_FILES: [i32; 2] = [24, 23];
     let open_files = cfg!(unix) && error.raw_os_error().is_some_and(|code| OPEN_FILES.contains(&code));
     open_files || error.kind() == ErrorKind::OutOfMemory
+}
+
+/// A file of this server, read until it is too large, which its decoder says.
+async fn own_file(path: PathBuf) -> io::Result<Vec<u8>> {
+    let mut image = Vec::new();
+    let file = tokio::fs::File::open(path).await?;
+    file.take(IMAGE_BYTES_MAX as u64 + 1).read_to_end(&mut image).await?;
+    Ok(image)
 }

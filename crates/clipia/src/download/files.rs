@@ -170,8 +170,11 @@ fn safe(text: &str, length_max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::extension::{by_beginning, by_head};
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+    use url::Url;
 
     fn names(output: Value, renditions: bool) -> Vec<(String, String)> {
         let output: Output = serde_json::from_value(output).unwrap();
@@ -232,5 +235,45 @@ mod tests {
         let output = Output::default();
         let files = of(&output, Some(&unread), false);
         assert_eq!(files.all[0].stem(&"ä/..".into()), "generation-output-1");
+    }
+
+    /// What a host may say of a file.
+    fn said_of_it() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "(image|text|application|model|x)/(png|html|x-sh|javascript|octet-stream|[a-z.+-]{1,12})(;.{0,5})?",
+            "[ -~]{0,12}[.](png|exe|sh|html?|js|svg|py|php|desktop|lnk|[a-zA-Z0-9 /\\\\]{1,9})",
+        ]
+    }
+
+    /// Extensions of what is run or shown as a page when it is opened.
+    const RUN: &str = "app apk bat cmd com cpl deb desktop dll dmg elf exe hta htm html iso jar js jse lnk msi php pl ps1 py rpm \
+                       scr sh so swf vbs wasm wsf xhtml xml";
+
+    proptest! {
+        /// Whatever a result and a host say, a file gets a plain name in the directory, and none of a program or a page.
+        #[test]
+        fn any_download_gets_a_plain_name(
+            id in any::<String>(),
+            key in prop_oneof![any::<String>(), "(images?|video|audios?|[./\\\\a-z]{1,40})"],
+            [path, name, format, content_type, of_host] in [said_of_it(), said_of_it(), said_of_it(), said_of_it(), said_of_it()],
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..64),
+                proptest::sample::select(vec![&b"MZ\x90"[..], b"#!/bin/sh\n", b"<html>", b"\x7fELF", b"PK\x03\x04", b"<?xml ?><svg"]).prop_map(<[u8]>::to_vec),
+            ],
+        ) {
+            let url = Url::parse("https://media.example/").unwrap().join(&path);
+            let url = url.unwrap_or_else(|_| Url::parse("https://media.example/1").unwrap());
+            let entry = json!({"url": url.as_str(), "file_name": name, "format": format, "content_type": content_type});
+            let output: Output = serde_json::from_value(json!({ key: [entry] })).unwrap_or_default();
+            for file in of(&output, None, false).all {
+                let stem = file.stem(&id.as_str().into());
+                let extension = by_head(Some(&of_host), &url, file.said).unwrap_or_else(|| by_beginning(Some(&of_host), &bytes));
+                let plain = |text: &str, also: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || also.contains(c));
+                prop_assert!(plain(&stem, "-") && plain(extension, ""), "{stem}.{extension}");
+                prop_assert!(!stem.starts_with('-') && !extension.is_empty() && stem.len() + extension.len() < 200, "{stem}.{extension}");
+                prop_assert!(!RUN.split_whitespace().any(|run| run == extension), "{stem}.{extension}");
+            }
+        }
     }
 }

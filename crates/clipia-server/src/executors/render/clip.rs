@@ -21,7 +21,7 @@ const PUSH: f32 = 0.05;
 /// Draws a clip of a prompt, or sets a source image in motion.
 ///
 /// # Errors
-/// A size or length outside the limits, a source that is no image, an encoder's failure, or a stop by `progress`.
+/// A size or length outside the limits, an encoder's failure, or a stop by `progress`.
 pub fn clip(order: &ClipOrder, progress: Progress<'_>) -> Result<Clip, RenderError> {
     check(order)?;
     report(progress, 0)?;
@@ -29,8 +29,8 @@ pub fn clip(order: &ClipOrder, progress: Progress<'_>) -> Result<Clip, RenderErr
     let (width, height) = (order.width, order.height);
     let mut random = Random::new(order.seed);
     let (mut stack, path) = match &order.source {
-        Some(file) => {
-            let surface = source::cover(file, width, height)?;
+        Some(source) => {
+            let surface = source.surface();
             let scene = source::atmosphere(&surface, order.seed);
             let stack = Stack::on(surface, scene)?;
             (stack, source::path(&mut random))
@@ -62,6 +62,17 @@ pub fn clip(order: &ClipOrder, progress: Progress<'_>) -> Result<Clip, RenderErr
 
 fn check(order: &ClipOrder) -> Result<(), RenderError> {
     let ClipOrder { width, height, duration_seconds, .. } = *order;
+    frame_size(width, height)?;
+    if !(duration_seconds > 0.0 && duration_seconds <= CLIP_SECONDS_MAX) {
+        return Err(RenderError::Size(format!(
+            "a clip of {duration_seconds} seconds was asked for: it may have up to {CLIP_SECONDS_MAX}"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether a clip may have this size.
+pub(super) fn frame_size(width: u32, height: u32) -> Result<(), RenderError> {
     let (short, long) = (width.min(height), width.max(height));
     if !(EDGE_MIN..=CLIP_SHORT_EDGE_MAX).contains(&short) || long > CLIP_EDGE_MAX {
         return Err(RenderError::Size(format!(
@@ -72,11 +83,6 @@ fn check(order: &ClipOrder) -> Result<(), RenderError> {
     if !width.is_multiple_of(2) || !height.is_multiple_of(2) {
         return Err(RenderError::Size(format!(
             "a clip of {width}x{height} pixels was asked for: both edges must be even"
-        )));
-    }
-    if !(duration_seconds > 0.0 && duration_seconds <= CLIP_SECONDS_MAX) {
-        return Err(RenderError::Size(format!(
-            "a clip of {duration_seconds} seconds was asked for: it may have up to {CLIP_SECONDS_MAX}"
         )));
     }
     Ok(())
@@ -317,7 +323,9 @@ mod tests {
         image::RgbImage::from_pixel(40, 90, image::Rgb([250, 250, 250]))
             .write_to(&mut file, image::ImageFormat::Png)
             .expect("a PNG");
-        let clip = render(&ClipOrder { source: Some(file.into_inner()), ..order("") }).expect("a clip");
+        let source =
+            source::cover(file.get_ref(), 128, 72, &mut |_| ControlFlow::Continue(())).expect("a source");
+        let clip = render(&ClipOrder { source: Some(source), ..order("") }).expect("a clip");
         for (_, _, luma) in decoded(&clip.mp4) {
             assert!(luma > 200.0, "{luma}");
         }

@@ -42,11 +42,13 @@ mod waves;
 mod weather;
 mod whale;
 
+use clip::frame_size;
 use std::ops::ControlFlow;
 
 pub use clip::clip;
 pub use picture::picture;
 pub use sound::{SOUND_SECONDS_MAX, sound};
+pub use source::{SOURCE_BYTES_MAX, SOURCE_MEMORY_MAX, Source, cover};
 
 /// Longest edge of a picture, in pixels.
 pub const PICTURE_EDGE_MAX: u32 = 4096;
@@ -95,8 +97,8 @@ pub struct ClipOrder {
     pub height: u32,
     /// Length in seconds, above zero and at most [`CLIP_SECONDS_MAX`].
     pub duration_seconds: f64,
-    /// A PNG, JPEG or WebP file to set in motion instead of a scene drawn from the prompt.
-    pub source: Option<Vec<u8>>,
+    /// An image to set in motion instead of a scene drawn from the prompt.
+    pub source: Option<Source>,
 }
 
 /// What to speak.

@@ -7,6 +7,8 @@ use std::io::Cursor;
 
 /// Longest sound, in seconds: what is left of the text after it stays unsaid.
 pub const SOUND_SECONDS_MAX: f64 = 60.0;
+/// Most characters of a text that are read: four times what can be said in the longest sound.
+const TEXT_CHARS_MAX: usize = 20_000;
 /// Slowest and fastest pace.
 const SPEED_RANGE: (f64, f64) = (0.25, 4.0);
 /// Percent of the work done when everything is spoken.
@@ -19,7 +21,9 @@ const SPOKEN: usize = 96;
 pub fn sound(order: &SoundOrder, progress: Progress<'_>) -> Result<Sound, RenderError> {
     report(progress, 0)?;
     let speed = if order.speed.is_finite() { order.speed.clamp(SPEED_RANGE.0, SPEED_RANGE.1) } else { 1.0 };
-    let phones: Vec<Phone> = speech::phones(&order.text, order.seed, speed as f32, SOUND_SECONDS_MAX as f32);
+    let read = order.text.char_indices().nth(TEXT_CHARS_MAX).map_or(order.text.len(), |(end, _)| end);
+    let phones: Vec<Phone> =
+        speech::phones(&order.text[..read], order.seed, speed as f32, SOUND_SECONDS_MAX as f32);
     let mut speaker = Speaker::new(Voice::named(&order.voice), order.seed);
     let mut samples: Vec<f32> = vec![];
     for (index, phone) in phones.iter().enumerate() {
