@@ -44,6 +44,9 @@ async fn each_call_is_answered_in_its_shape() {
         let body = held(&spec, &answer, "ResultResponse");
         let running = ["IN_QUEUE", "IN_PROGRESS"].contains(&body["status"].as_str().unwrap());
         assert_eq!(answer.status, if running { 202 } else { 200 }, "{body}");
+        // What is known from the start is told from the start.
+        assert_eq!((&body["model"], &body["cost"]), (&json!("nano-banana-2"), &json!(12)), "{body}");
+        assert!(body["created_at"].is_string() && body["completed_at"].is_string() != running, "{body}");
         (!running).then_some(body)
     });
     let ended = ended.await;

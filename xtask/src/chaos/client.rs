@@ -176,7 +176,7 @@ impl Client {
                 json!({ "prompt": "a fox", "image_url": "data:image/png;base64,AAAA" }),
             ),
             1 => ("nano-banana-2", json!({ "prompt": "a fox", "resolution": "0.5K" })),
-            _ => ("gemini-3-1-flash-tts", json!({ "text": "fox" })),
+            _ => ("gemini-3-1-flash-tts", json!({ "prompt": "fox" })),
         };
         let mut body = json!({ "input": input });
         if self.random.random_bool(0.6) {

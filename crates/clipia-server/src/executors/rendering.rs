@@ -1,17 +1,19 @@
 //! The executor `render`: draws what the input asks for, on this machine, with no model.
 
-use super::render::{self, Clip, ClipOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder};
+use super::render::{
+    self, Clip, ClipOrder, MusicOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder,
+};
 use super::source;
 use super::{Executor, Job, Made, NotMade, Report};
 use crate::media::{MediaFile, MediaStore};
 use crate::outbound::Outbound;
 use async_trait::async_trait;
 use clipia_api::ModelType;
-use clipia_api::types::{Audio, Image, Output, Video};
+use clipia_api::types::{Audio, Image, Model, Output, Video};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 
-/// Draws pictures and clips, and speaks.
+/// Draws pictures and clips, speaks, and plays.
 pub struct Render {
     media: MediaStore,
     outbound: Outbound,
@@ -22,6 +24,7 @@ pub(crate) enum Order {
     Pictures(Vec<PictureOrder>),
     Clip(ClipOrder),
     Sound(SoundOrder),
+    Music(MusicOrder),
 }
 
 impl Render {
@@ -40,12 +43,30 @@ impl Executor for Render {
         };
         // A request without a seed gets one of its own: its id ends in chance.
         let chance = job.id.0.as_u64_pair().1;
-        let order = order(&job.model.type_, &job.input, chance, source)?;
+        let order = match makes_music(&job.model) {
+            true => Order::Music(piece(&job.input, chance)),
+            false => order(&job.model.type_, &job.input, chance, source)?,
+        };
         let drawn = tokio::task::spawn_blocking(move || make(order, &report));
         drawn.await.unwrap_or_else(|panic| {
             tracing::error!(%panic, request_id = %job.id, "the renderer panicked");
             Err(NotMade::Failed("the renderer failed on this input".to_owned()))
         })
+    }
+}
+
+/// Whether a model of the type audio makes music; otherwise it speaks.
+fn makes_music(model: &Model) -> bool {
+    model.type_ == ModelType::Audio && model.capabilities.iter().any(|name| name == "text-to-music")
+}
+
+/// What an input of a model of music asks for.
+fn piece(input: &Map<String, Value>, chance: u64) -> MusicOrder {
+    MusicOrder {
+        prompt: input.get("prompt").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        // A float-to-integer cast saturates.
+        seed: input.get("seed").and_then(Value::as_f64).map_or(chance, |seed| seed as u64),
+        instrumental: input.get("instrumental") == Some(&Value::Bool(true)),
     }
 }
 
@@ -140,6 +161,7 @@ pub(crate) fn make(order: Order, report: &Report) -> Result<Made, NotMade> {
         Order::Pictures(orders) => pictures(&orders, &mut tell),
         Order::Clip(order) => render::clip(&order, &mut tell).map(clip).map_err(not_made),
         Order::Sound(order) => render::sound(&order, &mut tell).map(sound).map_err(not_made),
+        Order::Music(order) => render::music(&order, &mut tell).map(sound).map_err(not_made),
     }
 }
 
@@ -216,7 +238,7 @@ mod tests {
             let size = match order {
                 Order::Pictures(pictures) => (pictures[0].width, pictures[0].height),
                 Order::Clip(clip) => (clip.width, clip.height),
-                Order::Sound(_) => unreachable!(),
+                Order::Sound(_) | Order::Music(_) => unreachable!(),
             };
             assert_eq!(size, expected, "{input}");
         }
