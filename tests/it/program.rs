@@ -80,6 +80,7 @@ fn help_names_every_command_and_exit_code() {
         ["webhooks", "show"],
         ["webhooks", "replay"],
         ["webhooks", "rotate"],
+        ["webhooks", "rotation"],
     ] {
         all += &said(directory.path(), None, &[&arguments[..], &["--help"]].concat()).all;
     }
