@@ -322,7 +322,8 @@ pub struct StatusResponse {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct SubmitRequest {
     /**The model's parameters by name, as its `input_schema` lists them, for instance
-`{"prompt": "a red fox in snow", "aspect_ratio": "16:9"}`.
+`{"prompt": "a red fox in snow", "aspect_ratio": "16:9"}`. An image is an https URL, or a
+`data:` URL such as `data:image/png;base64,…` with the image itself.
 */
     pub input: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     /**Where to post the outcome. Must be https, at an address the server may reach;

@@ -186,7 +186,7 @@ impl Service {
             lines,
             ended: Arc::clone(&ended),
             metrics: Arc::clone(&metrics),
-            limit: config.limit,
+            limit: config.rate_limit(),
         });
         let health = health::router(Health::new(Arc::clone(&store), drain.clone()));
         let api = api.merge(health.clone());

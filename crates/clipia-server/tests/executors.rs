@@ -46,7 +46,7 @@ async fn make_models_of_their_name_so_many_at_once() {
     std::fs::write(data.path().join("models.toml"), MODELS).unwrap();
     let config = Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        limit: RateLimit::per_minute(0),
+        limit: Some(RateLimit::per_minute(0)),
         ..Config::new(data.path())
     };
     let pair = Pair { barrier: Barrier::new(WORKERS), running: AtomicUsize::new(0) };

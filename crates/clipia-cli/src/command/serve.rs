@@ -2,13 +2,14 @@
 
 use crate::arguments::DATA;
 use crate::exit::{Hint, Usage};
-use crate::{log, output};
+use crate::{log, output, shell};
 use anyhow::Context;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use clipia_server::outbound::IpNet;
 use clipia_server::{Config, ConfigError, Credits, FirstKeys, LogFormat, RateLimit, Service};
 use serde::Serialize;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -56,7 +57,7 @@ pub(crate) struct Options {
     /// Addresses that webhooks and images may be at besides public ones, such as 10.0.0.0/8
     #[arg(long, value_name = "RANGE", env = "CLIPIA_SERVE_ALLOW", value_delimiter = ',')]
     allow: Option<Vec<IpNet>>,
-    /// Requests a minute of a key, 120 unless told; 0 lifts the limit
+    /// Requests a minute of a key, 120 unless told; 0 lifts the limit, as does `--dev`
     #[arg(long, value_name = "N", env = "CLIPIA_SERVE_RPM")]
     rpm: Option<u32>,
     /// Credits of the first account at the first start, 10000 unless told
@@ -92,7 +93,7 @@ impl Options {
             data: self.data.clone().unwrap_or(file.data),
             dev: self.dev.unwrap_or(file.dev),
             allow: self.allow.clone().unwrap_or(file.allow),
-            limit: self.rpm.map_or(file.limit, RateLimit::per_minute),
+            limit: self.rpm.map(RateLimit::per_minute).or(file.limit),
             credits: self.credits.map_or(file.credits, |credits| Credits::new(credits.into())),
             drain: self.drain_seconds.map_or(file.drain, |seconds| Duration::from_secs(seconds.into())),
             log_format: self.log_format.map_or(file.log_format, |format| match format {
@@ -133,7 +134,7 @@ fn explain(error: ConfigError) -> anyhow::Error {
     }
 }
 
-pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     let config = options.settings()?;
     if options.print_config {
         output::print(&config.to_toml()?)?;
@@ -151,7 +152,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     if options.json {
         tell_json(&service)?
     } else {
-        tell(&service, &data)?
+        tell(&service, &data, &shell::program(typed))?
     }
     signals.next().await;
     tokio::select! {
@@ -202,7 +203,7 @@ fn tell_json(service: &Service) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn tell(service: &Service, data: &Path) -> anyhow::Result<()> {
+fn tell(service: &Service, data: &Path, program: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     let url = service.url();
     writeln!(stdout, "  url             {url}")?;
@@ -217,11 +218,14 @@ fn tell(service: &Service, data: &Path) -> anyhow::Result<()> {
             writeln!(stdout, "  export CLIPIA_BASE_URL={url} CLIPIA_KEY={live_key}")?;
         }
         None => {
-            writeln!(stdout, "\nThe keys were shown at the first start; `clipia keys create` makes others:")?;
+            writeln!(
+                stdout,
+                "\nThe keys were shown at the first start; `{program} keys create` makes others:"
+            )?;
             writeln!(stdout, "  export CLIPIA_BASE_URL={url} CLIPIA_KEY=<your key>")?;
         }
     }
-    writeln!(stdout, "  clipia generate nano-banana-2 -p \"a lighthouse in a storm\" -o out")?;
+    writeln!(stdout, "  {program} generate nano-banana-2 -p \"a lighthouse in a storm\" -o out")?;
     stdout.flush()?;
     Ok(())
 }
