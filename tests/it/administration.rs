@@ -188,11 +188,49 @@ async fn deliveries_that_failed_are_replayed_and_secrets_rotated() {
         Verifier::new([secret]).unwrap().verify(told.header(SIGNATURE_HEADER), &told.body, now).unwrap();
     }
 
+    // A receiver that knows one secret looks at the last signature.
+    let last = async |receiver: &Receiver, count| {
+        submit(
+            &server.sandbox(),
+            FOX,
+            json!({ "input": { "prompt": "fox" }, "webhook_url": receiver.url() }),
+        )
+        .await;
+        let told = receiver.wait_for(count).await.pop().unwrap();
+        let (t, signature) = (told.header(TIMESTAMP_HEADER), told.header(SIGNATURE_HEADER));
+        let last = signature.rsplit(',').next().unwrap();
+        let header = format!("t={t},{last}");
+        let verifies = |secret: &str| {
+            Verifier::new([secret]).unwrap().verify(&header, &told.body, t.parse().unwrap()).is_ok()
+        };
+        (verifies(&server.webhook_secret), verifies(new))
+    };
+    assert_eq!(last(&receiver, 8).await, (true, false));
+    let times =
+        |more: &[&str]| server.administer(&[&["webhooks", "rotation", "--account", &account], more].concat());
+    assert_eq!(times(&[])["secrets"].as_array().unwrap().len(), 2);
+    times(&["--new-last", "now"]);
+    assert_eq!(last(&receiver, 9).await, (false, true));
+    times(&["--new-last", "1h", "--old-ends", "2h"]);
+    assert_eq!(last(&receiver, 10).await, (true, false));
+    let changed = times(&["--old-ends", "now"]);
+    assert_eq!(changed["secrets"].as_array().unwrap().len(), 1, "{changed}");
+    assert_eq!(last(&receiver, 11).await, (false, true));
+
     let unknown = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
     for (arguments, code, told) in [
         (&["webhooks", "replay", unknown][..], 3, "there is no delivery"),
         (&["webhooks", "show", unknown], 3, "there is no delivery"),
         (&["webhooks", "rotate", "--account", "nobody"], 3, "there is no account `nobody`"),
+        (&["webhooks", "rotation", "--account", "nobody"], 3, "there is no account `nobody`"),
+        (&["webhooks", "rotation", "--account", &account, "--old-ends", "1h"], 3, "there is no rotation"),
+        (&["webhooks", "rotate", "--account", &account, "--old-ends", "31d"], 3, "for 30 days at most"),
+        (&["webhooks", "rotate", "--account", &account, "--old-ends", "soon"], 2, "write `now`"),
+        (
+            &["webhooks", "rotate", "--account", &account, "--old-ends", "1h", "--new-last", "2h"],
+            3,
+            "must come last before the old one ends",
+        ),
         (&["webhooks", "replay"], 2, "required"),
         (&["webhooks", "replay", "--failed-since", "yesterday"], 2, "write a duration such as `2h`"),
     ] {
@@ -201,7 +239,8 @@ async fn deliveries_that_failed_are_replayed_and_secrets_rotated() {
     }
     let all = shown(&server, &["webhooks", "list", "--limit", "2"])
         + &shown(&server, &["webhooks", "show", newest])
-        + &shown(&server, &["webhooks", "rotate", "--account", &account]);
+        + &shown(&server, &["webhooks", "rotate", "--account", &account])
+        + &shown(&server, &["webhooks", "rotation", "--account", &account]);
     hold("program_webhooks", &all);
 }
 

@@ -44,6 +44,9 @@ async fn each_call_is_answered_in_its_shape() {
         let body = held(&spec, &answer, "ResultResponse");
         let running = ["IN_QUEUE", "IN_PROGRESS"].contains(&body["status"].as_str().unwrap());
         assert_eq!(answer.status, if running { 202 } else { 200 }, "{body}");
+        // What is known from the start is told from the start.
+        assert_eq!((&body["model"], &body["cost"]), (&json!("nano-banana-2"), &json!(12)), "{body}");
+        assert!(body["created_at"].is_string() && body["completed_at"].is_string() != running, "{body}");
         (!running).then_some(body)
     });
     let ended = ended.await;
@@ -68,11 +71,13 @@ async fn the_line_moves_and_progress_is_told() {
     }
     assert!(positions.is_sorted() && positions[7] > 0, "{positions:?}");
 
-    // The last of so many still waits: its result is 202 with the lifecycle fields alone.
+    // The last of so many still waits: its result is 202 with what is known by then.
     let waiting = held(&spec, &live.get(&paths[7]).await.expect(202), "ResultResponse");
     assert_eq!(waiting["status"], "IN_QUEUE");
     assert!(waiting["queue_position"].as_u64().unwrap() <= positions[7], "{waiting}");
-    assert!(["request_id", "status", "queue_position"].into_iter().eq(sorted_fields(&waiting)), "{waiting}");
+    let known = |middle| ["request_id", "status", middle, "model", "cost", "created_at"];
+    assert!(known("queue_position").into_iter().eq(sorted_fields(&waiting)), "{waiting}");
+    assert_eq!((&waiting["model"], &waiting["cost"]), (&json!("seedance-2-fast-t2v"), &json!(48)));
     let status = held(&spec, &live.get(&format!("{}/status", paths[7])).await.expect(200), "StatusResponse");
     assert_eq!(status["status"], "IN_QUEUE");
 
@@ -83,12 +88,12 @@ async fn the_line_moves_and_progress_is_told() {
     });
     let running = running.await;
     assert_eq!(running["status"], "IN_PROGRESS");
-    assert!(["request_id", "status", "progress"].into_iter().eq(sorted_fields(&running)), "{running}");
+    assert!(known("progress").into_iter().eq(sorted_fields(&running)), "{running}");
 }
 
 /// The names in an object, in the order of the specification.
 fn sorted_fields(object: &Value) -> impl Iterator<Item = &str> {
-    let order = ["request_id", "status", "queue_position", "progress"];
+    let order = ["request_id", "status", "queue_position", "progress", "model", "cost", "created_at"];
     let mut names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_by_key(|name| order.iter().position(|known| known == name));
     names.into_iter()

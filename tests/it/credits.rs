@@ -51,8 +51,8 @@ async fn an_estimate_is_what_a_submit_reserves() {
         ("nano-banana-pro", json!({ "prompt": "fox", "num_images": 4, "resolution": "4K" }), 384),
         ("seedance-2-fast-t2v", json!({ "prompt": "fox", "duration": 7, "resolution": "1080p" }), 336),
         ("seedance-2-fast-t2v", json!({ "prompt": "fox", "duration": 2.0, "resolution": "480p" }), 24),
-        ("gemini-3-1-flash-tts", json!({ "text": "a".repeat(100) }), 2),
-        ("gemini-3-1-flash-tts", json!({ "text": "ä".repeat(101) }), 4),
+        ("gemini-3-1-flash-tts", json!({ "prompt": "a".repeat(1_000) }), 2),
+        ("gemini-3-1-flash-tts", json!({ "prompt": "ä".repeat(1_001) }), 4),
     ] {
         let body = json!({ "input": input });
         let path = format!("/v1/models/{model}");

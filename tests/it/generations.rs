@@ -1,6 +1,8 @@
 //! A generation of each kind by the SDK, and the files it makes.
 
 use crate::support::{Options, Raw, Server};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clipia::{Clipia, Completed, Outcome, Status, json};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -216,7 +218,7 @@ async fn speech_is_heard() {
     let mut lengths = Vec::new();
     for text in ["the queue is open", "the queue is open all day, and all night, to everybody who has a key"]
     {
-        let speech = clipia.subscribe("gemini-3-1-flash-tts", json!({ "text": text })).await.unwrap();
+        let speech = clipia.subscribe("gemini-3-1-flash-tts", json!({ "prompt": text })).await.unwrap();
         let speech = speech.completed().unwrap();
         let wav = file(&speech, directory.path()).await;
         let audio = speech.output().audio.clone().unwrap();
@@ -230,6 +232,31 @@ async fn speech_is_heard() {
         lengths.push(wav.len());
     }
     assert!(lengths[0] < lengths[1], "a longer text takes longer to say");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_inputs_that_the_vendor_documents_are_made() {
+    let server = Server::start(Options::default());
+    let clipia = client(&server, &server.live_key);
+    let image = {
+        let mut png = std::io::Cursor::new(Vec::new());
+        image::DynamicImage::new_rgb8(64, 36).write_to(&mut png, image::ImageFormat::Png).unwrap();
+        format!("data:image/png;base64,{}", STANDARD.encode(png.into_inner()))
+    };
+    let mut pieces = Vec::new();
+    for (model, input) in [
+        ("gemini-3-1-flash-tts", json!({ "prompt": "Welcome to Clipia.", "voice": "Zephyr" })),
+        ("suno-music", json!({ "prompt": "warm lo-fi beat for a product demo", "instrumental": true })),
+        ("suno-music", json!({ "prompt": "warm lo-fi beat for a product demo" })),
+        ("seedance-2-fast-i2v", json!({ "image_url": image, "duration": 1, "resolution": "480P" })),
+    ] {
+        let made = clipia.subscribe(model, input).await.unwrap().completed().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        pieces.push(file(&made, directory.path()).await);
+    }
+    assert!(pieces[..3].iter().all(|piece| piece.starts_with(b"RIFF")));
+    assert!(pieces[1] != pieces[2], "one has a voice");
+    assert_eq!(&pieces[3][4..8], b"ftyp");
 }
 
 #[tokio::test(flavor = "multi_thread")]

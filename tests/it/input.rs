@@ -33,6 +33,15 @@ fn every_kind() -> Model {
     serde_json::from_value(model).unwrap()
 }
 
+/// A speech model that tells the length of its text apart from the parameter.
+fn speech() -> Model {
+    let model = json!({
+        "slug": "speech", "type": "audio", "text_limits": { "min_chars": 1, "max_chars": 3 },
+        "input_schema": { "parameters": [{ "name": "prompt", "type": "string", "required": true }] },
+    });
+    serde_json::from_value(model).unwrap()
+}
+
 /// A client of a server that has nothing but these models.
 struct Checker {
     models: Arc<BTreeMap<String, Model>>,
@@ -44,7 +53,7 @@ struct Checker {
 impl Checker {
     fn new() -> Self {
         let built_in = Catalogue::built_in();
-        let models = built_in.iter().map(|entry| entry.model.clone()).chain([every_kind()]);
+        let models = built_in.iter().map(|entry| entry.model.clone()).chain([every_kind(), speech()]);
         let models: BTreeMap<_, _> = models.map(|model| (model.slug.clone(), model)).collect();
         let models = Arc::new(models);
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -92,7 +101,9 @@ fn the_sdk_finds_the_faults_that_the_server_finds() {
         ("seedance-2-fast-t2v", json!({ "prompt": {}, "duration": "5" })),
         ("seedance-2-fast-i2v", json!({ "prompt": "a fox", "image_url": "fox.png", "duration": 13 })),
         ("seedance-2-fast-i2v", json!({ "image_url": "ftp://example.com/fox.png" })),
-        ("gemini-3-1-flash-tts", json!({ "text": "", "voice": "Kore" })),
+        ("gemini-3-1-flash-tts", json!({ "prompt": "", "voice": "Nobody" })),
+        ("gemini-3-1-flash-tts", json!({ "prompt": "a".repeat(5_001), "voice": 7 })),
+        ("speech", json!({ "prompt": "four" })),
         ("every-kind", json!({ "prompt": "é", "voice": false, "loop": 1, "odd": 2, "strength": 0.1 })),
         ("every-kind", json!({ "prompt": "seven c", "strength": true, "image_url": "data:text/plain,fox" })),
     ] {
@@ -120,6 +131,8 @@ fn value() -> impl Strategy<Value = Value> {
         prop::sample::select(vec![
             "kore",
             "puck",
+            "Zephyr",
+            "4k",
             "1:1",
             "16:9",
             "9:16",

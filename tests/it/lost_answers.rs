@@ -103,7 +103,7 @@ async fn a_submit_is_repeated_until_it_is_answered_and_charged_once() {
         let line = BadLine::new(&server, loss, 2).await;
         let speech = line
             .client(&server, 5)
-            .submit("gemini-3-1-flash-tts", json!({ "text": "once" }))
+            .submit("gemini-3-1-flash-tts", json!({ "prompt": "once" }))
             .await
             .unwrap_or_else(|error| panic!("{loss:?}: {error}"));
         assert_eq!(line.to_lose.load(Ordering::SeqCst), 0, "{loss:?}");
@@ -118,7 +118,7 @@ async fn a_submit_that_was_given_up_is_found_by_the_key_of_its_error() {
     let server = Server::start(Options { credits: Some(1_000), ..Options::default() });
     let line = BadLine::new(&server, Loss::Reset, u32::MAX).await;
     let clipia = line.client(&server, 1);
-    let submit = || clipia.submit("gemini-3-1-flash-tts", json!({ "text": "once" }));
+    let submit = || clipia.submit("gemini-3-1-flash-tts", json!({ "prompt": "once" }));
     let error = submit().await.unwrap_err();
     assert!(matches!(error, Error::SubmitUnanswered { .. }), "{error:?}");
     until("the charge", async || (account(&server).await == (1, 998)).then_some(())).await;

@@ -4,7 +4,9 @@ use crate::support::{Options, Server, command, output, output_on_terminal};
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// All that one run of the program said.
 struct Said {
@@ -82,6 +84,7 @@ fn help_names_every_command_and_exit_code() {
         ["webhooks", "resume"],
         ["webhooks", "abandon"],
         ["webhooks", "rotate"],
+        ["webhooks", "rotation"],
     ] {
         all += &said(directory.path(), None, &[&arguments[..], &["--help"]].concat()).all;
     }
@@ -193,6 +196,22 @@ fn a_generation_is_waited_for_and_saved() {
 }
 
 #[test]
+fn a_generation_is_saved_though_nobody_reads_what_is_printed() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(Options::default());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let arguments = ["generate", "nano-banana-2", "-p", "fox", "--set", "resolution=0.5K", "-o", "out"];
+    let mut generate = command(&arguments);
+    generate.current_dir(directory.path()).stdout(writer).stderr(Stdio::piped());
+    generate.env("CLIPIA_BASE_URL", &server.url).env("CLIPIA_KEY", &server.live_key);
+    let ended = generate.spawn().unwrap().wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("saved out/") && !said.contains("panicked"), "{said}");
+    assert_eq!(std::fs::read_dir(directory.path().join("out")).unwrap().count(), 1);
+}
+
+#[test]
 fn an_operator_makes_lists_and_revokes_keys() {
     let server = Server::start(Options::default());
     let data = server.data().to_str().unwrap();
@@ -222,12 +241,38 @@ fn the_demo_needs_nothing_and_leaves_files() {
     let directory = tempfile::tempdir().unwrap();
     let told = said(directory.path(), None, &["demo"]);
     assert_eq!(told.code, 0, "{}", told.all);
-    for line in ["webhook  2 of 2 received, signatures valid", "credits  10000 → 9868", "Next:"] {
+    for line in ["webhook  2 of 2 received, signatures valid", "credits  10000 → 9868"] {
         assert!(told.all.contains(line), "{}", told.all);
     }
     image::open(directory.path().join("clipia-demo/lighthouse.png")).unwrap();
     let mp4 = std::fs::read(directory.path().join("clipia-demo/waves.mp4")).unwrap();
     assert_eq!(&mp4[4..8], b"ftyp");
+}
+
+/// Types what the demo prints into one shell, and what that server prints into another.
+fn assert_next_steps_work(told: &str) {
+    let next: Vec<&str> =
+        told.split_once("Next").unwrap().1.lines().filter(|line| line.starts_with("  ")).collect();
+    let [serve] = next[..] else { panic!("{told}") };
+    let directory = tempfile::tempdir().unwrap();
+    let shell = |line: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]).current_dir(directory.path()).env_remove("CLIPIA_KEY");
+        shell
+    };
+    // On ports that nobody else has.
+    let serve = format!("exec {} --listen 127.0.0.1:0", serve.trim());
+    let mut serving = shell(&serve).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut printed = BufReader::new(serving.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let steps: Vec<String> =
+        printed.by_ref().skip_while(|line| !line.contains("In another terminal")).skip(1).take(2).collect();
+    let [export, generate] = &steps[..] else { panic!("{steps:?}") };
+    let small = format!("{export} && {generate} --set resolution=0.5K");
+    let made = output(&mut shell(&small));
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    assert!(made.status.success(), "{small}: {}", String::from_utf8_lossy(&made.stderr));
+    assert_eq!(std::fs::read_dir(directory.path().join("out")).unwrap().count(), 1);
 }
 
 #[test]
@@ -239,6 +284,7 @@ fn the_demo_for_the_impatient_leaves_the_picture_alone() {
     let files: Vec<_> = std::fs::read_dir(directory.path().join("clipia-demo")).unwrap().collect();
     assert_eq!(files.len(), 1, "{files:?}");
     image::open(directory.path().join("clipia-demo/lighthouse.png")).unwrap();
+    assert_next_steps_work(&told.all);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,3 +64,34 @@ fn the_curl_of_the_readme_runs() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_png(&std::fs::read(directory.path().join("fox.png")).unwrap());
 }
+
+/// The text of a command without what stands in quotes or behind a `#`.
+fn unquoted(line: &str) -> String {
+    let (mut bare, mut quote) = (String::new(), None);
+    for character in line.chars() {
+        match quote {
+            Some(open) if character == open => quote = None,
+            Some(_) => {}
+            None if character == '\'' || character == '"' => quote = Some(character),
+            None if character == '#' => break,
+            None => bare.push(character),
+        }
+    }
+    bare
+}
+
+#[test]
+fn the_commands_of_the_readmes_mean_the_same_to_every_shell() {
+    let pages = ["README.md", "bindings/python/README.md", "crates/clipia/README.md"];
+    let mut commands = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(repository().join(page)).unwrap();
+        let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split_once("```"));
+        for line in blocks.flat_map(|(block, _)| block.lines()) {
+            commands += 1;
+            // zsh refuses a pattern that no file matches.
+            assert!(!unquoted(line).contains(['[', ']', '*', '?']), "{page}: quote the pattern: {line}");
+        }
+    }
+    assert!(commands > 10, "{commands}");
+}

@@ -239,7 +239,7 @@ async fn of_inputs() {
         ("no image", SWAY, json!({ "prompt": "sway" })),
         ("a path for an image", SWAY, json!({ "prompt": "sway", "image_url": "/etc/passwd" })),
         ("a file for an image", SWAY, json!({ "prompt": "sway", "image_url": "file:///etc/passwd" })),
-        ("a prompt for a text", "/v1/models/gemini-3-1-flash-tts", json!({ "prompt": "hello" })),
+        ("a text for a prompt", "/v1/models/gemini-3-1-flash-tts", json!({ "text": "hello" })),
     ] {
         let body = with_input(input);
         for key in [live, &server.test_key] {

@@ -24,7 +24,7 @@ impl Ten {
         for number in 0..10 {
             let prompt = format!("fox {number}");
             let (model, input) = match number {
-                3 => ("gemini-3-1-flash-tts", json!({ "text": prompt })),
+                3 => ("gemini-3-1-flash-tts", json!({ "prompt": prompt })),
                 7.. => {
                     ("seedance-2-fast-t2v", json!({ "prompt": prompt, "duration": 1, "resolution": "480p" }))
                 }
@@ -112,7 +112,7 @@ async fn sigterm_in_the_middle_ends_well_and_the_rest_goes_on() {
 
 /// Submits until the server is gone, and notes what was acknowledged.
 async fn submit_on(client: crate::support::Raw, acknowledged: Arc<Mutex<Vec<String>>>) {
-    let body = json!({ "input": { "text": "on and on" } }).to_string();
+    let body = json!({ "input": { "prompt": "on and on" } }).to_string();
     while let Ok(answer) = client.try_send(http::Method::POST, SPEECH, body.clone().into()).await {
         let id = answer.expect(200).json()["request_id"].as_str().unwrap().to_owned();
         acknowledged.lock().unwrap().push(id);
@@ -152,7 +152,7 @@ async fn what_was_acknowledged_before_kill_9_is_there_after_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idempotency_key_outlives_a_restart() {
     let mut server = Server::start(Options::default());
-    let body = json!({ "input": { "text": "hello" } });
+    let body = json!({ "input": { "prompt": "hello" } });
     let submit = async |server: &Server| {
         server.live().header("idempotency-key", "hello-1").post(SPEECH, &body).await.expect(200).json()
     };

@@ -75,6 +75,20 @@ def test_a_snippet(
         assert list((tmp_path / "out").glob("*.png"))
 
 
+def test_the_snippets_are_well_typed(tmp_path: Path) -> None:
+    settings = tmp_path / "mypy.ini"
+    # Django brings no types of its own.
+    settings.write_text("[mypy]\nstrict = True\n[mypy-django.*]\nignore_missing_imports = True\n")
+    names = []
+    for number, snippet in enumerate(snippets()):
+        names.append(f"snippet_{number}.py")
+        (tmp_path / names[-1]).write_text(snippet.values[0])
+    # In the directory of the snippets, so that nothing of the repository is taken for a module of theirs.
+    check = [sys.executable, "-m", "mypy", "--config-file", str(settings), *names]
+    checked = subprocess.run(check, capture_output=True, text=True, cwd=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def test_every_page_is_linked_from_the_readme() -> None:
     readme = (ROOT / "bindings/python/README.md").read_text()
     for link in re.findall(r"\]\(([^)#:]+)\)", readme):

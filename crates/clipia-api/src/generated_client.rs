@@ -269,8 +269,9 @@ Arguments:
     }
     /**What came out of a generation
 
-200 with the outcome once the generation is COMPLETED, FAILED or CANCELED; 202 with the
-lifecycle fields alone while it still runs. Both have one schema: read `status`.
+200 with the outcome once the generation is COMPLETED, FAILED or CANCELED; 202 while it still
+waits or runs, with the lifecycle fields, `model`, the reserve as `cost`, and `created_at`. Both
+have one schema: read `status`.
 
 
 Sends a `GET` request to `/v1/requests/{request_id}`

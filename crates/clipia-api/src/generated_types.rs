@@ -132,7 +132,8 @@ pub struct InputParameter {
     pub min_length: ::std::option::Option<u64>,
     ///The key.
     pub name: ::std::string::String,
-    /**The values it takes, each plain (`"16:9"`) or as `{"value": …, "label": …}`.
+    /**The values it takes, each plain (`"16:9"`) or as `{"value": …, "label": …}`. The case of
+letters does not count: `4k` is `4K`.
 */
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub options: ::std::vec::Vec<::serde_json::Value>,
@@ -142,7 +143,7 @@ pub struct InputParameter {
     ///The number is `min` (or 0) plus a multiple of this.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub step: ::std::option::Option<f64>,
-    ///`string`, `integer`, `number`, `boolean`, `select` (one of `options`), `image` (a URL of one) or another.
+    ///`string`, `integer`, `number`, `boolean`, `select` (one of `options`), `image` (the URL of one: `https:`, or `data:image/png;base64,…` with the image in it) or another.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
     ///Further rules, in a form of the model's own.
@@ -188,6 +189,8 @@ pub struct Model {
     pub pricing: ::std::option::Option<Pricing>,
     ///The name in paths.
     pub slug: ::std::string::String,
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub text_limits: ::std::option::Option<TextLimits>,
     #[serde(rename = "type")]
     pub type_: crate::ModelType,
     #[serde(flatten)]
@@ -227,7 +230,7 @@ begun, rounded up to whole credits, and never under `minimum_credits`.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Pricing {
     /**What is counted: `generation` (always one), `image` (`num_images`), `second` (`duration`)
-or `character` (of `text`, else of `prompt`).
+or `character` (of `prompt`, else of `text`).
 */
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub billing_unit: ::std::option::Option<::std::string::String>,
@@ -263,7 +266,7 @@ A value without a factor counts once.
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-/**The outcome of a request, or its lifecycle fields alone while it still waits or runs.
+/**The outcome of a request, or while it still waits or runs what is known of it by then.
 */
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 #[serde(remote = "Self")]
@@ -319,7 +322,8 @@ pub struct StatusResponse {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct SubmitRequest {
     /**The model's parameters by name, as its `input_schema` lists them, for instance
-`{"prompt": "a red fox in snow", "aspect_ratio": "16:9"}`.
+`{"prompt": "a red fox in snow", "aspect_ratio": "16:9"}`. An image is an https URL, or a
+`data:` URL such as `data:image/png;base64,…` with the image itself.
 */
     pub input: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     /**Where to post the outcome. Must be https, at an address the server may reach;
@@ -349,6 +353,18 @@ pub struct SubmitResponse {
     ///Input keys that the model will not apply. The request is accepted all the same.
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub warnings: ::std::vec::Vec<InputWarning>,
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+}
+///How long the text may be that a speech model reads, its `prompt`.
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+pub struct TextLimits {
+    ///The greatest number of characters.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub max_chars: ::std::option::Option<u64>,
+    ///The least number of characters.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub min_chars: ::std::option::Option<u64>,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
@@ -569,6 +585,7 @@ crate::lenient::object!(Model {
         input_schema = "input_schema",
         name = "name",
         pricing = "pricing",
+        text_limits = "text_limits",
     ],
 });
 
@@ -655,6 +672,14 @@ crate::lenient::object!(SubmitResponse {
     ],
 });
 crate::lenient::answer!(SubmitResponse);
+
+crate::lenient::object!(TextLimits {
+    essential: [],
+    other: [
+        max_chars = "max_chars",
+        min_chars = "min_chars",
+    ],
+});
 
 crate::lenient::object!(Usage {
     essential: [

@@ -14,6 +14,7 @@ mod log;
 mod output;
 mod pauses;
 mod progress;
+mod shell;
 
 pub use pauses::Pause;
 
@@ -60,7 +61,7 @@ async fn execute(arguments: Arguments, typed: &OsStr) -> anyhow::Result<()> {
     }
     match arguments.command {
         Command::Demo(options) => command::demo::run(options, typed).await,
-        Command::Serve(options) => command::serve::run(options).await,
+        Command::Serve(options) => command::serve::run(options, typed).await,
         Command::Generate(options) => command::generate::run(connection.client()?, options).await,
         Command::Status { id } => output::json(&connection.client()?.status(id).await?),
         Command::Result { id } => output::json(&connection.client()?.result(id).await?),

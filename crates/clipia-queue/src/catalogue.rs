@@ -5,7 +5,7 @@ mod numbers;
 use crate::warnings::NAME_CHARACTERS_MAX;
 use crate::{Credits, input, leases, pricing};
 use clipia_api::ModelType;
-use clipia_api::types::{InputParameter, Model};
+use clipia_api::types::{InputParameter, Model, TextLimits};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,6 +151,9 @@ fn fault_of_model(model: &Model) -> Option<String> {
             return Some(format!("parameter `{}`: {fault}", parameter.name));
         }
     }
+    if let Some(fault) = model.text_limits.as_ref().and_then(fault_of_limits) {
+        return Some(fault);
+    }
     let Some(prices) = &model.pricing else {
         return Some("`pricing` is missing".to_owned());
     };
@@ -165,6 +168,15 @@ fn fault_of_model(model: &Model) -> Option<String> {
         Ok(_) => None,
         Err(error) => Some(error.to_string()),
     }
+}
+
+fn fault_of_limits(TextLimits { min_chars, max_chars, extra }: &TextLimits) -> Option<String> {
+    if let Some(key) = extra.keys().next() {
+        return Some(format!("`{key}` is not a key of `text_limits`"));
+    }
+    let (least, most) = (min_chars.unwrap_or(0), max_chars.unwrap_or(u64::MAX));
+    (least > most)
+        .then(|| format!("`text_limits` allows no text: {least} characters at least, {most} at most"))
 }
 
 fn fault_of_parameter(parameter: &InputParameter) -> Option<String> {
@@ -226,7 +238,8 @@ mod tests {
                 "nano-banana-2",
                 "nano-banana-pro",
                 "seedance-2-fast-i2v",
-                "seedance-2-fast-t2v"
+                "seedance-2-fast-t2v",
+                "suno-music"
             ]
         );
     }
@@ -238,7 +251,7 @@ mod tests {
         assert_eq!((house.executor.as_str(), house.attempt_max()), ("command", leases::ATTEMPT_MAX));
         let replaced = catalogue.with(&SMALL.replace("credits = 3", "credits = 5")).unwrap();
         assert_eq!(replaced.get("house").unwrap().model.pricing.as_ref().unwrap().credits, Some(5.0));
-        assert_eq!(replaced.iter().count(), 6);
+        assert_eq!(replaced.iter().count(), 7);
     }
 
     #[test]
@@ -339,6 +352,16 @@ mod tests {
                 "type = \"string\"",
                 "type = \"select\", options = [1, nan]",
                 ".options.1` must be a finite number",
+            ),
+            (
+                "executor = \"command\"",
+                "executor = \"command\"\ntext_limits = { max = 3 }",
+                "`max` is not a key of `text_limits`",
+            ),
+            (
+                "executor = \"command\"",
+                "executor = \"command\"\ntext_limits = { min_chars = 3, max_chars = 2 }",
+                "`text_limits` allows no text",
             ),
         ] {
             let error = Catalogue::built_in().with(&SMALL.replace(from, to)).unwrap_err().to_string();

@@ -13,6 +13,9 @@ const STEP_SLACK: f64 = 1e-9;
 /// The parameter types that are checked. An `image` is a URL of one.
 pub const TYPES: [&str; 6] = ["string", "integer", "number", "boolean", "select", "image"];
 
+/// The parameter that holds the text of a speech model, which `text_limits` bounds (`contract.md`, "Endpoints").
+const TEXT: &str = "prompt";
+
 /// An input that may be submitted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
@@ -48,7 +51,8 @@ pub fn check_body<'n>(
     members: impl IntoIterator<Item = &'n str>,
 ) -> Result<Checked, Invalid> {
     let parameters = parameters(model);
-    let faults: Vec<String> = parameters.iter().filter_map(|parameter| fault_of(parameter, input)).collect();
+    let faults = parameters.iter().filter_map(|parameter| fault_of(parameter, input));
+    let faults: Vec<String> = faults.chain(text_fault(model, input)).collect();
     if !faults.is_empty() {
         return Err(Invalid { faults });
     }
@@ -56,9 +60,13 @@ pub fn check_body<'n>(
     let mut warnings = Warnings::new(model, parameters);
     members.into_iter().for_each(|name| warnings.member(name));
     for (name, value) in input {
-        if !parameters.iter().any(|parameter| parameter.name == *name) {
+        let Some(parameter) = parameters.iter().find(|parameter| parameter.name == *name) else {
             warnings.key(name);
-        } else if !value.is_null() {
+            continue;
+        };
+        if !value.is_null() {
+            // The catalogue's own spelling: prices and executors know no other.
+            let value = option_of(parameter, value).unwrap_or(value);
             checked.insert(name.clone(), value.clone());
         }
     }
@@ -107,15 +115,12 @@ pub(crate) fn fault_of(parameter: &InputParameter, input: &Map<String, Value>) -
             Some(number) => number_fault(parameter, value, number),
             None => must("a number"),
         },
+        "select" if option_of(parameter, value).is_some() => None,
         "select" => {
-            let options: Vec<&Value> = parameter.options.iter().map(option_value).collect();
-            if options.iter().any(|option| same(option, value)) {
-                return None;
-            }
-            let mut listed: Vec<String> =
-                options.iter().take(LISTED_MAX).map(|option| plain(option)).collect();
-            if options.len() > LISTED_MAX {
-                listed.push(format!("… ({} in all)", options.len()));
+            let listed = parameter.options.iter().take(LISTED_MAX);
+            let mut listed: Vec<String> = listed.map(|option| plain(option_value(option))).collect();
+            if parameter.options.len() > LISTED_MAX {
+                listed.push(format!("… ({} in all)", parameter.options.len()));
             }
             must(&format!("one of {}", listed.join(", ")))
         }
@@ -124,19 +129,29 @@ pub(crate) fn fault_of(parameter: &InputParameter, input: &Map<String, Value>) -
 }
 
 fn length_fault(parameter: &InputParameter, text: &str) -> Option<String> {
-    let (name, length) = (&parameter.name, u64::try_from(text.chars().count()).unwrap_or(u64::MAX));
-    if parameter.min_length.is_some_and(|least| length < least) {
-        if length == 0 {
-            return Some(format!("`{name}` must not be empty"));
+    bounds_fault(&parameter.name, text, parameter.min_length, parameter.max_length)
+}
+
+/// What is wrong with the length of the text that a speech model reads, where the parameter itself does not say it.
+fn text_fault(model: &Model, input: &Map<String, Value>) -> Option<String> {
+    let limits = model.text_limits.as_ref()?;
+    let parameter = parameters(model).iter().find(|parameter| parameter.name == TEXT)?;
+    let text = input.get(TEXT)?.as_str().filter(|text| length_fault(parameter, text).is_none())?;
+    bounds_fault(TEXT, text, limits.min_chars, limits.max_chars)
+}
+
+fn bounds_fault(name: &str, text: &str, least: Option<u64>, most: Option<u64>) -> Option<String> {
+    let length = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
+    match (least, most) {
+        (Some(least), _) if length < least && length == 0 => Some(format!("`{name}` must not be empty")),
+        (Some(least), _) if length < least => {
+            Some(format!("`{name}` must have at least {least} characters; got {length}"))
         }
-        let least = parameter.min_length.unwrap_or_default();
-        return Some(format!("`{name}` must have at least {least} characters; got {length}"));
+        (_, Some(most)) if length > most => {
+            Some(format!("`{name}` must have at most {most} characters; got {length}"))
+        }
+        _ => None,
     }
-    if parameter.max_length.is_some_and(|most| length > most) {
-        let most = parameter.max_length.unwrap_or_default();
-        return Some(format!("`{name}` must have at most {most} characters; got {length}"));
-    }
-    None
 }
 
 fn number_fault(parameter: &InputParameter, value: &Value, number: f64) -> Option<String> {
@@ -160,9 +175,20 @@ pub(crate) fn option_value(option: &Value) -> &Value {
     option.get("value").unwrap_or(option)
 }
 
-/// Whether two values are the same, 5 and 5.0 among them.
-fn same(a: &Value, b: &Value) -> bool {
-    a == b || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| a == b)
+/// The option of a `select` that `value` is, in the catalogue's spelling: `4k` is `4K`, and 5.0 is 5. An option that is
+/// spelled just so goes first.
+fn option_of<'a>(parameter: &'a InputParameter, value: &Value) -> Option<&'a Value> {
+    if parameter.type_ != "select" {
+        return None;
+    }
+    let equal = |option: &&Value| {
+        *option == value || option.as_f64().zip(value.as_f64()).is_some_and(|(a, b)| a == b)
+    };
+    let alike = |option: &&Value| {
+        option.as_str().zip(value.as_str()).is_some_and(|(option, text)| option.eq_ignore_ascii_case(text))
+    };
+    let options = || parameter.options.iter().map(option_value);
+    options().find(equal).or_else(|| options().find(alike))
 }
 
 /// A value as it stands in a list of options and among the multipliers of a price.
@@ -225,8 +251,8 @@ mod tests {
             ),
             (
                 "seedance-2-fast-i2v",
-                json!({"image_url": "fox.png"}),
-                r#"`prompt` is required; `image_url` must be the URL of an image; got "fox.png""#,
+                json!({"image_url": "fox.png", "duration": 0}),
+                r#"`image_url` must be the URL of an image; got "fox.png"; `duration` must be at least 1; got 0"#,
             ),
         ] {
             assert_eq!(check_with(slug, input).unwrap_err().to_string(), message);
@@ -277,6 +303,54 @@ mod tests {
         );
         assert_eq!(checked.warnings[3].parameter.chars().count(), NAME_CHARACTERS_MAX + 1);
         assert_eq!(checked.input.len(), 3, "{:?}", checked.input);
+    }
+
+    #[test]
+    fn the_inputs_that_the_vendor_documents_are_taken_as_they_stand() {
+        for (slug, input, name, kept) in [
+            (
+                "gemini-3-1-flash-tts",
+                json!({"prompt": "Welcome to Clipia.", "voice": "Zephyr"}),
+                "voice",
+                json!("Zephyr"),
+            ),
+            ("gemini-3-1-flash-tts", json!({"prompt": "Welcome.", "voice": "kore"}), "voice", json!("Kore")),
+            (
+                "suno-music",
+                json!({"prompt": "warm lo-fi beat for a product demo", "instrumental": true}),
+                "instrumental",
+                json!(true),
+            ),
+            (
+                "seedance-2-fast-i2v",
+                json!({"image_url": "https://example.com/fox.png", "duration": 4}),
+                "duration",
+                json!(4),
+            ),
+            ("nano-banana-pro", json!({"prompt": "fox", "resolution": "4k"}), "resolution", json!("4K")),
+        ] {
+            let checked = check_with(slug, input.clone()).unwrap();
+            assert_eq!((&checked.input[name], checked.warnings), (&kept, vec![]), "{slug} {input}");
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_speech_model_has_its_limits() {
+        let model: Model = serde_json::from_value(json!({
+            "slug": "m", "type": "audio", "text_limits": {"min_chars": 2, "max_chars": 3},
+            "input_schema": {"parameters": [{"name": "prompt", "type": "string"}]},
+        }))
+        .unwrap();
+        for (text, fault) in [
+            ("", "`prompt` must not be empty"),
+            ("é", "`prompt` must have at least 2 characters; got 1"),
+            ("éé", ""),
+            ("éééé", "`prompt` must have at most 3 characters; got 4"),
+        ] {
+            let input = json!({"prompt": text});
+            let told = check(&model, input.as_object().unwrap()).err().map(|fault| fault.to_string());
+            assert_eq!(told.unwrap_or_default(), fault);
+        }
     }
 
     #[test]

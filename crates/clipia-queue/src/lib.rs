@@ -3,8 +3,9 @@
 //! What a request may become ([`lifecycle`]), what it costs ([`pricing`]), what its input must be ([`input`]), how
 //! credits move ([`ledger`]), when a repeated submit is the same one ([`idempotency`]), what a key may do
 //! ([`limits`]), how many are ahead ([`position`]), how long a worker may be silent ([`leases`]), when a delivery is tried
-//! again ([`schedules`]), when its receiver is left alone ([`breaker`]) and how much an account may take of what all share
-//! ([`shares`]): each is a function of its arguments. A store persists what is decided here, in one transaction each.
+//! again ([`schedules`]), when its receiver is left alone ([`breaker`]), which secrets sign it ([`rotation`]) and how much an
+//! account may take of what all share ([`shares`]): each is a function of its arguments. A store persists what is decided
+//! here, in one transaction each.
 //!
 //! What must never be here: I/O, a clock, randomness, async. Time comes in as a [`Moment`], chance as a number.
 //!
@@ -33,6 +34,7 @@ mod moment;
 pub mod position;
 pub mod pricing;
 mod request_id;
+pub mod rotation;
 pub mod schedules;
 pub mod shares;
 pub mod warnings;

@@ -107,7 +107,7 @@ fn units(unit: Option<&str>, size: Option<f64>, input: &Map<String, Value>) -> R
         Some("image") => number("num_images"),
         Some("second") => number("duration"),
         Some("character") => {
-            text("text").or_else(|| text("prompt")).map_or(1.0, |text| text.chars().count() as f64)
+            text("prompt").or_else(|| text("text")).map_or(1.0, |text| text.chars().count() as f64)
         }
         Some(_) => return Err(Unpriced::Unit),
     };
@@ -154,8 +154,10 @@ mod tests {
             ("seedance-2-fast-t2v", json!({"prompt": "waves"}), 120),
             ("seedance-2-fast-t2v", json!({"prompt": "waves", "duration": 10, "resolution": "480p"}), 120),
             ("seedance-2-fast-t2v", json!({"prompt": "waves", "duration": 1, "resolution": "1080p"}), 48),
-            ("gemini-3-1-flash-tts", json!({"text": "hello"}), 2),
-            ("gemini-3-1-flash-tts", json!({"text": "a".repeat(101)}), 4),
+            ("nano-banana-pro", json!({"prompt": "fox", "resolution": "4k"}), 96),
+            ("gemini-3-1-flash-tts", json!({"prompt": "hello"}), 2),
+            ("gemini-3-1-flash-tts", json!({"prompt": "a".repeat(1_001)}), 4),
+            ("suno-music", json!({"prompt": "lo-fi"}), 10),
         ] {
             assert_eq!(price_of(slug, input.clone()), credits, "{slug} {input}");
         }

@@ -21,13 +21,6 @@ const DELIVERY_PAUSES: [Duration; 5] = [
 /// How long a delivery may wait for a host that is down. Then it is given up: whoever wanted it has asked for the result.
 pub const DELIVERY_AGE_MAX: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// How long deliveries are signed with the old webhook secret too, once there is a new one: for the owner to deploy it.
-pub const SECRET_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Secrets of one account that sign at the same time. A rotation beyond ends the oldest: every one is a signature more
-/// in the header.
-pub const SECRETS_MAX: u32 = 4;
-
 /// Up to how many pauses a `Retry-After` of the receiver is honoured.
 const RETRY_AFTER_PAUSES: u32 = 2;
 

@@ -25,9 +25,9 @@ pub struct Config {
     pub dev: bool,
     /// Ranges of addresses that webhooks and images may be at besides public ones.
     pub allow: Vec<IpNet>,
-    /// How many requests a key may make.
-    #[serde(rename = "rpm", with = "per_minute")]
-    pub limit: RateLimit,
+    /// How many requests a key may make, where that is said; [`Config::rate_limit`] tells what is in force.
+    #[serde(rename = "rpm", with = "per_minute", skip_serializing_if = "Option::is_none")]
+    pub limit: Option<RateLimit>,
     /// What the first account gets at the first start.
     pub credits: Credits,
     /// How long what runs may go on once the server is told to stop; in whole seconds.
@@ -84,7 +84,7 @@ impl Default for Config {
             data: PathBuf::from("clipia-data"),
             dev: false,
             allow: Vec::new(),
-            limit: RateLimit::per_minute(REQUESTS_PER_MINUTE),
+            limit: None,
             credits: Credits::new(10_000),
             drain: Duration::from_secs(8),
             log_format: LogFormat::Auto,
@@ -102,6 +102,13 @@ impl Config {
     /// A server on this machine that keeps everything in `data`.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self { data: data.into(), ..Self::default() }
+    }
+
+    /// How many requests a key may make: [`REQUESTS_PER_MINUTE`] a minute where nothing is said, and with `dev` as many as it
+    /// likes, since a limit only slows down those who try things out.
+    pub fn rate_limit(&self) -> RateLimit {
+        let usual = if self.dev { 0 } else { REQUESTS_PER_MINUTE };
+        self.limit.unwrap_or_else(|| RateLimit::per_minute(usual))
     }
 
     /// What the file at `path` says, and the default of what it does not say.
@@ -149,7 +156,7 @@ impl Config {
     /// # Errors
     /// If a path in it is not UTF-8.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
-        toml::to_string(self)
+        toml::to_string(&Self { limit: Some(self.rate_limit()), ..self.clone() })
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
@@ -184,12 +191,13 @@ mod per_minute {
     use super::RateLimit;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(limit: &RateLimit, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u32(if limit.is_lifted() { 0 } else { limit.whole().limit })
+    pub(super) fn serialize<S: Serializer>(limit: &Option<RateLimit>, to: S) -> Result<S::Ok, S::Error> {
+        let limit = limit.filter(|limit| !limit.is_lifted());
+        to.serialize_u32(limit.map_or(0, |limit| limit.whole().limit))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<RateLimit, D::Error> {
-        u32::deserialize(from).map(RateLimit::per_minute)
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<RateLimit>, D::Error> {
+        u32::deserialize(from).map(|requests| Some(RateLimit::per_minute(requests)))
     }
 }
 
@@ -225,7 +233,8 @@ mod tests {
     #[test]
     fn the_reference_names_every_key_with_its_default() {
         assert_eq!(parse(Config::REFERENCE).unwrap(), Config::default());
-        assert_eq!(parse(&taken()).unwrap(), Config::default());
+        let usual = Config { limit: Some(Config::default().rate_limit()), ..Config::default() };
+        assert_eq!(parse(&taken()).unwrap(), usual);
         let all = Config::default().to_toml().unwrap();
         assert!(keys(&taken()).eq(keys(&all)), "{all}");
         for line in Config::REFERENCE.lines() {
@@ -236,13 +245,22 @@ mod tests {
     #[test]
     fn what_is_printed_is_read_back() {
         let config = Config {
-            limit: RateLimit::per_minute(0),
+            limit: Some(RateLimit::per_minute(0)),
             dev: true,
             log_format: LogFormat::Json,
             drain: Duration::from_secs(90),
             ..Config::new("elsewhere")
         };
         assert_eq!(parse(&config.to_toml().unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn a_server_for_development_limits_nobody_unless_told() {
+        for (text, requests) in [("", 120), ("dev = true", 0), ("dev = true\nrpm = 7", 7), ("rpm = 0", 0)] {
+            let config = parse(text).unwrap();
+            assert_eq!(config.rate_limit(), RateLimit::per_minute(requests), "{text}");
+            assert!(config.to_toml().unwrap().contains(&format!("rpm = {requests}\n")), "{text}");
+        }
     }
 
     #[test]

@@ -224,7 +224,7 @@ impl Service {
             lines,
             ended: Arc::clone(&ended),
             metrics: Arc::clone(&metrics),
-            limit: config.limit,
+            limit: config.rate_limit(),
         });
         let health = Health::new(Arc::clone(&store), supervisor.clone(), drain.clone()).heeding(room, pauses);
         let health = health::router(health);

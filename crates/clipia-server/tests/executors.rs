@@ -56,7 +56,7 @@ impl Served {
         std::fs::write(data.path().join("models.toml"), MODELS).unwrap();
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            limit: RateLimit::per_minute(0),
+            limit: Some(RateLimit::per_minute(0)),
             ..Config::new(data.path())
         };
         let service = Service::builder(config).executor("pair", Arc::new(executor), workers);

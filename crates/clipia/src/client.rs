@@ -97,7 +97,8 @@ impl Clipia {
 
     /// Submits a generation: `.await` sends it.
     ///
-    /// `input` is anything that serialises to a JSON object. JSON has no NaN and no infinity: `serde_json`, and so
+    /// `input` is anything that serialises to a JSON object. An image in it is an https URL, or a `data:` URL such as
+    /// `data:image/png;base64,…` with the image itself; a server takes some 6 MiB in one request. JSON has no NaN and no infinity: `serde_json`, and so
     /// `json!`, writes `null` for them. The submit carries one idempotency key through all
     /// its retries, so that it is charged once however often the connection breaks.
     ///

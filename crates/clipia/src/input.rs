@@ -23,6 +23,9 @@ const SIMILAR: f64 = 0.85;
 /// How far a number may be from a step, in steps: a multiple of 0.1 is seldom one exactly.
 const STEP_SLACK: f64 = 1e-9;
 
+/// The parameter that holds the text of a speech model, which `text_limits` bounds.
+const TEXT: &str = "prompt";
+
 /// One thing that is wrong with an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -56,10 +59,12 @@ pub(crate) fn check(model: &Model, input: &Map<String, Value>) -> Findings {
         Some(InputFault { parameter: parameter.name.clone(), message })
     };
     let unknown = input.keys().filter(|name| schema.parameters.iter().all(|known| known.name != **name));
-    Findings {
-        faults: schema.parameters.iter().filter_map(fault).collect(),
-        warnings: unknown.map(|name| warning(model, &schema.parameters, name)).collect(),
+    let mut faults: Vec<InputFault> = schema.parameters.iter().filter_map(fault).collect();
+    if faults.iter().all(|fault| fault.parameter != TEXT) {
+        let fault = |message| InputFault { parameter: TEXT.to_owned(), message };
+        faults.extend(text_fault(model, input).map(fault));
     }
+    Findings { faults, warnings: unknown.map(|name| warning(model, &schema.parameters, name)).collect() }
 }
 
 fn warning(model: &Model, parameters: &[InputParameter], name: &str) -> InputWarning {
@@ -111,10 +116,20 @@ fn fault_of(parameter: &InputParameter, value: Option<&Value>) -> Option<String>
 }
 
 fn length_fault(parameter: &InputParameter, text: &str) -> Option<String> {
-    let (name, length) = (&parameter.name, text.chars().count() as u64);
+    bounds_fault(&parameter.name, text, parameter.min_length, parameter.max_length)
+}
+
+/// What is wrong with the length of the text that a speech model reads.
+fn text_fault(model: &Model, input: &Map<String, Value>) -> Option<String> {
+    let limits = model.text_limits.as_ref()?;
+    bounds_fault(TEXT, input.get(TEXT)?.as_str()?, limits.min_chars, limits.max_chars)
+}
+
+fn bounds_fault(name: &str, text: &str, least: Option<u64>, most: Option<u64>) -> Option<String> {
+    let length = text.chars().count() as u64;
     let characters =
         |count: u64| if count == 1 { "1 character".to_owned() } else { format!("{count} characters") };
-    match (parameter.min_length, parameter.max_length) {
+    match (least, most) {
         (Some(least), _) if length < least && length == 0 => Some(format!("`{name}` must not be empty")),
         (Some(least), _) if length < least => {
             Some(format!("`{name}` must have at least {}; got {length}", characters(least)))
@@ -164,9 +179,11 @@ fn option_fault(options: &[Value], value: &Value) -> Option<String> {
     Some(format!("one of {}", listed.join(", ")))
 }
 
-/// Whether two values are the same, 5 and 5.0 among them.
+/// Whether two values are the same: 5 and 5.0 are, and so are `4K` and `4k`, which the API writes both ways.
 fn same(a: &Value, b: &Value) -> bool {
-    a == b || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| a == b)
+    a == b
+        || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| a == b)
+        || a.as_str().zip(b.as_str()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
 }
 
 fn image_fault(name: &str, value: &Value) -> Option<String> {
@@ -221,6 +238,7 @@ mod tests {
         model(json!([
             {"name": "prompt", "type": "string", "required": true, "minLength": 2, "maxLength": 5},
             {"name": "aspect_ratio", "type": "select", "options": ["1:1", {"value": "16:9", "label": ""}, 2]},
+            {"name": "tier", "type": "select", "options": ["1K", "4K"]},
             {"name": "open", "type": "select"},
             {"name": "newer", "type": "select", "options": [{"id": "a"}]},
             {"name": "seed", "type": "integer", "min": 0, "max": 10},
@@ -277,6 +295,7 @@ mod tests {
             ("prompt", json!("ééééé")),
             ("aspect_ratio", json!("16:9")),
             ("aspect_ratio", json!(2.0)),
+            ("tier", json!("4k")),
             ("aspect_ratio", json!(null)),
             ("open", json!("anything")),
             ("newer", json!("b")),
@@ -293,6 +312,26 @@ mod tests {
         let text = serde_json::from_value(json!({"slug": "t", "type": "text"})).unwrap();
         let input = Map::from_iter([("anything".to_owned(), json!(1))]);
         assert_eq!(check(&text, &input), Findings::default());
+    }
+
+    #[test]
+    fn the_text_of_a_speech_model_is_held_against_its_limits() {
+        let speech: Model = serde_json::from_value(json!({
+            "slug": "m", "type": "audio", "text_limits": {"min_chars": 2, "max_chars": 3},
+            "input_schema": {"parameters": [{"name": "prompt", "type": "string", "required": true}]},
+        }))
+        .unwrap();
+        for (input, message) in [
+            (json!({}), "`prompt` is required"),
+            (json!({"prompt": 7}), "`prompt` must be a string; got 7"),
+            (json!({"prompt": "é"}), "`prompt` must have at least 2 characters; got 1"),
+            (json!({"prompt": "ééé"}), ""),
+            (json!({"prompt": "éééé"}), "`prompt` must have at most 3 characters; got 4"),
+        ] {
+            let faults = check(&speech, input.as_object().unwrap()).faults;
+            let told: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+            assert_eq!(told.join("; "), message, "{input}");
+        }
     }
 
     #[test]

@@ -213,7 +213,7 @@ impl Client {
         let (model, input) = match self.random.random_range(0..10) {
             0 => (DOOMED, json!({ "prompt": "a fox", "image_url": "data:image/png;base64,AAAA" })),
             1 => ("nano-banana-2", json!({ "prompt": "a fox", "resolution": "0.5K" })),
-            _ => ("gemini-3-1-flash-tts", json!({ "text": "fox" })),
+            _ => ("gemini-3-1-flash-tts", json!({ "prompt": "fox" })),
         };
         let doomed = model == DOOMED && !sandbox;
         let mut body = json!({ "input": input });

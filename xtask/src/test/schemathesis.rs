@@ -38,7 +38,7 @@ fn run(root: &Path, schemathesis: &mut Command) -> Result<()> {
 /// Submits a generation; says its id.
 fn submit(program: &Path, url: &str, key: &str) -> Result<String> {
     let mut generate = Command::new(program);
-    generate.args(["generate", "gemini-3-1-flash-tts", "--set", "text=fox"]);
+    generate.args(["generate", "gemini-3-1-flash-tts", "--set", "prompt=fox"]);
     let output = generate.env("CLIPIA_BASE_URL", url).env("CLIPIA_KEY", key).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let submitted: Value = serde_json::from_slice(&output.stdout)?;

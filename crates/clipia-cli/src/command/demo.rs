@@ -1,7 +1,7 @@
 //! `clipia demo`: a prompt becomes a picture and a clip through the whole system, on this machine alone.
 
-use crate::output;
 use crate::progress::Board;
+use crate::{output, shell};
 use anyhow::{Context, bail, ensure};
 use axum::Router;
 use axum::body::Bytes;
@@ -61,11 +61,8 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     let played = play(&server, scenes).await;
     server.stop().await;
     played?;
-    let program = program(typed);
-    output::say(format_args!("\nNext:"));
-    output::say(format_args!("  {program} serve --dev"));
-    output::say(format_args!("  {program} generate nano-banana-2 -p \"your own words\" --wait -o out"));
-    output::say(format_args!("  pip install clipia-queue"));
+    output::say(format_args!("\nNext, a server that stays; it prints what to type in another terminal:"));
+    output::say(format_args!("  {} serve --dev", shell::program(typed)));
     Ok(())
 }
 
@@ -129,11 +126,6 @@ async fn save(completed: &Completed, scene: &Scene) -> anyhow::Result<PathBuf> {
     let path = Path::new(DIRECTORY).join(scene.file);
     std::fs::rename(downloaded, &path).with_context(|| format!("renaming to `{}`", path.display()))?;
     Ok(path)
-}
-
-/// This program, called by what was typed, as a command that works in this shell.
-fn program(typed: &OsStr) -> &str {
-    typed.to_str().filter(|typed| typed.contains('/')).unwrap_or("clipia")
 }
 
 /// A receiver of webhooks on this machine, as a user's own program would have one: what it receives ends the waits.

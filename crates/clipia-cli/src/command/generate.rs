@@ -4,9 +4,9 @@ use crate::exit::Interrupted;
 use crate::input::What;
 use crate::output;
 use crate::progress::Board;
+use crate::shell::word;
 use clap::Args;
-use clipia::Clipia;
-use std::borrow::Cow;
+use clipia::{Clipia, Outcome};
 use std::future::IntoFuture;
 use std::io;
 use std::path::PathBuf;
@@ -75,23 +75,22 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     let mut line = Board::new().line(&options.what.model);
     let outcome = unless_interrupted(interrupt.as_mut(), line.follow(&submitted), goes_on).await??;
     line.end(outcome.response().status.as_str());
-    output::json(outcome.response())?;
-    let completed = outcome.completed()?;
-    if let Some(directory) = options.output {
-        for path in unless_interrupted(interrupt.as_mut(), completed.download(directory), goes_on).await?? {
+    // Saved before anything is printed: the files are paid for, and whoever was to read this may be gone.
+    let saved = match (&outcome, options.output) {
+        (Outcome::Completed(completed), Some(directory)) => {
+            Some(unless_interrupted(interrupt.as_mut(), completed.download(directory), goes_on).await)
+        }
+        _ => None,
+    };
+    let printed = output::json(outcome.response());
+    if let Some(paths) = saved {
+        for path in paths?? {
             output::say(format_args!("saved {}", path.display()));
         }
     }
+    printed?;
+    outcome.completed()?;
     Ok(())
-}
-
-/// A text as one word of a shell, which people copy there: an id is whatever a server calls it.
-fn word(text: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if !text.is_empty() && text.bytes().all(is_plain) {
-        return text.into();
-    }
-    format!("'{}'", text.replace('\'', r"'\''")).into()
 }
 
 /// What `call` comes to, or after Ctrl-C an error that says how to go on.
@@ -121,19 +120,5 @@ mod tests {
         unless_interrupted(interrupt.as_mut(), tokio::task::yield_now(), again).await.unwrap();
         kill_process(getpid(), Signal::INT).unwrap();
         unless_interrupted(interrupt.as_mut(), std::future::pending::<()>(), again).await.unwrap_err();
-    }
-
-    #[test]
-    fn what_a_server_calls_a_generation_is_one_word_of_a_shell() {
-        for (text, shown) in [
-            ("0198c2f1-6a70", "0198c2f1-6a70"),
-            ("gen_42.a", "gen_42.a"),
-            ("x; rm -rf ~", "'x; rm -rf ~'"),
-            ("$(reboot)", "'$(reboot)'"),
-            ("it's", r"'it'\''s'"),
-            ("ä", "'ä'"),
-        ] {
-            assert_eq!(word(text), shown);
-        }
     }
 }

@@ -2,13 +2,14 @@
 
 use crate::arguments::DATA;
 use crate::exit::{Hint, Usage};
-use crate::{log, output};
+use crate::{log, output, shell};
 use anyhow::Context;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use clipia_server::outbound::IpNet;
 use clipia_server::{Config, ConfigError, Credits, FirstKeys, LogFormat, RateLimit, Service};
 use serde::Serialize;
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,7 +58,7 @@ pub(crate) struct Options {
     /// Addresses that webhooks and images may be at besides public ones, such as 10.0.0.0/8
     #[arg(long, value_name = "RANGE", env = "CLIPIA_SERVE_ALLOW", value_delimiter = ',')]
     allow: Option<Vec<IpNet>>,
-    /// Requests a minute of a key, 120 unless told; 0 lifts the limit
+    /// Requests a minute of a key, 120 unless told; 0 lifts the limit, as does `--dev`
     #[arg(long, value_name = "N", env = "CLIPIA_SERVE_RPM")]
     rpm: Option<u32>,
     /// Credits of the first account at the first start, 10000 unless told
@@ -93,7 +94,7 @@ impl Options {
             data: self.data.clone().unwrap_or(file.data),
             dev: self.dev.unwrap_or(file.dev),
             allow: self.allow.clone().unwrap_or(file.allow),
-            limit: self.rpm.map_or(file.limit, RateLimit::per_minute),
+            limit: self.rpm.map(RateLimit::per_minute).or(file.limit),
             credits: self.credits.map_or(file.credits, |credits| Credits::new(credits.into())),
             drain: self.drain_seconds.map_or(file.drain, |seconds| Duration::from_secs(seconds.into())),
             log_format: self.log_format.map_or(file.log_format, |format| match format {
@@ -134,7 +135,7 @@ fn explain(error: ConfigError) -> anyhow::Error {
     }
 }
 
-pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     let config = options.settings()?;
     if options.print_config {
         output::print(&config.to_toml()?)?;
@@ -149,7 +150,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     if options.config.is_none() {
         Config::leave_reference(&data).context("leaving the reference of `clipia.toml`")?;
     }
-    tell(if options.json { ready_json(&service)? } else { ready(&service, &data) });
+    let program = shell::program(typed);
+    tell(if options.json { ready_json(&service)? } else { ready(&service, &data, &program) });
     signals.next().await;
     tokio::select! {
         () = service.stop() => {}
@@ -207,7 +209,7 @@ fn ready_json(service: &Service) -> anyhow::Result<String> {
     Ok(serde_json::to_string(&ready)? + "\n")
 }
 
-fn ready(service: &Service, data: &Path) -> String {
+fn ready(service: &Service, data: &Path, program: &str) -> String {
     let url = service.url();
     let mut text = format!("  url             {url}\n  metrics         {}/metrics\n", service.admin_url());
     text += &format!("  data            {}\n", data.display());
@@ -219,11 +221,12 @@ fn ready(service: &Service, data: &Path) -> String {
             text += &format!("  export CLIPIA_BASE_URL={url} CLIPIA_KEY={live_key}\n");
         }
         None => {
-            text += "\nThe keys were shown at the first start; `clipia keys create` makes others:\n";
+            text +=
+                &format!("\nThe keys were shown at the first start; `{program} keys create` makes others:\n");
             text += &format!("  export CLIPIA_BASE_URL={url} CLIPIA_KEY=<your key>\n");
         }
     }
-    text + "  clipia generate nano-banana-2 -p \"a lighthouse in a storm\" -o out\n"
+    text + &format!("  {program} generate nano-banana-2 -p \"a lighthouse in a storm\" -o out\n")
 }
 
 /// The signals that ask a program to stop.

@@ -2,12 +2,15 @@
 
 use crate::arguments::Server;
 use crate::output::{facts, table, time};
-use clap::{ArgGroup, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use clipia_server::RequestId;
-use clipia_server::admin::{Administration, AdministrationError, DeliveryQuery, ReplayOrder};
+use clipia_server::admin::{
+    Administration, AdministrationError, DeliveryQuery, ReplayOrder, RotationOrder, SecretsListing,
+};
 use clipia_server::store::{AccountId, DeliveryDetails, DeliveryListing, DeliveryState};
 use jiff::{SpanRelativeTo, Timestamp};
 use serde::Serialize;
+use std::time::Duration;
 use uuid::Uuid;
 
 #[derive(Subcommand)]
@@ -49,11 +52,49 @@ pub(crate) enum Action {
     /// Gives up the deliveries that came with a restored backup; `replay` still sends each
     Abandon,
     /// Makes an account another secret to sign with, and prints it this once; the old one signs too for a while
+    #[command(after_help = ROTATION)]
     Rotate {
         /// The account, as `clipia accounts list` tells it
         #[arg(long, value_name = "ID")]
         account: String,
+        #[command(flatten)]
+        times: Times,
     },
+    /// Tells when the secrets of an account sign, and changes that while a rotation is under way
+    #[command(after_help = ROTATION)]
+    Rotation {
+        /// The account, as `clipia accounts list` tells it
+        #[arg(long, value_name = "ID")]
+        account: String,
+        #[command(flatten)]
+        times: Times,
+    },
+}
+
+/// What an operator must know of a rotation.
+const ROTATION: &str = "\
+Deliveries carry one signature for each secret. Many receivers know one secret and look at the last signature alone: until
+the new secret comes last they need the old one, and from then on the new one. Receivers that know both need no such moment.";
+
+/// When the secrets of a rotation sign.
+#[derive(Args)]
+pub(crate) struct Times {
+    /// When the new secret comes last: `now`, in `2h`, or at 2026-01-31T09:30:00Z; when the old one ends unless told
+    #[arg(long, value_name = "WHEN", value_parser = until)]
+    new_last: Option<Duration>,
+    /// When the old secret ends: `now`, in `2h`, or at 2026-01-31T09:30:00Z; in 24 hours unless told
+    #[arg(long, value_name = "WHEN", value_parser = until)]
+    old_ends: Option<Duration>,
+}
+
+impl Times {
+    fn order(&self) -> RotationOrder {
+        let seconds = |duration: Option<Duration>| duration.map(|duration| duration.as_secs());
+        RotationOrder {
+            new_last_in_seconds: seconds(self.new_last),
+            old_end_in_seconds: seconds(self.old_ends),
+        }
+    }
 }
 
 /// What was replayed.
@@ -109,17 +150,27 @@ pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
             let abandoned = administration.abandon_deliveries().await?.count;
             server.tell(&Abandoned { abandoned }, |_| format!("{abandoned} held deliveries are given up\n"))
         }
-        Action::Rotate { account } => {
-            let made = administration.rotate_webhook_secret(&AccountId(account)).await?;
+        Action::Rotate { account, times } => {
+            let made = administration.rotate_webhook_secret(&AccountId(account), times.order()).await?;
             server.tell(&made, |made| {
-                let until = time(Some(made.old_signs_until));
                 let facts = facts([
                     ("account", made.account_id.to_string()),
                     ("webhook secret", made.webhook_secret.clone()),
-                    ("old secret", format!("signs too until {until}")),
+                    ("comes last", format!("from {}", time(Some(made.new_last_from)))),
+                    ("old secret", format!("signs too until {}", time(Some(made.old_sign_until)))),
                 ]);
-                format!("{facts}\nThe secret is shown this once: give it to the receivers before the old one ends\n")
+                format!(
+                    "{facts}\nThe secret is shown this once: give it to receivers that know one secret when it comes last, \
+                     to others before the old one ends\n"
+                )
             })
+        }
+        Action::Rotation { account, times: Times { new_last: None, old_ends: None } } => {
+            server.tell(&administration.webhook_secrets(&AccountId(account)).await?, secrets)
+        }
+        Action::Rotation { account, times } => {
+            let changed = administration.replan_rotation(&AccountId(account), times.order()).await?;
+            server.tell(&changed, secrets)
         }
     }
 }
@@ -163,6 +214,31 @@ async fn replay_failed(
             None => return Ok(count),
         }
     }
+}
+
+/// The secrets of an account, the newest first.
+fn secrets(listing: &SecretsListing) -> String {
+    let rows = listing
+        .secrets
+        .iter()
+        .map(|secret| [time(Some(secret.created_at)), time(secret.last_from), time(secret.ends_at)]);
+    table(["MADE", "COMES LAST FROM", "ENDS"], rows)
+}
+
+/// How long it is until a time, which is named so or as a time; what is past is now.
+fn until(text: &str) -> Result<Duration, String> {
+    let wrong = "write `now`, a duration such as `2h`, or a time such as `2026-01-31T09:30:00Z`";
+    if text == "now" {
+        return Ok(Duration::ZERO);
+    }
+    let left = match text.parse::<Timestamp>() {
+        Ok(at) => at.duration_since(Timestamp::now()),
+        Err(_) => {
+            let span: jiff::Span = text.parse().map_err(|_| wrong)?;
+            span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong)?
+        }
+    };
+    Ok(Duration::try_from(left).unwrap_or_default())
 }
 
 /// A time, or how long ago.

@@ -1,7 +1,7 @@
-//! Accounts: their credits, and what their deliveries are signed with.
+//! Accounts and their credits.
 
 use super::{Admin, Order};
-use crate::clock::{now, timestamp};
+use crate::clock::now;
 use crate::credentials;
 use crate::http::{ApiError, Segment};
 use crate::store::{AccountId, AccountListing, GrantRefused, NewAccount};
@@ -9,7 +9,6 @@ use axum::Json;
 use axum::extract::State;
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::Credits;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The most credits that one call gives: a slip of the hand is not yet a fortune.
@@ -51,17 +50,6 @@ pub struct GrantMade {
     pub available: Credits,
 }
 
-/// A webhook secret that was made.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct SecretMade {
-    /// Whose.
-    pub account_id: AccountId,
-    /// What deliveries are signed with from now on, told this once.
-    pub webhook_secret: String,
-    /// Until when they are signed with the old one, too.
-    pub old_signs_until: Timestamp,
-}
-
 pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Vec<AccountListing>>, ApiError> {
     Ok(Json(admin.store.accounts().await?))
 }
@@ -96,17 +84,6 @@ pub(super) async fn grant(
     })?;
     tracing::info!(account = %account, %credits, "credits granted");
     Ok(Json(GrantMade { account_id: account, granted: credits, available: balance.available }))
-}
-
-pub(super) async fn rotate_secret(
-    State(admin): State<Admin>,
-    Segment(account): Segment,
-) -> Result<Json<SecretMade>, ApiError> {
-    let (account, secret) = (AccountId(account), credentials::new_webhook_secret());
-    let until = admin.store.rotate_webhook_secret(&account, secret.clone(), now()).await?;
-    let until = until.ok_or_else(|| none(&account))?;
-    tracing::info!(account = %account, "webhook secret rotated");
-    Ok(Json(SecretMade { account_id: account, webhook_secret: secret, old_signs_until: timestamp(until) }))
 }
 
 /// There is no account of this name.

@@ -2,7 +2,8 @@
 
 use super::{
     Access, AccountMade, AccountOrder, BackupMade, BackupOrder, DeliveryQuery, GrantMade, GrantOrder,
-    HeldSettled, KeyMade, KeyOrder, ReplayOrder, RequestCanceled, RequestDetails, RequestQuery, SecretMade,
+    HeldSettled, KeyMade, KeyOrder, ReplayOrder, RequestCanceled, RequestDetails, RequestQuery,
+    RotationOrder, SecretMade, SecretsListing,
 };
 use crate::outbound::Outbound;
 use crate::store::{
@@ -90,12 +91,33 @@ impl Administration {
     /// Gives an account another secret to sign its deliveries with.
     ///
     /// # Errors
-    /// [`AdministrationError`], for instance where there is no such account.
+    /// [`AdministrationError`], for instance where there is no such account, or the times cannot be.
     pub async fn rotate_webhook_secret(
         &self,
         account: &AccountId,
+        order: RotationOrder,
     ) -> Result<SecretMade, AdministrationError> {
-        self.post(&format!("/accounts/{}/webhook-secret", segment(&account.0)), &()).await
+        self.post(&secrets(account), &order).await
+    }
+
+    /// Changes when the secrets of a rotation under way sign; what `order` does not say stays.
+    ///
+    /// # Errors
+    /// [`AdministrationError`], for instance where there is no rotation, or the times cannot be.
+    pub async fn replan_rotation(
+        &self,
+        account: &AccountId,
+        order: RotationOrder,
+    ) -> Result<SecretsListing, AdministrationError> {
+        self.send(Method::PATCH, &secrets(account), &order).await
+    }
+
+    /// How the secrets of an account sign now.
+    ///
+    /// # Errors
+    /// [`AdministrationError`], for instance where there is no such account.
+    pub async fn webhook_secrets(&self, account: &AccountId) -> Result<SecretsListing, AdministrationError> {
+        self.get(&secrets(account), &()).await
     }
 
     /// Makes a key.
@@ -226,10 +248,19 @@ impl Administration {
         path: &str,
         order: &(impl Serialize + Sync),
     ) -> Result<T, AdministrationError> {
+        self.send(Method::POST, path, order).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        order: &(impl Serialize + Sync),
+    ) -> Result<T, AdministrationError> {
         let json = |call: RequestBuilder| {
             Ok(call.header("content-type", "application/json").body(serde_json::to_vec(order)?))
         };
-        self.call(Method::POST, path, json).await
+        self.call(method, path, json).await
     }
 
     async fn call<T: DeserializeOwned>(
@@ -253,6 +284,11 @@ impl Administration {
             false => AdministrationError::Refused(message),
         })
     }
+}
+
+/// The path of the webhook secrets of an account.
+fn secrets(account: &AccountId) -> String {
+    format!("/accounts/{}/webhook-secrets", segment(&account.0))
 }
 
 /// A name as a segment of a path, whatever is in it.

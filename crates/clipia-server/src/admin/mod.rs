@@ -11,14 +11,16 @@ mod client;
 mod deliveries;
 mod keys;
 mod requests;
+mod secrets;
 mod upkeep;
 
 pub use access::Access;
-pub use accounts::{AccountMade, AccountOrder, GRANT_MAX, GrantMade, GrantOrder, SecretMade};
+pub use accounts::{AccountMade, AccountOrder, GRANT_MAX, GrantMade, GrantOrder};
 pub use client::{Administration, AdministrationError};
 pub use deliveries::{DeliveryQuery, HeldSettled, ReplayOrder};
 pub use keys::{KeyMade, KeyOrder};
 pub use requests::{Happening, Occurrence, RequestCanceled, RequestDetails, RequestQuery};
+pub use secrets::{RotationOrder, SecretMade, SecretTimes, SecretsListing};
 pub use upkeep::{BackupMade, BackupOrder};
 
 use crate::credentials;
@@ -57,7 +59,10 @@ pub(crate) fn router(
     Router::new()
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route("/accounts/{id}/grants", post(accounts::grant))
-        .route("/accounts/{id}/webhook-secret", post(accounts::rotate_secret))
+        .route(
+            "/accounts/{id}/webhook-secrets",
+            get(secrets::list).post(secrets::rotate).patch(secrets::replan),
+        )
         .route("/keys", get(keys::list).post(keys::create))
         .route("/keys/{id}", delete(keys::revoke))
         .route("/requests", get(requests::list))

@@ -36,7 +36,7 @@ pub(crate) fn memory(order: &Order) -> u64 {
             // One byte of a file for a pixel of a frame, with the room that it grows into.
             pixels(*width, *height).saturating_mul(CLIP_PIXEL + frames)
         }
-        Order::Sound(_) => SOUND,
+        Order::Sound(_) | Order::Music(_) => SOUND,
     }
 }
 

@@ -1,7 +1,9 @@
 //! The executor `render`: draws what the input asks for, on this machine, with no model.
 
 use super::needs::{self, SOURCES_AT_ONCE_MAX};
-use super::render::{self, Clip, ClipOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder};
+use super::render::{
+    self, Clip, ClipOrder, MusicOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder,
+};
 use super::source;
 use super::source_hosts::SourceHosts;
 use super::{Executor, Job, Made, NotMade, Report, Source};
@@ -10,13 +12,13 @@ use crate::media::{MediaFile, MediaStore, source_elsewhere};
 use crate::outbound::Outbound;
 use async_trait::async_trait;
 use clipia_api::ModelType;
-use clipia_api::types::{Audio, Image, Output, Video};
+use clipia_api::types::{Audio, Image, Model, Output, Video};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Draws pictures and clips, and speaks.
+/// Draws pictures and clips, speaks, and plays.
 pub struct Render {
     media: MediaStore,
     outbound: Outbound,
@@ -30,6 +32,7 @@ pub(crate) enum Order {
     Pictures(Vec<PictureOrder>),
     Clip(ClipOrder),
     Sound(SoundOrder),
+    Music(MusicOrder),
 }
 
 impl Render {
@@ -50,7 +53,10 @@ impl Executor for Render {
         };
         // A request without a seed gets one of its own: its id ends in chance.
         let chance = job.id.0.as_u64_pair().1;
-        let mut order = order(&job.model.type_, &job.input, chance)?;
+        let mut order = match makes_music(&job.model) {
+            true => Order::Music(piece(&job.input, chance)),
+            false => order(&job.model.type_, &job.input, chance)?,
+        };
         needs::check(&order)?;
         if let (Order::Clip(clip), Some(file)) = (&mut order, source) {
             clip.source = Some(self.decode(file, (clip.width, clip.height), &report).await?);
@@ -117,6 +123,21 @@ impl Render {
 /// Whether to go on.
 fn going(report: &Report) -> ControlFlow<()> {
     if report.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// Whether a model of the type audio makes music; otherwise it speaks.
+fn makes_music(model: &Model) -> bool {
+    model.type_ == ModelType::Audio && model.capabilities.iter().any(|name| name == "text-to-music")
+}
+
+/// What an input of a model of music asks for.
+fn piece(input: &Map<String, Value>, chance: u64) -> MusicOrder {
+    MusicOrder {
+        prompt: input.get("prompt").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        // A float-to-integer cast saturates.
+        seed: input.get("seed").and_then(Value::as_f64).map_or(chance, |seed| seed as u64),
+        instrumental: input.get("instrumental") == Some(&Value::Bool(true)),
+    }
 }
 
 /// What an input of a model of this type asks for.
@@ -205,6 +226,7 @@ fn make(order: Order, report: &Report) -> Result<Made, NotMade> {
         Order::Pictures(orders) => pictures(&orders, &mut tell),
         Order::Clip(order) => render::clip(&order, &mut tell).map(clip).map_err(not_made),
         Order::Sound(order) => render::sound(&order, &mut tell).map(sound).map_err(not_made),
+        Order::Music(order) => render::music(&order, &mut tell).map(sound).map_err(not_made),
     }
 }
 
@@ -283,7 +305,7 @@ mod tests {
             let size = match order {
                 Order::Pictures(pictures) => (pictures[0].width, pictures[0].height),
                 Order::Clip(clip) => (clip.width, clip.height),
-                Order::Sound(_) => unreachable!(),
+                Order::Sound(_) | Order::Music(_) => unreachable!(),
             };
             assert_eq!(size, expected, "{input}");
         }
@@ -336,7 +358,7 @@ mod tests {
                     orders.iter().map(|order| (order.width, order.height)).collect()
                 }
                 Order::Clip(clip) => vec![(clip.width, clip.height)],
-                Order::Sound(_) => vec![],
+                Order::Sound(_) | Order::Music(_) => vec![],
             };
             // The renderer refuses longer edges, and these are nothing yet.
             let drawn = sizes.iter().all(|(width, height)| *width.max(height) <= render::PICTURE_EDGE_MAX);

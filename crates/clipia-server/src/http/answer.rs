@@ -60,17 +60,15 @@ pub(super) fn status_of(Standing { id, phase, position, progress }: Standing) ->
 /// A request as `GET /v1/requests/{id}` tells it.
 pub(super) fn result_of(request: Request, base: &BaseUrl) -> ResultResponse {
     let StatusResponse { request_id, status, queue_position, progress, .. } = status_of(request.standing());
-    let lifecycle = ResultResponse { queue_position, progress, ..ResultResponse::new(request_id, status) };
-    if !request.phase.is_terminal() {
-        return lifecycle;
-    }
     ResultResponse {
+        queue_position,
+        progress,
         model: Some(request.model),
         output: request.output.map(|output| crate::media::absolute(output, &base.0)),
         error: request.failure.map(Into::into),
         cost: Some(request.cost.into()),
         created_at: Some(timestamp(request.created_at)),
         completed_at: request.completed_at.map(timestamp),
-        ..lifecycle
+        ..ResultResponse::new(request_id, status)
     }
 }

@@ -25,6 +25,7 @@ use async_trait::async_trait;
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::lifecycle::{self, Epoch};
+use clipia_queue::rotation::Rotation;
 use clipia_queue::{Credits, Moment, RequestId, ledger};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -289,14 +290,28 @@ pub trait Store: Send + Sync {
     async fn resume_deliveries(&self, now: Moment, most: u32) -> Result<u64, StoreError>;
     /// Gives deliveries up that are held, the oldest first, at most `most`; tells how many.
     async fn abandon_deliveries(&self, now: Moment, most: u32) -> Result<u64, StoreError>;
-    /// Gives an account another secret to sign deliveries with. The old one signs too until the returned moment
-    /// (`clipia_queue::schedules::SECRET_GRACE`). Nothing where there is no such account.
+    /// Gives an account another secret to sign deliveries with. The old ones sign too for as long as `rotation` says.
+    /// False where there is no such account.
     async fn rotate_webhook_secret(
         &self,
         account: &AccountId,
         new: String,
+        rotation: Rotation,
         now: Moment,
-    ) -> Result<Option<Moment>, StoreError>;
+    ) -> Result<bool, StoreError>;
+    /// Gives the rotation under way other times. False where no old secret signs at `now`.
+    async fn replan_rotation(
+        &self,
+        account: &AccountId,
+        rotation: Rotation,
+        now: Moment,
+    ) -> Result<bool, StoreError>;
+    /// When each secret of an account signs that does at `now`, the newest first; nothing where there is no such account.
+    async fn webhook_secrets(
+        &self,
+        account: &AccountId,
+        now: Moment,
+    ) -> Result<Vec<SecretListing>, StoreError>;
 
     /// Looks for anything that must not be, in one snapshot, while the store is in use.
     async fn examine(&self) -> Result<Findings, StoreError>;

@@ -23,6 +23,17 @@ impl fmt::Display for AccountId {
     }
 }
 
+/// When a webhook secret signs. The secret itself is not told again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecretListing {
+    /// When it was made.
+    pub created_at: Moment,
+    /// From when on it comes last in the header while older ones still sign; nothing for an account's first.
+    pub last_from: Option<Moment>,
+    /// When it ends; nothing for the newest.
+    pub ends_at: Option<Moment>,
+}
+
 /// An account to be.
 pub struct NewAccount {
     /// Its name.

@@ -2,7 +2,7 @@
 
 use crate::support::{Outbox, SECRET, account, owner};
 use clipia_queue::Moment;
-use clipia_queue::schedules::{SECRET_GRACE, SECRETS_MAX};
+use clipia_queue::rotation::{GRACE, Rotation, SECRETS_MAX};
 use clipia_queue::shares::Shares;
 use clipia_server::clock::{now, timestamp};
 use clipia_server::store::sqlite::SqliteStore;
@@ -296,19 +296,50 @@ async fn an_old_secret_signs_for_a_day_and_stands_last() {
     };
     assert_eq!(secrets(Duration::ZERO).await, [SECRET]);
     let rotate = async |new: &str, at| {
-        outbox.store.rotate_webhook_secret(&account(), new.to_owned(), at).await.unwrap()
+        let rotation = Rotation::plan(None, None, at).unwrap();
+        assert!(outbox.store.rotate_webhook_secret(&account(), new.to_owned(), rotation, at).await.unwrap());
     };
-    assert_eq!(rotate("whsec_2", start).await, Some(start + SECRET_GRACE));
+    rotate("whsec_2", start).await;
     assert_eq!(secrets(Duration::ZERO).await, ["whsec_2", SECRET]);
     rotate("whsec_3", start).await;
     assert_eq!(secrets(Duration::ZERO).await, ["whsec_3", "whsec_2", SECRET]);
-    let next_day = start + SECRET_GRACE;
-    assert_eq!(secrets(SECRET_GRACE).await, ["whsec_3"]);
+    let next_day = start + GRACE;
+    assert_eq!(secrets(GRACE).await, ["whsec_3"]);
     for number in 4..20 {
         rotate(&format!("whsec_{number}"), next_day).await;
     }
-    let kept = secrets(SECRET_GRACE).await;
+    let kept = secrets(GRACE).await;
     assert_eq!((kept.len(), kept[0].as_str()), (SECRETS_MAX as usize, "whsec_19"));
     let nobody = AccountId("acct_nobody".to_owned());
-    assert_eq!(outbox.store.rotate_webhook_secret(&nobody, "s".to_owned(), start).await.unwrap(), None);
+    let rotation = Rotation::plan(None, None, start).unwrap();
+    assert!(!outbox.store.rotate_webhook_secret(&nobody, "s".to_owned(), rotation, start).await.unwrap());
+    assert!(outbox.store.webhook_secrets(&nobody, start).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_operator_chooses_when_the_new_secret_comes_last_and_the_old_one_ends() {
+    let outbox = Outbox::new().await;
+    let start = now();
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    let secrets = async |later| {
+        outbox.deliver(WELL).await;
+        let at = start + later;
+        let due = outbox.claim(1, vec![], at).await.due.remove(0);
+        outbox.record(&due, AttemptClass::Delivered, AfterAttempt::Delivered, at).await;
+        due.secrets
+    };
+    let alone = Rotation::plan(None, None, start).unwrap();
+    assert!(!outbox.store.replan_rotation(&account(), alone, start).await.unwrap(), "there is no rotation");
+    let rotation = Rotation::plan(Some(hours(2)), Some(hours(4)), start).unwrap();
+    outbox.store.rotate_webhook_secret(&account(), "whsec_2".to_owned(), rotation, start).await.unwrap();
+    for (at, order) in [(1, &["whsec_2", SECRET][..]), (2, &[SECRET, "whsec_2"]), (4, &["whsec_2"])] {
+        assert_eq!(secrets(hours(at)).await, order, "{at}");
+    }
+    let later = Rotation::plan(Some(hours(9)), Some(hours(10)), start).unwrap();
+    assert!(outbox.store.replan_rotation(&account(), later, start + hours(3)).await.unwrap());
+    for (at, order) in [(8, &["whsec_2", SECRET][..]), (9, &[SECRET, "whsec_2"]), (10, &["whsec_2"])] {
+        assert_eq!(secrets(hours(at)).await, order, "{at}");
+    }
+    let ended = outbox.store.replan_rotation(&account(), later, start + hours(11)).await.unwrap();
+    assert!(!ended, "what has ended stays ended");
 }

@@ -2,6 +2,7 @@
 
 use crate::receiver::{Answer, Receiver};
 use crate::support::{Outbox, SECRET, account};
+use clipia_queue::rotation::Rotation;
 use clipia_server::clock::now;
 use clipia_server::outbound::{Lookup, Outbound, Target};
 use clipia_server::store::{AttemptClass, DeliveryState, Store};
@@ -33,7 +34,8 @@ async fn both_signatures_verify_with_the_new_secret_and_with_the_old_one() {
     let outbox = Outbox::new().await;
     let receiver = Receiver::start(Answer::status(503, "retry-after: 5\r\n", "later")).await;
     let new = "whsec_".to_owned() + &"QUJD".repeat(12);
-    outbox.store.rotate_webhook_secret(&account(), new.clone(), now()).await.unwrap();
+    let rotation = Rotation::plan(None, None, now()).unwrap();
+    outbox.store.rotate_webhook_secret(&account(), new.clone(), rotation, now()).await.unwrap();
     let id = outbox.deliver(&receiver.url()).await;
     let _running = outbox.dispatch(outbound());
     receiver.wait_for(1).await;

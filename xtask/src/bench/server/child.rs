@@ -75,7 +75,7 @@ impl Part {
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             dev: true, // the webhooks are on this machine
-            limit: RateLimit::per_minute(0),
+            limit: Some(RateLimit::per_minute(0)),
             credits: Credits::new(1_000_000_000),
             ..Config::new(data)
         };

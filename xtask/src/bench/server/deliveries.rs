@@ -44,7 +44,7 @@ pub(super) async fn pace(dead: bool) -> Result<f64> {
     let request = |number: usize| {
         let to_dead = dead && number.is_multiple_of(DEAD_EVERY);
         let webhook = if to_dead { &dead_host } else { &host };
-        let body = json!({ "input": { "text": "fox" }, "webhook_url": webhook });
+        let body = json!({ "input": { "prompt": "fox" }, "webhook_url": webhook });
         let idempotency = Uuid::new_v4().to_string();
         Request::post(&key, "/v1/models/gemini-3-1-flash-tts", &idempotency, Bytes::from(body.to_string()))
     };

@@ -132,7 +132,9 @@ impl Headland {
             .map(|index| index as f32 / 45.0 - 1.0)
             .map(|at| {
                 let fall = ((at.abs() - 0.2).max(0.0) / 0.8).powf(1.25);
-                let steps = rough * fractal(self.seed, at * 5.0 + 9.0, 4) * (0.2 + fall) * drop * 0.5;
+                // Both ends lie under water: one that stayed above it would look cut off.
+                let ends = 1.0 - at.abs().powi(3);
+                let steps = rough * fractal(self.seed, at * 5.0 + 9.0, 4) * (0.2 + fall) * ends * drop * 0.5;
                 (
                     x + at * self.half,
                     (y + drop * 1.1 * fall + if at.abs() < 0.2 { 0.0 } else { steps }).min(self.water + 0.01),
@@ -197,5 +199,23 @@ impl Layer for Headland {
             add_polygon(&mut surf, &[(fx - half, fy), (fx, fy - 0.003), (fx + half, fy), (fx, fy + 0.004)]);
         }
         canvas.fill(surf.finish(), sheer(foam, 0.4));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::palette::{Mood, Palette};
+    use super::*;
+
+    #[test]
+    fn a_headland_ends_under_water_on_both_sides() {
+        let stage = Stage { palette: Palette::of(Mood::Storm), aspect: 1.0, lit_from_left: true };
+        for seed in 0..500 {
+            let headland = Headland { stage, top: (0.4, 0.48), water: 0.7, half: 0.42, seed };
+            let line = headland.line(1.0);
+            for (_, y) in [line[0], line[line.len() - 1]] {
+                assert!(y >= headland.water, "{seed}: it ends at {y}");
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Draws pictures and clips and speaks texts, without a model, a key or a network.
+//! Draws pictures and clips, speaks texts and plays music, without a model, a key or a network.
 //!
 //! A prompt is read for the words it knows (`prompt`), composed into a scene of layers (`scene`) and drawn; words it
 //! does not know still decide colours, shapes and places. The same order gives the same bytes: nothing in here reads a
@@ -20,6 +20,7 @@ mod ground;
 mod lands;
 mod lighthouse;
 mod mp4;
+mod music;
 mod objects;
 mod palette;
 mod patterns;
@@ -46,6 +47,7 @@ use clip::frame_size;
 use std::ops::ControlFlow;
 
 pub use clip::clip;
+pub use music::music;
 pub use picture::picture;
 pub use sound::{SOUND_SECONDS_MAX, sound};
 pub use source::{SOURCE_BYTES_MAX, SOURCE_MEMORY_MAX, Source, cover};
@@ -114,6 +116,17 @@ pub struct SoundOrder {
     pub speed: f64,
 }
 
+/// What to play.
+#[derive(Clone, Debug)]
+pub struct MusicOrder {
+    /// The words to compose from, in any language; some decide the pace and the scale.
+    pub prompt: String,
+    /// Chooses among the many pieces of one prompt.
+    pub seed: u64,
+    /// Whether it has no voice. A voice has no words.
+    pub instrumental: bool,
+}
+
 /// A drawn picture in two renditions.
 #[derive(Clone, Debug)]
 pub struct Picture {
@@ -140,7 +153,7 @@ pub struct Clip {
     pub mp4: Vec<u8>,
 }
 
-/// A spoken text: 16-bit mono WAV.
+/// A spoken text or a piece of music: 16-bit mono WAV.
 #[derive(Clone, Debug)]
 pub struct Sound {
     /// Length in seconds.

@@ -38,7 +38,7 @@ pub fn sound(order: &SoundOrder, progress: Progress<'_>) -> Result<Sound, Render
 }
 
 /// A WAV file of the samples, made as loud as fits.
-fn wav(samples: &[f32]) -> Result<Vec<u8>, RenderError> {
+pub(super) fn wav(samples: &[f32]) -> Result<Vec<u8>, RenderError> {
     let failed = |error: hound::Error| RenderError::encode("WAV", error);
     let loudest = samples.iter().fold(0.0_f32, |most, sample| most.max(sample.abs()));
     let gain = 0.89 * f32::from(i16::MAX) / loudest.max(1e-6);

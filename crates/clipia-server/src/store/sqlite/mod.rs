@@ -457,10 +457,30 @@ impl Store for SqliteStore {
         &self,
         account: &AccountId,
         new: String,
+        rotation: Rotation,
         now: Moment,
-    ) -> Result<Option<Moment>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let account = account.clone();
-        self.writer.write(move |c| webhook_secrets::rotate(c, &account, &new, now)).await
+        self.writer.write(move |c| webhook_secrets::rotate(c, &account, &new, rotation, now)).await
+    }
+
+    async fn replan_rotation(
+        &self,
+        account: &AccountId,
+        rotation: Rotation,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let account = account.clone();
+        self.writer.write(move |c| webhook_secrets::replan(c, &account, rotation, now)).await
+    }
+
+    async fn webhook_secrets(
+        &self,
+        account: &AccountId,
+        now: Moment,
+    ) -> Result<Vec<SecretListing>, StoreError> {
+        let account = account.clone();
+        self.read(move |c| webhook_secrets::list(c, &account, now)).await
     }
 
     async fn examine(&self) -> Result<Findings, StoreError> {

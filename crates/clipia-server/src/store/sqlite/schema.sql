@@ -23,6 +23,7 @@ CREATE TABLE webhook_secret (
     secret      TEXT NOT NULL,
     created_at  INTEGER NOT NULL,
     expires_at  INTEGER, -- of one that was replaced
+    last_from   INTEGER, -- when it comes last in the header, though older ones still sign
     PRIMARY KEY (account, created_at)
 ) STRICT, WITHOUT ROWID;
 

@@ -1,0 +1,131 @@
+//! What the deliveries of an account are signed with.
+
+use super::{Admin, Order, accounts};
+use crate::clock::{now, timestamp, told};
+use crate::credentials;
+use crate::http::{ApiError, Segment};
+use crate::store::{AccountId, SecretListing};
+use axum::Json;
+use axum::extract::State;
+use clipia_queue::Moment;
+use clipia_queue::rotation::Rotation;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// When the secrets of a rotation are to sign, in seconds from now. By the server's own clock: the caller's may be another.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotationOrder {
+    /// When the new secret is to come last; where nothing is said, when the old ones end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_last_in_seconds: Option<u64>,
+    /// When the old secrets are to end; a day where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_end_in_seconds: Option<u64>,
+}
+
+/// A webhook secret that was made.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SecretMade {
+    /// Whose.
+    pub account_id: AccountId,
+    /// What deliveries are signed with from now on, told this once.
+    pub webhook_secret: String,
+    /// From when on it comes last in the header: until then a receiver that knows one secret needs the old one.
+    pub new_last_from: Timestamp,
+    /// Until when the old secrets sign, too.
+    pub old_sign_until: Timestamp,
+}
+
+/// How the secrets of an account sign. No secret is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecretsListing {
+    /// Whose.
+    pub account_id: AccountId,
+    /// The secrets that sign now, the newest first.
+    pub secrets: Vec<SecretTimes>,
+}
+
+/// When one secret signs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecretTimes {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it comes last in the header, while older ones sign too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_from: Option<Timestamp>,
+    /// When it ends; the newest does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Timestamp>,
+}
+
+pub(super) async fn rotate(
+    State(admin): State<Admin>,
+    Segment(account): Segment,
+    Order(order): Order<RotationOrder>,
+) -> Result<Json<SecretMade>, ApiError> {
+    let (account, secret, now) = (AccountId(account), credentials::new_webhook_secret(), now());
+    let rotation = plan(order, now)?;
+    if !admin.store.rotate_webhook_secret(&account, secret.clone(), rotation, now).await? {
+        return Err(accounts::none(&account));
+    }
+    tracing::info!(account = %account, "webhook secret rotated");
+    Ok(Json(SecretMade {
+        account_id: account,
+        webhook_secret: secret,
+        new_last_from: timestamp(told(rotation.new_last_from)),
+        old_sign_until: timestamp(told(rotation.old_end_at)),
+    }))
+}
+
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Segment(account): Segment,
+) -> Result<Json<SecretsListing>, ApiError> {
+    Ok(Json(listing(&admin, AccountId(account), now()).await?))
+}
+
+/// Changes the times of the rotation under way; what the order does not say stays.
+pub(super) async fn replan(
+    State(admin): State<Admin>,
+    Segment(account): Segment,
+    Order(order): Order<RotationOrder>,
+) -> Result<Json<SecretsListing>, ApiError> {
+    let (account, now) = (AccountId(account), now());
+    let secrets = admin.store.webhook_secrets(&account, now).await?;
+    let (newest, old) = secrets.split_first().ok_or_else(|| accounts::none(&account))?;
+    let no_rotation =
+        || ApiError::invalid(format!("only one secret of account `{account}` signs: there is no rotation"));
+    let old_end = old.iter().filter_map(|old| old.ends_at).max().ok_or_else(no_rotation)?;
+    let left = |moment: Moment| moment.since(now).as_secs();
+    let old_end_in = order.old_end_in_seconds.unwrap_or(left(old_end));
+    let new_last_in =
+        order.new_last_in_seconds.unwrap_or(left(newest.last_from.unwrap_or(old_end)).min(old_end_in));
+    let order =
+        RotationOrder { new_last_in_seconds: Some(new_last_in), old_end_in_seconds: Some(old_end_in) };
+    if !admin.store.replan_rotation(&account, plan(order, now)?, now).await? {
+        return Err(no_rotation());
+    }
+    tracing::info!(account = %account, "rotation of the webhook secret changed");
+    Ok(Json(listing(&admin, account, now).await?))
+}
+
+fn plan(order: RotationOrder, now: Moment) -> Result<Rotation, ApiError> {
+    let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+    Rotation::plan(seconds(order.new_last_in_seconds), seconds(order.old_end_in_seconds), now)
+        .map_err(|refused| ApiError::invalid(refused.to_string()))
+}
+
+async fn listing(admin: &Admin, account: AccountId, now: Moment) -> Result<SecretsListing, ApiError> {
+    let secrets = admin.store.webhook_secrets(&account, now).await?;
+    if secrets.is_empty() {
+        return Err(accounts::none(&account));
+    }
+    let times = |secret: &SecretListing| SecretTimes {
+        created_at: timestamp(secret.created_at),
+        last_from: secret.last_from.map(told).map(timestamp),
+        ends_at: secret.ends_at.map(told).map(timestamp),
+    };
+    Ok(SecretsListing { account_id: account, secrets: secrets.iter().map(times).collect() })
+}
