@@ -36,6 +36,7 @@ pub mod metrics;
 mod models_file;
 pub mod outbound;
 mod readings;
+mod refusals;
 mod runtime;
 mod service;
 pub mod store;

@@ -15,6 +15,7 @@ use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::models_file::{self, ModelsFileError};
 use crate::outbound::{Outbound, Target};
+use crate::refusals::{self, RefusalCount};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{NewAccount, Scopes, Store, StoreError};
 use crate::workers::{self, Workers};
@@ -177,6 +178,8 @@ impl Service {
         let deliveries = dispatcher.statistics();
         tasks.spawn(dispatcher.run(stop.clone()));
 
+        let refusals = Arc::new(RefusalCount::default());
+        tasks.spawn(refusals::note(Arc::clone(&refusals), Arc::clone(&store), stop.clone()));
         let url = format!("http://{}", local_address(&listener)?);
         let api = http::router(Setup {
             store: Arc::clone(&store),
@@ -186,6 +189,7 @@ impl Service {
             lines,
             ended: Arc::clone(&ended),
             metrics: Arc::clone(&metrics),
+            refusals: Arc::clone(&refusals),
             limit: config.limit,
         });
         let health = health::router(Health::new(Arc::clone(&store), drain.clone()));
@@ -195,7 +199,9 @@ impl Service {
         access.write(&data).map_err(unusable)?;
         let admin_url = access.url.clone();
         let scraped = health::metrics_router(Arc::clone(&metrics), Arc::clone(&store), deliveries);
-        let admin = admin::router(Arc::clone(&store), ended, canceled, &access).merge(health).merge(scraped);
+        let admin = admin::router(Arc::clone(&store), ended, canceled, refusals, &access)
+            .merge(health)
+            .merge(scraped);
         // Its connections are none of the API's.
         let uncounted = Arc::default();
         tasks.spawn(listener::serve(admin_listener, admin, Bounds::ADMINISTRATION, uncounted, stop.clone()));
@@ -285,7 +291,7 @@ async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKe
         webhook_secret: credentials::new_webhook_secret(),
         grant: config.credits,
     };
-    let both = Scopes { generate: true, read: true };
+    let both = Scopes { generate: true };
     let (live_key, live) = credentials::new_key(account.id.clone(), false, both);
     let (test_key, test) = credentials::new_key(account.id.clone(), true, both);
     let webhook_secret = account.webhook_secret.clone();

@@ -1,12 +1,13 @@
 //! Calls to the administration of a server that runs on this machine.
 
 use super::{
-    Access, AccountMade, AccountOrder, BackupMade, BackupOrder, DeliveryQuery, GrantMade, GrantOrder,
-    KeyMade, KeyOrder, ReplayOrder, RequestCanceled, RequestDetails, RequestQuery, SecretMade,
+    Access, AccountMade, AccountOrder, AuditQuery, BackupMade, BackupOrder, DeliveryQuery, GrantMade,
+    GrantOrder, KeyMade, KeyOrder, ReplayOrder, RequestCanceled, RequestDetails, RequestQuery, SecretMade,
 };
 use crate::outbound::Outbound;
 use crate::store::{
-    AccountId, AccountListing, DeliveryDetails, DeliveryListing, Findings, KeyListing, Replayed, RequestPage,
+    AccountId, AccountListing, AuditEntry, DeliveryDetails, DeliveryListing, Findings, KeyListing, Replayed,
+    RequestPage,
 };
 use clipia_api::types::ErrorEnvelope;
 use clipia_queue::RequestId;
@@ -179,6 +180,14 @@ impl Administration {
     /// [`AdministrationError`].
     pub async fn replay_failed(&self, order: &ReplayOrder) -> Result<Replayed, AdministrationError> {
         self.post("/deliveries/replay", order).await
+    }
+
+    /// What operators did, and how often tokens were refused, the newest first.
+    ///
+    /// # Errors
+    /// [`AdministrationError`].
+    pub async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, AdministrationError> {
+        self.get("/audit", &query).await
     }
 
     /// Looks for anything in the store that must not be.

@@ -7,6 +7,7 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod client;
 mod deliveries;
 mod keys;
@@ -15,6 +16,7 @@ mod upkeep;
 
 pub use access::Access;
 pub use accounts::{AccountMade, AccountOrder, GRANT_MAX, GrantMade, GrantOrder, SecretMade};
+pub use audit::AuditQuery;
 pub use client::{Administration, AdministrationError};
 pub use deliveries::{DeliveryQuery, ReplayOrder};
 pub use keys::{KeyMade, KeyOrder};
@@ -23,6 +25,7 @@ pub use upkeep::{BackupMade, BackupOrder};
 
 use crate::credentials;
 use crate::http::{ApiError, no_such_method, no_such_path};
+use crate::refusals::RefusalCount;
 use crate::store::Store;
 use axum::extract::{FromRequest, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -41,6 +44,7 @@ struct Admin {
     store: Arc<dyn Store>,
     ended: Arc<Notify>,
     canceled: broadcast::Sender<RequestId>,
+    refusals: Arc<RefusalCount>,
     token: Arc<str>,
 }
 
@@ -50,9 +54,10 @@ pub(crate) fn router(
     store: Arc<dyn Store>,
     ended: Arc<Notify>,
     canceled: broadcast::Sender<RequestId>,
+    refusals: Arc<RefusalCount>,
     access: &Access,
 ) -> Router {
-    let admin = Admin { store, ended, canceled, token: access.token.as_str().into() };
+    let admin = Admin { store, ended, canceled, refusals, token: access.token.as_str().into() };
     Router::new()
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route("/accounts/{id}/grants", post(accounts::grant))
@@ -66,6 +71,7 @@ pub(crate) fn router(
         .route("/deliveries/replay", post(deliveries::replay_failed))
         .route("/deliveries/{id}", get(deliveries::show))
         .route("/deliveries/{id}/replay", post(deliveries::replay))
+        .route("/audit", get(audit::list))
         .route("/examination", get(upkeep::examine))
         .route("/backups", post(upkeep::back_up))
         .fallback(no_such_path)
@@ -79,6 +85,7 @@ async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> 
     if bool::from(token.as_bytes().ct_eq(admin.token.as_bytes())) {
         return next.run(request).await;
     }
+    admin.refusals.administration();
     ApiError::new(ErrorCode::InvalidApiKey, "the administration's token is needed").into_response()
 }
 

@@ -20,6 +20,7 @@ use crate::lines::Lines;
 use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
+use crate::refusals::RefusalCount;
 use crate::store::Store;
 use axum::Router;
 use axum::routing::{get, post};
@@ -51,6 +52,7 @@ pub struct Parts {
     pub ended: Arc<Notify>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    refusals: Arc<RefusalCount>,
     budgets: Budgets,
 }
 
@@ -78,13 +80,15 @@ pub struct Setup {
     pub ended: Arc<Notify>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Counts the keys that are refused.
+    pub(crate) refusals: Arc<RefusalCount>,
     /// Requests a minute of a key.
     pub limit: RateLimit,
 }
 
 /// The whole API.
 pub fn router(setup: Setup) -> Router {
-    let Setup { store, catalogue, media, webhooks, lines, ended, metrics, limit } = setup;
+    let Setup { store, catalogue, media, webhooks, lines, ended, metrics, refusals, limit } = setup;
     let app = App(Arc::new(Parts {
         store,
         catalogue,
@@ -94,6 +98,7 @@ pub fn router(setup: Setup) -> Router {
         lines,
         ended,
         metrics,
+        refusals,
         budgets: Budgets::new(limit),
     }));
     let observed = axum::middleware::from_fn_with_state(app.clone(), observe::observe_file);

@@ -5,6 +5,7 @@
 
 mod account_listing;
 mod accounts;
+mod audit;
 mod backup;
 mod batch;
 mod checkpoints;
@@ -24,6 +25,7 @@ mod position;
 mod recent_keys;
 mod requests;
 mod rows;
+mod sandbox;
 mod settlement;
 mod tallies;
 mod webhook_secrets;
@@ -246,9 +248,9 @@ impl Store for SqliteStore {
                 stood
             }
         };
-        let Stood { phase, progress, at, .. } = &*stood;
+        let Stood { sandbox, phase, progress, at, .. } = &*stood;
         let position = at.as_ref().map_or(0, |at| self.memory.positions.ahead(at));
-        let standing = Standing { id, phase: *phase, position, progress: *progress };
+        let standing = Standing { id, sandbox: *sandbox, phase: *phase, position, progress: *progress };
         Ok((stood.account == *account).then_some(standing))
     }
 
@@ -369,6 +371,14 @@ impl Store for SqliteStore {
     ) -> Result<Option<Moment>, StoreError> {
         let account = account.clone();
         self.writer.write(move |c| webhook_secrets::rotate(c, &account, &new, now)).await
+    }
+
+    async fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(move |c| audit::list(c, before, most)).await
+    }
+
+    async fn record_refusals(&self, refused: Refusals, now: Moment) -> Result<(), StoreError> {
+        self.writer.write(move |c| audit::record_refusals(c, refused, now)).await
     }
 
     async fn examine(&self) -> Result<Findings, StoreError> {

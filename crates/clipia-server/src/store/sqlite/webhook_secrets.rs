@@ -1,5 +1,6 @@
 //! What deliveries are signed with.
 
+use super::audit;
 use crate::store::{AccountId, StoreError};
 use clipia_queue::Moment;
 use clipia_queue::schedules::{SECRET_GRACE, SECRETS_MAX};
@@ -38,5 +39,6 @@ pub(crate) fn rotate(
             (SELECT created_at FROM webhook_secret WHERE account = ?1 ORDER BY created_at DESC LIMIT ?3))",
     )?
     .execute(params![account.0, now.as_micros(), SECRETS_MAX])?;
+    audit::record(c, "webhook secret rotated", &account.0, "", now)?;
     Ok(Some(until))
 }
