@@ -116,6 +116,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: command::webhooks::Action,
     },
+    /// Tells what operators did to a server that runs on this machine, and how often tokens were refused
+    Audit {
+        #[command(flatten)]
+        server: Server,
+        #[command(flatten)]
+        options: command::audit::Options,
+    },
     /// Proves that the books and the requests of a server that runs on this machine are in order
     Doctor {
         #[command(flatten)]

@@ -77,6 +77,7 @@ async fn execute(arguments: Arguments, typed: &OsStr) -> anyhow::Result<()> {
         Command::Credits { server, action } => command::credits::run(&server, action).await,
         Command::Requests { server, action } => command::requests::run(&server, action).await,
         Command::Webhooks { server, action } => command::webhooks::run(&server, action).await,
+        Command::Audit { server, options } => command::audit::run(&server, options).await,
         Command::Doctor { server } => command::doctor::run(&server).await,
         Command::Backup { server, file } => command::backup::run(&server, &file).await,
         Command::Restore { server, file } => command::restore::run(&server, &file),

@@ -13,6 +13,10 @@ pub const REQUESTS_PER_MINUTE: u32 = 120;
 /// Generations that a key may have waiting or running that nothing else was said about.
 pub const IN_FLIGHT_MAX: u32 = 1_000;
 
+/// Requests of the sandbox that are kept of one account: the oldest make room. A busy day of tests is a fraction of it, and
+/// with their deliveries they take some 100 MB at most.
+pub const SANDBOX_KEPT: u32 = 10_000;
+
 /// What `RateLimit-Limit` says of a key that is not limited.
 pub const UNLIMITED: u32 = u32::MAX;
 

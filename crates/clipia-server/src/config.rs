@@ -1,9 +1,11 @@
 //! How a server is to run, and the file that says so.
 
+use crate::admin::GRANT_MAX;
 use crate::outbound::IpNet;
 use clipia_queue::Credits;
 use clipia_queue::limits::{REQUESTS_PER_MINUTE, RateLimit};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -28,7 +30,8 @@ pub struct Config {
     /// How many requests a key may make, where that is said; [`Config::rate_limit`] tells what is in force.
     #[serde(rename = "rpm", with = "per_minute", skip_serializing_if = "Option::is_none")]
     pub limit: Option<RateLimit>,
-    /// What the first account gets at the first start.
+    /// What the first account gets at the first start: at most [`GRANT_MAX`].
+    #[serde(deserialize_with = "first_credits")]
     pub credits: Credits,
     /// How long what runs may go on once the server is told to stop; in whole seconds.
     #[serde(rename = "drain_seconds", with = "seconds")]
@@ -201,6 +204,15 @@ mod per_minute {
     }
 }
 
+/// Credits of the first account, within what one call may give.
+fn first_credits<'de, D: Deserializer<'de>>(from: D) -> Result<Credits, D::Error> {
+    let credits = Credits::deserialize(from)?;
+    if credits > GRANT_MAX {
+        return Err(D::Error::custom(format!("the first account gets {GRANT_MAX} credits at most")));
+    }
+    Ok(credits)
+}
+
 /// A duration in whole seconds.
 mod seconds {
     use serde::{Deserialize, Deserializer, Serializer};
@@ -272,6 +284,7 @@ mod tests {
             ("dev = 1", "expected a boolean", None),
             ("listen = \"here\"", "invalid socket address", None),
             ("rpm = -1", "invalid value", None),
+            ("credits = 9223372036854775807", "gets 1000000000 credits at most", None),
             ("log_format = \"xml\"", "unknown variant `xml`", None),
             ("dev", "line 1", None),
         ] {

@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_a_key_does_not_give_it_away() {
-        let scopes = Scopes { generate: true, read: true };
+        let scopes = Scopes { generate: true };
         let (key, stored) = new_key(AccountId("a".into()), false, scopes);
         assert!(key.starts_with(LIVE) && key.len() == LIVE.len() + 64);
         assert_eq!(stored.hint, format!("clipia_live_…{}", &key[key.len() - 4..]));

@@ -44,6 +44,7 @@ pub mod pause;
 pub mod preparing;
 mod private;
 mod readings;
+mod refusals;
 mod runtime;
 mod service;
 pub mod shares;

@@ -19,6 +19,7 @@ use crate::outbound::{Outbound, Target};
 use crate::pause::Pause;
 use crate::preparing::Preparing;
 use crate::private;
+use crate::refusals::{self, RefusalCount};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{NewAccount, Rescue, Scopes, Store, StoreError};
 use crate::supervisor::Supervisor;
@@ -214,6 +215,12 @@ impl Service {
             Arc::clone(&dispatcher).run(dispatched.clone())
         });
 
+        let refusals = Arc::new(RefusalCount::default());
+        let noted = (Arc::clone(&refusals), Arc::clone(&store), stop.clone());
+        supervisor.keep(&tasks, "audit", stop.clone(), move || {
+            let (refusals, store, stop) = noted.clone();
+            refusals::note(refusals, store, stop)
+        });
         let url = format!("http://{}", local_address(&listener)?);
         let room = Arc::clone(media.pause());
         let api = http::router(Setup {
@@ -224,6 +231,7 @@ impl Service {
             lines,
             ended: Arc::clone(&ended),
             metrics: Arc::clone(&metrics),
+            refusals: Arc::clone(&refusals),
             limit: config.rate_limit(),
         });
         let health = Health::new(Arc::clone(&store), supervisor.clone(), drain.clone()).heeding(room, pauses);
@@ -242,7 +250,9 @@ impl Service {
         access.write(&data).map_err(unusable)?;
         let admin_url = access.url.clone();
         let scraped = health::metrics_router(Arc::clone(&metrics), Arc::clone(&store), deliveries);
-        let admin = admin::router(Arc::clone(&store), ended, canceled, &access).merge(health).merge(scraped);
+        let admin = admin::router(Arc::clone(&store), ended, canceled, refusals, &access)
+            .merge(health)
+            .merge(scraped);
         // Its connections are none of the API's.
         let uncounted = Arc::default();
         serve("administration", admin_listener, admin, Bounds::ADMINISTRATION, uncounted);
@@ -323,7 +333,7 @@ async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKe
         webhook_secret: credentials::new_webhook_secret(),
         grant: config.credits,
     };
-    let both = Scopes { generate: true, read: true };
+    let both = Scopes { generate: true };
     let (live_key, live) = credentials::new_key(account.id.clone(), false, both);
     let (test_key, test) = credentials::new_key(account.id.clone(), true, both);
     let webhook_secret = account.webhook_secret.clone();

@@ -81,7 +81,7 @@ impl Client {
         let order = KeyOrder {
             account_id: account.unwrap().account_id,
             sandbox: false,
-            scopes: Scopes { generate: true, read: true },
+            scopes: Scopes { generate: true },
             limits: KeyLimits { in_flight_max: Some(0), ..KeyLimits::default() },
         };
         let key = administration.create_key(&order).await.unwrap().key;
@@ -119,7 +119,7 @@ impl Client {
 fn config(data: &Path) -> Config {
     Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        limit: RateLimit::per_minute(0),
+        limit: Some(RateLimit::per_minute(0)),
         dev: true,
         ..Config::new(data)
     }

@@ -17,7 +17,7 @@ pub(crate) enum Action {
         /// Makes a sandbox key: its generations are samples that cost nothing
         #[arg(long)]
         test: bool,
-        /// What it may do
+        /// What it may do; every key may read
         #[arg(long, value_delimiter = ',', default_value = "generate,read")]
         scope: Vec<Scope>,
         /// Requests a minute; 0 lifts the limit, and the server's own holds unless told
@@ -50,8 +50,7 @@ pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
                 Some(id) => AccountId(id),
                 None => first_account(&administration).await?,
             };
-            let scopes =
-                Scopes { generate: scope.contains(&Scope::Generate), read: scope.contains(&Scope::Read) };
+            let scopes = Scopes { generate: scope.contains(&Scope::Generate) };
             let limits = KeyLimits { requests_per_minute: rpm, in_flight_max: in_flight };
             let order = KeyOrder { account_id, sandbox: test, scopes, limits };
             server.tell(&administration.create_key(&order).await?, |made| {
@@ -74,13 +73,11 @@ pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
 }
 
 fn row(key: &KeyListing) -> [String; 8] {
-    let scopes = [(key.scopes.generate, "generate"), (key.scopes.read, "read")];
-    let scopes: Vec<&str> = scopes.iter().filter(|(may, _)| *may).map(|(_, scope)| *scope).collect();
     [
         key.id.clone(),
         key.account.to_string(),
         key.hint.clone(),
-        scopes.join(","),
+        (if key.scopes.generate { "generate,read" } else { "read" }).to_owned(),
         limit(key.limits.requests_per_minute),
         limit(key.limits.in_flight_max),
         time(Some(key.created_at)),

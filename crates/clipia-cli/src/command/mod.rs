@@ -1,6 +1,7 @@
 //! One command, one file.
 
 pub(crate) mod accounts;
+pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod credits;
 pub(crate) mod demo;

@@ -58,6 +58,12 @@ pub(super) async fn create(
     State(admin): State<Admin>,
     Order(order): Order<AccountOrder>,
 ) -> Result<Json<AccountMade>, ApiError> {
+    if order.credits > GRANT_MAX {
+        return Err(ApiError::invalid(format!(
+            "an account begins with {GRANT_MAX} credits at most, not with {}",
+            order.credits
+        )));
+    }
     let account = NewAccount {
         id: credentials::new_account_id(),
         webhook_secret: credentials::new_webhook_secret(),

@@ -1,13 +1,14 @@
 //! Calls to the administration of a server that runs on this machine.
 
 use super::{
-    Access, AccountMade, AccountOrder, BackupMade, BackupOrder, DeliveryQuery, GrantMade, GrantOrder,
-    HeldSettled, KeyMade, KeyOrder, ReplayOrder, RequestCanceled, RequestDetails, RequestQuery,
+    Access, AccountMade, AccountOrder, AuditQuery, BackupMade, BackupOrder, DeliveryQuery, GrantMade,
+    GrantOrder, HeldSettled, KeyMade, KeyOrder, ReplayOrder, RequestCanceled, RequestDetails, RequestQuery,
     RotationOrder, SecretMade, SecretsListing,
 };
 use crate::outbound::Outbound;
 use crate::store::{
-    AccountId, AccountListing, DeliveryDetails, DeliveryListing, Findings, KeyListing, Replayed, RequestPage,
+    AccountId, AccountListing, AuditEntry, DeliveryDetails, DeliveryListing, Findings, KeyListing, Replayed,
+    RequestPage,
 };
 use clipia_api::types::ErrorEnvelope;
 use clipia_queue::RequestId;
@@ -217,6 +218,14 @@ impl Administration {
     /// [`AdministrationError`].
     pub async fn abandon_deliveries(&self) -> Result<HeldSettled, AdministrationError> {
         self.post("/deliveries/abandon", &()).await
+    }
+
+    /// What operators did, and how often tokens were refused, the newest first.
+    ///
+    /// # Errors
+    /// [`AdministrationError`].
+    pub async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, AdministrationError> {
+        self.get("/audit", &query).await
     }
 
     /// Looks for anything in the store that must not be.

@@ -7,6 +7,7 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod client;
 mod deliveries;
 mod keys;
@@ -16,6 +17,7 @@ mod upkeep;
 
 pub use access::Access;
 pub use accounts::{AccountMade, AccountOrder, GRANT_MAX, GrantMade, GrantOrder};
+pub use audit::AuditQuery;
 pub use client::{Administration, AdministrationError};
 pub use deliveries::{DeliveryQuery, HeldSettled, ReplayOrder};
 pub use keys::{KeyMade, KeyOrder};
@@ -25,6 +27,7 @@ pub use upkeep::{BackupMade, BackupOrder};
 
 use crate::credentials;
 use crate::http::{ApiError, no_such_method, no_such_path};
+use crate::refusals::RefusalCount;
 use crate::store::Store;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -44,6 +47,7 @@ struct Admin {
     store: Arc<dyn Store>,
     ended: Arc<Notify>,
     canceled: broadcast::Sender<RequestId>,
+    refusals: Arc<RefusalCount>,
     token: Arc<str>,
 }
 
@@ -53,9 +57,10 @@ pub(crate) fn router(
     store: Arc<dyn Store>,
     ended: Arc<Notify>,
     canceled: broadcast::Sender<RequestId>,
+    refusals: Arc<RefusalCount>,
     access: &Access,
 ) -> Router {
-    let admin = Admin { store, ended, canceled, token: access.token.as_str().into() };
+    let admin = Admin { store, ended, canceled, refusals, token: access.token.as_str().into() };
     Router::new()
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route("/accounts/{id}/grants", post(accounts::grant))
@@ -74,6 +79,7 @@ pub(crate) fn router(
         .route("/deliveries/abandon", post(deliveries::abandon))
         .route("/deliveries/{id}", get(deliveries::show))
         .route("/deliveries/{id}/replay", post(deliveries::replay))
+        .route("/audit", get(audit::list))
         .route("/examination", get(upkeep::examine))
         .route("/backups", post(upkeep::back_up))
         .fallback(no_such_path)
@@ -87,6 +93,7 @@ async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> 
     if bool::from(token.as_bytes().ct_eq(admin.token.as_bytes())) {
         return next.run(request).await;
     }
+    admin.refusals.administration();
     ApiError::new(ErrorCode::InvalidApiKey, "the administration's token is needed").into_response()
 }
 

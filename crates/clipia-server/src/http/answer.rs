@@ -49,7 +49,7 @@ pub(super) fn response_url(base: &BaseUrl, id: RequestId) -> String {
 }
 
 /// A request as `GET …/status` tells it.
-pub(super) fn status_of(Standing { id, phase, position, progress }: Standing) -> StatusResponse {
+pub(super) fn status_of(Standing { id, phase, position, progress, .. }: Standing) -> StatusResponse {
     StatusResponse {
         queue_position: (phase == Phase::Queued).then_some(position),
         progress: (phase == Phase::Running).then_some(progress),

@@ -56,7 +56,7 @@ mod tests {
             account: AccountId("a".to_owned()),
             hint: String::new(),
             sandbox: false,
-            scopes: Scopes { generate: true, read: true },
+            scopes: Scopes { generate: true },
             limits: KeyLimits { requests_per_minute, ..KeyLimits::default() },
         }
     }

@@ -62,11 +62,15 @@ pub(crate) async fn admit(app: &App, mut request: Request, next: Next) -> Respon
 }
 
 async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Arc<Key>, ApiError> {
-    let refused = |message: &str| ApiError::new(ErrorCode::InvalidApiKey, message);
-    let key = credentials::of_headers(headers)
-        .ok_or_else(|| refused("an API key is needed: send `Authorization: Bearer <key>`"))?;
+    let key = credentials::of_headers(headers).ok_or_else(|| {
+        let message = "an API key is needed: send `Authorization: Bearer <key>`";
+        ApiError::new(ErrorCode::InvalidApiKey, message)
+    })?;
     let found = app.store.key(credentials::hash(key)).await?;
-    found.ok_or_else(|| refused("this API key is not in force: it is wrong or was revoked"))
+    found.ok_or_else(|| {
+        app.refusals.key();
+        ApiError::key_refused()
+    })
 }
 
 fn tell(headers: &mut HeaderMap, budget: Budget) {

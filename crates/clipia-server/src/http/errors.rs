@@ -44,6 +44,11 @@ impl ApiError {
         Self::new(ErrorCode::InvalidRequest, message)
     }
 
+    /// The key is not in force.
+    pub(crate) fn key_refused() -> Self {
+        Self::new(ErrorCode::InvalidApiKey, "this API key is not in force: it is wrong or was revoked")
+    }
+
     /// No such request, or none of the caller's.
     pub(crate) fn no_such_request() -> Self {
         Self::new(ErrorCode::NotFound, "there is no such request on this account")
@@ -120,6 +125,7 @@ impl From<SubmitRefused> for ApiError {
                 ErrorCode::IdempotencyKeyReuse,
                 "this `Idempotency-Key` was used with other parameters: use a new one for another submit",
             ),
+            SubmitRefused::KeyRevoked => Self::key_refused(),
             SubmitRefused::InFlight(most) => Self::new(
                 ErrorCode::ConcurrencyLimitExceeded,
                 format!("{most} generations of this key are in flight: submit when one has ended"),

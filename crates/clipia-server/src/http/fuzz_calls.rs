@@ -57,7 +57,7 @@ impl House {
             let new =
                 NewAccount { id: account.clone(), webhook_secret: credentials::new_webhook_secret(), grant };
             store.create_account(new, now()).await.unwrap();
-            let both = Scopes { generate: true, read: true };
+            let both = Scopes { generate: true };
             let keys = [false, true].map(|sandbox| credentials::new_key(account.clone(), sandbox, both));
             for (_, key) in &keys {
                 let mut key = crate::store::NewKey {
@@ -80,10 +80,11 @@ impl House {
             lines: Lines::new(["render"]),
             ended: Arc::clone(&ended),
             metrics: Arc::default(),
+            refusals: Arc::default(),
             limit: RateLimit::per_minute(0),
         });
         let access = Access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-        let administration = admin::router(store, ended, broadcast::channel(16).0, &access);
+        let administration = admin::router(store, ended, broadcast::channel(16).0, Arc::default(), &access);
         let (token, account) = (access.token, account.0);
         Self { runtime, api, administration, live, sandbox, token, account, _data: data }
     }

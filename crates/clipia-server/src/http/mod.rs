@@ -28,6 +28,7 @@ use crate::lines::Lines;
 use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
+use crate::refusals::RefusalCount;
 use crate::store::Store;
 use admission::Admission;
 use axum::Router;
@@ -60,6 +61,7 @@ pub struct Parts {
     pub ended: Arc<Notify>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    refusals: Arc<RefusalCount>,
     budgets: Budgets,
     admission: Admission,
 }
@@ -88,13 +90,15 @@ pub struct Setup {
     pub ended: Arc<Notify>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Counts the keys that are refused.
+    pub(crate) refusals: Arc<RefusalCount>,
     /// Requests a minute of a key.
     pub limit: RateLimit,
 }
 
 /// The whole API.
 pub fn router(setup: Setup) -> Router {
-    let Setup { store, catalogue, media, webhooks, lines, ended, metrics, limit } = setup;
+    let Setup { store, catalogue, media, webhooks, lines, ended, metrics, refusals, limit } = setup;
     let app = App(Arc::new(Parts {
         store,
         catalogue,
@@ -104,6 +108,7 @@ pub fn router(setup: Setup) -> Router {
         lines,
         ended,
         metrics,
+        refusals,
         budgets: Budgets::new(limit),
         admission: Admission::default(),
     }));

@@ -1,4 +1,5 @@
-//! `GET /v1/requests/{id}` and its status. Another account's request is not told from none.
+//! `GET /v1/requests/{id}` and its status. A request of another account, or of the sandbox to a live key, is not told from
+//! none.
 
 use super::answer::{Segment, request_id, result_of, status_of};
 use super::base_url::BaseUrl;
@@ -17,6 +18,8 @@ pub(super) async fn status(
     let id = request_id(&id)?;
     observe::request(id);
     let found = app.store.standing(&caller.0.account, id).await?;
+    // Sandbox and live know nothing of each other.
+    let found = found.filter(|standing| standing.sandbox == caller.0.sandbox);
     Ok(Json(status_of(found.ok_or_else(ApiError::no_such_request)?)))
 }
 
@@ -29,6 +32,7 @@ pub(super) async fn result(
     let id = request_id(&id)?;
     observe::request(id);
     let found = app.store.request(&caller.0.account, id).await?;
+    let found = found.filter(|request| request.sandbox == caller.0.sandbox);
     let request = found.ok_or_else(ApiError::no_such_request)?;
     let status = if request.phase.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(result_of(request, &base))))

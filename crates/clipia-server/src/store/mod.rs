@@ -4,6 +4,7 @@
 //! refuses has changed nothing. The rules are `clipia-queue`'s; a store only persists what they decide.
 
 mod account_listing;
+mod audit;
 mod deliveries;
 mod findings;
 mod listing;
@@ -13,6 +14,7 @@ pub mod sqlite;
 mod statistics;
 
 pub use account_listing::*;
+pub use audit::*;
 pub use deliveries::*;
 pub use findings::*;
 pub use listing::*;
@@ -101,6 +103,9 @@ pub enum SubmitRefused {
     /// The idempotency key was used with other parameters.
     #[error("the idempotency key was used for another submit")]
     IdempotencyKeyReuse,
+    /// The key was revoked since its caller was let in.
+    #[error("the key was revoked")]
+    KeyRevoked,
     /// The key has as many generations in flight as it may have.
     #[error("{0} generations are in flight, as many as the key may have")]
     InFlight(u32),
@@ -312,6 +317,12 @@ pub trait Store: Send + Sync {
         account: &AccountId,
         now: Moment,
     ) -> Result<Vec<SecretListing>, StoreError>;
+
+    /// What operators did and how often tokens were refused, the newest first: entries before the number `before`, at most
+    /// `most`. Each act is noted in the transaction that does it.
+    async fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditEntry>, StoreError>;
+    /// Notes how often tokens were refused lately.
+    async fn record_refusals(&self, refused: Refusals, now: Moment) -> Result<(), StoreError>;
 
     /// Looks for anything that must not be, in one snapshot, while the store is in use.
     async fn examine(&self) -> Result<Findings, StoreError>;

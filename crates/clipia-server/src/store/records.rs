@@ -59,13 +59,13 @@ pub struct AccountSummary {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash(pub [u8; 32]);
 
-/// What a key may do.
+/// What a key may do beside reading one's generations, the catalogue and the account, which every key may
+/// (`contract.md`, "Authentication").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scopes {
     /// Submit generations.
     pub generate: bool,
-    /// Read one's generations, the catalogue and the account.
-    pub read: bool,
 }
 
 /// A key to be.
@@ -173,6 +173,8 @@ pub struct Submitted {
 pub struct Standing {
     /// Its id.
     pub id: RequestId,
+    /// Whether it is of the sandbox.
+    pub sandbox: bool,
     /// Where in its lifecycle.
     pub phase: Phase,
     /// How many are ahead of it, while it waits.
@@ -186,6 +188,8 @@ pub struct Standing {
 pub struct Request {
     /// Its id.
     pub id: RequestId,
+    /// Whether it is of the sandbox.
+    pub sandbox: bool,
     /// The model's slug.
     pub model: String,
     /// Where it stands.
@@ -209,7 +213,8 @@ pub struct Request {
 impl Request {
     /// Where it stands.
     pub fn standing(&self) -> Standing {
-        Standing { id: self.id, phase: self.phase, position: self.position, progress: self.progress }
+        let Self { id, sandbox, phase, position, progress, .. } = *self;
+        Standing { id, sandbox, phase, position, progress }
     }
 }
 

@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// What the account's deliveries are signed with at first.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-const BOTH: Scopes = Scopes { generate: true, read: true };
+const BOTH: Scopes = Scopes { generate: true };
 
 pub(crate) fn account() -> AccountId {
     AccountId("acct_test".to_owned())

@@ -44,7 +44,7 @@ impl Sleeping {
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             dev: true, // the webhooks are on this machine
-            limit: LIMIT,
+            limit: Some(LIMIT),
             ..Config::new(data.path())
         };
         let sleep = Arc::new(Sleep::default());

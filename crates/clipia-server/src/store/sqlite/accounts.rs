@@ -1,5 +1,6 @@
 //! Accounts and keys.
 
+use super::audit;
 use super::rows::{amount, count, credits, moment};
 use super::settlement::enter;
 use super::writer::Writing;
@@ -36,6 +37,7 @@ pub(crate) fn create(w: &Writing<'_>, account: &NewAccount, now: Moment) -> Resu
     let balance =
         Balance::default().after(grant).map_err(|refused| StoreError::Unreadable(refused.to_string()))?;
     enter(w, &account.id, grant, balance, None, now)?;
+    audit::record(w, "account created", &account.id.0, &format!("{} credits", account.grant), now)?;
     Ok(true)
 }
 
@@ -48,6 +50,7 @@ pub(crate) fn grant(
     let before = w.tallies.balance(w, account)?.ok_or_else(|| GrantRefused::NoAccount(account.clone()))?;
     let after = before.after(Movement::Grant(granted))?;
     enter(w, account, Movement::Grant(granted), after, None, now)?;
+    audit::record(w, "credits granted", &account.0, &format!("{granted} credits"), now)?;
     Ok(after)
 }
 
@@ -99,9 +102,9 @@ pub(crate) fn count_usage(
 
 pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bool, StoreError> {
     let created = c.execute(
-        "INSERT INTO api_key (id, account, hash, hint, sandbox, may_generate, may_read, created_at,
+        "INSERT INTO api_key (id, account, hash, hint, sandbox, may_generate, created_at,
                               requests_per_minute, in_flight_max)
-         SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM account WHERE id = ?2",
+         SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM account WHERE id = ?2",
         params![
             key.id,
             key.account.0,
@@ -109,19 +112,23 @@ pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bo
             key.hint,
             key.sandbox,
             key.scopes.generate,
-            key.scopes.read,
             told(now).as_micros(),
             key.limits.requests_per_minute,
             key.limits.in_flight_max,
         ],
     )?;
+    if created == 1 {
+        let kind = if key.sandbox { "sandbox" } else { "live" };
+        let may = if key.scopes.generate { "generate and read" } else { "read" };
+        audit::record(c, "key created", &key.id, &format!("{kind} key of {}, may {may}", key.account), now)?;
+    }
     Ok(created == 1)
 }
 
 pub(crate) fn key(c: &Connection, hash: KeyHash) -> Result<Option<Key>, StoreError> {
     let found: Option<([u8; 32], Key)> = c
         .prepare_cached(
-            "SELECT hash, id, account, hint, sandbox, may_generate, may_read, requests_per_minute, in_flight_max
+            "SELECT hash, id, account, hint, sandbox, may_generate, requests_per_minute, in_flight_max
              FROM api_key WHERE hash = ?1 AND revoked_at IS NULL",
         )?
         .query_row([hash.0], |row| {
@@ -166,13 +173,14 @@ pub(crate) fn revoke_key(w: &Writing<'_>, id: &str, now: Moment) -> Result<bool,
         .query_row(params![id, told(now).as_micros()], |row| row.get(0))
         .optional()?;
     if let Some(hash) = revoked {
-        w.key_changed(KeyHash(hash));
+        w.key_revoked(id, KeyHash(hash));
+        audit::record(w, "key revoked", id, "", now)?;
     }
     Ok(revoked.is_some())
 }
 
 fn scopes(row: &Row<'_>) -> rusqlite::Result<Scopes> {
-    Ok(Scopes { generate: row.get("may_generate")?, read: row.get("may_read")? })
+    Ok(Scopes { generate: row.get("may_generate")? })
 }
 
 fn limits(row: &Row<'_>) -> rusqlite::Result<KeyLimits> {

@@ -1,5 +1,6 @@
 //! Deliveries and their attempts for the operator's eyes, and attempts that he asks for.
 
+use super::audit;
 use super::rows::{count, moment};
 use crate::clock::{timestamp, told};
 use crate::store::{
@@ -105,6 +106,9 @@ pub(crate) fn replay(c: &Connection, id: Uuid, now: Moment) -> Result<bool, Stor
     let asked = c
         .prepare_cached("UPDATE delivery SET replay_at = ?2, postponed = 0 WHERE id = ?1")?
         .execute(params![id, now.as_micros()])?;
+    if asked == 1 {
+        audit::record(c, "delivery replayed", &id.to_string(), "", now)?;
+    }
     Ok(asked == 1)
 }
 
@@ -131,6 +135,8 @@ pub(crate) fn replay_failed(
         .prepare_cached(&format!("SELECT settled_at FROM {failed} ORDER BY settled_at LIMIT 1"))?
         .query_row([last], |row| row.get(0))
         .optional()?;
+    let replayed = format!("{} that were given up since {}", asked.len(), timestamp(since));
+    audit::record(c, "deliveries replayed", "", &replayed, now)?;
     Ok(Replayed {
         count: count(i64::try_from(asked.len()).unwrap_or(i64::MAX)),
         next: next.map(moment).map(timestamp),

@@ -13,7 +13,7 @@ struct Rule {
 }
 
 /// The ledger's invariants, then the lifecycle's. Those before a rule may be taken to hold in it.
-const RULES: [Rule; 20] = [
+const RULES: [Rule; 21] = [
     Rule {
         holds: "the database is intact",
         exception: "SELECT NULL, NULL, quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'",
@@ -166,8 +166,17 @@ const RULES: [Rule; 20] = [
     Rule {
         holds: "an idempotency key stands for a request of its account",
         exception: "SELECT i.account, i.request, 'no such request of that account'
-                    FROM idempotency i LEFT JOIN request r ON r.id = i.request AND r.account = i.account
-                    WHERE r.id IS NULL",
+                    FROM idempotency i
+                    LEFT JOIN request r ON r.id = i.request AND r.account = i.account AND r.sandbox = i.sandbox
+                    WHERE r.id IS NULL AND i.sandbox = 0",
+    },
+    Rule {
+        holds: "an account's requests of the sandbox are counted",
+        exception: "SELECT a.id, NULL, printf('%d are counted, %d are kept', a.sandbox_kept, coalesce(kept, 0))
+                    FROM account a
+                    LEFT JOIN (SELECT account, count(*) AS kept FROM request WHERE sandbox = 1 GROUP BY account) s
+                           ON s.account = a.id
+                    WHERE a.sandbox_kept <> coalesce(kept, 0)",
     },
 ];
 

@@ -1,6 +1,7 @@
 //! Deliveries that a store brought along from its backup: they wait for a word of the operator, since receivers may have
 //! had them long ago, or something later.
 
+use super::audit;
 use super::rows::count;
 use crate::clock::told;
 use crate::store::StoreError;
@@ -16,7 +17,7 @@ pub(crate) fn hold(c: &Connection, now: Moment) -> rusqlite::Result<()> {
          UPDATE delivery SET state = 'held' WHERE state = 'pending'",
     )?;
     c.execute("UPDATE store SET restored_at = ?1", [told(now).as_micros()])?;
-    Ok(())
+    audit::record(c, "store restored", "", "from a backup", now)
 }
 
 /// Has at most `most` of them attempted, the oldest first; tells how many.
@@ -27,6 +28,9 @@ pub(crate) fn resume(c: &Connection, now: Moment, most: u32) -> Result<u64, Stor
          WHERE id IN (SELECT id FROM delivery WHERE state = 'held' ORDER BY id LIMIT ?2)",
         params![now.as_micros(), most],
     )?;
+    if resumed > 0 {
+        audit::record(c, "held deliveries resumed", "", &resumed.to_string(), now)?;
+    }
     Ok(count(i64::try_from(resumed).unwrap_or(i64::MAX)))
 }
 
@@ -37,6 +41,9 @@ pub(crate) fn abandon(c: &Connection, now: Moment, most: u32) -> Result<u64, Sto
          WHERE id IN (SELECT id FROM delivery WHERE state = 'held' ORDER BY id LIMIT ?2)",
         params![told(now).as_micros(), most],
     )?;
+    if abandoned > 0 {
+        audit::record(c, "held deliveries abandoned", "", &abandoned.to_string(), now)?;
+    }
     Ok(count(i64::try_from(abandoned).unwrap_or(i64::MAX)))
 }
 

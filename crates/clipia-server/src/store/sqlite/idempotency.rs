@@ -60,14 +60,17 @@ enum Leaving {
 /// A key that a submit came with.
 pub(crate) struct Name {
     name: String,
+    sandbox: bool,
     hash: i64,
 }
 
 impl Name {
-    pub(crate) fn new(account: &AccountId, name: String) -> Self {
+    /// A key that was used in the sandbox is another than the same one used outside.
+    pub(crate) fn new(account: &AccountId, sandbox: bool, name: String) -> Self {
         // A part of it, by which the key is found: clients cannot aim it at each other.
-        let digest = Sha256::new().chain_update(&account.0).chain_update([0]).chain_update(&name).finalize();
-        Self { name, hash: digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first)) }
+        let digest = Sha256::new().chain_update(&account.0).chain_update([0, u8::from(sandbox)]);
+        let digest = digest.chain_update(&name).finalize();
+        Self { name, sandbox, hash: digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first)) }
     }
 }
 
@@ -118,10 +121,10 @@ impl Keys {
         &self,
         c: &Connection,
         account: &AccountId,
-        Name { name, hash }: &Name,
+        name: &Name,
         now: Moment,
     ) -> Result<Option<Record>, StoreError> {
-        let hash = *hash;
+        let hash = name.hash;
         let is_empty = self.indexed == 0 && self.entering.is_none();
         let indexed = if is_empty { Vec::new() } else { indexed(c, hash)? };
         let entering = self.entering.iter().flat_map(|(entering, _)| with(entering, hash));
@@ -137,20 +140,21 @@ impl Keys {
         &mut self,
         c: &Connection,
         account: &AccountId,
-        Name { name, hash }: &Name,
+        Name { name, sandbox, hash }: &Name,
         record: Record,
         now: Moment,
     ) -> Result<(), StoreError> {
         let expires = now + KEPT;
         self.last += 1;
         c.prepare_cached(
-            "INSERT INTO idempotency (number, hash, account, key, fingerprint, request, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO idempotency (number, hash, account, sandbox, key, fingerprint, request, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             self.last,
             hash,
             account.0,
+            sandbox,
             name,
             record.fingerprint.0,
             key(record.request_id),
@@ -268,15 +272,17 @@ fn read(
     c: &Connection,
     number: i64,
     account: &AccountId,
-    name: &str,
+    name: &Name,
     now: Moment,
 ) -> Result<Option<Record>, StoreError> {
     let row: Option<([u8; 32], Uuid)> = c
         .prepare_cached(
             "SELECT fingerprint, request FROM idempotency
-             WHERE number = ?1 AND account = ?2 AND key = ?3 AND expires_at > ?4",
+             WHERE number = ?1 AND account = ?2 AND sandbox = ?3 AND key = ?4 AND expires_at > ?5",
         )?
-        .query_row(params![number, account.0, name, now.as_micros()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![number, account.0, name.sandbox, name.name, now.as_micros()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     Ok(row.map(|(hash, request)| Record { fingerprint: Fingerprint(hash), request_id: RequestId(request) }))
 }
@@ -289,7 +295,7 @@ mod tests {
     use std::time::Duration;
 
     const SCHEMA: &str = "
-        CREATE TABLE idempotency (number INTEGER PRIMARY KEY, hash, account, key, fingerprint, request, expires_at);
+        CREATE TABLE idempotency (number INTEGER PRIMARY KEY, hash, account, sandbox, key, fingerprint, request, expires_at);
         CREATE TABLE idempotency_index (hash, number, PRIMARY KEY (hash, number)) WITHOUT ROWID;
         CREATE TABLE idempotency_indexed (only INTEGER PRIMARY KEY, through);";
 
@@ -328,7 +334,7 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Submit(one) => {
-                        let name = Name::new(&account, format!("key-{one}"));
+                        let name = Name::new(&account, false, format!("key-{one}"));
                         let found = keys.find(&c, &account, &name, now).unwrap();
                         let expected = kept.get(&one).filter(|(_, until)| *until > now).map(|(id, _)| *id);
                         prop_assert_eq!(found.map(|record| record.request_id), expected);
@@ -367,7 +373,7 @@ mod tests {
             Moment::from_micros(0),
             Record { fingerprint: Fingerprint([1; 32]), request_id: RequestId::generate() },
         );
-        let name_of = |account| Name::new(account, "fox".to_owned());
+        let name_of = |account| Name::new(account, false, "fox".to_owned());
         let (name, other_name) = (name_of(&account), name_of(&other));
         for gathered in [false, true] {
             keys.record(&c, &account, &name, record, now).unwrap();

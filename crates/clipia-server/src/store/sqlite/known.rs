@@ -115,6 +115,7 @@ pub(crate) type KnownStandings = Known<RequestId, Arc<Stood>>;
 /// Where a request stands, but for its position, which changes with every move of its line.
 pub(crate) struct Stood {
     pub(crate) account: AccountId,
+    pub(crate) sandbox: bool,
     pub(crate) phase: Phase,
     pub(crate) progress: Progress,
     /// While it waits.
@@ -169,7 +170,7 @@ mod tests {
             account: AccountId("a".to_owned()),
             hint: String::new(),
             sandbox: false,
-            scopes: Scopes { generate: true, read: true },
+            scopes: Scopes { generate: true },
             limits: KeyLimits::default(),
         });
         keys.learn(hash, &key, keys.find(hash).unwrap_err());

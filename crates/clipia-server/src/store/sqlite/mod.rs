@@ -6,6 +6,7 @@
 mod account_listing;
 mod accounts;
 mod aside;
+mod audit;
 mod backup;
 mod batch;
 mod checkpoints;
@@ -31,6 +32,7 @@ mod recent_keys;
 mod requests;
 mod restore;
 mod rows;
+mod sandbox;
 mod schema;
 mod settlement;
 mod tallies;
@@ -311,9 +313,9 @@ impl Store for SqliteStore {
                 stood
             }
         };
-        let Stood { phase, progress, at, .. } = &*stood;
+        let Stood { sandbox, phase, progress, at, .. } = &*stood;
         let position = at.as_ref().map_or(0, |at| self.memory.positions.ahead(at));
-        let standing = Standing { id, phase: *phase, position, progress: *progress };
+        let standing = Standing { id, sandbox: *sandbox, phase: *phase, position, progress: *progress };
         Ok((stood.account == *account).then_some(standing))
     }
 
@@ -483,6 +485,14 @@ impl Store for SqliteStore {
         self.read(move |c| webhook_secrets::list(c, &account, now)).await
     }
 
+    async fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(move |c| audit::list(c, before, most)).await
+    }
+
+    async fn record_refusals(&self, refused: Refusals, now: Moment) -> Result<(), StoreError> {
+        self.writer.write(move |c| audit::record_refusals(c, refused, now)).await
+    }
+
     async fn examine(&self) -> Result<Findings, StoreError> {
         let (mut checked, mut violation) = self.read(examination::examine).await?;
         if violation.is_none() {
@@ -504,7 +514,12 @@ impl Store for SqliteStore {
         let _permit = self.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
         let (from, to) = (self.path.clone(), path.to_owned());
         let copied = tokio::task::spawn_blocking(move || backup::copy(&from, &to, now)).await;
-        copied.map_err(|_| StoreError::Closed)?
+        copied.map_err(|_| StoreError::Closed)??;
+        let file = path.display().to_string();
+        Ok(self
+            .writer
+            .write(move |c| Ok::<_, StoreError>(audit::record(c, "store backed up", "", &file, now)?))
+            .await?)
     }
 
     async fn statistics(&self) -> Result<Statistics, StoreError> {

@@ -6,6 +6,7 @@ use super::idempotency::Name;
 use super::known::Stood;
 use super::position::{PlaceInLine, Positions, lane_number};
 use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name, to_json};
+use super::sandbox;
 use super::settlement::{End, Ending, announce, enter, left};
 use super::writer::Writing;
 use crate::clock::told;
@@ -59,8 +60,13 @@ pub(crate) fn prepare(mut submission: Submission) -> Result<Prepared, StoreError
     let named = submission.idempotency.take();
     Ok(Prepared {
         elsewhere: media::source_elsewhere(&submission.input, &submission.base_url).is_some(),
-        idempotency: named.map(|(name, fingerprint)| (Name::new(account, name), fingerprint)),
-        input: to_json(&std::mem::take(&mut submission.input))?,
+        idempotency: named
+            .map(|(name, fingerprint)| (Name::new(account, submission.key.sandbox, name), fingerprint)),
+        // Nothing is made of what the sandbox is given.
+        input: match submission.sample {
+            Some(_) => "{}".to_owned(),
+            None => to_json(&std::mem::take(&mut submission.input))?,
+        },
         warnings: to_json(&submission.warnings)?,
         output: submission.sample.as_ref().map(to_json).transpose()?,
         submission,
@@ -70,17 +76,27 @@ pub(crate) fn prepare(mut submission: Submission) -> Result<Prepared, StoreError
 pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result<Accepted, SubmitRefused> {
     let submission = &prepared.submission;
     let account = &submission.key.account;
-    if let Some((name, fingerprint)) = &prepared.idempotency {
+    // Its caller was let in before the body came, which may have taken a minute.
+    if !w.is_in_force(&submission.key.id)? {
+        return Err(SubmitRefused::KeyRevoked);
+    }
+    let mut record = prepared.idempotency.as_ref();
+    if let Some((name, fingerprint)) = record {
         let recorded = w.keys.borrow().find(w, account, name, now)?;
         match idempotency::decide(recorded, *fingerprint) {
             Decision::First => {}
             Decision::Reused => return Err(SubmitRefused::IdempotencyKeyReuse),
-            Decision::Repeated(id) => return repeated(w, id),
+            Decision::Repeated(id) => match repeated(w, id)? {
+                Some(accepted) => return Ok(accepted),
+                // Only the sandbox forgets a request before its key.
+                None => record = None,
+            },
         }
     }
     let (reserve, key_id) = (Movement::Reserve(submission.cost), &submission.key.id);
     let place = match &submission.sample {
         Some(output) => {
+            sandbox::make_room(w, account)?;
             insert(w, &prepared, Lifecycle::sandbox(), 0, now)?;
             let ending = Ending {
                 id: submission.id,
@@ -110,7 +126,7 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
             Some(at)
         }
     };
-    if let Some((name, fingerprint)) = &prepared.idempotency {
+    if let Some((name, fingerprint)) = record {
         let record = Record { fingerprint: *fingerprint, request_id: submission.id };
         w.keys.borrow_mut().record(w, account, name, record, now)?;
     }
@@ -124,12 +140,14 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
     Ok(Accepted { submitted, place })
 }
 
-/// The answer to a submit that was accepted before, as things stand now.
-fn repeated(c: &Connection, id: RequestId) -> Result<Accepted, SubmitRefused> {
+/// The answer to a submit that was accepted before, as things stand now, if its request is still kept.
+fn repeated(c: &Connection, id: RequestId) -> Result<Option<Accepted>, SubmitRefused> {
     let mut statement =
         c.prepare_cached("SELECT * FROM request JOIN request_content ON request = id WHERE id = ?1")?;
     let mut rows = statement.query([key(id)])?;
-    let row = rows.next()?.ok_or_else(|| StoreError::Unreadable(format!("no request {id}")))?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
     let phase = lifecycle(row)?.phase;
     let place = (phase == Phase::Queued).then(|| PlaceInLine::of_request(row)).transpose()?;
     let submitted = Submitted {
@@ -139,7 +157,7 @@ fn repeated(c: &Connection, id: RequestId) -> Result<Accepted, SubmitRefused> {
         cost: credits(row.get("cost")?)?,
         warnings: from_json(&row.get::<_, String>("warnings")?)?,
     };
-    Ok(Accepted { submitted, place })
+    Ok(Some(Accepted { submitted, place }))
 }
 
 /// How many requests the key has in flight with this one, if it may have one more.
@@ -219,17 +237,18 @@ fn insert(
 
 pub(crate) fn stood(c: &Connection, id: RequestId) -> Result<Option<Stood>, StoreError> {
     let mut statement = c.prepare_cached(
-        "SELECT account, phase, epoch, rescues, queue, ticket, progress FROM request WHERE id = ?1",
+        "SELECT account, sandbox, phase, epoch, rescues, queue, ticket, progress FROM request WHERE id = ?1",
     )?;
     let mut rows = statement.query([key(id)])?;
     rows.next()?.map(stood_of).transpose()
 }
 
-/// The columns `account`, `phase`, `epoch`, `rescues`, `queue`, `ticket`, `progress`.
+/// The columns `account`, `sandbox`, `phase`, `epoch`, `rescues`, `queue`, `ticket`, `progress`.
 fn stood_of(row: &Row<'_>) -> Result<Stood, StoreError> {
     let phase = lifecycle(row)?.phase;
     Ok(Stood {
         account: AccountId(row.get("account")?),
+        sandbox: row.get("sandbox")?,
         phase,
         progress: Progress::new(row.get("progress")?),
         at: (phase == Phase::Queued).then(|| PlaceInLine::of_request(row)).transpose()?,
@@ -247,7 +266,7 @@ pub(crate) fn read(
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let Stood { phase, progress, at, .. } = stood_of(row)?;
+    let Stood { sandbox, phase, progress, at, .. } = stood_of(row)?;
     let (cost, charged): (i64, Option<i64>) = (row.get("cost")?, row.get("charged")?);
     // What completed stays as it is, so that this may be read after it.
     let output: Option<String> = match phase {
@@ -262,6 +281,7 @@ pub(crate) fn read(
         .transpose()?;
     Ok(Some(Request {
         id,
+        sandbox,
         model: row.get("model")?,
         phase,
         position: at.map_or(0, |at| positions.ahead(&at)),

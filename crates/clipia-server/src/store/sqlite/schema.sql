@@ -15,6 +15,7 @@ CREATE TABLE account (
     id          TEXT PRIMARY KEY,
     available   INTEGER NOT NULL CHECK (available >= 0),
     held        INTEGER NOT NULL CHECK (held >= 0),
+    sandbox_kept INTEGER NOT NULL DEFAULT 0 CHECK (sandbox_kept >= 0), -- its requests of the sandbox
     created_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -35,7 +36,6 @@ CREATE TABLE api_key (
     hint        TEXT NOT NULL,
     sandbox     INTEGER NOT NULL,
     may_generate INTEGER NOT NULL,
-    may_read    INTEGER NOT NULL,
     -- Null where the server's default holds; 0 lifts a limit.
     requests_per_minute INTEGER CHECK (requests_per_minute >= 0),
     in_flight_max INTEGER CHECK (in_flight_max >= 0),
@@ -70,6 +70,8 @@ CREATE TABLE request (
 
 -- Ids rise with time, so that this lists an account's requests by age.
 CREATE INDEX request_account ON request (account, id);
+-- The oldest of the sandbox make room for new ones.
+CREATE INDEX request_sandbox ON request (account, id) WHERE sandbox = 1;
 
 -- Large and rarely read, so kept apart from what every poll reads.
 CREATE TABLE request_content (
@@ -157,8 +159,9 @@ CREATE TABLE usage_day (
 -- In the order they came.
 CREATE TABLE idempotency (
     number      INTEGER PRIMARY KEY,
-    hash        INTEGER NOT NULL, -- of account and key
+    hash        INTEGER NOT NULL, -- of account, sandbox and key
     account     TEXT NOT NULL,
+    sandbox     INTEGER NOT NULL,
     key         TEXT NOT NULL,
     fingerprint BLOB NOT NULL,
     request     BLOB NOT NULL,
@@ -222,3 +225,12 @@ CREATE TABLE delivery_attempt (
     reply       TEXT NOT NULL,
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
+
+-- What operators did, and how often tokens were refused. Nothing secret.
+CREATE TABLE audit (
+    number      INTEGER PRIMARY KEY,
+    at          INTEGER NOT NULL,
+    act         TEXT NOT NULL,
+    subject     TEXT NOT NULL,
+    detail      TEXT NOT NULL
+) STRICT;

@@ -19,11 +19,12 @@ pub(crate) struct Tallies {
     usage: Changed<(AccountId, i64), (i64, i64)>,
     in_flight: Changed<String, i64>,
     tails: Changed<String, i64>,
+    sandbox: Changed<AccountId, i64>,
 }
 
 /// Where a command began, which may have to be undone.
 #[derive(Clone, Copy)]
-pub(crate) struct Mark([usize; 4]);
+pub(crate) struct Mark([usize; 5]);
 
 impl Tallies {
     /// The two books of an account, if there is one.
@@ -58,6 +59,19 @@ impl Tallies {
         self.in_flight.set(key, in_flight);
     }
 
+    /// How many requests of the sandbox are kept of an account.
+    pub(crate) fn sandbox_kept(&self, c: &Connection, account: &AccountId) -> Result<i64, StoreError> {
+        if let Some(kept) = self.sandbox.get(account) {
+            return Ok(kept);
+        }
+        let mut stored = c.prepare_cached("SELECT sandbox_kept FROM account WHERE id = ?1")?;
+        Ok(stored.query_row([&account.0], |row| row.get(0))?)
+    }
+
+    pub(crate) fn set_sandbox_kept(&self, account: &AccountId, kept: i64) {
+        self.sandbox.set(account, kept);
+    }
+
     /// Draws the next ticket of a line.
     pub(crate) fn draw(&self, c: &Connection, queue: &str) -> Result<i64, StoreError> {
         let tail = match self.tails.get(queue) {
@@ -72,15 +86,17 @@ impl Tallies {
     }
 
     pub(crate) fn mark(&self) -> Mark {
-        Mark([self.balances.mark(), self.usage.mark(), self.in_flight.mark(), self.tails.mark()])
+        let Self { balances, usage, in_flight, tails, sandbox } = self;
+        Mark([balances.mark(), usage.mark(), in_flight.mark(), tails.mark(), sandbox.mark()])
     }
 
     /// Undoes what was changed since.
-    pub(crate) fn rewind(&self, Mark([balances, usage, in_flight, tails]): Mark) {
+    pub(crate) fn rewind(&self, Mark([balances, usage, in_flight, tails, sandbox]): Mark) {
         self.balances.rewind(balances);
         self.usage.rewind(usage);
         self.in_flight.rewind(in_flight);
         self.tails.rewind(tails);
+        self.sandbox.rewind(sandbox);
     }
 
     /// Writes what they have become.
@@ -108,6 +124,11 @@ impl Tallies {
         )?;
         self.tails.each(|queue, tail| {
             write.execute(params![queue, tail])?;
+            Ok(())
+        })?;
+        self.sandbox.each(|account, kept| {
+            c.prepare_cached("UPDATE account SET sandbox_kept = ?2 WHERE id = ?1")?
+                .execute(params![account.0, kept])?;
             Ok(())
         })
     }

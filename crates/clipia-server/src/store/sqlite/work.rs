@@ -1,6 +1,7 @@
 //! What workers, and operators, do to requests. Everything a worker says carries its epoch, and the lifecycle decides.
 
 use super::aside;
+use super::audit;
 use super::counters::Happened;
 use super::leases;
 use super::position::{PlaceInLine, lane_after};
@@ -191,7 +192,9 @@ pub(crate) fn cancel(w: &Writing<'_>, id: RequestId, now: Moment) -> Result<(), 
     if row.life.phase == Phase::Queued {
         leave(w, row.at.clone())?;
     }
-    end(w, &row.ending, transition, &End::Canceled, AttemptEnd::Canceled, now)
+    end(w, &row.ending, transition, &End::Canceled, AttemptEnd::Canceled, now)?;
+    audit::record(w, "request canceled", &id.to_string(), "", now)?;
+    Ok(())
 }
 
 pub(crate) fn release(w: &Writing<'_>, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {

@@ -17,6 +17,7 @@ use crate::store::{KeyHash, StoreError};
 use clipia_queue::RequestId;
 use rusqlite::{CachedStatement, Connection, Params};
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
@@ -68,6 +69,8 @@ pub(crate) struct Writing<'c> {
     moves: RefCell<Vec<Move>>,
     happened: RefCell<Vec<Happened>>,
     changed_keys: RefCell<Vec<KeyHash>>,
+    /// The keys that were revoked since the start. A caller may have been let in before.
+    revoked: &'c RefCell<HashSet<String>>,
     standings: RefCell<Vec<RequestId>>,
 }
 
@@ -115,6 +118,23 @@ impl Writing<'_> {
     /// A key is no longer what it was.
     pub(crate) fn key_changed(&self, hash: KeyHash) {
         self.changed_keys.borrow_mut().push(hash);
+    }
+
+    /// A key was taken out of force.
+    pub(crate) fn key_revoked(&self, id: &str, hash: KeyHash) {
+        self.revoked.borrow_mut().insert(id.to_owned());
+        self.key_changed(hash);
+    }
+
+    /// Whether a key that was in force when its caller was let in still is. The database is only asked about keys that were
+    /// revoked meanwhile, since a commit that failed may have left one in force.
+    pub(crate) fn is_in_force(&self, key: &str) -> Result<bool, StoreError> {
+        if !self.revoked.borrow().contains(key) {
+            return Ok(true);
+        }
+        let mut stored = self
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM api_key WHERE id = ?1 AND revoked_at IS NULL)")?;
+        Ok(stored.query_row([key], |row| row.get(0))?)
     }
 
     /// A request no longer stands where it stood.
@@ -292,12 +312,13 @@ fn run(
     inbox: &mpsc::Receiver<Message>,
 ) {
     let mut last = Last::default();
+    let revoked = RefCell::default();
     while let Ok(message) = inbox.recv() {
         let close = match message {
             Message::Close(closed) => Some(closed),
             Message::Command(first) => {
                 let mut batch = Batch::new(first, inbox, last);
-                last = commit(&connection, keys, memory, &mut batch);
+                last = commit(&connection, keys, &revoked, memory, &mut batch);
                 checkpoints.iter().for_each(Checkpoints::committed);
                 batch.close
             }
@@ -315,7 +336,13 @@ fn run(
     }
 }
 
-fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch: &mut Batch<'_>) -> Last {
+fn commit(
+    connection: &Connection,
+    keys: &RefCell<Keys>,
+    revoked: &RefCell<HashSet<String>>,
+    memory: &Memory,
+    batch: &mut Batch<'_>,
+) -> Last {
     let begun = execute(connection, "BEGIN IMMEDIATE").and_then(|()| keys.borrow_mut().refresh(connection));
     if let Err(error) = begun {
         let _ = connection.execute_batch("ROLLBACK");
@@ -336,6 +363,7 @@ fn commit(connection: &Connection, keys: &RefCell<Keys>, memory: &Memory, batch:
         moves: RefCell::default(),
         happened: RefCell::default(),
         changed_keys: RefCell::default(),
+        revoked,
         standings: RefCell::default(),
     };
     let mut answers = Vec::new();

@@ -41,7 +41,7 @@ pub(crate) fn key() -> Key {
         account: account(),
         hint: "…".to_owned(),
         sandbox: false,
-        scopes: Scopes { generate: true, read: true },
+        scopes: Scopes { generate: true },
         limits: KeyLimits { in_flight_max: Some(0), ..KeyLimits::default() },
     }
 }

@@ -1,0 +1,39 @@
+//! `clipia audit`.
+
+use crate::arguments::Server;
+use crate::output::{table, time};
+use clap::Args;
+use clipia_server::admin::{Administration, AdministrationError, AuditQuery};
+use clipia_server::store::AuditEntry;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: u32,
+}
+
+pub(crate) async fn run(server: &Server, options: Options) -> anyhow::Result<()> {
+    server.tell(&list(&server.administration()?, options.limit).await?, |entries| {
+        let row = |entry: &AuditEntry| {
+            [time(Some(entry.at)), entry.act.clone(), entry.subject.clone(), entry.detail.clone()]
+        };
+        table(["TIME", "ACT", "SUBJECT", "DETAIL"], entries.iter().map(row))
+    })
+}
+
+/// As many entries as are wanted, a page after the other.
+async fn list(
+    administration: &Administration,
+    mut limit: u32,
+) -> Result<Vec<AuditEntry>, AdministrationError> {
+    let (mut listed, mut before) = (Vec::new(), None);
+    while limit > 0 {
+        let page = administration.audit(AuditQuery { before, limit }).await?;
+        let Some(last) = page.last() else { break };
+        before = Some(last.number);
+        limit = limit.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
+        listed.extend(page);
+    }
+    Ok(listed)
+}
