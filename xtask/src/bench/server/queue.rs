@@ -65,7 +65,7 @@ impl Queue {
         let count = (most + MEASURED_MAX).div_ceil(EACH_KEY);
         eprintln!("making {count} keys");
         let make = stream::iter(0..count).map(async |_| {
-            let scopes = Scopes { generate: true, read: true };
+            let scopes = Scopes { generate: true };
             let order = KeyOrder {
                 account_id: first.account.clone(),
                 sandbox: false,
