@@ -10,7 +10,7 @@ const SPEECH: &str = "/v1/models/gemini-3-1-flash-tts";
 
 /// Submits a generation that is quickly made; tells its id.
 async fn submit(server: &Server) -> String {
-    let body = json!({ "input": { "text": "a word" } });
+    let body = json!({ "input": { "prompt": "a word" } });
     let submitted = server.live().post(SPEECH, &body).await.expect(200).json();
     submitted["request_id"].as_str().unwrap().to_owned()
 }
@@ -119,7 +119,7 @@ async fn generations_wait_for_room_for_their_media_and_none_fails() {
         public.get("/readyz").await.expect(503);
         public.get("/livez").await.expect(200);
         assert!(pause(&server).await.ends_with(" 1"));
-        let sample = server.sandbox().post(SPEECH, &json!({ "input": { "text": "a" } })).await;
+        let sample = server.sandbox().post(SPEECH, &json!({ "input": { "prompt": "a" } })).await;
         sample.expect_error("service_unavailable");
         assert!(sample.header("retry-after").parse::<u32>().unwrap() > 0);
         // What was tried stands in line again, and nobody tries any more.
@@ -134,7 +134,7 @@ async fn generations_wait_for_room_for_their_media_and_none_fails() {
         all_complete(&server, &ids).await;
         assert_eq!(readiness(&server).await, "ok\n");
         assert!(pause(&server).await.ends_with(" 0"));
-        server.sandbox().post(SPEECH, &json!({ "input": { "text": "a" } })).await.expect(200);
+        server.sandbox().post(SPEECH, &json!({ "input": { "prompt": "a" } })).await.expect(200);
         let (attempts, rescues) = attempts(&server);
         assert_eq!((attempts["completed"], rescues), (SUBMITS as i64, 0), "{attempts:?}");
         assert!(attempts.keys().all(|how| how == "completed" || how == "released"), "{attempts:?}");
@@ -164,7 +164,7 @@ async fn what_was_made_while_the_store_was_full_is_stored_when_it_is_not() {
     fs::write(&full, "").unwrap();
     let waits = "the end of a generation cannot be stored yet";
     until("the end", async || server.log().contains(waits).then_some(())).await;
-    assert_eq!(readiness(&server).await, "the store cannot write\n");
+    assert_eq!(readiness(&server).await, "the store has no room on its disk\n");
     fs::remove_file(&full).unwrap();
     all_complete(&server, &[id.to_owned()]).await;
     // It was made once, and its end was told of once.
@@ -187,7 +187,7 @@ async fn files_that_no_output_names_are_swept_and_no_others() {
     let mut server = Server::start(Options { environment, ..Options::default() });
     let first = submit(&server).await;
     all_complete(&server, std::slice::from_ref(&first)).await;
-    server.sandbox().post(SPEECH, &json!({ "input": { "text": "a" } })).await.expect(200);
+    server.sandbox().post(SPEECH, &json!({ "input": { "prompt": "a" } })).await.expect(200);
     // Ends the process between the files and the word of them.
     let second = submit(&server).await;
     server.ended();
@@ -218,6 +218,7 @@ async fn files_that_no_output_names_are_swept_and_no_others() {
         server.live().get(url.strip_prefix(&server.url).unwrap()).await.expect(200);
         assert_eq!(names(&media.join(id)).len(), 1);
     }
-    let sample = server.sandbox().post(SPEECH, &json!({ "input": { "text": "a" } })).await.expect(200).json();
+    let sample =
+        server.sandbox().post(SPEECH, &json!({ "input": { "prompt": "a" } })).await.expect(200).json();
     assert_eq!(sample["status"], "COMPLETED");
 }

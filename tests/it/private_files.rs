@@ -36,7 +36,7 @@ async fn nothing_in_a_data_directory_is_open_to_others() {
     let submitted = server.live().post("/v1/models/nano-banana-2", &small_fox()).await.expect(200).json();
     let result = format!("/v1/requests/{}", submitted["request_id"].as_str().unwrap());
     until("the fox", async || (server.live().get(&result).await.status == 200).then_some(())).await;
-    let sample = json!({ "input": { "text": "a sample" } });
+    let sample = json!({ "input": { "prompt": "a sample" } });
     server.sandbox().post("/v1/models/gemini-3-1-flash-tts", &sample).await.expect(200);
     let elsewhere = tempfile::tempdir().unwrap();
     let backup = elsewhere.path().join("copy.db");

@@ -208,7 +208,7 @@ async fn an_operator_adds_a_model_and_is_told_of_faults() {
     for (text, told) in [
         ("[[model]".to_owned(), "line 1"),
         (model("render", "My model", 1), "model `My model`: `slug` must be of lower-case letters"),
-        (model("render", "mine", -1), "model `mine`: `pricing`"),
+        (model("render", "mine", -1), "model `mine`: `pricing.credits` must be"),
         (model("magic", "mine", 1), "model `mine`: there is no executor `magic`"),
     ] {
         std::fs::write(&models, text).unwrap();

@@ -19,7 +19,7 @@ const LOGGED_BYTES_MAX: usize = 2 * 1024;
 
 /// What fits into a body several times, and into a head.
 const LARGE: usize = 1_000_000;
-const LONG: usize = 60_000;
+const LONG: usize = 10_000;
 
 /// A call with one large value in it.
 struct Case {

@@ -115,7 +115,8 @@ charge.
 
 Names that are not known, in `input` or beside it, are accepted and told in `warnings`. Needs the
 scope `generate`. With a sandbox key (`clipia_test_…`) the answer is `COMPLETED` at once,
-nothing is charged and the output is a fixed sample.
+nothing is charged and the output is a fixed sample. Sandbox and live keys do not see each other's
+requests, nor their idempotency keys; a server may keep only the newest requests of the sandbox.
 
 
 Sends a `POST` request to `/v1/models/{model}`
@@ -306,7 +307,9 @@ Arguments:
     }
     /**Balance and usage
 
-The credits that can still be spent, and what the last 30 days used.
+The credits that can still be spent, and what the last 30 days used. A sandbox key is told a
+balance that nothing is taken from, and no usage: the books are those of the live keys.
+
 
 Sends a `GET` request to `/v1/account`
 

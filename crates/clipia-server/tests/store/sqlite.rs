@@ -1,9 +1,10 @@
 //! The store in one SQLite file: the conformance suite, and what concerns the file.
 
-use crate::conformance::{House, NOW, account, conformance, fox, key};
+use crate::conformance::{House, NOW, account, conformance, fox, key, new_key};
 use clipia_api::types::Output;
 use clipia_queue::idempotency::{Fingerprint, KEPT};
 use clipia_queue::lifecycle::Phase;
+use clipia_queue::limits::SANDBOX_KEPT;
 use clipia_queue::schedules::due_at_latest;
 use clipia_queue::shares::Shares;
 use clipia_queue::{Moment, RequestId};
@@ -355,4 +356,34 @@ async fn what_a_wrong_clock_put_off_for_a_year_is_due_as_usual_after_a_start() {
     drop(store);
     let store = open_in(directory.path());
     assert_eq!(store.next_delivery().await.unwrap(), Some(due));
+}
+
+#[tokio::test]
+async fn the_sandbox_keeps_its_newest_requests_and_no_more() {
+    let (house, directory) = house().await;
+    let sandbox = Key { id: "key_test".to_owned(), sandbox: true, ..key() };
+    assert!(house.store.create_key(new_key(sandbox.clone(), 9), NOW).await.unwrap());
+    let sandbox = Arc::new(sandbox);
+    let live = house.submit(fox()).await;
+    let sample = || {
+        let idempotency = Some(("again".to_owned(), Fingerprint([1; 32])));
+        let input = serde_json::json!({ "prompt": "x".repeat(10_000) }).as_object().unwrap().clone();
+        let sample = Some(Output::default());
+        Submission { key: Arc::clone(&sandbox), idempotency, input, sample, ..fox() }
+    };
+    let first = house.submit(sample()).await;
+    assert_eq!(house.store.submit(sample(), NOW).await.unwrap().id, first, "the same one again");
+    let kept = SANDBOX_KEPT as usize;
+    let many = (0..kept + 5).map(|_| house.submit(Submission { idempotency: None, ..sample() }));
+    let many = futures_util::future::join_all(many).await;
+    let of = async |id| house.store.request(&account(), id).await.unwrap();
+    assert!(of(first).await.is_none() && of(many[4]).await.is_none(), "the oldest made room");
+    assert!(of(many[5]).await.is_some() && of(live).await.is_some());
+    // Its key outlives a request of the sandbox.
+    let again = house.store.submit(sample(), NOW).await.unwrap().id;
+    assert!(again != first && of(again).await.is_some());
+    let found = house.store.examine().await.unwrap();
+    assert_eq!((found.violation, found.checked.requests), (None, kept as u64 + 1));
+    let bytes = std::fs::metadata(directory.path().join("clipia.db")).unwrap().len();
+    assert!(bytes < 40_000_000, "{bytes} bytes, though nothing is made of what the sandbox is given");
 }
