@@ -82,6 +82,7 @@ from clipia_queue._types import (
     Model,
     ModelList,
     Pricing,
+    TextLimits,
     Usage,
 )
 
@@ -150,6 +151,7 @@ __all__ = [
     "SubmitResponse",
     "Submitted",
     "SubscriptionRequired",
+    "TextLimits",
     "UnexpectedAnswer",
     "Usage",
     "WebhookRefused",

@@ -17,6 +17,7 @@ class Model(_ModelRequired, total=False):
     description: str
     capabilities: list[str]
     pricing: Pricing
+    text_limits: TextLimits
     input_schema: InputSchema
 
 
@@ -37,6 +38,13 @@ class Pricing(TypedDict, total=False):
     minimum_credits: int
     estimate_required: bool
     note: str
+
+
+class TextLimits(TypedDict, total=False):
+    """How long the text may be that a speech model reads."""
+
+    min_chars: int
+    max_chars: int
 
 
 class InputSchema(TypedDict):
