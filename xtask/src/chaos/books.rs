@@ -119,9 +119,10 @@ impl Seen {
         }
     }
 
-    /// The requests that no terminal status was seen of.
-    pub(super) fn open(&self) -> Vec<Uuid> {
-        self.requests.iter().filter(|(_, known)| known.ended.is_none()).map(|(id, _)| *id).collect()
+    /// The requests that no terminal status was seen of, and whether each is of the sandbox.
+    pub(super) fn open(&self) -> Vec<(Uuid, bool)> {
+        let open = self.requests.iter().filter(|(_, known)| known.ended.is_none());
+        open.map(|(id, known)| (*id, known.sandbox)).collect()
     }
 
     /// How many deliveries have not arrived yet.
@@ -272,7 +273,7 @@ mod tests {
         let (id, mut seen) = seen(None);
         let body = json!({ "request_id": id, "status": "OK" });
         seen.told(id, "IN_PROGRESS");
-        assert_eq!((seen.open(), seen.undelivered()), (vec![id], 1));
+        assert_eq!((seen.open(), seen.undelivered()), (vec![(id, false)], 1));
         seen.delivered("d".to_owned(), &body);
         seen.delivered("d".to_owned(), &body);
         seen.hold_result(id, &json!({ "status": "COMPLETED", "cost": 2 }));

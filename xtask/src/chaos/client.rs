@@ -58,6 +58,11 @@ impl Caller {
         Ok(Self { http, url, books, live_key, sandbox_key })
     }
 
+    /// The key of the sandbox, or the live one: neither sees what the other submitted.
+    pub(super) fn key(&self, sandbox: bool) -> &str {
+        if sandbox { &self.sandbox_key } else { &self.live_key }
+    }
+
     /// The answer to a `GET`, asked until there is one.
     pub(super) async fn get(&self, key: &str, path: &str) -> Answer {
         loop {
@@ -77,8 +82,8 @@ impl Caller {
 
     /// Sends a submit until it is answered; one that may have been accepted is sent again under the same key.
     async fn send(&self, submit: &Submit) -> Option<Uuid> {
-        let Self { live_key, sandbox_key, books, .. } = self;
-        let key = if submit.sandbox { sandbox_key } else { live_key };
+        let books = &self.books;
+        let key = self.key(submit.sandbox);
         loop {
             let url = self.at(&format!("/v1/models/{}", submit.model)).await;
             let call = self.http.post(url).bearer_auth(key);
@@ -272,8 +277,7 @@ impl Client {
     }
 
     async fn ask(&self, id: Uuid, sandbox: bool) {
-        let Caller { live_key, sandbox_key, books, .. } = &self.caller;
-        let key = if sandbox { sandbox_key } else { live_key };
+        let (books, key) = (&self.caller.books, self.caller.key(sandbox));
         let Answer { status, body } = self.caller.get(key, &format!("/v1/requests/{id}/status")).await;
         if status == 200 {
             books.with(|seen| seen.told(id, body["status"].as_str().unwrap_or_default()));

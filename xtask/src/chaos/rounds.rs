@@ -247,8 +247,8 @@ impl Chaos {
     async fn settle(&self, caller: &Caller) {
         let start = Instant::now();
         loop {
-            for id in self.books.with(|seen| seen.open()) {
-                let answer = caller.get(&caller.live_key, &format!("/v1/requests/{id}/status")).await;
+            for (id, sandbox) in self.books.with(|seen| seen.open()) {
+                let answer = caller.get(caller.key(sandbox), &format!("/v1/requests/{id}/status")).await;
                 self.books.with(|seen| seen.told(id, answer.body["status"].as_str().unwrap_or_default()));
             }
             let (open, undelivered) = self.books.with(|seen| (seen.open().len(), seen.undelivered()));
@@ -267,9 +267,11 @@ impl Chaos {
     /// Holds everything that was seen against what the server says now.
     async fn reckon(&mut self, caller: &Caller, rounds: u32) -> Result<()> {
         let books = Arc::clone(&self.books);
-        let ids: Vec<_> = books.with(|seen| seen.requests.keys().copied().collect());
-        let results = stream::iter(ids)
-            .map(async |id| (id, caller.get(&caller.live_key, &format!("/v1/requests/{id}")).await));
+        let known = |seen: &mut Seen| seen.requests.iter().map(|(id, known)| (*id, known.sandbox)).collect();
+        let ids: Vec<_> = books.with(known);
+        let results = stream::iter(ids).map(async |(id, sandbox)| {
+            (id, caller.get(caller.key(sandbox), &format!("/v1/requests/{id}")).await)
+        });
         let mut results = std::pin::pin!(results.buffer_unordered(READS));
         while let Some((id, answer)) = results.next().await {
             match answer.status {
