@@ -4,6 +4,7 @@ use crate::conformance::{House, NOW, account, conformance, fox, key};
 use clipia_api::types::Output;
 use clipia_queue::idempotency::{Fingerprint, KEPT};
 use clipia_queue::lifecycle::Phase;
+use clipia_queue::limits::SANDBOX_KEPT;
 use clipia_queue::schedules::due_at_latest;
 use clipia_queue::shares::Shares;
 use clipia_queue::{Moment, RequestId};
@@ -20,6 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 conformance!(crate::sqlite::open);
 
@@ -315,28 +317,9 @@ async fn what_a_wrong_clock_put_off_for_a_year_is_due_as_usual_after_a_start() {
         ..fox()
     };
     let first = house.store.submit(submission(), ahead).await.unwrap().id;
-    let lease = Duration::from_secs(30);
-    let claim = DeliveryClaim {
-        most: 9,
-        shares: Shares::new(100),
-        most_of_host: 9,
-        hosts: Vec::new(),
-        lease,
-        under_way: Default::default(),
-    };
-    let due = house.store.claim_deliveries(claim, ahead).await.unwrap().due.remove(0);
-    let attempt = DeliveryAttempt {
-        delivery: due.id,
-        number: 1,
-        of_schedule: Some(1),
-        started: ahead,
-        status: None,
-        duration: Duration::ZERO,
-        class: AttemptClass::Connect,
-        error: None,
-        reply: String::new(),
-        next: AfterAttempt::Retry(ahead + Duration::from_secs(5)),
-    };
+    let due = house.store.claim_deliveries(all_due(), ahead).await.unwrap().due.remove(0);
+    let retry = AfterAttempt::Retry(ahead + Duration::from_secs(5));
+    let attempt = DeliveryAttempt { started: ahead, ..attempt(due.id, retry) };
     house.store.record_attempt(attempt, ahead).await.unwrap();
     house.store.close().await;
     drop(house);
@@ -355,4 +338,50 @@ async fn what_a_wrong_clock_put_off_for_a_year_is_due_as_usual_after_a_start() {
     drop(store);
     let store = open_in(directory.path());
     assert_eq!(store.next_delivery().await.unwrap(), Some(due));
+}
+
+#[tokio::test]
+async fn of_a_delivery_that_the_sandbox_forgot_while_it_was_sent_nothing_is_recorded() {
+    let (house, directory) = house().await;
+    let sample = || Submission {
+        key: Arc::new(Key { sandbox: true, ..key() }),
+        sample: Some(Output::default()),
+        ..fox()
+    };
+    house.submit(sample()).await;
+    let due = house.store.claim_deliveries(all_due(), NOW).await.unwrap().due.remove(0);
+    let file = Connection::open(directory.path().join("clipia.db")).unwrap();
+    file.execute("UPDATE account SET sandbox_kept = ?1", [SANDBOX_KEPT]).unwrap();
+    house.submit(sample()).await;
+    assert!(house.store.delivery(due.id).await.unwrap().is_none());
+    house.store.record_attempt(attempt(due.id, AfterAttempt::Delivered), NOW).await.unwrap();
+    let kept = "SELECT count(*) FROM delivery_attempt";
+    assert_eq!(file.query_row(kept, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+fn all_due() -> DeliveryClaim {
+    DeliveryClaim {
+        most: 9,
+        shares: Shares::new(100),
+        most_of_host: 9,
+        hosts: Vec::new(),
+        lease: Duration::from_secs(30),
+        under_way: Default::default(),
+    }
+}
+
+/// The first attempt at a delivery, which failed.
+fn attempt(delivery: Uuid, next: AfterAttempt) -> DeliveryAttempt {
+    DeliveryAttempt {
+        delivery,
+        number: 1,
+        of_schedule: Some(1),
+        started: NOW,
+        status: None,
+        duration: Duration::ZERO,
+        class: AttemptClass::Connect,
+        error: None,
+        reply: String::new(),
+        next,
+    }
 }
