@@ -156,11 +156,16 @@ impl Workers {
             Ok((job, trial, slot)) => (Ok(job), trial, slot),
             Err(why) => (Err(why), None, None),
         };
-        if job.is_ok()
-            && let Err(error) = self.store.hold(turn.id, turn.epoch, now()).await
-        {
-            tracing::warn!(%error, "a generation was lost while it was prepared");
-            return;
+        if job.is_ok() {
+            match self.store.hold(turn.id, turn.epoch, now()).await {
+                Ok(()) => {}
+                // The lease was prolonged a moment ago, and the attempt prolongs it: what was fetched is not lost for this.
+                Err(WorkRefused::Store(error)) => tracing::error!(%error, "cannot hold a request"),
+                Err(error) => {
+                    tracing::warn!(%error, "a generation was lost while it was prepared");
+                    return;
+                }
+            }
         }
         let worked = self.work(turn, job, stop).await;
         self.tried(worked, trial);
