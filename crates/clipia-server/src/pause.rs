@@ -42,9 +42,9 @@ struct Current {
     until: Instant,
 }
 
-/// Held by the one that tries.
+/// The right to try again, which one holds at a time.
 #[derive(Debug)]
-pub struct Turn<'p> {
+pub struct Trial<'p> {
     _trying: tokio::sync::MutexGuard<'p, ()>,
 }
 
@@ -87,7 +87,7 @@ impl Pause {
         tracing::warn!(of = self.of, reason, %error, "generations wait until this is over");
     }
 
-    /// The one whose turn it was could not do it either.
+    /// The trial failed, too.
     pub fn prolong(&self, error: &dyn Display) {
         let mut state = self.lock();
         let backoff = longer(state.backoff);
@@ -125,15 +125,15 @@ impl Pause {
         let _ = self.changed.subscribe().wait_for(|on| !*on).await;
     }
 
-    /// The turn to try again, once it is time; nothing where work does not pause, or no longer. The others wait meanwhile.
-    pub async fn turn(&self) -> Option<Turn<'_>> {
+    /// The right to try again, once the backoff is over; nothing where work does not pause, or no longer. The others wait meanwhile.
+    pub async fn trial(&self) -> Option<Trial<'_>> {
         if !self.is_on() {
             return None;
         }
         let trying = self.trying.lock().await;
         let until = self.lock().current.as_ref()?.until;
         tokio::time::sleep_until(until).await;
-        Some(Turn { _trying: trying })
+        Some(Trial { _trying: trying })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -155,17 +155,17 @@ impl fmt::Debug for Pause {
 mod tests {
     use super::*;
 
-    /// How long one waits for its turn, in seconds.
+    /// How long one waits for its trial, in seconds.
     async fn waited(pause: &Pause) -> u64 {
         let asked = Instant::now();
-        pause.turn().await.unwrap();
+        pause.trial().await.unwrap();
         asked.elapsed().as_secs()
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_tries_again_ever_more_rarely_until_it_succeeds() {
         let pause = Pause::new("test", &Metrics::default());
-        assert!(pause.turn().await.is_none());
+        assert!(pause.trial().await.is_none());
         pause.begin("full", &"no space");
         assert_eq!(pause.reason(), Some("full"));
         let mut waits = vec![waited(&pause).await];
@@ -177,7 +177,7 @@ mod tests {
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
         pause.end();
-        assert!(!pause.is_on() && pause.reason().is_none() && pause.turn().await.is_none());
+        assert!(!pause.is_on() && pause.reason().is_none() && pause.trial().await.is_none());
         pause.over().await;
         // One that is soon back is no new one.
         pause.begin("full", &"no space");
@@ -192,11 +192,11 @@ mod tests {
     async fn all_wait_while_one_tries() {
         let pause = Pause::new("test", &Metrics::default());
         pause.begin("full", &"no space");
-        let turn = pause.turn().await.unwrap();
-        let mut second = Box::pin(pause.turn());
+        let trial = pause.trial().await.unwrap();
+        let mut second = Box::pin(pause.trial());
         assert!(tokio::time::timeout(BACKOFF_MAX, &mut second).await.is_err());
         pause.end();
-        drop(turn);
+        drop(trial);
         assert!(second.await.is_none());
     }
 }

@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::pause;
 use crate::shares::{Party, Places};
 use crate::store::{AccountId, Claim, StoreError, WorkRefused};
-use crate::workers::{Turn, Workers, unbroken};
+use crate::workers::{Attempt, Workers, unbroken};
 use clipia_queue::shares::Share;
 use prometheus_client::metrics::gauge::Gauge;
 use std::collections::HashSet;
@@ -81,8 +81,8 @@ impl Preparing {
     }
 }
 
-/// A prepared job, the turn to try the executor if that pauses, and a slot.
-type Ready<'w> = (Job, Option<pause::Turn<'w>>, Option<SemaphorePermit<'w>>);
+/// A prepared job, the right to try the executor if that pauses, and a slot.
+type Ready<'w> = (Job, Option<pause::Trial<'w>>, Option<SemaphorePermit<'w>>);
 
 impl Workers {
     /// Claims the next request in line that may run.
@@ -120,14 +120,14 @@ impl Workers {
     /// Leaves a request to a task that prepares it and then works on it.
     pub(crate) fn prepare(
         self: &Arc<Self>,
-        turn: Turn,
+        attempt: Attempt,
         job: Job,
         drain: &CancellationToken,
         stop: &CancellationToken,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (workers, drain, stop) = (Arc::clone(self), drain.clone(), stop.child_token());
         async move {
-            workers.prepare_and_work(turn, job, drain, stop).await;
+            workers.prepare_and_work(attempt, job, drain, stop).await;
             // There may be room for what was set aside.
             workers.submitted.notify_one();
         }
@@ -140,7 +140,7 @@ impl Workers {
 
     async fn prepare_and_work(
         &self,
-        mut turn: Turn,
+        mut attempt: Attempt,
         job: Job,
         drain: CancellationToken,
         stop: CancellationToken,
@@ -150,19 +150,24 @@ impl Workers {
             // It is given back at once: what it waits for may never come.
             () = drain.cancelled() => Err(NotMade::Stopped),
             // Only returns when the request is no longer this worker's, as by a cancel.
-            () = self.hold(&mut turn) => return,
+            () = self.hold(&mut attempt) => return,
         };
         let (job, trial, _slot) = match ready {
             Ok((job, trial, slot)) => (Ok(job), trial, slot),
             Err(why) => (Err(why), None, None),
         };
-        if job.is_ok()
-            && let Err(error) = self.store.hold(turn.id, turn.epoch, now()).await
-        {
-            tracing::warn!(%error, "a generation was lost while it was prepared");
-            return;
+        if job.is_ok() {
+            match self.store.hold(attempt.id, attempt.epoch, now()).await {
+                Ok(()) => {}
+                // The lease was prolonged a moment ago, and the attempt prolongs it: what was fetched is not lost for this.
+                Err(WorkRefused::Store(error)) => tracing::error!(%error, "cannot hold a request"),
+                Err(error) => {
+                    tracing::warn!(%error, "a generation was lost while it was prepared");
+                    return;
+                }
+            }
         }
-        let worked = self.work(turn, job, stop).await;
+        let worked = self.work(attempt, job, stop).await;
         self.tried(worked, trial);
     }
 
@@ -178,13 +183,13 @@ impl Workers {
     }
 
     /// Holds a request whose attempt has not begun, until it is lost.
-    async fn hold(&self, turn: &mut Turn) {
+    async fn hold(&self, attempt: &mut Attempt) {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(HOLD_EVERY) => {}
-                () = turn.called_off() => {}
+                () = attempt.called_off() => {}
             }
-            match self.store.hold(turn.id, turn.epoch, now()).await {
+            match self.store.hold(attempt.id, attempt.epoch, now()).await {
                 Ok(()) => {}
                 Err(WorkRefused::Store(error)) => tracing::error!(%error, "cannot hold a request"),
                 Err(error) => {

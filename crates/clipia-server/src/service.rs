@@ -154,10 +154,15 @@ impl Service {
         let catalogue = Arc::new(models_file::load(&data, &lines)?);
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
-        let first_keys = first_keys(store.as_ref(), &config).await?;
+        let url = format!("http://{}", local_address(&listener)?);
+        let access = Access::new(reachable(local_address(&admin_listener)?));
+        access.write(&data).map_err(unusable)?;
+        let admin_url = access.url.clone();
         // Nobody else has the store: every lease is of a process that is gone.
         let rescued = store.rescue(Rescue::All, now()).await?;
         tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
+        // Nothing fails from here on: keys that were made would be told to nobody, and tasks that were begun would run on.
+        let first_keys = first_keys(store.as_ref(), &config).await?;
 
         let ended = Arc::new(Notify::new());
         let (canceled, _) = broadcast::channel(workers::CANCELED_KEPT);
@@ -221,7 +226,6 @@ impl Service {
             let (refusals, store, stop) = noted.clone();
             refusals::note(refusals, store, stop)
         });
-        let url = format!("http://{}", local_address(&listener)?);
         let room = Arc::clone(media.pause());
         let api = http::router(Setup {
             store: Arc::clone(&store),
@@ -246,9 +250,6 @@ impl Service {
             });
         };
         serve("listener", listener, api, Bounds::API, counted);
-        let access = Access::new(reachable(local_address(&admin_listener)?));
-        access.write(&data).map_err(unusable)?;
-        let admin_url = access.url.clone();
         let scraped = health::metrics_router(Arc::clone(&metrics), Arc::clone(&store), deliveries);
         let admin = admin::router(Arc::clone(&store), ended, canceled, refusals, &access)
             .merge(health)
@@ -345,4 +346,27 @@ async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKe
         store.create_key(test, now()),
     )?;
     Ok(Some(FirstKeys { live_key, test_key, webhook_secret }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_start_that_fails_leaves_nothing_running_and_keeps_the_first_keys_for_the_next() {
+        let data = tempfile::tempdir().unwrap();
+        let config = || Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            ..Config::new(data.path())
+        };
+        // In the place of the file that tells how to reach the administration.
+        let in_the_way = data.path().join("admin.json");
+        std::fs::create_dir(&in_the_way).unwrap();
+        assert!(matches!(Service::start(config()).await, Err(StartError::Data { .. })));
+        std::fs::remove_dir(&in_the_way).unwrap();
+        let service = Service::start(config()).await.unwrap();
+        assert!(service.first_keys().is_some());
+        service.stop().await;
+    }
 }

@@ -15,7 +15,7 @@ pub trait Party: Clone + Eq + Hash + Send + Sync + 'static {
 /// So many places, of which no party takes more than its share while others could come.
 pub struct Places<P: Party> {
     state: Mutex<State<P>>,
-    /// How many are in use, for metrics.
+    /// How many are in use, for metrics. Others may count in the same gauges.
     in_use: Gauge,
     /// How many wait for one, for metrics.
     waiting: Gauge,
@@ -24,6 +24,8 @@ pub struct Places<P: Party> {
 struct State<P: Party> {
     shares: Shares<P>,
     waiting: Waiting<P, oneshot::Sender<Place<P>>>,
+    /// What the gauge was last told of `waiting`.
+    told_waiting: i64,
 }
 
 /// A place. It is free again when this is dropped.
@@ -36,7 +38,7 @@ pub struct Place<P: Party> {
 impl<P: Party> Places<P> {
     /// `total` places, counted in these gauges.
     pub fn new(total: usize, in_use: Gauge, waiting: Gauge) -> Arc<Self> {
-        let state = State { shares: Shares::new(total), waiting: Waiting::default() };
+        let state = State { shares: Shares::new(total), waiting: Waiting::default(), told_waiting: 0 };
         Arc::new(Self { state: Mutex::new(state), in_use, waiting })
     }
 
@@ -78,7 +80,7 @@ impl<P: Party> Places<P> {
             return Vec::new();
         }
         state.waiting.retain(|who| !who.is_closed());
-        let State { shares, waiting } = &*state;
+        let State { shares, waiting, .. } = &*state;
         let mut full: Vec<P> =
             shares.parties().filter(|party| !shares.has_room(party, party.share())).cloned().collect();
         full.extend(waiting.parties().filter(|party| shares.held(party) == 0).cloned());
@@ -102,13 +104,14 @@ impl<P: Party> Places<P> {
                 let mut state = self.state();
                 // Those that went away while they waited must not take a turn.
                 state.waiting.retain(|who| !who.is_closed());
-                let State { shares, waiting } = &mut *state;
+                let State { shares, waiting, told_waiting } = &mut *state;
                 let next = waiting.next(|party| shares.has_room(party, party.share()));
                 let next = next.map(|(party, who)| {
                     shares.take(party.clone());
                     (self.place(party), who)
                 });
-                self.waiting.set(i64::try_from(waiting.len()).unwrap_or(i64::MAX));
+                let waits = i64::try_from(waiting.len()).unwrap_or(i64::MAX);
+                self.waiting.inc_by(waits - std::mem::replace(told_waiting, waits));
                 match next {
                     Some(next) => next,
                     None => return,
@@ -156,6 +159,13 @@ mod tests {
         assert_eq!((places.room(&'n'), places.room(&'q')), (1, 5));
         drop(held);
         assert_eq!((in_use.get(), places.full()), (0, vec![]));
+        // The places of each queue count in the same gauges.
+        let others = Places::new(1, in_use.clone(), waiting.clone());
+        let _held = (places.wait('n').await, others.wait('n').await);
+        let mut waits = Box::pin(others.wait('q'));
+        assert!(waits.as_mut().now_or_never().is_none());
+        drop(places.wait('q').await);
+        assert_eq!((in_use.get(), waiting.get()), (2, 1));
     }
 
     #[tokio::test]

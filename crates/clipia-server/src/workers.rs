@@ -81,8 +81,8 @@ pub struct Workers {
     pub watch: Mutex<()>,
 }
 
-/// A worker's turn at a request, which nobody rescues as long as this is there.
-pub(crate) struct Turn {
+/// A claimed request, and the epoch of its claim. While this value exists, the rescue leaves the request to its worker.
+pub(crate) struct Attempt {
     pub(crate) id: RequestId,
     pub(crate) epoch: Epoch,
     model: String,
@@ -90,7 +90,7 @@ pub(crate) struct Turn {
     _alive: Alive<(RequestId, Epoch)>,
 }
 
-impl Turn {
+impl Attempt {
     /// Comes when the request may have been called off. The store decides, also on another server; the word only spares
     /// the wait for the next beat.
     pub(crate) async fn called_off(&mut self) {
@@ -117,7 +117,7 @@ impl Workers {
                     self.submitted.notify_one();
                     let span =
                         tracing::info_span!("generation", request_id = %claim.id, key_id = claim.key_id);
-                    let turn = Turn {
+                    let attempt = Attempt {
                         id: claim.id,
                         epoch: claim.epoch,
                         model: claim.model.clone(),
@@ -129,11 +129,11 @@ impl Workers {
                         // It tries the executor once it is prepared.
                         Ok(job) if self.executor.needs_preparing(&job) => {
                             drop(trial);
-                            let prepared = self.prepare(turn, job, &drain, &stop);
+                            let prepared = self.prepare(attempt, job, &drain, &stop);
                             self.preparing_tasks().spawn(prepared.instrument(span));
                         }
                         job => {
-                            let worked = self.work(turn, job, stop.child_token()).instrument(span).await;
+                            let worked = self.work(attempt, job, stop.child_token()).instrument(span).await;
                             self.tried(worked, trial);
                         }
                     }
@@ -156,13 +156,13 @@ impl Workers {
         }
     }
 
-    /// A slot to work in, once media can be written and the executor can work, or once it is this one's turn to try it.
-    pub(crate) async fn free(&self) -> (Option<pause::Turn<'_>>, Option<SemaphorePermit<'_>>) {
+    /// A slot to work in, once media can be written and the executor can work, or with the right to try whether it can.
+    pub(crate) async fn free(&self) -> (Option<pause::Trial<'_>>, Option<SemaphorePermit<'_>>) {
         let trial = match self.media.pause().is_on() || self.pause.is_on() {
             false => None,
             true => {
                 self.media.pause().over().await;
-                self.pause.turn().await
+                self.pause.trial().await
             }
         };
         // The semaphore is never closed.
@@ -170,7 +170,7 @@ impl Workers {
     }
 
     /// Heeds why the executor could not work, if it could not, and what came of a trial.
-    pub(crate) fn tried(&self, not_now: Option<String>, trial: Option<pause::Turn<'_>>) {
+    pub(crate) fn tried(&self, not_now: Option<String>, trial: Option<pause::Trial<'_>>) {
         match (not_now, trial) {
             (Some(why), None) => self.pause.begin("the executor cannot work now", &why),
             (Some(why), Some(_)) => self.pause.prolong(&why),
@@ -194,19 +194,19 @@ impl Workers {
     /// Runs one request to its end, or gives it back. Tells why the executor cannot work now, where that is so.
     pub(crate) async fn work(
         &self,
-        mut turn: Turn,
+        mut attempt: Attempt,
         job: Result<Job, NotMade>,
         stop: CancellationToken,
     ) -> Option<String> {
         let _running = self.metrics.begin();
-        let (id, epoch, model) = (turn.id, turn.epoch, turn.model.clone());
+        let (id, epoch, model) = (attempt.id, attempt.epoch, attempt.model.clone());
         tracing::info!(model, "generation started");
         let started = Instant::now();
         let report = Report::new(stop.clone());
         let made = tokio::select! {
             made = self.make(job, report.clone()) => made,
             // Only returns when the lease is lost, as by a cancel. The executor is told, and its output would be refused.
-            () = self.beat(&mut turn, &report) => {
+            () = self.beat(&mut attempt, &report) => {
                 report.stop();
                 return None;
             }
@@ -251,7 +251,7 @@ impl Workers {
         not_now
     }
 
-    /// Tells the store how a turn ended, again and again while that fails for the store's own sake: what was made must not be
+    /// Tells the store how an attempt ended, again and again while that fails for the store's own sake: what was made must not be
     /// lost for a full disk, nor made twice.
     async fn tell(
         &self,
@@ -319,18 +319,18 @@ impl Workers {
     }
 
     /// Keeps the lease and writes progress, until the lease is lost.
-    async fn beat(&self, turn: &mut Turn, report: &Report) {
+    async fn beat(&self, attempt: &mut Attempt, report: &Report) {
         let (mut written, mut last, mut fails) = (0, Instant::now(), false);
         loop {
             let called_off = tokio::select! {
                 () = tokio::time::sleep(PROGRESS_EVERY) => false,
-                () = turn.called_off() => true,
+                () = attempt.called_off() => true,
             };
             let percent = report.percent();
             if !called_off && percent == written && last.elapsed() < HEARTBEAT {
                 continue;
             }
-            match self.store.beat(turn.id, turn.epoch, Progress::new(percent), now()).await {
+            match self.store.beat(attempt.id, attempt.epoch, Progress::new(percent), now()).await {
                 Ok(()) => (written, last, fails) = (percent, Instant::now(), false),
                 Err(WorkRefused::Store(error)) => {
                     if !std::mem::replace(&mut fails, true) {
@@ -368,11 +368,11 @@ impl From<NotMade> for Unmade {
     }
 }
 
-/// How a worker's turn at a request ended.
+/// How an attempt ended.
 enum End {
     Output(Output),
     Failure(Failure),
-    /// For another turn.
+    /// For another attempt.
     GivenBack,
 }
 

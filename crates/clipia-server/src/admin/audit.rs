@@ -1,10 +1,10 @@
 //! What operators did.
 
-use super::Admin;
+use super::{Admin, Asked};
 use crate::http::ApiError;
 use crate::store::{AUDIT_MAX, AuditEntry};
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 /// Which entries to list, the newest first.
@@ -19,7 +19,7 @@ pub struct AuditQuery {
 
 pub(super) async fn list(
     State(admin): State<Admin>,
-    Query(AuditQuery { before, limit }): Query<AuditQuery>,
+    Asked(AuditQuery { before, limit }): Asked<AuditQuery>,
 ) -> Result<Json<Vec<AuditEntry>>, ApiError> {
     // What was refused in the last minute, too.
     admin.refusals.note(admin.store.as_ref()).await;

@@ -2,6 +2,7 @@
 
 use super::admission::{Room, SMALL_BYTES_MAX, Share};
 use super::{ApiError, App};
+use crate::blocking;
 use crate::store::AccountId;
 use axum::body::{Body, BodyDataStream, HttpBody};
 use bytes::BytesMut;
@@ -112,8 +113,7 @@ impl Arrived {
         let span = Span::current();
         // Holds what it takes, even where nobody waits for it any more.
         let checking = move || span.in_scope(|| (check(&bytes), (body, turn)));
-        let (read, room) =
-            tokio::task::spawn_blocking(checking).await.map_err(|error| ApiError::internal(&error))?;
+        let (read, room) = blocking::run(checking).await.map_err(|lost| ApiError::internal(&lost))?;
         Ok(Checked { read: read?, room: Some(room) })
     }
 }

@@ -10,7 +10,7 @@ pub(crate) async fn watch(media: MediaStore, stop: CancellationToken) {
     let watching = async {
         loop {
             media.pause().begun().await;
-            if media.pause().turn().await.is_none() {
+            if media.pause().trial().await.is_none() {
                 continue;
             }
             let probed = media.clone();

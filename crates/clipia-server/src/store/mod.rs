@@ -22,6 +22,7 @@ pub use outputs::*;
 pub use records::*;
 pub use statistics::*;
 
+use crate::blocking::Lost;
 use crate::living::LivingAttempts;
 use async_trait::async_trait;
 use clipia_api::Progress;
@@ -62,6 +63,16 @@ impl StoreError {
         match self {
             Self::Backend { fault, .. } => fault.is_transient(),
             Self::Unreadable(_) | Self::Panicked | Self::Closed => false,
+        }
+    }
+}
+
+impl From<Lost> for StoreError {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Ending => Self::Closed,
+            Lost::Panicked => Self::Panicked,
+            Lost::NoThread => Self::Backend { fault: Fault::Other, source: Arc::new(lost) },
         }
     }
 }

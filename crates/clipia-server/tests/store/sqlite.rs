@@ -21,6 +21,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 conformance!(crate::sqlite::open);
 
@@ -316,28 +317,9 @@ async fn what_a_wrong_clock_put_off_for_a_year_is_due_as_usual_after_a_start() {
         ..fox()
     };
     let first = house.store.submit(submission(), ahead).await.unwrap().id;
-    let lease = Duration::from_secs(30);
-    let claim = DeliveryClaim {
-        most: 9,
-        shares: Shares::new(100),
-        most_of_host: 9,
-        hosts: Vec::new(),
-        lease,
-        under_way: Default::default(),
-    };
-    let due = house.store.claim_deliveries(claim, ahead).await.unwrap().due.remove(0);
-    let attempt = DeliveryAttempt {
-        delivery: due.id,
-        number: 1,
-        of_schedule: Some(1),
-        started: ahead,
-        status: None,
-        duration: Duration::ZERO,
-        class: AttemptClass::Connect,
-        error: None,
-        reply: String::new(),
-        next: AfterAttempt::Retry(ahead + Duration::from_secs(5)),
-    };
+    let due = house.store.claim_deliveries(all_due(), ahead).await.unwrap().due.remove(0);
+    let retry = AfterAttempt::Retry(ahead + Duration::from_secs(5));
+    let attempt = DeliveryAttempt { started: ahead, ..attempt(due.id, retry) };
     house.store.record_attempt(attempt, ahead).await.unwrap();
     house.store.close().await;
     drop(house);
@@ -386,4 +368,50 @@ async fn the_sandbox_keeps_its_newest_requests_and_no_more() {
     assert_eq!((found.violation, found.checked.requests), (None, kept as u64 + 1));
     let bytes = std::fs::metadata(directory.path().join("clipia.db")).unwrap().len();
     assert!(bytes < 40_000_000, "{bytes} bytes, though nothing is made of what the sandbox is given");
+}
+
+#[tokio::test]
+async fn of_a_delivery_that_the_sandbox_forgot_while_it_was_sent_nothing_is_recorded() {
+    let (house, directory) = house().await;
+    let sample = || Submission {
+        key: Arc::new(Key { sandbox: true, ..key() }),
+        sample: Some(Output::default()),
+        ..fox()
+    };
+    house.submit(sample()).await;
+    let due = house.store.claim_deliveries(all_due(), NOW).await.unwrap().due.remove(0);
+    let file = Connection::open(directory.path().join("clipia.db")).unwrap();
+    file.execute("UPDATE account SET sandbox_kept = ?1", [SANDBOX_KEPT]).unwrap();
+    house.submit(sample()).await;
+    assert!(house.store.delivery(due.id).await.unwrap().is_none());
+    house.store.record_attempt(attempt(due.id, AfterAttempt::Delivered), NOW).await.unwrap();
+    let kept = "SELECT count(*) FROM delivery_attempt";
+    assert_eq!(file.query_row(kept, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+fn all_due() -> DeliveryClaim {
+    DeliveryClaim {
+        most: 9,
+        shares: Shares::new(100),
+        most_of_host: 9,
+        hosts: Vec::new(),
+        lease: Duration::from_secs(30),
+        under_way: Default::default(),
+    }
+}
+
+/// The first attempt at a delivery, which failed.
+fn attempt(delivery: Uuid, next: AfterAttempt) -> DeliveryAttempt {
+    DeliveryAttempt {
+        delivery,
+        number: 1,
+        of_schedule: Some(1),
+        started: NOW,
+        status: None,
+        duration: Duration::ZERO,
+        class: AttemptClass::Connect,
+        error: None,
+        reply: String::new(),
+        next,
+    }
 }

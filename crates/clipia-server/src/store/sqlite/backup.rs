@@ -3,10 +3,11 @@
 use super::faults::fault;
 use super::points;
 use crate::clock::told;
+use crate::private;
 use crate::store::{BackupError, Fault, StoreError};
 use clipia_queue::Moment;
 use rusqlite::Connection;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Error, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -71,11 +72,7 @@ impl Part {
     fn create(to: &Path) -> Result<Self, Error> {
         let name = to.file_name().ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
         let path = to.with_file_name(format!("{}.part-{}", name.display(), std::process::id()));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&path)?;
+        private::create_new(&path)?;
         Ok(Self(path))
     }
 }

@@ -100,6 +100,9 @@ impl<'a> Taking<'a> {
         let claim = self.claim;
         for host in claim.hosts.iter().map(|room| &room.host) {
             let free = most.saturating_sub(self.taken);
+            if free == 0 {
+                return Ok(());
+            }
             let Some(room) = self.rooms.get(host).filter(|room| room.waiting) else { continue };
             // Where the host is taken for down, only those may go that an operator asked for.
             let (index, condition, room) = match room.room {
@@ -253,11 +256,12 @@ pub(crate) fn next(c: &Connection) -> Result<Option<Moment>, StoreError> {
 }
 
 pub(crate) fn record(c: &Connection, attempt: &DeliveryAttempt, now: Moment) -> Result<(), StoreError> {
-    // A sender that was overtaken reports an attempt that is recorded already: the first report stands.
+    // A sender that was overtaken reports an attempt that is recorded already: the first report stands. The sandbox may have
+    // forgotten the delivery meanwhile: there is nothing to record then.
     let recorded = c
         .prepare_cached(
             "INSERT INTO delivery_attempt (delivery, number, replay, at, status, duration_ms, class, error, reply)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+             SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM delivery WHERE id = ?1 ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             attempt.delivery,

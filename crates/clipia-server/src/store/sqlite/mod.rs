@@ -41,6 +41,7 @@ mod work;
 mod writer;
 
 use super::*;
+use crate::blocking;
 use crate::clock::now;
 use checkpoints::Checkpoints;
 use counters::Counters;
@@ -206,13 +207,13 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let _permit = self.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
         let points = Arc::clone(&self.points);
-        let task = tokio::task::spawn_blocking(move || {
+        let reading = move || {
             points.read(|connection| {
                 let snapshot = connection.unchecked_transaction()?;
                 query(&snapshot)
             })
-        });
-        task.await.map_err(|_| StoreError::Closed)?
+        };
+        blocking::run(reading).await?
     }
 }
 
@@ -288,9 +289,7 @@ impl Store for SqliteStore {
 
     async fn submit(&self, submission: Submission, now: Moment) -> Result<Submitted, SubmitRefused> {
         let prepared = match requests::is_large(&submission) {
-            true => tokio::task::spawn_blocking(|| requests::prepare(submission))
-                .await
-                .map_err(|error| StoreError::Unreadable(error.to_string()))??,
+            true => blocking::run(|| requests::prepare(submission)).await.map_err(StoreError::from)??,
             false => requests::prepare(submission)?,
         };
         let bytes = prepared.bytes();
@@ -513,8 +512,7 @@ impl Store for SqliteStore {
     async fn backup(&self, path: &Path, now: Moment) -> Result<(), BackupError> {
         let _permit = self.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
         let (from, to) = (self.path.clone(), path.to_owned());
-        let copied = tokio::task::spawn_blocking(move || backup::copy(&from, &to, now)).await;
-        copied.map_err(|_| StoreError::Closed)??;
+        blocking::run(move || backup::copy(&from, &to, now)).await.map_err(StoreError::from)??;
         let file = path.display().to_string();
         Ok(self
             .writer

@@ -28,6 +28,17 @@ impl Points {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let answer = self.answer(query);
+        // Its caller is told to come again, and logs nothing.
+        if let Err(error) = &answer
+            && error.is_transient()
+        {
+            tracing::error!(%error, "the store cannot be read");
+        }
+        answer
+    }
+
+    fn answer<T>(&self, query: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.lock().as_mut().ok_or(StoreError::Closed)?.pop();
         let connection = match idle {
             Some(connection) => connection,

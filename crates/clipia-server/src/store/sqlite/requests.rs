@@ -88,8 +88,9 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
             Decision::Reused => return Err(SubmitRefused::IdempotencyKeyReuse),
             Decision::Repeated(id) => match repeated(w, id)? {
                 Some(accepted) => return Ok(accepted),
-                // Only the sandbox forgets a request before its key.
-                None => record = None,
+                // Only the sandbox forgets a request before its key: a live one must not be charged twice.
+                None if submission.key.sandbox => record = None,
+                None => return Err(StoreError::Unreadable(format!("no request {id}")).into()),
             },
         }
     }

@@ -11,7 +11,7 @@ use crate::private;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -175,11 +175,7 @@ impl Part {
         remove_all(&to)?;
         let unreadable = |error| no_store(file)(NoStore::Unreadable(error));
         let mut from = File::open(file).map_err(unreadable)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut into = options.open(&to).map_err(at(&to))?;
+        let mut into = private::create_new(&to).map_err(at(&to))?;
         let part = Self(to);
         io::copy(&mut from, &mut into).map_err(at(&part.0))?;
         Ok(part)

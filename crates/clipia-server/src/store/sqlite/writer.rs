@@ -12,6 +12,7 @@ use super::idempotency::Keys;
 use super::known::{KnownKeys, KnownStandings};
 use super::position::{Move, PlaceInLine, Positions};
 use super::tallies::Tallies;
+use crate::blocking;
 use crate::failpoints;
 use crate::store::{KeyHash, StoreError};
 use clipia_queue::RequestId;
@@ -297,8 +298,8 @@ impl Writer {
             Err(mpsc::TrySendError::Disconnected(_)) => Err(StoreError::Closed),
             Err(mpsc::TrySendError::Full(message)) => {
                 let commands = self.commands.clone();
-                let sent = tokio::task::spawn_blocking(move || commands.send(message)).await;
-                sent.map_err(|_| StoreError::Closed)?.map_err(|_| StoreError::Closed)
+                let sent = blocking::run(move || commands.send(message)).await?;
+                sent.map_err(|_| StoreError::Closed)
             }
         }
     }
