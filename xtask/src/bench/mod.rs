@@ -11,6 +11,8 @@ mod fleet;
 #[cfg(feature = "bench")]
 mod median;
 #[cfg(feature = "bench")]
+mod neighbours;
+#[cfg(feature = "bench")]
 mod python;
 #[cfg(feature = "bench")]
 mod server;
@@ -31,6 +33,8 @@ pub(crate) enum Scenario {
     Python(Python),
     /// Durable submits and status reads beside bare axum, a long line, and deliveries (10 minutes)
     Server(Server),
+    /// A quiet account beside noisy ones: how much slower its calls and deliveries get (3 minutes)
+    Neighbours,
 }
 
 #[derive(Args)]
@@ -75,7 +79,16 @@ pub(crate) fn run(root: &Path, scenario: Scenario) -> Result<()> {
         Scenario::Python(Python { fleet: false }) => python::run(root),
         Scenario::Server(Server { part: Some(part), .. }) => part.run(),
         Scenario::Server(Server { part: None, queued }) => server::run(queued),
+        Scenario::Neighbours => neighbours::run(),
     }
+}
+
+/// The server's program beside this one, which was built with it.
+#[cfg(feature = "bench")]
+fn program() -> Result<std::path::PathBuf> {
+    let program = std::env::current_exe()?.with_file_name(format!("clipia{}", std::env::consts::EXE_SUFFIX));
+    anyhow::ensure!(program.is_file(), "there is no {}; `cargo xtask bench` builds it", program.display());
+    Ok(program)
 }
 
 #[cfg(not(feature = "bench"))]

@@ -3,7 +3,7 @@
 //! Servers run as processes of their own; what calls them is this process, and the same for both.
 
 mod bare;
-mod calls;
+pub(super) mod calls;
 mod child;
 mod deliveries;
 mod queue;
@@ -11,12 +11,11 @@ mod queue;
 use super::median::median;
 use super::target::Targets;
 use crate::serve::{self, Serving};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use calls::{Paced, Request};
 use child::Child;
 use comfy_table::{CellAlignment, Table, presets};
 use queue::Queue;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub(super) use child::Part;
@@ -197,7 +196,7 @@ impl Report {
 /// From the start of the program until it says that it takes calls, on a new directory each time.
 fn cold_start() -> Result<Duration> {
     eprintln!("cold starts");
-    let program = program()?;
+    let program = super::program()?;
     let mut starts = Vec::new();
     for _ in 0..STARTS {
         let data = tempfile::tempdir()?;
@@ -209,13 +208,6 @@ fn cold_start() -> Result<Duration> {
     }
     starts.sort_unstable();
     starts.get(STARTS / 2).copied().context("nothing was started")
-}
-
-/// The program beside this one, which was built with it.
-fn program() -> Result<PathBuf> {
-    let program = std::env::current_exe()?.with_file_name(format!("clipia{}", std::env::consts::EXE_SUFFIX));
-    ensure!(program.is_file(), "there is no {}; `cargo xtask bench server` builds it", program.display());
-    Ok(program)
 }
 
 fn each_second(pace: f64) -> String {

@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 /// A call to make.
-pub(super) struct Request(hyper::http::Result<hyper::Request<Full<Bytes>>>);
+pub(in crate::bench) struct Request(hyper::http::Result<hyper::Request<Full<Bytes>>>);
 
 impl Request {
-    pub(super) fn get(key: &str, path: &str) -> Self {
+    pub(in crate::bench) fn get(key: &str, path: &str) -> Self {
         Self(Self::to("GET", key, path).body(Full::default()))
     }
 
-    pub(super) fn post(key: &str, path: &str, idempotency: &str, body: Bytes) -> Self {
+    pub(in crate::bench) fn post(key: &str, path: &str, idempotency: &str, body: Bytes) -> Self {
         let request = Self::to("POST", key, path).header("idempotency-key", idempotency);
         Self(request.header("content-type", "application/json").body(Full::new(body)))
     }
@@ -30,10 +30,10 @@ impl Request {
 }
 
 /// One connection.
-pub(super) struct Line(SendRequest<Full<Bytes>>);
+pub(in crate::bench) struct Line(SendRequest<Full<Bytes>>);
 
 impl Line {
-    pub(super) async fn to(url: &str) -> Result<Self> {
+    pub(in crate::bench) async fn to(url: &str) -> Result<Self> {
         let stream = TcpStream::connect(url.strip_prefix("http://").context("not http")?).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
@@ -42,7 +42,7 @@ impl Line {
     }
 
     /// The answer to a call, which must be 200.
-    pub(super) async fn call(&mut self, request: Request) -> Result<Bytes> {
+    pub(in crate::bench) async fn call(&mut self, request: Request) -> Result<Bytes> {
         self.0.ready().await?;
         let (head, body) = self.0.send_request(request.0?).await?.into_parts();
         let body = body.collect().await?.to_bytes();

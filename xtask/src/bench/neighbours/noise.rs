@@ -1,0 +1,247 @@
+//! The noisy account, on a thread of its own: what it does must not hold up who measures.
+
+use anyhow::{Context, Result, anyhow};
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::post;
+use futures_util::future::{pending, try_join_all};
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+/// Keys of each kind that the account has.
+pub(super) const KEYS: usize = 4;
+
+/// Generations whose image never comes.
+const HANGING: usize = 80;
+
+/// From one submit with a webhook, or one unread file, to the next.
+const EVERY: Duration = Duration::from_millis(10);
+
+/// How long slow receivers take: just within the time of a delivery.
+const SLOW: Duration = Duration::from_secs(9);
+
+/// Connections that send bodies, and how long each rests after one.
+const SENDING: usize = 4;
+const REST: Duration = Duration::from_millis(400);
+
+/// As long as a body may be.
+const BODY_BYTES: usize = 6 * 1024 * 1024;
+
+const PICTURE: &str = "/v1/models/nano-banana-2";
+const CLIP: &str = "/v1/models/seedance-2-fast-i2v";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noise {
+    SlowImages,
+    SilentNames,
+    SlowReceivers,
+    Bodies,
+    UnreadMedia,
+    Nobody,
+}
+
+/// The account's keys.
+#[derive(Clone, Default)]
+pub(super) struct Keys {
+    pub(super) live: Vec<String>,
+    pub(super) test: Vec<String>,
+}
+
+/// A noise that goes on until it is ended.
+pub(super) struct Neighbour {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<Result<()>>,
+    did: Arc<AtomicUsize>,
+}
+
+impl Neighbour {
+    /// Ends it, and says how much it did.
+    pub(super) fn end(self) -> Result<usize> {
+        // It has ended by itself where it failed.
+        let _ = self.stop.send(());
+        self.thread.join().map_err(|_| anyhow!("the noise panicked"))??;
+        Ok(self.did.load(Ordering::Relaxed))
+    }
+}
+
+#[derive(Clone)]
+struct Noisy {
+    url: String,
+    keys: Keys,
+    http: Client,
+    did: Arc<AtomicUsize>,
+}
+
+impl Noise {
+    pub(super) const ALL: [Self; 6] = [
+        Self::SlowImages,
+        Self::SilentNames,
+        Self::SlowReceivers,
+        Self::Bodies,
+        Self::UnreadMedia,
+        Self::Nobody,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::SlowImages => "slow image hosts",
+            Self::SilentNames => "silent DNS",
+            Self::SlowReceivers => "slow receivers",
+            Self::Bodies => "6 MiB bodies",
+            Self::UnreadMedia => "unread media",
+            Self::Nobody => "nobody",
+        }
+    }
+
+    /// What it did so many of in a turn.
+    pub(super) fn counted(self) -> &'static str {
+        match self {
+            Self::SlowImages => "generations",
+            Self::SilentNames | Self::SlowReceivers => "webhooks",
+            Self::Bodies => "bodies",
+            Self::UnreadMedia => "sockets",
+            Self::Nobody => "calls",
+        }
+    }
+
+    /// Begins it at the server at `url`.
+    pub(super) fn begin(self, url: &str, keys: Keys) -> Result<Neighbour> {
+        let did = Arc::new(AtomicUsize::new(0));
+        let noisy = Noisy { url: url.to_owned(), keys, http: Client::new(), did: Arc::clone(&did) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    made = noisy.make(self) => made.context("the noise"),
+                    _ = stopped => Ok(()),
+                }
+            })
+        });
+        Ok(Neighbour { stop, thread, did })
+    }
+}
+
+impl Noisy {
+    /// Makes it for ever.
+    async fn make(&self, noise: Noise) -> Result<()> {
+        match noise {
+            Noise::SlowImages => self.slow_images().await,
+            Noise::SilentNames => {
+                self.webhooks(|| format!("http://{}.silent.example/", Uuid::new_v4())).await
+            }
+            Noise::SlowReceivers => {
+                let receiver = slow_receiver().await?;
+                self.webhooks(|| receiver.clone()).await
+            }
+            Noise::Bodies => {
+                try_join_all((0..SENDING).map(|number| self.bodies(number))).await?;
+                Ok(())
+            }
+            Noise::UnreadMedia => self.unread_media().await,
+            Noise::Nobody => pending().await,
+        }
+    }
+
+    async fn submit(&self, key: &str, model: &str, body: String) -> Result<Response> {
+        let request = self.http.post(format!("{}{model}", self.url)).bearer_auth(key).body(body);
+        let request = request.header("content-type", "application/json");
+        Ok(request.header("idempotency-key", Uuid::new_v4().to_string()).send().await?)
+    }
+
+    fn did_one(&self) -> usize {
+        self.did.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Generations whose images a host never sends.
+    async fn slow_images(&self) -> Result<()> {
+        let host = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let image = format!("http://{}/fox.png", host.local_addr()?);
+        let body = json!({ "input": { "prompt": "fox", "image_url": image } }).to_string();
+        let submits = async {
+            for key in self.keys.live.iter().cycle().take(HANGING) {
+                self.submit(key, CLIP, body.clone()).await?.error_for_status()?;
+                self.did_one();
+            }
+            anyhow::Ok(())
+        };
+        let hold = async {
+            let mut held = Vec::new();
+            while let Ok(connection) = host.accept().await {
+                held.push(connection);
+            }
+        };
+        tokio::join!(submits, hold).0
+    }
+
+    /// Sandbox generations, which end at once, and tell these webhooks.
+    async fn webhooks(&self, webhook: impl Fn() -> String) -> Result<()> {
+        for key in self.keys.test.iter().cycle() {
+            let body = json!({ "input": { "prompt": "fox" }, "webhook_url": webhook() });
+            self.submit(key, PICTURE, body.to_string()).await?.error_for_status()?;
+            self.did_one();
+            sleep(EVERY).await;
+        }
+        Ok(())
+    }
+
+    /// Bodies as long as they may be: an image, which is taken, and then as many nodes as fit, which are refused.
+    async fn bodies(&self, number: usize) -> Result<()> {
+        let head = r#"{"input": {"prompt": "fox", "image_url": "data:image/png;base64,"#;
+        let image = format!("{head}{}\"}}}}", "A".repeat((BODY_BYTES - head.len() - 3) / 4 * 4));
+        let nodes = format!("[{}0]", r#"{"":0},"#.repeat((BODY_BYTES - 3) / 7));
+        let key = &self.keys.test[number];
+        for body in [image, nodes].iter().cycle() {
+            // Whatever it is answered.
+            self.submit(key, CLIP, body.clone()).await?.bytes().await?;
+            self.did_one();
+            sleep(REST).await;
+        }
+        Ok(())
+    }
+
+    /// Sockets that ask for a file and read nothing of it.
+    async fn unread_media(&self) -> Result<()> {
+        let made = self.submit(&self.keys.test[0], PICTURE, r#"{"input": {"prompt": "fox"}}"#.to_owned());
+        let id: Value = made.await?.error_for_status()?.json().await?;
+        let id = id["request_id"].as_str().context("no request_id")?;
+        let result = self.http.get(format!("{}/v1/requests/{id}", self.url)).bearer_auth(&self.keys.test[0]);
+        let result: Value = result.send().await?.error_for_status()?.json().await?;
+        let file = result["output"]["images"][0]["url"].as_str().context("no picture")?;
+        let path = file.strip_prefix(&self.url).context("media are elsewhere")?;
+        let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        let mut unread = Vec::new();
+        loop {
+            let mut socket = TcpStream::connect(self.url.trim_start_matches("http://")).await?;
+            socket.write_all(head.as_bytes()).await?;
+            unread.push(socket);
+            self.did_one();
+            sleep(EVERY).await;
+        }
+    }
+}
+
+/// Answers deliveries after [`SLOW`].
+async fn slow_receiver() -> Result<String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    let app = Router::new().route(
+        "/",
+        post(async || {
+            sleep(SLOW).await;
+            StatusCode::OK
+        }),
+    );
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Ok(url)
+}
