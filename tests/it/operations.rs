@@ -206,6 +206,9 @@ fn what_no_setting_is_is_refused() {
     refused(&["invalid value 'many' for '--rpm"], &|command| {
         command.env("CLIPIA_SERVE_RPM", "many");
     });
+    refused(&["invalid value '1000000001' for '--credits"], &|command| {
+        command.args(["--credits", "1000000001"]);
+    });
     refused(&["error: cannot read `none.toml`"], &|command| {
         command.args(["--config", "none.toml"]);
     });

@@ -2,6 +2,7 @@
 
 use clipia_queue::Moment;
 use std::sync::Mutex;
+use std::time::Duration;
 use uuid::{ContextV7, Timestamp, Uuid};
 
 /// Keeps the order of ids that are made in one millisecond.
@@ -19,17 +20,21 @@ fn new_of(context: &Mutex<ContextV7>, now: Moment) -> Uuid {
     Uuid::new_v7(Timestamp::from_unix(context, micros / 1_000_000, nanos))
 }
 
+/// When `id` was made by the steady clock, less a part of a millisecond; none where it is not of version 7.
+pub(crate) fn made(id: Uuid) -> Option<Moment> {
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    let millis = seconds.checked_mul(1_000)?.checked_add(u64::from(nanos) / 1_000_000)?;
+    Some(Moment::from_micros(i64::try_from(millis.checked_mul(1_000)?).ok()?))
+}
+
 /// The first moment that is later than that at which `id` was made; none where it is not of version 7.
 pub(crate) fn after(id: Uuid) -> Option<Moment> {
-    let (seconds, nanos) = id.get_timestamp()?.to_unix();
-    let millis = seconds.checked_mul(1_000)?.checked_add(u64::from(nanos) / 1_000_000 + 1)?;
-    Some(Moment::from_micros(i64::try_from(millis.checked_mul(1_000)?).ok()?))
+    made(id).map(|made| made + Duration::from_millis(1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn ids_rise_with_the_clock_and_where_it_stands() {

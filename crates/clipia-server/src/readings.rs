@@ -1,6 +1,5 @@
 //! What the store and the deliveries count themselves, read at a scrape. It costs the same however long the queue is.
 
-use crate::clock::told;
 use crate::deliveries::{self, LAG_BUCKETS};
 use crate::metrics::PREFIX;
 use crate::store::{self, Store, StoreError};
@@ -44,12 +43,12 @@ impl EncodeMetric for Counted {
 }
 
 impl Counted {
-    /// `scale` is what one of the histogram's units is in the metric's.
-    fn of(histogram: &store::Histogram, scale: f64) -> Self {
-        let bounds = histogram.bounds.iter().map(|bound| *bound as f64 * scale).chain([f64::INFINITY]);
+    /// `units` of the histogram's are one of the metric's. Multiplied by a fraction a bound would read 0.09999999999999999.
+    fn of(histogram: &store::Histogram, units: f64) -> Self {
+        let bounds = histogram.bounds.iter().map(|bound| *bound as f64 / units).chain([f64::INFINITY]);
         Self {
             buckets: bounds.zip(histogram.counts.iter().copied()).collect(),
-            sum: histogram.sum as f64 * scale,
+            sum: histogram.sum as f64 / units,
         }
     }
 
@@ -74,7 +73,7 @@ pub(crate) async fn read(
     now: Moment,
 ) -> Result<Registry, StoreError> {
     let mut registry = Registry::with_prefix(PREFIX);
-    of_store(&mut registry, &store.statistics().await?, told(now));
+    of_store(&mut registry, &store.statistics().await?, now);
     let due = store.next_delivery().await?.filter(|due| *due < now);
     registry.register_with_unit(
         "delivery_overdue",
@@ -98,12 +97,12 @@ fn of_store(registry: &mut Registry, statistics: &store::Statistics, now: Moment
     registry.register("queue_depth", "Generations in line", depth);
     let help = "How long the oldest of those that are next in line has waited";
     registry.register_with_unit("queue_oldest_age", help, Unit::Seconds, oldest);
-    let waits = Counted::of(&statistics.wait_micros, 1e-6);
+    let waits = Counted::of(&statistics.wait_micros, 1e6);
     let help = "How long generations stood in line before their first turn";
     registry.register_with_unit("queue_wait", help, Unit::Seconds, waits);
     let batches = Counted::of(&statistics.batches, 1.0);
     registry.register("commit_commands", "Commands that shared a commit", batches);
-    let commits = Counted::of(&statistics.commit_micros, 1e-6);
+    let commits = Counted::of(&statistics.commit_micros, 1e6);
     registry.register_with_unit("commit", "How long commits took", Unit::Seconds, commits);
     let help = "Deliveries of a restored store that wait for a word of the operator";
     registry.register("deliveries_held", help, ConstGauge::new(statistics.deliveries_held));

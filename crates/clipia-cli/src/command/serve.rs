@@ -5,7 +5,8 @@ use crate::exit::{Hint, Usage};
 use crate::{log, output, shell};
 use anyhow::Context;
 use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
+use clipia_server::admin::GRANT_MAX;
 use clipia_server::outbound::IpNet;
 use clipia_server::{Config, ConfigError, Credits, FirstKeys, LogFormat, RateLimit, Service};
 use serde::Serialize;
@@ -62,8 +63,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", env = "CLIPIA_SERVE_RPM")]
     rpm: Option<u32>,
     /// Credits of the first account at the first start, 10000 unless told
-    #[arg(long, value_name = "N", env = "CLIPIA_SERVE_CREDITS")]
-    credits: Option<u32>,
+    #[arg(
+        long,
+        value_name = "N",
+        env = "CLIPIA_SERVE_CREDITS",
+        value_parser = value_parser!(u64).range(0..=GRANT_MAX.get())
+    )]
+    credits: Option<u64>,
     /// Seconds that generations may go on once the server is told to stop, 8 unless told
     #[arg(long, value_name = "N", env = "CLIPIA_SERVE_DRAIN_SECONDS")]
     drain_seconds: Option<u32>,
@@ -95,7 +101,7 @@ impl Options {
             dev: self.dev.unwrap_or(file.dev),
             allow: self.allow.clone().unwrap_or(file.allow),
             limit: self.rpm.map(RateLimit::per_minute).or(file.limit),
-            credits: self.credits.map_or(file.credits, |credits| Credits::new(credits.into())),
+            credits: self.credits.map_or(file.credits, Credits::new),
             drain: self.drain_seconds.map_or(file.drain, |seconds| Duration::from_secs(seconds.into())),
             log_format: self.log_format.map_or(file.log_format, |format| match format {
                 Format::Auto => LogFormat::Auto,

@@ -1,8 +1,8 @@
 //! One attempt at a delivery.
 
 use crate::clock::wall;
-use crate::outbound::client::start_of_body;
-use crate::outbound::{LookupError, Outbound};
+use crate::outbound::client::{causes, start_of_body};
+use crate::outbound::{LookupError, Outbound, TimeLimit};
 use crate::store::{AttemptClass, DueDelivery};
 use bytes::BytesMut;
 use clipia_queue::breaker::Sign;
@@ -15,9 +15,7 @@ use http::HeaderName;
 use http::header::{DATE, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode};
 use std::error::Error;
-use std::io;
 use std::time::{Duration, SystemTime};
-use tokio::time::{Instant, timeout_at};
 
 /// How much of a receiver's answer is read, in bytes: what is shorter leaves the connection fit for the next delivery.
 const REPLY_READ_MAX: usize = 16 * 1024;
@@ -56,9 +54,8 @@ impl Outcome {
     }
 }
 
-/// Sends a delivery: one deadline over the name's lookup, the connection, TLS, the answer and what is read of it.
+/// Sends a delivery: one limit of time for the name's lookup, the connection, TLS, the answer and what is read of it.
 pub(super) async fn send(outbound: &Outbound, delivery: &DueDelivery) -> Outcome {
-    let deadline = Instant::now() + DELIVERY_TIMEOUT;
     let url = match outbound.target().parse(&delivery.url) {
         Ok(url) => url,
         // It was allowed at submit; the operator may have tightened the rules since.
@@ -83,11 +80,11 @@ pub(super) async fn send(outbound: &Outbound, delivery: &DueDelivery) -> Outcome
             .header(STANDARD_TIMESTAMP_HEADER, timestamp)
             .header(STANDARD_SIGNATURE_HEADER, signature);
     }
-    let sent = timeout_at(deadline, request.body(delivery.body.clone()).send()).await;
-    match sent {
-        Ok(Ok(response)) => answered(response, deadline).await,
-        Ok(Err(error)) => failed(&error),
-        Err(_) => Outcome::failed(
+    let mut limit = TimeLimit::new(DELIVERY_TIMEOUT);
+    match limit.of(request.body(delivery.body.clone()).send()).await {
+        Some(Ok(response)) => answered(response, limit).await,
+        Some(Err(error)) => failed(&error),
+        None => Outcome::failed(
             AttemptClass::Timeout,
             format!("no answer within {} s", DELIVERY_TIMEOUT.as_secs()),
         ),
@@ -95,7 +92,7 @@ pub(super) async fn send(outbound: &Outbound, delivery: &DueDelivery) -> Outcome
 }
 
 /// The receiver has answered: its status decides, whatever becomes of the rest.
-async fn answered(response: Response, deadline: Instant) -> Outcome {
+async fn answered(response: Response, mut limit: TimeLimit) -> Outcome {
     let status = response.status();
     let class = match status.as_u16() {
         200..300 => AttemptClass::Delivered,
@@ -109,7 +106,7 @@ async fn answered(response: Response, deadline: Instant) -> Outcome {
     let retry_after =
         text(RETRY_AFTER).and_then(|value| retry_after(value, told_at.unwrap_or_else(SystemTime::now)));
     let mut body = BytesMut::new();
-    let _ = timeout_at(deadline, start_of_body(response, REPLY_READ_MAX, &mut body)).await;
+    let _ = limit.of(start_of_body(response, REPLY_READ_MAX, &mut body)).await;
     body.truncate(REPLY_KEPT_MAX);
     let error = (class != AttemptClass::Delivered).then(|| format!("the receiver answered {status}"));
     // A NUL is no text to every database.
@@ -129,13 +126,9 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 fn failed(error: &reqwest::Error) -> Outcome {
     let mut class = if error.is_connect() { AttemptClass::Connect } else { AttemptClass::Reset };
     let mut innermost: &dyn Error = error;
-    let mut next = error.source();
-    while let Some(cause) = next {
+    for cause in causes(error) {
         class = class_of(cause).unwrap_or(class);
         innermost = cause;
-        // What is inside an I/O error is not its source, but stands for it.
-        let inside = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = inside.map(|inside| inside as &dyn Error).or_else(|| cause.source());
     }
     // The outer ones name the URL.
     Outcome::failed(class, innermost.to_string())

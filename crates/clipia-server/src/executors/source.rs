@@ -3,14 +3,15 @@
 use super::NotMade;
 use super::source_hosts::SourceHosts;
 use crate::media::MediaStore;
-use crate::outbound::Outbound;
-use crate::outbound::client::{BodyError, body};
+use crate::outbound::client::{BodyError, body, causes};
+use crate::outbound::{Outbound, TimeLimit};
 use crate::store::AccountId;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use clipia_queue::breaker::Sign;
 use reqwest::Method;
+use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,7 +51,8 @@ pub(super) async fn at_hand(url: &str, base_url: &str, media: &MediaStore) -> Re
 /// The encoded image at `url`, which is elsewhere.
 ///
 /// # Errors
-/// [`NotMade::Failed`] tells the caller what is wrong with it, or that its host is left alone for now.
+/// [`NotMade::Failed`] tells the caller what is wrong with it, or that its host is left alone for now; [`NotMade::NotNow`] where
+/// this server has no means to call.
 pub(super) async fn fetch(
     url: &str,
     account: &AccountId,
@@ -62,24 +64,35 @@ pub(super) async fn fetch(
     let url = target.parse(url).map_err(|refused| failed(&refused.to_string()))?;
     let fetching = hosts.begin(account, &url).map_err(|down| failed(&down.to_string()))?;
     let fetched = async {
-        let unreachable = |_| (Sign::Down, failed("cannot be reached"));
+        let unreachable = |error: reqwest::Error| match shortage(&error) {
+            // That tells nothing of the host.
+            Some(shortage) => (None, NotMade::NotNow(format!("cannot fetch an image: {shortage}"))),
+            None => (Some(Sign::Down), failed("cannot be reached")),
+        };
         let response = outbound.call(Method::GET, url).send().await.map_err(unreachable)?;
         if !response.status().is_success() {
-            return Err((Sign::Alive, failed(&format!("was answered with {}", response.status()))));
+            return Err((Some(Sign::Alive), failed(&format!("was answered with {}", response.status()))));
         }
         body(response, IMAGE_BYTES_MAX).await.map_err(|error| {
             let sign = match error {
                 BodyError::Length(_) => Sign::Alive,
                 BodyError::Connection(_) => Sign::Down,
             };
-            (sign, failed(&format!("cannot be read: {error}")))
+            (Some(sign), failed(&format!("cannot be read: {error}")))
         })
     };
-    let image = tokio::time::timeout(FETCH_TIMEOUT, fetched).await.unwrap_or_else(|_| {
-        Err((Sign::Down, failed(&format!("was not answered within {} s", FETCH_TIMEOUT.as_secs()))))
+    let image = TimeLimit::new(FETCH_TIMEOUT).of(fetched).await.unwrap_or_else(|| {
+        Err((Some(Sign::Down), failed(&format!("was not answered within {} s", FETCH_TIMEOUT.as_secs()))))
     });
-    fetching.end(image.as_ref().map_or_else(|(sign, _)| *sign, |_| Sign::Alive));
+    if let Some(sign) = image.as_ref().map_or_else(|(sign, _)| *sign, |_| Some(Sign::Alive)) {
+        fetching.end(sign);
+    }
     image.map_err(|(_, why)| why)
+}
+
+/// What this server was short of, if a call failed for that.
+fn shortage<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
+    causes(error).filter_map(|cause| cause.downcast_ref()).find(|error| is_short_of_means(error))
 }
 
 /// Whether the process has no open file or no memory left, which would strike any request.
@@ -96,4 +109,24 @@ async fn own_file(path: PathBuf) -> io::Result<Vec<u8>> {
     let file = tokio::fs::File::open(path).await?;
     file.take(IMAGE_BYTES_MAX as u64 + 1).read_to_end(&mut image).await?;
     Ok(image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_is_found_however_deep_it_lies() {
+        let system = io::Error::from_raw_os_error;
+        let within = |error| io::Error::other(io::Error::other(error));
+        for (error, short) in [
+            (system(24), true),
+            (within(system(23)), true),
+            (within(ErrorKind::OutOfMemory.into()), true),
+            (within(system(111)), false),
+            (ErrorKind::TimedOut.into(), false),
+        ] {
+            assert_eq!(shortage(&error).is_some(), short, "{error:?}");
+        }
+    }
 }

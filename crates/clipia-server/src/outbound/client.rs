@@ -5,6 +5,9 @@ use super::target::{AllowedUrl, Target};
 use bytes::{Bytes, BytesMut};
 use prometheus_client::metrics::gauge::Gauge;
 use reqwest::{Method, RequestBuilder};
+use std::error::Error;
+use std::io;
+use std::iter::successors;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -96,6 +99,15 @@ impl Outbound {
     pub fn http(&self) -> &reqwest::Client {
         &self.http
     }
+}
+
+/// An error and what caused it, the innermost last.
+pub fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    successors(Some(error), |&cause| {
+        // What is inside an I/O error is not its source, but stands for it.
+        let inside = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| cause.source())
+    })
 }
 
 /// The body of an answer, if it is no longer than `most` bytes.

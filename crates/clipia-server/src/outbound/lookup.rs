@@ -2,6 +2,7 @@
 
 use super::addresses::Reach;
 use super::system::SystemLookup;
+use super::time_limit::TimeLimit;
 use async_trait::async_trait;
 use prometheus_client::metrics::gauge::Gauge;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -9,7 +10,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
 
 /// How long the name servers may take to tell a name's addresses: half of a delivery's time. A call whose name nobody
 /// tells ends then.
@@ -77,10 +77,11 @@ impl Resolve for AllowedAddresses {
         let under_way = self.under_way.clone();
         Box::pin(async move {
             let _under_way = UnderWay::new(under_way);
-            let found = timeout(LOOKUP_MAX, lookup.lookup(name.as_str())).await.unwrap_or_else(|_| {
-                let told = format!("no name server answered within {} s", LOOKUP_MAX.as_secs());
-                Err(io::Error::new(io::ErrorKind::TimedOut, told))
-            });
+            let found =
+                TimeLimit::new(LOOKUP_MAX).of(lookup.lookup(name.as_str())).await.unwrap_or_else(|| {
+                    let told = format!("no name server answered within {} s", LOOKUP_MAX.as_secs());
+                    Err(io::Error::new(io::ErrorKind::TimedOut, told))
+                });
             let allowed: Vec<SocketAddr> = found
                 .map_err(LookupError::Failed)?
                 .into_iter()

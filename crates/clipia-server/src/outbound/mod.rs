@@ -8,9 +8,11 @@ pub mod client;
 mod lookup;
 mod system;
 pub mod target;
+mod time_limit;
 
 pub use addresses::Reach;
 pub use client::Outbound;
 pub use ipnet::IpNet;
 pub use lookup::{Lookup, LookupError};
 pub use target::{AllowedUrl, Target, TargetRefused};
+pub use time_limit::TimeLimit;

@@ -37,7 +37,7 @@ pub struct QueueStatistics {
     pub queue: String,
     /// How many wait.
     pub waiting: u64,
-    /// When the oldest of those that are next in their lanes was accepted.
+    /// When the oldest of those that are next in their lanes was submitted, by the steady clock.
     pub oldest: Option<Moment>,
 }
 

@@ -10,6 +10,7 @@ use super::sandbox;
 use super::settlement::{End, Ending, announce, enter, left};
 use super::writer::Writing;
 use crate::clock::told;
+use crate::ids;
 use crate::media;
 use crate::store::{
     AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
@@ -22,6 +23,7 @@ use clipia_queue::position::{Lane, Place, Ticket};
 use clipia_queue::{Credits, Moment, RequestId};
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// A submit as the transaction leaves it. Its position is only known once that is committed.
 pub(crate) struct Accepted {
@@ -301,15 +303,15 @@ pub(crate) fn queues(
     waiting: HashMap<String, u64>,
 ) -> Result<Vec<QueueStatistics>, StoreError> {
     let mut oldest = c.prepare_cached(
-        "SELECT min(created_at) FROM request WHERE id IN (
-            SELECT request FROM (SELECT request FROM queue_item WHERE queue = ?1 AND lane = 0 ORDER BY ticket LIMIT 1)
+        "SELECT min(request) FROM (
+            SELECT * FROM (SELECT request FROM queue_item WHERE queue = ?1 AND lane = 0 ORDER BY ticket LIMIT 1)
             UNION ALL
-            SELECT request FROM (SELECT request FROM queue_item WHERE queue = ?1 AND lane = 1 ORDER BY ticket LIMIT 1))",
+            SELECT * FROM (SELECT request FROM queue_item WHERE queue = ?1 AND lane = 1 ORDER BY ticket LIMIT 1))",
     )?;
     let mut queues = Vec::new();
     for (queue, waiting) in waiting {
-        let oldest: Option<i64> = oldest.query_row([&queue], |row| row.get(0))?;
-        queues.push(QueueStatistics { queue, waiting, oldest: oldest.map(moment) });
+        let oldest: Option<Uuid> = oldest.query_row([&queue], |row| row.get(0))?;
+        queues.push(QueueStatistics { queue, waiting, oldest: oldest.and_then(ids::made) });
     }
     queues.sort_by(|a, b| a.queue.cmp(&b.queue));
     Ok(queues)

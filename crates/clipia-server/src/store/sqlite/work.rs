@@ -6,10 +6,10 @@ use super::counters::Happened;
 use super::leases;
 use super::position::{PlaceInLine, lane_after};
 use super::requests::{leave, stand};
-use super::rows::{credits, from_json, key, lifecycle, moment, phase_name};
+use super::rows::{credits, from_json, key, lifecycle, phase_name};
 use super::settlement::{End, Ending, end};
 use super::writer::Writing;
-use crate::clock::told;
+use crate::ids;
 use crate::store::{
     AccountId, AttemptEnd, Claim, ClaimPast, Failure, Rescue, Rescued, StoreError, WorkRefused,
 };
@@ -36,7 +36,6 @@ struct Row {
     attempt_max: Duration,
     /// Whether it starts from an image that has to be fetched.
     elsewhere: bool,
-    created_at: Moment,
     ending: Ending,
 }
 
@@ -49,7 +48,6 @@ fn row(c: &Connection, id: RequestId) -> Result<Row, WorkRefused> {
         at: PlaceInLine::of_request(row)?,
         attempt_max: Duration::from_micros(row.get::<_, i64>("attempt_max")?.unsigned_abs()),
         elsewhere: row.get("elsewhere")?,
-        created_at: moment(row.get("created_at")?),
         ending: Ending {
             id,
             account: AccountId(row.get("account")?),
@@ -116,7 +114,9 @@ fn take_first(w: &Writing<'_>, queue: &str, full: &[AccountId], now: Moment) -> 
     set(w, id, next)?;
     leases::give(w, id, row.attempt_max, now)?;
     if row.life.epoch == Epoch::default() {
-        w.happened(Happened::Waited(told(now).since(row.created_at)));
+        // By the steady clock: what is told of it is by one that may be set.
+        let waited = ids::made(id.0).map_or(Duration::ZERO, |submitted| now.since(submitted));
+        w.happened(Happened::Waited(waited));
     }
     let input: String = w
         .prepare_cached("SELECT input FROM request_content WHERE request = ?1")?

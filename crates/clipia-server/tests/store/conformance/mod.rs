@@ -16,8 +16,9 @@ use clipia_server::store::{
     AccountId, Claim, Key, KeyHash, NewAccount, NewKey, Request, Scopes, Store, Submission,
 };
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use uuid::{ContextV7, Timestamp, Uuid};
 
 pub(crate) const NOW: Moment = Moment::from_micros(1_700_000_000_000_000);
 
@@ -46,10 +47,17 @@ pub(crate) fn key() -> Key {
     }
 }
 
+/// A new id of [`NOW`]. Ids made later sort later.
+fn id_at_now() -> RequestId {
+    static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+    let seconds = NOW.as_micros() / 1_000_000;
+    RequestId(Uuid::new_v7(Timestamp::from_unix(&CONTEXT, seconds.unsigned_abs(), 0)))
+}
+
 /// A submit that costs 12 credits and wants a delivery.
 pub(crate) fn fox() -> Submission {
     Submission {
-        id: RequestId::generate(),
+        id: id_at_now(),
         key: Arc::new(key()),
         idempotency: None,
         model: "nano-banana-2".to_owned(),
