@@ -74,7 +74,13 @@ impl Pause {
     pub fn begin(&self, reason: &'static str, error: &dyn Display) {
         let now = Instant::now();
         let mut state = self.lock();
-        if state.current.is_some() {
+        if let Some(current) = &state.current {
+            // What was claimed before may fail now; what was claimed since and fails, such as a fetch, took no turn.
+            let tried = current.until <= now;
+            drop(state);
+            if tried {
+                self.prolong(error);
+            }
             return;
         }
         let again = state.over.is_some_and(|over| now.duration_since(over) < BACKOFF_MAX);
@@ -186,6 +192,19 @@ mod tests {
         tokio::time::advance(BACKOFF_MAX).await;
         pause.begin("full", &"no space");
         assert_eq!(waited(&pause).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_fails_without_a_turn_once_it_is_time_makes_the_others_wait() {
+        let pause = Pause::new("test", &Metrics::default());
+        pause.begin("no means", &"too many open files");
+        let mut waits = vec![waited(&pause).await];
+        for _ in 0..3 {
+            pause.begin("no means", &"too many open files");
+            pause.begin("no means", &"too many open files");
+            waits.push(waited(&pause).await);
+        }
+        assert_eq!(waits, [1, 2, 4, 8]);
     }
 
     #[tokio::test(start_paused = true)]
