@@ -1,8 +1,8 @@
 //! `cargo xtask bench neighbours`: what a quiet account notices of a noisy one on the same server.
 //!
 //! The quiet account is served alone and beside each noise in turn, each time by a server of its own, in turns that
-//! follow each other, so that what else runs on the machine meets both. The last rows are alone beside alone: what the machine
-//! itself does to the figures.
+//! follow each other, so that what else runs on the machine meets both. The median of the turns counts, of ratios that
+//! of the turns' own. The last rows are alone beside alone: what the machine itself does to the figures.
 //!
 //! Two cores are enough. The noisy account holds all that it can get hold of, but asks for the processor at a steady pace
 //! that leaves most of it free, as all in this program share the machine with the server: what is measured is how the
@@ -15,6 +15,7 @@
 mod noise;
 mod quiet;
 
+use super::median::median;
 use super::target::Targets;
 use crate::serve::{self, Serving};
 use anyhow::{Context, Result};
@@ -31,7 +32,7 @@ use std::process::{Command, Stdio};
 const RATIO_MAX: f64 = 2.0;
 
 /// Turns of each noise.
-const TURNS: usize = 3;
+const TURNS: usize = 5;
 
 /// A name server that never answers: there is none at this address, and a question by UDP is lost without a word.
 const NAME_SERVERS: &str = "nameserver 127.0.0.77\n";
@@ -54,24 +55,24 @@ pub(super) fn run() -> Result<()> {
             table.add_row([noise.name(), "not measured: this system gives no namespaces"]);
             continue;
         }
-        let (mut alone, mut beside, mut made) = (Samples::default(), Samples::default(), 0);
+        let (mut alone, mut beside, mut made) = (Vec::new(), Vec::new(), 0);
         for turn in 0..TURNS {
             // Each goes first in its turn.
             for noisy in [turn % 2 == 1, turn % 2 == 0] {
                 let (samples, did) = runtime.block_on(one(noise, noisy))?;
                 if noisy {
-                    beside.add(samples);
-                    made += did;
+                    beside.push(samples)
                 } else {
-                    alone.add(samples);
+                    alone.push(samples)
                 }
+                made += did;
             }
         }
         let mut what = format!("{}: {} {}", noise.name(), made / TURNS, noise.counted());
         for (kind, name) in KINDS.into_iter().enumerate() {
-            let of = |samples: &Samples, share| samples.quantile(kind, share);
-            let (before, after) = (of(&alone, 0.99), of(&beside, 0.99));
-            let ratio = after / before;
+            let of = |turns: &[Samples], share| turns.iter().map(|turn| turn.quantile(kind, share)).collect();
+            let (before, after): (Vec<f64>, Vec<f64>) = (of(&alone, 0.99), of(&beside, 0.99));
+            let ratio = median(after.iter().zip(&before).map(|(after, before)| after / before).collect());
             let verdict = match ratio <= RATIO_MAX {
                 _ if kind == WORKERS || noise == Noise::Nobody => "",
                 true => "met",
@@ -80,10 +81,9 @@ pub(super) fn run() -> Result<()> {
             targets.hold(verdict != "missed", || {
                 format!("{name} beside {}: {ratio:.2} times its p99; the target is {RATIO_MAX}", noise.name())
             });
-            let (before, after) = (ms(before), ms(after));
-            let (p50, beside_p50) = (ms(of(&alone, 0.5)), ms(of(&beside, 0.5)));
-            let ratio = format!("{ratio:.2}");
-            table.add_row([&what, name, &p50, &before, &beside_p50, &after, &ratio, verdict]);
+            let told = [of(&alone, 0.5), before, of(&beside, 0.5), after, vec![ratio]];
+            let [p50, p99, beside_p50, beside_p99, ratio] = told.map(|turns| format!("{:.2}", median(turns)));
+            table.add_row([&what, name, &p50, &p99, &beside_p50, &beside_p99, &ratio, verdict]);
             what.clear();
         }
     }
@@ -104,7 +104,7 @@ async fn one(noise: Noise, noisy: bool) -> Result<(Samples, usize)> {
     let server = Serving::spawn(command)?;
     let ready = server.ready()?;
     let quiet = ready.secrets.context("the server made no keys")?.live_key;
-    let neighbour = if noisy { Some(noise.begin(&ready.url, keys(data.path()).await?)?) } else { None };
+    let neighbour = if noisy { Some(noise.begin(&ready.url, keys(data.path()).await?).await?) } else { None };
     let samples = quiet::turn(&ready.url, &quiet).await?;
     let did = neighbour.map_or(Ok(0), noise::Neighbour::end)?;
     Ok((samples, did))
@@ -150,8 +150,4 @@ fn can_have_silent_names() -> Result<bool> {
     let directory = tempfile::tempdir()?;
     let mut command = with_silent_names(&Command::new("true"), directory.path())?;
     Ok(command.stderr(Stdio::null()).status().is_ok_and(|status| status.success()))
-}
-
-fn ms(milliseconds: f64) -> String {
-    format!("{milliseconds:.2}")
 }

@@ -114,25 +114,41 @@ impl Noise {
         }
     }
 
-    /// Begins it at the server at `url`.
-    pub(super) fn begin(self, url: &str, keys: Keys) -> Result<Neighbour> {
+    /// Begins it at the server at `url`, once the samples of the sandbox are drawn: that is done once for everybody.
+    pub(super) async fn begin(self, url: &str, keys: Keys) -> Result<Neighbour> {
         let did = Arc::new(AtomicUsize::new(0));
         let noisy = Noisy { url: url.to_owned(), keys, http: Client::new(), did: Arc::clone(&did) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel();
+        let ((stop, stopped), (tell, begun)) = (oneshot::channel(), oneshot::channel());
         let thread = std::thread::spawn(move || {
+            let noise = async {
+                noisy.samples().await?;
+                let _ = tell.send(());
+                noisy.make(self).await
+            };
             runtime.block_on(async {
                 tokio::select! {
-                    made = noisy.make(self) => made.context("the noise"),
+                    made = noise => made.context("the noise"),
                     _ = stopped => Ok(()),
                 }
             })
         });
+        // Where it failed before, its end says why.
+        let _ = begun.await;
         Ok(Neighbour { stop, thread, did })
     }
 }
 
 impl Noisy {
+    /// Has the server draw the samples.
+    async fn samples(&self) -> Result<()> {
+        let body = json!({ "input": { "prompt": "fox", "image_url": "data:image/png;base64,AAAA" } });
+        for model in [PICTURE, CLIP] {
+            self.submit(&self.keys.test[0], model, body.to_string()).await?.error_for_status()?;
+        }
+        Ok(())
+    }
+
     /// Makes it for ever.
     async fn make(&self, noise: Noise) -> Result<()> {
         match noise {
@@ -217,7 +233,8 @@ impl Noisy {
         let id = id["request_id"].as_str().context("no request_id")?;
         let result = self.http.get(format!("{}/v1/requests/{id}", self.url)).bearer_auth(&self.keys.test[0]);
         let result: Value = result.send().await?.error_for_status()?.json().await?;
-        let file = result["output"]["images"][0]["url"].as_str().context("no picture")?;
+        // The largest file of the sandbox, which the buffers of a connection do not hold.
+        let file = result["output"]["images"][0]["original_url"].as_str().context("no picture")?;
         let path = file.strip_prefix(&self.url).context("media are elsewhere")?;
         let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
         let mut unread = Vec::new();

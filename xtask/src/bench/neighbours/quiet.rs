@@ -35,23 +35,18 @@ const MODEL: &str = "/v1/models/gemini-3-1-flash-tts";
 const EVERY: Duration = Duration::from_millis(20);
 
 /// Rounds before the noise has what it can get.
-const UNMEASURED: u32 = 35;
+const UNMEASURED: u32 = 20;
 
 /// Rounds that are measured.
-const MEASURED: u32 = 175;
+const MEASURED: u32 = 100;
 
 /// How long a delivery may take.
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// How long everything took, by kind.
-#[derive(Default)]
+/// How long everything took in a turn, by kind.
 pub(super) struct Samples(Vec<[f64; KINDS.len()]>);
 
 impl Samples {
-    pub(super) fn add(&mut self, others: Self) {
-        self.0.extend(others.0);
-    }
-
     /// What this share of a kind does not exceed.
     pub(super) fn quantile(&self, kind: usize, share: f64) -> f64 {
         let mut all: Vec<f64> = self.0.iter().map(|round| round[kind]).collect();
