@@ -14,8 +14,8 @@ pub const REQUESTS_PER_MINUTE: u32 = 120;
 pub const IN_FLIGHT_MAX: u32 = 1_000;
 
 /// Requests of the sandbox that are kept of one account: the oldest make room. A busy day of tests is a fraction of it, and
-/// with their deliveries they take some 100 MB at most.
-pub const SANDBOX_KEPT: u32 = 10_000;
+/// with their deliveries they take some 200 MB at most.
+pub const SANDBOX_KEPT: u32 = 20_000;
 
 /// What `RateLimit-Limit` says of a key that is not limited.
 pub const UNLIMITED: u32 = u32::MAX;
