@@ -85,10 +85,6 @@ impl Drop for Part {
 
 /// Makes the new name durable.
 pub(crate) fn sync_directory_of(path: &Path) -> Result<(), Error> {
-    #[cfg(unix)]
-    {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
-    Ok(())
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    private::sync_directory(directory.unwrap_or(Path::new(".")))
 }
