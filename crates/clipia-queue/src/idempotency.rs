@@ -3,6 +3,7 @@
 use crate::RequestId;
 use clipia_api::types::SubmitRequest;
 use sha2::{Digest, Sha256};
+use std::io;
 use std::time::Duration;
 
 /// How long a key is kept.
@@ -18,9 +19,25 @@ pub struct Fingerprint(pub [u8; 32]);
 impl Fingerprint {
     /// The fingerprint of a submit of `body` to `model`. The order of the input's keys makes no difference.
     pub fn of(model: &str, body: &SubmitRequest) -> Self {
-        // A JSON map here is sorted by key, at every depth; what came from JSON can be written as JSON.
-        let text = serde_json::to_vec(&(model, body)).unwrap_or_default();
-        Self(Sha256::digest(text).into())
+        let mut hashed = Hashed(Sha256::new());
+        // A JSON map here is sorted by key, at every depth. What came from JSON can be written as JSON, and a hash takes it:
+        // an input of some MiB is not in memory a second time.
+        let _ = serde_json::to_writer(&mut hashed, &(model, body));
+        Self(hashed.0.finalize().into())
+    }
+}
+
+/// A hash of what is written to it.
+struct Hashed(Sha256);
+
+impl io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

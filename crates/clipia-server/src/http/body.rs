@@ -78,6 +78,10 @@ async fn read(app: &App, account: &AccountId, body: Body) -> Result<Arrived, Api
         let chunk = chunk.map_err(|_| ApiError::invalid("the body broke off"))?;
         bytes.extend_from_slice(&chunk);
         length = bytes.len();
+        if taken.is_some() {
+            // What has come of a long body would be read at one go, and all other calls would wait for that.
+            tokio::task::yield_now().await;
+        }
     }
     Ok(Arrived { bytes, taken })
 }
@@ -113,7 +117,7 @@ impl Arrived {
         let span = Span::current();
         // Holds what it takes, even where nobody waits for it any more.
         let checking = move || span.in_scope(|| (check(&bytes), (body, turn)));
-        let (read, room) = blocking::run(checking).await.map_err(|lost| ApiError::internal(&lost))?;
+        let (read, room) = blocking::compute(checking).await.map_err(|lost| ApiError::internal(&lost))?;
         Ok(Checked { read: read?, room: Some(room) })
     }
 }

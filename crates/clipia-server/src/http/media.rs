@@ -3,11 +3,12 @@
 use super::ApiError;
 use super::conditions::{self, Selected, Validators};
 use super::errors::{no_such_method, no_such_path};
+use crate::blocking;
 use crate::media::MediaStore;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path as Segments, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -15,10 +16,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use sha2::{Digest, Sha256};
-use std::io::{self, SeekFrom};
-use std::path::{Component, PathBuf};
+use std::fs;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Component, Path, PathBuf};
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::io::AsyncReadExt;
 
 /// How much of a file is read at once, in bytes: what each answer that nobody reads holds, a few times over.
 const CHUNK_BYTES: usize = 32 * 1024;
@@ -52,15 +54,17 @@ async fn finish(request: Request, next: Next) -> Response {
 async fn file(
     State(media): State<MediaStore>,
     method: Method,
-    name: Result<Path<String>, PathRejection>,
+    name: Result<Segments<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     // What is not UTF-8 names nothing either.
-    let located = name.ok().and_then(|Path(name)| Some((path(&media, &name)?, name)));
+    let located = name.ok().and_then(|Segments(name)| Some((path(&media, &name)?, name)));
     let Some((path, name)) = located else {
         return Err(no_such_path().await);
     };
-    match answer(&method, &headers, &name, path).await {
+    // The file is opened, looked at and read from in one go: each change to another thread is a turn to wait for.
+    let answered = blocking::run(move || answer(&method, &headers, &name, &path)).await;
+    match answered.map_err(|lost| ApiError::internal(&lost))? {
         Ok(response) => Ok(response),
         Err(error) if is_of_the_name(&error) => Err(no_such_path().await),
         Err(error) => Err(ApiError::internal(&error)),
@@ -70,7 +74,7 @@ async fn file(
 /// Where the file of this name is, if it can be one: names below the directory, and nothing that leads elsewhere.
 fn path(media: &MediaStore, name: &str) -> Option<PathBuf> {
     let plain = |part: &str| {
-        let mut components = std::path::Path::new(part).components();
+        let mut components = Path::new(part).components();
         matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == part)
     };
     name.split('/').all(plain).then(|| media.directory().join(name))
@@ -86,10 +90,10 @@ fn is_of_the_name(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// If the file cannot be read.
-async fn answer(method: &Method, headers: &HeaderMap, name: &str, path: PathBuf) -> io::Result<Response> {
-    let content_type = mime_guess::from_path(&path).first_raw().unwrap_or("application/octet-stream");
-    let file = File::open(path).await?;
-    let found = file.metadata().await?;
+fn answer(method: &Method, headers: &HeaderMap, name: &str, path: &Path) -> io::Result<Response> {
+    let content_type = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
+    let file = fs::File::open(path)?;
+    let found = file.metadata()?;
     if !found.is_file() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
@@ -113,11 +117,8 @@ async fn answer(method: &Method, headers: &HeaderMap, name: &str, path: PathBuf)
         }
     };
     let size = sent.end - sent.start;
-    let body = if *method == Method::HEAD || size == 0 {
-        Body::empty()
-    } else {
-        body(file, sent.start, size).await?
-    };
+    let body =
+        if *method == Method::HEAD || size == 0 { Body::empty() } else { body(file, sent.start, size)? };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::ETAG, validators.etag);
@@ -149,16 +150,22 @@ fn etag(name: &str, length: u64) -> HeaderValue {
 }
 
 /// `size` bytes of a file from `start` on; the first of them are read at once.
-async fn body(mut file: File, start: u64, size: u64) -> io::Result<Body> {
+fn body(mut file: fs::File, start: u64, size: u64) -> io::Result<Body> {
     if start > 0 {
-        file.seek(SeekFrom::Start(start)).await?;
+        file.seek(SeekFrom::Start(start))?;
     }
-    let first = chunk(&mut file, size).await?;
+    let mut first = vec![0; chunk_bytes(size)];
+    let read = match file.read(&mut first)? {
+        0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+        read => read,
+    };
+    first.truncate(read);
+    let first = Bytes::from(first);
     let left = size - first.len() as u64;
     if left == 0 {
         return Ok(first.into());
     }
-    let rest = stream::try_unfold((file, left), async |(mut file, left)| {
+    let rest = stream::try_unfold((File::from_std(file), left), async |(mut file, left)| {
         if left == 0 {
             return Ok(None);
         }
@@ -172,9 +179,14 @@ async fn body(mut file: File, start: u64, size: u64) -> io::Result<Body> {
     Ok(Body::from_stream(stream::iter([Ok(first)]).chain(rest)))
 }
 
+/// How much is read at once where so many bytes are left.
+fn chunk_bytes(left: u64) -> usize {
+    usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES))
+}
+
 /// The next bytes of a file that should have so many more.
 async fn chunk(file: &mut File, left: u64) -> io::Result<Bytes> {
-    let most = usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+    let most = chunk_bytes(left);
     let mut bytes = BytesMut::with_capacity(most).limit(most);
     match file.read_buf(&mut bytes).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -38,7 +38,7 @@ const EVERY: Duration = Duration::from_millis(20);
 const UNMEASURED: u32 = 20;
 
 /// Rounds that are measured.
-const MEASURED: u32 = 100;
+const MEASURED: u32 = 250;
 
 /// How long a delivery may take.
 const WITHIN: Duration = Duration::from_secs(30);

@@ -289,7 +289,7 @@ impl Store for SqliteStore {
 
     async fn submit(&self, submission: Submission, now: Moment) -> Result<Submitted, SubmitRefused> {
         let prepared = match requests::is_large(&submission) {
-            true => blocking::run(|| requests::prepare(submission)).await.map_err(StoreError::from)??,
+            true => blocking::compute(|| requests::prepare(submission)).await.map_err(StoreError::from)??,
             false => requests::prepare(submission)?,
         };
         let bytes = prepared.bytes();

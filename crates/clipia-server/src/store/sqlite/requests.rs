@@ -60,14 +60,16 @@ impl Prepared {
 pub(crate) fn prepare(mut submission: Submission) -> Result<Prepared, StoreError> {
     let account = &submission.key.account;
     let named = submission.idempotency.take();
+    // Freed here: some MiB would hold up the thread that writes.
+    let input = std::mem::take(&mut submission.input);
     Ok(Prepared {
-        elsewhere: media::source_elsewhere(&submission.input, &submission.base_url).is_some(),
+        elsewhere: media::source_elsewhere(&input, &submission.base_url).is_some(),
         idempotency: named
             .map(|(name, fingerprint)| (Name::new(account, submission.key.sandbox, name), fingerprint)),
         // Nothing is made of what the sandbox is given.
         input: match submission.sample {
             Some(_) => "{}".to_owned(),
-            None => to_json(&std::mem::take(&mut submission.input))?,
+            None => to_json(&input)?,
         },
         warnings: to_json(&submission.warnings)?,
         output: submission.sample.as_ref().map(to_json).transpose()?,
