@@ -1,10 +1,14 @@
-//! Turns `spec/openapi.yaml` into the generated part of `clipia-api`.
+//! Turns `spec/openapi.yaml` into the generated part of `clipia-api`, and into everything that lists the error codes.
 
 mod calls;
+mod error_codes;
 mod essential;
+mod region;
 
 use anyhow::{Context, Result, bail};
+use error_codes::ErrorCodes;
 use progenitor::{GenerationSettings, Generator, InterfaceStyle, TypeImpl, TypePatch};
+use region::Region;
 use similar::TextDiff;
 use std::path::{Path, PathBuf};
 use syn::visit_mut::VisitMut;
@@ -15,9 +19,10 @@ const TYPES: &str = "crates/clipia-api/src/generated_types.rs";
 const CLIENT: &str = "crates/clipia-api/src/generated_client.rs";
 
 /// Schemas whose type is written by hand, since a generated one would fail on a value that it
-/// does not know, or carry no meaning.
-const BY_HAND: [(&str, &str); 7] = [
+/// does not know, or carry no meaning. An error code stays the text that the server sent.
+const BY_HAND: [(&str, &str); 8] = [
     ("Credits", "crate::Credits"),
+    ("ErrorCode", "::std::string::String"),
     ("ModelType", "crate::ModelType"),
     ("Progress", "crate::Progress"),
     ("RequestId", "crate::RequestId"),
@@ -26,20 +31,57 @@ const BY_HAND: [(&str, &str); 7] = [
     ("WebhookStatus", "crate::WebhookStatus"),
 ];
 
+/// What the spec gives for one file.
+struct Generated {
+    /// The path below the root.
+    file: String,
+    content: Content,
+}
+
+enum Content {
+    /// All of the file.
+    Whole(String),
+    /// Some regions of a file that is otherwise written by hand.
+    Regions(Vec<Region>),
+}
+
+impl Generated {
+    fn whole(file: impl Into<String>, text: String) -> Self {
+        Self { file: file.into(), content: Content::Whole(text) }
+    }
+
+    fn regions(file: &str, regions: Vec<Region>) -> Self {
+        Self { file: file.to_owned(), content: Content::Regions(regions) }
+    }
+
+    /// The text that the file must have, where it has the text `found` now.
+    fn wanted(self, found: &str) -> Result<String> {
+        match self.content {
+            Content::Whole(text) => Ok(text),
+            Content::Regions(regions) => regions
+                .iter()
+                .try_fold(found.to_owned(), |text, region| region.replace(&text))
+                .with_context(|| format!("writing into {}", self.file)),
+        }
+    }
+}
+
 /// Writes the generated files below `root`, or with `check` fails when they are not what the spec gives.
 pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
     let spec = root.join(SPEC);
     let text = std::fs::read_to_string(&spec).with_context(|| format!("reading {}", spec.display()))?;
     let mut stale = Vec::new();
-    for (file, wanted) in generate(&text)? {
-        let path = root.join(file);
+    for generated in generate(&text)? {
+        let file = generated.file.clone();
+        let path = root.join(&file);
         let found = std::fs::read_to_string(&path).unwrap_or_default();
+        let wanted = generated.wanted(&found)?;
         if found == wanted {
             continue;
         }
         if check {
             let diff = TextDiff::from_lines(&found, &wanted);
-            print!("{}", diff.unified_diff().context_radius(3).header(file, "what the spec gives"));
+            print!("{}", diff.unified_diff().context_radius(3).header(&file, "what the spec gives"));
             stale.push(file);
         } else {
             write(&path, &wanted)?;
@@ -56,10 +98,11 @@ fn write(path: &PathBuf, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-/// The generated files, by path below the root.
-fn generate(spec: &str) -> Result<[(&'static str, String); 2]> {
+/// Everything that the spec gives.
+fn generate(spec: &str) -> Result<Vec<Generated>> {
     let mut spec: openapiv3::OpenAPI =
         serde_saphyr::from_str(spec).with_context(|| format!("parsing {SPEC}"))?;
+    let error_codes = ErrorCodes::of(&spec)?;
     essential::require(&mut spec)?;
     let mut settings = GenerationSettings::new();
     settings
@@ -75,7 +118,10 @@ fn generate(spec: &str) -> Result<[(&'static str, String); 2]> {
     calls::Adjust.visit_file_mut(&mut file);
     let (mut types, client) = split(file)?;
     let reading = essential::read_leniently(&mut types)?;
-    Ok([(TYPES, render(types) + &reading), (CLIENT, render(client))])
+    let mut generated =
+        vec![Generated::whole(TYPES, render(types) + &reading), Generated::whole(CLIENT, render(client))];
+    generated.extend(error_codes.generate()?);
+    Ok(generated)
 }
 
 /// Takes the types apart from the client, so that the types can be had without reqwest.
@@ -98,8 +144,10 @@ fn split(file: File) -> Result<(Vec<Item>, Vec<Item>)> {
 
 fn render(items: Vec<Item>) -> String {
     let file = File { shebang: None, attrs: Vec::new(), items };
-    format!(
-        "// Generated from {SPEC} by `cargo xtask generate`. Do not edit.\n\n{}",
-        prettyplease::unparse(&file)
-    )
+    format!("{}{}", header("//"), prettyplease::unparse(&file))
+}
+
+/// The first lines of a generated file; `comment` begins a comment in its language.
+fn header(comment: &str) -> String {
+    format!("{comment} Generated from {SPEC} by `cargo xtask generate`. Do not edit.\n\n")
 }

@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Writes `crates/clipia-api/src/generated_*.rs` from `spec/openapi.yaml`
+    /// Writes from `spec/openapi.yaml` the types, the client, and everything that lists the error codes
     Generate {
         /// Writes nothing; fails with a diff if the spec and the code differ
         #[arg(long)]

@@ -1,0 +1,87 @@
+//! What depends on the error codes in the Python package: the exceptions, their names in the package, the table of its
+//! README, and the table of the binding.
+
+use super::ErrorCode;
+use crate::generate::region::Region;
+use crate::generate::{Generated, header};
+
+const CLASSES: &str = "bindings/python/python/clipia_queue/_generated_exceptions.py";
+const PACKAGE: &str = "bindings/python/python/clipia_queue/__init__.py";
+const README: &str = "bindings/python/README.md";
+const BINDING: &str = "bindings/python/src/generated_exceptions.rs";
+
+pub(super) fn generate(codes: &[ErrorCode]) -> Vec<Generated> {
+    // As `ruff` sorts imports.
+    let mut names: Vec<String> = codes.iter().map(ErrorCode::class).collect();
+    names.sort();
+    vec![
+        Generated::whole(CLASSES, classes(codes)),
+        Generated::regions(
+            PACKAGE,
+            vec![Region::new("imports", imports(&names)), Region::new("names", exports(&names))],
+        ),
+        Generated::regions(README, vec![Region::new("error codes", table(codes))]),
+        Generated::whole(BINDING, binding(codes)),
+    ]
+}
+
+/// A class for each code.
+fn classes(codes: &[ErrorCode]) -> String {
+    let mut text = header("#");
+    text += "\"\"\"The exceptions of the error codes, a class for each code.\"\"\"\n\n\
+             from clipia_queue._api_error import ClipiaApiError\n";
+    for code in codes {
+        let (class, summary, remedy) = (code.class(), code.summary(), &code.remedy);
+        text +=
+            &format!("\n\nclass {class}(ClipiaApiError):\n    \"\"\"{summary}\n\n    {remedy}\n    \"\"\"\n");
+    }
+    text
+}
+
+fn imports(names: &[String]) -> String {
+    let names: String = names.iter().map(|name| format!("    {name},\n")).collect();
+    format!("from clipia_queue._generated_exceptions import (\n{names})\n")
+}
+
+fn exports(names: &[String]) -> String {
+    let names: String = names.iter().map(|name| format!("    {name:?},\n")).collect();
+    format!("__all__ += [\n{names}]\n")
+}
+
+/// The table of the README. The blank lines end the comments around it.
+fn table(codes: &[ErrorCode]) -> String {
+    let row = |code: &ErrorCode| {
+        let retry = if code.retry { "yes" } else { "no" };
+        format!("| `{}` | {} {} | {retry} |\n", code.class(), code.summary(), code.remedy)
+    };
+    let rows: String = codes.iter().map(row).collect();
+    format!("\n| class | code | tried again |\n|---|---|---|\n{rows}\n")
+}
+
+/// The table of the binding: the exception of each variant of the SDK's error.
+fn binding(codes: &[ErrorCode]) -> String {
+    let imports: String = codes
+        .iter()
+        .map(|code| format!("import_exception!(clipia_queue._generated_exceptions, {});\n", code.class()))
+        .collect();
+    let rows: String = codes
+        .iter()
+        .map(|code| format!("        Error::{}(_) => {}::new_err,\n", code.variant(), code.class()))
+        .collect();
+    let header = header("//");
+    format!(
+        "{header}\
+use crate::exceptions::Fields;
+use clipia::Error;
+use pyo3::{{PyErr, import_exception}};
+
+{imports}
+/// What makes the exception of an error that has a code of the API; `None` of another error.
+pub(crate) fn of_code(error: &Error) -> Option<fn(Fields) -> PyErr> {{
+    Some(match error {{
+{rows}        _ => return None,
+    }})
+}}
+"
+    )
+}

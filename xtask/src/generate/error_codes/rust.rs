@@ -1,0 +1,122 @@
+//! What depends on the error codes in Rust: the enum of `clipia-api`, and the errors of the SDK.
+
+use super::ErrorCode;
+use crate::generate::region::Region;
+use crate::generate::{Generated, header};
+
+const ENUM: &str = "crates/clipia-api/src/generated_error_code.rs";
+const ERROR: &str = "crates/clipia/src/error.rs";
+const ERROR_OF_CODE: &str = "crates/clipia/src/error/generated_of_code.rs";
+
+pub(super) fn generate(codes: &[ErrorCode]) -> Vec<Generated> {
+    vec![
+        Generated::whole(ENUM, code_enum(codes)),
+        Generated::regions(ERROR, vec![Region::new("errors by code", variants(codes))]),
+        Generated::whole(ERROR_OF_CODE, error_of_code(codes)),
+    ]
+}
+
+/// The text of `line` for each code.
+fn lines(codes: &[ErrorCode], line: impl Fn(&ErrorCode) -> String) -> String {
+    codes.iter().map(line).collect()
+}
+
+/// `ErrorCode` of `clipia-api`.
+fn code_enum(codes: &[ErrorCode]) -> String {
+    let variants = lines(codes, |code| {
+        let (summary, remedy, variant) = (code.summary(), &code.remedy, code.variant());
+        format!("        /// {summary}\n        /// {remedy}\n        {variant} = {:?},\n", code.code)
+    });
+    let all = lines(codes, |code| format!("        Self::{},\n", code.variant()));
+    let statuses = lines(codes, |code| format!("            Self::{} => {},\n", code.variant(), code.status));
+    let families =
+        lines(codes, |code| format!("            Self::{} => {:?},\n", code.variant(), code.family));
+    let retries = codes.iter().filter(|code| code.retry).map(|code| format!("Self::{}", code.variant()));
+    let retries = retries.collect::<Vec<_>>().join(" | ");
+    let header = header("//");
+    format!(
+        "{header}\
+crate::open_enum::open_enum! {{
+    /// The cause of a refusal or a failure of the API.
+    ErrorCode {{
+{variants}    }}
+}}
+
+impl ErrorCode {{
+    /// Every code that this version knows.
+    pub const ALL: &'static [Self] = &[
+{all}    ];
+
+    /// The HTTP status that a server sends the code with; `None` of a code that this version does not know.
+    pub const fn http_status(&self) -> Option<u16> {{
+        Some(match self {{
+{statuses}            Self::Unknown(_) => return None,
+        }})
+    }}
+
+    /// The value of `type` on the wire; `None` of a code that this version does not know.
+    pub const fn family(&self) -> Option<&'static str> {{
+        Some(match self {{
+{families}            Self::Unknown(_) => return None,
+        }})
+    }}
+
+    /// Whether the same call can succeed later. Of a code that this version does not know only the HTTP status of the
+    /// response can tell; this returns `false`.
+    pub const fn is_retryable(&self) -> bool {{
+        matches!(self, {retries})
+    }}
+}}
+"
+    )
+}
+
+/// The variants of the SDK's `Error`.
+fn variants(codes: &[ErrorCode]) -> String {
+    lines(codes, |code| {
+        let (summary, remedy, variant) = (code.summary(), &code.remedy, code.variant());
+        format!(
+            "    /// {summary}\n    /// {remedy}\n    #[error(\"{{0}}\")]\n    {variant}(Box<ApiError>),\n"
+        )
+    })
+}
+
+/// Which variant a code leads to, and the API's error in it.
+fn error_of_code(codes: &[ErrorCode]) -> String {
+    let constructors =
+        lines(codes, |code| format!("            ErrorCode::{0} => Self::{0}(api),\n", code.variant()));
+    let variants = codes.iter().map(|code| format!("Self::{}(api)", code.variant()));
+    let variants = variants.collect::<Vec<_>>().join("\n            | ");
+    let header = header("//");
+    format!(
+        "{header}\
+use super::{{ApiError, Error}};
+use clipia_api::error_code::ErrorCode;
+
+impl Error {{
+    /// The error with this code. A code that this version does not know gives [`Error::Api`].
+    pub(super) fn of_code(code: &ErrorCode, api: Box<ApiError>) -> Self {{
+        match code {{
+{constructors}            _ => Self::Api(api),
+        }}
+    }}
+
+    /// The API's error, of a variant that stands for a code.
+    pub(super) fn api_of_code(&self) -> Option<&ApiError> {{
+        match self {{
+            {variants} => Some(api),
+            _ => None,
+        }}
+    }}
+
+    /// The same, to be changed.
+    pub(super) fn api_of_code_mut(&mut self) -> Option<&mut ApiError> {{
+        match self {{
+            {variants} => Some(api),
+            _ => None,
+        }}
+    }}
+}}
+"
+    )
+}
