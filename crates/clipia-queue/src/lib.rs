@@ -3,7 +3,7 @@
 //! What a request may become ([`lifecycle`]), what it costs ([`pricing`]), what its input must be ([`input`]), how
 //! credits move ([`ledger`]), when a repeated submit is the same one ([`idempotency`]), what a key may do
 //! ([`limits`]), how many are ahead ([`position`]), how long a worker may be silent ([`leases`]), when a delivery is tried
-//! again ([`schedules`]), when its receiver is left alone ([`breaker`]), which secrets sign it ([`rotation`]) and how much an
+//! again ([`schedules`]), what it says ([`delivery_body`]) and to which host it goes ([`delivery_host`]), when its receiver is left alone ([`breaker`]), which secrets sign it ([`rotation`]) and how much an
 //! account may take of what all share ([`shares`]): each is a function of its arguments. A store persists what is decided
 //! here, in one transaction each.
 //!
@@ -24,12 +24,17 @@
 pub mod breaker;
 pub mod catalogue;
 mod credits;
+pub mod delivery_body;
+pub mod delivery_host;
+pub mod failure;
 pub mod idempotency;
+pub mod ids;
 pub mod input;
 pub mod leases;
 pub mod ledger;
 pub mod lifecycle;
 pub mod limits;
+pub mod media_address;
 mod moment;
 pub mod position;
 pub mod pricing;

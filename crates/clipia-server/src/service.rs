@@ -20,7 +20,6 @@ use crate::pause::Pause;
 use crate::preparing::Preparing;
 use crate::private;
 use crate::refusals::{self, RefusalCount};
-use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{NewAccount, Rescue, Scopes, Store, StoreError};
 use crate::supervisor::Supervisor;
 use crate::workers::{self, Workers};
@@ -39,6 +38,9 @@ use tokio_util::task::TaskTracker;
 /// How long the last answers and attempts may take once what ran has ended or was given back.
 const LAST_WORDS: Duration = Duration::from_secs(12);
 
+/// What a server leaves at the top of its data directory.
+const FILES: [&str; 3] = ["clipia.toml", "models.toml", "admin.json"];
+
 /// The name of the executor that draws, and of its line.
 const RENDER: &str = "render";
 
@@ -53,9 +55,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
+    /// The builder was given no store.
+    #[error("a server needs a store: open one and give it to `Builder::store`")]
+    NoStore,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -120,30 +122,31 @@ impl fmt::Debug for ClosedLast {
 }
 
 impl Service {
-    /// Starts a server. It takes calls when this returns.
+    /// Starts a server on a store. It takes calls when this returns.
     ///
     /// # Errors
     /// [`StartError`] says what stands in the way; nothing runs then.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::builder(config).start().await
+    pub async fn start(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        Self::builder(config).store(store).start().await
     }
 
-    /// For a server with executors of your own.
+    /// For a server that is given more than that, such as executors of your own.
     pub fn builder(config: Config) -> Builder {
         Builder::new(config)
     }
 
-    pub(crate) async fn run(Builder { config, mut executors, log }: Builder) -> Result<Self, StartError> {
+    pub(crate) async fn run(
+        Builder { config, store, mut executors, log }: Builder,
+    ) -> Result<Self, StartError> {
+        let store = store.ok_or(StartError::NoStore)?;
         let data = config.data.clone();
         let unusable = |source| StartError::Data { path: data.clone(), source };
-        private::data_directory(&data).map_err(unusable)?;
-        // Reads the certificates that this machine trusts, while the store waits for the disk.
+        private::data_directory(&data, &FILES).map_err(unusable)?;
+        // Reads the certificates that this machine trusts, while the directory of media is made.
         let target = Target::new(config.dev, &config.allow);
         let metrics = Arc::new(Metrics::new(log.as_ref()));
         let lookups = metrics.lookups.clone();
         let outbound = tokio::task::spawn_blocking(|| Outbound::counted(target, lookups));
-        let sqlite = SqliteStore::open(&data)?;
-        let store: Arc<dyn Store> = Arc::new(sqlite);
         let media = MediaStore::open(&data, Pause::new("media", &metrics)).map_err(unusable)?;
         let outbound = outbound.await.map_err(|panic| unusable(panic.into()))??;
         executors.entry(RENDER.to_owned()).or_insert_with(|| Team {
@@ -351,6 +354,7 @@ async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clipia_store_sqlite::SqliteStore;
 
     #[tokio::test]
     async fn a_start_that_fails_leaves_nothing_running_and_keeps_the_first_keys_for_the_next() {
@@ -363,9 +367,13 @@ mod tests {
         // In the place of the file that tells how to reach the administration.
         let in_the_way = data.path().join("admin.json");
         std::fs::create_dir(&in_the_way).unwrap();
-        assert!(matches!(Service::start(config()).await, Err(StartError::Data { .. })));
+        let start = async || {
+            let store = SqliteStore::open(data.path()).unwrap();
+            Service::start(config(), Arc::new(store)).await
+        };
+        assert!(matches!(start().await, Err(StartError::Data { .. })));
         std::fs::remove_dir(&in_the_way).unwrap();
-        let service = Service::start(config()).await.unwrap();
+        let service = start().await.unwrap();
         assert!(service.first_keys().is_some());
         service.stop().await;
     }

@@ -11,9 +11,11 @@ use clap::Args;
 use clipia::webhook::Refusal;
 use clipia::{Clipia, Completed, Credits, RequestId, Webhooks, json};
 use clipia_server::{Config, Service};
+use clipia_store_sqlite::SqliteStore;
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -51,12 +53,13 @@ const SCENES: [Scene; 2] = [
 pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     let scenes = if options.no_video { &SCENES[..1] } else { &SCENES[..] };
     let directory = tempfile::tempdir().context("making a temporary directory")?;
-    let server = Service::start(Config {
+    let store = Arc::new(SqliteStore::open(directory.path())?);
+    let config = Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         dev: true,
         ..Config::new(directory.path())
-    })
-    .await?;
+    };
+    let server = Service::start(config, store).await?;
     output::say(format_args!("  server   {} (in this process, data in a temporary directory)", server.url()));
     let played = play(&server, scenes).await;
     server.stop().await;

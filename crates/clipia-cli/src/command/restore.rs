@@ -2,7 +2,7 @@
 
 use crate::arguments::Server;
 use crate::output::{facts, say, time};
-use clipia_server::store::sqlite::{Restored, restore};
+use clipia_store_sqlite::{Restored, restore};
 use std::path::Path;
 
 pub(crate) fn run(server: &Server, file: &Path) -> anyhow::Result<()> {

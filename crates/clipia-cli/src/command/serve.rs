@@ -9,10 +9,12 @@ use clap::{Args, ValueEnum, value_parser};
 use clipia_server::admin::GRANT_MAX;
 use clipia_server::outbound::IpNet;
 use clipia_server::{Config, ConfigError, Credits, FirstKeys, LogFormat, RateLimit, Service};
+use clipia_store_sqlite::SqliteStore;
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -152,7 +154,8 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     // Heard from the start: a signal during it must not be lost.
     let mut signals = Signals::new()?;
     let data = config.data.clone();
-    let service = Service::builder(config).log(&log).start().await?;
+    let store = Arc::new(SqliteStore::open(&data)?);
+    let service = Service::builder(config).store(store).log(&log).start().await?;
     if options.config.is_none() {
         Config::leave_reference(&data).context("leaving the reference of `clipia.toml`")?;
     }

@@ -5,7 +5,7 @@ use crate::support::Outbox;
 use clipia_queue::breaker::{FAILURES_MAX, HOST_UNDER_WAY_MAX};
 use clipia_server::clock::now;
 use clipia_server::outbound::{Lookup, Outbound, Target};
-use clipia_server::store::{AccountId, AttemptClass, DeliveryState, Store};
+use clipia_server::store::{AccountId, AttemptClass, DeliveryState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

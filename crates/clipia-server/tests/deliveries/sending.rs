@@ -5,7 +5,7 @@ use crate::support::{Outbox, SECRET, account};
 use clipia_queue::rotation::Rotation;
 use clipia_server::clock::now;
 use clipia_server::outbound::{Lookup, Outbound, Target};
-use clipia_server::store::{AttemptClass, DeliveryState, Store};
+use clipia_server::store::{AttemptClass, DeliveryState};
 use clipia_webhook::{Verifier, sign_standard};
 use std::io;
 use std::net::IpAddr;
