@@ -7,10 +7,11 @@
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! use clipia_server::{Config, Service};
+//! use clipia_store::clock::SystemClock;
 //! use clipia_store_sqlite::SqliteStore;
 //! use std::sync::Arc;
 //!
-//! let store = Arc::new(SqliteStore::open("clipia-data".as_ref())?);
+//! let store = Arc::new(SqliteStore::open("clipia-data".as_ref(), Arc::new(SystemClock))?);
 //! let service = Service::start(Config::new("clipia-data"), store).await?;
 //! println!("listening on {}", service.url());
 //! service.stop().await;

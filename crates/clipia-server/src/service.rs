@@ -2,7 +2,6 @@
 
 use crate::admin::{self, Access};
 use crate::builder::{Builder, Team};
-use crate::clock::now;
 use crate::config::Config;
 use crate::credentials;
 use crate::deliveries::Dispatcher;
@@ -162,7 +161,7 @@ impl Service {
         access.write(&data).map_err(unusable)?;
         let admin_url = access.url.clone();
         // Nobody else has the store: every lease is of a process that is gone.
-        let rescued = store.rescue(Rescue::All, now()).await?;
+        let rescued = store.rescue(Rescue::All).await?;
         tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
         // Nothing fails from here on: keys that were made would be told to nobody, and tasks that were begun would run on.
         let first_keys = first_keys(store.as_ref(), &config).await?;
@@ -344,9 +343,9 @@ async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKe
     // In this order; those that wait for the disk together share a flush.
     tokio::try_join!(
         biased;
-        store.create_account(account, now()),
-        store.create_key(live, now()),
-        store.create_key(test, now()),
+        store.create_account(account),
+        store.create_key(live),
+        store.create_key(test),
     )?;
     Ok(Some(FirstKeys { live_key, test_key, webhook_secret }))
 }
@@ -354,6 +353,7 @@ async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
     use clipia_store_sqlite::SqliteStore;
 
     #[tokio::test]
@@ -368,7 +368,7 @@ mod tests {
         let in_the_way = data.path().join("admin.json");
         std::fs::create_dir(&in_the_way).unwrap();
         let start = async || {
-            let store = SqliteStore::open(data.path()).unwrap();
+            let store = SqliteStore::open(data.path(), Arc::new(SystemClock)).unwrap();
             Service::start(config(), Arc::new(store)).await
         };
         assert!(matches!(start().await, Err(StartError::Data { .. })));

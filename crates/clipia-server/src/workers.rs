@@ -1,6 +1,5 @@
 //! Workers take requests out of the line and have an executor make them.
 
-use crate::clock::now;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
 use crate::failpoints;
 use crate::lines::Lines;
@@ -263,9 +262,9 @@ impl Workers {
         let mut tries = 0;
         loop {
             let told = match end {
-                End::Output(output) => self.store.complete(id, epoch, output.clone(), now()).await,
-                End::Failure(why) => self.store.fail(id, epoch, why.clone(), now()).await,
-                End::GivenBack => self.store.release(id, epoch, now()).await,
+                End::Output(output) => self.store.complete(id, epoch, output.clone()).await,
+                End::Failure(why) => self.store.fail(id, epoch, why.clone()).await,
+                End::GivenBack => self.store.release(id, epoch).await,
             };
             tries += 1;
             match told {
@@ -330,7 +329,7 @@ impl Workers {
             if !called_off && percent == written && last.elapsed() < HEARTBEAT {
                 continue;
             }
-            match self.store.beat(attempt.id, attempt.epoch, Progress::new(percent), now()).await {
+            match self.store.beat(attempt.id, attempt.epoch, Progress::new(percent)).await {
                 Ok(()) => (written, last, fails) = (percent, Instant::now(), false),
                 Err(WorkRefused::Store(error)) => {
                     if !std::mem::replace(&mut fails, true) {
@@ -404,7 +403,7 @@ pub async fn rescue(
         if rested.elapsed() >= 2 * RESCUE_EVERY {
             continue;
         }
-        match store.rescue(Rescue::Silent(living.clone()), now()).await {
+        match store.rescue(Rescue::Silent(living.clone())).await {
             Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
                 let Rescued { requeued, failed } = rescued;
                 tracing::warn!(requeued, failed, "took requests back from workers that fell silent");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
 
 use clipia_server::admin::{AccountOrder, Administration, KeyOrder, RequestQuery};
+use clipia_server::clock::SystemClock;
 use clipia_server::store::Scopes;
 use clipia_server::{Config, Credits, KeyLimits, Phase, RateLimit, RequestId, Service};
 use clipia_store_sqlite::SqliteStore;
@@ -127,7 +128,7 @@ fn config(data: &Path) -> Config {
 }
 
 async fn serve(data: &Path) -> Service {
-    let store = Arc::new(SqliteStore::open(data).unwrap());
+    let store = Arc::new(SqliteStore::open(data, Arc::new(SystemClock)).unwrap());
     Service::start(config(data), store).await.unwrap()
 }
 

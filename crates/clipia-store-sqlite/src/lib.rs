@@ -9,6 +9,7 @@ mod aside;
 mod audit;
 mod backup;
 mod batch;
+mod capability;
 mod checkpoints;
 mod counters;
 mod creation;
@@ -40,20 +41,14 @@ mod webhook_secrets;
 mod work;
 mod writer;
 
-use async_trait::async_trait;
 use checkpoints::Checkpoints;
-use clipia_api::Progress;
-use clipia_api::types::Output;
-use clipia_queue::lifecycle::{self, Epoch};
-use clipia_queue::rotation::Rotation;
-use clipia_queue::{Credits, Moment, RequestId, ids, ledger, media_address as media};
+use clipia_queue::{ids, lifecycle, media_address as media};
 use clipia_store as store;
-use clipia_store::clock::now;
-use clipia_store::*;
-use clipia_store::{blocking, clock, failpoints, private};
+use clipia_store::clock::Clock;
+use clipia_store::{Fault, StoreError, Submitted, WorkRefused, blocking, clock, failpoints, private};
 use counters::Counters;
 use inspection::Kind;
-use known::{KnownKeys, KnownStandings, Stood};
+use known::{KnownKeys, KnownStandings};
 use points::Points;
 use position::Positions;
 use requests::Accepted;
@@ -65,7 +60,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 use writer::{Memory, Writer};
 
 pub use inspection::NoStore;
@@ -141,6 +135,7 @@ impl OpenError {
 /// A store in one SQLite file.
 pub struct SqliteStore {
     path: PathBuf,
+    clock: Arc<dyn Clock>,
     writer: Writer,
     memory: Arc<Memory>,
     points: Arc<Points>,
@@ -150,11 +145,11 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store in `directory`, or creates it.
+    /// Opens the store in `directory`, or creates it. Its commands are decided by `clock`.
     ///
     /// # Errors
     /// [`OpenError`] where it cannot be used; nothing was changed then.
-    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+    pub fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let unusable = |source| OpenError::Directory { path: directory.to_owned(), source };
         private::directory(directory).map_err(unusable)?;
         private::tighten_files(directory, &FILES);
@@ -163,13 +158,13 @@ impl SqliteStore {
         creation::ensure(&path)?;
         let kind = inspection::before_opening(&path)
             .map_err(|why| OpenError::NoStore { path: path.clone(), why })?;
-        Self::open_file(&path, kind, lock).map_err(|error| match error {
+        Self::open_file(&path, kind, lock, clock).map_err(|error| match error {
             OpenError::Database(error) => OpenError::of(error, &path),
             other => other,
         })
     }
 
-    fn open_file(path: &Path, kind: Kind, lock: File) -> Result<Self, OpenError> {
+    fn open_file(path: &Path, kind: Kind, lock: File, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_MAX)?;
         // One that is refused stays as it is, its log too.
@@ -178,7 +173,7 @@ impl SqliteStore {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         if kind == Kind::Copy {
             let transaction = connection.transaction()?;
-            held::hold(&transaction, now())?;
+            held::hold(&transaction, clock.now())?;
             transaction.commit()?;
         }
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -194,7 +189,7 @@ impl SqliteStore {
         // What a savepoint would restore stays in memory; otherwise each command writes it to a file.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB.saturating_neg())?;
-        mending::run(&mut connection)?;
+        mending::run(&mut connection, clock.as_ref())?;
         if let held @ 1.. = held::waiting(&connection)? {
             tracing::warn!(
                 held,
@@ -217,6 +212,7 @@ impl SqliteStore {
         Ok(Self {
             points: Arc::new(Points::new(path)),
             path: path.to_owned(),
+            clock,
             writer,
             memory,
             free_readers: Semaphore::new(READERS),
@@ -254,321 +250,5 @@ impl SqliteStore {
             self.memory.counters.stale_refused.fetch_add(1, Relaxed);
         }
         told
-    }
-}
-
-#[async_trait]
-impl Store for SqliteStore {
-    async fn create_account(&self, account: NewAccount, now: Moment) -> Result<bool, StoreError> {
-        self.writer.write(move |c| accounts::create(c, &account, now)).await
-    }
-
-    async fn is_empty(&self) -> Result<bool, StoreError> {
-        self.read(accounts::none_exists).await
-    }
-
-    async fn accounts(&self) -> Result<Vec<AccountListing>, StoreError> {
-        self.read(account_listing::list).await
-    }
-
-    async fn account(&self, account: &AccountId, now: Moment) -> Result<Option<AccountSummary>, StoreError> {
-        let account = account.clone();
-        self.read(move |c| accounts::summary(c, &account, now)).await
-    }
-
-    async fn grant(
-        &self,
-        account: &AccountId,
-        credits: Credits,
-        now: Moment,
-    ) -> Result<ledger::Balance, GrantRefused> {
-        let account = account.clone();
-        self.writer.write(move |c| accounts::grant(c, &account, credits, now)).await
-    }
-
-    async fn create_key(&self, key: NewKey, now: Moment) -> Result<bool, StoreError> {
-        self.writer.write(move |c| accounts::create_key(c, &key, now)).await
-    }
-
-    async fn key(&self, hash: KeyHash) -> Result<Option<Arc<Key>>, StoreError> {
-        let as_of = match self.memory.keys.find(hash) {
-            Ok(key) => return Ok(Some(key)),
-            Err(as_of) => as_of,
-        };
-        let stored = self.points.read(|c| accounts::key(c, hash))?.map(Arc::new);
-        if let Some(key) = &stored {
-            self.memory.keys.learn(hash, key, as_of);
-        }
-        Ok(stored)
-    }
-
-    async fn keys(&self) -> Result<Vec<KeyListing>, StoreError> {
-        self.read(accounts::keys).await
-    }
-
-    async fn revoke_key(&self, id: &str, now: Moment) -> Result<bool, StoreError> {
-        let id = id.to_owned();
-        self.writer.write(move |c| accounts::revoke_key(c, &id, now)).await
-    }
-
-    async fn submit(&self, submission: Submission, now: Moment) -> Result<Submitted, SubmitRefused> {
-        let prepared = match requests::is_large(&submission) {
-            true => blocking::compute(|| requests::prepare(submission)).await.map_err(StoreError::from)??,
-            false => requests::prepare(submission)?,
-        };
-        let bytes = prepared.bytes();
-        let accepted = self.writer.write_decided(bytes, move |w| requests::submit(w, prepared, now)).await?;
-        Ok(self.told(accepted))
-    }
-
-    async fn request(&self, account: &AccountId, id: RequestId) -> Result<Option<Request>, StoreError> {
-        self.points.read(|c| requests::read(c, &self.memory.positions, account, id))
-    }
-
-    async fn standing(&self, account: &AccountId, id: RequestId) -> Result<Option<Standing>, StoreError> {
-        let stood = match self.memory.standings.find(&id) {
-            Ok(stood) => stood,
-            Err(as_of) => {
-                let Some(stood) = self.points.read(|c| requests::stood(c, id))?.map(Arc::new) else {
-                    return Ok(None);
-                };
-                self.memory.standings.learn(id, Arc::clone(&stood), as_of);
-                stood
-            }
-        };
-        let Stood { sandbox, phase, progress, at, .. } = &*stood;
-        let position = at.as_ref().map_or(0, |at| self.memory.positions.ahead(at));
-        let standing = Standing { id, sandbox: *sandbox, phase: *phase, position, progress: *progress };
-        Ok((stood.account == *account).then_some(standing))
-    }
-
-    async fn claim_past(
-        &self,
-        queue: &str,
-        full: Vec<AccountId>,
-        now: Moment,
-    ) -> Result<ClaimPast, StoreError> {
-        let queue = queue.to_owned();
-        self.writer.write(move |w| work::claim(w, &queue, &full, now)).await
-    }
-
-    async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError> {
-        let (queue, account) = (queue.to_owned(), account.clone());
-        self.writer.write(move |w| aside::put_back(w, &queue, &account, most)).await
-    }
-
-    async fn hold(&self, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {
-        self.heard(self.writer.write(move |w| work::hold(w, id, epoch, now)).await)
-    }
-
-    async fn beat(
-        &self,
-        id: RequestId,
-        epoch: Epoch,
-        progress: Progress,
-        now: Moment,
-    ) -> Result<(), WorkRefused> {
-        self.heard(self.writer.write(move |c| work::beat(c, id, epoch, progress, now)).await)
-    }
-
-    async fn complete(
-        &self,
-        id: RequestId,
-        epoch: Epoch,
-        output: Output,
-        now: Moment,
-    ) -> Result<(), WorkRefused> {
-        self.heard(self.writer.write(move |w| work::complete(w, id, epoch, &output, now)).await)
-    }
-
-    async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure, now: Moment) -> Result<(), WorkRefused> {
-        self.heard(self.writer.write(move |w| work::fail(w, id, epoch, &why, now)).await)
-    }
-
-    async fn release(&self, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {
-        self.heard(self.writer.write(move |w| work::release(w, id, epoch, now)).await)
-    }
-
-    async fn rescue(&self, from: Rescue, now: Moment) -> Result<Rescued, StoreError> {
-        let mut rescued = Rescued::default();
-        loop {
-            let from = from.clone();
-            let some = self.writer.write(move |w| work::rescue(w, &from, now)).await?;
-            rescued.requeued += some.requeued;
-            rescued.failed += some.failed;
-            if some.requeued + some.failed < work::RESCUED_AT_ONCE as u64 {
-                return Ok(rescued);
-            }
-        }
-    }
-
-    async fn cancel(&self, id: RequestId, now: Moment) -> Result<(), WorkRefused> {
-        self.writer.write(move |w| work::cancel(w, id, now)).await
-    }
-
-    async fn list_requests(
-        &self,
-        filter: RequestFilter,
-        after: Option<RequestId>,
-        limit: usize,
-    ) -> Result<RequestPage, StoreError> {
-        let memory = Arc::clone(&self.memory);
-        self.read(move |c| listing::list(c, &memory.positions, &filter, after, limit)).await
-    }
-
-    async fn outputs(&self, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError> {
-        self.read(move |c| outputs::of(c, ids)).await
-    }
-
-    async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError> {
-        let memory = Arc::clone(&self.memory);
-        self.read(move |c| listing::history(c, &memory.positions, id)).await
-    }
-
-    async fn recover_deliveries(&self) -> Result<Vec<DeliveryHost>, StoreError> {
-        self.writer.write(|w| deliveries::recover(w)).await
-    }
-
-    async fn claim_deliveries(
-        &self,
-        claim: DeliveryClaim,
-        now: Moment,
-    ) -> Result<ClaimedDeliveries, StoreError> {
-        self.writer.write(move |c| deliveries::claim(c, &claim, now)).await
-    }
-
-    async fn next_delivery(&self) -> Result<Option<Moment>, StoreError> {
-        self.read(deliveries::next).await
-    }
-
-    async fn record_attempt(&self, attempt: DeliveryAttempt, now: Moment) -> Result<(), StoreError> {
-        self.writer.write(move |c| deliveries::record(c, &attempt, now)).await
-    }
-
-    async fn give_up_deliveries(&self, since: Moment, now: Moment) -> Result<u64, StoreError> {
-        self.writer.write(move |c| deliveries::give_up(c, since, now)).await
-    }
-
-    async fn list_deliveries(
-        &self,
-        filter: DeliveryFilter,
-        before: Option<Uuid>,
-        most: u32,
-    ) -> Result<Vec<DeliveryListing>, StoreError> {
-        self.read(move |c| delivery_log::list(c, &filter, before, most)).await
-    }
-
-    async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetails>, StoreError> {
-        self.read(move |c| delivery_log::details(c, id)).await
-    }
-
-    async fn replay(&self, id: Uuid, now: Moment) -> Result<bool, StoreError> {
-        self.writer.write(move |c| delivery_log::replay(c, id, now)).await
-    }
-
-    async fn replay_failed(&self, since: Moment, now: Moment, most: u32) -> Result<Replayed, StoreError> {
-        self.writer.write(move |c| delivery_log::replay_failed(c, since, now, most)).await
-    }
-
-    async fn resume_deliveries(&self, now: Moment, most: u32) -> Result<u64, StoreError> {
-        self.writer.write(move |c| held::resume(c, now, most)).await
-    }
-
-    async fn abandon_deliveries(&self, now: Moment, most: u32) -> Result<u64, StoreError> {
-        self.writer.write(move |c| held::abandon(c, now, most)).await
-    }
-
-    async fn rotate_webhook_secret(
-        &self,
-        account: &AccountId,
-        new: String,
-        rotation: Rotation,
-        now: Moment,
-    ) -> Result<bool, StoreError> {
-        let account = account.clone();
-        self.writer.write(move |c| webhook_secrets::rotate(c, &account, &new, rotation, now)).await
-    }
-
-    async fn replan_rotation(
-        &self,
-        account: &AccountId,
-        rotation: Rotation,
-        now: Moment,
-    ) -> Result<bool, StoreError> {
-        let account = account.clone();
-        self.writer.write(move |c| webhook_secrets::replan(c, &account, rotation, now)).await
-    }
-
-    async fn webhook_secrets(
-        &self,
-        account: &AccountId,
-        now: Moment,
-    ) -> Result<Vec<SecretListing>, StoreError> {
-        let account = account.clone();
-        self.read(move |c| webhook_secrets::list(c, &account, now)).await
-    }
-
-    async fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read(move |c| audit::list(c, before, most)).await
-    }
-
-    async fn record_refusals(&self, refused: Refusals, now: Moment) -> Result<(), StoreError> {
-        self.writer.write(move |c| audit::record_refusals(c, refused, now)).await
-    }
-
-    async fn examine(&self) -> Result<Findings, StoreError> {
-        let (mut checked, mut violation) = self.read(examination::examine).await?;
-        if violation.is_none() {
-            let memory = Arc::clone(&self.memory);
-            let difference =
-                self.writer.write(move |w| position::difference(w, &memory.positions, &w.moves()));
-            match difference.await? {
-                None => checked.rules += 1,
-                Some(found) => {
-                    let rule = examination::INDEX_RULE.to_owned();
-                    violation = Some(Violation { rule, account: None, request: None, found });
-                }
-            }
-        }
-        Ok(Findings { checked, violation })
-    }
-
-    async fn backup(&self, path: &Path, now: Moment) -> Result<(), BackupError> {
-        let _permit = self.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
-        let (from, to) = (self.path.clone(), path.to_owned());
-        blocking::run(move || backup::copy(&from, &to, now)).await.map_err(StoreError::from)??;
-        let file = path.display().to_string();
-        Ok(self
-            .writer
-            .write(move |c| Ok::<_, StoreError>(audit::record(c, "store backed up", "", &file, now)?))
-            .await?)
-    }
-
-    async fn statistics(&self) -> Result<Statistics, StoreError> {
-        let counters = &self.memory.counters;
-        let waiting = self.memory.positions.waiting();
-        Ok(Statistics {
-            batches: counters.batches.read(),
-            commit_micros: counters.commit_micros.read(),
-            wait_micros: counters.wait_micros.read(),
-            completed: counters.completed.load(Relaxed),
-            failed: counters.failed.load(Relaxed),
-            canceled: counters.canceled.load(Relaxed),
-            leases_lost: counters.leases_lost.load(Relaxed),
-            stale_refused: counters.stale_refused.load(Relaxed),
-            deliveries_held: self.read(|c| Ok(held::waiting(c)?)).await?,
-            log_bytes: inspection::log_bytes(&self.path),
-            queues: self.read(move |c| requests::queues(c, waiting)).await?,
-        })
-    }
-
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.writer.write(|c| health::probe(c)).await
-    }
-
-    async fn close(&self) {
-        self.free_readers.close();
-        self.points.close();
-        self.writer.close().await;
     }
 }

@@ -1,7 +1,7 @@
 //! Moments of a store that lie ahead of any schedule, because the system's clock was wrong when they were written.
 
 use super::rows::moment;
-use crate::clock;
+use crate::clock::Clock;
 use crate::ids;
 use clipia_queue::Moment;
 use clipia_queue::idempotency::KEPT;
@@ -13,11 +13,11 @@ use uuid::Uuid;
 /// How far behind the store the clock must be to be spoken of.
 const NOTABLE: Duration = Duration::from_secs(1);
 
-/// Has the steady clock go on where the store was left, and mends what is ahead of it all the same.
-pub(crate) fn run(c: &mut Connection) -> Result<(), rusqlite::Error> {
+/// Has the clock go on where the store was left, and mends what is ahead of it all the same.
+pub(crate) fn run(c: &mut Connection, clock: &dyn Clock) -> Result<(), rusqlite::Error> {
     let latest: Option<Uuid> = c.query_row("SELECT max(id) FROM request", [], |row| row.get(0))?;
     if let Some(latest) = latest.and_then(ids::after) {
-        let behind = clock::not_before(latest);
+        let behind = clock.not_before(latest);
         if behind > NOTABLE {
             tracing::warn!(
                 seconds = behind.as_secs(),
@@ -25,7 +25,7 @@ pub(crate) fn run(c: &mut Connection) -> Result<(), rusqlite::Error> {
             );
         }
     }
-    let mended = mend(c, clock::now())?;
+    let mended = mend(c, clock.now())?;
     if mended > 0 {
         tracing::warn!(
             mended,

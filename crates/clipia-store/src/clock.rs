@@ -6,9 +6,65 @@
 
 use crate::failpoints;
 use clipia_queue::Moment;
+use std::fmt;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The steady clock of a store, which is given to it when it is opened.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// The present.
+    fn now(&self) -> Moment;
+    /// Moves the clock on to `latest`, if it is not there yet. Says how far it was behind.
+    fn not_before(&self, latest: Moment) -> Duration;
+}
+
+/// The steady clock of this process: [`now`] and [`not_before`].
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Moment {
+        now()
+    }
+
+    fn not_before(&self, latest: Moment) -> Duration {
+        not_before(latest)
+    }
+}
+
+/// A clock that stands still until a test moves it.
+#[derive(Debug)]
+pub struct DrivenClock(AtomicI64);
+
+impl DrivenClock {
+    /// A clock that stands at `at`.
+    pub const fn new(at: Moment) -> Self {
+        Self(AtomicI64::new(at.as_micros()))
+    }
+
+    /// Sets the clock to `at`, be it earlier or later.
+    pub fn set(&self, at: Moment) {
+        self.0.store(at.as_micros(), Ordering::SeqCst);
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, by: Duration) {
+        self.set(self.now() + by);
+    }
+}
+
+impl Clock for DrivenClock {
+    fn now(&self) -> Moment {
+        Moment::from_micros(self.0.load(Ordering::SeqCst))
+    }
+
+    fn not_before(&self, latest: Moment) -> Duration {
+        let behind = latest.since(self.now());
+        self.0.fetch_max(latest.as_micros(), Ordering::SeqCst);
+        behind
+    }
+}
 
 /// What the difference of the two clocks is rounded to, in microseconds: it takes a moment to read both, and two times
 /// that are told one after the other must not be in the wrong order for that.

@@ -1,5 +1,5 @@
 //! What any store must do: the promises of the trait [`Store`], one module a subject. A store runs them all by one line,
-//! `clipia_store::conformance!(open)`, where `open` makes an empty store; after each, an examination must find nothing.
+//! `clipia_store::conformance!(open)`, where `open` makes an empty store whose clock is the one that it is given; after each, an examination must find nothing.
 //! The crate that runs them has `tokio` with `macros` among the dependencies of its tests.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // test code: a failed expectation stops the test
@@ -16,24 +16,30 @@ pub mod listing;
 pub mod outbox;
 mod outbox_account;
 
+use crate::{AccountId, Claim, Key, KeyHash, NewAccount, NewKey, Request, Scopes, Store, Submission};
 pub use outbox_account::{Outbox, SECRET, account as outbox_account, owner as outbox_owner};
 
-use crate::{AccountId, Claim, Key, KeyHash, NewAccount, NewKey, Request, Scopes, Store, Submission};
+use crate::clock::{Clock, DrivenClock};
 use clipia_queue::limits::KeyLimits;
 use clipia_queue::{Credits, Moment, RequestId};
 use std::any::Any;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use uuid::{ContextV7, Timestamp, Uuid};
 
 pub const NOW: Moment = Moment::from_micros(1_700_000_000_000_000);
 
 /// How long one attempt at [`House::fox`] may take.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(600);
 
+/// A store, and what must outlive it, such as its directory.
+pub type Opened = (Arc<dyn Store>, Box<dyn Any + Send + Sync>);
+
 /// A store with one account of 100 credits and its key.
 pub struct House {
     pub store: Arc<dyn Store>,
+    /// The store's clock, which stands at [`NOW`] until a test moves it.
+    pub clock: Arc<DrivenClock>,
     /// What must outlive the store, such as its directory.
     _kept: Box<dyn Any + Send + Sync>,
 }
@@ -53,17 +59,20 @@ pub fn key() -> Key {
     }
 }
 
-/// A new id of [`NOW`]. Ids made later sort later.
-fn id_at_now() -> RequestId {
-    static CONTEXT: Mutex<ContextV7> = Mutex::new(ContextV7::new());
-    let seconds = NOW.as_micros() / 1_000_000;
-    RequestId(Uuid::new_v7(Timestamp::from_unix(&CONTEXT, seconds.unsigned_abs(), 0)))
+/// A new id of `at`. Ids made later sort later. They are counted, since the generator of the rules never goes back, not even
+/// between the tests of one process.
+fn id_at(at: Moment) -> RequestId {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let mut tail = [0; 10];
+    tail[2..].copy_from_slice(&MADE.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    let millis = at.as_micros().unsigned_abs() / 1_000;
+    RequestId(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
 }
 
 /// A submit that costs 12 credits and wants a delivery.
 pub fn fox() -> Submission {
     Submission {
-        id: id_at_now(),
+        id: id_at(NOW),
         key: Arc::new(key()),
         idempotency: None,
         model: "nano-banana-2".to_owned(),
@@ -84,25 +93,33 @@ pub fn new_key(key: Key, hash: u8) -> NewKey {
 }
 
 impl House {
-    pub async fn new((store, kept): (Arc<dyn Store>, Box<dyn Any + Send + Sync>)) -> Self {
+    pub async fn new(open: impl FnOnce(Arc<dyn Clock>) -> Opened) -> Self {
+        let clock = Arc::new(DrivenClock::new(NOW));
+        let (store, kept) = open(clock.clone());
         let new =
             NewAccount { id: account(), webhook_secret: "whsec_1".to_owned(), grant: Credits::new(100) };
-        assert!(store.create_account(new, NOW).await.unwrap());
-        assert!(store.create_key(new_key(key(), 7), NOW).await.unwrap());
-        Self { store, _kept: kept }
+        assert!(store.create_account(new).await.unwrap());
+        assert!(store.create_key(new_key(key(), 7)).await.unwrap());
+        Self { store, clock, _kept: kept }
+    }
+
+    /// The store, once its clock says `at`.
+    pub fn at(&self, at: Moment) -> &dyn Store {
+        self.clock.set(at);
+        self.store.as_ref()
     }
 
     /// Gives the account as much as a test could spend.
     pub async fn rich(&self) {
-        self.store.grant(&account(), Credits::new(1_000_000), NOW).await.unwrap();
+        self.store.grant(&account(), Credits::new(1_000_000)).await.unwrap();
     }
 
     pub async fn submit(&self, submission: Submission) -> RequestId {
-        self.store.submit(submission, NOW).await.unwrap().id
+        self.store.submit(submission).await.unwrap().id
     }
 
     pub async fn claim(&self) -> Claim {
-        self.store.claim("render", NOW).await.unwrap().unwrap()
+        self.store.claim("render").await.unwrap().unwrap()
     }
 
     pub async fn request(&self, id: RequestId) -> Request {
@@ -110,7 +127,7 @@ impl House {
     }
 
     pub async fn available(&self) -> u64 {
-        self.store.account(&account(), NOW).await.unwrap().unwrap().available.get()
+        self.store.account(&account()).await.unwrap().unwrap().available.get()
     }
 
     /// Nothing that must not be is there.
@@ -183,7 +200,7 @@ macro_rules! conformance {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    let house = $crate::conformance::House::new($open()).await;
+                    let house = $crate::conformance::House::new($open).await;
                     $crate::conformance::$subject::$test(&house).await;
                     house.is_content().await;
                 }

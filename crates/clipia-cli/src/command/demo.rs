@@ -10,6 +10,7 @@ use axum::routing::post;
 use clap::Args;
 use clipia::webhook::Refusal;
 use clipia::{Clipia, Completed, Credits, RequestId, Webhooks, json};
+use clipia_server::clock::SystemClock;
 use clipia_server::{Config, Service};
 use clipia_store_sqlite::SqliteStore;
 use std::ffi::OsStr;
@@ -53,7 +54,7 @@ const SCENES: [Scene; 2] = [
 pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     let scenes = if options.no_video { &SCENES[..1] } else { &SCENES[..] };
     let directory = tempfile::tempdir().context("making a temporary directory")?;
-    let store = Arc::new(SqliteStore::open(directory.path())?);
+    let store = Arc::new(SqliteStore::open(directory.path(), Arc::new(SystemClock))?);
     let config = Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         dev: true,

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum, value_parser};
 use clipia_server::admin::GRANT_MAX;
+use clipia_server::clock::SystemClock;
 use clipia_server::outbound::IpNet;
 use clipia_server::{Config, ConfigError, Credits, FirstKeys, LogFormat, RateLimit, Service};
 use clipia_store_sqlite::SqliteStore;
@@ -154,7 +155,7 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     // Heard from the start: a signal during it must not be lost.
     let mut signals = Signals::new()?;
     let data = config.data.clone();
-    let store = Arc::new(SqliteStore::open(&data)?);
+    let store = Arc::new(SqliteStore::open(&data, Arc::new(SystemClock))?);
     let service = Service::builder(config).store(store).log(&log).start().await?;
     if options.config.is_none() {
         Config::leave_reference(&data).context("leaving the reference of `clipia.toml`")?;

@@ -1,7 +1,6 @@
 //! Accounts and their credits.
 
 use super::{Admin, Order};
-use crate::clock::now;
 use crate::credentials;
 use crate::http::{ApiError, Segment};
 use crate::store::{AccountId, AccountListing, GrantRefused, NewAccount};
@@ -70,7 +69,7 @@ pub(super) async fn create(
         grant: order.credits,
     };
     let made = AccountMade { account_id: account.id.clone(), webhook_secret: account.webhook_secret.clone() };
-    admin.store.create_account(account, now()).await?;
+    admin.store.create_account(account).await?;
     Ok(Json(made))
 }
 
@@ -83,7 +82,7 @@ pub(super) async fn grant(
         return Err(ApiError::invalid(format!("a grant is of 1 to {GRANT_MAX} credits, not of {credits}")));
     }
     let account = AccountId(account);
-    let balance = admin.store.grant(&account, credits, now()).await.map_err(|refused| match refused {
+    let balance = admin.store.grant(&account, credits).await.map_err(|refused| match refused {
         GrantRefused::NoAccount(account) => none(&account),
         GrantRefused::Ledger(refused) => ApiError::invalid(refused.to_string()),
         GrantRefused::Store(error) => error.into(),

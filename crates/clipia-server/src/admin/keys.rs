@@ -1,7 +1,6 @@
 //! Keys.
 
 use super::{Admin, Order};
-use crate::clock::now;
 use crate::credentials;
 use crate::http::{ApiError, Segment};
 use crate::store::{AccountId, KeyListing, Scopes};
@@ -45,14 +44,14 @@ pub(super) async fn create(
     let (key, mut new) = credentials::new_key(order.account_id, order.sandbox, order.scopes);
     new.limits = order.limits;
     let (id, account) = (new.id.clone(), new.account.clone());
-    if !admin.store.create_key(new, now()).await? {
+    if !admin.store.create_key(new).await? {
         return Err(super::accounts::none(&account));
     }
     Ok(Json(KeyMade { id, key }))
 }
 
 pub(super) async fn revoke(State(admin): State<Admin>, Segment(id): Segment) -> Result<Json<()>, ApiError> {
-    if !admin.store.revoke_key(&id, now()).await? {
+    if !admin.store.revoke_key(&id).await? {
         return Err(ApiError::new(ErrorCode::NotFound, format!("no key `{id}` is in force")));
     }
     Ok(Json(()))

@@ -1,7 +1,6 @@
 //! Requests of every account: what an operator sees of them, and calling one off.
 
 use super::{Admin, Asked};
-use crate::clock::now;
 use crate::http::{ApiError, Segment};
 use crate::store::{
     AccountId, AttemptEnd, DeliveryDetails, DeliveryFilter, RequestFilter, RequestHistory, RequestListing,
@@ -141,7 +140,7 @@ pub(super) async fn cancel(
     Segment(id): Segment,
 ) -> Result<Json<RequestCanceled>, ApiError> {
     let id = id_of(&id)?;
-    admin.store.cancel(id, now()).await.map_err(|refused| match refused {
+    admin.store.cancel(id).await.map_err(|refused| match refused {
         WorkRefused::Unknown => none(id),
         WorkRefused::Lifecycle(Refused::Phase { phase, .. }) => {
             ApiError::invalid(format!("the request {id} has ended {}: nothing changed", phase.status()))
@@ -157,7 +156,7 @@ pub(super) async fn cancel(
     let RequestHistory { request, movements, .. } =
         admin.store.request_history(id).await?.ok_or_else(|| none(id))?;
     let returned = movements.last().map_or(0, |movement| movement.available.unsigned_abs());
-    let account = admin.store.account(&request.account, now()).await?;
+    let account = admin.store.account(&request.account).await?;
     Ok(Json(RequestCanceled {
         request_id: id,
         account_id: request.account,

@@ -3,7 +3,7 @@
 use super::hosts::{Hosts, UnderWay};
 use super::send::send;
 use super::statistics::Statistics;
-use crate::clock::{now, timestamp};
+use crate::clock::timestamp;
 use crate::failpoints;
 use crate::living::{Alive, Living};
 use crate::outbound::Outbound;
@@ -150,7 +150,7 @@ impl Dispatcher {
                     .into_iter()
                     .chain(probe)
                     .min()
-                    .map_or(REST_MAX, |at| at.since(now()).min(REST_MAX));
+                    .map_or(REST_MAX, |at| at.since(self.sender.store.now()).min(REST_MAX));
             }
         }
     }
@@ -161,12 +161,12 @@ impl Dispatcher {
         let claim = DeliveryClaim {
             most: u32::try_from(shares.free()).unwrap_or(u32::MAX),
             most_of_host: HOST_UNDER_WAY_MAX,
-            hosts: sender.hosts.rooms(&shares, now()),
+            hosts: sender.hosts.rooms(&shares, sender.store.now()),
             shares,
             lease: CLAIM,
             under_way: sender.living.clone(),
         };
-        let claimed = sender.store.claim_deliveries(claim, now()).await?;
+        let claimed = sender.store.claim_deliveries(claim).await?;
         sender.hosts.note(&claimed);
         for delivery in claimed.due {
             let place = self.places.take(delivery.host.owner.clone());
@@ -185,8 +185,7 @@ impl Dispatcher {
     }
 
     async fn give_up(&self) {
-        let at = now();
-        match self.sender.store.give_up_deliveries(at - DELIVERY_AGE_MAX, at).await {
+        match self.sender.store.give_up_deliveries(DELIVERY_AGE_MAX).await {
             Ok(0) => {}
             Ok(count) => {
                 self.sender.statistics.gave_up(count);
@@ -206,7 +205,7 @@ impl Sender {
         under_way: UnderWay,
         place: Place<DeliveryOwner>,
     ) {
-        let (started, clock) = (now(), Instant::now());
+        let (started, clock) = (self.store.now(), Instant::now());
         let lag = (delivery.number == 1).then(|| started.since(delivery.due_at));
         let counted = self.statistics.begin(lag);
         let outcome = send(&self.outbound, &delivery).await;
@@ -219,7 +218,7 @@ impl Sender {
             None => AfterAttempt::AsScheduled,
             Some(_) if outcome.status == Some(StatusCode::GONE) => AfterAttempt::GiveUp,
             Some(attempts) => delivery_pause(attempts, rand::random(), outcome.retry_after)
-                .map_or(AfterAttempt::GiveUp, |pause| AfterAttempt::Retry(now() + pause)),
+                .map_or(AfterAttempt::GiveUp, |pause| AfterAttempt::Retry(self.store.now() + pause)),
         };
         tracing::info!(
             class = outcome.class.name(),
@@ -246,11 +245,11 @@ impl Sender {
             reply: outcome.reply,
             next,
         };
-        if let Err(error) = self.store.record_attempt(attempt, now()).await {
+        if let Err(error) = self.store.record_attempt(attempt).await {
             tracing::error!(%error, "cannot record an attempt; it will be repeated");
         }
         drop(alive);
-        under_way.end(sign, now());
+        under_way.end(sign, self.store.now());
         drop(counted);
         drop(place);
         self.room.notify_one();

@@ -3,7 +3,7 @@
 
 use super::{Setup, router};
 use crate::admin::{self, Access};
-use crate::clock::now;
+use crate::clock::SystemClock;
 use crate::credentials;
 use crate::lines::Lines;
 use crate::media::MediaStore;
@@ -50,13 +50,13 @@ impl House {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let data = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path()).unwrap());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path(), Arc::new(SystemClock)).unwrap());
         let account = AccountId("acct_fuzz".to_owned());
         let [(live, _), (sandbox, _)] = runtime.block_on(async {
             let grant = Credits::new(1_000_000);
             let new =
                 NewAccount { id: account.clone(), webhook_secret: credentials::new_webhook_secret(), grant };
-            store.create_account(new, now()).await.unwrap();
+            store.create_account(new).await.unwrap();
             let both = Scopes { generate: true };
             let keys = [false, true].map(|sandbox| credentials::new_key(account.clone(), sandbox, both));
             for (_, key) in &keys {
@@ -67,7 +67,7 @@ impl House {
                     ..*key
                 };
                 key.limits.in_flight_max = Some(0);
-                assert!(store.create_key(key, now()).await.unwrap());
+                assert!(store.create_key(key).await.unwrap());
             }
             keys
         });

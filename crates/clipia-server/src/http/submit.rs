@@ -61,7 +61,7 @@ pub(super) async fn submit(
         sample,
     };
     let place = share.commit().await?;
-    let submitted = app.store.submit(submission, now()).await?;
+    let submitted = app.store.submit(submission).await?;
     drop(place);
     observe::request(submitted.id);
     tracing::info!(model = entry.model.slug, cost = submitted.cost.get(), "generation submitted");

@@ -1,6 +1,7 @@
 //! A store with deliveries in it, and a dispatcher that runs on it.
 
 use crate::receiver::DEADLINE;
+use clipia_server::clock::SystemClock;
 use clipia_server::deliveries::{Dispatcher, Statistics};
 use clipia_server::outbound::Outbound;
 use clipia_server::store::{DeliveryDetails, conformance};
@@ -34,7 +35,7 @@ impl Deref for Outbox {
 impl Outbox {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(SqliteStore::open(directory.path()).unwrap());
+        let store = Arc::new(SqliteStore::open(directory.path(), Arc::new(SystemClock)).unwrap());
         Self { outbox: conformance::Outbox::new(store).await, _directory: directory }
     }
 

@@ -1,4 +1,4 @@
-use super::{House, NOW, fox};
+use super::{House, fox};
 use crate::{Submission, WorkRefused};
 use clipia_api::types::Output;
 use clipia_queue::idempotency::Fingerprint;
@@ -7,7 +7,7 @@ use futures_util::future::{join, join_all};
 use std::collections::HashSet;
 
 pub async fn concurrent_submits_spend_no_credit_twice(house: &House) {
-    let submits = (0..20).map(|_| house.store.submit(fox(), NOW));
+    let submits = (0..20).map(|_| house.store.submit(fox()));
     let accepted = join_all(submits).await.into_iter().filter(Result::is_ok).count();
     assert_eq!((accepted, house.available().await), (8, 4));
 }
@@ -24,7 +24,7 @@ pub async fn concurrent_submits_with_one_key_are_one(house: &House) {
 pub async fn a_request_is_claimed_by_one_of_many(house: &House) {
     house.rich().await;
     join_all((0..50).map(|_| house.submit(fox()))).await;
-    let claims = join_all((0..80).map(|_| house.store.claim("render", NOW))).await;
+    let claims = join_all((0..80).map(|_| house.store.claim("render"))).await;
     let claimed: Vec<_> =
         claims.into_iter().filter_map(|claim| claim.unwrap().map(|claim| claim.id)).collect();
     assert_eq!(claimed.len(), 50);
@@ -37,8 +37,8 @@ pub async fn an_end_and_a_cancel_exclude_each_other(house: &House) {
     for _ in 0..40 {
         let id = house.submit(fox()).await;
         let claim = house.claim().await;
-        let complete = house.store.complete(id, claim.epoch, Output::default(), NOW);
-        let (complete, cancel) = join(complete, house.store.cancel(id, NOW)).await;
+        let complete = house.store.complete(id, claim.epoch, Output::default());
+        let (complete, cancel) = join(complete, house.store.cancel(id)).await;
         let phase = house.request(id).await.phase;
         match (complete, cancel) {
             (Ok(()), Err(WorkRefused::Lifecycle(Refused::Phase { .. }))) => {
@@ -58,11 +58,11 @@ pub async fn positions_hold_in_a_crowd(house: &House) {
     house.rich().await;
     let ids = join_all((0..100).map(|_| house.submit(fox()))).await;
     let submits = join_all((0..60).map(|_| house.submit(fox())));
-    let cancels = join_all(ids.iter().skip(30).step_by(3).map(|id| house.store.cancel(*id, NOW)));
+    let cancels = join_all(ids.iter().skip(30).step_by(3).map(|id| house.store.cancel(*id)));
     let turns = join_all((0..30).map(|n| async move {
         let claim = house.claim().await;
         if n % 2 == 0 {
-            house.store.release(claim.id, claim.epoch, NOW).await.unwrap();
+            house.store.release(claim.id, claim.epoch).await.unwrap();
         }
     }));
     // Some of what is to be called off may have been given to a worker by then: that is called off as well.

@@ -22,26 +22,26 @@ pub async fn a_living_sender_keeps_its_delivery_whatever_the_clock_says(house: &
     let store = &house.store;
     let id = house.submit(fox()).await;
     let claim = house.claim().await;
-    store.complete(id, claim.epoch, Output::default(), NOW).await.unwrap();
+    store.complete(id, claim.epoch, Output::default()).await.unwrap();
     let under_way = Living::default();
-    let due = store.claim_deliveries(due_now(&under_way), NOW).await.unwrap().due.remove(0);
+    let due = store.claim_deliveries(due_now(&under_way)).await.unwrap().due.remove(0);
     let alive = under_way.enter(due.id);
     let late = NOW + Duration::from_secs(3_600);
-    assert!(store.claim_deliveries(due_now(&under_way), late).await.unwrap().due.is_empty());
+    assert!(house.at(late).claim_deliveries(due_now(&under_way)).await.unwrap().due.is_empty());
     // It is gone, and has recorded nothing.
     drop(alive);
-    assert_eq!(store.claim_deliveries(due_now(&under_way), late).await.unwrap().due.remove(0).id, due.id);
+    assert_eq!(store.claim_deliveries(due_now(&under_way)).await.unwrap().due.remove(0).id, due.id);
 }
 
 pub async fn a_delivery_is_given_to_one_sender_until_it_arrives(house: &House) {
     let store = &house.store;
     let id = house.submit(fox()).await;
     let claim = house.claim().await;
-    store.complete(id, claim.epoch, Output::default(), NOW).await.unwrap();
+    store.complete(id, claim.epoch, Output::default()).await.unwrap();
     let claim = || due_now(&Living::default());
-    let due = store.claim_deliveries(claim(), NOW).await.unwrap().due.remove(0);
+    let due = store.claim_deliveries(claim()).await.unwrap().due.remove(0);
     assert_eq!((due.attempts, due.secrets.as_slice()), (0, &["whsec_1".to_owned()][..]));
-    assert!(store.claim_deliveries(claim(), NOW).await.unwrap().due.is_empty());
+    assert!(store.claim_deliveries(claim()).await.unwrap().due.is_empty());
 
     let attempt = |number, next| DeliveryAttempt {
         delivery: due.id,
@@ -56,10 +56,10 @@ pub async fn a_delivery_is_given_to_one_sender_until_it_arrives(house: &House) {
         next,
     };
     let later = NOW + Duration::from_secs(5);
-    store.record_attempt(attempt(1, AfterAttempt::Retry(later)), NOW).await.unwrap();
+    store.record_attempt(attempt(1, AfterAttempt::Retry(later))).await.unwrap();
     assert_eq!(store.next_delivery().await.unwrap(), Some(later));
-    let again = store.claim_deliveries(claim(), later).await.unwrap().due.remove(0);
+    let again = house.at(later).claim_deliveries(claim()).await.unwrap().due.remove(0);
     assert_eq!((again.id, again.attempts), (due.id, 1));
-    store.record_attempt(attempt(2, AfterAttempt::Delivered), later).await.unwrap();
+    store.record_attempt(attempt(2, AfterAttempt::Delivered)).await.unwrap();
     assert_eq!(store.next_delivery().await.unwrap(), None);
 }

@@ -8,11 +8,11 @@ pub async fn keys_are_found_by_their_hash_until_they_are_revoked(house: &House) 
     let store = &house.store;
     assert_eq!(store.key(KeyHash([7; 32])).await.unwrap().unwrap().id, "key_1");
     assert!(store.key(KeyHash([8; 32])).await.unwrap().is_none());
-    assert!(store.revoke_key("key_1", NOW).await.unwrap());
+    assert!(store.revoke_key("key_1").await.unwrap());
     assert!(store.key(KeyHash([7; 32])).await.unwrap().is_none());
-    assert!(!store.revoke_key("key_1", NOW).await.unwrap());
+    assert!(!store.revoke_key("key_1").await.unwrap());
     let stray = Key { id: "key_2".to_owned(), account: AccountId("acct_nobody".to_owned()), ..key() };
-    assert!(!store.create_key(new_key(stray, 2), NOW).await.unwrap());
+    assert!(!store.create_key(new_key(stray, 2)).await.unwrap());
     let listed = store.keys().await.unwrap();
     assert_eq!(listed.len(), 1);
     assert!(listed[0].revoked_at.is_some());
@@ -23,7 +23,7 @@ pub async fn keys_are_listed_in_the_order_of_their_making(house: &House) {
     let earlier = NOW - Duration::from_micros(1);
     for (id, hash, at) in [("key_4", 4, NOW), ("key_2", 2, NOW), ("key_3", 3, earlier)] {
         let key = Key { id: id.to_owned(), ..key() };
-        assert!(house.store.create_key(new_key(key, hash), at).await.unwrap());
+        assert!(house.at(at).create_key(new_key(key, hash)).await.unwrap());
     }
     let listed: Vec<_> = house.store.keys().await.unwrap().into_iter().map(|key| key.id).collect();
     assert_eq!(listed, ["key_1", "key_4", "key_2", "key_3"]);
@@ -33,7 +33,7 @@ pub async fn a_key_has_its_own_limits(house: &House) {
     let own = KeyLimits { requests_per_minute: Some(600), in_flight_max: Some(2) };
     for (id, hash, limits) in [("key_2", 2, own), ("key_3", 3, KeyLimits::default())] {
         let key = Key { id: id.to_owned(), limits, ..key() };
-        assert!(house.store.create_key(new_key(key, hash), NOW).await.unwrap());
+        assert!(house.store.create_key(new_key(key, hash)).await.unwrap());
         assert_eq!(house.store.key(KeyHash([hash; 32])).await.unwrap().unwrap().limits, limits);
     }
     let listed = house.store.keys().await.unwrap();
@@ -47,14 +47,14 @@ pub async fn a_key_has_no_more_in_flight_than_it_may(house: &House) {
     let narrow = Key { limits: KeyLimits { in_flight_max: Some(2), ..KeyLimits::default() }, ..key() };
     let fox = || Submission { key: Arc::new(narrow.clone()), ..fox() };
     let (first, second) = (house.submit(fox()).await, house.submit(fox()).await);
-    let refused = house.store.submit(fox(), NOW).await.unwrap_err();
+    let refused = house.store.submit(fox()).await.unwrap_err();
     assert!(matches!(refused, SubmitRefused::InFlight(2)), "{refused}");
     // What runs is in flight, too; what has ended is not.
     let claim = house.claim().await;
-    assert!(house.store.submit(fox(), NOW).await.is_err());
-    house.store.cancel(second, NOW).await.unwrap();
+    assert!(house.store.submit(fox()).await.is_err());
+    house.store.cancel(second).await.unwrap();
     house.submit(fox()).await;
-    assert!(house.store.submit(fox(), NOW).await.is_err());
-    house.store.complete(first, claim.epoch, Default::default(), NOW).await.unwrap();
-    assert_eq!(house.store.submit(fox(), NOW).await.unwrap().position, 1);
+    assert!(house.store.submit(fox()).await.is_err());
+    house.store.complete(first, claim.epoch, Default::default()).await.unwrap();
+    assert_eq!(house.store.submit(fox()).await.unwrap().position, 1);
 }

@@ -3,19 +3,19 @@ use crate::living::LivingAttempts;
 use crate::{Failure, Rescue, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
+use clipia_queue::RequestId;
 use clipia_queue::leases::{HEARTBEAT, RESCUES_MAX, SILENCE_MAX};
 use clipia_queue::lifecycle::{Epoch, Phase, Refused};
-use clipia_queue::{Moment, RequestId};
 
 /// Everything that a worker can say with a claim is refused, because it is no longer in force.
-async fn says_nothing(house: &House, id: RequestId, epoch: Epoch, now: Moment) {
+async fn says_nothing(house: &House, id: RequestId, epoch: Epoch) {
     let store = &house.store;
     let before = house.store.request_history(id).await.unwrap().unwrap();
     let answers = [
-        store.beat(id, epoch, Progress::DONE, now).await,
-        store.complete(id, epoch, Output::default(), now).await,
-        store.fail(id, epoch, Failure::generation("late"), now).await,
-        store.release(id, epoch, now).await,
+        store.beat(id, epoch, Progress::DONE).await,
+        store.complete(id, epoch, Output::default()).await,
+        store.fail(id, epoch, Failure::generation("late")).await,
+        store.release(id, epoch).await,
     ];
     for answer in answers {
         assert!(matches!(answer, Err(WorkRefused::Lifecycle(Refused::Stale { .. }))), "{answer:?}");
@@ -27,30 +27,30 @@ pub async fn a_worker_that_lost_its_lease_changes_nothing(house: &House) {
     let store = &house.store;
     let id = house.submit(fox()).await;
     let first = house.claim().await;
-    store.beat(id, first.epoch, Progress::new(40), NOW).await.unwrap();
-    assert_eq!(store.rescue(Rescue::Silent(LivingAttempts::default()), NOW).await.unwrap().requeued, 0);
+    store.beat(id, first.epoch, Progress::new(40)).await.unwrap();
+    assert_eq!(store.rescue(Rescue::Silent(LivingAttempts::default())).await.unwrap().requeued, 0);
     let late = NOW + SILENCE_MAX;
-    assert_eq!(store.rescue(Rescue::Silent(LivingAttempts::default()), late).await.unwrap().requeued, 1);
-    says_nothing(house, id, first.epoch, late).await;
-    let second = store.claim("render", late).await.unwrap().unwrap();
+    assert_eq!(house.at(late).rescue(Rescue::Silent(LivingAttempts::default())).await.unwrap().requeued, 1);
+    says_nothing(house, id, first.epoch).await;
+    let second = store.claim("render").await.unwrap().unwrap();
     assert!(second.epoch > first.epoch);
-    says_nothing(house, id, first.epoch, late).await;
+    says_nothing(house, id, first.epoch).await;
     let running = house.request(id).await;
     assert_eq!((running.phase, running.progress), (Phase::Running, Progress::new(0)));
-    store.complete(id, second.epoch, Output::default(), late).await.unwrap();
-    says_nothing(house, id, first.epoch, late).await;
-    says_nothing(house, id, second.epoch, late).await;
+    store.complete(id, second.epoch, Output::default()).await.unwrap();
+    says_nothing(house, id, first.epoch).await;
+    says_nothing(house, id, second.epoch).await;
     assert_eq!(house.available().await, 88);
 }
 
 pub async fn a_worker_whose_request_was_called_off_changes_nothing(house: &House) {
     let id = house.submit(fox()).await;
     let claim = house.claim().await;
-    house.store.cancel(id, NOW).await.unwrap();
-    says_nothing(house, id, claim.epoch, NOW).await;
+    house.store.cancel(id).await.unwrap();
+    says_nothing(house, id, claim.epoch).await;
     // Its lease is gone: nobody gets the request again.
-    assert_eq!(house.store.rescue(Rescue::All, NOW).await.unwrap(), Default::default());
-    assert!(house.store.claim("render", NOW).await.unwrap().is_none());
+    assert_eq!(house.store.rescue(Rescue::All).await.unwrap(), Default::default());
+    assert!(house.store.claim("render").await.unwrap().is_none());
     assert_eq!(house.available().await, 100);
 }
 
@@ -62,16 +62,16 @@ pub async fn heartbeats_keep_a_lease_up_to_its_deadline(house: &House) {
     let mut now = NOW;
     while now + HEARTBEAT < deadline {
         now = now + HEARTBEAT;
-        store.beat(id, claim.epoch, Progress::new(50), now).await.unwrap();
-        assert_eq!(store.rescue(Rescue::Silent(LivingAttempts::default()), now).await.unwrap().requeued, 0);
+        house.at(now).beat(id, claim.epoch, Progress::new(50)).await.unwrap();
+        assert_eq!(store.rescue(Rescue::Silent(LivingAttempts::default())).await.unwrap().requeued, 0);
     }
     // Progress never falls within an attempt.
-    store.beat(id, claim.epoch, Progress::new(20), now).await.unwrap();
+    store.beat(id, claim.epoch, Progress::new(20)).await.unwrap();
     assert_eq!(house.request(id).await.progress, Progress::new(50));
-    let overdue = store.beat(id, claim.epoch, Progress::new(60), deadline).await;
+    let overdue = house.at(deadline).beat(id, claim.epoch, Progress::new(60)).await;
     assert!(matches!(overdue, Err(WorkRefused::Overdue)), "{overdue:?}");
     assert_eq!(house.request(id).await.progress, Progress::new(50));
-    assert_eq!(store.rescue(Rescue::Silent(LivingAttempts::default()), deadline).await.unwrap().requeued, 1);
+    assert_eq!(store.rescue(Rescue::Silent(LivingAttempts::default())).await.unwrap().requeued, 1);
     assert_eq!(house.request(id).await.phase, Phase::Queued);
 }
 
@@ -86,28 +86,28 @@ pub async fn a_living_worker_keeps_its_lease_whatever_the_clock_says(house: &Hou
     let silent = || Rescue::Silent(living.clone());
     // The process stood still, or its clock jumped.
     let late = NOW + 3 * SILENCE_MAX;
-    assert_eq!(store.rescue(silent(), late).await.unwrap().requeued, 1);
+    assert_eq!(house.at(late).rescue(silent()).await.unwrap().requeued, 1);
     assert_eq!(house.request(gone).await.phase, Phase::Queued);
     assert_eq!(house.request(stood_still).await.phase, Phase::Running);
     // Its next beat, long after the lease ran out, is heard and keeps it.
-    store.beat(stood_still, claim.epoch, Progress::new(50), late).await.unwrap();
+    store.beat(stood_still, claim.epoch, Progress::new(50)).await.unwrap();
     drop(alive);
-    assert_eq!(store.rescue(silent(), late).await.unwrap(), Default::default());
+    assert_eq!(store.rescue(silent()).await.unwrap(), Default::default());
     let _alive = living.enter((stood_still, claim.epoch));
-    assert_eq!(store.rescue(silent(), late + SILENCE_MAX).await.unwrap(), Default::default());
+    assert_eq!(house.at(late + SILENCE_MAX).rescue(silent()).await.unwrap(), Default::default());
     // All the time of an attempt is all, however lively the worker is.
-    assert_eq!(store.rescue(silent(), NOW + ATTEMPT_MAX).await.unwrap().requeued, 1);
-    says_nothing(house, stood_still, claim.epoch, late).await;
+    assert_eq!(house.at(NOW + ATTEMPT_MAX).rescue(silent()).await.unwrap().requeued, 1);
+    says_nothing(house, stood_still, claim.epoch).await;
 }
 
 pub async fn one_that_is_lost_too_often_fails_and_is_refunded(house: &House) {
     let id = house.submit(fox()).await;
     for _ in 0..RESCUES_MAX {
         house.claim().await;
-        assert_eq!(house.store.rescue(Rescue::All, NOW).await.unwrap().requeued, 1);
+        assert_eq!(house.store.rescue(Rescue::All).await.unwrap().requeued, 1);
     }
     house.claim().await;
-    assert_eq!(house.store.rescue(Rescue::All, NOW).await.unwrap().failed, 1);
+    assert_eq!(house.store.rescue(Rescue::All).await.unwrap().failed, 1);
     assert_eq!(house.request(id).await.phase, Phase::Failed);
     assert_eq!(house.available().await, 100);
 }
@@ -116,7 +116,7 @@ pub async fn one_that_is_given_back_has_lost_nothing(house: &House) {
     let id = house.submit(fox()).await;
     for _ in 0..=2 * RESCUES_MAX {
         let claim = house.claim().await;
-        house.store.release(id, claim.epoch, NOW).await.unwrap();
+        house.store.release(id, claim.epoch).await.unwrap();
     }
     let waiting = house.request(id).await;
     assert_eq!((waiting.phase, waiting.position), (Phase::Queued, 0));
@@ -126,12 +126,12 @@ pub async fn what_is_refused_is_counted(house: &House) {
     let id = house.submit(fox()).await;
     house.submit(fox()).await;
     let first = house.claim().await;
-    house.store.rescue(Rescue::All, NOW).await.unwrap();
-    says_nothing(house, id, first.epoch, NOW).await;
+    house.store.rescue(Rescue::All).await.unwrap();
+    says_nothing(house, id, first.epoch).await;
     let later = NOW + SILENCE_MAX;
-    house.store.claim("render", later).await.unwrap();
-    house.store.claim("render", later).await.unwrap();
-    house.store.cancel(id, NOW).await.unwrap();
+    house.at(later).claim("render").await.unwrap();
+    house.store.claim("render").await.unwrap();
+    house.store.cancel(id).await.unwrap();
     house.submit(fox()).await;
     let statistics = house.store.statistics().await.unwrap();
     assert_eq!((statistics.stale_refused, statistics.leases_lost, statistics.canceled), (4, 1, 1));

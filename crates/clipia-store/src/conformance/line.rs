@@ -15,8 +15,8 @@ pub async fn what_had_its_turn_goes_ahead_of_what_had_none(house: &House) {
     }
     let first = house.claim().await;
     let second = house.claim().await;
-    house.store.release(second.id, second.epoch, NOW).await.unwrap();
-    house.store.release(first.id, first.epoch, NOW).await.unwrap();
+    house.store.release(second.id, second.epoch).await.unwrap();
+    house.store.release(first.id, first.epoch).await.unwrap();
     for (id, position) in ids.iter().zip(0..) {
         assert_eq!(house.request(*id).await.position, position);
     }
@@ -63,14 +63,14 @@ impl<'h> Crowd<'h> {
         }
         // Nothing that runs is left to the next crowd.
         for (_, id, epoch) in &self.running {
-            self.house.store.complete(*id, *epoch, Default::default(), NOW).await.unwrap();
+            self.house.store.complete(*id, *epoch, Default::default()).await.unwrap();
         }
     }
 
     async fn submit(&mut self) {
         for _ in 0..self.random.random_range(1..5) {
             let submission = Submission { queue: self.queue.clone(), ..fox() };
-            let submitted = self.house.store.submit(submission, NOW).await.unwrap();
+            let submitted = self.house.store.submit(submission).await.unwrap();
             assert_eq!(submitted.position, self.waiting.len() as u64, "seed {}", self.seed);
             self.waiting.insert((true, self.submitted), submitted.id);
             self.submitted += 1;
@@ -78,7 +78,7 @@ impl<'h> Crowd<'h> {
     }
 
     async fn claim(&mut self) {
-        let claim = self.house.store.claim(&self.queue, NOW).await.unwrap();
+        let claim = self.house.store.claim(&self.queue).await.unwrap();
         let next = self.waiting.pop_first();
         assert_eq!(claim.as_ref().map(|claim| claim.id), next.map(|(_, id)| id), "seed {}", self.seed);
         if let (Some(claim), Some(((_, n), id))) = (claim, next) {
@@ -89,24 +89,24 @@ impl<'h> Crowd<'h> {
     async fn cancel(&mut self) {
         if self.random.random_bool(0.3) && !self.running.is_empty() {
             let (_, id, _) = self.running.swap_remove(self.random.random_range(0..self.running.len()));
-            self.house.store.cancel(id, NOW).await.unwrap();
+            self.house.store.cancel(id).await.unwrap();
         } else if !self.waiting.is_empty() {
             let nth = self.random.random_range(0..self.waiting.len());
             let place = *self.waiting.keys().nth(nth).unwrap();
-            self.house.store.cancel(self.waiting.remove(&place).unwrap(), NOW).await.unwrap();
+            self.house.store.cancel(self.waiting.remove(&place).unwrap()).await.unwrap();
         }
     }
 
     async fn release(&mut self) {
         if !self.running.is_empty() {
             let (n, id, epoch) = self.running.swap_remove(self.random.random_range(0..self.running.len()));
-            self.house.store.release(id, epoch, NOW).await.unwrap();
+            self.house.store.release(id, epoch).await.unwrap();
             self.waiting.insert((false, n), id);
         }
     }
 
     async fn rescue(&mut self) {
-        let rescued = self.house.store.rescue(Rescue::All, NOW).await.unwrap();
+        let rescued = self.house.store.rescue(Rescue::All).await.unwrap();
         assert_eq!(rescued.requeued + rescued.failed, self.running.len() as u64, "seed {}", self.seed);
         for (n, id, _) in std::mem::take(&mut self.running) {
             // One that was lost too often has failed.
@@ -119,12 +119,12 @@ impl<'h> Crowd<'h> {
 
 pub async fn lines_do_not_mix(house: &House) {
     let clip = |queue: &str| Submission { queue: queue.to_owned(), ..fox() };
-    assert_eq!(house.store.submit(clip("a"), NOW).await.unwrap().position, 0);
-    assert_eq!(house.store.submit(clip("b"), NOW).await.unwrap().position, 0);
-    assert_eq!(house.store.submit(clip("a"), NOW).await.unwrap().position, 1);
-    assert!(house.store.claim("c", NOW).await.unwrap().is_none());
-    house.store.claim("b", NOW).await.unwrap().unwrap();
-    assert!(house.store.claim("b", NOW).await.unwrap().is_none());
+    assert_eq!(house.store.submit(clip("a")).await.unwrap().position, 0);
+    assert_eq!(house.store.submit(clip("b")).await.unwrap().position, 0);
+    assert_eq!(house.store.submit(clip("a")).await.unwrap().position, 1);
+    assert!(house.store.claim("c").await.unwrap().is_none());
+    house.store.claim("b").await.unwrap().unwrap();
+    assert!(house.store.claim("b").await.unwrap().is_none());
 }
 
 pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_places(house: &House) {
@@ -139,7 +139,7 @@ pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_pla
     }
     let own = house.submit(picture("http://here/media/a/b/c.png")).await;
     let full = || vec![account()];
-    let past = store.claim_past("render", full(), NOW).await.unwrap();
+    let past = store.claim_past("render", full()).await.unwrap();
     assert_eq!((past.claim.unwrap().id, past.aside, past.more), (own, full(), false));
     assert_eq!(store.statistics().await.unwrap().queues[0].waiting, 4);
     for (position, id) in (0..).zip(&elsewhere) {
@@ -148,8 +148,8 @@ pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_pla
             (Phase::Queued, position)
         );
     }
-    assert!(store.claim("render", NOW).await.unwrap().is_none());
-    store.cancel(elsewhere[1], NOW).await.unwrap();
+    assert!(store.claim("render").await.unwrap().is_none());
+    store.cancel(elsewhere[1]).await.unwrap();
     house.is_content().await;
     assert_eq!(store.put_back("render", &AccountId("acct_other".to_owned()), 9).await.unwrap(), 0);
     assert_eq!(store.put_back("render", &account(), 2).await.unwrap(), 2);
@@ -157,11 +157,11 @@ pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_pla
     assert_eq!(house.request(elsewhere[3]).await.position, 1);
     let claim = house.claim().await;
     assert_eq!(claim.id, elsewhere[2]);
-    assert!(store.claim("render", NOW).await.unwrap().is_none());
+    assert!(store.claim("render").await.unwrap().is_none());
     assert_eq!(store.put_back("render", &account(), 9).await.unwrap(), 1);
     // The time of an attempt that has not begun does not pass.
     let late = NOW + ATTEMPT_MAX - Duration::from_secs(1);
-    store.hold(claim.id, claim.epoch, late).await.unwrap();
-    store.beat(claim.id, claim.epoch, Progress::new(5), late + Duration::from_secs(20)).await.unwrap();
+    house.at(late).hold(claim.id, claim.epoch).await.unwrap();
+    house.at(late + Duration::from_secs(20)).beat(claim.id, claim.epoch, Progress::new(5)).await.unwrap();
     house.is_content().await;
 }

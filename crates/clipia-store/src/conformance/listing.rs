@@ -1,4 +1,4 @@
-use super::{House, NOW, fox};
+use super::{House, fox};
 use crate::{AccountId, AttemptEnd, RequestFilter, Rescue, Submission};
 use clipia_api::Progress;
 use clipia_queue::lifecycle::{Epoch, Phase};
@@ -27,7 +27,7 @@ pub async fn a_list_is_filtered(house: &House) {
     let other = Submission { model: "seedance-2-fast-t2v".to_owned(), ..fox() };
     let other = house.submit(other).await;
     let claim = house.claim().await;
-    house.store.beat(running, claim.epoch, Progress::new(30), NOW).await.unwrap();
+    house.store.beat(running, claim.epoch, Progress::new(30)).await.unwrap();
     let list = async |filter: RequestFilter| {
         let page = house.store.list_requests(filter, None, 10).await.unwrap();
         page.requests.into_iter().map(|request| request.id).collect::<Vec<_>>()
@@ -50,9 +50,9 @@ pub async fn a_history_tells_every_attempt_and_movement(house: &House) {
     let id = house.submit(fox()).await;
     assert!(store.request_history(clipia_queue::RequestId::generate()).await.unwrap().is_none());
     let first = house.claim().await;
-    store.release(id, first.epoch, NOW).await.unwrap();
+    store.release(id, first.epoch).await.unwrap();
     house.claim().await;
-    store.rescue(Rescue::All, NOW).await.unwrap();
+    store.rescue(Rescue::All).await.unwrap();
     let third = house.claim().await;
     let running = store.request_history(id).await.unwrap().unwrap();
     let ends = |history: &crate::RequestHistory| {
@@ -62,7 +62,7 @@ pub async fn a_history_tells_every_attempt_and_movement(house: &House) {
     };
     let lost = [(1, Some(AttemptEnd::Released)), (2, Some(AttemptEnd::Lost))];
     assert_eq!(ends(&running), [lost[0], lost[1], (3, None)]);
-    store.complete(id, third.epoch, Default::default(), NOW).await.unwrap();
+    store.complete(id, third.epoch, Default::default()).await.unwrap();
     let ended = store.request_history(id).await.unwrap().unwrap();
     assert_eq!(ends(&ended), [lost[0], lost[1], (3, Some(AttemptEnd::Completed))]);
     let movements: Vec<_> =

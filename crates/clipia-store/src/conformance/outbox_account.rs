@@ -1,13 +1,11 @@
 //! An account whose requests want deliveries.
 
-use super::House;
-use crate::clock::now;
 use crate::{
     AccountId, DeliveryDetails, DeliveryFilter, DeliveryOwner, Key, KeyHash, NewAccount, NewKey, Scopes,
     Store, Submission,
 };
 use clipia_api::types::Output;
-use clipia_queue::{Credits, RequestId};
+use clipia_queue::Credits;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -39,18 +37,13 @@ impl Outbox {
         outbox
     }
 
-    /// Opens the account in the store of a house.
-    pub(super) async fn of(house: &House) -> Self {
-        Self::new(Arc::clone(&house.store)).await
-    }
-
     /// Another account with a key.
     pub async fn join(&self, account: AccountId, hash: u8) {
         let new = NewAccount { id: account.clone(), webhook_secret: SECRET.to_owned(), grant: Credits::ZERO };
-        assert!(self.store.create_account(new, now()).await.unwrap());
+        assert!(self.store.create_account(new).await.unwrap());
         let Key { id, account, hint, sandbox, scopes, limits } = key(account);
         let key = NewKey { id, account, hash: KeyHash([hash; 32]), hint, sandbox, scopes, limits };
-        assert!(self.store.create_key(key, now()).await.unwrap());
+        assert!(self.store.create_key(key).await.unwrap());
     }
 
     /// Ends a request that is to be told to `url`; the id of its delivery.
@@ -60,7 +53,7 @@ impl Outbox {
 
     /// The same for another account.
     pub async fn deliver_for(&self, account: AccountId, url: &str) -> Uuid {
-        let id = RequestId::generate();
+        let id = super::id_at(self.store.now());
         let submission = Submission {
             id,
             key: Arc::new(key(account)),
@@ -75,7 +68,7 @@ impl Outbox {
             base_url: "http://here".to_owned(),
             sample: Some(Output::default()),
         };
-        self.store.submit(submission, now()).await.unwrap();
+        self.store.submit(submission).await.unwrap();
         let filter = DeliveryFilter { request: Some(id), ..Default::default() };
         self.store.list_deliveries(filter, None, 1).await.unwrap()[0].id
     }

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use clipia::{Output, RequestId};
 use clipia_queue::limits::{REQUESTS_PER_MINUTE, RateLimit};
+use clipia_server::clock::SystemClock;
 use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
 use clipia_server::{Config, FirstKeys, Service};
 use clipia_store_sqlite::SqliteStore;
@@ -42,7 +43,7 @@ impl Sleeping {
     pub(in crate::bench) async fn start(at_once: usize) -> Result<Self> {
         let data = tempfile::tempdir()?;
         std::fs::write(data.path().join("models.toml"), MODELS)?;
-        let store = Arc::new(SqliteStore::open(data.path())?);
+        let store = Arc::new(SqliteStore::open(data.path(), Arc::new(SystemClock))?);
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             dev: true, // the webhooks are on this machine

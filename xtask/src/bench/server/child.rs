@@ -4,6 +4,7 @@ use super::bare;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use clap::Subcommand;
+use clipia_server::clock::SystemClock;
 use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
 use clipia_server::{Config, Credits, RateLimit, Service};
 use clipia_store_sqlite::SqliteStore;
@@ -73,7 +74,7 @@ impl Part {
             return Ok((Ready { url: bare::serve().await?, live_key: None, test_key: None }, None));
         };
         std::fs::write(data.join("models.toml"), MODELS)?;
-        let store = Arc::new(SqliteStore::open(&data)?);
+        let store = Arc::new(SqliteStore::open(&data, Arc::new(SystemClock))?);
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             dev: true, // the webhooks are on this machine

@@ -1,0 +1,104 @@
+//! Requests from their submit to their end.
+
+use crate::known::Stood;
+use crate::{SqliteStore, aside, requests, work};
+use async_trait::async_trait;
+use clipia_api::Progress;
+use clipia_api::types::Output;
+use clipia_queue::RequestId;
+use clipia_queue::lifecycle::Epoch;
+use clipia_store::{
+    AccountId, ClaimPast, Failure, Queue, Request, Rescue, Rescued, Standing, StoreError, Submission,
+    SubmitRefused, Submitted, WorkRefused, blocking,
+};
+use std::sync::Arc;
+
+#[async_trait]
+impl Queue for SqliteStore {
+    async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitRefused> {
+        let now = self.clock.now();
+        let prepared = match requests::is_large(&submission) {
+            true => blocking::compute(|| requests::prepare(submission)).await.map_err(StoreError::from)??,
+            false => requests::prepare(submission)?,
+        };
+        let bytes = prepared.bytes();
+        let accepted = self.writer.write_decided(bytes, move |w| requests::submit(w, prepared, now)).await?;
+        Ok(self.told(accepted))
+    }
+
+    async fn request(&self, account: &AccountId, id: RequestId) -> Result<Option<Request>, StoreError> {
+        self.points.read(|c| requests::read(c, &self.memory.positions, account, id))
+    }
+
+    async fn standing(&self, account: &AccountId, id: RequestId) -> Result<Option<Standing>, StoreError> {
+        let stood = match self.memory.standings.find(&id) {
+            Ok(stood) => stood,
+            Err(as_of) => {
+                let Some(stood) = self.points.read(|c| requests::stood(c, id))?.map(Arc::new) else {
+                    return Ok(None);
+                };
+                self.memory.standings.learn(id, Arc::clone(&stood), as_of);
+                stood
+            }
+        };
+        let Stood { sandbox, phase, progress, at, .. } = &*stood;
+        let position = at.as_ref().map_or(0, |at| self.memory.positions.ahead(at));
+        let standing = Standing { id, sandbox: *sandbox, phase: *phase, position, progress: *progress };
+        Ok((stood.account == *account).then_some(standing))
+    }
+
+    async fn claim_past(&self, queue: &str, full: Vec<AccountId>) -> Result<ClaimPast, StoreError> {
+        let now = self.clock.now();
+        let queue = queue.to_owned();
+        self.writer.write(move |w| work::claim(w, &queue, &full, now)).await
+    }
+
+    async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError> {
+        let (queue, account) = (queue.to_owned(), account.clone());
+        self.writer.write(move |w| aside::put_back(w, &queue, &account, most)).await
+    }
+
+    async fn hold(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.heard(self.writer.write(move |w| work::hold(w, id, epoch, now)).await)
+    }
+
+    async fn beat(&self, id: RequestId, epoch: Epoch, progress: Progress) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.heard(self.writer.write(move |c| work::beat(c, id, epoch, progress, now)).await)
+    }
+
+    async fn complete(&self, id: RequestId, epoch: Epoch, output: Output) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.heard(self.writer.write(move |w| work::complete(w, id, epoch, &output, now)).await)
+    }
+
+    async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.heard(self.writer.write(move |w| work::fail(w, id, epoch, &why, now)).await)
+    }
+
+    async fn release(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.heard(self.writer.write(move |w| work::release(w, id, epoch, now)).await)
+    }
+
+    async fn rescue(&self, from: Rescue) -> Result<Rescued, StoreError> {
+        let now = self.clock.now();
+        let mut rescued = Rescued::default();
+        loop {
+            let from = from.clone();
+            let some = self.writer.write(move |w| work::rescue(w, &from, now)).await?;
+            rescued.requeued += some.requeued;
+            rescued.failed += some.failed;
+            if some.requeued + some.failed < work::RESCUED_AT_ONCE as u64 {
+                return Ok(rescued);
+            }
+        }
+    }
+
+    async fn cancel(&self, id: RequestId) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.writer.write(move |w| work::cancel(w, id, now)).await
+    }
+}

@@ -1,0 +1,26 @@
+//! The store itself: its clock, copies, examinations and figures, and its end.
+
+use crate::{BackupError, Findings, Statistics, StoreError};
+use async_trait::async_trait;
+use clipia_queue::Moment;
+use std::path::Path;
+
+/// The store itself: its clock, copies, examinations and figures, and its end.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// The present by the store's clock. The moments that a store takes and gives are by this clock.
+    fn now(&self) -> Moment;
+
+    /// Looks for anything that must not be, in one snapshot, while the store is in use.
+    async fn examine(&self) -> Result<Findings, StoreError>;
+    /// Copies the store to a new file, as it stands at one moment, while it is in use. Deliveries that are pending in the
+    /// copy are held once a server runs on it.
+    async fn backup(&self, path: &Path) -> Result<(), BackupError>;
+    /// What the store did since it was opened, and how much waits.
+    async fn statistics(&self) -> Result<Statistics, StoreError>;
+    /// Writes something that changes nothing: whether it can.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Writes everything down and closes. Later calls fail with [`StoreError::Closed`].
+    async fn close(&self);
+}
