@@ -28,6 +28,7 @@ mod builder;
 mod config;
 mod credentials;
 pub mod deliveries;
+mod events;
 pub mod executors;
 mod exposition;
 mod health;

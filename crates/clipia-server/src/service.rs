@@ -5,6 +5,7 @@ use crate::builder::{Builder, Team};
 use crate::config::Config;
 use crate::credentials;
 use crate::deliveries::Dispatcher;
+use crate::events::{self, Wakers};
 use crate::executors::Render;
 use crate::health::{self, Health};
 use crate::http::{self, Setup};
@@ -30,7 +31,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Notify, Semaphore, broadcast};
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -166,8 +167,7 @@ impl Service {
         // Nothing fails from here on: keys that were made would be told to nobody, and tasks that were begun would run on.
         let first_keys = first_keys(store.as_ref(), &config).await?;
 
-        let ended = Arc::new(Notify::new());
-        let (canceled, _) = broadcast::channel(workers::CANCELED_KEPT);
+        let wakers = Wakers::new(lines.clone());
         let (drain, abort, stop) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (work, tasks) = (TaskTracker::new(), TaskTracker::new());
@@ -186,8 +186,7 @@ impl Service {
                 media: media.clone(),
                 pause,
                 claims_fail: AtomicBool::default(),
-                ended: Arc::clone(&ended),
-                canceled: canceled.clone(),
+                canceled: wakers.canceled.clone(),
                 metrics: Arc::clone(&metrics),
                 living: living.clone(),
                 slots: Semaphore::new(team.workers),
@@ -201,10 +200,16 @@ impl Service {
                 });
             }
         }
-        let rescued = (Arc::clone(&store), living, lines.clone(), Arc::clone(&ended), drain.clone());
+        let rescued = (Arc::clone(&store), living, drain.clone());
         supervisor.keep(&tasks, "rescue", drain.clone(), move || {
-            let (store, living, lines, ended, drain) = rescued.clone();
-            workers::rescue(store, living, lines, ended, drain)
+            let (store, living, drain) = rescued.clone();
+            workers::rescue(store, living, drain)
+        });
+        let outbox_changed = Arc::clone(&wakers.outbox_changed);
+        let told = (Arc::clone(&store), wakers, stop.clone());
+        supervisor.keep(&tasks, "events", stop.clone(), move || {
+            let (store, wakers, stop) = told.clone();
+            events::hand_on(store, wakers, stop)
         });
         let watched = (media.clone(), drain.clone());
         supervisor.keep(&tasks, "media", drain.clone(), move || {
@@ -216,7 +221,7 @@ impl Service {
             let (media, store, drain) = swept.clone();
             media::sweep(media, store, drain)
         });
-        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended)));
+        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&store), outbound.clone(), outbox_changed));
         let (deliveries, dispatched) = (dispatcher.statistics(), stop.clone());
         supervisor.keep(&tasks, "deliveries", stop.clone(), move || {
             Arc::clone(&dispatcher).run(dispatched.clone())
@@ -234,8 +239,6 @@ impl Service {
             catalogue,
             media,
             webhooks: outbound.target(),
-            lines,
-            ended: Arc::clone(&ended),
             metrics: Arc::clone(&metrics),
             refusals: Arc::clone(&refusals),
             limit: config.rate_limit(),
@@ -253,9 +256,7 @@ impl Service {
         };
         serve("listener", listener, api, Bounds::API, counted);
         let scraped = health::metrics_router(Arc::clone(&metrics), Arc::clone(&store), deliveries);
-        let admin = admin::router(Arc::clone(&store), ended, canceled, refusals, &access)
-            .merge(health)
-            .merge(scraped);
+        let admin = admin::router(Arc::clone(&store), refusals, &access).merge(health).merge(scraped);
         // Its connections are none of the API's.
         let uncounted = Arc::default();
         serve("administration", admin_listener, admin, Bounds::ADMINISTRATION, uncounted);

@@ -1,8 +1,8 @@
 //! Workers take requests out of the line and have an executor make them.
 
+use crate::events::Canceled;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
 use crate::failpoints;
-use crate::lines::Lines;
 use crate::living::{Alive, LivingAttempts};
 use crate::media::{self, KeepError, Kept, MediaStore};
 use crate::metrics::{Metrics, Outcome};
@@ -42,10 +42,6 @@ const TELL_AGAIN: Duration = Duration::from_millis(500);
 /// How often that is tried where the store fails in a way that is not likely to pass.
 const TELLS_MAX: u32 = 5;
 
-/// How many requests that were called off are remembered for workers that are slow to hear it. One that has missed some
-/// asks the store.
-pub const CANCELED_KEPT: usize = 64;
-
 /// What the workers of one queue share.
 pub struct Workers {
     /// The line's name, which is the executor's.
@@ -60,10 +56,8 @@ pub struct Workers {
     pub media: MediaStore,
     /// Says that a request was submitted.
     pub submitted: Arc<Notify>,
-    /// Says that a request has ended.
-    pub ended: Arc<Notify>,
     /// Says which request was called off.
-    pub canceled: broadcast::Sender<RequestId>,
+    pub canceled: broadcast::Sender<Canceled>,
     /// Whether the executor cannot work now, as far as is known.
     pub pause: Arc<Pause>,
     /// Whether the last claim failed: the log is told of the first of many.
@@ -85,7 +79,7 @@ pub(crate) struct Attempt {
     pub(crate) id: RequestId,
     pub(crate) epoch: Epoch,
     model: String,
-    canceled: broadcast::Receiver<RequestId>,
+    canceled: broadcast::Receiver<Canceled>,
     _alive: Alive<(RequestId, Epoch)>,
 }
 
@@ -93,7 +87,7 @@ impl Attempt {
     /// Comes when the request may have been called off. The store decides, also on another server; the word only spares
     /// the wait for the next beat.
     pub(crate) async fn called_off(&mut self) {
-        while self.canceled.recv().await.is_ok_and(|canceled| canceled != self.id) {}
+        while self.canceled.recv().await.is_ok_and(|canceled| canceled.is_some_and(|id| id != self.id)) {}
     }
 }
 
@@ -231,7 +225,6 @@ impl Workers {
                 let (elapsed, outcome) = (started.elapsed(), end.outcome());
                 self.metrics.ended(&model, outcome, elapsed);
                 tracing::info!(outcome = outcome.name(), seconds = elapsed.as_secs_f64(), "generation ended");
-                self.ended.notify_one();
                 if epoch > FIRST && !matches!(end, End::GivenBack) {
                     self.media.discard_others(id, files).await;
                 }
@@ -386,13 +379,7 @@ impl End {
 }
 
 /// Takes back requests whose worker has fallen silent and is none of the `living`, until `stop`.
-pub async fn rescue(
-    store: Arc<dyn Store>,
-    living: LivingAttempts,
-    lines: Lines,
-    ended: Arc<Notify>,
-    stop: CancellationToken,
-) {
+pub async fn rescue(store: Arc<dyn Store>, living: LivingAttempts, stop: CancellationToken) {
     loop {
         let rested = Instant::now();
         tokio::select! {
@@ -407,8 +394,6 @@ pub async fn rescue(
             Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
                 let Rescued { requeued, failed } = rescued;
                 tracing::warn!(requeued, failed, "took requests back from workers that fell silent");
-                lines.wake_all();
-                ended.notify_one();
             }
             Ok(_) => {}
             Err(error) => tracing::error!(%error, "cannot look for lost leases"),

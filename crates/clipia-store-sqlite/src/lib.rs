@@ -45,7 +45,9 @@ use checkpoints::Checkpoints;
 use clipia_queue::{ids, lifecycle, media_address as media};
 use clipia_store as store;
 use clipia_store::clock::Clock;
-use clipia_store::{Fault, StoreError, Submitted, WorkRefused, blocking, clock, failpoints, private};
+use clipia_store::{
+    EVENTS_KEPT, Fault, StoreError, Submitted, WorkRefused, blocking, clock, failpoints, private,
+};
 use counters::Counters;
 use inspection::Kind;
 use known::{KnownKeys, KnownStandings};
@@ -59,7 +61,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 use writer::{Memory, Writer};
 
 pub use inspection::NoStore;
@@ -203,6 +205,7 @@ impl SqliteStore {
             standings: KnownStandings::default(),
             positions: Positions::load(&connection)?,
             counters: Counters::default(),
+            events: broadcast::Sender::new(EVENTS_KEPT),
         };
         let memory = Arc::new(memory);
         let keys = idempotency::Keys::load(&connection)?;

@@ -138,14 +138,14 @@ pub(crate) fn end(
         .ok_or_else(|| StoreError::Unreadable(format!("nothing is in flight for {}", request.key_id)))?;
     w.tallies.set_in_flight(&request.key_id, in_flight - 1);
     leases::end(c, request.id, transition.next.epoch, attempt, now)?;
-    announce(c, request, charged, end, now)?;
+    announce(w, request, charged, end, now)?;
     w.happened(Happened::Ended(transition.next.phase));
     Ok(())
 }
 
 /// Writes the delivery that tells of a request's end, if one was asked for.
 pub(crate) fn announce(
-    c: &Connection,
+    w: &Writing<'_>,
     request: &Ending,
     charged: Credits,
     end: &End<'_>,
@@ -165,7 +165,7 @@ pub(crate) fn announce(
             &Failure::generation("the generation was canceled; its credits were returned"),
         ),
     };
-    c.prepare_cached(
+    w.prepare_cached(
         "INSERT INTO delivery (id, request, account, sandbox, host, url, body, state, attempts, created_at, due_at,
                                postponed)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?9, 0)",
@@ -181,5 +181,6 @@ pub(crate) fn announce(
         told(now).as_micros(),
         now.as_micros()
     ])?;
+    w.outbox_changed();
     Ok(())
 }

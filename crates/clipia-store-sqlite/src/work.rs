@@ -263,6 +263,7 @@ fn lose(w: &Writing<'_>, id: RequestId, now: Moment) -> Result<Phase, WorkRefuse
     w.happened(Happened::LeaseLost);
     if transition.next.phase == Phase::Queued {
         requeue(w, &row, transition.next, AttemptEnd::Lost, now)?;
+        w.work_submitted(&row.at.queue);
     } else {
         let why = Failure::generation("the generation was interrupted too often; its credits were returned");
         end(w, &row.ending, transition, &End::Failure(&why), AttemptEnd::Lost, now)?;

@@ -3,7 +3,7 @@
 //! Commands that arrive together share a transaction and its one flush to disk (group commit), and each is answered after
 //! the commit. One that is refused leaves nothing behind: it runs in a savepoint of its own, or decides before it changes
 //! anything, which submits do, as a savepoint copies each page that is changed in it. What a command does beside the
-//! database, to the lines in memory and to what is counted, happens between the commit and the answer.
+//! database, to the lines in memory, to what is counted and to whoever hears its events, happens between the commit and the answer.
 
 use super::batch::{Batch, Last};
 use super::checkpoints::Checkpoints;
@@ -14,7 +14,7 @@ use super::position::{Move, PlaceInLine, Positions};
 use super::tallies::Tallies;
 use crate::blocking;
 use crate::failpoints;
-use crate::store::{KeyHash, StoreError};
+use crate::store::{KeyHash, StoreError, StoreEvent};
 use clipia_queue::RequestId;
 use rusqlite::{CachedStatement, Connection, Params, ffi};
 use std::cell::RefCell;
@@ -23,7 +23,7 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 /// How many commands may wait for the writer. Beyond that callers wait for room.
 pub(crate) const WAITING_MAX: usize = 4_096;
@@ -73,6 +73,7 @@ pub(crate) struct Writing<'c> {
     /// The keys that were revoked since the start. A caller may have been let in before.
     revoked: &'c RefCell<HashSet<String>>,
     standings: RefCell<Vec<RequestId>>,
+    events: RefCell<Vec<StoreEvent>>,
 }
 
 impl Deref for Writing<'_> {
@@ -124,6 +125,7 @@ impl Writing<'_> {
     /// A key was taken out of force.
     pub(crate) fn key_revoked(&self, id: &str, hash: KeyHash) {
         self.revoked.borrow_mut().insert(id.to_owned());
+        self.tell(StoreEvent::KeyRevoked { id: id.into() });
         self.key_changed(hash);
     }
 
@@ -143,6 +145,28 @@ impl Writing<'_> {
         self.standings.borrow_mut().push(id);
     }
 
+    /// Sends an event once this is committed.
+    pub(crate) fn tell(&self, event: StoreEvent) {
+        self.events.borrow_mut().push(event);
+    }
+
+    /// Requests came into a queue: one event tells of all in a commit.
+    pub(crate) fn work_submitted(&self, queue: &str) {
+        let is_same = |event: &StoreEvent| matches!(event, StoreEvent::WorkSubmitted { queue: other } if **other == *queue);
+        let mut events = self.events.borrow_mut();
+        if !events.iter().any(is_same) {
+            events.push(StoreEvent::WorkSubmitted { queue: queue.into() });
+        }
+    }
+
+    /// Deliveries may be due: one event tells of all in a commit.
+    pub(crate) fn outbox_changed(&self) {
+        let mut events = self.events.borrow_mut();
+        if !events.contains(&StoreEvent::OutboxChanged) {
+            events.push(StoreEvent::OutboxChanged);
+        }
+    }
+
     /// The moves of this transaction so far.
     pub(crate) fn moves(&self) -> Vec<Move> {
         self.moves.borrow().clone()
@@ -156,6 +180,7 @@ impl Writing<'_> {
         }
         let (moves, happened) = (self.moves.borrow().len(), self.happened.borrow().len());
         let (tallies, changes) = (self.tallies.mark(), self.total_changes());
+        let events = self.events.borrow().len();
         let (ran, answer) = run(Ok(self));
         // A full disk may end the transaction by itself: what came next would be on its own.
         let over = || self.is_autocommit() || (decides && self.total_changes() != changes);
@@ -174,6 +199,7 @@ impl Writing<'_> {
         if !matches!(ran, Ran::Kept) {
             self.moves.borrow_mut().truncate(moves);
             self.happened.borrow_mut().truncate(happened);
+            self.events.borrow_mut().truncate(events);
             self.tallies.rewind(tallies);
         }
         (ended.map_err(StoreError::from), Some(answer))
@@ -197,6 +223,7 @@ pub(crate) struct Memory {
     pub(crate) standings: KnownStandings,
     pub(crate) positions: Positions,
     pub(crate) counters: Counters,
+    pub(crate) events: broadcast::Sender<StoreEvent>,
 }
 
 /// Where commands are handed in.
@@ -374,6 +401,7 @@ fn commit(
         changed_keys: RefCell::default(),
         revoked,
         standings: RefCell::default(),
+        events: RefCell::default(),
     };
     let mut answers = Vec::new();
     let mut fault = None;
@@ -410,6 +438,10 @@ fn commit(
         memory.keys.changed(&writing.changed_keys.borrow());
         memory.standings.changed(&*writing.standings.borrow());
         writing.happened.borrow().iter().for_each(|what| memory.counters.happened(*what));
+        for event in writing.events.take() {
+            // Nobody may listen.
+            let _ = memory.events.send(event);
+        }
     }
     for answer in answers {
         answer(committed.clone());
@@ -448,6 +480,7 @@ mod tests {
             standings: KnownStandings::default(),
             positions,
             counters: Counters::default(),
+            events: broadcast::Sender::new(1),
         });
         let keys = Keys::load(&connection).unwrap();
         (Writer::start(connection, None, keys, Arc::clone(&memory)).unwrap(), memory)

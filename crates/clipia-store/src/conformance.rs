@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod concurrency;
 pub mod credits;
 pub mod deliveries;
+pub mod events;
 pub mod keys;
 pub mod leases;
 pub mod line;
@@ -158,6 +159,7 @@ macro_rules! conformance {
             deliveries:
                 a_delivery_is_given_to_one_sender_until_it_arrives,
                 a_living_sender_keeps_its_delivery_whatever_the_clock_says;
+            events: an_event_comes_before_the_answer_to_its_command;
             keys:
                 keys_are_found_by_their_hash_until_they_are_revoked,
                 keys_are_listed_in_the_order_of_their_making,

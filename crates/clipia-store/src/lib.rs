@@ -13,6 +13,7 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod deliveries;
+mod events;
 pub mod failpoints;
 mod findings;
 mod listing;
@@ -28,6 +29,7 @@ pub use account_listing::*;
 pub use audit::*;
 pub use capability::{Accounts, Outbox, Queue, Records, Store, Upkeep};
 pub use deliveries::*;
+pub use events::*;
 pub use findings::*;
 pub use listing::*;
 pub use outputs::*;

@@ -67,7 +67,6 @@ pub(super) async fn replay(State(admin): State<Admin>, Segment(id): Segment) -> 
     if !admin.store.replay(id_of(&id)?).await? {
         return Err(none(&id));
     }
-    admin.ended.notify_one();
     Ok(Json(()))
 }
 
@@ -78,7 +77,6 @@ pub(super) async fn replay_failed(
 ) -> Result<Json<Replayed>, ApiError> {
     let since = Moment::from_micros(order.failed_since.as_microsecond());
     let replayed = admin.store.replay_failed(since, DELIVERIES_MAX).await?;
-    admin.ended.notify_one();
     Ok(Json(replayed))
 }
 
@@ -88,7 +86,6 @@ pub(super) async fn resume(State(admin): State<Admin>) -> Result<Json<HeldSettle
     loop {
         let count = admin.store.resume_deliveries(DELIVERIES_MAX).await?;
         all.count += count;
-        admin.ended.notify_one();
         if count < u64::from(DELIVERIES_MAX) {
             return Ok(Json(all));
         }

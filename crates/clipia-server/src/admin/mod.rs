@@ -35,32 +35,21 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use clipia_api::error_code::ErrorCode;
-use clipia_queue::RequestId;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
-use tokio::sync::{Notify, broadcast};
 
 #[derive(Clone)]
 struct Admin {
     store: Arc<dyn Store>,
-    ended: Arc<Notify>,
-    canceled: broadcast::Sender<RequestId>,
     refusals: Arc<RefusalCount>,
     token: Arc<str>,
 }
 
-/// The administration over HTTP. It says in `ended` that deliveries may be due, and in `canceled` which request was
-/// called off.
-pub(crate) fn router(
-    store: Arc<dyn Store>,
-    ended: Arc<Notify>,
-    canceled: broadcast::Sender<RequestId>,
-    refusals: Arc<RefusalCount>,
-    access: &Access,
-) -> Router {
-    let admin = Admin { store, ended, canceled, refusals, token: access.token.as_str().into() };
+/// The administration over HTTP.
+pub(crate) fn router(store: Arc<dyn Store>, refusals: Arc<RefusalCount>, access: &Access) -> Router {
+    let admin = Admin { store, refusals, token: access.token.as_str().into() };
     Router::new()
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route("/accounts/{id}/grants", post(accounts::grant))

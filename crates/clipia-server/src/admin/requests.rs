@@ -150,8 +150,6 @@ pub(super) async fn cancel(
     })?;
     // Its worker, if it has one, stops; its delivery, if it wants one, goes out.
     // Nobody listens where nothing runs.
-    let _ = admin.canceled.send(id);
-    admin.ended.notify_one();
     tracing::info!(request_id = %id, "generation canceled");
     let RequestHistory { request, movements, .. } =
         admin.store.request_history(id).await?.ok_or_else(|| none(id))?;

@@ -41,8 +41,8 @@ const GIVE_UP_EVERY: Duration = Duration::from_secs(60);
 /// Attempts deliveries until it is stopped.
 pub struct Dispatcher {
     sender: Sender,
-    /// Says that a request has ended.
-    ended: Arc<Notify>,
+    /// Says that deliveries may be due.
+    outbox_changed: Arc<Notify>,
     places: Arc<Places<DeliveryOwner>>,
     /// The attempts under way. They outlive a panic of what began them.
     attempts: TaskTracker,
@@ -70,15 +70,15 @@ struct Sender {
 }
 
 impl Dispatcher {
-    /// A dispatcher that looks again when `ended` says that a request has ended.
-    pub fn new(store: Arc<dyn Store>, outbound: Outbound, ended: Arc<Notify>) -> Self {
+    /// A dispatcher that looks again when `outbox_changed` says that deliveries may be due.
+    pub fn new(store: Arc<dyn Store>, outbound: Outbound, outbox_changed: Arc<Notify>) -> Self {
         let statistics = Arc::new(Statistics::default());
         let hosts = Hosts::new(Arc::clone(&statistics));
         let living = Living::default();
         let sender = Sender { store, outbound, hosts, statistics, living, room: Arc::default() };
         Self {
             sender,
-            ended,
+            outbox_changed,
             // They are counted with the attempts, and what waits for a place waits in the store.
             places: Places::new(UNDER_WAY_MAX, Gauge::default(), Gauge::default()),
             attempts: TaskTracker::new(),
@@ -100,7 +100,7 @@ impl Dispatcher {
             let rest = if recovered { self.send_due().await } else { REST_MAX };
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = self.ended.notified() => {}
+                () = self.outbox_changed.notified() => {}
                 () = self.sender.room.notified() => {}
                 () = tokio::time::sleep(rest) => {}
             }

@@ -5,7 +5,6 @@ use super::{Setup, router};
 use crate::admin::{self, Access};
 use crate::clock::SystemClock;
 use crate::credentials;
-use crate::lines::Lines;
 use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
@@ -25,7 +24,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, broadcast};
 use tower::ServiceExt;
 
 /// The longest answer, in bytes.
@@ -71,20 +69,17 @@ impl House {
             }
             keys
         });
-        let ended = Arc::new(Notify::new());
         let api = router(Setup {
             store: Arc::clone(&store),
             catalogue: Arc::new(Catalogue::built_in()),
             media: MediaStore::open(data.path(), Pause::new("media", &Metrics::default())).unwrap(),
             webhooks: Target::new(false, &[]),
-            lines: Lines::new(["render"]),
-            ended: Arc::clone(&ended),
             metrics: Arc::default(),
             refusals: Arc::default(),
             limit: RateLimit::per_minute(0),
         });
         let access = Access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-        let administration = admin::router(store, ended, broadcast::channel(16).0, Arc::default(), &access);
+        let administration = admin::router(store, Arc::default(), &access);
         let (token, account) = (access.token, account.0);
         Self { runtime, api, administration, live, sandbox, token, account, _data: data }
     }

@@ -65,11 +65,6 @@ pub(super) async fn submit(
     drop(place);
     observe::request(submitted.id);
     tracing::info!(model = entry.model.slug, cost = submitted.cost.get(), "generation submitted");
-    if submitted.phase.is_terminal() {
-        app.ended.notify_one();
-    } else {
-        app.lines.wake(&entry.executor);
-    }
     Ok(Json(answer(submitted, &base)))
 }
 

@@ -1,6 +1,7 @@
 //! Requests from their submit to their end.
 
 use crate::known::Stood;
+use crate::writer::Writing;
 use crate::{SqliteStore, aside, requests, work};
 use async_trait::async_trait;
 use clipia_api::Progress;
@@ -8,8 +9,8 @@ use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
 use clipia_store::{
-    AccountId, ClaimPast, Failure, Queue, Request, Rescue, Rescued, Standing, StoreError, Submission,
-    SubmitRefused, Submitted, WorkRefused, blocking,
+    AccountId, ClaimPast, Failure, Queue, Request, Rescue, Rescued, Standing, StoreError, StoreEvent,
+    Submission, SubmitRefused, Submitted, WorkRefused, blocking,
 };
 use std::sync::Arc;
 
@@ -22,7 +23,12 @@ impl Queue for SqliteStore {
             false => requests::prepare(submission)?,
         };
         let bytes = prepared.bytes();
-        let accepted = self.writer.write_decided(bytes, move |w| requests::submit(w, prepared, now)).await?;
+        let submit = move |w: &Writing<'_>| {
+            let accepted = requests::submit(w, prepared, now)?;
+            accepted.place.iter().for_each(|at| w.work_submitted(&at.queue));
+            Ok::<_, SubmitRefused>(accepted)
+        };
+        let accepted = self.writer.write_decided(bytes, submit).await?;
         Ok(self.told(accepted))
     }
 
@@ -99,6 +105,11 @@ impl Queue for SqliteStore {
 
     async fn cancel(&self, id: RequestId) -> Result<(), WorkRefused> {
         let now = self.clock.now();
-        self.writer.write(move |w| work::cancel(w, id, now)).await
+        let cancel = move |w: &Writing<'_>| {
+            work::cancel(w, id, now)?;
+            w.tell(StoreEvent::RequestCanceled { id });
+            Ok::<_, WorkRefused>(())
+        };
+        self.writer.write(cancel).await
     }
 }

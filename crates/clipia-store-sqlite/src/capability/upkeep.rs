@@ -1,17 +1,22 @@
-//! The store itself: its clock, copies, examinations and figures, and its end.
+//! The store itself: its clock, events, copies, examinations and figures, and its end.
 
 use crate::{SqliteStore, audit, backup, examination, health, held, inspection, position, requests};
 use async_trait::async_trait;
 use clipia_queue::Moment;
-use clipia_store::{BackupError, Findings, Statistics, StoreError, Upkeep, Violation, blocking};
+use clipia_store::{BackupError, Findings, Statistics, StoreError, StoreEvent, Upkeep, Violation, blocking};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::broadcast;
 
 #[async_trait]
 impl Upkeep for SqliteStore {
     fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    fn events(&self) -> broadcast::Receiver<StoreEvent> {
+        self.memory.events.subscribe()
     }
 
     async fn examine(&self) -> Result<Findings, StoreError> {

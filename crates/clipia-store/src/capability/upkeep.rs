@@ -1,15 +1,19 @@
-//! The store itself: its clock, copies, examinations and figures, and its end.
+//! The store itself: its clock, events, copies, examinations and figures, and its end.
 
-use crate::{BackupError, Findings, Statistics, StoreError};
+use crate::{BackupError, Findings, Statistics, StoreError, StoreEvent};
 use async_trait::async_trait;
 use clipia_queue::Moment;
 use std::path::Path;
+use tokio::sync::broadcast;
 
-/// The store itself: its clock, copies, examinations and figures, and its end.
+/// The store itself: its clock, events, copies, examinations and figures, and its end.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
     /// The present by the store's clock. The moments that a store takes and gives are by this clock.
     fn now(&self) -> Moment;
+    /// What commits change from now on. A receiver that [lags](broadcast::error::RecvError::Lagged) must look at everything
+    /// again.
+    fn events(&self) -> broadcast::Receiver<StoreEvent>;
 
     /// Looks for anything that must not be, in one snapshot, while the store is in use.
     async fn examine(&self) -> Result<Findings, StoreError>;
