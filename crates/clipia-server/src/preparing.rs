@@ -88,10 +88,12 @@ impl Workers {
     pub(crate) async fn claim(&self) -> Result<Option<Claim>, StoreError> {
         self.put_back().await?;
         loop {
-            let past = self.store.claim_past(&self.queue, self.preparing.places.full()).await?;
+            let full = self.preparing.places.full();
+            let mut past = self.store.claim_past(&self.queue, self.node, 1, full).await?;
             self.preparing.note(past.aside);
-            if past.claim.is_some() || !past.more {
-                return Ok(past.claim);
+            let claim = past.claims.pop();
+            if claim.is_some() || !past.more {
+                return Ok(claim);
             }
         }
     }

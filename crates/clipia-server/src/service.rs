@@ -20,7 +20,7 @@ use crate::pause::Pause;
 use crate::preparing::Preparing;
 use crate::private;
 use crate::refusals::{self, RefusalCount};
-use crate::store::{NewAccount, Rescue, Scopes, Store, StoreError};
+use crate::store::{NewAccount, NodeId, Scopes, Store, StoreError};
 use crate::supervisor::Supervisor;
 use crate::workers::{self, Workers};
 use axum::Router;
@@ -161,12 +161,10 @@ impl Service {
         let access = Access::new(reachable(local_address(&admin_listener)?));
         access.write(&data).map_err(unusable)?;
         let admin_url = access.url.clone();
-        // Nobody else has the store: every lease is of a process that is gone.
-        let rescued = store.rescue(Rescue::All).await?;
-        tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
         // Nothing fails from here on: keys that were made would be told to nobody, and tasks that were begun would run on.
         let first_keys = first_keys(store.as_ref(), &config).await?;
 
+        let node = NodeId::random();
         let wakers = Wakers::new(lines.clone());
         let (drain, abort, stop) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
@@ -181,6 +179,7 @@ impl Service {
                 submitted: lines.notices(&name),
                 queue: name,
                 executor: team.executor,
+                node,
                 store: Arc::clone(&store),
                 catalogue: Arc::clone(&catalogue),
                 media: media.clone(),
@@ -221,7 +220,8 @@ impl Service {
             let (media, store, drain) = swept.clone();
             media::sweep(media, store, drain)
         });
-        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&store), outbound.clone(), outbox_changed));
+        let dispatcher =
+            Arc::new(Dispatcher::new(node, Arc::clone(&store), outbound.clone(), outbox_changed));
         let (deliveries, dispatched) = (dispatcher.statistics(), stop.clone());
         supervisor.keep(&tasks, "deliveries", stop.clone(), move || {
             Arc::clone(&dispatcher).run(dispatched.clone())

@@ -8,7 +8,7 @@ use crate::media::{self, KeepError, Kept, MediaStore};
 use crate::metrics::{Metrics, Outcome};
 use crate::pause::{self, Pause};
 use crate::preparing::Preparing;
-use crate::store::{Claim, Failure, Rescue, Rescued, Store, WorkRefused};
+use crate::store::{Claim, Failure, NodeId, Rescued, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
@@ -48,6 +48,8 @@ pub struct Workers {
     pub queue: String,
     /// What makes the outputs.
     pub executor: Arc<dyn Executor>,
+    /// The process that they are in.
+    pub node: NodeId,
     /// Where the requests are.
     pub store: Arc<dyn Store>,
     /// What can be generated.
@@ -390,7 +392,7 @@ pub async fn rescue(store: Arc<dyn Store>, living: LivingAttempts, stop: Cancell
         if rested.elapsed() >= 2 * RESCUE_EVERY {
             continue;
         }
-        match store.rescue(Rescue::Silent(living.clone())).await {
+        match store.rescue(&living).await {
             Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
                 let Rescued { requeued, failed } = rescued;
                 tracing::warn!(requeued, failed, "took requests back from workers that fell silent");

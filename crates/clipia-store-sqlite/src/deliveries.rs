@@ -23,8 +23,16 @@ const CHUNK: usize = 32;
 const CANDIDATE: &str =
     "SELECT id, account, sandbox, host, state = 'pending' AND due_at <= ?1 AS scheduled FROM delivery";
 
-pub(crate) fn recover(c: &Connection) -> Result<Vec<DeliveryHost>, StoreError> {
-    c.execute("UPDATE delivery SET claimed_until = NULL WHERE claimed_until IS NOT NULL", [])?;
+/// Frees every delivery: the nodes that had taken some are gone.
+pub(crate) fn free_all(c: &Connection) -> Result<(), StoreError> {
+    c.execute(
+        "UPDATE delivery SET claimed_until = NULL, claimed_by = NULL WHERE claimed_until IS NOT NULL",
+        [],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn postponed_hosts(c: &Connection) -> Result<Vec<DeliveryHost>, StoreError> {
     let mut statement =
         c.prepare("SELECT DISTINCT account, sandbox, host FROM delivery WHERE postponed = 1")?;
     let hosts = statement.query_map([], host)?;
@@ -54,12 +62,14 @@ pub(crate) fn claim(
 
 /// Frees the deliveries of senders that have not recorded their attempt in time and are gone.
 fn free(c: &Connection, claim: &DeliveryClaim, now: Moment) -> Result<(), StoreError> {
-    let silent: Vec<Uuid> = c
-        .prepare_cached("SELECT id FROM delivery WHERE claimed_until <= ?1")?
-        .query_map([now.as_micros()], |row| row.get(0))?
+    let silent: Vec<(Uuid, Uuid)> = c
+        .prepare_cached("SELECT id, claimed_by FROM delivery WHERE claimed_until <= ?1")?
+        .query_map([now.as_micros()], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
-    for id in silent.iter().filter(|id| !claim.under_way.holds(id)) {
-        c.prepare_cached("UPDATE delivery SET claimed_until = NULL WHERE id = ?1")?.execute([id])?;
+    let is_living = |id, node| node == claim.node.0 && claim.under_way.holds(id);
+    for (id, _) in silent.iter().filter(|(id, node)| !is_living(id, *node)) {
+        c.prepare_cached("UPDATE delivery SET claimed_until = NULL, claimed_by = NULL WHERE id = ?1")?
+            .execute([id])?;
     }
     Ok(())
 }
@@ -220,11 +230,11 @@ impl<'a> Taking<'a> {
         let due = self
             .c
             .prepare_cached(
-                "UPDATE delivery SET claimed_until = ?2, postponed = 0 WHERE id = ?1
+                "UPDATE delivery SET claimed_until = ?2, claimed_by = ?3, postponed = 0 WHERE id = ?1
                  RETURNING request, (SELECT api_key FROM request WHERE id = delivery.request) AS key_id, url, body, attempts, due_at,
                     (SELECT coalesce(max(number), 0) + 1 FROM delivery_attempt WHERE delivery = ?1) AS number",
             )?
-            .query_row(params![id, until], |row| {
+            .query_row(params![id, until, self.claim.node.0], |row| {
                 Ok(DueDelivery {
                     id,
                     request: RequestId(row.get("request")?),
@@ -279,7 +289,7 @@ pub(crate) fn record(c: &Connection, attempt: &DeliveryAttempt, now: Moment) -> 
     }
     // A replay that was asked for before the attempt began has had it; one that was asked for since still comes.
     c.prepare_cached(
-        "UPDATE delivery SET claimed_until = NULL, attempts = max(attempts, ?2),
+        "UPDATE delivery SET claimed_until = NULL, claimed_by = NULL, attempts = max(attempts, ?2),
                              replay_at = CASE WHEN replay_at > ?3 THEN replay_at END
          WHERE id = ?1",
     )?

@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 /// more.
 pub(crate) fn hold(c: &Connection, now: Moment) -> rusqlite::Result<()> {
     c.execute_batch(
-        "UPDATE delivery SET claimed_until = NULL, replay_at = NULL, postponed = 0
+        "UPDATE delivery SET claimed_until = NULL, claimed_by = NULL, replay_at = NULL, postponed = 0
          WHERE replay_at IS NOT NULL OR claimed_until IS NOT NULL OR postponed = 1;
          UPDATE delivery SET state = 'held' WHERE state = 'pending'",
     )?;

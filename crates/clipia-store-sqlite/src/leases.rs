@@ -2,7 +2,7 @@
 
 use super::rows::{attempt_name, key, moment};
 use crate::clock::told;
-use crate::store::{AttemptEnd, StoreError, WorkRefused};
+use crate::store::{AttemptEnd, NodeId, StoreError, WorkRefused};
 use clipia_queue::leases::Lease;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::{Moment, RequestId};
@@ -12,17 +12,21 @@ use std::time::Duration;
 pub(crate) fn give(
     c: &Connection,
     id: RequestId,
+    node: NodeId,
     attempt_max: Duration,
     now: Moment,
 ) -> Result<(), StoreError> {
     let lease = Lease::claimed(now, attempt_max);
-    c.prepare_cached("INSERT INTO lease (request, claimed_at, deadline_at, until) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![
-            key(id),
-            told(lease.claimed_at).as_micros(),
-            lease.deadline_at.as_micros(),
-            lease.until.as_micros()
-        ])?;
+    c.prepare_cached(
+        "INSERT INTO lease (request, node, claimed_at, deadline_at, until) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        key(id),
+        node.0,
+        told(lease.claimed_at).as_micros(),
+        lease.deadline_at.as_micros(),
+        lease.until.as_micros()
+    ])?;
     Ok(())
 }
 

@@ -42,11 +42,11 @@ mod work;
 mod writer;
 
 use checkpoints::Checkpoints;
-use clipia_queue::{ids, lifecycle, media_address as media};
+use clipia_queue::{Moment, ids, lifecycle, media_address as media};
 use clipia_store as store;
 use clipia_store::clock::Clock;
 use clipia_store::{
-    EVENTS_KEPT, Fault, StoreError, Submitted, WorkRefused, blocking, clock, failpoints, private,
+    EVENTS_KEPT, Fault, Rescued, StoreError, Submitted, WorkRefused, blocking, clock, failpoints, private,
 };
 use counters::Counters;
 use inspection::Kind;
@@ -56,12 +56,14 @@ use position::Positions;
 use requests::Accepted;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use std::cell::RefCell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast};
+use work::Leases;
 use writer::{Memory, Writer};
 
 pub use inspection::NoStore;
@@ -119,6 +121,9 @@ pub enum OpenError {
     /// The database cannot be opened.
     #[error("cannot open the store: {0}")]
     Database(#[from] rusqlite::Error),
+    /// What the last process had under way cannot be taken back.
+    #[error("cannot take back what was under way: {0}")]
+    TakeOver(#[from] StoreError),
 }
 
 impl OpenError {
@@ -130,6 +135,25 @@ impl OpenError {
             }
             Fault::Busy => Self::Busy(path.to_owned()),
             _ => Self::Database(error),
+        }
+    }
+}
+
+/// Takes back what other nodes had: nobody else has the file, so that they are gone.
+fn take_over(
+    connection: &Connection,
+    keys: &RefCell<idempotency::Keys>,
+    memory: &Memory,
+    now: Moment,
+) -> Result<Rescued, StoreError> {
+    writer::run_alone(connection, keys, memory, |w| deliveries::free_all(w))?;
+    let mut all = Rescued::default();
+    loop {
+        let some = writer::run_alone(connection, keys, memory, move |w| work::rescue(w, Leases::All, now))?;
+        all.requeued += some.requeued;
+        all.failed += some.failed;
+        if some.requeued + some.failed < work::RESCUED_AT_ONCE as u64 {
+            return Ok(all);
         }
     }
 }
@@ -208,9 +232,11 @@ impl SqliteStore {
             events: broadcast::Sender::new(EVENTS_KEPT),
         };
         let memory = Arc::new(memory);
-        let keys = idempotency::Keys::load(&connection)?;
+        let keys = RefCell::new(idempotency::Keys::load(&connection)?);
+        let rescued = take_over(&connection, &keys, &memory, clock.now())?;
+        tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
         let checkpoints = Some(Checkpoints::start(path)?);
-        let writer = Writer::start(connection, checkpoints, keys, Arc::clone(&memory))
+        let writer = Writer::start(connection, checkpoints, keys.into_inner(), Arc::clone(&memory))
             .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         Ok(Self {
             points: Arc::new(Points::new(path)),

@@ -114,6 +114,7 @@ CREATE VIEW in_line AS
 
 CREATE TABLE lease (
     request     BLOB PRIMARY KEY REFERENCES request (id),
+    node        BLOB NOT NULL, -- the process whose worker has it
     claimed_at  INTEGER NOT NULL,
     deadline_at INTEGER NOT NULL,
     until       INTEGER NOT NULL
@@ -197,8 +198,10 @@ CREATE TABLE delivery (
         CASE WHEN state = 'pending' THEN min(due_at, coalesce(replay_at, due_at)) ELSE replay_at END
     ) STORED,
     claimed_until INTEGER, -- while an attempt is under way
+    claimed_by  BLOB, -- the process that attempts it
     postponed   INTEGER NOT NULL CHECK (postponed IN (0, 1)), -- its host or its owner has no room
     settled_at  INTEGER,
+    CHECK ((claimed_by IS NULL) = (claimed_until IS NULL)),
     CHECK ((settled_at IS NULL) = (state = 'pending' OR state = 'held'))
 ) STRICT;
 

@@ -10,10 +10,10 @@ use super::rows::{credits, from_json, key, lifecycle, phase_name};
 use super::settlement::{End, Ending, end};
 use super::writer::Writing;
 use crate::ids;
+use crate::store::living::LivingAttempts;
 use crate::store::{
-    AccountId, AttemptEnd, Claim, ClaimPast, Failure, Rescue, Rescued, StoreError, WorkRefused,
+    AccountId, AttemptEnd, Beat, Claim, ClaimPast, Failure, NodeId, Rescued, StoreError, WorkRefused,
 };
-use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::lifecycle::{Epoch, Event, Lifecycle, Phase};
 use clipia_queue::position::Place;
@@ -64,19 +64,28 @@ fn row(c: &Connection, id: RequestId) -> Result<Row, WorkRefused> {
 pub(crate) fn claim(
     w: &Writing<'_>,
     queue: &str,
+    node: NodeId,
+    limit: usize,
     full: &[AccountId],
     now: Moment,
 ) -> Result<ClaimPast, StoreError> {
-    let mut past = ClaimPast::default();
-    for _ in 0..SET_ASIDE_AT_ONCE {
-        match take_first(w, queue, full, now)? {
+    let (mut past, mut set_aside) = (ClaimPast::default(), 0);
+    while past.claims.len() < limit {
+        match take_first(w, queue, node, full, now)? {
             First::Nobody => return Ok(past),
-            First::Claimed(claim) => return Ok(ClaimPast { claim: Some(*claim), ..past }),
-            First::Aside(account) if past.aside.contains(&account) => {}
-            First::Aside(account) => past.aside.push(account),
+            First::Claimed(claim) => past.claims.push(*claim),
+            First::Aside(account) => {
+                if !past.aside.contains(&account) {
+                    past.aside.push(account);
+                }
+                set_aside += 1;
+                if set_aside == SET_ASIDE_AT_ONCE {
+                    past.more = true;
+                    return Ok(past);
+                }
+            }
         }
     }
-    past.more = true;
     Ok(past)
 }
 
@@ -87,7 +96,13 @@ enum First {
     Aside(AccountId),
 }
 
-fn take_first(w: &Writing<'_>, queue: &str, full: &[AccountId], now: Moment) -> Result<First, StoreError> {
+fn take_first(
+    w: &Writing<'_>,
+    queue: &str,
+    node: NodeId,
+    full: &[AccountId],
+    now: Moment,
+) -> Result<First, StoreError> {
     let first: Option<(Uuid, PlaceInLine)> = w
         .prepare_cached(
             "DELETE FROM queue_item WHERE (queue, lane, ticket) =
@@ -112,7 +127,7 @@ fn take_first(w: &Writing<'_>, queue: &str, full: &[AccountId], now: Moment) -> 
     w.leaves(at);
     let next = row.life.apply(Event::Claim).map_err(|refused| unreadable(refused.into()))?.next;
     set(w, id, next)?;
-    leases::give(w, id, row.attempt_max, now)?;
+    leases::give(w, id, node, row.attempt_max, now)?;
     if row.life.epoch == Epoch::default() {
         // By the steady clock: what is told of it is by one that may be set.
         let waited = ids::made(id.0).map_or(Duration::ZERO, |submitted| now.since(submitted));
@@ -140,13 +155,21 @@ fn set(w: &Writing<'_>, id: RequestId, life: Lifecycle) -> Result<(), StoreError
     Ok(())
 }
 
-pub(crate) fn beat(
+/// Prolongs leases and records progress. Each beat decides before it changes anything, so that one that is refused leaves the
+/// others as they are.
+pub(crate) fn beat_many(
     w: &Writing<'_>,
-    id: RequestId,
-    epoch: Epoch,
-    progress: Progress,
+    beats: &[Beat],
     now: Moment,
-) -> Result<(), WorkRefused> {
+) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
+    let answers = beats.iter().map(|beat| match self::beat(w, *beat, now) {
+        Err(WorkRefused::Store(error)) => Err(error),
+        answer => Ok(answer),
+    });
+    answers.collect()
+}
+
+fn beat(w: &Writing<'_>, Beat { id, epoch, progress }: Beat, now: Moment) -> Result<(), WorkRefused> {
     row(w, id)?.life.apply(Event::Beat(epoch))?;
     leases::prolong(w, id, now)?;
     w.standing_changed(id);
@@ -219,11 +242,20 @@ fn requeue(
     stand(w, PlaceInLine { queue: row.at.queue.clone(), place }, id)
 }
 
+/// Which leases are taken back.
+#[derive(Clone, Copy)]
+pub(crate) enum Leases<'l> {
+    /// Every one: the nodes that have them are gone.
+    All,
+    /// Those that have expired, but of the living attempts only those that are overdue.
+    Expired(&'l LivingAttempts),
+}
+
 /// Takes back some of the requests whose worker is gone.
-pub(crate) fn rescue(w: &Writing<'_>, from: &Rescue, now: Moment) -> Result<Rescued, StoreError> {
-    let over = match from {
-        Rescue::All => i64::MAX,
-        Rescue::Silent(_) => now.as_micros(),
+pub(crate) fn rescue(w: &Writing<'_>, which: Leases<'_>, now: Moment) -> Result<Rescued, StoreError> {
+    let over = match which {
+        Leases::All => i64::MAX,
+        Leases::Expired(_) => now.as_micros(),
     };
     let mut statement = w.prepare_cached(
         "SELECT request.id, request.epoch, lease.deadline_at FROM lease JOIN request ON request.id = lease.request
@@ -235,9 +267,9 @@ pub(crate) fn rescue(w: &Writing<'_>, from: &Rescue, now: Moment) -> Result<Resc
         && let Some(row) = rows.next()?
     {
         let (id, epoch) = (RequestId(row.get(0)?), Epoch(row.get(1)?));
-        let is_living = match from {
-            Rescue::All => false,
-            Rescue::Silent(living) => row.get::<_, i64>(2)? > over && living.holds(&(id, epoch)),
+        let is_living = match which {
+            Leases::All => false,
+            Leases::Expired(living) => row.get::<_, i64>(2)? > over && living.holds(&(id, epoch)),
         };
         if !is_living {
             lost.push(id);

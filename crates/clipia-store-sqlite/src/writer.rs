@@ -289,25 +289,9 @@ impl Writer {
         E: Refusal,
     {
         let (sender, receiver) = oneshot::channel();
-        let run = Box::new(move |writing: Result<&Writing<'_>, StoreError>| {
-            // The panic of one command must not end the thread, and with it the service.
-            let caught = catch_unwind(AssertUnwindSafe(|| writing.map_err(E::from).and_then(command)));
-            let result = caught.unwrap_or_else(|_| Err(E::from(StoreError::Panicked)));
-            let ran = match &result {
-                Ok(_) => Ran::Kept,
-                Err(error) => match error.failure() {
-                    None => Ran::Refused,
-                    Some(StoreError::Panicked) => Ran::Panicked,
-                    Some(failure) => Ran::Failed(failure.clone()),
-                },
-            };
-            let answer: Answer = Box::new(move |committed| {
-                // A caller that no longer listens has lost nothing: the command stands.
-                let _ = sender.send(committed.map_err(E::from).and(result));
-            });
-            (ran, answer)
-        });
-        self.send(Message::Command(Command { decides, bytes, run })).await?;
+        // A caller that no longer listens has lost nothing: the command stands.
+        let command = prepare(decides, bytes, command, move |answer| drop(sender.send(answer)));
+        self.send(Message::Command(command)).await?;
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -330,6 +314,50 @@ impl Writer {
             }
         }
     }
+}
+
+/// A command that gives `answer` what came of it, once it is known whether the commit succeeded.
+fn prepare<T, E>(
+    decides: bool,
+    bytes: usize,
+    command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
+    answer: impl FnOnce(Result<T, E>) + Send + 'static,
+) -> Command
+where
+    T: Send + 'static,
+    E: Refusal,
+{
+    let run = Box::new(move |writing: Result<&Writing<'_>, StoreError>| {
+        // The panic of one command must not end the thread, and with it the service.
+        let caught = catch_unwind(AssertUnwindSafe(|| writing.map_err(E::from).and_then(command)));
+        let result = caught.unwrap_or_else(|_| Err(E::from(StoreError::Panicked)));
+        let ran = match &result {
+            Ok(_) => Ran::Kept,
+            Err(error) => match error.failure() {
+                None => Ran::Refused,
+                Some(StoreError::Panicked) => Ran::Panicked,
+                Some(failure) => Ran::Failed(failure.clone()),
+            },
+        };
+        let answer: Answer = Box::new(move |committed| answer(committed.map_err(E::from).and(result)));
+        (ran, answer)
+    });
+    Command { decides, bytes, run }
+}
+
+/// Runs `command` in a transaction of its own on this thread, before the thread that writes is started.
+pub(crate) fn run_alone<T: Send + 'static>(
+    connection: &Connection,
+    keys: &RefCell<Keys>,
+    memory: &Memory,
+    command: impl FnOnce(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let command = prepare(false, 0, command, move |answer| drop(sender.send(answer)));
+    // Nobody hands in anything else.
+    let inbox = mpsc::channel().1;
+    commit(connection, keys, &RefCell::default(), memory, &mut Batch::new(command, &inbox, Last::default()));
+    receiver.recv().map_err(|_| StoreError::Closed)?
 }
 
 fn run(

@@ -17,18 +17,26 @@ pub mod listing;
 pub mod outbox;
 mod outbox_account;
 
-use crate::{AccountId, Claim, Key, KeyHash, NewAccount, NewKey, Request, Scopes, Store, Submission};
+use crate::{
+    AccountId, Claim, Key, KeyHash, NewAccount, NewKey, NodeId, Request, Rescued, Scopes, Store, Submission,
+};
 pub use outbox_account::{Outbox, SECRET, account as outbox_account, owner as outbox_owner};
 
 use crate::clock::{Clock, DrivenClock};
+use crate::living::LivingAttempts;
+use clipia_queue::leases::SILENCE_MAX;
 use clipia_queue::limits::KeyLimits;
 use clipia_queue::{Credits, Moment, RequestId};
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use uuid::Uuid;
 
 pub const NOW: Moment = Moment::from_micros(1_700_000_000_000_000);
+
+/// The process of the workers and senders.
+pub const NODE: NodeId = NodeId(Uuid::from_u128(1));
 
 /// How long one attempt at [`House::fox`] may take.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(600);
@@ -120,7 +128,18 @@ impl House {
     }
 
     pub async fn claim(&self) -> Claim {
-        self.store.claim("render").await.unwrap().unwrap()
+        self.next("render").await.unwrap()
+    }
+
+    /// The next request in line of `queue`, claimed.
+    pub async fn next(&self, queue: &str) -> Option<Claim> {
+        self.store.claim(queue, NODE, 1).await.unwrap().pop()
+    }
+
+    /// Every worker falls silent until its lease expires.
+    pub async fn lose(&self) -> Rescued {
+        self.clock.advance(SILENCE_MAX);
+        self.store.rescue(&LivingAttempts::default()).await.unwrap()
     }
 
     pub async fn request(&self, id: RequestId) -> Request {
@@ -158,7 +177,8 @@ macro_rules! conformance {
                 one_that_is_called_off_is_refunded_and_told;
             deliveries:
                 a_delivery_is_given_to_one_sender_until_it_arrives,
-                a_living_sender_keeps_its_delivery_whatever_the_clock_says;
+                a_living_sender_keeps_its_delivery_whatever_the_clock_says,
+                a_delivery_of_another_node_is_free_when_its_lease_expires;
             events: an_event_comes_before_the_answer_to_its_command;
             keys:
                 keys_are_found_by_their_hash_until_they_are_revoked,
@@ -171,6 +191,7 @@ macro_rules! conformance {
                 heartbeats_keep_a_lease_up_to_its_deadline,
                 a_living_worker_keeps_its_lease_whatever_the_clock_says,
                 one_that_is_lost_too_often_fails_and_is_refunded,
+                several_are_claimed_and_kept_at_once,
                 one_that_is_given_back_has_lost_nothing,
                 what_is_refused_is_counted;
             line:

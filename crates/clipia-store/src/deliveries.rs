@@ -1,6 +1,6 @@
 //! What of deliveries goes into a store and comes out of it.
 
-use super::AccountId;
+use super::{AccountId, NodeId};
 use crate::living::Living;
 use clipia_queue::shares::{Share, Shares};
 use clipia_queue::{Moment, RequestId};
@@ -53,6 +53,8 @@ pub struct HostRoom {
 /// Which deliveries to take.
 #[derive(Clone, Debug)]
 pub struct DeliveryClaim {
+    /// Whose sender will attempt them.
+    pub node: NodeId,
     /// How many at most.
     pub most: u32,
     /// Whose attempts are under way: no owner gets more than its share, and the others of it are postponed.
@@ -64,7 +66,7 @@ pub struct DeliveryClaim {
     pub hosts: Vec<HostRoom>,
     /// How long they are left to their sender. Whoever has not recorded the attempt then is taken for dead.
     pub lease: Duration,
-    /// Those whose sender lives, however long it takes.
+    /// Those of the node whose sender lives, however long it takes.
     pub under_way: Living<Uuid>,
 }
 

@@ -18,6 +18,7 @@ pub mod failpoints;
 mod findings;
 mod listing;
 pub mod living;
+mod node;
 mod outputs;
 pub mod private;
 mod records;
@@ -32,13 +33,13 @@ pub use deliveries::*;
 pub use events::*;
 pub use findings::*;
 pub use listing::*;
+pub use node::NodeId;
 pub use outputs::*;
 pub use records::*;
 pub use statistics::*;
 
 use blocking::Lost;
 use clipia_queue::{ledger, lifecycle};
-use living::LivingAttempts;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -187,16 +188,6 @@ pub enum BackupError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// Whom requests are taken back from.
-#[derive(Clone, Debug)]
-pub enum Rescue {
-    /// Every worker: they were those of a process that is gone.
-    All,
-    /// Those that have been silent for too long, but not the living ones of this process, which may have stood still: from
-    /// these only where their attempt has had all the time that it may take.
-    Silent(LivingAttempts),
 }
 
 /// What a rescue did.

@@ -222,12 +222,23 @@ impl Request {
 /// What a claim past some accounts came to.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimPast {
-    /// The request, if there is one in line that may run.
-    pub claim: Option<Claim>,
+    /// The requests in line that may run, the first one first.
+    pub claims: Vec<Claim>,
     /// The accounts of which requests were set aside.
     pub aside: Vec<AccountId>,
     /// Whether more may be in line: so many were set aside that the rest was left to another claim.
     pub more: bool,
+}
+
+/// How far a worker is with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// The request.
+    pub id: RequestId,
+    /// The claim of the worker.
+    pub epoch: Epoch,
+    /// How far it is. Progress never falls within an attempt.
+    pub progress: Progress,
 }
 
 /// A request that a worker may run.

@@ -9,7 +9,7 @@ use crate::living::{Alive, Living};
 use crate::outbound::Outbound;
 use crate::shares::{Party, Place, Places};
 use crate::store::{
-    AfterAttempt, DeliveryAttempt, DeliveryClaim, DeliveryOwner, DueDelivery, Store, StoreError,
+    AfterAttempt, DeliveryAttempt, DeliveryClaim, DeliveryOwner, DueDelivery, NodeId, Store, StoreError,
 };
 use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
 use clipia_queue::schedules::{DELIVERY_AGE_MAX, DELIVERY_TIMEOUT, delivery_pause};
@@ -40,14 +40,15 @@ const GIVE_UP_EVERY: Duration = Duration::from_secs(60);
 
 /// Attempts deliveries until it is stopped.
 pub struct Dispatcher {
+    node: NodeId,
     sender: Sender,
     /// Says that deliveries may be due.
     outbox_changed: Arc<Notify>,
     places: Arc<Places<DeliveryOwner>>,
     /// The attempts under way. They outlive a panic of what began them.
     attempts: TaskTracker,
-    /// Whether what a process that is gone had under way is free again. Done twice, it would free what is under way here.
-    recovered: AtomicBool,
+    /// Whether the hosts are known of which deliveries were postponed before.
+    knows_postponed: AtomicBool,
 }
 
 impl Party for DeliveryOwner {
@@ -70,19 +71,20 @@ struct Sender {
 }
 
 impl Dispatcher {
-    /// A dispatcher that looks again when `outbox_changed` says that deliveries may be due.
-    pub fn new(store: Arc<dyn Store>, outbound: Outbound, outbox_changed: Arc<Notify>) -> Self {
+    /// A dispatcher of the process `node` that looks again when `outbox_changed` says that deliveries may be due.
+    pub fn new(node: NodeId, store: Arc<dyn Store>, outbound: Outbound, outbox_changed: Arc<Notify>) -> Self {
         let statistics = Arc::new(Statistics::default());
         let hosts = Hosts::new(Arc::clone(&statistics));
         let living = Living::default();
         let sender = Sender { store, outbound, hosts, statistics, living, room: Arc::default() };
         Self {
+            node,
             sender,
             outbox_changed,
             // They are counted with the attempts, and what waits for a place waits in the store.
             places: Places::new(UNDER_WAY_MAX, Gauge::default(), Gauge::default()),
             attempts: TaskTracker::new(),
-            recovered: AtomicBool::new(false),
+            knows_postponed: AtomicBool::new(false),
         }
     }
 
@@ -96,8 +98,9 @@ impl Dispatcher {
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut gave_up = Instant::now();
         while !stop.is_cancelled() {
-            let recovered = self.recovered.load(Ordering::Relaxed) || self.recover().await;
-            let rest = if recovered { self.send_due().await } else { REST_MAX };
+            let knows_postponed =
+                self.knows_postponed.load(Ordering::Relaxed) || self.learn_postponed().await;
+            let rest = if knows_postponed { self.send_due().await } else { REST_MAX };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.outbox_changed.notified() => {}
@@ -113,16 +116,16 @@ impl Dispatcher {
         self.attempts.wait().await;
     }
 
-    /// Takes over from a process that is gone: what it had under way is attempted again at once.
-    async fn recover(&self) -> bool {
-        match self.sender.store.recover_deliveries().await {
+    /// Learns the hosts of which deliveries were postponed by a process that is gone.
+    async fn learn_postponed(&self) -> bool {
+        match self.sender.store.postponed_hosts().await {
             Ok(hosts) => {
                 self.sender.hosts.wait(hosts);
-                self.recovered.store(true, Ordering::Relaxed);
+                self.knows_postponed.store(true, Ordering::Relaxed);
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "cannot take over the deliveries of the last run");
+                tracing::error!(%error, "cannot read which deliveries were postponed");
                 false
             }
         }
@@ -159,6 +162,7 @@ impl Dispatcher {
     async fn claim(&self, shares: Shares<DeliveryOwner>) -> Result<bool, StoreError> {
         let sender = &self.sender;
         let claim = DeliveryClaim {
+            node: self.node,
             most: u32::try_from(shares.free()).unwrap_or(u32::MAX),
             most_of_host: HOST_UNDER_WAY_MAX,
             hosts: sender.hosts.rooms(&shares, sender.store.now()),

@@ -4,7 +4,7 @@ use crate::receiver::DEADLINE;
 use clipia_server::clock::SystemClock;
 use clipia_server::deliveries::{Dispatcher, Statistics};
 use clipia_server::outbound::Outbound;
-use clipia_server::store::{DeliveryDetails, conformance};
+use clipia_server::store::{DeliveryDetails, NodeId, conformance};
 use clipia_store_sqlite::SqliteStore;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -55,7 +55,12 @@ impl Outbox {
     /// A dispatcher that runs until it is dropped.
     pub(crate) fn dispatch(&self, outbound: Outbound) -> Running {
         let ended = Arc::new(Notify::new());
-        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&self.store), outbound, Arc::clone(&ended)));
+        let dispatcher = Arc::new(Dispatcher::new(
+            NodeId::random(),
+            Arc::clone(&self.store),
+            outbound,
+            Arc::clone(&ended),
+        ));
         let statistics = dispatcher.statistics();
         let task = tokio::spawn(dispatcher.run(CancellationToken::new()));
         Running { statistics, ended, task }

@@ -28,8 +28,8 @@ impl SqliteStore {
 
 #[async_trait]
 impl Outbox for SqliteStore {
-    async fn recover_deliveries(&self) -> Result<Vec<DeliveryHost>, StoreError> {
-        self.writer.write(|w| deliveries::recover(w)).await
+    async fn postponed_hosts(&self) -> Result<Vec<DeliveryHost>, StoreError> {
+        self.read(deliveries::postponed_hosts).await
     }
 
     async fn claim_deliveries(&self, claim: DeliveryClaim) -> Result<ClaimedDeliveries, StoreError> {

@@ -1,15 +1,16 @@
 //! Requests from their submit to their end.
 
 use crate::known::Stood;
+use crate::work::Leases;
 use crate::writer::Writing;
 use crate::{SqliteStore, aside, requests, work};
 use async_trait::async_trait;
-use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
+use clipia_store::living::LivingAttempts;
 use clipia_store::{
-    AccountId, ClaimPast, Failure, Queue, Request, Rescue, Rescued, Standing, StoreError, StoreEvent,
+    AccountId, Beat, ClaimPast, Failure, NodeId, Queue, Request, Rescued, Standing, StoreError, StoreEvent,
     Submission, SubmitRefused, Submitted, WorkRefused, blocking,
 };
 use std::sync::Arc;
@@ -53,10 +54,16 @@ impl Queue for SqliteStore {
         Ok((stood.account == *account).then_some(standing))
     }
 
-    async fn claim_past(&self, queue: &str, full: Vec<AccountId>) -> Result<ClaimPast, StoreError> {
+    async fn claim_past(
+        &self,
+        queue: &str,
+        node: NodeId,
+        limit: usize,
+        full: Vec<AccountId>,
+    ) -> Result<ClaimPast, StoreError> {
         let now = self.clock.now();
         let queue = queue.to_owned();
-        self.writer.write(move |w| work::claim(w, &queue, &full, now)).await
+        self.writer.write(move |w| work::claim(w, &queue, node, limit, &full, now)).await
     }
 
     async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError> {
@@ -69,9 +76,10 @@ impl Queue for SqliteStore {
         self.heard(self.writer.write(move |w| work::hold(w, id, epoch, now)).await)
     }
 
-    async fn beat(&self, id: RequestId, epoch: Epoch, progress: Progress) -> Result<(), WorkRefused> {
+    async fn beat_many(&self, beats: Vec<Beat>) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
         let now = self.clock.now();
-        self.heard(self.writer.write(move |c| work::beat(c, id, epoch, progress, now)).await)
+        let answers = self.writer.write(move |w| work::beat_many(w, &beats, now)).await?;
+        Ok(answers.into_iter().map(|answer| self.heard(answer)).collect())
     }
 
     async fn complete(&self, id: RequestId, epoch: Epoch, output: Output) -> Result<(), WorkRefused> {
@@ -89,12 +97,12 @@ impl Queue for SqliteStore {
         self.heard(self.writer.write(move |w| work::release(w, id, epoch, now)).await)
     }
 
-    async fn rescue(&self, from: Rescue) -> Result<Rescued, StoreError> {
+    async fn rescue(&self, living: &LivingAttempts) -> Result<Rescued, StoreError> {
         let now = self.clock.now();
         let mut rescued = Rescued::default();
         loop {
-            let from = from.clone();
-            let some = self.writer.write(move |w| work::rescue(w, &from, now)).await?;
+            let living = living.clone();
+            let some = self.writer.write(move |w| work::rescue(w, Leases::Expired(&living), now)).await?;
             rescued.requeued += some.requeued;
             rescued.failed += some.failed;
             if some.requeued + some.failed < work::RESCUED_AT_ONCE as u64 {

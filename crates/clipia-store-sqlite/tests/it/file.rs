@@ -8,10 +8,10 @@ use clipia_queue::schedules::due_at_latest;
 use clipia_queue::shares::Shares;
 use clipia_queue::{Moment, RequestId};
 use clipia_store::clock::{Clock, DrivenClock, SystemClock};
-use clipia_store::conformance::{House, NOW, Opened, Outbox, account, fox, key, new_key, outbox_owner};
+use clipia_store::conformance::{House, NODE, NOW, Opened, Outbox, account, fox, key, new_key, outbox_owner};
 use clipia_store::{
     AfterAttempt, AttemptClass, BackupError, DeliveryAttempt, DeliveryClaim, DeliveryHost, DeliveryState,
-    HostRoom, Key, Rescue, Store, Submission,
+    HostRoom, Key, Store, Submission,
 };
 use clipia_store_sqlite::{OpenError, SqliteStore};
 use rusqlite::Connection;
@@ -72,7 +72,7 @@ async fn everything_is_there_when_it_is_opened_again_and_nobody_else_may_open_it
         assert_eq!(claim.id, id);
         claims.push(claim);
     }
-    assert_eq!(house.store.claim_past("render", vec![account()]).await.unwrap().aside.len(), 1);
+    assert_eq!(house.store.claim_past("render", NODE, 1, vec![account()]).await.unwrap().aside.len(), 1);
     for claim in claims {
         house.store.release(claim.id, claim.epoch).await.unwrap();
     }
@@ -147,10 +147,7 @@ async fn a_store_that_comes_from_a_backup_sends_nothing_until_it_may() {
     // One that runs at the time, and one in line.
     let (running, waiting) = (house.submit(fox()).await, house.submit(fox()).await);
     assert_eq!(house.claim().await.id, running);
-    let lease = Duration::from_secs(30);
-    let (hosts, under_way) = (Vec::new(), Default::default());
-    let claim = DeliveryClaim { most: 1, shares: Shares::new(100), most_of_host: 9, hosts, lease, under_way };
-    house.store.claim_deliveries(claim.clone()).await.unwrap();
+    house.store.claim_deliveries(DeliveryClaim { most: 1, ..all_due() }).await.unwrap();
     let copy = directory.path().join("copy.db");
     house.store.backup(&copy).await.unwrap();
     let delivered = house.store.list_deliveries(Default::default(), None, 9).await.unwrap();
@@ -163,16 +160,13 @@ async fn a_store_that_comes_from_a_backup_sends_nothing_until_it_may() {
     std::fs::copy(&copy, elsewhere.path().join("clipia.db")).unwrap();
     let clock = Arc::new(DrivenClock::new(NOW + Duration::from_secs(100_000)));
     let open = || open_by(elsewhere.path(), clock.clone());
-    let all = DeliveryClaim { most: 9, ..claim };
-    let due = async |store: &Arc<dyn Store>| store.claim_deliveries(all.clone()).await.unwrap().due.len();
+    let due = async |store: &Arc<dyn Store>| store.claim_deliveries(all_due()).await.unwrap().due.len();
     for _ in 0..2 {
         // Also at a second start, when the file is no copy any more.
         let store = open();
-        store.recover_deliveries().await.unwrap();
         assert_eq!((due(&store).await, store.next_delivery().await.unwrap()), (0, None));
         assert_eq!(store.examine().await.unwrap().checked.deliveries_held, 3);
         assert_eq!(store.statistics().await.unwrap().deliveries_held, 3);
-        store.rescue(Rescue::All).await.unwrap();
         for (id, position) in [(running, 0), (waiting, 1)] {
             let request = store.request(&account(), id).await.unwrap().unwrap();
             assert_eq!((request.phase, request.position), (Phase::Queued, position));
@@ -415,8 +409,7 @@ async fn what_a_killed_sender_had_under_way_is_free_at_the_next_start() {
     outbox.store.close().await;
     drop(outbox);
     let store = open();
-    assert!(ids(&store, vec![]).await.is_empty(), "a sender may live");
-    assert_eq!(store.recover_deliveries().await.unwrap(), [dead]);
+    assert_eq!(store.postponed_hosts().await.unwrap(), [dead]);
     assert_eq!(ids(&store, vec![]).await, well);
     // Within one run the lease does it.
     clock.advance(Duration::from_secs(31));
@@ -425,6 +418,7 @@ async fn what_a_killed_sender_had_under_way_is_free_at_the_next_start() {
 
 fn all_due() -> DeliveryClaim {
     DeliveryClaim {
+        node: NODE,
         most: 9,
         shares: Shares::new(100),
         most_of_host: 9,

@@ -9,10 +9,11 @@ use uuid::Uuid;
 /// Deliveries that are to be attempted. They are written by the command that ends their request.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Frees the deliveries that a process had taken that is gone; tells the hosts of which some are postponed.
-    async fn recover_deliveries(&self) -> Result<Vec<DeliveryHost>, StoreError>;
+    /// The hosts of which deliveries are postponed.
+    async fn postponed_hosts(&self) -> Result<Vec<DeliveryHost>, StoreError>;
     /// Takes deliveries that are due, as far as their hosts and their owners' shares have room, so that nobody else sends
-    /// them. The others are postponed: they come up again when a claim says that there is room.
+    /// them before their lease expires. A store that knows at its opening that every other node is gone frees theirs then. The
+    /// others are postponed: they come up again when a claim says that there is room.
     async fn claim_deliveries(&self, claim: DeliveryClaim) -> Result<ClaimedDeliveries, StoreError>;
     /// When the next delivery is due that is not postponed, if there is one.
     async fn next_delivery(&self) -> Result<Option<Moment>, StoreError>;

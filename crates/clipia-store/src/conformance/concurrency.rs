@@ -24,9 +24,8 @@ pub async fn concurrent_submits_with_one_key_are_one(house: &House) {
 pub async fn a_request_is_claimed_by_one_of_many(house: &House) {
     house.rich().await;
     join_all((0..50).map(|_| house.submit(fox()))).await;
-    let claims = join_all((0..80).map(|_| house.store.claim("render"))).await;
-    let claimed: Vec<_> =
-        claims.into_iter().filter_map(|claim| claim.unwrap().map(|claim| claim.id)).collect();
+    let claims = join_all((0..80).map(|_| house.next("render"))).await;
+    let claimed: Vec<_> = claims.into_iter().filter_map(|claim| claim.map(|claim| claim.id)).collect();
     assert_eq!(claimed.len(), 50);
     assert_eq!(claimed.into_iter().collect::<HashSet<_>>().len(), 50);
 }

@@ -1,4 +1,4 @@
-use super::{House, NOW, account, fox, key, new_key};
+use super::{House, NODE, NOW, account, fox, key, new_key};
 use crate::{DeliveryClaim, Failure, Key, Submission, SubmitRefused, WorkRefused};
 use clipia_api::types::Output;
 use clipia_queue::Credits;
@@ -28,7 +28,7 @@ pub async fn a_request_is_reserved_for_then_charged_or_refunded_once(house: &Hou
     let failed = house.request(bad_id).await;
     assert_eq!((failed.phase, failed.cost), (Phase::Failed, Credits::ZERO));
     assert_eq!(house.available().await, 88);
-    assert!(store.claim("render").await.unwrap().is_none());
+    assert!(house.next("render").await.is_none());
     let summary = store.account(&account()).await.unwrap().unwrap();
     assert_eq!((summary.requests_30d, summary.spent_30d), (2, Credits::new(12)));
 }
@@ -85,6 +85,7 @@ pub async fn one_that_is_called_off_is_refunded_and_told(house: &House) {
     }
     assert_eq!(house.request(behind).await.position, 0);
     let claim = DeliveryClaim {
+        node: NODE,
         most: 10,
         shares: Shares::new(100),
         most_of_host: 10,

@@ -1,6 +1,6 @@
-use super::{House, NOW, fox};
+use super::{House, NODE, NOW, fox};
 use crate::living::Living;
-use crate::{AfterAttempt, AttemptClass, DeliveryAttempt, DeliveryClaim};
+use crate::{AfterAttempt, AttemptClass, DeliveryAttempt, DeliveryClaim, NodeId};
 use clipia_api::types::Output;
 use clipia_queue::shares::Shares;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 fn due_now(under_way: &Living<Uuid>) -> DeliveryClaim {
     let lease = Duration::from_secs(30);
     DeliveryClaim {
+        node: NODE,
         most: 10,
         shares: Shares::new(100),
         most_of_host: 10,
@@ -62,4 +63,21 @@ pub async fn a_delivery_is_given_to_one_sender_until_it_arrives(house: &House) {
     assert_eq!((again.id, again.attempts), (due.id, 1));
     store.record_attempt(attempt(2, AfterAttempt::Delivered)).await.unwrap();
     assert_eq!(store.next_delivery().await.unwrap(), None);
+}
+
+pub async fn a_delivery_of_another_node_is_free_when_its_lease_expires(house: &House) {
+    let id = house.submit(fox()).await;
+    let claim = house.claim().await;
+    house.store.complete(id, claim.epoch, Output::default()).await.unwrap();
+    let (here, there) = (Living::default(), Living::default());
+    let due = house.store.claim_deliveries(due_now(&here)).await.unwrap().due.remove(0);
+    let _alive = here.enter(due.id);
+    // A sender that the other node has, too, protects nothing of this one.
+    let _alive = there.enter(due.id);
+    let other = || DeliveryClaim { node: NodeId(Uuid::from_u128(2)), ..due_now(&there) };
+    let expires = NOW + other().lease;
+    let early = house.at(expires - Duration::from_micros(1)).claim_deliveries(other()).await.unwrap();
+    assert!(early.due.is_empty());
+    let late = house.at(expires).claim_deliveries(other()).await.unwrap();
+    assert_eq!(late.due.iter().map(|due| due.id).collect::<Vec<_>>(), [due.id]);
 }

@@ -1,6 +1,6 @@
 use super::{House, NOW, fox, key, new_key};
 use crate::living::LivingAttempts;
-use crate::{Key, Rescue, StoreEvent, Submission};
+use crate::{Key, StoreEvent, Submission};
 use clipia_api::types::Output;
 use clipia_queue::Credits;
 use clipia_queue::leases::SILENCE_MAX;
@@ -50,7 +50,7 @@ pub async fn an_event_comes_before_the_answer_to_its_command(house: &House) {
     assert_eq!(house.claim().await.id, lost);
     told(&[submitted("render")], "a submit");
     let late = house.at(NOW + SILENCE_MAX);
-    assert_eq!(late.rescue(Rescue::Silent(LivingAttempts::default())).await.unwrap().requeued, 1);
+    assert_eq!(late.rescue(&LivingAttempts::default()).await.unwrap().requeued, 1);
     told(&[submitted("render")], "a lease that expired");
 
     let sandbox = Arc::new(Key { id: "key_2".to_owned(), sandbox: true, ..key() });

@@ -1,5 +1,5 @@
-use super::{ATTEMPT_MAX, House, NOW, account, fox};
-use crate::{AccountId, Rescue, Submission};
+use super::{ATTEMPT_MAX, House, NODE, NOW, account, fox};
+use crate::{AccountId, Submission};
 use clipia_api::Progress;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::{Epoch, Phase};
@@ -78,7 +78,7 @@ impl<'h> Crowd<'h> {
     }
 
     async fn claim(&mut self) {
-        let claim = self.house.store.claim(&self.queue).await.unwrap();
+        let claim = self.house.next(&self.queue).await;
         let next = self.waiting.pop_first();
         assert_eq!(claim.as_ref().map(|claim| claim.id), next.map(|(_, id)| id), "seed {}", self.seed);
         if let (Some(claim), Some(((_, n), id))) = (claim, next) {
@@ -106,7 +106,7 @@ impl<'h> Crowd<'h> {
     }
 
     async fn rescue(&mut self) {
-        let rescued = self.house.store.rescue(Rescue::All).await.unwrap();
+        let rescued = self.house.lose().await;
         assert_eq!(rescued.requeued + rescued.failed, self.running.len() as u64, "seed {}", self.seed);
         for (n, id, _) in std::mem::take(&mut self.running) {
             // One that was lost too often has failed.
@@ -122,9 +122,9 @@ pub async fn lines_do_not_mix(house: &House) {
     assert_eq!(house.store.submit(clip("a")).await.unwrap().position, 0);
     assert_eq!(house.store.submit(clip("b")).await.unwrap().position, 0);
     assert_eq!(house.store.submit(clip("a")).await.unwrap().position, 1);
-    assert!(house.store.claim("c").await.unwrap().is_none());
-    house.store.claim("b").await.unwrap().unwrap();
-    assert!(house.store.claim("b").await.unwrap().is_none());
+    assert!(house.next("c").await.is_none());
+    house.next("b").await.unwrap();
+    assert!(house.next("b").await.is_none());
 }
 
 pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_places(house: &House) {
@@ -139,8 +139,8 @@ pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_pla
     }
     let own = house.submit(picture("http://here/media/a/b/c.png")).await;
     let full = || vec![account()];
-    let past = store.claim_past("render", full()).await.unwrap();
-    assert_eq!((past.claim.unwrap().id, past.aside, past.more), (own, full(), false));
+    let past = store.claim_past("render", NODE, 9, full()).await.unwrap();
+    assert_eq!((past.claims[0].id, past.aside, past.more), (own, full(), false));
     assert_eq!(store.statistics().await.unwrap().queues[0].waiting, 4);
     for (position, id) in (0..).zip(&elsewhere) {
         assert_eq!(
@@ -148,7 +148,7 @@ pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_pla
             (Phase::Queued, position)
         );
     }
-    assert!(store.claim("render").await.unwrap().is_none());
+    assert!(house.next("render").await.is_none());
     store.cancel(elsewhere[1]).await.unwrap();
     house.is_content().await;
     assert_eq!(store.put_back("render", &AccountId("acct_other".to_owned()), 9).await.unwrap(), 0);
@@ -157,7 +157,7 @@ pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_pla
     assert_eq!(house.request(elsewhere[3]).await.position, 1);
     let claim = house.claim().await;
     assert_eq!(claim.id, elsewhere[2]);
-    assert!(store.claim("render").await.unwrap().is_none());
+    assert!(house.next("render").await.is_none());
     assert_eq!(store.put_back("render", &account(), 9).await.unwrap(), 1);
     // The time of an attempt that has not begun does not pass.
     let late = NOW + ATTEMPT_MAX - Duration::from_secs(1);

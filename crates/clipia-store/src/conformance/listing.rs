@@ -1,5 +1,5 @@
 use super::{House, fox};
-use crate::{AccountId, AttemptEnd, RequestFilter, Rescue, Submission};
+use crate::{AccountId, AttemptEnd, RequestFilter, Submission};
 use clipia_api::Progress;
 use clipia_queue::lifecycle::{Epoch, Phase};
 
@@ -52,7 +52,7 @@ pub async fn a_history_tells_every_attempt_and_movement(house: &House) {
     let first = house.claim().await;
     store.release(id, first.epoch).await.unwrap();
     house.claim().await;
-    store.rescue(Rescue::All).await.unwrap();
+    house.lose().await;
     let third = house.claim().await;
     let running = store.request_history(id).await.unwrap().unwrap();
     let ends = |history: &crate::RequestHistory| {

@@ -1,7 +1,7 @@
 //! The promises of the store about deliveries.
 
 use super::outbox_account::{Outbox, SECRET, account, owner};
-use super::{House, NOW};
+use super::{House, NODE, NOW};
 use crate::clock::timestamp;
 use crate::{
     AccountId, AfterAttempt, AttemptClass, ClaimedDeliveries, DeliveryAttempt, DeliveryClaim, DeliveryFilter,
@@ -47,6 +47,7 @@ impl<'h> Sender<'h> {
 
     async fn claim(&self, most: u32, hosts: Vec<HostRoom>, now: Moment) -> ClaimedDeliveries {
         let claim = DeliveryClaim {
+            node: NODE,
             most,
             shares: Shares::new(10_000),
             most_of_host: 4,
@@ -134,6 +135,7 @@ pub async fn an_owner_gets_no_more_than_its_share_however_many_hosts_it_names(ho
     }
     let quiet = outbox.deliver_for(quiet, WELL).await;
     let claim = |shares, hosts| DeliveryClaim {
+        node: NODE,
         most: 64,
         shares,
         most_of_host: 4,
