@@ -20,7 +20,7 @@ use crate::pause::Pause;
 use crate::preparing::Preparing;
 use crate::private;
 use crate::refusals::{self, RefusalCount};
-use crate::store::{NewAccount, NodeId, Scopes, Store, StoreError};
+use crate::store::{Bootstrapped, FirstAccount, NewAccount, NodeId, Scopes, Store, StoreError};
 use crate::supervisor::Supervisor;
 use crate::workers::{self, Workers};
 use axum::Router;
@@ -329,9 +329,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 /// The first account and its keys, if there is none.
 async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKeys>, StartError> {
-    if !store.is_empty().await? {
-        return Ok(None);
-    }
     let account = NewAccount {
         id: credentials::new_account_id(),
         webhook_secret: credentials::new_webhook_secret(),
@@ -341,14 +338,11 @@ async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKe
     let (live_key, live) = credentials::new_key(account.id.clone(), false, both);
     let (test_key, test) = credentials::new_key(account.id.clone(), true, both);
     let webhook_secret = account.webhook_secret.clone();
-    // In this order; those that wait for the disk together share a flush.
-    tokio::try_join!(
-        biased;
-        store.create_account(account),
-        store.create_key(live),
-        store.create_key(test),
-    )?;
-    Ok(Some(FirstKeys { live_key, test_key, webhook_secret }))
+    let first = FirstAccount { account, keys: vec![live, test] };
+    Ok(match store.bootstrap(first).await? {
+        Bootstrapped::Created => Some(FirstKeys { live_key, test_key, webhook_secret }),
+        Bootstrapped::Exists => None,
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use super::settlement::enter;
 use super::writer::Writing;
 use crate::clock::{timestamp, told};
 use crate::store::{
-    AccountId, AccountSummary, GrantRefused, Key, KeyHash, KeyListing, NewAccount, NewKey, Scopes, StoreError,
+    AccountId, AccountSummary, Bootstrapped, FirstAccount, GrantRefused, Key, KeyHash, KeyListing, KeyPage,
+    NewAccount, NewKey, Scopes, StoreError,
 };
 use clipia_queue::ledger::{Balance, Movement};
 use clipia_queue::limits::KeyLimits;
@@ -54,8 +55,21 @@ pub(crate) fn grant(
     Ok(after)
 }
 
-pub(crate) fn none_exists(c: &Connection) -> Result<bool, StoreError> {
-    Ok(!c.query_row("SELECT EXISTS (SELECT 1 FROM account)", [], |row| row.get(0))?)
+pub(crate) fn bootstrap(
+    w: &Writing<'_>,
+    first: &FirstAccount,
+    now: Moment,
+) -> Result<Bootstrapped, StoreError> {
+    if w.query_row("SELECT EXISTS (SELECT 1 FROM account)", [], |row| row.get(0))? {
+        return Ok(Bootstrapped::Exists);
+    }
+    create(w, &first.account, now)?;
+    for key in &first.keys {
+        if !create_key(w, key, now)? {
+            return Err(StoreError::Unreadable(format!("the key {} is of another account", key.id)));
+        }
+    }
+    Ok(Bootstrapped::Created)
 }
 
 pub(crate) fn summary(
@@ -147,11 +161,20 @@ pub(crate) fn key(c: &Connection, hash: KeyHash) -> Result<Option<Key>, StoreErr
     Ok(found.filter(|(stored, _)| bool::from(stored.ct_eq(&hash.0))).map(|(_, key)| key))
 }
 
-pub(crate) fn keys(c: &Connection) -> Result<Vec<KeyListing>, StoreError> {
-    let mut statement = c.prepare_cached("SELECT * FROM api_key ORDER BY number")?;
-    let rows = statement.query_map([], |row| {
+pub(crate) fn keys(c: &Connection, after: Option<String>, limit: usize) -> Result<KeyPage, StoreError> {
+    let mut statement = c.prepare_cached(
+        "SELECT * FROM api_key WHERE number > iif(?1 IS NULL, 0, (SELECT number FROM api_key WHERE id = ?1))
+         ORDER BY number",
+    )?;
+    let mut rows = statement.query([after])?;
+    let mut page = KeyPage::default();
+    while let Some(row) = rows.next()? {
+        if page.keys.len() >= limit {
+            page.next = page.keys.last().map(|last| last.id.clone());
+            break;
+        }
         let revoked: Option<i64> = row.get("revoked_at")?;
-        Ok(KeyListing {
+        page.keys.push(KeyListing {
             id: row.get("id")?,
             account: AccountId(row.get("account")?),
             hint: row.get("hint")?,
@@ -160,9 +183,9 @@ pub(crate) fn keys(c: &Connection) -> Result<Vec<KeyListing>, StoreError> {
             limits: limits(row)?,
             created_at: timestamp(moment(row.get("created_at")?)),
             revoked_at: revoked.map(moment).map(timestamp),
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+        });
+    }
+    Ok(page)
 }
 
 pub(crate) fn revoke_key(w: &Writing<'_>, id: &str, now: Moment) -> Result<bool, StoreError> {

@@ -19,3 +19,12 @@ pub struct AccountListing {
     /// When it was made.
     pub created_at: jiff::Timestamp,
 }
+
+/// Accounts, by their ids.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct AccountPage {
+    /// The accounts.
+    pub accounts: Vec<AccountListing>,
+    /// Where the next page begins; nothing where this was the last.
+    pub next: Option<AccountId>,
+}

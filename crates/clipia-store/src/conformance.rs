@@ -18,7 +18,8 @@ pub mod outbox;
 mod outbox_account;
 
 use crate::{
-    AccountId, Claim, Key, KeyHash, NewAccount, NewKey, NodeId, Request, Rescued, Scopes, Store, Submission,
+    AccountId, Bootstrapped, Claim, FirstAccount, Key, KeyHash, NewAccount, NewKey, NodeId, Request, Rescued,
+    Scopes, Store, Submission,
 };
 pub use outbox_account::{Outbox, SECRET, account as outbox_account, owner as outbox_owner};
 
@@ -55,6 +56,13 @@ pub struct House {
 
 pub fn account() -> AccountId {
     AccountId("acct_test".to_owned())
+}
+
+/// What makes an empty store the house.
+pub fn first() -> FirstAccount {
+    let account =
+        NewAccount { id: account(), webhook_secret: "whsec_1".to_owned(), grant: Credits::new(100) };
+    FirstAccount { account, keys: vec![new_key(key(), 7)] }
 }
 
 pub fn key() -> Key {
@@ -105,10 +113,7 @@ impl House {
     pub async fn new(open: impl FnOnce(Arc<dyn Clock>) -> Opened) -> Self {
         let clock = Arc::new(DrivenClock::new(NOW));
         let (store, kept) = open(clock.clone());
-        let new =
-            NewAccount { id: account(), webhook_secret: "whsec_1".to_owned(), grant: Credits::new(100) };
-        assert!(store.create_account(new).await.unwrap());
-        assert!(store.create_key(new_key(key(), 7)).await.unwrap());
+        assert_eq!(store.bootstrap(first()).await.unwrap(), Bootstrapped::Created);
         Self { store, clock, _kept: kept }
     }
 
@@ -163,7 +168,7 @@ impl House {
 macro_rules! conformance {
     ($open:path) => {
         $crate::conformance! { $open;
-            accounts: accounts_are_made_once_and_granted_to, a_grant_that_no_book_bears_changes_nothing;
+            accounts: accounts_are_made_once_and_granted_to, a_store_has_one_first_account, accounts_are_listed_page_by_page, a_grant_that_no_book_bears_changes_nothing;
             concurrency:
                 concurrent_submits_spend_no_credit_twice,
                 concurrent_submits_with_one_key_are_one,

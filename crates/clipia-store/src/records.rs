@@ -45,6 +45,23 @@ pub struct NewAccount {
     pub grant: Credits,
 }
 
+/// The first account of a store, and its keys.
+pub struct FirstAccount {
+    /// The account.
+    pub account: NewAccount,
+    /// Its keys, in the order of their making.
+    pub keys: Vec<NewKey>,
+}
+
+/// What a bootstrap did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bootstrapped {
+    /// It created the account and its keys.
+    Created,
+    /// Nothing: the store has an account.
+    Exists,
+}
+
 /// What `GET /v1/account` tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountSummary {
@@ -124,6 +141,15 @@ pub struct KeyListing {
     pub created_at: jiff::Timestamp,
     /// When it was taken out of force.
     pub revoked_at: Option<jiff::Timestamp>,
+}
+
+/// Keys, in the order of their making.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct KeyPage {
+    /// The keys.
+    pub keys: Vec<KeyListing>,
+    /// Where the next page begins; nothing where this was the last.
+    pub next: Option<String>,
 }
 
 /// A submit that passed every check that needs no store.

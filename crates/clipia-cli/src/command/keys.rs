@@ -4,8 +4,9 @@ use crate::arguments::Server;
 use crate::output::{self, facts, table, time};
 use clap::{Subcommand, ValueEnum};
 use clipia_server::KeyLimits;
-use clipia_server::admin::{Administration, KeyOrder};
+use clipia_server::admin::{Administration, KeyOrder, PageQuery};
 use clipia_server::store::{AccountId, KeyListing, Scopes};
+use std::num::NonZeroU32;
 
 #[derive(Subcommand)]
 pub(crate) enum Action {
@@ -95,6 +96,7 @@ fn limit(own: Option<u32>) -> String {
 }
 
 async fn first_account(administration: &Administration) -> anyhow::Result<AccountId> {
-    let first = administration.keys().await?.into_iter().next();
+    let one = PageQuery { after: None, limit: Some(NonZeroU32::MIN) };
+    let first = administration.key_page(&one).await?.keys.pop();
     first.map(|key| key.account).ok_or_else(|| anyhow::anyhow!("the server has no account yet"))
 }

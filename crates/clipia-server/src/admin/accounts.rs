@@ -1,9 +1,9 @@
 //! Accounts and their credits.
 
-use super::{Admin, Order};
+use super::{Admin, Asked, Order, PageQuery};
 use crate::credentials;
 use crate::http::{ApiError, Segment};
-use crate::store::{AccountId, AccountListing, GrantRefused, NewAccount};
+use crate::store::{AccountId, AccountPage, GrantRefused, NewAccount};
 use axum::Json;
 use axum::extract::State;
 use clipia_api::error_code::ErrorCode;
@@ -49,8 +49,12 @@ pub struct GrantMade {
     pub available: Credits,
 }
 
-pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Vec<AccountListing>>, ApiError> {
-    Ok(Json(admin.store.accounts().await?))
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Asked(page): Asked<PageQuery>,
+) -> Result<Json<AccountPage>, ApiError> {
+    let limit = page.limit();
+    Ok(Json(admin.store.accounts(page.after.map(AccountId), limit).await?))
 }
 
 pub(super) async fn create(

@@ -1,9 +1,9 @@
 //! Keys.
 
-use super::{Admin, Order};
+use super::{Admin, Asked, Order, PageQuery};
 use crate::credentials;
 use crate::http::{ApiError, Segment};
-use crate::store::{AccountId, KeyListing, Scopes};
+use crate::store::{AccountId, KeyPage, Scopes};
 use axum::Json;
 use axum::extract::State;
 use clipia_api::error_code::ErrorCode;
@@ -33,8 +33,12 @@ pub struct KeyMade {
     pub key: String,
 }
 
-pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Vec<KeyListing>>, ApiError> {
-    Ok(Json(admin.store.keys().await?))
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Asked(page): Asked<PageQuery>,
+) -> Result<Json<KeyPage>, ApiError> {
+    let limit = page.limit();
+    Ok(Json(admin.store.keys(page.after, limit).await?))
 }
 
 pub(super) async fn create(

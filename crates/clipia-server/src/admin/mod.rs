@@ -37,6 +37,8 @@ use axum::{Json, Router};
 use clipia_api::error_code::ErrorCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
@@ -84,6 +86,28 @@ async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> 
     }
     admin.refusals.administration();
     ApiError::new(ErrorCode::InvalidApiKey, "the administration's token is needed").into_response()
+}
+
+/// The most accounts, keys or requests in one answer.
+const LISTED_MAX: u32 = 1_000;
+
+/// Which page of a list to answer.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PageQuery {
+    /// The last of the page before; nothing for the first page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// How many at least 1; of more than a thousand, and where nothing is said, a thousand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<NonZeroU32>,
+}
+
+impl PageQuery {
+    fn limit(&self) -> usize {
+        usize::try_from(self.limit.map_or(LISTED_MAX, |limit| limit.get().min(LISTED_MAX)))
+            .unwrap_or(usize::MAX)
+    }
 }
 
 /// The body of a call, in JSON. What is no such order is refused in the form of every refusal.

@@ -1,6 +1,6 @@
 //! Requests of every account: what an operator sees of them, and calling one off.
 
-use super::{Admin, Asked};
+use super::{Admin, Asked, LISTED_MAX};
 use crate::http::{ApiError, Segment};
 use crate::store::{
     AccountId, AttemptEnd, DeliveryDetails, DeliveryFilter, RequestFilter, RequestHistory, RequestListing,
@@ -14,9 +14,6 @@ use clipia_queue::{Credits, RequestId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// The most requests in one answer.
-const LISTED_MAX: u32 = 1_000;
 
 /// Which requests to list, the newest first.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use clipia_queue::rotation::Rotation;
 use clipia_queue::{Credits, ledger};
 use clipia_store::{
-    AccountId, AccountSummary, Accounts, GrantRefused, Key, KeyHash, NewAccount, NewKey, SecretListing,
-    StoreError,
+    AccountId, AccountSummary, Accounts, Bootstrapped, FirstAccount, GrantRefused, Key, KeyHash, NewAccount,
+    NewKey, SecretListing, StoreError,
 };
 use std::sync::Arc;
 
@@ -17,8 +17,9 @@ impl Accounts for SqliteStore {
         self.writer.write(move |c| accounts::create(c, &account, now)).await
     }
 
-    async fn is_empty(&self) -> Result<bool, StoreError> {
-        self.read(accounts::none_exists).await
+    async fn bootstrap(&self, first: FirstAccount) -> Result<Bootstrapped, StoreError> {
+        let now = self.clock.now();
+        self.writer.write(move |w| accounts::bootstrap(w, &first, now)).await
     }
 
     async fn account(&self, account: &AccountId) -> Result<Option<AccountSummary>, StoreError> {

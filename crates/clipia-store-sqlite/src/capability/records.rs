@@ -4,7 +4,7 @@ use crate::{SqliteStore, account_listing, accounts, audit, delivery_log, listing
 use async_trait::async_trait;
 use clipia_queue::RequestId;
 use clipia_store::{
-    AccountListing, AuditEntry, DeliveryDetails, DeliveryFilter, DeliveryListing, KeyListing, Records,
+    AccountId, AccountPage, AuditEntry, DeliveryDetails, DeliveryFilter, DeliveryListing, KeyPage, Records,
     Refusals, RequestFilter, RequestHistory, RequestOutput, RequestPage, StoreError,
 };
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 #[async_trait]
 impl Records for SqliteStore {
-    async fn accounts(&self) -> Result<Vec<AccountListing>, StoreError> {
-        self.read(account_listing::list).await
+    async fn accounts(&self, after: Option<AccountId>, limit: usize) -> Result<AccountPage, StoreError> {
+        self.read(move |c| account_listing::list(c, after, limit)).await
     }
 
-    async fn keys(&self) -> Result<Vec<KeyListing>, StoreError> {
-        self.read(accounts::keys).await
+    async fn keys(&self, after: Option<String>, limit: usize) -> Result<KeyPage, StoreError> {
+        self.read(move |c| accounts::keys(c, after, limit)).await
     }
 
     async fn list_requests(

@@ -1,7 +1,8 @@
 //! Accounts, their credits, their keys and their webhook secrets.
 
 use crate::{
-    AccountId, AccountSummary, GrantRefused, Key, KeyHash, NewAccount, NewKey, SecretListing, StoreError,
+    AccountId, AccountSummary, Bootstrapped, FirstAccount, GrantRefused, Key, KeyHash, NewAccount, NewKey,
+    SecretListing, StoreError,
 };
 use async_trait::async_trait;
 use clipia_queue::rotation::Rotation;
@@ -13,8 +14,9 @@ use std::sync::Arc;
 pub trait Accounts: Send + Sync {
     /// Creates an account with its webhook secret and its first credits, unless the id is taken.
     async fn create_account(&self, account: NewAccount) -> Result<bool, StoreError>;
-    /// Whether there is any account.
-    async fn is_empty(&self) -> Result<bool, StoreError>;
+    /// Creates the first account with its keys, all in one command, unless the store has an account. However many nodes start
+    /// at once, one of them creates it.
+    async fn bootstrap(&self, first: FirstAccount) -> Result<Bootstrapped, StoreError>;
     /// The account's balance and usage.
     async fn account(&self, account: &AccountId) -> Result<Option<AccountSummary>, StoreError>;
     /// Gives an account credits; answers its balance then.

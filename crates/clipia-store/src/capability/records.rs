@@ -1,7 +1,7 @@
 //! Lists and histories for an operator.
 
 use crate::{
-    AccountListing, AuditEntry, DeliveryDetails, DeliveryFilter, DeliveryListing, KeyListing, Refusals,
+    AccountId, AccountPage, AuditEntry, DeliveryDetails, DeliveryFilter, DeliveryListing, KeyPage, Refusals,
     RequestFilter, RequestHistory, RequestOutput, RequestPage, StoreError,
 };
 use async_trait::async_trait;
@@ -11,10 +11,11 @@ use uuid::Uuid;
 /// Lists and histories for an operator, of every account.
 #[async_trait]
 pub trait Records: Send + Sync {
-    /// Every account, the oldest first.
-    async fn accounts(&self) -> Result<Vec<AccountListing>, StoreError>;
-    /// Every key, revoked ones too, in the order of their making.
-    async fn keys(&self) -> Result<Vec<KeyListing>, StoreError>;
+    /// Accounts by their ids, which rise with time: `limit` at most, starting after the account `after`.
+    async fn accounts(&self, after: Option<AccountId>, limit: usize) -> Result<AccountPage, StoreError>;
+    /// Keys, revoked ones too, in the order of their making: `limit` at most, starting after the key of the public name
+    /// `after`.
+    async fn keys(&self, after: Option<String>, limit: usize) -> Result<KeyPage, StoreError>;
 
     /// Requests of any account, the newest first, `limit` at most and starting after the request `after`.
     async fn list_requests(

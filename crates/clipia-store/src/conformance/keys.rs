@@ -13,7 +13,7 @@ pub async fn keys_are_found_by_their_hash_until_they_are_revoked(house: &House) 
     assert!(!store.revoke_key("key_1").await.unwrap());
     let stray = Key { id: "key_2".to_owned(), account: AccountId("acct_nobody".to_owned()), ..key() };
     assert!(!store.create_key(new_key(stray, 2)).await.unwrap());
-    let listed = store.keys().await.unwrap();
+    let listed = store.keys(None, 9).await.unwrap().keys;
     assert_eq!(listed.len(), 1);
     assert!(listed[0].revoked_at.is_some());
 }
@@ -25,8 +25,16 @@ pub async fn keys_are_listed_in_the_order_of_their_making(house: &House) {
         let key = Key { id: id.to_owned(), ..key() };
         assert!(house.at(at).create_key(new_key(key, hash)).await.unwrap());
     }
-    let listed: Vec<_> = house.store.keys().await.unwrap().into_iter().map(|key| key.id).collect();
-    assert_eq!(listed, ["key_1", "key_4", "key_2", "key_3"]);
+    let page = async |after: Option<&str>, limit| {
+        let page = house.store.keys(after.map(str::to_owned), limit).await.unwrap();
+        (page.keys.into_iter().map(|key| key.id).collect::<Vec<_>>().join(" "), page.next)
+    };
+    let next = |id: &str| Some(id.to_owned());
+    assert_eq!(page(None, 9).await, ("key_1 key_4 key_2 key_3".to_owned(), None));
+    assert_eq!(page(None, 3).await, ("key_1 key_4 key_2".to_owned(), next("key_2")));
+    assert_eq!(page(Some("key_2"), 3).await, ("key_3".to_owned(), None));
+    assert_eq!(page(Some("key_1"), 1).await, ("key_4".to_owned(), next("key_4")));
+    assert_eq!(page(Some("key_9"), 1).await, (String::new(), None), "there is no such key");
 }
 
 pub async fn a_key_has_its_own_limits(house: &House) {
@@ -36,7 +44,7 @@ pub async fn a_key_has_its_own_limits(house: &House) {
         assert!(house.store.create_key(new_key(key, hash)).await.unwrap());
         assert_eq!(house.store.key(KeyHash([hash; 32])).await.unwrap().unwrap().limits, limits);
     }
-    let listed = house.store.keys().await.unwrap();
+    let listed = house.store.keys(None, 9).await.unwrap().keys;
     let limits = |id: &str| listed.iter().find(|key| key.id == id).unwrap().limits;
     assert_eq!((limits("key_2"), limits("key_3")), (own, KeyLimits::default()));
     assert_eq!(limits("key_3").in_flight_max(), Some(IN_FLIGHT_MAX));
