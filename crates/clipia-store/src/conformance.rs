@@ -39,7 +39,7 @@ pub const NOW: Moment = Moment::from_micros(1_700_000_000_000_000);
 /// The process of the workers and senders.
 pub const NODE: NodeId = NodeId(Uuid::from_u128(1));
 
-/// How long one attempt at [`House::fox`] may take.
+/// How long one attempt at [`fox`] may take.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(600);
 
 /// A store, and what must outlive it, such as its directory.

@@ -11,7 +11,7 @@ use clipia_store::clock::{Clock, DrivenClock, SystemClock};
 use clipia_store::conformance::{House, NODE, NOW, Opened, Outbox, account, fox, key, new_key, outbox_owner};
 use clipia_store::{
     AfterAttempt, AttemptClass, BackupError, DeliveryAttempt, DeliveryClaim, DeliveryHost, DeliveryState,
-    HostRoom, Key, Store, Submission,
+    HostRoom, Key, Store, Submission, WorkRefused,
 };
 use clipia_store_sqlite::{OpenError, SqliteStore};
 use rusqlite::Connection;
@@ -388,6 +388,26 @@ async fn of_a_delivery_that_the_sandbox_forgot_while_it_was_sent_nothing_is_reco
     house.store.record_attempt(attempt(due.id, AfterAttempt::Delivered)).await.unwrap();
     let kept = "SELECT count(*) FROM delivery_attempt";
     assert_eq!(file.query_row(kept, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_a_killed_worker_had_is_in_line_again_at_the_next_start() {
+    let (house, directory) = house().await;
+    let (running, waiting) = (house.submit(fox()).await, house.submit(fox()).await);
+    let claim = house.claim().await;
+    assert_eq!(claim.id, running);
+    let clock = house.clock.clone();
+    house.store.close().await;
+    drop(house);
+    let store = open_by(directory.path(), clock);
+    for (id, position) in [(running, 0), (waiting, 1)] {
+        let request = store.request(&account(), id).await.unwrap().unwrap();
+        assert_eq!((request.phase, request.position), (Phase::Queued, position));
+    }
+    let late = store.complete(running, claim.epoch, Output::default()).await;
+    assert!(matches!(late, Err(WorkRefused::Lifecycle(_))), "{late:?}");
+    assert_eq!(store.statistics().await.unwrap().leases_lost, 1);
+    assert_eq!(store.examine().await.unwrap().violation, None);
 }
 
 #[tokio::test]
