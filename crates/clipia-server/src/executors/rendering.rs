@@ -79,7 +79,7 @@ impl Executor for Render {
 
 /// Draws an order on a thread of its own.
 pub(crate) async fn draw(order: Order, report: Report) -> Result<Made, NotMade> {
-    let drawn = blocking::compute(move || make(order, &report)).await;
+    let drawn = blocking::run(move || make(order, &report)).await;
     drawn.unwrap_or_else(|lost| match lost {
         Lost::NoThread => Err(NotMade::NotNow(lost.to_string())),
         Lost::Ending => Err(NotMade::Stopped),
@@ -103,7 +103,7 @@ impl Render {
             () = report.stopped() => return Err(NotMade::Stopped),
         };
         let report = report.clone();
-        let decoded = blocking::compute(move || {
+        let decoded = blocking::run(move || {
             // Held until the memory is free again, also where nobody waits for the image any more.
             let _place = place;
             render::cover(&file, size.0, size.1, &mut |_| going(&report))
