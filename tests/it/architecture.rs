@@ -11,8 +11,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clipia-api", &[]),
     ("clipia-webhook", &["clipia-api"]),
     ("clipia-queue", &["clipia-api"]),
+    ("clipia-render", &[]),
     ("clipia", &["clipia-api", "clipia-webhook"]),
-    ("clipia-server", &["clipia-api", "clipia-queue", "clipia-webhook"]),
+    ("clipia-server", &["clipia-api", "clipia-queue", "clipia-render", "clipia-webhook"]),
     ("clipia-cli", &["clipia", "clipia-api", "clipia-queue", "clipia-server", "clipia-webhook"]),
     ("clipia-python", &["clipia", "clipia-api", "clipia-cli", "clipia-webhook"]),
     // Both drive the others and nothing depends on them.
@@ -25,6 +26,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("clipia-api", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia-webhook", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia-queue", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
+    ("clipia-render", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia", &["axum-core", "rusqlite"]),
     ("xtask", &["clipia", "clipia-server"]),
 ];
