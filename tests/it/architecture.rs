@@ -11,10 +11,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clipia-api", &[]),
     ("clipia-webhook", &["clipia-api"]),
     ("clipia-queue", &["clipia-api"]),
+    ("clipia-render", &[]),
     ("clipia", &["clipia-api", "clipia-webhook"]),
     ("clipia-store", &["clipia-api", "clipia-queue"]),
     ("clipia-store-sqlite", &["clipia-api", "clipia-queue", "clipia-store"]),
-    ("clipia-server", &["clipia-api", "clipia-queue", "clipia-store", "clipia-webhook"]),
+    ("clipia-server", &["clipia-api", "clipia-queue", "clipia-render", "clipia-store", "clipia-webhook"]),
     (
         "clipia-cli",
         &[
@@ -41,6 +42,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("clipia-api", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia-webhook", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia-queue", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
+    ("clipia-render", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia", &["axum-core", "rusqlite"]),
     ("clipia-store", &["axum", "hyper", "rusqlite"]),
     ("clipia-server", &["clipia-store-sqlite", "rusqlite"]),

@@ -12,7 +12,7 @@ mod credits;
 mod examples;
 mod generated;
 mod generations;
-#[path = "../../crates/clipia-server/tests/fuzz/hostile.rs"]
+#[path = "../../crates/clipia-render/tests/fuzz/hostile.rs"]
 mod hostile;
 mod input;
 mod log;

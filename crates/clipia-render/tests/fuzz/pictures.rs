@@ -1,7 +1,7 @@
 //! Images to start from: whatever a file is, what decoding it takes was known before.
 
 use crate::hostile;
-use clipia_server::executors::render::{RenderError, SOURCE_MEMORY_MAX, cover};
+use clipia_render::{RenderError, SOURCE_MEMORY_MAX, cover};
 use image::{DynamicImage, ImageFormat};
 use peak_alloc::PeakAlloc;
 use proptest::collection::vec;

@@ -3,6 +3,24 @@
 //! A prompt is read for the words it knows (`prompt`), composed into a scene of layers (`scene`) and drawn; words it
 //! does not know still decide colours, shapes and places. The same order gives the same bytes: nothing in here reads a
 //! clock, a file or a source of chance. Everything runs on the calling thread and is bounded by the limits below.
+//!
+//! ```
+//! use clipia_render::{PictureOrder, picture};
+//! use std::ops::ControlFlow;
+//!
+//! let order = PictureOrder {
+//!     prompt: "a lighthouse in a storm".to_owned(),
+//!     negative_prompt: None,
+//!     seed: 1,
+//!     width: 96,
+//!     height: 64,
+//! };
+//! let picture = picture(&order, &mut |_percent| ControlFlow::Continue(()))?;
+//! assert!(picture.png.starts_with(b"\x89PNG"));
+//! # Ok::<(), clipia_render::RenderError>(())
+//! ```
+//!
+//! What this crate must never know: a queue, HTTP, a store.
 
 mod animals;
 mod birds;
