@@ -51,13 +51,18 @@ const PURE: &[(&str, &[&str])] = &[
 
 /// The top of the repository, less dotfiles and what `.gitignore` names.
 const TOP: &[&str] = &[
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "bindings",
     "clippy.toml",
     "crates",
+    "deny.toml",
     "rustfmt.toml",
     "spec",
     "tests",

@@ -47,3 +47,8 @@ pub mod warnings;
 pub use credits::Credits;
 pub use moment::Moment;
 pub use request_id::RequestId;
+
+/// Compiles and runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

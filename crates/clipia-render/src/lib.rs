@@ -216,3 +216,8 @@ fn report(progress: &mut dyn FnMut(u8) -> ControlFlow<()>, percent: u8) -> Resul
         ControlFlow::Break(()) => Err(RenderError::Stopped),
     }
 }
+
+/// Compiles and runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

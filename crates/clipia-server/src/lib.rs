@@ -62,3 +62,8 @@ pub use config::{Config, ConfigError, LogFormat};
 pub use log::LogWriter;
 pub use runtime::runtime;
 pub use service::{FirstKeys, Service, StartError};
+
+/// Compiles and runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -281,3 +281,8 @@ impl SqliteStore {
         told
     }
 }
+
+/// Compiles and runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
