@@ -92,22 +92,6 @@ pub struct Attempt {
     pub ended: Option<(jiff::Timestamp, AttemptEnd)>,
 }
 
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AttemptEnd {
-    /// With an output.
-    Completed,
-    /// The worker said that there would be none.
-    Failed,
-    /// The worker gave it back unharmed.
-    Released,
-    /// The worker fell silent, or took too long.
-    Lost,
-    /// The request was called off.
-    Canceled,
-}
-
 /// A movement of a request's credits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RequestMovement {

@@ -5,6 +5,7 @@
 
 mod account_listing;
 mod audit;
+mod decided;
 mod deliveries;
 mod findings;
 mod listing;

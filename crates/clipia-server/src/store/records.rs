@@ -1,5 +1,7 @@
 //! What goes into a store and comes out of it.
 
+pub use clipia_queue::{AccountId, Failure};
+
 use clipia_api::Progress;
 use clipia_api::types::{InputWarning, Output};
 use clipia_queue::idempotency::Fingerprint;
@@ -8,20 +10,8 @@ use clipia_queue::limits::KeyLimits;
 use clipia_queue::{Credits, Moment, RequestId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Names an account.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccountId(pub String);
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// When a webhook secret signs. The secret itself is not told again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,26 +208,6 @@ impl Request {
     }
 }
 
-/// The longest sentence of a failure, in characters: it is stored, answered and delivered, and may quote what was submitted.
-const FAILURE_CHARACTERS_MAX: usize = 1_000;
-
-/// Why a generation failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// A word for programs.
-    pub code: String,
-    /// A sentence for people, which reveals nothing of the server's inside.
-    pub message: String,
-}
-
-impl Failure {
-    /// The failure of a generation, with a sentence for people.
-    pub fn generation(message: impl Into<String>) -> Self {
-        let message = message.into().chars().take(FAILURE_CHARACTERS_MAX).collect();
-        Self { code: "GENERATION_FAILED".to_owned(), message }
-    }
-}
-
 /// What a claim past some accounts came to.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimPast {
@@ -266,10 +236,4 @@ pub struct Claim {
     pub input: Map<String, Value>,
     /// The address that the submit was made under.
     pub base_url: String,
-}
-
-impl From<Failure> for clipia_api::types::GenerationError {
-    fn from(failure: Failure) -> Self {
-        Self { code: Some(failure.code), message: Some(failure.message), extra: Default::default() }
-    }
 }
