@@ -1,4 +1,6 @@
-//! Why a generation failed, as its caller is told.
+//! Why a generation made nothing.
+
+use clipia_api::types::GenerationError;
 
 /// The longest sentence of a failure, in characters: it is stored, answered and delivered, and may quote what was submitted.
 const FAILURE_CHARACTERS_MAX: usize = 1_000;
@@ -18,9 +20,19 @@ impl Failure {
         let message = message.into().chars().take(FAILURE_CHARACTERS_MAX).collect();
         Self { code: "GENERATION_FAILED".to_owned(), message }
     }
+
+    /// The failure of a request whose workers were lost too often.
+    pub fn interrupted() -> Self {
+        Self::generation("the generation was interrupted too often; its credits were returned")
+    }
+
+    /// What a delivery says of a canceled request.
+    pub fn canceled() -> Self {
+        Self::generation("the generation was canceled; its credits were returned")
+    }
 }
 
-impl From<Failure> for clipia_api::types::GenerationError {
+impl From<Failure> for GenerationError {
     fn from(failure: Failure) -> Self {
         Self { code: Some(failure.code), message: Some(failure.message), extra: Default::default() }
     }

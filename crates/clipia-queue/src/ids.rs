@@ -1,6 +1,6 @@
 //! Ids that rise with time, so that what is listed by id is listed by age.
 
-use crate::Moment;
+use crate::{Moment, RequestId};
 use std::sync::Mutex;
 use std::time::Duration;
 use uuid::{ContextV7, Timestamp, Uuid};
@@ -22,9 +22,7 @@ fn new_of(context: &Mutex<ContextV7>, now: Moment) -> Uuid {
 
 /// When `id` was made by the steady clock, less a part of a millisecond; none where it is not of version 7.
 pub fn made(id: Uuid) -> Option<Moment> {
-    let (seconds, nanos) = id.get_timestamp()?.to_unix();
-    let millis = seconds.checked_mul(1_000)?.checked_add(u64::from(nanos) / 1_000_000)?;
-    Some(Moment::from_micros(i64::try_from(millis.checked_mul(1_000)?).ok()?))
+    RequestId(id).made_at()
 }
 
 /// The first moment that is later than that at which `id` was made; none where it is not of version 7.

@@ -65,6 +65,15 @@ pub struct Balance {
     pub held: Credits,
 }
 
+/// A movement to enter in the books, and the balance that it leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What moves.
+    pub movement: Movement,
+    /// The two books of the account then.
+    pub balance: Balance,
+}
+
 /// A movement that may not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -131,6 +140,14 @@ impl Movement {
 }
 
 impl Balance {
+    /// The entry of `movement` in the books.
+    ///
+    /// # Errors
+    /// [`Refused`] where the movement may not be made; then nothing may be entered.
+    pub fn enter(self, movement: Movement) -> Result<Entry, Refused> {
+        Ok(Entry { movement, balance: self.after(movement)? })
+    }
+
     /// The balance after `movement`.
     ///
     /// # Errors

@@ -50,6 +50,7 @@ fn with_urls(mut output: Output, mut change: impl FnMut(&mut String)) -> Output 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn what_is_absolute_stays() {
@@ -59,5 +60,22 @@ mod tests {
         let urls: Vec<String> =
             absolute(output, "http://here").images.into_iter().map(|image| image.url).collect();
         assert_eq!(urls, ["http://here/media/a.webp", "https://elsewhere/a.webp"]);
+    }
+
+    #[test]
+    fn an_image_elsewhere_has_to_be_fetched() {
+        for (url, elsewhere) in [
+            (json!("data:image/png;base64,AA=="), false),
+            (json!("http://here/media/a.png"), false),
+            (json!("http://here/mediaeval.png"), true),
+            (json!("http://here/v1/models"), true),
+            (json!("https://there/media/a.png"), true),
+            (json!(7), false),
+        ] {
+            let mut input = Map::new();
+            input.insert("image_url".to_owned(), url.clone());
+            assert_eq!(source_elsewhere(&input, "http://here").is_some(), elsewhere, "{url}");
+        }
+        assert_eq!(source_elsewhere(&Map::new(), "http://here"), None);
     }
 }

@@ -1,27 +1,21 @@
 //! Accounts and keys.
 
-use super::audit;
-use super::rows::{amount, count, credits, moment};
-use super::settlement::enter;
+use super::ledger::stored_balance;
+use super::rows::{count, credits, moment};
 use super::writer::Writing;
+use super::{audit, ledger};
 use crate::clock::{timestamp, told};
 use crate::store::{
     AccountId, AccountSummary, Bootstrapped, FirstAccount, GrantRefused, Key, KeyHash, KeyListing, KeyPage,
     NewAccount, NewKey, Scopes, StoreError,
 };
-use clipia_queue::ledger::{Balance, Movement};
+use clipia_queue::audit::Act;
+use clipia_queue::commands::grant;
+use clipia_queue::ledger::Balance;
 use clipia_queue::limits::KeyLimits;
-use clipia_queue::{Credits, Moment};
+use clipia_queue::{Credits, Moment, usage};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::time::Duration;
 use subtle::ConstantTimeEq;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The day of a moment, counted from the Unix epoch.
-pub(crate) fn day(at: Moment) -> i64 {
-    at.as_micros().div_euclid(i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX))
-}
 
 pub(crate) fn create(w: &Writing<'_>, account: &NewAccount, now: Moment) -> Result<bool, StoreError> {
     let created = w
@@ -34,11 +28,9 @@ pub(crate) fn create(w: &Writing<'_>, account: &NewAccount, now: Moment) -> Resu
     }
     w.prepare_cached("INSERT INTO webhook_secret (account, secret, created_at) VALUES (?1, ?2, ?3)")?
         .execute(params![account.id.0, account.webhook_secret, told(now).as_micros()])?;
-    let grant = Movement::Grant(account.grant);
-    let balance =
-        Balance::default().after(grant).map_err(|refused| StoreError::Unreadable(refused.to_string()))?;
-    enter(w, &account.id, grant, balance, None, now)?;
-    audit::record(w, "account created", &account.id.0, &format!("{} credits", account.grant), now)?;
+    let entry = grant::open(account.grant).map_err(|refused| StoreError::Unreadable(refused.to_string()))?;
+    ledger::enter(w, &account.id, entry, None, now)?;
+    audit::record(w, &Act::account_created(&account.id, account.grant), now)?;
     Ok(true)
 }
 
@@ -49,10 +41,10 @@ pub(crate) fn grant(
     now: Moment,
 ) -> Result<Balance, GrantRefused> {
     let before = w.tallies.balance(w, account)?.ok_or_else(|| GrantRefused::NoAccount(account.clone()))?;
-    let after = before.after(Movement::Grant(granted))?;
-    enter(w, account, Movement::Grant(granted), after, None, now)?;
-    audit::record(w, "credits granted", &account.0, &format!("{granted} credits"), now)?;
-    Ok(after)
+    let entry = grant::grant(before, granted)?;
+    ledger::enter(w, account, entry, None, now)?;
+    audit::record(w, &Act::credits_granted(account, granted), now)?;
+    Ok(entry.balance)
 }
 
 pub(crate) fn bootstrap(
@@ -82,36 +74,14 @@ pub(crate) fn summary(
     };
     let (requests, spent): (i64, i64) = c
         .prepare_cached(
-            "SELECT coalesce(sum(requests), 0), coalesce(sum(credits), 0) FROM usage_day WHERE account = ?1 AND day > ?2",
+            "SELECT coalesce(sum(requests), 0), coalesce(sum(credits), 0) FROM usage_day WHERE account = ?1 AND day >= ?2",
         )?
-        .query_row(params![account.0, day(told(now)) - 30], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row(params![account.0, usage::first_day(told(now))], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Some(AccountSummary {
         available: balance.available,
         requests_30d: count(requests),
         spent_30d: credits(spent)?,
     }))
-}
-
-/// The two books of an account, as of the latest commit.
-pub(crate) fn stored_balance(c: &Connection, account: &AccountId) -> Result<Option<Balance>, StoreError> {
-    let row: Option<(i64, i64)> = c
-        .prepare_cached("SELECT available, held FROM account WHERE id = ?1")?
-        .query_row([&account.0], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    row.map(|(available, held)| Ok(Balance { available: credits(available)?, held: credits(held)? }))
-        .transpose()
-}
-
-/// Counts a request, or what it cost, among the account's usage.
-pub(crate) fn count_usage(
-    w: &Writing<'_>,
-    account: &AccountId,
-    requests: i64,
-    spent: Credits,
-    now: Moment,
-) -> Result<(), StoreError> {
-    w.tallies.use_up(account, day(told(now)), requests, amount(spent)?);
-    Ok(())
 }
 
 pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bool, StoreError> {
@@ -132,9 +102,7 @@ pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bo
         ],
     )?;
     if created == 1 {
-        let kind = if key.sandbox { "sandbox" } else { "live" };
-        let may = if key.scopes.generate { "generate and read" } else { "read" };
-        audit::record(c, "key created", &key.id, &format!("{kind} key of {}, may {may}", key.account), now)?;
+        audit::record(c, &Act::key_created(&key.id, &key.account, key.sandbox, key.scopes.generate), now)?;
     }
     Ok(created == 1)
 }
@@ -197,7 +165,7 @@ pub(crate) fn revoke_key(w: &Writing<'_>, id: &str, now: Moment) -> Result<bool,
         .optional()?;
     if let Some(hash) = revoked {
         w.key_revoked(id, KeyHash(hash));
-        audit::record(w, "key revoked", id, "", now)?;
+        audit::record(w, &Act::key_revoked(id), now)?;
     }
     Ok(revoked.is_some())
 }

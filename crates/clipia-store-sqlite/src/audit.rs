@@ -4,18 +4,13 @@ use super::rows::moment;
 use crate::clock::{timestamp, told};
 use crate::store::{AuditEntry, Refusals, StoreError};
 use clipia_queue::Moment;
+use clipia_queue::audit::{Act, RefusedKind};
 use rusqlite::{Connection, params};
 
 /// Notes an act in the transaction that does it.
-pub(crate) fn record(
-    c: &Connection,
-    act: &str,
-    subject: &str,
-    detail: &str,
-    now: Moment,
-) -> rusqlite::Result<()> {
+pub(crate) fn record(c: &Connection, act: &Act, now: Moment) -> rusqlite::Result<()> {
     c.prepare_cached("INSERT INTO audit (at, act, subject, detail) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![told(now).as_micros(), act, subject, detail])?;
+        .execute(params![told(now).as_micros(), act.act, act.subject, act.detail])?;
     Ok(())
 }
 
@@ -37,10 +32,9 @@ pub(crate) fn list(c: &Connection, before: Option<i64>, most: u32) -> Result<Vec
 
 pub(crate) fn record_refusals(c: &Connection, refused: Refusals, now: Moment) -> Result<(), StoreError> {
     let Refusals { keys, administration } = refused;
-    let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
-    for (act, count) in [("API key refused", keys), ("administration token refused", administration)] {
-        if count > 0 {
-            record(c, act, "", &times(count), now)?;
+    for (kind, count) in [(RefusedKind::ApiKey, keys), (RefusedKind::Administration, administration)] {
+        if let Some(act) = Act::refused(kind, count) {
+            record(c, &act, now)?;
         }
     }
     Ok(())

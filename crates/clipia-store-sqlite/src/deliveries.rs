@@ -1,16 +1,18 @@
 //! The outbox of deliveries: taking them, and recording what became of them.
 
-use super::rows::{count, moment};
-use super::webhook_secrets;
-use crate::clock::told;
+use super::rows::moment;
+use super::{stored, webhook_secrets};
+use crate::clock::{both, told};
 use crate::store::{
-    AccountId, AfterAttempt, ClaimedDeliveries, DELIVERIES_MAX, DeliveryAttempt, DeliveryClaim, DeliveryHost,
-    DeliveryOwner, DueDelivery, HostRoom, StoreError,
+    AccountId, ClaimedDeliveries, DELIVERIES_MAX, DeliveryAttempt, DeliveryClaim, DeliveryHost,
+    DeliveryOwner, DueDelivery, StoreError,
 };
-use clipia_queue::shares::Shares;
+use clipia_queue::commands::attempt::{self, Made};
+use clipia_queue::commands::outbox::{self, is_abandoned_by_sender};
+use clipia_queue::commands::take::{Left, Round, Taking, Turn};
+use clipia_queue::deliveries::is_scheduled;
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, Row, params};
-use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Deliveries that one claim looks at. Those that are due and have no room are each looked at once, then postponed.
@@ -20,8 +22,7 @@ const LOOKED_AT_MAX: usize = 512;
 const CHUNK: usize = 32;
 
 /// What [`Candidate::of`] reads.
-const CANDIDATE: &str =
-    "SELECT id, account, sandbox, host, state = 'pending' AND due_at <= ?1 AS scheduled FROM delivery";
+const CANDIDATE: &str = "SELECT id, account, sandbox, host, state, due_at FROM delivery";
 
 /// Frees every delivery: the nodes that had taken some are gone.
 pub(crate) fn free_all(c: &Connection) -> Result<(), StoreError> {
@@ -51,38 +52,42 @@ pub(crate) fn claim(
     now: Moment,
 ) -> Result<ClaimedDeliveries, StoreError> {
     free(c, claim, now)?;
-    let mut taking = Taking::new(c, claim, now);
-    // Half the places are for those that waited, so that those that are new cannot keep them waiting for ever; and
-    // the other way about.
-    taking.take_postponed(claim.most.div_ceil(2))?;
-    taking.take_due(claim.most)?;
-    taking.take_postponed(claim.most)?;
-    Ok(taking.claimed)
+    let taking = Taking::new(claim.most, claim.most_of_host, &claim.hosts, claim.shares.clone());
+    let mut claiming = Claiming { c, claim, now, taking, due: Vec::new(), more: false };
+    for round in claiming.taking.rounds() {
+        match round {
+            Round::Postponed(most) => claiming.take_postponed(most)?,
+            Round::Due(most) => claiming.take_due(most)?,
+        }
+    }
+    let Left { postponed, cleared } = claiming.taking.left();
+    Ok(ClaimedDeliveries { due: claiming.due, postponed, cleared, more: claiming.more })
 }
 
 /// Frees the deliveries of senders that have not recorded their attempt in time and are gone.
 fn free(c: &Connection, claim: &DeliveryClaim, now: Moment) -> Result<(), StoreError> {
-    let silent: Vec<(Uuid, Uuid)> = c
-        .prepare_cached("SELECT id, claimed_by FROM delivery WHERE claimed_until <= ?1")?
-        .query_map([now.as_micros()], |row| Ok((row.get(0)?, row.get(1)?)))?
+    let silent: Vec<(Uuid, Uuid, i64)> = c
+        .prepare_cached("SELECT id, claimed_by, claimed_until FROM delivery WHERE claimed_until <= ?1")?
+        .query_map([now.as_micros()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
-    let is_living = |id, node| node == claim.node.0 && claim.under_way.holds(id);
-    for (id, _) in silent.iter().filter(|(id, node)| !is_living(id, *node)) {
-        c.prepare_cached("UPDATE delivery SET claimed_until = NULL, claimed_by = NULL WHERE id = ?1")?
-            .execute([id])?;
+    for (id, node, until) in silent {
+        let is_living = node == claim.node.0 && claim.under_way.holds(&id);
+        if is_abandoned_by_sender(moment(until), is_living, now) {
+            c.prepare_cached("UPDATE delivery SET claimed_until = NULL, claimed_by = NULL WHERE id = ?1")?
+                .execute([id])?;
+        }
     }
     Ok(())
 }
 
 /// A claim as it goes on.
-struct Taking<'a> {
+struct Claiming<'a> {
     c: &'a Connection,
     claim: &'a DeliveryClaim,
     now: Moment,
-    rooms: HashMap<DeliveryHost, HostRoom>,
-    shares: Shares<DeliveryOwner>,
-    taken: u32,
-    claimed: ClaimedDeliveries,
+    taking: Taking<'a>,
+    due: Vec<DueDelivery>,
+    more: bool,
 }
 
 /// A delivery that may be taken.
@@ -93,37 +98,24 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { id: row.get("id")?, host: host(row)?, scheduled: row.get("scheduled")? })
+    fn of(row: &Row<'_>, now: Moment) -> rusqlite::Result<Self> {
+        let scheduled = is_scheduled(stored::state(row)?, moment(row.get("due_at")?), now);
+        Ok(Self { id: row.get("id")?, host: host(row)?, scheduled })
     }
 }
 
-impl<'a> Taking<'a> {
-    fn new(c: &'a Connection, claim: &'a DeliveryClaim, now: Moment) -> Self {
-        let rooms = claim.hosts.iter().map(|room| (room.host.clone(), room.clone())).collect();
-        let shares = claim.shares.clone();
-        Self { c, claim, now, rooms, shares, taken: 0, claimed: ClaimedDeliveries::default() }
-    }
-
+impl Claiming<'_> {
     /// Takes those that were postponed of hosts that have room, until there are `most` in all.
     fn take_postponed(&mut self, most: u32) -> Result<(), StoreError> {
-        let claim = self.claim;
-        for host in claim.hosts.iter().map(|room| &room.host) {
-            let free = most.saturating_sub(self.taken);
-            if free == 0 {
+        for host in self.taking.hosts() {
+            if self.taking.has(most) {
                 return Ok(());
             }
-            let Some(room) = self.rooms.get(host).filter(|room| room.waiting) else { continue };
-            // Where the host is taken for down, only those may go that an operator asked for.
-            let (index, condition, room) = match room.room {
-                0 => ("delivery_postponed_replay", "AND replay_at IS NOT NULL", room.room_for_replays),
-                room => ("delivery_postponed", "", room),
+            let Some(wanted) = self.taking.wanted(host, most) else { continue };
+            let (index, condition) = match wanted.replays_only {
+                true => ("delivery_postponed_replay", "AND replay_at IS NOT NULL"),
+                false => ("delivery_postponed", ""),
             };
-            let share = self.shares.room(&host.owner, host.owner.share());
-            let wanted = room.min(free).min(u32::try_from(share).unwrap_or(u32::MAX));
-            if wanted == 0 {
-                continue;
-            }
             let found: Vec<Candidate> = self
                 .c
                 .prepare_cached(&format!(
@@ -132,27 +124,22 @@ impl<'a> Taking<'a> {
                      ORDER BY next_at LIMIT ?5"
                 ))?
                 .query_map(
-                    params![self.now.as_micros(), host.owner.account.0, host.owner.sandbox, host.host, wanted],
-                    Candidate::of,
+                    params![
+                        self.now.as_micros(),
+                        host.owner.account.0,
+                        host.owner.sandbox,
+                        host.host,
+                        wanted.most
+                    ],
+                    |row| Candidate::of(row, self.now),
                 )?
                 .collect::<Result<_, _>>()?;
-            if found.len() < usize::try_from(wanted).unwrap_or(usize::MAX) && condition.is_empty() {
-                self.clear(host);
-            }
+            self.taking.found(host, wanted, found.len());
             for candidate in found {
                 self.take(candidate)?;
             }
         }
         Ok(())
-    }
-
-    /// None of the host's deliveries is postponed any more.
-    fn clear(&mut self, host: &DeliveryHost) {
-        if let Some(room) = self.rooms.get_mut(host) {
-            room.waiting = false;
-        }
-        self.claimed.postponed.retain(|other| other != host);
-        self.claimed.cleared.push(host.clone());
     }
 
     /// Takes those that are due until there are `most` in all, and postpones those whose host has no room.
@@ -165,67 +152,36 @@ impl<'a> Taking<'a> {
                     "{CANDIDATE} WHERE next_at <= ?1 AND next_at IS NOT NULL AND claimed_until IS NULL AND postponed = 0
                      ORDER BY next_at LIMIT {CHUNK}"
                 ))?
-                .query_map([self.now.as_micros()], Candidate::of)?
+                .query_map([self.now.as_micros()], |row| Candidate::of(row, self.now))?
                 .collect::<Result<_, _>>()?;
             let all = found.len() < CHUNK;
             for candidate in found {
-                if self.taken >= most {
-                    self.claimed.more = true;
+                if self.taking.has(most) {
+                    self.more = true;
                     return Ok(());
                 }
-                if self.is_free_for(&candidate) { self.take(candidate) } else { self.postpone(candidate) }?;
+                match self.taking.turn(&candidate.host, candidate.scheduled) {
+                    Turn::Take => self.take(candidate)?,
+                    Turn::Postpone => self.postpone(candidate)?,
+                }
             }
             if all {
                 return Ok(());
             }
         }
-        self.claimed.more = true;
+        self.more = true;
         Ok(())
-    }
-
-    fn is_free_for(&self, candidate: &Candidate) -> bool {
-        let owner = &candidate.host.owner;
-        if !self.shares.has_room(owner, owner.share()) {
-            return false;
-        }
-        match self.rooms.get(&candidate.host) {
-            None => true,
-            // Whoever waits at the same host has waited for longer.
-            Some(room) if room.waiting && room.room > 0 => false,
-            Some(room) if candidate.scheduled => room.room > 0,
-            Some(room) => room.room_for_replays > 0,
-        }
     }
 
     fn postpone(&mut self, candidate: Candidate) -> Result<(), StoreError> {
         self.c.prepare_cached("UPDATE delivery SET postponed = 1 WHERE id = ?1")?.execute([candidate.id])?;
-        let room = self.room(&candidate.host);
-        if !std::mem::replace(&mut room.waiting, true) {
-            self.claimed.cleared.retain(|other| *other != candidate.host);
-            self.claimed.postponed.push(candidate.host);
-        }
+        self.taking.postpone(&candidate.host);
         Ok(())
-    }
-
-    /// The room of a host: as the claim said it, or else as of one that nothing is known of.
-    fn room(&mut self, host: &DeliveryHost) -> &mut HostRoom {
-        let most = self.claim.most_of_host;
-        self.rooms.entry(host.clone()).or_insert_with(|| HostRoom {
-            host: host.clone(),
-            room: most,
-            room_for_replays: most,
-            waiting: false,
-        })
     }
 
     fn take(&mut self, candidate: Candidate) -> Result<(), StoreError> {
         let Candidate { id, host, scheduled } = candidate;
-        let room = self.room(&host);
-        // An attempt takes up room of both kinds.
-        room.room = room.room.saturating_sub(1);
-        room.room_for_replays = room.room_for_replays.saturating_sub(1);
-        self.shares.take(host.owner.clone());
-        self.taken += 1;
+        self.taking.take(&host);
         let until = (self.now + self.claim.lease).as_micros();
         let due = self
             .c
@@ -250,7 +206,7 @@ impl<'a> Taking<'a> {
                 })
             })?;
         let secrets = webhook_secrets::in_force(self.c, &due.host.owner.account.0, self.now)?;
-        self.claimed.due.push(DueDelivery { secrets, ..due });
+        self.due.push(DueDelivery { secrets, ..due });
         Ok(())
     }
 }
@@ -266,12 +222,21 @@ pub(crate) fn next(c: &Connection) -> Result<Option<Moment>, StoreError> {
 }
 
 pub(crate) fn record(c: &Connection, attempt: &DeliveryAttempt, now: Moment) -> Result<(), StoreError> {
-    // A sender that was overtaken reports an attempt that is recorded already: the first report stands. The sandbox may have
-    // forgotten the delivery meanwhile: there is nothing to record then.
-    let recorded = c
-        .prepare_cached(
+    // The sandbox may have forgotten the delivery meanwhile: there is nothing to record then.
+    let Some(delivery) = stored::delivery(c, attempt.delivery)? else {
+        return Ok(());
+    };
+    let is_logged: bool = c
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery_attempt WHERE delivery = ?1 AND number = ?2)")?
+        .query_row(params![attempt.delivery, attempt.number], |row| row.get(0))?;
+    let made = Made { of_schedule: attempt.of_schedule, started: attempt.started, next: attempt.next };
+    let Some(recorded) = attempt::record(delivery, is_logged, made, both(now)) else {
+        return Ok(());
+    };
+    if recorded.logs {
+        c.prepare_cached(
             "INSERT INTO delivery_attempt (delivery, number, replay, at, status, duration_ms, class, error, reply)
-             SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM delivery WHERE id = ?1 ON CONFLICT DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             attempt.delivery,
@@ -284,45 +249,18 @@ pub(crate) fn record(c: &Connection, attempt: &DeliveryAttempt, now: Moment) -> 
             attempt.error,
             attempt.reply,
         ])?;
-    if recorded == 0 && attempt.next != AfterAttempt::Delivered {
-        return Ok(());
     }
-    // A replay that was asked for before the attempt began has had it; one that was asked for since still comes.
-    c.prepare_cached(
-        "UPDATE delivery SET claimed_until = NULL, claimed_by = NULL, attempts = max(attempts, ?2),
-                             replay_at = CASE WHEN replay_at > ?3 THEN replay_at END
-         WHERE id = ?1",
-    )?
-    .execute(params![
-        attempt.delivery,
-        attempt.of_schedule.unwrap_or(0),
-        attempt.started.as_micros()
-    ])?;
-    let settle = "UPDATE delivery SET state = ?2, settled_at = ?3, postponed = 0 WHERE id = ?1";
-    match attempt.next {
-        AfterAttempt::Delivered => c
-            .prepare_cached(&format!("{settle} AND state <> 'delivered'"))?
-            .execute(params![attempt.delivery, "delivered", told(now).as_micros()])?,
-        AfterAttempt::GiveUp => c
-            .prepare_cached(&format!("{settle} AND state = 'pending'"))?
-            .execute(params![attempt.delivery, "abandoned", told(now).as_micros()])?,
-        AfterAttempt::Retry(at) => c
-            .prepare_cached("UPDATE delivery SET due_at = ?2 WHERE id = ?1 AND state = 'pending'")?
-            .execute(params![attempt.delivery, at.as_micros()])?,
-        AfterAttempt::AsScheduled => 0,
-    };
-    Ok(())
+    Ok(stored::write(c, attempt.delivery, &recorded.delivery)?)
 }
 
 pub(crate) fn give_up(c: &Connection, since: Moment, now: Moment) -> Result<u64, StoreError> {
-    let given_up = c
-        .prepare_cached(
-            "UPDATE delivery SET postponed = 0, replay_at = NULL,
-                    state = CASE state WHEN 'pending' THEN 'abandoned' ELSE state END,
-                    settled_at = CASE state WHEN 'held' THEN NULL ELSE coalesce(settled_at, ?2) END
-             WHERE id IN (SELECT id FROM delivery
-                          WHERE postponed = 1 AND due_at < ?1 AND coalesce(replay_at, 0) < ?1 LIMIT ?3)",
-        )?
-        .execute(params![since.as_micros(), told(now).as_micros(), DELIVERIES_MAX])?;
-    Ok(count(i64::try_from(given_up).unwrap_or(i64::MAX)))
+    let old = "WHERE postponed = 1 AND due_at < ?1 AND coalesce(replay_at, 0) < ?1 LIMIT ?2";
+    let mut given_up = 0;
+    for (id, delivery) in stored::deliveries(c, old, params![since.as_micros(), DELIVERIES_MAX])? {
+        if let Some(delivery) = outbox::give_up(delivery, since, both(now)) {
+            stored::write(c, id, &delivery)?;
+            given_up += 1;
+        }
+    }
+    Ok(given_up)
 }

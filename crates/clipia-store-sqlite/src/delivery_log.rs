@@ -1,14 +1,16 @@
 //! Deliveries and their attempts for the operator's eyes, and attempts that he asks for.
 
-use super::audit;
 use super::rows::{count, moment};
-use crate::clock::{timestamp, told};
+use super::{audit, stored};
+use crate::clock::{both, timestamp, told};
 use crate::store::{
     AccountId, AttemptListing, DELIVERIES_MAX, DeliveryDetails, DeliveryFilter, DeliveryListing,
     DeliveryState, Replayed, StoreError,
 };
+use clipia_queue::audit::Act;
+use clipia_queue::commands::outbox;
 use clipia_queue::{Moment, RequestId};
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, Row, ToSql, params};
 use uuid::Uuid;
 
 const LISTING: &str =
@@ -102,14 +104,12 @@ pub(crate) fn details(c: &Connection, id: Uuid) -> Result<Option<DeliveryDetails
 }
 
 pub(crate) fn replay(c: &Connection, id: Uuid, now: Moment) -> Result<bool, StoreError> {
-    // It is looked at anew: its host may have room for what an operator asked for, though not for the schedule.
-    let asked = c
-        .prepare_cached("UPDATE delivery SET replay_at = ?2, postponed = 0 WHERE id = ?1")?
-        .execute(params![id, now.as_micros()])?;
-    if asked == 1 {
-        audit::record(c, "delivery replayed", &id.to_string(), "", now)?;
-    }
-    Ok(asked == 1)
+    let Some(delivery) = stored::delivery(c, id)? else {
+        return Ok(false);
+    };
+    stored::write(c, id, &outbox::replay(delivery, both(now)))?;
+    audit::record(c, &Act::delivery_replayed(id), now)?;
+    Ok(true)
 }
 
 pub(crate) fn replay_failed(
@@ -118,27 +118,22 @@ pub(crate) fn replay_failed(
     now: Moment,
     most: u32,
 ) -> Result<Replayed, StoreError> {
-    let most = most.min(DELIVERIES_MAX);
-    let failed = "delivery INDEXED BY delivery_abandoned
-                  WHERE state = 'abandoned' AND settled_at >= ?1 AND replay_at IS NULL AND claimed_until IS NULL";
-    let asked = c
-        .prepare_cached(&format!(
-            "UPDATE delivery SET replay_at = ?2
-             WHERE id IN (SELECT id FROM {failed} ORDER BY settled_at LIMIT ?3)
-             RETURNING settled_at"
-        ))?
-        .query_map(params![since.as_micros(), now.as_micros(), most], |row| row.get::<_, i64>(0))?
-        .collect::<Result<Vec<_>, _>>()?;
+    // The index narrows down what the command decides on.
+    let failed = "INDEXED BY delivery_abandoned
+                  WHERE state = 'abandoned' AND settled_at >= ?1 AND replay_at IS NULL AND claimed_until IS NULL
+                  ORDER BY settled_at LIMIT ?2";
+    let found = stored::deliveries(c, failed, params![since.as_micros(), most.min(DELIVERIES_MAX)])?;
+    let (mut count, mut last) = (0, since);
+    for (id, delivery) in found {
+        if outbox::is_replayed(&delivery, since) {
+            stored::write(c, id, &outbox::replay(delivery, both(now)))?;
+            count += 1;
+            last = last.max(delivery.settled_at.unwrap_or(last));
+        }
+    }
     // Those of the same moment as the last that were left out are found again from that moment on.
-    let last = asked.iter().copied().max().unwrap_or(since.as_micros());
-    let next: Option<i64> = c
-        .prepare_cached(&format!("SELECT settled_at FROM {failed} ORDER BY settled_at LIMIT 1"))?
-        .query_row([last], |row| row.get(0))
-        .optional()?;
-    let replayed = format!("{} that were given up since {}", asked.len(), timestamp(since));
-    audit::record(c, "deliveries replayed", "", &replayed, now)?;
-    Ok(Replayed {
-        count: count(i64::try_from(asked.len()).unwrap_or(i64::MAX)),
-        next: next.map(moment).map(timestamp),
-    })
+    let next = stored::deliveries(c, failed, params![last.as_micros(), 1])?;
+    let next = next.first().and_then(|(_, delivery)| delivery.settled_at);
+    audit::record(c, &Act::deliveries_replayed(count, timestamp(since)), now)?;
+    Ok(Replayed { count, next: next.map(timestamp) })
 }

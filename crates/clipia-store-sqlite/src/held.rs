@@ -1,50 +1,58 @@
 //! Deliveries that a store brought along from its backup: they wait for a word of the operator, since receivers may have
 //! had them long ago, or something later.
 
-use super::audit;
 use super::rows::count;
-use crate::clock::told;
+use super::{audit, stored};
+use crate::clock::{both, told};
 use crate::store::StoreError;
 use clipia_queue::Moment;
-use rusqlite::{Connection, params};
+use clipia_queue::audit::Act;
+use clipia_queue::commands::outbox;
+use clipia_queue::deliveries::StoredDelivery;
+use rusqlite::Connection;
 
-/// Has every pending delivery wait, in a store that comes from a backup. What an operator had asked for is asked for no
-/// more.
+/// Holds the pending deliveries of a store that comes from a backup.
 pub(crate) fn hold(c: &Connection, now: Moment) -> rusqlite::Result<()> {
-    c.execute_batch(
-        "UPDATE delivery SET claimed_until = NULL, claimed_by = NULL, replay_at = NULL, postponed = 0
-         WHERE replay_at IS NOT NULL OR claimed_until IS NOT NULL OR postponed = 1;
-         UPDATE delivery SET state = 'held' WHERE state = 'pending'",
-    )?;
+    let concerned =
+        "WHERE state = 'pending' OR replay_at IS NOT NULL OR claimed_until IS NOT NULL OR postponed = 1";
+    for (id, delivery) in stored::deliveries(c, concerned, [])? {
+        stored::write(c, id, &outbox::hold(delivery))?;
+    }
     c.execute("UPDATE store SET restored_at = ?1", [told(now).as_micros()])?;
-    audit::record(c, "store restored", "", "from a backup", now)
+    audit::record(c, &Act::store_restored(), now)
 }
 
 /// Has at most `most` of them attempted, the oldest first; tells how many.
 pub(crate) fn resume(c: &Connection, now: Moment, most: u32) -> Result<u64, StoreError> {
-    // As one that an operator asked for, which is not given up for its age.
-    let resumed = c.execute(
-        "UPDATE delivery SET state = 'pending', due_at = ?1, replay_at = ?1
-         WHERE id IN (SELECT id FROM delivery WHERE state = 'held' ORDER BY id LIMIT ?2)",
-        params![now.as_micros(), most],
-    )?;
+    let resumed = each(c, most, |delivery| outbox::resume(delivery, both(now)))?;
     if resumed > 0 {
-        audit::record(c, "held deliveries resumed", "", &resumed.to_string(), now)?;
+        audit::record(c, &Act::held_resumed(resumed), now)?;
     }
-    Ok(count(i64::try_from(resumed).unwrap_or(i64::MAX)))
+    Ok(resumed)
 }
 
-/// Gives at most `most` of them up; tells how many.
+/// Gives at most `most` of them up, the oldest first; tells how many.
 pub(crate) fn abandon(c: &Connection, now: Moment, most: u32) -> Result<u64, StoreError> {
-    let abandoned = c.execute(
-        "UPDATE delivery SET state = 'abandoned', settled_at = ?1
-         WHERE id IN (SELECT id FROM delivery WHERE state = 'held' ORDER BY id LIMIT ?2)",
-        params![told(now).as_micros(), most],
-    )?;
+    let abandoned = each(c, most, |delivery| outbox::abandon(delivery, both(now)))?;
     if abandoned > 0 {
-        audit::record(c, "held deliveries abandoned", "", &abandoned.to_string(), now)?;
+        audit::record(c, &Act::held_abandoned(abandoned), now)?;
     }
-    Ok(count(i64::try_from(abandoned).unwrap_or(i64::MAX)))
+    Ok(abandoned)
+}
+
+fn each(
+    c: &Connection,
+    most: u32,
+    decide: impl Fn(StoredDelivery) -> Option<StoredDelivery>,
+) -> Result<u64, StoreError> {
+    let mut changed = 0;
+    for (id, delivery) in stored::deliveries(c, "WHERE state = 'held' ORDER BY id LIMIT ?1", [most])? {
+        if let Some(delivery) = decide(delivery) {
+            stored::write(c, id, &delivery)?;
+            changed += 1;
+        }
+    }
+    Ok(changed)
 }
 
 /// How many there are. Each is looked at: there are none but after a restore.

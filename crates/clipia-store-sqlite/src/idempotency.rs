@@ -8,7 +8,8 @@
 use super::recent_keys::{RecentKeys, with};
 use super::rows::key;
 use crate::store::{AccountId, StoreError};
-use clipia_queue::idempotency::{Fingerprint, KEPT, Record};
+use clipia_queue::commands::submit::NewRecord;
+use clipia_queue::idempotency::{Fingerprint, Record};
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -141,10 +142,9 @@ impl Keys {
         c: &Connection,
         account: &AccountId,
         Name { name, sandbox, hash }: &Name,
-        record: Record,
+        NewRecord { record, expires_at }: NewRecord,
         now: Moment,
     ) -> Result<(), StoreError> {
-        let expires = now + KEPT;
         self.last += 1;
         c.prepare_cached(
             "INSERT INTO idempotency (number, hash, account, sandbox, key, fingerprint, request, expires_at)
@@ -158,10 +158,10 @@ impl Keys {
             name,
             record.fingerprint.0,
             key(record.request_id),
-            expires.as_micros()
+            expires_at.as_micros()
         ])?;
         self.recent.insert((*hash, self.last));
-        self.expires = self.expires.or(Some(expires));
+        self.expires = self.expires.or(Some(expires_at));
         self.recorded = Some(now);
         Ok(())
     }
@@ -290,6 +290,7 @@ fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clipia_queue::idempotency::KEPT;
     use proptest::prelude::*;
     use std::collections::HashMap;
     use std::time::Duration;
@@ -341,7 +342,7 @@ mod tests {
                         if expected.is_none() {
                             let id = RequestId::generate();
                             let record = Record { fingerprint: Fingerprint([one; 32]), request_id: id };
-                            keys.record(&c, &account, &name, record, now).unwrap();
+                            keys.record(&c, &account, &name, NewRecord { record, expires_at: now + KEPT }, now).unwrap();
                             kept.insert(one, (id, now + KEPT));
                         }
                         keys.tend(&c, now).unwrap();
@@ -376,7 +377,7 @@ mod tests {
         let name_of = |account| Name::new(account, false, "fox".to_owned());
         let (name, other_name) = (name_of(&account), name_of(&other));
         for gathered in [false, true] {
-            keys.record(&c, &account, &name, record, now).unwrap();
+            keys.record(&c, &account, &name, NewRecord { record, expires_at: now + KEPT }, now).unwrap();
             // As if they were one.
             let number = keys.last;
             keys.recent.insert((other_name.hash, number));

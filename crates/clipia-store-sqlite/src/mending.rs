@@ -1,12 +1,12 @@
 //! Moments of a store that lie ahead of any schedule, because the system's clock was wrong when they were written.
 
-use super::rows::moment;
+use super::stored;
 use crate::clock::Clock;
 use crate::ids;
 use clipia_queue::Moment;
+use clipia_queue::commands::outbox;
 use clipia_queue::idempotency::KEPT;
-use clipia_queue::schedules::due_at_latest;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -45,21 +45,14 @@ fn mend(c: &mut Connection, now: Moment) -> Result<usize, rusqlite::Error> {
 
 /// Those that are claimed or postponed were due before.
 fn deliveries(c: &Connection, now: Moment) -> Result<usize, rusqlite::Error> {
-    let ahead: Vec<(Uuid, u32, Moment)> = c
-        .prepare(
-            "SELECT id, attempts, due_at FROM delivery
-             WHERE next_at > ?1 AND next_at IS NOT NULL AND claimed_until IS NULL AND postponed = 0",
-        )?
-        .query_map([now.as_micros()], |row| Ok((row.get(0)?, row.get(1)?, moment(row.get(2)?))))?
-        .collect::<Result<_, _>>()?;
-    let mut mend = c.prepare(
-        "UPDATE delivery SET due_at = ?2, replay_at = min(replay_at, ?3)
-         WHERE id = ?1 AND (due_at > ?2 OR replay_at > ?3)",
-    )?;
+    let ahead = "WHERE next_at > ?1 AND next_at IS NOT NULL AND claimed_until IS NULL AND postponed = 0";
     let mut mended = 0;
-    for (id, attempts, due_at) in ahead {
-        let due_at = due_at.min(due_at_latest(attempts, now));
-        mended += mend.execute(params![id, due_at.as_micros(), now.as_micros()])?;
+    for (id, delivery) in stored::deliveries(c, ahead, [now.as_micros()])? {
+        let after = outbox::mend(delivery, now);
+        if after != delivery {
+            stored::write(c, id, &after)?;
+            mended += 1;
+        }
     }
     Ok(mended)
 }

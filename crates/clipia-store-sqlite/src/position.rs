@@ -19,11 +19,6 @@ pub(crate) const fn lane_number(lane: Lane) -> i64 {
     }
 }
 
-/// The lane of a request whose latest claim was `epoch`.
-pub(crate) fn lane_after(epoch: Epoch) -> Lane {
-    if epoch == Epoch::default() { Lane::FirstTurn } else { Lane::AnotherTurn }
-}
-
 /// The columns `lane`, `ticket`.
 fn place_of(row: &Row<'_>) -> rusqlite::Result<Place> {
     let lane = match row.get::<_, i64>("lane")? {
@@ -48,7 +43,7 @@ impl PlaceInLine {
 
     /// Where a request stands, by its row and only while it waits: one that never ran is in the lane of the first turn.
     pub(crate) fn of_request(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let place = Place { lane: lane_after(Epoch(row.get("epoch")?)), ticket: Ticket(row.get("ticket")?) };
+        let place = Place { lane: Lane::after(Epoch(row.get("epoch")?)), ticket: Ticket(row.get("ticket")?) };
         Ok(Self { queue: row.get("queue")?, place })
     }
 }

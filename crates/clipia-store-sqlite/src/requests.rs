@@ -1,25 +1,24 @@
 //! Submitting and reading requests.
 
-use super::accounts::count_usage;
 use super::aside;
 use super::idempotency::Name;
 use super::known::Stood;
 use super::position::{PlaceInLine, Positions, lane_number};
 use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name, to_json};
-use super::sandbox;
-use super::settlement::{End, Ending, announce, enter, left};
+use super::settlement::announce;
 use super::writer::Writing;
-use crate::clock::told;
+use super::{ledger, sandbox};
+use crate::clock::both;
 use crate::ids;
 use crate::media;
 use crate::store::{
     AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
 };
 use clipia_api::Progress;
-use clipia_queue::idempotency::{self, Decision, Fingerprint, Record};
-use clipia_queue::ledger::Movement;
+use clipia_queue::commands::submit::{self, Asked, Checked, Submit};
+use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Lifecycle, Phase};
-use clipia_queue::position::{Lane, Place, Ticket};
+use clipia_queue::position::Ticket;
 use clipia_queue::{Credits, Moment, RequestId};
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
@@ -79,65 +78,64 @@ pub(crate) fn prepare(mut submission: Submission) -> Result<Prepared, StoreError
 
 pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result<Accepted, SubmitRefused> {
     let submission = &prepared.submission;
-    let account = &submission.key.account;
-    // Its caller was let in before the body came, which may have taken a minute.
-    if !w.is_in_force(&submission.key.id)? {
-        return Err(SubmitRefused::KeyRevoked);
-    }
-    let mut record = prepared.idempotency.as_ref();
-    if let Some((name, fingerprint)) = record {
-        let recorded = w.keys.borrow().find(w, account, name, now)?;
-        match idempotency::decide(recorded, *fingerprint) {
-            Decision::First => {}
-            Decision::Reused => return Err(SubmitRefused::IdempotencyKeyReuse),
-            Decision::Repeated(id) => match repeated(w, id)? {
-                Some(accepted) => return Ok(accepted),
-                // Only the sandbox forgets a request before its key: a live one must not be charged twice.
-                None if submission.key.sandbox => record = None,
-                None => return Err(StoreError::Unreadable(format!("no request {id}")).into()),
-            },
-        }
-    }
-    let (reserve, key_id) = (Movement::Reserve(submission.cost), &submission.key.id);
-    let place = match &submission.sample {
+    let (key, account, named) = (&submission.key, &submission.key.account, prepared.idempotency.as_ref());
+    let recorded = named.map(|(name, _)| w.keys.borrow().find(w, account, name, now)).transpose()?;
+    let asked = Asked {
+        key_in_force: w.is_in_force(&key.id)?,
+        sandbox: key.sandbox,
+        fingerprint: named.map(|(_, fingerprint)| *fingerprint),
+        recorded: recorded.flatten(),
+    };
+    let new = match submit::check(asked)? {
+        Checked::New(new) => new,
+        Checked::Repeated(repeats) => match repeated(w, repeats.id)? {
+            Some(accepted) => return Ok(accepted),
+            None => repeats.forgotten().map_err(StoreError::from)?,
+        },
+    };
+    let accepted = Submit {
+        id: submission.id,
+        model: &submission.model,
+        cost: submission.cost,
+        limits: key.limits,
+        webhook_url: submission.webhook_url.as_deref(),
+        base_url: &submission.base_url,
+    };
+    let (life, place, record) = match &submission.sample {
         Some(output) => {
-            sandbox::make_room(w, account)?;
-            insert(w, &prepared, Lifecycle::sandbox(), 0, now)?;
-            let ending = Ending {
-                id: submission.id,
-                account: account.clone(),
-                key_id: key_id.clone(),
-                sandbox: true,
-                model: submission.model.clone(),
-                cost: submission.cost,
-                webhook_url: submission.webhook_url.clone(),
-                base_url: submission.base_url.clone(),
-            };
-            announce(w, &ending, submission.cost, &End::Output(output), now)?;
-            None
+            let sampled = new.sample(accepted, output, sandbox::kept(w, account)?, both(now));
+            sandbox::make_room(w, account, sampled.room)?;
+            let ended = Some((sampled.created_at, sampled.charged));
+            insert(w, &prepared, sampled.life, Ticket(0), sampled.created_at, ended)?;
+            if let Some(delivery) = &sampled.delivery {
+                announce(w, submission.id, account, true, delivery, now)?;
+            }
+            (sampled.life, None, sampled.record)
         }
         None => {
-            // Whatever may refuse it comes before the first change.
-            let in_flight = one_more(w, submission)?;
-            let balance = left::<SubmitRefused>(w, account, reserve)?;
-            let ticket = w.tallies.draw(w, &submission.queue)?;
-            let place = Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) };
-            let at = PlaceInLine { queue: submission.queue.clone(), place };
-            w.tallies.set_in_flight(key_id, in_flight);
+            let facts = submit::Account {
+                balance: ledger::balance(w, account)?,
+                in_flight: ledger::in_flight(w, &key.id)?,
+                tail: Ticket(w.tallies.tail(w, &submission.queue)?),
+            };
+            let accepted = new.accept(accepted, facts, both(now))?;
+            let ticket = accepted.place.ticket;
+            let at = PlaceInLine { queue: submission.queue.clone(), place: accepted.place };
+            w.tallies.set_tail(&submission.queue, ticket.0);
+            w.tallies.set_in_flight(&key.id, i64::from(accepted.in_flight));
             stand(w, at.clone(), submission.id)?;
-            insert(w, &prepared, Lifecycle::submitted(), ticket, now)?;
-            enter(w, account, reserve, balance, Some(submission.id), now)?;
-            count_usage(w, account, 1, Credits::ZERO, now)?;
-            Some(at)
+            insert(w, &prepared, accepted.life, ticket, accepted.created_at, None)?;
+            ledger::enter(w, account, accepted.entry, Some(submission.id), now)?;
+            ledger::use_up(w, account, accepted.usage)?;
+            (accepted.life, Some(at), accepted.record)
         }
     };
-    if let Some((name, fingerprint)) = record {
-        let record = Record { fingerprint: *fingerprint, request_id: submission.id };
+    if let (Some((name, _)), Some(record)) = (named, record) {
         w.keys.borrow_mut().record(w, account, name, record, now)?;
     }
     let submitted = Submitted {
         id: submission.id,
-        phase: if place.is_some() { Phase::Queued } else { Phase::Completed },
+        phase: life.phase,
         position: 0,
         cost: submission.cost,
         warnings: prepared.submission.warnings,
@@ -165,17 +163,6 @@ fn repeated(c: &Connection, id: RequestId) -> Result<Option<Accepted>, SubmitRef
     Ok(Some(Accepted { submitted, place }))
 }
 
-/// How many requests the key has in flight with this one, if it may have one more.
-fn one_more(w: &Writing<'_>, submission: &Submission) -> Result<i64, SubmitRefused> {
-    let key = &submission.key;
-    let in_flight = w.tallies.in_flight(w, &key.id)?;
-    let in_flight = in_flight.ok_or_else(|| StoreError::Unreadable(format!("no key {}", key.id)))?;
-    match key.limits.in_flight_max() {
-        Some(most) if in_flight >= i64::from(most) => Err(SubmitRefused::InFlight(most)),
-        _ => Ok(in_flight + 1),
-    }
-}
-
 /// Puts a request in line.
 pub(crate) fn stand(w: &Writing<'_>, at: PlaceInLine, id: RequestId) -> Result<(), StoreError> {
     w.execute_often(
@@ -201,12 +188,11 @@ pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> 
 fn insert(
     w: &Writing<'_>,
     Prepared { submission, input, warnings, output, elsewhere, .. }: &Prepared,
-    start: Lifecycle,
-    ticket: i64,
-    now: Moment,
+    life: Lifecycle,
+    ticket: Ticket,
+    created_at: Moment,
+    ended: Option<(Moment, Credits)>,
 ) -> Result<(), StoreError> {
-    let created = told(now).as_micros();
-    let ended = start.phase.is_terminal().then_some(created);
     w.execute_often(
         "INSERT INTO request (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max,
                               elsewhere, progress, cost, charged, webhook_url, base_url, created_at, completed_at)
@@ -218,18 +204,17 @@ fn insert(
             submission.sample.is_some(),
             submission.model,
             submission.queue,
-            phase_name(start.phase),
-            start.epoch.0,
-            start.rescues,
-            ticket,
+            phase_name(life.phase),
+            life.epoch.0,
+            life.rescues,
+            ticket.0,
             i64::try_from(submission.attempt_max.as_micros()).unwrap_or(i64::MAX),
             amount(submission.cost)?,
-            // What the sandbox tells as its cost; no credits have moved.
-            ended.map(|_| amount(submission.cost)).transpose()?,
+            ended.map(|(_, charged)| amount(charged)).transpose()?,
             submission.webhook_url,
             submission.base_url,
-            created,
-            ended,
+            created_at.as_micros(),
+            ended.map(|(at, _)| at.as_micros()),
             elsewhere,
         ],
     )?;

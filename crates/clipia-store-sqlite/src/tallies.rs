@@ -1,7 +1,7 @@
 //! The few rows that nearly every command changes: what accounts have, what they used, what keys have in flight, and the
 //! ends of lines. A transaction keeps what they become here, and writes each once, right before its commit.
 
-use super::accounts::stored_balance;
+use super::ledger::stored_balance;
 use super::rows::amount;
 use crate::store::{AccountId, StoreError};
 use clipia_queue::ledger::Balance;
@@ -72,17 +72,17 @@ impl Tallies {
         self.sandbox.set(account, kept);
     }
 
-    /// Draws the next ticket of a line.
-    pub(crate) fn draw(&self, c: &Connection, queue: &str) -> Result<i64, StoreError> {
-        let tail = match self.tails.get(queue) {
-            Some(tail) => tail,
-            None => {
-                let mut stored = c.prepare_cached("SELECT tail FROM queue WHERE name = ?1")?;
-                stored.query_row([queue], |row| row.get(0)).optional()?.unwrap_or(0)
-            }
-        };
-        self.tails.set(queue, tail + 1);
-        Ok(tail + 1)
+    /// The latest ticket of a queue.
+    pub(crate) fn tail(&self, c: &Connection, queue: &str) -> Result<i64, StoreError> {
+        if let Some(tail) = self.tails.get(queue) {
+            return Ok(tail);
+        }
+        let mut stored = c.prepare_cached("SELECT tail FROM queue WHERE name = ?1")?;
+        Ok(stored.query_row([queue], |row| row.get(0)).optional()?.unwrap_or(0))
+    }
+
+    pub(crate) fn set_tail(&self, queue: &str, tail: i64) {
+        self.tails.set(queue, tail);
     }
 
     pub(crate) fn mark(&self) -> Mark {

@@ -4,6 +4,7 @@ use super::audit;
 use crate::clock::told;
 use crate::store::{AccountId, SecretListing, StoreError};
 use clipia_queue::Moment;
+use clipia_queue::audit::Act;
 use clipia_queue::rotation::{Rotation, SECRETS_MAX, signing_order};
 use rusqlite::{Connection, params};
 
@@ -48,7 +49,7 @@ pub(crate) fn rotate(
             (SELECT created_at FROM webhook_secret WHERE account = ?1 ORDER BY created_at DESC LIMIT ?3))",
     )?
     .execute(params![account.0, now.as_micros(), SECRETS_MAX])?;
-    audit::record(c, "webhook secret rotated", &account.0, "", now)?;
+    audit::record(c, &Act::secret_rotated(account), now)?;
     Ok(true)
 }
 
@@ -67,7 +68,7 @@ pub(crate) fn replan(
     }
     c.prepare_cached("UPDATE webhook_secret SET last_from = ?2 WHERE account = ?1 AND expires_at IS NULL")?
         .execute(params![account.0, rotation.new_last_from.as_micros()])?;
-    audit::record(c, "rotation of the webhook secret changed", &account.0, "", now)?;
+    audit::record(c, &Act::rotation_changed(account), now)?;
     Ok(true)
 }
 

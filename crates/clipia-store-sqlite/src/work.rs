@@ -1,25 +1,24 @@
-//! What workers, and operators, do to requests. Everything a worker says carries its epoch, and the lifecycle decides.
+//! What workers and operators do to requests: the facts are read here and the decisions are written here. The commands of
+//! `clipia-queue` decide.
 
-use super::aside;
-use super::audit;
 use super::counters::Happened;
-use super::leases;
-use super::position::{PlaceInLine, lane_after};
-use super::requests::{leave, stand};
-use super::rows::{credits, from_json, key, lifecycle, phase_name};
-use super::settlement::{End, Ending, end};
+use super::position::PlaceInLine;
+use super::requests::stand;
+use super::rows::{from_json, key, phase_name};
+use super::settlement::settle;
+use super::stored::request;
 use super::writer::Writing;
-use crate::ids;
+use super::{aside, leases};
+use crate::clock::both;
 use crate::store::living::LivingAttempts;
-use crate::store::{
-    AccountId, AttemptEnd, Beat, Claim, ClaimPast, Failure, NodeId, Rescued, StoreError, WorkRefused,
-};
+use crate::store::{AccountId, Beat, Claim, ClaimPast, Failure, NodeId, Rescued, StoreError, WorkRefused};
 use clipia_api::types::Output;
-use clipia_queue::lifecycle::{Epoch, Event, Lifecycle, Phase};
-use clipia_queue::position::Place;
+use clipia_queue::commands::claim::{First, first};
+use clipia_queue::commands::requeue::{self, Lost, Requeued, Worker, is_lost};
+use clipia_queue::commands::{Now, StoredRequest, end, lease};
+use clipia_queue::lifecycle::{Epoch, Lifecycle};
 use clipia_queue::{Moment, RequestId};
-use rusqlite::{Connection, OptionalExtension, params};
-use std::time::Duration;
+use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 /// How many lost leases are taken back in one transaction, so that a crash of many holds nobody up.
@@ -27,39 +26,6 @@ pub(crate) const RESCUED_AT_ONCE: usize = 500;
 
 /// How many requests one claim sets aside at most, so that it holds nobody up.
 const SET_ASIDE_AT_ONCE: usize = 200;
-
-/// What a change of a request needs of its row.
-struct Row {
-    life: Lifecycle,
-    /// Where it stands, or would if it waited.
-    at: PlaceInLine,
-    attempt_max: Duration,
-    /// Whether it starts from an image that has to be fetched.
-    elsewhere: bool,
-    ending: Ending,
-}
-
-fn row(c: &Connection, id: RequestId) -> Result<Row, WorkRefused> {
-    let mut statement = c.prepare_cached("SELECT * FROM request WHERE id = ?1")?;
-    let mut rows = statement.query([key(id)])?;
-    let row = rows.next()?.ok_or(WorkRefused::Unknown)?;
-    Ok(Row {
-        life: lifecycle(row)?,
-        at: PlaceInLine::of_request(row)?,
-        attempt_max: Duration::from_micros(row.get::<_, i64>("attempt_max")?.unsigned_abs()),
-        elsewhere: row.get("elsewhere")?,
-        ending: Ending {
-            id,
-            account: AccountId(row.get("account")?),
-            key_id: row.get("api_key")?,
-            sandbox: row.get("sandbox")?,
-            model: row.get("model")?,
-            cost: credits(row.get("cost")?)?,
-            webhook_url: row.get("webhook_url")?,
-            base_url: row.get("base_url")?,
-        },
-    })
-}
 
 pub(crate) fn claim(
     w: &Writing<'_>,
@@ -71,10 +37,10 @@ pub(crate) fn claim(
 ) -> Result<ClaimPast, StoreError> {
     let (mut past, mut set_aside) = (ClaimPast::default(), 0);
     while past.claims.len() < limit {
-        match take_first(w, queue, node, full, now)? {
-            First::Nobody => return Ok(past),
-            First::Claimed(claim) => past.claims.push(*claim),
-            First::Aside(account) => {
+        match take_first(w, queue, node, full, both(now))? {
+            Taken::Nothing => return Ok(past),
+            Taken::Claim(claim) => past.claims.push(*claim),
+            Taken::Aside(account) => {
                 if !past.aside.contains(&account) {
                     past.aside.push(account);
                 }
@@ -89,10 +55,10 @@ pub(crate) fn claim(
     Ok(past)
 }
 
-/// What became of the first in line.
-enum First {
-    Nobody,
-    Claimed(Box<Claim>),
+/// What became of the first request of a queue.
+enum Taken {
+    Nothing,
+    Claim(Box<Claim>),
     Aside(AccountId),
 }
 
@@ -101,9 +67,9 @@ fn take_first(
     queue: &str,
     node: NodeId,
     full: &[AccountId],
-    now: Moment,
-) -> Result<First, StoreError> {
-    let first: Option<(Uuid, PlaceInLine)> = w
+    now: Now,
+) -> Result<Taken, StoreError> {
+    let found: Option<(Uuid, PlaceInLine)> = w
         .prepare_cached(
             "DELETE FROM queue_item WHERE (queue, lane, ticket) =
                 (SELECT queue, lane, ticket FROM queue_item WHERE queue = ?1 ORDER BY lane, ticket LIMIT 1)
@@ -111,43 +77,43 @@ fn take_first(
         )?
         .query_row([queue], |row| Ok((row.get("request")?, PlaceInLine::of(row)?)))
         .optional()?;
-    let Some((id, at)) = first else {
-        return Ok(First::Nobody);
+    let Some((id, at)) = found else {
+        return Ok(Taken::Nothing);
     };
     let id = RequestId(id);
     let unreadable = |refused: WorkRefused| match refused {
         WorkRefused::Store(error) => error,
-        other => StoreError::Unreadable(format!("request {id} in line: {other}")),
+        other => StoreError::Unreadable(format!("request {id} in the queue: {other}")),
     };
-    let row = row(w, id).map_err(unreadable)?;
-    if row.elsewhere && full.contains(&row.ending.account) {
-        aside::set(w, &row.ending.account, &at, id)?;
-        return Ok(First::Aside(row.ending.account));
-    }
+    let request = request(w, id).map_err(unreadable)?;
+    let claimed = match first(&request, full, now).map_err(|refused| unreadable(refused.into()))? {
+        First::Aside => {
+            aside::set(w, &request.account, &at, id)?;
+            return Ok(Taken::Aside(request.account));
+        }
+        First::Claimed(claimed) => claimed,
+    };
     w.leaves(at);
-    let next = row.life.apply(Event::Claim).map_err(|refused| unreadable(refused.into()))?.next;
-    set(w, id, next)?;
-    leases::give(w, id, node, row.attempt_max, now)?;
-    if row.life.epoch == Epoch::default() {
-        // By the steady clock: what is told of it is by one that may be set.
-        let waited = ids::made(id.0).map_or(Duration::ZERO, |submitted| now.since(submitted));
+    set(w, id, claimed.life)?;
+    leases::give(w, id, node, &claimed.lease)?;
+    if let Some(waited) = claimed.waited {
         w.happened(Happened::Waited(waited));
     }
     let input: String = w
         .prepare_cached("SELECT input FROM request_content WHERE request = ?1")?
         .query_row([key(id)], |row| row.get(0))?;
-    Ok(First::Claimed(Box::new(Claim {
+    Ok(Taken::Claim(Box::new(Claim {
         id,
-        account: row.ending.account,
-        key_id: row.ending.key_id,
-        epoch: next.epoch,
-        model: row.ending.model,
+        account: request.account,
+        key_id: request.key_id,
+        epoch: claimed.life.epoch,
+        model: request.model,
         input: from_json(&input)?,
-        base_url: row.ending.base_url,
+        base_url: request.base_url,
     })))
 }
 
-/// Stores a lifecycle that has not ended. Another attempt starts at no progress.
+/// Writes a lifecycle that has not ended. The next attempt starts at no progress.
 fn set(w: &Writing<'_>, id: RequestId, life: Lifecycle) -> Result<(), StoreError> {
     w.standing_changed(id);
     w.prepare_cached("UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, progress = 0 WHERE id = ?1")?
@@ -162,27 +128,26 @@ pub(crate) fn beat_many(
     beats: &[Beat],
     now: Moment,
 ) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
-    let answers = beats.iter().map(|beat| match self::beat(w, *beat, now) {
+    let answers = beats.iter().map(|beat| match self::beat(w, *beat, both(now)) {
         Err(WorkRefused::Store(error)) => Err(error),
         answer => Ok(answer),
     });
     answers.collect()
 }
 
-fn beat(w: &Writing<'_>, Beat { id, epoch, progress }: Beat, now: Moment) -> Result<(), WorkRefused> {
-    row(w, id)?.life.apply(Event::Beat(epoch))?;
-    leases::prolong(w, id, now)?;
+fn beat(w: &Writing<'_>, Beat { id, epoch, progress }: Beat, now: Now) -> Result<(), WorkRefused> {
+    let request = request(w, id)?;
+    let beat = lease::beat(&request, leases::of(w, id)?, epoch, progress, now)?;
+    leases::prolong(w, id, &beat.lease)?;
     w.standing_changed(id);
-    w.prepare_cached("UPDATE request SET progress = max(progress, ?2) WHERE id = ?1")?
-        .execute(params![key(id), progress.percent()])?;
+    w.prepare_cached("UPDATE request SET progress = ?2 WHERE id = ?1")?
+        .execute(params![key(id), beat.progress.percent()])?;
     Ok(())
 }
 
 pub(crate) fn hold(w: &Writing<'_>, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {
-    let row = row(w, id)?;
-    row.life.apply(Event::Beat(epoch))?;
-    leases::hold(w, id, row.attempt_max, now)?;
-    Ok(())
+    let lease = lease::hold(&request(w, id)?, leases::of(w, id)?, epoch, both(now))?;
+    Ok(leases::prolong(w, id, &lease)?)
 }
 
 pub(crate) fn complete(
@@ -192,9 +157,8 @@ pub(crate) fn complete(
     output: &Output,
     now: Moment,
 ) -> Result<(), WorkRefused> {
-    let row = row(w, id)?;
-    let transition = row.life.apply(Event::Complete(epoch))?;
-    end(w, &row.ending, transition, &End::Output(output), AttemptEnd::Completed, now)
+    let request = request(w, id)?;
+    settle(w, &request, end::complete(&request, epoch, output)?, both(now))
 }
 
 pub(crate) fn fail(
@@ -204,42 +168,26 @@ pub(crate) fn fail(
     why: &Failure,
     now: Moment,
 ) -> Result<(), WorkRefused> {
-    let row = row(w, id)?;
-    let transition = row.life.apply(Event::Fail(epoch))?;
-    end(w, &row.ending, transition, &End::Failure(why), AttemptEnd::Failed, now)
+    let request = request(w, id)?;
+    settle(w, &request, end::fail(&request, epoch, why)?, both(now))
 }
 
 pub(crate) fn cancel(w: &Writing<'_>, id: RequestId, now: Moment) -> Result<(), WorkRefused> {
-    let row = row(w, id)?;
-    let transition = row.life.apply(Event::Cancel)?;
-    if row.life.phase == Phase::Queued {
-        leave(w, row.at.clone())?;
-    }
-    end(w, &row.ending, transition, &End::Canceled, AttemptEnd::Canceled, now)?;
-    audit::record(w, "request canceled", &id.to_string(), "", now)?;
-    Ok(())
+    let request = request(w, id)?;
+    settle(w, &request, end::cancel(&request)?, both(now))
 }
 
 pub(crate) fn release(w: &Writing<'_>, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {
-    let row = row(w, id)?;
-    let next = row.life.apply(Event::Release(epoch))?.next;
-    requeue(w, &row, next, AttemptEnd::Released, now)?;
+    let request = request(w, id)?;
+    requeue(w, &request, &requeue::release(&request, epoch, both(now))?)?;
     Ok(())
 }
 
-/// Puts a request in line again, by its old ticket and ahead of those that never ran.
-fn requeue(
-    w: &Writing<'_>,
-    row: &Row,
-    next: Lifecycle,
-    how: AttemptEnd,
-    now: Moment,
-) -> Result<(), StoreError> {
-    let id = row.ending.id;
-    set(w, id, next)?;
-    leases::end(w, id, next.epoch, how, now)?;
-    let place = Place { lane: lane_after(next.epoch), ..row.at.place };
-    stand(w, PlaceInLine { queue: row.at.queue.clone(), place }, id)
+/// Writes that a request waits again.
+fn requeue(w: &Writing<'_>, request: &StoredRequest, requeued: &Requeued) -> Result<(), StoreError> {
+    set(w, request.id, requeued.life)?;
+    leases::end(w, request.id, &requeued.lease)?;
+    stand(w, PlaceInLine { queue: request.queue.clone(), place: requeued.place }, request.id)
 }
 
 /// Which leases are taken back.
@@ -253,34 +201,35 @@ pub(crate) enum Leases<'l> {
 
 /// Takes back some of the requests whose worker is gone.
 pub(crate) fn rescue(w: &Writing<'_>, which: Leases<'_>, now: Moment) -> Result<Rescued, StoreError> {
-    let over = match which {
+    let until = match which {
         Leases::All => i64::MAX,
         Leases::Expired(_) => now.as_micros(),
     };
     let mut statement = w.prepare_cached(
-        "SELECT request.id, request.epoch, lease.deadline_at FROM lease JOIN request ON request.id = lease.request
-         WHERE lease.until <= ?1 ORDER BY lease.until",
+        "SELECT request.id, request.epoch, lease.claimed_at, lease.deadline_at, lease.until
+         FROM lease JOIN request ON request.id = lease.request WHERE lease.until <= ?1 ORDER BY lease.until",
     )?;
-    let mut rows = statement.query([over])?;
+    let mut rows = statement.query([until])?;
     let mut lost = Vec::new();
     while lost.len() < RESCUED_AT_ONCE
         && let Some(row) = rows.next()?
     {
-        let (id, epoch) = (RequestId(row.get(0)?), Epoch(row.get(1)?));
-        let is_living = match which {
-            Leases::All => false,
-            Leases::Expired(living) => row.get::<_, i64>(2)? > over && living.holds(&(id, epoch)),
+        let (id, epoch) = (RequestId(row.get("id")?), Epoch(row.get("epoch")?));
+        let worker = match which {
+            Leases::All => Worker::Gone,
+            Leases::Expired(living) if living.holds(&(id, epoch)) => Worker::Living,
+            Leases::Expired(_) => Worker::Unknown,
         };
-        if !is_living {
+        if is_lost(&leases::lease(row)?, worker, both(now)) {
             lost.push(id);
         }
     }
     drop(rows);
     let mut rescued = Rescued::default();
     for id in lost {
-        match lose(w, id, now) {
-            Ok(Phase::Queued) => rescued.requeued += 1,
-            Ok(_) => rescued.failed += 1,
+        match lose(w, id, both(now)) {
+            Ok(true) => rescued.requeued += 1,
+            Ok(false) => rescued.failed += 1,
             Err(WorkRefused::Store(error)) => return Err(error),
             Err(other) => return Err(StoreError::Unreadable(format!("request {id} with a lease: {other}"))),
         }
@@ -288,17 +237,17 @@ pub(crate) fn rescue(w: &Writing<'_>, which: Leases<'_>, now: Moment) -> Result<
     Ok(rescued)
 }
 
-/// A lease was lost: another turn, or the end where there were too many.
-fn lose(w: &Writing<'_>, id: RequestId, now: Moment) -> Result<Phase, WorkRefused> {
-    let row = row(w, id)?;
-    let transition = row.life.apply(Event::Lose(row.life.epoch))?;
+/// Writes that a lease was lost; says whether the request waits again.
+fn lose(w: &Writing<'_>, id: RequestId, now: Now) -> Result<bool, WorkRefused> {
+    let request = request(w, id)?;
+    let lost = requeue::lose(&request, now)?;
     w.happened(Happened::LeaseLost);
-    if transition.next.phase == Phase::Queued {
-        requeue(w, &row, transition.next, AttemptEnd::Lost, now)?;
-        w.work_submitted(&row.at.queue);
-    } else {
-        let why = Failure::generation("the generation was interrupted too often; its credits were returned");
-        end(w, &row.ending, transition, &End::Failure(&why), AttemptEnd::Lost, now)?;
+    match lost {
+        Lost::Requeued(requeued) => {
+            requeue(w, &request, &requeued)?;
+            w.work_submitted(&request.queue);
+            Ok(true)
+        }
+        Lost::Ends(ending) => settle(w, &request, ending, now).map(|()| false),
     }
-    Ok(transition.next.phase)
 }

@@ -6,6 +6,7 @@
 
 use crate::failpoints;
 use clipia_queue::Moment;
+use clipia_queue::commands::Now;
 use std::fmt;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -101,6 +102,11 @@ pub fn wall() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
     Moment::from_micros(micros.saturating_add(failpoints::wall_offset()))
+}
+
+/// A moment of this process's steady clock, by both clocks.
+pub fn both(at: Moment) -> Now {
+    Now { steady: at, wall: told(at) }
 }
 
 /// What the system's clock says at a moment of this process's steady clock, unless it is set before.

@@ -1,8 +1,11 @@
 //! What of deliveries goes into a store and comes out of it.
 
+pub use clipia_queue::commands::attempt::{AfterAttempt, Reply};
+pub use clipia_queue::deliveries::{DeliveryHost, DeliveryOwner, DeliveryState, HostRoom};
+
 use super::{AccountId, NodeId};
 use crate::living::Living;
-use clipia_queue::shares::{Share, Shares};
+use clipia_queue::shares::Shares;
 use clipia_queue::{Moment, RequestId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,44 +14,6 @@ use uuid::Uuid;
 
 /// How many deliveries are listed or replayed at a time.
 pub const DELIVERIES_MAX: u32 = 1_000;
-
-/// Whose deliveries: those of an account, or those of its sandbox, which cost it nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DeliveryOwner {
-    /// The account.
-    pub account: AccountId,
-    /// Whether they are of its sandbox.
-    pub sandbox: bool,
-}
-
-impl DeliveryOwner {
-    /// How large a share of the attempts under way may be theirs.
-    pub fn share(&self) -> Share {
-        if self.sandbox { Share::Small } else { Share::Whole }
-    }
-}
-
-/// Who is called on whose behalf: what one breaker watches. One account's dead receivers are no other's.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DeliveryHost {
-    /// Whose deliveries.
-    pub owner: DeliveryOwner,
-    /// Scheme, host and port.
-    pub host: String,
-}
-
-/// How many more attempts may begin at a host.
-#[derive(Clone, Debug)]
-pub struct HostRoom {
-    /// Which.
-    pub host: DeliveryHost,
-    /// Attempts of the schedule.
-    pub room: u32,
-    /// Attempts that an operator asked for, instead of those.
-    pub room_for_replays: u32,
-    /// Whether deliveries were postponed because there was no room.
-    pub waiting: bool,
-}
 
 /// Which deliveries to take.
 #[derive(Clone, Debug)]
@@ -210,65 +175,6 @@ pub struct DeliveryAttempt {
     pub reply: String,
     /// What comes next.
     pub next: AfterAttempt,
-}
-
-/// What comes after an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterAttempt {
-    /// Nothing: it arrived.
-    Delivered,
-    /// Another attempt, then.
-    Retry(Moment),
-    /// Nothing: it was the last.
-    GiveUp,
-    /// What the schedule says: the attempt was not one of it.
-    AsScheduled,
-}
-
-impl AfterAttempt {
-    /// Its name, in logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Retry(_) => "retry",
-            Self::GiveUp => "give_up",
-            Self::AsScheduled => "as_scheduled",
-        }
-    }
-
-    /// When the next attempt comes, if this says so.
-    pub const fn at(self) -> Option<Moment> {
-        match self {
-            Self::Retry(at) => Some(at),
-            Self::Delivered | Self::GiveUp | Self::AsScheduled => None,
-        }
-    }
-}
-
-/// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryState {
-    /// It will be attempted, again or for the first time.
-    Pending,
-    /// It arrived.
-    Delivered,
-    /// It did not, and will only be attempted if an operator asks.
-    Abandoned,
-    /// It came with a backup that was restored, and waits until an operator says what becomes of all of these.
-    Held,
-}
-
-impl DeliveryState {
-    /// Its name in the store and on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Delivered => "delivered",
-            Self::Abandoned => "abandoned",
-            Self::Held => "held",
-        }
-    }
 }
 
 /// Which deliveries to list; every one unless told.

@@ -12,6 +12,7 @@ pub mod capability;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod decided;
 mod deliveries;
 mod events;
 pub mod failpoints;

@@ -1,5 +1,7 @@
 //! Requests as an operator sees them.
 
+pub use clipia_queue::leases::AttemptEnd;
+
 use super::AccountId;
 use clipia_api::Progress;
 use clipia_queue::lifecycle::{Epoch, Phase};
@@ -90,22 +92,6 @@ pub struct Attempt {
     pub claimed_at: jiff::Timestamp,
     /// When and how it ended; nothing while it runs.
     pub ended: Option<(jiff::Timestamp, AttemptEnd)>,
-}
-
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AttemptEnd {
-    /// With an output.
-    Completed,
-    /// The worker said that there would be none.
-    Failed,
-    /// The worker gave it back unharmed.
-    Released,
-    /// The worker fell silent, or took too long.
-    Lost,
-    /// The request was called off.
-    Canceled,
 }
 
 /// A movement of a request's credits.

@@ -2,27 +2,15 @@
 
 use clipia_api::Progress;
 use clipia_api::types::{InputWarning, Output};
-pub use clipia_queue::failure::Failure;
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::limits::KeyLimits;
+pub use clipia_queue::{AccountId, Failure};
 use clipia_queue::{Credits, Moment, RequestId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Names an account.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccountId(pub String);
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// When a webhook secret signs. The secret itself is not told again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

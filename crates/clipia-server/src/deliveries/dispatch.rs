@@ -9,10 +9,11 @@ use crate::living::{Alive, Living};
 use crate::outbound::Outbound;
 use crate::shares::{Party, Place, Places};
 use crate::store::{
-    AfterAttempt, DeliveryAttempt, DeliveryClaim, DeliveryOwner, DueDelivery, NodeId, Store, StoreError,
+    AfterAttempt, DeliveryAttempt, DeliveryClaim, DeliveryOwner, DueDelivery, NodeId, Reply, Store,
+    StoreError,
 };
 use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
-use clipia_queue::schedules::{DELIVERY_AGE_MAX, DELIVERY_TIMEOUT, delivery_pause};
+use clipia_queue::schedules::{DELIVERY_AGE_MAX, DELIVERY_TIMEOUT};
 use clipia_queue::shares::{Share, Shares};
 use prometheus_client::metrics::gauge::Gauge;
 use reqwest::StatusCode;
@@ -215,15 +216,13 @@ impl Sender {
         let outcome = send(&self.outbound, &delivery).await;
         failpoints::reached("after-delivery");
         self.statistics.attempted(outcome.class);
-        let arrived = outcome.status.is_some_and(|status| status.is_success());
         let of_schedule = (!delivery.replay).then_some(delivery.attempts + 1);
-        let next = match of_schedule {
-            _ if arrived => AfterAttempt::Delivered,
-            None => AfterAttempt::AsScheduled,
-            Some(_) if outcome.status == Some(StatusCode::GONE) => AfterAttempt::GiveUp,
-            Some(attempts) => delivery_pause(attempts, rand::random(), outcome.retry_after)
-                .map_or(AfterAttempt::GiveUp, |pause| AfterAttempt::Retry(self.store.now() + pause)),
+        let reply = match outcome.status {
+            Some(status) if status.is_success() => Reply::Accepted,
+            Some(StatusCode::GONE) => Reply::Gone,
+            _ => Reply::Other { retry_after: outcome.retry_after },
         };
+        let next = AfterAttempt::decide(of_schedule, reply, rand::random(), self.store.now());
         tracing::info!(
             class = outcome.class.name(),
             status = outcome.status.map(|status| status.as_u16()),

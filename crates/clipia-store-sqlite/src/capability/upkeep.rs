@@ -3,6 +3,7 @@
 use crate::{SqliteStore, audit, backup, examination, health, held, inspection, position, requests};
 use async_trait::async_trait;
 use clipia_queue::Moment;
+use clipia_queue::audit::Act;
 use clipia_store::{BackupError, Findings, Statistics, StoreError, StoreEvent, Upkeep, Violation, blocking};
 use std::path::Path;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ impl Upkeep for SqliteStore {
         let file = path.display().to_string();
         Ok(self
             .writer
-            .write(move |c| Ok::<_, StoreError>(audit::record(c, "store backed up", "", &file, now)?))
+            .write(move |c| Ok::<_, StoreError>(audit::record(c, &Act::store_backed_up(&file), now)?))
             .await?)
     }
 
