@@ -42,7 +42,7 @@ const FILTERS: [(&str, &str); 12] = [
     (r"[0-9a-f]{32}", "[secret]"),
     (r"times over [\d.]+ s", "times over [time]"),
     // Said once a wait takes long, which depends on the machine.
-    (r" ?waiting for a connection, \d+ s\n", ""),
+    (r" *waiting for a connection, \d+ s\n", ""),
     (r"TOOK +", "TOOK  "),
     (r"\d+ ms +", "[ms]  "),
 ];
