@@ -16,6 +16,8 @@ pub mod line;
 pub mod listing;
 pub mod outbox;
 mod outbox_account;
+mod reference;
+pub mod sequences;
 
 use crate::{
     AccountId, Bootstrapped, Claim, FirstAccount, Key, KeyHash, NewAccount, NewKey, NodeId, Request, Rescued,
@@ -221,6 +223,7 @@ macro_rules! conformance {
                 requests_are_listed_newest_first_and_page_by_page,
                 a_list_is_filtered,
                 a_history_tells_every_attempt_and_movement;
+            sequences: random_commands_have_the_answers_of_a_naive_store;
         }
     };
     ($open:path; $($subject:ident: $($test:ident),+;)+) => {$(
