@@ -25,6 +25,12 @@ pub fn made(id: Uuid) -> Option<Moment> {
     RequestId(id).made_at()
 }
 
+/// The last id that can have been made by the steady clock before this moment, in milliseconds.
+pub fn last_before(at: Moment) -> Uuid {
+    let millis = u64::try_from(at.as_micros() / 1_000).unwrap_or(0).saturating_sub(1);
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0xff; 10]).into_uuid()
+}
+
 /// The first moment that is later than that at which `id` was made; none where it is not of version 7.
 pub fn after(id: Uuid) -> Option<Moment> {
     made(id).map(|made| made + Duration::from_millis(1))

@@ -49,7 +49,28 @@ pub struct Entries {
     pub revenue: i64,
 }
 
+/// Entries of which the sum does not fit a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the sum of {0:?} and {1:?} does not fit the books")]
+pub struct Unsummed(Entries, Entries);
+
 impl Entries {
+    /// What both enter together.
+    ///
+    /// # Errors
+    /// [`Unsummed`] where a book cannot bear it.
+    pub fn checked_add(self, other: Self) -> Result<Self, Unsummed> {
+        let sum = || {
+            Some(Self {
+                available: self.available.checked_add(other.available)?,
+                held: self.held.checked_add(other.held)?,
+                issuance: self.issuance.checked_add(other.issuance)?,
+                revenue: self.revenue.checked_add(other.revenue)?,
+            })
+        };
+        sum().ok_or(Unsummed(self, other))
+    }
+
     /// Of all books together: zero, whatever moves.
     pub const fn sum(self) -> i64 {
         self.available + self.held + self.issuance + self.revenue

@@ -4,6 +4,7 @@ use crate::admin::GRANT_MAX;
 use crate::outbound::IpNet;
 use clipia_queue::Credits;
 use clipia_queue::limits::{REQUESTS_PER_MINUTE, RateLimit};
+use clipia_queue::retention::{Keep, Retention};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::io;
@@ -36,6 +37,14 @@ pub struct Config {
     /// How long what runs may go on once the server is told to stop; in whole seconds.
     #[serde(rename = "drain_seconds", with = "seconds")]
     pub drain: Duration,
+    /// How long a request is kept that has ended, once its delivery has settled.
+    pub keep_requests: Keep,
+    /// How long its files are kept: no longer than the request.
+    pub keep_media: Keep,
+    /// How long its input is kept: no longer than the request.
+    pub keep_inputs: Keep,
+    /// How long the attempts at it and at its delivery are kept: no longer than the request.
+    pub keep_attempts: Keep,
     /// How the program writes its log.
     pub log_format: LogFormat,
 }
@@ -90,6 +99,10 @@ impl Default for Config {
             limit: None,
             credits: Credits::new(10_000),
             drain: Duration::from_secs(8),
+            keep_requests: Keep::days(90),
+            keep_media: Keep::days(30),
+            keep_inputs: Keep::days(90),
+            keep_attempts: Keep::days(90),
             log_format: LogFormat::Auto,
         }
     }
@@ -112,6 +125,11 @@ impl Config {
     pub fn rate_limit(&self) -> RateLimit {
         let usual = if self.dev { 0 } else { REQUESTS_PER_MINUTE };
         self.limit.unwrap_or_else(|| RateLimit::per_minute(usual))
+    }
+
+    /// How long each part of a request is kept that has ended.
+    pub fn retention(&self) -> Retention {
+        Retention::new(self.keep_requests, self.keep_media, self.keep_inputs, self.keep_attempts)
     }
 
     /// What the file at `path` says, and the default of what it does not say.

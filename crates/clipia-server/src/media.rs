@@ -6,12 +6,11 @@
 
 mod files;
 mod room;
-mod sweep;
 
 pub use clipia_queue::media_address::{PATH, absolute, placed, source_elsewhere};
 pub use files::{KeepError, Kept};
+pub(crate) use files::{PARTS, directories};
 pub(crate) use room::watch;
-pub(crate) use sweep::sweep;
 
 use crate::pause::Pause;
 use crate::private;

@@ -12,6 +12,7 @@ use crate::http::{self, Setup};
 use crate::lines::Lines;
 use crate::listener::{self, Bounds};
 use crate::living::LivingAttempts;
+use crate::maintenance::{self, Cleaner, GiverUp, MediaSweeper, Rescuer};
 use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
 use crate::models_file::{self, ModelsFileError};
@@ -22,7 +23,7 @@ use crate::private;
 use crate::refusals::{self, RefusalCount};
 use crate::store::{Bootstrapped, FirstAccount, NewAccount, NodeId, Scopes, Store, StoreError};
 use crate::supervisor::Supervisor;
-use crate::workers::{self, Workers};
+use crate::workers::Workers;
 use axum::Router;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -199,11 +200,6 @@ impl Service {
                 });
             }
         }
-        let rescued = (Arc::clone(&store), living, drain.clone());
-        supervisor.keep(&tasks, "rescue", drain.clone(), move || {
-            let (store, living, drain) = rescued.clone();
-            workers::rescue(store, living, drain)
-        });
         let outbox_changed = Arc::clone(&wakers.outbox_changed);
         let told = (Arc::clone(&store), wakers, stop.clone());
         supervisor.keep(&tasks, "events", stop.clone(), move || {
@@ -215,14 +211,27 @@ impl Service {
             let (media, drain) = watched.clone();
             media::watch(media, drain)
         });
-        let swept = (media.clone(), Arc::clone(&store), drain.clone());
-        supervisor.keep(&tasks, "sweep", drain.clone(), move || {
-            let (media, store, drain) = swept.clone();
-            media::sweep(media, store, drain)
-        });
         let dispatcher =
             Arc::new(Dispatcher::new(node, Arc::clone(&store), outbound.clone(), outbox_changed));
         let (deliveries, dispatched) = (dispatcher.statistics(), stop.clone());
+        let rounds = &metrics.maintenance;
+        maintenance::keep(&supervisor, &tasks, &drain, rounds, Rescuer::new(Arc::clone(&store), living));
+        maintenance::keep(
+            &supervisor,
+            &tasks,
+            &drain,
+            rounds,
+            GiverUp::new(Arc::clone(&store), Arc::clone(&deliveries)),
+        );
+        maintenance::keep(
+            &supervisor,
+            &tasks,
+            &drain,
+            rounds,
+            MediaSweeper::new(Arc::clone(&store), media.clone()),
+        );
+        let cleaner = Cleaner::new(Arc::clone(&store), media.clone(), config.retention());
+        maintenance::keep(&supervisor, &tasks, &drain, rounds, cleaner);
         supervisor.keep(&tasks, "deliveries", stop.clone(), move || {
             Arc::clone(&dispatcher).run(dispatched.clone())
         });

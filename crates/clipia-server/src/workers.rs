@@ -8,7 +8,7 @@ use crate::media::{self, KeepError, Kept, MediaStore};
 use crate::metrics::{Metrics, Outcome};
 use crate::pause::{self, Pause};
 use crate::preparing::Preparing;
-use crate::store::{Claim, Failure, NodeId, Rescued, Store, WorkRefused};
+use crate::store::{Claim, Failure, NodeId, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
@@ -29,9 +29,6 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// How long the worker that watches rests where it finds nothing, against a lost notice.
 const REST: Duration = Duration::from_secs(1);
-
-/// How often leases are looked at that may have been lost.
-const RESCUE_EVERY: Duration = Duration::from_secs(5);
 
 /// The epoch of the first claim. A later one may have come after an attempt that left files.
 const FIRST: Epoch = Epoch(1);
@@ -376,29 +373,6 @@ impl End {
             Self::Output(_) => Outcome::Completed,
             Self::Failure(_) => Outcome::Failed,
             Self::GivenBack => Outcome::Released,
-        }
-    }
-}
-
-/// Takes back requests whose worker has fallen silent and is none of the `living`, until `stop`.
-pub async fn rescue(store: Arc<dyn Store>, living: LivingAttempts, stop: CancellationToken) {
-    loop {
-        let rested = Instant::now();
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(RESCUE_EVERY) => {}
-        }
-        // All stood still, and a worker may be about to say that it has what was claimed for it.
-        if rested.elapsed() >= 2 * RESCUE_EVERY {
-            continue;
-        }
-        match store.rescue(&living).await {
-            Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
-                let Rescued { requeued, failed } = rescued;
-                tracing::warn!(requeued, failed, "took requests back from workers that fell silent");
-            }
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "cannot look for lost leases"),
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) fn ensure(path: &Path) -> Result<(), OpenError> {
     private::create_new(&part).map_err(fault)?;
     let mut connection = Connection::open(&part)?;
     connection.pragma_update(None, "synchronous", "OFF")?;
+    // Space that is let go can be given back, a little at a time. Only an empty database takes this.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     schema::create(&mut connection)?;
     // Leaves one file.

@@ -2,8 +2,8 @@
 
 use super::rows::count;
 use crate::store::{AccountId, Checked, StoreError, Violation};
-use clipia_queue::RequestId;
-use rusqlite::{Connection, OptionalExtension};
+use clipia_queue::{Moment, RequestId};
+use rusqlite::{Connection, OptionalExtension, ParamsFromIter, params_from_iter};
 use uuid::Uuid;
 
 /// What must hold, and the query for the first exception: its account, its request and what there is.
@@ -92,8 +92,7 @@ const RULES: [Rule; 21] = [
         exception: "SELECT a.id, NULL, printf('usage %d, earned %d', used, earned) FROM (
                         SELECT id,
                             ifnull((SELECT sum(credits) FROM usage_day u WHERE u.account = a.id), 0) AS used,
-                            ifnull((SELECT sum(charged) FROM request r
-                                    WHERE r.account = a.id AND sandbox = 0 AND phase = 'completed'), 0) AS earned
+                            ifnull((SELECT sum(revenue) FROM movement m WHERE m.account = a.id), 0) AS earned
                         FROM account a
                     ) a WHERE used <> earned",
     },
@@ -132,7 +131,7 @@ const RULES: [Rule; 21] = [
         exception: "SELECT account, id, printf('%s, %d claims, %d ended', phase, epoch, ended) FROM (
                         SELECT *, (SELECT count(*) FROM attempt t WHERE t.request = r.id AND t.epoch <= r.epoch)
                                AS ended
-                        FROM request r
+                        FROM request r WHERE attempts_gone = 0
                     ) WHERE ended <> epoch - (phase = 'running')",
     },
     Rule {
@@ -141,7 +140,7 @@ const RULES: [Rule; 21] = [
                         SELECT *, (SELECT count(*) FROM attempt t WHERE t.request = r.id AND ending = 'lost') AS lost,
                                EXISTS (SELECT 1 FROM attempt t
                                        WHERE t.request = r.id AND t.epoch = r.epoch AND ending = 'lost') AS at_last
-                        FROM request r
+                        FROM request r WHERE attempts_gone = 0
                     ) WHERE rescues <> lost - (phase = 'failed' AND at_last)",
     },
     Rule {
@@ -168,7 +167,7 @@ const RULES: [Rule; 21] = [
         exception: "SELECT i.account, i.request, 'no such request of that account'
                     FROM idempotency i
                     LEFT JOIN request r ON r.id = i.request AND r.account = i.account AND r.sandbox = i.sandbox
-                    WHERE r.id IS NULL AND i.sandbox = 0",
+                    WHERE r.id IS NULL AND i.sandbox = 0 AND i.expires_at > ?1",
     },
     Rule {
         holds: "an account's requests of the sandbox are counted",
@@ -183,8 +182,13 @@ const RULES: [Rule; 21] = [
 /// The rule that memory and database must keep between them, which only the writer can look at.
 pub(crate) const INDEX_RULE: &str = "a line in memory is as long as the one that is stored";
 
+/// The present, for a rule that asks for it.
+fn now_of(rule: &Rule, now: Moment) -> ParamsFromIter<Option<i64>> {
+    params_from_iter(rule.exception.contains("?1").then_some(now.as_micros()))
+}
+
 /// Looks at everything that is stored; `c` sees one snapshot.
-pub(crate) fn examine(c: &Connection) -> Result<(Checked, Option<Violation>), StoreError> {
+pub(crate) fn examine(c: &Connection, now: Moment) -> Result<(Checked, Option<Violation>), StoreError> {
     let mut checked = c.query_row(
         "SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM request), (SELECT count(*) FROM movement),
                 (SELECT count(*) FROM delivery), (SELECT count(*) FROM delivery WHERE state = 'held')",
@@ -203,7 +207,7 @@ pub(crate) fn examine(c: &Connection) -> Result<(Checked, Option<Violation>), St
     for rule in &RULES {
         let exception: Option<(Option<String>, Option<Uuid>, String)> = c
             .prepare(rule.exception)?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row(now_of(rule, now), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         if let Some((account, request, found)) = exception {
             let violation = Violation {

@@ -60,6 +60,32 @@ pub(crate) fn enter(
     Ok(())
 }
 
+/// Writes the opening movement of an account, which sums what was condensed.
+pub(crate) fn open(
+    c: &Connection,
+    account: &AccountId,
+    Entries { available, held, issuance, revenue }: Entries,
+    is_first: bool,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let values = params![available, held, issuance, revenue, told(now).as_micros(), account.0];
+    match is_first {
+        true => c
+            .prepare_cached(
+                "INSERT INTO movement (id, settles, kind, available, held, issuance, revenue, at, account)
+                 VALUES (randomblob(16), 0, 'opening', ?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(values)?,
+        false => c
+            .prepare_cached(
+                "UPDATE movement SET available = ?1, held = ?2, issuance = ?3, revenue = ?4, at = ?5
+                 WHERE account = ?6 AND kind = 'opening'",
+            )?
+            .execute(values)?,
+    };
+    Ok(())
+}
+
 /// Adds to what an account used.
 pub(crate) fn use_up(w: &Writing<'_>, account: &AccountId, usage: Usage) -> Result<(), StoreError> {
     w.tallies.use_up(account, usage.day, i64::from(usage.requests), amount(usage.credits)?);

@@ -33,6 +33,7 @@ mod position;
 mod recent_keys;
 mod requests;
 mod restore;
+mod retention;
 mod rows;
 mod sandbox;
 mod schema;

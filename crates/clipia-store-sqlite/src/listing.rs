@@ -66,7 +66,12 @@ pub(crate) fn history(
         .prepare_cached("SELECT input FROM request_content WHERE request = ?1")?
         .query_row([key(id)], |row| row.get(0))?;
     let attempts = attempts(c, &request)?;
-    Ok(Some(RequestHistory { request, input: from_json(&input)?, attempts, movements: movements(c, id)? }))
+    Ok(Some(RequestHistory {
+        request,
+        input: (!input.is_empty()).then(|| from_json(&input)).transpose()?,
+        attempts,
+        movements: movements(c, id)?,
+    }))
 }
 
 fn listing(positions: &Positions, row: &Row<'_>) -> Result<RequestListing, StoreError> {

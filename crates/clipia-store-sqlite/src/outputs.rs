@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 /// Of those requests that there are and whose outputs can be read.
 pub(crate) fn of(c: &Connection, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError> {
     let mut statement = c.prepare_cached(
-        "SELECT phase, output FROM request JOIN request_content ON request = id WHERE id = ?1",
+        "SELECT phase, iif(expired_at IS NULL, output, NULL) FROM request JOIN request_content ON request = id WHERE id = ?1",
     )?;
     let mut outputs = Vec::with_capacity(ids.len());
     for id in ids {

@@ -187,7 +187,7 @@ pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> 
 
 fn insert(
     w: &Writing<'_>,
-    Prepared { submission, input, warnings, output, elsewhere, .. }: &Prepared,
+    Prepared { submission, idempotency, input, warnings, output, elsewhere }: &Prepared,
     life: Lifecycle,
     ticket: Ticket,
     created_at: Moment,
@@ -195,8 +195,8 @@ fn insert(
 ) -> Result<(), StoreError> {
     w.execute_often(
         "INSERT INTO request (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max,
-                              elsewhere, progress, cost, charged, webhook_url, base_url, created_at, completed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?18, 0, ?12, ?13, ?14, ?15, ?16, ?17)",
+                              elsewhere, progress, cost, charged, webhook_url, base_url, created_at, completed_at, named)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?18, 0, ?12, ?13, ?14, ?15, ?16, ?17, ?19)",
         params![
             key(submission.id),
             submission.key.account.0,
@@ -216,6 +216,7 @@ fn insert(
             created_at.as_micros(),
             ended.map(|(at, _)| at.as_micros()),
             elsewhere,
+            idempotency.is_some(),
         ],
     )?;
     w.execute_often(
@@ -279,6 +280,7 @@ pub(crate) fn read(
         cost: credits(charged.unwrap_or(cost))?,
         created_at: moment(row.get("created_at")?),
         completed_at: row.get::<_, Option<i64>>("completed_at")?.map(moment),
+        expired_at: row.get::<_, Option<i64>>("expired_at")?.map(moment),
         output: output.as_deref().map(from_json).transpose()?,
         failure,
     }))

@@ -65,7 +65,11 @@ CREATE TABLE request (
     error_code  TEXT,
     error_message TEXT,
     created_at  INTEGER NOT NULL,
-    completed_at INTEGER
+    completed_at INTEGER,
+    named       INTEGER NOT NULL, -- an idempotency key finds it
+    expired_at  INTEGER, -- when its media were let go
+    input_gone  INTEGER NOT NULL DEFAULT 0, -- its input was let go
+    attempts_gone INTEGER NOT NULL DEFAULT 0 -- the attempts at it and at its delivery were let go
 ) STRICT, WITHOUT ROWID;
 
 -- Ids rise with time, so that this lists an account's requests by age.
@@ -133,13 +137,13 @@ CREATE TABLE attempt (
 ) STRICT, WITHOUT ROWID;
 
 -- One row for each movement of credits, with what is entered in each book; a request is reserved for once and settled
--- once.
+-- once. The movements of requests that were let go are summed in one opening movement of their account.
 CREATE TABLE movement (
-    id          BLOB NOT NULL, -- of the request, or of the grant itself
+    id          BLOB NOT NULL, -- of the request, or of the movement itself
     settles     INTEGER NOT NULL CHECK (settles = (kind = 'capture' OR kind = 'release')),
     account     TEXT NOT NULL REFERENCES account (id),
-    kind        TEXT NOT NULL CHECK (kind = 'grant' OR kind = 'reserve' OR kind = 'capture' OR kind = 'release'),
-    request     BLOB GENERATED ALWAYS AS (CASE WHEN kind <> 'grant' THEN id END) VIRTUAL REFERENCES request (id),
+    kind        TEXT NOT NULL CHECK (kind = 'grant' OR kind = 'reserve' OR kind = 'capture' OR kind = 'release' OR kind = 'opening'),
+    request     BLOB GENERATED ALWAYS AS (CASE WHEN kind <> 'grant' AND kind <> 'opening' THEN id END) VIRTUAL REFERENCES request (id),
     available   INTEGER NOT NULL,
     held        INTEGER NOT NULL,
     issuance    INTEGER NOT NULL,
@@ -148,6 +152,8 @@ CREATE TABLE movement (
     PRIMARY KEY (id, settles),
     CHECK (available + held + issuance + revenue = 0)
 ) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX movement_opening ON movement (account) WHERE kind = 'opening';
 
 CREATE TABLE usage_day (
     account     TEXT NOT NULL REFERENCES account (id),

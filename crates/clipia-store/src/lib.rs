@@ -23,6 +23,7 @@ mod node;
 mod outputs;
 pub mod private;
 mod records;
+mod retention;
 #[cfg(feature = "rusqlite")]
 pub mod sqlite_faults;
 mod statistics;
@@ -37,6 +38,7 @@ pub use listing::*;
 pub use node::NodeId;
 pub use outputs::*;
 pub use records::*;
+pub use retention::*;
 pub use statistics::*;
 
 use blocking::Lost;

@@ -75,8 +75,8 @@ pub struct RequestListing {
 pub struct RequestHistory {
     /// The request.
     pub request: RequestListing,
-    /// Its input, checked and with defaults.
-    pub input: Map<String, Value>,
+    /// Its input, checked and with defaults; nothing once it was let go.
+    pub input: Option<Map<String, Value>>,
     /// What workers did, the first attempt first.
     pub attempts: Vec<Attempt>,
     /// How its credits moved, in order.

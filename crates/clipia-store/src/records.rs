@@ -219,6 +219,8 @@ pub struct Request {
     pub created_at: Moment,
     /// When it ended.
     pub completed_at: Option<Moment>,
+    /// When its media were let go, if they were.
+    pub expired_at: Option<Moment>,
     /// What it made.
     pub output: Option<Output>,
     /// Why it failed.

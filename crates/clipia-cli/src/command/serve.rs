@@ -6,10 +6,11 @@ use crate::{log, output, shell};
 use anyhow::Context;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum, value_parser};
+
 use clipia_server::admin::GRANT_MAX;
 use clipia_server::clock::SystemClock;
 use clipia_server::outbound::IpNet;
-use clipia_server::{Config, ConfigError, Credits, FirstKeys, LogFormat, RateLimit, Service};
+use clipia_server::{Config, ConfigError, Credits, FirstKeys, Keep, LogFormat, RateLimit, Service};
 use clipia_store_sqlite::SqliteStore;
 use serde::Serialize;
 use std::ffi::OsStr;
@@ -76,6 +77,18 @@ pub(crate) struct Options {
     /// Seconds that generations may go on once the server is told to stop, 8 unless told
     #[arg(long, value_name = "N", env = "CLIPIA_SERVE_DRAIN_SECONDS")]
     drain_seconds: Option<u32>,
+    /// How long requests that ended are kept, such as 90d, 12h or forever; 90d unless told
+    #[arg(long, value_name = "TIME", env = "CLIPIA_SERVE_KEEP_REQUESTS")]
+    keep_requests: Option<Keep>,
+    /// How long their files are kept, 30d unless told
+    #[arg(long, value_name = "TIME", env = "CLIPIA_SERVE_KEEP_MEDIA")]
+    keep_media: Option<Keep>,
+    /// How long their inputs are kept, 90d unless told
+    #[arg(long, value_name = "TIME", env = "CLIPIA_SERVE_KEEP_INPUTS")]
+    keep_inputs: Option<Keep>,
+    /// How long attempts at them and their webhooks are kept, 90d unless told
+    #[arg(long, value_name = "TIME", env = "CLIPIA_SERVE_KEEP_ATTEMPTS")]
+    keep_attempts: Option<Keep>,
     /// The log on stderr: text on a terminal and JSON elsewhere unless told
     #[arg(long, value_name = "FORMAT", env = "CLIPIA_SERVE_LOG_FORMAT")]
     log_format: Option<Format>,
@@ -106,6 +119,10 @@ impl Options {
             limit: self.rpm.map(RateLimit::per_minute).or(file.limit),
             credits: self.credits.map_or(file.credits, Credits::new),
             drain: self.drain_seconds.map_or(file.drain, |seconds| Duration::from_secs(seconds.into())),
+            keep_requests: self.keep_requests.unwrap_or(file.keep_requests),
+            keep_media: self.keep_media.unwrap_or(file.keep_media),
+            keep_inputs: self.keep_inputs.unwrap_or(file.keep_inputs),
+            keep_attempts: self.keep_attempts.unwrap_or(file.keep_attempts),
             log_format: self.log_format.map_or(file.log_format, |format| match format {
                 Format::Auto => LogFormat::Auto,
                 Format::Text => LogFormat::Text,

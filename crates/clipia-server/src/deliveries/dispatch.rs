@@ -13,7 +13,7 @@ use crate::store::{
     StoreError,
 };
 use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
-use clipia_queue::schedules::{DELIVERY_AGE_MAX, DELIVERY_TIMEOUT};
+use clipia_queue::schedules::DELIVERY_TIMEOUT;
 use clipia_queue::shares::{Share, Shares};
 use prometheus_client::metrics::gauge::Gauge;
 use reqwest::StatusCode;
@@ -35,9 +35,6 @@ const CLAIM: Duration = Duration::from_secs(DELIVERY_TIMEOUT.as_secs() + 20);
 
 /// The longest rest between two looks at the outbox: against a lost notice, and for what an operator asked for.
 const REST_MAX: Duration = Duration::from_secs(1);
-
-/// How often deliveries are looked at that have waited for too long.
-const GIVE_UP_EVERY: Duration = Duration::from_secs(60);
 
 /// Attempts deliveries until it is stopped.
 pub struct Dispatcher {
@@ -97,7 +94,6 @@ impl Dispatcher {
     /// Runs until `stop`; the attempts under way end first. It may be run again after a panic. No other dispatcher may run on
     /// the store.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut gave_up = Instant::now();
         while !stop.is_cancelled() {
             let knows_postponed =
                 self.knows_postponed.load(Ordering::Relaxed) || self.learn_postponed().await;
@@ -107,10 +103,6 @@ impl Dispatcher {
                 () = self.outbox_changed.notified() => {}
                 () = self.sender.room.notified() => {}
                 () = tokio::time::sleep(rest) => {}
-            }
-            if gave_up.elapsed() >= GIVE_UP_EVERY {
-                gave_up = Instant::now();
-                self.give_up().await;
             }
         }
         self.attempts.close();
@@ -187,17 +179,6 @@ impl Dispatcher {
             self.attempts.spawn(sender.clone().attempt(delivery, alive, under_way, place).instrument(span));
         }
         Ok(claimed.more)
-    }
-
-    async fn give_up(&self) {
-        match self.sender.store.give_up_deliveries(DELIVERY_AGE_MAX).await {
-            Ok(0) => {}
-            Ok(count) => {
-                self.sender.statistics.gave_up(count);
-                tracing::warn!(count, "webhooks given up whose hosts stayed down");
-            }
-            Err(error) => tracing::error!(%error, "cannot give up old deliveries"),
-        }
     }
 }
 

@@ -1,10 +1,16 @@
 //! The store itself: its clock, events, copies, examinations and figures, and its end.
 
-use crate::{SqliteStore, audit, backup, examination, health, held, inspection, position, requests};
+use crate::{
+    SqliteStore, audit, backup, examination, health, held, inspection, position, requests, retention,
+};
 use async_trait::async_trait;
-use clipia_queue::Moment;
 use clipia_queue::audit::Act;
-use clipia_store::{BackupError, Findings, Statistics, StoreError, StoreEvent, Upkeep, Violation, blocking};
+use clipia_queue::retention::{Horizon, Part};
+use clipia_queue::{Moment, RequestId};
+use clipia_store::{
+    BackupError, DueOf, DuePage, Findings, GivenBack, Statistics, StoreError, StoreEvent, Upkeep, Violation,
+    blocking,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,7 +27,8 @@ impl Upkeep for SqliteStore {
     }
 
     async fn examine(&self) -> Result<Findings, StoreError> {
-        let (mut checked, mut violation) = self.read(examination::examine).await?;
+        let now = self.clock.now();
+        let (mut checked, mut violation) = self.read(move |c| examination::examine(c, now)).await?;
         if violation.is_none() {
             let memory = Arc::clone(&self.memory);
             let difference =
@@ -69,6 +76,24 @@ impl Upkeep for SqliteStore {
 
     async fn probe(&self) -> Result<(), StoreError> {
         self.writer.write(|c| health::probe(c)).await
+    }
+
+    async fn due(&self, part: Part, horizon: Horizon, of: DueOf) -> Result<DuePage, StoreError> {
+        self.read(move |c| retention::due(c, part, horizon, of)).await
+    }
+
+    async fn let_go(
+        &self,
+        part: Part,
+        horizon: Horizon,
+        ids: Vec<RequestId>,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        let now = self.clock.now();
+        self.writer.write(move |w| retention::let_go(w, part, horizon, &ids, now)).await
+    }
+
+    async fn give_back(&self) -> Result<GivenBack, StoreError> {
+        self.writer.write(|w| retention::give_back(w)).await
     }
 
     async fn close(&self) {

@@ -1,7 +1,7 @@
 //! Removing files that no output names: of attempts that were lost, and of what was never written to its end.
 
-use super::MediaStore;
-use super::files::{PARTS, directories};
+use super::{Service, Trouble};
+use crate::media::{MediaStore, PARTS, directories};
 use crate::store::{RequestOutput, Store};
 use crate::{blocking, private};
 use clipia_queue::RequestId;
@@ -11,8 +11,8 @@ use std::fs::{self, ReadDir};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// From one sweep to the next.
 const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -23,24 +23,34 @@ const STEP: usize = 256;
 /// From one step to the next: a sweep is in no hurry, and whatever else needs the disk is.
 const REST: Duration = Duration::from_millis(20);
 
-/// Sweeps at the start and then now and then, until `stop`.
-pub(crate) async fn sweep(media: MediaStore, store: Arc<dyn Store>, stop: CancellationToken) {
-    let sweeping = async {
-        // Nothing that this process makes is open to others; what an earlier one made may be.
-        let mut tighten = true;
-        loop {
-            match round(&media, store.as_ref(), tighten).await {
-                Ok(0) => {}
-                Ok(removed) => tracing::info!(removed, "removed directories of media that no output names"),
-                Err(error) => tracing::warn!(%error, "cannot look for media that no output names"),
-            }
-            tighten = false;
-            tokio::time::sleep(EVERY).await;
+pub(crate) struct MediaSweeper {
+    media: MediaStore,
+    store: Arc<dyn Store>,
+    /// Whether files are still to be left to their owner: nothing that this process makes is open to others, and what an
+    /// earlier one made may be.
+    tighten: AtomicBool,
+}
+
+impl MediaSweeper {
+    pub(crate) fn new(store: Arc<dyn Store>, media: MediaStore) -> Self {
+        Self { media, store, tighten: AtomicBool::new(true) }
+    }
+}
+
+impl Service for MediaSweeper {
+    const NAME: &'static str = "media_sweeper";
+
+    fn pause(&self) -> Duration {
+        EVERY
+    }
+
+    async fn round(&self, _rested: Duration) -> Result<u64, Trouble> {
+        let removed = round(&self.media, self.store.as_ref(), self.tighten.load(Ordering::Relaxed)).await?;
+        self.tighten.store(false, Ordering::Relaxed);
+        if removed > 0 {
+            tracing::info!(removed, "removed directories of media that no output names");
         }
-    };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = sweeping => {}
+        Ok(removed)
     }
 }
 
