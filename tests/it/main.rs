@@ -28,6 +28,7 @@ mod readme;
 mod refusals;
 mod restart;
 mod restore;
+mod retention;
 mod sdk_examples;
 mod serve;
 mod slow_clients;

@@ -17,6 +17,7 @@ pub mod listing;
 pub mod outbox;
 mod outbox_account;
 mod reference;
+pub mod retention;
 pub mod sequences;
 
 use crate::{
@@ -223,6 +224,7 @@ macro_rules! conformance {
                 requests_are_listed_newest_first_and_page_by_page,
                 a_list_is_filtered,
                 a_history_tells_every_attempt_and_movement;
+            retention: what_has_had_its_time_is_let_go_and_the_books_stay_as_they_are;
             sequences: random_commands_have_the_answers_of_a_naive_store;
         }
     };
