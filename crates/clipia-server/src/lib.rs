@@ -56,7 +56,7 @@ pub use builder::Builder;
 pub use clipia_queue::lifecycle::Phase;
 pub use clipia_queue::limits::{KeyLimits, RateLimit};
 pub use clipia_queue::{Credits, RequestId};
-pub use config::{Config, ConfigError, LogFormat};
+pub use config::{Config, ConfigError, ConfigKey, ConfigValueError, LogFormat, ValueForm};
 pub use log::LogWriter;
 pub use runtime::runtime;
 pub use service::{FirstKeys, Service, StartError};
