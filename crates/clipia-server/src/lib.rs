@@ -60,7 +60,7 @@ pub use clipia_queue::{Credits, RequestId};
 pub use clipia_store as store;
 use clipia_store::{blocking, failpoints, private};
 pub use clipia_store::{clock, living};
-pub use config::{Config, ConfigError, LogFormat};
+pub use config::{Config, ConfigError, ConfigKey, ConfigValueError, LogFormat, ValueForm};
 pub use log::LogWriter;
 pub use runtime::runtime;
 pub use service::{FirstKeys, Service, StartError};

@@ -26,6 +26,7 @@ const DIRECTORY: &str = "clipia-demo";
 /// How long the webhooks may take after the generations have ended.
 const WEBHOOKS_WITHIN: Duration = Duration::from_secs(30);
 
+/// Shows the whole system at work: no key, no network, nothing to set up
 #[derive(Args)]
 pub(crate) struct Options {
     /// Leaves the clip out, which takes the longest
