@@ -39,6 +39,9 @@ const GROWTH_MAX: f64 = 1.25;
 /// A cheap model.
 const MODEL: &str = "/v1/models/gemini-3-1-flash-tts";
 
+/// What is held of a sample.
+type Figure = fn(&Sample) -> f64;
+
 /// One look at the server.
 struct Sample {
     at: Duration,
@@ -98,8 +101,8 @@ pub(super) fn run(generations: usize) -> Result<()> {
     println!("everything is kept for {KEEP}; the books were proved at each line");
     let mut targets = Targets::default();
     let (first, second) = samples.split_at(samples.len() / 2);
-    let most = |of: &[Sample], what: fn(&Sample) -> f64| of.iter().map(what).fold(0.0, f64::max);
-    let of: [(&str, fn(&Sample) -> f64); 4] = [
+    let most = |of: &[Sample], what: Figure| of.iter().map(what).fold(0.0, f64::max);
+    let of: [(&str, Figure); 4] = [
         ("the database", |sample| sample.database as f64),
         ("the directory of media", |sample| sample.media as f64),
         ("the number of requests", |sample| sample.requests as f64),
