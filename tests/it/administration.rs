@@ -349,6 +349,50 @@ async fn only_who_reads_the_directory_administers() {
     client.post("/accounts", &json!({ "credit": 7 })).await.expect_error("invalid_request");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_and_keys_are_answered_page_by_page_and_listed_whole() {
+    let server = Server::start(Options::default());
+    let access: Value =
+        serde_json::from_slice(&std::fs::read(server.data().join("admin.json")).unwrap()).unwrap();
+    let client = Raw::new(access["url"].as_str().unwrap()).key(access["token"].as_str().unwrap());
+    // More than one answer holds. Making them one by one would take a flush each.
+    let store = rusqlite::Connection::open(server.data().join("clipia.db")).unwrap();
+    store
+        .execute_batch(
+            "BEGIN IMMEDIATE;
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1500)
+             INSERT INTO account (id, available, held, created_at) SELECT printf('acct_x%04d', n), 0, 0, 0 FROM n;
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1500)
+             INSERT INTO api_key (id, account, hash, hint, sandbox, may_generate, created_at)
+                 SELECT printf('key_x%04d', n), printf('acct_x%04d', n), randomblob(32), '…', 0, 1, 0 FROM n;
+             COMMIT",
+        )
+        .unwrap();
+    for (list, id, all) in [("accounts", "account_id", 1_501), ("keys", "id", 1_502)] {
+        let (mut listed, mut after, mut sizes) = (Vec::new(), String::new(), Vec::new());
+        loop {
+            let page = client.get(&format!("/{list}?limit=700{after}")).await.expect(200).json();
+            let page_of = page[list].as_array().unwrap();
+            sizes.push(page_of.len());
+            listed.extend(page_of.iter().map(|one| one[id].as_str().unwrap().to_owned()));
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(sizes, [700, 700, all - 1_400], "{list}");
+        let whole = server.administer(&[list, "list"]);
+        let whole: Vec<_> = whole.as_array().unwrap().iter().map(|one| one[id].as_str().unwrap()).collect();
+        assert_eq!(whole, listed, "{list}");
+        assert_eq!(
+            client.get(&format!("/{list}")).await.expect(200).json()[list].as_array().unwrap().len(),
+            1_000
+        );
+        client.get(&format!("/{list}?limit=0")).await.expect_error("invalid_request");
+        client.get(&format!("/{list}?page=2")).await.expect_error("invalid_request");
+    }
+}
+
 fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777

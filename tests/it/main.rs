@@ -12,7 +12,7 @@ mod credits;
 mod examples;
 mod generated;
 mod generations;
-#[path = "../../crates/clipia-server/tests/fuzz/hostile.rs"]
+#[path = "../../crates/clipia-render/tests/fuzz/hostile.rs"]
 mod hostile;
 mod input;
 mod log;
@@ -28,6 +28,7 @@ mod readme;
 mod refusals;
 mod restart;
 mod restore;
+mod retention;
 mod sdk_examples;
 mod serve;
 mod slow_clients;

@@ -10,7 +10,8 @@ use clap::Args;
 use std::path::Path;
 
 /// The crates that take something from outside.
-const CRATES: [&str; 5] = ["clipia", "clipia-api", "clipia-queue", "clipia-server", "clipia-webhook"];
+const CRATES: [&str; 6] =
+    ["clipia", "clipia-api", "clipia-queue", "clipia-render", "clipia-server", "clipia-webhook"];
 
 #[derive(Args)]
 pub(crate) struct Options {

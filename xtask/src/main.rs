@@ -4,6 +4,7 @@
 mod advisories;
 mod bench;
 mod chaos;
+mod deny;
 mod fuzz;
 mod generate;
 mod serve;
@@ -41,7 +42,7 @@ enum Task {
     Test,
     /// Kills a server under load again and again, and checks that it kept what it acknowledged
     Chaos(chaos::Options),
-    /// Looks whether a fault is known of a crate that is built; needs cargo-audit and its database
+    /// Checks whether a vulnerability is known of a crate that is built; needs the advisory database
     Advisories,
     /// Throws a million inputs at everything that comes from outside
     Fuzz(fuzz::Options),

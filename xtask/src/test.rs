@@ -6,13 +6,13 @@ mod step;
 mod tally;
 mod tools;
 
-use crate::generate;
+use crate::{deny, generate};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use step::Step;
+use step::{Step, succeed};
 use tally::{Runner, Tally};
 
 /// No step takes nearly as long, even where everything is built for the first time.
@@ -76,7 +76,7 @@ fn announce(what: &str) {
 
 /// The steps that need only Rust, quick ones first.
 fn rust(root: &Path) -> Vec<Step> {
-    let check = root.to_path_buf();
+    let (check, dependencies) = (root.to_path_buf(), root.to_path_buf());
     let everything = |command, arguments: &[&str]| {
         // The same features for every command, so that nothing is built twice.
         let mut cargo = cargo(root, &[command, "--workspace", "--all-features", "--locked"]);
@@ -97,6 +97,12 @@ fn rust(root: &Path) -> Vec<Step> {
     vec![
         Step::command("format", cargo(root, &["fmt", "--all", "--check"])),
         Step::check("generated code", move || generate::run(&check, true)),
+        Step::check("dependencies", move || {
+            let mut deny = deny::command(&dependencies)?;
+            // Whoever wants to know who brings a crate asks `cargo tree --invert`; the graphs fill pages.
+            deny.args(["--log-level", "warn", "check", "--hide-inclusion-graph"]);
+            succeed(deny.args(["bans", "licenses", "sources"]))
+        }),
         Step::command("clippy", clippy),
         Step::command("documentation", documentation),
         Step::command("build", build),

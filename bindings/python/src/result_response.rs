@@ -84,6 +84,12 @@ impl ResultResponse {
         self.0.completed_at.and_then(time)
     }
 
+    /// When the server removed the files of the output: they cannot be downloaded any more.
+    #[getter]
+    fn expired_at(&self) -> Option<SystemTime> {
+        self.0.expired_at.and_then(time)
+    }
+
     /// Whether it has not ended yet.
     #[getter]
     fn pending(&self) -> bool {

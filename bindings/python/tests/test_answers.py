@@ -156,12 +156,14 @@ def test_a_status_of_a_newer_api_is_kept(peer: Peer) -> None:
 
 def test_a_result(peer: Peer) -> None:
     answer = example("ResultResponse.image")
+    answer |= {"expired_at": "2025-09-18T15:27:41Z"}
     result = saying(peer, answer | {"seed": 7}).result(ID)
     assert (result.status, result.model, result.cost) == ("COMPLETED", "nano-banana-2", 12)
     assert (result.is_terminal, result.pending, result.error) == (True, False, None)
     assert result.output == answer["output"]
     assert result.created_at == datetime(2025, 8, 19, 15, 27, 38, 96_000, tzinfo=timezone.utc)
     assert result.completed_at == datetime(2025, 8, 19, 15, 27, 41, 967_000, tzinfo=timezone.utc)
+    assert result.expired_at == datetime(2025, 9, 18, 15, 27, 41, tzinfo=timezone.utc)
     assert result.data == answer | {"seed": 7}
     assert isinstance(result, clipia_queue.ResultResponse)
 

@@ -144,7 +144,8 @@ def test_what_the_workflows_run_is_pinned() -> None:
     assert WORKFLOW in files
     for path in files:
         for line in path.read_text().splitlines():
-            if "uses:" in line:
+            # A workflow of this checkout has no version of its own.
+            if "uses:" in line and "uses: $/" not in line:
                 assert action.fullmatch(line), f"{path.name}: no full hash with a version: {line}"
             if "cargo install" in line:
                 assert "--locked" in line, f"{path.name}: {line}"

@@ -52,6 +52,7 @@ impl ResultResponse {
             cost: None,
             created_at: None,
             completed_at: None,
+            expired_at: None,
             extra: Default::default(),
         }
     }

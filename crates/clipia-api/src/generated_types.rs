@@ -284,6 +284,11 @@ FAILED or CANCELED).
     pub created_at: ::std::option::Option<jiff::Timestamp>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub error: ::std::option::Option<GenerationError>,
+    /**When the files of the output were removed; their URLs answer 404 since. A server keeps them for a time that its
+operator chooses.
+*/
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub expired_at: ::std::option::Option<jiff::Timestamp>,
     ///The slug of the model.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub model: ::std::option::Option<::std::string::String>,
@@ -635,6 +640,7 @@ crate::lenient::object!(ResultResponse {
         cost = "cost",
         created_at = "created_at",
         error = "error",
+        expired_at = "expired_at",
         model = "model",
         output = "output",
         progress = "progress",

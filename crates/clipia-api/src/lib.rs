@@ -69,3 +69,8 @@ pub fn read<T: Lenient>(document: &[u8]) -> Result<T, serde_json::Error> {
     let value = json::parse(document)?;
     T::read(value).map_err(|_| serde::de::Error::custom("it lacks what is essential"))
 }
+
+/// Compiles and runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

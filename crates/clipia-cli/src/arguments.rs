@@ -1,17 +1,15 @@
 //! What the command line may say.
 
-use crate::input::What;
-use crate::{command, exit, output};
+use crate::command::Command;
+use crate::{exit, output};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
-use clipia::{Builder, Clipia, RequestId};
+use clap::{Args, Parser};
+use clipia::{Builder, Clipia};
+use clipia_server::Config;
 use clipia_server::admin::{Administration, AdministrationError};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-
-/// Where a server keeps everything unless told.
-pub(crate) const DATA: &str = "clipia-data";
 
 /// Images, video and audio from an asynchronous queue: the client and the server
 #[derive(Parser)]
@@ -54,101 +52,11 @@ impl Connection {
     }
 }
 
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Shows the whole system at work: no key, no network, nothing to set up
-    Demo(command::demo::Options),
-    /// Runs the queue on this machine
-    Serve(command::serve::Options),
-    /// Submits a generation, and waits for it if told
-    Generate(command::generate::Options),
-    /// Tells how far a generation is
-    Status {
-        /// The id that the submit answered
-        id: RequestId,
-    },
-    /// Tells what came out of a generation
-    Result {
-        /// The id that the submit answered
-        id: RequestId,
-    },
-    /// Tells what an input would cost
-    Estimate(What),
-    /// Lists the models, or tells all about one
-    Models {
-        /// The model
-        slug: Option<String>,
-    },
-    /// Tells the credits left and those spent in the last 30 days
-    Account,
-    /// Makes, lists and revokes the keys of a server that runs on this machine
-    Keys {
-        #[command(flatten)]
-        server: Server,
-        #[command(subcommand)]
-        action: command::keys::Action,
-    },
-    /// Makes and lists the accounts of a server that runs on this machine
-    Accounts {
-        #[command(flatten)]
-        server: Server,
-        #[command(subcommand)]
-        action: command::accounts::Action,
-    },
-    /// Gives credits to the accounts of a server that runs on this machine
-    Credits {
-        #[command(flatten)]
-        server: Server,
-        #[command(subcommand)]
-        action: command::credits::Action,
-    },
-    /// Lists, shows and cancels the requests of a server that runs on this machine
-    Requests {
-        #[command(flatten)]
-        server: Server,
-        #[command(subcommand)]
-        action: command::requests::Action,
-    },
-    /// Lists and replays the deliveries of a server that runs on this machine, and changes what they are signed with
-    Webhooks {
-        #[command(flatten)]
-        server: Server,
-        #[command(subcommand)]
-        action: command::webhooks::Action,
-    },
-    /// Tells what operators did to a server that runs on this machine, and how often tokens were refused
-    Audit {
-        #[command(flatten)]
-        server: Server,
-        #[command(flatten)]
-        options: command::audit::Options,
-    },
-    /// Proves that the books and the requests of a server that runs on this machine are in order
-    Doctor {
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Copies the store of a server that runs on this machine to a file, as it stands at one moment
-    Backup {
-        #[command(flatten)]
-        server: Server,
-        /// The file, which must not exist; the media are copied apart
-        file: PathBuf,
-    },
-    /// Puts a backup in the place of the store, where no server runs on it
-    Restore {
-        #[command(flatten)]
-        server: Server,
-        /// The backup, which stays where it is
-        file: PathBuf,
-    },
-}
-
 /// Which server to administer, and how to tell its answers.
 #[derive(Args)]
 pub(crate) struct Server {
     /// The server's data directory
-    #[arg(long, global = true, default_value = DATA, value_name = "DIR")]
+    #[arg(long, global = true, default_value = Config::DATA, value_name = "DIR")]
     data: PathBuf,
     /// Prints JSON, as it does anyway where stdout is no terminal
     #[arg(long, global = true)]

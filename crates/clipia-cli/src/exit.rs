@@ -2,9 +2,9 @@
 
 use crate::output::say;
 use clipia::Error;
+use clipia_server::ConfigError;
 use clipia_server::admin::AdministrationError;
-use clipia_server::store::sqlite::{NoStore, OpenError};
-use clipia_server::{ConfigError, StartError};
+use clipia_store_sqlite::{NoStore, OpenError};
 use std::fmt;
 
 /// What the exit codes mean, for `--help`.
@@ -134,7 +134,7 @@ fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
     {
         return Some("start one with `clipia serve`, or name its directory with `--data`");
     }
-    if let Some(StartError::Open(OpenError::NoStore { why, .. })) = error.downcast_ref() {
+    if let Some(OpenError::NoStore { why, .. }) = error.downcast_ref() {
         return match why {
             NoStore::Newer { .. } | NoStore::AnotherBuild(_) | NoStore::ForeignLog(_) => None,
             _ => Some(

@@ -14,11 +14,12 @@ mod log;
 mod output;
 mod pauses;
 mod progress;
+mod settings;
 mod shell;
 
 pub use pauses::Pause;
 
-use arguments::{Arguments, Command};
+use arguments::Arguments;
 use clap::Parser;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -44,42 +45,12 @@ fn start(arguments: Arguments, typed: &OsStr) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return exit::report(&error.into()),
     };
-    let code = match runtime.block_on(execute(arguments, typed)) {
+    let code = match runtime.block_on(arguments.command.run(arguments.connection, typed)) {
         Ok(()) => exit::DONE,
         Err(error) => exit::report(&error),
     };
     log::finish();
-    // Whatever is still being drawn is not waited for: `execute` has waited for what mattered.
+    // Whatever is still being drawn is not waited for: the command has waited for what mattered.
     runtime.shutdown_background();
     code
-}
-
-async fn execute(arguments: Arguments, typed: &OsStr) -> anyhow::Result<()> {
-    let connection = arguments.connection;
-    if !matches!(arguments.command, Command::Demo(_) | Command::Serve(_)) {
-        pauses::tell();
-    }
-    match arguments.command {
-        Command::Demo(options) => command::demo::run(options, typed).await,
-        Command::Serve(options) => command::serve::run(options, typed).await,
-        Command::Generate(options) => command::generate::run(connection.client()?, options).await,
-        Command::Status { id } => output::json(&connection.client()?.status(id).await?),
-        Command::Result { id } => output::json(&connection.client()?.result(id).await?),
-        Command::Estimate(what) => {
-            let input = what.input()?;
-            output::json(&connection.client()?.estimate(&what.model, input).await?)
-        }
-        Command::Models { slug: None } => output::json(&connection.client()?.models().await?),
-        Command::Models { slug: Some(slug) } => output::json(&connection.client()?.model(&slug).await?),
-        Command::Account => output::json(&connection.client()?.account().await?),
-        Command::Keys { server, action } => command::keys::run(&server, action).await,
-        Command::Accounts { server, action } => command::accounts::run(&server, action).await,
-        Command::Credits { server, action } => command::credits::run(&server, action).await,
-        Command::Requests { server, action } => command::requests::run(&server, action).await,
-        Command::Webhooks { server, action } => command::webhooks::run(&server, action).await,
-        Command::Audit { server, options } => command::audit::run(&server, options).await,
-        Command::Doctor { server } => command::doctor::run(&server).await,
-        Command::Backup { server, file } => command::backup::run(&server, &file).await,
-        Command::Restore { server, file } => command::restore::run(&server, &file),
-    }
 }

@@ -5,6 +5,7 @@
 
 use crate::log;
 use clipia::printable;
+use comfy_table::{Table, presets};
 use serde::Serialize;
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -54,17 +55,13 @@ pub(crate) fn table<const N: usize>(
     headings: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
-    let rows = std::iter::once(headings.map(str::to_owned)).chain(rows);
-    let rows: Vec<[String; N]> = rows.map(|row| row.map(|cell| one_line(&cell))).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  "));
-        text.push_str(cells.collect::<String>().trim_end());
-        text.push('\n');
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(headings);
+    table.add_rows(rows.into_iter().map(|row| row.map(|cell| one_line(&cell))));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
     }
-    text
+    table.trim_fmt() + "\n"
 }
 
 /// What is known of one thing, a line each.

@@ -1,6 +1,8 @@
 //! How long a worker may be silent.
 
 use crate::Moment;
+use crate::lifecycle::Epoch;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How often a worker says that it still runs.
@@ -48,6 +50,41 @@ impl Lease {
     /// Whether the request may be taken away from the worker.
     pub fn is_over(self, now: Moment) -> bool {
         self.until <= now
+    }
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptEnd {
+    /// With an output.
+    Completed,
+    /// The worker said that there would be none.
+    Failed,
+    /// The worker gave it back unharmed.
+    Released,
+    /// The worker fell silent, or took too long.
+    Lost,
+    /// The request was called off.
+    Canceled,
+}
+
+/// The end of a request's lease, and of the attempt under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseEnd {
+    /// The claim.
+    pub epoch: Epoch,
+    /// How it ended.
+    pub how: AttemptEnd,
+    /// When, by the system's clock.
+    pub at: Moment,
+}
+
+impl LeaseEnd {
+    /// When the attempt ended that began at `claimed_at`, both by the system's clock: never before it began, though the clock
+    /// was set back.
+    pub fn ended_at(&self, claimed_at: Moment) -> Moment {
+        self.at.max(claimed_at)
     }
 }
 

@@ -49,7 +49,28 @@ pub struct Entries {
     pub revenue: i64,
 }
 
+/// Entries of which the sum does not fit a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the sum of {0:?} and {1:?} does not fit the books")]
+pub struct Unsummed(Entries, Entries);
+
 impl Entries {
+    /// What both enter together.
+    ///
+    /// # Errors
+    /// [`Unsummed`] where a book cannot bear it.
+    pub fn checked_add(self, other: Self) -> Result<Self, Unsummed> {
+        let sum = || {
+            Some(Self {
+                available: self.available.checked_add(other.available)?,
+                held: self.held.checked_add(other.held)?,
+                issuance: self.issuance.checked_add(other.issuance)?,
+                revenue: self.revenue.checked_add(other.revenue)?,
+            })
+        };
+        sum().ok_or(Unsummed(self, other))
+    }
+
     /// Of all books together: zero, whatever moves.
     pub const fn sum(self) -> i64 {
         self.available + self.held + self.issuance + self.revenue
@@ -63,6 +84,15 @@ pub struct Balance {
     pub available: Credits,
     /// What is set aside.
     pub held: Credits,
+}
+
+/// A movement to enter in the books, and the balance that it leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What moves.
+    pub movement: Movement,
+    /// The two books of the account then.
+    pub balance: Balance,
 }
 
 /// A movement that may not be made.
@@ -131,6 +161,14 @@ impl Movement {
 }
 
 impl Balance {
+    /// The entry of `movement` in the books.
+    ///
+    /// # Errors
+    /// [`Refused`] where the movement may not be made; then nothing may be entered.
+    pub fn enter(self, movement: Movement) -> Result<Entry, Refused> {
+        Ok(Entry { movement, balance: self.after(movement)? })
+    }
+
     /// The balance after `movement`.
     ///
     /// # Errors

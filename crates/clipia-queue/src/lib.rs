@@ -3,9 +3,10 @@
 //! What a request may become ([`lifecycle`]), what it costs ([`pricing`]), what its input must be ([`input`]), how
 //! credits move ([`ledger`]), when a repeated submit is the same one ([`idempotency`]), what a key may do
 //! ([`limits`]), how many are ahead ([`position`]), how long a worker may be silent ([`leases`]), when a delivery is tried
-//! again ([`schedules`]), when its receiver is left alone ([`breaker`]), which secrets sign it ([`rotation`]) and how much an
-//! account may take of what all share ([`shares`]): each is a function of its arguments. A store persists what is decided
-//! here, in one transaction each.
+//! again ([`schedules`]), how long what has ended is kept ([`retention`]), to which host it goes ([`delivery_host`]), when its receiver is left alone ([`breaker`]), which
+//! secrets sign it ([`rotation`]) and how much an account may take of what all share ([`shares`]): each is a function of its
+//! arguments. [`commands`] puts these together: what is done to a queue, as facts and decisions. A store persists what is
+//! decided here, in one transaction each.
 //!
 //! What must never be here: I/O, a clock, randomness, async. Time comes in as a [`Moment`], chance as a number.
 //!
@@ -21,24 +22,41 @@
 //! assert_eq!(pricing::price(model, &checked.input).unwrap().get(), 120);
 //! ```
 
+mod account_id;
+pub mod audit;
 pub mod breaker;
 pub mod catalogue;
+pub mod commands;
 mod credits;
+pub mod deliveries;
+pub mod delivery_host;
+pub mod failure;
 pub mod idempotency;
+pub mod ids;
 pub mod input;
 pub mod leases;
 pub mod ledger;
 pub mod lifecycle;
 pub mod limits;
+pub mod media_address;
 mod moment;
 pub mod position;
 pub mod pricing;
 mod request_id;
+pub mod retention;
 pub mod rotation;
 pub mod schedules;
 pub mod shares;
+pub mod usage;
 pub mod warnings;
 
+pub use account_id::AccountId;
 pub use credits::Credits;
+pub use failure::Failure;
 pub use moment::Moment;
 pub use request_id::RequestId;
+
+/// Compiles and runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

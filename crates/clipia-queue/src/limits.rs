@@ -50,6 +50,17 @@ impl KeyLimits {
     pub fn in_flight_max(self) -> Option<u32> {
         Some(self.in_flight_max.unwrap_or(IN_FLIGHT_MAX)).filter(|max| *max > 0)
     }
+
+    /// How many generations the key has in flight with one more, where it has `in_flight`.
+    ///
+    /// # Errors
+    /// The limit, where the key has as many as it may have.
+    pub fn one_more(self, in_flight: u32) -> Result<u32, u32> {
+        match self.in_flight_max() {
+            Some(most) if in_flight >= most => Err(most),
+            _ => Ok(in_flight.saturating_add(1)),
+        }
+    }
 }
 
 /// How many requests a key may make.

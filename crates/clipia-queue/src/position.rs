@@ -18,12 +18,20 @@
 //! assert_eq!(line.ahead(place(1)), 1);
 //! ```
 
+use crate::lifecycle::Epoch;
 use serde::{Deserialize, Serialize};
 
 /// The number that a request drew when it was accepted: within a queue each is greater than those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ticket(pub i64);
+
+impl Ticket {
+    /// The ticket that is drawn after this one.
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
 
 /// The two lanes of a line. The first has its turn before the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +40,13 @@ pub enum Lane {
     AnotherTurn,
     /// Of requests that wait for their first turn.
     FirstTurn,
+}
+
+impl Lane {
+    /// The lane of a request whose latest claim was `epoch`.
+    pub fn after(epoch: Epoch) -> Self {
+        if epoch == Epoch::default() { Self::FirstTurn } else { Self::AnotherTurn }
+    }
 }
 
 /// A place in line. The lesser one has its turn first.

@@ -1,5 +1,6 @@
 //! The id of a request, as a queue makes it.
 
+use crate::Moment;
 use clipia_api::RequestId as WireId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -23,6 +24,14 @@ impl RequestId {
     /// A new id. Ids made later sort later.
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// When the id was made, by the clock that it was made by, less a part of a millisecond; none where it is not of
+    /// version 7.
+    pub fn made_at(self) -> Option<Moment> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        let millis = seconds.checked_mul(1_000)?.checked_add(u64::from(nanos) / 1_000_000)?;
+        Some(Moment::from_micros(i64::try_from(millis.checked_mul(1_000)?).ok()?))
     }
 }
 

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::executors::Executor;
 use crate::log::LogWriter;
 use crate::service::{Service, StartError};
+use crate::store::Store;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 #[must_use = "nothing runs until it is started"]
 pub struct Builder {
     pub(crate) config: Config,
+    pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) executors: BTreeMap<String, Team>,
     pub(crate) log: Option<LogWriter>,
 }
@@ -24,7 +26,13 @@ pub(crate) struct Team {
 
 impl Builder {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, executors: BTreeMap::new(), log: None }
+        Self { config, store: None, executors: BTreeMap::new(), log: None }
+    }
+
+    /// Where everything is kept but media. No server starts without it; the server closes it when it stops.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
     }
 
     /// Adds what makes the models whose `executor` in `models.toml` is this `name`, `workers` requests at once. It takes
@@ -45,9 +53,9 @@ impl Builder {
     ///     }
     /// }
     ///
-    /// # async fn run() -> Result<(), clipia_server::StartError> {
-    /// let service = Service::builder(Config::new("clipia-data")).executor("nothing", Arc::new(Nothing), 8);
-    /// let service = service.start().await?;
+    /// # async fn run(store: Arc<dyn clipia_store::Store>) -> Result<(), clipia_server::StartError> {
+    /// let service = Service::builder(Config::new("clipia-data")).store(store);
+    /// let service = service.executor("nothing", Arc::new(Nothing), 8).start().await?;
     /// # Ok(()) }
     /// ```
     pub fn executor(mut self, name: impl Into<String>, executor: Arc<dyn Executor>, workers: usize) -> Self {

@@ -6,6 +6,7 @@
 use crate::clock::now;
 use crate::exposition::{self, Format};
 use crate::log::LogWriter;
+use crate::maintenance::Rounds;
 use crate::store::{Store, StoreError};
 use crate::supervisor::Restarts;
 use crate::{deliveries, readings};
@@ -40,6 +41,7 @@ pub struct Metrics {
     pub(crate) calls_refused: Counter,
     running: Gauge,
     pub(crate) restarts: Restarts,
+    pub(crate) maintenance: Rounds,
     /// Names that are being looked up.
     pub(crate) lookups: Gauge,
     /// Generations that fetch what they start from.
@@ -131,6 +133,7 @@ impl Metrics {
             calls_refused: Counter::default(),
             running: Gauge::default(),
             restarts: Restarts::default(),
+            maintenance: Rounds::default(),
             lookups: Gauge::default(),
             fetches: Gauge::default(),
             fetches_waiting: Gauge::default(),
@@ -161,6 +164,7 @@ impl Metrics {
             "Tasks of the server that died and were started again",
             metrics.restarts.clone(),
         );
+        metrics.maintenance.register(r);
         if let Some(log) = log {
             r.register(
                 "log_events_dropped",

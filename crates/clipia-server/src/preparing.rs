@@ -5,7 +5,6 @@
 //! more such requests are claimed: they are passed over and stay in line, so that its hosts, which may hang, hold up
 //! neither the others nor what it asks for without them.
 
-use crate::clock::now;
 use crate::executors::{Job, NotMade};
 use crate::metrics::Metrics;
 use crate::pause;
@@ -89,10 +88,12 @@ impl Workers {
     pub(crate) async fn claim(&self) -> Result<Option<Claim>, StoreError> {
         self.put_back().await?;
         loop {
-            let past = self.store.claim_past(&self.queue, self.preparing.places.full(), now()).await?;
+            let full = self.preparing.places.full();
+            let mut past = self.store.claim_past(&self.queue, self.node, 1, full).await?;
             self.preparing.note(past.aside);
-            if past.claim.is_some() || !past.more {
-                return Ok(past.claim);
+            let claim = past.claims.pop();
+            if claim.is_some() || !past.more {
+                return Ok(claim);
             }
         }
     }
@@ -157,7 +158,7 @@ impl Workers {
             Err(why) => (Err(why), None, None),
         };
         if job.is_ok() {
-            match self.store.hold(attempt.id, attempt.epoch, now()).await {
+            match self.store.hold(attempt.id, attempt.epoch).await {
                 Ok(()) => {}
                 // The lease was prolonged a moment ago, and the attempt prolongs it: what was fetched is not lost for this.
                 Err(WorkRefused::Store(error)) => tracing::error!(%error, "cannot hold a request"),
@@ -189,7 +190,7 @@ impl Workers {
                 () = tokio::time::sleep(HOLD_EVERY) => {}
                 () = attempt.called_off() => {}
             }
-            match self.store.hold(attempt.id, attempt.epoch, now()).await {
+            match self.store.hold(attempt.id, attempt.epoch).await {
                 Ok(()) => {}
                 Err(WorkRefused::Store(error)) => tracing::error!(%error, "cannot hold a request"),
                 Err(error) => {

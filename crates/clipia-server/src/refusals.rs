@@ -1,6 +1,5 @@
 //! Tokens that were refused: counted, and noted in the audit once a minute, so that whoever tries many fills no disk.
 
-use crate::clock::now;
 use crate::store::{Refusals, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,7 +38,7 @@ impl RefusalCount {
         if refused == Refusals::default() {
             return;
         }
-        if let Err(error) = store.record_refusals(refused, now()).await {
+        if let Err(error) = store.record_refusals(refused).await {
             tracing::error!(%error, ?refused, "cannot note in the audit that tokens were refused");
         }
     }

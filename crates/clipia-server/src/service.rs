@@ -2,16 +2,17 @@
 
 use crate::admin::{self, Access};
 use crate::builder::{Builder, Team};
-use crate::clock::now;
 use crate::config::Config;
 use crate::credentials;
 use crate::deliveries::Dispatcher;
+use crate::events::{self, Wakers};
 use crate::executors::Render;
 use crate::health::{self, Health};
 use crate::http::{self, Setup};
 use crate::lines::Lines;
 use crate::listener::{self, Bounds};
 use crate::living::LivingAttempts;
+use crate::maintenance::{self, Cleaner, GiverUp, MediaSweeper, Rescuer};
 use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
 use crate::models_file::{self, ModelsFileError};
@@ -20,10 +21,9 @@ use crate::pause::Pause;
 use crate::preparing::Preparing;
 use crate::private;
 use crate::refusals::{self, RefusalCount};
-use crate::store::sqlite::{OpenError, SqliteStore};
-use crate::store::{NewAccount, Rescue, Scopes, Store, StoreError};
+use crate::store::{Bootstrapped, FirstAccount, NewAccount, NodeId, Scopes, Store, StoreError};
 use crate::supervisor::Supervisor;
-use crate::workers::{self, Workers};
+use crate::workers::Workers;
 use axum::Router;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -32,12 +32,15 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Notify, Semaphore, broadcast};
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long the last answers and attempts may take once what ran has ended or was given back.
 const LAST_WORDS: Duration = Duration::from_secs(12);
+
+/// What a server leaves at the top of its data directory.
+const FILES: [&str; 3] = ["clipia.toml", "models.toml", "admin.json"];
 
 /// The name of the executor that draws, and of its line.
 const RENDER: &str = "render";
@@ -53,9 +56,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
+    /// The builder was given no store.
+    #[error("a server needs a store: open one and give it to `Builder::store`")]
+    NoStore,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -120,30 +123,31 @@ impl fmt::Debug for ClosedLast {
 }
 
 impl Service {
-    /// Starts a server. It takes calls when this returns.
+    /// Starts a server on a store. It takes calls when this returns.
     ///
     /// # Errors
     /// [`StartError`] says what stands in the way; nothing runs then.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
-        Self::builder(config).start().await
+    pub async fn start(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        Self::builder(config).store(store).start().await
     }
 
-    /// For a server with executors of your own.
+    /// For a server that is given more than that, such as executors of your own.
     pub fn builder(config: Config) -> Builder {
         Builder::new(config)
     }
 
-    pub(crate) async fn run(Builder { config, mut executors, log }: Builder) -> Result<Self, StartError> {
+    pub(crate) async fn run(
+        Builder { config, store, mut executors, log }: Builder,
+    ) -> Result<Self, StartError> {
+        let store = store.ok_or(StartError::NoStore)?;
         let data = config.data.clone();
         let unusable = |source| StartError::Data { path: data.clone(), source };
-        private::data_directory(&data).map_err(unusable)?;
-        // Reads the certificates that this machine trusts, while the store waits for the disk.
+        private::data_directory(&data, &FILES).map_err(unusable)?;
+        // Reads the certificates that this machine trusts, while the directory of media is made.
         let target = Target::new(config.dev, &config.allow);
         let metrics = Arc::new(Metrics::new(log.as_ref()));
         let lookups = metrics.lookups.clone();
         let outbound = tokio::task::spawn_blocking(|| Outbound::counted(target, lookups));
-        let sqlite = SqliteStore::open(&data)?;
-        let store: Arc<dyn Store> = Arc::new(sqlite);
         let media = MediaStore::open(&data, Pause::new("media", &metrics)).map_err(unusable)?;
         let outbound = outbound.await.map_err(|panic| unusable(panic.into()))??;
         executors.entry(RENDER.to_owned()).or_insert_with(|| Team {
@@ -158,14 +162,11 @@ impl Service {
         let access = Access::new(reachable(local_address(&admin_listener)?));
         access.write(&data).map_err(unusable)?;
         let admin_url = access.url.clone();
-        // Nobody else has the store: every lease is of a process that is gone.
-        let rescued = store.rescue(Rescue::All, now()).await?;
-        tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
         // Nothing fails from here on: keys that were made would be told to nobody, and tasks that were begun would run on.
         let first_keys = first_keys(store.as_ref(), &config).await?;
 
-        let ended = Arc::new(Notify::new());
-        let (canceled, _) = broadcast::channel(workers::CANCELED_KEPT);
+        let node = NodeId::random();
+        let wakers = Wakers::new(lines.clone());
         let (drain, abort, stop) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (work, tasks) = (TaskTracker::new(), TaskTracker::new());
@@ -179,13 +180,13 @@ impl Service {
                 submitted: lines.notices(&name),
                 queue: name,
                 executor: team.executor,
+                node,
                 store: Arc::clone(&store),
                 catalogue: Arc::clone(&catalogue),
                 media: media.clone(),
                 pause,
                 claims_fail: AtomicBool::default(),
-                ended: Arc::clone(&ended),
-                canceled: canceled.clone(),
+                canceled: wakers.canceled.clone(),
                 metrics: Arc::clone(&metrics),
                 living: living.clone(),
                 slots: Semaphore::new(team.workers),
@@ -199,23 +200,38 @@ impl Service {
                 });
             }
         }
-        let rescued = (Arc::clone(&store), living, lines.clone(), Arc::clone(&ended), drain.clone());
-        supervisor.keep(&tasks, "rescue", drain.clone(), move || {
-            let (store, living, lines, ended, drain) = rescued.clone();
-            workers::rescue(store, living, lines, ended, drain)
+        let outbox_changed = Arc::clone(&wakers.outbox_changed);
+        let told = (Arc::clone(&store), wakers, stop.clone());
+        supervisor.keep(&tasks, "events", stop.clone(), move || {
+            let (store, wakers, stop) = told.clone();
+            events::hand_on(store, wakers, stop)
         });
         let watched = (media.clone(), drain.clone());
         supervisor.keep(&tasks, "media", drain.clone(), move || {
             let (media, drain) = watched.clone();
             media::watch(media, drain)
         });
-        let swept = (media.clone(), Arc::clone(&store), drain.clone());
-        supervisor.keep(&tasks, "sweep", drain.clone(), move || {
-            let (media, store, drain) = swept.clone();
-            media::sweep(media, store, drain)
-        });
-        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&store), outbound.clone(), Arc::clone(&ended)));
+        let dispatcher =
+            Arc::new(Dispatcher::new(node, Arc::clone(&store), outbound.clone(), outbox_changed));
         let (deliveries, dispatched) = (dispatcher.statistics(), stop.clone());
+        let rounds = &metrics.maintenance;
+        maintenance::keep(&supervisor, &tasks, &drain, rounds, Rescuer::new(Arc::clone(&store), living));
+        maintenance::keep(
+            &supervisor,
+            &tasks,
+            &drain,
+            rounds,
+            GiverUp::new(Arc::clone(&store), Arc::clone(&deliveries)),
+        );
+        maintenance::keep(
+            &supervisor,
+            &tasks,
+            &drain,
+            rounds,
+            MediaSweeper::new(Arc::clone(&store), media.clone()),
+        );
+        let cleaner = Cleaner::new(Arc::clone(&store), media.clone(), config.retention());
+        maintenance::keep(&supervisor, &tasks, &drain, rounds, cleaner);
         supervisor.keep(&tasks, "deliveries", stop.clone(), move || {
             Arc::clone(&dispatcher).run(dispatched.clone())
         });
@@ -232,8 +248,6 @@ impl Service {
             catalogue,
             media,
             webhooks: outbound.target(),
-            lines,
-            ended: Arc::clone(&ended),
             metrics: Arc::clone(&metrics),
             refusals: Arc::clone(&refusals),
             limit: config.rate_limit(),
@@ -251,9 +265,7 @@ impl Service {
         };
         serve("listener", listener, api, Bounds::API, counted);
         let scraped = health::metrics_router(Arc::clone(&metrics), Arc::clone(&store), deliveries);
-        let admin = admin::router(Arc::clone(&store), ended, canceled, refusals, &access)
-            .merge(health)
-            .merge(scraped);
+        let admin = admin::router(Arc::clone(&store), refusals, &access).merge(health).merge(scraped);
         // Its connections are none of the API's.
         let uncounted = Arc::default();
         serve("administration", admin_listener, admin, Bounds::ADMINISTRATION, uncounted);
@@ -326,9 +338,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 /// The first account and its keys, if there is none.
 async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKeys>, StartError> {
-    if !store.is_empty().await? {
-        return Ok(None);
-    }
     let account = NewAccount {
         id: credentials::new_account_id(),
         webhook_secret: credentials::new_webhook_secret(),
@@ -338,19 +347,18 @@ async fn first_keys(store: &dyn Store, config: &Config) -> Result<Option<FirstKe
     let (live_key, live) = credentials::new_key(account.id.clone(), false, both);
     let (test_key, test) = credentials::new_key(account.id.clone(), true, both);
     let webhook_secret = account.webhook_secret.clone();
-    // In this order; those that wait for the disk together share a flush.
-    tokio::try_join!(
-        biased;
-        store.create_account(account, now()),
-        store.create_key(live, now()),
-        store.create_key(test, now()),
-    )?;
-    Ok(Some(FirstKeys { live_key, test_key, webhook_secret }))
+    let first = FirstAccount { account, keys: vec![live, test] };
+    Ok(match store.bootstrap(first).await? {
+        Bootstrapped::Created => Some(FirstKeys { live_key, test_key, webhook_secret }),
+        Bootstrapped::Exists => None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
+    use clipia_store_sqlite::SqliteStore;
 
     #[tokio::test]
     async fn a_start_that_fails_leaves_nothing_running_and_keeps_the_first_keys_for_the_next() {
@@ -363,9 +371,13 @@ mod tests {
         // In the place of the file that tells how to reach the administration.
         let in_the_way = data.path().join("admin.json");
         std::fs::create_dir(&in_the_way).unwrap();
-        assert!(matches!(Service::start(config()).await, Err(StartError::Data { .. })));
+        let start = async || {
+            let store = SqliteStore::open(data.path(), Arc::new(SystemClock)).unwrap();
+            Service::start(config(), Arc::new(store)).await
+        };
+        assert!(matches!(start().await, Err(StartError::Data { .. })));
         std::fs::remove_dir(&in_the_way).unwrap();
-        let service = Service::start(config()).await.unwrap();
+        let service = start().await.unwrap();
         assert!(service.first_keys().is_some());
         service.stop().await;
     }

@@ -1,15 +1,14 @@
 //! Workers take requests out of the line and have an executor make them.
 
-use crate::clock::now;
+use crate::events::Canceled;
 use crate::executors::{Executor, Job, Made, NotMade, Report};
 use crate::failpoints;
-use crate::lines::Lines;
 use crate::living::{Alive, LivingAttempts};
 use crate::media::{self, KeepError, Kept, MediaStore};
 use crate::metrics::{Metrics, Outcome};
 use crate::pause::{self, Pause};
 use crate::preparing::Preparing;
-use crate::store::{Claim, Failure, Rescue, Rescued, Store, WorkRefused};
+use crate::store::{Claim, Failure, NodeId, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
@@ -31,9 +30,6 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 /// How long the worker that watches rests where it finds nothing, against a lost notice.
 const REST: Duration = Duration::from_secs(1);
 
-/// How often leases are looked at that may have been lost.
-const RESCUE_EVERY: Duration = Duration::from_secs(5);
-
 /// The epoch of the first claim. A later one may have come after an attempt that left files.
 const FIRST: Epoch = Epoch(1);
 
@@ -43,16 +39,14 @@ const TELL_AGAIN: Duration = Duration::from_millis(500);
 /// How often that is tried where the store fails in a way that is not likely to pass.
 const TELLS_MAX: u32 = 5;
 
-/// How many requests that were called off are remembered for workers that are slow to hear it. One that has missed some
-/// asks the store.
-pub const CANCELED_KEPT: usize = 64;
-
 /// What the workers of one queue share.
 pub struct Workers {
     /// The line's name, which is the executor's.
     pub queue: String,
     /// What makes the outputs.
     pub executor: Arc<dyn Executor>,
+    /// The process that they are in.
+    pub node: NodeId,
     /// Where the requests are.
     pub store: Arc<dyn Store>,
     /// What can be generated.
@@ -61,10 +55,8 @@ pub struct Workers {
     pub media: MediaStore,
     /// Says that a request was submitted.
     pub submitted: Arc<Notify>,
-    /// Says that a request has ended.
-    pub ended: Arc<Notify>,
     /// Says which request was called off.
-    pub canceled: broadcast::Sender<RequestId>,
+    pub canceled: broadcast::Sender<Canceled>,
     /// Whether the executor cannot work now, as far as is known.
     pub pause: Arc<Pause>,
     /// Whether the last claim failed: the log is told of the first of many.
@@ -86,7 +78,7 @@ pub(crate) struct Attempt {
     pub(crate) id: RequestId,
     pub(crate) epoch: Epoch,
     model: String,
-    canceled: broadcast::Receiver<RequestId>,
+    canceled: broadcast::Receiver<Canceled>,
     _alive: Alive<(RequestId, Epoch)>,
 }
 
@@ -94,7 +86,7 @@ impl Attempt {
     /// Comes when the request may have been called off. The store decides, also on another server; the word only spares
     /// the wait for the next beat.
     pub(crate) async fn called_off(&mut self) {
-        while self.canceled.recv().await.is_ok_and(|canceled| canceled != self.id) {}
+        while self.canceled.recv().await.is_ok_and(|canceled| canceled.is_some_and(|id| id != self.id)) {}
     }
 }
 
@@ -232,7 +224,6 @@ impl Workers {
                 let (elapsed, outcome) = (started.elapsed(), end.outcome());
                 self.metrics.ended(&model, outcome, elapsed);
                 tracing::info!(outcome = outcome.name(), seconds = elapsed.as_secs_f64(), "generation ended");
-                self.ended.notify_one();
                 if epoch > FIRST && !matches!(end, End::GivenBack) {
                     self.media.discard_others(id, files).await;
                 }
@@ -263,9 +254,9 @@ impl Workers {
         let mut tries = 0;
         loop {
             let told = match end {
-                End::Output(output) => self.store.complete(id, epoch, output.clone(), now()).await,
-                End::Failure(why) => self.store.fail(id, epoch, why.clone(), now()).await,
-                End::GivenBack => self.store.release(id, epoch, now()).await,
+                End::Output(output) => self.store.complete(id, epoch, output.clone()).await,
+                End::Failure(why) => self.store.fail(id, epoch, why.clone()).await,
+                End::GivenBack => self.store.release(id, epoch).await,
             };
             tries += 1;
             match told {
@@ -330,7 +321,7 @@ impl Workers {
             if !called_off && percent == written && last.elapsed() < HEARTBEAT {
                 continue;
             }
-            match self.store.beat(attempt.id, attempt.epoch, Progress::new(percent), now()).await {
+            match self.store.beat(attempt.id, attempt.epoch, Progress::new(percent)).await {
                 Ok(()) => (written, last, fails) = (percent, Instant::now(), false),
                 Err(WorkRefused::Store(error)) => {
                     if !std::mem::replace(&mut fails, true) {
@@ -382,37 +373,6 @@ impl End {
             Self::Output(_) => Outcome::Completed,
             Self::Failure(_) => Outcome::Failed,
             Self::GivenBack => Outcome::Released,
-        }
-    }
-}
-
-/// Takes back requests whose worker has fallen silent and is none of the `living`, until `stop`.
-pub async fn rescue(
-    store: Arc<dyn Store>,
-    living: LivingAttempts,
-    lines: Lines,
-    ended: Arc<Notify>,
-    stop: CancellationToken,
-) {
-    loop {
-        let rested = Instant::now();
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(RESCUE_EVERY) => {}
-        }
-        // All stood still, and a worker may be about to say that it has what was claimed for it.
-        if rested.elapsed() >= 2 * RESCUE_EVERY {
-            continue;
-        }
-        match store.rescue(Rescue::Silent(living.clone()), now()).await {
-            Ok(rescued) if rescued.requeued + rescued.failed > 0 => {
-                let Rescued { requeued, failed } = rescued;
-                tracing::warn!(requeued, failed, "took requests back from workers that fell silent");
-                lines.wake_all();
-                ended.notify_one();
-            }
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "cannot look for lost leases"),
         }
     }
 }

@@ -4,8 +4,10 @@
 
 use async_trait::async_trait;
 use clipia_api::types::Output;
+use clipia_server::clock::SystemClock;
 use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
 use clipia_server::{Config, RateLimit, Service};
+use clipia_store_sqlite::SqliteStore;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -59,7 +61,8 @@ impl Served {
             limit: Some(RateLimit::per_minute(0)),
             ..Config::new(data.path())
         };
-        let service = Service::builder(config).executor("pair", Arc::new(executor), workers);
+        let store = Arc::new(SqliteStore::open(data.path(), Arc::new(SystemClock)).unwrap());
+        let service = Service::builder(config).store(store).executor("pair", Arc::new(executor), workers);
         // The service sets up TLS for the process.
         let service = service.start().await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
 
 use clipia_server::admin::{AccountOrder, Administration, KeyOrder, RequestQuery};
+use clipia_server::clock::SystemClock;
 use clipia_server::store::Scopes;
 use clipia_server::{Config, Credits, KeyLimits, Phase, RateLimit, RequestId, Service};
+use clipia_store_sqlite::SqliteStore;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -125,6 +127,11 @@ fn config(data: &Path) -> Config {
     }
 }
 
+async fn serve(data: &Path) -> Service {
+    let store = Arc::new(SqliteStore::open(data, Arc::new(SystemClock)).unwrap());
+    Service::start(config(data), store).await.unwrap()
+}
+
 fn id(result: &str) -> RequestId {
     result.rsplit('/').find_map(|part| part.parse().ok()).unwrap_or_else(|| panic!("{result}"))
 }
@@ -142,7 +149,7 @@ async fn hosts_that_hang_hold_up_only_those_who_name_them() {
 
     let data = tempfile::tempdir().unwrap();
     std::fs::write(data.path().join("models.toml"), MODELS).unwrap();
-    let service = Service::start(config(data.path())).await.unwrap();
+    let service = serve(data.path()).await;
     let (noisy, quiet) = (Client::new(&service, data.path()).await, Client::new(&service, data.path()).await);
     let mut hung = Vec::new();
     for number in 0..60 {
@@ -192,7 +199,7 @@ async fn hosts_that_hang_hold_up_only_those_who_name_them() {
     let stopping = Instant::now();
     service.stop().await;
     assert!(stopping.elapsed() < Duration::from_secs(7), "{:?}", stopping.elapsed());
-    let service = Service::start(config(data.path())).await.unwrap();
+    let service = serve(data.path()).await;
     while calls() < 17 {
         assert!(start.elapsed() < DEADLINE);
         tokio::time::sleep(Duration::from_millis(20)).await;

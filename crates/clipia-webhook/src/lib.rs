@@ -60,3 +60,8 @@ pub const TIMESTAMP_HEADER: &str = "x-clipia-timestamp";
 
 /// How far from now a signature's `t` may be, in seconds (`contract.md`, "Webhooks").
 pub const TOLERANCE_SECONDS: u64 = 300;
+
+/// Compiles and runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

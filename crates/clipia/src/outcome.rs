@@ -98,6 +98,11 @@ impl Completed {
         self.response.completed_at
     }
 
+    /// When the server removed the files of the output: they cannot be downloaded any more.
+    pub fn expired_at(&self) -> Option<Timestamp> {
+        self.response.expired_at
+    }
+
     /// The answer as the API gave it.
     pub fn response(&self) -> &ResultResponse {
         &self.response

@@ -15,6 +15,8 @@ mod neighbours;
 #[cfg(feature = "bench")]
 mod python;
 #[cfg(feature = "bench")]
+mod retention;
+#[cfg(feature = "bench")]
 mod server;
 #[cfg(feature = "bench")]
 mod target;
@@ -35,6 +37,15 @@ pub(crate) enum Scenario {
     Server(Server),
     /// A quiet account beside noisy ones: how much slower its calls and deliveries get (3 minutes)
     Neighbours,
+    /// 100,000 generations on a server that keeps everything for seconds: what it comes to keep (5 minutes)
+    Retention(Retention),
+}
+
+#[derive(Args)]
+pub(crate) struct Retention {
+    /// Generations in all
+    #[arg(long, hide = true, default_value_t = 100_000)]
+    generations: usize,
 }
 
 #[derive(Args)]
@@ -80,6 +91,7 @@ pub(crate) fn run(root: &Path, scenario: Scenario) -> Result<()> {
         Scenario::Server(Server { part: Some(part), .. }) => part.run(),
         Scenario::Server(Server { part: None, queued }) => server::run(queued),
         Scenario::Neighbours => neighbours::run(),
+        Scenario::Retention(Retention { generations }) => retention::run(generations),
     }
 }
 

@@ -2,12 +2,21 @@
 
 use crate::arguments::Server;
 use crate::output::{facts, table, time};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use clipia_server::Credits;
 use clipia_server::admin::AccountOrder;
 
+/// Makes and lists the accounts of a server that runs on this machine
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    server: Server,
+    #[command(subcommand)]
+    action: Action,
+}
+
 #[derive(Subcommand)]
-pub(crate) enum Action {
+enum Action {
     /// Makes an account; `clipia keys create --account` gives it keys
     Create {
         /// Its first credits
@@ -18,7 +27,7 @@ pub(crate) enum Action {
     List,
 }
 
-pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
+pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<()> {
     let administration = server.administration()?;
     match action {
         Action::Create { credits } => {

@@ -2,11 +2,21 @@
 
 use crate::arguments::Server;
 use anyhow::Context;
+use clap::Args;
 use clipia_server::admin::BackupOrder;
-use std::path::Path;
+use std::path::PathBuf;
 
-pub(crate) async fn run(server: &Server, file: &Path) -> anyhow::Result<()> {
-    let path = std::path::absolute(file).with_context(|| format!("cannot use `{}`", file.display()))?;
+/// Copies the store of a server that runs on this machine to a file, as it stands at one moment
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    server: Server,
+    /// The file, which must not exist; the media are copied apart
+    file: PathBuf,
+}
+
+pub(crate) async fn run(Options { server, file }: Options) -> anyhow::Result<()> {
+    let path = std::path::absolute(&file).with_context(|| format!("cannot use `{}`", file.display()))?;
     let made = server.administration()?.back_up(&BackupOrder { path }).await?;
     server.tell(&made, |made| format!("saved {} ({} bytes)\n", made.path.display(), made.bytes))
 }

@@ -1,13 +1,22 @@
 //! `clipia credits`.
 
 use crate::arguments::Server;
-use clap::{Subcommand, value_parser};
+use clap::{Args, Subcommand, value_parser};
 use clipia_server::Credits;
 use clipia_server::admin::{GRANT_MAX, GrantOrder};
 use clipia_server::store::AccountId;
 
+/// Gives credits to the accounts of a server that runs on this machine
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    server: Server,
+    #[command(subcommand)]
+    action: Action,
+}
+
 #[derive(Subcommand)]
-pub(crate) enum Action {
+enum Action {
     /// Gives an account credits
     Grant {
         /// The account, as `clipia accounts list` tells it
@@ -18,7 +27,7 @@ pub(crate) enum Action {
     },
 }
 
-pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
+pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<()> {
     let administration = server.administration()?;
     match action {
         Action::Grant { account, credits } => {

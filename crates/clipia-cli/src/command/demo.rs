@@ -10,10 +10,13 @@ use axum::routing::post;
 use clap::Args;
 use clipia::webhook::Refusal;
 use clipia::{Clipia, Completed, Credits, RequestId, Webhooks, json};
+use clipia_server::clock::SystemClock;
 use clipia_server::{Config, Service};
+use clipia_store_sqlite::SqliteStore;
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -23,6 +26,7 @@ const DIRECTORY: &str = "clipia-demo";
 /// How long the webhooks may take after the generations have ended.
 const WEBHOOKS_WITHIN: Duration = Duration::from_secs(30);
 
+/// Shows the whole system at work: no key, no network, nothing to set up
 #[derive(Args)]
 pub(crate) struct Options {
     /// Leaves the clip out, which takes the longest
@@ -51,12 +55,13 @@ const SCENES: [Scene; 2] = [
 pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     let scenes = if options.no_video { &SCENES[..1] } else { &SCENES[..] };
     let directory = tempfile::tempdir().context("making a temporary directory")?;
-    let server = Service::start(Config {
+    let store = Arc::new(SqliteStore::open(directory.path(), Arc::new(SystemClock))?);
+    let config = Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         dev: true,
         ..Config::new(directory.path())
-    })
-    .await?;
+    };
+    let server = Service::start(config, store).await?;
     output::say(format_args!("  server   {} (in this process, data in a temporary directory)", server.url()));
     let played = play(&server, scenes).await;
     server.stop().await;

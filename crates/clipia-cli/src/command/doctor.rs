@@ -2,9 +2,17 @@
 
 use crate::arguments::Server;
 use anyhow::bail;
+use clap::Args;
 use clipia_server::store::{Findings, Violation};
 
-pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
+/// Proves that the books and the requests of a server that runs on this machine are in order
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(crate) async fn run(Options { server }: Options) -> anyhow::Result<()> {
     let findings = server.administration()?.examine().await?;
     server.tell(&findings, text)?;
     match findings.violation {

@@ -12,6 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 
+/// Submits a generation, and waits for it if told
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]

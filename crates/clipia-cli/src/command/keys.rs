@@ -2,13 +2,23 @@
 
 use crate::arguments::Server;
 use crate::output::{self, facts, table, time};
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use clipia_server::KeyLimits;
-use clipia_server::admin::{Administration, KeyOrder};
+use clipia_server::admin::{Administration, KeyOrder, PageQuery};
 use clipia_server::store::{AccountId, KeyListing, Scopes};
+use std::num::NonZeroU32;
+
+/// Makes, lists and revokes the keys of a server that runs on this machine
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    server: Server,
+    #[command(subcommand)]
+    action: Action,
+}
 
 #[derive(Subcommand)]
-pub(crate) enum Action {
+enum Action {
     /// Makes a key, and prints it this once
     Create {
         /// Whose it will be; that of the server's first key unless told
@@ -37,12 +47,12 @@ pub(crate) enum Action {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scope {
+enum Scope {
     Generate,
     Read,
 }
 
-pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
+pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<()> {
     let administration = server.administration()?;
     match action {
         Action::Create { account, test, scope, rpm, in_flight } => {
@@ -95,6 +105,7 @@ fn limit(own: Option<u32>) -> String {
 }
 
 async fn first_account(administration: &Administration) -> anyhow::Result<AccountId> {
-    let first = administration.keys().await?.into_iter().next();
+    let one = PageQuery { after: None, limit: Some(NonZeroU32::MIN) };
+    let first = administration.key_page(&one).await?.keys.pop();
     first.map(|key| key.account).ok_or_else(|| anyhow::anyhow!("the server has no account yet"))
 }

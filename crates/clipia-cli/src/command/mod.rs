@@ -1,14 +1,74 @@
-//! One command, one file.
+//! One command, one file: its text in the help, its arguments, and what it does.
 
-pub(crate) mod accounts;
-pub(crate) mod audit;
-pub(crate) mod backup;
-pub(crate) mod credits;
-pub(crate) mod demo;
-pub(crate) mod doctor;
-pub(crate) mod generate;
-pub(crate) mod keys;
-pub(crate) mod requests;
-pub(crate) mod restore;
-pub(crate) mod serve;
-pub(crate) mod webhooks;
+mod account;
+mod accounts;
+mod audit;
+mod backup;
+mod credits;
+mod demo;
+mod doctor;
+mod estimate;
+mod generate;
+mod keys;
+mod models;
+mod requests;
+mod restore;
+mod result;
+mod serve;
+mod status;
+mod webhooks;
+
+use crate::arguments::Connection;
+use crate::pauses;
+use clap::Subcommand;
+use std::ffi::OsStr;
+
+/// The commands, in the order of the help.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Options),
+    Serve(serve::Options),
+    Generate(generate::Options),
+    Status(status::Options),
+    Result(result::Options),
+    Estimate(estimate::Options),
+    Models(models::Options),
+    Account(account::Options),
+    Keys(keys::Options),
+    Accounts(accounts::Options),
+    Credits(credits::Options),
+    Requests(requests::Options),
+    Webhooks(webhooks::Options),
+    Audit(audit::Options),
+    Doctor(doctor::Options),
+    Backup(backup::Options),
+    Restore(restore::Options),
+}
+
+impl Command {
+    /// Runs the command. `typed` is the name that the program was called by.
+    pub(crate) async fn run(self, connection: Connection, typed: &OsStr) -> anyhow::Result<()> {
+        if !matches!(self, Self::Demo(_) | Self::Serve(_)) {
+            pauses::tell();
+        }
+        match self {
+            Self::Demo(options) => demo::run(options, typed).await,
+            Self::Serve(options) => serve::run(options, typed).await,
+            Self::Generate(options) => generate::run(connection.client()?, options).await,
+            Self::Status(options) => status::run(connection.client()?, options).await,
+            Self::Result(options) => result::run(connection.client()?, options).await,
+            Self::Estimate(options) => estimate::run(connection.client()?, options).await,
+            Self::Models(options) => models::run(connection.client()?, options).await,
+            Self::Account(options) => account::run(connection.client()?, options).await,
+            Self::Keys(options) => keys::run(options).await,
+            Self::Accounts(options) => accounts::run(options).await,
+            Self::Credits(options) => credits::run(options).await,
+            Self::Requests(options) => requests::run(options).await,
+            Self::Webhooks(options) => webhooks::run(options).await,
+            Self::Audit(options) => audit::run(options).await,
+            Self::Doctor(options) => doctor::run(options).await,
+            Self::Backup(options) => backup::run(options).await,
+            Self::Restore(options) => restore::run(options),
+        }
+    }
+}

@@ -3,13 +3,22 @@
 use super::webhooks;
 use crate::arguments::Server;
 use crate::output::{facts, table, time};
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use clipia_server::admin::{Administration, AdministrationError, RequestDetails, RequestQuery};
 use clipia_server::store::{AccountId, RequestListing};
 use clipia_server::{Phase, RequestId};
 
+/// Lists, shows and cancels the requests of a server that runs on this machine
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    server: Server,
+    #[command(subcommand)]
+    action: Action,
+}
+
 #[derive(Subcommand)]
-pub(crate) enum Action {
+enum Action {
     /// Lists requests of every account, the newest first
     List {
         /// Only those that stand so
@@ -39,7 +48,7 @@ pub(crate) enum Action {
 
 /// The words of the API, as one types them.
 #[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Status {
+enum Status {
     #[value(alias = "in_queue")]
     InQueue,
     #[value(alias = "in_progress")]
@@ -61,7 +70,7 @@ impl From<Status> for Phase {
     }
 }
 
-pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
+pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<()> {
     let administration = server.administration()?;
     match action {
         Action::List { status, account, model, limit } => {

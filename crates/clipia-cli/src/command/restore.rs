@@ -2,11 +2,21 @@
 
 use crate::arguments::Server;
 use crate::output::{facts, say, time};
-use clipia_server::store::sqlite::{Restored, restore};
-use std::path::Path;
+use clap::Args;
+use clipia_store_sqlite::{Restored, restore};
+use std::path::PathBuf;
 
-pub(crate) fn run(server: &Server, file: &Path) -> anyhow::Result<()> {
-    let restored = restore(file, server.data())?;
+/// Puts a backup in the place of the store, where no server runs on it
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    server: Server,
+    /// The backup, which stays where it is
+    file: PathBuf,
+}
+
+pub(crate) fn run(Options { server, file }: Options) -> anyhow::Result<()> {
+    let restored = restore(&file, server.data())?;
     server.tell(&restored, text)?;
     say(format_args!(
         "The media, `clipia.toml` and `models.toml` are in no backup and are as they were: outputs are there as far as their \

@@ -1,26 +1,24 @@
 //! `clipia serve`.
 
-use crate::arguments::DATA;
 use crate::exit::{Hint, Usage};
+use crate::settings::Settings;
 use crate::{log, output, shell};
 use anyhow::Context;
-use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum, value_parser};
-use clipia_server::admin::GRANT_MAX;
-use clipia_server::outbound::IpNet;
-use clipia_server::{Config, ConfigError, Credits, FirstKeys, LogFormat, RateLimit, Service};
+use clap::Args;
+use clipia_server::clock::SystemClock;
+use clipia_server::{Config, ConfigError, ConfigKey, FirstKeys, Service};
+use clipia_store_sqlite::SqliteStore;
 use serde::Serialize;
 use std::ffi::OsStr;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What each variable of the environment begins with that sets an option. It is longer than `CLIPIA_`, so that one that
-/// there is not can be refused: clients and orchestrators have variables of their own with the shorter one.
-const VARIABLES: &str = "CLIPIA_SERVE_";
+/// The place in the help that `--data` has too. Options in one place are in alphabetical order.
+const BEHIND_DATA: usize = 3;
 
+/// Runs the queue on this machine
 #[derive(Args)]
 #[command(after_help = "\
 Each option but `--config`, `--json` and `--print-config` is also a key of the file, whose reference the first start leaves \
@@ -30,59 +28,14 @@ pub(crate) struct Options {
     /// The file that says how to run; `clipia.toml` of the data directory unless told
     #[arg(long, value_name = "FILE", env = "CLIPIA_SERVE_CONFIG")]
     config: Option<PathBuf>,
-    /// Where to listen, 127.0.0.1:4747 unless told; port 0 is any free one
-    #[arg(long, value_name = "ADDR", env = "CLIPIA_SERVE_LISTEN")]
-    listen: Option<SocketAddr>,
-    /// Where administration and `/metrics` listen, any free port of this machine unless told
-    #[arg(long, value_name = "ADDR", env = "CLIPIA_SERVE_ADMIN_LISTEN")]
-    admin_listen: Option<SocketAddr>,
-    /// Where everything is kept, clipia-data unless told
-    #[arg(long, value_name = "DIR", env = "CLIPIA_SERVE_DATA")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
     /// Prints one line of JSON on stdout when ready
-    #[arg(long)]
+    #[arg(long, display_order = BEHIND_DATA)]
     json: bool,
     /// Prints what is in force, as a file would say it, and starts nothing
-    #[arg(long)]
+    #[arg(long, display_order = BEHIND_DATA)]
     print_config: bool,
-    /// Allows webhooks and images on this machine and without TLS
-    #[arg(
-        long,
-        env = "CLIPIA_SERVE_DEV",
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        value_parser = BoolishValueParser::new()
-    )]
-    dev: Option<bool>,
-    /// Addresses that webhooks and images may be at besides public ones, such as 10.0.0.0/8
-    #[arg(long, value_name = "RANGE", env = "CLIPIA_SERVE_ALLOW", value_delimiter = ',')]
-    allow: Option<Vec<IpNet>>,
-    /// Requests a minute of a key, 120 unless told; 0 lifts the limit, as does `--dev`
-    #[arg(long, value_name = "N", env = "CLIPIA_SERVE_RPM")]
-    rpm: Option<u32>,
-    /// Credits of the first account at the first start, 10000 unless told
-    #[arg(
-        long,
-        value_name = "N",
-        env = "CLIPIA_SERVE_CREDITS",
-        value_parser = value_parser!(u64).range(0..=GRANT_MAX.get())
-    )]
-    credits: Option<u64>,
-    /// Seconds that generations may go on once the server is told to stop, 8 unless told
-    #[arg(long, value_name = "N", env = "CLIPIA_SERVE_DRAIN_SECONDS")]
-    drain_seconds: Option<u32>,
-    /// The log on stderr: text on a terminal and JSON elsewhere unless told
-    #[arg(long, value_name = "FORMAT", env = "CLIPIA_SERVE_LOG_FORMAT")]
-    log_format: Option<Format>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Auto,
-    Text,
-    Json,
 }
 
 impl Options {
@@ -91,24 +44,9 @@ impl Options {
         refuse_unknown_variables()?;
         let read = match &self.config {
             Some(path) => Config::read(path),
-            None => Config::read_in(self.data.as_deref().unwrap_or(DATA.as_ref())),
+            None => Config::read_in(&self.settings.over(Config::default())?.data),
         };
-        let file = read.map_err(explain)?;
-        Ok(Config {
-            listen: self.listen.unwrap_or(file.listen),
-            admin_listen: self.admin_listen.unwrap_or(file.admin_listen),
-            data: self.data.clone().unwrap_or(file.data),
-            dev: self.dev.unwrap_or(file.dev),
-            allow: self.allow.clone().unwrap_or(file.allow),
-            limit: self.rpm.map(RateLimit::per_minute).or(file.limit),
-            credits: self.credits.map_or(file.credits, Credits::new),
-            drain: self.drain_seconds.map_or(file.drain, |seconds| Duration::from_secs(seconds.into())),
-            log_format: self.log_format.map_or(file.log_format, |format| match format {
-                Format::Auto => LogFormat::Auto,
-                Format::Text => LogFormat::Text,
-                Format::Json => LogFormat::Json,
-            }),
-        })
+        Ok(self.settings.over(read.map_err(explain)?)?)
     }
 }
 
@@ -119,7 +57,7 @@ fn refuse_unknown_variables() -> anyhow::Result<()> {
         command.get_arguments().filter_map(|argument| argument.get_env()?.to_str()).collect();
     let unknown = std::env::vars_os().find_map(|(name, _)| {
         let name = name.into_string().ok()?;
-        (name.starts_with(VARIABLES) && !known.contains(&name.as_str())).then_some(name)
+        (name.starts_with(ConfigKey::VARIABLES) && !known.contains(&name.as_str())).then_some(name)
     });
     match unknown {
         Some(name) => Err(Usage::new(format!("the environment sets `{name}`, which is no option")))
@@ -152,7 +90,8 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     // Heard from the start: a signal during it must not be lost.
     let mut signals = Signals::new()?;
     let data = config.data.clone();
-    let service = Service::builder(config).log(&log).start().await?;
+    let store = Arc::new(SqliteStore::open(&data, Arc::new(SystemClock))?);
+    let service = Service::builder(config).store(store).log(&log).start().await?;
     if options.config.is_none() {
         Config::leave_reference(&data).context("leaving the reference of `clipia.toml`")?;
     }

@@ -13,8 +13,17 @@ use serde::Serialize;
 use std::time::Duration;
 use uuid::Uuid;
 
+/// Lists and replays the deliveries of a server that runs on this machine, and changes what they are signed with
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    server: Server,
+    #[command(subcommand)]
+    action: Action,
+}
+
 #[derive(Subcommand)]
-pub(crate) enum Action {
+enum Action {
     /// Lists deliveries of every account, the newest first
     List {
         /// Only those that were given up
@@ -78,7 +87,7 @@ the new secret comes last they need the old one, and from then on the new one. R
 
 /// When the secrets of a rotation sign.
 #[derive(Args)]
-pub(crate) struct Times {
+struct Times {
     /// When the new secret comes last: `now`, in `2h`, or at 2026-01-31T09:30:00Z; when the old one ends unless told
     #[arg(long, value_name = "WHEN", value_parser = until)]
     new_last: Option<Duration>,
@@ -115,7 +124,7 @@ struct Abandoned {
     abandoned: u64,
 }
 
-pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
+pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<()> {
     let administration = server.administration()?;
     match action {
         Action::List { failed, held, account, request, limit } => {
@@ -136,11 +145,11 @@ pub(crate) async fn run(server: &Server, action: Action) -> anyhow::Result<()> {
         Action::Show { id } => server.tell(&administration.delivery(id).await?, details),
         Action::Replay { id: Some(id), .. } => {
             administration.replay(id).await?;
-            tell_count(server, 1)
+            tell_count(&server, 1)
         }
         Action::Replay { failed_since, .. } => {
             let failed_since = failed_since.unwrap_or(Timestamp::MAX);
-            tell_count(server, replay_failed(&administration, failed_since).await?)
+            tell_count(&server, replay_failed(&administration, failed_since).await?)
         }
         Action::Resume => {
             let resumed = administration.resume_deliveries().await?.count;

@@ -1,10 +1,9 @@
 //! Accounts and their credits.
 
-use super::{Admin, Order};
-use crate::clock::now;
+use super::{Admin, Asked, Order, PageQuery};
 use crate::credentials;
 use crate::http::{ApiError, Segment};
-use crate::store::{AccountId, AccountListing, GrantRefused, NewAccount};
+use crate::store::{AccountId, AccountPage, GrantRefused, NewAccount};
 use axum::Json;
 use axum::extract::State;
 use clipia_api::error_code::ErrorCode;
@@ -50,8 +49,12 @@ pub struct GrantMade {
     pub available: Credits,
 }
 
-pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Vec<AccountListing>>, ApiError> {
-    Ok(Json(admin.store.accounts().await?))
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Asked(page): Asked<PageQuery>,
+) -> Result<Json<AccountPage>, ApiError> {
+    let limit = page.limit();
+    Ok(Json(admin.store.accounts(page.after.map(AccountId), limit).await?))
 }
 
 pub(super) async fn create(
@@ -70,7 +73,7 @@ pub(super) async fn create(
         grant: order.credits,
     };
     let made = AccountMade { account_id: account.id.clone(), webhook_secret: account.webhook_secret.clone() };
-    admin.store.create_account(account, now()).await?;
+    admin.store.create_account(account).await?;
     Ok(Json(made))
 }
 
@@ -83,7 +86,7 @@ pub(super) async fn grant(
         return Err(ApiError::invalid(format!("a grant is of 1 to {GRANT_MAX} credits, not of {credits}")));
     }
     let account = AccountId(account);
-    let balance = admin.store.grant(&account, credits, now()).await.map_err(|refused| match refused {
+    let balance = admin.store.grant(&account, credits).await.map_err(|refused| match refused {
         GrantRefused::NoAccount(account) => none(&account),
         GrantRefused::Ledger(refused) => ApiError::invalid(refused.to_string()),
         GrantRefused::Store(error) => error.into(),

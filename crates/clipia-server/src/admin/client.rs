@@ -2,13 +2,13 @@
 
 use super::{
     Access, AccountMade, AccountOrder, AuditQuery, BackupMade, BackupOrder, DeliveryQuery, GrantMade,
-    GrantOrder, HeldSettled, KeyMade, KeyOrder, ReplayOrder, RequestCanceled, RequestDetails, RequestQuery,
-    RotationOrder, SecretMade, SecretsListing,
+    GrantOrder, HeldSettled, KeyMade, KeyOrder, PageQuery, ReplayOrder, RequestCanceled, RequestDetails,
+    RequestQuery, RotationOrder, SecretMade, SecretsListing,
 };
 use crate::outbound::Outbound;
 use crate::store::{
-    AccountId, AccountListing, AuditEntry, DeliveryDetails, DeliveryListing, Findings, KeyListing, Replayed,
-    RequestPage,
+    AccountId, AccountListing, AccountPage, AuditEntry, DeliveryDetails, DeliveryListing, Findings,
+    KeyListing, KeyPage, Replayed, RequestPage,
 };
 use clipia_api::types::ErrorEnvelope;
 use clipia_queue::RequestId;
@@ -61,12 +61,28 @@ impl Administration {
         Ok(Self { access, outbound: Outbound::new(true)? })
     }
 
-    /// Every account.
+    /// A page of the accounts, by their ids, which rise with time.
+    ///
+    /// # Errors
+    /// [`AdministrationError`].
+    pub async fn account_page(&self, query: &PageQuery) -> Result<AccountPage, AdministrationError> {
+        self.get("/accounts", query).await
+    }
+
+    /// Every account, page by page.
     ///
     /// # Errors
     /// [`AdministrationError`].
     pub async fn accounts(&self) -> Result<Vec<AccountListing>, AdministrationError> {
-        self.get("/accounts", &()).await
+        let (mut all, mut query) = (Vec::new(), PageQuery::default());
+        loop {
+            let page = self.account_page(&query).await?;
+            all.extend(page.accounts);
+            match page.next {
+                Some(next) => query.after = Some(next.0),
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Makes an account.
@@ -129,12 +145,28 @@ impl Administration {
         self.post("/keys", order).await
     }
 
-    /// Every key, revoked ones too.
+    /// A page of the keys, revoked ones too, in the order of their making.
+    ///
+    /// # Errors
+    /// [`AdministrationError`].
+    pub async fn key_page(&self, query: &PageQuery) -> Result<KeyPage, AdministrationError> {
+        self.get("/keys", query).await
+    }
+
+    /// Every key, revoked ones too, page by page.
     ///
     /// # Errors
     /// [`AdministrationError`].
     pub async fn keys(&self) -> Result<Vec<KeyListing>, AdministrationError> {
-        self.get("/keys", &()).await
+        let (mut all, mut query) = (Vec::new(), PageQuery::default());
+        loop {
+            let page = self.key_page(&query).await?;
+            all.extend(page.keys);
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Takes a key out of force at once.

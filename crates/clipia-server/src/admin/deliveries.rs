@@ -1,7 +1,6 @@
 //! Deliveries of every account: what an operator sees of them, and attempting them once more.
 
 use super::{Admin, Asked};
-use crate::clock::now;
 use crate::http::{ApiError, Segment};
 use crate::store::{
     AccountId, DELIVERIES_MAX, DeliveryDetails, DeliveryFilter, DeliveryListing, DeliveryState, Replayed,
@@ -65,10 +64,9 @@ pub(super) async fn show(
 }
 
 pub(super) async fn replay(State(admin): State<Admin>, Segment(id): Segment) -> Result<Json<()>, ApiError> {
-    if !admin.store.replay(id_of(&id)?, now()).await? {
+    if !admin.store.replay(id_of(&id)?).await? {
         return Err(none(&id));
     }
-    admin.ended.notify_one();
     Ok(Json(()))
 }
 
@@ -78,8 +76,7 @@ pub(super) async fn replay_failed(
     super::Order(order): super::Order<ReplayOrder>,
 ) -> Result<Json<Replayed>, ApiError> {
     let since = Moment::from_micros(order.failed_since.as_microsecond());
-    let replayed = admin.store.replay_failed(since, now(), DELIVERIES_MAX).await?;
-    admin.ended.notify_one();
+    let replayed = admin.store.replay_failed(since, DELIVERIES_MAX).await?;
     Ok(Json(replayed))
 }
 
@@ -87,9 +84,8 @@ pub(super) async fn replay_failed(
 pub(super) async fn resume(State(admin): State<Admin>) -> Result<Json<HeldSettled>, ApiError> {
     let mut all = HeldSettled { count: 0 };
     loop {
-        let count = admin.store.resume_deliveries(now(), DELIVERIES_MAX).await?;
+        let count = admin.store.resume_deliveries(DELIVERIES_MAX).await?;
         all.count += count;
-        admin.ended.notify_one();
         if count < u64::from(DELIVERIES_MAX) {
             return Ok(Json(all));
         }
@@ -100,7 +96,7 @@ pub(super) async fn resume(State(admin): State<Admin>) -> Result<Json<HeldSettle
 pub(super) async fn abandon(State(admin): State<Admin>) -> Result<Json<HeldSettled>, ApiError> {
     let mut all = HeldSettled { count: 0 };
     loop {
-        let count = admin.store.abandon_deliveries(now(), DELIVERIES_MAX).await?;
+        let count = admin.store.abandon_deliveries(DELIVERIES_MAX).await?;
         all.count += count;
         if count < u64::from(DELIVERIES_MAX) {
             return Ok(Json(all));

@@ -1,10 +1,9 @@
 //! Keys.
 
-use super::{Admin, Order};
-use crate::clock::now;
+use super::{Admin, Asked, Order, PageQuery};
 use crate::credentials;
 use crate::http::{ApiError, Segment};
-use crate::store::{AccountId, KeyListing, Scopes};
+use crate::store::{AccountId, KeyPage, Scopes};
 use axum::Json;
 use axum::extract::State;
 use clipia_api::error_code::ErrorCode;
@@ -34,8 +33,12 @@ pub struct KeyMade {
     pub key: String,
 }
 
-pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Vec<KeyListing>>, ApiError> {
-    Ok(Json(admin.store.keys().await?))
+pub(super) async fn list(
+    State(admin): State<Admin>,
+    Asked(page): Asked<PageQuery>,
+) -> Result<Json<KeyPage>, ApiError> {
+    let limit = page.limit();
+    Ok(Json(admin.store.keys(page.after, limit).await?))
 }
 
 pub(super) async fn create(
@@ -45,14 +48,14 @@ pub(super) async fn create(
     let (key, mut new) = credentials::new_key(order.account_id, order.sandbox, order.scopes);
     new.limits = order.limits;
     let (id, account) = (new.id.clone(), new.account.clone());
-    if !admin.store.create_key(new, now()).await? {
+    if !admin.store.create_key(new).await? {
         return Err(super::accounts::none(&account));
     }
     Ok(Json(KeyMade { id, key }))
 }
 
 pub(super) async fn revoke(State(admin): State<Admin>, Segment(id): Segment) -> Result<Json<()>, ApiError> {
-    if !admin.store.revoke_key(&id, now()).await? {
+    if !admin.store.revoke_key(&id).await? {
         return Err(ApiError::new(ErrorCode::NotFound, format!("no key `{id}` is in force")));
     }
     Ok(Json(()))

@@ -35,32 +35,23 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use clipia_api::error_code::ErrorCode;
-use clipia_queue::RequestId;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
-use tokio::sync::{Notify, broadcast};
 
 #[derive(Clone)]
 struct Admin {
     store: Arc<dyn Store>,
-    ended: Arc<Notify>,
-    canceled: broadcast::Sender<RequestId>,
     refusals: Arc<RefusalCount>,
     token: Arc<str>,
 }
 
-/// The administration over HTTP. It says in `ended` that deliveries may be due, and in `canceled` which request was
-/// called off.
-pub(crate) fn router(
-    store: Arc<dyn Store>,
-    ended: Arc<Notify>,
-    canceled: broadcast::Sender<RequestId>,
-    refusals: Arc<RefusalCount>,
-    access: &Access,
-) -> Router {
-    let admin = Admin { store, ended, canceled, refusals, token: access.token.as_str().into() };
+/// The administration over HTTP.
+pub(crate) fn router(store: Arc<dyn Store>, refusals: Arc<RefusalCount>, access: &Access) -> Router {
+    let admin = Admin { store, refusals, token: access.token.as_str().into() };
     Router::new()
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route("/accounts/{id}/grants", post(accounts::grant))
@@ -95,6 +86,28 @@ async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> 
     }
     admin.refusals.administration();
     ApiError::new(ErrorCode::InvalidApiKey, "the administration's token is needed").into_response()
+}
+
+/// The most accounts, keys or requests in one answer.
+const LISTED_MAX: u32 = 1_000;
+
+/// Which page of a list to answer.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PageQuery {
+    /// The last of the page before; nothing for the first page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// How many at least 1; of more than a thousand, and where nothing is said, a thousand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<NonZeroU32>,
+}
+
+impl PageQuery {
+    fn limit(&self) -> usize {
+        usize::try_from(self.limit.map_or(LISTED_MAX, |limit| limit.get().min(LISTED_MAX)))
+            .unwrap_or(usize::MAX)
+    }
 }
 
 /// The body of a call, in JSON. What is no such order is refused in the form of every refusal.

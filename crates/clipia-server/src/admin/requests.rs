@@ -1,7 +1,6 @@
 //! Requests of every account: what an operator sees of them, and calling one off.
 
-use super::{Admin, Asked};
-use crate::clock::now;
+use super::{Admin, Asked, LISTED_MAX};
 use crate::http::{ApiError, Segment};
 use crate::store::{
     AccountId, AttemptEnd, DeliveryDetails, DeliveryFilter, RequestFilter, RequestHistory, RequestListing,
@@ -15,9 +14,6 @@ use clipia_queue::{Credits, RequestId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// The most requests in one answer.
-const LISTED_MAX: u32 = 1_000;
 
 /// Which requests to list, the newest first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -141,7 +137,7 @@ pub(super) async fn cancel(
     Segment(id): Segment,
 ) -> Result<Json<RequestCanceled>, ApiError> {
     let id = id_of(&id)?;
-    admin.store.cancel(id, now()).await.map_err(|refused| match refused {
+    admin.store.cancel(id).await.map_err(|refused| match refused {
         WorkRefused::Unknown => none(id),
         WorkRefused::Lifecycle(Refused::Phase { phase, .. }) => {
             ApiError::invalid(format!("the request {id} has ended {}: nothing changed", phase.status()))
@@ -151,13 +147,11 @@ pub(super) async fn cancel(
     })?;
     // Its worker, if it has one, stops; its delivery, if it wants one, goes out.
     // Nobody listens where nothing runs.
-    let _ = admin.canceled.send(id);
-    admin.ended.notify_one();
     tracing::info!(request_id = %id, "generation canceled");
     let RequestHistory { request, movements, .. } =
         admin.store.request_history(id).await?.ok_or_else(|| none(id))?;
     let returned = movements.last().map_or(0, |movement| movement.available.unsigned_abs());
-    let account = admin.store.account(&request.account, now()).await?;
+    let account = admin.store.account(&request.account).await?;
     Ok(Json(RequestCanceled {
         request_id: id,
         account_id: request.account,

@@ -1,7 +1,7 @@
 //! What the deliveries of an account are signed with.
 
 use super::{Admin, Order, accounts};
-use crate::clock::{now, timestamp, told};
+use crate::clock::{timestamp, told};
 use crate::credentials;
 use crate::http::{ApiError, Segment};
 use crate::store::{AccountId, SecretListing};
@@ -65,9 +65,9 @@ pub(super) async fn rotate(
     Segment(account): Segment,
     Order(order): Order<RotationOrder>,
 ) -> Result<Json<SecretMade>, ApiError> {
-    let (account, secret, now) = (AccountId(account), credentials::new_webhook_secret(), now());
-    let rotation = plan(order, now)?;
-    if !admin.store.rotate_webhook_secret(&account, secret.clone(), rotation, now).await? {
+    let (account, secret) = (AccountId(account), credentials::new_webhook_secret());
+    let rotation = plan(order, admin.store.now())?;
+    if !admin.store.rotate_webhook_secret(&account, secret.clone(), rotation).await? {
         return Err(accounts::none(&account));
     }
     tracing::info!(account = %account, "webhook secret rotated");
@@ -83,7 +83,7 @@ pub(super) async fn list(
     State(admin): State<Admin>,
     Segment(account): Segment,
 ) -> Result<Json<SecretsListing>, ApiError> {
-    Ok(Json(listing(&admin, AccountId(account), now()).await?))
+    Ok(Json(listing(&admin, AccountId(account)).await?))
 }
 
 /// Changes the times of the rotation under way; what the order does not say stays.
@@ -92,8 +92,8 @@ pub(super) async fn replan(
     Segment(account): Segment,
     Order(order): Order<RotationOrder>,
 ) -> Result<Json<SecretsListing>, ApiError> {
-    let (account, now) = (AccountId(account), now());
-    let secrets = admin.store.webhook_secrets(&account, now).await?;
+    let (account, now) = (AccountId(account), admin.store.now());
+    let secrets = admin.store.webhook_secrets(&account).await?;
     let (newest, old) = secrets.split_first().ok_or_else(|| accounts::none(&account))?;
     let no_rotation =
         || ApiError::invalid(format!("only one secret of account `{account}` signs: there is no rotation"));
@@ -104,11 +104,11 @@ pub(super) async fn replan(
         order.new_last_in_seconds.unwrap_or(left(newest.last_from.unwrap_or(old_end)).min(old_end_in));
     let order =
         RotationOrder { new_last_in_seconds: Some(new_last_in), old_end_in_seconds: Some(old_end_in) };
-    if !admin.store.replan_rotation(&account, plan(order, now)?, now).await? {
+    if !admin.store.replan_rotation(&account, plan(order, now)?).await? {
         return Err(no_rotation());
     }
     tracing::info!(account = %account, "rotation of the webhook secret changed");
-    Ok(Json(listing(&admin, account, now).await?))
+    Ok(Json(listing(&admin, account).await?))
 }
 
 fn plan(order: RotationOrder, now: Moment) -> Result<Rotation, ApiError> {
@@ -117,8 +117,8 @@ fn plan(order: RotationOrder, now: Moment) -> Result<Rotation, ApiError> {
         .map_err(|refused| ApiError::invalid(refused.to_string()))
 }
 
-async fn listing(admin: &Admin, account: AccountId, now: Moment) -> Result<SecretsListing, ApiError> {
-    let secrets = admin.store.webhook_secrets(&account, now).await?;
+async fn listing(admin: &Admin, account: AccountId) -> Result<SecretsListing, ApiError> {
+    let secrets = admin.store.webhook_secrets(&account).await?;
     if secrets.is_empty() {
         return Err(accounts::none(&account));
     }

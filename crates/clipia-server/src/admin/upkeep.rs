@@ -1,7 +1,6 @@
 //! The store as a whole: whether it is sound, and a copy of it.
 
 use super::{Admin, Order};
-use crate::clock::now;
 use crate::http::ApiError;
 use crate::store::{BackupError, Findings};
 use axum::Json;
@@ -37,7 +36,7 @@ pub(super) async fn back_up(
     if !path.is_absolute() {
         return Err(ApiError::invalid(format!("`{}` is not an absolute path", path.display())));
     }
-    admin.store.backup(&path, now()).await.map_err(|error| match error {
+    admin.store.backup(&path).await.map_err(|error| match error {
         BackupError::Store(error) => error.into(),
         refused => ApiError::invalid(refused.to_string()),
     })?;

@@ -3,16 +3,17 @@
 use super::hosts::{Hosts, UnderWay};
 use super::send::send;
 use super::statistics::Statistics;
-use crate::clock::{now, timestamp};
+use crate::clock::timestamp;
 use crate::failpoints;
 use crate::living::{Alive, Living};
 use crate::outbound::Outbound;
 use crate::shares::{Party, Place, Places};
 use crate::store::{
-    AfterAttempt, DeliveryAttempt, DeliveryClaim, DeliveryOwner, DueDelivery, Store, StoreError,
+    AfterAttempt, DeliveryAttempt, DeliveryClaim, DeliveryOwner, DueDelivery, NodeId, Reply, Store,
+    StoreError,
 };
 use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
-use clipia_queue::schedules::{DELIVERY_AGE_MAX, DELIVERY_TIMEOUT, delivery_pause};
+use clipia_queue::schedules::DELIVERY_TIMEOUT;
 use clipia_queue::shares::{Share, Shares};
 use prometheus_client::metrics::gauge::Gauge;
 use reqwest::StatusCode;
@@ -35,19 +36,17 @@ const CLAIM: Duration = Duration::from_secs(DELIVERY_TIMEOUT.as_secs() + 20);
 /// The longest rest between two looks at the outbox: against a lost notice, and for what an operator asked for.
 const REST_MAX: Duration = Duration::from_secs(1);
 
-/// How often deliveries are looked at that have waited for too long.
-const GIVE_UP_EVERY: Duration = Duration::from_secs(60);
-
 /// Attempts deliveries until it is stopped.
 pub struct Dispatcher {
+    node: NodeId,
     sender: Sender,
-    /// Says that a request has ended.
-    ended: Arc<Notify>,
+    /// Says that deliveries may be due.
+    outbox_changed: Arc<Notify>,
     places: Arc<Places<DeliveryOwner>>,
     /// The attempts under way. They outlive a panic of what began them.
     attempts: TaskTracker,
-    /// Whether what a process that is gone had under way is free again. Done twice, it would free what is under way here.
-    recovered: AtomicBool,
+    /// Whether the hosts are known of which deliveries were postponed before.
+    knows_postponed: AtomicBool,
 }
 
 impl Party for DeliveryOwner {
@@ -70,19 +69,20 @@ struct Sender {
 }
 
 impl Dispatcher {
-    /// A dispatcher that looks again when `ended` says that a request has ended.
-    pub fn new(store: Arc<dyn Store>, outbound: Outbound, ended: Arc<Notify>) -> Self {
+    /// A dispatcher of the process `node` that looks again when `outbox_changed` says that deliveries may be due.
+    pub fn new(node: NodeId, store: Arc<dyn Store>, outbound: Outbound, outbox_changed: Arc<Notify>) -> Self {
         let statistics = Arc::new(Statistics::default());
         let hosts = Hosts::new(Arc::clone(&statistics));
         let living = Living::default();
         let sender = Sender { store, outbound, hosts, statistics, living, room: Arc::default() };
         Self {
+            node,
             sender,
-            ended,
+            outbox_changed,
             // They are counted with the attempts, and what waits for a place waits in the store.
             places: Places::new(UNDER_WAY_MAX, Gauge::default(), Gauge::default()),
             attempts: TaskTracker::new(),
-            recovered: AtomicBool::new(false),
+            knows_postponed: AtomicBool::new(false),
         }
     }
 
@@ -94,35 +94,31 @@ impl Dispatcher {
     /// Runs until `stop`; the attempts under way end first. It may be run again after a panic. No other dispatcher may run on
     /// the store.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut gave_up = Instant::now();
         while !stop.is_cancelled() {
-            let recovered = self.recovered.load(Ordering::Relaxed) || self.recover().await;
-            let rest = if recovered { self.send_due().await } else { REST_MAX };
+            let knows_postponed =
+                self.knows_postponed.load(Ordering::Relaxed) || self.learn_postponed().await;
+            let rest = if knows_postponed { self.send_due().await } else { REST_MAX };
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = self.ended.notified() => {}
+                () = self.outbox_changed.notified() => {}
                 () = self.sender.room.notified() => {}
                 () = tokio::time::sleep(rest) => {}
-            }
-            if gave_up.elapsed() >= GIVE_UP_EVERY {
-                gave_up = Instant::now();
-                self.give_up().await;
             }
         }
         self.attempts.close();
         self.attempts.wait().await;
     }
 
-    /// Takes over from a process that is gone: what it had under way is attempted again at once.
-    async fn recover(&self) -> bool {
-        match self.sender.store.recover_deliveries().await {
+    /// Learns the hosts of which deliveries were postponed by a process that is gone.
+    async fn learn_postponed(&self) -> bool {
+        match self.sender.store.postponed_hosts().await {
             Ok(hosts) => {
                 self.sender.hosts.wait(hosts);
-                self.recovered.store(true, Ordering::Relaxed);
+                self.knows_postponed.store(true, Ordering::Relaxed);
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "cannot take over the deliveries of the last run");
+                tracing::error!(%error, "cannot read which deliveries were postponed");
                 false
             }
         }
@@ -150,7 +146,7 @@ impl Dispatcher {
                     .into_iter()
                     .chain(probe)
                     .min()
-                    .map_or(REST_MAX, |at| at.since(now()).min(REST_MAX));
+                    .map_or(REST_MAX, |at| at.since(self.sender.store.now()).min(REST_MAX));
             }
         }
     }
@@ -159,14 +155,15 @@ impl Dispatcher {
     async fn claim(&self, shares: Shares<DeliveryOwner>) -> Result<bool, StoreError> {
         let sender = &self.sender;
         let claim = DeliveryClaim {
+            node: self.node,
             most: u32::try_from(shares.free()).unwrap_or(u32::MAX),
             most_of_host: HOST_UNDER_WAY_MAX,
-            hosts: sender.hosts.rooms(&shares, now()),
+            hosts: sender.hosts.rooms(&shares, sender.store.now()),
             shares,
             lease: CLAIM,
             under_way: sender.living.clone(),
         };
-        let claimed = sender.store.claim_deliveries(claim, now()).await?;
+        let claimed = sender.store.claim_deliveries(claim).await?;
         sender.hosts.note(&claimed);
         for delivery in claimed.due {
             let place = self.places.take(delivery.host.owner.clone());
@@ -183,18 +180,6 @@ impl Dispatcher {
         }
         Ok(claimed.more)
     }
-
-    async fn give_up(&self) {
-        let at = now();
-        match self.sender.store.give_up_deliveries(at - DELIVERY_AGE_MAX, at).await {
-            Ok(0) => {}
-            Ok(count) => {
-                self.sender.statistics.gave_up(count);
-                tracing::warn!(count, "webhooks given up whose hosts stayed down");
-            }
-            Err(error) => tracing::error!(%error, "cannot give up old deliveries"),
-        }
-    }
 }
 
 impl Sender {
@@ -206,21 +191,19 @@ impl Sender {
         under_way: UnderWay,
         place: Place<DeliveryOwner>,
     ) {
-        let (started, clock) = (now(), Instant::now());
+        let (started, clock) = (self.store.now(), Instant::now());
         let lag = (delivery.number == 1).then(|| started.since(delivery.due_at));
         let counted = self.statistics.begin(lag);
         let outcome = send(&self.outbound, &delivery).await;
         failpoints::reached("after-delivery");
         self.statistics.attempted(outcome.class);
-        let arrived = outcome.status.is_some_and(|status| status.is_success());
         let of_schedule = (!delivery.replay).then_some(delivery.attempts + 1);
-        let next = match of_schedule {
-            _ if arrived => AfterAttempt::Delivered,
-            None => AfterAttempt::AsScheduled,
-            Some(_) if outcome.status == Some(StatusCode::GONE) => AfterAttempt::GiveUp,
-            Some(attempts) => delivery_pause(attempts, rand::random(), outcome.retry_after)
-                .map_or(AfterAttempt::GiveUp, |pause| AfterAttempt::Retry(now() + pause)),
+        let reply = match outcome.status {
+            Some(status) if status.is_success() => Reply::Accepted,
+            Some(StatusCode::GONE) => Reply::Gone,
+            _ => Reply::Other { retry_after: outcome.retry_after },
         };
+        let next = AfterAttempt::decide(of_schedule, reply, rand::random(), self.store.now());
         tracing::info!(
             class = outcome.class.name(),
             status = outcome.status.map(|status| status.as_u16()),
@@ -246,11 +229,11 @@ impl Sender {
             reply: outcome.reply,
             next,
         };
-        if let Err(error) = self.store.record_attempt(attempt, now()).await {
+        if let Err(error) = self.store.record_attempt(attempt).await {
             tracing::error!(%error, "cannot record an attempt; it will be repeated");
         }
         drop(alive);
-        under_way.end(sign, now());
+        under_way.end(sign, self.store.now());
         drop(counted);
         drop(place);
         self.room.notify_one();

@@ -6,7 +6,6 @@
 //! `dispatch` takes what is due and records what came of it, `send` makes one attempt, `hosts` knows who has room for
 //! more: a host that hangs or is down keeps its own deliveries waiting, and nobody else's.
 
-pub mod body;
 mod dispatch;
 mod hosts;
 mod send;

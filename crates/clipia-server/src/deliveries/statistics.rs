@@ -83,7 +83,7 @@ impl Statistics {
         self.attempts[class as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn gave_up(&self, count: u64) {
+    pub(crate) fn gave_up(&self, count: u64) {
         self.given_up.fetch_add(count, Ordering::Relaxed);
     }
 

@@ -4,7 +4,6 @@
 //! deliveries: its worker does ([`crate::workers`]).
 
 mod needs;
-pub mod render;
 mod rendering;
 pub mod sandbox;
 mod source;

@@ -1,11 +1,11 @@
 //! What drawing an order may take of memory, computed before anything is drawn.
 
 use super::NotMade;
-use super::render::{CLIP_FRAMES_PER_SECOND, CLIP_SECONDS_MAX, ClipOrder, PictureOrder};
 use super::rendering::Order;
+use clipia_render::{CLIP_FRAMES_PER_SECOND, CLIP_SECONDS_MAX, ClipOrder, PictureOrder};
 
 /// Most memory that one generation takes, in bytes: what 8 pictures of 4096x4096 need with their files, or 12 seconds of
-/// 1920x1080. A server takes it times its workers, and [`super::render::SOURCE_MEMORY_MAX`] for each source that is being decoded.
+/// 1920x1080. A server takes it times its workers, and [`clipia_render::SOURCE_MEMORY_MAX`] for each source that is being decoded.
 pub(crate) const ORDER_MEMORY_MAX: u64 = 1024 * 1024 * 1024;
 
 /// How many sources are decoded at the same time.

@@ -1,9 +1,6 @@
 //! The executor `render`: draws what the input asks for, on this machine, with no model.
 
 use super::needs::{self, SOURCES_AT_ONCE_MAX};
-use super::render::{
-    self, Clip, ClipOrder, MusicOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder,
-};
 use super::source;
 use super::source_hosts::SourceHosts;
 use super::{Executor, Job, Made, NotMade, Report, Source};
@@ -13,6 +10,7 @@ use crate::outbound::Outbound;
 use async_trait::async_trait;
 use clipia_api::ModelType;
 use clipia_api::types::{Audio, Image, Model, Output, Video};
+use clipia_render::{Clip, ClipOrder, MusicOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -79,7 +77,7 @@ impl Executor for Render {
 
 /// Draws an order on a thread of its own.
 pub(crate) async fn draw(order: Order, report: Report) -> Result<Made, NotMade> {
-    let drawn = blocking::compute(move || make(order, &report)).await;
+    let drawn = blocking::run(move || make(order, &report)).await;
     drawn.unwrap_or_else(|lost| match lost {
         Lost::NoThread => Err(NotMade::NotNow(lost.to_string())),
         Lost::Ending => Err(NotMade::Stopped),
@@ -97,16 +95,16 @@ impl Render {
         file: Vec<u8>,
         size: (u32, u32),
         report: &Report,
-    ) -> Result<render::Source, NotMade> {
+    ) -> Result<clipia_render::Source, NotMade> {
         let place = tokio::select! {
             place = Arc::clone(&self.decoding).acquire_owned() => place.map_err(|_| NotMade::Stopped)?,
             () = report.stopped() => return Err(NotMade::Stopped),
         };
         let report = report.clone();
-        let decoded = blocking::compute(move || {
+        let decoded = blocking::run(move || {
             // Held until the memory is free again, also where nobody waits for the image any more.
             let _place = place;
-            render::cover(&file, size.0, size.1, &mut |_| going(&report))
+            clipia_render::cover(&file, size.0, size.1, &mut |_| going(&report))
         });
         match decoded.await {
             Ok(decoded) => decoded.map_err(not_made),
@@ -224,9 +222,9 @@ fn make(order: Order, report: &Report) -> Result<Made, NotMade> {
     };
     match order {
         Order::Pictures(orders) => pictures(&orders, &mut tell),
-        Order::Clip(order) => render::clip(&order, &mut tell).map(clip).map_err(not_made),
-        Order::Sound(order) => render::sound(&order, &mut tell).map(sound).map_err(not_made),
-        Order::Music(order) => render::music(&order, &mut tell).map(sound).map_err(not_made),
+        Order::Clip(order) => clipia_render::clip(&order, &mut tell).map(clip).map_err(not_made),
+        Order::Sound(order) => clipia_render::sound(&order, &mut tell).map(sound).map_err(not_made),
+        Order::Music(order) => clipia_render::music(&order, &mut tell).map(sound).map_err(not_made),
     }
 }
 
@@ -245,7 +243,8 @@ fn pictures(orders: &[PictureOrder], tell: &mut dyn FnMut(u8) -> ControlFlow<()>
             let done = (index * 100 + usize::from(percent)) / orders.len();
             tell(u8::try_from(done).unwrap_or(100))
         };
-        let Picture { width, height, png, webp } = render::picture(order, &mut share).map_err(not_made)?;
+        let Picture { width, height, png, webp } =
+            clipia_render::picture(order, &mut share).map_err(not_made)?;
         let original = format!("image-{}.png", index + 1);
         let rendition = format!("image-{}.webp", index + 1);
         made.output.images.push(Image {
@@ -361,10 +360,10 @@ mod tests {
                 Order::Sound(_) | Order::Music(_) => vec![],
             };
             // The renderer refuses longer edges, and these are nothing yet.
-            let drawn = sizes.iter().all(|(width, height)| *width.max(height) <= render::PICTURE_EDGE_MAX);
+            let drawn = sizes.iter().all(|(width, height)| *width.max(height) <= clipia_render::PICTURE_EDGE_MAX);
             if drawn && needs::check(&order).is_err() {
                 let clip = matches!(order, Order::Clip(_));
-                prop_assert!(clip && sizes.iter().any(|(width, height)| *width.max(height) > render::CLIP_EDGE_MAX), "{input}");
+                prop_assert!(clip && sizes.iter().any(|(width, height)| *width.max(height) > clipia_render::CLIP_EDGE_MAX), "{input}");
             }
         }
     }

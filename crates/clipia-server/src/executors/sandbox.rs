@@ -1,11 +1,11 @@
 //! What a sandbox key gets: one fixed sample for each type of model, made at its first use.
 
-use super::render::{ClipOrder, PictureOrder, SoundOrder};
 use super::rendering::{Order, draw};
 use super::{NotMade, Report};
 use crate::media::{self, MediaStore};
 use clipia_api::ModelType;
 use clipia_api::types::Output;
+use clipia_render::{ClipOrder, PictureOrder, SoundOrder};
 use tokio::sync::OnceCell;
 
 /// The samples.

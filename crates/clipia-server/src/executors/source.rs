@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 /// The largest image that is taken, in bytes.
-const IMAGE_BYTES_MAX: usize = super::render::SOURCE_BYTES_MAX;
+const IMAGE_BYTES_MAX: usize = clipia_render::SOURCE_BYTES_MAX;
 
 /// How long a fetch may take in all.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);

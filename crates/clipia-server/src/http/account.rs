@@ -2,7 +2,6 @@
 
 use super::caller::Caller;
 use super::{ApiError, App};
-use crate::clock::now;
 use crate::store::AccountSummary;
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -21,7 +20,7 @@ pub(super) async fn account(
     let summary = match key.sandbox {
         true => SANDBOX,
         false => {
-            let summary = app.store.account(&key.account, now()).await?;
+            let summary = app.store.account(&key.account).await?;
             summary.ok_or_else(|| ApiError::internal(&format!("no account `{}`", key.account)))?
         }
     };

@@ -69,6 +69,7 @@ pub(super) fn result_of(request: Request, base: &BaseUrl) -> ResultResponse {
         cost: Some(request.cost.into()),
         created_at: Some(timestamp(request.created_at)),
         completed_at: request.completed_at.map(timestamp),
+        expired_at: request.expired_at.map(timestamp),
         ..ResultResponse::new(request_id, status)
     }
 }

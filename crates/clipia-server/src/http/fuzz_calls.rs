@@ -3,20 +3,19 @@
 
 use super::{Setup, router};
 use crate::admin::{self, Access};
-use crate::clock::now;
+use crate::clock::SystemClock;
 use crate::credentials;
-use crate::lines::Lines;
 use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
 use crate::pause::Pause;
-use crate::store::sqlite::SqliteStore;
 use crate::store::{AccountId, NewAccount, Scopes, Store};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use clipia_queue::Credits;
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::limits::RateLimit;
+use clipia_store_sqlite::SqliteStore;
 use http::{HeaderValue, Method, Request, Uri};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -25,7 +24,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, broadcast};
 use tower::ServiceExt;
 
 /// The longest answer, in bytes.
@@ -50,13 +48,13 @@ impl House {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let data = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path()).unwrap());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data.path(), Arc::new(SystemClock)).unwrap());
         let account = AccountId("acct_fuzz".to_owned());
         let [(live, _), (sandbox, _)] = runtime.block_on(async {
             let grant = Credits::new(1_000_000);
             let new =
                 NewAccount { id: account.clone(), webhook_secret: credentials::new_webhook_secret(), grant };
-            store.create_account(new, now()).await.unwrap();
+            store.create_account(new).await.unwrap();
             let both = Scopes { generate: true };
             let keys = [false, true].map(|sandbox| credentials::new_key(account.clone(), sandbox, both));
             for (_, key) in &keys {
@@ -67,24 +65,21 @@ impl House {
                     ..*key
                 };
                 key.limits.in_flight_max = Some(0);
-                assert!(store.create_key(key, now()).await.unwrap());
+                assert!(store.create_key(key).await.unwrap());
             }
             keys
         });
-        let ended = Arc::new(Notify::new());
         let api = router(Setup {
             store: Arc::clone(&store),
             catalogue: Arc::new(Catalogue::built_in()),
             media: MediaStore::open(data.path(), Pause::new("media", &Metrics::default())).unwrap(),
             webhooks: Target::new(false, &[]),
-            lines: Lines::new(["render"]),
-            ended: Arc::clone(&ended),
             metrics: Arc::default(),
             refusals: Arc::default(),
             limit: RateLimit::per_minute(0),
         });
         let access = Access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-        let administration = admin::router(store, ended, broadcast::channel(16).0, Arc::default(), &access);
+        let administration = admin::router(store, Arc::default(), &access);
         let (token, account) = (access.token, account.0);
         Self { runtime, api, administration, live, sandbox, token, account, _data: data }
     }

@@ -24,7 +24,6 @@ pub(crate) use answer::Segment;
 pub(crate) use errors::{ApiError, no_such_method, no_such_path};
 
 use crate::executors::sandbox::Samples;
-use crate::lines::Lines;
 use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
@@ -37,7 +36,6 @@ use budgets::Budgets;
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::limits::RateLimit;
 use std::sync::Arc;
-use tokio::sync::Notify;
 
 /// What every call needs.
 #[derive(Clone)]
@@ -55,10 +53,6 @@ pub struct Parts {
     pub samples: Samples,
     /// Where webhooks may lead.
     pub webhooks: Target,
-    /// Where requests stand until they are made.
-    pub lines: Lines,
-    /// Says that a request has ended.
-    pub ended: Arc<Notify>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     refusals: Arc<RefusalCount>,
@@ -84,10 +78,6 @@ pub struct Setup {
     pub media: MediaStore,
     /// Where webhooks may lead.
     pub webhooks: Target,
-    /// Where requests stand until they are made.
-    pub lines: Lines,
-    /// Says that a request has ended.
-    pub ended: Arc<Notify>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Counts the keys that are refused.
@@ -98,15 +88,13 @@ pub struct Setup {
 
 /// The whole API.
 pub fn router(setup: Setup) -> Router {
-    let Setup { store, catalogue, media, webhooks, lines, ended, metrics, refusals, limit } = setup;
+    let Setup { store, catalogue, media, webhooks, metrics, refusals, limit } = setup;
     let app = App(Arc::new(Parts {
         store,
         catalogue,
         samples: Samples::new(media.clone()),
         media,
         webhooks,
-        lines,
-        ended,
         metrics,
         refusals,
         budgets: Budgets::new(limit),

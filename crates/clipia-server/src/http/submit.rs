@@ -61,15 +61,10 @@ pub(super) async fn submit(
         sample,
     };
     let place = share.commit().await?;
-    let submitted = app.store.submit(submission, now()).await?;
+    let submitted = app.store.submit(submission).await?;
     drop(place);
     observe::request(submitted.id);
     tracing::info!(model = entry.model.slug, cost = submitted.cost.get(), "generation submitted");
-    if submitted.phase.is_terminal() {
-        app.ended.notify_one();
-    } else {
-        app.lines.wake(&entry.executor);
-    }
     Ok(Json(answer(submitted, &base)))
 }
 

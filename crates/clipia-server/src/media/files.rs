@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Where files are until they are whole.
-pub(super) const PARTS: &str = ".new";
+pub(crate) const PARTS: &str = ".new";
 
 /// The longest name of a file that common file systems take, in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -158,7 +158,7 @@ impl MediaStore {
     }
 
     /// Removes a directory of files, and that of its request where nothing else is in it.
-    pub(super) fn remove(&self, directory: &Path) {
+    pub(crate) fn remove(&self, directory: &Path) {
         if let Err(error) = self.try_remove(directory) {
             tracing::warn!(%error, path = %directory.display(), "cannot remove files that no output names");
         }
@@ -175,14 +175,25 @@ impl MediaStore {
         Ok(())
     }
 
+    /// Removes every file of a request, if there is any.
+    ///
+    /// # Errors
+    /// If there are files that cannot be removed.
+    pub(crate) fn remove_request(&self, id: RequestId) -> io::Result<()> {
+        match fs::remove_dir_all(self.directory.join(id.to_string())) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes a directory that holds nothing.
-    pub(super) fn remove_empty(&self, directory: &Path) {
+    pub(crate) fn remove_empty(&self, directory: &Path) {
         let _moving = self.writing.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = fs::remove_dir(directory);
     }
 
     /// Whether somebody writes this part.
-    pub(super) fn is_being_written(&self, part: &Path) -> bool {
+    pub(crate) fn is_being_written(&self, part: &Path) -> bool {
         self.writing.parts().contains(part)
     }
 }
@@ -246,7 +257,7 @@ impl Drop for Part<'_> {
 }
 
 /// The directories in that of a request which are named as this server names them.
-pub(super) fn directories(of_request: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn directories(of_request: &Path) -> io::Result<Vec<String>> {
     const SECRET_CHARACTERS: usize = 32;
     let entries = match fs::read_dir(of_request) {
         Ok(entries) => entries,

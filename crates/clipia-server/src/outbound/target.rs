@@ -40,11 +40,6 @@ impl From<AllowedUrl> for String {
     }
 }
 
-/// Who is called by `url`: its scheme, host and port, with the port left out where it is the scheme's.
-pub fn host_of(url: &str) -> String {
-    Url::parse(url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
-}
-
 /// Why a URL may not be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetRefused {
@@ -211,19 +206,6 @@ mod tests {
         assert_eq!(target.parse("http://10.1.2.3:25/"), Err(TargetRefused::Port));
         assert_eq!(target.parse("http://127.0.0.1:8080/"), Err(TargetRefused::Address));
         assert_eq!(target.parse("http://192.168.0.1:8080/"), Err(TargetRefused::Address));
-    }
-
-    #[test]
-    fn a_host_is_its_scheme_name_and_port() {
-        for (url, host) in [
-            ("https://Example.com/a?b", "https://example.com"),
-            ("https://example.com:443/c", "https://example.com"),
-            ("http://example.com/", "http://example.com"),
-            ("https://example.com:8443/", "https://example.com:8443"),
-            ("https://[2606:4700::1]/", "https://[2606:4700::1]"),
-        ] {
-            assert_eq!(host_of(url), host);
-        }
     }
 
     proptest! {

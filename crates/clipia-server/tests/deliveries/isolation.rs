@@ -3,9 +3,8 @@
 use crate::receiver::{Answer, DEADLINE, Receiver};
 use crate::support::Outbox;
 use clipia_queue::breaker::{FAILURES_MAX, HOST_UNDER_WAY_MAX};
-use clipia_server::clock::now;
 use clipia_server::outbound::{Lookup, Outbound, Target};
-use clipia_server::store::{AccountId, AttemptClass, DeliveryState, Store};
+use clipia_server::store::{AccountId, AttemptClass, DeliveryState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -116,7 +115,7 @@ async fn a_host_that_is_back_gets_at_once_what_waited() {
     assert!(refused < ids.len() / 2, "{refused}");
     receiver.answer(Answer::status(200, "", ""));
     // The last in line, which an operator asks for, finds out that the host is back.
-    assert!(outbox.store.replay(ids[59], now()).await.unwrap());
+    assert!(outbox.store.replay(ids[59]).await.unwrap());
     receiver.wait_for(ids.len()).await;
     assert!(start.elapsed() < Duration::from_secs(9), "they waited for the pause to end");
     assert_eq!(running.statistics.open_breakers(), 0);

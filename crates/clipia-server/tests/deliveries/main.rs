@@ -1,10 +1,9 @@
-//! Deliveries: what the store keeps of them, and what a dispatcher does with them.
+//! Deliveries: what a dispatcher does with them.
 
 #![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
 
 mod addresses;
 mod isolation;
-mod outbox;
 mod receiver;
 mod sending;
 mod support;

@@ -5,7 +5,7 @@ use crate::support::{Outbox, SECRET, account};
 use clipia_queue::rotation::Rotation;
 use clipia_server::clock::now;
 use clipia_server::outbound::{Lookup, Outbound, Target};
-use clipia_server::store::{AttemptClass, DeliveryState, Store};
+use clipia_server::store::{AttemptClass, DeliveryState};
 use clipia_webhook::{Verifier, sign_standard};
 use std::io;
 use std::net::IpAddr;
@@ -35,7 +35,7 @@ async fn both_signatures_verify_with_the_new_secret_and_with_the_old_one() {
     let receiver = Receiver::start(Answer::status(503, "retry-after: 5\r\n", "later")).await;
     let new = "whsec_".to_owned() + &"QUJD".repeat(12);
     let rotation = Rotation::plan(None, None, now()).unwrap();
-    outbox.store.rotate_webhook_secret(&account(), new.clone(), rotation, now()).await.unwrap();
+    outbox.store.rotate_webhook_secret(&account(), new.clone(), rotation).await.unwrap();
     let id = outbox.deliver(&receiver.url()).await;
     let _running = outbox.dispatch(outbound());
     receiver.wait_for(1).await;
@@ -146,13 +146,13 @@ async fn gone_is_the_end_until_an_operator_replays() {
     outbox.until(id, |told| told.delivery.state == DeliveryState::Abandoned).await;
     assert_eq!(running.statistics.given_up(), 1);
 
-    assert!(outbox.store.replay(id, now()).await.unwrap());
+    assert!(outbox.store.replay(id).await.unwrap());
     let told = outbox.until(id, |told| told.log.len() == 2).await;
     let delivery = &told.delivery;
     assert_eq!((delivery.state, delivery.attempts, delivery.next_at), (DeliveryState::Abandoned, 1, None));
 
     receiver.answer(Answer::status(200, "", ""));
-    assert!(outbox.store.replay(id, now()).await.unwrap());
+    assert!(outbox.store.replay(id).await.unwrap());
     let told = outbox.until(id, |told| told.delivery.state == DeliveryState::Delivered).await;
     let replays: Vec<_> = told.log.iter().map(|attempt| (attempt.number, attempt.replay)).collect();
     assert_eq!((told.delivery.attempts, replays), (1, vec![(1, false), (2, true), (3, true)]));

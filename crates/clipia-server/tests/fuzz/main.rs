@@ -4,5 +4,3 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod config;
-mod hostile;
-mod pictures;

@@ -4,8 +4,10 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use clipia::{Output, RequestId};
 use clipia_queue::limits::{REQUESTS_PER_MINUTE, RateLimit};
+use clipia_server::clock::SystemClock;
 use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
 use clipia_server::{Config, FirstKeys, Service};
+use clipia_store_sqlite::SqliteStore;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,6 +43,7 @@ impl Sleeping {
     pub(in crate::bench) async fn start(at_once: usize) -> Result<Self> {
         let data = tempfile::tempdir()?;
         std::fs::write(data.path().join("models.toml"), MODELS)?;
+        let store = Arc::new(SqliteStore::open(data.path(), Arc::new(SystemClock))?);
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             dev: true, // the webhooks are on this machine
@@ -48,7 +51,8 @@ impl Sleeping {
             ..Config::new(data.path())
         };
         let sleep = Arc::new(Sleep::default());
-        let service = Service::builder(config).executor(SLEEP, sleep.clone(), at_once).start().await?;
+        let service =
+            Service::builder(config).store(store).executor(SLEEP, sleep.clone(), at_once).start().await?;
         Ok(Self { service, sleep, _data: data })
     }
 

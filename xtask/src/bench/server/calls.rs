@@ -23,6 +23,11 @@ impl Request {
         Self(request.header("content-type", "application/json").body(Full::new(body)))
     }
 
+    /// A submit without an idempotency key.
+    pub(in crate::bench) fn submit(key: &str, path: &str, body: Bytes) -> Self {
+        Self(Self::to("POST", key, path).header("content-type", "application/json").body(Full::new(body)))
+    }
+
     fn to(method: &str, key: &str, path: &str) -> hyper::http::request::Builder {
         let request = hyper::Request::builder().method(method).uri(path).header("host", "localhost");
         request.header("authorization", format!("Bearer {key}"))

@@ -4,8 +4,10 @@ use super::bare;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use clap::Subcommand;
+use clipia_server::clock::SystemClock;
 use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
 use clipia_server::{Config, Credits, RateLimit, Service};
+use clipia_store_sqlite::SqliteStore;
 use memory_stats::memory_stats;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Write};
@@ -72,6 +74,7 @@ impl Part {
             return Ok((Ready { url: bare::serve().await?, live_key: None, test_key: None }, None));
         };
         std::fs::write(data.join("models.toml"), MODELS)?;
+        let store = Arc::new(SqliteStore::open(&data, Arc::new(SystemClock))?);
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             dev: true, // the webhooks are on this machine
@@ -79,7 +82,8 @@ impl Part {
             credits: Credits::new(1_000_000_000),
             ..Config::new(data)
         };
-        let service = Service::builder(config).executor(MODEL, Arc::new(Idle), 0).start().await?;
+        let service =
+            Service::builder(config).store(store).executor(MODEL, Arc::new(Idle), 0).start().await?;
         let keys = service.first_keys();
         let ready = Ready {
             url: service.url().to_owned(),

@@ -1,0 +1,91 @@
+//! The delivery that tells of a request's end: what it says, and to which host it goes.
+
+use super::Now;
+use crate::delivery_host::host_of;
+use crate::{Credits, Failure, Moment, RequestId, media_address};
+use clipia_api::WebhookStatus;
+use clipia_api::types::{Output, WebhookDelivery, WebhookPayload};
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome<'a> {
+    /// With an output.
+    Output(&'a Output),
+    /// Without one.
+    Failure(&'a Failure),
+    /// An operator canceled it.
+    Canceled,
+}
+
+/// The request that a delivery tells of.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Its id.
+    pub id: RequestId,
+    /// The model's slug.
+    pub model: &'a str,
+    /// The address that the submit was made under, which the media are told under.
+    pub base_url: &'a str,
+    /// Where to post the outcome.
+    pub webhook_url: Option<&'a str>,
+}
+
+/// A delivery to write: pending, not attempted yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewDelivery<'a> {
+    /// Who is called: scheme, host and port.
+    pub host: String,
+    /// Where to.
+    pub url: &'a str,
+    /// What it says.
+    pub body: WebhookDelivery,
+    /// When the request ended, by the system's clock.
+    pub created_at: Moment,
+    /// When the first attempt is due, by the steady clock.
+    pub due_at: Moment,
+}
+
+/// The delivery that tells of an end, if one was asked for.
+pub fn announce<'a>(
+    request: Subject<'a>,
+    outcome: Outcome<'_>,
+    charged: Credits,
+    now: Now,
+) -> Option<NewDelivery<'a>> {
+    let url = request.webhook_url?;
+    let body = match outcome {
+        Outcome::Output(output) => completed(request, output, charged),
+        Outcome::Failure(failure) => failed(request.id, failure.clone()),
+        // The contract has one word for all that made nothing. The request's status tells them apart.
+        Outcome::Canceled => failed(request.id, Failure::canceled()),
+    };
+    Some(NewDelivery { host: host_of(url), url, body, created_at: now.wall, due_at: now.steady })
+}
+
+/// The body for a generation that completed.
+fn completed(request: Subject<'_>, output: &Output, charged: Credits) -> WebhookDelivery {
+    let payload = WebhookPayload {
+        model: Some(request.model.to_owned()),
+        output: Some(media_address::absolute(output.clone(), request.base_url)),
+        cost: Some(charged.into()),
+        extra: Default::default(),
+    };
+    WebhookDelivery {
+        request_id: request.id.into(),
+        status: WebhookStatus::Ok,
+        payload: Some(payload),
+        error: None,
+        extra: Default::default(),
+    }
+}
+
+/// The body for a generation that made nothing.
+fn failed(request_id: RequestId, why: Failure) -> WebhookDelivery {
+    WebhookDelivery {
+        request_id: request_id.into(),
+        status: WebhookStatus::Error,
+        payload: None,
+        error: Some(why.into()),
+        extra: Default::default(),
+    }
+}

@@ -1,0 +1,84 @@
+//! What becomes of deliveries beside the schedule: an operator replays, resumes or abandons them, a restored store holds
+//! them, their host stays down.
+
+use super::Now;
+use crate::Moment;
+use crate::deliveries::{DeliveryState, StoredDelivery};
+use crate::schedules::due_at_latest;
+
+/// Whether the sender of a delivery is gone: its time is over, and it is none that lives in this process. The delivery is
+/// freed then.
+pub fn is_abandoned_by_sender(claimed_until: Moment, is_living: bool, now: Moment) -> bool {
+    claimed_until <= now && !is_living
+}
+
+/// An operator asks for one attempt. The schedule goes on as it was unless that one arrives. The delivery is looked at
+/// anew: its host may have room for what an operator asked for, though not for the schedule.
+pub fn replay(delivery: StoredDelivery, now: Now) -> StoredDelivery {
+    StoredDelivery { replay_at: Some(now.steady), postponed: false, ..delivery }
+}
+
+/// Whether a replay of what was given up from `since` on, by the system's clock, takes this delivery.
+pub fn is_replayed(delivery: &StoredDelivery, since: Moment) -> bool {
+    delivery.state == DeliveryState::Abandoned
+        && delivery.settled_at.is_some_and(|at| at >= since)
+        && delivery.replay_at.is_none()
+        && delivery.claimed_until.is_none()
+}
+
+/// A delivery of a store that comes from a backup: one that is pending waits for an operator, since its receiver may have had
+/// it long ago, or something later. What an operator had asked for is asked for no more.
+pub fn hold(delivery: StoredDelivery) -> StoredDelivery {
+    let state = match delivery.state {
+        DeliveryState::Pending => DeliveryState::Held,
+        state => state,
+    };
+    StoredDelivery { state, replay_at: None, claimed_until: None, postponed: false, ..delivery }
+}
+
+/// An operator has a held delivery attempted; nothing where it is not held. It counts as one that an operator asked for, which
+/// is not given up for its age.
+pub fn resume(delivery: StoredDelivery, now: Now) -> Option<StoredDelivery> {
+    (delivery.state == DeliveryState::Held).then_some(StoredDelivery {
+        state: DeliveryState::Pending,
+        due_at: now.steady,
+        replay_at: Some(now.steady),
+        ..delivery
+    })
+}
+
+/// An operator gives a held delivery up; nothing where it is not held.
+pub fn abandon(delivery: StoredDelivery, now: Now) -> Option<StoredDelivery> {
+    (delivery.state == DeliveryState::Held).then_some(StoredDelivery {
+        state: DeliveryState::Abandoned,
+        settled_at: Some(now.wall),
+        ..delivery
+    })
+}
+
+/// Gives up a delivery that was postponed and has been due since before `since`; nothing where it is not one of these. One
+/// that has settled keeps its state, and is attempted no more.
+pub fn give_up(delivery: StoredDelivery, since: Moment, now: Now) -> Option<StoredDelivery> {
+    let is_old = delivery.due_at < since && delivery.replay_at.is_none_or(|at| at < since);
+    if !delivery.postponed || !is_old {
+        return None;
+    }
+    let given_up = StoredDelivery { postponed: false, replay_at: None, ..delivery };
+    Some(match delivery.state {
+        DeliveryState::Pending => StoredDelivery {
+            state: DeliveryState::Abandoned,
+            settled_at: Some(delivery.settled_at.unwrap_or(now.wall)),
+            ..given_up
+        },
+        _ => given_up,
+    })
+}
+
+/// A delivery that is due further ahead of `now` than any schedule says, because a clock was wrong: it is due as usual.
+pub fn mend(delivery: StoredDelivery, now: Moment) -> StoredDelivery {
+    StoredDelivery {
+        due_at: delivery.due_at.min(due_at_latest(delivery.attempts, now)),
+        replay_at: delivery.replay_at.map(|at| at.min(now)),
+        ..delivery
+    }
+}

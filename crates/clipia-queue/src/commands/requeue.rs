@@ -1,0 +1,73 @@
+//! A request that waits again: a worker releases it, or its lease was lost.
+
+use super::end::Ending;
+use super::{Now, StoredRequest};
+use crate::leases::{AttemptEnd, Lease, LeaseEnd};
+use crate::lifecycle::{self, Epoch, Event, Lifecycle, Phase};
+use crate::position::{Lane, Place};
+
+/// A request that waits again. Its next attempt starts at no progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requeued {
+    /// Its lifecycle.
+    pub life: Lifecycle,
+    /// Its place in the queue: by its old ticket, ahead of those that never ran.
+    pub place: Place,
+    /// How its attempt ended.
+    pub lease: LeaseEnd,
+}
+
+/// What becomes of a request whose lease was lost.
+#[derive(Debug)]
+pub enum Lost<'a> {
+    /// It waits for another worker.
+    Requeued(Requeued),
+    /// It was lost too often, and fails.
+    Ends(Ending<'a>),
+}
+
+/// What is known of the worker that holds a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worker {
+    /// It is gone: it was one of a process that ended.
+    Gone,
+    /// Nothing but what the lease says.
+    Unknown,
+    /// It lives, in a process that may have stood still.
+    Living,
+}
+
+/// Whether the request is taken away from its worker. A worker that lives keeps it up to the deadline of its attempt.
+pub fn is_lost(lease: &Lease, worker: Worker, now: Now) -> bool {
+    match worker {
+        Worker::Gone => true,
+        Worker::Unknown => lease.is_over(now.steady),
+        Worker::Living => lease.is_over(now.steady) && lease.deadline_at <= now.steady,
+    }
+}
+
+/// The worker of claim `epoch` gives the request back unharmed.
+///
+/// # Errors
+/// [`lifecycle::Refused`] where that claim is not in force.
+pub fn release(request: &StoredRequest, epoch: Epoch, now: Now) -> Result<Requeued, lifecycle::Refused> {
+    let next = request.life.apply(Event::Release(epoch))?.next;
+    Ok(requeued(request, next, AttemptEnd::Released, now))
+}
+
+/// The lease of the request was lost ([`is_lost`]).
+///
+/// # Errors
+/// [`lifecycle::Refused`] where no worker has the request.
+pub fn lose(request: &StoredRequest, now: Now) -> Result<Lost<'_>, lifecycle::Refused> {
+    let transition = request.life.apply(Event::Lose(request.life.epoch))?;
+    Ok(match transition.next.phase {
+        Phase::Queued => Lost::Requeued(requeued(request, transition.next, AttemptEnd::Lost, now)),
+        _ => Lost::Ends(Ending::interrupted(request, transition)),
+    })
+}
+
+fn requeued(request: &StoredRequest, life: Lifecycle, how: AttemptEnd, now: Now) -> Requeued {
+    let place = Place { lane: Lane::after(life.epoch), ticket: request.ticket };
+    Requeued { life, place, lease: LeaseEnd { epoch: life.epoch, how, at: now.wall } }
+}

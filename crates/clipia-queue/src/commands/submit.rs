@@ -1,0 +1,219 @@
+//! A request is accepted, or the one that it repeats is found.
+//!
+//! ```text
+//! check ─┬─▶ New ─┬─▶ accept     a live key: reserved credits, a ticket, a place in the queue
+//!        │        └─▶ sample     a key of the sandbox: a sample at once, and no credits
+//!        └─▶ Repeated ─▶ (its request is read; one of the sandbox may be forgotten ─▶ New)
+//! ```
+
+use super::delivery::{NewDelivery, Outcome, Subject, announce};
+use super::sandbox::{self, Room};
+use super::{Contradiction, Now};
+use crate::idempotency::{self, Decision, Fingerprint, Record};
+use crate::ledger::{self, Balance, Entry, Movement};
+use crate::lifecycle::Lifecycle;
+use crate::limits::KeyLimits;
+use crate::position::{Lane, Place, Ticket};
+use crate::usage::Usage;
+use crate::{Credits, Moment, RequestId};
+use clipia_api::types::Output;
+
+/// The facts that tell a new submit from a repeated one.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Whether the key is in force now. Its caller was let in before the body came, which may have taken a minute.
+    pub key_in_force: bool,
+    /// Whether the key is one of the sandbox.
+    pub sandbox: bool,
+    /// What the submit's idempotency key stands for, if it has one.
+    pub fingerprint: Option<Fingerprint>,
+    /// What is recorded under that key.
+    pub recorded: Option<Record>,
+}
+
+/// What a submit is.
+#[derive(Debug)]
+pub enum Checked {
+    /// A new request.
+    New(New),
+    /// A repetition of the request, which is answered as it is now.
+    Repeated(Repeated),
+}
+
+/// A submit that makes a new request, if there is room for it.
+#[derive(Debug)]
+pub struct New {
+    record: Option<Fingerprint>,
+}
+
+/// A submit that repeats a request.
+#[derive(Debug)]
+pub struct Repeated {
+    /// The request.
+    pub id: RequestId,
+    sandbox: bool,
+}
+
+/// Why a submit is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The idempotency key was used with other parameters.
+    #[error("the idempotency key was used for another submit")]
+    IdempotencyKeyReuse,
+    /// The key was revoked since its caller was let in.
+    #[error("the key was revoked")]
+    KeyRevoked,
+    /// The key has as many generations in flight as it may have.
+    #[error("{0} generations are in flight, as many as the key may have")]
+    InFlight(u32),
+    /// There are not enough credits.
+    #[error(transparent)]
+    Credits(#[from] ledger::Refused),
+    /// The facts contradict each other.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+}
+
+/// Tells a new submit from a repeated one.
+///
+/// # Errors
+/// [`Refused`] where the key is not in force or the idempotency key stands for another submit.
+pub fn check(asked: Asked) -> Result<Checked, Refused> {
+    let Asked { key_in_force, sandbox, fingerprint, recorded } = asked;
+    if !key_in_force {
+        return Err(Refused::KeyRevoked);
+    }
+    let Some(fingerprint) = fingerprint else {
+        return Ok(Checked::New(New { record: None }));
+    };
+    match idempotency::decide(recorded, fingerprint) {
+        Decision::First => Ok(Checked::New(New { record: Some(fingerprint) })),
+        Decision::Repeated(id) => Ok(Checked::Repeated(Repeated { id, sandbox })),
+        Decision::Reused => Err(Refused::IdempotencyKeyReuse),
+    }
+}
+
+impl Repeated {
+    /// The request is not stored any more. The sandbox forgets a request before its idempotency key: the submit is a new one,
+    /// and the record stays as it is. A live request must not be charged twice.
+    ///
+    /// # Errors
+    /// [`Contradiction`] where the request is a live one.
+    pub fn forgotten(self) -> Result<New, Contradiction> {
+        if self.sandbox { Ok(New { record: None }) } else { Err(Contradiction::NoRequest(self.id)) }
+    }
+}
+
+/// A submit that passed every check that needs no store.
+#[derive(Clone, Copy, Debug)]
+pub struct Submit<'a> {
+    /// The id of the new request.
+    pub id: RequestId,
+    /// The model's slug.
+    pub model: &'a str,
+    /// The price.
+    pub cost: Credits,
+    /// How much the key may do.
+    pub limits: KeyLimits,
+    /// Where to post the outcome.
+    pub webhook_url: Option<&'a str>,
+    /// The address that the caller used.
+    pub base_url: &'a str,
+}
+
+/// The facts that a live submit is accepted by.
+#[derive(Clone, Copy, Debug)]
+pub struct Account {
+    /// What the account has.
+    pub balance: Balance,
+    /// How many live requests of the key have not ended.
+    pub in_flight: u32,
+    /// The latest ticket of the queue.
+    pub tail: Ticket,
+}
+
+/// A live request that is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its lifecycle.
+    pub life: Lifecycle,
+    /// Its place in the queue. Its ticket is the queue's latest.
+    pub place: Place,
+    /// How its credits are reserved.
+    pub entry: Entry,
+    /// How many requests the key has in flight with this one.
+    pub in_flight: u32,
+    /// What the account used.
+    pub usage: Usage,
+    /// When it was accepted, by the system's clock.
+    pub created_at: Moment,
+    /// What is recorded under the idempotency key.
+    pub record: Option<NewRecord>,
+}
+
+/// A request of the sandbox that is accepted, and has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampled<'a> {
+    /// Its lifecycle.
+    pub life: Lifecycle,
+    /// The room for it.
+    pub room: Room,
+    /// What it is said to cost. No credits move.
+    pub charged: Credits,
+    /// When it was accepted and ended, by the system's clock.
+    pub created_at: Moment,
+    /// The delivery to write.
+    pub delivery: Option<NewDelivery<'a>>,
+    /// What is recorded under the idempotency key.
+    pub record: Option<NewRecord>,
+}
+
+/// What is recorded under an idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewRecord {
+    /// The parameters and the request.
+    pub record: Record,
+    /// Until when it is kept, by the steady clock.
+    pub expires_at: Moment,
+}
+
+impl New {
+    /// Accepts a submit of a live key.
+    ///
+    /// # Errors
+    /// [`Refused`] where the key has too many requests in flight or the account too few credits.
+    pub fn accept(self, submit: Submit<'_>, account: Account, now: Now) -> Result<Accepted, Refused> {
+        let Account { balance, in_flight, tail } = account;
+        let in_flight = submit.limits.one_more(in_flight).map_err(Refused::InFlight)?;
+        let entry = balance.enter(Movement::Reserve(submit.cost))?;
+        Ok(Accepted {
+            life: Lifecycle::submitted(),
+            place: Place { lane: Lane::FirstTurn, ticket: tail.next() },
+            entry,
+            in_flight,
+            usage: Usage::request(now.wall),
+            created_at: now.wall,
+            record: self.record(submit.id, now),
+        })
+    }
+
+    /// Accepts a submit of the sandbox, of whose requests `kept` are kept of the account.
+    pub fn sample<'a>(self, submit: Submit<'a>, output: &Output, kept: u32, now: Now) -> Sampled<'a> {
+        let Submit { id, model, base_url, webhook_url, cost, .. } = submit;
+        let subject = Subject { id, model, base_url, webhook_url };
+        Sampled {
+            life: Lifecycle::sandbox(),
+            room: sandbox::room(kept),
+            charged: cost,
+            created_at: now.wall,
+            delivery: announce(subject, Outcome::Output(output), cost, now),
+            record: self.record(id, now),
+        }
+    }
+
+    fn record(&self, request_id: RequestId, now: Now) -> Option<NewRecord> {
+        let record = |fingerprint| Record { fingerprint, request_id };
+        let expires_at = now.steady + idempotency::KEPT;
+        self.record.map(|fingerprint| NewRecord { record: record(fingerprint), expires_at })
+    }
+}

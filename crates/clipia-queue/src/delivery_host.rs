@@ -1,0 +1,26 @@
+//! To which host a delivery goes.
+
+use url::Url;
+
+/// Who is called by `url`: its scheme, host and port, with the port left out where it is the scheme's.
+pub fn host_of(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_its_scheme_name_and_port() {
+        for (url, host) in [
+            ("https://Example.com/a?b", "https://example.com"),
+            ("https://example.com:443/c", "https://example.com"),
+            ("http://example.com/", "http://example.com"),
+            ("https://example.com:8443/", "https://example.com:8443"),
+            ("https://[2606:4700::1]/", "https://[2606:4700::1]"),
+        ] {
+            assert_eq!(host_of(url), host);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Images from strangers to be decoded. `cargo xtask fuzz` runs these tests with a million cases each.
+
+// Everything here is test code, helpers included: a failed expectation should stop the test where it stands.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod hostile;
+mod pictures;

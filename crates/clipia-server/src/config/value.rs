@@ -1,0 +1,116 @@
+//! The types of values that a key can have, outside the file: in the environment and on the command line.
+
+use super::{LogFormat, ValueForm};
+use crate::admin::GRANT_MAX;
+use crate::outbound::IpNet;
+use clipia_queue::Credits;
+use clipia_queue::limits::RateLimit;
+use clipia_queue::retention::Keep;
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use strum::VariantNames;
+
+/// A value that a key does not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigValueError(String);
+
+/// A type that a key of the configuration can have.
+pub(super) trait Value: Sized {
+    /// How a value of it is written.
+    const FORM: ValueForm;
+
+    /// The value that `words` spell: the parts of a list, or one word.
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError>;
+}
+
+/// The one word of a value that is no list.
+fn one(words: &[OsString]) -> Result<&OsString, ConfigValueError> {
+    words.last().ok_or_else(|| ConfigValueError("a value is missing".to_owned()))
+}
+
+fn parse<T: FromStr<Err: Display>>(word: &OsString) -> Result<T, ConfigValueError> {
+    let text = word.to_str().ok_or_else(|| ConfigValueError("the value is not UTF-8".to_owned()))?;
+    text.parse().map_err(|error: T::Err| ConfigValueError(error.to_string()))
+}
+
+impl Value for SocketAddr {
+    const FORM: ValueForm = ValueForm::Text;
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        parse(one(words)?)
+    }
+}
+
+impl Value for PathBuf {
+    const FORM: ValueForm = ValueForm::Path;
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        Ok(one(words)?.into())
+    }
+}
+
+impl Value for bool {
+    const FORM: ValueForm = ValueForm::Switch;
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        parse(one(words)?)
+    }
+}
+
+impl Value for Vec<IpNet> {
+    const FORM: ValueForm = ValueForm::List;
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        words.iter().map(parse).collect()
+    }
+}
+
+/// Requests a minute; 0 is no limit.
+impl Value for Option<RateLimit> {
+    const FORM: ValueForm = ValueForm::Number { max: u32::MAX as u64 };
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        parse(one(words)?).map(|requests| Some(RateLimit::per_minute(requests)))
+    }
+}
+
+/// At most what one grant may give.
+impl Value for Credits {
+    const FORM: ValueForm = ValueForm::Number { max: GRANT_MAX.get() };
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        let credits = parse(one(words)?).map(Credits::new)?;
+        super::granted(credits).map_err(ConfigValueError)
+    }
+}
+
+/// Whole seconds.
+impl Value for Duration {
+    // Longer is never meant; the bound also keeps sums of times in range.
+    const FORM: ValueForm = ValueForm::Number { max: u32::MAX as u64 };
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        parse(one(words)?).map(|seconds: u32| Self::from_secs(seconds.into()))
+    }
+}
+
+impl Value for Keep {
+    const FORM: ValueForm = ValueForm::Text;
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        parse(one(words)?)
+    }
+}
+
+impl Value for LogFormat {
+    const FORM: ValueForm = ValueForm::OneOf(Self::VARIANTS);
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        parse(one(words)?)
+    }
+}

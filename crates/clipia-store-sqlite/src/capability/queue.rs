@@ -1,0 +1,123 @@
+//! Requests from their submit to their end.
+
+use crate::known::Stood;
+use crate::work::Leases;
+use crate::writer::Writing;
+use crate::{SqliteStore, aside, requests, work};
+use async_trait::async_trait;
+use clipia_api::types::Output;
+use clipia_queue::RequestId;
+use clipia_queue::lifecycle::Epoch;
+use clipia_store::living::LivingAttempts;
+use clipia_store::{
+    AccountId, Beat, ClaimPast, Failure, NodeId, Queue, Request, Rescued, Standing, StoreError, StoreEvent,
+    Submission, SubmitRefused, Submitted, WorkRefused, blocking,
+};
+use std::sync::Arc;
+
+#[async_trait]
+impl Queue for SqliteStore {
+    async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitRefused> {
+        let now = self.clock.now();
+        let prepared = match requests::is_large(&submission) {
+            true => blocking::compute(|| requests::prepare(submission)).await.map_err(StoreError::from)??,
+            false => requests::prepare(submission)?,
+        };
+        let bytes = prepared.bytes();
+        let submit = move |w: &Writing<'_>| {
+            let accepted = requests::submit(w, prepared, now)?;
+            accepted.place.iter().for_each(|at| w.work_submitted(&at.queue));
+            Ok::<_, SubmitRefused>(accepted)
+        };
+        let accepted = self.writer.write_decided(bytes, submit).await?;
+        Ok(self.told(accepted))
+    }
+
+    async fn request(&self, account: &AccountId, id: RequestId) -> Result<Option<Request>, StoreError> {
+        self.points.read(|c| requests::read(c, &self.memory.positions, account, id))
+    }
+
+    async fn standing(&self, account: &AccountId, id: RequestId) -> Result<Option<Standing>, StoreError> {
+        let stood = match self.memory.standings.find(&id) {
+            Ok(stood) => stood,
+            Err(as_of) => {
+                let Some(stood) = self.points.read(|c| requests::stood(c, id))?.map(Arc::new) else {
+                    return Ok(None);
+                };
+                self.memory.standings.learn(id, Arc::clone(&stood), as_of);
+                stood
+            }
+        };
+        let Stood { sandbox, phase, progress, at, .. } = &*stood;
+        let position = at.as_ref().map_or(0, |at| self.memory.positions.ahead(at));
+        let standing = Standing { id, sandbox: *sandbox, phase: *phase, position, progress: *progress };
+        Ok((stood.account == *account).then_some(standing))
+    }
+
+    async fn claim_past(
+        &self,
+        queue: &str,
+        node: NodeId,
+        limit: usize,
+        full: Vec<AccountId>,
+    ) -> Result<ClaimPast, StoreError> {
+        let now = self.clock.now();
+        let queue = queue.to_owned();
+        self.writer.write(move |w| work::claim(w, &queue, node, limit, &full, now)).await
+    }
+
+    async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError> {
+        let (queue, account) = (queue.to_owned(), account.clone());
+        self.writer.write(move |w| aside::put_back(w, &queue, &account, most)).await
+    }
+
+    async fn hold(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.heard(self.writer.write(move |w| work::hold(w, id, epoch, now)).await)
+    }
+
+    async fn beat_many(&self, beats: Vec<Beat>) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
+        let now = self.clock.now();
+        let answers = self.writer.write(move |w| work::beat_many(w, &beats, now)).await?;
+        Ok(answers.into_iter().map(|answer| self.heard(answer)).collect())
+    }
+
+    async fn complete(&self, id: RequestId, epoch: Epoch, output: Output) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.heard(self.writer.write(move |w| work::complete(w, id, epoch, &output, now)).await)
+    }
+
+    async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.heard(self.writer.write(move |w| work::fail(w, id, epoch, &why, now)).await)
+    }
+
+    async fn release(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.heard(self.writer.write(move |w| work::release(w, id, epoch, now)).await)
+    }
+
+    async fn rescue(&self, living: &LivingAttempts) -> Result<Rescued, StoreError> {
+        let now = self.clock.now();
+        let mut rescued = Rescued::default();
+        loop {
+            let living = living.clone();
+            let some = self.writer.write(move |w| work::rescue(w, Leases::Expired(&living), now)).await?;
+            rescued.requeued += some.requeued;
+            rescued.failed += some.failed;
+            if some.requeued + some.failed < work::RESCUED_AT_ONCE as u64 {
+                return Ok(rescued);
+            }
+        }
+    }
+
+    async fn cancel(&self, id: RequestId) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        let cancel = move |w: &Writing<'_>| {
+            work::cancel(w, id, now)?;
+            w.tell(StoreEvent::RequestCanceled { id });
+            Ok::<_, WorkRefused>(())
+        };
+        self.writer.write(cancel).await
+    }
+}

@@ -1,0 +1,104 @@
+//! The store itself: its clock, events, copies, examinations and figures, and its end.
+
+use crate::{
+    SqliteStore, audit, backup, examination, health, held, inspection, position, requests, retention,
+};
+use async_trait::async_trait;
+use clipia_queue::audit::Act;
+use clipia_queue::retention::{Horizon, Part};
+use clipia_queue::{Moment, RequestId};
+use clipia_store::{
+    BackupError, DueOf, DuePage, Findings, GivenBack, Statistics, StoreError, StoreEvent, Upkeep, Violation,
+    blocking,
+};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::broadcast;
+
+#[async_trait]
+impl Upkeep for SqliteStore {
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    fn events(&self) -> broadcast::Receiver<StoreEvent> {
+        self.memory.events.subscribe()
+    }
+
+    async fn examine(&self) -> Result<Findings, StoreError> {
+        let now = self.clock.now();
+        let (mut checked, mut violation) = self.read(move |c| examination::examine(c, now)).await?;
+        if violation.is_none() {
+            let memory = Arc::clone(&self.memory);
+            let difference =
+                self.writer.write(move |w| position::difference(w, &memory.positions, &w.moves()));
+            match difference.await? {
+                None => checked.rules += 1,
+                Some(found) => {
+                    let rule = examination::INDEX_RULE.to_owned();
+                    violation = Some(Violation { rule, account: None, request: None, found });
+                }
+            }
+        }
+        Ok(Findings { checked, violation })
+    }
+
+    async fn backup(&self, path: &Path) -> Result<(), BackupError> {
+        let now = self.clock.now();
+        let _permit = self.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
+        let (from, to) = (self.path.clone(), path.to_owned());
+        blocking::run(move || backup::copy(&from, &to, now)).await.map_err(StoreError::from)??;
+        let file = path.display().to_string();
+        Ok(self
+            .writer
+            .write(move |c| Ok::<_, StoreError>(audit::record(c, &Act::store_backed_up(&file), now)?))
+            .await?)
+    }
+
+    async fn statistics(&self) -> Result<Statistics, StoreError> {
+        let counters = &self.memory.counters;
+        let waiting = self.memory.positions.waiting();
+        Ok(Statistics {
+            batches: counters.batches.read(),
+            commit_micros: counters.commit_micros.read(),
+            wait_micros: counters.wait_micros.read(),
+            completed: counters.completed.load(Relaxed),
+            failed: counters.failed.load(Relaxed),
+            canceled: counters.canceled.load(Relaxed),
+            leases_lost: counters.leases_lost.load(Relaxed),
+            stale_refused: counters.stale_refused.load(Relaxed),
+            deliveries_held: self.read(|c| Ok(held::waiting(c)?)).await?,
+            log_bytes: inspection::log_bytes(&self.path),
+            queues: self.read(move |c| requests::queues(c, waiting)).await?,
+        })
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.writer.write(|c| health::probe(c)).await
+    }
+
+    async fn due(&self, part: Part, horizon: Horizon, of: DueOf) -> Result<DuePage, StoreError> {
+        self.read(move |c| retention::due(c, part, horizon, of)).await
+    }
+
+    async fn let_go(
+        &self,
+        part: Part,
+        horizon: Horizon,
+        ids: Vec<RequestId>,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        let now = self.clock.now();
+        self.writer.write(move |w| retention::let_go(w, part, horizon, &ids, now)).await
+    }
+
+    async fn give_back(&self) -> Result<GivenBack, StoreError> {
+        self.writer.write(|w| retention::give_back(w)).await
+    }
+
+    async fn close(&self) {
+        self.free_readers.close();
+        self.points.close();
+        self.writer.close().await;
+    }
+}

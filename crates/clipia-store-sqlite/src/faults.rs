@@ -1,0 +1,30 @@
+//! What an error of SQLite means to whoever uses the store.
+
+use super::writer::Refusal;
+use crate::store::{GrantRefused, StoreError, SubmitRefused, WorkRefused};
+
+pub(crate) use clipia_store::sqlite_faults::fault;
+
+impl Refusal for StoreError {
+    fn failure(&self) -> Option<&StoreError> {
+        Some(self)
+    }
+}
+
+impl Refusal for GrantRefused {
+    fn failure(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
+}
+
+impl Refusal for SubmitRefused {
+    fn failure(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
+}
+
+impl Refusal for WorkRefused {
+    fn failure(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
+}

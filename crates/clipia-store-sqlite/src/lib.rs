@@ -1,0 +1,291 @@
+//! The queue in one SQLite file.
+//!
+//! One thread writes, others read beside it: in WAL mode neither waits for the other. A commit is on the
+//! disk before it is answered (`synchronous=FULL`).
+
+mod account_listing;
+mod accounts;
+mod aside;
+mod audit;
+mod backup;
+mod batch;
+mod capability;
+mod checkpoints;
+mod counters;
+mod creation;
+mod deliveries;
+mod delivery_log;
+mod examination;
+mod faults;
+mod health;
+mod held;
+mod idempotency;
+mod inspection;
+mod known;
+mod leases;
+mod ledger;
+mod listing;
+mod lock;
+mod mending;
+mod outputs;
+mod points;
+mod position;
+mod recent_keys;
+mod requests;
+mod restore;
+mod retention;
+mod rows;
+mod sandbox;
+mod schema;
+mod settlement;
+mod stored;
+mod tallies;
+mod webhook_secrets;
+mod work;
+mod writer;
+
+use checkpoints::Checkpoints;
+use clipia_queue::{Moment, ids, lifecycle, media_address as media};
+use clipia_store as store;
+use clipia_store::clock::Clock;
+use clipia_store::{
+    EVENTS_KEPT, Fault, Rescued, StoreError, Submitted, WorkRefused, blocking, clock, failpoints, private,
+};
+use counters::Counters;
+use inspection::Kind;
+use known::{KnownKeys, KnownStandings};
+use points::Points;
+use position::Positions;
+use requests::Accepted;
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use std::cell::RefCell;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::{Semaphore, broadcast};
+use work::Leases;
+use writer::{Memory, Writer};
+
+pub use inspection::NoStore;
+pub use restore::{RestoreError, Restored, restore};
+
+/// Pages that the writer keeps, in KiB: the ends that grow, and what waits to be moved from the log.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+
+/// The store's name in its directory.
+const FILE: &str = "clipia.db";
+
+/// What the store has at the top of its directory.
+const FILES: [&str; 4] = [FILE, "clipia.db-wal", "clipia.db-shm", lock::FILE];
+
+/// How long a commit waits for another program to let go of the file, such as a shell with a transaction open. Whoever calls
+/// meanwhile waits for it, and is told to come again.
+const BUSY_MAX: Duration = Duration::from_secs(2);
+
+/// Reads at the same time that are handed to other threads.
+const READERS: usize = 4;
+
+/// A store that could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another server uses it.
+    #[error("`{}` is in use by another `clipia serve`", .0.display())]
+    InUse(PathBuf),
+    /// The directory cannot be made.
+    #[error("cannot use the data directory `{}`: {source}", .path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file in the directory cannot be used.
+    #[error("cannot use `{}`: {source}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What stands in the place of the store is none, or not this program's.
+    #[error("`{}` {why}", .path.display())]
+    NoStore {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: NoStore,
+    },
+    /// Another program holds the file.
+    #[error("`{}` is held by another program: end it, and start again", .0.display())]
+    Busy(PathBuf),
+    /// The database cannot be opened.
+    #[error("cannot open the store: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// What the last process had under way cannot be taken back.
+    #[error("cannot take back what was under way: {0}")]
+    TakeOver(#[from] StoreError),
+}
+
+impl OpenError {
+    /// What SQLite says of the file at `path`.
+    fn of(error: rusqlite::Error, path: &Path) -> Self {
+        match faults::fault(&error) {
+            Fault::Damaged => {
+                Self::NoStore { path: path.to_owned(), why: NoStore::Damaged(error.to_string()) }
+            }
+            Fault::Busy => Self::Busy(path.to_owned()),
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// Takes back what other nodes had: nobody else has the file, so that they are gone.
+fn take_over(
+    connection: &Connection,
+    keys: &RefCell<idempotency::Keys>,
+    memory: &Memory,
+    now: Moment,
+) -> Result<Rescued, StoreError> {
+    writer::run_alone(connection, keys, memory, |w| deliveries::free_all(w))?;
+    let mut all = Rescued::default();
+    loop {
+        let some = writer::run_alone(connection, keys, memory, move |w| work::rescue(w, Leases::All, now))?;
+        all.requeued += some.requeued;
+        all.failed += some.failed;
+        if some.requeued + some.failed < work::RESCUED_AT_ONCE as u64 {
+            return Ok(all);
+        }
+    }
+}
+
+/// A store in one SQLite file.
+pub struct SqliteStore {
+    path: PathBuf,
+    clock: Arc<dyn Clock>,
+    writer: Writer,
+    memory: Arc<Memory>,
+    points: Arc<Points>,
+    free_readers: Semaphore,
+    /// Held as long as the store is open: a second server would hand out the same work.
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the store in `directory`, or creates it. Its commands are decided by `clock`.
+    ///
+    /// # Errors
+    /// [`OpenError`] where it cannot be used; nothing was changed then.
+    pub fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let unusable = |source| OpenError::Directory { path: directory.to_owned(), source };
+        private::directory(directory).map_err(unusable)?;
+        private::tighten_files(directory, &FILES);
+        let lock = lock::take(directory)?;
+        let path = directory.join(FILE);
+        creation::ensure(&path)?;
+        let kind = inspection::before_opening(&path)
+            .map_err(|why| OpenError::NoStore { path: path.clone(), why })?;
+        Self::open_file(&path, kind, lock, clock).map_err(|error| match error {
+            OpenError::Database(error) => OpenError::of(error, &path),
+            other => other,
+        })
+    }
+
+    fn open_file(path: &Path, kind: Kind, lock: File, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_MAX)?;
+        // One that is refused stays as it is, its log too.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        inspection::admit(&mut connection, path)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+        if kind == Kind::Copy {
+            let transaction = connection.transaction()?;
+            held::hold(&transaction, clock.now())?;
+            transaction.commit()?;
+        }
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        // Each costs a look-up in every insert, and only a fault in this program could break one: tests enforce them, and
+        // `clipia doctor` looks for what a release may have got wrong.
+        connection.pragma_update(None, "foreign_keys", cfg!(debug_assertions))?;
+        connection.pragma_update(None, "wal_autocheckpoint", checkpoints::LOG_PAGES_MAX)?;
+        connection.pragma_update(None, "journal_size_limit", checkpoints::LOG_BYTES_KEPT)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        // Otherwise some statements are parsed anew for every value that they are bound to.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        // What a savepoint would restore stays in memory; otherwise each command writes it to a file.
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB.saturating_neg())?;
+        mending::run(&mut connection, clock.as_ref())?;
+        if let held @ 1.. = held::waiting(&connection)? {
+            tracing::warn!(
+                held,
+                "deliveries of a restored store wait: `clipia webhooks resume` sends them, `clipia webhooks abandon` gives \
+                 them up"
+            );
+        }
+        aside::put_all_back(&connection)?;
+        let memory = Memory {
+            keys: KnownKeys::default(),
+            standings: KnownStandings::default(),
+            positions: Positions::load(&connection)?,
+            counters: Counters::default(),
+            events: broadcast::Sender::new(EVENTS_KEPT),
+        };
+        let memory = Arc::new(memory);
+        let keys = RefCell::new(idempotency::Keys::load(&connection)?);
+        let rescued = take_over(&connection, &keys, &memory, clock.now())?;
+        tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
+        let checkpoints = Some(Checkpoints::start(path)?);
+        let writer = Writer::start(connection, checkpoints, keys.into_inner(), Arc::clone(&memory))
+            .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+        Ok(Self {
+            points: Arc::new(Points::new(path)),
+            path: path.to_owned(),
+            clock,
+            writer,
+            memory,
+            free_readers: Semaphore::new(READERS),
+            _lock: lock,
+        })
+    }
+
+    /// Runs `query` on a reading connection, in one snapshot, off the async threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _permit = self.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
+        let points = Arc::clone(&self.points);
+        let reading = move || {
+            points.read(|connection| {
+                let snapshot = connection.unchecked_transaction()?;
+                query(&snapshot)
+            })
+        };
+        blocking::run(reading).await?
+    }
+}
+
+impl SqliteStore {
+    /// Tells a submit's position, which its commit has settled.
+    fn told(&self, accepted: Accepted) -> Submitted {
+        let position = accepted.place.map_or(0, |at| self.memory.positions.ahead(&at));
+        Submitted { position, ..accepted.submitted }
+    }
+
+    /// Counts a word that was refused because its claim is no longer in force.
+    fn heard<T>(&self, told: Result<T, WorkRefused>) -> Result<T, WorkRefused> {
+        if let Err(WorkRefused::Lifecycle(lifecycle::Refused::Stale { .. })) = &told {
+            self.memory.counters.stale_refused.fetch_add(1, Relaxed);
+        }
+        told
+    }
+}
+
+/// Compiles and runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,145 @@
+//! Requests as an operator sees them.
+
+use super::position::{PlaceInLine, Positions};
+use super::rows::{attempt_end, credits, from_json, key, lifecycle, moment};
+use crate::clock::timestamp;
+use crate::store::{
+    AccountId, Attempt, RequestFilter, RequestHistory, RequestListing, RequestMovement, RequestPage,
+    StoreError,
+};
+use clipia_api::Progress;
+use clipia_queue::RequestId;
+use clipia_queue::lifecycle::{Epoch, Phase};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+/// How many requests are looked at for one page, however few are found.
+const LOOKED_AT_MAX: usize = 10_000;
+
+pub(crate) fn list(
+    c: &Connection,
+    positions: &Positions,
+    filter: &RequestFilter,
+    after: Option<RequestId>,
+    limit: usize,
+) -> Result<RequestPage, StoreError> {
+    // Ids rise with time: by id is by age.
+    let mut statement = match filter.account {
+        Some(_) => {
+            c.prepare_cached("SELECT * FROM request WHERE id < ?1 AND account = ?2 ORDER BY id DESC")?
+        }
+        None => c.prepare_cached("SELECT * FROM request WHERE id < ?1 AND ?2 IS NULL ORDER BY id DESC")?,
+    };
+    let account = filter.account.as_ref().map(|account| &account.0);
+    let mut rows = statement.query(params![after.map_or(Uuid::max(), key), account])?;
+    let mut page = RequestPage::default();
+    let (mut looked_at, mut last) = (0, after);
+    while let Some(row) = rows.next()? {
+        if page.requests.len() >= limit || looked_at >= LOOKED_AT_MAX {
+            page.next = last;
+            break;
+        }
+        looked_at += 1;
+        let listing = listing(positions, row)?;
+        last = Some(listing.id);
+        let fits = filter.phase.is_none_or(|phase| listing.phase == phase)
+            && filter.model.as_ref().is_none_or(|model| listing.model == *model);
+        if fits {
+            page.requests.push(listing);
+        }
+    }
+    Ok(page)
+}
+
+pub(crate) fn history(
+    c: &Connection,
+    positions: &Positions,
+    id: RequestId,
+) -> Result<Option<RequestHistory>, StoreError> {
+    let mut statement = c.prepare_cached("SELECT * FROM request WHERE id = ?1")?;
+    let mut rows = statement.query([key(id)])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let request = listing(positions, row)?;
+    let input: String = c
+        .prepare_cached("SELECT input FROM request_content WHERE request = ?1")?
+        .query_row([key(id)], |row| row.get(0))?;
+    let attempts = attempts(c, &request)?;
+    Ok(Some(RequestHistory {
+        request,
+        input: (!input.is_empty()).then(|| from_json(&input)).transpose()?,
+        attempts,
+        movements: movements(c, id)?,
+    }))
+}
+
+fn listing(positions: &Positions, row: &Row<'_>) -> Result<RequestListing, StoreError> {
+    let life = lifecycle(row)?;
+    let id = RequestId(row.get("id")?);
+    let position = match life.phase {
+        Phase::Queued => Some(positions.ahead(&PlaceInLine::of_request(row)?)),
+        _ => None,
+    };
+    let progress = match life.phase {
+        Phase::Running => Some(Progress::new(row.get("progress")?)),
+        _ => None,
+    };
+    let (cost, charged): (i64, Option<i64>) = (row.get("cost")?, row.get("charged")?);
+    let completed_at: Option<i64> = row.get("completed_at")?;
+    Ok(RequestListing {
+        id,
+        account: AccountId(row.get("account")?),
+        key: row.get("api_key")?,
+        sandbox: row.get("sandbox")?,
+        model: row.get("model")?,
+        queue: row.get("queue")?,
+        phase: life.phase,
+        position,
+        progress,
+        epoch: life.epoch,
+        cost: credits(charged.unwrap_or(cost))?,
+        error: row.get("error_message")?,
+        created_at: timestamp(moment(row.get("created_at")?)),
+        completed_at: completed_at.map(moment).map(timestamp),
+    })
+}
+
+fn attempts(c: &Connection, request: &RequestListing) -> Result<Vec<Attempt>, StoreError> {
+    let mut attempts = Vec::new();
+    let mut statement = c.prepare_cached(
+        "SELECT epoch, claimed_at, ended_at, ending FROM attempt WHERE request = ?1 ORDER BY epoch",
+    )?;
+    let mut rows = statement.query([key(request.id)])?;
+    while let Some(row) = rows.next()? {
+        let how = attempt_end(row.get_ref("ending")?.as_str().map_err(rusqlite::Error::from)?)?;
+        attempts.push(Attempt {
+            epoch: Epoch(row.get("epoch")?),
+            claimed_at: timestamp(moment(row.get("claimed_at")?)),
+            ended: Some((timestamp(moment(row.get("ended_at")?)), how)),
+        });
+    }
+    let running: Option<i64> = c
+        .prepare_cached("SELECT claimed_at FROM lease WHERE request = ?1")?
+        .query_row([key(request.id)], |row| row.get(0))
+        .optional()?;
+    attempts.extend(running.map(|claimed_at| Attempt {
+        epoch: request.epoch,
+        claimed_at: timestamp(moment(claimed_at)),
+        ended: None,
+    }));
+    Ok(attempts)
+}
+
+fn movements(c: &Connection, id: RequestId) -> Result<Vec<RequestMovement>, StoreError> {
+    let mut statement =
+        c.prepare_cached("SELECT kind, at, available FROM movement WHERE id = ?1 ORDER BY settles")?;
+    let movements = statement.query_map([key(id)], |row| {
+        Ok(RequestMovement {
+            kind: row.get("kind")?,
+            available: row.get("available")?,
+            at: timestamp(moment(row.get("at")?)),
+        })
+    })?;
+    Ok(movements.collect::<Result<_, _>>()?)
+}

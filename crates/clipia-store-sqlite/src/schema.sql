@@ -1,0 +1,245 @@
+-- Version 1. Times are microseconds since the Unix epoch: by the steady clock of the process that wrote them where
+-- something is due or ends then, by the system's clock where they are only told; ids of requests and deliveries are the 16 bytes of a UUID. What
+-- is checked to be one of several is compared with each: `IN` would make a temporary table for every row.
+
+-- One row: where this file comes from.
+CREATE TABLE store (
+    only        INTEGER PRIMARY KEY CHECK (only = 1),
+    backup_at   INTEGER, -- of the backup that it is, or was restored from
+    restored_at INTEGER  -- when a server first ran on the backup
+) STRICT;
+
+INSERT INTO store (only) VALUES (1);
+
+CREATE TABLE account (
+    id          TEXT PRIMARY KEY,
+    available   INTEGER NOT NULL CHECK (available >= 0),
+    held        INTEGER NOT NULL CHECK (held >= 0),
+    sandbox_kept INTEGER NOT NULL DEFAULT 0 CHECK (sandbox_kept >= 0), -- its requests of the sandbox
+    created_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE webhook_secret (
+    account     TEXT NOT NULL REFERENCES account (id),
+    secret      TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    expires_at  INTEGER, -- of one that was replaced
+    last_from   INTEGER, -- when it comes last in the header, though older ones still sign
+    PRIMARY KEY (account, created_at)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_key (
+    number      INTEGER PRIMARY KEY, -- rises: two may be made in one microsecond
+    id          TEXT NOT NULL UNIQUE,
+    account     TEXT NOT NULL REFERENCES account (id),
+    hash        BLOB NOT NULL UNIQUE,
+    hint        TEXT NOT NULL,
+    sandbox     INTEGER NOT NULL,
+    may_generate INTEGER NOT NULL,
+    -- Null where the server's default holds; 0 lifts a limit.
+    requests_per_minute INTEGER CHECK (requests_per_minute >= 0),
+    in_flight_max INTEGER CHECK (in_flight_max >= 0),
+    in_flight   INTEGER NOT NULL DEFAULT 0 CHECK (in_flight >= 0), -- its live requests that have not ended
+    created_at  INTEGER NOT NULL,
+    revoked_at  INTEGER
+) STRICT;
+
+CREATE TABLE request (
+    id          BLOB PRIMARY KEY,
+    account     TEXT NOT NULL REFERENCES account (id),
+    api_key     TEXT NOT NULL REFERENCES api_key (id),
+    sandbox     INTEGER NOT NULL,
+    model       TEXT NOT NULL,
+    queue       TEXT NOT NULL,
+    phase       TEXT NOT NULL CHECK (phase = 'queued' OR phase = 'running' OR phase = 'completed' OR phase = 'failed' OR phase = 'canceled'),
+    epoch       INTEGER NOT NULL,
+    rescues     INTEGER NOT NULL,
+    ticket      INTEGER NOT NULL,
+    attempt_max INTEGER NOT NULL CHECK (attempt_max > 0),
+    elsewhere   INTEGER NOT NULL, -- it starts from an image that has to be fetched
+    progress    INTEGER NOT NULL CHECK (progress BETWEEN 0 AND 100),
+    cost        INTEGER NOT NULL CHECK (cost >= 0),
+    charged     INTEGER CHECK (charged BETWEEN 0 AND cost),
+    webhook_url TEXT,
+    base_url    TEXT NOT NULL,
+    error_code  TEXT,
+    error_message TEXT,
+    created_at  INTEGER NOT NULL,
+    completed_at INTEGER,
+    named       INTEGER NOT NULL, -- an idempotency key finds it
+    expired_at  INTEGER, -- when its media were let go
+    input_gone  INTEGER NOT NULL DEFAULT 0, -- its input was let go
+    attempts_gone INTEGER NOT NULL DEFAULT 0 -- the attempts at it and at its delivery were let go
+) STRICT, WITHOUT ROWID;
+
+-- Ids rise with time, so that this lists an account's requests by age.
+CREATE INDEX request_account ON request (account, id);
+-- The oldest of the sandbox make room for new ones.
+CREATE INDEX request_sandbox ON request (account, id) WHERE sandbox = 1;
+
+-- Large and rarely read, so kept apart from what every poll reads.
+CREATE TABLE request_content (
+    request     BLOB PRIMARY KEY REFERENCES request (id),
+    input       TEXT NOT NULL,
+    warnings    TEXT NOT NULL,
+    output      TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE queue (
+    name        TEXT PRIMARY KEY,
+    tail        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Lane 0 is for requests that had their turn and lost it, lane 1 for those whose epoch is 0.
+CREATE TABLE queue_item (
+    queue       TEXT NOT NULL,
+    lane        INTEGER NOT NULL,
+    ticket      INTEGER NOT NULL,
+    request     BLOB NOT NULL,
+    PRIMARY KEY (queue, lane, ticket)
+) STRICT, WITHOUT ROWID;
+
+-- In line, but passed over: their account fetches as many images as it may. They keep their places.
+CREATE TABLE queue_aside (
+    queue       TEXT NOT NULL,
+    account     TEXT NOT NULL,
+    lane        INTEGER NOT NULL,
+    ticket      INTEGER NOT NULL,
+    request     BLOB NOT NULL,
+    PRIMARY KEY (queue, lane, ticket)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX queue_aside_account ON queue_aside (queue, account, lane, ticket);
+
+-- All that stand in line.
+CREATE VIEW in_line AS
+    SELECT queue, lane, ticket, request FROM queue_item
+    UNION ALL SELECT queue, lane, ticket, request FROM queue_aside;
+
+CREATE TABLE lease (
+    request     BLOB PRIMARY KEY REFERENCES request (id),
+    node        BLOB NOT NULL, -- the process whose worker has it
+    claimed_at  INTEGER NOT NULL,
+    deadline_at INTEGER NOT NULL,
+    until       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX lease_until ON lease (until);
+
+-- What became of each lease.
+CREATE TABLE attempt (
+    request     BLOB NOT NULL REFERENCES request (id),
+    epoch       INTEGER NOT NULL,
+    claimed_at  INTEGER NOT NULL,
+    ended_at    INTEGER NOT NULL,
+    ending      TEXT NOT NULL CHECK (ending = 'completed' OR ending = 'failed' OR ending = 'released' OR ending = 'lost' OR ending = 'canceled'),
+    PRIMARY KEY (request, epoch)
+) STRICT, WITHOUT ROWID;
+
+-- One row for each movement of credits, with what is entered in each book; a request is reserved for once and settled
+-- once. The movements of requests that were let go are summed in one opening movement of their account.
+CREATE TABLE movement (
+    id          BLOB NOT NULL, -- of the request, or of the movement itself
+    settles     INTEGER NOT NULL CHECK (settles = (kind = 'capture' OR kind = 'release')),
+    account     TEXT NOT NULL REFERENCES account (id),
+    kind        TEXT NOT NULL CHECK (kind = 'grant' OR kind = 'reserve' OR kind = 'capture' OR kind = 'release' OR kind = 'opening'),
+    request     BLOB GENERATED ALWAYS AS (CASE WHEN kind <> 'grant' AND kind <> 'opening' THEN id END) VIRTUAL REFERENCES request (id),
+    available   INTEGER NOT NULL,
+    held        INTEGER NOT NULL,
+    issuance    INTEGER NOT NULL,
+    revenue     INTEGER NOT NULL,
+    at          INTEGER NOT NULL,
+    PRIMARY KEY (id, settles),
+    CHECK (available + held + issuance + revenue = 0)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX movement_opening ON movement (account) WHERE kind = 'opening';
+
+CREATE TABLE usage_day (
+    account     TEXT NOT NULL REFERENCES account (id),
+    day         INTEGER NOT NULL,
+    requests    INTEGER NOT NULL,
+    credits     INTEGER NOT NULL,
+    PRIMARY KEY (account, day)
+) STRICT, WITHOUT ROWID;
+
+-- In the order they came.
+CREATE TABLE idempotency (
+    number      INTEGER PRIMARY KEY,
+    hash        INTEGER NOT NULL, -- of account, sandbox and key
+    account     TEXT NOT NULL,
+    sandbox     INTEGER NOT NULL,
+    key         TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    request     BLOB NOT NULL,
+    expires_at  INTEGER NOT NULL
+) STRICT;
+
+-- Of those up to the number in `idempotency_indexed`, and of some later ones; the others are looked for in memory.
+CREATE TABLE idempotency_index (
+    hash        INTEGER NOT NULL,
+    number      INTEGER NOT NULL,
+    PRIMARY KEY (hash, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idempotency_indexed (
+    only        INTEGER PRIMARY KEY CHECK (only = 1),
+    through     INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE delivery (
+    id          BLOB PRIMARY KEY,
+    request     BLOB NOT NULL UNIQUE REFERENCES request (id),
+    account     TEXT NOT NULL REFERENCES account (id),
+    sandbox     INTEGER NOT NULL, -- of its request
+    host        TEXT NOT NULL,
+    url         TEXT NOT NULL,
+    body        BLOB NOT NULL,
+    state       TEXT NOT NULL CHECK (state = 'pending' OR state = 'delivered' OR state = 'abandoned' OR state = 'held'),
+    attempts    INTEGER NOT NULL, -- of the schedule
+    created_at  INTEGER NOT NULL,
+    due_at      INTEGER NOT NULL, -- the next attempt of the schedule
+    replay_at   INTEGER, -- one that an operator asked for
+    next_at     INTEGER GENERATED ALWAYS AS (
+        CASE WHEN state = 'pending' THEN min(due_at, coalesce(replay_at, due_at)) ELSE replay_at END
+    ) STORED,
+    claimed_until INTEGER, -- while an attempt is under way
+    claimed_by  BLOB, -- the process that attempts it
+    postponed   INTEGER NOT NULL CHECK (postponed IN (0, 1)), -- its host or its owner has no room
+    settled_at  INTEGER,
+    CHECK ((claimed_by IS NULL) = (claimed_until IS NULL)),
+    CHECK ((settled_at IS NULL) = (state = 'pending' OR state = 'held'))
+) STRICT;
+
+CREATE INDEX delivery_due ON delivery (next_at)
+    WHERE next_at IS NOT NULL AND claimed_until IS NULL AND postponed = 0;
+CREATE INDEX delivery_claimed ON delivery (claimed_until) WHERE claimed_until IS NOT NULL;
+CREATE INDEX delivery_postponed ON delivery (account, sandbox, host, next_at) WHERE postponed = 1;
+CREATE INDEX delivery_postponed_replay ON delivery (account, sandbox, host, next_at)
+    WHERE postponed = 1 AND replay_at IS NOT NULL;
+CREATE INDEX delivery_postponed_age ON delivery (due_at) WHERE postponed = 1;
+CREATE INDEX delivery_abandoned ON delivery (settled_at) WHERE state = 'abandoned';
+CREATE INDEX delivery_state ON delivery (state, id);
+CREATE INDEX delivery_account ON delivery (account, id);
+
+CREATE TABLE delivery_attempt (
+    delivery    BLOB NOT NULL REFERENCES delivery (id),
+    number      INTEGER NOT NULL,
+    replay      INTEGER NOT NULL,
+    at          INTEGER NOT NULL,
+    status      INTEGER,
+    duration_ms INTEGER NOT NULL,
+    class       TEXT NOT NULL,
+    error       TEXT,
+    reply       TEXT NOT NULL,
+    PRIMARY KEY (delivery, number)
+) STRICT, WITHOUT ROWID;
+
+-- What operators did, and how often tokens were refused. Nothing secret.
+CREATE TABLE audit (
+    number      INTEGER PRIMARY KEY,
+    at          INTEGER NOT NULL,
+    act         TEXT NOT NULL,
+    subject     TEXT NOT NULL,
+    detail      TEXT NOT NULL
+) STRICT;

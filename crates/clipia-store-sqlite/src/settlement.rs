@@ -1,0 +1,100 @@
+//! The end of a request, as it is written: its row, its credits, its lease and its delivery together.
+
+use super::counters::Happened;
+use super::position::PlaceInLine;
+use super::requests::leave;
+use super::rows::{amount, key, phase_name, to_json};
+use super::writer::Writing;
+use super::{audit, leases, ledger};
+use crate::ids;
+use crate::store::{AccountId, StoreError, WorkRefused};
+use clipia_queue::commands::delivery::NewDelivery;
+use clipia_queue::commands::end::{Books, Ended, Ending};
+use clipia_queue::commands::{Now, StoredRequest};
+use clipia_queue::{Moment, RequestId};
+use rusqlite::params;
+
+/// Settles a request that may end.
+pub(crate) fn settle(
+    w: &Writing<'_>,
+    request: &StoredRequest,
+    ending: Ending<'_>,
+    now: Now,
+) -> Result<(), WorkRefused> {
+    let books = Books {
+        balance: ledger::balance(w, &request.account)?,
+        in_flight: ledger::in_flight(w, &request.key_id)?,
+    };
+    let ended = ending.settle(books, now)?;
+    if let Some(place) = ended.leaves {
+        leave(w, PlaceInLine { queue: request.queue.clone(), place })?;
+    }
+    write(w, request, &ended, now)?;
+    Ok(())
+}
+
+fn write(w: &Writing<'_>, request: &StoredRequest, ended: &Ended<'_>, now: Now) -> Result<(), StoreError> {
+    w.standing_changed(request.id);
+    ledger::enter(w, &request.account, ended.entry, Some(request.id), now.steady)?;
+    if let Some(usage) = ended.usage {
+        ledger::use_up(w, &request.account, usage)?;
+    }
+    if let Some(output) = ended.output {
+        w.prepare_cached("UPDATE request_content SET output = ?2 WHERE request = ?1")?
+            .execute(params![key(request.id), to_json(output)?])?;
+    }
+    w.prepare_cached(
+        "UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, charged = ?5, error_code = ?6, error_message = ?7,
+                            completed_at = ?8
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        key(request.id),
+        phase_name(ended.life.phase),
+        ended.life.epoch.0,
+        ended.life.rescues,
+        amount(ended.charged)?,
+        ended.failure.as_ref().map(|failure| &failure.code),
+        ended.failure.as_ref().map(|failure| &failure.message),
+        ended.completed_at.as_micros()
+    ])?;
+    w.tallies.set_in_flight(&request.key_id, i64::from(ended.in_flight));
+    leases::end(w, request.id, &ended.lease)?;
+    if let Some(delivery) = &ended.delivery {
+        announce(w, request.id, &request.account, request.sandbox, delivery, now.steady)?;
+    }
+    if let Some(act) = &ended.act {
+        audit::record(w, act, now.steady)?;
+    }
+    w.happened(Happened::Ended(ended.life.phase));
+    Ok(())
+}
+
+/// Writes the delivery that tells of a request's end.
+pub(crate) fn announce(
+    w: &Writing<'_>,
+    request: RequestId,
+    account: &AccountId,
+    sandbox: bool,
+    delivery: &NewDelivery<'_>,
+    now: Moment,
+) -> Result<(), StoreError> {
+    w.prepare_cached(
+        "INSERT INTO delivery (id, request, account, sandbox, host, url, body, state, attempts, created_at, due_at,
+                               postponed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?9, 0)",
+    )?
+    .execute(params![
+        ids::new(now),
+        key(request),
+        account.0,
+        sandbox,
+        delivery.host,
+        delivery.url,
+        to_json(&delivery.body)?.into_bytes(),
+        delivery.created_at.as_micros(),
+        delivery.due_at.as_micros()
+    ])?;
+    w.outbox_changed();
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! The few rows that nearly every command changes: what accounts have, what they used, what keys have in flight, and the
+//! ends of lines. A transaction keeps what they become here, and writes each once, right before its commit.
+
+use super::ledger::stored_balance;
+use super::rows::amount;
+use crate::store::{AccountId, StoreError};
+use clipia_queue::ledger::Balance;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::borrow::Borrow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// What the rows become, as far as this transaction has changed them.
+#[derive(Default)]
+pub(crate) struct Tallies {
+    balances: Changed<AccountId, Balance>,
+    /// What is added to the requests and the credits of a day.
+    usage: Changed<(AccountId, i64), (i64, i64)>,
+    in_flight: Changed<String, i64>,
+    tails: Changed<String, i64>,
+    sandbox: Changed<AccountId, i64>,
+}
+
+/// Where a command began, which may have to be undone.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark([usize; 5]);
+
+impl Tallies {
+    /// The two books of an account, if there is one.
+    pub(crate) fn balance(&self, c: &Connection, account: &AccountId) -> Result<Option<Balance>, StoreError> {
+        match self.balances.get(account) {
+            Some(balance) => Ok(Some(balance)),
+            None => stored_balance(c, account),
+        }
+    }
+
+    pub(crate) fn set_balance(&self, account: &AccountId, balance: Balance) {
+        self.balances.set(account, balance);
+    }
+
+    /// Adds to what an account used on a day.
+    pub(crate) fn use_up(&self, account: &AccountId, day: i64, requests: i64, credits: i64) {
+        let of = (account.clone(), day);
+        let (before, spent) = self.usage.get(&of).unwrap_or_default();
+        self.usage.set(&of, (before + requests, spent + credits));
+    }
+
+    /// How many live requests of a key have not ended, if there is such a key.
+    pub(crate) fn in_flight(&self, c: &Connection, key: &str) -> Result<Option<i64>, StoreError> {
+        if let Some(in_flight) = self.in_flight.get(key) {
+            return Ok(Some(in_flight));
+        }
+        let mut stored = c.prepare_cached("SELECT in_flight FROM api_key WHERE id = ?1")?;
+        Ok(stored.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    pub(crate) fn set_in_flight(&self, key: &str, in_flight: i64) {
+        self.in_flight.set(key, in_flight);
+    }
+
+    /// How many requests of the sandbox are kept of an account.
+    pub(crate) fn sandbox_kept(&self, c: &Connection, account: &AccountId) -> Result<i64, StoreError> {
+        if let Some(kept) = self.sandbox.get(account) {
+            return Ok(kept);
+        }
+        let mut stored = c.prepare_cached("SELECT sandbox_kept FROM account WHERE id = ?1")?;
+        Ok(stored.query_row([&account.0], |row| row.get(0))?)
+    }
+
+    pub(crate) fn set_sandbox_kept(&self, account: &AccountId, kept: i64) {
+        self.sandbox.set(account, kept);
+    }
+
+    /// The latest ticket of a queue.
+    pub(crate) fn tail(&self, c: &Connection, queue: &str) -> Result<i64, StoreError> {
+        if let Some(tail) = self.tails.get(queue) {
+            return Ok(tail);
+        }
+        let mut stored = c.prepare_cached("SELECT tail FROM queue WHERE name = ?1")?;
+        Ok(stored.query_row([queue], |row| row.get(0)).optional()?.unwrap_or(0))
+    }
+
+    pub(crate) fn set_tail(&self, queue: &str, tail: i64) {
+        self.tails.set(queue, tail);
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        let Self { balances, usage, in_flight, tails, sandbox } = self;
+        Mark([balances.mark(), usage.mark(), in_flight.mark(), tails.mark(), sandbox.mark()])
+    }
+
+    /// Undoes what was changed since.
+    pub(crate) fn rewind(&self, Mark([balances, usage, in_flight, tails, sandbox]): Mark) {
+        self.balances.rewind(balances);
+        self.usage.rewind(usage);
+        self.in_flight.rewind(in_flight);
+        self.tails.rewind(tails);
+        self.sandbox.rewind(sandbox);
+    }
+
+    /// Writes what they have become.
+    pub(crate) fn write(&self, c: &Connection) -> Result<(), StoreError> {
+        let mut write = c.prepare_cached("UPDATE account SET available = ?2, held = ?3 WHERE id = ?1")?;
+        self.balances.each(|account, balance| {
+            write.execute(params![account.0, amount(balance.available)?, amount(balance.held)?])?;
+            Ok(())
+        })?;
+        let mut write = c.prepare_cached(
+            "INSERT INTO usage_day (account, day, requests, credits) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (account, day) DO UPDATE SET requests = requests + ?3, credits = credits + ?4",
+        )?;
+        self.usage.each(|(account, day), (requests, credits)| {
+            write.execute(params![account.0, day, requests, credits])?;
+            Ok(())
+        })?;
+        let mut write = c.prepare_cached("UPDATE api_key SET in_flight = ?2 WHERE id = ?1")?;
+        self.in_flight.each(|key, in_flight| {
+            write.execute(params![key, in_flight])?;
+            Ok(())
+        })?;
+        let mut write = c.prepare_cached(
+            "INSERT INTO queue (name, tail) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET tail = ?2",
+        )?;
+        self.tails.each(|queue, tail| {
+            write.execute(params![queue, tail])?;
+            Ok(())
+        })?;
+        self.sandbox.each(|account, kept| {
+            c.prepare_cached("UPDATE account SET sandbox_kept = ?2 WHERE id = ?1")?
+                .execute(params![account.0, kept])?;
+            Ok(())
+        })
+    }
+}
+
+/// Values that were changed, and how to change them back.
+struct Changed<K, V>(RefCell<Inner<K, V>>);
+
+struct Inner<K, V> {
+    /// Where each stands.
+    places: HashMap<K, usize>,
+    /// What each has become; nothing where all of its changes were undone.
+    values: Vec<(K, Option<V>)>,
+    /// What each change replaced, and where.
+    before: Vec<(usize, Option<V>)>,
+}
+
+impl<K, V> Default for Changed<K, V> {
+    fn default() -> Self {
+        Self(RefCell::new(Inner { places: HashMap::new(), values: Vec::new(), before: Vec::new() }))
+    }
+}
+
+impl<K: Clone + Eq + Hash, V: Copy> Changed<K, V> {
+    fn get<Q: Eq + Hash + ?Sized>(&self, of: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let inner = self.0.borrow();
+        inner.places.get(of).and_then(|place| inner.values.get(*place)?.1)
+    }
+
+    fn set<Q: Eq + Hash + ToOwned<Owned = K> + ?Sized>(&self, of: &Q, value: V)
+    where
+        K: Borrow<Q>,
+    {
+        let Inner { places, values, before } = &mut *self.0.borrow_mut();
+        if let Some((place, (_, now))) =
+            places.get(of).and_then(|place| Some((*place, values.get_mut(*place)?)))
+        {
+            before.push((place, now.replace(value)));
+            return;
+        }
+        let (place, of) = (values.len(), of.to_owned());
+        places.insert(of.clone(), place);
+        values.push((of, Some(value)));
+        before.push((place, None));
+    }
+
+    fn mark(&self) -> usize {
+        self.0.borrow().before.len()
+    }
+
+    fn rewind(&self, mark: usize) {
+        let Inner { values, before, .. } = &mut *self.0.borrow_mut();
+        for (place, value) in before.drain(mark.min(before.len())..).rev() {
+            if let Some((_, now)) = values.get_mut(place) {
+                *now = value;
+            }
+        }
+    }
+
+    fn each(&self, mut write: impl FnMut(&K, V) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let inner = self.0.borrow();
+        inner.values.iter().try_for_each(|(of, value)| value.map_or(Ok(()), |value| write(of, value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_undone_is_as_it_was() {
+        let (tallies, account) = (Tallies::default(), AccountId("a".to_owned()));
+        tallies.use_up(&account, 1, 1, 0);
+        let mark = tallies.mark();
+        tallies.use_up(&account, 1, 1, 12);
+        tallies.use_up(&account, 2, 1, 0);
+        tallies.set_in_flight("k", 5);
+        tallies.rewind(mark);
+        assert_eq!(tallies.usage.get(&(account.clone(), 1)), Some((1, 0)));
+        assert_eq!(tallies.usage.get(&(account, 2)), None);
+        assert_eq!(tallies.in_flight.get("k"), None);
+    }
+}

@@ -1,0 +1,253 @@
+//! What workers and operators do to requests: the facts are read here and the decisions are written here. The commands of
+//! `clipia-queue` decide.
+
+use super::counters::Happened;
+use super::position::PlaceInLine;
+use super::requests::stand;
+use super::rows::{from_json, key, phase_name};
+use super::settlement::settle;
+use super::stored::request;
+use super::writer::Writing;
+use super::{aside, leases};
+use crate::clock::both;
+use crate::store::living::LivingAttempts;
+use crate::store::{AccountId, Beat, Claim, ClaimPast, Failure, NodeId, Rescued, StoreError, WorkRefused};
+use clipia_api::types::Output;
+use clipia_queue::commands::claim::{First, first};
+use clipia_queue::commands::requeue::{self, Lost, Requeued, Worker, is_lost};
+use clipia_queue::commands::{Now, StoredRequest, end, lease};
+use clipia_queue::lifecycle::{Epoch, Lifecycle};
+use clipia_queue::{Moment, RequestId};
+use rusqlite::{OptionalExtension, params};
+use uuid::Uuid;
+
+/// How many lost leases are taken back in one transaction, so that a crash of many holds nobody up.
+pub(crate) const RESCUED_AT_ONCE: usize = 500;
+
+/// How many requests one claim sets aside at most, so that it holds nobody up.
+const SET_ASIDE_AT_ONCE: usize = 200;
+
+pub(crate) fn claim(
+    w: &Writing<'_>,
+    queue: &str,
+    node: NodeId,
+    limit: usize,
+    full: &[AccountId],
+    now: Moment,
+) -> Result<ClaimPast, StoreError> {
+    let (mut past, mut set_aside) = (ClaimPast::default(), 0);
+    while past.claims.len() < limit {
+        match take_first(w, queue, node, full, both(now))? {
+            Taken::Nothing => return Ok(past),
+            Taken::Claim(claim) => past.claims.push(*claim),
+            Taken::Aside(account) => {
+                if !past.aside.contains(&account) {
+                    past.aside.push(account);
+                }
+                set_aside += 1;
+                if set_aside == SET_ASIDE_AT_ONCE {
+                    past.more = true;
+                    return Ok(past);
+                }
+            }
+        }
+    }
+    Ok(past)
+}
+
+/// What became of the first request of a queue.
+enum Taken {
+    Nothing,
+    Claim(Box<Claim>),
+    Aside(AccountId),
+}
+
+fn take_first(
+    w: &Writing<'_>,
+    queue: &str,
+    node: NodeId,
+    full: &[AccountId],
+    now: Now,
+) -> Result<Taken, StoreError> {
+    let found: Option<(Uuid, PlaceInLine)> = w
+        .prepare_cached(
+            "DELETE FROM queue_item WHERE (queue, lane, ticket) =
+                (SELECT queue, lane, ticket FROM queue_item WHERE queue = ?1 ORDER BY lane, ticket LIMIT 1)
+             RETURNING request, queue, lane, ticket",
+        )?
+        .query_row([queue], |row| Ok((row.get("request")?, PlaceInLine::of(row)?)))
+        .optional()?;
+    let Some((id, at)) = found else {
+        return Ok(Taken::Nothing);
+    };
+    let id = RequestId(id);
+    let unreadable = |refused: WorkRefused| match refused {
+        WorkRefused::Store(error) => error,
+        other => StoreError::Unreadable(format!("request {id} in the queue: {other}")),
+    };
+    let request = request(w, id).map_err(unreadable)?;
+    let claimed = match first(&request, full, now).map_err(|refused| unreadable(refused.into()))? {
+        First::Aside => {
+            aside::set(w, &request.account, &at, id)?;
+            return Ok(Taken::Aside(request.account));
+        }
+        First::Claimed(claimed) => claimed,
+    };
+    w.leaves(at);
+    set(w, id, claimed.life)?;
+    leases::give(w, id, node, &claimed.lease)?;
+    if let Some(waited) = claimed.waited {
+        w.happened(Happened::Waited(waited));
+    }
+    let input: String = w
+        .prepare_cached("SELECT input FROM request_content WHERE request = ?1")?
+        .query_row([key(id)], |row| row.get(0))?;
+    Ok(Taken::Claim(Box::new(Claim {
+        id,
+        account: request.account,
+        key_id: request.key_id,
+        epoch: claimed.life.epoch,
+        model: request.model,
+        input: from_json(&input)?,
+        base_url: request.base_url,
+    })))
+}
+
+/// Writes a lifecycle that has not ended. The next attempt starts at no progress.
+fn set(w: &Writing<'_>, id: RequestId, life: Lifecycle) -> Result<(), StoreError> {
+    w.standing_changed(id);
+    w.prepare_cached("UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, progress = 0 WHERE id = ?1")?
+        .execute(params![key(id), phase_name(life.phase), life.epoch.0, life.rescues])?;
+    Ok(())
+}
+
+/// Prolongs leases and records progress. Each beat decides before it changes anything, so that one that is refused leaves the
+/// others as they are.
+pub(crate) fn beat_many(
+    w: &Writing<'_>,
+    beats: &[Beat],
+    now: Moment,
+) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
+    let answers = beats.iter().map(|beat| match self::beat(w, *beat, both(now)) {
+        Err(WorkRefused::Store(error)) => Err(error),
+        answer => Ok(answer),
+    });
+    answers.collect()
+}
+
+fn beat(w: &Writing<'_>, Beat { id, epoch, progress }: Beat, now: Now) -> Result<(), WorkRefused> {
+    let request = request(w, id)?;
+    let beat = lease::beat(&request, leases::of(w, id)?, epoch, progress, now)?;
+    leases::prolong(w, id, &beat.lease)?;
+    w.standing_changed(id);
+    w.prepare_cached("UPDATE request SET progress = ?2 WHERE id = ?1")?
+        .execute(params![key(id), beat.progress.percent()])?;
+    Ok(())
+}
+
+pub(crate) fn hold(w: &Writing<'_>, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {
+    let lease = lease::hold(&request(w, id)?, leases::of(w, id)?, epoch, both(now))?;
+    Ok(leases::prolong(w, id, &lease)?)
+}
+
+pub(crate) fn complete(
+    w: &Writing<'_>,
+    id: RequestId,
+    epoch: Epoch,
+    output: &Output,
+    now: Moment,
+) -> Result<(), WorkRefused> {
+    let request = request(w, id)?;
+    settle(w, &request, end::complete(&request, epoch, output)?, both(now))
+}
+
+pub(crate) fn fail(
+    w: &Writing<'_>,
+    id: RequestId,
+    epoch: Epoch,
+    why: &Failure,
+    now: Moment,
+) -> Result<(), WorkRefused> {
+    let request = request(w, id)?;
+    settle(w, &request, end::fail(&request, epoch, why)?, both(now))
+}
+
+pub(crate) fn cancel(w: &Writing<'_>, id: RequestId, now: Moment) -> Result<(), WorkRefused> {
+    let request = request(w, id)?;
+    settle(w, &request, end::cancel(&request)?, both(now))
+}
+
+pub(crate) fn release(w: &Writing<'_>, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {
+    let request = request(w, id)?;
+    requeue(w, &request, &requeue::release(&request, epoch, both(now))?)?;
+    Ok(())
+}
+
+/// Writes that a request waits again.
+fn requeue(w: &Writing<'_>, request: &StoredRequest, requeued: &Requeued) -> Result<(), StoreError> {
+    set(w, request.id, requeued.life)?;
+    leases::end(w, request.id, &requeued.lease)?;
+    stand(w, PlaceInLine { queue: request.queue.clone(), place: requeued.place }, request.id)
+}
+
+/// Which leases are taken back.
+#[derive(Clone, Copy)]
+pub(crate) enum Leases<'l> {
+    /// Every one: the nodes that have them are gone.
+    All,
+    /// Those that have expired, but of the living attempts only those that are overdue.
+    Expired(&'l LivingAttempts),
+}
+
+/// Takes back some of the requests whose worker is gone.
+pub(crate) fn rescue(w: &Writing<'_>, which: Leases<'_>, now: Moment) -> Result<Rescued, StoreError> {
+    let until = match which {
+        Leases::All => i64::MAX,
+        Leases::Expired(_) => now.as_micros(),
+    };
+    let mut statement = w.prepare_cached(
+        "SELECT request.id, request.epoch, lease.claimed_at, lease.deadline_at, lease.until
+         FROM lease JOIN request ON request.id = lease.request WHERE lease.until <= ?1 ORDER BY lease.until",
+    )?;
+    let mut rows = statement.query([until])?;
+    let mut lost = Vec::new();
+    while lost.len() < RESCUED_AT_ONCE
+        && let Some(row) = rows.next()?
+    {
+        let (id, epoch) = (RequestId(row.get("id")?), Epoch(row.get("epoch")?));
+        let worker = match which {
+            Leases::All => Worker::Gone,
+            Leases::Expired(living) if living.holds(&(id, epoch)) => Worker::Living,
+            Leases::Expired(_) => Worker::Unknown,
+        };
+        if is_lost(&leases::lease(row)?, worker, both(now)) {
+            lost.push(id);
+        }
+    }
+    drop(rows);
+    let mut rescued = Rescued::default();
+    for id in lost {
+        match lose(w, id, both(now)) {
+            Ok(true) => rescued.requeued += 1,
+            Ok(false) => rescued.failed += 1,
+            Err(WorkRefused::Store(error)) => return Err(error),
+            Err(other) => return Err(StoreError::Unreadable(format!("request {id} with a lease: {other}"))),
+        }
+    }
+    Ok(rescued)
+}
+
+/// Writes that a lease was lost; says whether the request waits again.
+fn lose(w: &Writing<'_>, id: RequestId, now: Now) -> Result<bool, WorkRefused> {
+    let request = request(w, id)?;
+    let lost = requeue::lose(&request, now)?;
+    w.happened(Happened::LeaseLost);
+    match lost {
+        Lost::Requeued(requeued) => {
+            requeue(w, &request, &requeued)?;
+            w.work_submitted(&request.queue);
+            Ok(true)
+        }
+        Lost::Ends(ending) => settle(w, &request, ending, now).map(|()| false),
+    }
+}

@@ -1,0 +1,44 @@
+//! Accounts, their credits, their keys and their webhook secrets.
+
+use crate::{
+    AccountId, AccountSummary, Bootstrapped, FirstAccount, GrantRefused, Key, KeyHash, NewAccount, NewKey,
+    SecretListing, StoreError,
+};
+use async_trait::async_trait;
+use clipia_queue::rotation::Rotation;
+use clipia_queue::{Credits, ledger};
+use std::sync::Arc;
+
+/// Accounts, their credits, their keys and their webhook secrets.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// Creates an account with its webhook secret and its first credits, unless the id is taken.
+    async fn create_account(&self, account: NewAccount) -> Result<bool, StoreError>;
+    /// Creates the first account with its keys, all in one command, unless the store has an account. However many nodes start
+    /// at once, one of them creates it.
+    async fn bootstrap(&self, first: FirstAccount) -> Result<Bootstrapped, StoreError>;
+    /// The account's balance and usage.
+    async fn account(&self, account: &AccountId) -> Result<Option<AccountSummary>, StoreError>;
+    /// Gives an account credits; answers its balance then.
+    async fn grant(&self, account: &AccountId, credits: Credits) -> Result<ledger::Balance, GrantRefused>;
+
+    /// Creates a key, unless there is no such account.
+    async fn create_key(&self, key: NewKey) -> Result<bool, StoreError>;
+    /// The key in force with this hash.
+    async fn key(&self, hash: KeyHash) -> Result<Option<Arc<Key>>, StoreError>;
+    /// Takes a key out of force at once. False where there is none of this id in force.
+    async fn revoke_key(&self, id: &str) -> Result<bool, StoreError>;
+
+    /// Gives an account another secret to sign deliveries with. The old ones sign too for as long as `rotation` says.
+    /// False where there is no such account.
+    async fn rotate_webhook_secret(
+        &self,
+        account: &AccountId,
+        new: String,
+        rotation: Rotation,
+    ) -> Result<bool, StoreError>;
+    /// Gives the rotation under way other times. False where no old secret signs now.
+    async fn replan_rotation(&self, account: &AccountId, rotation: Rotation) -> Result<bool, StoreError>;
+    /// When each secret of an account signs that does now, the newest first; nothing where there is no such account.
+    async fn webhook_secrets(&self, account: &AccountId) -> Result<Vec<SecretListing>, StoreError>;
+}

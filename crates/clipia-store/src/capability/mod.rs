@@ -1,0 +1,19 @@
+//! What a store can do, one trait a capability. Each command is one transaction: what it returns is durable, and what it refuses has
+//! changed nothing. A command is decided at the moment that the store's own [clock](crate::clock::Clock) says.
+
+mod accounts;
+mod outbox;
+mod queue;
+mod records;
+mod upkeep;
+
+pub use accounts::Accounts;
+pub use outbox::Outbox;
+pub use queue::Queue;
+pub use records::Records;
+pub use upkeep::Upkeep;
+
+/// Where accounts, keys, requests, credits and deliveries are kept: a store has every capability.
+pub trait Store: Accounts + Queue + Outbox + Records + Upkeep {}
+
+impl<S: Accounts + Queue + Outbox + Records + Upkeep> Store for S {}

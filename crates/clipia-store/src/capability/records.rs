@@ -1,0 +1,48 @@
+//! Lists and histories for an operator.
+
+use crate::{
+    AccountId, AccountPage, AuditEntry, DeliveryDetails, DeliveryFilter, DeliveryListing, KeyPage, Refusals,
+    RequestFilter, RequestHistory, RequestOutput, RequestPage, StoreError,
+};
+use async_trait::async_trait;
+use clipia_queue::RequestId;
+use uuid::Uuid;
+
+/// Lists and histories for an operator, of every account.
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// Accounts by their ids, which rise with time: `limit` at most, starting after the account `after`.
+    async fn accounts(&self, after: Option<AccountId>, limit: usize) -> Result<AccountPage, StoreError>;
+    /// Keys, revoked ones too, in the order of their making: `limit` at most, starting after the key of the public name
+    /// `after`.
+    async fn keys(&self, after: Option<String>, limit: usize) -> Result<KeyPage, StoreError>;
+
+    /// Requests of any account, the newest first, `limit` at most and starting after the request `after`.
+    async fn list_requests(
+        &self,
+        filter: RequestFilter,
+        after: Option<RequestId>,
+        limit: usize,
+    ) -> Result<RequestPage, StoreError>;
+    /// Where requests stand and what they made, of those of `ids` that there are: whatever an output names must be kept.
+    async fn outputs(&self, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError>;
+    /// A request of any account and what happened to it.
+    async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError>;
+
+    /// Deliveries, the newest first: those older than `before`, at most `most` and
+    /// [`DELIVERIES_MAX`](crate::DELIVERIES_MAX).
+    async fn list_deliveries(
+        &self,
+        filter: DeliveryFilter,
+        before: Option<Uuid>,
+        most: u32,
+    ) -> Result<Vec<DeliveryListing>, StoreError>;
+    /// A delivery and its attempts.
+    async fn delivery(&self, id: Uuid) -> Result<Option<DeliveryDetails>, StoreError>;
+
+    /// What operators did and how often tokens were refused, the newest first: entries before the number `before`, at most
+    /// `most`. Each act is noted in the transaction that does it.
+    async fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditEntry>, StoreError>;
+    /// Notes how often tokens were refused lately.
+    async fn record_refusals(&self, refused: Refusals) -> Result<(), StoreError>;
+}

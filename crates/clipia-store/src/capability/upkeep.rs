@@ -1,0 +1,44 @@
+//! The store itself: its clock, events, copies, examinations and figures, and its end.
+
+use crate::{BackupError, DueOf, DuePage, Findings, GivenBack, Statistics, StoreError, StoreEvent};
+use async_trait::async_trait;
+use clipia_queue::retention::{Horizon, Part};
+use clipia_queue::{Moment, RequestId};
+use std::path::Path;
+use tokio::sync::broadcast;
+
+/// The store itself: its clock, events, copies, examinations and figures, and its end.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// The present by the store's clock. The moments that a store takes and gives are by this clock.
+    fn now(&self) -> Moment;
+    /// What commits change from now on. A receiver that [lags](broadcast::error::RecvError::Lagged) must look at everything
+    /// again.
+    fn events(&self) -> broadcast::Receiver<StoreEvent>;
+
+    /// Looks for anything that must not be, in one snapshot, while the store is in use.
+    async fn examine(&self) -> Result<Findings, StoreError>;
+    /// Copies the store to a new file, as it stands at one moment, while it is in use. Deliveries that are pending in the
+    /// copy are held once a server runs on it.
+    async fn backup(&self, path: &Path) -> Result<(), BackupError>;
+    /// What the store did since it was opened, and how much waits.
+    async fn statistics(&self) -> Result<Statistics, StoreError>;
+    /// Writes something that changes nothing: whether it can.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Looks for requests of which a part may be let go, up to `horizon`.
+    async fn due(&self, part: Part, horizon: Horizon, of: DueOf) -> Result<DuePage, StoreError>;
+    /// Lets a part of these requests go, as far as it may be let go by now; says of which it was. The files of media are the
+    /// caller's to remove. Credits that moved for a request are carried forward in its account's books.
+    async fn let_go(
+        &self,
+        part: Part,
+        horizon: Horizon,
+        ids: Vec<RequestId>,
+    ) -> Result<Vec<RequestId>, StoreError>;
+    /// Gives some unused space back to the system.
+    async fn give_back(&self) -> Result<GivenBack, StoreError>;
+
+    /// Writes everything down and closes. Later calls fail with [`StoreError::Closed`].
+    async fn close(&self);
+}

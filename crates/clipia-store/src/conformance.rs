@@ -1,0 +1,243 @@
+//! What any store must do: the promises of the trait [`Store`], one module a subject. A store runs them all by one line,
+//! `clipia_store::conformance!(open)`, where `open` makes an empty store whose clock is the one that it is given; after each, an examination must find nothing.
+//! The crate that runs them has `tokio` with `macros` among the dependencies of its tests.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // test code: a failed expectation stops the test
+#![allow(missing_docs)] // the name of a test says what it tests
+
+pub mod accounts;
+pub mod concurrency;
+pub mod credits;
+pub mod deliveries;
+pub mod events;
+pub mod keys;
+pub mod leases;
+pub mod line;
+pub mod listing;
+pub mod outbox;
+mod outbox_account;
+mod reference;
+pub mod retention;
+pub mod sequences;
+
+use crate::{
+    AccountId, Bootstrapped, Claim, FirstAccount, Key, KeyHash, NewAccount, NewKey, NodeId, Request, Rescued,
+    Scopes, Store, Submission,
+};
+pub use outbox_account::{Outbox, SECRET, account as outbox_account, owner as outbox_owner};
+
+use crate::clock::{Clock, DrivenClock};
+use crate::living::LivingAttempts;
+use clipia_queue::leases::SILENCE_MAX;
+use clipia_queue::limits::KeyLimits;
+use clipia_queue::{Credits, Moment, RequestId};
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use uuid::Uuid;
+
+pub const NOW: Moment = Moment::from_micros(1_700_000_000_000_000);
+
+/// The process of the workers and senders.
+pub const NODE: NodeId = NodeId(Uuid::from_u128(1));
+
+/// How long one attempt at [`fox`] may take.
+pub const ATTEMPT_MAX: Duration = Duration::from_secs(600);
+
+/// A store, and what must outlive it, such as its directory.
+pub type Opened = (Arc<dyn Store>, Box<dyn Any + Send + Sync>);
+
+/// A store with one account of 100 credits and its key.
+pub struct House {
+    pub store: Arc<dyn Store>,
+    /// The store's clock, which stands at [`NOW`] until a test moves it.
+    pub clock: Arc<DrivenClock>,
+    /// What must outlive the store, such as its directory.
+    _kept: Box<dyn Any + Send + Sync>,
+}
+
+pub fn account() -> AccountId {
+    AccountId("acct_test".to_owned())
+}
+
+/// What makes an empty store the house.
+pub fn first() -> FirstAccount {
+    let account =
+        NewAccount { id: account(), webhook_secret: "whsec_1".to_owned(), grant: Credits::new(100) };
+    FirstAccount { account, keys: vec![new_key(key(), 7)] }
+}
+
+pub fn key() -> Key {
+    Key {
+        id: "key_1".to_owned(),
+        account: account(),
+        hint: "…".to_owned(),
+        sandbox: false,
+        scopes: Scopes { generate: true },
+        limits: KeyLimits { in_flight_max: Some(0), ..KeyLimits::default() },
+    }
+}
+
+/// A new id of `at`. Ids made later sort later. They are counted, since the generator of the rules never goes back, not even
+/// between the tests of one process.
+fn id_at(at: Moment) -> RequestId {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let mut tail = [0; 10];
+    tail[2..].copy_from_slice(&MADE.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    let millis = at.as_micros().unsigned_abs() / 1_000;
+    RequestId(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
+}
+
+/// A submit that costs 12 credits and wants a delivery.
+pub fn fox() -> Submission {
+    Submission {
+        id: id_at(NOW),
+        key: Arc::new(key()),
+        idempotency: None,
+        model: "nano-banana-2".to_owned(),
+        queue: "render".to_owned(),
+        attempt_max: ATTEMPT_MAX,
+        input: Default::default(),
+        warnings: Vec::new(),
+        cost: Credits::new(12),
+        webhook_url: Some("https://example.com/hook".to_owned()),
+        base_url: "http://here".to_owned(),
+        sample: None,
+    }
+}
+
+pub fn new_key(key: Key, hash: u8) -> NewKey {
+    let Key { id, account, hint, sandbox, scopes, limits } = key;
+    NewKey { id, account, hash: KeyHash([hash; 32]), hint, sandbox, scopes, limits }
+}
+
+impl House {
+    pub async fn new(open: impl FnOnce(Arc<dyn Clock>) -> Opened) -> Self {
+        let clock = Arc::new(DrivenClock::new(NOW));
+        let (store, kept) = open(clock.clone());
+        assert_eq!(store.bootstrap(first()).await.unwrap(), Bootstrapped::Created);
+        Self { store, clock, _kept: kept }
+    }
+
+    /// The store, once its clock says `at`.
+    pub fn at(&self, at: Moment) -> &dyn Store {
+        self.clock.set(at);
+        self.store.as_ref()
+    }
+
+    /// Gives the account as much as a test could spend.
+    pub async fn rich(&self) {
+        self.store.grant(&account(), Credits::new(1_000_000)).await.unwrap();
+    }
+
+    pub async fn submit(&self, submission: Submission) -> RequestId {
+        self.store.submit(submission).await.unwrap().id
+    }
+
+    pub async fn claim(&self) -> Claim {
+        self.next("render").await.unwrap()
+    }
+
+    /// The next request in line of `queue`, claimed.
+    pub async fn next(&self, queue: &str) -> Option<Claim> {
+        self.store.claim(queue, NODE, 1).await.unwrap().pop()
+    }
+
+    /// Every worker falls silent until its lease expires.
+    pub async fn lose(&self) -> Rescued {
+        self.clock.advance(SILENCE_MAX);
+        self.store.rescue(&LivingAttempts::default()).await.unwrap()
+    }
+
+    pub async fn request(&self, id: RequestId) -> Request {
+        self.store.request(&account(), id).await.unwrap().unwrap()
+    }
+
+    pub async fn available(&self) -> u64 {
+        self.store.account(&account()).await.unwrap().unwrap().available.get()
+    }
+
+    /// Nothing that must not be is there.
+    pub async fn is_content(&self) {
+        let findings = self.store.examine().await.unwrap();
+        assert_eq!(findings.violation, None);
+        assert!(findings.checked.rules > 10 && findings.checked.accounts > 0, "{findings:?}");
+    }
+}
+
+/// Runs the whole suite on the stores that `$open` makes.
+#[macro_export]
+macro_rules! conformance {
+    ($open:path) => {
+        $crate::conformance! { $open;
+            accounts: accounts_are_made_once_and_granted_to, a_store_has_one_first_account, accounts_are_listed_page_by_page, a_grant_that_no_book_bears_changes_nothing;
+            concurrency:
+                concurrent_submits_spend_no_credit_twice,
+                concurrent_submits_with_one_key_are_one,
+                a_request_is_claimed_by_one_of_many,
+                an_end_and_a_cancel_exclude_each_other,
+                positions_hold_in_a_crowd;
+            credits:
+                a_request_is_reserved_for_then_charged_or_refunded_once,
+                a_refused_submit_leaves_nothing_and_a_repeated_one_is_the_same,
+                the_sandbox_moves_no_credits,
+                one_that_is_called_off_is_refunded_and_told;
+            deliveries:
+                a_delivery_is_given_to_one_sender_until_it_arrives,
+                a_living_sender_keeps_its_delivery_whatever_the_clock_says,
+                a_delivery_of_another_node_is_free_when_its_lease_expires;
+            events: an_event_comes_before_the_answer_to_its_command;
+            keys:
+                keys_are_found_by_their_hash_until_they_are_revoked,
+                keys_are_listed_in_the_order_of_their_making,
+                a_key_has_its_own_limits,
+                a_key_has_no_more_in_flight_than_it_may;
+            leases:
+                a_worker_that_lost_its_lease_changes_nothing,
+                a_worker_whose_request_was_called_off_changes_nothing,
+                heartbeats_keep_a_lease_up_to_its_deadline,
+                a_living_worker_keeps_its_lease_whatever_the_clock_says,
+                one_that_is_lost_too_often_fails_and_is_refunded,
+                several_are_claimed_and_kept_at_once,
+                one_that_is_given_back_has_lost_nothing,
+                what_is_refused_is_counted;
+            line:
+                what_had_its_turn_goes_ahead_of_what_had_none,
+                positions_are_what_counting_says,
+                lines_do_not_mix,
+                those_of_an_account_that_is_full_are_passed_over_and_keep_their_places;
+            outbox:
+                those_of_a_host_without_room_are_postponed_and_come_in_their_order_when_there_is_some,
+                a_host_that_nobody_spoke_of_gets_no_more_than_its_share,
+                neither_those_that_waited_nor_the_new_take_every_place,
+                an_owner_gets_no_more_than_its_share_however_many_hosts_it_names,
+                only_what_an_operator_asked_for_goes_to_a_host_that_is_down,
+                a_replay_leaves_the_schedule_alone,
+                an_overtaken_sender_changes_nothing_unless_it_arrived,
+                all_that_failed_since_a_time_are_replayed_a_bounded_number_at_a_time,
+                those_that_wait_for_a_host_for_days_are_given_up,
+                deliveries_are_listed_page_by_page_the_newest_first,
+                an_old_secret_signs_for_a_day_and_stands_last,
+                the_operator_chooses_when_the_new_secret_comes_last_and_the_old_one_ends;
+            listing:
+                requests_are_listed_newest_first_and_page_by_page,
+                a_list_is_filtered,
+                a_history_tells_every_attempt_and_movement;
+            retention: what_has_had_its_time_is_let_go_and_the_books_stay_as_they_are;
+            sequences: random_commands_have_the_answers_of_a_naive_store;
+        }
+    };
+    ($open:path; $($subject:ident: $($test:ident),+;)+) => {$(
+        mod $subject {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    let house = $crate::conformance::House::new($open).await;
+                    $crate::conformance::$subject::$test(&house).await;
+                    house.is_content().await;
+                }
+            )+
+        }
+    )+};
+}

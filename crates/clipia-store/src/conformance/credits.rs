@@ -1,0 +1,105 @@
+use super::{House, NODE, NOW, account, fox, key, new_key};
+use crate::{DeliveryClaim, Failure, Key, Submission, SubmitRefused, WorkRefused};
+use clipia_api::types::Output;
+use clipia_queue::Credits;
+use clipia_queue::idempotency::Fingerprint;
+use clipia_queue::lifecycle::{Phase, Refused};
+use clipia_queue::shares::Shares;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub async fn a_request_is_reserved_for_then_charged_or_refunded_once(house: &House) {
+    let store = &house.store;
+    let (good, bad) = (fox(), fox());
+    let (good_id, bad_id) = (good.id, bad.id);
+    assert_eq!(store.submit(good).await.unwrap().position, 0);
+    assert_eq!(store.submit(bad).await.unwrap().position, 1);
+    assert_eq!(house.available().await, 76);
+
+    let claim = house.claim().await;
+    assert_eq!(claim.id, good_id);
+    assert_eq!(house.request(bad_id).await.position, 0);
+    store.complete(good_id, claim.epoch, Output::default()).await.unwrap();
+    let twice = store.complete(good_id, claim.epoch, Output::default()).await;
+    assert!(matches!(twice, Err(WorkRefused::Lifecycle(Refused::Stale { .. }))));
+
+    let claim = house.claim().await;
+    store.fail(bad_id, claim.epoch, Failure::generation("no")).await.unwrap();
+    let failed = house.request(bad_id).await;
+    assert_eq!((failed.phase, failed.cost), (Phase::Failed, Credits::ZERO));
+    assert_eq!(house.available().await, 88);
+    assert!(house.next("render").await.is_none());
+    let summary = store.account(&account()).await.unwrap().unwrap();
+    assert_eq!((summary.requests_30d, summary.spent_30d), (2, Credits::new(12)));
+}
+
+pub async fn a_refused_submit_leaves_nothing_and_a_repeated_one_is_the_same(house: &House) {
+    let store = &house.store;
+    let dear = Submission { cost: Credits::new(101), ..fox() };
+    let dear_id = dear.id;
+    let named = |submission: Submission, byte: u8| Submission {
+        idempotency: Some(("fox-1".to_owned(), Fingerprint([byte; 32]))),
+        ..submission
+    };
+    assert!(matches!(store.submit(named(dear, 1)).await, Err(SubmitRefused::Credits(_))));
+    assert!(store.request(&account(), dear_id).await.unwrap().is_none());
+    // The refusal did not use the key up.
+    let id = house.submit(named(fox(), 2)).await;
+    assert_eq!(house.submit(named(fox(), 2)).await, id);
+    assert!(matches!(store.submit(named(fox(), 3)).await, Err(SubmitRefused::IdempotencyKeyReuse)));
+    assert_eq!(house.available().await, 88);
+    // A refused submit left no hole in the line.
+    assert_eq!(store.submit(fox()).await.unwrap().position, 1);
+    assert_eq!(store.submit(named(fox(), 2)).await.unwrap().position, 0);
+    let next_day = NOW + Duration::from_secs(24 * 60 * 60);
+    assert_ne!(house.at(next_day).submit(named(fox(), 2)).await.unwrap().id, id);
+}
+
+pub async fn the_sandbox_moves_no_credits(house: &House) {
+    let sandbox = Key { id: "key_2".to_owned(), sandbox: true, ..key() };
+    assert!(house.store.create_key(new_key(sandbox.clone(), 2)).await.unwrap());
+    let sample = Submission { key: Arc::new(sandbox), sample: Some(Output::default()), ..fox() };
+    let submitted = house.store.submit(sample).await.unwrap();
+    assert_eq!((submitted.phase, submitted.position), (Phase::Completed, 0));
+    let request = house.request(submitted.id).await;
+    assert_eq!((request.cost, house.available().await), (Credits::new(12), 100));
+    let history = house.store.request_history(submitted.id).await.unwrap().unwrap();
+    assert!(history.request.sandbox && history.movements.is_empty());
+    let refused = house.store.cancel(submitted.id).await;
+    assert!(matches!(refused, Err(WorkRefused::Lifecycle(Refused::Phase { .. }))));
+}
+
+pub async fn one_that_is_called_off_is_refunded_and_told(house: &House) {
+    let store = &house.store;
+    let (running, waiting) = (house.submit(fox()).await, house.submit(fox()).await);
+    let behind = house.submit(fox()).await;
+    house.claim().await;
+    for (id, left) in [(waiting, 76), (running, 88)] {
+        store.cancel(id).await.unwrap();
+        let canceled = house.request(id).await;
+        assert_eq!((canceled.phase, canceled.cost), (Phase::Canceled, Credits::ZERO));
+        assert_eq!(canceled.completed_at, Some(NOW));
+        assert_eq!(house.available().await, left);
+        let twice = store.cancel(id).await;
+        assert!(matches!(twice, Err(WorkRefused::Lifecycle(Refused::Phase { .. }))));
+    }
+    assert_eq!(house.request(behind).await.position, 0);
+    let claim = DeliveryClaim {
+        node: NODE,
+        most: 10,
+        shares: Shares::new(100),
+        most_of_host: 10,
+        hosts: Vec::new(),
+        lease: Duration::from_secs(30),
+        under_way: Default::default(),
+    };
+    let due = store.claim_deliveries(claim).await.unwrap().due;
+    let told = |id: &clipia_queue::RequestId| {
+        let id = id.to_string();
+        due.iter().any(|delivery| String::from_utf8_lossy(&delivery.body).contains(&id))
+    };
+    assert_eq!(due.len(), 2);
+    assert!([running, waiting].iter().all(told));
+    let unknown = store.cancel(clipia_queue::RequestId::generate()).await;
+    assert!(matches!(unknown, Err(WorkRefused::Unknown)));
+}

@@ -1,0 +1,72 @@
+use super::{House, fox};
+use crate::{AccountId, AttemptEnd, RequestFilter, Submission};
+use clipia_api::Progress;
+use clipia_queue::lifecycle::{Epoch, Phase};
+
+pub async fn requests_are_listed_newest_first_and_page_by_page(house: &House) {
+    let mut ids = Vec::new();
+    for _ in 0..7 {
+        ids.push(house.submit(fox()).await);
+    }
+    ids.reverse();
+    let (mut listed, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = house.store.list_requests(RequestFilter::default(), after, 3).await.unwrap();
+        listed.extend(page.requests.iter().map(|request| request.id));
+        pages += 1;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((listed, pages), (ids, 3));
+}
+
+pub async fn a_list_is_filtered(house: &House) {
+    let (running, waiting) = (house.submit(fox()).await, house.submit(fox()).await);
+    let other = Submission { model: "seedance-2-fast-t2v".to_owned(), ..fox() };
+    let other = house.submit(other).await;
+    let claim = house.claim().await;
+    house.store.beat(running, claim.epoch, Progress::new(30)).await.unwrap();
+    let list = async |filter: RequestFilter| {
+        let page = house.store.list_requests(filter, None, 10).await.unwrap();
+        page.requests.into_iter().map(|request| request.id).collect::<Vec<_>>()
+    };
+    let all = RequestFilter::default();
+    assert_eq!(list(RequestFilter { phase: Some(Phase::Queued), ..all.clone() }).await, [other, waiting]);
+    assert_eq!(list(RequestFilter { phase: Some(Phase::Failed), ..all.clone() }).await, []);
+    let model = Some("nano-banana-2".to_owned());
+    assert_eq!(list(RequestFilter { model, ..all.clone() }).await, [waiting, running]);
+    let account = |id: &str| Some(AccountId(id.to_owned()));
+    assert_eq!(list(RequestFilter { account: account("acct_test"), ..all.clone() }).await.len(), 3);
+    assert_eq!(list(RequestFilter { account: account("acct_nobody"), ..all.clone() }).await, []);
+    let page = house.store.list_requests(all, None, 10).await.unwrap();
+    let told: Vec<_> = page.requests.iter().map(|request| (request.position, request.progress)).collect();
+    assert_eq!(told, [(Some(1), None), (Some(0), None), (None, Some(Progress::new(30)))]);
+}
+
+pub async fn a_history_tells_every_attempt_and_movement(house: &House) {
+    let store = &house.store;
+    let id = house.submit(fox()).await;
+    assert!(store.request_history(clipia_queue::RequestId::generate()).await.unwrap().is_none());
+    let first = house.claim().await;
+    store.release(id, first.epoch).await.unwrap();
+    house.claim().await;
+    house.lose().await;
+    let third = house.claim().await;
+    let running = store.request_history(id).await.unwrap().unwrap();
+    let ends = |history: &crate::RequestHistory| {
+        let ends =
+            history.attempts.iter().map(|attempt| (attempt.epoch.0, attempt.ended.map(|(_, how)| how)));
+        ends.collect::<Vec<_>>()
+    };
+    let lost = [(1, Some(AttemptEnd::Released)), (2, Some(AttemptEnd::Lost))];
+    assert_eq!(ends(&running), [lost[0], lost[1], (3, None)]);
+    store.complete(id, third.epoch, Default::default()).await.unwrap();
+    let ended = store.request_history(id).await.unwrap().unwrap();
+    assert_eq!(ends(&ended), [lost[0], lost[1], (3, Some(AttemptEnd::Completed))]);
+    let movements: Vec<_> =
+        ended.movements.iter().map(|movement| (movement.kind.as_str(), movement.available)).collect();
+    assert_eq!(movements, [("reserve", -12), ("capture", 0)]);
+    assert_eq!((ended.request.phase, ended.request.epoch), (Phase::Completed, Epoch(3)));
+}

@@ -1,0 +1,203 @@
+//! What the queue keeps.
+//!
+//! [`Store`] speaks in commands of the domain, sorted by [capability]. Each command is one transaction: what it returns is
+//! durable, and what it refuses has changed nothing. The rules are `clipia-queue`'s; a store only persists what they decide.
+//!
+//! What must never be here: HTTP, and a database of a store's own.
+
+mod account_listing;
+mod audit;
+pub mod blocking;
+pub mod capability;
+pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod decided;
+mod deliveries;
+mod events;
+pub mod failpoints;
+mod findings;
+mod listing;
+pub mod living;
+mod node;
+mod outputs;
+pub mod private;
+mod records;
+mod retention;
+#[cfg(feature = "rusqlite")]
+pub mod sqlite_faults;
+mod statistics;
+
+pub use account_listing::*;
+pub use audit::*;
+pub use capability::{Accounts, Outbox, Queue, Records, Store, Upkeep};
+pub use deliveries::*;
+pub use events::*;
+pub use findings::*;
+pub use listing::*;
+pub use node::NodeId;
+pub use outputs::*;
+pub use records::*;
+pub use retention::*;
+pub use statistics::*;
+
+use blocking::Lost;
+use clipia_queue::{ledger, lifecycle};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why the store itself failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// What keeps it said so.
+    #[error("{fault}: {source}")]
+    Backend {
+        /// What kind of trouble it is.
+        fault: Fault,
+        /// What was said.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is stored cannot be read back.
+    #[error("the store holds something unreadable: {0}")]
+    Unreadable(String),
+    /// A command panicked. Nothing of its commit was kept.
+    #[error("a fault of this program ended a command of the store; nothing of its commit was kept")]
+    Panicked,
+    /// It is being shut down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether the same command may succeed later without a change of its own: nothing was wrong with it, and nothing was
+    /// changed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Backend { fault, .. } => fault.is_transient(),
+            Self::Unreadable(_) | Self::Panicked | Self::Closed => false,
+        }
+    }
+}
+
+impl From<Lost> for StoreError {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Ending => Self::Closed,
+            Lost::Panicked => Self::Panicked,
+            Lost::NoThread => Self::Backend { fault: Fault::Other, source: Arc::new(lost) },
+        }
+    }
+}
+
+/// What kind of trouble a store is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Another program holds it.
+    #[error("the store is busy")]
+    Busy,
+    /// There is no room for what is to be written.
+    #[error("the store has no room on its disk")]
+    Full,
+    /// It may not be written to.
+    #[error("the store is read-only")]
+    ReadOnly,
+    /// The disk fails, or the system refuses a file.
+    #[error("the store's disk fails")]
+    Disk,
+    /// What is kept is broken.
+    #[error("the store is damaged")]
+    Damaged,
+    /// Something else.
+    #[error("the store failed")]
+    Other,
+}
+
+impl Fault {
+    /// Whether it passes by itself, or by what an operator does while the server runs.
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Busy | Self::Full | Self::ReadOnly | Self::Disk)
+    }
+}
+
+/// Why a submit was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitRefused {
+    /// The idempotency key was used with other parameters.
+    #[error("the idempotency key was used for another submit")]
+    IdempotencyKeyReuse,
+    /// The key was revoked since its caller was let in.
+    #[error("the key was revoked")]
+    KeyRevoked,
+    /// The key has as many generations in flight as it may have.
+    #[error("{0} generations are in flight, as many as the key may have")]
+    InFlight(u32),
+    /// There are not enough credits.
+    #[error(transparent)]
+    Credits(#[from] ledger::Refused),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a request was not changed: most often, a worker's word was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkRefused {
+    /// The lifecycle does not allow it: most often the lease was lost.
+    #[error(transparent)]
+    Lifecycle(#[from] lifecycle::Refused),
+    /// The attempt has taken all the time that it may.
+    #[error("the attempt has taken all the time that it may")]
+    Overdue,
+    /// There is no such request.
+    #[error("there is no such request")]
+    Unknown,
+    /// The books do not bear the settlement.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Refused),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why credits were not granted.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantRefused {
+    /// There is no such account.
+    #[error("there is no account `{0}`")]
+    NoAccount(AccountId),
+    /// The books do not bear it.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Refused),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why there is no backup.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// There is a file of that name, which stays as it is.
+    #[error("`{}` exists already: name a file that does not", .0.display())]
+    Exists(PathBuf),
+    /// The file cannot be written.
+    #[error("cannot write `{}`: {source}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a rescue did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rescued {
+    /// Requests that are in line again.
+    pub requeued: u64,
+    /// Requests that were lost too often, and failed.
+    pub failed: u64,
+}

@@ -1,0 +1,106 @@
+//! Requests as an operator sees them.
+
+pub use clipia_queue::leases::AttemptEnd;
+
+use super::AccountId;
+use clipia_api::Progress;
+use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_queue::{Credits, RequestId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Which requests to list. What is left out does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RequestFilter {
+    /// Whose.
+    pub account: Option<AccountId>,
+    /// Where they stand.
+    pub phase: Option<Phase>,
+    /// Of which model.
+    pub model: Option<String>,
+}
+
+/// Requests, the newest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RequestPage {
+    /// The requests.
+    pub requests: Vec<RequestListing>,
+    /// Where the next page begins; nothing where this was the last. A page may hold few requests, or none, and not be the
+    /// last: so many are looked at, not found.
+    pub next: Option<RequestId>,
+}
+
+/// A request in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestListing {
+    /// Its id.
+    #[serde(rename = "request_id")]
+    pub id: RequestId,
+    /// Whose it is.
+    #[serde(rename = "account_id")]
+    pub account: AccountId,
+    /// The public name of the key that submitted it.
+    #[serde(rename = "key_id")]
+    pub key: String,
+    /// Whether it is a sample that costs nothing.
+    pub sandbox: bool,
+    /// The model's slug.
+    pub model: String,
+    /// The line it waits or waited in.
+    pub queue: String,
+    /// Where it stands.
+    #[serde(rename = "status")]
+    pub phase: Phase,
+    /// How many are ahead of it, while it waits.
+    #[serde(rename = "queue_position")]
+    pub position: Option<u64>,
+    /// How far it is, while it runs.
+    pub progress: Option<Progress>,
+    /// Its latest claim: how often a worker took it.
+    #[serde(rename = "attempts")]
+    pub epoch: Epoch,
+    /// Credits reserved while it has not ended, charged once it has.
+    pub cost: Credits,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// When it was accepted.
+    pub created_at: jiff::Timestamp,
+    /// When it ended.
+    pub completed_at: Option<jiff::Timestamp>,
+}
+
+/// A request and what happened to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestHistory {
+    /// The request.
+    pub request: RequestListing,
+    /// Its input, checked and with defaults; nothing once it was let go.
+    pub input: Option<Map<String, Value>>,
+    /// What workers did, the first attempt first.
+    pub attempts: Vec<Attempt>,
+    /// How its credits moved, in order.
+    pub movements: Vec<RequestMovement>,
+}
+
+/// A worker's turn with a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The claim.
+    pub epoch: Epoch,
+    /// When the worker took it.
+    pub claimed_at: jiff::Timestamp,
+    /// When and how it ended; nothing while it runs.
+    pub ended: Option<(jiff::Timestamp, AttemptEnd)>,
+}
+
+/// A movement of a request's credits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestMovement {
+    /// `reserve`, `capture` or `release`.
+    pub kind: String,
+    /// What the account can spend since, compared with before: negative where it is less.
+    pub available: i64,
+    /// When.
+    pub at: jiff::Timestamp,
+}

@@ -1,0 +1,93 @@
+//! What is kept for a time is let go, and what must stay stays.
+
+use crate::support::{Options, Raw, Receiver, Server, until};
+use serde_json::{Value, json};
+
+const SPEECH: &str = "/v1/models/gemini-3-1-flash-tts";
+
+fn server(keep: &[&str]) -> Server {
+    Server::start(Options {
+        arguments: keep.iter().map(|argument| (*argument).to_owned()).collect(),
+        dev: true,
+        ..Options::default()
+    })
+}
+
+async fn submit(client: &Raw, webhook: Option<&str>) -> String {
+    let body = json!({ "input": { "prompt": "a word" }, "webhook_url": webhook });
+    client.post(SPEECH, &body).await.expect(200).json()["request_id"].as_str().unwrap().to_owned()
+}
+
+/// The result of a request, once it is there.
+async fn result(server: &Server, id: &str) -> Value {
+    let path = format!("/v1/requests/{id}");
+    until("the result", async || {
+        let answer = server.live().get(&path).await;
+        (answer.status == 200).then(|| answer.json())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_whose_files_are_gone_says_so() {
+    let keep = ["--keep-media", "2s", "--keep-inputs", "2s", "--keep-attempts", "2s"];
+    let (server, receiver) = (server(&keep), Receiver::start().await);
+    let id = submit(&server.live(), Some(receiver.url())).await;
+    let made = result(&server, &id).await;
+    receiver.wait_for(1).await;
+    assert_eq!(made["expired_at"], Value::Null, "{made}");
+    let path = format!("/v1/requests/{id}");
+    let expired = until("its files to be let go", async || {
+        let result = server.live().get(&path).await.expect(200).json();
+        result["expired_at"].is_string().then_some(result)
+    })
+    .await;
+    assert!(expired["expired_at"].as_str() > made["completed_at"].as_str(), "{expired}");
+    assert_eq!(expired["output"], made["output"]);
+    let url = made["output"]["audio"]["url"].as_str().unwrap();
+    let file = url.strip_prefix(&server.url).unwrap();
+    Raw::new(&server.url).get(file).await.expect_error("not_found");
+    assert_eq!(std::fs::read_dir(server.data().join("media")).unwrap().filter(is_of_a_request).count(), 0);
+    until("the attempts to be let go", async || {
+        let shown = server.administer(&["requests", "show", &id]);
+        let claims =
+            shown["timeline"].as_array().unwrap().iter().filter(|of| of["attempt"].is_number()).count();
+        (claims == 0 && shown["deliveries"][0]["log"] == json!([])).then_some(())
+    })
+    .await;
+    assert_eq!(server.administer(&["doctor"])["violation"], Value::Null);
+}
+
+fn is_of_a_request(entry: &std::io::Result<std::fs::DirEntry>) -> bool {
+    entry.as_ref().is_ok_and(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_let_go_and_their_credits_are_carried_forward() {
+    let (server, receiver) = (server(&["--keep-requests", "2s"]), Receiver::start().await);
+    let live = server.live();
+    let plain = submit(&live, None).await;
+    let named = live.clone().header("idempotency-key", "word-1");
+    let found_by_key = submit(&named, None).await;
+    // Its delivery is attempted again for hours.
+    receiver.answer([500; 20]);
+    let still_told = submit(&live, Some(receiver.url())).await;
+    for id in [&plain, &found_by_key, &still_told] {
+        result(&server, id).await;
+    }
+    let account = live.get("/v1/account").await.expect(200).json();
+    let path = format!("/v1/requests/{plain}");
+    until("the request to be let go", async || (live.get(&path).await.status == 404).then_some(())).await;
+    live.get(&path).await.expect_error("not_found");
+    for id in [&found_by_key, &still_told] {
+        live.get(&format!("/v1/requests/{id}")).await.expect(200);
+    }
+    assert_eq!(submit(&named, None).await, found_by_key);
+    assert_eq!(live.get("/v1/account").await.expect(200).json(), account);
+    let findings = server.administer(&["doctor"]);
+    assert_eq!(
+        (&findings["violation"], &findings["checked"]["requests"]),
+        (&Value::Null, &json!(2)),
+        "{findings}"
+    );
+}
