@@ -3,7 +3,7 @@
 use crate::support::{cargo, repository};
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Fields, File, ImplItem, Item, Type, TypePath, Visibility};
 
@@ -29,7 +29,7 @@ fn the_public_surface_is_the_one_reviewed() {
 #[test]
 fn a_change_of_the_spec_is_found_and_repaired() {
     let root = tempfile::tempdir().unwrap();
-    for file in [SPEC, TYPES, CLIENT] {
+    for file in generated() {
         let to = root.path().join(file);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(repository().join(file), to).unwrap();
@@ -43,7 +43,9 @@ fn a_change_of_the_spec_is_found_and_repaired() {
         video,
         &format!("{video}        frames:\n          type: integer\n          format: uint64\n"),
     );
-    assert_ne!(before, after);
+    let after =
+        after.replacen("        - code: not_found\n", &format!("{TEAPOT}        - code: not_found\n"), 1);
+    assert!(after.contains("frames:") && after.contains(TEAPOT), "{after}");
     fs::write(&spec, after).unwrap();
 
     let refused = generate(root.path(), &["--check"]);
@@ -55,7 +57,44 @@ fn a_change_of_the_spec_is_found_and_repaired() {
 
     assert!(generate(root.path(), &[]).status.success());
     assert!(generate(root.path(), &["--check"]).status.success());
-    assert!(fs::read_to_string(root.path().join(TYPES)).unwrap().contains("pub frames:"));
+    let has = |file: &str, text: &str| fs::read_to_string(root.path().join(file)).unwrap().contains(text);
+    assert!(has(TYPES, "pub frames:"));
+    for (file, text) in [
+        ("crates/clipia-api/src/generated_error_code.rs", "Self::ShortAndStout => 418,"),
+        ("crates/clipia/src/error.rs", "    ShortAndStout(Box<ApiError>),"),
+        ("crates/clipia/src/error/generated_of_code.rs", "Self::ShortAndStout(api)"),
+        ("bindings/python/python/clipia_queue/_generated_exceptions.py", "class Teapot(ClipiaApiError):"),
+        ("bindings/python/python/clipia_queue/__init__.py", "    \"Teapot\",\n"),
+        ("bindings/python/src/generated_exceptions.rs", "Error::ShortAndStout(_) => Teapot::new_err,"),
+        ("spec/examples/ErrorEnvelope.short_and_stout.json", "tip me over"),
+    ] {
+        assert!(has(file, text), "{file} has no `{text}`");
+    }
+}
+
+/// An error code that the spec does not have.
+const TEAPOT: &str = "        - code: short_and_stout
+          python: Teapot
+          status: 418
+          type: invalid_request_error
+          retry: false
+          meaning: The server is a teapot.
+          remedy: Ask a coffee machine.
+          example: tip me over
+";
+
+/// The spec, and every file of which it gives all or some lines.
+fn generated() -> Vec<String> {
+    let mark = ["grep", "-li", "generated from spec/openapi.yaml", "--", "crates", "bindings"];
+    let listed = output(Command::new("git").args(mark).current_dir(repository()));
+    let examples = output(Command::new("git").args(["ls-files", "spec/examples"]).current_dir(repository()));
+    let is_of_an_error = |file: &&str| file.contains("ErrorEnvelope");
+    let files = listed.lines().chain(examples.lines().filter(is_of_an_error)).chain([SPEC]);
+    files.map(str::to_owned).collect()
+}
+
+fn output(command: &mut Command) -> String {
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
 }
 
 fn generate(root: &Path, flags: &[&str]) -> Output {

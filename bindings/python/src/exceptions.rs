@@ -1,6 +1,7 @@
 //! The errors of the SDK as the exceptions of `clipia_queue`.
 
 use crate::amount::Amount;
+use crate::generated_exceptions;
 use crate::input_warning::InputWarning;
 use crate::logging;
 use clipia::webhook::Refusal;
@@ -14,21 +15,6 @@ import_exception!(clipia_queue._exceptions, ClipiaError);
 import_exception!(clipia_queue._exceptions, ClipiaValueError);
 import_exception!(clipia_queue._exceptions, ClipiaConnectionError);
 import_exception!(clipia_queue._exceptions, ClipiaApiError);
-import_exception!(clipia_queue._exceptions, InvalidRequest);
-import_exception!(clipia_queue._exceptions, WebhookUrlInvalid);
-import_exception!(clipia_queue._exceptions, InvalidApiKey);
-import_exception!(clipia_queue._exceptions, InsufficientCredits);
-import_exception!(clipia_queue._exceptions, SubscriptionRequired);
-import_exception!(clipia_queue._exceptions, InsufficientScope);
-import_exception!(clipia_queue._exceptions, NotFound);
-import_exception!(clipia_queue._exceptions, ModelNotFound);
-import_exception!(clipia_queue._exceptions, IdempotencyKeyReuse);
-import_exception!(clipia_queue._exceptions, RequestInProgress);
-import_exception!(clipia_queue._exceptions, ModelInputInvalid);
-import_exception!(clipia_queue._exceptions, RateLimited);
-import_exception!(clipia_queue._exceptions, ConcurrencyLimited);
-import_exception!(clipia_queue._exceptions, InternalError);
-import_exception!(clipia_queue._exceptions, ServiceUnavailable);
 import_exception!(clipia_queue._exceptions, UnexpectedAnswer);
 import_exception!(clipia_queue._exceptions, ClipiaTimeoutError);
 import_exception!(clipia_queue._exceptions, GenerationFailed);
@@ -55,7 +41,12 @@ pub(crate) fn raise_after(py: Python<'_>, error: Error, allowed: Option<Duration
 
 fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResult<PyErr> {
     let (request_id, message) = (error.request_id().cloned(), error.to_string());
+    let of_code = generated_exceptions::of_code(&error);
     let exception = match error {
+        error if let Some(of_code) = of_code => match error.api() {
+            Some(api) => of_code(fields(py, api)?),
+            None => ClipiaError::new_err(message),
+        },
         Error::SubmitUnanswered { idempotency_key, source } => {
             let exception = exception(py, *source, allowed)?;
             let value = exception.value(py);
@@ -84,21 +75,6 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
         Error::MaxCost { model, estimate, max_cost } => {
             MaxCostExceeded::new_err((model, Amount::from(estimate), Amount::from(max_cost), message))
         }
-        Error::InvalidRequest(api) => InvalidRequest::new_err(fields(py, &api)?),
-        Error::WebhookUrlInvalid(api) => WebhookUrlInvalid::new_err(fields(py, &api)?),
-        Error::InvalidApiKey(api) => InvalidApiKey::new_err(fields(py, &api)?),
-        Error::InsufficientCredits(api) => InsufficientCredits::new_err(fields(py, &api)?),
-        Error::SubscriptionRequired(api) => SubscriptionRequired::new_err(fields(py, &api)?),
-        Error::InsufficientScope(api) => InsufficientScope::new_err(fields(py, &api)?),
-        Error::NotFound(api) => NotFound::new_err(fields(py, &api)?),
-        Error::ModelNotFound(api) => ModelNotFound::new_err(fields(py, &api)?),
-        Error::IdempotencyKeyReuse(api) => IdempotencyKeyReuse::new_err(fields(py, &api)?),
-        Error::RequestInProgress(api) => RequestInProgress::new_err(fields(py, &api)?),
-        Error::ModelInputInvalid(api) => ModelInputInvalid::new_err(fields(py, &api)?),
-        Error::RateLimitExceeded(api) => RateLimited::new_err(fields(py, &api)?),
-        Error::ConcurrencyLimitExceeded(api) => ConcurrencyLimited::new_err(fields(py, &api)?),
-        Error::InternalError(api) => InternalError::new_err(fields(py, &api)?),
-        Error::ServiceUnavailable(api) => ServiceUnavailable::new_err(fields(py, &api)?),
         Error::Api(api) => ClipiaApiError::new_err(fields(py, &api)?),
         Error::UnexpectedAnswer(api) => UnexpectedAnswer::new_err(fields(py, &api)?),
         Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => {
@@ -149,7 +125,7 @@ pub(crate) fn refused(refusal: &Refusal) -> PyErr {
 }
 
 /// The arguments of a `ClipiaApiError`.
-type Fields = (u16, String, String, String, Py<PyAny>, Option<f64>);
+pub(crate) type Fields = (u16, String, String, String, Py<PyAny>, Option<f64>);
 
 fn fields(py: Python<'_>, api: &ApiError) -> PyResult<Fields> {
     Ok((

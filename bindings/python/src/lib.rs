@@ -31,6 +31,8 @@ mod exceptions;
 mod files;
 mod fleet;
 mod fork;
+#[rustfmt::skip]
+mod generated_exceptions;
 mod generation;
 mod generation_result;
 mod handle;

@@ -33,7 +33,6 @@ pub struct Balance {
 ///What was wrong.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct ErrorBody {
-    ///The cause, a word for programs.
     pub code: ::std::string::String,
     ///A sentence for people; it reveals nothing of the server's inside.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]

@@ -34,6 +34,8 @@ pub mod foreign;
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unwrap_used)] // generated
 #[rustfmt::skip]
 mod generated_client;
+#[rustfmt::skip]
+mod generated_error_code;
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all)] // generated; meanings stand in the spec
 #[rustfmt::skip]
 mod generated_types;

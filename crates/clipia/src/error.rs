@@ -1,6 +1,8 @@
 //! Everything that can go wrong, a variant per cause.
 
 mod api;
+#[rustfmt::skip]
+mod generated_of_code;
 
 use crate::input::InputFault;
 use crate::outcome::{Canceled, Failed};
@@ -105,51 +107,68 @@ pub enum Error {
         source: Source,
     },
 
+    // generated from spec/openapi.yaml: errors by code
     /// 400 `invalid_request`: the call is not of the API's form.
+    /// Correct the call as the message says.
     #[error("{0}")]
     InvalidRequest(Box<ApiError>),
     /// 400 `webhook_url_invalid`: the webhook address is not one that may be called.
+    /// Pass a public https address.
     #[error("{0}")]
     WebhookUrlInvalid(Box<ApiError>),
-    /// 401 `invalid_api_key`: the key is not in force.
+    /// 401 `invalid_api_key`: the API key is missing, wrong or revoked.
+    /// Use a key that this server issued.
     #[error("{0}")]
     InvalidApiKey(Box<ApiError>),
-    /// 402 `insufficient_credits`: the generation costs more than the account has.
+    /// 402 `insufficient_credits`: the generation costs more credits than the account has.
+    /// Nothing was charged. Add credits to the account.
     #[error("{0}")]
     InsufficientCredits(Box<ApiError>),
     /// 402 `subscription_required`: the model needs a subscription.
+    /// Nothing was charged. Subscribe, or use another model.
     #[error("{0}")]
     SubscriptionRequired(Box<ApiError>),
-    /// 403 `insufficient_scope`: the key may not do this.
+    /// 403 `insufficient_scope`: the API key lacks the scope that the call needs.
+    /// Use a key that has the scope.
     #[error("{0}")]
     InsufficientScope(Box<ApiError>),
-    /// 404 `not_found`: no such request, or none of this account's.
+    /// 404 `not_found`: the request or the path does not exist for this account.
+    /// Check the id. Only a key of the account that submitted a request finds it.
     #[error("{0}")]
     NotFound(Box<ApiError>),
-    /// 404 `model_not_found`: no such model.
+    /// 404 `model_not_found`: the server has no model with this slug.
+    /// Take a slug from the list of models.
     #[error("{0}")]
     ModelNotFound(Box<ApiError>),
     /// 409 `idempotency_key_reuse`: the idempotency key was used with other parameters.
+    /// Use a new key for another submit.
     #[error("{0}")]
     IdempotencyKeyReuse(Box<ApiError>),
-    /// 409 `request_in_progress`: the first submit of this idempotency key is still being processed.
+    /// 409 `request_in_progress`: the first submit of the idempotency key is still being processed.
+    /// Repeat the submit with the same key in a moment.
     #[error("{0}")]
     RequestInProgress(Box<ApiError>),
-    /// 422 or 400 `model_input_invalid`: the model does not take this input.
+    /// 422 `model_input_invalid`: the model does not take this input.
+    /// Correct the input as the message says. Some servers send this code with 400.
     #[error("{0}")]
     ModelInputInvalid(Box<ApiError>),
-    /// 429 `rate_limit_exceeded`: too many requests in this minute.
+    /// 429 `rate_limit_exceeded`: the API key made too many requests in this minute.
+    /// Repeat the call after `Retry-After`.
     #[error("{0}")]
     RateLimitExceeded(Box<ApiError>),
-    /// 429 `concurrency_limit_exceeded`: too many generations in flight.
+    /// 429 `concurrency_limit_exceeded`: the API key has too many generations in flight.
+    /// Submit again when one of the generations has ended.
     #[error("{0}")]
     ConcurrencyLimitExceeded(Box<ApiError>),
     /// 500 `internal_error`: the server failed.
+    /// Repeat the call with growing pauses, a submit with its own idempotency key.
     #[error("{0}")]
     InternalError(Box<ApiError>),
     /// 503 `service_unavailable`: the server cannot answer now.
+    /// Repeat the call after `Retry-After`, a submit with its own idempotency key.
     #[error("{0}")]
     ServiceUnavailable(Box<ApiError>),
+    // end of what is generated: errors by code
     /// Any other refusal or failure of the API: a code of a newer one.
     #[error("{0}")]
     Api(Box<ApiError>),
@@ -338,25 +357,9 @@ impl Error {
     /// What the API answered, if this is an answer of the API.
     pub fn api(&self) -> Option<&ApiError> {
         match self {
-            Self::InvalidRequest(api)
-            | Self::WebhookUrlInvalid(api)
-            | Self::InvalidApiKey(api)
-            | Self::InsufficientCredits(api)
-            | Self::SubscriptionRequired(api)
-            | Self::InsufficientScope(api)
-            | Self::NotFound(api)
-            | Self::ModelNotFound(api)
-            | Self::IdempotencyKeyReuse(api)
-            | Self::RequestInProgress(api)
-            | Self::ModelInputInvalid(api)
-            | Self::RateLimitExceeded(api)
-            | Self::ConcurrencyLimitExceeded(api)
-            | Self::InternalError(api)
-            | Self::ServiceUnavailable(api)
-            | Self::Api(api)
-            | Self::UnexpectedAnswer(api) => Some(api),
+            Self::Api(api) | Self::UnexpectedAnswer(api) => Some(api),
             Self::SubmitUnanswered { source, .. } => source.api(),
-            _ => None,
+            other => other.api_of_code(),
         }
     }
 
@@ -365,26 +368,7 @@ impl Error {
         if !api.is_genuine() {
             return Self::UnexpectedAnswer(Box::new(api));
         }
-        let code = ErrorCode::from_code(api.code());
-        let api = Box::new(api);
-        match code {
-            Some(ErrorCode::InvalidRequest) => Self::InvalidRequest(api),
-            Some(ErrorCode::WebhookUrlInvalid) => Self::WebhookUrlInvalid(api),
-            Some(ErrorCode::InvalidApiKey) => Self::InvalidApiKey(api),
-            Some(ErrorCode::InsufficientCredits) => Self::InsufficientCredits(api),
-            Some(ErrorCode::SubscriptionRequired) => Self::SubscriptionRequired(api),
-            Some(ErrorCode::InsufficientScope) => Self::InsufficientScope(api),
-            Some(ErrorCode::NotFound) => Self::NotFound(api),
-            Some(ErrorCode::ModelNotFound) => Self::ModelNotFound(api),
-            Some(ErrorCode::IdempotencyKeyReuse) => Self::IdempotencyKeyReuse(api),
-            Some(ErrorCode::RequestInProgress) => Self::RequestInProgress(api),
-            Some(ErrorCode::ModelInputInvalid) => Self::ModelInputInvalid(api),
-            Some(ErrorCode::RateLimitExceeded) => Self::RateLimitExceeded(api),
-            Some(ErrorCode::ConcurrencyLimitExceeded) => Self::ConcurrencyLimitExceeded(api),
-            Some(ErrorCode::InternalError) => Self::InternalError(api),
-            Some(ErrorCode::ServiceUnavailable) => Self::ServiceUnavailable(api),
-            _ => Self::Api(api),
-        }
+        Self::of_code(ErrorCode::from_code(api.code()), Box::new(api))
     }
 
     /// The same, told how many times the call was tried, and how long that took.
@@ -398,15 +382,15 @@ impl Error {
             Self::Unreachable { attempts, elapsed, .. }
             | Self::Connection { attempts, elapsed, .. }
             | Self::Timeout { attempts, elapsed, .. } => (*attempts, *elapsed) = (tried, took),
-            Self::InternalError(api)
-            | Self::ServiceUnavailable(api)
-            | Self::RateLimitExceeded(api)
-            | Self::ConcurrencyLimitExceeded(api)
-            | Self::RequestInProgress(api)
-            | Self::Api(api)
-            | Self::UnexpectedAnswer(api) => (api.attempts, api.elapsed) = (tried, took),
+            Self::Api(api) | Self::UnexpectedAnswer(api) => (api.attempts, api.elapsed) = (tried, took),
             Self::SubmitUnanswered { source, .. } => source.tried(tried, took),
-            _ => {}
+            other => {
+                if let Some(api) = other.api_of_code_mut()
+                    && ErrorCode::from_code(api.code()).is_some_and(ErrorCode::is_retryable)
+                {
+                    (api.attempts, api.elapsed) = (tried, took);
+                }
+            }
         }
     }
 }

@@ -1,75 +1,14 @@
-"""Everything that can go wrong, a class per cause."""
+"""Everything that can go wrong, a class per cause. Those of the API's error codes are in `_generated_exceptions`."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from clipia_queue import _api_error, _generated_exceptions
+from clipia_queue._api_error import ClipiaApiError, ClipiaError, ClipiaValueError
 from clipia_queue._clipia_queue import InputWarning, printable
-
-
-class ClipiaError(Exception):
-    """What every exception of this package is."""
-
-    request_id: str | None
-    """The generation it is about, if it is about one."""
-    request_ids: list[str]
-    """Of those that many were waited for: the generations whose results are missing."""
-    idempotency_key: str | None = None
-    """Of a submit that may have been accepted: the same again with this key finds it, and is charged once."""
-
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)
-        self.request_id = None
-        self.request_ids = []
-
-
-class ClipiaValueError(ClipiaError, ValueError):
-    """What was passed cannot be used: an API key, a base URL, an input. Nothing was sent."""
-
-
-class ClipiaApiError(ClipiaError):
-    """A call, a generation or a wait came to nothing. Each cause is a class of its own.
-
-    Its fields are what the server sent. Its `str`, for tracebacks, leaves out what a terminal would obey.
-    """
-
-    status: int
-    """The HTTP status of what the API answered; 0 where that was not the cause."""
-    code: str
-    """The cause, a word for programs."""
-    message: str
-    """The sentence for people."""
-    type: str
-    """The family of causes, such as `rate_limit_error`."""
-    body: dict[str, Any] | None
-    """The whole answer, fields that this version does not know included."""
-    retry_after: float | None
-    """How many seconds the server asked to wait before the next try."""
-
-    def __init__(
-        self,
-        status: int,
-        code: str = "",
-        message: str = "",
-        type: str = "",
-        body: dict[str, Any] | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(status, code, message, type, body, retry_after)
-        self.status = status
-        self.code = code
-        self.message = message or code or f"HTTP {status}"
-        self.type = type
-        self.body = body
-        self.retry_after = retry_after
-
-    def __str__(self) -> str:
-        if self.status == 0:
-            return printable(self.message)
-        pause = "" if self.retry_after is None else f"; try again in {math.ceil(self.retry_after)} s"
-        return printable(f"{self.message}{pause} ({self.status} {self.code})")
+from clipia_queue._generated_exceptions import ModelInputInvalid
 
 
 class UnexpectedAnswer(ClipiaApiError):
@@ -88,50 +27,6 @@ class ClipiaConnectionError(ClipiaApiError):
     def __init__(self, message: str) -> None:
         super().__init__(0, "connection_failed", message)
         self.args = (message,)
-
-
-class InvalidRequest(ClipiaApiError):
-    """400 `invalid_request`: the call is not of the API's form."""
-
-
-class WebhookUrlInvalid(ClipiaApiError):
-    """400 `webhook_url_invalid`: the webhook address is not one that may be called."""
-
-
-class InvalidApiKey(ClipiaApiError):
-    """401 `invalid_api_key`: the key is not in force."""
-
-
-class InsufficientCredits(ClipiaApiError):
-    """402 `insufficient_credits`: the generation costs more than the account has."""
-
-
-class SubscriptionRequired(ClipiaApiError):
-    """402 `subscription_required`: the model needs a subscription."""
-
-
-class InsufficientScope(ClipiaApiError):
-    """403 `insufficient_scope`: the key may not do this."""
-
-
-class NotFound(ClipiaApiError):
-    """404 `not_found`: no such request, or none of this account's."""
-
-
-class ModelNotFound(ClipiaApiError):
-    """404 `model_not_found`: no such model."""
-
-
-class IdempotencyKeyReuse(ClipiaApiError):
-    """409 `idempotency_key_reuse`: the idempotency key was used with other parameters."""
-
-
-class RequestInProgress(ClipiaApiError):
-    """409 `request_in_progress`: the first submit of this idempotency key is still being processed."""
-
-
-class ModelInputInvalid(ClipiaApiError):
-    """422 `model_input_invalid`: the model does not take this input."""
 
 
 class InputFault(NamedTuple):
@@ -184,22 +79,6 @@ class MaxCostExceeded(ClipiaApiError):
         self.model = model
         self.estimate = estimate
         self.max_cost = max_cost
-
-
-class RateLimited(ClipiaApiError):
-    """429 `rate_limit_exceeded`: too many requests in this minute."""
-
-
-class ConcurrencyLimited(ClipiaApiError):
-    """429 `concurrency_limit_exceeded`: too many generations in flight."""
-
-
-class InternalError(ClipiaApiError):
-    """500 `internal_error`: the server failed."""
-
-
-class ServiceUnavailable(ClipiaApiError):
-    """503 `service_unavailable`: the server cannot answer now."""
 
 
 class _OfGeneration(ClipiaApiError):
@@ -293,7 +172,7 @@ class DeliveryMalformed(WebhookRefused):
     """The signature is right, yet the body is not a delivery."""
 
 
-for _exception in list(globals().values()):
+for _exception in [*vars(_api_error).values(), *vars(_generated_exceptions).values(), *globals().values()]:
     if isinstance(_exception, type) and issubclass(_exception, (ClipiaError, InputFault)):
         # Tracebacks read `clipia_queue.RateLimited`, and pickle finds it there.
         _exception.__module__ = "clipia_queue"

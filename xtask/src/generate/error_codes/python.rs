@@ -1,5 +1,5 @@
-//! What depends on the error codes in the Python package: the exceptions, their names in the package, the table of its
-//! README, and the table of the binding.
+//! What depends on the error codes in the Python package: the exceptions, their names in the package, and the table of the
+//! binding.
 
 use super::ErrorCode;
 use crate::generate::region::Region;
@@ -7,7 +7,6 @@ use crate::generate::{Generated, header};
 
 const CLASSES: &str = "bindings/python/python/clipia_queue/_generated_exceptions.py";
 const PACKAGE: &str = "bindings/python/python/clipia_queue/__init__.py";
-const README: &str = "bindings/python/README.md";
 const BINDING: &str = "bindings/python/src/generated_exceptions.rs";
 
 pub(super) fn generate(codes: &[ErrorCode]) -> Vec<Generated> {
@@ -20,7 +19,6 @@ pub(super) fn generate(codes: &[ErrorCode]) -> Vec<Generated> {
             PACKAGE,
             vec![Region::new("imports", imports(&names)), Region::new("names", exports(&names))],
         ),
-        Generated::regions(README, vec![Region::new("error codes", table(codes))]),
         Generated::whole(BINDING, binding(codes)),
     ]
 }
@@ -46,16 +44,6 @@ fn imports(names: &[String]) -> String {
 fn exports(names: &[String]) -> String {
     let names: String = names.iter().map(|name| format!("    {name:?},\n")).collect();
     format!("__all__ += [\n{names}]\n")
-}
-
-/// The table of the README. The blank lines end the comments around it.
-fn table(codes: &[ErrorCode]) -> String {
-    let row = |code: &ErrorCode| {
-        let retry = if code.retry { "yes" } else { "no" };
-        format!("| `{}` | {} {} | {retry} |\n", code.class(), code.summary(), code.remedy)
-    };
-    let rows: String = codes.iter().map(row).collect();
-    format!("\n| class | code | tried again |\n|---|---|---|\n{rows}\n")
 }
 
 /// The table of the binding: the exception of each variant of the SDK's error.

@@ -24,47 +24,61 @@ fn lines(codes: &[ErrorCode], line: impl Fn(&ErrorCode) -> String) -> String {
 /// `ErrorCode` of `clipia-api`.
 fn code_enum(codes: &[ErrorCode]) -> String {
     let variants = lines(codes, |code| {
-        let (summary, remedy, variant) = (code.summary(), &code.remedy, code.variant());
-        format!("        /// {summary}\n        /// {remedy}\n        {variant} = {:?},\n", code.code)
+        format!("    /// {}\n    /// {}\n    {},\n", code.summary(), code.remedy, code.variant())
     });
     let all = lines(codes, |code| format!("        Self::{},\n", code.variant()));
+    let words = lines(codes, |code| format!("            Self::{} => {:?},\n", code.variant(), code.code));
     let statuses = lines(codes, |code| format!("            Self::{} => {},\n", code.variant(), code.status));
     let families =
         lines(codes, |code| format!("            Self::{} => {:?},\n", code.variant(), code.family));
+    let known = lines(codes, |code| format!("            {:?} => Self::{},\n", code.code, code.variant()));
     let retries = codes.iter().filter(|code| code.retry).map(|code| format!("Self::{}", code.variant()));
-    let retries = retries.collect::<Vec<_>>().join(" | ");
+    let retries = retries.collect::<Vec<_>>().join("\n                | ");
     let header = header("//");
     format!(
         "{header}\
-crate::open_enum::open_enum! {{
-    /// The cause of a refusal or a failure of the API.
-    ErrorCode {{
-{variants}    }}
-}}
+/// A cause of a refusal or a failure that the API names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {{
+{variants}}}
 
 impl ErrorCode {{
-    /// Every code that this version knows.
+    /// Every code.
     pub const ALL: &'static [Self] = &[
 {all}    ];
 
-    /// The HTTP status that a server sends the code with; `None` of a code that this version does not know.
-    pub const fn http_status(&self) -> Option<u16> {{
-        Some(match self {{
-{statuses}            Self::Unknown(_) => return None,
-        }})
+    /// The value of `code` on the wire.
+    pub const fn code(self) -> &'static str {{
+        match self {{
+{words}        }}
     }}
 
-    /// The value of `type` on the wire; `None` of a code that this version does not know.
-    pub const fn family(&self) -> Option<&'static str> {{
-        Some(match self {{
-{families}            Self::Unknown(_) => return None,
-        }})
+    /// The HTTP status that a server sends the code with.
+    pub const fn http_status(self) -> u16 {{
+        match self {{
+{statuses}        }}
     }}
 
-    /// Whether the same call can succeed later. Of a code that this version does not know only the HTTP status of the
-    /// response can tell; this returns `false`.
-    pub const fn is_retryable(&self) -> bool {{
-        matches!(self, {retries})
+    /// The value of `type` on the wire.
+    pub const fn family(self) -> &'static str {{
+        match self {{
+{families}        }}
+    }}
+
+    /// Whether the same call can succeed later.
+    pub const fn is_retryable(self) -> bool {{
+        matches!(
+            self,
+            {retries}
+        )
+    }}
+
+    /// The cause of a code; `None` of a code that this version does not know.
+    pub fn from_code(code: &str) -> Option<Self> {{
+        Some(match code {{
+{known}            _ => return None,
+        }})
     }}
 }}
 "
@@ -84,7 +98,7 @@ fn variants(codes: &[ErrorCode]) -> String {
 /// Which variant a code leads to, and the API's error in it.
 fn error_of_code(codes: &[ErrorCode]) -> String {
     let constructors =
-        lines(codes, |code| format!("            ErrorCode::{0} => Self::{0}(api),\n", code.variant()));
+        lines(codes, |code| format!("            Some(ErrorCode::{0}) => Self::{0}(api),\n", code.variant()));
     let variants = codes.iter().map(|code| format!("Self::{}(api)", code.variant()));
     let variants = variants.collect::<Vec<_>>().join("\n            | ");
     let header = header("//");
@@ -95,7 +109,7 @@ use clipia_api::error_code::ErrorCode;
 
 impl Error {{
     /// The error with this code. A code that this version does not know gives [`Error::Api`].
-    pub(super) fn of_code(code: &ErrorCode, api: Box<ApiError>) -> Self {{
+    pub(super) fn of_code(code: Option<ErrorCode>, api: Box<ApiError>) -> Self {{
         match code {{
 {constructors}            _ => Self::Api(api),
         }}
