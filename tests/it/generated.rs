@@ -2,8 +2,8 @@
 
 use crate::support::{cargo, repository};
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::Output;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Fields, File, ImplItem, Item, Type, TypePath, Visibility};
 
@@ -30,7 +30,7 @@ fn the_public_surface_is_the_one_reviewed() {
 fn a_change_of_the_spec_is_found_and_repaired() {
     let root = tempfile::tempdir().unwrap();
     for file in generated() {
-        let to = root.path().join(file);
+        let to = root.path().join(&file);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(repository().join(file), to).unwrap();
     }
@@ -84,17 +84,28 @@ const TEAPOT: &str = "        - code: short_and_stout
 ";
 
 /// The spec, and every file of which it gives all or some lines.
-fn generated() -> Vec<String> {
-    let mark = ["grep", "-li", "generated from spec/openapi.yaml", "--", "crates", "bindings"];
-    let listed = output(Command::new("git").args(mark).current_dir(repository()));
-    let examples = output(Command::new("git").args(["ls-files", "spec/examples"]).current_dir(repository()));
-    let is_of_an_error = |file: &&str| file.contains("ErrorEnvelope");
-    let files = listed.lines().chain(examples.lines().filter(is_of_an_error)).chain([SPEC]);
-    files.map(str::to_owned).collect()
+fn generated() -> Vec<PathBuf> {
+    let mut files = vec![PathBuf::from(SPEC)];
+    for directory in ["crates", "bindings/python/src", "bindings/python/python", "spec/examples"] {
+        collect(&repository().join(directory), &mut files);
+    }
+    files
 }
 
-fn output(command: &mut Command) -> String {
-    String::from_utf8(command.output().unwrap().stdout).unwrap()
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|ending| ending == "rs" || ending == "py" || ending == "json")
+        {
+            let text = fs::read_to_string(&path).unwrap().to_lowercase();
+            let is_example = path.to_string_lossy().contains("ErrorEnvelope");
+            if is_example || text.contains("generated from spec/openapi.yaml") {
+                files.push(path.strip_prefix(repository()).unwrap().to_owned());
+            }
+        }
+    }
 }
 
 fn generate(root: &Path, flags: &[&str]) -> Output {
