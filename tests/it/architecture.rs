@@ -45,7 +45,10 @@ const PURE: &[(&str, &[&str])] = &[
     ("clipia-render", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia", &["axum-core", "rusqlite"]),
     ("clipia-store", &["axum", "hyper", "rusqlite"]),
-    ("clipia-server", &["clipia-store-sqlite", "rusqlite"]),
+    (
+        "clipia-server",
+        &["clipia-render", "clipia-store-sqlite", "image", "openh264", "rusqlite", "tiny-skia", "webp"],
+    ),
     ("xtask", &["clipia", "clipia-server"]),
 ];
 

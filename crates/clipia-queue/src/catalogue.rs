@@ -79,6 +79,12 @@ impl Catalogue {
         empty.with(BUILT_IN).unwrap_or(empty)
     }
 
+    /// This catalogue with only the models that `is_kept` says.
+    pub fn only(mut self, is_kept: impl Fn(&Entry) -> bool) -> Self {
+        self.entries.retain(|_, entry| is_kept(entry));
+        self
+    }
+
     /// This catalogue with the models of a TOML document added; a slug that is here already is replaced.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::executors::Executor;
+use crate::executors::sandbox::Sampler;
 use crate::log::LogWriter;
 use crate::service::{Service, StartError};
 use crate::store::Store;
@@ -15,6 +16,10 @@ pub struct Builder {
     pub(crate) config: Config,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) executors: BTreeMap<String, Team>,
+    pub(crate) sampler: Option<Arc<dyn Sampler>>,
+    /// Whether the built-in model is among the executors.
+    #[cfg(feature = "render")]
+    pub(crate) renders: bool,
     pub(crate) log: Option<LogWriter>,
 }
 
@@ -26,7 +31,15 @@ pub(crate) struct Team {
 
 impl Builder {
     pub(crate) fn new(config: Config) -> Self {
-        Self { config, store: None, executors: BTreeMap::new(), log: None }
+        Self {
+            config,
+            store: None,
+            executors: BTreeMap::new(),
+            sampler: None,
+            #[cfg(feature = "render")]
+            renders: false,
+            log: None,
+        }
     }
 
     /// Where everything is kept but media. No server starts without it; the server closes it when it stops.
@@ -60,6 +73,21 @@ impl Builder {
     /// ```
     pub fn executor(mut self, name: impl Into<String>, executor: Arc<dyn Executor>, workers: usize) -> Self {
         self.executors.insert(name.into(), Team { executor, workers });
+        self
+    }
+
+    /// Has the samples of the sandbox made by `sampler`. Without one, a sandbox key is refused.
+    pub fn sampler(mut self, sampler: Arc<dyn Sampler>) -> Self {
+        self.sampler = Some(sampler);
+        self
+    }
+
+    /// Adds the built-in model: the executor `render`, which makes the built-in catalogue with a worker for each core, and the
+    /// samples of the sandbox. An executor of that name, or another sampler, goes before it.
+    #[cfg(feature = "render")]
+    pub fn render(mut self) -> Self {
+        self.renders = true;
+        self.sampler.get_or_insert_with(|| Arc::new(crate::executors::DrawnSamples));
         self
     }
 

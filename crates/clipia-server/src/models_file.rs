@@ -2,7 +2,7 @@
 
 use crate::lines::Lines;
 use crate::private;
-use clipia_queue::catalogue::{Catalogue, Invalid};
+use clipia_queue::catalogue::{Catalogue, Entry, Invalid};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -30,14 +30,15 @@ pub enum ModelsFileError {
     },
 }
 
-/// The built-in models and those of the file in `data`, which is made where it is missing.
+/// The built-in models that the server has an executor for, and those of the file in `data`, which is made where it is missing.
 pub(crate) fn load(data: &Path, lines: &Lines) -> Result<Catalogue, ModelsFileError> {
     let path = data.join("models.toml");
     if !path.exists() {
         private::create_new(&path)?.write_all(TEMPLATE.as_bytes())?;
     }
-    let catalogue = Catalogue::built_in().with(&std::fs::read_to_string(path)?)?;
-    if let Some(entry) = catalogue.iter().find(|entry| !lines.names().any(|name| name == entry.executor)) {
+    let made = |entry: &Entry| lines.names().any(|name| name == entry.executor);
+    let catalogue = Catalogue::built_in().only(made).with(&std::fs::read_to_string(path)?)?;
+    if let Some(entry) = catalogue.iter().find(|entry| !made(entry)) {
         let (slug, executor) = (entry.model.slug.clone(), entry.executor.clone());
         let there = lines.names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         return Err(ModelsFileError::Executor { slug, executor, there });

@@ -1,11 +1,14 @@
 //! Starts the parts of a server, and stops them.
 
 use crate::admin::{self, Access};
-use crate::builder::{Builder, Team};
+use crate::builder::Builder;
+#[cfg(feature = "render")]
+use crate::builder::Team;
 use crate::config::Config;
 use crate::credentials;
 use crate::deliveries::Dispatcher;
 use crate::events::{self, Wakers};
+#[cfg(feature = "render")]
 use crate::executors::Render;
 use crate::health::{self, Health};
 use crate::http::{self, Setup};
@@ -42,7 +45,8 @@ const LAST_WORDS: Duration = Duration::from_secs(12);
 /// What a server leaves at the top of its data directory.
 const FILES: [&str; 3] = ["clipia.toml", "models.toml", "admin.json"];
 
-/// The name of the executor that draws, and of its line.
+/// The name of the executor that draws, and of its queue.
+#[cfg(feature = "render")]
 const RENDER: &str = "render";
 
 /// A server that could not start.
@@ -137,7 +141,19 @@ impl Service {
     }
 
     pub(crate) async fn run(
-        Builder { config, store, mut executors, log }: Builder,
+        Builder {
+            config,
+            store,
+            #[cfg_attr(
+                not(feature = "render"),
+                expect(unused_mut, reason = "only the built-in executor is added")
+            )]
+            mut executors,
+            sampler,
+            #[cfg(feature = "render")]
+            renders,
+            log,
+        }: Builder,
     ) -> Result<Self, StartError> {
         let store = store.ok_or(StartError::NoStore)?;
         let data = config.data.clone();
@@ -150,10 +166,13 @@ impl Service {
         let outbound = tokio::task::spawn_blocking(|| Outbound::counted(target, lookups));
         let media = MediaStore::open(&data, Pause::new("media", &metrics)).map_err(unusable)?;
         let outbound = outbound.await.map_err(|panic| unusable(panic.into()))??;
-        executors.entry(RENDER.to_owned()).or_insert_with(|| Team {
-            executor: Arc::new(Render::new(media.clone(), outbound.clone())),
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
-        });
+        #[cfg(feature = "render")]
+        if renders {
+            executors.entry(RENDER.to_owned()).or_insert_with(|| Team {
+                executor: Arc::new(Render::new(media.clone(), outbound.clone())),
+                workers: std::thread::available_parallelism().map_or(1, usize::from),
+            });
+        }
         let lines = Lines::new(executors.keys().map(String::as_str));
         let catalogue = Arc::new(models_file::load(&data, &lines)?);
         let listener = listen(config.listen).await?;
@@ -247,6 +266,7 @@ impl Service {
             store: Arc::clone(&store),
             catalogue,
             media,
+            sampler,
             webhooks: outbound.target(),
             metrics: Arc::clone(&metrics),
             refusals: Arc::clone(&refusals),

@@ -186,3 +186,23 @@ async fn that_cannot_work_now_fail_nothing_and_are_left_alone_for_a_while() {
     assert!(asked.load(Ordering::SeqCst) <= SUBMITS + WORKERS, "{asked:?}");
     served.service.stop().await;
 }
+
+#[tokio::test]
+async fn a_server_without_the_built_in_model_has_only_its_own() {
+    let served = Served::start(Fragile, 1).await;
+    let models = served.call(served.http.get(format!("{}/v1/models", served.service.url()))).await;
+    let slugs: Vec<&str> =
+        models["data"].as_array().unwrap().iter().map(|of| of["slug"].as_str().unwrap()).collect();
+    assert_eq!(slugs, ["pair"], "{models}");
+    let test_key = served.service.first_keys().unwrap().test_key.clone();
+    let body = json!({ "input": { "prompt": "fox" } }).to_string();
+    let submit = served.http.post(format!("{}/v1/models/pair", served.service.url())).body(body);
+    let refused = submit.bearer_auth(test_key).send().await.unwrap();
+    let refused: Value = serde_json::from_slice(&refused.bytes().await.unwrap()).unwrap();
+    assert_eq!(refused["error"]["code"], "invalid_request", "{refused}");
+    assert!(
+        refused["error"]["message"].as_str().unwrap().contains("no samples for the sandbox"),
+        "{refused}"
+    );
+    served.service.stop().await;
+}

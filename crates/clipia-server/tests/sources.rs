@@ -129,7 +129,7 @@ fn config(data: &Path) -> Config {
 
 async fn serve(data: &Path) -> Service {
     let store = Arc::new(SqliteStore::open(data, Arc::new(SystemClock)).unwrap());
-    Service::start(config(data), store).await.unwrap()
+    Service::builder(config(data)).store(store).render().start().await.unwrap()
 }
 
 fn id(result: &str) -> RequestId {

@@ -56,6 +56,7 @@ from clipia_queue._exceptions import (
     UnexpectedAnswer,
     WebhookRefused,
 )
+
 # generated from spec/openapi.yaml: imports
 from clipia_queue._generated_exceptions import (
     ConcurrencyLimited,
@@ -74,6 +75,7 @@ from clipia_queue._generated_exceptions import (
     SubscriptionRequired,
     WebhookUrlInvalid,
 )
+
 # end of what is generated: imports
 from clipia_queue._statuses import CANCELED, COMPLETED, FAILED, IN_PROGRESS, IN_QUEUE, TERMINAL_STATUSES
 from clipia_queue._types import (

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-from clipia_queue._exceptions import ClipiaError
+from clipia_queue._api_error import ClipiaError
 from clipia_queue._progress import Bar
 
 T = TypeVar("T")

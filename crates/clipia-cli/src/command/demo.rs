@@ -61,7 +61,7 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
         dev: true,
         ..Config::new(directory.path())
     };
-    let server = Service::start(config, store).await?;
+    let server = Service::builder(config).store(store).render().start().await?;
     output::say(format_args!("  server   {} (in this process, data in a temporary directory)", server.url()));
     let played = play(&server, scenes).await;
     server.stop().await;

@@ -3,12 +3,21 @@
 //! An [`Executor`] gets a [`Job`] and gives back files and what they are. It knows nothing of leases, credits or
 //! deliveries: its worker does ([`crate::workers`]).
 
+#[cfg(feature = "render")]
+mod drawn_samples;
+#[cfg(feature = "render")]
 mod needs;
+#[cfg(feature = "render")]
 mod rendering;
 pub mod sandbox;
+#[cfg(feature = "render")]
 mod source;
+#[cfg(feature = "render")]
 mod source_hosts;
 
+#[cfg(feature = "render")]
+pub use drawn_samples::DrawnSamples;
+#[cfg(feature = "render")]
 pub use rendering::Render;
 
 use crate::media::MediaFile;

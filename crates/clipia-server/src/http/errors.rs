@@ -1,6 +1,7 @@
 //! How a call is refused: always the same envelope, with nothing of the server's inside.
 
 use crate::executors::NotMade;
+use crate::executors::sandbox::NoSample;
 use crate::store::{Fault, StoreError, SubmitRefused};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -140,8 +141,12 @@ impl From<SubmitRefused> for ApiError {
     }
 }
 
-impl From<NotMade> for ApiError {
-    fn from(not_made: NotMade) -> Self {
+impl From<NoSample> for ApiError {
+    fn from(no_sample: NoSample) -> Self {
+        let not_made = match no_sample {
+            NoSample::NoSampler => return Self::invalid(no_sample.to_string()),
+            NoSample::NotMade(not_made) => not_made,
+        };
         match not_made {
             NotMade::NotNow(_) | NotMade::Stopped => Self::new(
                 ErrorCode::ServiceUnavailable,

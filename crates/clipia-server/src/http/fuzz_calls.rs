@@ -73,6 +73,10 @@ impl House {
             store: Arc::clone(&store),
             catalogue: Arc::new(Catalogue::built_in()),
             media: MediaStore::open(data.path(), Pause::new("media", &Metrics::default())).unwrap(),
+            #[cfg(feature = "render")]
+            sampler: Some(Arc::new(crate::executors::DrawnSamples)),
+            #[cfg(not(feature = "render"))]
+            sampler: None,
             webhooks: Target::new(false, &[]),
             metrics: Arc::default(),
             refusals: Arc::default(),

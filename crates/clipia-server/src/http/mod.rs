@@ -23,7 +23,7 @@ mod submit;
 pub(crate) use answer::Segment;
 pub(crate) use errors::{ApiError, no_such_method, no_such_path};
 
-use crate::executors::sandbox::Samples;
+use crate::executors::sandbox::{Sampler, Samples};
 use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
@@ -76,6 +76,8 @@ pub struct Setup {
     pub catalogue: Arc<Catalogue>,
     /// Where files are.
     pub media: MediaStore,
+    /// What makes the samples of the sandbox, if anything does.
+    pub sampler: Option<Arc<dyn Sampler>>,
     /// Where webhooks may lead.
     pub webhooks: Target,
     /// What is counted.
@@ -88,11 +90,11 @@ pub struct Setup {
 
 /// The whole API.
 pub fn router(setup: Setup) -> Router {
-    let Setup { store, catalogue, media, webhooks, metrics, refusals, limit } = setup;
+    let Setup { store, catalogue, media, sampler, webhooks, metrics, refusals, limit } = setup;
     let app = App(Arc::new(Parts {
         store,
         catalogue,
-        samples: Samples::new(media.clone()),
+        samples: Samples::new(media.clone(), sampler),
         media,
         webhooks,
         metrics,

@@ -51,8 +51,12 @@ impl Sleeping {
             ..Config::new(data.path())
         };
         let sleep = Arc::new(Sleep::default());
-        let service =
-            Service::builder(config).store(store).executor(SLEEP, sleep.clone(), at_once).start().await?;
+        let service = Service::builder(config)
+            .store(store)
+            .executor(SLEEP, sleep.clone(), at_once)
+            .render()
+            .start()
+            .await?;
         Ok(Self { service, sleep, _data: data })
     }
 

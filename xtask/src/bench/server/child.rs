@@ -83,7 +83,7 @@ impl Part {
             ..Config::new(data)
         };
         let service =
-            Service::builder(config).store(store).executor(MODEL, Arc::new(Idle), 0).start().await?;
+            Service::builder(config).store(store).executor(MODEL, Arc::new(Idle), 0).render().start().await?;
         let keys = service.first_keys();
         let ready = Ready {
             url: service.url().to_owned(),

@@ -38,7 +38,8 @@ fn classes(codes: &[ErrorCode]) -> String {
 
 fn imports(names: &[String]) -> String {
     let names: String = names.iter().map(|name| format!("    {name},\n")).collect();
-    format!("from clipia_queue._generated_exceptions import (\n{names})\n")
+    // The blank line is as `ruff` has it before a comment.
+    format!("from clipia_queue._generated_exceptions import (\n{names})\n\n")
 }
 
 fn exports(names: &[String]) -> String {
