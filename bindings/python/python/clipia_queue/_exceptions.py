@@ -1,4 +1,7 @@
-"""Everything that can go wrong, a class per cause. Those of the API's error codes are in `_generated_exceptions`."""
+"""Everything that can go wrong, a class per cause.
+
+Those of the API's error codes are in `_generated_exceptions`.
+"""
 
 from __future__ import annotations
 
