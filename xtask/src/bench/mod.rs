@@ -74,6 +74,10 @@ pub(crate) struct Server {
     /// Requests in the long line
     #[arg(long, hide = true, default_value_t = 1_000_000)]
     queued: usize,
+    /// Measures the server in turn with that of another commit instead: the `xtask` that was built there with
+    /// `cargo build --release --package xtask --features bench`
+    #[arg(long, value_name = "PROGRAM")]
+    before: Option<std::path::PathBuf>,
     /// Is one of the processes that are measured
     #[cfg(feature = "bench")]
     #[command(subcommand)]
@@ -89,7 +93,8 @@ pub(crate) fn run(root: &Path, scenario: Scenario) -> Result<()> {
         Scenario::Python(Python { fleet: true }) => python::fleet::run(root),
         Scenario::Python(Python { fleet: false }) => python::run(root),
         Scenario::Server(Server { part: Some(part), .. }) => part.run(),
-        Scenario::Server(Server { part: None, queued }) => server::run(queued),
+        Scenario::Server(Server { before: Some(before), .. }) => server::run_beside(&before),
+        Scenario::Server(Server { queued, .. }) => server::run(queued),
         Scenario::Neighbours => neighbours::run(),
         Scenario::Retention(Retention { generations }) => retention::run(generations),
     }

@@ -3,6 +3,7 @@
 //! Servers run as processes of their own; what calls them is this process, and the same for both.
 
 mod bare;
+mod before;
 pub(super) mod calls;
 mod child;
 mod deliveries;
@@ -18,6 +19,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use queue::Queue;
 use std::time::{Duration, Instant};
 
+pub(super) use before::run as run_beside;
 pub(super) use child::Part;
 
 /// Calls under way at once, as submits are measured.
@@ -88,8 +90,9 @@ pub(super) fn run(queued: usize) -> Result<()> {
 }
 
 async fn measure(report: &mut Report, queued: usize) -> Result<()> {
-    let bare = Child::start(&Part::Bare)?;
-    let mut queue = Queue::start(queued).await?;
+    let program = std::env::current_exe()?;
+    let bare = Child::start(&program, &Part::Bare)?;
+    let mut queue = Queue::start(&program, queued).await?;
     eprintln!("position with {FEW} in line");
     queue.fill(FEW).await?;
     let few = queue.position(POSITIONS).await?;
@@ -138,7 +141,7 @@ async fn measure(report: &mut Report, queued: usize) -> Result<()> {
     for turn in 0..DELIVERY_TURNS {
         // Each goes first in its turn: the disk still writes what the one before has left.
         for dead in [turn % 2 == 1, turn % 2 == 0] {
-            let pace = deliveries::pace(dead).await?;
+            let pace = deliveries::pace(&program, dead).await?;
             if dead { past.push(pace) } else { fast.push(pace) }
         }
     }

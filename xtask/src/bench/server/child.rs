@@ -113,8 +113,8 @@ pub(super) struct Child {
 }
 
 impl Child {
-    pub(super) fn start(part: &Part) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+    pub(super) fn start(program: &Path, part: &Part) -> Result<Self> {
+        let mut command = Command::new(program);
         command.args(["bench", "server"]);
         match part {
             Part::Bare => command.arg("bare"),
@@ -129,9 +129,9 @@ impl Child {
         Ok(Self { process, input, output, ready })
     }
 
-    /// The queue on this directory.
-    pub(super) fn queue(data: &Path) -> Result<Self> {
-        Self::start(&Part::Queue { data: data.to_owned() })
+    /// The queue of the `xtask` at `program`, on the directory `data`.
+    pub(super) fn queue(program: &Path, data: &Path) -> Result<Self> {
+        Self::start(program, &Part::Queue { data: data.to_owned() })
     }
 
     /// Ends it at once: in order, it would wait for calls that it makes itself.

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use serde_json::json;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,10 +34,10 @@ const WITHIN: Duration = Duration::from_secs(120);
 ///
 /// The sandbox has each end at once. The host holds its first answers until all are submitted, so that only deliveries
 /// are measured.
-pub(super) async fn pace(dead: bool) -> Result<f64> {
+pub(super) async fn pace(program: &Path, dead: bool) -> Result<f64> {
     settle();
     let data = tempfile::tempdir()?;
-    let child = Child::queue(data.path())?;
+    let child = Child::queue(program, data.path())?;
     let key = child.ready.test_key.clone().context("the server made no keys")?;
     let (gate, arrived) = (watch::Sender::new(false), Arc::new(AtomicUsize::new(0)));
     let host = fast_host(gate.subscribe(), Arc::clone(&arrived)).await?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use axum::body::Bytes;
 use clipia_queue::limits::IN_FLIGHT_MAX;
 use clipia_server::KeyLimits;
-use clipia_server::admin::{Administration, KeyOrder};
+use clipia_server::admin::{AccountOrder, Administration, GRANT_MAX, KeyOrder};
 use clipia_server::store::Scopes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rand::SeedableRng;
@@ -14,6 +14,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde::Deserialize;
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -37,6 +38,8 @@ pub(super) struct Queue {
     // Ends before its directory does.
     child: Child,
     data: TempDir,
+    /// The `xtask` that is the server.
+    program: PathBuf,
     keys: Vec<String>,
     /// Every request in line.
     ids: RefCell<Vec<Uuid>>,
@@ -57,17 +60,18 @@ pub(super) fn submit(key: &str) -> Request {
 
 impl Queue {
     /// A queue with keys enough for `most` in line, and those that are measured.
-    pub(super) async fn start(most: usize) -> Result<Self> {
+    pub(super) async fn start(program: &Path, most: usize) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        let child = Child::queue(data.path())?;
+        let child = Child::queue(program, data.path())?;
         let administration = Administration::of(data.path())?;
-        let first = administration.keys().await?.into_iter().next().context("there is no key")?;
+        // Not the first account: a list of another commit's server may have another form.
+        let account = administration.create_account(&AccountOrder { credits: GRANT_MAX }).await?;
         let count = (most + MEASURED_MAX).div_ceil(EACH_KEY);
         eprintln!("making {count} keys");
         let make = stream::iter(0..count).map(async |_| {
             let scopes = Scopes { generate: true };
             let order = KeyOrder {
-                account_id: first.account.clone(),
+                account_id: account.account_id.clone(),
                 sandbox: false,
                 scopes,
                 limits: KeyLimits::default(),
@@ -76,7 +80,7 @@ impl Queue {
         });
         let keys = make.buffer_unordered(KEYS_AT_ONCE).try_collect().await?;
         let random = StdRng::seed_from_u64(1).into();
-        Ok(Self { child, data, keys, ids: RefCell::default(), random })
+        Ok(Self { child, data, program: program.to_owned(), keys, ids: RefCell::default(), random })
     }
 
     pub(super) fn in_line(&self) -> usize {
@@ -145,7 +149,7 @@ impl Queue {
     pub(super) fn restart(self) -> Result<(Duration, u64)> {
         drop(self.child);
         let start = Instant::now();
-        let mut child = Child::queue(self.data.path())?;
+        let mut child = Child::queue(&self.program, self.data.path())?;
         Ok((start.elapsed(), child.memory()?))
     }
 }
