@@ -100,16 +100,64 @@ pub struct StoredDelivery {
 }
 
 impl StoredDelivery {
-    /// When it is attempted next, if it is.
+    /// A new delivery: pending, not attempted yet, due at `due_at`.
+    pub const fn new(due_at: Moment) -> Self {
+        Self {
+            state: DeliveryState::Pending,
+            attempts: 0,
+            due_at,
+            replay_at: None,
+            claimed_until: None,
+            postponed: false,
+            settled_at: None,
+        }
+    }
+
+    /// When the delivery is attempted next, if it is. A claim and a postponement leave this as it is.
     pub fn next_at(&self) -> Option<Moment> {
         match self.state {
             DeliveryState::Pending => Some(self.replay_at.map_or(self.due_at, |at| at.min(self.due_at))),
             _ => self.replay_at,
         }
     }
+
+    /// Whether a sender may take the delivery at `now`, as far as it is not postponed.
+    pub fn is_due(&self, now: Moment) -> bool {
+        self.claimed_until.is_none() && self.next_at().is_some_and(|next| next <= now)
+    }
+
+    /// Whether an attempt at `now` is one of the schedule. Otherwise an operator asked for it.
+    pub fn is_scheduled(&self, now: Moment) -> bool {
+        self.state == DeliveryState::Pending && self.due_at <= now
+    }
 }
 
-/// Whether an attempt at `now` is one of the schedule. Otherwise an operator asked for it.
-pub fn is_scheduled(state: DeliveryState, due_at: Moment, now: Moment) -> bool {
-    state == DeliveryState::Pending && due_at <= now
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Moment {
+        Moment::from_micros(micros)
+    }
+
+    #[test]
+    fn a_delivery_is_due_by_its_schedule_or_because_an_operator_asked() {
+        use DeliveryState::{Abandoned, Delivered, Held, Pending};
+        let new = StoredDelivery::new(at(10));
+        for (state, replay_at, next_at, due, scheduled) in [
+            (Pending, None, Some(10), [false, true, true], [false, true, true]),
+            (Pending, Some(5), Some(5), [true, true, true], [false, true, true]),
+            (Pending, Some(11), Some(10), [false, true, true], [false, true, true]),
+            (Delivered, None, None, [false; 3], [false; 3]),
+            (Abandoned, Some(11), Some(11), [false, false, true], [false; 3]),
+            (Held, None, None, [false; 3], [false; 3]),
+        ] {
+            let delivery = StoredDelivery { state, replay_at: replay_at.map(at), ..new };
+            assert_eq!(delivery.next_at(), next_at.map(at), "{delivery:?}");
+            assert_eq!([9, 10, 11].map(|now| delivery.is_due(at(now))), due, "{delivery:?}");
+            assert_eq!([9, 10, 11].map(|now| delivery.is_scheduled(at(now))), scheduled, "{delivery:?}");
+            let claimed = StoredDelivery { claimed_until: Some(at(9)), ..delivery };
+            assert!(!claimed.is_due(at(11)) && claimed.next_at() == delivery.next_at());
+        }
+    }
 }

@@ -1,7 +1,7 @@
 #![doc = include_str!("../lifecycle.md")]
 
 use crate::leases::RESCUES_MAX;
-use clipia_api::Status;
+use clipia_api::{Progress, Status};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -27,6 +27,16 @@ impl Phase {
     /// Whether nothing can change it any more.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Canceled)
+    }
+
+    /// How far a request of this phase is, where `stored` is the progress of its latest attempt; nothing unless it runs.
+    pub fn progress(self, stored: Progress) -> Option<Progress> {
+        (self == Self::Running).then_some(stored)
+    }
+
+    /// Whether a request of this phase has made an output.
+    pub const fn has_output(self) -> bool {
+        matches!(self, Self::Completed)
     }
 
     /// As the wire says it.

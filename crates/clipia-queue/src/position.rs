@@ -18,7 +18,7 @@
 //! assert_eq!(line.ahead(place(1)), 1);
 //! ```
 
-use crate::lifecycle::Epoch;
+use crate::lifecycle::{Epoch, Lifecycle, Phase};
 use serde::{Deserialize, Serialize};
 
 /// The number that a request drew when it was accepted: within a queue each is greater than those before it.
@@ -56,6 +56,13 @@ pub struct Place {
     pub lane: Lane,
     /// The ticket, which a request keeps whatever lane it is in.
     pub ticket: Ticket,
+}
+
+impl Place {
+    /// The place of a request while it waits: in the first lane once a worker had it.
+    pub fn of(life: Lifecycle, ticket: Ticket) -> Option<Self> {
+        (life.phase == Phase::Queued).then(|| Self { lane: Lane::after(life.epoch), ticket })
+    }
 }
 
 /// The places of one queue that are taken.

@@ -5,7 +5,8 @@
 
 use crate::deliveries::StoredDelivery;
 use crate::ledger::Entries;
-use crate::{Moment, idempotency, ledger};
+use crate::lifecycle::Phase;
+use crate::{Moment, RequestId, idempotency, ledger};
 use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -160,6 +161,77 @@ pub struct Facts {
     pub named: bool,
     /// Its delivery.
     pub delivery: Delivery,
+}
+
+/// A request as it is stored, as far as letting go of it needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// Its id.
+    pub id: RequestId,
+    /// Whether it is of the sandbox.
+    pub sandbox: bool,
+    /// Its phase.
+    pub phase: Phase,
+    /// When it ended, by the system's clock.
+    pub completed_at: Option<Moment>,
+    /// Whether an idempotency key finds it.
+    pub named: bool,
+    /// Whether its media were let go.
+    pub media_gone: bool,
+    /// Whether its input was let go.
+    pub input_gone: bool,
+    /// Whether the attempts at it and at its delivery were let go.
+    pub attempts_gone: bool,
+    /// Its delivery.
+    pub delivery: Option<StoredDelivery>,
+}
+
+impl Candidate {
+    /// Whether the request has the part, or may still get it. In the sandbox no file and no input is a request's own.
+    pub const fn has(&self, part: Part) -> bool {
+        match part {
+            Part::Media => {
+                !self.sandbox && !self.media_gone && (self.phase.has_output() || !self.phase.is_terminal())
+            }
+            Part::Input => !self.sandbox && !self.input_gone,
+            Part::Attempts => !self.attempts_gone,
+            Part::Request => true,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            submitted: self.id.made_at().unwrap_or_default(),
+            ended: self.completed_at.filter(|_| self.phase.is_terminal()),
+            named: self.named,
+            delivery: Delivery::of(self.delivery.as_ref()),
+        }
+    }
+}
+
+/// What becomes of a part of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing: the request has no such part, or none any more.
+    Nothing,
+    /// It may be let go.
+    Due,
+    /// It stays until nothing more comes of the request.
+    Late,
+}
+
+/// What becomes of `part` of a request at `horizon`.
+pub fn look(part: Part, horizon: &Horizon, request: &Candidate) -> Look {
+    match request.has(part) {
+        false => Look::Nothing,
+        true if horizon.admits(&request.facts()) => Look::Due,
+        true => Look::Late,
+    }
+}
+
+/// The output of a request whose media must be kept: nothing once they were let go.
+pub fn kept_output<T>(output: Option<T>, expired_at: Option<Moment>) -> Option<T> {
+    output.filter(|_| expired_at.is_none())
 }
 
 /// What is known of a request's delivery.
@@ -331,6 +403,44 @@ mod tests {
         }
         let forever = Retention::new(Keep::Forever, hours(1), Keep::Forever, Keep::Forever);
         assert!(forever.horizon(Part::Request, now).is_none() && forever.horizon(Part::Media, now).is_some());
+    }
+
+    #[test]
+    fn a_part_is_let_go_once_and_only_where_there_is_one() {
+        use Look::{Due, Late, Nothing};
+        const PARTS: [Part; 4] = [Part::Media, Part::Input, Part::Attempts, Part::Request];
+        let hour = Keep::For(Duration::from_secs(HOUR));
+        let retention = Retention::new(hour, hour, hour, hour);
+        let live = Candidate {
+            id: RequestId(crate::ids::new(at(HOUR))),
+            sandbox: false,
+            phase: Phase::Completed,
+            completed_at: Some(at(2 * HOUR)),
+            named: false,
+            media_gone: false,
+            input_gone: false,
+            attempts_gone: false,
+            delivery: None,
+        };
+        let pending = Some(StoredDelivery::new(at(2 * HOUR)));
+        for (request, looks) in [
+            (live, [Due, Due, Due, Due]),
+            (Candidate { sandbox: true, ..live }, [Nothing, Nothing, Due, Due]),
+            (Candidate { phase: Phase::Failed, ..live }, [Nothing, Due, Due, Due]),
+            (Candidate { media_gone: true, ..live }, [Nothing, Due, Due, Due]),
+            (Candidate { input_gone: true, ..live }, [Due, Nothing, Due, Due]),
+            (Candidate { attempts_gone: true, ..live }, [Due, Due, Nothing, Due]),
+            (Candidate { phase: Phase::Running, completed_at: None, ..live }, [Late; 4]),
+            (Candidate { phase: Phase::Queued, completed_at: None, ..live }, [Late; 4]),
+            (Candidate { delivery: pending, ..live }, [Late; 4]),
+            (Candidate { named: true, ..live }, [Due, Due, Due, Late]),
+        ] {
+            let found =
+                PARTS.map(|part| look(part, &retention.horizon(part, at(3 * HOUR)).unwrap(), &request));
+            assert_eq!(found, looks, "{request:?}");
+        }
+        assert_eq!(kept_output(Some(1), None), Some(1));
+        assert_eq!(kept_output(Some(1), Some(at(1))), None);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::ledger::stored_balance;
 use super::rows::{count, credits, moment};
-use super::writer::Writing;
-use super::{audit, ledger};
-use crate::clock::{timestamp, told};
+use super::writing::Writing;
+use super::{audit, ledger, webhook_secrets};
+use crate::clock::{both, timestamp, told};
 use crate::store::{
     AccountId, AccountSummary, Bootstrapped, FirstAccount, GrantRefused, Key, KeyHash, KeyListing, KeyPage,
     NewAccount, NewKey, Scopes, StoreError,
@@ -26,8 +26,7 @@ pub(crate) fn create(w: &Writing<'_>, account: &NewAccount, now: Moment) -> Resu
     if created == 0 {
         return Ok(false);
     }
-    w.prepare_cached("INSERT INTO webhook_secret (account, secret, created_at) VALUES (?1, ?2, ?3)")?
-        .execute(params![account.id.0, account.webhook_secret, told(now).as_micros()])?;
+    webhook_secrets::first(w, &account.id, &account.webhook_secret, both(now))?;
     let entry = grant::open(account.grant).map_err(|refused| StoreError::Unreadable(refused.to_string()))?;
     ledger::enter(w, &account.id, entry, None, now)?;
     audit::record(w, &Act::account_created(&account.id, account.grant), now)?;

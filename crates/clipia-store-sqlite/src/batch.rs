@@ -1,6 +1,6 @@
 //! Which commands share a commit.
 
-use super::writer::{Command, Message, WAITING_MAX};
+use super::command::{Command, Message, WAITING_MAX};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -96,7 +96,7 @@ impl Iterator for Batch<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::writer::Ran;
+    use super::super::command::Ran;
     use super::*;
 
     fn command() -> Command {

@@ -9,7 +9,7 @@ use crate::store::{
 };
 use clipia_queue::audit::Act;
 use clipia_queue::commands::outbox;
-use clipia_queue::{Moment, RequestId};
+use clipia_queue::{Moment, RequestId, delivery_host};
 use rusqlite::{Connection, Row, ToSql, params};
 use uuid::Uuid;
 
@@ -57,20 +57,13 @@ fn listing(row: &Row<'_>) -> Result<DeliveryListing, StoreError> {
     let at = |column: &str| -> rusqlite::Result<Option<jiff::Timestamp>> {
         Ok(row.get::<_, Option<i64>>(column)?.map(moment).map(timestamp))
     };
-    let state: String = row.get("state")?;
-    let url: String = row.get("url")?;
+    let url = row.get_ref("url")?.as_str().map_err(rusqlite::Error::from)?;
     Ok(DeliveryListing {
         id: row.get("id")?,
         account_id: AccountId(row.get("account")?),
         request_id: RequestId(row.get("request")?),
-        url: url.split(['?', '#']).next().unwrap_or_default().to_owned(),
-        state: match state.as_str() {
-            "pending" => DeliveryState::Pending,
-            "delivered" => DeliveryState::Delivered,
-            "abandoned" => DeliveryState::Abandoned,
-            "held" => DeliveryState::Held,
-            _ => return Err(StoreError::Unreadable(format!("state `{state}` of a delivery"))),
-        },
+        url: delivery_host::shown(url).to_owned(),
+        state: stored::state(row)?,
         attempts: row.get("attempts")?,
         postponed: row.get("postponed")?,
         created_at: timestamp(moment(row.get("created_at")?)),

@@ -25,8 +25,8 @@ pub(crate) fn hold(c: &Connection, now: Moment) -> rusqlite::Result<()> {
 /// Has at most `most` of them attempted, the oldest first; tells how many.
 pub(crate) fn resume(c: &Connection, now: Moment, most: u32) -> Result<u64, StoreError> {
     let resumed = each(c, most, |delivery| outbox::resume(delivery, both(now)))?;
-    if resumed > 0 {
-        audit::record(c, &Act::held_resumed(resumed), now)?;
+    if let Some(act) = Act::held_resumed(resumed) {
+        audit::record(c, &act, now)?;
     }
     Ok(resumed)
 }
@@ -34,8 +34,8 @@ pub(crate) fn resume(c: &Connection, now: Moment, most: u32) -> Result<u64, Stor
 /// Gives at most `most` of them up, the oldest first; tells how many.
 pub(crate) fn abandon(c: &Connection, now: Moment, most: u32) -> Result<u64, StoreError> {
     let abandoned = each(c, most, |delivery| outbox::abandon(delivery, both(now)))?;
-    if abandoned > 0 {
-        audit::record(c, &Act::held_abandoned(abandoned), now)?;
+    if let Some(act) = Act::held_abandoned(abandoned) {
+        audit::record(c, &act, now)?;
     }
     Ok(abandoned)
 }

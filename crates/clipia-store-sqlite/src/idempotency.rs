@@ -6,15 +6,14 @@
 //! reads from the log what the index lacks.
 
 use super::recent_keys::{RecentKeys, with};
-use super::rows::key;
+use super::rows::{key, moment};
 use crate::store::{AccountId, StoreError};
 use clipia_queue::commands::submit::NewRecord;
-use clipia_queue::idempotency::{Fingerprint, Record};
+use clipia_queue::idempotency::{Fingerprint, Record, is_kept};
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use uuid::Uuid;
 
 /// How many are gathered before the index changes: some 3 MB.
 const GATHERED: usize = 65_536;
@@ -196,7 +195,7 @@ impl Keys {
     /// Forgets keys whose day is over.
     fn forget(&mut self, c: &Connection, now: Moment) -> Result<(), StoreError> {
         match &mut self.leaving {
-            Leaving::Idle if self.expires.is_some_and(|expires| expires <= now) => {
+            Leaving::Idle if self.expires.is_some_and(|expires| !is_kept(expires, now)) => {
                 self.leaving = Leaving::Gathering(BTreeSet::new(), 0);
             }
             Leaving::Idle => {}
@@ -208,7 +207,7 @@ impl Keys {
                 let enough = leaving.len() + self.at_once;
                 while leaving.len() < enough
                     && let Some(row) = rows.next()?
-                    && row.get::<_, i64>("expires_at")? <= now.as_micros()
+                    && !is_kept(moment(row.get("expires_at")?), now)
                 {
                     *through = row.get("number")?;
                     leaving.insert((row.get("hash")?, *through));
@@ -275,16 +274,17 @@ fn read(
     name: &Name,
     now: Moment,
 ) -> Result<Option<Record>, StoreError> {
-    let row: Option<([u8; 32], Uuid)> = c
+    let row: Option<(Record, Moment)> = c
         .prepare_cached(
-            "SELECT fingerprint, request FROM idempotency
-             WHERE number = ?1 AND account = ?2 AND sandbox = ?3 AND key = ?4 AND expires_at > ?5",
+            "SELECT fingerprint, request, expires_at FROM idempotency
+             WHERE number = ?1 AND account = ?2 AND sandbox = ?3 AND key = ?4",
         )?
-        .query_row(params![number, account.0, name.sandbox, name.name, now.as_micros()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+        .query_row(params![number, account.0, name.sandbox, name.name], |row| {
+            let (fingerprint, request_id) = (Fingerprint(row.get(0)?), RequestId(row.get(1)?));
+            Ok((Record { fingerprint, request_id }, moment(row.get(2)?)))
         })
         .optional()?;
-    Ok(row.map(|(hash, request)| Record { fingerprint: Fingerprint(hash), request_id: RequestId(request) }))
+    Ok(row.filter(|(_, expires_at)| is_kept(*expires_at, now)).map(|(record, _)| record))
 }
 
 #[cfg(test)]

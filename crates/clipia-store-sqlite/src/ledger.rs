@@ -1,7 +1,7 @@
 //! The books: movements, balances, usage, and what keys have in flight.
 
 use super::rows::{amount, credits, key};
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::clock::told;
 use crate::ids;
 use crate::store::{AccountId, StoreError};

@@ -11,6 +11,7 @@ mod backup;
 mod batch;
 mod capability;
 mod checkpoints;
+mod command;
 mod counters;
 mod creation;
 mod deliveries;
@@ -26,7 +27,9 @@ mod leases;
 mod ledger;
 mod listing;
 mod lock;
+mod memory;
 mod mending;
+mod no_store;
 mod outputs;
 mod points;
 mod position;
@@ -43,9 +46,10 @@ mod tallies;
 mod webhook_secrets;
 mod work;
 mod writer;
+mod writing;
 
 use checkpoints::Checkpoints;
-use clipia_queue::{Moment, ids, lifecycle, media_address as media};
+use clipia_queue::{Moment, ids, media_address as media};
 use clipia_store as store;
 use clipia_store::clock::Clock;
 use clipia_store::{
@@ -54,6 +58,7 @@ use clipia_store::{
 use counters::Counters;
 use inspection::Kind;
 use known::{KnownKeys, KnownStandings};
+use memory::Memory;
 use points::Points;
 use position::Positions;
 use requests::Accepted;
@@ -67,9 +72,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast};
 use work::Leases;
-use writer::{Memory, Writer};
+use writer::Writer;
 
-pub use inspection::NoStore;
+pub use no_store::NoStore;
 pub use restore::{RestoreError, Restored, restore};
 
 /// Pages that the writer keeps, in KiB: the ends that grow, and what waits to be moved from the log.
@@ -149,7 +154,7 @@ fn take_over(
     memory: &Memory,
     now: Moment,
 ) -> Result<Rescued, StoreError> {
-    writer::run_alone(connection, keys, memory, |w| deliveries::free_all(w))?;
+    writer::run_alone(connection, keys, memory, move |w| deliveries::free_all(w, now))?;
     let mut all = Rescued::default();
     loop {
         let some = writer::run_alone(connection, keys, memory, move |w| work::rescue(w, Leases::All, now))?;
@@ -278,7 +283,7 @@ impl SqliteStore {
 
     /// Counts a word that was refused because its claim is no longer in force.
     fn heard<T>(&self, told: Result<T, WorkRefused>) -> Result<T, WorkRefused> {
-        if let Err(WorkRefused::Lifecycle(lifecycle::Refused::Stale { .. })) = &told {
+        if told.as_ref().is_err_and(WorkRefused::is_stale) {
             self.memory.counters.stale_refused.fetch_add(1, Relaxed);
         }
         told

@@ -3,9 +3,8 @@
 use super::stored;
 use crate::clock::Clock;
 use crate::ids;
-use clipia_queue::Moment;
 use clipia_queue::commands::outbox;
-use clipia_queue::idempotency::KEPT;
+use clipia_queue::{Moment, idempotency};
 use rusqlite::{Connection, OptionalExtension};
 use std::time::Duration;
 use uuid::Uuid;
@@ -59,7 +58,7 @@ fn deliveries(c: &Connection, now: Moment) -> Result<usize, rusqlite::Error> {
 
 /// They are in the order of their making: the last shows whether any is ahead.
 fn idempotency_keys(c: &Connection, now: Moment) -> Result<usize, rusqlite::Error> {
-    let latest = (now + KEPT).as_micros();
+    let latest = idempotency::expires_at(now).as_micros();
     let last: Option<i64> = c
         .query_row("SELECT expires_at FROM idempotency ORDER BY number DESC LIMIT 1", [], |row| row.get(0))
         .optional()?;

@@ -5,7 +5,7 @@
 
 use super::rows::count;
 use crate::store::StoreError;
-use clipia_queue::lifecycle::Epoch;
+use clipia_queue::lifecycle::Lifecycle;
 use clipia_queue::position::{Lane, Line, Place, Ticket};
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
@@ -19,13 +19,17 @@ pub(crate) const fn lane_number(lane: Lane) -> i64 {
     }
 }
 
-/// The columns `lane`, `ticket`.
-fn place_of(row: &Row<'_>) -> rusqlite::Result<Place> {
-    let lane = match row.get::<_, i64>("lane")? {
+/// The lane of the column `lane`.
+pub(crate) fn lane_of(row: &Row<'_>) -> rusqlite::Result<Lane> {
+    Ok(match row.get::<_, i64>("lane")? {
         0 => Lane::AnotherTurn,
         _ => Lane::FirstTurn,
-    };
-    Ok(Place { lane, ticket: Ticket(row.get("ticket")?) })
+    })
+}
+
+/// The columns `lane`, `ticket`.
+fn place_of(row: &Row<'_>) -> rusqlite::Result<Place> {
+    Ok(Place { lane: lane_of(row)?, ticket: Ticket(row.get("ticket")?) })
 }
 
 /// A place in a line.
@@ -41,10 +45,10 @@ impl PlaceInLine {
         Ok(Self { queue: row.get("queue")?, place: place_of(row)? })
     }
 
-    /// Where a request stands, by its row and only while it waits: one that never ran is in the lane of the first turn.
-    pub(crate) fn of_request(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let place = Place { lane: Lane::after(Epoch(row.get("epoch")?)), ticket: Ticket(row.get("ticket")?) };
-        Ok(Self { queue: row.get("queue")?, place })
+    /// The place of a request while it waits, by its lifecycle and the columns `queue`, `ticket`.
+    pub(crate) fn of_request(row: &Row<'_>, life: Lifecycle) -> rusqlite::Result<Option<Self>> {
+        let place = Place::of(life, Ticket(row.get("ticket")?));
+        place.map(|place| Ok(Self { queue: row.get("queue")?, place })).transpose()
     }
 }
 
@@ -124,7 +128,7 @@ pub(crate) fn difference(
         *count = if *stands { count.saturating_add(1) } else { count.saturating_sub(1) };
     }
     waiting.retain(|_, count| *count > 0);
-    let mut statement = c.prepare("SELECT queue, count(*) FROM in_line GROUP BY queue")?;
+    let mut statement = c.prepare("SELECT queue, count(*) FROM queue_place GROUP BY queue")?;
     let stored = statement.query_map([], |row| Ok((row.get(0)?, count(row.get(1)?))))?;
     let stored: HashMap<String, u64> = stored.collect::<Result<_, _>>()?;
     let differing =

@@ -3,11 +3,13 @@
 //! The new store is made whole under another name, on the disk, and renamed: whenever the process is killed, the old store or
 //! the new one stands there. The old one is kept under a name of its own.
 
-use super::inspection::{self, Kind, NoStore, beside, log_bytes, log_of};
-use super::rows::{count, moment};
-use super::{FILE, FILES, OpenError, backup, lock};
+use super::inspection::{self, Kind, beside, log_bytes, log_of};
+use super::rows::{count, moment, phase};
+use super::{FILE, FILES, NoStore, OpenError, backup, lock};
 use crate::clock::{timestamp, wall};
 use crate::private;
+use clipia_queue::commands::outbox;
+use clipia_queue::deliveries::DeliveryState;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -111,13 +113,19 @@ fn prepare(part: &Path, file: &Path, kind: Kind) -> Result<Restored, RestoreErro
             // The file of a server that was stopped, copied: it is not known when.
             connection.execute("UPDATE store SET backup_at = NULL", [])?;
         }
+        let requests_unfinished =
+            rows_of(&connection, "SELECT phase, count(*) FROM request GROUP BY phase", |name| {
+                phase(name).is_ok_and(|phase| !phase.is_terminal())
+            })?;
+        let deliveries_held =
+            rows_of(&connection, "SELECT state, count(*) FROM delivery GROUP BY state", |name| {
+                DeliveryState::named(name).is_some_and(|state| outbox::held(state) == DeliveryState::Held)
+            })?;
         connection.query_row(
             "SELECT (SELECT backup_at FROM store) AS backup_at,
                     (SELECT max(created_at) FROM request) AS newest,
                     (SELECT count(*) FROM account) AS accounts,
-                    (SELECT count(*) FROM request) AS requests,
-                    (SELECT count(*) FROM request WHERE phase = 'queued' OR phase = 'running') AS unfinished,
-                    (SELECT count(*) FROM delivery WHERE state = 'pending' OR state = 'held') AS held",
+                    (SELECT count(*) FROM request) AS requests",
             [],
             |row| {
                 let time = |column: &str| -> rusqlite::Result<Option<Timestamp>> {
@@ -129,8 +137,8 @@ fn prepare(part: &Path, file: &Path, kind: Kind) -> Result<Restored, RestoreErro
                     newest_request_at: time("newest")?,
                     accounts: count(row.get("accounts")?),
                     requests: count(row.get("requests")?),
-                    requests_unfinished: count(row.get("unfinished")?),
-                    deliveries_held: count(row.get("held")?),
+                    requests_unfinished,
+                    deliveries_held,
                     replaced: None,
                 })
             },
@@ -139,6 +147,19 @@ fn prepare(part: &Path, file: &Path, kind: Kind) -> Result<Restored, RestoreErro
     let restored = prepared.map_err(fault)?;
     connection.close().map_err(|(_, error)| fault(error))?;
     Ok(restored)
+}
+
+/// How many rows `query` counts under the names that are `wanted`.
+fn rows_of(connection: &Connection, query: &str, wanted: impl Fn(&str) -> bool) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare(query)?;
+    let mut rows = statement.query([])?;
+    let mut counted = 0;
+    while let Some(row) = rows.next()? {
+        if wanted(row.get_ref(0)?.as_str()?) {
+            counted += count(row.get(1)?);
+        }
+    }
+    Ok(counted)
 }
 
 /// Gives the store a second name, under which it is kept; it still stands at the first.

@@ -1,7 +1,7 @@
 //! Requests of the sandbox: how many are kept of an account.
 
 use super::rows::key;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::store::{AccountId, StoreError};
 use clipia_queue::RequestId;
 use clipia_queue::commands::sandbox::Room;

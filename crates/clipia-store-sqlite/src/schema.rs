@@ -1,6 +1,6 @@
 //! The schema of a store: making it, bringing an older one up to date, and telling one of another build.
 
-use super::inspection::NoStore;
+use super::NoStore;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@ use super::counters::Happened;
 use super::position::PlaceInLine;
 use super::requests::leave;
 use super::rows::{amount, key, phase_name, to_json};
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{audit, leases, ledger};
 use crate::ids;
 use crate::store::{AccountId, StoreError, WorkRefused};
@@ -79,10 +79,11 @@ pub(crate) fn announce(
     delivery: &NewDelivery<'_>,
     now: Moment,
 ) -> Result<(), StoreError> {
+    let stored = &delivery.stored;
     w.prepare_cached(
-        "INSERT INTO delivery (id, request, account, sandbox, host, url, body, state, attempts, created_at, due_at,
-                               postponed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?9, 0)",
+        "INSERT INTO delivery (id, request, account, sandbox, host, url, body, created_at, state, attempts, due_at,
+                               replay_at, next_at, claimed_until, postponed, settled_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         ids::new(now),
@@ -93,7 +94,14 @@ pub(crate) fn announce(
         delivery.url,
         to_json(&delivery.body)?.into_bytes(),
         delivery.created_at.as_micros(),
-        delivery.due_at.as_micros()
+        stored.state.name(),
+        stored.attempts,
+        stored.due_at.as_micros(),
+        stored.replay_at.map(Moment::as_micros),
+        stored.next_at().map(Moment::as_micros),
+        stored.claimed_until.map(Moment::as_micros),
+        stored.postponed,
+        stored.settled_at.map(Moment::as_micros),
     ])?;
     w.outbox_changed();
     Ok(())

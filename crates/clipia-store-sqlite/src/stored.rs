@@ -84,7 +84,7 @@ pub(crate) fn write(c: &Connection, id: Uuid, delivery: &StoredDelivery) -> rusq
     let micros = |at: Option<clipia_queue::Moment>| at.map(clipia_queue::Moment::as_micros);
     c.prepare_cached(
         "UPDATE delivery SET state = ?2, attempts = ?3, due_at = ?4, replay_at = ?5, claimed_until = ?6,
-                             claimed_by = iif(?6 IS NULL, NULL, claimed_by), postponed = ?7, settled_at = ?8
+                             claimed_by = iif(?6 IS NULL, NULL, claimed_by), postponed = ?7, settled_at = ?8, next_at = ?9
          WHERE id = ?1",
     )?
     .execute(params![
@@ -96,6 +96,7 @@ pub(crate) fn write(c: &Connection, id: Uuid, delivery: &StoredDelivery) -> rusq
         micros(delivery.claimed_until),
         delivery.postponed,
         micros(delivery.settled_at),
+        micros(delivery.next_at()),
     ])?;
     Ok(())
 }

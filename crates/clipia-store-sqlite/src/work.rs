@@ -7,11 +7,12 @@ use super::requests::stand;
 use super::rows::{from_json, key, phase_name};
 use super::settlement::settle;
 use super::stored::request;
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{aside, leases};
 use crate::clock::both;
 use crate::store::living::LivingAttempts;
 use crate::store::{AccountId, Beat, Claim, ClaimPast, Failure, NodeId, Rescued, StoreError, WorkRefused};
+use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::commands::claim::{First, first};
 use clipia_queue::commands::requeue::{self, Lost, Requeued, Worker, is_lost};
@@ -94,7 +95,7 @@ fn take_first(
         First::Claimed(claimed) => claimed,
     };
     w.leaves(at);
-    set(w, id, claimed.life)?;
+    set(w, id, claimed.life, claimed.progress)?;
     leases::give(w, id, node, &claimed.lease)?;
     if let Some(waited) = claimed.waited {
         w.happened(Happened::Waited(waited));
@@ -113,11 +114,11 @@ fn take_first(
     })))
 }
 
-/// Writes a lifecycle that has not ended. The next attempt starts at no progress.
-fn set(w: &Writing<'_>, id: RequestId, life: Lifecycle) -> Result<(), StoreError> {
+/// Writes a lifecycle that has not ended.
+fn set(w: &Writing<'_>, id: RequestId, life: Lifecycle, progress: Progress) -> Result<(), StoreError> {
     w.standing_changed(id);
-    w.prepare_cached("UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, progress = 0 WHERE id = ?1")?
-        .execute(params![key(id), phase_name(life.phase), life.epoch.0, life.rescues])?;
+    w.prepare_cached("UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, progress = ?5 WHERE id = ?1")?
+        .execute(params![key(id), phase_name(life.phase), life.epoch.0, life.rescues, progress.percent()])?;
     Ok(())
 }
 
@@ -185,7 +186,7 @@ pub(crate) fn release(w: &Writing<'_>, id: RequestId, epoch: Epoch, now: Moment)
 
 /// Writes that a request waits again.
 fn requeue(w: &Writing<'_>, request: &StoredRequest, requeued: &Requeued) -> Result<(), StoreError> {
-    set(w, request.id, requeued.life)?;
+    set(w, request.id, requeued.life, requeued.progress)?;
     leases::end(w, request.id, &requeued.lease)?;
     stand(w, PlaceInLine { queue: request.queue.clone(), place: requeued.place }, request.id)
 }

@@ -5,6 +5,7 @@ pub use clipia_queue::deliveries::{DeliveryHost, DeliveryOwner, DeliveryState, H
 
 use super::{AccountId, NodeId};
 use crate::living::Living;
+use clipia_queue::commands::outbox::Sender;
 use clipia_queue::shares::Shares;
 use clipia_queue::{Moment, RequestId};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,16 @@ pub struct DeliveryClaim {
     pub lease: Duration,
     /// Those of the node whose sender lives, however long it takes.
     pub under_way: Living<Uuid>,
+}
+
+impl DeliveryClaim {
+    /// What is known of the sender of `node` that has the delivery `id`.
+    pub fn sender(&self, node: NodeId, id: Uuid) -> Sender {
+        match node == self.node && self.under_way.holds(&id) {
+            true => Sender::Living,
+            false => Sender::Unknown,
+        }
+    }
 }
 
 /// Deliveries that were taken.

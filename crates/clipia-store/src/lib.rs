@@ -160,6 +160,13 @@ pub enum WorkRefused {
     Store(#[from] StoreError),
 }
 
+impl WorkRefused {
+    /// Whether a worker's report was refused because its claim is no longer in force.
+    pub const fn is_stale(&self) -> bool {
+        matches!(self, Self::Lifecycle(lifecycle::Refused::Stale { .. }))
+    }
+}
+
 /// Why credits were not granted.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantRefused {

@@ -5,23 +5,13 @@ use clipia_api::types::{InputWarning, Output};
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::limits::KeyLimits;
+pub use clipia_queue::rotation::SigningTimes;
 pub use clipia_queue::{AccountId, Failure};
 use clipia_queue::{Credits, Moment, RequestId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// When a webhook secret signs. The secret itself is not told again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SecretListing {
-    /// When it was made.
-    pub created_at: Moment,
-    /// From when on it comes last in the header while older ones still sign; nothing for an account's first.
-    pub last_from: Option<Moment>,
-    /// When it ends; nothing for the newest.
-    pub ends_at: Option<Moment>,
-}
 
 /// An account to be.
 pub struct NewAccount {

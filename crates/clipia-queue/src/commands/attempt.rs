@@ -65,6 +65,11 @@ impl AfterAttempt {
     }
 }
 
+/// The number of the attempt after number `last` of a delivery's log, which is 0 where the log is empty.
+pub const fn number_after(last: u32) -> u32 {
+    last.saturating_add(1)
+}
+
 /// An attempt that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Made {

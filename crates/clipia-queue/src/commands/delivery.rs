@@ -1,6 +1,7 @@
 //! The delivery that tells of a request's end: what it says, and to which host it goes.
 
 use super::Now;
+use crate::deliveries::StoredDelivery;
 use crate::delivery_host::host_of;
 use crate::{Credits, Failure, Moment, RequestId, media_address};
 use clipia_api::WebhookStatus;
@@ -41,8 +42,8 @@ pub struct NewDelivery<'a> {
     pub body: WebhookDelivery,
     /// When the request ended, by the system's clock.
     pub created_at: Moment,
-    /// When the first attempt is due, by the steady clock.
-    pub due_at: Moment,
+    /// Where the delivery stands: the first attempt is due at once.
+    pub stored: StoredDelivery,
 }
 
 /// The delivery that tells of an end, if one was asked for.
@@ -59,7 +60,13 @@ pub fn announce<'a>(
         // The contract has one word for all that made nothing. The request's status tells them apart.
         Outcome::Canceled => failed(request.id, Failure::canceled()),
     };
-    Some(NewDelivery { host: host_of(url), url, body, created_at: now.wall, due_at: now.steady })
+    Some(NewDelivery {
+        host: host_of(url),
+        url,
+        body,
+        created_at: now.wall,
+        stored: StoredDelivery::new(now.steady),
+    })
 }
 
 /// The body for a generation that completed.

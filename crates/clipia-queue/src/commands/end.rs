@@ -5,7 +5,7 @@ use super::{Contradiction, Now, Refused, StoredRequest};
 use crate::audit::Act;
 use crate::leases::{AttemptEnd, LeaseEnd};
 use crate::ledger::{Balance, Entry, Movement};
-use crate::lifecycle::{self, Epoch, Event, Lifecycle, Phase, Settlement};
+use crate::lifecycle::{self, Epoch, Event, Lifecycle, Settlement};
 use crate::position::Place;
 use crate::usage::Usage;
 use crate::{Credits, Failure, Moment};
@@ -146,7 +146,7 @@ impl<'a> Ending<'a> {
         let delivery = announce(subject, outcome, charged, now);
         Ok(Ended {
             life: next,
-            leaves: (request.life.phase == Phase::Queued).then(|| request.place()),
+            leaves: request.place(),
             charged,
             entry,
             usage: Usage::charge(charged, now.wall),

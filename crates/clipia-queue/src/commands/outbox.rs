@@ -6,10 +6,27 @@ use crate::Moment;
 use crate::deliveries::{DeliveryState, StoredDelivery};
 use crate::schedules::due_at_latest;
 
-/// Whether the sender of a delivery is gone: its time is over, and it is none that lives in this process. The delivery is
-/// freed then.
-pub fn is_abandoned_by_sender(claimed_until: Moment, is_living: bool, now: Moment) -> bool {
-    claimed_until <= now && !is_living
+/// What is known of the sender that has a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// It is gone: it was one of a process that ended.
+    Gone,
+    /// Nothing but how long its claim holds.
+    Unknown,
+    /// It lives, in a process that may have stood still.
+    Living,
+}
+
+/// Frees a delivery whose sender is gone and has recorded no attempt. Nothing where no sender has the delivery, or the
+/// sender keeps it.
+pub fn free(delivery: StoredDelivery, sender: Sender, now: Moment) -> Option<StoredDelivery> {
+    let until = delivery.claimed_until?;
+    let is_gone = match sender {
+        Sender::Gone => true,
+        Sender::Unknown => until <= now,
+        Sender::Living => false,
+    };
+    is_gone.then_some(StoredDelivery { claimed_until: None, ..delivery })
 }
 
 /// An operator asks for one attempt. The schedule goes on as it was unless that one arrives. The delivery is looked at
@@ -29,11 +46,21 @@ pub fn is_replayed(delivery: &StoredDelivery, since: Moment) -> bool {
 /// A delivery of a store that comes from a backup: one that is pending waits for an operator, since its receiver may have had
 /// it long ago, or something later. What an operator had asked for is asked for no more.
 pub fn hold(delivery: StoredDelivery) -> StoredDelivery {
-    let state = match delivery.state {
+    StoredDelivery {
+        state: held(delivery.state),
+        replay_at: None,
+        claimed_until: None,
+        postponed: false,
+        ..delivery
+    }
+}
+
+/// The state of a delivery in a store that comes from a backup.
+pub const fn held(state: DeliveryState) -> DeliveryState {
+    match state {
         DeliveryState::Pending => DeliveryState::Held,
         state => state,
-    };
-    StoredDelivery { state, replay_at: None, claimed_until: None, postponed: false, ..delivery }
+    }
 }
 
 /// An operator has a held delivery attempted; nothing where it is not held. It counts as one that an operator asked for, which

@@ -1,8 +1,10 @@
 //! Taking deliveries that are due, as far as their hosts and their owners' shares have room.
 
-use crate::deliveries::{DeliveryHost, DeliveryOwner, HostRoom};
+use crate::Moment;
+use crate::deliveries::{DeliveryHost, DeliveryOwner, HostRoom, StoredDelivery};
 use crate::shares::Shares;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// The rooms of a claim as it goes on.
 #[derive(Debug)]
@@ -42,6 +44,16 @@ pub enum Turn {
     Take,
     /// It is postponed: its host or its owner has no room.
     Postpone,
+}
+
+/// A delivery that a sender takes at `now`, for as long as `lease`.
+pub fn taken(delivery: StoredDelivery, lease: Duration, now: Moment) -> StoredDelivery {
+    StoredDelivery { claimed_until: Some(now + lease), postponed: false, ..delivery }
+}
+
+/// A delivery that waits until its host and its owner have room.
+pub fn postponed(delivery: StoredDelivery) -> StoredDelivery {
+    StoredDelivery { postponed: true, ..delivery }
 }
 
 /// What a claim leaves of its hosts.

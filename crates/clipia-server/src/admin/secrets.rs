@@ -4,7 +4,7 @@ use super::{Admin, Order, accounts};
 use crate::clock::{timestamp, told};
 use crate::credentials;
 use crate::http::{ApiError, Segment};
-use crate::store::{AccountId, SecretListing};
+use crate::store::{AccountId, SigningTimes};
 use axum::Json;
 use axum::extract::State;
 use clipia_queue::Moment;
@@ -122,7 +122,7 @@ async fn listing(admin: &Admin, account: AccountId) -> Result<SecretsListing, Ap
     if secrets.is_empty() {
         return Err(accounts::none(&account));
     }
-    let times = |secret: &SecretListing| SecretTimes {
+    let times = |secret: &SigningTimes| SecretTimes {
         created_at: timestamp(secret.created_at),
         last_from: secret.last_from.map(told).map(timestamp),
         ends_at: secret.ends_at.map(told).map(timestamp),

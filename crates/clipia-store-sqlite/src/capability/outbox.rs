@@ -1,6 +1,6 @@
 //! Deliveries that are to be attempted.
 
-use crate::writer::Writing;
+use crate::writing::Writing;
 use crate::{SqliteStore, deliveries, delivery_log, held};
 use async_trait::async_trait;
 use clipia_queue::Moment;

@@ -2,7 +2,7 @@
 
 use crate::known::Stood;
 use crate::work::Leases;
-use crate::writer::Writing;
+use crate::writing::Writing;
 use crate::{SqliteStore, aside, requests, work};
 use async_trait::async_trait;
 use clipia_api::types::Output;

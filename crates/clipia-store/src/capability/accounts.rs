@@ -2,7 +2,7 @@
 
 use crate::{
     AccountId, AccountSummary, Bootstrapped, FirstAccount, GrantRefused, Key, KeyHash, NewAccount, NewKey,
-    SecretListing, StoreError,
+    SigningTimes, StoreError,
 };
 use async_trait::async_trait;
 use clipia_queue::rotation::Rotation;
@@ -40,5 +40,5 @@ pub trait Accounts: Send + Sync {
     /// Gives the rotation under way other times. False where no old secret signs now.
     async fn replan_rotation(&self, account: &AccountId, rotation: Rotation) -> Result<bool, StoreError>;
     /// When each secret of an account signs that does now, the newest first; nothing where there is no such account.
-    async fn webhook_secrets(&self, account: &AccountId) -> Result<Vec<SecretListing>, StoreError>;
+    async fn webhook_secrets(&self, account: &AccountId) -> Result<Vec<SigningTimes>, StoreError>;
 }

@@ -1,16 +1,18 @@
 //! Random sequences of commands have the same answers from the store and from one in memory that is as naive as can be.
 
-use super::reference::{Due, Reference, Seen};
+mod outbox;
+
+use super::reference::{Reference, Seen};
 use super::{House, NODE, account, fox, id_at, key, new_key};
-use crate::living::{Living, LivingAttempts};
-use crate::{AfterAttempt, AttemptClass, DeliveryAttempt, DeliveryClaim, DeliveryFilter, Key, Submission};
+use crate::living::LivingAttempts;
+use crate::{DeliveryFilter, Key, Submission};
 use clipia_api::Progress;
 use clipia_api::types::{Output, SubmitRequest};
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::limits::KeyLimits;
-use clipia_queue::shares::Shares;
 use clipia_queue::{Credits, Failure, Moment, RequestId};
+use outbox::{HOSTS, Senders};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::HashMap;
@@ -18,8 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const SEEDS: u64 = 6;
-const STEPS: usize = 120;
-const LEASE: Duration = Duration::from_secs(30);
+const STEPS: usize = 160;
 
 /// A key that may have four requests in flight.
 fn live() -> Key {
@@ -40,8 +41,7 @@ struct Both<'h> {
     random: StdRng,
     /// Claims that a worker may speak of, in force or not.
     claims: Vec<(RequestId, Epoch)>,
-    /// Deliveries that a sender has, and since when.
-    due: Vec<(Due, uuid::Uuid, Moment)>,
+    senders: Senders,
 }
 
 /// As long a sequence as fits a test, and again from other beginnings.
@@ -54,7 +54,7 @@ pub async fn random_commands_have_the_answers_of_a_naive_store(house: &House) {
         reference: Reference::default(),
         random: StdRng::seed_from_u64(0),
         claims: Vec::new(),
-        due: Vec::new(),
+        senders: Senders::default(),
     };
     both.reference.grant(Credits::new(100));
     for seed in 0..SEEDS {
@@ -79,7 +79,7 @@ impl Both<'_> {
     /// Gives one command to both, and checks that the answers are alike.
     async fn step(&mut self) -> String {
         let (at, store) = (self.now(), Arc::clone(&self.house.store));
-        match self.below(14) {
+        match self.below(17) {
             0..4 => self.submit().await,
             4..6 => {
                 let claimed = store.claim("render", NODE, 1).await.unwrap().pop();
@@ -99,7 +99,7 @@ impl Both<'_> {
                 assert_eq!((rescued.requeued, rescued.failed), self.reference.rescue(at));
                 format!("{rescued:?}")
             }
-            12 => self.deliver().await,
+            12..16 => self.deliver().await,
             _ => {
                 store.grant(&account(), Credits::new(24)).await.unwrap();
                 self.reference.grant(Credits::new(24));
@@ -116,12 +116,13 @@ impl Both<'_> {
             &SubmitRequest { input: Default::default(), webhook_url: None },
         );
         let name = [None, Some("a"), Some("b"), Some("c")][self.below(4)];
-        let is_sandbox = self.below(4) == 0;
+        let (is_sandbox, host) = (self.below(4) == 0, [None, Some(HOSTS[0]), Some(HOSTS[1])][self.below(3)]);
         let make = || Submission {
             key: Arc::new(if is_sandbox { sandbox() } else { live() }),
             idempotency: name.map(|name| (name.to_owned(), fingerprint)),
             cost: Credits::new(price),
             sample: is_sandbox.then(Output::default),
+            webhook_url: host.map(str::to_owned),
             ..fox()
         };
         let mut submission = make();
@@ -160,53 +161,10 @@ impl Both<'_> {
         format!("{what} {id}: {known:?}")
     }
 
-    /// Senders record what they have, and take what is due.
-    async fn deliver(&mut self) -> String {
-        let (at, store) = (self.now(), Arc::clone(&self.house.store));
-        for (due, delivery, started) in std::mem::take(&mut self.due) {
-            let next = match self.random.random_range(0..4) {
-                0 => AfterAttempt::Delivered,
-                1 => AfterAttempt::GiveUp,
-                _ => AfterAttempt::Retry(at + Duration::from_secs(60)),
-            };
-            let attempt = DeliveryAttempt {
-                delivery,
-                number: due.number,
-                of_schedule: (!due.replay).then(|| self.reference.attempts(due.request) + 1),
-                started,
-                status: Some(500),
-                duration: Duration::ZERO,
-                class: AttemptClass::Status5xx,
-                error: None,
-                reply: String::new(),
-                next,
-            };
-            store.record_attempt(attempt).await.unwrap();
-            self.reference.record(due, started, next, at);
-        }
-        let claim = DeliveryClaim {
-            node: NODE,
-            most: 1_000,
-            shares: Shares::new(10_000),
-            most_of_host: 1_000,
-            hosts: Vec::new(),
-            lease: LEASE,
-            under_way: Living::default(),
-        };
-        let claimed = store.claim_deliveries(claim).await.unwrap().due;
-        let due = |of: &crate::DueDelivery| Due { request: of.request, number: of.number, replay: of.replay };
-        let mut stored: Vec<Due> = claimed.iter().map(due).collect();
-        let mut known = self.reference.claim_deliveries(LEASE, at);
-        stored.sort();
-        known.sort();
-        assert_eq!(stored, known);
-        self.due = claimed.iter().map(|of| (due(of), of.id, at)).collect();
-        format!("{} deliveries", known.len())
-    }
-
     /// Both show the same to callers and to operators.
     async fn agree(&self, when: &str) {
         let store = &self.house.store;
+        self.outboxes_agree(when).await;
         let account = store.account(&account()).await.unwrap().unwrap();
         assert_eq!(account.available, self.reference.available(), "{when}");
         let deliveries = store.list_deliveries(DeliveryFilter::default(), None, 1_000).await.unwrap();
