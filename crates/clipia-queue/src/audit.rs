@@ -1,8 +1,8 @@
-//! What is noted of an operator's acts.
+//! The acts of operators, for the audit log.
 
 use crate::{AccountId, Credits, RequestId};
 
-/// An act of an operator, noted in the transaction that does it. Nothing in it is secret.
+/// An act of an operator. It is written in the transaction that does it, and holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
     /// What was done.

@@ -1,10 +1,10 @@
-//! Deliveries as they are kept: whose they are, to whom they go, and where they stand.
+//! Deliveries as they are stored: their owner, their host, and their state.
 
 use crate::shares::Share;
 use crate::{AccountId, Moment};
 use serde::{Deserialize, Serialize};
 
-/// Whose deliveries: those of an account, or those of its sandbox, which cost it nothing.
+/// The owner of deliveries: an account, or its sandbox, whose deliveries cost it nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeliveryOwner {
     /// The account.
@@ -14,13 +14,13 @@ pub struct DeliveryOwner {
 }
 
 impl DeliveryOwner {
-    /// How large a share of the attempts under way may be theirs.
+    /// The share that the owner may have of the attempts under way.
     pub fn share(&self) -> Share {
         if self.sandbox { Share::Small } else { Share::Whole }
     }
 }
 
-/// Who is called on whose behalf: what one breaker watches. One account's dead receivers are no other's.
+/// A host that is called for an owner. Each has its own breaker: a receiver that is down for one account is not for another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeliveryHost {
     /// Whose deliveries.
@@ -42,17 +42,17 @@ pub struct HostRoom {
     pub waiting: bool,
 }
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// It will be attempted, again or for the first time.
+    /// It will be attempted.
     Pending,
     /// It arrived.
     Delivered,
-    /// It did not, and will only be attempted if an operator asks.
+    /// It was given up, and is attempted only if an operator replays it.
     Abandoned,
-    /// It came with a backup that was restored, and waits until an operator says what becomes of all of these.
+    /// It came with a backup that was restored, and waits until an operator resumes or abandons it.
     Held,
 }
 
@@ -83,7 +83,7 @@ impl DeliveryState {
 /// A delivery as it is stored, as far as commands read and change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredDelivery {
-    /// Where it stands.
+    /// Its state.
     pub state: DeliveryState,
     /// Attempts of the schedule made so far.
     pub attempts: u32,
@@ -91,7 +91,7 @@ pub struct StoredDelivery {
     pub due_at: Moment,
     /// When an operator asked for an attempt.
     pub replay_at: Option<Moment>,
-    /// Until when its sender has it, while an attempt is under way.
+    /// When the lease of its sender expires, while an attempt is under way.
     pub claimed_until: Option<Moment>,
     /// Whether its host or its owner has no room.
     pub postponed: bool,

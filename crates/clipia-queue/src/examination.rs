@@ -109,7 +109,7 @@ impl Rule {
                 "a request has an end, and what belongs to it, if it has ended, and only then"
             }
             Self::EndIsDelivered => "a request that wants a delivery has one if it has ended, and only then",
-            Self::KeyFindsRequest => "an idempotency key stands for a request of its account",
+            Self::KeyFindsRequest => "an idempotency key names a request of its account",
             Self::SandboxIsCounted => "an account's requests of the sandbox are counted",
         }
     }
@@ -237,7 +237,7 @@ pub struct Request<'a> {
     pub reserve: Option<RequestMovement<'a>>,
     /// Its settlement.
     pub settlement: Option<RequestMovement<'a>>,
-    /// Whether a place in its queue with its ticket is its own: in the lane of those that had a turn, in that of the others.
+    /// Whether it has the place with its ticket in its queue: in the lane of requeued requests, in the lane of new ones.
     pub places: [bool; 2],
     /// Whether it has a lease.
     pub lease: bool,
@@ -446,8 +446,8 @@ impl Examination {
     fn waits_or_runs(&mut self, of: &Request<'_>) {
         let (account, id, phase) = (Some(of.account), Some(of.id), phase_name(of.phase));
         let has_place = match Lane::after(of.epoch) {
-            Lane::AnotherTurn => of.places[0],
-            Lane::FirstTurn => of.places[1],
+            Lane::Requeued => of.places[0],
+            Lane::New => of.places[1],
         };
         let is_queued = of.phase == Phase::Queued;
         self.hold(Rule::QueuedHasPlace, !is_queued || has_place, account, id, || {
@@ -706,7 +706,7 @@ mod tests {
         let place = Place {
             queue: "q",
             tail: Some(Ticket(3)),
-            lane: Lane::FirstTurn,
+            lane: Lane::New,
             ticket: Ticket(3),
             id: ID,
             request: Some(placed),
@@ -717,7 +717,7 @@ mod tests {
         for broken in [
             Place { tail: Some(Ticket(2)), ..place },
             Place { tail: None, ..place },
-            Place { lane: Lane::AnotherTurn, ..place },
+            Place { lane: Lane::Requeued, ..place },
             Place { request: None, ..place },
             of(Placed { phase: Phase::Canceled, ..placed }),
             of(Placed { epoch: Epoch(1), ..placed }),
@@ -749,7 +749,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_is_broken_is_told_whatever_comes_first() {
+    fn the_first_rule_that_is_broken_is_found_in_any_order_of_facts() {
         assert!(Rule::ALL.is_sorted());
         let mut examination = Examination::default();
         examination.request(&Request { delivery: false, ..ENDED });

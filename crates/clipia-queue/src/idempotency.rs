@@ -23,7 +23,7 @@ pub fn is_kept(expires_at: Moment, now: Moment) -> bool {
     expires_at > now
 }
 
-/// What tells the parameters of one submit from another's.
+/// A hash of the parameters of a submit, which distinguishes them from another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 32]);
 
@@ -52,21 +52,21 @@ impl io::Write for Hashed {
     }
 }
 
-/// What was recorded under a key.
+/// The record of an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The parameters it was used with.
+    /// The parameters of its submit.
     pub fingerprint: Fingerprint,
-    /// The request it made.
+    /// The request of its submit.
     pub request_id: RequestId,
 }
 
-/// What to make of a submit with a key.
+/// The decision on a submit with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It is the first: accept it, and record the key with it.
     First,
-    /// It is a repetition: answer this request, and charge nothing.
+    /// It is a repetition: respond with this request, and charge nothing.
     Repeated(RequestId),
     /// The key was used for something else: refuse it.
     Reused,

@@ -14,7 +14,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// How much longer than its idempotency record a request is kept: a repeated submit that found the record must find the
-/// request, however long the submit waited for its turn.
+/// request, however long the submit waited for the writer.
 const IDEMPOTENCY_SLACK: Duration = Duration::from_secs(60 * 60);
 
 /// The longest and the shortest pause between two looks at what is due.
@@ -66,7 +66,7 @@ impl Keep {
     }
 }
 
-/// What says no time for which something can be kept.
+/// A text that is no time for which something can be kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no time to keep something for: write a number and its unit, such as \"30d\", \"12h\" or \"45s\", or \"forever\""
@@ -130,7 +130,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// A word for metrics and the log.
+    /// Its name, in metrics and the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Media => "media",
@@ -157,7 +157,7 @@ pub struct Facts {
     pub submitted: Moment,
     /// When it ended, if it has.
     pub ended: Option<Moment>,
-    /// Whether it is found by an idempotency key.
+    /// Whether an idempotency record names it.
     pub named: bool,
     /// Its delivery.
     pub delivery: Delivery,
@@ -174,7 +174,7 @@ pub struct Candidate {
     pub phase: Phase,
     /// When it ended, by the system's clock.
     pub completed_at: Option<Moment>,
-    /// Whether an idempotency key finds it.
+    /// Whether an idempotency record names it.
     pub named: bool,
     /// Whether its media were let go.
     pub media_gone: bool,
@@ -262,7 +262,7 @@ impl Delivery {
 pub struct Horizon {
     /// Of most requests.
     pub ended: Moment,
-    /// Of those that are found by an idempotency key.
+    /// Of requests that an idempotency record names.
     pub named: Moment,
 }
 
@@ -279,7 +279,7 @@ impl Horizon {
             Delivery::Open => return false,
             Delivery::Settled(at) => Some(at),
         };
-        // The end is told by the system's clock, which may have been behind; a submit's id is by the steady one.
+        // The end is by the system's clock, which may have been behind. A submit's id is by the steady clock.
         facts.ended.is_some_and(|ended| {
             ended.max(facts.submitted).max(settled.unwrap_or(ended)) <= self.of(facts.named)
         })
@@ -383,7 +383,7 @@ mod tests {
         for (part, submitted, ended, named, delivery, due) in [
             (Part::Media, 980, Some(990), false, None, true),
             (Part::Media, 980, Some(991), false, None, false),
-            // The clock that told the end was behind.
+            // The clock was behind at the end.
             (Part::Media, 995, Some(3), false, None, false),
             (Part::Media, 980, Some(985), true, None, true),
             (Part::Media, 980, Option::None, false, None, false),

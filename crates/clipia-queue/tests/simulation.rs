@@ -19,7 +19,7 @@ use clipia_queue::leases::{HEARTBEAT, Lease, RESCUES_MAX};
 use clipia_queue::ledger::{Balance, Entries, Entry, Movement};
 use clipia_queue::lifecycle::{self, Epoch, Phase};
 use clipia_queue::limits::{KeyLimits, RateLimit, SANDBOX_KEPT};
-use clipia_queue::position::{Line, Place, Ticket};
+use clipia_queue::position::{Place, QueuePlaces, Ticket};
 use clipia_queue::{AccountId, Credits, Failure, Moment, RequestId, schedules};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -70,12 +70,12 @@ enum End {
 /// A rule that is broken on purpose, to see that it is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Broken {
-    /// Whoever completes a request that runs is believed.
+    /// Any worker may complete a request that runs.
     Fence,
     /// A cancel returns the credits twice.
     Refund,
-    /// A cancel leaves the request in line.
-    Line,
+    /// A cancel leaves the request its place.
+    Place,
     /// Leases are never taken back.
     Rescue,
 }
@@ -146,7 +146,7 @@ struct World {
     /// Deliveries that have not ended, with the attempts made.
     deliveries: BTreeMap<u64, u32>,
     records: HashMap<(usize, u8), NewRecord>,
-    line: Line,
+    places: QueuePlaces,
     waiting: BTreeMap<Place, u64>,
     /// What each worker holds, as far as the worker knows.
     working: Vec<Option<(u64, i64)>>,
@@ -182,7 +182,7 @@ impl World {
             live: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             records: HashMap::new(),
-            line: Line::default(),
+            places: QueuePlaces::default(),
             waiting: BTreeMap::new(),
             working: vec![None; WORKERS],
             watched: false,
@@ -389,17 +389,17 @@ impl World {
     }
 
     fn take_place(&mut self, id: u64, place: Place) {
-        assert!(self.line.stand(place), "{place:?} was taken");
+        assert!(self.places.take(place), "{place:?} was taken");
         self.waiting.insert(place, id);
         self.wake();
     }
 
     fn leave_place(&mut self, place: Place) {
-        assert!(self.line.leave(place), "{place:?} was not taken");
+        assert!(self.places.leave(place), "{place:?} was not taken");
         self.waiting.remove(&place);
     }
 
-    /// Has a worker that rests look at the line.
+    /// Has an idle worker look at the queue.
     fn wake(&mut self) {
         if let Some(worker) = self.working.iter().position(Option::is_none) {
             self.after(Duration::ZERO, Step::Claim { worker });
@@ -430,8 +430,8 @@ impl World {
             self.enter(account, again);
         }
         self.keys[key].in_flight = ended.in_flight;
-        if let Some(place) = ended.leaves
-            && !(is_canceled && self.broken == Some(Broken::Line))
+        if let Some(place) = ended.place
+            && !(is_canceled && self.broken == Some(Broken::Place))
         {
             self.leave_place(place);
         }
@@ -483,7 +483,7 @@ impl World {
             }
         }
         if request.stored.webhook_url.is_some() {
-            assert_eq!(self.deliveries.insert(id, 0), None, "request {id} is told of twice");
+            assert_eq!(self.deliveries.insert(id, 0), None, "request {id} has two deliveries");
             self.after(Duration::ZERO, Step::Deliver { id });
         }
     }
@@ -495,7 +495,7 @@ impl World {
         let Some((place, id)) = self.waiting.first_key_value().map(|(place, id)| (*place, *id)) else {
             return;
         };
-        assert_eq!(self.line.ahead(place), 0);
+        assert_eq!(self.places.ahead(place), 0);
         self.leave_place(place);
         let now = self.both();
         let request = self.live.get_mut(&id).unwrap();
@@ -658,9 +658,9 @@ impl World {
                 phase => panic!("request {id} is {phase:?} and not gone"),
             }
         }
-        assert_eq!(self.line.waiting(), queued.len() as u64, "in line after {step:?}");
+        assert_eq!(self.places.waiting(), queued.len() as u64, "places after {step:?}");
         for (ahead, (place, id)) in queued.iter().enumerate() {
-            assert_eq!(self.line.ahead(*place), ahead as u64, "request {id} after {step:?}");
+            assert_eq!(self.places.ahead(*place), ahead as u64, "request {id} after {step:?}");
         }
         for (account, held) in self.accounts.iter().zip(held) {
             let entered = account.entered;
@@ -699,8 +699,8 @@ fn simulate(seed: u64, span: Duration, broken: Option<Broken>) -> Result<Seen, S
 
 #[test]
 fn nothing_that_must_hold_is_ever_broken() {
-    let told = std::env::var("CLIPIA_SIMULATION_SEED").ok();
-    let seeds = match &told {
+    let given = std::env::var("CLIPIA_SIMULATION_SEED").ok();
+    let seeds = match &given {
         Some(seed) => vec![seed.parse().expect("CLIPIA_SIMULATION_SEED is a number")],
         None => (0..SEEDS).collect(),
     };
@@ -718,7 +718,7 @@ fn a_broken_rule_is_noticed() {
     for (broken, cause) in [
         (Broken::Fence, "does not hold request"),
         (Broken::Refund, "held"),
-        (Broken::Line, "in line after Cancel"),
+        (Broken::Place, "places after Cancel"),
         (Broken::Rescue, "ended long ago"),
     ] {
         let noticed = simulate(1, SPAN, Some(broken)).expect_err("it goes unnoticed");

@@ -8,10 +8,11 @@ use tokio::sync::oneshot;
 /// How many commands may wait for the writer. Beyond that callers wait for room.
 pub(crate) const WAITING_MAX: usize = 4_096;
 
-/// Answers the caller of a command, once it is known whether the commit succeeded.
+/// Answers the caller of a command once its commit has succeeded or failed.
 pub(crate) type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-/// What a command does, in a transaction or where none can be had; says what becomes of its changes, and how to answer.
+/// Runs a command in a transaction, or with the error that kept the transaction from beginning. Returns what becomes of its
+/// changes, and what answers its caller.
 pub(crate) type Run = dyn FnOnce(Result<&Writing<'_>, StoreError>) -> (Ran, Answer) + Send;
 
 /// What becomes of a command's changes.
@@ -22,20 +23,20 @@ pub(crate) enum Ran {
     Refused,
     /// There must be none: the store failed.
     Failed(StoreError),
-    /// It panicked. Nobody knows how far it came: nothing of the commit is kept.
+    /// It panicked. Nobody knows how far it got: nothing of the commit is kept.
     Panicked,
 }
 
 /// The error of a command.
 pub(crate) trait Refusal: From<StoreError> + Send + 'static {
-    /// The store's own error, where it was that which kept the command from being done.
+    /// The error of the store, if the store failed. Otherwise the command was refused.
     fn failure(&self) -> Option<&StoreError>;
 }
 
 pub(crate) struct Command {
-    /// Whether it decides before it changes anything.
+    /// Whether the command decides before it changes anything.
     pub(crate) decides: bool,
-    /// How much it writes, as far as that is more than a few rows.
+    /// How many bytes it writes, beyond a few rows.
     pub(crate) bytes: usize,
     pub(crate) run: Box<Run>,
 }
@@ -45,7 +46,7 @@ pub(crate) enum Message {
     Close(oneshot::Sender<()>),
 }
 
-/// A command that gives `answer` what came of it, once it is known whether the commit succeeded.
+/// A command that gives `answer` its result, once the commit has succeeded or failed.
 pub(crate) fn prepare<T, E>(
     decides: bool,
     bytes: usize,

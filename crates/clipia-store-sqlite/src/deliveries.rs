@@ -2,23 +2,23 @@
 
 use super::rows::moment;
 use super::{stored, webhook_secrets};
-use crate::clock::{both, told};
+use crate::clock::{both, wall_at};
 use crate::store::{
     AccountId, ClaimedDeliveries, DELIVERIES_MAX, DeliveryAttempt, DeliveryClaim, DeliveryHost,
     DeliveryOwner, DueDelivery, NodeId, StoreError,
 };
 use clipia_queue::commands::attempt::{self, Made};
 use clipia_queue::commands::outbox::{self, Sender};
-use clipia_queue::commands::take::{self, Left, Round, Taking, Turn};
+use clipia_queue::commands::take::{self, Left, Round, Taking, Decision};
 use clipia_queue::deliveries::StoredDelivery;
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-/// Deliveries that one claim looks at. Those that are due and have no room are each looked at once, then postponed.
+/// How many deliveries one claim looks at. One that is due and has no room is looked at once, then postponed.
 const LOOKED_AT_MAX: usize = 512;
 
-/// How many of them are read at a time.
+/// How many deliveries are read at a time.
 const CHUNK: usize = 32;
 
 /// Frees every delivery: the nodes that had taken some are gone.
@@ -122,7 +122,7 @@ impl Candidate {
 }
 
 impl Claiming<'_> {
-    /// Takes those that were postponed of hosts that have room, until there are `most` in all.
+    /// Takes postponed deliveries of hosts that have room, until `most` are taken in all.
     fn take_postponed(&mut self, most: u32) -> Result<(), StoreError> {
         for host in self.taking.hosts() {
             if self.taking.has(most) {
@@ -153,17 +153,17 @@ impl Claiming<'_> {
                 )?
                 .collect::<Result<_, _>>()?;
             self.taking.found(host, wanted, found.len());
-            for candidate in found {
+            for candidate in found.into_iter().filter(|found| wanted.takes(&found.delivery, self.now)) {
                 self.take(candidate)?;
             }
         }
         Ok(())
     }
 
-    /// Takes those that are due until there are `most` in all, and postpones those whose host has no room.
+    /// Takes deliveries that are due, until `most` are taken in all, and postpones those whose host has no room.
     fn take_due(&mut self, most: u32) -> Result<(), StoreError> {
         for _ in 0..LOOKED_AT_MAX / CHUNK {
-            // What was taken or postponed is not found again.
+            // A delivery that was taken or postponed is not found again.
             let found: Vec<Candidate> = self
                 .c
                 .prepare_cached(&format!(
@@ -179,9 +179,9 @@ impl Claiming<'_> {
                     self.more = true;
                     return Ok(());
                 }
-                match self.taking.turn(&candidate.host, candidate.delivery.is_scheduled(self.now)) {
-                    Turn::Take => self.take(candidate)?,
-                    Turn::Postpone => self.postpone(candidate)?,
+                match self.taking.decide(&candidate.host, candidate.delivery.is_scheduled(self.now)) {
+                    Decision::Take => self.take(candidate)?,
+                    Decision::Postpone => self.postpone(candidate)?,
                 }
             }
             if all {
@@ -271,7 +271,7 @@ pub(crate) fn record(c: &Connection, attempt: &DeliveryAttempt, now: Moment) -> 
             attempt.delivery,
             attempt.number,
             attempt.of_schedule.is_none(),
-            told(attempt.started).as_micros(),
+            wall_at(attempt.started).as_micros(),
             attempt.status,
             i64::try_from(attempt.duration.as_millis()).unwrap_or(i64::MAX),
             attempt.class.name(),

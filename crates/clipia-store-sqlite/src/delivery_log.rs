@@ -1,8 +1,8 @@
-//! Deliveries and their attempts for the operator's eyes, and attempts that he asks for.
+//! Deliveries and their attempts as an operator sees them, and replays.
 
 use super::rows::{count, moment};
 use super::{audit, stored};
-use crate::clock::{both, timestamp, told};
+use crate::clock::{both, timestamp, wall_at};
 use crate::store::{
     AccountId, AttemptListing, DELIVERIES_MAX, DeliveryDetails, DeliveryFilter, DeliveryListing,
     DeliveryState, Replayed, StoreError,
@@ -67,7 +67,7 @@ fn listing(row: &Row<'_>) -> Result<DeliveryListing, StoreError> {
         attempts: row.get("attempts")?,
         postponed: row.get("postponed")?,
         created_at: timestamp(moment(row.get("created_at")?)),
-        next_at: row.get::<_, Option<i64>>("next_at")?.map(|at| timestamp(told(moment(at)))),
+        next_at: row.get::<_, Option<i64>>("next_at")?.map(|at| timestamp(wall_at(moment(at)))),
         settled_at: at("settled_at")?,
     })
 }
@@ -111,7 +111,7 @@ pub(crate) fn replay_failed(
     now: Moment,
     most: u32,
 ) -> Result<Replayed, StoreError> {
-    // The index narrows down what the command decides on.
+    // The index finds candidates. The command decides.
     let failed = "INDEXED BY delivery_abandoned
                   WHERE state = 'abandoned' AND settled_at >= ?1 AND replay_at IS NULL AND claimed_until IS NULL
                   ORDER BY settled_at LIMIT ?2";

@@ -1,4 +1,4 @@
-//! What an error of SQLite means to whoever uses the store.
+//! Which errors of a command are failures of the store.
 
 use super::command::Refusal;
 use crate::store::{GrantRefused, StoreError, SubmitRefused, WorkRefused};

@@ -1,6 +1,6 @@
 //! Requests as an operator sees them.
 
-use super::position::{PlaceInLine, Positions};
+use super::position::{QueuePlace, Positions};
 use super::rows::{attempt_end, cost, from_json, key, lifecycle, moment};
 use crate::clock::timestamp;
 use crate::store::{
@@ -77,7 +77,7 @@ pub(crate) fn history(
 fn listing(positions: &Positions, row: &Row<'_>) -> Result<RequestListing, StoreError> {
     let life = lifecycle(row)?;
     let id = RequestId(row.get("id")?);
-    let position = PlaceInLine::of_request(row, life)?.map(|at| positions.ahead(&at));
+    let position = QueuePlace::of_request(row, life)?.map(|at| positions.ahead(&at));
     let completed_at: Option<i64> = row.get("completed_at")?;
     Ok(RequestListing {
         id,

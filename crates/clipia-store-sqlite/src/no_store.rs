@@ -20,7 +20,7 @@ pub enum NoStore {
     CutOff {
         /// The bytes that are there.
         found: u64,
-        /// The bytes that its header speaks of.
+        /// The bytes that the file has by its header.
         whole: u64,
     },
     /// It is another program's, or no database.

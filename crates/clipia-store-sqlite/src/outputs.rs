@@ -1,4 +1,4 @@
-//! What a sweep of media asks.
+//! The outputs of requests, for a sweep of media.
 
 use super::rows::{from_json, key, moment, phase};
 use crate::store::{RequestOutput, StoreError};
@@ -6,7 +6,7 @@ use clipia_queue::RequestId;
 use clipia_queue::retention::kept_output;
 use rusqlite::{Connection, OptionalExtension};
 
-/// Of those requests that there are and whose outputs can be read.
+/// The outputs of those requests that are stored and whose outputs can be read.
 pub(crate) fn of(c: &Connection, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError> {
     let mut statement = c.prepare_cached(
         "SELECT phase, output, expired_at FROM request JOIN request_content ON request = id WHERE id = ?1",

@@ -1,9 +1,9 @@
 //! Submitting and reading requests.
 
-use super::aside;
+use super::set_aside;
 use super::idempotency::Name;
-use super::known::Stood;
-use super::position::{PlaceInLine, Positions, lane_number};
+use super::cache::CachedStatus;
+use super::position::{QueuePlace, Positions, lane_number};
 use super::rows::{amount, cost, credits, from_json, key, lifecycle, moment, phase_name, to_json};
 use super::settlement::announce;
 use super::writing::Writing;
@@ -23,13 +23,13 @@ use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// A submit as the transaction leaves it. Its position is only known once that is committed.
+/// A submit as the transaction leaves it. Its position is known once that is committed.
 pub(crate) struct Accepted {
     pub(crate) submitted: Submitted,
-    pub(crate) place: Option<PlaceInLine>,
+    pub(crate) place: Option<QueuePlace>,
 }
 
-/// A submit as it is stored: what can be done before, the one thread that writes is not kept by.
+/// A submit as it is stored, serialized and hashed by the caller: the one thread that writes need not.
 pub(crate) struct Prepared {
     submission: Submission,
     idempotency: Option<(Name, Fingerprint)>,
@@ -39,17 +39,17 @@ pub(crate) struct Prepared {
     elsewhere: bool,
 }
 
-/// From this many bytes of text on an input is not written as JSON beside calls that wait.
+/// An input with this many bytes of text is written as JSON on a thread for long computations.
 const LARGE_BYTES: usize = 64 * 1024;
 
-/// Whether preparing a submit takes its time. Inputs are flat: only their texts can be long.
+/// Whether preparing a submit takes long. Inputs are flat: only their texts can be long.
 pub(crate) fn is_large(submission: &Submission) -> bool {
     let texts = submission.input.values().filter_map(serde_json::Value::as_str);
     texts.map(str::len).sum::<usize>() > LARGE_BYTES
 }
 
 impl Prepared {
-    /// How much of it is stored.
+    /// How many bytes are stored.
     pub(crate) fn bytes(&self) -> usize {
         self.input.len() + self.warnings.len()
     }
@@ -58,7 +58,7 @@ impl Prepared {
 pub(crate) fn prepare(mut submission: Submission) -> Result<Prepared, StoreError> {
     let account = &submission.key.account;
     let named = submission.idempotency.take();
-    // Freed here: some MiB would hold up the thread that writes.
+    // Freed here: freeing some MiB would take the thread that writes too long.
     let input = std::mem::take(&mut submission.input);
     Ok(Prepared {
         elsewhere: media::source_elsewhere(&input, &submission.base_url).is_some(),
@@ -113,13 +113,13 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
             let facts = submit::Account {
                 balance: ledger::balance(w, account)?,
                 in_flight: ledger::in_flight(w, &key.id)?,
-                tail: Ticket(w.tallies.tail(w, &submission.queue)?),
+                tail: Ticket(w.write_back.tail(w, &submission.queue)?),
             };
             let accepted = new.accept(accepted, facts, both(now))?;
-            let at = PlaceInLine { queue: submission.queue.clone(), place: accepted.place };
-            w.tallies.set_tail(&submission.queue, accepted.request.ticket.0);
-            w.tallies.set_in_flight(&key.id, i64::from(accepted.in_flight));
-            stand(w, at.clone(), submission.id)?;
+            let at = QueuePlace { queue: submission.queue.clone(), place: accepted.place };
+            w.write_back.set_tail(&submission.queue, accepted.request.ticket.0);
+            w.write_back.set_in_flight(&key.id, i64::from(accepted.in_flight));
+            enqueue(w, at.clone(), submission.id)?;
             insert(w, &prepared, &accepted.request)?;
             ledger::enter(w, account, accepted.entry, Some(submission.id), now)?;
             ledger::use_up(w, account, accepted.usage)?;
@@ -139,7 +139,7 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
     Ok(Accepted { submitted, place })
 }
 
-/// The answer to a submit that was accepted before, as things stand now, if its request is still kept.
+/// The request of a submit that was accepted before, as it is now, if it is still stored.
 fn repeated(c: &Connection, id: RequestId) -> Result<Option<Accepted>, SubmitRefused> {
     let mut statement =
         c.prepare_cached("SELECT * FROM request JOIN request_content ON request = id WHERE id = ?1")?;
@@ -148,7 +148,7 @@ fn repeated(c: &Connection, id: RequestId) -> Result<Option<Accepted>, SubmitRef
         return Ok(None);
     };
     let life = lifecycle(row)?;
-    let place = PlaceInLine::of_request(row, life)?;
+    let place = QueuePlace::of_request(row, life)?;
     let submitted = Submitted {
         id,
         phase: life.phase,
@@ -159,25 +159,25 @@ fn repeated(c: &Connection, id: RequestId) -> Result<Option<Accepted>, SubmitRef
     Ok(Some(Accepted { submitted, place }))
 }
 
-/// Puts a request in line.
-pub(crate) fn stand(w: &Writing<'_>, at: PlaceInLine, id: RequestId) -> Result<(), StoreError> {
+/// Gives a request its place in the queue.
+pub(crate) fn enqueue(w: &Writing<'_>, at: QueuePlace, id: RequestId) -> Result<(), StoreError> {
     w.execute_often(
         "INSERT INTO queue_item (queue, lane, ticket, request) VALUES (?1, ?2, ?3, ?4)",
         params![at.queue, lane_number(at.place.lane), at.place.ticket.0, key(id)],
     )?;
-    w.stands(at);
+    w.place_taken(at);
     Ok(())
 }
 
-/// Takes a request out of line, wherever it stands there.
-pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> {
+/// Takes a request out of its queue.
+pub(crate) fn dequeue(w: &Writing<'_>, at: QueuePlace) -> Result<(), StoreError> {
     let left = w
         .prepare_cached("DELETE FROM queue_item WHERE queue = ?1 AND lane = ?2 AND ticket = ?3")?
         .execute(params![at.queue, lane_number(at.place.lane), at.place.ticket.0])?;
-    if left != 1 && !aside::leave(w, &at)? {
-        return Err(StoreError::Unreadable(format!("nobody stands in line at {at:?}")));
+    if left != 1 && !set_aside::leave(w, &at)? {
+        return Err(StoreError::Unreadable(format!("no request has the place {at:?}")));
     }
-    w.leaves(at);
+    w.place_left(at);
     Ok(())
 }
 
@@ -221,23 +221,23 @@ fn insert(
     Ok(())
 }
 
-pub(crate) fn stood(c: &Connection, id: RequestId) -> Result<Option<Stood>, StoreError> {
+pub(crate) fn cached_status(c: &Connection, id: RequestId) -> Result<Option<CachedStatus>, StoreError> {
     let mut statement = c.prepare_cached(
         "SELECT account, sandbox, phase, epoch, rescues, queue, ticket, progress FROM request WHERE id = ?1",
     )?;
     let mut rows = statement.query([key(id)])?;
-    rows.next()?.map(stood_of).transpose()
+    rows.next()?.map(status_of).transpose()
 }
 
 /// The columns `account`, `sandbox`, `phase`, `epoch`, `rescues`, `queue`, `ticket`, `progress`.
-fn stood_of(row: &Row<'_>) -> Result<Stood, StoreError> {
+fn status_of(row: &Row<'_>) -> Result<CachedStatus, StoreError> {
     let life = lifecycle(row)?;
-    Ok(Stood {
+    Ok(CachedStatus {
         account: AccountId(row.get("account")?),
         sandbox: row.get("sandbox")?,
         phase: life.phase,
         progress: Progress::new(row.get("progress")?),
-        at: PlaceInLine::of_request(row, life)?,
+        at: QueuePlace::of_request(row, life)?,
     })
 }
 
@@ -252,8 +252,8 @@ pub(crate) fn read(
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let Stood { sandbox, phase, progress, at, .. } = stood_of(row)?;
-    // What completed stays as it is, so that this may be read after it.
+    let CachedStatus { sandbox, phase, progress, at, .. } = status_of(row)?;
+    // An output never changes, so that it may be read after its request.
     let output: Option<String> = match phase.has_output() {
         true => c
             .prepare_cached("SELECT output FROM request_content WHERE request = ?1")?
@@ -280,7 +280,7 @@ pub(crate) fn read(
     }))
 }
 
-/// How much waits in each line, and since when the oldest of those that are next in their lanes does.
+/// How many requests wait in each queue, and since when the older of the two does that are next in its lanes.
 pub(crate) fn queues(
     c: &Connection,
     waiting: HashMap<String, u64>,

@@ -1,7 +1,7 @@
 //! Puts a backup in the place of a store.
 //!
-//! The new store is made whole under another name, on the disk, and renamed: whenever the process is killed, the old store or
-//! the new one stands there. The old one is kept under a name of its own.
+//! The new store is written whole under another name, flushed to the disk, and renamed: whenever the process is killed, the old
+//! store or the new one is there. The old one is kept under another name.
 
 use super::inspection::{self, Kind, beside, log_bytes, log_of};
 use super::rows::{count, moment, phase};
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 pub struct Restored {
     /// The store.
     pub store: PathBuf,
-    /// When the backup was made; nothing where the file does not say.
+    /// When the backup was made, if the file has that.
     pub backup_at: Option<Timestamp>,
     /// When its newest request was submitted.
     pub newest_request_at: Option<Timestamp>,
@@ -30,11 +30,11 @@ pub struct Restored {
     pub accounts: u64,
     /// Requests in it.
     pub requests: u64,
-    /// Those that had not ended, and go on at the next start.
+    /// Requests that had not ended, and go on at the next start.
     pub requests_unfinished: u64,
-    /// Deliveries that will wait for a word of the operator.
+    /// Deliveries that will wait until an operator resumes or abandons them.
     pub deliveries_held: u64,
-    /// Where the store is kept that was there before.
+    /// Where the old store is kept.
     pub replaced: Option<PathBuf>,
 }
 
@@ -66,12 +66,12 @@ fn no_store(path: &Path) -> impl Fn(NoStore) -> RestoreError + '_ {
 }
 
 /// Puts the backup `file` in the place of the store in `directory`, which is made if there is none. No server may run on
-/// it. The deliveries of the restored store wait, from its first start on, for a word of the operator.
+/// it. From its first start on the pending deliveries of the restored store are held until an operator resumes or abandons them.
 ///
 /// # Errors
 /// [`RestoreError`]; the store is as it was then.
 pub fn restore(file: &Path, directory: &Path) -> Result<Restored, RestoreError> {
-    // Said first, since it is what people name wrongly most.
+    // Checked first, since this path is what people get wrong most.
     let kind = inspection::kind(file).map_err(no_store(file))?;
     if log_bytes(file) > 0 {
         return Err(no_store(file)(NoStore::OpenLog));
@@ -95,7 +95,7 @@ pub fn restore(file: &Path, directory: &Path) -> Result<Restored, RestoreError> 
     Ok(Restored { store, replaced, ..restored })
 }
 
-/// Looks through the copy, and marks it as one; tells what is in it. `file` is what messages name.
+/// Examines the copy, and marks it as one. Returns what is in it. `file` is the path in messages.
 fn prepare(part: &Path, file: &Path, kind: Kind) -> Result<Restored, RestoreError> {
     let fault = |error: rusqlite::Error| OpenError::of(error, file);
     let mut connection = Connection::open(part).map_err(fault)?;
@@ -162,13 +162,13 @@ fn rows_of(connection: &Connection, query: &str, wanted: impl Fn(&str) -> bool) 
     Ok(counted)
 }
 
-/// Gives the store a second name, under which it is kept; it still stands at the first.
+/// Gives the old store a second name, under which it is kept. It still has the first one.
 fn keep(store: &Path) -> Result<Option<PathBuf>, RestoreError> {
     let is_there = store.try_exists().map_err(at(store))?;
     if !is_there && log_bytes(store) == 0 {
         return Ok(None);
     }
-    // A log of the store's own is moved into it. Any other is kept beside it, as where the store is damaged.
+    // The store's own log is moved into it. Any other log is kept beside it, and so is that of a damaged store.
     if log_bytes(store) > 0 && inspection::kind(store).is_ok_and(|kind| kind == Kind::Live) {
         let moved = Connection::open(store)
             .and_then(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));

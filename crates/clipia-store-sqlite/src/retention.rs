@@ -1,9 +1,9 @@
-//! Letting go of what has had its time: media, inputs, attempts and whole requests, and the space that they took.
+//! Lets go of what has had its time: media, inputs, attempts and whole requests, and the space that they took.
 
 use super::rows::{entries, key, moment, phase};
 use super::writing::Writing;
 use super::{ledger, sandbox, stored};
-use crate::clock::told;
+use crate::clock::wall_at;
 use crate::ids;
 use crate::store::{AccountId, DueOf, DuePage, GivenBack, StoreError};
 use clipia_queue::commands::sandbox::without_one;
@@ -13,7 +13,7 @@ use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-/// Pages that are given back by one commit, so that none waits for long.
+/// Pages that one commit gives back: other commands do not wait for more.
 const PAGES_AT_ONCE: u64 = 256;
 
 /// What [`Found::of`] reads. A delivery's own columns are those of [`stored::delivery_of`].
@@ -116,7 +116,7 @@ pub(crate) fn let_go(
         };
         match part {
             Part::Media => {
-                let expired_at = told(now).as_micros();
+                let expired_at = wall_at(now).as_micros();
                 w.prepare_cached("UPDATE request SET expired_at = ?2 WHERE id = ?1")?
                     .execute(params![key(*id), expired_at])?;
             }
@@ -158,9 +158,9 @@ fn whole(w: &Writing<'_>, of: &Found, now: Moment) -> Result<(), StoreError> {
     }
     if of.candidate.sandbox {
         let kept = without_one(&of.account, sandbox::kept(w, &of.account)?)?;
-        w.tallies.set_sandbox_kept(&of.account, i64::from(kept));
+        w.write_back.set_sandbox_kept(&of.account, i64::from(kept));
     }
-    w.standing_changed(id);
+    w.status_changed(id);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! How the values of the domain are stored.
+//! The values of the domain as columns.
 
 use crate::store::{AttemptEnd, StoreError};
 use clipia_queue::ledger::Entries;

@@ -66,7 +66,7 @@ CREATE TABLE request (
     error_message TEXT,
     created_at  INTEGER NOT NULL,
     completed_at INTEGER,
-    named       INTEGER NOT NULL, -- an idempotency key finds it
+    named       INTEGER NOT NULL, -- an idempotency record names it
     expired_at  INTEGER, -- when its media were let go
     input_gone  INTEGER NOT NULL DEFAULT 0, -- its input was let go
     attempts_gone INTEGER NOT NULL DEFAULT 0 -- the attempts at it and at its delivery were let go
@@ -90,7 +90,7 @@ CREATE TABLE queue (
     tail        INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Lane 0 is for requests that had their turn and lost it, lane 1 for those whose epoch is 0.
+-- Lane 0 is for requests that a worker had, lane 1 for those whose epoch is 0.
 CREATE TABLE queue_item (
     queue       TEXT NOT NULL,
     lane        INTEGER NOT NULL,
@@ -126,7 +126,7 @@ CREATE TABLE lease (
 
 CREATE INDEX lease_until ON lease (until);
 
--- What became of each lease.
+-- How each lease ended.
 CREATE TABLE attempt (
     request     BLOB NOT NULL REFERENCES request (id),
     epoch       INTEGER NOT NULL,

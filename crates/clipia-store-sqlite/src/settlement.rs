@@ -1,8 +1,8 @@
 //! The end of a request, as it is written: its row, its credits, its lease and its delivery together.
 
 use super::counters::Happened;
-use super::position::PlaceInLine;
-use super::requests::leave;
+use super::position::QueuePlace;
+use super::requests::dequeue;
 use super::rows::{amount, key, phase_name, to_json};
 use super::writing::Writing;
 use super::{audit, leases, ledger};
@@ -26,15 +26,15 @@ pub(crate) fn settle(
         in_flight: ledger::in_flight(w, &request.key_id)?,
     };
     let ended = ending.settle(books, now)?;
-    if let Some(place) = ended.leaves {
-        leave(w, PlaceInLine { queue: request.queue.clone(), place })?;
+    if let Some(place) = ended.place {
+        dequeue(w, QueuePlace { queue: request.queue.clone(), place })?;
     }
     write(w, request, &ended, now)?;
     Ok(())
 }
 
 fn write(w: &Writing<'_>, request: &StoredRequest, ended: &Ended<'_>, now: Now) -> Result<(), StoreError> {
-    w.standing_changed(request.id);
+    w.status_changed(request.id);
     ledger::enter(w, &request.account, ended.entry, Some(request.id), now.steady)?;
     if let Some(usage) = ended.usage {
         ledger::use_up(w, &request.account, usage)?;
@@ -58,7 +58,7 @@ fn write(w: &Writing<'_>, request: &StoredRequest, ended: &Ended<'_>, now: Now) 
         ended.failure.as_ref().map(|failure| &failure.message),
         ended.completed_at.as_micros()
     ])?;
-    w.tallies.set_in_flight(&request.key_id, i64::from(ended.in_flight));
+    w.write_back.set_in_flight(&request.key_id, i64::from(ended.in_flight));
     leases::end(w, request.id, &ended.lease)?;
     if let Some(delivery) = &ended.delivery {
         announce(w, request.id, &request.account, request.sandbox, delivery, now.steady)?;
@@ -70,7 +70,7 @@ fn write(w: &Writing<'_>, request: &StoredRequest, ended: &Ended<'_>, now: Now) 
     Ok(())
 }
 
-/// Writes the delivery that tells of a request's end.
+/// Writes the delivery of a request that has ended.
 pub(crate) fn announce(
     w: &Writing<'_>,
     request: RequestId,

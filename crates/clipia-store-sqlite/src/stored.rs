@@ -39,7 +39,7 @@ pub(crate) fn request(c: &Connection, id: RequestId) -> Result<StoredRequest, Wo
 pub(crate) const DELIVERY: &str =
     "id, state, attempts, due_at, replay_at, claimed_until, postponed, settled_at";
 
-/// A delivery's id, and where it stands, from the columns [`DELIVERY`].
+/// A delivery's id and its state, from the columns [`DELIVERY`].
 pub(crate) fn delivery_of(row: &Row<'_>) -> rusqlite::Result<(Uuid, StoredDelivery)> {
     let moment_of = |name| row.get::<_, Option<i64>>(name).map(|at| at.map(moment));
     let delivery = StoredDelivery {
@@ -79,7 +79,7 @@ pub(crate) fn deliveries(
     statement.query_map(values, delivery_of)?.collect()
 }
 
-/// Writes what a command made of a delivery, which no sender has any more unless it was claimed.
+/// Writes what a command made of a delivery. Its sender is forgotten once it is not claimed any more.
 pub(crate) fn write(c: &Connection, id: Uuid, delivery: &StoredDelivery) -> rusqlite::Result<()> {
     let micros = |at: Option<clipia_queue::Moment>| at.map(clipia_queue::Moment::as_micros);
     c.prepare_cached(

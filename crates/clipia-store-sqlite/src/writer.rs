@@ -1,9 +1,12 @@
 //! The one thread that writes.
 //!
-//! Commands that arrive together share a transaction and its one flush to disk (group commit), and each is answered after
-//! the commit. One that is refused leaves nothing behind: it runs in a savepoint of its own, or decides before it changes
-//! anything, which submits do, as a savepoint copies each page that is changed in it. What a command does beside the
-//! database, to the lines in memory, to what is counted and to whoever hears its events, happens between the commit and the answer.
+//! Commands that arrive together share a transaction and its one flush to the disk (group commit). Each is answered after the
+//! commit. A command that is refused leaves nothing behind: it runs in a savepoint of its own, or decides before it changes
+//! anything. Submits do the latter, since a savepoint copies each page that is changed in it. What a command changes beside the
+//! database (queues in memory, counts, events) happens between the commit and the answer.
+//!
+//! This is complex for speed. Without it each submit costs one flush to the disk, where hundreds share one with it;
+//! `cargo xtask bench server` measures it.
 
 use super::batch::{Batch, Last};
 use super::checkpoints::Checkpoints;
@@ -21,7 +24,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Where commands are handed in.
+/// Hands commands to the thread that writes.
 #[derive(Clone)]
 pub(crate) struct Writer {
     commands: mpsc::SyncSender<Message>,
@@ -79,13 +82,13 @@ impl Writer {
         E: Refusal,
     {
         let (sender, receiver) = oneshot::channel();
-        // A caller that no longer listens has lost nothing: the command stands.
+        // A caller that no longer waits changes nothing: the command runs.
         let command = prepare(decides, bytes, command, move |answer| drop(sender.send(answer)));
         self.send(Message::Command(command)).await?;
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Finishes what was handed in, and ends the thread.
+    /// Runs what was handed in, and ends the thread.
     pub(crate) async fn close(&self) {
         let (sender, receiver) = oneshot::channel();
         if self.send(Message::Close(sender)).await.is_ok() {
@@ -153,8 +156,7 @@ fn run(
     }
 }
 
-/// Runs a command: all that it does stays, or nothing. Where that cannot be had, an error, and the transaction must end with
-/// nothing.
+/// Runs a command: all of its changes stay, or none. An error where that cannot be: the transaction must then be rolled back.
 fn run_command(
     w: &Writing<'_>,
     Command { decides, run, .. }: Command,
@@ -184,7 +186,7 @@ fn run_command(
     (ended.map_err(StoreError::from), Some(answer))
 }
 
-/// Whether a commit has room: a test says that there is none.
+/// Fails where a test has said that the disk is full.
 fn has_room() -> rusqlite::Result<()> {
     match failpoints::has_room_for_commit() {
         true => Ok(()),
@@ -254,15 +256,15 @@ fn commit(
 #[cfg(test)]
 mod tests {
     use super::super::counters::{Counters, Happened};
-    use super::super::known::{KnownKeys, KnownStandings};
-    use super::super::position::{PlaceInLine, Positions};
+    use super::super::cache::{KeyCache, StatusCache};
+    use super::super::position::{QueuePlace, Positions};
     use super::*;
     use crate::store::Fault;
     use clipia_queue::position::{Lane, Place, Ticket};
     use tokio::sync::broadcast;
 
-    fn place(ticket: i64) -> PlaceInLine {
-        PlaceInLine { queue: "q".to_owned(), place: Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) } }
+    fn place(ticket: i64) -> QueuePlace {
+        QueuePlace { queue: "q".to_owned(), place: Place { lane: Lane::New, ticket: Ticket(ticket) } }
     }
 
     fn start() -> (Writer, Arc<Memory>) {
@@ -282,8 +284,8 @@ mod tests {
             .unwrap();
         let positions = Positions::load(&connection).unwrap();
         let memory = Arc::new(Memory {
-            keys: KnownKeys::default(),
-            standings: KnownStandings::default(),
+            keys: KeyCache::default(),
+            statuses: StatusCache::default(),
             positions,
             counters: Counters::default(),
             events: broadcast::Sender::new(1),
@@ -296,20 +298,20 @@ mod tests {
     async fn only_what_is_committed_changes_what_is_in_memory() {
         let (writer, memory) = start();
         let kept = writer.write(|w| {
-            w.stands(place(1));
+            w.place_taken(place(1));
             w.happened(Happened::LeaseLost);
             Ok::<_, StoreError>(())
         });
         kept.await.unwrap();
         let refused = writer.write(|w| {
-            w.stands(place(2));
+            w.place_taken(place(2));
             w.happened(Happened::LeaseLost);
             Err::<(), _>(StoreError::Unreadable("refused".to_owned()))
         });
         assert!(refused.await.is_err());
         let uncommitted = writer.write(|w| {
-            w.leaves(place(1));
-            w.stands(place(3));
+            w.place_left(place(1));
+            w.place_taken(place(3));
             w.execute("INSERT INTO child VALUES (1, 99)", [])?;
             Ok::<_, StoreError>(())
         });
@@ -330,7 +332,7 @@ mod tests {
         });
         let many = futures_util::future::join_all((1..=20).map(|ticket| {
             writer.write(move |w| {
-                w.stands(place(ticket));
+                w.place_taken(place(ticket));
                 w.execute("INSERT INTO child VALUES (?1, NULL)", [ticket])?;
                 if ticket % 4 == 0 { Err(StoreError::Unreadable("refused".to_owned())) } else { Ok(()) }
             })
@@ -350,19 +352,19 @@ mod tests {
     async fn one_that_decides_first_may_refuse_and_takes_all_with_it_if_it_fails_later() {
         let (writer, memory) = start();
         let refused = writer.write_decided(0, |w| {
-            w.tallies.set_in_flight("k", 7);
+            w.write_back.set_in_flight("k", 7);
             Err::<(), _>(StoreError::Unreadable("refused".to_owned()))
         });
         let kept = writer.write_decided(0, |w| {
-            w.stands(place(1));
+            w.place_taken(place(1));
             w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
-            w.tallies.in_flight(w, "k")
+            w.write_back.in_flight(w, "k")
         });
         let (refused, kept) = tokio::join!(refused, kept);
         assert!(refused.is_err());
         assert_eq!(kept.unwrap(), None);
         let failed = writer.write_decided(0, |w| {
-            w.stands(place(2));
+            w.place_taken(place(2));
             w.execute("INSERT INTO child VALUES (2, NULL)", [])?;
             Err::<(), _>(StoreError::Unreadable("failed".to_owned()))
         });
@@ -379,7 +381,7 @@ mod tests {
         let (go, held) = mpsc::channel::<()>();
         let before = writer.write(move |w| {
             let _ = held.recv();
-            w.stands(place(1));
+            w.place_taken(place(1));
             w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
             Ok::<_, StoreError>(())
         });
@@ -412,7 +414,7 @@ mod tests {
             writer.write(move |w| Ok::<_, StoreError>(w.pragma_update(None, "max_page_count", pages)?))
         };
         let large = |w: &Writing<'_>| {
-            w.stands(place(1));
+            w.place_taken(place(1));
             w.execute("INSERT INTO queue_item VALUES (hex(zeroblob(100000)), 1, 1)", [])?;
             Ok::<_, StoreError>(())
         };

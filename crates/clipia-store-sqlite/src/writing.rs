@@ -3,8 +3,8 @@
 use super::counters::Happened;
 use super::idempotency::Keys;
 use super::memory::Memory;
-use super::position::{Move, PlaceInLine};
-use super::tallies::{self, Tallies};
+use super::position::{Move, QueuePlace};
+use super::write_back::{self, WriteBack};
 use crate::store::{KeyHash, StoreError, StoreEvent};
 use clipia_queue::RequestId;
 use rusqlite::{CachedStatement, Connection, Params};
@@ -12,19 +12,19 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ops::Deref;
 
-/// The transaction that commands write in, and what is to happen once it is committed.
+/// The transaction that commands write in, and what its commit changes beside the database.
 pub(crate) struct Writing<'c> {
     connection: &'c Connection,
-    pub(crate) tallies: Tallies,
+    pub(crate) write_back: WriteBack,
     pub(crate) keys: &'c RefCell<Keys>,
-    /// Statements that nearly every command runs.
+    /// Prepared statements that nearly every command runs.
     often: RefCell<Vec<(&'static str, CachedStatement<'c>)>>,
     moves: RefCell<Vec<Move>>,
     happened: RefCell<Vec<Happened>>,
     changed_keys: RefCell<Vec<KeyHash>>,
-    /// The keys that were revoked since the start. A caller may have been let in before.
+    /// The keys that were revoked since the start. A caller may have been admitted before.
     revoked: &'c RefCell<HashSet<String>>,
-    standings: RefCell<Vec<RequestId>>,
+    statuses: RefCell<Vec<RequestId>>,
     events: RefCell<Vec<StoreEvent>>,
 }
 
@@ -36,9 +36,9 @@ impl Deref for Writing<'_> {
     }
 }
 
-/// Where a command began, which may have to be undone.
+/// The beginning of a command, which may have to be undone.
 pub(crate) struct Mark {
-    tallies: tallies::Mark,
+    write_back: write_back::Mark,
     moves: usize,
     happened: usize,
     events: usize,
@@ -52,36 +52,37 @@ impl<'c> Writing<'c> {
     ) -> Self {
         Self {
             connection,
-            tallies: Tallies::default(),
+            write_back: WriteBack::default(),
             keys,
             often: RefCell::default(),
             moves: RefCell::default(),
             happened: RefCell::default(),
             changed_keys: RefCell::default(),
             revoked,
-            standings: RefCell::default(),
+            statuses: RefCell::default(),
             events: RefCell::default(),
         }
     }
 
     pub(crate) fn mark(&self) -> Mark {
         Mark {
-            tallies: self.tallies.mark(),
+            write_back: self.write_back.mark(),
             moves: self.moves.borrow().len(),
             happened: self.happened.borrow().len(),
             events: self.events.borrow().len(),
         }
     }
 
-    /// Undoes what was changed beside the database since.
+    /// Undoes what was changed beside the database since a mark.
     pub(crate) fn rewind(&self, mark: Mark) {
         self.moves.borrow_mut().truncate(mark.moves);
         self.happened.borrow_mut().truncate(mark.happened);
         self.events.borrow_mut().truncate(mark.events);
-        self.tallies.rewind(mark.tallies);
+        self.write_back.rewind(mark.write_back);
     }
 
-    /// Runs a statement that nearly every command runs. A transaction looks for it once, by where its text is.
+    /// Runs a statement that nearly every command runs. A transaction prepares it once, and finds it by the address of its
+    /// text.
     pub(crate) fn execute_often(
         &self,
         statement: &'static str,
@@ -98,35 +99,35 @@ impl<'c> Writing<'c> {
         executed
     }
 
-    /// A request stands in line.
-    pub(crate) fn stands(&self, at: PlaceInLine) {
-        self.moves.borrow_mut().push(Move { at, stands: true });
+    /// A request takes a place in its queue.
+    pub(crate) fn place_taken(&self, at: QueuePlace) {
+        self.moves.borrow_mut().push(Move { at, is_taken: true });
     }
 
-    /// A request has left the line.
-    pub(crate) fn leaves(&self, at: PlaceInLine) {
-        self.moves.borrow_mut().push(Move { at, stands: false });
+    /// A request leaves its place.
+    pub(crate) fn place_left(&self, at: QueuePlace) {
+        self.moves.borrow_mut().push(Move { at, is_taken: false });
     }
 
-    /// Something is to be counted.
+    /// Counts something, once this is committed.
     pub(crate) fn happened(&self, what: Happened) {
         self.happened.borrow_mut().push(what);
     }
 
-    /// A key is no longer what it was.
+    /// A key has changed.
     pub(crate) fn key_changed(&self, hash: KeyHash) {
         self.changed_keys.borrow_mut().push(hash);
     }
 
-    /// A key was taken out of force.
+    /// A key is revoked.
     pub(crate) fn key_revoked(&self, id: &str, hash: KeyHash) {
         self.revoked.borrow_mut().insert(id.to_owned());
-        self.tell(StoreEvent::KeyRevoked { id: id.into() });
+        self.send(StoreEvent::KeyRevoked { id: id.into() });
         self.key_changed(hash);
     }
 
-    /// Whether a key that was in force when its caller was let in still is. The database is only asked about keys that were
-    /// revoked meanwhile, since a commit that failed may have left one in force.
+    /// Whether a key is still in force that was when its caller was admitted. Only keys that were revoked meanwhile are looked up
+    /// in the database: the commit that revoked one may have failed.
     pub(crate) fn is_in_force(&self, key: &str) -> Result<bool, StoreError> {
         if !self.revoked.borrow().contains(key) {
             return Ok(true);
@@ -136,17 +137,17 @@ impl<'c> Writing<'c> {
         Ok(stored.query_row([key], |row| row.get(0))?)
     }
 
-    /// A request no longer stands where it stood.
-    pub(crate) fn standing_changed(&self, id: RequestId) {
-        self.standings.borrow_mut().push(id);
+    /// The status of a request has changed.
+    pub(crate) fn status_changed(&self, id: RequestId) {
+        self.statuses.borrow_mut().push(id);
     }
 
     /// Sends an event once this is committed.
-    pub(crate) fn tell(&self, event: StoreEvent) {
+    pub(crate) fn send(&self, event: StoreEvent) {
         self.events.borrow_mut().push(event);
     }
 
-    /// Requests came into a queue: one event tells of all in a commit.
+    /// Requests came into a queue. A commit sends one event for all of a queue.
     pub(crate) fn work_submitted(&self, queue: &str) {
         let is_same = |event: &StoreEvent| matches!(event, StoreEvent::WorkSubmitted { queue: other } if **other == *queue);
         let mut events = self.events.borrow_mut();
@@ -155,7 +156,7 @@ impl<'c> Writing<'c> {
         }
     }
 
-    /// Deliveries may be due: one event tells of all in a commit.
+    /// Deliveries may be due. A commit sends one event for all.
     pub(crate) fn outbox_changed(&self) {
         let mut events = self.events.borrow_mut();
         if !events.contains(&StoreEvent::OutboxChanged) {
@@ -168,17 +169,17 @@ impl<'c> Writing<'c> {
         self.moves.borrow().clone()
     }
 
-    /// Writes what was held back until the commit.
+    /// Writes what was left for the end of the transaction.
     pub(crate) fn finish(&self) -> Result<(), StoreError> {
         self.keys.borrow_mut().before_commit(self)?;
-        self.tallies.write(self)
+        self.write_back.write(self)
     }
 
     /// Changes what is in memory, once this is committed.
     pub(crate) fn publish(&self, memory: &Memory) {
         memory.positions.apply(&self.moves.borrow());
-        memory.keys.changed(&self.changed_keys.borrow());
-        memory.standings.changed(&*self.standings.borrow());
+        memory.keys.invalidate(&self.changed_keys.borrow());
+        memory.statuses.invalidate(&*self.statuses.borrow());
         self.happened.borrow().iter().for_each(|what| memory.counters.happened(*what));
         for event in self.events.take() {
             // Nobody may listen.
@@ -187,7 +188,7 @@ impl<'c> Writing<'c> {
     }
 }
 
-/// Runs a statement that answers nothing, parsed once.
+/// Runs a statement that returns no row, parsed once.
 pub(crate) fn execute(c: &Connection, statement: &str) -> rusqlite::Result<()> {
     c.prepare_cached(statement)?.execute([]).map(drop)
 }

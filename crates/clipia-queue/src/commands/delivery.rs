@@ -1,4 +1,4 @@
-//! The delivery that tells of a request's end: what it says, and to which host it goes.
+//! The delivery of a request that has ended: its body, its host, and when it is due.
 
 use super::Now;
 use crate::deliveries::StoredDelivery;
@@ -18,14 +18,14 @@ pub enum Outcome<'a> {
     Canceled,
 }
 
-/// The request that a delivery tells of.
+/// The request of a delivery.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// Its id.
     pub id: RequestId,
     /// The model's slug.
     pub model: &'a str,
-    /// The address that the submit was made under, which the media are told under.
+    /// The address that the submit was made under. The body names media under it.
     pub base_url: &'a str,
     /// Where to post the outcome.
     pub webhook_url: Option<&'a str>,
@@ -34,19 +34,19 @@ pub struct Subject<'a> {
 /// A delivery to write: pending, not attempted yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewDelivery<'a> {
-    /// Who is called: scheme, host and port.
+    /// The host that is called: scheme, host and port.
     pub host: String,
-    /// Where to.
+    /// The URL that is called.
     pub url: &'a str,
-    /// What it says.
+    /// The body.
     pub body: WebhookDelivery,
     /// When the request ended, by the system's clock.
     pub created_at: Moment,
-    /// Where the delivery stands: the first attempt is due at once.
+    /// Its state: the first attempt is due at once.
     pub stored: StoredDelivery,
 }
 
-/// The delivery that tells of an end, if one was asked for.
+/// The delivery of a request that has ended, if it wants one.
 pub fn announce<'a>(
     request: Subject<'a>,
     outcome: Outcome<'_>,
@@ -57,7 +57,7 @@ pub fn announce<'a>(
     let body = match outcome {
         Outcome::Output(output) => completed(request, output, charged),
         Outcome::Failure(failure) => failed(request.id, failure.clone()),
-        // The contract has one word for all that made nothing. The request's status tells them apart.
+        // The contract has one status for failed and canceled. The request's own status distinguishes them.
         Outcome::Canceled => failed(request.id, Failure::canceled()),
     };
     Some(NewDelivery {

@@ -1,5 +1,5 @@
-//! What becomes of deliveries beside the schedule: an operator replays, resumes or abandons them, a restored store holds
-//! them, their host stays down.
+//! Deliveries beside the schedule: an operator replays, resumes or abandons them, a restored store holds them, their sender is gone,
+//! their host stays down.
 
 use super::Now;
 use crate::Moment;
@@ -13,7 +13,7 @@ pub enum Sender {
     Gone,
     /// Nothing but how long its claim holds.
     Unknown,
-    /// It lives, in a process that may have stood still.
+    /// It lives, in a process that may have been suspended.
     Living,
 }
 
@@ -29,8 +29,8 @@ pub fn free(delivery: StoredDelivery, sender: Sender, now: Moment) -> Option<Sto
     is_gone.then_some(StoredDelivery { claimed_until: None, ..delivery })
 }
 
-/// An operator asks for one attempt. The schedule goes on as it was unless that one arrives. The delivery is looked at
-/// anew: its host may have room for what an operator asked for, though not for the schedule.
+/// An operator replays a delivery. The schedule goes on as it was unless that attempt arrives. The delivery is postponed no more:
+/// its host may have room for replays, though not for the schedule.
 pub fn replay(delivery: StoredDelivery, now: Now) -> StoredDelivery {
     StoredDelivery { replay_at: Some(now.steady), postponed: false, ..delivery }
 }
@@ -43,8 +43,8 @@ pub fn is_replayed(delivery: &StoredDelivery, since: Moment) -> bool {
         && delivery.claimed_until.is_none()
 }
 
-/// A delivery of a store that comes from a backup: one that is pending waits for an operator, since its receiver may have had
-/// it long ago, or something later. What an operator had asked for is asked for no more.
+/// A delivery of a store that comes from a backup: a pending one is held, since its receiver may have had it long ago, or something
+/// later. A replay that was asked for is dropped.
 pub fn hold(delivery: StoredDelivery) -> StoredDelivery {
     StoredDelivery {
         state: held(delivery.state),
@@ -63,8 +63,8 @@ pub const fn held(state: DeliveryState) -> DeliveryState {
     }
 }
 
-/// An operator has a held delivery attempted; nothing where it is not held. It counts as one that an operator asked for, which
-/// is not given up for its age.
+/// An operator resumes a held delivery; nothing where it is not held. The attempt counts as a replay, which is not given up for its
+/// age.
 pub fn resume(delivery: StoredDelivery, now: Now) -> Option<StoredDelivery> {
     (delivery.state == DeliveryState::Held).then_some(StoredDelivery {
         state: DeliveryState::Pending,
@@ -74,7 +74,7 @@ pub fn resume(delivery: StoredDelivery, now: Now) -> Option<StoredDelivery> {
     })
 }
 
-/// An operator gives a held delivery up; nothing where it is not held.
+/// An operator abandons a held delivery; nothing where it is not held.
 pub fn abandon(delivery: StoredDelivery, now: Now) -> Option<StoredDelivery> {
     (delivery.state == DeliveryState::Held).then_some(StoredDelivery {
         state: DeliveryState::Abandoned,

@@ -29,14 +29,14 @@ pub enum Lost<'a> {
     Ends(Ending<'a>),
 }
 
-/// What is known of the worker that holds a lease.
+/// What is known of the worker that has a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worker {
     /// It is gone: it was one of a process that ended.
     Gone,
-    /// Nothing but what the lease says.
+    /// Nothing but its lease.
     Unknown,
-    /// It lives, in a process that may have stood still.
+    /// It lives, in a process that may have been suspended.
     Living,
 }
 
@@ -49,7 +49,7 @@ pub fn is_lost(lease: &Lease, worker: Worker, now: Now) -> bool {
     }
 }
 
-/// The worker of claim `epoch` gives the request back unharmed.
+/// The worker of claim `epoch` releases the request.
 ///
 /// # Errors
 /// [`lifecycle::Refused`] where that claim is not in force.

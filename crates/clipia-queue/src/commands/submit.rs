@@ -19,16 +19,16 @@ use crate::{Credits, Moment, RequestId};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 
-/// The facts that tell a new submit from a repeated one.
+/// The facts that distinguish a new submit from a repeated one.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
-    /// Whether the key is in force now. Its caller was let in before the body came, which may have taken a minute.
+    /// Whether the key is in force now. Its caller was admitted before the body came, which may have taken a minute.
     pub key_in_force: bool,
     /// Whether the key is one of the sandbox.
     pub sandbox: bool,
-    /// What the submit's idempotency key stands for, if it has one.
+    /// The fingerprint of the submit, if it has an idempotency key.
     pub fingerprint: Option<Fingerprint>,
-    /// What is recorded under that key.
+    /// The record of that key that is in force. A key of the sandbox and the same key outside are two.
     pub recorded: Option<Record>,
 }
 
@@ -61,7 +61,7 @@ pub enum Refused {
     /// The idempotency key was used with other parameters.
     #[error("the idempotency key was used for another submit")]
     IdempotencyKeyReuse,
-    /// The key was revoked since its caller was let in.
+    /// The key was revoked since its caller was admitted.
     #[error("the key was revoked")]
     KeyRevoked,
     /// The key has as many generations in flight as it may have.
@@ -75,10 +75,10 @@ pub enum Refused {
     Contradiction(#[from] Contradiction),
 }
 
-/// Tells a new submit from a repeated one.
+/// Distinguishes a new submit from a repeated one.
 ///
 /// # Errors
-/// [`Refused`] where the key is not in force or the idempotency key stands for another submit.
+/// [`Refused`] where the key is not in force or the idempotency key was used for another submit.
 pub fn check(asked: Asked) -> Result<Checked, Refused> {
     let Asked { key_in_force, sandbox, fingerprint, recorded } = asked;
     if !key_in_force {
@@ -153,7 +153,7 @@ pub struct NewRequest {
     pub completed_at: Option<Moment>,
     /// What was charged for it, if it has ended.
     pub charged: Option<Credits>,
-    /// Whether an idempotency key finds it.
+    /// Whether an idempotency record names it.
     pub named: bool,
 }
 

@@ -48,11 +48,11 @@ fn an_end_settles_credits_lease_place_and_delivery() {
             112,
             AttemptEnd::Canceled,
             WebhookStatus::Error,
-            Some(Place { lane: Lane::AnotherTurn, ticket: Ticket(7) }),
+            Some(Place { lane: Lane::Requeued, ticket: Ticket(7) }),
         ),
     ] {
         let ended = ending.unwrap().settle(BOOKS, now(9)).unwrap();
-        assert_eq!((ended.life, ended.leaves), (life(phase, 2, 1), place));
+        assert_eq!((ended.life, ended.place), (life(phase, 2, 1), place));
         let balance = Balance { available: Credits::new(available), held: Credits::new(24) };
         assert_eq!((ended.entry.movement, ended.entry.balance), (movement, balance));
         let charged = if movement == capture { price } else { Credits::ZERO };

@@ -27,7 +27,7 @@ fn a_request_is_taken_from_a_worker_that_is_gone() {
 #[test]
 fn a_request_waits_again_ahead_of_those_that_never_ran() {
     let running = request(life(Phase::Running, 2, 1));
-    let place = Place { lane: Lane::AnotherTurn, ticket: Ticket(7) };
+    let place = Place { lane: Lane::Requeued, ticket: Ticket(7) };
     let released = release(&running, Epoch(2), now(9)).unwrap();
     assert_eq!((released.life, released.place), (life(Phase::Queued, 2, 1), place));
     assert_eq!((released.lease.how, released.progress), (AttemptEnd::Released, Progress::new(0)));

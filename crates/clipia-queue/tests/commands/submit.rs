@@ -87,7 +87,7 @@ fn a_live_submit_reserves_its_price_and_takes_the_next_place() {
         let request = accepted.request;
         assert_eq!((request.life, request.ticket), (life(Phase::Queued, 0, 0), Ticket(42)));
         assert_eq!(Some(accepted.place), Place::of(request.life, request.ticket));
-        assert_eq!(accepted.place.lane, Lane::FirstTurn);
+        assert_eq!(accepted.place.lane, Lane::New);
         assert_eq!((request.created_at, request.completed_at, request.charged), (now(9).wall, None, None));
         assert_eq!(accepted.entry.movement, Movement::Reserve(Credits::new(12)));
         assert_eq!(accepted.entry.balance, Balance { available: Credits::new(8), held: Credits::new(17) });

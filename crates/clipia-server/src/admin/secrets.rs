@@ -1,7 +1,7 @@
 //! What the deliveries of an account are signed with.
 
 use super::{Admin, Order, accounts};
-use crate::clock::{timestamp, told};
+use crate::clock::{timestamp, wall_at};
 use crate::credentials;
 use crate::http::{ApiError, Segment};
 use crate::store::{AccountId, SigningTimes};
@@ -74,8 +74,8 @@ pub(super) async fn rotate(
     Ok(Json(SecretMade {
         account_id: account,
         webhook_secret: secret,
-        new_last_from: timestamp(told(rotation.new_last_from)),
-        old_sign_until: timestamp(told(rotation.old_end_at)),
+        new_last_from: timestamp(wall_at(rotation.new_last_from)),
+        old_sign_until: timestamp(wall_at(rotation.old_end_at)),
     }))
 }
 

@@ -44,9 +44,9 @@ impl Accounts for SqliteStore {
             Ok(key) => return Ok(Some(key)),
             Err(as_of) => as_of,
         };
-        let stored = self.points.read(|c| accounts::key(c, hash))?.map(Arc::new);
+        let stored = self.read_pool.read(|c| accounts::key(c, hash))?.map(Arc::new);
         if let Some(key) = &stored {
-            self.memory.keys.learn(hash, key, as_of);
+            self.memory.keys.insert(hash, key, as_of);
         }
         Ok(stored)
     }

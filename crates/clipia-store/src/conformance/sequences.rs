@@ -1,9 +1,9 @@
-//! Random sequences of commands have the same answers from the store and from one in memory that is as naive as can be.
+//! Random sequences of commands have the same results from the store and from one in memory that is as naive as can be.
 
 mod outbox;
 
 use super::reference::{Reference, Seen};
-use super::{House, NODE, account, fox, id_at, key, new_key};
+use super::{Fixture, NODE, account, fox, id_at, key, new_key};
 use crate::living::LivingAttempts;
 use crate::{DeliveryFilter, Key, Submission};
 use clipia_api::Progress;
@@ -36,21 +36,21 @@ fn sandbox() -> Key {
 }
 
 struct Both<'h> {
-    house: &'h House,
+    fixture: &'h Fixture,
     reference: Reference,
     random: StdRng,
-    /// Claims that a worker may speak of, in force or not.
+    /// Claims that a worker may report on, in force or not.
     claims: Vec<(RequestId, Epoch)>,
     senders: Senders,
 }
 
 /// As long a sequence as fits a test, and again from other beginnings.
-pub async fn random_commands_have_the_answers_of_a_naive_store(house: &House) {
-    let store = &house.store;
+pub async fn random_commands_have_the_results_of_a_naive_store(fixture: &Fixture) {
+    let store = &fixture.store;
     assert!(store.create_key(new_key(live(), 21)).await.unwrap());
     assert!(store.create_key(new_key(sandbox(), 22)).await.unwrap());
     let mut both = Both {
-        house,
+        fixture,
         reference: Reference::default(),
         random: StdRng::seed_from_u64(0),
         claims: Vec::new(),
@@ -63,22 +63,22 @@ pub async fn random_commands_have_the_answers_of_a_naive_store(house: &House) {
             let what = both.step().await;
             both.agree(&format!("seed {seed}, step {step}: {what}")).await;
         }
-        house.is_content().await;
+        fixture.is_consistent().await;
     }
 }
 
 impl Both<'_> {
     fn now(&self) -> Moment {
-        self.house.store.now()
+        self.fixture.store.now()
     }
 
     fn below(&mut self, end: usize) -> usize {
         self.random.random_range(0..end)
     }
 
-    /// Gives one command to both, and checks that the answers are alike.
+    /// Gives one command to both, and checks that the results are alike.
     async fn step(&mut self) -> String {
-        let (at, store) = (self.now(), Arc::clone(&self.house.store));
+        let (at, store) = (self.now(), Arc::clone(&self.fixture.store));
         match self.below(17) {
             0..4 => self.submit().await,
             4..6 => {
@@ -91,7 +91,7 @@ impl Both<'_> {
             6..10 if !self.claims.is_empty() => self.work().await,
             10 => {
                 let millis = [100, 4_000, 31_000, 3_600_000][self.below(4)];
-                self.house.clock.advance(Duration::from_millis(millis));
+                self.fixture.clock.advance(Duration::from_millis(millis));
                 format!("{millis} ms go by")
             }
             11 => {
@@ -128,15 +128,15 @@ impl Both<'_> {
         let mut submission = make();
         submission.id = id_at(at);
         let known = self.reference.submit(&submission, at).map_err(|refused| refused.to_string());
-        let stored = self.house.store.submit(submission).await;
+        let stored = self.fixture.store.submit(submission).await;
         let stored = stored.map(|made| (made.id, made.phase)).map_err(|refused| refused.to_string());
         assert_eq!(stored, known);
         format!("submit {name:?} for {price}: {known:?}")
     }
 
-    /// A worker says something of one of its claims, or an operator cancels the request.
+    /// A worker reports on one of its claims, or an operator cancels the request.
     async fn work(&mut self) -> String {
-        let (at, store) = (self.now(), Arc::clone(&self.house.store));
+        let (at, store) = (self.now(), Arc::clone(&self.fixture.store));
         let (index, progress) =
             (self.below(self.claims.len()), Progress::new(self.random.random_range(0..100)));
         let (id, epoch) = self.claims[index];
@@ -163,7 +163,7 @@ impl Both<'_> {
 
     /// Both show the same to callers and to operators.
     async fn agree(&self, when: &str) {
-        let store = &self.house.store;
+        let store = &self.fixture.store;
         self.outboxes_agree(when).await;
         let account = store.account(&account()).await.unwrap().unwrap();
         assert_eq!(account.available, self.reference.available(), "{when}");
@@ -171,7 +171,7 @@ impl Both<'_> {
         let deliveries: HashMap<_, _> =
             deliveries.iter().map(|of| (of.request_id, (of.state, of.attempts))).collect();
         for known in self.reference.seen() {
-            let request = self.house.request(known.id).await;
+            let request = self.fixture.request(known.id).await;
             let seen = Seen {
                 id: known.id,
                 phase: request.phase,

@@ -5,7 +5,7 @@ use crate::deliveries::{DeliveryClaim, DeliveryHost, DeliveryOwner};
 use clipia_queue::commands::attempt::{self, AfterAttempt, Made};
 use clipia_queue::commands::delivery::NewDelivery;
 use clipia_queue::commands::outbox::{self, Sender};
-use clipia_queue::commands::take::{self, Left, Round, Taking, Turn};
+use clipia_queue::commands::take::{self, Left, Round, Taking, Decision};
 use clipia_queue::deliveries::StoredDelivery;
 use clipia_queue::{Moment, RequestId};
 use std::collections::HashSet;
@@ -69,9 +69,7 @@ impl Claiming<'_> {
             let Some(wanted) = self.taking.wanted(host, most).filter(|_| !self.taking.has(most)) else {
                 continue;
             };
-            let mut found = self.candidates(|of, stored| {
-                of == host && stored.postponed && (stored.replay_at.is_some() || !wanted.replays_only)
-            });
+            let mut found = self.candidates(|of, stored| of == host && wanted.takes(stored, self.at));
             found.truncate(usize::try_from(wanted.most).unwrap());
             self.taking.found(host, wanted, found.len());
             for (id, host) in found {
@@ -86,9 +84,9 @@ impl Claiming<'_> {
                 return;
             }
             let stored = &mut self.reference.delivery(id).unwrap().stored;
-            match self.taking.turn(&host, stored.is_scheduled(self.at)) {
-                Turn::Take => self.take(id, &host),
-                Turn::Postpone => {
+            match self.taking.decide(&host, stored.is_scheduled(self.at)) {
+                Decision::Take => self.take(id, &host),
+                Decision::Postpone => {
                     *stored = take::postponed(*stored);
                     self.taking.postpone(&host);
                 }

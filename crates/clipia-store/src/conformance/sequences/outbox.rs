@@ -38,7 +38,7 @@ pub(super) struct Senders {
 impl Both<'_> {
     /// One command of the outbox, to both stores.
     pub(super) async fn deliver(&mut self) -> String {
-        let (at, store) = (self.now(), Arc::clone(&self.house.store));
+        let (at, store) = (self.now(), Arc::clone(&self.fixture.store));
         match self.below(8) {
             0 => self.replay().await,
             1 => {
@@ -75,9 +75,9 @@ impl Both<'_> {
         }
         let request = requests[self.below(requests.len())].id;
         let filter = DeliveryFilter { request: Some(request), ..Default::default() };
-        let delivery = self.house.store.list_deliveries(filter, None, 1).await.unwrap().pop();
+        let delivery = self.fixture.store.list_deliveries(filter, None, 1).await.unwrap().pop();
         let id = delivery.map_or(Uuid::nil(), |delivery| delivery.id);
-        let replayed = self.house.store.replay(id).await.unwrap();
+        let replayed = self.fixture.store.replay(id).await.unwrap();
         assert_eq!(replayed, self.reference.replay(request, at), "{request}");
         format!("replay {request}: {replayed}")
     }
@@ -107,7 +107,7 @@ impl Both<'_> {
                 reply: String::new(),
                 next,
             };
-            self.house.store.record_attempt(attempt).await.unwrap();
+            self.fixture.store.record_attempt(attempt).await.unwrap();
             self.reference.record(due, started, next, at);
         }
         format!("{count} attempts")
@@ -132,7 +132,7 @@ impl Both<'_> {
             under_way: Living::default(),
         };
         let (mut known, left) = self.reference.claim_deliveries(&claim, at);
-        let claimed = self.house.store.claim_deliveries(claim).await.unwrap();
+        let claimed = self.fixture.store.claim_deliveries(claim).await.unwrap();
         let due = |of: &DueDelivery| Due {
             request: of.request,
             number: of.number,
@@ -156,7 +156,7 @@ impl Both<'_> {
 
     /// Both say the same of what is to be delivered.
     pub(super) async fn outboxes_agree(&self, when: &str) {
-        let store = &self.house.store;
+        let store = &self.fixture.store;
         assert_eq!(store.next_delivery().await.unwrap(), self.reference.next_delivery(), "{when}");
         let hosts: HashSet<_> = store.postponed_hosts().await.unwrap().into_iter().collect();
         assert_eq!(hosts, self.reference.postponed_hosts(), "{when}");
