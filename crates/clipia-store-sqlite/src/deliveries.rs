@@ -9,7 +9,7 @@ use crate::store::{
 };
 use clipia_queue::commands::attempt::{self, Made};
 use clipia_queue::commands::outbox::{self, Sender};
-use clipia_queue::commands::take::{self, Left, Round, Taking, Decision};
+use clipia_queue::commands::take::{self, Decision, Left, Round, Taking};
 use clipia_queue::deliveries::StoredDelivery;
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, Row, params};
@@ -153,7 +153,8 @@ impl Claiming<'_> {
                 )?
                 .collect::<Result<_, _>>()?;
             self.taking.found(host, wanted, found.len());
-            for candidate in found.into_iter().filter(|found| wanted.takes(&found.delivery, self.now)) {
+            let now = self.now;
+            for candidate in found.into_iter().filter(|found| wanted.takes(&found.delivery, now)) {
                 self.take(candidate)?;
             }
         }

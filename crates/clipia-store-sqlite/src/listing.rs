@@ -1,6 +1,6 @@
 //! Requests as an operator sees them.
 
-use super::position::{QueuePlace, Positions};
+use super::position::{Positions, QueuePlace};
 use super::rows::{attempt_end, cost, from_json, key, lifecycle, moment};
 use crate::clock::timestamp;
 use crate::store::{

@@ -1,7 +1,7 @@
 //! What a commit changes beside the database.
 
-use super::counters::Counters;
 use super::cache::{KeyCache, StatusCache};
+use super::counters::Counters;
 use super::position::Positions;
 use crate::store::StoreEvent;
 use tokio::sync::broadcast;

@@ -1,10 +1,10 @@
 //! Submitting and reading requests.
 
-use super::set_aside;
-use super::idempotency::Name;
 use super::cache::CachedStatus;
-use super::position::{QueuePlace, Positions, lane_number};
+use super::idempotency::Name;
+use super::position::{Positions, QueuePlace, lane_number};
 use super::rows::{amount, cost, credits, from_json, key, lifecycle, moment, phase_name, to_json};
+use super::set_aside;
 use super::settlement::announce;
 use super::writing::Writing;
 use super::{ledger, sandbox};

@@ -255,9 +255,9 @@ fn commit(
 
 #[cfg(test)]
 mod tests {
-    use super::super::counters::{Counters, Happened};
     use super::super::cache::{KeyCache, StatusCache};
-    use super::super::position::{QueuePlace, Positions};
+    use super::super::counters::{Counters, Happened};
+    use super::super::position::{Positions, QueuePlace};
     use super::*;
     use crate::store::Fault;
     use clipia_queue::position::{Lane, Place, Ticket};

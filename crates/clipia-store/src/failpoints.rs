@@ -34,7 +34,9 @@ mod clock {
     /// Microseconds that are added to the system's clock; none where there is no file.
     pub fn wall_offset() -> i64 {
         let seconds = SET.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-        seconds.and_then(|seconds| seconds.trim().parse::<i64>().ok()).map_or(0, |seconds| seconds * 1_000_000)
+        seconds
+            .and_then(|seconds| seconds.trim().parse::<i64>().ok())
+            .map_or(0, |seconds| seconds * 1_000_000)
     }
 }
 

@@ -1,5 +1,5 @@
 use super::{account, at};
-use clipia_queue::commands::take::{Left, Round, Taking, Decision, Wanted, postponed, taken};
+use clipia_queue::commands::take::{Decision, Left, Round, Taking, Wanted, postponed, taken};
 use clipia_queue::deliveries::{DeliveryHost, DeliveryOwner, HostRoom, StoredDelivery};
 use clipia_queue::shares::Shares;
 use std::time::Duration;
@@ -67,7 +67,8 @@ fn a_host_that_is_down_gets_replays_alone() {
         (StoredDelivery { due_at: at(6), ..due }, false, false),
         (StoredDelivery { claimed_until: Some(at(9)), ..replay }, false, false),
     ] {
-        let takes = [false, true].map(|replays_only| Wanted { most: 1, replays_only }.takes(&delivery, at(5)));
+        let takes =
+            [false, true].map(|replays_only| Wanted { most: 1, replays_only }.takes(&delivery, at(5)));
         assert_eq!(takes, [of_any, of_replays], "{delivery:?}");
     }
 }

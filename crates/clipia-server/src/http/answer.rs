@@ -49,7 +49,9 @@ pub(super) fn response_url(base: &BaseUrl, id: RequestId) -> String {
 }
 
 /// A request as `GET …/status` tells it.
-pub(super) fn status_of(RequestStatus { id, phase, position, progress, .. }: RequestStatus) -> StatusResponse {
+pub(super) fn status_of(
+    RequestStatus { id, phase, position, progress, .. }: RequestStatus,
+) -> StatusResponse {
     StatusResponse {
         queue_position: (phase == Phase::Queued).then_some(position),
         progress: (phase == Phase::Running).then_some(progress),

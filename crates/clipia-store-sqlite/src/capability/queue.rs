@@ -10,8 +10,8 @@ use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
 use clipia_store::living::LivingAttempts;
 use clipia_store::{
-    AccountId, Beat, ClaimPast, Failure, NodeId, Queue, Request, Rescued, RequestStatus, StoreError, StoreEvent,
-    Submission, SubmitRefused, Submitted, WorkRefused, blocking,
+    AccountId, Beat, ClaimPast, Failure, NodeId, Queue, Request, RequestStatus, Rescued, StoreError,
+    StoreEvent, Submission, SubmitRefused, Submitted, WorkRefused, blocking,
 };
 use std::sync::Arc;
 
@@ -41,7 +41,8 @@ impl Queue for SqliteStore {
         let stood = match self.memory.statuses.find(&id) {
             Ok(stood) => stood,
             Err(as_of) => {
-                let Some(stood) = self.read_pool.read(|c| requests::cached_status(c, id))?.map(Arc::new) else {
+                let Some(stood) = self.read_pool.read(|c| requests::cached_status(c, id))?.map(Arc::new)
+                else {
                     return Ok(None);
                 };
                 self.memory.statuses.insert(id, Arc::clone(&stood), as_of);

@@ -1,7 +1,8 @@
 //! The store itself: its clock, events, copies, examinations and figures, and its end.
 
 use crate::{
-    SqliteStore, audit, backup, examination, health, held_deliveries, inspection, position, requests, retention,
+    SqliteStore, audit, backup, examination, health, held_deliveries, inspection, position, requests,
+    retention,
 };
 use async_trait::async_trait;
 use clipia_queue::audit::Act;

@@ -8,7 +8,9 @@ use clipia_queue::schedules::due_at_latest;
 use clipia_queue::shares::Shares;
 use clipia_queue::{Moment, RequestId};
 use clipia_store::clock::{Clock, DrivenClock, SystemClock};
-use clipia_store::conformance::{Fixture, NODE, NOW, Opened, Outbox, account, fox, key, new_key, outbox_owner};
+use clipia_store::conformance::{
+    Fixture, NODE, NOW, Opened, Outbox, account, fox, key, new_key, outbox_owner,
+};
 use clipia_store::{
     AfterAttempt, AttemptClass, BackupError, DeliveryAttempt, DeliveryClaim, DeliveryHost, DeliveryState,
     HostRoom, Key, Store, Submission, WorkRefused,
@@ -261,10 +263,7 @@ async fn an_examination_names_what_is_wrong() {
         ("DELETE FROM queue_item", "has its place in the queue"),
         ("UPDATE queue_item SET lane = 0", "has its place in the queue"),
         ("UPDATE queue SET tail = 1", "a ticket that was drawn"),
-        (
-            "INSERT INTO queue_item SELECT queue, 0, ticket, request FROM queue_item",
-            "one place for each",
-        ),
+        ("INSERT INTO queue_item SELECT queue, 0, ticket, request FROM queue_item", "one place for each"),
         (
             "INSERT INTO queue_item SELECT queue, 0, ticket, id FROM request WHERE phase = 'canceled'",
             "that of a queued request",

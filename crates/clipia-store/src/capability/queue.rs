@@ -5,8 +5,8 @@
 
 use crate::living::LivingAttempts;
 use crate::{
-    AccountId, Beat, Claim, ClaimPast, Failure, NodeId, Request, Rescued, RequestStatus, StoreError, Submission,
-    SubmitRefused, Submitted, WorkRefused,
+    AccountId, Beat, Claim, ClaimPast, Failure, NodeId, Request, RequestStatus, Rescued, StoreError,
+    Submission, SubmitRefused, Submitted, WorkRefused,
 };
 use async_trait::async_trait;
 use clipia_api::Progress;

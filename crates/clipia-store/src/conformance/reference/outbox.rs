@@ -5,7 +5,7 @@ use crate::deliveries::{DeliveryClaim, DeliveryHost, DeliveryOwner};
 use clipia_queue::commands::attempt::{self, AfterAttempt, Made};
 use clipia_queue::commands::delivery::NewDelivery;
 use clipia_queue::commands::outbox::{self, Sender};
-use clipia_queue::commands::take::{self, Left, Round, Taking, Decision};
+use clipia_queue::commands::take::{self, Decision, Left, Round, Taking};
 use clipia_queue::deliveries::StoredDelivery;
 use clipia_queue::{Moment, RequestId};
 use std::collections::HashSet;
