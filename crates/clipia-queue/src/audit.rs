@@ -1,8 +1,8 @@
-//! What is noted of an operator's acts.
+//! The acts of operators, for the audit log.
 
 use crate::{AccountId, Credits, RequestId};
 
-/// An act of an operator, noted in the transaction that does it. Nothing in it is secret.
+/// An act of an operator. It is written in the transaction that does it, and holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
     /// What was done.
@@ -66,14 +66,14 @@ impl Act {
         Self::new("deliveries replayed", "", format!("{count} that were given up since {since}"))
     }
 
-    /// Held deliveries are attempted.
-    pub fn held_resumed(count: u64) -> Self {
-        Self::new("held deliveries resumed", "", count.to_string())
+    /// Held deliveries are attempted; nothing where there were none.
+    pub fn held_resumed(count: u64) -> Option<Self> {
+        (count > 0).then(|| Self::new("held deliveries resumed", "", count.to_string()))
     }
 
-    /// Held deliveries were given up.
-    pub fn held_abandoned(count: u64) -> Self {
-        Self::new("held deliveries abandoned", "", count.to_string())
+    /// Held deliveries were given up; nothing where there were none.
+    pub fn held_abandoned(count: u64) -> Option<Self> {
+        (count > 0).then(|| Self::new("held deliveries abandoned", "", count.to_string()))
     }
 
     /// A server first ran on a backup.

@@ -1,4 +1,4 @@
-//! When a receiver's host is given deliveries, and when it is left alone.
+//! The breaker of a receiver's host: when the host is called, and when it is left alone.
 //!
 //! A host has a few attempts under way at a time. Once so many in a row went unanswered that it must be down, the
 //! breaker opens: its deliveries wait and spend no attempt, until one of them may find out whether it is back.
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Attempts under way to one host: enough for a receiver that answers slowly, too few to be an attack on it.
 pub const HOST_UNDER_WAY_MAX: u32 = 16;
 
-/// Failures in a row after which a host is taken for down.
+/// Failures in a row after which a host counts as down.
 pub const FAILURES_MAX: u32 = 10;
 
 /// How long a host is left alone at first.
@@ -34,7 +34,7 @@ pub struct Breaker {
     /// Failures since the last success.
     failures: u32,
     open: Option<Open>,
-    /// How often it has opened: tells the probe of this opening from one of an earlier.
+    /// How often it has opened: distinguishes the probe of this opening from one of an earlier.
     openings: u64,
 }
 
@@ -52,14 +52,14 @@ pub struct Turn {
     probe_of: Option<u64>,
 }
 
-/// What an attempt told of the host.
+/// What an attempt shows of its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
-    /// It answered, be it with a refusal: another path of it may well work.
+    /// The host responded, be it with a refusal: another path of it may work.
     Alive,
-    /// It did not answer, or said that it cannot.
+    /// The host did not respond, or responded that it cannot.
     Down,
-    /// Nothing: the attempt was broken off on this side.
+    /// Nothing: this side ended the attempt.
     None,
 }
 
@@ -103,7 +103,7 @@ impl Breaker {
         Turn { probe_of }
     }
 
-    /// An attempt ends. What began before the host was taken for down can still close the breaker, but not prolong it.
+    /// An attempt ends. One that began before the breaker opened can still close it, but not prolong it.
     pub fn end(&mut self, turn: Turn, sign: Sign, now: Moment) {
         self.under_way = self.under_way.saturating_sub(1);
         let is_probe = self.open.is_some() && turn.probe_of == Some(self.openings);
@@ -128,12 +128,12 @@ impl Breaker {
         }
     }
 
-    /// Whether the host is taken for down.
+    /// Whether the host counts as down.
     pub fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// When the next probe may begin, where the host is taken for down and none is under way.
+    /// When the next probe may begin, where the host counts as down and none is under way.
     pub fn probe_at(&self) -> Option<Moment> {
         self.open.filter(|open| !open.probing).map(|open| open.until)
     }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// The models that are there without being told.
+/// The built-in models.
 const BUILT_IN: &str = include_str!("catalogue.toml");
 
 /// The longest attempt that a catalogue may allow, in seconds: a day.
@@ -31,7 +31,7 @@ pub struct Entry {
     /// How long one attempt may take in all, in seconds.
     #[serde(default = "attempt_seconds_max")]
     pub attempt_seconds_max: u64,
-    /// What is told of the model.
+    /// The model as clients see it.
     #[serde(flatten)]
     pub model: Model,
 }

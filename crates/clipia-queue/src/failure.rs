@@ -1,14 +1,14 @@
-//! Why a generation made nothing.
+//! Failures: why a generation made nothing.
 
 use clipia_api::types::GenerationError;
 
-/// The longest sentence of a failure, in characters: it is stored, answered and delivered, and may quote what was submitted.
+/// The longest sentence of a failure, in characters: it is stored, returned and delivered, and may quote what was submitted.
 const FAILURE_CHARACTERS_MAX: usize = 1_000;
 
 /// Why a generation failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// A word for programs.
+    /// A code for programs.
     pub code: String,
     /// A sentence for people, which reveals nothing of the server's inside.
     pub message: String,
@@ -26,7 +26,7 @@ impl Failure {
         Self::generation("the generation was interrupted too often; its credits were returned")
     }
 
-    /// What a delivery says of a canceled request.
+    /// The failure in the delivery of a canceled request.
     pub fn canceled() -> Self {
         Self::generation("the generation was canceled; its credits were returned")
     }

@@ -1,18 +1,29 @@
 //! When a repeated submit is the same one (`contract.md`, "Idempotency").
 
-use crate::RequestId;
+use crate::{Moment, RequestId};
 use clipia_api::types::SubmitRequest;
 use sha2::{Digest, Sha256};
 use std::io;
 use std::time::Duration;
 
-/// How long a key is kept.
+/// How long a record is kept.
 pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The longest key that is taken, in bytes.
 pub const KEY_BYTES_MAX: usize = 1_024;
 
-/// What tells the parameters of one submit from another's.
+/// Until when a record is kept that is made at `now`. No record expires later than this: one that says so was made by a clock
+/// that was wrong.
+pub fn expires_at(now: Moment) -> Moment {
+    now + KEPT
+}
+
+/// Whether a record that expires at `expires_at` is still in force at `now`. One that is not may be forgotten.
+pub fn is_kept(expires_at: Moment, now: Moment) -> bool {
+    expires_at > now
+}
+
+/// A hash of the parameters of a submit, which distinguishes them from another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 32]);
 
@@ -41,21 +52,21 @@ impl io::Write for Hashed {
     }
 }
 
-/// What was recorded under a key.
+/// The record of an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The parameters it was used with.
+    /// The parameters of its submit.
     pub fingerprint: Fingerprint,
-    /// The request it made.
+    /// The request of its submit.
     pub request_id: RequestId,
 }
 
-/// What to make of a submit with a key.
+/// The decision on a submit with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It is the first: accept it, and record the key with it.
     First,
-    /// It is a repetition: answer this request, and charge nothing.
+    /// It is a repetition: respond with this request, and charge nothing.
     Repeated(RequestId),
     /// The key was used for something else: refuse it.
     Reused,
@@ -90,6 +101,16 @@ mod tests {
             a,
             of("m", json!({"input": {"prompt": "fox", "seed": 1}, "webhook_url": "https://a.example/"}))
         );
+    }
+
+    #[test]
+    fn a_record_is_kept_for_a_day() {
+        let made = Moment::from_micros(7);
+        let expires = expires_at(made);
+        assert_eq!(expires.since(made), KEPT);
+        for (at, kept) in [(made, true), (expires - Duration::from_micros(1), true), (expires, false)] {
+            assert_eq!(is_kept(expires, at), kept, "{at:?}");
+        }
     }
 
     #[test]

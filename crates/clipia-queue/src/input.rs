@@ -290,8 +290,8 @@ mod tests {
         let checked = check_body(model, &input, ["webhok_url", "prompt", "trace", &long]).unwrap();
         assert_eq!(checked.warnings.len(), WARNINGS_MAX + 1);
         assert_eq!(checked.warnings[WARNINGS_MAX].message, "19989 more names are not known and are ignored");
-        let told = serde_json::to_string(&checked.warnings).unwrap();
-        assert!(told.len() < 16 * 1024, "{} bytes", told.len());
+        let given = serde_json::to_string(&checked.warnings).unwrap();
+        assert!(given.len() < 16 * 1024, "{} bytes", given.len());
         let messages: Vec<&str> = checked.warnings.iter().map(|warning| warning.message.as_str()).collect();
         assert_eq!(
             messages[..3],
@@ -348,8 +348,8 @@ mod tests {
             ("éééé", "`prompt` must have at most 3 characters; got 4"),
         ] {
             let input = json!({"prompt": text});
-            let told = check(&model, input.as_object().unwrap()).err().map(|fault| fault.to_string());
-            assert_eq!(told.unwrap_or_default(), fault);
+            let given = check(&model, input.as_object().unwrap()).err().map(|fault| fault.to_string());
+            assert_eq!(given.unwrap_or_default(), fault);
         }
     }
 

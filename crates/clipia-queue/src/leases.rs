@@ -1,42 +1,41 @@
-//! How long a worker may be silent.
+//! Leases: for how long a worker holds a request.
 
 use crate::Moment;
 use crate::lifecycle::Epoch;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How often a worker says that it still runs.
+/// How often a worker prolongs its lease.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// How long after its last word a worker is taken for dead: several heartbeats, so that a busy machine is not.
+/// How long after its last beat a worker's lease expires: several heartbeats, so that a busy machine does not lose it.
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// How long one attempt may take in all, however lively the worker is, of a model that the catalogue says nothing else
-/// of.
+/// How long one attempt may take in all, however often its worker beats, unless the catalogue has another time for the model.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(30 * 60);
 
-/// How often a request is given to another worker after one was lost. After that it fails: it may be what kills them.
+/// How often a request is queued again after its lease was lost. After that it fails: it may be what kills the workers.
 pub const RESCUES_MAX: u32 = 4;
 
 /// A worker's hold on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// When the worker took the request.
+    /// When the worker claimed the request.
     pub claimed_at: Moment,
-    /// When it must have ended, whatever the worker says.
+    /// When the attempt must have ended, however often the worker beats.
     pub deadline_at: Moment,
-    /// When it ends unless the worker speaks.
+    /// When the lease expires unless the worker beats.
     pub until: Moment,
 }
 
 impl Lease {
-    /// The lease of a worker that takes a request at `now`, for an attempt of `attempt_max` at most.
+    /// The lease of a worker that claims a request at `now`, for an attempt of `attempt_max` at most.
     pub fn claimed(now: Moment, attempt_max: Duration) -> Self {
         let deadline_at = now + attempt_max;
         Self { claimed_at: now, deadline_at, until: deadline_at.min(now + SILENCE_MAX) }
     }
 
-    /// The lease of a worker that says at `now` that it still runs; none where its time is over.
+    /// The lease after a beat at `now`; none where the attempt has had all its time.
     pub fn prolonged(self, now: Moment) -> Option<Self> {
         let until = self.deadline_at.min(now + SILENCE_MAX);
         (now < self.deadline_at).then_some(Self { until, ..self })
@@ -47,7 +46,7 @@ impl Lease {
         Self { claimed_at: self.claimed_at, ..Self::claimed(now, attempt_max) }
     }
 
-    /// Whether the request may be taken away from the worker.
+    /// Whether the lease has expired at `now`.
     pub fn is_over(self, now: Moment) -> bool {
         self.until <= now
     }
@@ -59,13 +58,13 @@ impl Lease {
 pub enum AttemptEnd {
     /// With an output.
     Completed,
-    /// The worker said that there would be none.
+    /// Without one.
     Failed,
-    /// The worker gave it back unharmed.
+    /// The worker released the request.
     Released,
-    /// The worker fell silent, or took too long.
+    /// The lease expired, or the attempt took too long.
     Lost,
-    /// The request was called off.
+    /// The request was canceled.
     Canceled,
 }
 

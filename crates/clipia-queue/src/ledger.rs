@@ -71,10 +71,20 @@ impl Entries {
         sum().ok_or(Unsummed(self, other))
     }
 
+    /// Of all books together, where that fits: zero, whatever moves.
+    pub fn checked_sum(self) -> Option<i64> {
+        self.available.checked_add(self.held)?.checked_add(self.issuance)?.checked_add(self.revenue)
+    }
+
     /// Of all books together: zero, whatever moves.
     pub const fn sum(self) -> i64 {
         self.available + self.held + self.issuance + self.revenue
     }
+}
+
+/// What a request costs: what was charged once it has ended, and what is reserved for it before.
+pub fn cost(reserved: Credits, charged: Option<Credits>) -> Credits {
+    charged.unwrap_or(reserved)
 }
 
 /// The two books of an account.

@@ -2,8 +2,8 @@
 //!
 //! What a request may become ([`lifecycle`]), what it costs ([`pricing`]), what its input must be ([`input`]), how
 //! credits move ([`ledger`]), when a repeated submit is the same one ([`idempotency`]), what a key may do
-//! ([`limits`]), how many are ahead ([`position`]), how long a worker may be silent ([`leases`]), when a delivery is tried
-//! again ([`schedules`]), how long what has ended is kept ([`retention`]), to which host it goes ([`delivery_host`]), when its receiver is left alone ([`breaker`]), which
+//! ([`limits`]), how many are ahead ([`position`]), how long a worker holds a request ([`leases`]), when a delivery is tried
+//! again ([`schedules`]), how long what has ended is kept ([`retention`]), what must hold of all that is stored ([`examination`]), to which host it goes ([`delivery_host`]), when its receiver is left alone ([`breaker`]), which
 //! secrets sign it ([`rotation`]) and how much an account may take of what all share ([`shares`]): each is a function of its
 //! arguments. [`commands`] puts these together: what is done to a queue, as facts and decisions. A store persists what is
 //! decided here, in one transaction each.
@@ -30,6 +30,7 @@ pub mod commands;
 mod credits;
 pub mod deliveries;
 pub mod delivery_host;
+pub mod examination;
 pub mod failure;
 pub mod idempotency;
 pub mod ids;

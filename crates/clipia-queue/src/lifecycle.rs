@@ -1,35 +1,45 @@
 #![doc = include_str!("../lifecycle.md")]
 
 use crate::leases::RESCUES_MAX;
-use clipia_api::Status;
+use clipia_api::{Progress, Status};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Where a request stands. In JSON it is the status that the wire tells.
+/// The phase of a request. In JSON it is the status on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Phase {
-    /// Waits in line.
+    /// It waits in its queue.
     #[serde(rename = "IN_QUEUE")]
     Queued,
     /// A worker has it.
     #[serde(rename = "IN_PROGRESS")]
     Running,
-    /// Ended well.
+    /// It ended with an output.
     Completed,
-    /// Ended without an output.
+    /// It ended without an output.
     Failed,
-    /// Was called off.
+    /// An operator canceled it.
     Canceled,
 }
 
 impl Phase {
-    /// Whether nothing can change it any more.
+    /// Whether the request has ended.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Canceled)
     }
 
-    /// As the wire says it.
+    /// How far a request of this phase is, where `stored` is the progress of its latest attempt; nothing unless it runs.
+    pub fn progress(self, stored: Progress) -> Option<Progress> {
+        (self == Self::Running).then_some(stored)
+    }
+
+    /// Whether a request of this phase has made an output.
+    pub const fn has_output(self) -> bool {
+        matches!(self, Self::Completed)
+    }
+
+    /// The status on the wire.
     pub const fn status(self) -> Status {
         match self {
             Self::Queued => Status::InQueue,
@@ -41,43 +51,43 @@ impl Phase {
     }
 }
 
-/// Counts the claims of one request. Each claim gets a number that none before it had.
+/// The number of a claim of a request. Each claim has a greater one than those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub i64);
 
-/// What decides the future of a request.
+/// The state of a request, as far as it decides what may come next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lifecycle {
-    /// Where it stands.
+    /// The phase.
     pub phase: Phase,
-    /// Its latest claim.
+    /// The number of the latest claim.
     pub epoch: Epoch,
-    /// How often a worker lost it.
+    /// How often it was queued again because a lease was lost.
     pub rescues: u32,
 }
 
 /// What can happen to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A worker takes it.
+    /// A worker claims it.
     Claim,
     /// The worker with this epoch still runs.
     Beat(Epoch),
-    /// The worker with this epoch has its output.
+    /// The worker with this epoch has the output.
     Complete(Epoch),
-    /// The worker with this epoch says that there will be none.
+    /// The worker with this epoch has no output.
     Fail(Epoch),
-    /// The worker with this epoch gives it back unharmed, as a server does that shuts down or has no room for the output.
+    /// The worker with this epoch releases it, as when its server shuts down or has no room for the output.
     Release(Epoch),
-    /// The lease of this epoch ran out.
+    /// The lease of this epoch expired.
     Lose(Epoch),
-    /// An operator calls it off.
+    /// An operator cancels it.
     Cancel,
 }
 
 impl fmt::Display for Event {
-    /// What a request does by it.
+    /// The event in a sentence about a request.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Claim => "be claimed",
@@ -92,8 +102,8 @@ impl fmt::Display for Event {
 }
 
 impl Event {
-    /// The epoch that must be in force for it.
-    pub const fn said(self) -> Option<Epoch> {
+    /// The epoch that a worker's report carries, which must be in force.
+    pub const fn epoch(self) -> Option<Epoch> {
         match self {
             Self::Claim | Self::Cancel => None,
             Self::Beat(epoch)
@@ -105,7 +115,7 @@ impl Event {
     }
 }
 
-/// What becomes of the credits that were reserved.
+/// What becomes of the reserved credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// They are charged.
@@ -114,12 +124,12 @@ pub enum Settlement {
     Release,
 }
 
-/// What an event makes of a request.
+/// The change of a request by an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
-    /// Where it stands now.
+    /// The state after the event.
     pub next: Lifecycle,
-    /// What becomes of its credits, if it has ended.
+    /// What becomes of the reserved credits, if the request has ended.
     pub settlement: Option<Settlement>,
 }
 
@@ -127,21 +137,21 @@ pub struct Transition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The worker's claim is not in force: the request was given to another, or has ended.
-    #[error("claim {} is no longer in force: the request is {}, its latest claim was {}", .said.0, .phase.status(), .latest.0)]
+    #[error("claim {} is no longer in force: the request is {}, its latest claim was {}", .reported.0, .phase.status(), .latest.0)]
     Stale {
-        /// The epoch that the worker said.
-        said: Epoch,
+        /// The epoch of the report.
+        reported: Epoch,
         /// The latest epoch.
         latest: Epoch,
-        /// Where the request stands.
+        /// The phase of the request.
         phase: Phase,
     },
-    /// It cannot happen in this phase.
+    /// The event cannot happen in this phase.
     #[error("a request that is {} cannot {event}", .phase.status())]
     Phase {
         /// What happened.
         event: Event,
-        /// Where the request stands.
+        /// The phase of the request.
         phase: Phase,
     },
 }
@@ -152,20 +162,20 @@ impl Lifecycle {
         Self { phase: Phase::Queued, epoch: Epoch(0), rescues: 0 }
     }
 
-    /// A request of the sandbox: it never waits, runs or costs anything.
+    /// A request of the sandbox, which has ended: it never waits, runs or costs anything.
     pub const fn sandbox() -> Self {
         Self { phase: Phase::Completed, epoch: Epoch(0), rescues: 0 }
     }
 
-    /// What `event` makes of it.
+    /// The transition by `event`.
     ///
     /// # Errors
     /// [`Refused`] where the event does not fit; then nothing may change.
     pub fn apply(self, event: Event) -> Result<Transition, Refused> {
-        if let Some(said) = event.said()
-            && (self.phase != Phase::Running || said != self.epoch)
+        if let Some(reported) = event.epoch()
+            && (self.phase != Phase::Running || reported != self.epoch)
         {
-            return Err(Refused::Stale { said, latest: self.epoch, phase: self.phase });
+            return Err(Refused::Stale { reported, latest: self.epoch, phase: self.phase });
         }
         let (next, settlement) = match (self.phase, event) {
             (Phase::Queued, Event::Claim) => {
@@ -234,11 +244,11 @@ mod tests {
                 let life = Lifecycle { phase, epoch: Epoch(2), rescues };
                 for kind in 0..KINDS {
                     let event = event_of(kind, life.epoch);
-                    if event.said().is_some() {
+                    if event.epoch().is_some() {
                         let stale = life.apply(event_of(kind, Epoch(1)));
                         assert!(matches!(
                             stale,
-                            Err(Refused::Stale { said: Epoch(1), latest: Epoch(2), .. })
+                            Err(Refused::Stale { reported: Epoch(1), latest: Epoch(2), .. })
                         ));
                     }
                     match life.apply(event) {
@@ -248,8 +258,8 @@ mod tests {
                             let name = name.split('(').next().unwrap();
                             allowed.insert(format!("{phase:?} | {name} | {:?} | {credits}", next.phase));
                         }
-                        Err(Refused::Phase { phase: told, .. } | Refused::Stale { phase: told, .. }) => {
-                            assert_eq!(told, phase);
+                        Err(Refused::Phase { phase: found, .. } | Refused::Stale { phase: found, .. }) => {
+                            assert_eq!(found, phase);
                         }
                     }
                 }
@@ -283,7 +293,7 @@ mod tests {
         let ended = second.apply(Event::Cancel).unwrap().next;
         for kind in 0..KINDS {
             let (event, late) = (event_of(kind, first.epoch), event_of(kind, second.epoch));
-            if event.said().is_some() {
+            if event.epoch().is_some() {
                 assert!(matches!(second.apply(event), Err(Refused::Stale { .. })));
                 assert!(matches!(ended.apply(late), Err(Refused::Stale { .. })));
             }

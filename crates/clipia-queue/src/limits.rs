@@ -7,20 +7,20 @@ use crate::Moment;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Requests a minute of a key that nothing else was said about (`contract.md`, "Limits").
+/// Requests a minute of a key without a limit of its own (`contract.md`, "Limits").
 pub const REQUESTS_PER_MINUTE: u32 = 120;
 
-/// Generations that a key may have waiting or running that nothing else was said about.
+/// Generations in flight of a key without a limit of its own.
 pub const IN_FLIGHT_MAX: u32 = 1_000;
 
 /// Requests of the sandbox that are kept of one account: the oldest make room. A busy day of tests is a fraction of it, and
 /// with their deliveries they take some 200 MB at most.
 pub const SANDBOX_KEPT: u32 = 20_000;
 
-/// What `RateLimit-Limit` says of a key that is not limited.
+/// `RateLimit-Limit` of a key that is not limited.
 pub const UNLIMITED: u32 = u32::MAX;
 
-/// What was said about one key. Where nothing was, the server's defaults hold.
+/// The limits of one key. The server's defaults hold where it has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyLimits {
@@ -69,7 +69,7 @@ pub struct RateLimit {
     per_minute: u32,
 }
 
-/// What a key's budget looks like after a request, as the `RateLimit-*` headers tell it.
+/// A key's budget after a request, as in the `RateLimit-*` headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// Requests a minute.
@@ -80,7 +80,7 @@ pub struct Budget {
     pub reset: Duration,
 }
 
-/// What is said to a request.
+/// The decision on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The arrival time to keep for the next decision.

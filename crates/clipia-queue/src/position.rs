@@ -1,73 +1,80 @@
-//! How many are ahead: an index that counts without counting.
+//! Queue positions: how many requests are ahead of one, without counting them.
 //!
-//! A [`Line`] keeps the tickets that wait, one bit each, and a Fenwick tree (P. Fenwick, "A new data structure for
-//! cumulative frequency tables", 1994) over how many there are in each word of 64. Standing in line, leaving it from
-//! any place and asking for one's position take O(log n); a million that wait take about 200 kB.
+//! [`QueuePlaces`] keeps the tickets that wait, one bit each, and a Fenwick tree (P. Fenwick, "A new data structure for
+//! cumulative frequency tables", 1994) over how many there are in each word of 64. Taking a place, leaving it and asking for
+//! its position take O(log n). A million places take about 200 kB.
 //!
 //! ```
-//! use clipia_queue::position::{Lane, Line, Place, Ticket};
+//! use clipia_queue::position::{Lane, Place, QueuePlaces, Ticket};
 //!
-//! let mut line = Line::default();
-//! let place = |ticket| Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) };
+//! let mut places = QueuePlaces::default();
+//! let place = |ticket| Place { lane: Lane::New, ticket: Ticket(ticket) };
 //! for ticket in 1..=1_000 {
-//!     line.stand(place(ticket));
+//!     places.take(place(ticket));
 //! }
-//! line.leave(place(500)); // called off
-//! assert_eq!(line.ahead(place(1_000)), 998);
-//! line.stand(Place { lane: Lane::AnotherTurn, ticket: Ticket(500) }); // lost by its worker
-//! assert_eq!(line.ahead(place(1)), 1);
+//! places.leave(place(500)); // canceled
+//! assert_eq!(places.ahead(place(1_000)), 998);
+//! places.take(Place { lane: Lane::Requeued, ticket: Ticket(500) }); // its lease was lost
+//! assert_eq!(places.ahead(place(1)), 1);
 //! ```
 
-use crate::lifecycle::Epoch;
+use crate::lifecycle::{Epoch, Lifecycle, Phase};
 use serde::{Deserialize, Serialize};
 
-/// The number that a request drew when it was accepted: within a queue each is greater than those before it.
+/// The number that a request gets when it is accepted. Within a queue each is greater than those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ticket(pub i64);
 
 impl Ticket {
-    /// The ticket that is drawn after this one.
+    /// The ticket after this one.
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
 
-/// The two lanes of a line. The first has its turn before the second.
+/// The two lanes of a queue. Requests of the first are claimed before those of the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// Of requests that had their turn and lost it.
-    AnotherTurn,
-    /// Of requests that wait for their first turn.
-    FirstTurn,
+    /// Requests that a worker had, and that were released or lost.
+    Requeued,
+    /// Requests that no worker had.
+    New,
 }
 
 impl Lane {
     /// The lane of a request whose latest claim was `epoch`.
     pub fn after(epoch: Epoch) -> Self {
-        if epoch == Epoch::default() { Self::FirstTurn } else { Self::AnotherTurn }
+        if epoch == Epoch::default() { Self::New } else { Self::Requeued }
     }
 }
 
-/// A place in line. The lesser one has its turn first.
+/// A place in a queue. The least one is claimed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The lane.
     pub lane: Lane,
-    /// The ticket, which a request keeps whatever lane it is in.
+    /// The ticket. A request keeps it in either lane.
     pub ticket: Ticket,
 }
 
-/// The places of one queue that are taken.
-#[derive(Clone, Debug, Default)]
-pub struct Line {
-    another_turn: Tickets,
-    first_turn: Tickets,
+impl Place {
+    /// The place of a request while it waits: in the first lane once a worker had it.
+    pub fn of(life: Lifecycle, ticket: Ticket) -> Option<Self> {
+        (life.phase == Phase::Queued).then(|| Self { lane: Lane::after(life.epoch), ticket })
+    }
 }
 
-impl Line {
+/// The taken places of one queue.
+#[derive(Clone, Debug, Default)]
+pub struct QueuePlaces {
+    requeued: Tickets,
+    new: Tickets,
+}
+
+impl QueuePlaces {
     /// Takes a place. False where it was taken already.
-    pub fn stand(&mut self, place: Place) -> bool {
+    pub fn take(&mut self, place: Place) -> bool {
         self.lane(place.lane).insert(place.ticket.0)
     }
 
@@ -76,23 +83,23 @@ impl Line {
         self.lane(place.lane).remove(place.ticket.0)
     }
 
-    /// How many are ahead of a place, taken or not; 0 is next.
+    /// How many places are taken ahead of a place, which need not be taken; 0 is next.
     pub fn ahead(&self, place: Place) -> u64 {
         match place.lane {
-            Lane::AnotherTurn => self.another_turn.below(place.ticket.0),
-            Lane::FirstTurn => self.another_turn.count + self.first_turn.below(place.ticket.0),
+            Lane::Requeued => self.requeued.below(place.ticket.0),
+            Lane::New => self.requeued.count + self.new.below(place.ticket.0),
         }
     }
 
-    /// How many wait.
+    /// How many places are taken.
     pub fn waiting(&self) -> u64 {
-        self.another_turn.count + self.first_turn.count
+        self.requeued.count + self.new.count
     }
 
     fn lane(&mut self, lane: Lane) -> &mut Tickets {
         match lane {
-            Lane::AnotherTurn => &mut self.another_turn,
-            Lane::FirstTurn => &mut self.first_turn,
+            Lane::Requeued => &mut self.requeued,
+            Lane::New => &mut self.new,
         }
     }
 }
@@ -261,50 +268,50 @@ mod tests {
     proptest! {
         #[test]
         fn it_says_what_counting_says(first in -200i64..200, steps in proptest::collection::vec(step(), 1..200)) {
-            let (mut line, mut counted) = (Line::default(), BTreeSet::new());
+            let (mut places, mut counted) = (QueuePlaces::default(), BTreeSet::new());
             let (mut next, mut running) = (first, Vec::new());
             for step in steps {
                 match step {
                     Step::Submit(many) => for _ in 0..many {
-                        let place = Place { lane: Lane::FirstTurn, ticket: Ticket(next) };
+                        let place = Place { lane: Lane::New, ticket: Ticket(next) };
                         next += 1;
-                        prop_assert!(line.stand(place) && counted.insert(place));
+                        prop_assert!(places.take(place) && counted.insert(place));
                     },
                     Step::Claim(many) => for _ in 0..many {
                         let Some(place) = counted.pop_first() else { break };
-                        prop_assert_eq!(line.ahead(place), 0);
-                        prop_assert!(line.leave(place) && !line.leave(place));
+                        prop_assert_eq!(places.ahead(place), 0);
+                        prop_assert!(places.leave(place) && !places.leave(place));
                         running.push(place.ticket);
                     },
                     Step::Leave(index) => if !counted.is_empty() {
                         let place = *counted.iter().nth(index.index(counted.len())).unwrap();
-                        prop_assert!(line.leave(place) && counted.remove(&place));
+                        prop_assert!(places.leave(place) && counted.remove(&place));
                     },
                     Step::Requeue(index) => if !running.is_empty() {
                         let ticket = running.swap_remove(index.index(running.len()));
-                        let place = Place { lane: Lane::AnotherTurn, ticket };
-                        prop_assert!(line.stand(place) && counted.insert(place) && !line.stand(place));
+                        let place = Place { lane: Lane::Requeued, ticket };
+                        prop_assert!(places.take(place) && counted.insert(place) && !places.take(place));
                     },
                 }
-                prop_assert_eq!(line.waiting(), counted.len() as u64);
+                prop_assert_eq!(places.waiting(), counted.len() as u64);
                 for (place, ahead) in counted.iter().zip(0..) {
-                    prop_assert_eq!(line.ahead(*place), ahead);
+                    prop_assert_eq!(places.ahead(*place), ahead);
                 }
-                let last = Place { lane: Lane::FirstTurn, ticket: Ticket(next + 1_000) };
-                prop_assert_eq!(line.ahead(last), counted.len() as u64);
+                let last = Place { lane: Lane::New, ticket: Ticket(next + 1_000) };
+                prop_assert_eq!(places.ahead(last), counted.len() as u64);
             }
         }
     }
 
     #[test]
-    fn a_line_that_moves_on_stays_small() {
-        let mut line = Line::default();
-        let place = |ticket| Place { lane: Lane::FirstTurn, ticket: Ticket(ticket) };
+    fn a_queue_that_moves_on_stays_small() {
+        let mut places = QueuePlaces::default();
+        let place = |ticket| Place { lane: Lane::New, ticket: Ticket(ticket) };
         for ticket in 0..1_000_000 {
-            line.stand(place(ticket));
-            line.leave(place(ticket - 1_000));
+            places.take(place(ticket));
+            places.leave(place(ticket - 1_000));
         }
-        assert_eq!(line.waiting(), 1_000);
-        assert!(line.first_turn.words.len() <= 64, "{} words for 1,000", line.first_turn.words.len());
+        assert_eq!(places.waiting(), 1_000);
+        assert!(places.new.words.len() <= 64, "{} words for 1,000", places.new.words.len());
     }
 }

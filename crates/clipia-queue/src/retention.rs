@@ -5,7 +5,8 @@
 
 use crate::deliveries::StoredDelivery;
 use crate::ledger::Entries;
-use crate::{Moment, idempotency, ledger};
+use crate::lifecycle::Phase;
+use crate::{Moment, RequestId, idempotency, ledger};
 use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -13,7 +14,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// How much longer than its idempotency record a request is kept: a repeated submit that found the record must find the
-/// request, however long the submit waited for its turn.
+/// request, however long the submit waited for the writer.
 const IDEMPOTENCY_SLACK: Duration = Duration::from_secs(60 * 60);
 
 /// The longest and the shortest pause between two looks at what is due.
@@ -65,7 +66,7 @@ impl Keep {
     }
 }
 
-/// What says no time for which something can be kept.
+/// A text that is no time for which something can be kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is no time to keep something for: write a number and its unit, such as \"30d\", \"12h\" or \"45s\", or \"forever\""
@@ -129,7 +130,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// A word for metrics and the log.
+    /// Its name, in metrics and the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Media => "media",
@@ -156,10 +157,81 @@ pub struct Facts {
     pub submitted: Moment,
     /// When it ended, if it has.
     pub ended: Option<Moment>,
-    /// Whether it is found by an idempotency key.
+    /// Whether an idempotency record names it.
     pub named: bool,
     /// Its delivery.
     pub delivery: Delivery,
+}
+
+/// A request as it is stored, as far as letting go of it needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// Its id.
+    pub id: RequestId,
+    /// Whether it is of the sandbox.
+    pub sandbox: bool,
+    /// Its phase.
+    pub phase: Phase,
+    /// When it ended, by the system's clock.
+    pub completed_at: Option<Moment>,
+    /// Whether an idempotency record names it.
+    pub named: bool,
+    /// Whether its media were let go.
+    pub media_gone: bool,
+    /// Whether its input was let go.
+    pub input_gone: bool,
+    /// Whether the attempts at it and at its delivery were let go.
+    pub attempts_gone: bool,
+    /// Its delivery.
+    pub delivery: Option<StoredDelivery>,
+}
+
+impl Candidate {
+    /// Whether the request has the part, or may still get it. In the sandbox no file and no input is a request's own.
+    pub const fn has(&self, part: Part) -> bool {
+        match part {
+            Part::Media => {
+                !self.sandbox && !self.media_gone && (self.phase.has_output() || !self.phase.is_terminal())
+            }
+            Part::Input => !self.sandbox && !self.input_gone,
+            Part::Attempts => !self.attempts_gone,
+            Part::Request => true,
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            submitted: self.id.made_at().unwrap_or_default(),
+            ended: self.completed_at.filter(|_| self.phase.is_terminal()),
+            named: self.named,
+            delivery: Delivery::of(self.delivery.as_ref()),
+        }
+    }
+}
+
+/// What becomes of a part of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing: the request has no such part, or none any more.
+    Nothing,
+    /// It may be let go.
+    Due,
+    /// It stays until nothing more comes of the request.
+    Late,
+}
+
+/// What becomes of `part` of a request at `horizon`.
+pub fn look(part: Part, horizon: &Horizon, request: &Candidate) -> Look {
+    match request.has(part) {
+        false => Look::Nothing,
+        true if horizon.admits(&request.facts()) => Look::Due,
+        true => Look::Late,
+    }
+}
+
+/// The output of a request whose media must be kept: nothing once they were let go.
+pub fn kept_output<T>(output: Option<T>, expired_at: Option<Moment>) -> Option<T> {
+    output.filter(|_| expired_at.is_none())
 }
 
 /// What is known of a request's delivery.
@@ -190,7 +262,7 @@ impl Delivery {
 pub struct Horizon {
     /// Of most requests.
     pub ended: Moment,
-    /// Of those that are found by an idempotency key.
+    /// Of requests that an idempotency record names.
     pub named: Moment,
 }
 
@@ -207,7 +279,7 @@ impl Horizon {
             Delivery::Open => return false,
             Delivery::Settled(at) => Some(at),
         };
-        // The end is told by the system's clock, which may have been behind; a submit's id is by the steady one.
+        // The end is by the system's clock, which may have been behind. A submit's id is by the steady clock.
         facts.ended.is_some_and(|ended| {
             ended.max(facts.submitted).max(settled.unwrap_or(ended)) <= self.of(facts.named)
         })
@@ -311,7 +383,7 @@ mod tests {
         for (part, submitted, ended, named, delivery, due) in [
             (Part::Media, 980, Some(990), false, None, true),
             (Part::Media, 980, Some(991), false, None, false),
-            // The clock that told the end was behind.
+            // The clock was behind at the end.
             (Part::Media, 995, Some(3), false, None, false),
             (Part::Media, 980, Some(985), true, None, true),
             (Part::Media, 980, Option::None, false, None, false),
@@ -331,6 +403,44 @@ mod tests {
         }
         let forever = Retention::new(Keep::Forever, hours(1), Keep::Forever, Keep::Forever);
         assert!(forever.horizon(Part::Request, now).is_none() && forever.horizon(Part::Media, now).is_some());
+    }
+
+    #[test]
+    fn a_part_is_let_go_once_and_only_where_there_is_one() {
+        use Look::{Due, Late, Nothing};
+        const PARTS: [Part; 4] = [Part::Media, Part::Input, Part::Attempts, Part::Request];
+        let hour = Keep::For(Duration::from_secs(HOUR));
+        let retention = Retention::new(hour, hour, hour, hour);
+        let live = Candidate {
+            id: RequestId(crate::ids::new(at(HOUR))),
+            sandbox: false,
+            phase: Phase::Completed,
+            completed_at: Some(at(2 * HOUR)),
+            named: false,
+            media_gone: false,
+            input_gone: false,
+            attempts_gone: false,
+            delivery: None,
+        };
+        let pending = Some(StoredDelivery::new(at(2 * HOUR)));
+        for (request, looks) in [
+            (live, [Due, Due, Due, Due]),
+            (Candidate { sandbox: true, ..live }, [Nothing, Nothing, Due, Due]),
+            (Candidate { phase: Phase::Failed, ..live }, [Nothing, Due, Due, Due]),
+            (Candidate { media_gone: true, ..live }, [Nothing, Due, Due, Due]),
+            (Candidate { input_gone: true, ..live }, [Due, Nothing, Due, Due]),
+            (Candidate { attempts_gone: true, ..live }, [Due, Due, Nothing, Due]),
+            (Candidate { phase: Phase::Running, completed_at: None, ..live }, [Late; 4]),
+            (Candidate { phase: Phase::Queued, completed_at: None, ..live }, [Late; 4]),
+            (Candidate { delivery: pending, ..live }, [Late; 4]),
+            (Candidate { named: true, ..live }, [Due, Due, Due, Late]),
+        ] {
+            let found =
+                PARTS.map(|part| look(part, &retention.horizon(part, at(3 * HOUR)).unwrap(), &request));
+            assert_eq!(found, looks, "{request:?}");
+        }
+        assert_eq!(kept_output(Some(1), None), Some(1));
+        assert_eq!(kept_output(Some(1), Some(at(1))), None);
     }
 
     #[test]

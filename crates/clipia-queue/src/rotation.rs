@@ -5,6 +5,7 @@
 //! secret comes last until the receivers have the new one, and the operator says when that is.
 
 use crate::Moment;
+use crate::commands::Now;
 use std::time::Duration;
 
 /// How long the old secret signs where nothing else is said: for the owner to give the receivers the new one.
@@ -60,13 +61,87 @@ impl Rotation {
     }
 }
 
-/// The secrets in the order in which they sign at `now`. `secrets` are those in force, the newest first;
-/// `new_last_from` is the newest one's.
-pub fn signing_order<S>(mut secrets: Vec<S>, new_last_from: Option<Moment>, now: Moment) -> Vec<S> {
-    if new_last_from.is_some_and(|from| from <= now) && !secrets.is_empty() {
-        secrets.rotate_left(1);
+/// When a webhook secret signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SigningTimes {
+    /// When the secret was created, by the system's clock. Later secrets of an account have later times.
+    pub created_at: Moment,
+    /// From when on the secret comes last in the header while older ones still sign; nothing for an account's first secret.
+    pub last_from: Option<Moment>,
+    /// When the secret ends; nothing for the newest one.
+    pub ends_at: Option<Moment>,
+}
+
+impl SigningTimes {
+    /// The first secret of an account.
+    pub const fn first(now: Now) -> Self {
+        Self { created_at: now.wall, last_from: None, ends_at: None }
     }
-    secrets
+
+    /// Whether the secret signs at `now`.
+    pub fn signs(&self, now: Moment) -> bool {
+        self.ends_at.is_none_or(|end| end > now)
+    }
+}
+
+/// What a rotation changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// The new secret.
+    pub new: SigningTimes,
+    /// Secrets that get another end.
+    pub changed: Vec<SigningTimes>,
+    /// Secrets that are removed: they have ended, or there are more than [`SECRETS_MAX`].
+    pub removed: Vec<SigningTimes>,
+}
+
+/// Replaces the newest of an account's `secrets`, which are given the newest first. Nothing where the account has none: there
+/// is no such account.
+pub fn rotate(secrets: &[SigningTimes], rotation: Rotation, now: Now) -> Option<Rotated> {
+    let newest = secrets.first()?;
+    // Two rotations in one microsecond, or a clock that was set back: the order stays that of the rotations.
+    let created_at = now.wall.max(newest.created_at + Duration::from_micros(1));
+    let new = SigningTimes { created_at, last_from: Some(rotation.new_last_from), ends_at: None };
+    let mut rotated = Rotated { new, changed: Vec::new(), removed: Vec::new() };
+    for (newer, secret) in (1..).zip(secrets) {
+        let ends_at = secret.ends_at.or(Some(rotation.old_end_at));
+        let after = SigningTimes { ends_at, ..*secret };
+        if !after.signs(now.steady) || newer >= SECRETS_MAX {
+            rotated.removed.push(*secret);
+        } else if after != *secret {
+            rotated.changed.push(after);
+        }
+    }
+    Some(rotated)
+}
+
+/// Gives the rotation under way other times: the secrets of an account that change. A secret that has ended stays as it is.
+/// Nothing where no old secret signs.
+pub fn replan(secrets: &[SigningTimes], rotation: Rotation, now: Moment) -> Option<Vec<SigningTimes>> {
+    let is_old = |secret: &&SigningTimes| secret.ends_at.is_some() && secret.signs(now);
+    secrets.iter().find(is_old)?;
+    let signing = secrets.iter().filter(|secret| secret.signs(now));
+    let replanned = signing.map(|secret| match secret.ends_at {
+        Some(_) => SigningTimes { ends_at: Some(rotation.old_end_at), ..*secret },
+        None => SigningTimes { last_from: Some(rotation.new_last_from), ..*secret },
+    });
+    Some(replanned.collect())
+}
+
+/// The secrets of an account that sign at `now`, in the order of their signatures. They are given the newest first.
+pub fn signing_order<S>(secrets: impl IntoIterator<Item = (SigningTimes, S)>, now: Moment) -> Vec<S> {
+    let mut new_last_from = None;
+    let mut signing = Vec::new();
+    for (times, secret) in secrets.into_iter().filter(|(times, _)| times.signs(now)) {
+        if signing.is_empty() {
+            new_last_from = times.last_from;
+        }
+        signing.push(secret);
+    }
+    if new_last_from.is_some_and(|from| from <= now) && !signing.is_empty() {
+        signing.rotate_left(1);
+    }
+    signing
 }
 
 #[cfg(test)]
@@ -98,13 +173,71 @@ mod tests {
         }
     }
 
+    fn at(seconds: u64) -> Moment {
+        NOW + Duration::from_secs(seconds)
+    }
+
+    fn secret(created: u64, last_from: Option<u64>, ends: Option<u64>) -> SigningTimes {
+        SigningTimes { created_at: at(created), last_from: last_from.map(at), ends_at: ends.map(at) }
+    }
+
     #[test]
-    fn the_new_secret_comes_last_from_its_moment_on() {
-        let order = |from, now| signing_order(vec!["new", "old", "older"], from, now).join(" ");
-        assert_eq!(order(None, NOW), "new old older");
-        let later = NOW + Duration::from_secs(1);
-        assert_eq!(order(Some(later), NOW), "new old older");
-        assert_eq!(order(Some(later), later), "old older new");
-        assert_eq!(signing_order(Vec::<&str>::new(), Some(NOW), later), [""; 0]);
+    fn the_new_secret_comes_last_from_its_moment_on_and_the_old_ones_end() {
+        let secrets = |last_from| {
+            [
+                (secret(3, last_from, None), "new"),
+                (secret(2, Some(1), Some(9)), "old"),
+                (secret(1, None, Some(7)), "older"),
+            ]
+        };
+        for (last_from, now, order) in [
+            (None, 6, "new old older"),
+            (Some(6), 5, "new old older"),
+            (Some(6), 6, "old older new"),
+            (Some(6), 7, "old new"),
+            (Some(10), 9, "new"),
+            (Some(10), 10, "new"),
+        ] {
+            assert_eq!(signing_order(secrets(last_from), at(now)).join(" "), order, "{last_from:?} {now}");
+        }
+        assert_eq!(signing_order([(secret(0, None, Some(1)), "ended")], at(1)), [""; 0]);
+    }
+
+    #[test]
+    fn a_rotation_ends_the_secret_that_was_the_newest() {
+        let rotation = Rotation { new_last_from: at(20), old_end_at: at(30) };
+        let rotated = |secrets: &[SigningTimes], wall| {
+            rotate(secrets, rotation, Now { steady: at(10), wall: at(wall) })
+        };
+        assert_eq!(rotated(&[], 10), None);
+        let (newest, old) = (secret(5, None, None), secret(4, None, Some(15)));
+        let ended = secret(3, None, Some(10));
+        let after = rotated(&[newest, old, ended], 10).unwrap();
+        assert_eq!(after.new, secret(10, Some(20), None));
+        assert_eq!((after.changed, after.removed), (vec![secret(5, None, Some(30))], vec![ended]));
+        // A clock that was set back changes no order.
+        let new = rotated(&[newest], 2).unwrap().new;
+        assert_eq!(new.created_at, newest.created_at + Duration::from_micros(1));
+        // No more than so many sign.
+        let many: Vec<_> = (0..6).map(|age| secret(9 - age, None, (age > 0).then_some(40))).collect();
+        let after = rotated(&many, 10).unwrap();
+        assert_eq!(after.removed, many[SECRETS_MAX as usize - 1..]);
+        // One that ends at once is removed at once.
+        let alone = Rotation { new_last_from: at(10), old_end_at: at(10) };
+        let after = rotate(&[newest], alone, Now { steady: at(10), wall: at(10) }).unwrap();
+        assert_eq!((after.changed, after.removed), (vec![], vec![newest]));
+    }
+
+    #[test]
+    fn a_rotation_under_way_gets_other_times_and_one_that_is_over_does_not() {
+        let rotation = Rotation { new_last_from: at(20), old_end_at: at(30) };
+        let (newest, old, ended) =
+            (secret(5, Some(9), None), secret(4, None, Some(15)), secret(3, None, Some(10)));
+        assert_eq!(
+            replan(&[newest, old, ended], rotation, at(10)),
+            Some(vec![secret(5, Some(20), None), secret(4, None, Some(30))])
+        );
+        assert_eq!(replan(&[newest, old, ended], rotation, at(15)), None);
+        assert_eq!(replan(&[newest], rotation, at(10)), None);
     }
 }

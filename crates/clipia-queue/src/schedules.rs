@@ -18,7 +18,7 @@ const DELIVERY_PAUSES: [Duration; 5] = [
     Duration::from_secs(2 * 60 * 60),
 ];
 
-/// How long a delivery may wait for a host that is down. Then it is given up: whoever wanted it has asked for the result.
+/// How long a delivery may wait for a host that is down. Then it is given up: its client has asked for the result by then.
 pub const DELIVERY_AGE_MAX: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// Up to how many pauses a `Retry-After` of the receiver is honoured.
@@ -36,8 +36,8 @@ pub fn delivery_pause(attempts: u32, chance: f64, retry_after: Option<Duration>)
     Some(retry_after.map_or(jittered, |asked| asked.clamp(jittered, pause * RETRY_AFTER_PAUSES)))
 }
 
-/// When a delivery of which `attempts` attempts have failed is due, seen from `now`, at the latest. What lies further
-/// ahead was written by a clock that was wrong.
+/// When a delivery is due at the latest of which `attempts` attempts have failed, at `now`. A later moment was written by a clock
+/// that was wrong.
 pub fn due_at_latest(attempts: u32, now: Moment) -> Moment {
     let pause =
         usize::try_from(attempts).ok().and_then(|attempts| DELIVERY_PAUSES.get(attempts.checked_sub(1)?));

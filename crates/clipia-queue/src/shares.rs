@@ -1,4 +1,4 @@
-//! How many places of one thing an account may hold, and who is next where there are none.
+//! Fair shares: how many places an account may have of something, and which account is next where none is free.
 //!
 //! An account may hold as many places as are free: alone it gets half of them, and the other half is there at once for
 //! whoever comes. Of `n` accounts that want all there is, each gets a part of `n + 1`, and as much stays free. A fixed
@@ -95,7 +95,7 @@ fn may_take(held: usize, free: usize, share: Share) -> bool {
 /// Those that wait for a place: a party after the other, and in their order within each.
 #[derive(Debug)]
 pub struct Waiting<P, W> {
-    /// Each party that waits, once. The first has waited for its turn the longest.
+    /// Each party that waits, once. The first has waited the longest.
     parties: VecDeque<(P, VecDeque<W>)>,
 }
 
@@ -114,8 +114,7 @@ impl<P: Clone + Eq, W> Waiting<P, W> {
         }
     }
 
-    /// Takes out the one who is next: of the parties that `may`, the first. The next turn of its party comes after those
-    /// of the others.
+    /// Takes out the next one: of the parties that `may`, the first. Its party comes next after the others.
     pub fn next(&mut self, may: impl Fn(&P) -> bool) -> Option<(P, W)> {
         let index = self.parties.iter().position(|(party, _)| may(party))?;
         let (party, mut waiting) = self.parties.remove(index)?;

@@ -1,29 +1,29 @@
-//! What a body names that nothing applies, told within bounds: a body has room for hundreds of thousands of names, and each
-//! warning is answered and stored.
+//! Warnings about names in a body that nothing applies. They are bounded: a body has room for hundreds of thousands of names, and
+//! each warning is stored and sent in responses.
 
 use clipia_api::types::{InputParameter, InputWarning, Model};
 
-/// Warnings about names in one answer. One warning more counts the names that are left.
+/// Warnings about names in one response. One more counts the names that are left.
 pub const WARNINGS_MAX: usize = 16;
 
 /// Characters that a warning shows of a name. No parameter of a catalogue has a longer one.
 pub const NAME_CHARACTERS_MAX: usize = 64;
 
-/// The members of a body that are known.
+/// The known members of a body.
 const MEMBERS: [&str; 2] = ["input", "webhook_url"];
 
 /// The warnings about one body.
 pub(crate) struct Warnings<'m> {
     model: &'m Model,
     parameters: &'m [InputParameter],
-    told: Vec<InputWarning>,
-    /// Names that no warning tells.
+    given: Vec<InputWarning>,
+    /// Names without a warning of their own.
     left: usize,
 }
 
 impl<'m> Warnings<'m> {
     pub(crate) fn new(model: &'m Model, parameters: &'m [InputParameter]) -> Self {
-        Self { model, parameters, told: Vec::new(), left: 0 }
+        Self { model, parameters, given: Vec::new(), left: 0 }
     }
 
     /// A key of `input` is not one of the model's parameters.
@@ -31,14 +31,14 @@ impl<'m> Warnings<'m> {
         let nearest =
             self.parameters.iter().map(|known| known.name.as_str()).find(|known| is_near(known, name));
         let hint = nearest.map(|known| format!("did you mean `{known}`?"));
-        self.tell(
+        self.add(
             name,
             |shown, model| format!("`{shown}` is not a parameter of {model} and is ignored"),
             hint,
         );
     }
 
-    /// A member stands beside `input` that is not known there.
+    /// A member beside `input` is not known there.
     pub(crate) fn member(&mut self, name: &str) {
         let hint = if self.parameters.iter().any(|known| known.name == name) {
             Some("a parameter stands in `input`".to_owned())
@@ -46,11 +46,11 @@ impl<'m> Warnings<'m> {
             let nearest = MEMBERS.into_iter().find(|known| is_near(known, name));
             nearest.map(|known| format!("did you mean `{known}`?"))
         };
-        self.tell(name, |shown, _| format!("`{shown}` is not known beside `input` and is ignored"), hint);
+        self.add(name, |shown, _| format!("`{shown}` is not known beside `input` and is ignored"), hint);
     }
 
-    fn tell(&mut self, name: &str, sentence: impl FnOnce(&str, &str) -> String, hint: Option<String>) {
-        if self.told.len() == WARNINGS_MAX {
+    fn add(&mut self, name: &str, sentence: impl FnOnce(&str, &str) -> String, hint: Option<String>) {
+        if self.given.len() == WARNINGS_MAX {
             self.left += 1;
             return;
         }
@@ -60,7 +60,7 @@ impl<'m> Warnings<'m> {
             message.push_str("; ");
             message.push_str(&hint);
         }
-        self.told.push(InputWarning::new("unknown_parameter", &shown, message));
+        self.given.push(InputWarning::new("unknown_parameter", &shown, message));
     }
 
     /// The warnings, of which the last counts the names that are left.
@@ -70,9 +70,9 @@ impl<'m> Warnings<'m> {
                 1 => "1 more name is not known and is ignored".to_owned(),
                 left => format!("{left} more names are not known and are ignored"),
             };
-            self.told.push(InputWarning::new("unknown_parameter", "…", message));
+            self.given.push(InputWarning::new("unknown_parameter", "…", message));
         }
-        self.told
+        self.given
     }
 }
 

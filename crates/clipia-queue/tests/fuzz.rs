@@ -94,9 +94,9 @@ fn taken(text: &str) -> Result<bool, TestCaseError> {
     prop_assert!(slugs(&built_in).is_subset(&slugs(&catalogue)), "a model that was there is gone");
     for entry in catalogue.iter() {
         prop_assert!(catalogue.get(&entry.model.slug) == Some(entry));
-        // What is told of a model is JSON, which has no NaN, and is read as it was.
-        let told = json!(entry.model);
-        prop_assert!(!told["slug"].as_str().unwrap_or_default().is_empty());
+        // A model is shown as JSON, which has no NaN, and is read as it was.
+        let written = json!(entry.model);
+        prop_assert!(!written["slug"].as_str().unwrap_or_default().is_empty());
         let input =
             Map::from_iter([("prompt".to_owned(), json!("fox")), ("text".to_owned(), Value::from("fox"))]);
         if let Ok(checked) = input::check(&entry.model, &input) {
@@ -129,8 +129,8 @@ proptest! {
         let catalogue = match Catalogue::built_in().with(&document) {
             Ok(catalogue) => catalogue,
             Err(error) => {
-                let told = error.to_string();
-                prop_assert!(told.starts_with("model `house`: "), "{}", told);
+                let message = error.to_string();
+                prop_assert!(message.starts_with("model `house`: "), "{}", message);
                 return Ok(());
             }
         };

@@ -7,18 +7,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // test code: a failed expectation stops the test
 
-use clipia_queue::idempotency::{self, Decision, Fingerprint, Record};
+use clipia_api::Progress;
+use clipia_api::types::Output;
+use clipia_queue::commands::claim::{First, first};
+use clipia_queue::commands::end::{self, Books, Ended, Ending};
+use clipia_queue::commands::requeue::{self, Lost, Requeued, Worker};
+use clipia_queue::commands::submit::{self, Asked, Checked, NewRecord, Submit};
+use clipia_queue::commands::{self, Now, StoredRequest, grant, lease};
+use clipia_queue::idempotency::{Fingerprint, is_kept};
 use clipia_queue::leases::{HEARTBEAT, Lease, RESCUES_MAX};
-use clipia_queue::ledger::{self, Balance, Entries, Movement};
-use clipia_queue::lifecycle::{Epoch, Event, Lifecycle, Phase, Refused, Settlement};
-use clipia_queue::limits::{KeyLimits, RateLimit};
-use clipia_queue::position::{Lane, Line, Place, Ticket};
-use clipia_queue::{Credits, Moment, RequestId, schedules};
+use clipia_queue::ledger::{Balance, Entries, Entry, Movement};
+use clipia_queue::lifecycle::{self, Epoch, Phase};
+use clipia_queue::limits::{KeyLimits, RateLimit, SANDBOX_KEPT};
+use clipia_queue::position::{Place, QueuePlaces, Ticket};
+use clipia_queue::{AccountId, Credits, Failure, Moment, RequestId, schedules};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Simulated time of one seed.
 const SPAN: Duration = Duration::from_secs(500 * 60 * 60);
@@ -62,39 +70,28 @@ enum End {
 /// A rule that is broken on purpose, to see that it is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Broken {
-    /// Whoever completes a request that runs is believed.
+    /// Any worker may complete a request that runs.
     Fence,
     /// A cancel returns the credits twice.
     Refund,
-    /// A cancel leaves the request in line.
-    Line,
+    /// A cancel leaves the request its place.
+    Place,
     /// Leases are never taken back.
     Rescue,
 }
 
 struct Request {
-    life: Lifecycle,
+    stored: StoredRequest,
     account: usize,
     key: usize,
-    sandbox: bool,
-    ticket: Ticket,
-    cost: Credits,
     lease: Option<Lease>,
     /// The worker that holds the lease.
     holder: Option<usize>,
-    wants_delivery: bool,
     /// Whether it kills every worker that takes it.
     deadly: bool,
     reserves: u32,
     settlements: u32,
     charged: Option<Credits>,
-}
-
-impl Request {
-    fn place(&self) -> Place {
-        let lane = if self.life.epoch == Epoch::default() { Lane::FirstTurn } else { Lane::AnotherTurn };
-        Place { lane, ticket: self.ticket }
-    }
 }
 
 #[derive(Default)]
@@ -108,6 +105,7 @@ struct Key {
     account: usize,
     sandbox: bool,
     limits: KeyLimits,
+    in_flight: u32,
     arrival: Moment,
     /// When its requests of the last minute were let in.
     admitted: VecDeque<Moment>,
@@ -147,8 +145,8 @@ struct World {
     live: BTreeMap<u64, Request>,
     /// Deliveries that have not ended, with the attempts made.
     deliveries: BTreeMap<u64, u32>,
-    records: HashMap<(usize, u8), (Record, Moment)>,
-    line: Line,
+    records: HashMap<(usize, u8), NewRecord>,
+    places: QueuePlaces,
     waiting: BTreeMap<Place, u64>,
     /// What each worker holds, as far as the worker knows.
     working: Vec<Option<(u64, i64)>>,
@@ -168,6 +166,7 @@ impl World {
                 requests_per_minute: [None, Some(6), Some(60), Some(0), None][n],
                 in_flight_max: [Some(3), Some(6), Some(40), Some(0), None][n],
             },
+            in_flight: 0,
             arrival: Moment::default(),
             admitted: VecDeque::new(),
         });
@@ -183,7 +182,7 @@ impl World {
             live: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             records: HashMap::new(),
-            line: Line::default(),
+            places: QueuePlaces::default(),
             waiting: BTreeMap::new(),
             working: vec![None; WORKERS],
             watched: false,
@@ -243,14 +242,15 @@ impl World {
             Step::Grant => {
                 let account = self.random.random_range(0..ACCOUNTS);
                 let credits = Credits::new(self.random.random_range(0..900));
-                self.enter(account, Movement::Grant(credits)).unwrap();
+                let entry = grant::grant(self.accounts[account].balance, credits).unwrap();
+                self.enter(account, entry);
                 self.after_about(60 * MINUTE, Step::Grant);
             }
             Step::Cancel => {
                 if !self.live.is_empty() {
                     let nth = self.random.random_range(0..self.live.len());
                     let id = *self.live.keys().nth(nth).unwrap();
-                    self.tell(id, Event::Cancel, None).unwrap();
+                    self.cancel(id);
                 }
                 self.after_about(8 * MINUTE, Step::Cancel);
             }
@@ -290,79 +290,116 @@ impl World {
             return;
         }
         key.admitted.push_back(now);
-        let (account, sandbox, most) = (key.account, key.sandbox, key.limits.in_flight_max());
+        let (account, sandbox, limits) = (key.account, key.sandbox, key.limits);
 
         // The client draws a new name most of the time, repeats a submit, or uses its name for another.
         let (name, parameters) = (self.random.random_range(0..=255u8), self.random.random_range(0..40u8));
-        let fingerprint = Fingerprint([parameters / 39; 32]);
-        let record = self.records.get(&(account, name)).filter(|(_, expires)| *expires > now);
-        match idempotency::decide(record.map(|(record, _)| *record), fingerprint) {
-            Decision::First => {}
-            Decision::Repeated(_) => return self.seen.repeated += 1,
-            Decision::Reused => return self.seen.reused += 1,
-        }
-        let in_flight = self.live.values().filter(|request| request.key == n).count();
-        if !sandbox && most.is_some_and(|most| in_flight >= most as usize) {
-            self.seen.concurrency_limited += 1;
-            return;
-        }
+        let recorded = self.records.get(&(account, name)).filter(|new| is_kept(new.expires_at, now));
+        let asked = Asked {
+            key_in_force: true,
+            sandbox,
+            fingerprint: Some(Fingerprint([parameters / 39; 32])),
+            recorded: recorded.map(|new| new.record),
+        };
+        let new = match submit::check(asked) {
+            Ok(Checked::New(new)) => new,
+            Ok(Checked::Repeated(_)) => return self.seen.repeated += 1,
+            Err(submit::Refused::IdempotencyKeyReuse) => return self.seen.reused += 1,
+            Err(other) => panic!("{other}"),
+        };
         let id = self.seen.submits + 1;
-        let cost = Credits::new(self.random.random_range(1..60));
-        let mut request = Request {
-            life: if sandbox { Lifecycle::sandbox() } else { Lifecycle::submitted() },
+        let webhook_url = self.random.random_bool(0.5).then(|| "https://receiver.example/".to_owned());
+        let submit = Submit {
+            id: RequestId(Uuid::from_u128(id.into())),
+            model: "model",
+            cost: Credits::new(self.random.random_range(1..60)),
+            limits,
+            webhook_url: webhook_url.as_deref(),
+            base_url: "https://queue.example",
+        };
+        let (row, record) = if sandbox {
+            let sampled = new.sample(submit, &Output::default(), SANDBOX_KEPT, self.both());
+            assert_eq!(sampled.delivery.is_some(), webhook_url.is_some());
+            (sampled.request, sampled.record)
+        } else {
+            let facts = submit::Account {
+                balance: self.accounts[account].balance,
+                in_flight: self.keys[n].in_flight,
+                tail: Ticket(self.tail),
+            };
+            let accepted = match new.accept(submit, facts, self.both()) {
+                Ok(accepted) => accepted,
+                Err(submit::Refused::InFlight(_)) => return self.seen.concurrency_limited += 1,
+                Err(submit::Refused::Credits(_)) => return self.seen.insufficient += 1,
+                Err(other) => panic!("{other}"),
+            };
+            self.enter(account, accepted.entry);
+            self.keys[n].in_flight = accepted.in_flight;
+            self.tail = accepted.request.ticket.0;
+            (accepted.request, accepted.record)
+        };
+        let stored = StoredRequest {
+            id: submit.id,
+            account: AccountId(account.to_string()),
+            key_id: n.to_string(),
+            sandbox,
+            model: submit.model.to_owned(),
+            life: row.life,
+            queue: "queue".to_owned(),
+            ticket: row.ticket,
+            attempt_max: ATTEMPT_MAX,
+            elsewhere: false,
+            progress: row.progress,
+            cost: submit.cost,
+            base_url: submit.base_url.to_owned(),
+            created_at: row.created_at,
+            webhook_url,
+        };
+        let request = Request {
+            stored,
             account,
             key: n,
-            sandbox,
-            ticket: Ticket(self.tail + 1),
-            cost,
             lease: None,
             holder: None,
-            wants_delivery: self.random.random_bool(0.5),
             deadly: self.random.random_bool(0.01),
-            reserves: 0,
+            reserves: u32::from(!sandbox),
             settlements: 0,
-            charged: None,
+            charged: row.charged,
         };
-        if sandbox {
-            self.ended(id, &request);
-        } else {
-            if self.enter(account, Movement::Reserve(cost)).is_err() {
-                self.seen.insufficient += 1;
-                return;
+        match request.stored.place() {
+            None => self.ended(id, &request),
+            Some(place) => {
+                self.take_place(id, place);
+                self.live.insert(id, request);
             }
-            request.reserves = 1;
-            self.tail += 1;
-            self.stand(id, request.place());
-            self.live.insert(id, request);
         }
         self.seen.submits += 1;
-        let record = Record { fingerprint, request_id: RequestId::generate() };
-        self.records.insert((account, name), (record, now + idempotency::KEPT));
+        self.records.extend(record.map(|record| ((account, name), record)));
     }
 
-    fn enter(&mut self, account: usize, movement: Movement) -> Result<(), ledger::Refused> {
+    /// The present. The system's clock is another one.
+    fn both(&self) -> Now {
+        Now { steady: self.now, wall: self.now + 7 * MINUTE }
+    }
+
+    fn enter(&mut self, account: usize, Entry { movement, balance }: Entry) {
         let account = &mut self.accounts[account];
-        account.balance = account.balance.after(movement)?;
-        let entries = movement.entries();
-        account.entered.available += entries.available;
-        account.entered.held += entries.held;
-        account.entered.issuance += entries.issuance;
-        account.entered.revenue += entries.revenue;
-        Ok(())
+        account.balance = balance;
+        account.entered = account.entered.checked_add(movement.entries()).unwrap();
     }
 
-    fn stand(&mut self, id: u64, place: Place) {
-        assert!(self.line.stand(place), "{place:?} was taken");
+    fn take_place(&mut self, id: u64, place: Place) {
+        assert!(self.places.take(place), "{place:?} was taken");
         self.waiting.insert(place, id);
         self.wake();
     }
 
-    fn leave(&mut self, place: Place) {
-        assert!(self.line.leave(place), "{place:?} was not taken");
+    fn leave_place(&mut self, place: Place) {
+        assert!(self.places.leave(place), "{place:?} was not taken");
         self.waiting.remove(&place);
     }
 
-    /// Has a worker that rests look at the line.
+    /// Has an idle worker look at the queue.
     fn wake(&mut self) {
         if let Some(worker) = self.working.iter().position(Option::is_none) {
             self.after(Duration::ZERO, Step::Claim { worker });
@@ -376,81 +413,68 @@ impl World {
         }
     }
 
-    /// Something happens to a request; `speaker` is the worker whose word it is.
-    fn tell(&mut self, id: u64, event: Event, speaker: Option<usize>) -> Result<(), Refused> {
-        let Some(request) = self.live.get(&id) else {
-            let said = event.said().unwrap_or_default();
-            return Err(Refused::Stale { said, latest: said, phase: Phase::Completed });
-        };
-        let (before, place, cost, account) = (request.life, request.place(), request.cost, request.account);
-        let event = match event {
-            Event::Complete(_) if self.broken == Some(Broken::Fence) => Event::Complete(before.epoch),
-            event => event,
-        };
-        let transition = before.apply(event)?;
-        if let Some(worker) = speaker {
-            assert_eq!(request.holder, Some(worker), "{event:?} of a worker that does not hold request {id}");
+    fn cancel(&mut self, id: u64) {
+        let request = self.live[&id].stored.clone();
+        self.settle(id, end::cancel(&request).unwrap());
+    }
+
+    /// Settles a request that may end.
+    fn settle(&mut self, id: u64, ending: Ending<'_>) {
+        let Request { account, key, .. } = self.live[&id];
+        let books = Books { balance: self.accounts[account].balance, in_flight: self.keys[key].in_flight };
+        let ended = ending.settle(books, self.both()).unwrap();
+        self.enter(account, ended.entry);
+        let is_canceled = ended.life.phase == Phase::Canceled;
+        if is_canceled && self.broken == Some(Broken::Refund) {
+            let again = self.accounts[account].balance.enter(ended.entry.movement).unwrap();
+            self.enter(account, again);
         }
-        let broken = self.broken.filter(|_| event == Event::Cancel);
-        if before.phase == Phase::Queued && broken != Some(Broken::Line) {
-            self.leave(place);
+        self.keys[key].in_flight = ended.in_flight;
+        if let Some(place) = ended.place
+            && !(is_canceled && self.broken == Some(Broken::Place))
+        {
+            self.leave_place(place);
         }
-        let movement = transition.settlement.map(|settlement| match settlement {
-            // Some cost less than was reserved.
-            Settlement::Capture => {
-                Movement::Capture { reserved: cost, charged: Credits::new(cost.get() - cost.get() % 3) }
-            }
-            Settlement::Release => Movement::Release(cost),
-        });
-        if let Some(movement) = movement {
-            self.enter(account, movement).unwrap();
-            if broken == Some(Broken::Refund) {
-                self.enter(account, movement).unwrap();
-            }
-        }
-        let now = self.now;
+        let Ended { life, charged, delivery, .. } = ended;
+        let mut request = self.live.remove(&id).unwrap();
+        assert_eq!(delivery.is_some(), request.stored.webhook_url.is_some());
+        request.stored.life = life;
+        request.settlements += 1;
+        request.charged = Some(charged);
+        self.ended(id, &request);
+    }
+
+    /// A request waits again.
+    fn requeue(&mut self, id: u64, requeued: &Requeued) {
         let request = self.live.get_mut(&id).unwrap();
-        request.life = transition.next;
-        match (event, transition.next.phase) {
-            (Event::Claim, _) => {
-                request.lease = Some(Lease::claimed(now, ATTEMPT_MAX));
-                self.watch();
-            }
-            (_, Phase::Running) => {}
-            (_, phase) => {
-                (request.lease, request.holder) = (None, None);
-                if phase == Phase::Queued {
-                    let place = request.place();
-                    self.stand(id, place);
-                }
-            }
+        (request.stored.life, request.stored.progress) = (requeued.life, requeued.progress);
+        (request.lease, request.holder) = (None, None);
+        self.take_place(id, requeued.place);
+    }
+
+    /// A request whose worker reports something, if there is such a request that has not ended.
+    fn reported(&self, id: u64, worker: usize, epoch: Epoch) -> Option<StoredRequest> {
+        let request = self.live.get(&id)?;
+        if request.stored.life.epoch == epoch && request.stored.life.phase == Phase::Running {
+            assert_eq!(
+                request.holder,
+                Some(worker),
+                "claim {epoch:?} of a worker that does not hold request {id}"
+            );
         }
-        if let Some(movement) = movement {
-            let mut request = self.live.remove(&id).unwrap();
-            request.settlements += 1;
-            if matches!(event, Event::Lose(_)) {
-                assert_eq!(request.life.rescues, RESCUES_MAX, "request {id} was given up too soon");
-                self.seen.given_up += 1;
-            }
-            request.charged = match movement {
-                Movement::Capture { charged, .. } => Some(charged),
-                _ => Some(Credits::ZERO),
-            };
-            self.ended(id, &request);
-        }
-        Ok(())
+        Some(request.stored.clone())
     }
 
     /// Looks at a request at its end, and begins its delivery.
     fn ended(&mut self, id: u64, request: &Request) {
-        let phase = request.life.phase;
-        assert!(phase.is_terminal() && request.life.rescues <= RESCUES_MAX);
-        if request.sandbox {
+        let phase = request.stored.life.phase;
+        assert!(phase.is_terminal() && request.stored.life.rescues <= RESCUES_MAX);
+        if request.stored.sandbox {
             assert_eq!((request.reserves, request.settlements), (0, 0), "a sandbox request moved credits");
         } else {
             assert_eq!((request.reserves, request.settlements), (1, 1), "request {id} is not settled once");
             let charged = request.charged.unwrap();
-            assert!(charged <= request.cost);
+            assert!(charged <= request.stored.cost);
             assert!(phase == Phase::Completed || charged == Credits::ZERO, "{phase:?} was charged {charged}");
             match phase {
                 Phase::Completed => self.seen.completed += 1,
@@ -458,8 +482,8 @@ impl World {
                 _ => self.seen.canceled += 1,
             }
         }
-        if request.wants_delivery {
-            assert_eq!(self.deliveries.insert(id, 0), None, "request {id} is told of twice");
+        if request.stored.webhook_url.is_some() {
+            assert_eq!(self.deliveries.insert(id, 0), None, "request {id} has two deliveries");
             self.after(Duration::ZERO, Step::Deliver { id });
         }
     }
@@ -471,12 +495,19 @@ impl World {
         let Some((place, id)) = self.waiting.first_key_value().map(|(place, id)| (*place, *id)) else {
             return;
         };
-        assert_eq!(self.line.ahead(place), 0);
-        self.tell(id, Event::Claim, None).unwrap();
+        assert_eq!(self.places.ahead(place), 0);
+        self.leave_place(place);
+        let now = self.both();
         let request = self.live.get_mut(&id).unwrap();
-        request.holder = Some(worker);
-        let epoch = request.life.epoch.0;
+        let First::Claimed(claimed) = first(&request.stored, &[], now).unwrap() else {
+            panic!("no account fetches images")
+        };
+        (request.stored.life, request.stored.progress) = (claimed.life, claimed.progress);
+        (request.lease, request.holder) = (Some(claimed.lease), Some(worker));
+        let epoch = claimed.life.epoch.0;
         self.working[worker] = Some((id, epoch));
+        self.watch();
+        let request = &self.live[&id];
         if request.deadly {
             // Another takes the place of the worker.
             return self.rest(worker);
@@ -502,20 +533,25 @@ impl World {
         if self.working[worker] != Some((id, epoch)) {
             return;
         }
-        if self.tell(id, Event::Beat(Epoch(epoch)), Some(worker)).is_err() {
-            self.seen.stale += 1;
-            return self.rest(worker);
-        }
-        let request = self.live.get_mut(&id).unwrap();
-        match request.lease.unwrap().prolonged(self.now) {
-            Some(lease) => {
-                request.lease = Some(lease);
+        let now = self.both();
+        let beat = self
+            .reported(id, worker, Epoch(epoch))
+            .map(|request| lease::beat(&request, self.live[&id].lease, Epoch(epoch), Progress::new(1), now));
+        match beat {
+            Some(Ok(beat)) => {
+                let request = self.live.get_mut(&id).unwrap();
+                (request.lease, request.stored.progress) = (Some(beat.lease), beat.progress);
                 self.after(HEARTBEAT, Step::Beat { worker, id, epoch });
             }
-            None => {
+            Some(Err(commands::Refused::Overdue)) => {
                 self.seen.overdue += 1;
                 self.rest(worker);
             }
+            None | Some(Err(commands::Refused::Lifecycle(lifecycle::Refused::Stale { .. }))) => {
+                self.seen.stale += 1;
+                self.rest(worker);
+            }
+            Some(Err(other)) => panic!("{other}"),
         }
     }
 
@@ -526,38 +562,61 @@ impl World {
     }
 
     fn end(&mut self, worker: usize, id: u64, epoch: i64, how: End) {
-        // One of before a crash says its word too: it may be on another machine.
-        let said = Epoch(epoch);
-        let event = match how {
-            End::Complete => Event::Complete(said),
-            End::Fail => Event::Fail(said),
-            End::Release => Event::Release(said),
-        };
-        match self.tell(id, event, Some(worker)) {
-            Ok(()) => {}
-            Err(Refused::Stale { .. }) => self.seen.stale += 1,
-            Err(other) => panic!("{other}"),
+        // A worker of before a crash reports, too: it may be on another machine.
+        match self.report(worker, id, Epoch(epoch), how) {
+            None | Some(Err(lifecycle::Refused::Stale { .. })) => self.seen.stale += 1,
+            Some(Ok(())) => {}
+            Some(Err(other)) => panic!("{other}"),
         }
         if self.working[worker] == Some((id, epoch)) {
             self.rest(worker);
         }
     }
 
+    /// Does what a worker reports; nothing where the request has ended.
+    fn report(
+        &mut self,
+        worker: usize,
+        id: u64,
+        epoch: Epoch,
+        how: End,
+    ) -> Option<Result<(), lifecycle::Refused>> {
+        let epoch = match (self.broken, self.live.get(&id)) {
+            (Some(Broken::Fence), Some(request)) if how == End::Complete => request.stored.life.epoch,
+            _ => epoch,
+        };
+        let request = self.reported(id, worker, epoch)?;
+        let (output, why) = (Output::default(), Failure::generation("no fox"));
+        let ending = match how {
+            End::Complete => end::complete(&request, epoch, &output),
+            End::Fail => end::fail(&request, epoch, &why),
+            End::Release => {
+                let released = requeue::release(&request, epoch, self.both());
+                return Some(released.map(|requeued| self.requeue(id, &requeued)));
+            }
+        };
+        Some(ending.map(|ending| self.settle(id, ending)))
+    }
+
     fn rescue(&mut self, orphaned: bool) {
         if self.broken == Some(Broken::Rescue) {
             return;
         }
-        let now = self.now;
-        let over = |request: &Request| request.lease.is_some_and(|lease| orphaned || lease.is_over(now));
-        let lost: Vec<(u64, Epoch)> = self
-            .live
-            .iter()
-            .filter(|(_, request)| over(request))
-            .map(|(id, request)| (*id, request.life.epoch))
-            .collect();
-        for (id, epoch) in lost {
-            self.tell(id, Event::Lose(epoch), None).unwrap();
+        let (now, worker) = (self.both(), if orphaned { Worker::Gone } else { Worker::Unknown });
+        let is_lost = |request: &Request| {
+            request.lease.as_ref().is_some_and(|lease| requeue::is_lost(lease, worker, now))
+        };
+        let lost = self.live.iter().filter(|(_, request)| is_lost(request));
+        for (id, request) in lost.map(|(id, request)| (*id, request.stored.clone())).collect::<Vec<_>>() {
             self.seen.lost += 1;
+            match requeue::lose(&request, now).unwrap() {
+                Lost::Requeued(requeued) => self.requeue(id, &requeued),
+                Lost::Ends(ending) => {
+                    assert_eq!(request.life.rescues, RESCUES_MAX, "request {id} was given up too soon");
+                    self.seen.given_up += 1;
+                    self.settle(id, ending);
+                }
+            }
         }
     }
 
@@ -584,13 +643,13 @@ impl World {
         let mut in_flight = [0; KEYS];
         let mut queued = BTreeSet::new();
         for (id, request) in &self.live {
-            held[request.account] += i64::try_from(request.cost.get()).unwrap();
+            held[request.account] += i64::try_from(request.stored.cost.get()).unwrap();
             in_flight[request.key] += 1;
             assert_eq!((request.reserves, request.settlements), (1, 0), "request {id} after {step:?}");
-            match request.life.phase {
+            match request.stored.life.phase {
                 Phase::Queued => {
                     assert!(request.lease.is_none());
-                    queued.insert((request.place(), *id));
+                    queued.insert((request.stored.place().unwrap(), *id));
                 }
                 Phase::Running => {
                     let lease = request.lease.expect("what runs has a lease");
@@ -599,9 +658,9 @@ impl World {
                 phase => panic!("request {id} is {phase:?} and not gone"),
             }
         }
-        assert_eq!(self.line.waiting(), queued.len() as u64, "in line after {step:?}");
+        assert_eq!(self.places.waiting(), queued.len() as u64, "places after {step:?}");
         for (ahead, (place, id)) in queued.iter().enumerate() {
-            assert_eq!(self.line.ahead(*place), ahead as u64, "request {id} after {step:?}");
+            assert_eq!(self.places.ahead(*place), ahead as u64, "request {id} after {step:?}");
         }
         for (account, held) in self.accounts.iter().zip(held) {
             let entered = account.entered;
@@ -611,6 +670,7 @@ impl World {
             assert_eq!(entered.held, held, "what is held after {step:?}");
         }
         for (key, in_flight) in self.keys.iter_mut().zip(in_flight) {
+            assert_eq!(key.in_flight, in_flight, "in flight after {step:?}");
             if let Some(most) = key.limits.in_flight_max() {
                 assert!(in_flight <= most, "{in_flight} of {most} in flight after {step:?}");
             }
@@ -639,8 +699,8 @@ fn simulate(seed: u64, span: Duration, broken: Option<Broken>) -> Result<Seen, S
 
 #[test]
 fn nothing_that_must_hold_is_ever_broken() {
-    let told = std::env::var("CLIPIA_SIMULATION_SEED").ok();
-    let seeds = match &told {
+    let given = std::env::var("CLIPIA_SIMULATION_SEED").ok();
+    let seeds = match &given {
         Some(seed) => vec![seed.parse().expect("CLIPIA_SIMULATION_SEED is a number")],
         None => (0..SEEDS).collect(),
     };
@@ -658,7 +718,7 @@ fn a_broken_rule_is_noticed() {
     for (broken, cause) in [
         (Broken::Fence, "does not hold request"),
         (Broken::Refund, "held"),
-        (Broken::Line, "in line after Cancel"),
+        (Broken::Place, "places after Cancel"),
         (Broken::Rescue, "ended long ago"),
     ] {
         let noticed = simulate(1, SPAN, Some(broken)).expect_err("it goes unnoticed");

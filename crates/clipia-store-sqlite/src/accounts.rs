@@ -2,9 +2,9 @@
 
 use super::ledger::stored_balance;
 use super::rows::{count, credits, moment};
-use super::writer::Writing;
-use super::{audit, ledger};
-use crate::clock::{timestamp, told};
+use super::writing::Writing;
+use super::{audit, ledger, webhook_secrets};
+use crate::clock::{both, timestamp, wall_at};
 use crate::store::{
     AccountId, AccountSummary, Bootstrapped, FirstAccount, GrantRefused, Key, KeyHash, KeyListing, KeyPage,
     NewAccount, NewKey, Scopes, StoreError,
@@ -22,12 +22,11 @@ pub(crate) fn create(w: &Writing<'_>, account: &NewAccount, now: Moment) -> Resu
         .prepare_cached(
             "INSERT INTO account (id, available, held, created_at) VALUES (?1, 0, 0, ?2) ON CONFLICT DO NOTHING",
         )?
-        .execute(params![account.id.0, told(now).as_micros()])?;
+        .execute(params![account.id.0, wall_at(now).as_micros()])?;
     if created == 0 {
         return Ok(false);
     }
-    w.prepare_cached("INSERT INTO webhook_secret (account, secret, created_at) VALUES (?1, ?2, ?3)")?
-        .execute(params![account.id.0, account.webhook_secret, told(now).as_micros()])?;
+    webhook_secrets::first(w, &account.id, &account.webhook_secret, both(now))?;
     let entry = grant::open(account.grant).map_err(|refused| StoreError::Unreadable(refused.to_string()))?;
     ledger::enter(w, &account.id, entry, None, now)?;
     audit::record(w, &Act::account_created(&account.id, account.grant), now)?;
@@ -40,7 +39,7 @@ pub(crate) fn grant(
     granted: Credits,
     now: Moment,
 ) -> Result<Balance, GrantRefused> {
-    let before = w.tallies.balance(w, account)?.ok_or_else(|| GrantRefused::NoAccount(account.clone()))?;
+    let before = w.write_back.balance(w, account)?.ok_or_else(|| GrantRefused::NoAccount(account.clone()))?;
     let entry = grant::grant(before, granted)?;
     ledger::enter(w, account, entry, None, now)?;
     audit::record(w, &Act::credits_granted(account, granted), now)?;
@@ -76,7 +75,7 @@ pub(crate) fn summary(
         .prepare_cached(
             "SELECT coalesce(sum(requests), 0), coalesce(sum(credits), 0) FROM usage_day WHERE account = ?1 AND day >= ?2",
         )?
-        .query_row(params![account.0, usage::first_day(told(now))], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row(params![account.0, usage::first_day(wall_at(now))], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Some(AccountSummary {
         available: balance.available,
         requests_30d: count(requests),
@@ -96,7 +95,7 @@ pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bo
             key.hint,
             key.sandbox,
             key.scopes.generate,
-            told(now).as_micros(),
+            wall_at(now).as_micros(),
             key.limits.requests_per_minute,
             key.limits.in_flight_max,
         ],
@@ -161,7 +160,7 @@ pub(crate) fn revoke_key(w: &Writing<'_>, id: &str, now: Moment) -> Result<bool,
         .prepare_cached(
             "UPDATE api_key SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL RETURNING hash",
         )?
-        .query_row(params![id, told(now).as_micros()], |row| row.get(0))
+        .query_row(params![id, wall_at(now).as_micros()], |row| row.get(0))
         .optional()?;
     if let Some(hash) = revoked {
         w.key_revoked(id, KeyHash(hash));

@@ -1,16 +1,16 @@
-//! What operators did, and how often tokens were refused.
+//! The audit log: what operators did, and how often tokens were refused.
 
 use super::rows::moment;
-use crate::clock::{timestamp, told};
+use crate::clock::{timestamp, wall_at};
 use crate::store::{AuditEntry, Refusals, StoreError};
 use clipia_queue::Moment;
 use clipia_queue::audit::{Act, RefusedKind};
 use rusqlite::{Connection, params};
 
-/// Notes an act in the transaction that does it.
+/// Writes an act in the transaction that does it.
 pub(crate) fn record(c: &Connection, act: &Act, now: Moment) -> rusqlite::Result<()> {
     c.prepare_cached("INSERT INTO audit (at, act, subject, detail) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![told(now).as_micros(), act.act, act.subject, act.detail])?;
+        .execute(params![wall_at(now).as_micros(), act.act, act.subject, act.detail])?;
     Ok(())
 }
 

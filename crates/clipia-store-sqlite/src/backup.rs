@@ -1,8 +1,8 @@
 //! Copies a store while it is in use.
 
 use super::faults::fault;
-use super::points;
-use crate::clock::told;
+use super::read_pool;
+use crate::clock::wall_at;
 use crate::private;
 use crate::store::{BackupError, Fault, StoreError};
 use clipia_queue::Moment;
@@ -11,8 +11,8 @@ use std::fs::{self, File};
 use std::io::{self, Error, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// Copies the store at `from`, as it stands now, to a new file at `to`: under another name until it is whole. The copy is in
-/// no WAL mode, by which a server knows that it is one.
+/// Copies the store at `from`, as it is now, to a new file at `to`: under another name until it is whole. The copy is not in WAL
+/// mode, by which a server knows a copy.
 pub(crate) fn copy(from: &Path, to: &Path, now: Moment) -> Result<(), BackupError> {
     let unwritten = |source: Error| match source.kind() {
         ErrorKind::AlreadyExists => BackupError::Exists(to.to_owned()),
@@ -29,9 +29,9 @@ pub(crate) fn copy(from: &Path, to: &Path, now: Moment) -> Result<(), BackupErro
     sync_directory_of(to).map_err(unwritten)
 }
 
-/// Writes the copy: fails where the store does, and tells where the copy cannot be written.
+/// Writes the copy. The outer error is one of the store, the inner one of the copy's file.
 fn write(from: &Path, to: &Path, now: Moment) -> Result<Result<(), Error>, StoreError> {
-    let source = points::open(from)?;
+    let source = read_pool::open(from)?;
     let name = to.to_str().ok_or_else(|| StoreError::Unreadable(format!("path `{}`", to.display())))?;
     let written = source.execute("VACUUM INTO ?1", [name]).and_then(|_| mark(to, now));
     let Err(error) = written else { return Ok(Ok(())) };
@@ -39,7 +39,7 @@ fn write(from: &Path, to: &Path, now: Moment) -> Result<Result<(), Error>, Store
     if !matches!(fault, Fault::Full | Fault::Disk | Fault::ReadOnly) {
         return Err(error.into());
     }
-    // SQLite keeps the system's reason to itself: it says it again to whoever writes as much.
+    // SQLite does not report the reason of the system. Writing as many bytes shows it.
     match fill(to, from) {
         Err(reason) => Ok(Err(reason)),
         Ok(()) if fault == Fault::Full => Ok(Err(ErrorKind::StorageFull.into())),
@@ -50,9 +50,9 @@ fn write(from: &Path, to: &Path, now: Moment) -> Result<Result<(), Error>, Store
 /// Notes in the copy when it was made.
 fn mark(copy: &Path, now: Moment) -> rusqlite::Result<()> {
     let copy = Connection::open(copy)?;
-    // A copy that is broken off is thrown away.
+    // An incomplete copy is thrown away.
     copy.pragma_update(None, "journal_mode", "MEMORY")?;
-    copy.execute("UPDATE store SET backup_at = ?1", [told(now).as_micros()])?;
+    copy.execute("UPDATE store SET backup_at = ?1", [wall_at(now).as_micros()])?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Which commands share a commit.
 
-use super::writer::{Command, Message, WAITING_MAX};
+use super::command::{Command, Message, WAITING_MAX};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 /// How many commands share a commit at most.
 const BATCH_MAX: usize = 256;
 
-/// Bytes from which on nothing more joins a commit: whoever comes next waits for a flush of a few milliseconds.
+/// Bytes of a commit beyond which no more commands join it: the next command waits for a flush of a few milliseconds.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How long a transaction may wait for further commands in all: a fraction of what a flush takes on a common disk.
+/// How long a transaction may wait for further commands in all: a fraction of a flush on a common disk.
 const GATHERING_MAX: Duration = Duration::from_micros(200);
 
 /// The latest commit.
@@ -23,17 +23,17 @@ pub(crate) struct Last {
     pub(crate) took: Duration,
 }
 
-/// The commands that share a commit: those that are there whenever one has run. Where fewer came than shared the last one,
-/// their callers have been answered and are about to come back, so that they are waited for a little.
+/// The commands that share a commit: all that have been handed in by the time the one before has run. If they are fewer than
+/// those of the latest commit, the batch waits a little: callers that were just answered usually submit again.
 pub(crate) struct Batch<'i> {
     first: Option<Command>,
     inbox: &'i mpsc::Receiver<Message>,
     last: Last,
-    /// How much longer it may wait.
+    /// How much longer the batch may wait.
     patience: Duration,
     pub(crate) taken: usize,
     bytes: usize,
-    /// Whoever waits for the end, which ends the batch.
+    /// The caller that waits for the writer to close. A request to close ends the batch.
     pub(crate) close: Option<oneshot::Sender<()>>,
 }
 
@@ -43,7 +43,7 @@ impl<'i> Batch<'i> {
         Self { first: Some(first), inbox, last, patience, taken: 0, bytes: 0, close: None }
     }
 
-    /// Every command that waits by now, for an answer that none of them need wait for any longer.
+    /// Every command that waits by now: none of them shall wait for a transaction any longer.
     pub(crate) fn waiting(&mut self) -> impl Iterator<Item = Command> {
         std::iter::from_fn(|| {
             if self.close.is_some() || self.taken > WAITING_MAX {
@@ -96,7 +96,7 @@ impl Iterator for Batch<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::writer::Ran;
+    use super::super::command::Ran;
     use super::*;
 
     fn command() -> Command {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_ends_it() {
+    fn a_request_to_close_ends_it() {
         let (commands, inbox) = mpsc::channel();
         commands.send(Message::Close(oneshot::channel().0)).unwrap();
         commands.send(Message::Command(command())).unwrap();

@@ -1,10 +1,11 @@
 //! Moves what was committed from the log into the database, on a thread of its own.
 //!
 //! A commit only appends to the log. Moving it on takes flushes of its own, for which no submit should wait. The writer
-//! does what is left where the log has grown to [`LOG_PAGES_MAX`], since only a log that is moved whole begins anew.
+//! does what is left where the log has grown to [`LOG_PAGES_MAX`], since only a complete checkpoint lets
+//! SQLite restart the log from its beginning.
 //!
-//! A long read keeps the log from beginning anew, so that it grows. It keeps that size afterwards: it is cut at the first
-//! commit after it began anew, and by this thread where none comes.
+//! A long read keeps SQLite from restarting the log, so that it grows. It keeps that size afterwards: it is cut at the first
+//! commit after the restart, and by this thread where no commit comes.
 
 use super::inspection::log_bytes;
 use rusqlite::Connection;
@@ -16,17 +17,17 @@ use std::time::Duration;
 /// Pages of the log at which the writer moves what is left: 16 MiB.
 pub(crate) const LOG_PAGES_MAX: u32 = 4_096;
 
-/// What of the log is kept for further commits, in bytes. Twice of what it has without long reads: a file that is cut costs
-/// the next commits more.
+/// Bytes of the log that are kept for further commits: twice its size without long reads. After a cut the next commits cost
+/// more.
 pub(crate) const LOG_BYTES_KEPT: u32 = 2 * 4_096 * LOG_PAGES_MAX;
 
-/// The size of the log that an operator is told of.
-const LOG_BYTES_TOLD: u64 = 256 * 1024 * 1024;
+/// The size of the log from which on a warning is logged.
+const LOG_BYTES_NOTABLE: u64 = 256 * 1024 * 1024;
 
-/// From one move to the next: most of the time commits have the disk to themselves.
+/// The pause between two moves: most of the time commits have the disk to themselves.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long no commit has come when the log is cut.
+/// After this long without a commit the log is cut.
 const QUIET: Duration = Duration::from_millis(500);
 
 /// The thread, until it is stopped or dropped.
@@ -42,17 +43,17 @@ impl Checkpoints {
         // It never waits for others with the writer's lock in its hands.
         connection.busy_timeout(Duration::ZERO)?;
         let (commits, inbox) = mpsc::sync_channel(1);
-        let log = Log { connection, store: path.to_owned(), told: false };
+        let log = Log { connection, store: path.to_owned(), is_notable: false };
         Ok(Self { commits, thread: std::thread::spawn(move || run(log, &inbox)) })
     }
 
-    /// There was a commit.
+    /// Reports a commit to the thread.
     pub(crate) fn committed(&self) {
-        // Where one is known already, another changes nothing.
+        // One report is as good as many.
         let _ = self.commits.try_send(());
     }
 
-    /// Ends the thread, and lets go of the file.
+    /// Ends the thread, and closes its connection.
     pub(crate) fn stop(self) {
         drop(self.commits);
         self.thread.thread().unpark();
@@ -60,11 +61,11 @@ impl Checkpoints {
     }
 }
 
-/// The log, and whether the operator was told of its size.
+/// The log, and whether its size was logged.
 struct Log {
     connection: Connection,
     store: PathBuf,
-    told: bool,
+    is_notable: bool,
 }
 
 impl Log {
@@ -73,9 +74,9 @@ impl Log {
         self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)");
     }
 
-    /// Cuts the log to nothing where all of it was moved on; nothing where a read still needs it.
+    /// Cuts the log to nothing, unless a read still needs it.
     fn cut(&self) {
-        // First without the writer's lock, so that next to nothing is left to be done with it.
+        // First without the writer's lock, so that next to nothing is left to do while it is held.
         self.move_on();
         self.checkpoint("PRAGMA wal_checkpoint(TRUNCATE)");
     }
@@ -87,13 +88,13 @@ impl Log {
         }
     }
 
-    /// Whether it is larger than it need be.
+    /// Whether the log is larger than what is kept of it.
     fn is_large(&mut self) -> bool {
         let bytes = log_bytes(&self.store);
-        if bytes >= LOG_BYTES_TOLD && !self.told {
+        if bytes >= LOG_BYTES_NOTABLE && !self.is_notable {
             tracing::warn!(bytes, "the store's log has grown: a long read, such as a backup, holds it up");
         }
-        self.told = bytes >= LOG_BYTES_TOLD;
+        self.is_notable = bytes >= LOG_BYTES_NOTABLE;
         bytes > u64::from(LOG_BYTES_KEPT)
     }
 }
@@ -108,7 +109,7 @@ fn run(mut log: Log, commits: &mpsc::Receiver<()>) {
         match commit {
             Ok(()) => {
                 log.move_on();
-                // A commit meanwhile leaves word, and wakes nobody.
+                // A commit meanwhile is found in the channel, and wakes nobody.
                 std::thread::park_timeout(PAUSE);
             }
             Err(RecvTimeoutError::Timeout) => log.cut(),

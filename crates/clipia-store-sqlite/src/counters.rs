@@ -1,4 +1,4 @@
-//! Counts what the store does.
+//! Counters of what the store does, for metrics.
 
 use crate::store::Histogram;
 use clipia_queue::lifecycle::Phase;
@@ -12,7 +12,7 @@ const BATCH_BOUNDS: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
 const COMMIT_BOUNDS: &[u64] =
     &[100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
 
-/// Microseconds of a wait in line: from nothing to hours.
+/// Microseconds that a request was queued: from nothing to hours.
 const WAIT_BOUNDS: &[u64] = &[
     10_000,
     100_000,
@@ -78,10 +78,10 @@ impl Default for Counters {
     }
 }
 
-/// Something that a commit made so, and that is counted then.
+/// What is counted once its commit has succeeded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Happened {
-    /// A request had its first turn, after so long.
+    /// A request was claimed for the first time, after so long.
     Waited(Duration),
     /// A request ended.
     Ended(Phase),

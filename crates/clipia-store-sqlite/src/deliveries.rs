@@ -2,35 +2,44 @@
 
 use super::rows::moment;
 use super::{stored, webhook_secrets};
-use crate::clock::{both, told};
+use crate::clock::{both, wall_at};
 use crate::store::{
     AccountId, ClaimedDeliveries, DELIVERIES_MAX, DeliveryAttempt, DeliveryClaim, DeliveryHost,
-    DeliveryOwner, DueDelivery, StoreError,
+    DeliveryOwner, DueDelivery, NodeId, StoreError,
 };
 use clipia_queue::commands::attempt::{self, Made};
-use clipia_queue::commands::outbox::{self, is_abandoned_by_sender};
-use clipia_queue::commands::take::{Left, Round, Taking, Turn};
-use clipia_queue::deliveries::is_scheduled;
+use clipia_queue::commands::outbox::{self, Sender};
+use clipia_queue::commands::take::{self, Decision, Left, Round, Taking};
+use clipia_queue::deliveries::StoredDelivery;
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-/// Deliveries that one claim looks at. Those that are due and have no room are each looked at once, then postponed.
+/// How many deliveries one claim looks at. One that is due and has no room is looked at once, then postponed.
 const LOOKED_AT_MAX: usize = 512;
 
-/// How many of them are read at a time.
+/// How many deliveries are read at a time.
 const CHUNK: usize = 32;
 
-/// What [`Candidate::of`] reads.
-const CANDIDATE: &str = "SELECT id, account, sandbox, host, state, due_at FROM delivery";
-
 /// Frees every delivery: the nodes that had taken some are gone.
-pub(crate) fn free_all(c: &Connection) -> Result<(), StoreError> {
-    c.execute(
-        "UPDATE delivery SET claimed_until = NULL, claimed_by = NULL WHERE claimed_until IS NOT NULL",
-        [],
-    )?;
+pub(crate) fn free_all(c: &Connection, now: Moment) -> Result<(), StoreError> {
+    for (id, delivery) in stored::deliveries(c, "WHERE claimed_until IS NOT NULL", [])? {
+        free(c, id, delivery, Sender::Gone, now)?;
+    }
     Ok(())
+}
+
+fn free(
+    c: &Connection,
+    id: Uuid,
+    delivery: StoredDelivery,
+    sender: Sender,
+    now: Moment,
+) -> Result<(), StoreError> {
+    match outbox::free(delivery, sender, now) {
+        Some(freed) => Ok(stored::write(c, id, &freed)?),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn postponed_hosts(c: &Connection) -> Result<Vec<DeliveryHost>, StoreError> {
@@ -51,7 +60,7 @@ pub(crate) fn claim(
     claim: &DeliveryClaim,
     now: Moment,
 ) -> Result<ClaimedDeliveries, StoreError> {
-    free(c, claim, now)?;
+    free_expired(c, claim, now)?;
     let taking = Taking::new(claim.most, claim.most_of_host, &claim.hosts, claim.shares.clone());
     let mut claiming = Claiming { c, claim, now, taking, due: Vec::new(), more: false };
     for round in claiming.taking.rounds() {
@@ -65,17 +74,19 @@ pub(crate) fn claim(
 }
 
 /// Frees the deliveries of senders that have not recorded their attempt in time and are gone.
-fn free(c: &Connection, claim: &DeliveryClaim, now: Moment) -> Result<(), StoreError> {
-    let silent: Vec<(Uuid, Uuid, i64)> = c
-        .prepare_cached("SELECT id, claimed_by, claimed_until FROM delivery WHERE claimed_until <= ?1")?
-        .query_map([now.as_micros()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+fn free_expired(c: &Connection, claim: &DeliveryClaim, now: Moment) -> Result<(), StoreError> {
+    let expired: Vec<(Uuid, StoredDelivery, NodeId)> = c
+        .prepare_cached(&format!(
+            "SELECT {}, claimed_by FROM delivery WHERE claimed_until <= ?1",
+            stored::DELIVERY
+        ))?
+        .query_map([now.as_micros()], |row| {
+            let (id, delivery) = stored::delivery_of(row)?;
+            Ok((id, delivery, NodeId(row.get("claimed_by")?)))
+        })?
         .collect::<Result<_, _>>()?;
-    for (id, node, until) in silent {
-        let is_living = node == claim.node.0 && claim.under_way.holds(&id);
-        if is_abandoned_by_sender(moment(until), is_living, now) {
-            c.prepare_cached("UPDATE delivery SET claimed_until = NULL, claimed_by = NULL WHERE id = ?1")?
-                .execute([id])?;
-        }
+    for (id, delivery, node) in expired {
+        free(c, id, delivery, claim.sender(node, id), now)?;
     }
     Ok(())
 }
@@ -94,18 +105,24 @@ struct Claiming<'a> {
 struct Candidate {
     id: Uuid,
     host: DeliveryHost,
-    scheduled: bool,
+    delivery: StoredDelivery,
 }
 
 impl Candidate {
-    fn of(row: &Row<'_>, now: Moment) -> rusqlite::Result<Self> {
-        let scheduled = is_scheduled(stored::state(row)?, moment(row.get("due_at")?), now);
-        Ok(Self { id: row.get("id")?, host: host(row)?, scheduled })
+    /// The columns of [`host`] and of [`stored::delivery_of`].
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (id, delivery) = stored::delivery_of(row)?;
+        Ok(Self { id, host: host(row)?, delivery })
+    }
+
+    /// What reads candidates.
+    fn select() -> String {
+        format!("SELECT {}, account, sandbox, host FROM delivery", stored::DELIVERY)
     }
 }
 
 impl Claiming<'_> {
-    /// Takes those that were postponed of hosts that have room, until there are `most` in all.
+    /// Takes postponed deliveries of hosts that have room, until `most` are taken in all.
     fn take_postponed(&mut self, most: u32) -> Result<(), StoreError> {
         for host in self.taking.hosts() {
             if self.taking.has(most) {
@@ -119,9 +136,10 @@ impl Claiming<'_> {
             let found: Vec<Candidate> = self
                 .c
                 .prepare_cached(&format!(
-                    "{CANDIDATE} INDEXED BY {index}
+                    "{} INDEXED BY {index}
                      WHERE postponed = 1 AND account = ?2 AND sandbox = ?3 AND host = ?4 AND next_at <= ?1 {condition}
-                     ORDER BY next_at LIMIT ?5"
+                     ORDER BY next_at LIMIT ?5",
+                    Candidate::select()
                 ))?
                 .query_map(
                     params![
@@ -131,28 +149,30 @@ impl Claiming<'_> {
                         host.host,
                         wanted.most
                     ],
-                    |row| Candidate::of(row, self.now),
+                    Candidate::of,
                 )?
                 .collect::<Result<_, _>>()?;
             self.taking.found(host, wanted, found.len());
-            for candidate in found {
+            let now = self.now;
+            for candidate in found.into_iter().filter(|found| wanted.takes(&found.delivery, now)) {
                 self.take(candidate)?;
             }
         }
         Ok(())
     }
 
-    /// Takes those that are due until there are `most` in all, and postpones those whose host has no room.
+    /// Takes deliveries that are due, until `most` are taken in all, and postpones those whose host has no room.
     fn take_due(&mut self, most: u32) -> Result<(), StoreError> {
         for _ in 0..LOOKED_AT_MAX / CHUNK {
-            // What was taken or postponed is not found again.
+            // A delivery that was taken or postponed is not found again.
             let found: Vec<Candidate> = self
                 .c
                 .prepare_cached(&format!(
-                    "{CANDIDATE} WHERE next_at <= ?1 AND next_at IS NOT NULL AND claimed_until IS NULL AND postponed = 0
-                     ORDER BY next_at LIMIT {CHUNK}"
+                    "{} WHERE next_at <= ?1 AND next_at IS NOT NULL AND claimed_until IS NULL AND postponed = 0
+                     ORDER BY next_at LIMIT {CHUNK}",
+                    Candidate::select()
                 ))?
-                .query_map([self.now.as_micros()], |row| Candidate::of(row, self.now))?
+                .query_map([self.now.as_micros()], Candidate::of)?
                 .collect::<Result<_, _>>()?;
             let all = found.len() < CHUNK;
             for candidate in found {
@@ -160,9 +180,9 @@ impl Claiming<'_> {
                     self.more = true;
                     return Ok(());
                 }
-                match self.taking.turn(&candidate.host, candidate.scheduled) {
-                    Turn::Take => self.take(candidate)?,
-                    Turn::Postpone => self.postpone(candidate)?,
+                match self.taking.decide(&candidate.host, candidate.delivery.is_scheduled(self.now)) {
+                    Decision::Take => self.take(candidate)?,
+                    Decision::Postpone => self.postpone(candidate)?,
                 }
             }
             if all {
@@ -174,38 +194,48 @@ impl Claiming<'_> {
     }
 
     fn postpone(&mut self, candidate: Candidate) -> Result<(), StoreError> {
-        self.c.prepare_cached("UPDATE delivery SET postponed = 1 WHERE id = ?1")?.execute([candidate.id])?;
+        let postponed = take::postponed(candidate.delivery).postponed;
+        self.c
+            .prepare_cached("UPDATE delivery SET postponed = ?2 WHERE id = ?1")?
+            .execute(params![candidate.id, postponed])?;
         self.taking.postpone(&candidate.host);
         Ok(())
     }
 
     fn take(&mut self, candidate: Candidate) -> Result<(), StoreError> {
-        let Candidate { id, host, scheduled } = candidate;
+        let Candidate { id, host, delivery } = candidate;
         self.taking.take(&host);
-        let until = (self.now + self.claim.lease).as_micros();
+        let taken = take::taken(delivery, self.claim.lease, self.now);
         let due = self
             .c
             .prepare_cached(
-                "UPDATE delivery SET claimed_until = ?2, claimed_by = ?3, postponed = 0 WHERE id = ?1
-                 RETURNING request, (SELECT api_key FROM request WHERE id = delivery.request) AS key_id, url, body, attempts, due_at,
-                    (SELECT coalesce(max(number), 0) + 1 FROM delivery_attempt WHERE delivery = ?1) AS number",
+                "UPDATE delivery SET claimed_until = ?2, claimed_by = ?3, postponed = ?4 WHERE id = ?1
+                 RETURNING request, (SELECT api_key FROM request WHERE id = delivery.request) AS key_id, url, body,
+                    (SELECT coalesce(max(number), 0) FROM delivery_attempt WHERE delivery = ?1) AS last_number",
             )?
-            .query_row(params![id, until, self.claim.node.0], |row| {
+            .query_row(
+                params![
+                    id,
+                    taken.claimed_until.map(Moment::as_micros),
+                    self.claim.node.0,
+                    taken.postponed
+                ],
+                |row| {
                 Ok(DueDelivery {
                     id,
                     request: RequestId(row.get("request")?),
                     key_id: row.get("key_id")?,
                     url: row.get("url")?,
                     body: row.get("body")?,
-                    attempts: row.get("attempts")?,
-                    number: row.get("number")?,
-                    replay: !scheduled,
-                    due_at: moment(row.get("due_at")?),
+                    attempts: delivery.attempts,
+                    number: attempt::number_after(row.get("last_number")?),
+                    replay: !delivery.is_scheduled(self.now),
+                    due_at: delivery.due_at,
                     secrets: Vec::new(),
                     host,
                 })
             })?;
-        let secrets = webhook_secrets::in_force(self.c, &due.host.owner.account.0, self.now)?;
+        let secrets = webhook_secrets::signing(self.c, &due.host.owner.account, self.now)?;
         self.due.push(DueDelivery { secrets, ..due });
         Ok(())
     }
@@ -242,7 +272,7 @@ pub(crate) fn record(c: &Connection, attempt: &DeliveryAttempt, now: Moment) -> 
             attempt.delivery,
             attempt.number,
             attempt.of_schedule.is_none(),
-            told(attempt.started).as_micros(),
+            wall_at(attempt.started).as_micros(),
             attempt.status,
             i64::try_from(attempt.duration.as_millis()).unwrap_or(i64::MAX),
             attempt.class.name(),

@@ -1,15 +1,15 @@
-//! Deliveries and their attempts for the operator's eyes, and attempts that he asks for.
+//! Deliveries and their attempts as an operator sees them, and replays.
 
 use super::rows::{count, moment};
 use super::{audit, stored};
-use crate::clock::{both, timestamp, told};
+use crate::clock::{both, timestamp, wall_at};
 use crate::store::{
     AccountId, AttemptListing, DELIVERIES_MAX, DeliveryDetails, DeliveryFilter, DeliveryListing,
     DeliveryState, Replayed, StoreError,
 };
 use clipia_queue::audit::Act;
 use clipia_queue::commands::outbox;
-use clipia_queue::{Moment, RequestId};
+use clipia_queue::{Moment, RequestId, delivery_host};
 use rusqlite::{Connection, Row, ToSql, params};
 use uuid::Uuid;
 
@@ -57,24 +57,17 @@ fn listing(row: &Row<'_>) -> Result<DeliveryListing, StoreError> {
     let at = |column: &str| -> rusqlite::Result<Option<jiff::Timestamp>> {
         Ok(row.get::<_, Option<i64>>(column)?.map(moment).map(timestamp))
     };
-    let state: String = row.get("state")?;
-    let url: String = row.get("url")?;
+    let url = row.get_ref("url")?.as_str().map_err(rusqlite::Error::from)?;
     Ok(DeliveryListing {
         id: row.get("id")?,
         account_id: AccountId(row.get("account")?),
         request_id: RequestId(row.get("request")?),
-        url: url.split(['?', '#']).next().unwrap_or_default().to_owned(),
-        state: match state.as_str() {
-            "pending" => DeliveryState::Pending,
-            "delivered" => DeliveryState::Delivered,
-            "abandoned" => DeliveryState::Abandoned,
-            "held" => DeliveryState::Held,
-            _ => return Err(StoreError::Unreadable(format!("state `{state}` of a delivery"))),
-        },
+        url: delivery_host::shown(url).to_owned(),
+        state: stored::state(row)?,
         attempts: row.get("attempts")?,
         postponed: row.get("postponed")?,
         created_at: timestamp(moment(row.get("created_at")?)),
-        next_at: row.get::<_, Option<i64>>("next_at")?.map(|at| timestamp(told(moment(at)))),
+        next_at: row.get::<_, Option<i64>>("next_at")?.map(|at| timestamp(wall_at(moment(at)))),
         settled_at: at("settled_at")?,
     })
 }
@@ -118,7 +111,7 @@ pub(crate) fn replay_failed(
     now: Moment,
     most: u32,
 ) -> Result<Replayed, StoreError> {
-    // The index narrows down what the command decides on.
+    // The index finds candidates. The command decides.
     let failed = "INDEXED BY delivery_abandoned
                   WHERE state = 'abandoned' AND settled_at >= ?1 AND replay_at IS NULL AND claimed_until IS NULL
                   ORDER BY settled_at LIMIT ?2";

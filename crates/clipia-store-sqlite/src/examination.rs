@@ -1,195 +1,58 @@
-//! Looks for anything that must not be. Each rule is a query for the first row that breaks it.
+//! Gathers the facts of an examination, each kind by one query. The rules are those of `clipia-queue`, and those of a database
+//! that SQLite itself looks at.
 
-use super::rows::count;
-use crate::store::{AccountId, Checked, StoreError, Violation};
+use super::position::lane_of;
+use super::rows::{attempt_end, count, entries, moment, phase};
+use crate::store::{Checked, StoreError, Violation};
+use clipia_queue::examination::{
+    Account, Attempts, Breach, Examination, Group, IdempotencyRecord, Key, Movement, Place, Placed, Request,
+    RequestMovement, Rule,
+};
+use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_queue::position::Ticket;
 use clipia_queue::{Moment, RequestId};
-use rusqlite::{Connection, OptionalExtension, ParamsFromIter, params_from_iter};
-use uuid::Uuid;
+use rusqlite::{Connection, OptionalExtension, Row};
 
-/// What must hold, and the query for the first exception: its account, its request and what there is.
-struct Rule {
-    holds: &'static str,
-    exception: &'static str,
-}
-
-/// The ledger's invariants, then the lifecycle's. Those before a rule may be taken to hold in it.
-const RULES: [Rule; 21] = [
-    Rule {
-        holds: "the database is intact",
-        exception: "SELECT NULL, NULL, quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'",
-    },
-    Rule {
-        holds: "every row refers to rows that are there",
-        exception: "SELECT NULL, NULL, printf('a row of `%s` refers to a missing row of `%s`', \"table\", parent)
-                    FROM pragma_foreign_key_check",
-    },
-    Rule {
-        holds: "the entries of every movement sum to zero",
-        exception: "SELECT account, request, printf('a %s sums to %d', kind, sum) FROM (
-                        SELECT *, available + held + issuance + revenue AS sum FROM movement
-                    ) WHERE sum <> 0",
-    },
-    Rule {
-        holds: "an account has what its entries sum to",
-        exception: "SELECT a.id, NULL, printf('available %d and held %d, by the entries %d and %d',
-                           a.available, a.held, ifnull(b.available, 0), ifnull(b.held, 0))
-                    FROM account a LEFT JOIN (
-                        SELECT account, sum(available) AS available, sum(held) AS held FROM movement GROUP BY account
-                    ) b ON b.account = a.id
-                    WHERE a.available <> ifnull(b.available, 0) OR a.held <> ifnull(b.held, 0)",
-    },
-    Rule {
-        holds: "an account's held credits are the reserves of its live requests that have not ended",
-        exception: "SELECT a.id, NULL, printf('held %d, reserved %d', a.held, ifnull(r.reserved, 0))
-                    FROM account a LEFT JOIN (
-                        SELECT account, sum(cost) AS reserved FROM request
-                        WHERE sandbox = 0 AND phase IN ('queued', 'running') GROUP BY account
-                    ) r ON r.account = a.id
-                    WHERE a.held <> ifnull(r.reserved, 0)",
-    },
-    Rule {
-        holds: "a live request is reserved for once, and settled once if it has ended",
-        exception: "SELECT account, id, printf('%s, %d reserves, %d settlements', phase, reserves, settlements)
-                    FROM (
-                        SELECT *,
-                            (SELECT count(*) FROM movement m WHERE m.id = r.id AND NOT settles) AS reserves,
-                            (SELECT count(*) FROM movement m WHERE m.id = r.id AND settles) AS settlements
-                        FROM request r WHERE sandbox = 0
-                    )
-                    WHERE reserves <> 1 OR settlements <> (phase NOT IN ('queued', 'running'))",
-    },
-    Rule {
-        holds: "a live request's movements are of its own account",
-        exception: "SELECT r.account, r.id, printf('a %s is of account `%s`', m.kind, m.account)
-                    FROM request r JOIN movement m ON m.id = r.id WHERE m.account <> r.account",
-    },
-    Rule {
-        holds: "what is reserved for a live request is its price",
-        exception: "SELECT account, id, printf('reserved %d, price %d', reserved, cost) FROM (
-                        SELECT *, ifnull((SELECT held FROM movement m WHERE m.id = r.id AND NOT settles), 0) AS reserved
-                        FROM request r WHERE sandbox = 0
-                    ) WHERE reserved <> cost",
-    },
-    Rule {
-        holds: "what is charged for a live request is what was earned by it, nothing unless it completed, and the rest of \
-                its reserve was returned",
-        exception: "SELECT account, id, printf('%s, price %d, told as charged %d, earned %d, taken from the reserve %d',
-                                               phase, cost, charged, earned, -taken) FROM (
-                        SELECT *, ifnull((SELECT revenue FROM movement m WHERE m.id = r.id AND settles), 0) AS earned,
-                                  ifnull((SELECT held FROM movement m WHERE m.id = r.id AND settles), 0) AS taken
-                        FROM request r WHERE sandbox = 0 AND phase NOT IN ('queued', 'running')
-                    )
-                    WHERE charged IS NOT earned OR taken <> -cost OR NOT charged BETWEEN 0 AND cost
-                       OR (phase <> 'completed' AND charged <> 0)",
-    },
-    Rule {
-        holds: "a request of the sandbox moves no credits",
-        exception: "SELECT r.account, r.id, printf('a %s', m.kind)
-                    FROM movement m JOIN request r ON m.id = r.id WHERE r.sandbox = 1",
-    },
-    Rule {
-        holds: "an account's usage is what was earned by it",
-        exception: "SELECT a.id, NULL, printf('usage %d, earned %d', used, earned) FROM (
-                        SELECT id,
-                            ifnull((SELECT sum(credits) FROM usage_day u WHERE u.account = a.id), 0) AS used,
-                            ifnull((SELECT sum(revenue) FROM movement m WHERE m.account = a.id), 0) AS earned
-                        FROM account a
-                    ) a WHERE used <> earned",
-    },
-    Rule {
-        holds: "a key has in flight what is counted for it",
-        exception: "SELECT k.account, NULL, printf('key %s: counted %d, in flight %d', k.id, k.in_flight, ifnull(n, 0))
-                    FROM api_key k LEFT JOIN (
-                        SELECT api_key, count(*) AS n FROM request
-                        WHERE sandbox = 0 AND phase IN ('queued', 'running') GROUP BY api_key
-                    ) ON api_key = k.id
-                    WHERE k.in_flight <> ifnull(n, 0)",
-    },
-    Rule {
-        holds: "a request that waits stands in its line, by its ticket and in its lane",
-        exception: "SELECT account, id, printf('waits with ticket %d of queue `%s`, not found there', ticket, queue)
-                    FROM request r WHERE phase = 'queued' AND NOT EXISTS (
-                        SELECT 1 FROM in_line i WHERE i.request = r.id AND i.queue = r.queue
-                                                     AND i.ticket = r.ticket AND i.lane = (r.epoch = 0))",
-    },
-    Rule {
-        holds: "what stands in line is a request that waits, once, with a ticket that was drawn",
-        exception: "SELECT r.account, i.request, printf('%s, lane %d, ticket %d of queue `%s`, whose latest is %s',
-                           ifnull(r.phase, 'no such request'), i.lane, i.ticket, i.queue, ifnull(q.tail, 'none'))
-                    FROM in_line i LEFT JOIN request r ON r.id = i.request LEFT JOIN queue q ON q.name = i.queue
-                    WHERE r.phase IS NOT 'queued' OR q.tail IS NULL OR i.ticket > q.tail
-                       OR i.queue <> r.queue OR i.ticket <> r.ticket OR i.lane <> (r.epoch = 0)",
-    },
-    Rule {
-        holds: "a request has a lease while it runs, and only then",
-        exception: "SELECT r.account, r.id, printf('%s, %s', r.phase, iif(l.request IS NULL, 'no lease', 'a lease'))
-                    FROM request r LEFT JOIN lease l ON l.request = r.id
-                    WHERE (r.phase = 'running') <> (l.request IS NOT NULL)",
-    },
-    Rule {
-        holds: "each claim of a request ended once, but for the one that runs",
-        exception: "SELECT account, id, printf('%s, %d claims, %d ended', phase, epoch, ended) FROM (
-                        SELECT *, (SELECT count(*) FROM attempt t WHERE t.request = r.id AND t.epoch <= r.epoch)
-                               AS ended
-                        FROM request r WHERE attempts_gone = 0
-                    ) WHERE ended <> epoch - (phase = 'running')",
-    },
-    Rule {
-        holds: "a request was rescued as often as its lease was lost",
-        exception: "SELECT account, id, printf('%s, rescued %d times, lost %d times', phase, rescues, lost) FROM (
-                        SELECT *, (SELECT count(*) FROM attempt t WHERE t.request = r.id AND ending = 'lost') AS lost,
-                               EXISTS (SELECT 1 FROM attempt t
-                                       WHERE t.request = r.id AND t.epoch = r.epoch AND ending = 'lost') AS at_last
-                        FROM request r WHERE attempts_gone = 0
-                    ) WHERE rescues <> lost - (phase = 'failed' AND at_last)",
-    },
-    Rule {
-        holds: "a request has an end, and what belongs to it, if it has ended, and only then",
-        exception: "SELECT account, id, printf('%s, completed_at %s, charged %s, %s, %s', phase,
-                           iif(completed_at IS NULL, 'missing', 'set'), iif(charged IS NULL, 'missing', 'set'),
-                           iif(output IS NULL, 'no output', 'an output'),
-                           iif(error_code IS NULL, 'no error', 'an error'))
-                    FROM request LEFT JOIN request_content ON request = id
-                    WHERE (completed_at IS NULL) <> (phase IN ('queued', 'running'))
-                       OR (charged IS NULL) <> (phase IN ('queued', 'running'))
-                       OR (output IS NULL) <> (phase <> 'completed')
-                       OR (error_code IS NULL) <> (phase <> 'failed')",
-    },
-    Rule {
-        holds: "a request that wants a delivery has one if it has ended, and only then",
-        exception: "SELECT r.account, r.id, printf('%s, %s', r.phase, iif(d.id IS NULL, 'no delivery', 'a delivery'))
-                    FROM request r LEFT JOIN delivery d ON d.request = r.id
-                    WHERE (d.id IS NOT NULL)
-                       <> (r.webhook_url IS NOT NULL AND r.phase NOT IN ('queued', 'running'))",
-    },
-    Rule {
-        holds: "an idempotency key stands for a request of its account",
-        exception: "SELECT i.account, i.request, 'no such request of that account'
-                    FROM idempotency i
-                    LEFT JOIN request r ON r.id = i.request AND r.account = i.account AND r.sandbox = i.sandbox
-                    WHERE r.id IS NULL AND i.sandbox = 0 AND i.expires_at > ?1",
-    },
-    Rule {
-        holds: "an account's requests of the sandbox are counted",
-        exception: "SELECT a.id, NULL, printf('%d are counted, %d are kept', a.sandbox_kept, coalesce(kept, 0))
-                    FROM account a
-                    LEFT JOIN (SELECT account, count(*) AS kept FROM request WHERE sandbox = 1 GROUP BY account) s
-                           ON s.account = a.id
-                    WHERE a.sandbox_kept <> coalesce(kept, 0)",
-    },
+/// What SQLite itself looks at: a sentence, and the query for the first exception.
+const OWN_RULES: [(&str, &str); 2] = [
+    ("the database is intact", "SELECT quick_check FROM pragma_quick_check WHERE quick_check <> 'ok'"),
+    (
+        "every row refers to rows that are there",
+        "SELECT printf('a row of `%s` refers to a missing row of `%s`', \"table\", parent) FROM pragma_foreign_key_check",
+    ),
 ];
 
 /// The rule that memory and database must keep between them, which only the writer can look at.
-pub(crate) const INDEX_RULE: &str = "a line in memory is as long as the one that is stored";
-
-/// The present, for a rule that asks for it.
-fn now_of(rule: &Rule, now: Moment) -> ParamsFromIter<Option<i64>> {
-    params_from_iter(rule.exception.contains("?1").then_some(now.as_micros()))
-}
+pub(crate) const INDEX_RULE: &str = "a queue in memory is as long as the one that is stored";
 
 /// Looks at everything that is stored; `c` sees one snapshot.
 pub(crate) fn examine(c: &Connection, now: Moment) -> Result<(Checked, Option<Violation>), StoreError> {
-    let mut checked = c.query_row(
+    let mut checked = figures(c)?;
+    for (rule, exception) in OWN_RULES {
+        if let Some(found) = c.prepare(exception)?.query_row([], |row| row.get(0)).optional()? {
+            let violation = Violation { rule: rule.to_owned(), account: None, request: None, found };
+            return Ok((checked, Some(violation)));
+        }
+        checked.rules += 1;
+    }
+    let mut examination = Examination::default();
+    movements(c, &mut examination)?;
+    groups(c, &mut examination)?;
+    accounts(c, &mut examination)?;
+    keys(c, &mut examination)?;
+    requests(c, &mut examination)?;
+    places(c, &mut examination)?;
+    idempotency_records(c, &mut examination, now)?;
+    let Some(Breach { rule, account, request, found }) = examination.breach() else {
+        checked.rules += Rule::ALL.len() as u64;
+        return Ok((checked, None));
+    };
+    checked.rules += Rule::ALL.iter().take_while(|before| **before < rule).count() as u64;
+    Ok((checked, Some(Violation { rule: rule.sentence().to_owned(), account, request, found })))
+}
+
+fn figures(c: &Connection) -> rusqlite::Result<Checked> {
+    c.query_row(
         "SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM request), (SELECT count(*) FROM movement),
                 (SELECT count(*) FROM delivery), (SELECT count(*) FROM delivery WHERE state = 'held')",
         [],
@@ -203,22 +66,214 @@ pub(crate) fn examine(c: &Connection, now: Moment) -> Result<(Checked, Option<Vi
                 deliveries_held: count(row.get(4)?),
             })
         },
-    )?;
-    for rule in &RULES {
-        let exception: Option<(Option<String>, Option<Uuid>, String)> = c
-            .prepare(rule.exception)?
-            .query_row(now_of(rule, now), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
-        if let Some((account, request, found)) = exception {
-            let violation = Violation {
-                rule: rule.holds.to_owned(),
-                account: account.map(AccountId),
-                request: request.map(RequestId),
-                found,
-            };
-            return Ok((checked, Some(violation)));
-        }
-        checked.rules += 1;
+    )
+}
+
+/// Runs `look` on each row of `query`.
+fn each(
+    c: &Connection,
+    query: &str,
+    mut look: impl FnMut(&Row<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut statement = c.prepare(query)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        look(row)?;
     }
-    Ok((checked, None))
+    Ok(())
+}
+
+fn text<'r>(row: &'r Row<'_>, column: &str) -> Result<&'r str, StoreError> {
+    Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
+fn optional_text<'r>(row: &'r Row<'_>, column: &str) -> Result<Option<&'r str>, StoreError> {
+    Ok(row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)?)
+}
+
+fn phase_of(row: &Row<'_>, column: &str) -> Result<Phase, StoreError> {
+    phase(text(row, column)?)
+}
+
+fn movements(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    let query = "SELECT account, request, kind, available, held, issuance, revenue FROM movement";
+    each(c, query, |row| {
+        examination.movement(&Movement {
+            account: text(row, "account")?,
+            request: row.get::<_, Option<_>>("request")?.map(RequestId),
+            kind: text(row, "kind")?,
+            entries: entries(row)?,
+        });
+        Ok(())
+    })
+}
+
+fn groups(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    let query = "SELECT account, api_key, sandbox, phase, count(*) AS requests, sum(cost) AS cost
+                 FROM request GROUP BY account, api_key, sandbox, phase";
+    each(c, query, |row| {
+        examination.requests(&Group {
+            account: text(row, "account")?,
+            key: text(row, "api_key")?,
+            sandbox: row.get("sandbox")?,
+            phase: phase_of(row, "phase")?,
+            requests: row.get("requests")?,
+            cost: row.get("cost")?,
+        });
+        Ok(())
+    })
+}
+
+fn accounts(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    let query = "SELECT a.id, a.available AS now_available, a.held AS now_held, a.sandbox_kept,
+            ifnull((SELECT sum(credits) FROM usage_day u WHERE u.account = a.id), 0) AS used,
+            ifnull(m.available, 0) AS available, ifnull(m.held, 0) AS held, ifnull(m.issuance, 0) AS issuance,
+            ifnull(m.revenue, 0) AS revenue
+         FROM account a LEFT JOIN (
+            SELECT account, sum(available) AS available, sum(held) AS held, sum(issuance) AS issuance,
+                   sum(revenue) AS revenue FROM movement GROUP BY account
+         ) m ON m.account = a.id";
+    each(c, query, |row| {
+        examination.account(&Account {
+            id: text(row, "id")?,
+            available: row.get("now_available")?,
+            held: row.get("now_held")?,
+            entered: entries(row)?,
+            used: row.get("used")?,
+            sandbox_kept: row.get("sandbox_kept")?,
+        });
+        Ok(())
+    })
+}
+
+fn keys(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    each(c, "SELECT id, account, in_flight FROM api_key", |row| {
+        examination.key(&Key {
+            id: text(row, "id")?,
+            account: text(row, "account")?,
+            in_flight: row.get("in_flight")?,
+        });
+        Ok(())
+    })
+}
+
+fn requests(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    // A place is looked for by its queue, lane and ticket: no index has its request.
+    let place = |lane: u8| {
+        format!(
+            "(r.phase = 'queued' AND EXISTS (SELECT 1 FROM queue_place p
+                WHERE p.queue = r.queue AND p.lane = {lane} AND p.ticket = r.ticket AND p.request = r.id))"
+        )
+    };
+    let query = format!(
+        "SELECT r.id, r.account, r.sandbox, r.phase, r.epoch, r.rescues, r.queue, r.ticket, r.cost, r.charged,
+            reserve.account AS reserve_account, reserve.kind AS reserve_kind, reserve.held AS reserve_held,
+            reserve.revenue AS reserve_revenue, settlement.account AS settlement_account,
+            settlement.kind AS settlement_kind, settlement.held AS settlement_held,
+            settlement.revenue AS settlement_revenue,
+            {} AS place_0, {} AS place_1,
+            EXISTS (SELECT 1 FROM lease l WHERE l.request = r.id) AS lease,
+            r.attempts_gone,
+            (SELECT count(*) FROM attempt t WHERE t.request = r.id AND t.epoch <= r.epoch) AS ended,
+            (SELECT count(*) FROM attempt t WHERE t.request = r.id AND t.ending = 'lost') AS lost,
+            (SELECT ending FROM attempt t WHERE t.request = r.id AND t.epoch = r.epoch) AS latest,
+            r.completed_at IS NOT NULL AS completed, r.error_code IS NOT NULL AS error,
+            r.webhook_url IS NOT NULL AS webhook,
+            EXISTS (SELECT 1 FROM request_content o WHERE o.request = r.id AND o.output IS NOT NULL) AS output,
+            EXISTS (SELECT 1 FROM delivery d WHERE d.request = r.id) AS delivery
+         FROM request r
+         LEFT JOIN movement reserve ON reserve.id = r.id AND reserve.settles = 0
+         LEFT JOIN movement settlement ON settlement.id = r.id AND settlement.settles = 1",
+        place(0),
+        place(1)
+    );
+    each(c, &query, |row| {
+        let movement = |account: &str, kind: &str, held: &str, revenue: &str| {
+            let Some(account) = optional_text(row, account)? else { return Ok(None) };
+            let (held, revenue) = (row.get(held)?, row.get(revenue)?);
+            Ok::<_, StoreError>(Some(RequestMovement { account, kind: text(row, kind)?, held, revenue }))
+        };
+        let attempts = match row.get("attempts_gone")? {
+            true => None,
+            false => Some(Attempts {
+                ended: row.get("ended")?,
+                lost: row.get("lost")?,
+                latest: optional_text(row, "latest")?.map(attempt_end).transpose()?,
+            }),
+        };
+        examination.request(&Request {
+            id: RequestId(row.get("id")?),
+            account: text(row, "account")?,
+            sandbox: row.get("sandbox")?,
+            phase: phase_of(row, "phase")?,
+            epoch: Epoch(row.get("epoch")?),
+            rescues: row.get("rescues")?,
+            queue: text(row, "queue")?,
+            ticket: Ticket(row.get("ticket")?),
+            cost: row.get("cost")?,
+            charged: row.get("charged")?,
+            reserve: movement("reserve_account", "reserve_kind", "reserve_held", "reserve_revenue")?,
+            settlement: movement(
+                "settlement_account",
+                "settlement_kind",
+                "settlement_held",
+                "settlement_revenue",
+            )?,
+            places: [row.get("place_0")?, row.get("place_1")?],
+            lease: row.get("lease")?,
+            attempts,
+            completed_at: row.get("completed")?,
+            output: row.get("output")?,
+            error: row.get("error")?,
+            webhook: row.get("webhook")?,
+            delivery: row.get("delivery")?,
+        });
+        Ok(())
+    })
+}
+
+fn places(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    let query = "SELECT p.queue, p.lane, p.ticket, p.request, q.tail, r.account, r.phase, r.epoch,
+                        r.queue AS request_queue, r.ticket AS request_ticket
+         FROM queue_place p LEFT JOIN request r ON r.id = p.request LEFT JOIN queue q ON q.name = p.queue";
+    each(c, query, |row| {
+        let request = match optional_text(row, "account")? {
+            None => None,
+            Some(account) => Some(Placed {
+                account,
+                phase: phase_of(row, "phase")?,
+                epoch: Epoch(row.get("epoch")?),
+                queue: text(row, "request_queue")?,
+                ticket: Ticket(row.get("request_ticket")?),
+            }),
+        };
+        examination.place(&Place {
+            queue: text(row, "queue")?,
+            tail: row.get::<_, Option<i64>>("tail")?.map(Ticket),
+            lane: lane_of(row)?,
+            ticket: Ticket(row.get("ticket")?),
+            id: RequestId(row.get("request")?),
+            request,
+        });
+        Ok(())
+    })
+}
+
+fn idempotency_records(c: &Connection, examination: &mut Examination, now: Moment) -> Result<(), StoreError> {
+    let query = "SELECT i.account, i.sandbox, i.expires_at, i.request, r.account AS request_account,
+                        r.sandbox AS request_sandbox
+         FROM idempotency i LEFT JOIN request r ON r.id = i.request";
+    each(c, query, |row| {
+        let request = optional_text(row, "request_account")?;
+        let sandbox: Option<bool> = row.get("request_sandbox")?;
+        let record = IdempotencyRecord {
+            account: text(row, "account")?,
+            sandbox: row.get("sandbox")?,
+            expires_at: moment(row.get("expires_at")?),
+            id: RequestId(row.get("request")?),
+            request: request.zip(sandbox),
+        };
+        examination.idempotency_record(&record, now);
+        Ok(())
+    })
 }

@@ -1,6 +1,6 @@
-//! What an error of SQLite means to whoever uses the store.
+//! Which errors of a command are failures of the store.
 
-use super::writer::Refusal;
+use super::command::Refusal;
 use crate::store::{GrantRefused, StoreError, SubmitRefused, WorkRefused};
 
 pub(crate) use clipia_store::sqlite_faults::fault;

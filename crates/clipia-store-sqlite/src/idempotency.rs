@@ -1,60 +1,61 @@
-//! Idempotency keys, each kept for a day.
+//! Idempotency records, each kept for a day.
 //!
-//! They are looked for by what clients made up, which is random, so that in an index every submit dirties a page of its own
-//! in every commit. They are therefore logged in the order they come, a few pages a commit, and looked for in memory until
-//! there are enough to enter them into the index in its own order, many to a page; and they leave it likewise. A start
-//! reads from the log what the index lacks.
+//! Client keys are random: an index on them would dirty one page per submit. So records are logged in the order of their
+//! submits, a few pages a commit. The recent ones are found in memory. Once there are enough, they are merged into the index in
+//! sorted batches, many to a page, and they leave it in batches, too (a small log-structured merge tree). A start reads from the
+//! log what the index lacks.
+//!
+//! This is complex for speed: `cargo xtask bench server` measures it with a key for each submit.
 
 use super::recent_keys::{RecentKeys, with};
-use super::rows::key;
+use super::rows::{key, moment};
 use crate::store::{AccountId, StoreError};
 use clipia_queue::commands::submit::NewRecord;
-use clipia_queue::idempotency::{Fingerprint, Record};
+use clipia_queue::idempotency::{Fingerprint, Record, is_kept};
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use uuid::Uuid;
 
-/// How many are gathered before the index changes: some 3 MB.
+/// How many records are gathered before they are merged into the index: some 3 MB.
 const GATHERED: usize = 65_536;
 
-/// How many of those a commit enters, takes out or forgets: about a millisecond.
+/// How many records a commit merges, takes out of the index or forgets: about a millisecond.
 const AT_ONCE: usize = 256;
 
 /// A key's hash, and its number in the log.
 pub(crate) type Entry = (i64, i64);
 
-/// Where the keys are found that the index lacks, and what is being changed in it.
+/// The records that the index lacks, and what is being changed in it.
 pub(crate) struct Keys {
     gathered: usize,
     at_once: usize,
     /// The latest number in the log.
     last: i64,
-    /// Those up to this number are in the index.
+    /// Records up to this number are in the index.
     indexed: i64,
-    /// In the log alone.
+    /// Records in the log alone.
     recent: RecentKeys,
-    /// Being entered into the index, which then has all up to the number.
+    /// Records that are being merged. The index then has all up to the number.
     entering: Option<(BTreeSet<Entry>, i64)>,
     leaving: Leaving,
-    /// When the first of the log expires.
+    /// When the first record of the log expires.
     expires: Option<Moment>,
-    /// When this transaction last recorded one.
+    /// When this transaction last wrote a record.
     recorded: Option<Moment>,
-    /// A transaction came to nothing that had changed these.
+    /// Whether a transaction was rolled back that had changed this.
     stale: bool,
 }
 
-/// What becomes of keys whose day is over, in this order.
+/// The steps by which expired records leave, in this order.
 enum Leaving {
-    /// Nothing is.
+    /// No record has expired.
     Idle,
-    /// Those up to the number are.
+    /// Expired records are gathered, by now up to the number.
     Gathering(BTreeSet<Entry>, i64),
-    /// These are taken out of the index.
+    /// They are taken out of the index.
     Unindexing(BTreeSet<Entry>, i64),
-    /// Those up to the number are forgotten.
+    /// Those up to the number are deleted from the log.
     Forgetting(i64),
 }
 
@@ -66,9 +67,9 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    /// A key that was used in the sandbox is another than the same one used outside.
+    /// A key belongs to an account and to its sandbox or not: the same name elsewhere is another key.
     pub(crate) fn new(account: &AccountId, sandbox: bool, name: String) -> Self {
-        // A part of it, by which the key is found: clients cannot aim it at each other.
+        // A part of the digest is enough to find the key. Clients cannot make two keys collide on purpose.
         let digest = Sha256::new().chain_update(&account.0).chain_update([0, u8::from(sandbox)]);
         let digest = digest.chain_update(&name).finalize();
         Self { name, sandbox, hash: digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first)) }
@@ -76,7 +77,7 @@ impl Name {
 }
 
 impl Keys {
-    /// Those of a store.
+    /// Reads the records of a store.
     pub(crate) fn load(c: &Connection) -> Result<Self, rusqlite::Error> {
         Self::load_with(c, GATHERED, AT_ONCE)
     }
@@ -104,12 +105,12 @@ impl Keys {
         })
     }
 
-    /// What was done since the latest commit came to nothing.
+    /// The transaction was rolled back.
     pub(crate) fn undo(&mut self) {
         self.stale = true;
     }
 
-    /// Brings them to what the store has, if they are not.
+    /// Reads the records again after a rollback.
     pub(crate) fn refresh(&mut self, c: &Connection) -> Result<(), rusqlite::Error> {
         if self.stale {
             *self = Self::load_with(c, self.gathered, self.at_once)?;
@@ -117,7 +118,7 @@ impl Keys {
         Ok(())
     }
 
-    /// What was recorded under a key, and is still kept.
+    /// The record of a key, if it is in force.
     pub(crate) fn find(
         &self,
         c: &Connection,
@@ -166,7 +167,7 @@ impl Keys {
         Ok(())
     }
 
-    /// Goes on with what is being changed in the index, a little with each commit that records a key.
+    /// Changes the index a little, with each commit that writes a record.
     pub(crate) fn before_commit(&mut self, c: &Connection) -> Result<(), StoreError> {
         self.recorded.take().map_or(Ok(()), |now| self.tend(c, now))
     }
@@ -193,10 +194,10 @@ impl Keys {
         self.forget(c, now)
     }
 
-    /// Forgets keys whose day is over.
+    /// Forgets expired records.
     fn forget(&mut self, c: &Connection, now: Moment) -> Result<(), StoreError> {
         match &mut self.leaving {
-            Leaving::Idle if self.expires.is_some_and(|expires| expires <= now) => {
+            Leaving::Idle if self.expires.is_some_and(|expires| !is_kept(expires, now)) => {
                 self.leaving = Leaving::Gathering(BTreeSet::new(), 0);
             }
             Leaving::Idle => {}
@@ -208,7 +209,7 @@ impl Keys {
                 let enough = leaving.len() + self.at_once;
                 while leaving.len() < enough
                     && let Some(row) = rows.next()?
-                    && row.get::<_, i64>("expires_at")? <= now.as_micros()
+                    && !is_kept(moment(row.get("expires_at")?), now)
                 {
                     *through = row.get("number")?;
                     leaving.insert((row.get("hash")?, *through));
@@ -248,26 +249,26 @@ impl Keys {
     }
 }
 
-/// The numbers in the log of keys with this hash, of those in the index.
+/// The numbers of the records with this hash, by the index.
 fn indexed(c: &Connection, hash: i64) -> Result<Vec<i64>, rusqlite::Error> {
     c.prepare_cached("SELECT number FROM idempotency_index WHERE hash = ?1")?
         .query_map([hash], |row| row.get(0))?
         .collect()
 }
 
-/// Takes the first of them, at most so many.
+/// Takes the first entries, `most` at most.
 fn some(entries: &mut BTreeSet<Entry>, most: usize) -> impl Iterator<Item = Entry> {
     std::iter::from_fn(|| entries.pop_first()).take(most)
 }
 
-/// When the first of the log expires.
+/// When the first record of the log expires.
 fn first_expires(c: &Connection) -> Result<Option<Moment>, rusqlite::Error> {
     c.prepare_cached("SELECT expires_at FROM idempotency ORDER BY number LIMIT 1")?
         .query_row([], |row| row.get(0).map(Moment::from_micros))
         .optional()
 }
 
-/// What stands in the log by that number, if it is this key's and still kept.
+/// The record of this number, if it is this key's and in force.
 fn read(
     c: &Connection,
     number: i64,
@@ -275,16 +276,17 @@ fn read(
     name: &Name,
     now: Moment,
 ) -> Result<Option<Record>, StoreError> {
-    let row: Option<([u8; 32], Uuid)> = c
+    let row: Option<(Record, Moment)> = c
         .prepare_cached(
-            "SELECT fingerprint, request FROM idempotency
-             WHERE number = ?1 AND account = ?2 AND sandbox = ?3 AND key = ?4 AND expires_at > ?5",
+            "SELECT fingerprint, request, expires_at FROM idempotency
+             WHERE number = ?1 AND account = ?2 AND sandbox = ?3 AND key = ?4",
         )?
-        .query_row(params![number, account.0, name.sandbox, name.name, now.as_micros()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+        .query_row(params![number, account.0, name.sandbox, name.name], |row| {
+            let (fingerprint, request_id) = (Fingerprint(row.get(0)?), RequestId(row.get(1)?));
+            Ok((Record { fingerprint, request_id }, moment(row.get(2)?)))
         })
         .optional()?;
-    Ok(row.map(|(hash, request)| Record { fingerprint: Fingerprint(hash), request_id: RequestId(request) }))
+    Ok(row.filter(|(_, expires_at)| is_kept(*expires_at, now)).map(|(record, _)| record))
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
-//! Whether a file is a store, looked at before SQLite opens it for writing.
+//! Looks at a file before SQLite opens it for writing: whether it is a store, and of which kind.
 //!
-//! A store that a server has used is in WAL mode, which the header of the file says. A backup is in rollback mode, as `VACUUM
-//! INTO` leaves it. So the header tells a copy that a server has not run on yet, and that a log beside such a copy belongs to
-//! another file: SQLite would apply it all the same.
+//! A store that a server has used is in WAL mode; a backup is in rollback mode, as `VACUUM INTO` leaves it. The header of the file
+//! has the mode. So a copy is recognized that no server has run on yet. A log beside such a copy belongs to another file: SQLite
+//! would apply it all the same.
 
-use super::OpenError;
-use super::schema;
+use super::{NoStore, OpenError, schema};
 use rusqlite::Connection;
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
@@ -13,58 +12,6 @@ use std::path::{Path, PathBuf};
 
 /// What a database file begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
-/// Why a file does not serve as a store.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NoStore {
-    /// It cannot be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(#[from] std::io::Error),
-    /// A directory, or something else that is no file.
-    #[error("is no file")]
-    NoFile,
-    /// There is nothing in it: a full disk leaves such a file.
-    #[error("is empty")]
-    Empty,
-    /// Its end is missing.
-    #[error("is cut off: {found} of its {whole} bytes are there")]
-    CutOff {
-        /// The bytes that are there.
-        found: u64,
-        /// The bytes that its header speaks of.
-        whole: u64,
-    },
-    /// It is another program's, or no database.
-    #[error("is no store of this program")]
-    Foreign,
-    /// A newer version wrote it.
-    #[error("has schema version {found}, this program knows {known}: use a newer `clipia`")]
-    Newer {
-        /// The store's version.
-        found: u32,
-        /// The newest that this program knows.
-        known: u32,
-    },
-    /// Its schema has this version's number and is another.
-    #[error("was made by another build of `clipia`, where `{0}` has another form: use that build")]
-    AnotherBuild(String),
-    /// SQLite finds it broken.
-    #[error("is damaged: {0}")]
-    Damaged(String),
-    /// It is a copy, and a log lies beside it that is not its own.
-    #[error(
-        "is a backup, and the log of another store lies beside it, which would destroy it: move `{}` away, or put a \
-         backup in place with `clipia restore`",
-        .0.display()
-    )]
-    ForeignLog(PathBuf),
-    /// A log with what is not in the file yet lies beside it.
-    #[error(
-        "has a log beside it with what is not in the file itself: stop its server, or use `clipia backup`"
-    )]
-    OpenLog,
-}
 
 /// How a store came to be where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +27,7 @@ pub(crate) fn log_of(path: &Path) -> PathBuf {
     beside(path, "-wal")
 }
 
-/// The path with something behind it.
+/// The path with a suffix.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -114,7 +61,7 @@ pub(crate) fn kind(path: &Path) -> Result<Kind, NoStore> {
         1 => 65_536,
         bytes => bytes,
     };
-    // The size is in force where it was written with the last change. What is missing may still be in the log.
+    // The size in the header is valid if it was written with the last change. What is missing may still be in the log.
     let whole = page * u64::from(number(28));
     let found = metadata.len();
     if number(24) == number(92) && found < whole && log_bytes(path) == 0 {
@@ -123,7 +70,7 @@ pub(crate) fn kind(path: &Path) -> Result<Kind, NoStore> {
     Ok(if header[18..20] == [2, 2] { Kind::Live } else { Kind::Copy })
 }
 
-/// What stands at `path`, where a server is about to open it.
+/// The kind of the store at `path`, which a server is about to open.
 pub(crate) fn before_opening(path: &Path) -> Result<Kind, NoStore> {
     let kind = kind(path)?;
     if kind == Kind::Copy && log_bytes(path) > 0 {
@@ -132,7 +79,7 @@ pub(crate) fn before_opening(path: &Path) -> Result<Kind, NoStore> {
     Ok(kind)
 }
 
-/// The file itself, whatever its name.
+/// Whether both paths are of one file.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     #[cfg(unix)]
     let same = |one: &Metadata, other: &Metadata| {
@@ -145,8 +92,8 @@ pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     same(&a, &b)
 }
 
-/// Brings an opened store to this version's schema, or says why it cannot be; `path` is what messages name. One that is
-/// refused was not changed.
+/// Brings an opened store to this version's schema, or returns why it cannot be used. `path` is the path in messages. A file that
+/// is refused was not changed.
 pub(crate) fn admit(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let refused = |why| OpenError::NoStore { path: path.to_owned(), why };
     match schema::update(connection) {

@@ -1,8 +1,8 @@
 //! The books: movements, balances, usage, and what keys have in flight.
 
 use super::rows::{amount, credits, key};
-use super::writer::Writing;
-use crate::clock::told;
+use super::writing::Writing;
+use crate::clock::wall_at;
 use crate::ids;
 use crate::store::{AccountId, StoreError};
 use clipia_queue::ledger::{Balance, Entries, Entry};
@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 /// The two books of an account, as this transaction has them.
 pub(crate) fn balance(w: &Writing<'_>, account: &AccountId) -> Result<Balance, StoreError> {
-    let balance = w.tallies.balance(w, account)?;
+    let balance = w.write_back.balance(w, account)?;
     balance.ok_or_else(|| StoreError::Unreadable(format!("no account `{account}`")))
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn stored_balance(c: &Connection, account: &AccountId) -> Result<Opti
 
 /// How many live requests of a key have not ended, as this transaction has it.
 pub(crate) fn in_flight(w: &Writing<'_>, key: &str) -> Result<u32, StoreError> {
-    let in_flight = w.tallies.in_flight(w, key)?.and_then(|in_flight| u32::try_from(in_flight).ok());
+    let in_flight = w.write_back.in_flight(w, key)?.and_then(|in_flight| u32::try_from(in_flight).ok());
     in_flight.ok_or_else(|| StoreError::Unreadable(format!("no key {key}, or less than nothing in flight")))
 }
 
@@ -53,10 +53,10 @@ pub(crate) fn enter(
             held,
             issuance,
             revenue,
-            told(now).as_micros()
+            wall_at(now).as_micros()
         ],
     )?;
-    w.tallies.set_balance(account, balance);
+    w.write_back.set_balance(account, balance);
     Ok(())
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn open(
     is_first: bool,
     now: Moment,
 ) -> Result<(), StoreError> {
-    let values = params![available, held, issuance, revenue, told(now).as_micros(), account.0];
+    let values = params![available, held, issuance, revenue, wall_at(now).as_micros(), account.0];
     match is_first {
         true => c
             .prepare_cached(
@@ -88,6 +88,6 @@ pub(crate) fn open(
 
 /// Adds to what an account used.
 pub(crate) fn use_up(w: &Writing<'_>, account: &AccountId, usage: Usage) -> Result<(), StoreError> {
-    w.tallies.use_up(account, usage.day, i64::from(usage.requests), amount(usage.credits)?);
+    w.write_back.use_up(account, usage.day, i64::from(usage.requests), amount(usage.credits)?);
     Ok(())
 }

@@ -1,16 +1,20 @@
 //! The queue in one SQLite file.
 //!
-//! One thread writes, others read beside it: in WAL mode neither waits for the other. A commit is on the
-//! disk before it is answered (`synchronous=FULL`).
+//! One thread writes, others read beside it: in WAL mode neither waits for the other. A commit is on the disk before its
+//! commands are answered (`synchronous=FULL`).
+//!
+//! The store gathers facts, calls the commands of `clipia-queue`, and writes what they decided. It has no rule of its own: what
+//! is decided here concerns SQLite (what shares a commit, what is indexed, cached or written last).
 
 mod account_listing;
 mod accounts;
-mod aside;
 mod audit;
 mod backup;
 mod batch;
+mod cache;
 mod capability;
 mod checkpoints;
+mod command;
 mod counters;
 mod creation;
 mod deliveries;
@@ -18,18 +22,19 @@ mod delivery_log;
 mod examination;
 mod faults;
 mod health;
-mod held;
+mod held_deliveries;
 mod idempotency;
 mod inspection;
-mod known;
 mod leases;
 mod ledger;
 mod listing;
 mod lock;
+mod memory;
 mod mending;
+mod no_store;
 mod outputs;
-mod points;
 mod position;
+mod read_pool;
 mod recent_keys;
 mod requests;
 mod restore;
@@ -37,15 +42,18 @@ mod retention;
 mod rows;
 mod sandbox;
 mod schema;
+mod set_aside;
 mod settlement;
 mod stored;
-mod tallies;
 mod webhook_secrets;
 mod work;
+mod write_back;
 mod writer;
+mod writing;
 
+use cache::{KeyCache, StatusCache};
 use checkpoints::Checkpoints;
-use clipia_queue::{Moment, ids, lifecycle, media_address as media};
+use clipia_queue::{Moment, ids, media_address as media};
 use clipia_store as store;
 use clipia_store::clock::Clock;
 use clipia_store::{
@@ -53,9 +61,9 @@ use clipia_store::{
 };
 use counters::Counters;
 use inspection::Kind;
-use known::{KnownKeys, KnownStandings};
-use points::Points;
+use memory::Memory;
 use position::Positions;
+use read_pool::ReadPool;
 use requests::Accepted;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -67,25 +75,25 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast};
 use work::Leases;
-use writer::{Memory, Writer};
+use writer::Writer;
 
-pub use inspection::NoStore;
+pub use no_store::NoStore;
 pub use restore::{RestoreError, Restored, restore};
 
-/// Pages that the writer keeps, in KiB: the ends that grow, and what waits to be moved from the log.
+/// The page cache of the writer, in KiB: the right-most pages of each B-tree, and pages not yet checkpointed.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
 
 /// The store's name in its directory.
 const FILE: &str = "clipia.db";
 
-/// What the store has at the top of its directory.
+/// The files of the store, at the top of its directory.
 const FILES: [&str; 4] = [FILE, "clipia.db-wal", "clipia.db-shm", lock::FILE];
 
-/// How long a commit waits for another program to let go of the file, such as a shell with a transaction open. Whoever calls
-/// meanwhile waits for it, and is told to come again.
+/// How long a commit waits while another program locks the file, such as a shell with a transaction open. Calls meanwhile wait
+/// as long, and then fail with a transient error.
 const BUSY_MAX: Duration = Duration::from_secs(2);
 
-/// Reads at the same time that are handed to other threads.
+/// How many reads run on other threads at the same time.
 const READERS: usize = 4;
 
 /// A store that could not be opened.
@@ -110,7 +118,7 @@ pub enum OpenError {
         /// Why.
         source: std::io::Error,
     },
-    /// What stands in the place of the store is none, or not this program's.
+    /// The file is no store, or not one of this program.
     #[error("`{}` {why}", .path.display())]
     NoStore {
         /// The file.
@@ -118,19 +126,19 @@ pub enum OpenError {
         /// What is wrong with it.
         why: NoStore,
     },
-    /// Another program holds the file.
-    #[error("`{}` is held by another program: end it, and start again", .0.display())]
+    /// Another program locks the file.
+    #[error("`{}` is locked by another program: end it, and start again", .0.display())]
     Busy(PathBuf),
     /// The database cannot be opened.
     #[error("cannot open the store: {0}")]
     Database(#[from] rusqlite::Error),
-    /// What the last process had under way cannot be taken back.
-    #[error("cannot take back what was under way: {0}")]
+    /// What the last process had claimed cannot be taken back.
+    #[error("cannot take back what the last process had claimed: {0}")]
     TakeOver(#[from] StoreError),
 }
 
 impl OpenError {
-    /// What SQLite says of the file at `path`.
+    /// The error of opening the file at `path`.
     fn of(error: rusqlite::Error, path: &Path) -> Self {
         match faults::fault(&error) {
             Fault::Damaged => {
@@ -142,14 +150,14 @@ impl OpenError {
     }
 }
 
-/// Takes back what other nodes had: nobody else has the file, so that they are gone.
+/// Takes back what other nodes had claimed. They are gone: nobody else has the file.
 fn take_over(
     connection: &Connection,
     keys: &RefCell<idempotency::Keys>,
     memory: &Memory,
     now: Moment,
 ) -> Result<Rescued, StoreError> {
-    writer::run_alone(connection, keys, memory, |w| deliveries::free_all(w))?;
+    writer::run_alone(connection, keys, memory, move |w| deliveries::free_all(w, now))?;
     let mut all = Rescued::default();
     loop {
         let some = writer::run_alone(connection, keys, memory, move |w| work::rescue(w, Leases::All, now))?;
@@ -167,9 +175,9 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     writer: Writer,
     memory: Arc<Memory>,
-    points: Arc<Points>,
+    read_pool: Arc<ReadPool>,
     free_readers: Semaphore,
-    /// Held as long as the store is open: a second server would hand out the same work.
+    /// Locked as long as the store is open: a second server would claim the same requests.
     _lock: File,
 }
 
@@ -196,40 +204,40 @@ impl SqliteStore {
     fn open_file(path: &Path, kind: Kind, lock: File, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_MAX)?;
-        // One that is refused stays as it is, its log too.
+        // A file that is refused stays as it is, and so does its log.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         inspection::admit(&mut connection, path)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         if kind == Kind::Copy {
             let transaction = connection.transaction()?;
-            held::hold(&transaction, clock.now())?;
+            held_deliveries::hold(&transaction, clock.now())?;
             transaction.commit()?;
         }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        // Each costs a look-up in every insert, and only a fault in this program could break one: tests enforce them, and
-        // `clipia doctor` looks for what a release may have got wrong.
+        // Each foreign key costs a look-up in every insert, and only a fault of this program could break one. Tests enforce
+        // them, and `clipia doctor` looks at all rows.
         connection.pragma_update(None, "foreign_keys", cfg!(debug_assertions))?;
         connection.pragma_update(None, "wal_autocheckpoint", checkpoints::LOG_PAGES_MAX)?;
         connection.pragma_update(None, "journal_size_limit", checkpoints::LOG_BYTES_KEPT)?;
         connection.set_prepared_statement_cache_capacity(64);
         // Otherwise some statements are parsed anew for every value that they are bound to.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        // What a savepoint would restore stays in memory; otherwise each command writes it to a file.
+        // The journal of a savepoint stays in memory; otherwise each command writes it to a file.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB.saturating_neg())?;
         mending::run(&mut connection, clock.as_ref())?;
-        if let held @ 1.. = held::waiting(&connection)? {
+        if let held @ 1.. = held_deliveries::waiting(&connection)? {
             tracing::warn!(
                 held,
                 "deliveries of a restored store wait: `clipia webhooks resume` sends them, `clipia webhooks abandon` gives \
                  them up"
             );
         }
-        aside::put_all_back(&connection)?;
+        set_aside::put_all_back(&connection)?;
         let memory = Memory {
-            keys: KnownKeys::default(),
-            standings: KnownStandings::default(),
+            keys: KeyCache::default(),
+            statuses: StatusCache::default(),
             positions: Positions::load(&connection)?,
             counters: Counters::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
@@ -242,7 +250,7 @@ impl SqliteStore {
         let writer = Writer::start(connection, checkpoints, keys.into_inner(), Arc::clone(&memory))
             .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         Ok(Self {
-            points: Arc::new(Points::new(path)),
+            read_pool: Arc::new(ReadPool::new(path)),
             path: path.to_owned(),
             clock,
             writer,
@@ -258,9 +266,9 @@ impl SqliteStore {
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let _permit = self.free_readers.acquire().await.map_err(|_| StoreError::Closed)?;
-        let points = Arc::clone(&self.points);
+        let pool = Arc::clone(&self.read_pool);
         let reading = move || {
-            points.read(|connection| {
+            pool.read(|connection| {
                 let snapshot = connection.unchecked_transaction()?;
                 query(&snapshot)
             })
@@ -270,18 +278,18 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    /// Tells a submit's position, which its commit has settled.
-    fn told(&self, accepted: Accepted) -> Submitted {
+    /// A submit with its position, which is known now that it is committed.
+    fn submitted(&self, accepted: Accepted) -> Submitted {
         let position = accepted.place.map_or(0, |at| self.memory.positions.ahead(&at));
         Submitted { position, ..accepted.submitted }
     }
 
-    /// Counts a word that was refused because its claim is no longer in force.
-    fn heard<T>(&self, told: Result<T, WorkRefused>) -> Result<T, WorkRefused> {
-        if let Err(WorkRefused::Lifecycle(lifecycle::Refused::Stale { .. })) = &told {
+    /// Counts a report that was refused because its claim is no longer in force.
+    fn count_stale<T>(&self, response: Result<T, WorkRefused>) -> Result<T, WorkRefused> {
+        if response.as_ref().is_err_and(WorkRefused::is_stale) {
             self.memory.counters.stale_refused.fetch_add(1, Relaxed);
         }
-        told
+        response
     }
 }
 

@@ -1,7 +1,7 @@
 //! Requests as an operator sees them.
 
-use super::position::{PlaceInLine, Positions};
-use super::rows::{attempt_end, credits, from_json, key, lifecycle, moment};
+use super::position::{Positions, QueuePlace};
+use super::rows::{attempt_end, cost, from_json, key, lifecycle, moment};
 use crate::clock::timestamp;
 use crate::store::{
     AccountId, Attempt, RequestFilter, RequestHistory, RequestListing, RequestMovement, RequestPage,
@@ -9,7 +9,7 @@ use crate::store::{
 };
 use clipia_api::Progress;
 use clipia_queue::RequestId;
-use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_queue::lifecycle::Epoch;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
@@ -77,15 +77,7 @@ pub(crate) fn history(
 fn listing(positions: &Positions, row: &Row<'_>) -> Result<RequestListing, StoreError> {
     let life = lifecycle(row)?;
     let id = RequestId(row.get("id")?);
-    let position = match life.phase {
-        Phase::Queued => Some(positions.ahead(&PlaceInLine::of_request(row)?)),
-        _ => None,
-    };
-    let progress = match life.phase {
-        Phase::Running => Some(Progress::new(row.get("progress")?)),
-        _ => None,
-    };
-    let (cost, charged): (i64, Option<i64>) = (row.get("cost")?, row.get("charged")?);
+    let position = QueuePlace::of_request(row, life)?.map(|at| positions.ahead(&at));
     let completed_at: Option<i64> = row.get("completed_at")?;
     Ok(RequestListing {
         id,
@@ -96,9 +88,9 @@ fn listing(positions: &Positions, row: &Row<'_>) -> Result<RequestListing, Store
         queue: row.get("queue")?,
         phase: life.phase,
         position,
-        progress,
+        progress: life.phase.progress(Progress::new(row.get("progress")?)),
         epoch: life.epoch,
-        cost: credits(charged.unwrap_or(cost))?,
+        cost: cost(row)?,
         error: row.get("error_message")?,
         created_at: timestamp(moment(row.get("created_at")?)),
         completed_at: completed_at.map(moment).map(timestamp),

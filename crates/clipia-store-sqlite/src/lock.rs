@@ -5,10 +5,10 @@ use crate::private;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-/// Its name.
+/// The name of the lock's file.
 pub(crate) const FILE: &str = "clipia.lock";
 
-/// Takes the lock of `directory`, which ends with the file or the process.
+/// Takes the lock of `directory`. It ends when the file is closed or the process ends.
 pub(crate) fn take(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join(FILE);
     let fault = |source| OpenError::File { path: path.clone(), source };

@@ -1,19 +1,18 @@
-//! Moments of a store that lie ahead of any schedule, because the system's clock was wrong when they were written.
+//! Mends moments that are further ahead than any schedule, because the system's clock was wrong when they were written.
 
 use super::stored;
 use crate::clock::Clock;
 use crate::ids;
-use clipia_queue::Moment;
 use clipia_queue::commands::outbox;
-use clipia_queue::idempotency::KEPT;
+use clipia_queue::{Moment, idempotency};
 use rusqlite::{Connection, OptionalExtension};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How far behind the store the clock must be to be spoken of.
+/// How far behind the store the clock must be to be logged.
 const NOTABLE: Duration = Duration::from_secs(1);
 
-/// Has the clock go on where the store was left, and mends what is ahead of it all the same.
+/// Moves the clock on to the store's latest request, and mends what is too far ahead of it all the same.
 pub(crate) fn run(c: &mut Connection, clock: &dyn Clock) -> Result<(), rusqlite::Error> {
     let latest: Option<Uuid> = c.query_row("SELECT max(id) FROM request", [], |row| row.get(0))?;
     if let Some(latest) = latest.and_then(ids::after) {
@@ -29,13 +28,13 @@ pub(crate) fn run(c: &mut Connection, clock: &dyn Clock) -> Result<(), rusqlite:
     if mended > 0 {
         tracing::warn!(
             mended,
-            "deliveries and idempotency keys lay further ahead than any schedule: they are due as usual"
+            "deliveries and idempotency keys were further ahead than any schedule: they are due as usual"
         );
     }
     Ok(())
 }
 
-/// Brings what lies further ahead of `now` than it can be meant to within bounds; says how many rows.
+/// Mends moments that are too far ahead of `now`. Returns how many.
 fn mend(c: &mut Connection, now: Moment) -> Result<usize, rusqlite::Error> {
     let transaction = c.transaction()?;
     let mended = deliveries(&transaction, now)? + idempotency_keys(&transaction, now)?;
@@ -43,7 +42,7 @@ fn mend(c: &mut Connection, now: Moment) -> Result<usize, rusqlite::Error> {
     Ok(mended)
 }
 
-/// Those that are claimed or postponed were due before.
+/// Deliveries that are claimed or postponed were due before: they are not too far ahead.
 fn deliveries(c: &Connection, now: Moment) -> Result<usize, rusqlite::Error> {
     let ahead = "WHERE next_at > ?1 AND next_at IS NOT NULL AND claimed_until IS NULL AND postponed = 0";
     let mut mended = 0;
@@ -57,9 +56,9 @@ fn deliveries(c: &Connection, now: Moment) -> Result<usize, rusqlite::Error> {
     Ok(mended)
 }
 
-/// They are in the order of their making: the last shows whether any is ahead.
+/// The records are in the order of their submits: the last one shows whether any is too far ahead.
 fn idempotency_keys(c: &Connection, now: Moment) -> Result<usize, rusqlite::Error> {
-    let latest = (now + KEPT).as_micros();
+    let latest = idempotency::expires_at(now).as_micros();
     let last: Option<i64> = c
         .query_row("SELECT expires_at FROM idempotency ORDER BY number DESC LIMIT 1", [], |row| row.get(0))
         .optional()?;

@@ -1,21 +1,23 @@
-//! What a sweep of media asks.
+//! The outputs of requests, for a sweep of media.
 
-use super::rows::{from_json, key, phase};
+use super::rows::{from_json, key, moment, phase};
 use crate::store::{RequestOutput, StoreError};
 use clipia_queue::RequestId;
+use clipia_queue::retention::kept_output;
 use rusqlite::{Connection, OptionalExtension};
 
-/// Of those requests that there are and whose outputs can be read.
+/// The outputs of those requests that are stored and whose outputs can be read.
 pub(crate) fn of(c: &Connection, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError> {
     let mut statement = c.prepare_cached(
-        "SELECT phase, iif(expired_at IS NULL, output, NULL) FROM request JOIN request_content ON request = id WHERE id = ?1",
+        "SELECT phase, output, expired_at FROM request JOIN request_content ON request = id WHERE id = ?1",
     )?;
     let mut outputs = Vec::with_capacity(ids.len());
     for id in ids {
-        let row: Option<(String, Option<String>)> =
-            statement.query_row([key(id)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        if let Some((name, output)) = row
-            && let Ok(output) = output.as_deref().map(from_json).transpose()
+        let row: Option<(String, Option<String>, Option<i64>)> =
+            statement.query_row([key(id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        if let Some((name, output, expired_at)) = row
+            && let Ok(output) =
+                kept_output(output, expired_at.map(moment)).as_deref().map(from_json).transpose()
         {
             outputs.push(RequestOutput { id, phase: phase(&name)?, output });
         }

@@ -1,9 +1,9 @@
-//! Idempotency keys that only the log has, found by their hashes.
+//! Idempotency records that only the log has, found by the hashes of their keys.
 
 use super::idempotency::Entry;
 use std::collections::{BTreeSet, HashMap};
 
-/// Nearly always one to a hash: another is a key whose day is over, or a collision.
+/// Nearly always there is one record for a hash. Another one has expired, or is a collision.
 #[derive(Default)]
 pub(crate) struct RecentKeys {
     numbers: HashMap<i64, i64>,
@@ -34,13 +34,13 @@ impl RecentKeys {
         self.numbers.len() + self.others.len()
     }
 
-    /// All of them, in the order of their hashes.
+    /// All records, in the order of their hashes.
     pub(crate) fn sorted(self) -> BTreeSet<Entry> {
         self.numbers.into_iter().chain(self.others).collect()
     }
 }
 
-/// The numbers in the log of those with this hash.
+/// The numbers of the entries with this hash.
 pub(crate) fn with(entries: &BTreeSet<Entry>, hash: i64) -> impl Iterator<Item = i64> {
     entries.range((hash, i64::MIN)..=(hash, i64::MAX)).map(|(_, number)| *number)
 }

@@ -1,12 +1,12 @@
 //! Submitting and reading requests.
 
-use super::aside;
+use super::cache::CachedStatus;
 use super::idempotency::Name;
-use super::known::Stood;
-use super::position::{PlaceInLine, Positions, lane_number};
-use super::rows::{amount, credits, from_json, key, lifecycle, moment, phase_name, to_json};
+use super::position::{Positions, QueuePlace, lane_number};
+use super::rows::{amount, cost, credits, from_json, key, lifecycle, moment, phase_name, to_json};
+use super::set_aside;
 use super::settlement::announce;
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{ledger, sandbox};
 use crate::clock::both;
 use crate::ids;
@@ -15,22 +15,21 @@ use crate::store::{
     AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
 };
 use clipia_api::Progress;
-use clipia_queue::commands::submit::{self, Asked, Checked, Submit};
+use clipia_queue::commands::submit::{self, Asked, Checked, NewRequest, Submit};
 use clipia_queue::idempotency::Fingerprint;
-use clipia_queue::lifecycle::{Lifecycle, Phase};
 use clipia_queue::position::Ticket;
-use clipia_queue::{Credits, Moment, RequestId};
+use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// A submit as the transaction leaves it. Its position is only known once that is committed.
+/// A submit as the transaction leaves it. Its position is known once that is committed.
 pub(crate) struct Accepted {
     pub(crate) submitted: Submitted,
-    pub(crate) place: Option<PlaceInLine>,
+    pub(crate) place: Option<QueuePlace>,
 }
 
-/// A submit as it is stored: what can be done before, the one thread that writes is not kept by.
+/// A submit as it is stored, serialized and hashed by the caller: the one thread that writes need not.
 pub(crate) struct Prepared {
     submission: Submission,
     idempotency: Option<(Name, Fingerprint)>,
@@ -40,17 +39,17 @@ pub(crate) struct Prepared {
     elsewhere: bool,
 }
 
-/// From this many bytes of text on an input is not written as JSON beside calls that wait.
+/// An input with this many bytes of text is written as JSON on a thread for long computations.
 const LARGE_BYTES: usize = 64 * 1024;
 
-/// Whether preparing a submit takes its time. Inputs are flat: only their texts can be long.
+/// Whether preparing a submit takes long. Inputs are flat: only their texts can be long.
 pub(crate) fn is_large(submission: &Submission) -> bool {
     let texts = submission.input.values().filter_map(serde_json::Value::as_str);
     texts.map(str::len).sum::<usize>() > LARGE_BYTES
 }
 
 impl Prepared {
-    /// How much of it is stored.
+    /// How many bytes are stored.
     pub(crate) fn bytes(&self) -> usize {
         self.input.len() + self.warnings.len()
     }
@@ -59,16 +58,15 @@ impl Prepared {
 pub(crate) fn prepare(mut submission: Submission) -> Result<Prepared, StoreError> {
     let account = &submission.key.account;
     let named = submission.idempotency.take();
-    // Freed here: some MiB would hold up the thread that writes.
+    // Freed here: freeing some MiB would take the thread that writes too long.
     let input = std::mem::take(&mut submission.input);
     Ok(Prepared {
         elsewhere: media::source_elsewhere(&input, &submission.base_url).is_some(),
         idempotency: named
             .map(|(name, fingerprint)| (Name::new(account, submission.key.sandbox, name), fingerprint)),
-        // Nothing is made of what the sandbox is given.
-        input: match submission.sample {
-            Some(_) => "{}".to_owned(),
-            None => to_json(&input)?,
+        input: match submit::keeps_input(submission.sample.is_some()) {
+            true => to_json(&input)?,
+            false => "{}".to_owned(),
         },
         warnings: to_json(&submission.warnings)?,
         output: submission.sample.as_ref().map(to_json).transpose()?,
@@ -101,33 +99,31 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
         webhook_url: submission.webhook_url.as_deref(),
         base_url: &submission.base_url,
     };
-    let (life, place, record) = match &submission.sample {
+    let (request, place, record) = match &submission.sample {
         Some(output) => {
             let sampled = new.sample(accepted, output, sandbox::kept(w, account)?, both(now));
             sandbox::make_room(w, account, sampled.room)?;
-            let ended = Some((sampled.created_at, sampled.charged));
-            insert(w, &prepared, sampled.life, Ticket(0), sampled.created_at, ended)?;
+            insert(w, &prepared, &sampled.request)?;
             if let Some(delivery) = &sampled.delivery {
                 announce(w, submission.id, account, true, delivery, now)?;
             }
-            (sampled.life, None, sampled.record)
+            (sampled.request, None, sampled.record)
         }
         None => {
             let facts = submit::Account {
                 balance: ledger::balance(w, account)?,
                 in_flight: ledger::in_flight(w, &key.id)?,
-                tail: Ticket(w.tallies.tail(w, &submission.queue)?),
+                tail: Ticket(w.write_back.tail(w, &submission.queue)?),
             };
             let accepted = new.accept(accepted, facts, both(now))?;
-            let ticket = accepted.place.ticket;
-            let at = PlaceInLine { queue: submission.queue.clone(), place: accepted.place };
-            w.tallies.set_tail(&submission.queue, ticket.0);
-            w.tallies.set_in_flight(&key.id, i64::from(accepted.in_flight));
-            stand(w, at.clone(), submission.id)?;
-            insert(w, &prepared, accepted.life, ticket, accepted.created_at, None)?;
+            let at = QueuePlace { queue: submission.queue.clone(), place: accepted.place };
+            w.write_back.set_tail(&submission.queue, accepted.request.ticket.0);
+            w.write_back.set_in_flight(&key.id, i64::from(accepted.in_flight));
+            enqueue(w, at.clone(), submission.id)?;
+            insert(w, &prepared, &accepted.request)?;
             ledger::enter(w, account, accepted.entry, Some(submission.id), now)?;
             ledger::use_up(w, account, accepted.usage)?;
-            (accepted.life, Some(at), accepted.record)
+            (accepted.request, Some(at), accepted.record)
         }
     };
     if let (Some((name, _)), Some(record)) = (named, record) {
@@ -135,7 +131,7 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
     }
     let submitted = Submitted {
         id: submission.id,
-        phase: life.phase,
+        phase: request.life.phase,
         position: 0,
         cost: submission.cost,
         warnings: prepared.submission.warnings,
@@ -143,7 +139,7 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
     Ok(Accepted { submitted, place })
 }
 
-/// The answer to a submit that was accepted before, as things stand now, if its request is still kept.
+/// The request of a submit that was accepted before, as it is now, if it is still stored.
 fn repeated(c: &Connection, id: RequestId) -> Result<Option<Accepted>, SubmitRefused> {
     let mut statement =
         c.prepare_cached("SELECT * FROM request JOIN request_content ON request = id WHERE id = ?1")?;
@@ -151,11 +147,11 @@ fn repeated(c: &Connection, id: RequestId) -> Result<Option<Accepted>, SubmitRef
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let phase = lifecycle(row)?.phase;
-    let place = (phase == Phase::Queued).then(|| PlaceInLine::of_request(row)).transpose()?;
+    let life = lifecycle(row)?;
+    let place = QueuePlace::of_request(row, life)?;
     let submitted = Submitted {
         id,
-        phase,
+        phase: life.phase,
         position: 0,
         cost: credits(row.get("cost")?)?,
         warnings: from_json(&row.get::<_, String>("warnings")?)?,
@@ -163,40 +159,38 @@ fn repeated(c: &Connection, id: RequestId) -> Result<Option<Accepted>, SubmitRef
     Ok(Some(Accepted { submitted, place }))
 }
 
-/// Puts a request in line.
-pub(crate) fn stand(w: &Writing<'_>, at: PlaceInLine, id: RequestId) -> Result<(), StoreError> {
+/// Gives a request its place in the queue.
+pub(crate) fn enqueue(w: &Writing<'_>, at: QueuePlace, id: RequestId) -> Result<(), StoreError> {
     w.execute_often(
         "INSERT INTO queue_item (queue, lane, ticket, request) VALUES (?1, ?2, ?3, ?4)",
         params![at.queue, lane_number(at.place.lane), at.place.ticket.0, key(id)],
     )?;
-    w.stands(at);
+    w.place_taken(at);
     Ok(())
 }
 
-/// Takes a request out of line, wherever it stands there.
-pub(crate) fn leave(w: &Writing<'_>, at: PlaceInLine) -> Result<(), StoreError> {
+/// Takes a request out of its queue.
+pub(crate) fn dequeue(w: &Writing<'_>, at: QueuePlace) -> Result<(), StoreError> {
     let left = w
         .prepare_cached("DELETE FROM queue_item WHERE queue = ?1 AND lane = ?2 AND ticket = ?3")?
         .execute(params![at.queue, lane_number(at.place.lane), at.place.ticket.0])?;
-    if left != 1 && !aside::leave(w, &at)? {
-        return Err(StoreError::Unreadable(format!("nobody stands in line at {at:?}")));
+    if left != 1 && !set_aside::leave(w, &at)? {
+        return Err(StoreError::Unreadable(format!("no request has the place {at:?}")));
     }
-    w.leaves(at);
+    w.place_left(at);
     Ok(())
 }
 
 fn insert(
     w: &Writing<'_>,
-    Prepared { submission, idempotency, input, warnings, output, elsewhere }: &Prepared,
-    life: Lifecycle,
-    ticket: Ticket,
-    created_at: Moment,
-    ended: Option<(Moment, Credits)>,
+    Prepared { submission, input, warnings, output, elsewhere, .. }: &Prepared,
+    request: &NewRequest,
 ) -> Result<(), StoreError> {
+    let NewRequest { life, ticket, progress, created_at, completed_at, charged, named } = request;
     w.execute_often(
         "INSERT INTO request (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max,
                               elsewhere, progress, cost, charged, webhook_url, base_url, created_at, completed_at, named)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?18, 0, ?12, ?13, ?14, ?15, ?16, ?17, ?19)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?18, ?20, ?12, ?13, ?14, ?15, ?16, ?17, ?19)",
         params![
             key(submission.id),
             submission.key.account.0,
@@ -210,13 +204,14 @@ fn insert(
             ticket.0,
             i64::try_from(submission.attempt_max.as_micros()).unwrap_or(i64::MAX),
             amount(submission.cost)?,
-            ended.map(|(_, charged)| amount(charged)).transpose()?,
+            charged.map(amount).transpose()?,
             submission.webhook_url,
             submission.base_url,
             created_at.as_micros(),
-            ended.map(|(at, _)| at.as_micros()),
+            completed_at.map(Moment::as_micros),
             elsewhere,
-            idempotency.is_some(),
+            named,
+            progress.percent(),
         ],
     )?;
     w.execute_often(
@@ -226,23 +221,23 @@ fn insert(
     Ok(())
 }
 
-pub(crate) fn stood(c: &Connection, id: RequestId) -> Result<Option<Stood>, StoreError> {
+pub(crate) fn cached_status(c: &Connection, id: RequestId) -> Result<Option<CachedStatus>, StoreError> {
     let mut statement = c.prepare_cached(
         "SELECT account, sandbox, phase, epoch, rescues, queue, ticket, progress FROM request WHERE id = ?1",
     )?;
     let mut rows = statement.query([key(id)])?;
-    rows.next()?.map(stood_of).transpose()
+    rows.next()?.map(status_of).transpose()
 }
 
 /// The columns `account`, `sandbox`, `phase`, `epoch`, `rescues`, `queue`, `ticket`, `progress`.
-fn stood_of(row: &Row<'_>) -> Result<Stood, StoreError> {
-    let phase = lifecycle(row)?.phase;
-    Ok(Stood {
+fn status_of(row: &Row<'_>) -> Result<CachedStatus, StoreError> {
+    let life = lifecycle(row)?;
+    Ok(CachedStatus {
         account: AccountId(row.get("account")?),
         sandbox: row.get("sandbox")?,
-        phase,
+        phase: life.phase,
         progress: Progress::new(row.get("progress")?),
-        at: (phase == Phase::Queued).then(|| PlaceInLine::of_request(row)).transpose()?,
+        at: QueuePlace::of_request(row, life)?,
     })
 }
 
@@ -257,14 +252,13 @@ pub(crate) fn read(
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let Stood { sandbox, phase, progress, at, .. } = stood_of(row)?;
-    let (cost, charged): (i64, Option<i64>) = (row.get("cost")?, row.get("charged")?);
-    // What completed stays as it is, so that this may be read after it.
-    let output: Option<String> = match phase {
-        Phase::Completed => c
+    let CachedStatus { sandbox, phase, progress, at, .. } = status_of(row)?;
+    // An output never changes, so that it may be read after its request.
+    let output: Option<String> = match phase.has_output() {
+        true => c
             .prepare_cached("SELECT output FROM request_content WHERE request = ?1")?
             .query_row([key(id)], |row| row.get(0))?,
-        _ => None,
+        false => None,
     };
     let failure = row
         .get::<_, Option<String>>("error_code")?
@@ -277,7 +271,7 @@ pub(crate) fn read(
         phase,
         position: at.map_or(0, |at| positions.ahead(&at)),
         progress,
-        cost: credits(charged.unwrap_or(cost))?,
+        cost: cost(row)?,
         created_at: moment(row.get("created_at")?),
         completed_at: row.get::<_, Option<i64>>("completed_at")?.map(moment),
         expired_at: row.get::<_, Option<i64>>("expired_at")?.map(moment),
@@ -286,7 +280,7 @@ pub(crate) fn read(
     }))
 }
 
-/// How much waits in each line, and since when the oldest of those that are next in their lanes does.
+/// How many requests wait in each queue, and since when the older of the two does that are next in its lanes.
 pub(crate) fn queues(
     c: &Connection,
     waiting: HashMap<String, u64>,

@@ -1,13 +1,15 @@
 //! Puts a backup in the place of a store.
 //!
-//! The new store is made whole under another name, on the disk, and renamed: whenever the process is killed, the old store or
-//! the new one stands there. The old one is kept under a name of its own.
+//! The new store is written whole under another name, flushed to the disk, and renamed: whenever the process is killed, the old
+//! store or the new one is there. The old one is kept under another name.
 
-use super::inspection::{self, Kind, NoStore, beside, log_bytes, log_of};
-use super::rows::{count, moment};
-use super::{FILE, FILES, OpenError, backup, lock};
+use super::inspection::{self, Kind, beside, log_bytes, log_of};
+use super::rows::{count, moment, phase};
+use super::{FILE, FILES, NoStore, OpenError, backup, lock};
 use crate::clock::{timestamp, wall};
 use crate::private;
+use clipia_queue::commands::outbox;
+use clipia_queue::deliveries::DeliveryState;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -20,7 +22,7 @@ use std::path::{Path, PathBuf};
 pub struct Restored {
     /// The store.
     pub store: PathBuf,
-    /// When the backup was made; nothing where the file does not say.
+    /// When the backup was made, if the file has that.
     pub backup_at: Option<Timestamp>,
     /// When its newest request was submitted.
     pub newest_request_at: Option<Timestamp>,
@@ -28,11 +30,11 @@ pub struct Restored {
     pub accounts: u64,
     /// Requests in it.
     pub requests: u64,
-    /// Those that had not ended, and go on at the next start.
+    /// Requests that had not ended, and go on at the next start.
     pub requests_unfinished: u64,
-    /// Deliveries that will wait for a word of the operator.
+    /// Deliveries that will wait until an operator resumes or abandons them.
     pub deliveries_held: u64,
-    /// Where the store is kept that was there before.
+    /// Where the old store is kept.
     pub replaced: Option<PathBuf>,
 }
 
@@ -64,12 +66,12 @@ fn no_store(path: &Path) -> impl Fn(NoStore) -> RestoreError + '_ {
 }
 
 /// Puts the backup `file` in the place of the store in `directory`, which is made if there is none. No server may run on
-/// it. The deliveries of the restored store wait, from its first start on, for a word of the operator.
+/// it. From its first start on the pending deliveries of the restored store are held until an operator resumes or abandons them.
 ///
 /// # Errors
 /// [`RestoreError`]; the store is as it was then.
 pub fn restore(file: &Path, directory: &Path) -> Result<Restored, RestoreError> {
-    // Said first, since it is what people name wrongly most.
+    // Checked first, since this path is what people get wrong most.
     let kind = inspection::kind(file).map_err(no_store(file))?;
     if log_bytes(file) > 0 {
         return Err(no_store(file)(NoStore::OpenLog));
@@ -93,7 +95,7 @@ pub fn restore(file: &Path, directory: &Path) -> Result<Restored, RestoreError> 
     Ok(Restored { store, replaced, ..restored })
 }
 
-/// Looks through the copy, and marks it as one; tells what is in it. `file` is what messages name.
+/// Examines the copy, and marks it as one. Returns what is in it. `file` is the path in messages.
 fn prepare(part: &Path, file: &Path, kind: Kind) -> Result<Restored, RestoreError> {
     let fault = |error: rusqlite::Error| OpenError::of(error, file);
     let mut connection = Connection::open(part).map_err(fault)?;
@@ -111,13 +113,19 @@ fn prepare(part: &Path, file: &Path, kind: Kind) -> Result<Restored, RestoreErro
             // The file of a server that was stopped, copied: it is not known when.
             connection.execute("UPDATE store SET backup_at = NULL", [])?;
         }
+        let requests_unfinished =
+            rows_of(&connection, "SELECT phase, count(*) FROM request GROUP BY phase", |name| {
+                phase(name).is_ok_and(|phase| !phase.is_terminal())
+            })?;
+        let deliveries_held =
+            rows_of(&connection, "SELECT state, count(*) FROM delivery GROUP BY state", |name| {
+                DeliveryState::named(name).is_some_and(|state| outbox::held(state) == DeliveryState::Held)
+            })?;
         connection.query_row(
             "SELECT (SELECT backup_at FROM store) AS backup_at,
                     (SELECT max(created_at) FROM request) AS newest,
                     (SELECT count(*) FROM account) AS accounts,
-                    (SELECT count(*) FROM request) AS requests,
-                    (SELECT count(*) FROM request WHERE phase = 'queued' OR phase = 'running') AS unfinished,
-                    (SELECT count(*) FROM delivery WHERE state = 'pending' OR state = 'held') AS held",
+                    (SELECT count(*) FROM request) AS requests",
             [],
             |row| {
                 let time = |column: &str| -> rusqlite::Result<Option<Timestamp>> {
@@ -129,8 +137,8 @@ fn prepare(part: &Path, file: &Path, kind: Kind) -> Result<Restored, RestoreErro
                     newest_request_at: time("newest")?,
                     accounts: count(row.get("accounts")?),
                     requests: count(row.get("requests")?),
-                    requests_unfinished: count(row.get("unfinished")?),
-                    deliveries_held: count(row.get("held")?),
+                    requests_unfinished,
+                    deliveries_held,
                     replaced: None,
                 })
             },
@@ -141,13 +149,26 @@ fn prepare(part: &Path, file: &Path, kind: Kind) -> Result<Restored, RestoreErro
     Ok(restored)
 }
 
-/// Gives the store a second name, under which it is kept; it still stands at the first.
+/// How many rows `query` counts under the names that are `wanted`.
+fn rows_of(connection: &Connection, query: &str, wanted: impl Fn(&str) -> bool) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare(query)?;
+    let mut rows = statement.query([])?;
+    let mut counted = 0;
+    while let Some(row) = rows.next()? {
+        if wanted(row.get_ref(0)?.as_str()?) {
+            counted += count(row.get(1)?);
+        }
+    }
+    Ok(counted)
+}
+
+/// Gives the old store a second name, under which it is kept. It still has the first one.
 fn keep(store: &Path) -> Result<Option<PathBuf>, RestoreError> {
     let is_there = store.try_exists().map_err(at(store))?;
     if !is_there && log_bytes(store) == 0 {
         return Ok(None);
     }
-    // A log of the store's own is moved into it. Any other is kept beside it, as where the store is damaged.
+    // The store's own log is moved into it. Any other log is kept beside it, and so is that of a damaged store.
     if log_bytes(store) > 0 && inspection::kind(store).is_ok_and(|kind| kind == Kind::Live) {
         let moved = Connection::open(store)
             .and_then(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));

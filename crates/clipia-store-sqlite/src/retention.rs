@@ -1,58 +1,55 @@
-//! Letting go of what has had its time: media, inputs, attempts and whole requests, and the space that they took.
+//! Lets go of what has had its time: media, inputs, attempts and whole requests, and the space that they took.
 
-use super::rows::{key, moment, phase};
-use super::writer::Writing;
-use super::{ledger, stored};
-use crate::clock::told;
+use super::rows::{entries, key, moment, phase};
+use super::writing::Writing;
+use super::{ledger, sandbox, stored};
+use crate::clock::wall_at;
 use crate::ids;
 use crate::store::{AccountId, DueOf, DuePage, GivenBack, StoreError};
+use clipia_queue::commands::sandbox::without_one;
 use clipia_queue::ledger::Entries;
-use clipia_queue::retention::{Delivery, Facts, Horizon, Part, carry_forward, pages_to_give_back};
+use clipia_queue::retention::{Candidate, Horizon, Look, Part, carry_forward, look, pages_to_give_back};
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-/// Pages that are given back by one commit, so that none waits for long.
+/// Pages that one commit gives back: other commands do not wait for more.
 const PAGES_AT_ONCE: u64 = 256;
 
-/// What [`Candidate::of`] reads. A delivery's own columns are those of [`stored::delivery_of`].
+/// What [`Found::of`] reads. A delivery's own columns are those of [`stored::delivery_of`].
 const CANDIDATE: &str = "SELECT r.id AS request, r.account, r.sandbox, r.phase, r.completed_at, r.named,
-        d.id, d.state, d.attempts, d.due_at, d.replay_at, d.claimed_until, d.postponed, d.settled_at
+        r.expired_at, r.input_gone, r.attempts_gone, d.id, d.state, d.attempts, d.due_at, d.replay_at, d.claimed_until, d.postponed, d.settled_at
      FROM request r LEFT JOIN delivery d ON d.request = r.id";
 
-struct Candidate {
-    id: RequestId,
+struct Found {
     account: AccountId,
-    sandbox: bool,
     delivery: Option<Uuid>,
-    facts: Facts,
+    candidate: Candidate,
 }
 
-impl Candidate {
+impl Found {
     fn of(row: &Row<'_>) -> Result<Self, StoreError> {
-        let id: Uuid = row.get("request")?;
         let delivery = match row.get::<_, Option<Uuid>>("id")? {
             Some(_) => Some(stored::delivery_of(row)?),
             None => None,
         };
-        let ended: Option<i64> = row.get("completed_at")?;
-        let has_ended = phase(row.get_ref("phase")?.as_str().map_err(rusqlite::Error::from)?)?.is_terminal();
-        Ok(Self {
-            id: RequestId(id),
-            account: AccountId(row.get("account")?),
+        let candidate = Candidate {
+            id: RequestId(row.get("request")?),
             sandbox: row.get("sandbox")?,
-            delivery: delivery.map(|(id, _)| id),
-            facts: Facts {
-                submitted: ids::made(id).unwrap_or_default(),
-                ended: ended.filter(|_| has_ended).map(moment),
-                named: row.get("named")?,
-                delivery: Delivery::of(delivery.as_ref().map(|(_, delivery)| delivery)),
-            },
-        })
+            phase: phase(row.get_ref("phase")?.as_str().map_err(rusqlite::Error::from)?)?,
+            completed_at: row.get::<_, Option<i64>>("completed_at")?.map(moment),
+            named: row.get("named")?,
+            media_gone: row.get::<_, Option<i64>>("expired_at")?.is_some(),
+            input_gone: row.get("input_gone")?,
+            attempts_gone: row.get("attempts_gone")?,
+            delivery: delivery.map(|(_, delivery)| delivery),
+        };
+        let (account, delivery) = (AccountId(row.get("account")?), delivery.map(|(id, _)| id));
+        Ok(Self { account, delivery, candidate })
     }
 }
 
-/// The requests that have a part still. No file is a request's own in the sandbox.
+/// Narrows down the requests that [have](Candidate::has) a part still, so that a page is not spent on those that have none.
 fn has(part: Part) -> &'static str {
     match part {
         Part::Media => {
@@ -66,9 +63,10 @@ fn has(part: Part) -> &'static str {
 
 pub(crate) fn due(c: &Connection, part: Part, horizon: Horizon, of: DueOf) -> Result<DuePage, StoreError> {
     let mut page = DuePage::default();
-    let mut note = |candidate: Candidate| match horizon.admits(&candidate.facts) {
-        true => page.due.push(candidate.id),
-        false => page.late.push(candidate.id),
+    let mut note = |found: &Found| match look(part, &horizon, &found.candidate) {
+        Look::Nothing => {}
+        Look::Due => page.due.push(found.candidate.id),
+        Look::Late => page.late.push(found.candidate.id),
     };
     let has = has(part);
     match of {
@@ -81,27 +79,25 @@ pub(crate) fn due(c: &Connection, part: Part, horizon: Horizon, of: DueOf) -> Re
             let mut rows = statement.query(params![after, ids::last_before(horizon.ended), limit_rows])?;
             let (mut found, mut last) = (0, None);
             while let Some(row) = rows.next()? {
-                let candidate = Candidate::of(row)?;
-                (found, last) = (found + 1, Some(candidate.id));
-                note(candidate);
+                let next = Found::of(row)?;
+                (found, last) = (found + 1, Some(next.candidate.id));
+                note(&next);
             }
             page.next = last.filter(|_| found == limit);
         }
         DueOf::These(ids) => {
             for id in ids {
-                if let Some(candidate) = candidate(c, part, id)? {
-                    note(candidate);
-                }
+                find(c, part, id)?.iter().for_each(&mut note);
             }
         }
     }
     Ok(page)
 }
 
-fn candidate(c: &Connection, part: Part, id: RequestId) -> Result<Option<Candidate>, StoreError> {
+fn find(c: &Connection, part: Part, id: RequestId) -> Result<Option<Found>, StoreError> {
     let mut statement = c.prepare_cached(&format!("{CANDIDATE} WHERE r.id = ?1 AND {}", has(part)))?;
     let mut rows = statement.query([key(id)])?;
-    rows.next()?.map(Candidate::of).transpose()
+    rows.next()?.map(Found::of).transpose()
 }
 
 pub(crate) fn let_go(
@@ -114,12 +110,13 @@ pub(crate) fn let_go(
     let mut gone = Vec::new();
     for id in ids {
         // An operator may have asked for another attempt at its delivery meanwhile.
-        let Some(candidate) = candidate(w, part, *id)?.filter(|found| horizon.admits(&found.facts)) else {
+        let due = |found: &Found| look(part, &horizon, &found.candidate) == Look::Due;
+        let Some(found) = find(w, part, *id)?.filter(due) else {
             continue;
         };
         match part {
             Part::Media => {
-                let expired_at = told(now).as_micros();
+                let expired_at = wall_at(now).as_micros();
                 w.prepare_cached("UPDATE request SET expired_at = ?2 WHERE id = ?1")?
                     .execute(params![key(*id), expired_at])?;
             }
@@ -129,26 +126,27 @@ pub(crate) fn let_go(
                 w.prepare_cached("UPDATE request SET input_gone = 1 WHERE id = ?1")?.execute([key(*id)])?;
             }
             Part::Attempts => {
-                attempts(w, &candidate)?;
+                attempts(w, &found)?;
                 w.prepare_cached("UPDATE request SET attempts_gone = 1 WHERE id = ?1")?
                     .execute([key(*id)])?;
             }
-            Part::Request => whole(w, &candidate, now)?,
+            Part::Request => whole(w, &found, now)?,
         }
         gone.push(*id);
     }
     Ok(gone)
 }
 
-fn attempts(c: &Connection, of: &Candidate) -> Result<(), StoreError> {
-    c.prepare_cached("DELETE FROM attempt WHERE request = ?1")?.execute([key(of.id)])?;
+fn attempts(c: &Connection, of: &Found) -> Result<(), StoreError> {
+    c.prepare_cached("DELETE FROM attempt WHERE request = ?1")?.execute([key(of.candidate.id)])?;
     if let Some(delivery) = of.delivery {
         c.prepare_cached("DELETE FROM delivery_attempt WHERE delivery = ?1")?.execute([delivery])?;
     }
     Ok(())
 }
 
-fn whole(w: &Writing<'_>, of: &Candidate, now: Moment) -> Result<(), StoreError> {
+fn whole(w: &Writing<'_>, of: &Found, now: Moment) -> Result<(), StoreError> {
+    let id = of.candidate.id;
     attempts(w, of)?;
     condense(w, of, now)?;
     for part in [
@@ -156,21 +154,21 @@ fn whole(w: &Writing<'_>, of: &Candidate, now: Moment) -> Result<(), StoreError>
         "DELETE FROM request_content WHERE request = ?1",
         "DELETE FROM request WHERE id = ?1",
     ] {
-        w.prepare_cached(part)?.execute([key(of.id)])?;
+        w.prepare_cached(part)?.execute([key(id)])?;
     }
-    if of.sandbox {
-        let kept = w.tallies.sandbox_kept(w, &of.account)?;
-        w.tallies.set_sandbox_kept(&of.account, kept - 1);
+    if of.candidate.sandbox {
+        let kept = without_one(&of.account, sandbox::kept(w, &of.account)?)?;
+        w.write_back.set_sandbox_kept(&of.account, i64::from(kept));
     }
-    w.standing_changed(of.id);
+    w.status_changed(id);
     Ok(())
 }
 
 /// Carries the movements of a request forward in the opening movement of its account.
-fn condense(w: &Writing<'_>, of: &Candidate, now: Moment) -> Result<(), StoreError> {
+fn condense(w: &Writing<'_>, of: &Found, now: Moment) -> Result<(), StoreError> {
     let condensed: Vec<Entries> = w
         .prepare_cached("DELETE FROM movement WHERE id = ?1 RETURNING available, held, issuance, revenue")?
-        .query_map([key(of.id)], entries)?
+        .query_map([key(of.candidate.id)], entries)?
         .collect::<Result<_, _>>()?;
     if condensed.is_empty() {
         return Ok(());
@@ -184,15 +182,6 @@ fn condense(w: &Writing<'_>, of: &Candidate, now: Moment) -> Result<(), StoreErr
     let sum = carry_forward(opening.unwrap_or_default(), &condensed)
         .map_err(|unsummed| StoreError::Unreadable(format!("account `{}`: {unsummed}", of.account)))?;
     ledger::open(w, &of.account, sum, opening.is_none(), now)
-}
-
-fn entries(row: &Row<'_>) -> rusqlite::Result<Entries> {
-    Ok(Entries {
-        available: row.get("available")?,
-        held: row.get("held")?,
-        issuance: row.get("issuance")?,
-        revenue: row.get("revenue")?,
-    })
 }
 
 /// Gives unused pages back to the system.

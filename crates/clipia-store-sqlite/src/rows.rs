@@ -1,8 +1,9 @@
-//! How the values of the domain are stored.
+//! The values of the domain as columns.
 
 use crate::store::{AttemptEnd, StoreError};
+use clipia_queue::ledger::Entries;
 use clipia_queue::lifecycle::{Epoch, Lifecycle, Phase};
-use clipia_queue::{Credits, Moment, RequestId};
+use clipia_queue::{Credits, Moment, RequestId, ledger};
 use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -68,9 +69,25 @@ pub(crate) fn credits(amount: i64) -> Result<Credits, StoreError> {
     u64::try_from(amount).map(Credits::new).map_err(|_| StoreError::Unreadable(format!("{amount} credits")))
 }
 
+/// What a request costs, by the columns `cost`, `charged`.
+pub(crate) fn cost(row: &Row<'_>) -> Result<Credits, StoreError> {
+    let charged: Option<i64> = row.get("charged")?;
+    Ok(ledger::cost(credits(row.get("cost")?)?, charged.map(credits).transpose()?))
+}
+
 /// Credits for a column.
 pub(crate) fn amount(credits: Credits) -> Result<i64, StoreError> {
     i64::try_from(credits.get()).map_err(|_| StoreError::Unreadable(format!("{credits} credits")))
+}
+
+/// The columns `available`, `held`, `issuance`, `revenue`.
+pub(crate) fn entries(row: &Row<'_>) -> rusqlite::Result<Entries> {
+    Ok(Entries {
+        available: row.get("available")?,
+        held: row.get("held")?,
+        issuance: row.get("issuance")?,
+        revenue: row.get("revenue")?,
+    })
 }
 
 /// A count of a column.

@@ -1,7 +1,7 @@
-//! Requests of the sandbox: how many are kept of an account.
+//! Requests of the sandbox: how many of an account are kept.
 
 use super::rows::key;
-use super::writer::Writing;
+use super::writing::Writing;
 use crate::store::{AccountId, StoreError};
 use clipia_queue::RequestId;
 use clipia_queue::commands::sandbox::Room;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// How many are kept of an account, as this transaction has it.
 pub(crate) fn kept(w: &Writing<'_>, account: &AccountId) -> Result<u32, StoreError> {
-    let kept = w.tallies.sandbox_kept(w, account)?;
+    let kept = w.write_back.sandbox_kept(w, account)?;
     u32::try_from(kept)
         .map_err(|_| StoreError::Unreadable(format!("{kept} requests of the sandbox are kept")))
 }
@@ -19,7 +19,7 @@ pub(crate) fn kept(w: &Writing<'_>, account: &AccountId) -> Result<u32, StoreErr
 pub(crate) fn make_room(w: &Writing<'_>, account: &AccountId, room: Room) -> Result<(), StoreError> {
     match room {
         Room::Free(kept) => {
-            w.tallies.set_sandbox_kept(account, i64::from(kept));
+            w.write_back.set_sandbox_kept(account, i64::from(kept));
             Ok(())
         }
         Room::ForgetOldest => forget_oldest(w, account),
@@ -42,6 +42,6 @@ fn forget_oldest(w: &Writing<'_>, account: &AccountId) -> Result<(), StoreError>
     ] {
         w.prepare_cached(part)?.execute(params![key(oldest)])?;
     }
-    w.standing_changed(oldest);
+    w.status_changed(oldest);
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! The schema of a store: making it, bringing an older one up to date, and telling one of another build.
+//! The schema of a store: creates it, brings an older one up to date, and refuses one of another build.
 
-use super::inspection::NoStore;
+use super::NoStore;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::BTreeMap;
 
-/// Each brings a store one version further. What stands here was released: add, never change.
+/// Each step brings a store one version further. A step that was released is never changed: add one.
 const STEPS: [&str; 1] = [include_str!("schema.sql")];
 
 /// The version that the last step leads to.
@@ -15,7 +15,7 @@ pub(crate) fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     steps(connection, 0)
 }
 
-/// Runs the steps that the store lacks; tells why it is not used where it is none of this program's.
+/// Runs the steps that the store lacks. Returns why the file cannot be used, if it is no store of this program.
 pub(crate) fn update(connection: &mut Connection) -> rusqlite::Result<Option<NoStore>> {
     let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > VERSION {
@@ -51,7 +51,7 @@ fn difference(connection: &Connection) -> rusqlite::Result<Option<String>> {
     Ok(objects(&made)?.into_iter().find(|(name, form)| found.get(name) != Some(form)).map(|(name, _)| name))
 }
 
-/// Each table and index with its definition, less comments and the white space between words.
+/// Each table and index with its definition, without comments and with one space between words.
 fn objects(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
     let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
     let objects = statement.query_map([], |row| {

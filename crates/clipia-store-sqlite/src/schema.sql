@@ -1,5 +1,5 @@
 -- Version 1. Times are microseconds since the Unix epoch: by the steady clock of the process that wrote them where
--- something is due or ends then, by the system's clock where they are only told; ids of requests and deliveries are the 16 bytes of a UUID. What
+-- something is due or ends then, by the system's clock where they are only shown; ids of requests and deliveries are the 16 bytes of a UUID. What
 -- is checked to be one of several is compared with each: `IN` would make a temporary table for every row.
 
 -- One row: where this file comes from.
@@ -66,7 +66,7 @@ CREATE TABLE request (
     error_message TEXT,
     created_at  INTEGER NOT NULL,
     completed_at INTEGER,
-    named       INTEGER NOT NULL, -- an idempotency key finds it
+    named       INTEGER NOT NULL, -- an idempotency record names it
     expired_at  INTEGER, -- when its media were let go
     input_gone  INTEGER NOT NULL DEFAULT 0, -- its input was let go
     attempts_gone INTEGER NOT NULL DEFAULT 0 -- the attempts at it and at its delivery were let go
@@ -90,7 +90,7 @@ CREATE TABLE queue (
     tail        INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Lane 0 is for requests that had their turn and lost it, lane 1 for those whose epoch is 0.
+-- Lane 0 is for requests that a worker had, lane 1 for those whose epoch is 0.
 CREATE TABLE queue_item (
     queue       TEXT NOT NULL,
     lane        INTEGER NOT NULL,
@@ -99,7 +99,7 @@ CREATE TABLE queue_item (
     PRIMARY KEY (queue, lane, ticket)
 ) STRICT, WITHOUT ROWID;
 
--- In line, but passed over: their account fetches as many images as it may. They keep their places.
+-- Queued, but passed over: their account fetches as many images as it may. They keep their places.
 CREATE TABLE queue_aside (
     queue       TEXT NOT NULL,
     account     TEXT NOT NULL,
@@ -111,8 +111,8 @@ CREATE TABLE queue_aside (
 
 CREATE INDEX queue_aside_account ON queue_aside (queue, account, lane, ticket);
 
--- All that stand in line.
-CREATE VIEW in_line AS
+-- Every place that is taken.
+CREATE VIEW queue_place AS
     SELECT queue, lane, ticket, request FROM queue_item
     UNION ALL SELECT queue, lane, ticket, request FROM queue_aside;
 
@@ -126,7 +126,7 @@ CREATE TABLE lease (
 
 CREATE INDEX lease_until ON lease (until);
 
--- What became of each lease.
+-- How each lease ended.
 CREATE TABLE attempt (
     request     BLOB NOT NULL REFERENCES request (id),
     epoch       INTEGER NOT NULL,
@@ -200,9 +200,7 @@ CREATE TABLE delivery (
     created_at  INTEGER NOT NULL,
     due_at      INTEGER NOT NULL, -- the next attempt of the schedule
     replay_at   INTEGER, -- one that an operator asked for
-    next_at     INTEGER GENERATED ALWAYS AS (
-        CASE WHEN state = 'pending' THEN min(due_at, coalesce(replay_at, due_at)) ELSE replay_at END
-    ) STORED,
+    next_at     INTEGER, -- the next attempt of either kind
     claimed_until INTEGER, -- while an attempt is under way
     claimed_by  BLOB, -- the process that attempts it
     postponed   INTEGER NOT NULL CHECK (postponed IN (0, 1)), -- its host or its owner has no room

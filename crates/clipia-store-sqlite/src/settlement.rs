@@ -1,10 +1,10 @@
 //! The end of a request, as it is written: its row, its credits, its lease and its delivery together.
 
 use super::counters::Happened;
-use super::position::PlaceInLine;
-use super::requests::leave;
+use super::position::QueuePlace;
+use super::requests::dequeue;
 use super::rows::{amount, key, phase_name, to_json};
-use super::writer::Writing;
+use super::writing::Writing;
 use super::{audit, leases, ledger};
 use crate::ids;
 use crate::store::{AccountId, StoreError, WorkRefused};
@@ -26,15 +26,15 @@ pub(crate) fn settle(
         in_flight: ledger::in_flight(w, &request.key_id)?,
     };
     let ended = ending.settle(books, now)?;
-    if let Some(place) = ended.leaves {
-        leave(w, PlaceInLine { queue: request.queue.clone(), place })?;
+    if let Some(place) = ended.place {
+        dequeue(w, QueuePlace { queue: request.queue.clone(), place })?;
     }
     write(w, request, &ended, now)?;
     Ok(())
 }
 
 fn write(w: &Writing<'_>, request: &StoredRequest, ended: &Ended<'_>, now: Now) -> Result<(), StoreError> {
-    w.standing_changed(request.id);
+    w.status_changed(request.id);
     ledger::enter(w, &request.account, ended.entry, Some(request.id), now.steady)?;
     if let Some(usage) = ended.usage {
         ledger::use_up(w, &request.account, usage)?;
@@ -58,7 +58,7 @@ fn write(w: &Writing<'_>, request: &StoredRequest, ended: &Ended<'_>, now: Now) 
         ended.failure.as_ref().map(|failure| &failure.message),
         ended.completed_at.as_micros()
     ])?;
-    w.tallies.set_in_flight(&request.key_id, i64::from(ended.in_flight));
+    w.write_back.set_in_flight(&request.key_id, i64::from(ended.in_flight));
     leases::end(w, request.id, &ended.lease)?;
     if let Some(delivery) = &ended.delivery {
         announce(w, request.id, &request.account, request.sandbox, delivery, now.steady)?;
@@ -70,7 +70,7 @@ fn write(w: &Writing<'_>, request: &StoredRequest, ended: &Ended<'_>, now: Now) 
     Ok(())
 }
 
-/// Writes the delivery that tells of a request's end.
+/// Writes the delivery of a request that has ended.
 pub(crate) fn announce(
     w: &Writing<'_>,
     request: RequestId,
@@ -79,10 +79,11 @@ pub(crate) fn announce(
     delivery: &NewDelivery<'_>,
     now: Moment,
 ) -> Result<(), StoreError> {
+    let stored = &delivery.stored;
     w.prepare_cached(
-        "INSERT INTO delivery (id, request, account, sandbox, host, url, body, state, attempts, created_at, due_at,
-                               postponed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?9, 0)",
+        "INSERT INTO delivery (id, request, account, sandbox, host, url, body, created_at, state, attempts, due_at,
+                               replay_at, next_at, claimed_until, postponed, settled_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         ids::new(now),
@@ -93,7 +94,14 @@ pub(crate) fn announce(
         delivery.url,
         to_json(&delivery.body)?.into_bytes(),
         delivery.created_at.as_micros(),
-        delivery.due_at.as_micros()
+        stored.state.name(),
+        stored.attempts,
+        stored.due_at.as_micros(),
+        stored.replay_at.map(Moment::as_micros),
+        stored.next_at().map(Moment::as_micros),
+        stored.claimed_until.map(Moment::as_micros),
+        stored.postponed,
+        stored.settled_at.map(Moment::as_micros),
     ])?;
     w.outbox_changed();
     Ok(())

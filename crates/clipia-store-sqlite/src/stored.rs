@@ -39,7 +39,7 @@ pub(crate) fn request(c: &Connection, id: RequestId) -> Result<StoredRequest, Wo
 pub(crate) const DELIVERY: &str =
     "id, state, attempts, due_at, replay_at, claimed_until, postponed, settled_at";
 
-/// A delivery's id, and where it stands, from the columns [`DELIVERY`].
+/// A delivery's id and its state, from the columns [`DELIVERY`].
 pub(crate) fn delivery_of(row: &Row<'_>) -> rusqlite::Result<(Uuid, StoredDelivery)> {
     let moment_of = |name| row.get::<_, Option<i64>>(name).map(|at| at.map(moment));
     let delivery = StoredDelivery {
@@ -79,12 +79,12 @@ pub(crate) fn deliveries(
     statement.query_map(values, delivery_of)?.collect()
 }
 
-/// Writes what a command made of a delivery, which no sender has any more unless it was claimed.
+/// Writes what a command made of a delivery. Its sender is forgotten once it is not claimed any more.
 pub(crate) fn write(c: &Connection, id: Uuid, delivery: &StoredDelivery) -> rusqlite::Result<()> {
     let micros = |at: Option<clipia_queue::Moment>| at.map(clipia_queue::Moment::as_micros);
     c.prepare_cached(
         "UPDATE delivery SET state = ?2, attempts = ?3, due_at = ?4, replay_at = ?5, claimed_until = ?6,
-                             claimed_by = iif(?6 IS NULL, NULL, claimed_by), postponed = ?7, settled_at = ?8
+                             claimed_by = iif(?6 IS NULL, NULL, claimed_by), postponed = ?7, settled_at = ?8, next_at = ?9
          WHERE id = ?1",
     )?
     .execute(params![
@@ -96,6 +96,7 @@ pub(crate) fn write(c: &Connection, id: Uuid, delivery: &StoredDelivery) -> rusq
         micros(delivery.claimed_until),
         delivery.postponed,
         micros(delivery.settled_at),
+        micros(delivery.next_at()),
     ])?;
     Ok(())
 }

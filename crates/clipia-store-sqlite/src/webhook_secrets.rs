@@ -1,28 +1,73 @@
-//! What deliveries are signed with.
+//! The secrets that deliveries are signed with.
 
 use super::audit;
-use crate::clock::told;
-use crate::store::{AccountId, SecretListing, StoreError};
+use super::rows::moment;
+use crate::clock::both;
+use crate::store::{AccountId, SigningTimes, StoreError};
 use clipia_queue::Moment;
 use clipia_queue::audit::Act;
-use clipia_queue::rotation::{Rotation, SECRETS_MAX, signing_order};
-use rusqlite::{Connection, params};
+use clipia_queue::commands::Now;
+use clipia_queue::rotation::{self, Rotated, Rotation, signing_order};
+use rusqlite::{Connection, Row, params};
+
+/// The first secret of an account.
+pub(crate) fn first(c: &Connection, account: &AccountId, secret: &str, now: Now) -> rusqlite::Result<()> {
+    insert(c, account, secret, &SigningTimes::first(now))
+}
+
+fn insert(c: &Connection, account: &AccountId, secret: &str, times: &SigningTimes) -> rusqlite::Result<()> {
+    c.prepare_cached(
+        "INSERT INTO webhook_secret (account, secret, created_at, last_from, expires_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        account.0,
+        secret,
+        times.created_at.as_micros(),
+        times.last_from.map(Moment::as_micros),
+        times.ends_at.map(Moment::as_micros)
+    ])?;
+    Ok(())
+}
+
+/// Writes when a secret of an account signs.
+fn write(c: &Connection, account: &AccountId, times: &SigningTimes) -> rusqlite::Result<()> {
+    c.prepare_cached(
+        "UPDATE webhook_secret SET last_from = ?3, expires_at = ?4 WHERE account = ?1 AND created_at = ?2",
+    )?
+    .execute(params![
+        account.0,
+        times.created_at.as_micros(),
+        times.last_from.map(Moment::as_micros),
+        times.ends_at.map(Moment::as_micros)
+    ])?;
+    Ok(())
+}
+
+/// The columns `created_at`, `last_from`, `expires_at`.
+fn times(row: &Row<'_>) -> rusqlite::Result<SigningTimes> {
+    Ok(SigningTimes {
+        created_at: moment(row.get("created_at")?),
+        last_from: row.get::<_, Option<i64>>("last_from")?.map(moment),
+        ends_at: row.get::<_, Option<i64>>("expires_at")?.map(moment),
+    })
+}
+
+/// When each secret of an account signs, the newest first: nothing where there is no such account.
+fn all(c: &Connection, account: &AccountId) -> rusqlite::Result<Vec<SigningTimes>> {
+    c.prepare_cached(
+        "SELECT created_at, last_from, expires_at FROM webhook_secret WHERE account = ?1 ORDER BY created_at DESC",
+    )?
+    .query_map([&account.0], times)?
+    .collect()
+}
 
 /// The secrets that sign at `now`, in the order of their signatures.
-pub(crate) fn in_force(c: &Connection, account: &str, now: Moment) -> Result<Vec<String>, StoreError> {
+pub(crate) fn signing(c: &Connection, account: &AccountId, now: Moment) -> Result<Vec<String>, StoreError> {
     let mut statement = c.prepare_cached(
-        "SELECT secret, last_from FROM webhook_secret
-         WHERE account = ?1 AND (expires_at IS NULL OR expires_at > ?2) ORDER BY created_at DESC",
+        "SELECT secret, created_at, last_from, expires_at FROM webhook_secret WHERE account = ?1 ORDER BY created_at DESC",
     )?;
-    let mut rows = statement.query(params![account, now.as_micros()])?;
-    let (mut secrets, mut new_last_from) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
-        if secrets.is_empty() {
-            new_last_from = row.get::<_, Option<i64>>("last_from")?.map(Moment::from_micros);
-        }
-        secrets.push(row.get("secret")?);
-    }
-    Ok(signing_order(secrets, new_last_from, now))
+    let secrets = statement.query_map([&account.0], |row| Ok((times(row)?, row.get("secret")?)))?;
+    Ok(signing_order(secrets.collect::<Result<Vec<_>, _>>()?, now))
 }
 
 /// False where there is no such account.
@@ -33,68 +78,46 @@ pub(crate) fn rotate(
     rotation: Rotation,
     now: Moment,
 ) -> Result<bool, StoreError> {
-    let Some(newest) = newest(c, account)? else {
+    let Some(rotated) = rotation::rotate(&all(c, account)?, rotation, both(now)) else {
         return Ok(false);
     };
-    c.prepare_cached("UPDATE webhook_secret SET expires_at = ?2 WHERE account = ?1 AND expires_at IS NULL")?
-        .execute(params![account.0, rotation.old_end_at.as_micros()])?;
-    // Two rotations in one microsecond, or a clock that was set back: the order stays that of the rotations.
-    let created_at = told(now).as_micros().max(newest + 1);
-    c.prepare_cached(
-        "INSERT INTO webhook_secret (account, secret, created_at, last_from) VALUES (?1, ?2, ?3, ?4)",
-    )?
-    .execute(params![account.0, new, created_at, rotation.new_last_from.as_micros()])?;
-    c.prepare_cached(
-        "DELETE FROM webhook_secret WHERE account = ?1 AND (expires_at <= ?2 OR created_at NOT IN
-            (SELECT created_at FROM webhook_secret WHERE account = ?1 ORDER BY created_at DESC LIMIT ?3))",
-    )?
-    .execute(params![account.0, now.as_micros(), SECRETS_MAX])?;
+    let Rotated { new: times, changed, removed } = rotated;
+    for changed in &changed {
+        write(c, account, changed)?;
+    }
+    for removed in &removed {
+        c.prepare_cached("DELETE FROM webhook_secret WHERE account = ?1 AND created_at = ?2")?
+            .execute(params![account.0, removed.created_at.as_micros()])?;
+    }
+    insert(c, account, new, &times)?;
     audit::record(c, &Act::secret_rotated(account), now)?;
     Ok(true)
 }
 
-/// Gives the rotation under way other times. A secret that has ended stays so. False where no old secret signs.
+/// False where no old secret signs.
 pub(crate) fn replan(
     c: &Connection,
     account: &AccountId,
     rotation: Rotation,
     now: Moment,
 ) -> Result<bool, StoreError> {
-    let changed = c
-        .prepare_cached("UPDATE webhook_secret SET expires_at = ?2 WHERE account = ?1 AND expires_at > ?3")?
-        .execute(params![account.0, rotation.old_end_at.as_micros(), now.as_micros()])?;
-    if changed == 0 {
+    let Some(replanned) = rotation::replan(&all(c, account)?, rotation, now) else {
         return Ok(false);
+    };
+    for times in &replanned {
+        write(c, account, times)?;
     }
-    c.prepare_cached("UPDATE webhook_secret SET last_from = ?2 WHERE account = ?1 AND expires_at IS NULL")?
-        .execute(params![account.0, rotation.new_last_from.as_micros()])?;
     audit::record(c, &Act::rotation_changed(account), now)?;
     Ok(true)
 }
 
-/// The secrets that sign at `now`, the newest first; none where there is no such account.
+/// When each secret signs that does at `now`, the newest first.
 pub(crate) fn list(
     c: &Connection,
     account: &AccountId,
     now: Moment,
-) -> Result<Vec<SecretListing>, StoreError> {
-    let mut statement = c.prepare_cached(
-        "SELECT created_at, last_from, expires_at FROM webhook_secret
-         WHERE account = ?1 AND (expires_at IS NULL OR expires_at > ?2) ORDER BY created_at DESC",
-    )?;
-    let listed = statement.query_map(params![account.0, now.as_micros()], |row| {
-        let moment =
-            |name| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(name)?.map(Moment::from_micros));
-        Ok(SecretListing {
-            created_at: Moment::from_micros(row.get("created_at")?),
-            last_from: moment("last_from")?,
-            ends_at: moment("expires_at")?,
-        })
-    })?;
-    Ok(listed.collect::<Result<_, _>>()?)
-}
-
-fn newest(c: &Connection, account: &AccountId) -> Result<Option<i64>, StoreError> {
-    let mut statement = c.prepare_cached("SELECT max(created_at) FROM webhook_secret WHERE account = ?1")?;
-    Ok(statement.query_row([&account.0], |row| row.get(0))?)
+) -> Result<Vec<SigningTimes>, StoreError> {
+    let mut secrets = all(c, account)?;
+    secrets.retain(|secret| secret.signs(now));
+    Ok(secrets)
 }

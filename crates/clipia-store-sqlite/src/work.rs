@@ -2,16 +2,17 @@
 //! `clipia-queue` decide.
 
 use super::counters::Happened;
-use super::position::PlaceInLine;
-use super::requests::stand;
+use super::position::QueuePlace;
+use super::requests::enqueue;
 use super::rows::{from_json, key, phase_name};
 use super::settlement::settle;
 use super::stored::request;
-use super::writer::Writing;
-use super::{aside, leases};
+use super::writing::Writing;
+use super::{leases, set_aside};
 use crate::clock::both;
 use crate::store::living::LivingAttempts;
 use crate::store::{AccountId, Beat, Claim, ClaimPast, Failure, NodeId, Rescued, StoreError, WorkRefused};
+use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::commands::claim::{First, first};
 use clipia_queue::commands::requeue::{self, Lost, Requeued, Worker, is_lost};
@@ -21,10 +22,10 @@ use clipia_queue::{Moment, RequestId};
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
-/// How many lost leases are taken back in one transaction, so that a crash of many holds nobody up.
+/// How many lost leases are taken back in one transaction: other commands do not wait for all of them.
 pub(crate) const RESCUED_AT_ONCE: usize = 500;
 
-/// How many requests one claim sets aside at most, so that it holds nobody up.
+/// How many requests one claim sets aside at most: other commands do not wait for more.
 const SET_ASIDE_AT_ONCE: usize = 200;
 
 pub(crate) fn claim(
@@ -69,13 +70,13 @@ fn take_first(
     full: &[AccountId],
     now: Now,
 ) -> Result<Taken, StoreError> {
-    let found: Option<(Uuid, PlaceInLine)> = w
+    let found: Option<(Uuid, QueuePlace)> = w
         .prepare_cached(
             "DELETE FROM queue_item WHERE (queue, lane, ticket) =
                 (SELECT queue, lane, ticket FROM queue_item WHERE queue = ?1 ORDER BY lane, ticket LIMIT 1)
              RETURNING request, queue, lane, ticket",
         )?
-        .query_row([queue], |row| Ok((row.get("request")?, PlaceInLine::of(row)?)))
+        .query_row([queue], |row| Ok((row.get("request")?, QueuePlace::of(row)?)))
         .optional()?;
     let Some((id, at)) = found else {
         return Ok(Taken::Nothing);
@@ -88,13 +89,13 @@ fn take_first(
     let request = request(w, id).map_err(unreadable)?;
     let claimed = match first(&request, full, now).map_err(|refused| unreadable(refused.into()))? {
         First::Aside => {
-            aside::set(w, &request.account, &at, id)?;
+            set_aside::set(w, &request.account, &at, id)?;
             return Ok(Taken::Aside(request.account));
         }
         First::Claimed(claimed) => claimed,
     };
-    w.leaves(at);
-    set(w, id, claimed.life)?;
+    w.place_left(at);
+    set(w, id, claimed.life, claimed.progress)?;
     leases::give(w, id, node, &claimed.lease)?;
     if let Some(waited) = claimed.waited {
         w.happened(Happened::Waited(waited));
@@ -113,16 +114,16 @@ fn take_first(
     })))
 }
 
-/// Writes a lifecycle that has not ended. The next attempt starts at no progress.
-fn set(w: &Writing<'_>, id: RequestId, life: Lifecycle) -> Result<(), StoreError> {
-    w.standing_changed(id);
-    w.prepare_cached("UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, progress = 0 WHERE id = ?1")?
-        .execute(params![key(id), phase_name(life.phase), life.epoch.0, life.rescues])?;
+/// Writes a lifecycle that has not ended.
+fn set(w: &Writing<'_>, id: RequestId, life: Lifecycle, progress: Progress) -> Result<(), StoreError> {
+    w.status_changed(id);
+    w.prepare_cached("UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, progress = ?5 WHERE id = ?1")?
+        .execute(params![key(id), phase_name(life.phase), life.epoch.0, life.rescues, progress.percent()])?;
     Ok(())
 }
 
-/// Prolongs leases and records progress. Each beat decides before it changes anything, so that one that is refused leaves the
-/// others as they are.
+/// Prolongs leases and records progress. Each beat decides before it changes anything: one that is refused leaves the others
+/// as they are.
 pub(crate) fn beat_many(
     w: &Writing<'_>,
     beats: &[Beat],
@@ -139,7 +140,7 @@ fn beat(w: &Writing<'_>, Beat { id, epoch, progress }: Beat, now: Now) -> Result
     let request = request(w, id)?;
     let beat = lease::beat(&request, leases::of(w, id)?, epoch, progress, now)?;
     leases::prolong(w, id, &beat.lease)?;
-    w.standing_changed(id);
+    w.status_changed(id);
     w.prepare_cached("UPDATE request SET progress = ?2 WHERE id = ?1")?
         .execute(params![key(id), beat.progress.percent()])?;
     Ok(())
@@ -185,9 +186,9 @@ pub(crate) fn release(w: &Writing<'_>, id: RequestId, epoch: Epoch, now: Moment)
 
 /// Writes that a request waits again.
 fn requeue(w: &Writing<'_>, request: &StoredRequest, requeued: &Requeued) -> Result<(), StoreError> {
-    set(w, request.id, requeued.life)?;
+    set(w, request.id, requeued.life, requeued.progress)?;
     leases::end(w, request.id, &requeued.lease)?;
-    stand(w, PlaceInLine { queue: request.queue.clone(), place: requeued.place }, request.id)
+    enqueue(w, QueuePlace { queue: request.queue.clone(), place: requeued.place }, request.id)
 }
 
 /// Which leases are taken back.
@@ -237,7 +238,7 @@ pub(crate) fn rescue(w: &Writing<'_>, which: Leases<'_>, now: Moment) -> Result<
     Ok(rescued)
 }
 
-/// Writes that a lease was lost; says whether the request waits again.
+/// Writes that a lease was lost. Returns whether the request waits again.
 fn lose(w: &Writing<'_>, id: RequestId, now: Now) -> Result<bool, WorkRefused> {
     let request = request(w, id)?;
     let lost = requeue::lose(&request, now)?;

@@ -1,4 +1,4 @@
-//! What operators did.
+//! The audit log: what operators did.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,13 +15,13 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// What was done, such as `key revoked`.
     pub act: String,
-    /// To what: the id of an account, a key, a request or a delivery; empty where there is none.
+    /// The subject: the id of an account, a key, a request or a delivery; empty where there is none.
     pub subject: String,
     /// More about it, for people.
     pub detail: String,
 }
 
-/// How often tokens were refused since the last time that this was noted.
+/// How often tokens were refused since the last entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refusals {
     /// API keys that are not in force.

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-/// How much later than other threads a thread for long computations gets the processor, as `nice` counts it: a tenth of
-/// what an answer gets where both want it, and all that nobody else wants.
+/// The priority of a thread for long computations, as `nice` counts it: a tenth of the processor that a thread for calls gets
+/// where both want it, and all that nobody else wants.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
@@ -43,8 +43,8 @@ pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
     wait(|| tokio::task::spawn_blocking(work)).await
 }
 
-/// Runs `work` that computes for milliseconds or more, on a thread that gives way to those that answer calls: with as many
-/// threads as cores at work, each call would otherwise wait for the system's next turn, some 3 ms.
+/// Runs `work` that computes for milliseconds or more, on a thread that gives way to those that answer calls. With as many
+/// computing threads as cores, each call would otherwise wait for the scheduler's next time slice, some 3 ms.
 pub async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Lost> {
     let long = LONG.as_ref().map_err(|_| Lost::NoThread)?;
     wait(|| long.spawn_blocking(work)).await

@@ -1,8 +1,8 @@
 //! The two clocks of a server, and its moments as the wire spells them.
 //!
 //! [`now`] is steady: every lease, schedule, limit and other duration is decided by it, in memory and in the store.
-//! [`wall`] is the system's clock, which may be set: people and peers are told its time. What the store keeps to be told
-//! is [`told`] where its row is written, since another process has another steady clock.
+//! [`wall`] is the system's clock, which may be set: people and peers see its time. A moment that is stored to be shown is
+//! converted by [`wall_at`] when its row is written, since another process has another steady clock.
 
 use crate::failpoints;
 use clipia_queue::Moment;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The present.
     fn now(&self) -> Moment;
-    /// Moves the clock on to `latest`, if it is not there yet. Says how far it was behind.
+    /// Moves the clock on to `latest`, if it is behind. Returns how far it was.
     fn not_before(&self, latest: Moment) -> Duration;
 }
 
@@ -34,12 +34,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until a test moves it.
+/// A clock that a test moves.
 #[derive(Debug)]
 pub struct DrivenClock(AtomicI64);
 
 impl DrivenClock {
-    /// A clock that stands at `at`.
+    /// A clock whose present is `at`.
     pub const fn new(at: Moment) -> Self {
         Self(AtomicI64::new(at.as_micros()))
     }
@@ -67,8 +67,8 @@ impl Clock for DrivenClock {
     }
 }
 
-/// What the difference of the two clocks is rounded to, in microseconds: it takes a moment to read both, and two times
-/// that are told one after the other must not be in the wrong order for that.
+/// What the difference of the two clocks is rounded to, in microseconds. Reading both takes a moment, and two times that are shown
+/// one after the other must not be in the wrong order for that.
 const ROUNDED_TO: i64 = 100_000;
 
 /// When the steady clock began, by either clock.
@@ -88,8 +88,8 @@ fn since_start() -> Moment {
     wall + start.elapsed()
 }
 
-/// Moves the steady clock on to `latest`, if it is not there yet: a process that begins after the system's clock was set
-/// back goes on where the last one ended. Nothing that runs may depend on the clock yet. Says how far it was behind.
+/// Moves the steady clock on to `latest`, if it is behind. Returns how far it was. A process that begins after the system's clock
+/// was set back goes on where the last one ended. Nothing that runs may depend on the clock yet.
 pub fn not_before(latest: Moment) -> Duration {
     let behind = latest.since(now());
     let ahead = latest.since(since_start()).as_micros();
@@ -106,11 +106,11 @@ pub fn wall() -> Moment {
 
 /// A moment of this process's steady clock, by both clocks.
 pub fn both(at: Moment) -> Now {
-    Now { steady: at, wall: told(at) }
+    Now { steady: at, wall: wall_at(at) }
 }
 
-/// What the system's clock says at a moment of this process's steady clock, unless it is set before.
-pub fn told(at: Moment) -> Moment {
+/// A moment of this process's steady clock by the system's clock, unless that is set before.
+pub fn wall_at(at: Moment) -> Moment {
     beside(at, wall().as_micros().saturating_sub(now().as_micros()))
 }
 
@@ -129,16 +129,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_differs_only_where_the_clock_was_set() {
+    fn what_is_shown_differs_only_where_the_clock_was_set() {
         let at = Moment::from_micros(1_700_000_000_000_000);
-        for (difference, told) in [
+        for (difference, shown) in [
             (0, 0),
             (49_999, 0),
             (-50_000, 0),
             (-3_600_000_003, -3_600_000_000),
             (3_600_049_000, 3_600_000_000),
         ] {
-            assert_eq!(beside(at, difference).as_micros() - at.as_micros(), told, "{difference}");
+            assert_eq!(beside(at, difference).as_micros() - at.as_micros(), shown, "{difference}");
         }
     }
 

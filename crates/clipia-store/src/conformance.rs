@@ -1,5 +1,6 @@
-//! What any store must do: the promises of the trait [`Store`], one module a subject. A store runs them all by one line,
-//! `clipia_store::conformance!(open)`, where `open` makes an empty store whose clock is the one that it is given; after each, an examination must find nothing.
+//! What any store must do: the promises of the trait [`Store`], one module a subject. A store runs all of them by one line,
+//! `clipia_store::conformance!(open)`, where `open` makes an empty store with the clock that it is given. After each promise an
+//! examination must find nothing.
 //! The crate that runs them has `tokio` with `macros` among the dependencies of its tests.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // test code: a failed expectation stops the test
@@ -12,10 +13,10 @@ pub mod deliveries;
 pub mod events;
 pub mod keys;
 pub mod leases;
-pub mod line;
 pub mod listing;
 pub mod outbox;
 mod outbox_account;
+pub mod queue;
 mod reference;
 pub mod retention;
 pub mod sequences;
@@ -49,9 +50,9 @@ pub const ATTEMPT_MAX: Duration = Duration::from_secs(600);
 pub type Opened = (Arc<dyn Store>, Box<dyn Any + Send + Sync>);
 
 /// A store with one account of 100 credits and its key.
-pub struct House {
+pub struct Fixture {
     pub store: Arc<dyn Store>,
-    /// The store's clock, which stands at [`NOW`] until a test moves it.
+    /// The store's clock, which is at [`NOW`] until a test moves it.
     pub clock: Arc<DrivenClock>,
     /// What must outlive the store, such as its directory.
     _kept: Box<dyn Any + Send + Sync>,
@@ -61,7 +62,7 @@ pub fn account() -> AccountId {
     AccountId("acct_test".to_owned())
 }
 
-/// What makes an empty store the house.
+/// The first account of the fixture.
 pub fn first() -> FirstAccount {
     let account =
         NewAccount { id: account(), webhook_secret: "whsec_1".to_owned(), grant: Credits::new(100) };
@@ -112,7 +113,7 @@ pub fn new_key(key: Key, hash: u8) -> NewKey {
     NewKey { id, account, hash: KeyHash([hash; 32]), hint, sandbox, scopes, limits }
 }
 
-impl House {
+impl Fixture {
     pub async fn new(open: impl FnOnce(Arc<dyn Clock>) -> Opened) -> Self {
         let clock = Arc::new(DrivenClock::new(NOW));
         let (store, kept) = open(clock.clone());
@@ -120,7 +121,7 @@ impl House {
         Self { store, clock, _kept: kept }
     }
 
-    /// The store, once its clock says `at`.
+    /// The store, with its clock set to `at`.
     pub fn at(&self, at: Moment) -> &dyn Store {
         self.clock.set(at);
         self.store.as_ref()
@@ -139,12 +140,12 @@ impl House {
         self.next("render").await.unwrap()
     }
 
-    /// The next request in line of `queue`, claimed.
+    /// The first request of `queue`, claimed.
     pub async fn next(&self, queue: &str) -> Option<Claim> {
         self.store.claim(queue, NODE, 1).await.unwrap().pop()
     }
 
-    /// Every worker falls silent until its lease expires.
+    /// No worker beats until its lease expires.
     pub async fn lose(&self) -> Rescued {
         self.clock.advance(SILENCE_MAX);
         self.store.rescue(&LivingAttempts::default()).await.unwrap()
@@ -158,8 +159,8 @@ impl House {
         self.store.account(&account()).await.unwrap().unwrap().available.get()
     }
 
-    /// Nothing that must not be is there.
-    pub async fn is_content(&self) {
+    /// An examination finds nothing.
+    pub async fn is_consistent(&self) {
         let findings = self.store.examine().await.unwrap();
         assert_eq!(findings.violation, None);
         assert!(findings.checked.rules > 10 && findings.checked.accounts > 0, "{findings:?}");
@@ -182,7 +183,7 @@ macro_rules! conformance {
                 a_request_is_reserved_for_then_charged_or_refunded_once,
                 a_refused_submit_leaves_nothing_and_a_repeated_one_is_the_same,
                 the_sandbox_moves_no_credits,
-                one_that_is_called_off_is_refunded_and_told;
+                one_that_is_canceled_is_refunded_and_delivered;
             deliveries:
                 a_delivery_is_given_to_one_sender_until_it_arrives,
                 a_living_sender_keeps_its_delivery_whatever_the_clock_says,
@@ -195,17 +196,17 @@ macro_rules! conformance {
                 a_key_has_no_more_in_flight_than_it_may;
             leases:
                 a_worker_that_lost_its_lease_changes_nothing,
-                a_worker_whose_request_was_called_off_changes_nothing,
+                a_worker_whose_request_was_canceled_changes_nothing,
                 heartbeats_keep_a_lease_up_to_its_deadline,
                 a_living_worker_keeps_its_lease_whatever_the_clock_says,
                 one_that_is_lost_too_often_fails_and_is_refunded,
                 several_are_claimed_and_kept_at_once,
-                one_that_is_given_back_has_lost_nothing,
+                one_that_is_released_has_lost_nothing,
                 what_is_refused_is_counted;
-            line:
-                what_had_its_turn_goes_ahead_of_what_had_none,
+            queue:
+                what_was_claimed_before_goes_ahead_of_what_was_not,
                 positions_are_what_counting_says,
-                lines_do_not_mix,
+                queues_do_not_mix,
                 those_of_an_account_that_is_full_are_passed_over_and_keep_their_places;
             outbox:
                 those_of_a_host_without_room_are_postponed_and_come_in_their_order_when_there_is_some,
@@ -225,7 +226,7 @@ macro_rules! conformance {
                 a_list_is_filtered,
                 a_history_tells_every_attempt_and_movement;
             retention: what_has_had_its_time_is_let_go_and_the_books_stay_as_they_are;
-            sequences: random_commands_have_the_answers_of_a_naive_store;
+            sequences: random_commands_have_the_results_of_a_naive_store;
         }
     };
     ($open:path; $($subject:ident: $($test:ident),+;)+) => {$(
@@ -233,9 +234,9 @@ macro_rules! conformance {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    let house = $crate::conformance::House::new($open).await;
-                    $crate::conformance::$subject::$test(&house).await;
-                    house.is_content().await;
+                    let fixture = $crate::conformance::Fixture::new($open).await;
+                    $crate::conformance::$subject::$test(&fixture).await;
+                    fixture.is_consistent().await;
                 }
             )+
         }

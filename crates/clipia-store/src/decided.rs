@@ -1,4 +1,4 @@
-//! What a command refuses, as a store says it.
+//! The refusals of commands as errors of a store.
 
 use super::{StoreError, SubmitRefused, WorkRefused};
 use clipia_queue::commands::{self, Contradiction, submit};

@@ -1,10 +1,11 @@
-//! What of deliveries goes into a store and comes out of it.
+//! Deliveries as a store takes and gives them.
 
 pub use clipia_queue::commands::attempt::{AfterAttempt, Reply};
 pub use clipia_queue::deliveries::{DeliveryHost, DeliveryOwner, DeliveryState, HostRoom};
 
 use super::{AccountId, NodeId};
 use crate::living::Living;
+use clipia_queue::commands::outbox::Sender;
 use clipia_queue::shares::Shares;
 use clipia_queue::{Moment, RequestId};
 use serde::{Deserialize, Serialize};
@@ -24,23 +25,33 @@ pub struct DeliveryClaim {
     pub most: u32,
     /// Whose attempts are under way: no owner gets more than its share, and the others of it are postponed.
     pub shares: Shares<DeliveryOwner>,
-    /// How many of one host at most, where `hosts` says nothing else.
+    /// How many of one host at most, for hosts that are not in `hosts`.
     pub most_of_host: u32,
-    /// The hosts of which that many may not be taken, or of which deliveries were postponed; those of owners that have
-    /// their whole share may be left out. Those first in the list are served first.
+    /// Hosts with less room than `most_of_host`, and hosts with postponed deliveries, in the order in which they are served.
+    /// Hosts of owners that have their whole share may be left out.
     pub hosts: Vec<HostRoom>,
-    /// How long they are left to their sender. Whoever has not recorded the attempt then is taken for dead.
+    /// The lease of their sender. A sender that has not recorded the attempt by its end loses the delivery.
     pub lease: Duration,
-    /// Those of the node whose sender lives, however long it takes.
+    /// The deliveries of the node whose sender lives, however long it takes.
     pub under_way: Living<Uuid>,
+}
+
+impl DeliveryClaim {
+    /// What is known of the sender of `node` that has the delivery `id`.
+    pub fn sender(&self, node: NodeId, id: Uuid) -> Sender {
+        match node == self.node && self.under_way.holds(&id) {
+            true => Sender::Living,
+            false => Sender::Unknown,
+        }
+    }
 }
 
 /// Deliveries that were taken.
 #[derive(Debug, Default)]
 pub struct ClaimedDeliveries {
-    /// To attempt now.
+    /// The deliveries to attempt now.
     pub due: Vec<DueDelivery>,
-    /// Hosts of which deliveries were postponed, and that wait until a claim says that there is room.
+    /// Hosts of which deliveries were postponed. They wait until a claim has room for them.
     pub postponed: Vec<DeliveryHost>,
     /// Hosts of which no postponed delivery is left.
     pub cleared: Vec<DeliveryHost>,
@@ -53,15 +64,15 @@ pub struct ClaimedDeliveries {
 pub struct DueDelivery {
     /// Its id, the same for each attempt.
     pub id: Uuid,
-    /// What it tells of.
+    /// Its request.
     pub request: RequestId,
     /// The key that the request was submitted with.
     pub key_id: String,
-    /// Who is called.
+    /// The host that is called.
     pub host: DeliveryHost,
-    /// Where to.
+    /// The URL that is called.
     pub url: String,
-    /// The exact bytes.
+    /// The exact bytes of the body.
     pub body: Vec<u8>,
     /// Attempts of the schedule made so far.
     pub attempts: u32,
@@ -71,7 +82,7 @@ pub struct DueDelivery {
     pub replay: bool,
     /// When this attempt came due: the first when its request ended.
     pub due_at: Moment,
-    /// What to sign with, the newest first.
+    /// The secrets to sign with, in the order of their signatures.
     pub secrets: Vec<String>,
 }
 
@@ -177,7 +188,7 @@ pub struct DeliveryAttempt {
     pub next: AfterAttempt,
 }
 
-/// Which deliveries to list; every one unless told.
+/// Which deliveries to list. A field that is left out matches every delivery.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeliveryFilter {
@@ -196,15 +207,15 @@ pub struct DeliveryListing {
     pub id: Uuid,
     /// Whose it is.
     pub account_id: AccountId,
-    /// What it tells of.
+    /// Its request.
     pub request_id: RequestId,
-    /// Where to, without the query, which may be a secret.
+    /// The URL that is called, without its query, which may hold a secret.
     pub url: String,
-    /// Where it stands.
+    /// Its state.
     pub state: DeliveryState,
     /// Attempts of the schedule made so far.
     pub attempts: u32,
-    /// Whether its host has no room for it now: too many attempts under way there, or it is taken for down.
+    /// Whether it is postponed: its host is down, or has as many attempts under way as it may.
     pub postponed: bool,
     /// When its request ended.
     pub created_at: jiff::Timestamp,
@@ -250,6 +261,6 @@ pub struct DeliveryDetails {
 pub struct Replayed {
     /// How many.
     pub count: u64,
-    /// Where to go on, if these were not all.
+    /// From when on to replay next, if these were not all.
     pub next: Option<jiff::Timestamp>,
 }

@@ -1,4 +1,4 @@
-//! What a store tells of its commits, so that nobody has to look again and again.
+//! Events: what commits have changed, so that nobody has to poll the store.
 
 use clipia_queue::RequestId;
 use std::sync::Arc;
@@ -6,11 +6,11 @@ use std::sync::Arc;
 /// How many events a store keeps for a receiver that is slow.
 pub const EVENTS_KEPT: usize = 256;
 
-/// What a commit has changed. A store sends an event after the commit and before the answer to the command: one for many commands
-/// of a commit where they say the same.
+/// What a commit has changed. A store sends an event after the commit and before the command returns. Equal events of one commit
+/// are sent once.
 ///
-/// An event only spares its receiver the wait for its next look. Events may be sent twice, and a receiver that lags misses
-/// some: it must look at everything again then.
+/// An event only spares its receiver the wait for its next look. Events may be sent twice. A receiver that lags misses some: it
+/// must then look at everything again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreEvent {
@@ -21,7 +21,7 @@ pub enum StoreEvent {
     },
     /// Deliveries may be due.
     OutboxChanged,
-    /// A request was canceled, which a worker may have.
+    /// A request was canceled. A worker may have it.
     RequestCanceled {
         /// The request.
         id: RequestId,

@@ -31,10 +31,12 @@ mod clock {
     /// Where the number of seconds is.
     static SET: LazyLock<Option<PathBuf>> = LazyLock::new(|| Some(std::env::var_os("FAULT_CLOCK")?.into()));
 
-    /// Microseconds that are added to the system's clock; none where the file says nothing.
+    /// Microseconds that are added to the system's clock; none where there is no file.
     pub fn wall_offset() -> i64 {
-        let told = SET.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
-        told.and_then(|told| told.trim().parse::<i64>().ok()).map_or(0, |seconds| seconds * 1_000_000)
+        let seconds = SET.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        seconds
+            .and_then(|seconds| seconds.trim().parse::<i64>().ok())
+            .map_or(0, |seconds| seconds * 1_000_000)
     }
 }
 
@@ -52,8 +54,8 @@ mod point {
 
     /// The point that is armed, and how often it may be reached until the process ends.
     static ARMED: LazyLock<Option<(String, AtomicI64)>> = LazyLock::new(|| {
-        let told = std::env::var("FAILPOINT").ok()?;
-        let (point, times) = told.split_once(':').unwrap_or((&told, "1"));
+        let named = std::env::var("FAILPOINT").ok()?;
+        let (point, times) = named.split_once(':').unwrap_or((&named, "1"));
         Some((point.to_owned(), times.parse::<i64>().ok()?.into()))
     });
 
@@ -67,7 +69,7 @@ mod point {
         }
     }
 
-    /// As `kill -9` does it: nothing is flushed, nothing dropped, nobody told.
+    /// As `kill -9` does it: nothing is flushed, nothing is dropped, nobody is notified.
     fn end() -> ! {
         #[cfg(unix)]
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
@@ -99,7 +101,7 @@ mod fault {
     use std::path::PathBuf;
     use std::sync::LazyLock;
 
-    /// A disk that is full while a file is where the variable says.
+    /// A disk that is full while the file exists that the variable names.
     struct Full(LazyLock<Option<PathBuf>>);
 
     impl Full {

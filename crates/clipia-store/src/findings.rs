@@ -1,22 +1,22 @@
-//! What an examination of a store finds.
+//! The findings of an examination of a store.
 
 use super::AccountId;
 use clipia_queue::RequestId;
 use serde::{Deserialize, Serialize};
 
-/// What an examination looked at, and the first thing it found wrong.
+/// What an examination looked at, and the first rule that is broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
     /// How much was looked at.
     pub checked: Checked,
-    /// What is wrong; nothing where all is well.
+    /// The rule that is broken, if one is.
     pub violation: Option<Violation>,
 }
 
 /// How much was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
-    /// Rules that hold, or held up to the one that does not.
+    /// Rules that hold, up to the one that is broken.
     pub rules: u64,
     /// Accounts.
     pub accounts: u64,
@@ -26,14 +26,14 @@ pub struct Checked {
     pub movements: u64,
     /// Deliveries.
     pub deliveries: u64,
-    /// Deliveries that wait for a word of the operator since a restore.
+    /// Deliveries that are held since a restore, until an operator resumes or abandons them.
     pub deliveries_held: u64,
 }
 
-/// Something that is wrong.
+/// A rule that is broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
-    /// The rule that does not hold, as a sentence.
+    /// The rule, as a sentence.
     pub rule: String,
     /// The account concerned.
     pub account: Option<AccountId>,

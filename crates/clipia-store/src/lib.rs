@@ -1,7 +1,8 @@
-//! What the queue keeps.
+//! What a store of the queue keeps, as traits by capability.
 //!
-//! [`Store`] speaks in commands of the domain, sorted by [capability]. Each command is one transaction: what it returns is
-//! durable, and what it refuses has changed nothing. The rules are `clipia-queue`'s; a store only persists what they decide.
+//! The methods of [`Store`] are commands of the domain, sorted by [capability]. Each command is one transaction: what it returns
+//! is durable, and a command that is refused has changed nothing. The rules are those of `clipia-queue`. A store gathers facts
+//! and writes what is decided.
 //!
 //! What must never be here: HTTP, and a database of a store's own.
 
@@ -49,15 +50,15 @@ use std::sync::Arc;
 /// Why the store itself failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// What keeps it said so.
+    /// The backend failed.
     #[error("{fault}: {source}")]
     Backend {
-        /// What kind of trouble it is.
+        /// The kind of failure.
         fault: Fault,
-        /// What was said.
+        /// The backend's own error.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// What is stored cannot be read back.
+    /// What is stored cannot be read, or contradicts itself.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),
     /// A command panicked. Nothing of its commit was kept.
@@ -89,14 +90,14 @@ impl From<Lost> for StoreError {
     }
 }
 
-/// What kind of trouble a store is in.
+/// The kind of a store's failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Another program holds it.
+    /// Another program locks it.
     #[error("the store is busy")]
     Busy,
-    /// There is no room for what is to be written.
+    /// The disk is full.
     #[error("the store has no room on its disk")]
     Full,
     /// It may not be written to.
@@ -105,7 +106,7 @@ pub enum Fault {
     /// The disk fails, or the system refuses a file.
     #[error("the store's disk fails")]
     Disk,
-    /// What is kept is broken.
+    /// The file is broken.
     #[error("the store is damaged")]
     Damaged,
     /// Something else.
@@ -114,7 +115,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether it passes by itself, or by what an operator does while the server runs.
+    /// Whether the failure passes by itself, or an operator can end it while the server runs.
     pub const fn is_transient(self) -> bool {
         matches!(self, Self::Busy | Self::Full | Self::ReadOnly | Self::Disk)
     }
@@ -126,7 +127,7 @@ pub enum SubmitRefused {
     /// The idempotency key was used with other parameters.
     #[error("the idempotency key was used for another submit")]
     IdempotencyKeyReuse,
-    /// The key was revoked since its caller was let in.
+    /// The key was revoked since its caller was admitted.
     #[error("the key was revoked")]
     KeyRevoked,
     /// The key has as many generations in flight as it may have.
@@ -140,7 +141,7 @@ pub enum SubmitRefused {
     Store(#[from] StoreError),
 }
 
-/// Why a request was not changed: most often, a worker's word was not taken.
+/// Why a request was not changed: most often the report of a worker was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkRefused {
     /// The lifecycle does not allow it: most often the lease was lost.
@@ -158,6 +159,13 @@ pub enum WorkRefused {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl WorkRefused {
+    /// Whether a worker's report was refused because its claim is no longer in force.
+    pub const fn is_stale(&self) -> bool {
+        matches!(self, Self::Lifecycle(lifecycle::Refused::Stale { .. }))
+    }
 }
 
 /// Why credits were not granted.
@@ -193,10 +201,10 @@ pub enum BackupError {
     Store(#[from] StoreError),
 }
 
-/// What a rescue did.
+/// The result of a rescue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rescued {
-    /// Requests that are in line again.
+    /// Requests that are queued again.
     pub requeued: u64,
     /// Requests that were lost too often, and failed.
     pub failed: u64,

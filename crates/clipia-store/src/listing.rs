@@ -9,13 +9,13 @@ use clipia_queue::{Credits, RequestId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Which requests to list. What is left out does not matter.
+/// Which requests to list. A field that is left out matches every request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RequestFilter {
-    /// Whose.
+    /// Of this account.
     pub account: Option<AccountId>,
-    /// Where they stand.
+    /// In this phase.
     pub phase: Option<Phase>,
     /// Of which model.
     pub model: Option<String>,
@@ -26,8 +26,8 @@ pub struct RequestFilter {
 pub struct RequestPage {
     /// The requests.
     pub requests: Vec<RequestListing>,
-    /// Where the next page begins; nothing where this was the last. A page may hold few requests, or none, and not be the
-    /// last: so many are looked at, not found.
+    /// Where the next page begins; nothing where this was the last. A page may have few requests, or none, and not be the last: a
+    /// bounded number of requests is looked at for each page.
     pub next: Option<RequestId>,
 }
 
@@ -47,12 +47,12 @@ pub struct RequestListing {
     pub sandbox: bool,
     /// The model's slug.
     pub model: String,
-    /// The line it waits or waited in.
+    /// The queue that it waits or waited in.
     pub queue: String,
-    /// Where it stands.
+    /// Its status on the wire.
     #[serde(rename = "status")]
     pub phase: Phase,
-    /// How many are ahead of it, while it waits.
+    /// How many requests are ahead of it, while it waits.
     #[serde(rename = "queue_position")]
     pub position: Option<u64>,
     /// How far it is, while it runs.
@@ -83,7 +83,7 @@ pub struct RequestHistory {
     pub movements: Vec<RequestMovement>,
 }
 
-/// A worker's turn with a request.
+/// An attempt of a worker at a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     /// The claim.

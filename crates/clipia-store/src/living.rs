@@ -1,5 +1,5 @@
-//! The work that this process has in hand. A lease that has run out tells of a worker that is gone; one that is in hand
-//! here is not: the process stood still, as when its machine was suspended.
+//! The work that is under way in this process. A lease that has expired is that of a worker that is gone, unless the work is under
+//! way here: then the process was suspended, as with its machine.
 
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
@@ -7,23 +7,23 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The attempts at generations that are in hand: a request, and the claim that it is held by.
+/// The attempts at generations that are under way: a request, and its claim.
 pub type LivingAttempts = Living<(RequestId, Epoch)>;
 
-/// What is in hand. A clone is the same set.
+/// What is under way. A clone is the same set.
 #[derive(Debug)]
 pub struct Living<K: Eq + Hash>(Arc<Mutex<HashSet<K>>>);
 
-/// Work in hand, until this value is dropped: at its end, and where it panics.
+/// Work that is under way until this value is dropped: at its end, and where it panics.
 #[derive(Debug)]
-#[must_use = "the work is no longer in hand when this is dropped"]
+#[must_use = "the work is no longer under way when this is dropped"]
 pub struct Alive<K: Eq + Hash> {
     living: Living<K>,
     key: K,
 }
 
 impl<K: Eq + Hash> Living<K> {
-    /// Takes `key` in hand. Who hands the work over hands this value over, too: a key is entered once.
+    /// Enters `key`. The value moves with the work: a key is entered once.
     pub fn enter(&self, key: K) -> Alive<K>
     where
         K: Clone,
@@ -32,7 +32,7 @@ impl<K: Eq + Hash> Living<K> {
         Alive { living: self.clone(), key }
     }
 
-    /// Whether `key` is in hand.
+    /// Whether `key` is under way.
     pub fn holds(&self, key: &K) -> bool {
         self.keys().contains(key)
     }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_is_in_hand_until_its_end_or_a_panic() {
+    fn work_is_under_way_until_its_end_or_a_panic() {
         let living = Living::default();
         let alive = living.enter(7);
         assert!(living.clone().holds(&7) && !living.holds(&8));

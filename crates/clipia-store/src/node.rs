@@ -1,15 +1,15 @@
-//! Which process has what.
+//! Nodes: the processes that work on a store.
 
 use std::fmt;
 use uuid::Uuid;
 
-/// Names a process that works on a store. Each start of a server is another node: what a node had that is gone comes back when
-/// its leases expire, or as soon as the store knows that the node is gone.
+/// The id of a process that works on a store. Each start of a server is another node. What a node had claimed that is gone is free
+/// when its leases expire, or as soon as the store knows that the node is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NodeId(pub Uuid);
 
 impl NodeId {
-    /// A new node, which no other is named like.
+    /// A new node, with an id that no other has.
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }

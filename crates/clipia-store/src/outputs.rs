@@ -1,16 +1,16 @@
-//! What is asked of requests whose files may be left over.
+//! The outputs of requests, for a sweep of files that no output names.
 
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Phase;
 
-/// Where a request stands, and what it made.
+/// The phase and the output of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestOutput {
-    /// Which.
+    /// The request.
     pub id: RequestId,
-    /// Where it stands.
+    /// Its phase.
     pub phase: Phase,
-    /// What it made, once it is completed.
+    /// Its output, once it is completed and until its media are let go.
     pub output: Option<Output>,
 }

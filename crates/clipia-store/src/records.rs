@@ -1,10 +1,11 @@
-//! What goes into a store and comes out of it.
+//! The records that a store takes and gives.
 
 use clipia_api::Progress;
 use clipia_api::types::{InputWarning, Output};
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::limits::KeyLimits;
+pub use clipia_queue::rotation::SigningTimes;
 pub use clipia_queue::{AccountId, Failure};
 use clipia_queue::{Credits, Moment, RequestId};
 use serde::{Deserialize, Serialize};
@@ -12,18 +13,7 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// When a webhook secret signs. The secret itself is not told again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SecretListing {
-    /// When it was made.
-    pub created_at: Moment,
-    /// From when on it comes last in the header while older ones still sign; nothing for an account's first.
-    pub last_from: Option<Moment>,
-    /// When it ends; nothing for the newest.
-    pub ends_at: Option<Moment>,
-}
-
-/// An account to be.
+/// A new account.
 pub struct NewAccount {
     /// Its name.
     pub id: AccountId,
@@ -41,7 +31,7 @@ pub struct FirstAccount {
     pub keys: Vec<NewKey>,
 }
 
-/// What a bootstrap did.
+/// The result of a bootstrap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bootstrapped {
     /// It created the account and its keys.
@@ -50,7 +40,7 @@ pub enum Bootstrapped {
     Exists,
 }
 
-/// What `GET /v1/account` tells.
+/// The balance and the usage of an account, for `GET /v1/account`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountSummary {
     /// Credits that can be spent.
@@ -74,7 +64,7 @@ pub struct Scopes {
     pub generate: bool,
 }
 
-/// A key to be.
+/// A new key.
 pub struct NewKey {
     /// Its public name.
     pub id: String,
@@ -150,7 +140,7 @@ pub struct Submission {
     pub idempotency: Option<(String, Fingerprint)>,
     /// The model's slug.
     pub model: String,
-    /// The line it waits in.
+    /// The queue that it waits in.
     pub queue: String,
     /// How long one attempt may take.
     pub attempt_max: Duration,
@@ -162,7 +152,7 @@ pub struct Submission {
     pub cost: Credits,
     /// Where to post the outcome.
     pub webhook_url: Option<String>,
-    /// The address that the caller used, which the media of a delivery are told under.
+    /// The address that the caller used. A delivery names media under it.
     pub base_url: String,
     /// The sample that a sandbox key gets.
     pub sample: Option<Output>,
@@ -173,9 +163,9 @@ pub struct Submission {
 pub struct Submitted {
     /// Its id.
     pub id: RequestId,
-    /// Where it stands.
+    /// Its phase.
     pub phase: Phase,
-    /// How many are ahead of it.
+    /// How many requests are ahead of it.
     pub position: u64,
     /// Credits reserved or charged; for a sandbox key what a live one would have paid.
     pub cost: Credits,
@@ -183,16 +173,16 @@ pub struct Submitted {
     pub warnings: Vec<InputWarning>,
 }
 
-/// Where a request stands.
+/// The status of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct RequestStatus {
     /// Its id.
     pub id: RequestId,
     /// Whether it is of the sandbox.
     pub sandbox: bool,
-    /// Where in its lifecycle.
+    /// Its phase.
     pub phase: Phase,
-    /// How many are ahead of it, while it waits.
+    /// How many requests are ahead of it, while it waits.
     pub position: u64,
     /// How far it is, while it runs.
     pub progress: Progress,
@@ -207,9 +197,9 @@ pub struct Request {
     pub sandbox: bool,
     /// The model's slug.
     pub model: String,
-    /// Where it stands.
+    /// Its phase.
     pub phase: Phase,
-    /// How many are ahead of it, while it waits.
+    /// How many requests are ahead of it, while it waits.
     pub position: u64,
     /// How far it is, while it runs.
     pub progress: Progress,
@@ -228,21 +218,21 @@ pub struct Request {
 }
 
 impl Request {
-    /// Where it stands.
-    pub fn standing(&self) -> Standing {
+    /// Its status.
+    pub fn status(&self) -> RequestStatus {
         let Self { id, sandbox, phase, position, progress, .. } = *self;
-        Standing { id, sandbox, phase, position, progress }
+        RequestStatus { id, sandbox, phase, position, progress }
     }
 }
 
-/// What a claim past some accounts came to.
+/// The result of a claim that passes over some accounts.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimPast {
-    /// The requests in line that may run, the first one first.
+    /// The requests that are claimed, the first one first.
     pub claims: Vec<Claim>,
     /// The accounts of which requests were set aside.
     pub aside: Vec<AccountId>,
-    /// Whether more may be in line: so many were set aside that the rest was left to another claim.
+    /// Whether more may wait: so many were set aside that the rest is left to another claim.
     pub more: bool,
 }
 
@@ -266,7 +256,7 @@ pub struct Claim {
     pub account: AccountId,
     /// The public name of the key that submitted it.
     pub key_id: String,
-    /// What every word of the worker must carry.
+    /// The number of the claim, which every report of the worker must carry.
     pub epoch: Epoch,
     /// The model's slug.
     pub model: String,

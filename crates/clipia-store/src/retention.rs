@@ -1,15 +1,15 @@
-//! What is let go of requests that have ended.
+//! Records of retention: what is due to be let go, and the space that is given back.
 
 use clipia_queue::RequestId;
 
 /// Requests that were looked at for a part that may be let go, in the order of their submits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DuePage {
-    /// Those whose part has had its time.
+    /// Requests whose part may be let go.
     pub due: Vec<RequestId>,
-    /// Those whose part has not, though they are as old: they run still, or a delivery of theirs may still be sent.
+    /// Requests that are as old and whose part stays: they still run, or a delivery may still be sent.
     pub late: Vec<RequestId>,
-    /// Where to look on; nothing where no other is as old.
+    /// Where the next page begins; nothing where no other request is as old.
     pub next: Option<RequestId>,
 }
 

@@ -1,11 +1,10 @@
-//! What an error of SQLite means to whoever uses a store. It is here because only the crate of [`StoreError`] may say how
-//! another crate's error becomes one.
+//! SQLite's errors as those of a store. They are here because only the crate of [`StoreError`] may implement the conversion.
 
 use crate::{Fault, GrantRefused, StoreError, SubmitRefused, WorkRefused};
 use rusqlite::ErrorCode;
 use std::sync::Arc;
 
-/// The kind of trouble that an error tells of.
+/// The kind of a failure.
 pub fn fault(error: &rusqlite::Error) -> Fault {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {

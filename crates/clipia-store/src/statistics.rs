@@ -1,4 +1,4 @@
-//! What a store did since it was opened, and how much waits: for metrics.
+//! Statistics for metrics: what a store did since it was opened, and how much waits.
 
 use clipia_queue::Moment;
 
@@ -9,35 +9,34 @@ pub struct Statistics {
     pub batches: Histogram,
     /// How long each commit took, in microseconds: the disk's part of a command.
     pub commit_micros: Histogram,
-    /// How long requests waited for their first turn, in microseconds.
+    /// How long requests waited for their first claim, in microseconds.
     pub wait_micros: Histogram,
     /// Requests that completed.
     pub completed: u64,
     /// Requests that failed.
     pub failed: u64,
-    /// Requests that were called off.
+    /// Requests that were canceled.
     pub canceled: u64,
-    /// Leases that were lost: their worker fell silent or took too long.
+    /// Leases that were lost: they expired, or the attempt took too long.
     pub leases_lost: u64,
-    /// Words of workers that were refused, because their claim was no longer in force.
+    /// Reports of workers that were refused because their claim was no longer in force.
     pub stale_refused: u64,
-    /// Deliveries that wait for a word of the operator since a restore.
+    /// Deliveries that are held since a restore, until an operator resumes or abandons them.
     pub deliveries_held: u64,
-    /// How large the log of what was committed is, in bytes. It shrinks when all of it was moved on, which a long read holds
-    /// up.
+    /// The size of the log of commits, in bytes. It shrinks once all of it is checkpointed, which a long read delays.
     pub log_bytes: u64,
-    /// The lines.
+    /// The queues.
     pub queues: Vec<QueueStatistics>,
 }
 
-/// How much waits in a line.
+/// How much waits in a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueStatistics {
-    /// The line's name.
+    /// The queue's name.
     pub queue: String,
-    /// How many wait.
+    /// How many requests wait.
     pub waiting: u64,
-    /// When the oldest of those that are next in their lanes was submitted, by the steady clock.
+    /// When the older of the two requests was submitted that are next in its lanes, by the steady clock.
     pub oldest: Option<Moment>,
 }
 

@@ -19,16 +19,16 @@ pub enum AfterAttempt {
     AsScheduled,
 }
 
-/// What the receiver made of an attempt.
+/// The receiver's reply to an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// It took the delivery.
     Accepted,
-    /// It says that it is gone for good (410).
+    /// The receiver is gone for good (410).
     Gone,
-    /// Anything else, or nothing. It may have said when to come again.
+    /// Any other reply, or none.
     Other {
-        /// `Retry-After`.
+        /// The reply's `Retry-After`.
         retry_after: Option<Duration>,
     },
 }
@@ -65,6 +65,11 @@ impl AfterAttempt {
     }
 }
 
+/// The number of the attempt after number `last` of a delivery's log, which is 0 where the log is empty.
+pub const fn number_after(last: u32) -> u32 {
+    last.saturating_add(1)
+}
+
 /// An attempt that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Made {
@@ -86,7 +91,7 @@ pub struct Recorded {
 }
 
 /// Records an attempt at `delivery`. `is_logged` says whether the log has an attempt of this number: a sender that was
-/// overtaken reports an attempt a second time. The first report stands, unless the second one says that it arrived.
+/// overtaken reports an attempt a second time. The first report counts, unless by the second one the delivery arrived.
 /// Nothing where nothing changes.
 pub fn record(delivery: StoredDelivery, is_logged: bool, made: Made, now: Now) -> Option<Recorded> {
     if is_logged && made.next != AfterAttempt::Delivered {

@@ -4,6 +4,7 @@ use super::{Now, StoredRequest};
 use crate::AccountId;
 use crate::leases::Lease;
 use crate::lifecycle::{self, Epoch, Event, Lifecycle};
+use clipia_api::Progress;
 use std::time::Duration;
 
 /// What becomes of the first request of a queue.
@@ -15,11 +16,13 @@ pub enum First {
     Claimed(Claimed),
 }
 
-/// A request that a worker takes. It leaves its place in the queue, and starts at no progress.
+/// A request that a worker takes. It leaves its place in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claimed {
     /// Its lifecycle.
     pub life: Lifecycle,
+    /// How far its attempt is: not begun.
+    pub progress: Progress,
     /// The worker's lease; its `claimed_at` is by the system's clock.
     pub lease: Lease,
     /// How long it waited, if this is its first attempt.
@@ -39,5 +42,5 @@ pub fn first(request: &StoredRequest, full: &[AccountId], now: Now) -> Result<Fi
     // By the steady clock, which the id was made by: `created_at` is by one that may be set.
     let waited = (request.life.epoch == Epoch::default())
         .then(|| request.id.made_at().map_or(Duration::ZERO, |submitted| now.steady.since(submitted)));
-    Ok(First::Claimed(Claimed { life, lease, waited }))
+    Ok(First::Claimed(Claimed { life, progress: Progress::new(0), lease, waited }))
 }

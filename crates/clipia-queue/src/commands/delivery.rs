@@ -1,6 +1,7 @@
-//! The delivery that tells of a request's end: what it says, and to which host it goes.
+//! The delivery of a request that has ended: its body, its host, and when it is due.
 
 use super::Now;
+use crate::deliveries::StoredDelivery;
 use crate::delivery_host::host_of;
 use crate::{Credits, Failure, Moment, RequestId, media_address};
 use clipia_api::WebhookStatus;
@@ -17,14 +18,14 @@ pub enum Outcome<'a> {
     Canceled,
 }
 
-/// The request that a delivery tells of.
+/// The request of a delivery.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// Its id.
     pub id: RequestId,
     /// The model's slug.
     pub model: &'a str,
-    /// The address that the submit was made under, which the media are told under.
+    /// The address that the submit was made under. The body names media under it.
     pub base_url: &'a str,
     /// Where to post the outcome.
     pub webhook_url: Option<&'a str>,
@@ -33,19 +34,19 @@ pub struct Subject<'a> {
 /// A delivery to write: pending, not attempted yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewDelivery<'a> {
-    /// Who is called: scheme, host and port.
+    /// The host that is called: scheme, host and port.
     pub host: String,
-    /// Where to.
+    /// The URL that is called.
     pub url: &'a str,
-    /// What it says.
+    /// The body.
     pub body: WebhookDelivery,
     /// When the request ended, by the system's clock.
     pub created_at: Moment,
-    /// When the first attempt is due, by the steady clock.
-    pub due_at: Moment,
+    /// Its state: the first attempt is due at once.
+    pub stored: StoredDelivery,
 }
 
-/// The delivery that tells of an end, if one was asked for.
+/// The delivery of a request that has ended, if it wants one.
 pub fn announce<'a>(
     request: Subject<'a>,
     outcome: Outcome<'_>,
@@ -56,10 +57,16 @@ pub fn announce<'a>(
     let body = match outcome {
         Outcome::Output(output) => completed(request, output, charged),
         Outcome::Failure(failure) => failed(request.id, failure.clone()),
-        // The contract has one word for all that made nothing. The request's status tells them apart.
+        // The contract has one status for failed and canceled. The request's own status distinguishes them.
         Outcome::Canceled => failed(request.id, Failure::canceled()),
     };
-    Some(NewDelivery { host: host_of(url), url, body, created_at: now.wall, due_at: now.steady })
+    Some(NewDelivery {
+        host: host_of(url),
+        url,
+        body,
+        created_at: now.wall,
+        stored: StoredDelivery::new(now.steady),
+    })
 }
 
 /// The body for a generation that completed.

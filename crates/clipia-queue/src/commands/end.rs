@@ -5,7 +5,7 @@ use super::{Contradiction, Now, Refused, StoredRequest};
 use crate::audit::Act;
 use crate::leases::{AttemptEnd, LeaseEnd};
 use crate::ledger::{Balance, Entry, Movement};
-use crate::lifecycle::{self, Epoch, Event, Lifecycle, Phase, Settlement};
+use crate::lifecycle::{self, Epoch, Event, Lifecycle, Settlement};
 use crate::position::Place;
 use crate::usage::Usage;
 use crate::{Credits, Failure, Moment};
@@ -38,9 +38,9 @@ pub struct Books {
 pub struct Ended<'a> {
     /// Its lifecycle.
     pub life: Lifecycle,
-    /// The place in the queue that it leaves, if it waits.
-    pub leaves: Option<Place>,
-    /// What it cost.
+    /// The place in the queue that it leaves, if it waited.
+    pub place: Option<Place>,
+    /// What is charged.
     pub charged: Credits,
     /// How the reserved credits move.
     pub entry: Entry,
@@ -58,7 +58,7 @@ pub struct Ended<'a> {
     pub lease: LeaseEnd,
     /// The delivery to write.
     pub delivery: Option<NewDelivery<'a>>,
-    /// What is noted of it, where an operator did it.
+    /// The act for the audit log, where an operator did it.
     pub act: Option<Act>,
 }
 
@@ -75,7 +75,7 @@ pub fn complete<'a>(
     Ok(Ending { output: Some(output), ..ending })
 }
 
-/// The worker of claim `epoch` says that there will be no output.
+/// The worker of claim `epoch` has no output.
 ///
 /// # Errors
 /// [`lifecycle::Refused`] where that claim is not in force.
@@ -146,7 +146,7 @@ impl<'a> Ending<'a> {
         let delivery = announce(subject, outcome, charged, now);
         Ok(Ended {
             life: next,
-            leaves: (request.life.phase == Phase::Queued).then(|| request.place()),
+            place: request.place(),
             charged,
             entry,
             usage: Usage::charge(charged, now.wall),

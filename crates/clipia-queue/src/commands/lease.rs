@@ -14,7 +14,7 @@ pub struct Beat {
     pub progress: Progress,
 }
 
-/// The worker of claim `epoch` still runs, and is this far. `lease` is the request's, if it has one.
+/// A beat of the worker of claim `epoch`, with its progress. `lease` is the request's, if it has one.
 ///
 /// # Errors
 /// [`Refused`] where that claim is not in force, or the attempt has taken all its time.

@@ -14,7 +14,13 @@
 //! | create an account, grant | [`grant::open`], [`grant::grant`] |
 //! | claim deliveries | [`take::Taking`] |
 //! | record an attempt | [`attempt::AfterAttempt::decide`], [`attempt::record`] |
-//! | replay, hold, resume, abandon, give up deliveries | [`outbox`] |
+//! | replay, hold, resume, abandon, give up, free deliveries | [`outbox`] |
+//! | rotate a webhook secret, replan the rotation | [`rotation::rotate`](crate::rotation::rotate), [`rotation::replan`](crate::rotation::replan) |
+//! | let a part of a request go | [`retention::look`](crate::retention::look), [`retention::carry_forward`](crate::retention::carry_forward), [`sandbox::without_one`] |
+//! | examine | [`Examination`](crate::examination::Examination) |
+//!
+//! A store that is opened, and knows that every other node is gone, takes back what they had: [`requeue::lose`] for each lease,
+//! [`outbox::free`] for each delivery. One that comes from a backup holds its deliveries first: [`outbox::hold`].
 //!
 //! Some commands have two steps. The first step decides by few facts whether the second one's are needed at all.
 //!
@@ -34,7 +40,7 @@ pub mod take;
 
 use crate::ledger;
 use crate::lifecycle::{self, Lifecycle};
-use crate::position::{Lane, Place, Ticket};
+use crate::position::{Place, Ticket};
 use crate::{AccountId, Credits, Moment, RequestId};
 use clipia_api::Progress;
 use std::time::Duration;
@@ -85,8 +91,8 @@ pub struct StoredRequest {
 
 impl StoredRequest {
     /// Its place in the queue, while it waits.
-    pub fn place(&self) -> Place {
-        Place { lane: Lane::after(self.life.epoch), ticket: self.ticket }
+    pub fn place(&self) -> Option<Place> {
+        Place::of(self.life, self.ticket)
     }
 }
 
@@ -116,6 +122,9 @@ pub enum Contradiction {
     /// A request runs without a lease.
     #[error("request {0} runs without a lease")]
     NoLease(RequestId),
+    /// A request of the account's sandbox is kept, and none is counted.
+    #[error("no request of the sandbox is counted for account `{0}`")]
+    NothingKept(AccountId),
     /// An idempotency key of a live submit names a request that is not there.
     #[error("no request {0}")]
     NoRequest(RequestId),

@@ -1,19 +1,36 @@
-//! What becomes of deliveries beside the schedule: an operator replays, resumes or abandons them, a restored store holds
-//! them, their host stays down.
+//! Deliveries beside the schedule: an operator replays, resumes or abandons them, a restored store holds them, their sender is gone,
+//! their host stays down.
 
 use super::Now;
 use crate::Moment;
 use crate::deliveries::{DeliveryState, StoredDelivery};
 use crate::schedules::due_at_latest;
 
-/// Whether the sender of a delivery is gone: its time is over, and it is none that lives in this process. The delivery is
-/// freed then.
-pub fn is_abandoned_by_sender(claimed_until: Moment, is_living: bool, now: Moment) -> bool {
-    claimed_until <= now && !is_living
+/// What is known of the sender that has a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// It is gone: it was one of a process that ended.
+    Gone,
+    /// Nothing but how long its claim holds.
+    Unknown,
+    /// It lives, in a process that may have been suspended.
+    Living,
 }
 
-/// An operator asks for one attempt. The schedule goes on as it was unless that one arrives. The delivery is looked at
-/// anew: its host may have room for what an operator asked for, though not for the schedule.
+/// Frees a delivery whose sender is gone and has recorded no attempt. Nothing where no sender has the delivery, or the
+/// sender keeps it.
+pub fn free(delivery: StoredDelivery, sender: Sender, now: Moment) -> Option<StoredDelivery> {
+    let until = delivery.claimed_until?;
+    let is_gone = match sender {
+        Sender::Gone => true,
+        Sender::Unknown => until <= now,
+        Sender::Living => false,
+    };
+    is_gone.then_some(StoredDelivery { claimed_until: None, ..delivery })
+}
+
+/// An operator replays a delivery. The schedule goes on as it was unless that attempt arrives. The delivery is postponed no more:
+/// its host may have room for replays, though not for the schedule.
 pub fn replay(delivery: StoredDelivery, now: Now) -> StoredDelivery {
     StoredDelivery { replay_at: Some(now.steady), postponed: false, ..delivery }
 }
@@ -26,18 +43,28 @@ pub fn is_replayed(delivery: &StoredDelivery, since: Moment) -> bool {
         && delivery.claimed_until.is_none()
 }
 
-/// A delivery of a store that comes from a backup: one that is pending waits for an operator, since its receiver may have had
-/// it long ago, or something later. What an operator had asked for is asked for no more.
+/// A delivery of a store that comes from a backup: a pending one is held, since its receiver may have had it long ago, or something
+/// later. A replay that was asked for is dropped.
 pub fn hold(delivery: StoredDelivery) -> StoredDelivery {
-    let state = match delivery.state {
-        DeliveryState::Pending => DeliveryState::Held,
-        state => state,
-    };
-    StoredDelivery { state, replay_at: None, claimed_until: None, postponed: false, ..delivery }
+    StoredDelivery {
+        state: held(delivery.state),
+        replay_at: None,
+        claimed_until: None,
+        postponed: false,
+        ..delivery
+    }
 }
 
-/// An operator has a held delivery attempted; nothing where it is not held. It counts as one that an operator asked for, which
-/// is not given up for its age.
+/// The state of a delivery in a store that comes from a backup.
+pub const fn held(state: DeliveryState) -> DeliveryState {
+    match state {
+        DeliveryState::Pending => DeliveryState::Held,
+        state => state,
+    }
+}
+
+/// An operator resumes a held delivery; nothing where it is not held. The attempt counts as a replay, which is not given up for its
+/// age.
 pub fn resume(delivery: StoredDelivery, now: Now) -> Option<StoredDelivery> {
     (delivery.state == DeliveryState::Held).then_some(StoredDelivery {
         state: DeliveryState::Pending,
@@ -47,7 +74,7 @@ pub fn resume(delivery: StoredDelivery, now: Now) -> Option<StoredDelivery> {
     })
 }
 
-/// An operator gives a held delivery up; nothing where it is not held.
+/// An operator abandons a held delivery; nothing where it is not held.
 pub fn abandon(delivery: StoredDelivery, now: Now) -> Option<StoredDelivery> {
     (delivery.state == DeliveryState::Held).then_some(StoredDelivery {
         state: DeliveryState::Abandoned,

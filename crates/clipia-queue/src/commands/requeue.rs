@@ -5,12 +5,15 @@ use super::{Now, StoredRequest};
 use crate::leases::{AttemptEnd, Lease, LeaseEnd};
 use crate::lifecycle::{self, Epoch, Event, Lifecycle, Phase};
 use crate::position::{Lane, Place};
+use clipia_api::Progress;
 
-/// A request that waits again. Its next attempt starts at no progress.
+/// A request that waits again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requeued {
     /// Its lifecycle.
     pub life: Lifecycle,
+    /// How far its next attempt is: not begun.
+    pub progress: Progress,
     /// Its place in the queue: by its old ticket, ahead of those that never ran.
     pub place: Place,
     /// How its attempt ended.
@@ -26,14 +29,14 @@ pub enum Lost<'a> {
     Ends(Ending<'a>),
 }
 
-/// What is known of the worker that holds a lease.
+/// What is known of the worker that has a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worker {
     /// It is gone: it was one of a process that ended.
     Gone,
-    /// Nothing but what the lease says.
+    /// Nothing but its lease.
     Unknown,
-    /// It lives, in a process that may have stood still.
+    /// It lives, in a process that may have been suspended.
     Living,
 }
 
@@ -46,7 +49,7 @@ pub fn is_lost(lease: &Lease, worker: Worker, now: Now) -> bool {
     }
 }
 
-/// The worker of claim `epoch` gives the request back unharmed.
+/// The worker of claim `epoch` releases the request.
 ///
 /// # Errors
 /// [`lifecycle::Refused`] where that claim is not in force.
@@ -69,5 +72,10 @@ pub fn lose(request: &StoredRequest, now: Now) -> Result<Lost<'_>, lifecycle::Re
 
 fn requeued(request: &StoredRequest, life: Lifecycle, how: AttemptEnd, now: Now) -> Requeued {
     let place = Place { lane: Lane::after(life.epoch), ticket: request.ticket };
-    Requeued { life, place, lease: LeaseEnd { epoch: life.epoch, how, at: now.wall } }
+    Requeued {
+        life,
+        progress: Progress::new(0),
+        place,
+        lease: LeaseEnd { epoch: life.epoch, how, at: now.wall },
+    }
 }

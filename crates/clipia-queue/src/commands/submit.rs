@@ -16,18 +16,19 @@ use crate::limits::KeyLimits;
 use crate::position::{Lane, Place, Ticket};
 use crate::usage::Usage;
 use crate::{Credits, Moment, RequestId};
+use clipia_api::Progress;
 use clipia_api::types::Output;
 
-/// The facts that tell a new submit from a repeated one.
+/// The facts that distinguish a new submit from a repeated one.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
-    /// Whether the key is in force now. Its caller was let in before the body came, which may have taken a minute.
+    /// Whether the key is in force now. Its caller was admitted before the body came, which may have taken a minute.
     pub key_in_force: bool,
     /// Whether the key is one of the sandbox.
     pub sandbox: bool,
-    /// What the submit's idempotency key stands for, if it has one.
+    /// The fingerprint of the submit, if it has an idempotency key.
     pub fingerprint: Option<Fingerprint>,
-    /// What is recorded under that key.
+    /// The record of that key that is in force. A key of the sandbox and the same key outside are two.
     pub recorded: Option<Record>,
 }
 
@@ -60,7 +61,7 @@ pub enum Refused {
     /// The idempotency key was used with other parameters.
     #[error("the idempotency key was used for another submit")]
     IdempotencyKeyReuse,
-    /// The key was revoked since its caller was let in.
+    /// The key was revoked since its caller was admitted.
     #[error("the key was revoked")]
     KeyRevoked,
     /// The key has as many generations in flight as it may have.
@@ -74,10 +75,10 @@ pub enum Refused {
     Contradiction(#[from] Contradiction),
 }
 
-/// Tells a new submit from a repeated one.
+/// Distinguishes a new submit from a repeated one.
 ///
 /// # Errors
-/// [`Refused`] where the key is not in force or the idempotency key stands for another submit.
+/// [`Refused`] where the key is not in force or the idempotency key was used for another submit.
 pub fn check(asked: Asked) -> Result<Checked, Refused> {
     let Asked { key_in_force, sandbox, fingerprint, recorded } = asked;
     if !key_in_force {
@@ -121,6 +122,11 @@ pub struct Submit<'a> {
     pub base_url: &'a str,
 }
 
+/// Whether the input of a submit is kept: nothing is made of what the sandbox is given.
+pub const fn keeps_input(sandbox: bool) -> bool {
+    !sandbox
+}
+
 /// The facts that a live submit is accepted by.
 #[derive(Clone, Copy, Debug)]
 pub struct Account {
@@ -132,11 +138,30 @@ pub struct Account {
     pub tail: Ticket,
 }
 
+/// The row of a request that is accepted, beside what its submit says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewRequest {
+    /// Its lifecycle.
+    pub life: Lifecycle,
+    /// Its ticket in the queue.
+    pub ticket: Ticket,
+    /// How far it is.
+    pub progress: Progress,
+    /// When it was accepted, by the system's clock.
+    pub created_at: Moment,
+    /// When it ended, by the system's clock, if it has.
+    pub completed_at: Option<Moment>,
+    /// What was charged for it, if it has ended.
+    pub charged: Option<Credits>,
+    /// Whether an idempotency record names it.
+    pub named: bool,
+}
+
 /// A live request that is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accepted {
-    /// Its lifecycle.
-    pub life: Lifecycle,
+    /// Its row.
+    pub request: NewRequest,
     /// Its place in the queue. Its ticket is the queue's latest.
     pub place: Place,
     /// How its credits are reserved.
@@ -145,8 +170,6 @@ pub struct Accepted {
     pub in_flight: u32,
     /// What the account used.
     pub usage: Usage,
-    /// When it was accepted, by the system's clock.
-    pub created_at: Moment,
     /// What is recorded under the idempotency key.
     pub record: Option<NewRecord>,
 }
@@ -154,14 +177,10 @@ pub struct Accepted {
 /// A request of the sandbox that is accepted, and has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampled<'a> {
-    /// Its lifecycle.
-    pub life: Lifecycle,
+    /// Its row. No credits move for what it is said to cost.
+    pub request: NewRequest,
     /// The room for it.
     pub room: Room,
-    /// What it is said to cost. No credits move.
-    pub charged: Credits,
-    /// When it was accepted and ended, by the system's clock.
-    pub created_at: Moment,
     /// The delivery to write.
     pub delivery: Option<NewDelivery<'a>>,
     /// What is recorded under the idempotency key.
@@ -186,14 +205,22 @@ impl New {
         let Account { balance, in_flight, tail } = account;
         let in_flight = submit.limits.one_more(in_flight).map_err(Refused::InFlight)?;
         let entry = balance.enter(Movement::Reserve(submit.cost))?;
+        let (life, ticket, record) = (Lifecycle::submitted(), tail.next(), self.record(submit.id, now));
         Ok(Accepted {
-            life: Lifecycle::submitted(),
-            place: Place { lane: Lane::FirstTurn, ticket: tail.next() },
+            request: NewRequest {
+                life,
+                ticket,
+                progress: Progress::new(0),
+                created_at: now.wall,
+                completed_at: None,
+                charged: None,
+                named: record.is_some(),
+            },
+            place: Place { lane: Lane::after(life.epoch), ticket },
             entry,
             in_flight,
             usage: Usage::request(now.wall),
-            created_at: now.wall,
-            record: self.record(submit.id, now),
+            record,
         })
     }
 
@@ -201,19 +228,26 @@ impl New {
     pub fn sample<'a>(self, submit: Submit<'a>, output: &Output, kept: u32, now: Now) -> Sampled<'a> {
         let Submit { id, model, base_url, webhook_url, cost, .. } = submit;
         let subject = Subject { id, model, base_url, webhook_url };
+        let record = self.record(id, now);
         Sampled {
-            life: Lifecycle::sandbox(),
+            request: NewRequest {
+                life: Lifecycle::sandbox(),
+                ticket: Ticket(0),
+                progress: Progress::new(0),
+                created_at: now.wall,
+                completed_at: Some(now.wall),
+                charged: Some(cost),
+                named: record.is_some(),
+            },
             room: sandbox::room(kept),
-            charged: cost,
-            created_at: now.wall,
             delivery: announce(subject, Outcome::Output(output), cost, now),
-            record: self.record(id, now),
+            record,
         }
     }
 
     fn record(&self, request_id: RequestId, now: Now) -> Option<NewRecord> {
         let record = |fingerprint| Record { fingerprint, request_id };
-        let expires_at = now.steady + idempotency::KEPT;
+        let expires_at = idempotency::expires_at(now.steady);
         self.record.map(|fingerprint| NewRecord { record: record(fingerprint), expires_at })
     }
 }

@@ -1,8 +1,10 @@
 //! Taking deliveries that are due, as far as their hosts and their owners' shares have room.
 
-use crate::deliveries::{DeliveryHost, DeliveryOwner, HostRoom};
+use crate::Moment;
+use crate::deliveries::{DeliveryHost, DeliveryOwner, HostRoom, StoredDelivery};
 use crate::shares::Shares;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// The rooms of a claim as it goes on.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ pub struct Taking<'a> {
 pub enum Round {
     /// Of those that were postponed, host by host ([`Taking::wanted`]).
     Postponed(u32),
-    /// Of those that are due and were not postponed ([`Taking::turn`]).
+    /// Of those that are due and not postponed ([`Taking::decide`]).
     Due(u32),
 }
 
@@ -35,27 +37,44 @@ pub struct Wanted {
     pub replays_only: bool,
 }
 
+impl Wanted {
+    /// Whether a postponed delivery of the host may be taken at `now`.
+    pub fn takes(&self, delivery: &StoredDelivery, now: Moment) -> bool {
+        delivery.postponed && delivery.is_due(now) && (!self.replays_only || delivery.replay_at.is_some())
+    }
+}
+
 /// What becomes of a delivery that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Decision {
     /// It is taken.
     Take,
     /// It is postponed: its host or its owner has no room.
     Postpone,
 }
 
+/// A delivery that a sender takes at `now`, for as long as `lease`.
+pub fn taken(delivery: StoredDelivery, lease: Duration, now: Moment) -> StoredDelivery {
+    StoredDelivery { claimed_until: Some(now + lease), postponed: false, ..delivery }
+}
+
+/// A delivery that waits until its host and its owner have room.
+pub fn postponed(delivery: StoredDelivery) -> StoredDelivery {
+    StoredDelivery { postponed: true, ..delivery }
+}
+
 /// What a claim leaves of its hosts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Left {
-    /// Hosts of which deliveries were postponed, and that wait until a claim says that there is room.
+    /// Hosts of which deliveries were postponed. They wait until a claim has room for them.
     pub postponed: Vec<DeliveryHost>,
     /// Hosts of which no postponed delivery is left.
     pub cleared: Vec<DeliveryHost>,
 }
 
 impl<'a> Taking<'a> {
-    /// A claim of `most` deliveries. `hosts` are those of which less than `most_of_host` may be taken, or of which deliveries
-    /// were postponed, in the order in which they are served.
+    /// A claim of `most` deliveries. `hosts` are those with less room than `most_of_host`, and those with postponed deliveries, in
+    /// the order in which they are served.
     pub fn new(most: u32, most_of_host: u32, hosts: &'a [HostRoom], shares: Shares<DeliveryOwner>) -> Self {
         let rooms = hosts.iter().map(|room| (room.host.clone(), room.clone())).collect();
         Self {
@@ -70,8 +89,8 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// The parts of the claim, in order. Half the places are for those that waited, so that new ones cannot keep them waiting
-    /// for ever, and the other way about.
+    /// The parts of the claim, in order. Half the places are for postponed deliveries: neither these nor new ones can keep the
+    /// others waiting for ever.
     pub fn rounds(&self) -> [Round; 3] {
         [Round::Postponed(self.most.div_ceil(2)), Round::Due(self.most), Round::Postponed(self.most)]
     }
@@ -112,16 +131,16 @@ impl<'a> Taking<'a> {
     }
 
     /// What becomes of a delivery to `host` that is due, by the schedule or because an operator asked for it.
-    pub fn turn(&self, host: &DeliveryHost, scheduled: bool) -> Turn {
+    pub fn decide(&self, host: &DeliveryHost, scheduled: bool) -> Decision {
         let has_room = self.shares.has_room(&host.owner, host.owner.share())
             && match self.rooms.get(host) {
                 None => true,
-                // Whoever waits at the same host has waited for longer.
+                // Postponed deliveries of the host have waited for longer.
                 Some(room) if room.waiting && room.room > 0 => false,
                 Some(room) if scheduled => room.room > 0,
                 Some(room) => room.room_for_replays > 0,
             };
-        if has_room { Turn::Take } else { Turn::Postpone }
+        if has_room { Decision::Take } else { Decision::Postpone }
     }
 
     /// A delivery to `host` is taken.

@@ -1,10 +1,10 @@
 //! What the deliveries of an account are signed with.
 
 use super::{Admin, Order, accounts};
-use crate::clock::{timestamp, told};
+use crate::clock::{timestamp, wall_at};
 use crate::credentials;
 use crate::http::{ApiError, Segment};
-use crate::store::{AccountId, SecretListing};
+use crate::store::{AccountId, SigningTimes};
 use axum::Json;
 use axum::extract::State;
 use clipia_queue::Moment;
@@ -74,8 +74,8 @@ pub(super) async fn rotate(
     Ok(Json(SecretMade {
         account_id: account,
         webhook_secret: secret,
-        new_last_from: timestamp(told(rotation.new_last_from)),
-        old_sign_until: timestamp(told(rotation.old_end_at)),
+        new_last_from: timestamp(wall_at(rotation.new_last_from)),
+        old_sign_until: timestamp(wall_at(rotation.old_end_at)),
     }))
 }
 
@@ -122,7 +122,7 @@ async fn listing(admin: &Admin, account: AccountId) -> Result<SecretsListing, Ap
     if secrets.is_empty() {
         return Err(accounts::none(&account));
     }
-    let times = |secret: &SecretListing| SecretTimes {
+    let times = |secret: &SigningTimes| SecretTimes {
         created_at: timestamp(secret.created_at),
         last_from: secret.last_from.map(told).map(timestamp),
         ends_at: secret.ends_at.map(told).map(timestamp),

@@ -3,7 +3,7 @@
 use super::ApiError;
 use super::base_url::BaseUrl;
 use crate::clock::timestamp;
-use crate::store::{Request, Standing};
+use crate::store::{Request, RequestStatus};
 use axum::extract::{FromRequestParts, Path};
 use clipia_api::types::{ResultResponse, StatusResponse};
 use clipia_queue::RequestId;
@@ -49,7 +49,9 @@ pub(super) fn response_url(base: &BaseUrl, id: RequestId) -> String {
 }
 
 /// A request as `GET …/status` tells it.
-pub(super) fn status_of(Standing { id, phase, position, progress, .. }: Standing) -> StatusResponse {
+pub(super) fn status_of(
+    RequestStatus { id, phase, position, progress, .. }: RequestStatus,
+) -> StatusResponse {
     StatusResponse {
         queue_position: (phase == Phase::Queued).then_some(position),
         progress: (phase == Phase::Running).then_some(progress),
@@ -59,7 +61,7 @@ pub(super) fn status_of(Standing { id, phase, position, progress, .. }: Standing
 
 /// A request as `GET /v1/requests/{id}` tells it.
 pub(super) fn result_of(request: Request, base: &BaseUrl) -> ResultResponse {
-    let StatusResponse { request_id, status, queue_position, progress, .. } = status_of(request.standing());
+    let StatusResponse { request_id, status, queue_position, progress, .. } = status_of(request.status());
     ResultResponse {
         queue_position,
         progress,

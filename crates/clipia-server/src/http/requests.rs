@@ -17,9 +17,9 @@ pub(super) async fn status(
 ) -> Result<Json<StatusResponse>, ApiError> {
     let id = request_id(&id)?;
     observe::request(id);
-    let found = app.store.standing(&caller.0.account, id).await?;
+    let found = app.store.status(&caller.0.account, id).await?;
     // Sandbox and live know nothing of each other.
-    let found = found.filter(|standing| standing.sandbox == caller.0.sandbox);
+    let found = found.filter(|status| status.sandbox == caller.0.sandbox);
     Ok(Json(status_of(found.ok_or_else(ApiError::no_such_request)?)))
 }
 

@@ -6,7 +6,7 @@ use clipia_queue::rotation::Rotation;
 use clipia_queue::{Credits, ledger};
 use clipia_store::{
     AccountId, AccountSummary, Accounts, Bootstrapped, FirstAccount, GrantRefused, Key, KeyHash, NewAccount,
-    NewKey, SecretListing, StoreError,
+    NewKey, SigningTimes, StoreError,
 };
 use std::sync::Arc;
 
@@ -44,9 +44,9 @@ impl Accounts for SqliteStore {
             Ok(key) => return Ok(Some(key)),
             Err(as_of) => as_of,
         };
-        let stored = self.points.read(|c| accounts::key(c, hash))?.map(Arc::new);
+        let stored = self.read_pool.read(|c| accounts::key(c, hash))?.map(Arc::new);
         if let Some(key) = &stored {
-            self.memory.keys.learn(hash, key, as_of);
+            self.memory.keys.insert(hash, key, as_of);
         }
         Ok(stored)
     }
@@ -74,7 +74,7 @@ impl Accounts for SqliteStore {
         self.writer.write(move |c| webhook_secrets::replan(c, &account, rotation, now)).await
     }
 
-    async fn webhook_secrets(&self, account: &AccountId) -> Result<Vec<SecretListing>, StoreError> {
+    async fn webhook_secrets(&self, account: &AccountId) -> Result<Vec<SigningTimes>, StoreError> {
         let now = self.clock.now();
         let account = account.clone();
         self.read(move |c| webhook_secrets::list(c, &account, now)).await

@@ -1,7 +1,7 @@
 //! Deliveries that are to be attempted.
 
-use crate::writer::Writing;
-use crate::{SqliteStore, deliveries, delivery_log, held};
+use crate::writing::Writing;
+use crate::{SqliteStore, deliveries, delivery_log, held_deliveries};
 use async_trait::async_trait;
 use clipia_queue::Moment;
 use clipia_store::{
@@ -63,11 +63,11 @@ impl Outbox for SqliteStore {
 
     async fn resume_deliveries(&self, most: u32) -> Result<u64, StoreError> {
         let now = self.clock.now();
-        self.changing(move |c| held::resume(c, now, most)).await
+        self.changing(move |c| held_deliveries::resume(c, now, most)).await
     }
 
     async fn abandon_deliveries(&self, most: u32) -> Result<u64, StoreError> {
         let now = self.clock.now();
-        self.writer.write(move |c| held::abandon(c, now, most)).await
+        self.writer.write(move |c| held_deliveries::abandon(c, now, most)).await
     }
 }

@@ -1,17 +1,17 @@
 //! Requests from their submit to their end.
 
-use crate::known::Stood;
+use crate::cache::CachedStatus;
 use crate::work::Leases;
-use crate::writer::Writing;
-use crate::{SqliteStore, aside, requests, work};
+use crate::writing::Writing;
+use crate::{SqliteStore, requests, set_aside, work};
 use async_trait::async_trait;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
 use clipia_store::living::LivingAttempts;
 use clipia_store::{
-    AccountId, Beat, ClaimPast, Failure, NodeId, Queue, Request, Rescued, Standing, StoreError, StoreEvent,
-    Submission, SubmitRefused, Submitted, WorkRefused, blocking,
+    AccountId, Beat, ClaimPast, Failure, NodeId, Queue, Request, RequestStatus, Rescued, StoreError,
+    StoreEvent, Submission, SubmitRefused, Submitted, WorkRefused, blocking,
 };
 use std::sync::Arc;
 
@@ -30,28 +30,29 @@ impl Queue for SqliteStore {
             Ok::<_, SubmitRefused>(accepted)
         };
         let accepted = self.writer.write_decided(bytes, submit).await?;
-        Ok(self.told(accepted))
+        Ok(self.submitted(accepted))
     }
 
     async fn request(&self, account: &AccountId, id: RequestId) -> Result<Option<Request>, StoreError> {
-        self.points.read(|c| requests::read(c, &self.memory.positions, account, id))
+        self.read_pool.read(|c| requests::read(c, &self.memory.positions, account, id))
     }
 
-    async fn standing(&self, account: &AccountId, id: RequestId) -> Result<Option<Standing>, StoreError> {
-        let stood = match self.memory.standings.find(&id) {
+    async fn status(&self, account: &AccountId, id: RequestId) -> Result<Option<RequestStatus>, StoreError> {
+        let stood = match self.memory.statuses.find(&id) {
             Ok(stood) => stood,
             Err(as_of) => {
-                let Some(stood) = self.points.read(|c| requests::stood(c, id))?.map(Arc::new) else {
+                let Some(stood) = self.read_pool.read(|c| requests::cached_status(c, id))?.map(Arc::new)
+                else {
                     return Ok(None);
                 };
-                self.memory.standings.learn(id, Arc::clone(&stood), as_of);
+                self.memory.statuses.insert(id, Arc::clone(&stood), as_of);
                 stood
             }
         };
-        let Stood { sandbox, phase, progress, at, .. } = &*stood;
+        let CachedStatus { sandbox, phase, progress, at, .. } = &*stood;
         let position = at.as_ref().map_or(0, |at| self.memory.positions.ahead(at));
-        let standing = Standing { id, sandbox: *sandbox, phase: *phase, position, progress: *progress };
-        Ok((stood.account == *account).then_some(standing))
+        let status = RequestStatus { id, sandbox: *sandbox, phase: *phase, position, progress: *progress };
+        Ok((stood.account == *account).then_some(status))
     }
 
     async fn claim_past(
@@ -68,33 +69,33 @@ impl Queue for SqliteStore {
 
     async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError> {
         let (queue, account) = (queue.to_owned(), account.clone());
-        self.writer.write(move |w| aside::put_back(w, &queue, &account, most)).await
+        self.writer.write(move |w| set_aside::put_back(w, &queue, &account, most)).await
     }
 
     async fn hold(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
         let now = self.clock.now();
-        self.heard(self.writer.write(move |w| work::hold(w, id, epoch, now)).await)
+        self.count_stale(self.writer.write(move |w| work::hold(w, id, epoch, now)).await)
     }
 
     async fn beat_many(&self, beats: Vec<Beat>) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
         let now = self.clock.now();
         let answers = self.writer.write(move |w| work::beat_many(w, &beats, now)).await?;
-        Ok(answers.into_iter().map(|answer| self.heard(answer)).collect())
+        Ok(answers.into_iter().map(|answer| self.count_stale(answer)).collect())
     }
 
     async fn complete(&self, id: RequestId, epoch: Epoch, output: Output) -> Result<(), WorkRefused> {
         let now = self.clock.now();
-        self.heard(self.writer.write(move |w| work::complete(w, id, epoch, &output, now)).await)
+        self.count_stale(self.writer.write(move |w| work::complete(w, id, epoch, &output, now)).await)
     }
 
     async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure) -> Result<(), WorkRefused> {
         let now = self.clock.now();
-        self.heard(self.writer.write(move |w| work::fail(w, id, epoch, &why, now)).await)
+        self.count_stale(self.writer.write(move |w| work::fail(w, id, epoch, &why, now)).await)
     }
 
     async fn release(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
         let now = self.clock.now();
-        self.heard(self.writer.write(move |w| work::release(w, id, epoch, now)).await)
+        self.count_stale(self.writer.write(move |w| work::release(w, id, epoch, now)).await)
     }
 
     async fn rescue(&self, living: &LivingAttempts) -> Result<Rescued, StoreError> {
@@ -115,7 +116,7 @@ impl Queue for SqliteStore {
         let now = self.clock.now();
         let cancel = move |w: &Writing<'_>| {
             work::cancel(w, id, now)?;
-            w.tell(StoreEvent::RequestCanceled { id });
+            w.send(StoreEvent::RequestCanceled { id });
             Ok::<_, WorkRefused>(())
         };
         self.writer.write(cancel).await

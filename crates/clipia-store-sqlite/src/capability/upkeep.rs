@@ -1,7 +1,8 @@
 //! The store itself: its clock, events, copies, examinations and figures, and its end.
 
 use crate::{
-    SqliteStore, audit, backup, examination, health, held, inspection, position, requests, retention,
+    SqliteStore, audit, backup, examination, health, held_deliveries, inspection, position, requests,
+    retention,
 };
 use async_trait::async_trait;
 use clipia_queue::audit::Act;
@@ -68,7 +69,7 @@ impl Upkeep for SqliteStore {
             canceled: counters.canceled.load(Relaxed),
             leases_lost: counters.leases_lost.load(Relaxed),
             stale_refused: counters.stale_refused.load(Relaxed),
-            deliveries_held: self.read(|c| Ok(held::waiting(c)?)).await?,
+            deliveries_held: self.read(|c| Ok(held_deliveries::waiting(c)?)).await?,
             log_bytes: inspection::log_bytes(&self.path),
             queues: self.read(move |c| requests::queues(c, waiting)).await?,
         })
@@ -98,7 +99,7 @@ impl Upkeep for SqliteStore {
 
     async fn close(&self) {
         self.free_readers.close();
-        self.points.close();
+        self.read_pool.close();
         self.writer.close().await;
     }
 }

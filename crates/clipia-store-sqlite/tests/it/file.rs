@@ -8,7 +8,9 @@ use clipia_queue::schedules::due_at_latest;
 use clipia_queue::shares::Shares;
 use clipia_queue::{Moment, RequestId};
 use clipia_store::clock::{Clock, DrivenClock, SystemClock};
-use clipia_store::conformance::{House, NODE, NOW, Opened, Outbox, account, fox, key, new_key, outbox_owner};
+use clipia_store::conformance::{
+    Fixture, NODE, NOW, Opened, Outbox, account, fox, key, new_key, outbox_owner,
+};
 use clipia_store::{
     AfterAttempt, AttemptClass, BackupError, DeliveryAttempt, DeliveryClaim, DeliveryHost, DeliveryState,
     HostRoom, Key, Store, Submission, WorkRefused,
@@ -38,16 +40,16 @@ fn open_in(directory: &Path) -> Arc<dyn Store> {
     open_by(directory, Arc::new(DrivenClock::new(NOW)))
 }
 
-/// A house, and where it stands.
-async fn house() -> (House, TempDir) {
+/// A fixture, and where it stands.
+async fn fixture() -> (Fixture, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    (House::new(|clock| (open_by(directory.path(), clock), Box::new(()))).await, directory)
+    (Fixture::new(|clock| (open_by(directory.path(), clock), Box::new(()))).await, directory)
 }
 
-/// Closes a house and opens its file.
-async fn file_of(house: House, directory: &Path) -> Connection {
-    house.store.close().await;
-    drop(house);
+/// Closes a fixture and opens its file.
+async fn file_of(fixture: Fixture, directory: &Path) -> Connection {
+    fixture.store.close().await;
+    drop(fixture);
     let file = Connection::open(directory.join("clipia.db")).unwrap();
     // The tests damage it.
     file.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON").unwrap();
@@ -56,30 +58,30 @@ async fn file_of(house: House, directory: &Path) -> Connection {
 
 #[tokio::test]
 async fn everything_is_there_when_it_is_opened_again_and_nobody_else_may_open_it() {
-    let (house, directory) = house().await;
+    let (fixture, directory) = fixture().await;
     let (mut ids, mut claims) = (Vec::new(), Vec::new());
     for _ in 0..5 {
-        ids.push(house.submit(fox()).await);
+        ids.push(fixture.submit(fox()).await);
     }
-    let claim = house.claim().await;
-    house.store.cancel(ids[2]).await.unwrap();
-    house.store.release(claim.id, claim.epoch).await.unwrap();
-    // What was passed over in line is in line again.
+    let claim = fixture.claim().await;
+    fixture.store.cancel(ids[2]).await.unwrap();
+    fixture.store.release(claim.id, claim.epoch).await.unwrap();
+    // A request that was set aside is put back.
     let input = serde_json::json!({ "image_url": "https://elsewhere.example/" }).as_object().unwrap().clone();
-    ids.push(house.submit(Submission { input, ..fox() }).await);
+    ids.push(fixture.submit(Submission { input, ..fox() }).await);
     for id in [ids[0], ids[1], ids[3], ids[4]] {
-        let claim = house.claim().await;
+        let claim = fixture.claim().await;
         assert_eq!(claim.id, id);
         claims.push(claim);
     }
-    assert_eq!(house.store.claim_past("render", NODE, 1, vec![account()]).await.unwrap().aside.len(), 1);
+    assert_eq!(fixture.store.claim_past("render", NODE, 1, vec![account()]).await.unwrap().aside.len(), 1);
     for claim in claims {
-        house.store.release(claim.id, claim.epoch).await.unwrap();
+        fixture.store.release(claim.id, claim.epoch).await.unwrap();
     }
-    assert!(matches!(SqliteStore::open(directory.path(), house.clock.clone()), Err(OpenError::InUse(_))));
-    house.store.close().await;
-    assert!(house.store.submit(fox()).await.is_err());
-    drop(house);
+    assert!(matches!(SqliteStore::open(directory.path(), fixture.clock.clone()), Err(OpenError::InUse(_))));
+    fixture.store.close().await;
+    assert!(fixture.store.submit(fox()).await.is_err());
+    drop(fixture);
     let store = open_in(directory.path());
     for (id, position) in [(ids[0], 0), (ids[1], 1), (ids[3], 2), (ids[4], 3), (ids[5], 4)] {
         let request = store.request(&account(), id).await.unwrap().unwrap();
@@ -91,13 +93,13 @@ async fn everything_is_there_when_it_is_opened_again_and_nobody_else_may_open_it
 
 #[tokio::test]
 async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
-    let (house, directory) = house().await;
-    let file = file_of(house, directory.path()).await;
+    let (fixture, directory) = fixture().await;
+    let file = file_of(fixture, directory.path()).await;
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);
     let error = SqliteStore::open(directory.path(), Arc::new(SystemClock)).err().unwrap().to_string();
-    let told = "clipia.db` has schema version 99, this program knows 1: use a newer `clipia`";
-    assert!(error.ends_with(told), "{error}");
+    let why = "clipia.db` has schema version 99, this program knows 1: use a newer `clipia`";
+    assert!(error.ends_with(why), "{error}");
     let file = Connection::open(directory.path().join("clipia.db")).unwrap();
     let version: u32 = file.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 99);
@@ -105,21 +107,21 @@ async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
 
 #[tokio::test]
 async fn a_backup_of_a_store_in_use_is_a_whole_store() {
-    let (house, directory) = house().await;
-    house.rich().await;
+    let (fixture, directory) = fixture().await;
+    fixture.rich().await;
     let restored = tempfile::tempdir().unwrap();
     let copy = restored.path().join("clipia.db");
     let busy = async {
         for _ in 0..30 {
-            house.submit(fox()).await;
+            fixture.submit(fox()).await;
         }
     };
-    house.submit(fox()).await;
-    let (saved, ()) = tokio::join!(house.store.backup(&copy), busy);
+    fixture.submit(fox()).await;
+    let (saved, ()) = tokio::join!(fixture.store.backup(&copy), busy);
     saved.unwrap();
-    let again = house.store.backup(&copy).await.unwrap_err();
+    let again = fixture.store.backup(&copy).await.unwrap_err();
     assert!(matches!(&again, BackupError::Exists(path) if *path == copy), "{again}");
-    let nowhere = house.store.backup(&directory.path().join("no/such/directory.db")).await.unwrap_err();
+    let nowhere = fixture.store.backup(&directory.path().join("no/such/directory.db")).await.unwrap_err();
     assert!(matches!(nowhere, BackupError::File { .. }), "{nowhere}");
     #[cfg(unix)]
     {
@@ -137,20 +139,20 @@ async fn a_backup_of_a_store_in_use_is_a_whole_store() {
 
 #[tokio::test]
 async fn a_store_that_comes_from_a_backup_sends_nothing_until_it_may() {
-    let (house, directory) = house().await;
+    let (fixture, directory) = fixture().await;
     for _ in 0..3 {
-        let id = house.submit(fox()).await;
-        let claim = house.claim().await;
+        let id = fixture.submit(fox()).await;
+        let claim = fixture.claim().await;
         assert_eq!(claim.id, id);
-        house.store.complete(id, claim.epoch, Output::default()).await.unwrap();
+        fixture.store.complete(id, claim.epoch, Output::default()).await.unwrap();
     }
-    // One that runs at the time, and one in line.
-    let (running, waiting) = (house.submit(fox()).await, house.submit(fox()).await);
-    assert_eq!(house.claim().await.id, running);
-    house.store.claim_deliveries(DeliveryClaim { most: 1, ..all_due() }).await.unwrap();
+    // One request runs at the time, and one is queued.
+    let (running, waiting) = (fixture.submit(fox()).await, fixture.submit(fox()).await);
+    assert_eq!(fixture.claim().await.id, running);
+    fixture.store.claim_deliveries(DeliveryClaim { most: 1, ..all_due() }).await.unwrap();
     let copy = directory.path().join("copy.db");
-    house.store.backup(&copy).await.unwrap();
-    let delivered = house.store.list_deliveries(Default::default(), None, 9).await.unwrap();
+    fixture.store.backup(&copy).await.unwrap();
+    let delivered = fixture.store.list_deliveries(Default::default(), None, 9).await.unwrap();
     assert!(
         delivered.iter().all(|delivery| delivery.state == DeliveryState::Pending),
         "the original goes on"
@@ -190,8 +192,8 @@ async fn a_store_that_comes_from_a_backup_sends_nothing_until_it_may() {
 
 #[tokio::test]
 async fn a_log_that_a_long_read_has_made_grow_is_cut_when_it_is_quiet() {
-    let (house, directory) = house().await;
-    house.rich().await;
+    let (fixture, directory) = fixture().await;
+    fixture.rich().await;
     let log = directory.path().join("clipia.db-wal");
     let size = || std::fs::metadata(&log).unwrap().len();
     let reader = Connection::open(directory.path().join("clipia.db")).unwrap();
@@ -199,36 +201,36 @@ async fn a_log_that_a_long_read_has_made_grow_is_cut_when_it_is_quiet() {
     let text = Value::String("x".repeat(2_000_000));
     for _ in 0..20 {
         let input = Map::from_iter([("prompt".to_owned(), text.clone())]);
-        house.submit(Submission { input, ..fox() }).await;
+        fixture.submit(Submission { input, ..fox() }).await;
     }
     let grown = size();
     assert!(grown > 40_000_000, "{grown}");
-    assert_eq!(house.store.statistics().await.unwrap().log_bytes, grown);
+    assert_eq!(fixture.store.statistics().await.unwrap().log_bytes, grown);
     drop(reader);
     let since = Instant::now();
     while size() > 34_000_000 {
         assert!(since.elapsed() < Duration::from_secs(60), "it still has {} bytes", size());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    house.is_content().await;
+    fixture.is_consistent().await;
 }
 
 /// A store with a request in every phase, and one of the sandbox.
-async fn full_house() -> (House, TempDir) {
-    let (house, directory) = house().await;
+async fn full_fixture() -> (Fixture, TempDir) {
+    let (fixture, directory) = fixture().await;
     let named = |byte| Some((format!("fox-{byte}"), Fingerprint([byte; 32])));
     for byte in 0..5 {
-        house.submit(Submission { idempotency: named(byte), ..fox() }).await;
+        fixture.submit(Submission { idempotency: named(byte), ..fox() }).await;
     }
-    let (completed, failed, canceled) = (house.claim().await, house.claim().await, house.claim().await);
-    let store = &house.store;
+    let (completed, failed, canceled) = (fixture.claim().await, fixture.claim().await, fixture.claim().await);
+    let store = &fixture.store;
     store.complete(completed.id, completed.epoch, Output::default()).await.unwrap();
     store.fail(failed.id, failed.epoch, clipia_store::Failure::generation("no")).await.unwrap();
     store.cancel(canceled.id).await.unwrap();
-    house.claim().await;
+    fixture.claim().await;
     let sandbox = Arc::new(Key { sandbox: true, ..key() });
-    house.submit(Submission { key: sandbox, sample: Some(Output::default()), ..fox() }).await;
-    (house, directory)
+    fixture.submit(Submission { key: sandbox, sample: Some(Output::default()), ..fox() }).await;
+    (fixture, directory)
 }
 
 #[tokio::test]
@@ -258,16 +260,13 @@ async fn an_examination_names_what_is_wrong() {
             "sandbox moves no credits",
         ),
         ("UPDATE usage_day SET credits = credits + 5", "usage is what was earned"),
-        ("DELETE FROM queue_item", "stands in its line"),
-        ("UPDATE queue_item SET lane = 0", "stands in its line"),
+        ("DELETE FROM queue_item", "has its place in the queue"),
+        ("UPDATE queue_item SET lane = 0", "has its place in the queue"),
         ("UPDATE queue SET tail = 1", "a ticket that was drawn"),
-        (
-            "INSERT INTO queue_item SELECT queue, 0, ticket, request FROM queue_item",
-            "a request that waits, once",
-        ),
+        ("INSERT INTO queue_item SELECT queue, 0, ticket, request FROM queue_item", "one place for each"),
         (
             "INSERT INTO queue_item SELECT queue, 0, ticket, id FROM request WHERE phase = 'canceled'",
-            "stands in line is a request that waits",
+            "that of a queued request",
         ),
         ("DELETE FROM lease", "a lease while it runs"),
         ("DELETE FROM attempt WHERE ending = 'failed'", "each claim"),
@@ -277,9 +276,9 @@ async fn an_examination_names_what_is_wrong() {
         ("UPDATE idempotency SET account = 'acct_other' WHERE key = 'fox-1'", "idempotency key"),
         ("DELETE FROM api_key", "refers to rows"),
     ] {
-        let (house, directory) = full_house().await;
-        house.is_content().await;
-        let file = file_of(house, directory.path()).await;
+        let (fixture, directory) = full_fixture().await;
+        fixture.is_consistent().await;
+        let file = file_of(fixture, directory.path()).await;
         file.execute_batch(damage).unwrap();
         drop(file);
         let store = open_in(directory.path());
@@ -291,8 +290,8 @@ async fn an_examination_names_what_is_wrong() {
 
 #[tokio::test]
 async fn an_examination_gives_the_figures() {
-    let (house, directory) = full_house().await;
-    let file = file_of(house, directory.path()).await;
+    let (fixture, directory) = full_fixture().await;
+    let file = file_of(fixture, directory.path()).await;
     file.execute_batch("UPDATE account SET held = held + 1").unwrap();
     drop(file);
     let findings = open_in(directory.path()).examine().await.unwrap();
@@ -306,7 +305,7 @@ async fn an_examination_gives_the_figures() {
 
 #[tokio::test]
 async fn what_a_wrong_clock_put_off_for_a_year_is_due_as_usual_after_a_start() {
-    let (house, directory) = house().await;
+    let (fixture, directory) = fixture().await;
     let ahead = NOW + Duration::from_secs(365 * 24 * 60 * 60);
     let submission = || Submission {
         key: Arc::new(Key { sandbox: true, ..key() }),
@@ -314,13 +313,13 @@ async fn what_a_wrong_clock_put_off_for_a_year_is_due_as_usual_after_a_start() {
         idempotency: Some(("fox".to_owned(), Fingerprint([7; 32]))),
         ..fox()
     };
-    let first = house.at(ahead).submit(submission()).await.unwrap().id;
-    let due = house.store.claim_deliveries(all_due()).await.unwrap().due.remove(0);
+    let first = fixture.at(ahead).submit(submission()).await.unwrap().id;
+    let due = fixture.store.claim_deliveries(all_due()).await.unwrap().due.remove(0);
     let retry = AfterAttempt::Retry(ahead + Duration::from_secs(5));
     let attempt = DeliveryAttempt { started: ahead, ..attempt(due.id, retry) };
-    house.store.record_attempt(attempt).await.unwrap();
-    house.store.close().await;
-    drop(house);
+    fixture.store.record_attempt(attempt).await.unwrap();
+    fixture.store.close().await;
+    drop(fixture);
 
     let clock = Arc::new(DrivenClock::new(NOW));
     let store = open_by(directory.path(), clock.clone());
@@ -343,29 +342,29 @@ async fn what_a_wrong_clock_put_off_for_a_year_is_due_as_usual_after_a_start() {
 
 #[tokio::test]
 async fn the_sandbox_keeps_its_newest_requests_and_no_more() {
-    let (house, directory) = house().await;
+    let (fixture, directory) = fixture().await;
     let sandbox = Key { id: "key_test".to_owned(), sandbox: true, ..key() };
-    assert!(house.store.create_key(new_key(sandbox.clone(), 9)).await.unwrap());
+    assert!(fixture.store.create_key(new_key(sandbox.clone(), 9)).await.unwrap());
     let sandbox = Arc::new(sandbox);
-    let live = house.submit(fox()).await;
+    let live = fixture.submit(fox()).await;
     let sample = || {
         let idempotency = Some(("again".to_owned(), Fingerprint([1; 32])));
         let input = serde_json::json!({ "prompt": "x".repeat(10_000) }).as_object().unwrap().clone();
         let sample = Some(Output::default());
         Submission { key: Arc::clone(&sandbox), idempotency, input, sample, ..fox() }
     };
-    let first = house.submit(sample()).await;
-    assert_eq!(house.store.submit(sample()).await.unwrap().id, first, "the same one again");
+    let first = fixture.submit(sample()).await;
+    assert_eq!(fixture.store.submit(sample()).await.unwrap().id, first, "the same one again");
     let kept = SANDBOX_KEPT as usize;
-    let many = (0..kept + 5).map(|_| house.submit(Submission { idempotency: None, ..sample() }));
+    let many = (0..kept + 5).map(|_| fixture.submit(Submission { idempotency: None, ..sample() }));
     let many = futures_util::future::join_all(many).await;
-    let of = async |id| house.store.request(&account(), id).await.unwrap();
+    let of = async |id| fixture.store.request(&account(), id).await.unwrap();
     assert!(of(first).await.is_none() && of(many[4]).await.is_none(), "the oldest made room");
     assert!(of(many[5]).await.is_some() && of(live).await.is_some());
     // Its key outlives a request of the sandbox.
-    let again = house.store.submit(sample()).await.unwrap().id;
+    let again = fixture.store.submit(sample()).await.unwrap().id;
     assert!(again != first && of(again).await.is_some());
-    let found = house.store.examine().await.unwrap();
+    let found = fixture.store.examine().await.unwrap();
     assert_eq!((found.violation, found.checked.requests), (None, kept as u64 + 1));
     let bytes = std::fs::metadata(directory.path().join("clipia.db")).unwrap().len();
     assert!(bytes < 80_000_000, "{bytes} bytes, though nothing is made of what the sandbox is given");
@@ -373,32 +372,32 @@ async fn the_sandbox_keeps_its_newest_requests_and_no_more() {
 
 #[tokio::test]
 async fn of_a_delivery_that_the_sandbox_forgot_while_it_was_sent_nothing_is_recorded() {
-    let (house, directory) = house().await;
+    let (fixture, directory) = fixture().await;
     let sample = || Submission {
         key: Arc::new(Key { sandbox: true, ..key() }),
         sample: Some(Output::default()),
         ..fox()
     };
-    house.submit(sample()).await;
-    let due = house.store.claim_deliveries(all_due()).await.unwrap().due.remove(0);
+    fixture.submit(sample()).await;
+    let due = fixture.store.claim_deliveries(all_due()).await.unwrap().due.remove(0);
     let file = Connection::open(directory.path().join("clipia.db")).unwrap();
     file.execute("UPDATE account SET sandbox_kept = ?1", [SANDBOX_KEPT]).unwrap();
-    house.submit(sample()).await;
-    assert!(house.store.delivery(due.id).await.unwrap().is_none());
-    house.store.record_attempt(attempt(due.id, AfterAttempt::Delivered)).await.unwrap();
+    fixture.submit(sample()).await;
+    assert!(fixture.store.delivery(due.id).await.unwrap().is_none());
+    fixture.store.record_attempt(attempt(due.id, AfterAttempt::Delivered)).await.unwrap();
     let kept = "SELECT count(*) FROM delivery_attempt";
     assert_eq!(file.query_row(kept, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }
 
 #[tokio::test]
 async fn what_a_killed_worker_had_is_in_line_again_at_the_next_start() {
-    let (house, directory) = house().await;
-    let (running, waiting) = (house.submit(fox()).await, house.submit(fox()).await);
-    let claim = house.claim().await;
+    let (fixture, directory) = fixture().await;
+    let (running, waiting) = (fixture.submit(fox()).await, fixture.submit(fox()).await);
+    let claim = fixture.claim().await;
     assert_eq!(claim.id, running);
-    let clock = house.clock.clone();
-    house.store.close().await;
-    drop(house);
+    let clock = fixture.clock.clone();
+    fixture.store.close().await;
+    drop(fixture);
     let store = open_by(directory.path(), clock);
     for (id, position) in [(running, 0), (waiting, 1)] {
         let request = store.request(&account(), id).await.unwrap().unwrap();

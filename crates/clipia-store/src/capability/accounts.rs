@@ -2,7 +2,7 @@
 
 use crate::{
     AccountId, AccountSummary, Bootstrapped, FirstAccount, GrantRefused, Key, KeyHash, NewAccount, NewKey,
-    SecretListing, StoreError,
+    SigningTimes, StoreError,
 };
 use async_trait::async_trait;
 use clipia_queue::rotation::Rotation;
@@ -19,7 +19,7 @@ pub trait Accounts: Send + Sync {
     async fn bootstrap(&self, first: FirstAccount) -> Result<Bootstrapped, StoreError>;
     /// The account's balance and usage.
     async fn account(&self, account: &AccountId) -> Result<Option<AccountSummary>, StoreError>;
-    /// Gives an account credits; answers its balance then.
+    /// Gives an account credits. Returns its new balance.
     async fn grant(&self, account: &AccountId, credits: Credits) -> Result<ledger::Balance, GrantRefused>;
 
     /// Creates a key, unless there is no such account.
@@ -29,7 +29,7 @@ pub trait Accounts: Send + Sync {
     /// Takes a key out of force at once. False where there is none of this id in force.
     async fn revoke_key(&self, id: &str) -> Result<bool, StoreError>;
 
-    /// Gives an account another secret to sign deliveries with. The old ones sign too for as long as `rotation` says.
+    /// Gives an account another secret to sign deliveries with. The old ones sign, too, until the end that `rotation` has.
     /// False where there is no such account.
     async fn rotate_webhook_secret(
         &self,
@@ -40,5 +40,5 @@ pub trait Accounts: Send + Sync {
     /// Gives the rotation under way other times. False where no old secret signs now.
     async fn replan_rotation(&self, account: &AccountId, rotation: Rotation) -> Result<bool, StoreError>;
     /// When each secret of an account signs that does now, the newest first; nothing where there is no such account.
-    async fn webhook_secrets(&self, account: &AccountId) -> Result<Vec<SecretListing>, StoreError>;
+    async fn webhook_secrets(&self, account: &AccountId) -> Result<Vec<SigningTimes>, StoreError>;
 }

@@ -1,5 +1,5 @@
 //! What a store can do, one trait a capability. Each command is one transaction: what it returns is durable, and what it refuses has
-//! changed nothing. A command is decided at the moment that the store's own [clock](crate::clock::Clock) says.
+//! changed nothing. A command is decided by the present of the store's own [clock](crate::clock::Clock).
 
 mod accounts;
 mod outbox;

@@ -11,26 +11,25 @@ use uuid::Uuid;
 pub trait Outbox: Send + Sync {
     /// The hosts of which deliveries are postponed.
     async fn postponed_hosts(&self) -> Result<Vec<DeliveryHost>, StoreError>;
-    /// Takes deliveries that are due, as far as their hosts and their owners' shares have room, so that nobody else sends
-    /// them before their lease expires. A store that knows at its opening that every other node is gone frees theirs then. The
-    /// others are postponed: they come up again when a claim says that there is room.
+    /// Takes deliveries that are due, as far as their hosts and their owners' shares have room. Nobody else sends them before
+    /// their lease expires. A store that knows at its opening that every other node is gone frees theirs then. Deliveries
+    /// without room are postponed until a claim has room for them.
     async fn claim_deliveries(&self, claim: DeliveryClaim) -> Result<ClaimedDeliveries, StoreError>;
     /// When the next delivery is due that is not postponed, if there is one.
     async fn next_delivery(&self) -> Result<Option<Moment>, StoreError>;
-    /// Records an attempt at a delivery and what comes of it.
+    /// Records an attempt at a delivery, and what comes next.
     async fn record_attempt(&self, attempt: DeliveryAttempt) -> Result<(), StoreError>;
-    /// Gives up deliveries that were postponed and have been due for longer than `age`; tells how many.
+    /// Gives up deliveries that were postponed and have been due for longer than `age`. Returns how many.
     async fn give_up_deliveries(&self, age: Duration) -> Result<u64, StoreError>;
 
-    /// Has a delivery attempted once now, whatever its schedule says; that goes on as it was unless the attempt arrives.
-    /// False where there is none of this id.
+    /// Replays a delivery: one attempt now. The schedule goes on as it was unless that attempt arrives. False where there is no
+    /// delivery of this id.
     async fn replay(&self, id: Uuid) -> Result<bool, StoreError>;
-    /// Does so for those that were given up since `since`, the oldest first, at most `most` and
+    /// Replays deliveries that were given up since `since`, the oldest first, at most `most` and
     /// [`DELIVERIES_MAX`](crate::DELIVERIES_MAX).
     async fn replay_failed(&self, since: Moment, most: u32) -> Result<Replayed, StoreError>;
-    /// Has deliveries attempted that are [held](crate::DeliveryState::Held), the oldest first, at most `most`; tells how
-    /// many.
+    /// Resumes [held](crate::DeliveryState::Held) deliveries, the oldest first, at most `most`. Returns how many.
     async fn resume_deliveries(&self, most: u32) -> Result<u64, StoreError>;
-    /// Gives deliveries up that are held, the oldest first, at most `most`; tells how many.
+    /// Abandons held deliveries, the oldest first, at most `most`. Returns how many.
     async fn abandon_deliveries(&self, most: u32) -> Result<u64, StoreError>;
 }

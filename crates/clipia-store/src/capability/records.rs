@@ -24,7 +24,7 @@ pub trait Records: Send + Sync {
         after: Option<RequestId>,
         limit: usize,
     ) -> Result<RequestPage, StoreError>;
-    /// Where requests stand and what they made, of those of `ids` that there are: whatever an output names must be kept.
+    /// The phases and the outputs of those requests of `ids` that are stored. Every file that an output names must be kept.
     async fn outputs(&self, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError>;
     /// A request of any account and what happened to it.
     async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError>;

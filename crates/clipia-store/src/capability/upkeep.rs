@@ -16,20 +16,20 @@ pub trait Upkeep: Send + Sync {
     /// again.
     fn events(&self) -> broadcast::Receiver<StoreEvent>;
 
-    /// Looks for anything that must not be, in one snapshot, while the store is in use.
+    /// Looks for the first rule that is broken, in one snapshot, while the store is in use.
     async fn examine(&self) -> Result<Findings, StoreError>;
-    /// Copies the store to a new file, as it stands at one moment, while it is in use. Deliveries that are pending in the
+    /// Copies the store to a new file, as it is at one moment, while it is in use. Deliveries that are pending in the
     /// copy are held once a server runs on it.
     async fn backup(&self, path: &Path) -> Result<(), BackupError>;
     /// What the store did since it was opened, and how much waits.
     async fn statistics(&self) -> Result<Statistics, StoreError>;
-    /// Writes something that changes nothing: whether it can.
+    /// Writes something that changes nothing: an error where the store cannot be written to.
     async fn probe(&self) -> Result<(), StoreError>;
 
     /// Looks for requests of which a part may be let go, up to `horizon`.
     async fn due(&self, part: Part, horizon: Horizon, of: DueOf) -> Result<DuePage, StoreError>;
-    /// Lets a part of these requests go, as far as it may be let go by now; says of which it was. The files of media are the
-    /// caller's to remove. Credits that moved for a request are carried forward in its account's books.
+    /// Lets a part of these requests go, as far as it may be let go by now. Returns the requests of which it was. The caller
+    /// removes the files of media. Credits that moved for a request are carried forward in its account's books.
     async fn let_go(
         &self,
         part: Part,

@@ -1,4 +1,4 @@
-use super::{House, NODE, NOW, fox};
+use super::{Fixture, NODE, NOW, fox};
 use crate::living::Living;
 use crate::{AfterAttempt, AttemptClass, DeliveryAttempt, DeliveryClaim, NodeId};
 use clipia_api::types::Output;
@@ -19,25 +19,25 @@ fn due_now(under_way: &Living<Uuid>) -> DeliveryClaim {
     }
 }
 
-pub async fn a_living_sender_keeps_its_delivery_whatever_the_clock_says(house: &House) {
-    let store = &house.store;
-    let id = house.submit(fox()).await;
-    let claim = house.claim().await;
+pub async fn a_living_sender_keeps_its_delivery_whatever_the_clock_says(fixture: &Fixture) {
+    let store = &fixture.store;
+    let id = fixture.submit(fox()).await;
+    let claim = fixture.claim().await;
     store.complete(id, claim.epoch, Output::default()).await.unwrap();
     let under_way = Living::default();
     let due = store.claim_deliveries(due_now(&under_way)).await.unwrap().due.remove(0);
     let alive = under_way.enter(due.id);
     let late = NOW + Duration::from_secs(3_600);
-    assert!(house.at(late).claim_deliveries(due_now(&under_way)).await.unwrap().due.is_empty());
+    assert!(fixture.at(late).claim_deliveries(due_now(&under_way)).await.unwrap().due.is_empty());
     // It is gone, and has recorded nothing.
     drop(alive);
     assert_eq!(store.claim_deliveries(due_now(&under_way)).await.unwrap().due.remove(0).id, due.id);
 }
 
-pub async fn a_delivery_is_given_to_one_sender_until_it_arrives(house: &House) {
-    let store = &house.store;
-    let id = house.submit(fox()).await;
-    let claim = house.claim().await;
+pub async fn a_delivery_is_given_to_one_sender_until_it_arrives(fixture: &Fixture) {
+    let store = &fixture.store;
+    let id = fixture.submit(fox()).await;
+    let claim = fixture.claim().await;
     store.complete(id, claim.epoch, Output::default()).await.unwrap();
     let claim = || due_now(&Living::default());
     let due = store.claim_deliveries(claim()).await.unwrap().due.remove(0);
@@ -59,25 +59,25 @@ pub async fn a_delivery_is_given_to_one_sender_until_it_arrives(house: &House) {
     let later = NOW + Duration::from_secs(5);
     store.record_attempt(attempt(1, AfterAttempt::Retry(later))).await.unwrap();
     assert_eq!(store.next_delivery().await.unwrap(), Some(later));
-    let again = house.at(later).claim_deliveries(claim()).await.unwrap().due.remove(0);
+    let again = fixture.at(later).claim_deliveries(claim()).await.unwrap().due.remove(0);
     assert_eq!((again.id, again.attempts), (due.id, 1));
     store.record_attempt(attempt(2, AfterAttempt::Delivered)).await.unwrap();
     assert_eq!(store.next_delivery().await.unwrap(), None);
 }
 
-pub async fn a_delivery_of_another_node_is_free_when_its_lease_expires(house: &House) {
-    let id = house.submit(fox()).await;
-    let claim = house.claim().await;
-    house.store.complete(id, claim.epoch, Output::default()).await.unwrap();
+pub async fn a_delivery_of_another_node_is_free_when_its_lease_expires(fixture: &Fixture) {
+    let id = fixture.submit(fox()).await;
+    let claim = fixture.claim().await;
+    fixture.store.complete(id, claim.epoch, Output::default()).await.unwrap();
     let (here, there) = (Living::default(), Living::default());
-    let due = house.store.claim_deliveries(due_now(&here)).await.unwrap().due.remove(0);
+    let due = fixture.store.claim_deliveries(due_now(&here)).await.unwrap().due.remove(0);
     let _alive = here.enter(due.id);
     // A sender that the other node has, too, protects nothing of this one.
     let _alive = there.enter(due.id);
     let other = || DeliveryClaim { node: NodeId(Uuid::from_u128(2)), ..due_now(&there) };
     let expires = NOW + other().lease;
-    let early = house.at(expires - Duration::from_micros(1)).claim_deliveries(other()).await.unwrap();
+    let early = fixture.at(expires - Duration::from_micros(1)).claim_deliveries(other()).await.unwrap();
     assert!(early.due.is_empty());
-    let late = house.at(expires).claim_deliveries(other()).await.unwrap();
+    let late = fixture.at(expires).claim_deliveries(other()).await.unwrap();
     assert_eq!(late.due.iter().map(|due| due.id).collect::<Vec<_>>(), [due.id]);
 }

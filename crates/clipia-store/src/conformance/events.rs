@@ -1,4 +1,4 @@
-use super::{House, NOW, fox, key, new_key};
+use super::{Fixture, NOW, fox, key, new_key};
 use crate::living::LivingAttempts;
 use crate::{Key, StoreEvent, Submission};
 use clipia_api::types::Output;
@@ -21,47 +21,47 @@ fn sent(events: &mut Receiver<StoreEvent>) -> HashSet<StoreEvent> {
     }
 }
 
-pub async fn an_event_comes_before_the_answer_to_its_command(house: &House) {
-    let store = &house.store;
+pub async fn an_event_comes_before_the_answer_to_its_command(fixture: &Fixture) {
+    let store = &fixture.store;
     let mut events = store.events();
     let submitted = |queue: &str| StoreEvent::WorkSubmitted { queue: queue.into() };
-    let mut told = |expected: &[StoreEvent], what: &str| {
+    let mut expect_events = |expected: &[StoreEvent], what: &str| {
         assert_eq!(sent(&mut events), expected.iter().cloned().collect(), "{what}");
     };
 
-    let id = house.submit(fox()).await;
-    told(&[submitted("render")], "a submit");
+    let id = fixture.submit(fox()).await;
+    expect_events(&[submitted("render")], "a submit");
     let dear = Submission { cost: Credits::new(1_000), ..fox() };
     assert!(store.submit(dear).await.is_err());
-    told(&[], "a refused submit");
-    let claim = house.claim().await;
+    expect_events(&[], "a refused submit");
+    let claim = fixture.claim().await;
     store.beat(id, claim.epoch, clipia_api::Progress::new(1)).await.unwrap();
-    told(&[], "a claim and a beat");
+    expect_events(&[], "a claim and a beat");
     store.complete(id, claim.epoch, Output::default()).await.unwrap();
-    told(&[StoreEvent::OutboxChanged], "an end that a webhook tells");
-    let quiet = house.submit(Submission { webhook_url: None, queue: "other".to_owned(), ..fox() }).await;
-    told(&[submitted("other")], "a submit to another queue");
+    expect_events(&[StoreEvent::OutboxChanged], "an end with a webhook");
+    let quiet = fixture.submit(Submission { webhook_url: None, queue: "other".to_owned(), ..fox() }).await;
+    expect_events(&[submitted("other")], "a submit to another queue");
     store.cancel(quiet).await.unwrap();
-    told(&[StoreEvent::RequestCanceled { id: quiet }], "a cancel without a webhook");
+    expect_events(&[StoreEvent::RequestCanceled { id: quiet }], "a cancel without a webhook");
     assert!(store.cancel(quiet).await.is_err());
-    told(&[], "a cancel that changes nothing");
+    expect_events(&[], "a cancel that changes nothing");
 
-    let lost = house.submit(fox()).await;
-    assert_eq!(house.claim().await.id, lost);
-    told(&[submitted("render")], "a submit");
-    let late = house.at(NOW + SILENCE_MAX);
+    let lost = fixture.submit(fox()).await;
+    assert_eq!(fixture.claim().await.id, lost);
+    expect_events(&[submitted("render")], "a submit");
+    let late = fixture.at(NOW + SILENCE_MAX);
     assert_eq!(late.rescue(&LivingAttempts::default()).await.unwrap().requeued, 1);
-    told(&[submitted("render")], "a lease that expired");
+    expect_events(&[submitted("render")], "a lease that expired");
 
     let sandbox = Arc::new(Key { id: "key_2".to_owned(), sandbox: true, ..key() });
     assert!(store.create_key(new_key(Key::clone(&sandbox), 2)).await.unwrap());
     let sample = Submission { key: sandbox, sample: Some(Output::default()), ..fox() };
-    let sample = house.submit(sample).await;
-    told(&[StoreEvent::OutboxChanged], "a sample that a webhook tells");
+    let sample = fixture.submit(sample).await;
+    expect_events(&[StoreEvent::OutboxChanged], "a sample with a webhook");
     let filter = crate::DeliveryFilter { request: Some(sample), ..Default::default() };
     let delivery = store.list_deliveries(filter, None, 1).await.unwrap().remove(0);
     assert!(store.replay(delivery.id).await.unwrap());
-    told(&[StoreEvent::OutboxChanged], "a replay");
+    expect_events(&[StoreEvent::OutboxChanged], "a replay");
     assert!(store.revoke_key("key_2").await.unwrap());
-    told(&[StoreEvent::KeyRevoked { id: "key_2".into() }], "a revoked key");
+    expect_events(&[StoreEvent::KeyRevoked { id: "key_2".into() }], "a revoked key");
 }

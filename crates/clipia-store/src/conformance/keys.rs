@@ -1,11 +1,11 @@
-use super::{House, NOW, account, fox, key, new_key};
+use super::{Fixture, NOW, account, fox, key, new_key};
 use crate::{AccountId, Key, KeyHash, Submission, SubmitRefused};
 use clipia_queue::limits::{IN_FLIGHT_MAX, KeyLimits};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub async fn keys_are_found_by_their_hash_until_they_are_revoked(house: &House) {
-    let store = &house.store;
+pub async fn keys_are_found_by_their_hash_until_they_are_revoked(fixture: &Fixture) {
+    let store = &fixture.store;
     assert_eq!(store.key(KeyHash([7; 32])).await.unwrap().unwrap().id, "key_1");
     assert!(store.key(KeyHash([8; 32])).await.unwrap().is_none());
     assert!(store.revoke_key("key_1").await.unwrap());
@@ -18,15 +18,15 @@ pub async fn keys_are_found_by_their_hash_until_they_are_revoked(house: &House) 
     assert!(listed[0].revoked_at.is_some());
 }
 
-pub async fn keys_are_listed_in_the_order_of_their_making(house: &House) {
+pub async fn keys_are_listed_in_the_order_of_their_making(fixture: &Fixture) {
     // The clock was set back.
     let earlier = NOW - Duration::from_micros(1);
     for (id, hash, at) in [("key_4", 4, NOW), ("key_2", 2, NOW), ("key_3", 3, earlier)] {
         let key = Key { id: id.to_owned(), ..key() };
-        assert!(house.at(at).create_key(new_key(key, hash)).await.unwrap());
+        assert!(fixture.at(at).create_key(new_key(key, hash)).await.unwrap());
     }
     let page = async |after: Option<&str>, limit| {
-        let page = house.store.keys(after.map(str::to_owned), limit).await.unwrap();
+        let page = fixture.store.keys(after.map(str::to_owned), limit).await.unwrap();
         (page.keys.into_iter().map(|key| key.id).collect::<Vec<_>>().join(" "), page.next)
     };
     let next = |id: &str| Some(id.to_owned());
@@ -37,32 +37,32 @@ pub async fn keys_are_listed_in_the_order_of_their_making(house: &House) {
     assert_eq!(page(Some("key_9"), 1).await, (String::new(), None), "there is no such key");
 }
 
-pub async fn a_key_has_its_own_limits(house: &House) {
+pub async fn a_key_has_its_own_limits(fixture: &Fixture) {
     let own = KeyLimits { requests_per_minute: Some(600), in_flight_max: Some(2) };
     for (id, hash, limits) in [("key_2", 2, own), ("key_3", 3, KeyLimits::default())] {
         let key = Key { id: id.to_owned(), limits, ..key() };
-        assert!(house.store.create_key(new_key(key, hash)).await.unwrap());
-        assert_eq!(house.store.key(KeyHash([hash; 32])).await.unwrap().unwrap().limits, limits);
+        assert!(fixture.store.create_key(new_key(key, hash)).await.unwrap());
+        assert_eq!(fixture.store.key(KeyHash([hash; 32])).await.unwrap().unwrap().limits, limits);
     }
-    let listed = house.store.keys(None, 9).await.unwrap().keys;
+    let listed = fixture.store.keys(None, 9).await.unwrap().keys;
     let limits = |id: &str| listed.iter().find(|key| key.id == id).unwrap().limits;
     assert_eq!((limits("key_2"), limits("key_3")), (own, KeyLimits::default()));
     assert_eq!(limits("key_3").in_flight_max(), Some(IN_FLIGHT_MAX));
     assert!(listed.iter().all(|key| key.account == account()));
 }
 
-pub async fn a_key_has_no_more_in_flight_than_it_may(house: &House) {
+pub async fn a_key_has_no_more_in_flight_than_it_may(fixture: &Fixture) {
     let narrow = Key { limits: KeyLimits { in_flight_max: Some(2), ..KeyLimits::default() }, ..key() };
     let fox = || Submission { key: Arc::new(narrow.clone()), ..fox() };
-    let (first, second) = (house.submit(fox()).await, house.submit(fox()).await);
-    let refused = house.store.submit(fox()).await.unwrap_err();
+    let (first, second) = (fixture.submit(fox()).await, fixture.submit(fox()).await);
+    let refused = fixture.store.submit(fox()).await.unwrap_err();
     assert!(matches!(refused, SubmitRefused::InFlight(2)), "{refused}");
     // What runs is in flight, too; what has ended is not.
-    let claim = house.claim().await;
-    assert!(house.store.submit(fox()).await.is_err());
-    house.store.cancel(second).await.unwrap();
-    house.submit(fox()).await;
-    assert!(house.store.submit(fox()).await.is_err());
-    house.store.complete(first, claim.epoch, Default::default()).await.unwrap();
-    assert_eq!(house.store.submit(fox()).await.unwrap().position, 1);
+    let claim = fixture.claim().await;
+    assert!(fixture.store.submit(fox()).await.is_err());
+    fixture.store.cancel(second).await.unwrap();
+    fixture.submit(fox()).await;
+    assert!(fixture.store.submit(fox()).await.is_err());
+    fixture.store.complete(first, claim.epoch, Default::default()).await.unwrap();
+    assert_eq!(fixture.store.submit(fox()).await.unwrap().position, 1);
 }

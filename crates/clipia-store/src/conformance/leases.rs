@@ -1,4 +1,4 @@
-use super::{ATTEMPT_MAX, House, NODE, NOW, fox};
+use super::{ATTEMPT_MAX, Fixture, NODE, NOW, fox};
 use crate::living::LivingAttempts;
 use crate::{Beat, Claim, Failure, NodeId, WorkRefused};
 use clipia_api::Progress;
@@ -8,10 +8,10 @@ use clipia_queue::leases::{HEARTBEAT, RESCUES_MAX, SILENCE_MAX};
 use clipia_queue::lifecycle::{Epoch, Phase, Refused};
 use uuid::Uuid;
 
-/// Everything that a worker can say with a claim is refused, because it is no longer in force.
-async fn says_nothing(house: &House, id: RequestId, epoch: Epoch) {
-    let store = &house.store;
-    let before = house.store.request_history(id).await.unwrap().unwrap();
+/// Every report that a worker can make is refused, because its claim is no longer in force.
+async fn says_nothing(fixture: &Fixture, id: RequestId, epoch: Epoch) {
+    let store = &fixture.store;
+    let before = fixture.store.request_history(id).await.unwrap().unwrap();
     let answers = [
         store.beat(id, epoch, Progress::DONE).await,
         store.complete(id, epoch, Output::default()).await,
@@ -21,122 +21,122 @@ async fn says_nothing(house: &House, id: RequestId, epoch: Epoch) {
     for answer in answers {
         assert!(matches!(answer, Err(WorkRefused::Lifecycle(Refused::Stale { .. }))), "{answer:?}");
     }
-    assert_eq!(house.store.request_history(id).await.unwrap().unwrap(), before);
+    assert_eq!(fixture.store.request_history(id).await.unwrap().unwrap(), before);
 }
 
-pub async fn a_worker_that_lost_its_lease_changes_nothing(house: &House) {
-    let store = &house.store;
-    let id = house.submit(fox()).await;
-    let first = house.claim().await;
+pub async fn a_worker_that_lost_its_lease_changes_nothing(fixture: &Fixture) {
+    let store = &fixture.store;
+    let id = fixture.submit(fox()).await;
+    let first = fixture.claim().await;
     store.beat(id, first.epoch, Progress::new(40)).await.unwrap();
     assert_eq!(store.rescue(&LivingAttempts::default()).await.unwrap().requeued, 0);
     let late = NOW + SILENCE_MAX;
-    assert_eq!(house.at(late).rescue(&LivingAttempts::default()).await.unwrap().requeued, 1);
-    says_nothing(house, id, first.epoch).await;
-    let second = house.next("render").await.unwrap();
+    assert_eq!(fixture.at(late).rescue(&LivingAttempts::default()).await.unwrap().requeued, 1);
+    says_nothing(fixture, id, first.epoch).await;
+    let second = fixture.next("render").await.unwrap();
     assert!(second.epoch > first.epoch);
-    says_nothing(house, id, first.epoch).await;
-    let running = house.request(id).await;
+    says_nothing(fixture, id, first.epoch).await;
+    let running = fixture.request(id).await;
     assert_eq!((running.phase, running.progress), (Phase::Running, Progress::new(0)));
     store.complete(id, second.epoch, Output::default()).await.unwrap();
-    says_nothing(house, id, first.epoch).await;
-    says_nothing(house, id, second.epoch).await;
-    assert_eq!(house.available().await, 88);
+    says_nothing(fixture, id, first.epoch).await;
+    says_nothing(fixture, id, second.epoch).await;
+    assert_eq!(fixture.available().await, 88);
 }
 
-pub async fn a_worker_whose_request_was_called_off_changes_nothing(house: &House) {
-    let id = house.submit(fox()).await;
-    let claim = house.claim().await;
-    house.store.cancel(id).await.unwrap();
-    says_nothing(house, id, claim.epoch).await;
+pub async fn a_worker_whose_request_was_canceled_changes_nothing(fixture: &Fixture) {
+    let id = fixture.submit(fox()).await;
+    let claim = fixture.claim().await;
+    fixture.store.cancel(id).await.unwrap();
+    says_nothing(fixture, id, claim.epoch).await;
     // Its lease is gone: nobody gets the request again.
-    assert_eq!(house.lose().await, Default::default());
-    assert!(house.next("render").await.is_none());
-    assert_eq!(house.available().await, 100);
+    assert_eq!(fixture.lose().await, Default::default());
+    assert!(fixture.next("render").await.is_none());
+    assert_eq!(fixture.available().await, 100);
 }
 
-pub async fn heartbeats_keep_a_lease_up_to_its_deadline(house: &House) {
-    let store = &house.store;
-    let id = house.submit(fox()).await;
-    let claim = house.claim().await;
+pub async fn heartbeats_keep_a_lease_up_to_its_deadline(fixture: &Fixture) {
+    let store = &fixture.store;
+    let id = fixture.submit(fox()).await;
+    let claim = fixture.claim().await;
     let deadline = NOW + ATTEMPT_MAX;
     let mut now = NOW;
     while now + HEARTBEAT < deadline {
         now = now + HEARTBEAT;
-        house.at(now).beat(id, claim.epoch, Progress::new(50)).await.unwrap();
+        fixture.at(now).beat(id, claim.epoch, Progress::new(50)).await.unwrap();
         assert_eq!(store.rescue(&LivingAttempts::default()).await.unwrap().requeued, 0);
     }
     // Progress never falls within an attempt.
     store.beat(id, claim.epoch, Progress::new(20)).await.unwrap();
-    assert_eq!(house.request(id).await.progress, Progress::new(50));
-    let overdue = house.at(deadline).beat(id, claim.epoch, Progress::new(60)).await;
+    assert_eq!(fixture.request(id).await.progress, Progress::new(50));
+    let overdue = fixture.at(deadline).beat(id, claim.epoch, Progress::new(60)).await;
     assert!(matches!(overdue, Err(WorkRefused::Overdue)), "{overdue:?}");
-    assert_eq!(house.request(id).await.progress, Progress::new(50));
+    assert_eq!(fixture.request(id).await.progress, Progress::new(50));
     assert_eq!(store.rescue(&LivingAttempts::default()).await.unwrap().requeued, 1);
-    assert_eq!(house.request(id).await.phase, Phase::Queued);
+    assert_eq!(fixture.request(id).await.phase, Phase::Queued);
 }
 
-pub async fn a_living_worker_keeps_its_lease_whatever_the_clock_says(house: &House) {
-    let (store, living) = (&house.store, LivingAttempts::default());
-    let [stood_still, gone] = [house.submit(fox()).await, house.submit(fox()).await];
-    let (claim, lost) = (house.claim().await, house.claim().await);
+pub async fn a_living_worker_keeps_its_lease_whatever_the_clock_says(fixture: &Fixture) {
+    let (store, living) = (&fixture.store, LivingAttempts::default());
+    let [stood_still, gone] = [fixture.submit(fox()).await, fixture.submit(fox()).await];
+    let (claim, lost) = (fixture.claim().await, fixture.claim().await);
     assert_eq!((claim.id, lost.id), (stood_still, gone));
     let alive = living.enter((stood_still, claim.epoch));
     // Of the other request an older claim is in hand, which protects nothing.
     let _old = living.enter((gone, Epoch(lost.epoch.0 - 1)));
-    // The process stood still, or its clock jumped.
+    // The process was suspended, or its clock jumped.
     let late = NOW + 3 * SILENCE_MAX;
-    assert_eq!(house.at(late).rescue(&living).await.unwrap().requeued, 1);
-    assert_eq!(house.request(gone).await.phase, Phase::Queued);
-    assert_eq!(house.request(stood_still).await.phase, Phase::Running);
-    // Its next beat, long after the lease ran out, is heard and keeps it.
+    assert_eq!(fixture.at(late).rescue(&living).await.unwrap().requeued, 1);
+    assert_eq!(fixture.request(gone).await.phase, Phase::Queued);
+    assert_eq!(fixture.request(stood_still).await.phase, Phase::Running);
+    // Its next beat, long after the lease expired, is accepted and prolongs it.
     store.beat(stood_still, claim.epoch, Progress::new(50)).await.unwrap();
     drop(alive);
     assert_eq!(store.rescue(&living).await.unwrap(), Default::default());
     let _alive = living.enter((stood_still, claim.epoch));
-    assert_eq!(house.at(late + SILENCE_MAX).rescue(&living).await.unwrap(), Default::default());
+    assert_eq!(fixture.at(late + SILENCE_MAX).rescue(&living).await.unwrap(), Default::default());
     // All the time of an attempt is all, however lively the worker is.
-    assert_eq!(house.at(NOW + ATTEMPT_MAX).rescue(&living).await.unwrap().requeued, 1);
-    says_nothing(house, stood_still, claim.epoch).await;
+    assert_eq!(fixture.at(NOW + ATTEMPT_MAX).rescue(&living).await.unwrap().requeued, 1);
+    says_nothing(fixture, stood_still, claim.epoch).await;
 }
 
-pub async fn one_that_is_lost_too_often_fails_and_is_refunded(house: &House) {
-    let id = house.submit(fox()).await;
+pub async fn one_that_is_lost_too_often_fails_and_is_refunded(fixture: &Fixture) {
+    let id = fixture.submit(fox()).await;
     for _ in 0..RESCUES_MAX {
-        house.claim().await;
-        assert_eq!(house.lose().await.requeued, 1);
+        fixture.claim().await;
+        assert_eq!(fixture.lose().await.requeued, 1);
     }
-    house.claim().await;
-    assert_eq!(house.lose().await.failed, 1);
-    assert_eq!(house.request(id).await.phase, Phase::Failed);
-    assert_eq!(house.available().await, 100);
+    fixture.claim().await;
+    assert_eq!(fixture.lose().await.failed, 1);
+    assert_eq!(fixture.request(id).await.phase, Phase::Failed);
+    assert_eq!(fixture.available().await, 100);
 }
 
-pub async fn one_that_is_given_back_has_lost_nothing(house: &House) {
-    let id = house.submit(fox()).await;
+pub async fn one_that_is_released_has_lost_nothing(fixture: &Fixture) {
+    let id = fixture.submit(fox()).await;
     for _ in 0..=2 * RESCUES_MAX {
-        let claim = house.claim().await;
-        house.store.release(id, claim.epoch).await.unwrap();
+        let claim = fixture.claim().await;
+        fixture.store.release(id, claim.epoch).await.unwrap();
     }
-    let waiting = house.request(id).await;
+    let waiting = fixture.request(id).await;
     assert_eq!((waiting.phase, waiting.position), (Phase::Queued, 0));
 }
 
-pub async fn what_is_refused_is_counted(house: &House) {
-    let id = house.submit(fox()).await;
-    house.submit(fox()).await;
-    let first = house.claim().await;
-    house.lose().await;
-    says_nothing(house, id, first.epoch).await;
+pub async fn what_is_refused_is_counted(fixture: &Fixture) {
+    let id = fixture.submit(fox()).await;
+    fixture.submit(fox()).await;
+    let first = fixture.claim().await;
+    fixture.lose().await;
+    says_nothing(fixture, id, first.epoch).await;
     let later = NOW + SILENCE_MAX;
-    house.clock.set(later);
-    house.next("render").await;
-    house.next("render").await;
-    house.store.cancel(id).await.unwrap();
-    house.submit(fox()).await;
-    let statistics = house.store.statistics().await.unwrap();
+    fixture.clock.set(later);
+    fixture.next("render").await;
+    fixture.next("render").await;
+    fixture.store.cancel(id).await.unwrap();
+    fixture.submit(fox()).await;
+    let statistics = fixture.store.statistics().await.unwrap();
     assert_eq!((statistics.stale_refused, statistics.leases_lost, statistics.canceled), (4, 1, 1));
-    // The first waited for nothing, the second until later; another turn is no first wait.
+    // The first one waited for nothing, the second one until later. A second claim is no first wait.
     assert_eq!(statistics.wait_micros.count(), 2);
     assert_eq!(u128::from(statistics.wait_micros.sum), SILENCE_MAX.as_micros());
     assert!(statistics.commit_micros.count() > 0 && statistics.batches.sum >= statistics.batches.count());
@@ -144,36 +144,36 @@ pub async fn what_is_refused_is_counted(house: &House) {
     assert_eq!((queue.queue.as_str(), queue.waiting, queue.oldest), ("render", 1, Some(NOW)));
 }
 
-pub async fn several_are_claimed_and_kept_at_once(house: &House) {
+pub async fn several_are_claimed_and_kept_at_once(fixture: &Fixture) {
     let mut ids = Vec::new();
     for _ in 0..5 {
-        ids.push(house.submit(fox()).await);
+        ids.push(fixture.submit(fox()).await);
     }
     let claimed = |claims: &[Claim]| claims.iter().map(|claim| claim.id).collect::<Vec<_>>();
-    let claims = house.store.claim("render", NODE, 3).await.unwrap();
+    let claims = fixture.store.claim("render", NODE, 3).await.unwrap();
     assert_eq!(claimed(&claims), ids[..3]);
     let other = NodeId(Uuid::from_u128(2));
-    assert_eq!(claimed(&house.store.claim("render", other, 9).await.unwrap()), ids[3..]);
-    assert!(house.store.claim("render", NODE, 9).await.unwrap().is_empty());
+    assert_eq!(claimed(&fixture.store.claim("render", other, 9).await.unwrap()), ids[3..]);
+    assert!(fixture.store.claim("render", NODE, 9).await.unwrap().is_empty());
 
     // A beat that is refused changes nothing of the others.
     let beat = |n: usize, epoch| Beat { id: ids[n], epoch, progress: Progress::new(50) };
     let (epoch, stale) = (claims[0].epoch, Epoch(claims[0].epoch.0 + 1));
     let unknown = Beat { id: RequestId::generate(), ..beat(0, epoch) };
     let beats = vec![beat(0, epoch), beat(1, stale), unknown, beat(2, epoch)];
-    let half = house.at(NOW + SILENCE_MAX / 2);
+    let half = fixture.at(NOW + SILENCE_MAX / 2);
     let answers = half.beat_many(beats).await.unwrap();
     assert!(answers[0].is_ok() && answers[3].is_ok(), "{answers:?}");
     assert!(matches!(answers[1], Err(WorkRefused::Lifecycle(Refused::Stale { .. }))), "{answers:?}");
     assert!(matches!(answers[2], Err(WorkRefused::Unknown)), "{answers:?}");
-    assert_eq!(house.request(ids[0]).await.progress, Progress::new(50));
+    assert_eq!(fixture.request(ids[0]).await.progress, Progress::new(50));
 
     // Whichever node has them, those without a beat come back.
-    let rescued = house.at(NOW + SILENCE_MAX).rescue(&LivingAttempts::default()).await.unwrap();
+    let rescued = fixture.at(NOW + SILENCE_MAX).rescue(&LivingAttempts::default()).await.unwrap();
     assert_eq!(rescued.requeued, 3);
     for (id, phase) in
         ids.iter().zip([Phase::Running, Phase::Queued, Phase::Running, Phase::Queued, Phase::Queued])
     {
-        assert_eq!(house.request(*id).await.phase, phase);
+        assert_eq!(fixture.request(*id).await.phase, phase);
     }
 }

@@ -1,17 +1,17 @@
-use super::{House, fox};
+use super::{Fixture, fox};
 use crate::{AccountId, AttemptEnd, RequestFilter, Submission};
 use clipia_api::Progress;
 use clipia_queue::lifecycle::{Epoch, Phase};
 
-pub async fn requests_are_listed_newest_first_and_page_by_page(house: &House) {
+pub async fn requests_are_listed_newest_first_and_page_by_page(fixture: &Fixture) {
     let mut ids = Vec::new();
     for _ in 0..7 {
-        ids.push(house.submit(fox()).await);
+        ids.push(fixture.submit(fox()).await);
     }
     ids.reverse();
     let (mut listed, mut after, mut pages) = (Vec::new(), None, 0);
     loop {
-        let page = house.store.list_requests(RequestFilter::default(), after, 3).await.unwrap();
+        let page = fixture.store.list_requests(RequestFilter::default(), after, 3).await.unwrap();
         listed.extend(page.requests.iter().map(|request| request.id));
         pages += 1;
         after = page.next;
@@ -22,14 +22,14 @@ pub async fn requests_are_listed_newest_first_and_page_by_page(house: &House) {
     assert_eq!((listed, pages), (ids, 3));
 }
 
-pub async fn a_list_is_filtered(house: &House) {
-    let (running, waiting) = (house.submit(fox()).await, house.submit(fox()).await);
+pub async fn a_list_is_filtered(fixture: &Fixture) {
+    let (running, waiting) = (fixture.submit(fox()).await, fixture.submit(fox()).await);
     let other = Submission { model: "seedance-2-fast-t2v".to_owned(), ..fox() };
-    let other = house.submit(other).await;
-    let claim = house.claim().await;
-    house.store.beat(running, claim.epoch, Progress::new(30)).await.unwrap();
+    let other = fixture.submit(other).await;
+    let claim = fixture.claim().await;
+    fixture.store.beat(running, claim.epoch, Progress::new(30)).await.unwrap();
     let list = async |filter: RequestFilter| {
-        let page = house.store.list_requests(filter, None, 10).await.unwrap();
+        let page = fixture.store.list_requests(filter, None, 10).await.unwrap();
         page.requests.into_iter().map(|request| request.id).collect::<Vec<_>>()
     };
     let all = RequestFilter::default();
@@ -40,20 +40,20 @@ pub async fn a_list_is_filtered(house: &House) {
     let account = |id: &str| Some(AccountId(id.to_owned()));
     assert_eq!(list(RequestFilter { account: account("acct_test"), ..all.clone() }).await.len(), 3);
     assert_eq!(list(RequestFilter { account: account("acct_nobody"), ..all.clone() }).await, []);
-    let page = house.store.list_requests(all, None, 10).await.unwrap();
-    let told: Vec<_> = page.requests.iter().map(|request| (request.position, request.progress)).collect();
-    assert_eq!(told, [(Some(1), None), (Some(0), None), (None, Some(Progress::new(30)))]);
+    let page = fixture.store.list_requests(all, None, 10).await.unwrap();
+    let listed: Vec<_> = page.requests.iter().map(|request| (request.position, request.progress)).collect();
+    assert_eq!(listed, [(Some(1), None), (Some(0), None), (None, Some(Progress::new(30)))]);
 }
 
-pub async fn a_history_tells_every_attempt_and_movement(house: &House) {
-    let store = &house.store;
-    let id = house.submit(fox()).await;
+pub async fn a_history_tells_every_attempt_and_movement(fixture: &Fixture) {
+    let store = &fixture.store;
+    let id = fixture.submit(fox()).await;
     assert!(store.request_history(clipia_queue::RequestId::generate()).await.unwrap().is_none());
-    let first = house.claim().await;
+    let first = fixture.claim().await;
     store.release(id, first.epoch).await.unwrap();
-    house.claim().await;
-    house.lose().await;
-    let third = house.claim().await;
+    fixture.claim().await;
+    fixture.lose().await;
+    let third = fixture.claim().await;
     let running = store.request_history(id).await.unwrap().unwrap();
     let ends = |history: &crate::RequestHistory| {
         let ends =

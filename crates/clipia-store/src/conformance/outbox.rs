@@ -1,7 +1,7 @@
 //! The promises of the store about deliveries.
 
 use super::outbox_account::{Outbox, SECRET, account, owner};
-use super::{House, NODE, NOW};
+use super::{Fixture, NODE, NOW};
 use crate::clock::timestamp;
 use crate::{
     AccountId, AfterAttempt, AttemptClass, ClaimedDeliveries, DeliveryAttempt, DeliveryClaim, DeliveryFilter,
@@ -28,7 +28,7 @@ fn room(url: &str, room: u32, room_for_replays: u32, waiting: bool) -> HostRoom 
 
 /// Takes the deliveries of an outbox, and records attempts at them.
 struct Sender<'h> {
-    house: &'h House,
+    fixture: &'h Fixture,
     outbox: Outbox,
 }
 
@@ -41,8 +41,8 @@ impl Deref for Sender<'_> {
 }
 
 impl<'h> Sender<'h> {
-    async fn of(house: &'h House) -> Self {
-        Self { house, outbox: Outbox::new(Arc::clone(&house.store)).await }
+    async fn of(fixture: &'h Fixture) -> Self {
+        Self { fixture, outbox: Outbox::new(Arc::clone(&fixture.store)).await }
     }
 
     async fn claim(&self, most: u32, hosts: Vec<HostRoom>, now: Moment) -> ClaimedDeliveries {
@@ -55,7 +55,7 @@ impl<'h> Sender<'h> {
             lease: Duration::from_secs(30),
             under_way: Default::default(),
         };
-        self.house.at(now).claim_deliveries(claim).await.unwrap()
+        self.fixture.at(now).claim_deliveries(claim).await.unwrap()
     }
 
     async fn many(&self, url: &str, count: usize) -> Vec<Uuid> {
@@ -79,7 +79,7 @@ impl<'h> Sender<'h> {
             reply: String::new(),
             next,
         };
-        self.house.at(now).record_attempt(attempt).await.unwrap();
+        self.fixture.at(now).record_attempt(attempt).await.unwrap();
     }
 }
 
@@ -88,9 +88,9 @@ fn ids(claimed: &ClaimedDeliveries) -> Vec<Uuid> {
 }
 
 pub async fn those_of_a_host_without_room_are_postponed_and_come_in_their_order_when_there_is_some(
-    house: &House,
+    fixture: &Fixture,
 ) {
-    let outbox = Sender::of(house).await;
+    let outbox = Sender::of(fixture).await;
     let dead = outbox.many(DEAD, 100).await;
     let well = outbox.many(WELL, 3).await;
     let claimed = outbox.claim(50, vec![room(DEAD, 0, 0, false)], NOW).await;
@@ -104,8 +104,8 @@ pub async fn those_of_a_host_without_room_are_postponed_and_come_in_their_order_
     assert_eq!((ids(&claimed), claimed.cleared), (dead[1..].to_vec(), vec![host(DEAD)]));
 }
 
-pub async fn a_host_that_nobody_spoke_of_gets_no_more_than_its_share(house: &House) {
-    let outbox = Sender::of(house).await;
+pub async fn a_host_that_nobody_spoke_of_gets_no_more_than_its_share(fixture: &Fixture) {
+    let outbox = Sender::of(fixture).await;
     let dead = outbox.many(DEAD, 10).await;
     let claimed = outbox.claim(50, vec![], NOW).await;
     assert_eq!((ids(&claimed), claimed.postponed), (dead[..4].to_vec(), vec![host(DEAD)]));
@@ -115,8 +115,8 @@ pub async fn a_host_that_nobody_spoke_of_gets_no_more_than_its_share(house: &Hou
     assert_eq!(ids(&claimed), dead[4..6].to_vec());
 }
 
-pub async fn neither_those_that_waited_nor_the_new_take_every_place(house: &House) {
-    let outbox = Sender::of(house).await;
+pub async fn neither_those_that_waited_nor_the_new_take_every_place(fixture: &Fixture) {
+    let outbox = Sender::of(fixture).await;
     let waited = outbox.many(DEAD, 10).await;
     outbox.claim(50, vec![room(DEAD, 0, 0, false)], NOW).await;
     let new = outbox.many(WELL, 10).await;
@@ -125,8 +125,8 @@ pub async fn neither_those_that_waited_nor_the_new_take_every_place(house: &Hous
     assert!(claimed.more);
 }
 
-pub async fn an_owner_gets_no_more_than_its_share_however_many_hosts_it_names(house: &House) {
-    let outbox = Sender::of(house).await;
+pub async fn an_owner_gets_no_more_than_its_share_however_many_hosts_it_names(fixture: &Fixture) {
+    let outbox = Sender::of(fixture).await;
     let quiet = AccountId("acct_quiet".to_owned());
     outbox.join(quiet.clone(), 8).await;
     let mut noisy = Vec::new();
@@ -151,7 +151,7 @@ pub async fn an_owner_gets_no_more_than_its_share_however_many_hosts_it_names(ho
     for due in &claimed.due {
         shares.take(due.host.owner.clone());
     }
-    // As long as the share is in use its hosts need not be told, and wait. With room for one, the host that is first in
+    // As long as the share is in use its hosts need not be named, and wait. With room for one, the host that is first in
     // the list is served.
     let none = outbox.store.claim_deliveries(claim(shares.clone(), vec![])).await.unwrap();
     assert!(none.due.is_empty(), "{none:?}");
@@ -162,8 +162,8 @@ pub async fn an_owner_gets_no_more_than_its_share_however_many_hosts_it_names(ho
     assert_eq!(ids(&claimed), postponed[postponed.len() - 1..]);
 }
 
-pub async fn only_what_an_operator_asked_for_goes_to_a_host_that_is_down(house: &House) {
-    let outbox = Sender::of(house).await;
+pub async fn only_what_an_operator_asked_for_goes_to_a_host_that_is_down(fixture: &Fixture) {
+    let outbox = Sender::of(fixture).await;
     let dead = outbox.many(DEAD, 3).await;
     let down = |waiting| vec![room(DEAD, 0, 1, waiting)];
     assert!(outbox.claim(50, down(false), NOW).await.due.is_empty());
@@ -176,8 +176,8 @@ pub async fn only_what_an_operator_asked_for_goes_to_a_host_that_is_down(house: 
     assert!(!outbox.store.replay(Uuid::nil()).await.unwrap());
 }
 
-pub async fn a_replay_leaves_the_schedule_alone(house: &House) {
-    let outbox = Sender::of(house).await;
+pub async fn a_replay_leaves_the_schedule_alone(fixture: &Fixture) {
+    let outbox = Sender::of(fixture).await;
     let id = outbox.deliver(WELL).await;
     let start = NOW;
     let later = start + Duration::from_secs(30);
@@ -187,23 +187,23 @@ pub async fn a_replay_leaves_the_schedule_alone(house: &House) {
     let replay = outbox.claim(1, vec![], start).await.due.remove(0);
     assert_eq!((replay.replay, replay.number, replay.attempts), (true, 2, 1));
     outbox.record(&replay, AttemptClass::Reset, AfterAttempt::AsScheduled, start).await;
-    let told = outbox.details(id).await.delivery;
+    let details = outbox.details(id).await.delivery;
     assert_eq!(
-        (told.state, told.attempts, told.next_at),
+        (details.state, details.attempts, details.next_at),
         (DeliveryState::Pending, 1, Some(timestamp(later)))
     );
     assert!(outbox.claim(1, vec![], start).await.due.is_empty());
     let second = outbox.claim(1, vec![], later).await.due.remove(0);
     assert_eq!((second.replay, second.number, second.attempts), (false, 3, 1));
     // Asked for while an attempt is under way: it comes after that.
-    house.at(later + Duration::from_secs(1)).replay(id).await.unwrap();
+    fixture.at(later + Duration::from_secs(1)).replay(id).await.unwrap();
     outbox.record(&second, AttemptClass::Reset, AfterAttempt::GiveUp, later).await;
     let third = outbox.claim(1, vec![], later + Duration::from_secs(1)).await.due.remove(0);
     assert_eq!((third.replay, third.number), (true, 4));
 }
 
-pub async fn an_overtaken_sender_changes_nothing_unless_it_arrived(house: &House) {
-    let outbox = Sender::of(house).await;
+pub async fn an_overtaken_sender_changes_nothing_unless_it_arrived(fixture: &Fixture) {
+    let outbox = Sender::of(fixture).await;
     let id = outbox.deliver(WELL).await;
     let start = NOW;
     let slow = outbox.claim(1, vec![], start).await.due.remove(0);
@@ -212,14 +212,14 @@ pub async fn an_overtaken_sender_changes_nothing_unless_it_arrived(house: &House
     let retry = start + Duration::from_secs(5);
     outbox.record(&quick, AttemptClass::Timeout, AfterAttempt::Retry(retry), start).await;
     outbox.record(&slow, AttemptClass::Timeout, AfterAttempt::Retry(start), start).await;
-    let told = outbox.details(id).await;
-    assert_eq!((told.delivery.next_at, told.log.len()), (Some(timestamp(retry)), 1));
+    let details = outbox.details(id).await;
+    assert_eq!((details.delivery.next_at, details.log.len()), (Some(timestamp(retry)), 1));
     outbox.record(&slow, AttemptClass::Delivered, AfterAttempt::Delivered, start).await;
     assert_eq!(outbox.details(id).await.delivery.state, DeliveryState::Delivered);
 }
 
-pub async fn all_that_failed_since_a_time_are_replayed_a_bounded_number_at_a_time(house: &House) {
-    let outbox = Sender::of(house).await;
+pub async fn all_that_failed_since_a_time_are_replayed_a_bounded_number_at_a_time(fixture: &Fixture) {
+    let outbox = Sender::of(fixture).await;
     let failed = outbox.many(WELL, 5).await;
     let start = NOW;
     let mut at = start;
@@ -232,9 +232,9 @@ pub async fn all_that_failed_since_a_time_are_replayed_a_bounded_number_at_a_tim
     outbox.record(&due, AttemptClass::Delivered, AfterAttempt::Delivered, at).await;
 
     let since = start + Duration::from_secs(60);
-    let first = house.at(at).replay_failed(since, 3).await.unwrap();
+    let first = fixture.at(at).replay_failed(since, 3).await.unwrap();
     assert_eq!((first.count, first.next), (3, Some(timestamp(start + Duration::from_secs(240)))));
-    let second = house.at(at).replay_failed(since, 3).await.unwrap();
+    let second = fixture.at(at).replay_failed(since, 3).await.unwrap();
     assert_eq!((second.count, second.next), (1, None));
     let again = outbox.claim(50, vec![room(WELL, 50, 50, false)], at).await;
     assert!(again.due.iter().all(|due| due.replay && due.id != arrived));
@@ -242,23 +242,23 @@ pub async fn all_that_failed_since_a_time_are_replayed_a_bounded_number_at_a_tim
     assert!(!ids(&again).contains(&failed[0]));
 }
 
-pub async fn those_that_wait_for_a_host_for_days_are_given_up(house: &House) {
-    let outbox = Sender::of(house).await;
+pub async fn those_that_wait_for_a_host_for_days_are_given_up(fixture: &Fixture) {
+    let outbox = Sender::of(fixture).await;
     let dead = outbox.deliver(DEAD).await;
     let well = outbox.deliver(WELL).await;
     outbox.claim(50, vec![room(DEAD, 0, 0, false)], NOW).await;
     assert_eq!(outbox.store.give_up_deliveries(Duration::from_secs(60)).await.unwrap(), 0);
     assert_eq!(
-        house.at(NOW + Duration::from_secs(120)).give_up_deliveries(Duration::from_secs(60)).await.unwrap(),
+        fixture.at(NOW + Duration::from_secs(120)).give_up_deliveries(Duration::from_secs(60)).await.unwrap(),
         1
     );
-    let told = outbox.details(dead).await.delivery;
-    assert_eq!((told.state, told.postponed, told.attempts), (DeliveryState::Abandoned, false, 0));
+    let details = outbox.details(dead).await.delivery;
+    assert_eq!((details.state, details.postponed, details.attempts), (DeliveryState::Abandoned, false, 0));
     assert_eq!(outbox.details(well).await.delivery.state, DeliveryState::Pending);
 }
 
-pub async fn deliveries_are_listed_page_by_page_the_newest_first(house: &House) {
-    let outbox = Sender::of(house).await;
+pub async fn deliveries_are_listed_page_by_page_the_newest_first(fixture: &Fixture) {
+    let outbox = Sender::of(fixture).await;
     let mut made = outbox.many("https://well.example/hook?key=hidden", 5).await;
     made.reverse();
     let list = async |filter: DeliveryFilter, before| {
@@ -279,8 +279,8 @@ pub async fn deliveries_are_listed_page_by_page_the_newest_first(house: &House) 
     assert!(list(delivered, None).await.0.is_empty());
 }
 
-pub async fn an_old_secret_signs_for_a_day_and_stands_last(house: &House) {
-    let outbox = Sender::of(house).await;
+pub async fn an_old_secret_signs_for_a_day_and_stands_last(fixture: &Fixture) {
+    let outbox = Sender::of(fixture).await;
     let start = NOW;
     let secrets = async |later| {
         outbox.deliver(WELL).await;
@@ -293,7 +293,7 @@ pub async fn an_old_secret_signs_for_a_day_and_stands_last(house: &House) {
     assert_eq!(secrets(Duration::ZERO).await, [SECRET]);
     let rotate = async |new: &str, at| {
         let rotation = Rotation::plan(None, None, at).unwrap();
-        assert!(house.at(at).rotate_webhook_secret(&account(), new.to_owned(), rotation).await.unwrap());
+        assert!(fixture.at(at).rotate_webhook_secret(&account(), new.to_owned(), rotation).await.unwrap());
     };
     rotate("whsec_2", start).await;
     assert_eq!(secrets(Duration::ZERO).await, ["whsec_2", SECRET]);
@@ -312,8 +312,8 @@ pub async fn an_old_secret_signs_for_a_day_and_stands_last(house: &House) {
     assert!(outbox.store.webhook_secrets(&nobody).await.unwrap().is_empty());
 }
 
-pub async fn the_operator_chooses_when_the_new_secret_comes_last_and_the_old_one_ends(house: &House) {
-    let outbox = Sender::of(house).await;
+pub async fn the_operator_chooses_when_the_new_secret_comes_last_and_the_old_one_ends(fixture: &Fixture) {
+    let outbox = Sender::of(fixture).await;
     let start = NOW;
     let hours = |hours: u64| Duration::from_secs(hours * 3_600);
     let secrets = async |later| {
@@ -331,10 +331,10 @@ pub async fn the_operator_chooses_when_the_new_secret_comes_last_and_the_old_one
         assert_eq!(secrets(hours(at)).await, order, "{at}");
     }
     let later = Rotation::plan(Some(hours(9)), Some(hours(10)), start).unwrap();
-    assert!(house.at(start + hours(3)).replan_rotation(&account(), later).await.unwrap());
+    assert!(fixture.at(start + hours(3)).replan_rotation(&account(), later).await.unwrap());
     for (at, order) in [(8, &["whsec_2", SECRET][..]), (9, &[SECRET, "whsec_2"]), (10, &["whsec_2"])] {
         assert_eq!(secrets(hours(at)).await, order, "{at}");
     }
-    let ended = house.at(start + hours(11)).replan_rotation(&account(), later).await.unwrap();
+    let ended = fixture.at(start + hours(11)).replan_rotation(&account(), later).await.unwrap();
     assert!(!ended, "what has ended stays ended");
 }

@@ -46,7 +46,7 @@ impl Outbox {
         assert!(self.store.create_key(key).await.unwrap());
     }
 
-    /// Ends a request that is to be told to `url`; the id of its delivery.
+    /// Ends a request that wants a delivery to `url`. Returns the id of the delivery.
     pub async fn deliver(&self, url: &str) -> Uuid {
         self.deliver_for(account(), url).await
     }

@@ -1,16 +1,18 @@
-//! Random sequences of commands have the same answers from the store and from one in memory that is as naive as can be.
+//! Random sequences of commands have the same results from the store and from one in memory that is as naive as can be.
 
-use super::reference::{Due, Reference, Seen};
-use super::{House, NODE, account, fox, id_at, key, new_key};
-use crate::living::{Living, LivingAttempts};
-use crate::{AfterAttempt, AttemptClass, DeliveryAttempt, DeliveryClaim, DeliveryFilter, Key, Submission};
+mod outbox;
+
+use super::reference::{Reference, Seen};
+use super::{Fixture, NODE, account, fox, id_at, key, new_key};
+use crate::living::LivingAttempts;
+use crate::{DeliveryFilter, Key, Submission};
 use clipia_api::Progress;
 use clipia_api::types::{Output, SubmitRequest};
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::limits::KeyLimits;
-use clipia_queue::shares::Shares;
 use clipia_queue::{Credits, Failure, Moment, RequestId};
+use outbox::{HOSTS, Senders};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::HashMap;
@@ -18,8 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const SEEDS: u64 = 6;
-const STEPS: usize = 120;
-const LEASE: Duration = Duration::from_secs(30);
+const STEPS: usize = 160;
 
 /// A key that may have four requests in flight.
 fn live() -> Key {
@@ -35,26 +36,25 @@ fn sandbox() -> Key {
 }
 
 struct Both<'h> {
-    house: &'h House,
+    fixture: &'h Fixture,
     reference: Reference,
     random: StdRng,
-    /// Claims that a worker may speak of, in force or not.
+    /// Claims that a worker may report on, in force or not.
     claims: Vec<(RequestId, Epoch)>,
-    /// Deliveries that a sender has, and since when.
-    due: Vec<(Due, uuid::Uuid, Moment)>,
+    senders: Senders,
 }
 
 /// As long a sequence as fits a test, and again from other beginnings.
-pub async fn random_commands_have_the_answers_of_a_naive_store(house: &House) {
-    let store = &house.store;
+pub async fn random_commands_have_the_results_of_a_naive_store(fixture: &Fixture) {
+    let store = &fixture.store;
     assert!(store.create_key(new_key(live(), 21)).await.unwrap());
     assert!(store.create_key(new_key(sandbox(), 22)).await.unwrap());
     let mut both = Both {
-        house,
+        fixture,
         reference: Reference::default(),
         random: StdRng::seed_from_u64(0),
         claims: Vec::new(),
-        due: Vec::new(),
+        senders: Senders::default(),
     };
     both.reference.grant(Credits::new(100));
     for seed in 0..SEEDS {
@@ -63,23 +63,23 @@ pub async fn random_commands_have_the_answers_of_a_naive_store(house: &House) {
             let what = both.step().await;
             both.agree(&format!("seed {seed}, step {step}: {what}")).await;
         }
-        house.is_content().await;
+        fixture.is_consistent().await;
     }
 }
 
 impl Both<'_> {
     fn now(&self) -> Moment {
-        self.house.store.now()
+        self.fixture.store.now()
     }
 
     fn below(&mut self, end: usize) -> usize {
         self.random.random_range(0..end)
     }
 
-    /// Gives one command to both, and checks that the answers are alike.
+    /// Gives one command to both, and checks that the results are alike.
     async fn step(&mut self) -> String {
-        let (at, store) = (self.now(), Arc::clone(&self.house.store));
-        match self.below(14) {
+        let (at, store) = (self.now(), Arc::clone(&self.fixture.store));
+        match self.below(17) {
             0..4 => self.submit().await,
             4..6 => {
                 let claimed = store.claim("render", NODE, 1).await.unwrap().pop();
@@ -91,7 +91,7 @@ impl Both<'_> {
             6..10 if !self.claims.is_empty() => self.work().await,
             10 => {
                 let millis = [100, 4_000, 31_000, 3_600_000][self.below(4)];
-                self.house.clock.advance(Duration::from_millis(millis));
+                self.fixture.clock.advance(Duration::from_millis(millis));
                 format!("{millis} ms go by")
             }
             11 => {
@@ -99,7 +99,7 @@ impl Both<'_> {
                 assert_eq!((rescued.requeued, rescued.failed), self.reference.rescue(at));
                 format!("{rescued:?}")
             }
-            12 => self.deliver().await,
+            12..16 => self.deliver().await,
             _ => {
                 store.grant(&account(), Credits::new(24)).await.unwrap();
                 self.reference.grant(Credits::new(24));
@@ -116,26 +116,27 @@ impl Both<'_> {
             &SubmitRequest { input: Default::default(), webhook_url: None },
         );
         let name = [None, Some("a"), Some("b"), Some("c")][self.below(4)];
-        let is_sandbox = self.below(4) == 0;
+        let (is_sandbox, host) = (self.below(4) == 0, [None, Some(HOSTS[0]), Some(HOSTS[1])][self.below(3)]);
         let make = || Submission {
             key: Arc::new(if is_sandbox { sandbox() } else { live() }),
             idempotency: name.map(|name| (name.to_owned(), fingerprint)),
             cost: Credits::new(price),
             sample: is_sandbox.then(Output::default),
+            webhook_url: host.map(str::to_owned),
             ..fox()
         };
         let mut submission = make();
         submission.id = id_at(at);
         let known = self.reference.submit(&submission, at).map_err(|refused| refused.to_string());
-        let stored = self.house.store.submit(submission).await;
+        let stored = self.fixture.store.submit(submission).await;
         let stored = stored.map(|made| (made.id, made.phase)).map_err(|refused| refused.to_string());
         assert_eq!(stored, known);
         format!("submit {name:?} for {price}: {known:?}")
     }
 
-    /// A worker says something of one of its claims, or an operator cancels the request.
+    /// A worker reports on one of its claims, or an operator cancels the request.
     async fn work(&mut self) -> String {
-        let (at, store) = (self.now(), Arc::clone(&self.house.store));
+        let (at, store) = (self.now(), Arc::clone(&self.fixture.store));
         let (index, progress) =
             (self.below(self.claims.len()), Progress::new(self.random.random_range(0..100)));
         let (id, epoch) = self.claims[index];
@@ -160,60 +161,17 @@ impl Both<'_> {
         format!("{what} {id}: {known:?}")
     }
 
-    /// Senders record what they have, and take what is due.
-    async fn deliver(&mut self) -> String {
-        let (at, store) = (self.now(), Arc::clone(&self.house.store));
-        for (due, delivery, started) in std::mem::take(&mut self.due) {
-            let next = match self.random.random_range(0..4) {
-                0 => AfterAttempt::Delivered,
-                1 => AfterAttempt::GiveUp,
-                _ => AfterAttempt::Retry(at + Duration::from_secs(60)),
-            };
-            let attempt = DeliveryAttempt {
-                delivery,
-                number: due.number,
-                of_schedule: (!due.replay).then(|| self.reference.attempts(due.request) + 1),
-                started,
-                status: Some(500),
-                duration: Duration::ZERO,
-                class: AttemptClass::Status5xx,
-                error: None,
-                reply: String::new(),
-                next,
-            };
-            store.record_attempt(attempt).await.unwrap();
-            self.reference.record(due, started, next, at);
-        }
-        let claim = DeliveryClaim {
-            node: NODE,
-            most: 1_000,
-            shares: Shares::new(10_000),
-            most_of_host: 1_000,
-            hosts: Vec::new(),
-            lease: LEASE,
-            under_way: Living::default(),
-        };
-        let claimed = store.claim_deliveries(claim).await.unwrap().due;
-        let due = |of: &crate::DueDelivery| Due { request: of.request, number: of.number, replay: of.replay };
-        let mut stored: Vec<Due> = claimed.iter().map(due).collect();
-        let mut known = self.reference.claim_deliveries(LEASE, at);
-        stored.sort();
-        known.sort();
-        assert_eq!(stored, known);
-        self.due = claimed.iter().map(|of| (due(of), of.id, at)).collect();
-        format!("{} deliveries", known.len())
-    }
-
     /// Both show the same to callers and to operators.
     async fn agree(&self, when: &str) {
-        let store = &self.house.store;
+        let store = &self.fixture.store;
+        self.outboxes_agree(when).await;
         let account = store.account(&account()).await.unwrap().unwrap();
         assert_eq!(account.available, self.reference.available(), "{when}");
         let deliveries = store.list_deliveries(DeliveryFilter::default(), None, 1_000).await.unwrap();
         let deliveries: HashMap<_, _> =
             deliveries.iter().map(|of| (of.request_id, (of.state, of.attempts))).collect();
         for known in self.reference.seen() {
-            let request = self.house.request(known.id).await;
+            let request = self.fixture.request(known.id).await;
             let seen = Seen {
                 id: known.id,
                 phase: request.phase,

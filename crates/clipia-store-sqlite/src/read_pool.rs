@@ -1,6 +1,6 @@
-//! Reads of a row or two by their keys, on the calling thread.
+//! Connections for reads of a row or two by their keys, on the calling thread.
 //!
-//! They take microseconds, less than handing them to another thread does; what reads more goes to `SqliteStore::read`.
+//! Such a read takes microseconds, less than handing it to another thread. What reads more goes to `SqliteStore::read`.
 
 use crate::store::StoreError;
 use rusqlite::{Connection, OpenFlags};
@@ -8,17 +8,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a read waits for another program to let go of the file. A thread that serves others waits with it.
+/// How long a read waits while another program locks the file. The calling thread, which serves other calls too, waits as
+/// long.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// Connections for such reads: as many as threads have read at the same time.
-pub(crate) struct Points {
+/// The connections: as many as threads have read at the same time.
+pub(crate) struct ReadPool {
     path: PathBuf,
-    /// Nothing once it is closed.
+    /// Connections that no read uses; nothing once the pool is closed.
     idle: Mutex<Option<Vec<Connection>>>,
 }
 
-impl Points {
+impl ReadPool {
     pub(crate) fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), idle: Mutex::new(Some(Vec::new())) }
     }
@@ -28,30 +29,30 @@ impl Points {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let answer = self.answer(query);
-        // Its caller is told to come again, and logs nothing.
-        if let Err(error) = &answer
+        let read = self.run(query);
+        // The caller answers a transient error with "try again", and logs nothing.
+        if let Err(error) = &read
             && error.is_transient()
         {
             tracing::error!(%error, "the store cannot be read");
         }
-        answer
+        read
     }
 
-    fn answer<T>(&self, query: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn run<T>(&self, query: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.lock().as_mut().ok_or(StoreError::Closed)?.pop();
         let connection = match idle {
             Some(connection) => connection,
             None => open(&self.path)?,
         };
-        let answer = query(&connection);
+        let read = query(&connection);
         if let Some(idle) = self.lock().as_mut() {
             idle.push(connection);
         }
-        answer
+        read
     }
 
-    /// Lets go of the file.
+    /// Closes the connections.
     pub(crate) fn close(&self) {
         self.lock().take();
     }

@@ -1,9 +1,9 @@
-//! Deliveries that a store brought along from its backup: they wait for a word of the operator, since receivers may have
-//! had them long ago, or something later.
+//! Held deliveries: those that a store has from its backup. They wait until an operator resumes or abandons them, since their
+//! receivers may have had them long ago, or something later.
 
 use super::rows::count;
 use super::{audit, stored};
-use crate::clock::{both, told};
+use crate::clock::{both, wall_at};
 use crate::store::StoreError;
 use clipia_queue::Moment;
 use clipia_queue::audit::Act;
@@ -18,24 +18,24 @@ pub(crate) fn hold(c: &Connection, now: Moment) -> rusqlite::Result<()> {
     for (id, delivery) in stored::deliveries(c, concerned, [])? {
         stored::write(c, id, &outbox::hold(delivery))?;
     }
-    c.execute("UPDATE store SET restored_at = ?1", [told(now).as_micros()])?;
+    c.execute("UPDATE store SET restored_at = ?1", [wall_at(now).as_micros()])?;
     audit::record(c, &Act::store_restored(), now)
 }
 
-/// Has at most `most` of them attempted, the oldest first; tells how many.
+/// Resumes held deliveries, `most` at most and the oldest first. Returns how many.
 pub(crate) fn resume(c: &Connection, now: Moment, most: u32) -> Result<u64, StoreError> {
     let resumed = each(c, most, |delivery| outbox::resume(delivery, both(now)))?;
-    if resumed > 0 {
-        audit::record(c, &Act::held_resumed(resumed), now)?;
+    if let Some(act) = Act::held_resumed(resumed) {
+        audit::record(c, &act, now)?;
     }
     Ok(resumed)
 }
 
-/// Gives at most `most` of them up, the oldest first; tells how many.
+/// Abandons held deliveries, `most` at most and the oldest first. Returns how many.
 pub(crate) fn abandon(c: &Connection, now: Moment, most: u32) -> Result<u64, StoreError> {
     let abandoned = each(c, most, |delivery| outbox::abandon(delivery, both(now)))?;
-    if abandoned > 0 {
-        audit::record(c, &Act::held_abandoned(abandoned), now)?;
+    if let Some(act) = Act::held_abandoned(abandoned) {
+        audit::record(c, &act, now)?;
     }
     Ok(abandoned)
 }
@@ -55,7 +55,7 @@ fn each(
     Ok(changed)
 }
 
-/// How many there are. Each is looked at: there are none but after a restore.
+/// How many deliveries are held. The query counts row by row: there are none but after a restore.
 pub(crate) fn waiting(c: &Connection) -> rusqlite::Result<u64> {
     let held = c
         .prepare_cached("SELECT count(*) FROM delivery WHERE state = 'held'")?

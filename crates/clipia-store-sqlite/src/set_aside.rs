@@ -1,17 +1,17 @@
-//! Requests that are passed over in line, because their account has no room for what they need first.
+//! Queued requests that are set aside, because their account fetches as many images as it may.
 //!
-//! They keep their tickets, and count as standing where they stood: lines in memory know nothing of this.
+//! They keep their places: the queues in memory make no difference between them and the others.
 
-use super::position::{PlaceInLine, lane_number};
+use super::position::{QueuePlace, lane_number};
 use crate::store::{AccountId, StoreError};
 use clipia_queue::RequestId;
 use rusqlite::{Connection, params};
 
-/// Sets a request aside that was in front of its line, and is no longer in the table of those.
+/// Sets a request aside that was the first of its queue, and that `queue_item` has no more.
 pub(crate) fn set(
     c: &Connection,
     account: &AccountId,
-    at: &PlaceInLine,
+    at: &QueuePlace,
     id: RequestId,
 ) -> Result<(), StoreError> {
     c.prepare_cached(
@@ -21,15 +21,15 @@ pub(crate) fn set(
     Ok(())
 }
 
-/// Takes a request out that stands aside; says whether it did.
-pub(crate) fn leave(c: &Connection, at: &PlaceInLine) -> Result<bool, StoreError> {
+/// Removes a request that is set aside. Returns whether there was one.
+pub(crate) fn leave(c: &Connection, at: &QueuePlace) -> Result<bool, StoreError> {
     let left = c
         .prepare_cached("DELETE FROM queue_aside WHERE queue = ?1 AND lane = ?2 AND ticket = ?3")?
         .execute(params![at.queue, lane_number(at.place.lane), at.place.ticket.0])?;
     Ok(left == 1)
 }
 
-/// Puts the first of an account back where they stood, `most` at most; says how many.
+/// Puts the first requests of an account back, `most` at most. Returns how many.
 pub(crate) fn put_back(
     c: &Connection,
     queue: &str,
@@ -47,7 +47,7 @@ pub(crate) fn put_back(
     Ok(u32::try_from(put_back).unwrap_or(u32::MAX))
 }
 
-/// Puts all back, of every line: who set them aside is gone.
+/// Puts all requests of every queue back: the process that set them aside is gone.
 pub(crate) fn put_all_back(c: &Connection) -> Result<(), rusqlite::Error> {
     c.execute_batch(
         "BEGIN;

@@ -1,4 +1,4 @@
-use super::{ATTEMPT_MAX, House, NODE, NOW, account, fox};
+use super::{ATTEMPT_MAX, Fixture, NODE, NOW, account, fox};
 use crate::{AccountId, Submission};
 use clipia_api::Progress;
 use clipia_queue::RequestId;
@@ -8,43 +8,43 @@ use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub async fn what_had_its_turn_goes_ahead_of_what_had_none(house: &House) {
+pub async fn what_was_claimed_before_goes_ahead_of_what_was_not(fixture: &Fixture) {
     let mut ids = Vec::new();
     for _ in 0..3 {
-        ids.push(house.submit(fox()).await);
+        ids.push(fixture.submit(fox()).await);
     }
-    let first = house.claim().await;
-    let second = house.claim().await;
-    house.store.release(second.id, second.epoch).await.unwrap();
-    house.store.release(first.id, first.epoch).await.unwrap();
+    let first = fixture.claim().await;
+    let second = fixture.claim().await;
+    fixture.store.release(second.id, second.epoch).await.unwrap();
+    fixture.store.release(first.id, first.epoch).await.unwrap();
     for (id, position) in ids.iter().zip(0..) {
-        assert_eq!(house.request(*id).await.position, position);
+        assert_eq!(fixture.request(*id).await.position, position);
     }
 }
 
-pub async fn positions_are_what_counting_says(house: &House) {
-    house.rich().await;
+pub async fn positions_are_what_counting_says(fixture: &Fixture) {
+    fixture.rich().await;
     for seed in 0..4 {
-        Crowd::new(house, seed).run().await;
+        Crowd::new(fixture, seed).run().await;
     }
 }
 
-/// A line where anything happens, and what it should look like.
+/// A queue where anything happens, and what it should look like.
 struct Crowd<'h> {
-    house: &'h House,
+    fixture: &'h Fixture,
     seed: u64,
     queue: String,
     random: StdRng,
-    /// Who waits, by whether for the first turn and by the order of submits.
+    /// The requests that wait, by whether they were never claimed and by the order of submits.
     waiting: BTreeMap<(bool, usize), RequestId>,
     running: Vec<(usize, RequestId, Epoch)>,
     submitted: usize,
 }
 
 impl<'h> Crowd<'h> {
-    fn new(house: &'h House, seed: u64) -> Self {
-        let (queue, random) = (format!("line-{seed}"), StdRng::seed_from_u64(seed));
-        Self { house, seed, queue, random, waiting: BTreeMap::new(), running: Vec::new(), submitted: 0 }
+    fn new(fixture: &'h Fixture, seed: u64) -> Self {
+        let (queue, random) = (format!("queue-{seed}"), StdRng::seed_from_u64(seed));
+        Self { fixture, seed, queue, random, waiting: BTreeMap::new(), running: Vec::new(), submitted: 0 }
     }
 
     async fn run(mut self) {
@@ -57,20 +57,20 @@ impl<'h> Crowd<'h> {
                 _ => self.rescue().await,
             }
             for ((_, id), ahead) in self.waiting.iter().zip(0..) {
-                let position = self.house.request(*id).await.position;
+                let position = self.fixture.request(*id).await.position;
                 assert_eq!(position, ahead, "seed {}", self.seed);
             }
         }
         // Nothing that runs is left to the next crowd.
         for (_, id, epoch) in &self.running {
-            self.house.store.complete(*id, *epoch, Default::default()).await.unwrap();
+            self.fixture.store.complete(*id, *epoch, Default::default()).await.unwrap();
         }
     }
 
     async fn submit(&mut self) {
         for _ in 0..self.random.random_range(1..5) {
             let submission = Submission { queue: self.queue.clone(), ..fox() };
-            let submitted = self.house.store.submit(submission).await.unwrap();
+            let submitted = self.fixture.store.submit(submission).await.unwrap();
             assert_eq!(submitted.position, self.waiting.len() as u64, "seed {}", self.seed);
             self.waiting.insert((true, self.submitted), submitted.id);
             self.submitted += 1;
@@ -78,7 +78,7 @@ impl<'h> Crowd<'h> {
     }
 
     async fn claim(&mut self) {
-        let claim = self.house.next(&self.queue).await;
+        let claim = self.fixture.next(&self.queue).await;
         let next = self.waiting.pop_first();
         assert_eq!(claim.as_ref().map(|claim| claim.id), next.map(|(_, id)| id), "seed {}", self.seed);
         if let (Some(claim), Some(((_, n), id))) = (claim, next) {
@@ -89,79 +89,79 @@ impl<'h> Crowd<'h> {
     async fn cancel(&mut self) {
         if self.random.random_bool(0.3) && !self.running.is_empty() {
             let (_, id, _) = self.running.swap_remove(self.random.random_range(0..self.running.len()));
-            self.house.store.cancel(id).await.unwrap();
+            self.fixture.store.cancel(id).await.unwrap();
         } else if !self.waiting.is_empty() {
             let nth = self.random.random_range(0..self.waiting.len());
             let place = *self.waiting.keys().nth(nth).unwrap();
-            self.house.store.cancel(self.waiting.remove(&place).unwrap()).await.unwrap();
+            self.fixture.store.cancel(self.waiting.remove(&place).unwrap()).await.unwrap();
         }
     }
 
     async fn release(&mut self) {
         if !self.running.is_empty() {
             let (n, id, epoch) = self.running.swap_remove(self.random.random_range(0..self.running.len()));
-            self.house.store.release(id, epoch).await.unwrap();
+            self.fixture.store.release(id, epoch).await.unwrap();
             self.waiting.insert((false, n), id);
         }
     }
 
     async fn rescue(&mut self) {
-        let rescued = self.house.lose().await;
+        let rescued = self.fixture.lose().await;
         assert_eq!(rescued.requeued + rescued.failed, self.running.len() as u64, "seed {}", self.seed);
         for (n, id, _) in std::mem::take(&mut self.running) {
             // One that was lost too often has failed.
-            if !self.house.request(id).await.phase.is_terminal() {
+            if !self.fixture.request(id).await.phase.is_terminal() {
                 self.waiting.insert((false, n), id);
             }
         }
     }
 }
 
-pub async fn lines_do_not_mix(house: &House) {
+pub async fn queues_do_not_mix(fixture: &Fixture) {
     let clip = |queue: &str| Submission { queue: queue.to_owned(), ..fox() };
-    assert_eq!(house.store.submit(clip("a")).await.unwrap().position, 0);
-    assert_eq!(house.store.submit(clip("b")).await.unwrap().position, 0);
-    assert_eq!(house.store.submit(clip("a")).await.unwrap().position, 1);
-    assert!(house.next("c").await.is_none());
-    house.next("b").await.unwrap();
-    assert!(house.next("b").await.is_none());
+    assert_eq!(fixture.store.submit(clip("a")).await.unwrap().position, 0);
+    assert_eq!(fixture.store.submit(clip("b")).await.unwrap().position, 0);
+    assert_eq!(fixture.store.submit(clip("a")).await.unwrap().position, 1);
+    assert!(fixture.next("c").await.is_none());
+    fixture.next("b").await.unwrap();
+    assert!(fixture.next("b").await.is_none());
 }
 
-pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_places(house: &House) {
-    let store = &house.store;
+pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_places(fixture: &Fixture) {
+    let store = &fixture.store;
     let picture = |url: &str| {
         let input = serde_json::json!({ "image_url": url });
         Submission { input: input.as_object().unwrap().clone(), ..fox() }
     };
     let mut elsewhere = Vec::new();
     for _ in 0..4 {
-        elsewhere.push(house.submit(picture("https://elsewhere.example/a.png")).await);
+        elsewhere.push(fixture.submit(picture("https://elsewhere.example/a.png")).await);
     }
-    let own = house.submit(picture("http://here/media/a/b/c.png")).await;
+    let own = fixture.submit(picture("http://here/media/a/b/c.png")).await;
     let full = || vec![account()];
     let past = store.claim_past("render", NODE, 9, full()).await.unwrap();
     assert_eq!((past.claims[0].id, past.aside, past.more), (own, full(), false));
     assert_eq!(store.statistics().await.unwrap().queues[0].waiting, 4);
     for (position, id) in (0..).zip(&elsewhere) {
         assert_eq!(
-            (house.request(*id).await.phase, house.request(*id).await.position),
+            (fixture.request(*id).await.phase, fixture.request(*id).await.position),
             (Phase::Queued, position)
         );
     }
-    assert!(house.next("render").await.is_none());
+    assert!(fixture.next("render").await.is_none());
     store.cancel(elsewhere[1]).await.unwrap();
-    house.is_content().await;
+    fixture.is_consistent().await;
     assert_eq!(store.put_back("render", &AccountId("acct_other".to_owned()), 9).await.unwrap(), 0);
     assert_eq!(store.put_back("render", &account(), 2).await.unwrap(), 2);
-    assert_eq!(house.claim().await.id, elsewhere[0]);
-    assert_eq!(house.request(elsewhere[3]).await.position, 1);
-    let claim = house.claim().await;
+    assert_eq!(fixture.claim().await.id, elsewhere[0]);
+    assert_eq!(fixture.request(elsewhere[3]).await.position, 1);
+    let claim = fixture.claim().await;
     assert_eq!(claim.id, elsewhere[2]);
-    assert!(house.next("render").await.is_none());
+    assert!(fixture.next("render").await.is_none());
     assert_eq!(store.put_back("render", &account(), 9).await.unwrap(), 1);
     // The time of an attempt that has not begun does not pass.
     let late = NOW + ATTEMPT_MAX - Duration::from_secs(1);
-    house.at(late).hold(claim.id, claim.epoch).await.unwrap();
-    house.at(late + Duration::from_secs(20)).beat(claim.id, claim.epoch, Progress::new(5)).await.unwrap();
-    house.is_content().await;
+    fixture.at(late).hold(claim.id, claim.epoch).await.unwrap();
+    fixture.at(late + Duration::from_secs(20)).beat(claim.id, claim.epoch, Progress::new(5)).await.unwrap();
+    fixture.is_consistent().await;
 }

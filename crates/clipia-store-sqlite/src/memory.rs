@@ -1,0 +1,16 @@
+//! What a commit changes beside the database.
+
+use super::cache::{KeyCache, StatusCache};
+use super::counters::Counters;
+use super::position::Positions;
+use crate::store::StoreEvent;
+use tokio::sync::broadcast;
+
+/// What a commit changes beside the database.
+pub(crate) struct Memory {
+    pub(crate) keys: KeyCache,
+    pub(crate) statuses: StatusCache,
+    pub(crate) positions: Positions,
+    pub(crate) counters: Counters,
+    pub(crate) events: broadcast::Sender<StoreEvent>,
+}

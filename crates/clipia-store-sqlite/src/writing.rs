@@ -1,0 +1,194 @@
+//! The transaction that commands write in.
+
+use super::counters::Happened;
+use super::idempotency::Keys;
+use super::memory::Memory;
+use super::position::{Move, QueuePlace};
+use super::write_back::{self, WriteBack};
+use crate::store::{KeyHash, StoreError, StoreEvent};
+use clipia_queue::RequestId;
+use rusqlite::{CachedStatement, Connection, Params};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::ops::Deref;
+
+/// The transaction that commands write in, and what its commit changes beside the database.
+pub(crate) struct Writing<'c> {
+    connection: &'c Connection,
+    pub(crate) write_back: WriteBack,
+    pub(crate) keys: &'c RefCell<Keys>,
+    /// Prepared statements that nearly every command runs.
+    often: RefCell<Vec<(&'static str, CachedStatement<'c>)>>,
+    moves: RefCell<Vec<Move>>,
+    happened: RefCell<Vec<Happened>>,
+    changed_keys: RefCell<Vec<KeyHash>>,
+    /// The keys that were revoked since the start. A caller may have been admitted before.
+    revoked: &'c RefCell<HashSet<String>>,
+    statuses: RefCell<Vec<RequestId>>,
+    events: RefCell<Vec<StoreEvent>>,
+}
+
+impl Deref for Writing<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
+/// The beginning of a command, which may have to be undone.
+pub(crate) struct Mark {
+    write_back: write_back::Mark,
+    moves: usize,
+    happened: usize,
+    events: usize,
+}
+
+impl<'c> Writing<'c> {
+    pub(crate) fn new(
+        connection: &'c Connection,
+        keys: &'c RefCell<Keys>,
+        revoked: &'c RefCell<HashSet<String>>,
+    ) -> Self {
+        Self {
+            connection,
+            write_back: WriteBack::default(),
+            keys,
+            often: RefCell::default(),
+            moves: RefCell::default(),
+            happened: RefCell::default(),
+            changed_keys: RefCell::default(),
+            revoked,
+            statuses: RefCell::default(),
+            events: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            write_back: self.write_back.mark(),
+            moves: self.moves.borrow().len(),
+            happened: self.happened.borrow().len(),
+            events: self.events.borrow().len(),
+        }
+    }
+
+    /// Undoes what was changed beside the database since a mark.
+    pub(crate) fn rewind(&self, mark: Mark) {
+        self.moves.borrow_mut().truncate(mark.moves);
+        self.happened.borrow_mut().truncate(mark.happened);
+        self.events.borrow_mut().truncate(mark.events);
+        self.write_back.rewind(mark.write_back);
+    }
+
+    /// Runs a statement that nearly every command runs. A transaction prepares it once, and finds it by the address of its
+    /// text.
+    pub(crate) fn execute_often(
+        &self,
+        statement: &'static str,
+        values: impl Params,
+    ) -> rusqlite::Result<usize> {
+        let mut often = self.often.borrow_mut();
+        let known = often.iter_mut().find(|(text, _)| std::ptr::eq(*text, statement));
+        if let Some((_, prepared)) = known {
+            return prepared.execute(values);
+        }
+        let mut prepared = self.connection.prepare_cached(statement)?;
+        let executed = prepared.execute(values);
+        often.push((statement, prepared));
+        executed
+    }
+
+    /// A request takes a place in its queue.
+    pub(crate) fn place_taken(&self, at: QueuePlace) {
+        self.moves.borrow_mut().push(Move { at, is_taken: true });
+    }
+
+    /// A request leaves its place.
+    pub(crate) fn place_left(&self, at: QueuePlace) {
+        self.moves.borrow_mut().push(Move { at, is_taken: false });
+    }
+
+    /// Counts something, once this is committed.
+    pub(crate) fn happened(&self, what: Happened) {
+        self.happened.borrow_mut().push(what);
+    }
+
+    /// A key has changed.
+    pub(crate) fn key_changed(&self, hash: KeyHash) {
+        self.changed_keys.borrow_mut().push(hash);
+    }
+
+    /// A key is revoked.
+    pub(crate) fn key_revoked(&self, id: &str, hash: KeyHash) {
+        self.revoked.borrow_mut().insert(id.to_owned());
+        self.send(StoreEvent::KeyRevoked { id: id.into() });
+        self.key_changed(hash);
+    }
+
+    /// Whether a key is still in force that was when its caller was admitted. Only keys that were revoked meanwhile are looked up
+    /// in the database: the commit that revoked one may have failed.
+    pub(crate) fn is_in_force(&self, key: &str) -> Result<bool, StoreError> {
+        if !self.revoked.borrow().contains(key) {
+            return Ok(true);
+        }
+        let mut stored = self
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM api_key WHERE id = ?1 AND revoked_at IS NULL)")?;
+        Ok(stored.query_row([key], |row| row.get(0))?)
+    }
+
+    /// The status of a request has changed.
+    pub(crate) fn status_changed(&self, id: RequestId) {
+        self.statuses.borrow_mut().push(id);
+    }
+
+    /// Sends an event once this is committed.
+    pub(crate) fn send(&self, event: StoreEvent) {
+        self.events.borrow_mut().push(event);
+    }
+
+    /// Requests came into a queue. A commit sends one event for all of a queue.
+    pub(crate) fn work_submitted(&self, queue: &str) {
+        let is_same = |event: &StoreEvent| matches!(event, StoreEvent::WorkSubmitted { queue: other } if **other == *queue);
+        let mut events = self.events.borrow_mut();
+        if !events.iter().any(is_same) {
+            events.push(StoreEvent::WorkSubmitted { queue: queue.into() });
+        }
+    }
+
+    /// Deliveries may be due. A commit sends one event for all.
+    pub(crate) fn outbox_changed(&self) {
+        let mut events = self.events.borrow_mut();
+        if !events.contains(&StoreEvent::OutboxChanged) {
+            events.push(StoreEvent::OutboxChanged);
+        }
+    }
+
+    /// The moves of this transaction so far.
+    pub(crate) fn moves(&self) -> Vec<Move> {
+        self.moves.borrow().clone()
+    }
+
+    /// Writes what was left for the end of the transaction.
+    pub(crate) fn finish(&self) -> Result<(), StoreError> {
+        self.keys.borrow_mut().before_commit(self)?;
+        self.write_back.write(self)
+    }
+
+    /// Changes what is in memory, once this is committed.
+    pub(crate) fn publish(&self, memory: &Memory) {
+        memory.positions.apply(&self.moves.borrow());
+        memory.keys.invalidate(&self.changed_keys.borrow());
+        memory.statuses.invalidate(&*self.statuses.borrow());
+        self.happened.borrow().iter().for_each(|what| memory.counters.happened(*what));
+        for event in self.events.take() {
+            // Nobody may listen.
+            let _ = memory.events.send(event);
+        }
+    }
+}
+
+/// Runs a statement that returns no row, parsed once.
+pub(crate) fn execute(c: &Connection, statement: &str) -> rusqlite::Result<()> {
+    c.prepare_cached(statement)?.execute([]).map(drop)
+}
