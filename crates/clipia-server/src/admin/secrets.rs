@@ -1,9 +1,10 @@
 //! What the deliveries of an account are signed with.
 
 use super::{Admin, Order, accounts};
+use crate::api_error::ApiError;
 use crate::clock::{timestamp, told};
 use crate::credentials;
-use crate::http::{ApiError, Segment};
+use crate::http::Segment;
 use crate::store::{AccountId, SecretListing};
 use axum::Json;
 use axum::extract::State;
