@@ -1,11 +1,11 @@
 //! Animals, as flat figures in two or three tones of the scene's light.
 
-use super::canvas::{Canvas, Meet, disc, flat, halo, line, outline, oval, sheer, standing};
+use super::canvas::{Blend, Canvas, disc, flat, halo, line, outline, oval, sheer, standing};
 use super::colour::{BLACK, Colour, WHITE};
 use super::scene::{Layer, Stage};
 use tiny_skia::{PathBuilder, Transform};
 
-/// Where a figure stands, how tall it is in units, and whether it looks the other way.
+/// The position of a figure, its height in units, and whether it is mirrored.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stance {
     pub(super) foot: (f32, f32),
@@ -23,7 +23,7 @@ impl Stance {
 pub(super) fn draw_shadow(canvas: &mut Canvas, stance: Stance, half_width: f32, colour: Colour) {
     let half = stance.height * half_width;
     let place = Transform::from_scale(1.0, 0.16).post_translate(stance.foot.0, stance.foot.1);
-    canvas.fill_placed(disc(0.0, 0.0, half), halo((0.0, 0.0), half, colour, 0.75), place, Meet::Over);
+    canvas.fill_placed(disc(0.0, 0.0, half), halo((0.0, 0.0), half, colour, 0.75), place, Blend::Over);
 }
 
 pub(super) struct Fox {
@@ -69,15 +69,15 @@ impl Layer for Fox {
             ("M 45 19 C 43.5 12 44 6 45.4 2 C 49.5 6 52.5 10 54 15 Z", dark),
         ];
         for (path, colour) in parts {
-            canvas.fill_placed(outline(path), flat(colour), place, Meet::Over);
+            canvas.fill_placed(outline(path), flat(colour), place, Blend::Over);
         }
         let black = self.stage.palette.near.darker(0.5);
-        canvas.fill_placed(oval(90.4, 34.4, 2.3, 1.9), flat(black), place, Meet::Over);
+        canvas.fill_placed(oval(90.4, 34.4, 2.3, 1.9), flat(black), place, Blend::Over);
         canvas.fill_placed(
             outline("M 66 26.5 Q 69.5 23.5 72.5 28 Q 69 29.5 66 26.5 Z"),
             flat(black),
             place,
-            Meet::Over,
+            Blend::Over,
         );
         let rim = self.stage.palette.glow.lighter(0.3);
         let back = line(&[(44.0, 40.0), (36.0, 50.0), (26.0, 60.0), (21.0, 72.0)]);
@@ -121,17 +121,17 @@ impl Layer for Cat {
             ("M 67.5 11 C 68 6 68 3 67.6 1 C 64 3.5 61.5 6 60 8.5 Z", shade),
         ];
         for (path, colour) in parts {
-            canvas.fill_placed(outline(path), flat(colour), place, Meet::Over);
+            canvas.fill_placed(outline(path), flat(colour), place, Blend::Over);
         }
         let eye = self.stage.palette.lamp.mix(Colour::hex(0xd7f06a), 0.5);
         for x in [41.0, 59.0] {
-            canvas.fill_placed(disc(x, 24.0, 9.0), halo((x, 24.0), 9.0, eye, 0.3), place, Meet::Light);
-            canvas.fill_placed(oval(x, 24.0, 4.6, 4.2), flat(eye), place, Meet::Over);
-            canvas.fill_placed(oval(x, 24.0, 1.3, 3.9), flat(BLACK), place, Meet::Over);
-            canvas.fill_placed(disc(x + 1.2, 22.4, 0.9), sheer(WHITE, 0.9), place, Meet::Over);
+            canvas.fill_placed(disc(x, 24.0, 9.0), halo((x, 24.0), 9.0, eye, 0.3), place, Blend::Lighten);
+            canvas.fill_placed(oval(x, 24.0, 4.6, 4.2), flat(eye), place, Blend::Over);
+            canvas.fill_placed(oval(x, 24.0, 1.3, 3.9), flat(BLACK), place, Blend::Over);
+            canvas.fill_placed(disc(x + 1.2, 22.4, 0.9), sheer(WHITE, 0.9), place, Blend::Over);
         }
         let nose = outline("M 47.6 31 L 52.4 31 L 50 33.8 Z");
-        canvas.fill_placed(nose, flat(lit(Colour::hex(0xe08a8f))), place, Meet::Over);
+        canvas.fill_placed(nose, flat(lit(Colour::hex(0xe08a8f))), place, Blend::Over);
         for (y, end) in [(33.0, 31.0), (34.5, 36.0)] {
             for side in [-1.0, 1.0] {
                 let whisker = line(&[(50.0 + side * 8.0, y), (50.0 + side * 29.0, end)]);
@@ -170,7 +170,7 @@ impl Layer for Deer {
             ("M 66 37 L 70 35 C 69.5 44 67 54 64 60 C 62 52 63 44 66 37 Z", lit(self.coat.lighter(0.35))),
         ];
         for (path, colour) in parts {
-            canvas.fill_placed(outline(path), flat(colour), place, Meet::Over);
+            canvas.fill_placed(outline(path), flat(colour), place, Blend::Over);
         }
         let horn = lit(Colour::hex(0xd8c3a0));
         for path in [
@@ -183,7 +183,7 @@ impl Layer for Deer {
         ] {
             canvas.stroke(outline(path), flat(horn), 1.5, place);
         }
-        canvas.fill_placed(disc(70.5, 25.6, 0.9), flat(BLACK), place, Meet::Over);
-        canvas.fill_placed(oval(81.0, 29.4, 1.4, 1.2), flat(BLACK), place, Meet::Over);
+        canvas.fill_placed(disc(70.5, 25.6, 0.9), flat(BLACK), place, Blend::Over);
+        canvas.fill_placed(oval(81.0, 29.4, 1.4, 1.2), flat(BLACK), place, Blend::Over);
     }
 }

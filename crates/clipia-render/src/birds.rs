@@ -1,4 +1,4 @@
-//! Birds, seen from afar.
+//! A flock of birds in the distance.
 
 use super::canvas::{Canvas, flat};
 use super::colour::Colour;
@@ -11,7 +11,7 @@ use tiny_skia::PathBuilder;
 pub(super) struct Birds {
     pub(super) colour: Colour,
     pub(super) centre: (f32, f32),
-    /// Wing span of the nearest, in units.
+    /// The wing span of the nearest bird, in units.
     pub(super) span: f32,
     pub(super) count: usize,
     pub(super) seed: u64,
@@ -41,7 +41,7 @@ impl Layer for Birds {
     }
 }
 
-/// A gull from afar; `beat` -1.0 (wings down) to 1.0 (wings up).
+/// Adds a distant gull. `beat` is from -1.0 (wings down) to 1.0 (wings up).
 fn add_bird(flock: &mut PathBuilder, (x, y): (f32, f32), span: f32, beat: f32, lean: f32) {
     let half = span / 2.0;
     let tip = -0.16 - 0.3 * beat;

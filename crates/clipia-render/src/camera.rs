@@ -1,23 +1,23 @@
-//! A view of a drawn surface that can move closer: sampling with linear interpolation, in whole numbers.
+//! A view of a drawn surface that can zoom in. It samples with linear interpolation, in integer arithmetic.
 
 use tiny_skia::Pixmap;
 
 /// Bytes of a pixel.
 const PIXEL: usize = 4;
 
-/// The part of a surface that is seen.
+/// The visible part of a surface.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View {
-    /// Its middle, as shares of the surface's width and height.
+    /// The centre, as shares of the surface's width and height.
     pub(super) centre: (f32, f32),
-    /// 1.0 shows as much as fits; 2.0 half of that in each direction.
+    /// The zoom. 1.0 shows as much as fits, and 2.0 half of that in each direction.
     pub(super) zoom: f32,
 }
 
-/// Where a pixel lies between two others: the first one's index, and the second one's share of 256.
+/// A position between two pixels: the index of the first one, and the weight of the second one in 256ths.
 type Between = (usize, u32);
 
-/// Fills `frame` (RGBA, `width` by `height`) with what the view shows of `surface`. A view never leaves the surface.
+/// Fills `frame` (RGBA, `width` by `height`) with the part of `surface` that the view shows. A view never leaves the surface.
 pub(super) fn look(surface: &Pixmap, view: View, frame: &mut [u8], width: usize, height: usize) {
     let fit = (surface.width() as f32 / width as f32).min(surface.height() as f32 / height as f32);
     let step = fit / view.zoom.max(1.0);
@@ -37,7 +37,7 @@ pub(super) fn enlarge(small: &Pixmap, frame: &mut [u8], width: usize, height: us
 fn sample(surface: &Pixmap, columns: &[Between], rows: &[Between], frame: &mut [u8]) {
     let stride = surface.width() as usize * PIXEL;
     let data = surface.data();
-    // The two rows a line lies between, mixed, in 256ths; the last pixel twice, as it has no right neighbour.
+    // The mix of the two rows around a line, in 256ths. The last pixel comes twice, since it has no right neighbour.
     let mut mixed = vec![0_u16; stride + PIXEL];
     for (target, (row, share)) in frame.chunks_exact_mut(columns.len() * PIXEL).zip(rows) {
         let upper = &data[row * stride..(row + 1) * stride];
@@ -59,7 +59,7 @@ fn sample(surface: &Pixmap, columns: &[Between], rows: &[Between], frame: &mut [
     }
 }
 
-/// For each of `count` pixels, where it lies on a surface `size` wide.
+/// The positions of `count` pixels on a surface `size` wide.
 fn samples(centre: f32, step: f32, size: usize, count: usize) -> Vec<Between> {
     let half = step * count as f32 / 2.0;
     let most = (size as f32 - 2.0 * half).max(0.0);

@@ -9,106 +9,118 @@ use tiny_skia::{
     Transform,
 };
 
-/// How new paint meets what is there.
+/// How new paint is blended with the pixels under it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Meet {
-    /// Covers.
+pub(super) enum Blend {
+    /// The paint covers the pixels.
     Over,
-    /// Lightens, as light does.
-    Light,
+    /// The paint lightens the pixels, as light does.
+    Lighten,
 }
 
 pub(super) struct Canvas {
     pub(super) pixmap: Pixmap,
 }
 
-/// A strip of a canvas as it was.
-pub(super) struct Kept {
+/// A copy of a strip of a canvas.
+pub(super) struct SavedStrip {
     pixmap: Pixmap,
-    /// Its first row, in pixels from the top.
+    /// The first row, in pixels from the top.
     top: i32,
 }
 
 impl Canvas {
-    /// Transparent, of a size in pixels.
+    /// A transparent canvas with a size in pixels.
     pub(super) fn new(width: u32, height: u32) -> Result<Self, RenderError> {
         let pixmap = Pixmap::new(width, height)
             .ok_or_else(|| RenderError::Size(format!("{width}x{height} pixels cannot be drawn")))?;
         Ok(Self { pixmap })
     }
 
-    /// Pixels in one unit.
+    /// The pixels in one unit.
     pub(super) fn scale(&self) -> f32 {
         self.pixmap.height() as f32
     }
 
-    /// Width in units.
+    /// The width in units.
     pub(super) fn aspect(&self) -> f32 {
         self.pixmap.width() as f32 / self.pixmap.height() as f32
     }
 
     pub(super) fn fill(&mut self, path: Option<Path>, ink: Shader<'_>) {
-        self.fill_placed(path, ink, Transform::identity(), Meet::Over);
+        self.fill_placed(path, ink, Transform::identity(), Blend::Over);
     }
 
     pub(super) fn lighten(&mut self, path: Option<Path>, ink: Shader<'_>) {
-        self.fill_placed(path, ink, Transform::identity(), Meet::Light);
+        self.fill_placed(path, ink, Transform::identity(), Blend::Lighten);
     }
 
-    /// Fills a path drawn in coordinates of its own, which `place` brings to units. A path without area draws nothing.
-    pub(super) fn fill_placed(&mut self, path: Option<Path>, ink: Shader<'_>, place: Transform, meet: Meet) {
+    /// Fills a path that has its own coordinates. `place` transforms them to units. A path without area draws nothing.
+    pub(super) fn fill_placed(
+        &mut self,
+        path: Option<Path>,
+        ink: Shader<'_>,
+        place: Transform,
+        blend: Blend,
+    ) {
         let Some(path) = path else { return };
         let transform = place.post_scale(self.scale(), self.scale());
-        self.pixmap.fill_path(&path, &paint(ink, meet), FillRule::Winding, transform, None);
+        self.pixmap.fill_path(&path, &paint(ink, blend), FillRule::Winding, transform, None);
     }
 
-    /// Lightens the upper part of the canvas by a smaller one, enlarged to its size, down to `bottom`: for soft things
-    /// that would be slow to draw at full size.
+    /// Lightens the canvas, down to `bottom`, by a smaller canvas that is enlarged to its size. This is for soft things, which
+    /// would be slow to draw at full size.
     pub(super) fn lighten_enlarged(&mut self, small: &Pixmap, bottom: f32) {
         let (width, height) = (self.pixmap.width() as usize, self.pixmap.height() as usize);
         let rows = ((bottom * height as f32) as usize).min(height);
         let mut large = vec![0; width * rows * 4];
         enlarge(small, &mut large, width, height);
-        // Screen: what is left of the darkness after both lights.
+        // Screen blending: the darkness that is left after both lights.
         for (to, from) in self.pixmap.data_mut().iter_mut().zip(&large) {
             let dark = u32::from(255 - *to) * u32::from(255 - *from);
             *to = 255 - (((dark + 128) * 257) >> 16) as u8;
         }
     }
 
-    /// What is on the canvas between two heights, from side to side, to be laid back over what is drawn next.
-    pub(super) fn keep(&self, top: f32, bottom: f32) -> Option<Kept> {
+    /// Copies the canvas between two heights, to restore it later over what is drawn next.
+    pub(super) fn save(&self, top: f32, bottom: f32) -> Option<SavedStrip> {
         let row = |y: f32| (y * self.scale()).clamp(0.0, self.scale()) as i32;
         let rows = u32::try_from(row(bottom) - row(top)).ok()?;
         let rect = IntRect::from_xywh(0, row(top), self.pixmap.width(), rows)?;
-        Some(Kept { pixmap: self.pixmap.clone_rect(rect)?, top: row(top) })
+        Some(SavedStrip { pixmap: self.pixmap.clone_rect(rect)?, top: row(top) })
     }
 
-    /// Lays what was kept back inside a path.
-    pub(super) fn restore(&mut self, kept: &Kept, path: Option<Path>) {
+    /// Draws a saved strip back, inside a path.
+    pub(super) fn restore(&mut self, kept: &SavedStrip, path: Option<Path>) {
         let place = Transform::from_scale(self.scale(), self.scale());
         let Some(path) = path.and_then(|path| path.transform(place)) else {
             return;
         };
         let shift = Transform::from_translate(0.0, kept.top as f32);
         let ink = Pattern::new(kept.pixmap.as_ref(), SpreadMode::Pad, FilterQuality::Nearest, 1.0, shift);
-        self.pixmap.fill_path(&path, &paint(ink, Meet::Over), FillRule::Winding, Transform::identity(), None);
+        self.pixmap.fill_path(
+            &path,
+            &paint(ink, Blend::Over),
+            FillRule::Winding,
+            Transform::identity(),
+            None,
+        );
     }
 
-    /// Draws a line of a width in the path's own coordinates.
+    /// Strokes a path. The width is in the path's own coordinates.
     pub(super) fn stroke(&mut self, path: Option<Path>, ink: Shader<'_>, width: f32, place: Transform) {
         let Some(path) = path else { return };
         let stroke =
             Stroke { width, line_cap: LineCap::Round, line_join: LineJoin::Round, ..Stroke::default() };
         let transform = place.post_scale(self.scale(), self.scale());
-        self.pixmap.stroke_path(&path, &paint(ink, Meet::Over), &stroke, transform, None);
+        self.pixmap.stroke_path(&path, &paint(ink, Blend::Over), &stroke, transform, None);
     }
 }
 
-fn paint(shader: Shader<'_>, meet: Meet) -> Paint<'_> {
-    let blend_mode = match meet {
-        Meet::Over => BlendMode::SourceOver,
-        Meet::Light => BlendMode::Screen,
+fn paint(shader: Shader<'_>, blend: Blend) -> Paint<'_> {
+    let blend_mode = match blend {
+        Blend::Over => BlendMode::SourceOver,
+        Blend::Lighten => BlendMode::Screen,
     };
     // Gradients are drawn faster in the precise pipeline than in the quick one, which is made for flat colours.
     let force_hq_pipeline = matches!(shader, Shader::LinearGradient(_) | Shader::RadialGradient(_));
@@ -216,8 +228,8 @@ pub(super) fn line(points: &[(f32, f32)]) -> Option<Path> {
     builder.finish()
 }
 
-/// The path that an outline of absolute `M`, `L`, `Q`, `C` and `Z` commands describes, as in an SVG. Our outlines are
-/// constants; one that is mistyped ends where it is.
+/// The path of an outline with absolute `M`, `L`, `Q`, `C` and `Z` commands, as in an SVG. Outlines are constants of this crate.
+/// A mistyped outline ends at the mistake.
 pub(super) fn outline(commands: &str) -> Option<Path> {
     let mut builder = PathBuilder::new();
     let mut words = commands.split_ascii_whitespace().peekable();
@@ -243,8 +255,8 @@ pub(super) fn outline(commands: &str) -> Option<Path> {
     builder.finish()
 }
 
-/// Brings a figure drawn in a box of 100 by 100, standing on (50, 100), to a place on the canvas: its foot at
-/// `foot`, `height` units tall, mirrored when `mirrored`.
+/// The transformation of a figure to the canvas. The figure is drawn in a box of 100 by 100 and stands on (50, 100). It gets its
+/// foot at `foot`, and a height of `height` units.
 pub(super) fn standing(foot: (f32, f32), height: f32, mirrored: bool) -> Transform {
     let unit = height / 100.0;
     let across = if mirrored { -unit } else { unit };

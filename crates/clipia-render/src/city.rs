@@ -10,7 +10,7 @@ use tiny_skia::PathBuilder;
 pub(super) struct Skyline {
     pub(super) stage: Stage,
     pub(super) base: f32,
-    /// Lowest and highest building, in units.
+    /// The heights of the lowest and the highest building, in units.
     pub(super) heights: (f32, f32),
     /// 0.0 the farthest row, 1.0 the nearest.
     pub(super) depth: f32,
@@ -23,7 +23,7 @@ struct Building {
     left: f32,
     right: f32,
     top: f32,
-    /// How its top is formed: 0 flat, 1 stepped, 2 slanted, 3 spire, 4 dome.
+    /// The form of the top: 0 flat, 1 stepped, 2 slanted, 3 spire, 4 dome.
     crown: usize,
     seed: u64,
 }

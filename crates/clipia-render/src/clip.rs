@@ -1,4 +1,4 @@
-//! Draws a clip: a scene, or a given image, in motion.
+//! Draws a clip: a scene in motion, or a source image in motion.
 
 use super::camera::{View, look};
 use super::canvas::Canvas;
@@ -15,7 +15,7 @@ use tiny_skia::Pixmap;
 
 /// Bytes of a pixel.
 const PIXEL: usize = 4;
-/// How much closer the camera is at the end of a drawn clip.
+/// How much the camera zooms in until the end of a drawn clip.
 const PUSH: f32 = 0.05;
 
 /// Draws a clip of a prompt, or sets a source image in motion.
@@ -88,12 +88,12 @@ pub(super) fn frame_size(width: u32, height: u32) -> Result<(), RenderError> {
     Ok(())
 }
 
-/// Frames of a checked length: at least one.
+/// The number of frames of a checked length: at least one.
 fn frames(duration_seconds: f64) -> u32 {
     (duration_seconds * f64::from(CLIP_FRAMES_PER_SECOND)).round().max(1.0) as u32
 }
 
-/// The view a share of the way along a path, leaving and arriving softly.
+/// The view at a share of a path. The motion starts and stops softly.
 fn along([from, to]: [View; 2], share: f32) -> View {
     let eased = share * share * (3.0 - 2.0 * share) * 0.5 + share * 0.5;
     let lerp = |a: f32, b: f32| a + (b - a) * eased;
@@ -103,10 +103,10 @@ fn along([from, to]: [View; 2], share: f32) -> View {
     }
 }
 
-/// A scene prepared for drawing many times: runs of layers that do not move are drawn once.
+/// A scene that is drawn many times. Consecutive layers that do not move are drawn once.
 struct Stack {
     surface: Canvas,
-    /// What every frame starts from.
+    /// The pixels that every frame starts from.
     base: Vec<u8>,
     parts: Vec<Part>,
 }
@@ -151,13 +151,13 @@ impl Stack {
     }
 }
 
-/// A drawn surface with holes, kept with the runs of pixels that are there.
+/// A drawn surface with transparent parts, and the runs of its pixels that are not transparent.
 struct Plate {
     pixmap: Pixmap,
     runs: Vec<Run>,
 }
 
-/// Neighbouring pixels that are all opaque, or all to be mixed.
+/// Neighbouring pixels that are all opaque, or all translucent.
 struct Run {
     bytes: std::ops::Range<usize>,
     opaque: bool,
@@ -192,7 +192,7 @@ impl Plate {
     }
 }
 
-/// Premultiplied source over opaque target, two bytes of a pixel at a time.
+/// Blends premultiplied pixels over opaque ones. It computes two bytes of a pixel at a time.
 fn mix(from: &[u8], to: &mut [u8]) {
     for (from, to) in from.chunks_exact(PIXEL).zip(to.chunks_exact_mut(PIXEL)) {
         let (Ok(source), Ok(target)) = (from.try_into(), (&*to).try_into()) else {
@@ -229,7 +229,7 @@ mod tests {
         clip(order, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// The content of the first box along a path of names, each within the one before.
+    /// The content of the first box at a path of names.
     fn find<'a>(file: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
         let Some((name, inner)) = path.split_first() else {
             return Some(file);
@@ -250,7 +250,7 @@ mod tests {
         u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
     }
 
-    /// Luma of the decoded frames, as a mean for each.
+    /// The size and the mean luma of each decoded frame.
     fn decoded(mp4: &[u8]) -> Vec<(usize, usize, f64)> {
         let stbl = find(mp4, &[b"moov", b"trak", b"mdia", b"minf", b"stbl"]).expect("a sample table");
         let avcc = {
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_order_gives_the_same_bytes_and_another_prompt_others() {
+    fn the_bytes_depend_on_the_order_only() {
         let [one, same, other] =
             ["waves", "waves", "forest"].map(|prompt| render(&order(prompt)).expect("a clip").mp4);
         assert!(one == same && one != other);
@@ -350,13 +350,13 @@ mod tests {
 
     #[test]
     fn progress_rises_to_100_and_can_stop_the_work() {
-        let mut told = vec![];
+        let mut reported = vec![];
         clip(&order("waves"), &mut |percent| {
-            told.push(percent);
+            reported.push(percent);
             ControlFlow::Continue(())
         })
         .expect("a clip");
-        assert!(told.is_sorted() && told.last() == Some(&100), "{told:?}");
+        assert!(reported.is_sorted() && reported.last() == Some(&100), "{reported:?}");
         let stopped = clip(&order("waves"), &mut |percent| match percent {
             ..50 => ControlFlow::Continue(()),
             _ => ControlFlow::Break(()),

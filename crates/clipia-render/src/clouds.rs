@@ -1,4 +1,4 @@
-//! Clouds: heaps and streaks that drift, and the hanging ceiling of a storm.
+//! Clouds: heaps and streaks that drift, and the low cloud cover of a storm.
 
 use super::canvas::{Canvas, between, down};
 use super::colour::Colour;
@@ -26,7 +26,7 @@ pub(super) struct Clouds {
 }
 
 impl Clouds {
-    /// `amount` 0.0 (a clear sky) to 1.0; `calm` 0.0 (all heaped) to 1.0 (all streaks).
+    /// Clouds for a sky. `amount` is from 0.0 (a clear sky) to 1.0, and `calm` from 0.0 (only heaps) to 1.0 (only streaks).
     pub(super) fn new(
         palette: &Palette,
         horizon: f32,
@@ -60,7 +60,7 @@ impl Clouds {
 impl Layer for Clouds {
     fn draw(&self, canvas: &mut Canvas, seconds: f32) {
         for cloud in &self.clouds {
-            // A cloud that left on one side comes back on the other.
+            // A cloud that leaves on one side comes back on the other.
             let room = self.aspect + 2.0 * cloud.width;
             let x = (cloud.x + cloud.width + cloud.speed * seconds).rem_euclid(room) - cloud.width;
             if cloud.streak {
@@ -139,7 +139,7 @@ fn streaks(x: f32, cloud: &Cloud) -> Option<Path> {
     builder.finish()
 }
 
-/// The hanging ceiling of a storm.
+/// The low cloud cover of a storm.
 pub(super) struct StormDeck {
     pub(super) palette: Palette,
     pub(super) depth: f32,

@@ -1,4 +1,4 @@
-//! Colours as the renderer mixes them: sRGB components in 0.0..=1.0.
+//! The renderer's colours: sRGB components in 0.0..=1.0.
 
 use tiny_skia::Color;
 
@@ -13,7 +13,7 @@ pub(super) const WHITE: Colour = Colour::hex(0xff_ffff);
 pub(super) const BLACK: Colour = Colour::hex(0x00_0000);
 
 impl Colour {
-    /// From the usual six digits, `0xrrggbb`.
+    /// The colour of the usual six digits, `0xrrggbb`.
     pub(super) const fn hex(rgb: u32) -> Self {
         Self {
             r: ((rgb >> 16) & 0xff) as f32 / 255.0,
@@ -54,7 +54,7 @@ impl Colour {
         self.fade(1.0)
     }
 
-    /// With an opacity in 0.0..=1.0.
+    /// This colour with an opacity in 0.0..=1.0.
     pub(super) fn fade(self, opacity: f32) -> Color {
         let bounded = |value: f32| value.clamp(0.0, 1.0);
         Color::from_rgba(bounded(self.r), bounded(self.g), bounded(self.b), bounded(opacity))

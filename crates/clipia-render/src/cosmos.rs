@@ -1,6 +1,6 @@
-//! What is in the sky only at night or where there is no air: northern lights, nebulae, planets.
+//! Northern lights, nebulae and planets: things in the sky at night, or where there is no air.
 
-use super::canvas::{Canvas, Meet, around, between, disc, flat, halo, oval, rectangle, sheer};
+use super::canvas::{Blend, Canvas, around, between, disc, flat, halo, oval, rectangle, sheer};
 use super::colour::{BLACK, Colour, WHITE};
 use super::palette::Palette;
 use super::random::{Random, fractal, noise};
@@ -13,13 +13,13 @@ pub(super) struct Aurora {
     pub(super) seed: u64,
 }
 
-/// How many times smaller than the canvas the aurora is drawn: it is soft.
+/// The aurora is drawn so many times smaller than the canvas. It is soft, so nobody sees the difference.
 const AURORA_SHRINK: u32 = 4;
 
 impl Layer for Aurora {
     fn draw(&self, canvas: &mut Canvas, seconds: f32) {
         let (width, height) = (canvas.pixmap.width(), canvas.pixmap.height());
-        // Without room for a smaller canvas there is nothing to see either.
+        // If the canvas is too small for this, the aurora would not be visible either.
         let Ok(mut small) = Canvas::new(width.div_ceil(AURORA_SHRINK), height.div_ceil(AURORA_SHRINK)) else {
             return;
         };
@@ -92,7 +92,7 @@ impl Layer for Cosmos {
                 disc(0.0, 0.0, radius),
                 halo((0.0, 0.0), radius, colour, opacity),
                 place,
-                Meet::Light,
+                Blend::Lighten,
             );
         }
         let radius = random.range(0.13, 0.19);
@@ -147,7 +147,7 @@ fn draw_planet(canvas: &mut Canvas, (x, y): (f32, f32), radius: f32, body: Colou
     }
 }
 
-/// Half a circle around the origin as an open line: the half before the planet, or the one behind.
+/// Half of a planet's ring as an open line around the origin: the half in front of the planet, or the half behind it.
 fn half_ring(radius: f32, front: bool) -> Option<Path> {
     let side = if front { 1.0 } else { -1.0 };
     let mut builder = PathBuilder::new();

@@ -1,15 +1,15 @@
-//! Things that travel: a sailing boat, a ship, a balloon, a rocket.
+//! Vehicles: a sailing boat, a ship, a balloon, a rocket.
 
 use super::animals::Stance;
 use super::canvas::{
-    Canvas, Meet, between, disc, down, flat, halo, line, outline, oval, polygon, rectangle, sheer, standing,
+    Blend, Canvas, between, disc, down, flat, halo, line, outline, oval, polygon, rectangle, sheer, standing,
 };
 use super::colour::{Colour, WHITE};
 use super::random::Random;
 use super::scene::{Layer, Stage};
 use tiny_skia::{PathBuilder, Transform};
 
-/// How a floating thing lies in the water at a moment, and the same mirrored below it.
+/// The transformations of a floating thing and of its mirror image, at a moment.
 fn afloat(stance: Stance, seconds: f32, roll_degrees: f32) -> [Transform; 2] {
     let roll = roll_degrees * (seconds * 1.1 + stance.foot.0 * 9.0).sin();
     let bob = 0.004 * (seconds * 1.4 + stance.foot.0 * 5.0).sin();
@@ -26,7 +26,7 @@ pub(super) struct Sailboat {
     pub(super) stage: Stage,
     pub(super) stance: Stance,
     pub(super) sail: Colour,
-    /// Whether the water is calm enough to mirror it.
+    /// Whether the water is calm enough for a mirror image.
     pub(super) mirrored: bool,
 }
 
@@ -52,7 +52,7 @@ impl Layer for Sailboat {
                 continue;
             }
             for (path, colour) in parts {
-                canvas.fill_placed(outline(path), sheer(colour, opacity), place, Meet::Over);
+                canvas.fill_placed(outline(path), sheer(colour, opacity), place, Blend::Over);
             }
         }
         draw_waterline(canvas, &self.stage, self.stance, 0.52);
@@ -63,7 +63,7 @@ impl Layer for Sailboat {
     }
 }
 
-/// Light broken at the hull.
+/// Draws the broken light at the hull.
 fn draw_waterline(canvas: &mut Canvas, stage: &Stage, stance: Stance, half: f32) {
     let (x, y) = (stance.foot.0, stance.foot.1 - stance.height * 0.02);
     let foam = WHITE.mix(stage.palette.sky[3], 0.4);
@@ -105,7 +105,7 @@ impl Layer for Ship {
                 continue;
             }
             for (path, colour) in parts {
-                canvas.fill_placed(outline(path), sheer(colour, opacity), place, Meet::Over);
+                canvas.fill_placed(outline(path), sheer(colour, opacity), place, Blend::Over);
             }
         }
         let mut windows = PathBuilder::new();
@@ -114,7 +114,7 @@ impl Layer for Ship {
                 windows.push_circle(from + index as f32 * 5.9, y, 1.3);
             }
         }
-        canvas.fill_placed(windows.finish(), flat(self.stage.palette.lamp), upright, Meet::Over);
+        canvas.fill_placed(windows.finish(), flat(self.stage.palette.lamp), upright, Blend::Over);
         canvas.stroke(
             line(&[(112.0, 70.0), (100.0, 30.0), (70.0, 26.0)]),
             sheer(self.stage.palette.near, 0.7),
@@ -180,31 +180,31 @@ impl Balloons {
         } else {
             first.turned(random.range(30.0, 80.0)).lighter(0.3)
         };
-        // Gores: ever narrower halves of one outline, drawn inwards.
+        // The gores are ever narrower copies of one outline, drawn from the outside in.
         for (index, share) in [1.0, 0.78, 0.52, 0.22].into_iter().enumerate() {
             let colour = if index % 2 == 0 { first } else { second };
-            canvas.fill_placed(envelope(share), flat(air(colour)), place, Meet::Over);
+            canvas.fill_placed(envelope(share), flat(air(colour)), place, Blend::Over);
         }
         let band = outline("M 14.5 40 C 34 45 66 45 85.5 40 L 83.5 48 C 66 53 34 53 16.5 48 Z");
-        canvas.fill_placed(band, sheer(air(second.lighter(0.15)), 0.75), place, Meet::Over);
+        canvas.fill_placed(band, sheer(air(second.lighter(0.15)), 0.75), place, Blend::Over);
         let (near, far) = if self.stage.lit_from_left { (20.0, 84.0) } else { (80.0, 16.0) };
         let round = between(
             (near, 10.0),
             (far, 60.0),
             &[(0.0, WHITE.fade(0.26)), (0.4, WHITE.fade(0.0)), (1.0, self.stage.palette.near.fade(0.5))],
         );
-        canvas.fill_placed(envelope(1.0), round, place, Meet::Over);
+        canvas.fill_placed(envelope(1.0), round, place, Blend::Over);
         let flicker = 0.55 + 0.2 * (seconds * 7.0).sin() * (seconds * 2.3).cos();
         let warmth =
             halo((50.0, 74.0), 30.0, Colour::hex(0xffc46b), flicker * self.stage.palette.darkness.max(0.25));
-        canvas.fill_placed(disc(50.0, 74.0, 30.0), warmth, place, Meet::Light);
+        canvas.fill_placed(disc(50.0, 74.0, 30.0), warmth, place, Blend::Lighten);
         let rope = air(Colour::hex(0x3a2a22));
         for (top, bottom) in [(42.5, 45.0), (57.5, 55.0)] {
             canvas.stroke(line(&[(top, 78.0), (bottom, 91.0)]), flat(rope), 0.5, place);
         }
         let basket = outline("M 44 90 L 56 90 L 55 99 Q 50 101 45 99 Z");
-        canvas.fill_placed(basket, flat(air(Colour::hex(0x8a5a34))), place, Meet::Over);
-        canvas.fill_placed(rectangle(43.6, 89.4, 56.4, 91.2), flat(rope), place, Meet::Over);
+        canvas.fill_placed(basket, flat(air(Colour::hex(0x8a5a34))), place, Blend::Over);
+        canvas.fill_placed(rectangle(43.6, 89.4, 56.4, 91.2), flat(rope), place, Blend::Over);
     }
 }
 
@@ -246,7 +246,7 @@ impl Layer for Rocket {
             disc(50.0, 104.0, 62.0),
             halo((50.0, 104.0), 62.0, Colour::hex(0xffa94d), 0.75),
             place,
-            Meet::Light,
+            Blend::Lighten,
         );
         for (half, length, colour) in [(11.0, 78.0, 0xff6a2b), (7.5, 54.0, 0xffb347), (4.0, 32.0, 0xfff3c4)] {
             let mut flame = PathBuilder::new();
@@ -258,7 +258,7 @@ impl Layer for Rocket {
                 flame.finish(),
                 down((86.0, colour.opaque()), (86.0 + length, colour.fade(0.0))),
                 place,
-                Meet::Light,
+                Blend::Lighten,
             );
         }
         let (body, accent) = (lit(Colour::hex(0xf3f0ea)), lit(self.body));
@@ -277,16 +277,16 @@ impl Layer for Rocket {
             ("M 47.6 64 L 52.4 64 L 53.4 96 Q 50 99 46.6 96 Z", accent.darker(0.12)),
         ];
         for (path, colour) in parts {
-            canvas.fill_placed(outline(path), flat(colour), place, Meet::Over);
+            canvas.fill_placed(outline(path), flat(colour), place, Blend::Over);
         }
-        canvas.fill_placed(disc(50.0, 43.0, 8.2), flat(accent), place, Meet::Over);
-        canvas.fill_placed(disc(50.0, 43.0, 6.0), flat(Colour::hex(0x1d3557)), place, Meet::Over);
-        canvas.fill_placed(oval(48.0, 41.0, 2.6, 2.0), sheer(WHITE, 0.65), place, Meet::Over);
+        canvas.fill_placed(disc(50.0, 43.0, 8.2), flat(accent), place, Blend::Over);
+        canvas.fill_placed(disc(50.0, 43.0, 6.0), flat(Colour::hex(0x1d3557)), place, Blend::Over);
+        canvas.fill_placed(oval(48.0, 41.0, 2.6, 2.0), sheer(WHITE, 0.65), place, Blend::Over);
         canvas.fill_placed(
             polygon(&[(38.0, 84.0), (62.0, 84.0), (60.0, 89.0), (40.0, 89.0)]),
             flat(lit(Colour::hex(0x3b3f4a))),
             place,
-            Meet::Over,
+            Blend::Over,
         );
     }
 

@@ -1,27 +1,27 @@
-//! Flowers, row before row.
+//! Rows of flowers.
 
-use super::canvas::{Canvas, Meet, between, disc, flat, oval};
+use super::canvas::{Blend, Canvas, between, disc, flat, oval};
 use super::colour::Colour;
 use super::random::Random;
 use super::scene::{Layer, Stage};
 use tiny_skia::{PathBuilder, Transform};
 
-/// A meadow in flower: small and many at the back, large at the front.
+/// A meadow of flowers: many small ones at the back, large ones at the front.
 pub(super) struct Flowers {
     pub(super) stage: Stage,
-    /// Where the farthest stand, in units from the top.
+    /// The position of the farthest row, in units from the top.
     pub(super) from: f32,
     pub(super) petals: Option<Colour>,
     pub(super) seed: u64,
-    /// Whether these are the nearest rows, which sway, or the ones behind them.
+    /// Whether these are the nearest rows, which sway, or the rows behind them.
     pub(super) near: bool,
 }
 
-/// Rows of flowers, and those of them that are near.
+/// The number of rows, and the number of near ones.
 const ROWS: usize = 9;
 const NEAR_ROWS: usize = 2;
 
-/// Petals of the kinds of flowers: count, length and width against the head's size, and whether they stand up.
+/// The petals of each kind of flower: their count, their length and width relative to the head, and whether they stand up.
 const BLOOMS: [(usize, f32, f32, bool); 4] =
     [(12, 1.0, 0.2, false), (5, 0.95, 0.44, false), (8, 0.9, 0.3, false), (3, 1.25, 0.46, true)];
 
@@ -111,12 +111,12 @@ impl Flowers {
                 oval(0.0, -length * 0.55, width, length * 0.5),
                 ink(),
                 place(degrees),
-                Meet::Over,
+                Blend::Over,
             );
         }
         if !upright {
             let heart = self.stage.lit(Colour::hex(0xf6c744).mix(petal, 0.1).darker(0.08));
-            canvas.fill_placed(disc(0.0, 0.0, 0.3), flat(heart), place(0.0), Meet::Over);
+            canvas.fill_placed(disc(0.0, 0.0, 0.3), flat(heart), place(0.0), Blend::Over);
         }
     }
 }

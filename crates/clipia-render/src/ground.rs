@@ -6,7 +6,7 @@ use super::random::{Random, fractal, noise};
 use super::scene::{Layer, Stage};
 use tiny_skia::PathBuilder;
 
-/// What covers the ground.
+/// The cover of the ground.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Cover {
     Grass,
@@ -19,7 +19,7 @@ pub(super) enum Cover {
 pub(super) struct Foreground {
     pub(super) stage: Stage,
     pub(super) cover: Cover,
-    /// Height of its middle, in units from the top.
+    /// The height of the middle, in units from the top.
     pub(super) level: f32,
     pub(super) seed: u64,
 }
@@ -114,11 +114,11 @@ impl Foreground {
 /// A rocky point reaching into the sea from one side.
 pub(super) struct Headland {
     pub(super) stage: Stage,
-    /// Where its highest part is, in units from the left and from the top.
+    /// The position of the highest part, in units from the left and from the top.
     pub(super) top: (f32, f32),
-    /// The height of the water it stands in.
+    /// The height of the water around it.
     pub(super) water: f32,
-    /// Its reach to each side of the top.
+    /// The reach to each side of the top.
     pub(super) half: f32,
     pub(super) seed: u64,
 }
@@ -127,12 +127,12 @@ impl Headland {
     fn line(&self, rough: f32) -> Vec<(f32, f32)> {
         let (x, y) = self.top;
         let drop = self.water - y;
-        // The plateau holds what stands on it; the sides fall in steps.
+        // The plateau carries a subject. The sides fall in steps.
         (0..=90)
             .map(|index| index as f32 / 45.0 - 1.0)
             .map(|at| {
                 let fall = ((at.abs() - 0.2).max(0.0) / 0.8).powf(1.25);
-                // Both ends lie under water: one that stayed above it would look cut off.
+                // Both ends lie under water. An end above the water would look cut off.
                 let ends = 1.0 - at.abs().powi(3);
                 let steps = rough * fractal(self.seed, at * 5.0 + 9.0, 4) * (0.2 + fall) * ends * drop * 0.5;
                 (

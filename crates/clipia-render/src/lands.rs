@@ -1,4 +1,4 @@
-//! The land of a scene, place by place: what lies behind the subjects, and what is before them.
+//! The land of a scene, for each place: the layers behind the subjects, and the layers in front of them.
 
 use super::canvas::{Canvas, between, rectangle};
 use super::colour::Colour;
@@ -16,15 +16,15 @@ use super::vocabulary::{Meaning, Subject, Where};
 use super::water::Mirror;
 use super::waves::Swell;
 
-/// What subjects stand on or float in.
+/// The ground and the water for the subjects.
 pub(super) struct Floor {
-    /// Solid ground, if there is any in the foreground.
+    /// The solid ground in the foreground, if there is any.
     pub(super) ground: Option<Foreground>,
-    /// Where a boat floats, in units from the top, if there is water.
+    /// The height at which a boat floats, in units from the top, if there is water.
     pub(super) water: Option<f32>,
-    /// Whether the water is calm enough to mirror what floats on it.
+    /// Whether the water is calm enough for mirror images.
     pub(super) calm: bool,
-    /// A rocky point for a lighthouse: its top.
+    /// The top of a rocky point for a lighthouse.
     pub(super) headland: Option<(f32, f32)>,
 }
 
@@ -114,7 +114,7 @@ pub(super) fn add_back(
     floor
 }
 
-/// Whether a subject needs ground under its feet.
+/// Whether a subject needs solid ground.
 pub(super) fn stands(subject: Subject) -> bool {
     use Subject::{Cat, Deer, Flowers, Fox, House, Robot, Tree};
     matches!(subject, Fox | Cat | Deer | House | Tree | Robot | Flowers)
@@ -135,7 +135,7 @@ pub(super) fn mirror(setting: &Setting, ripple: f32, random: &mut Random) -> Mir
 
 fn swell(setting: &Setting, rows: std::ops::Range<usize>) -> Swell {
     let height = if setting.mood == Mood::Storm { 0.21 } else { 0.13 };
-    // Both halves of the sea, behind and before the subjects, are one sea: the seed must not differ.
+    // The halves of the sea behind and in front of the subjects must have the same seed, since they are one sea.
     let seed = u64::from(setting.horizon.to_bits()) ^ u64::from(setting.lamp.x.to_bits()) << 32;
     Swell {
         palette: setting.stage.palette,
@@ -188,7 +188,7 @@ pub(super) fn push_ground(scene: &mut Scene, floor: &mut Floor, ground: Foregrou
     scene.push(Box::new(ground));
 }
 
-/// Ground at the lower edge, where water fills the view but something has to stand.
+/// Adds ground at the lower edge, for a subject that must stand where water fills the view.
 fn add_shore(scene: &mut Scene, setting: &Setting, random: &mut Random, floor: &mut Floor) {
     add_ground(scene, setting, random, floor, 0.86);
 }
@@ -203,7 +203,7 @@ fn add_headland(scene: &mut Scene, setting: &Setting, random: &mut Random, floor
     scene.push(Box::new(Headland { stage, top, water, half, seed: random.next() }));
 }
 
-/// What lies before the subjects.
+/// Adds the layers in front of the subjects.
 pub(super) fn add_front(scene: &mut Scene, reading: &Reading, setting: &Setting, random: &mut Random) {
     match setting.place {
         Some(Where::Waves) if !reading.subjects.iter().any(|subject| stands(subject.0)) => {
@@ -224,10 +224,10 @@ pub(super) fn add_front(scene: &mut Scene, reading: &Reading, setting: &Setting,
     }
 }
 
-/// Air that gathers over the foot of the land behind it.
+/// Mist over the foot of the land behind it.
 pub(super) struct Mist {
     pub(super) palette: Palette,
-    /// Height of its middle, in units from the top.
+    /// The height of the middle, in units from the top.
     pub(super) level: f32,
     pub(super) strength: f32,
 }

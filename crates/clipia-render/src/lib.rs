@@ -1,8 +1,8 @@
 //! Draws pictures and clips, speaks texts and plays music, without a model, a key or a network.
 //!
-//! A prompt is read for the words it knows (`prompt`), composed into a scene of layers (`scene`) and drawn; words it
-//! does not know still decide colours, shapes and places. The same order gives the same bytes: nothing in here reads a
-//! clock, a file or a source of chance. Everything runs on the calling thread and is bounded by the limits below.
+//! `prompt` reads the known words of a prompt. `scene` composes them into layers, which are drawn. Unknown words still decide
+//! colours, shapes and positions. The same order gives the same bytes: nothing here reads a clock, a file or a source of
+//! randomness. Everything runs on the calling thread, within the limits below.
 //!
 //! ```
 //! use clipia_render::{PictureOrder, picture};
@@ -70,31 +70,31 @@ pub use picture::picture;
 pub use sound::{SOUND_SECONDS_MAX, sound};
 pub use source::{SOURCE_BYTES_MAX, SOURCE_MEMORY_MAX, Source, cover};
 
-/// Longest edge of a picture, in pixels.
+/// The longest edge of a picture, in pixels.
 pub const PICTURE_EDGE_MAX: u32 = 4096;
-/// Longest edge of a clip, in pixels; the shorter one is at most [`CLIP_SHORT_EDGE_MAX`].
+/// The longest edge of a clip, in pixels. The other edge is at most [`CLIP_SHORT_EDGE_MAX`].
 pub const CLIP_EDGE_MAX: u32 = 1920;
-/// Longest shorter edge of a clip, in pixels.
+/// The largest size of a clip's shorter edge, in pixels.
 pub const CLIP_SHORT_EDGE_MAX: u32 = 1080;
-/// Shortest edge of a picture or clip, in pixels: below it there is nothing to see, and encoders refuse.
+/// The shortest edge of a picture or clip, in pixels. Encoders refuse smaller ones.
 pub const EDGE_MIN: u32 = 16;
-/// Frames in a second of a clip.
+/// The frames per second of a clip.
 pub const CLIP_FRAMES_PER_SECOND: u32 = 24;
-/// Longest clip, in seconds.
+/// The longest clip, in seconds.
 pub const CLIP_SECONDS_MAX: f64 = 12.0;
-/// Most characters of a prompt that are read; the rest is ignored.
+/// The most characters of a prompt that are read. Further characters are ignored.
 pub const PROMPT_CHARS_MAX: usize = 4_000;
 
-/// What the renderer reports to: percent 0..=100, never falling, the share of the work really done. Returning
-/// `ControlFlow::Break(())` stops the work soon, with [`RenderError::Stopped`].
+/// The callback for progress. The renderer calls it with the share of the work that is done, in percent. The percent never
+/// falls. If the callback returns `ControlFlow::Break(())`, the work stops soon with [`RenderError::Stopped`].
 pub type Progress<'a> = &'a mut dyn FnMut(u8) -> ControlFlow<()>;
 
-/// What to draw as a picture.
+/// The order of a picture.
 #[derive(Clone, Debug)]
 pub struct PictureOrder {
     /// The words to draw, in any language.
     pub prompt: String,
-    /// Words for what must not appear.
+    /// The words for things that must not appear.
     pub negative_prompt: Option<String>,
     /// Chooses among the many pictures of one prompt.
     pub seed: u64,
@@ -104,7 +104,7 @@ pub struct PictureOrder {
     pub height: u32,
 }
 
-/// What to draw as a clip.
+/// The order of a clip.
 #[derive(Clone, Debug)]
 pub struct ClipOrder {
     /// The words to draw, in any language.
@@ -121,51 +121,51 @@ pub struct ClipOrder {
     pub source: Option<Source>,
 }
 
-/// What to speak.
+/// The order of a spoken text.
 #[derive(Clone, Debug)]
 pub struct SoundOrder {
     /// The text, in any language.
     pub text: String,
-    /// Name of the voice; any name gives a voice of its own.
+    /// The name of the voice. Each name gives another voice.
     pub voice: String,
     /// Varies the intonation.
     pub seed: u64,
-    /// Pace, 1.0 being normal; brought into 0.25..=4.0.
+    /// The speed; 1.0 is normal. It is clamped to 0.25..=4.0.
     pub speed: f64,
 }
 
-/// What to play.
+/// The order of a piece of music.
 #[derive(Clone, Debug)]
 pub struct MusicOrder {
-    /// The words to compose from, in any language; some decide the pace and the scale.
+    /// The words to compose from, in any language. Some words decide the tempo and the scale.
     pub prompt: String,
     /// Chooses among the many pieces of one prompt.
     pub seed: u64,
-    /// Whether it has no voice. A voice has no words.
+    /// Whether the piece has no singing voice. A voice sings no words.
     pub instrumental: bool,
 }
 
-/// A drawn picture in two renditions.
+/// A drawn picture, as a lossless and as a lossy file.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// Width in pixels, as ordered.
     pub width: u32,
     /// Height in pixels, as ordered.
     pub height: u32,
-    /// The original, lossless.
+    /// The lossless original, as PNG.
     pub png: Vec<u8>,
-    /// The rendition to show, lossy and several times smaller.
+    /// The lossy rendition, as WebP. It is several times smaller.
     pub webp: Vec<u8>,
 }
 
-/// A drawn clip: H.264 in an MP4 that starts playing before it is loaded.
+/// A drawn clip: H.264 in an MP4 that a player can start before it is loaded.
 #[derive(Clone, Debug)]
 pub struct Clip {
     /// Width in pixels, as ordered.
     pub width: u32,
     /// Height in pixels, as ordered.
     pub height: u32,
-    /// Length in seconds: the ordered one, to the nearest frame.
+    /// The ordered length in seconds, rounded to a frame.
     pub duration_seconds: f64,
     /// The file.
     pub mp4: Vec<u8>,
@@ -180,7 +180,7 @@ pub struct Sound {
     pub wav: Vec<u8>,
 }
 
-/// Why nothing was rendered.
+/// Why an order was not rendered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RenderError {
@@ -193,12 +193,12 @@ pub enum RenderError {
     /// The source image cannot be used.
     #[error("the source image {0}")]
     SourceImage(String),
-    /// An encoder refused what was drawn.
+    /// An encoder failed.
     #[error("the {format} encoder failed: {reason}")]
     Encode {
-        /// The file format being written.
+        /// The file format.
         format: &'static str,
-        /// What the encoder said.
+        /// The encoder's message.
         reason: String,
     },
 }
@@ -209,7 +209,10 @@ impl RenderError {
     }
 }
 
-/// Tells how far the work is; errs when the listener wants it to stop.
+/// Reports the progress.
+///
+/// # Errors
+/// [`RenderError::Stopped`] if the callback asks for it.
 fn report(progress: &mut dyn FnMut(u8) -> ControlFlow<()>, percent: u8) -> Result<(), RenderError> {
     match progress(percent.min(100)) {
         ControlFlow::Continue(()) => Ok(()),
@@ -217,7 +220,7 @@ fn report(progress: &mut dyn FnMut(u8) -> ControlFlow<()>, percent: u8) -> Resul
     }
 }
 
-/// Compiles and runs what the README shows.
+/// Compiles and runs the README's example.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! Encodes frames as H.264 and puts them into an MP4 that a browser plays while it loads.
+//! Encodes frames as H.264, into an MP4 that a browser plays while it loads.
 
 use super::{CLIP_FRAMES_PER_SECOND, RenderError};
 use muxide::api::{Muxer, MuxerBuilder, VideoCodec};
@@ -9,10 +9,10 @@ use openh264::encoder::{
 };
 use openh264::formats::{RgbaSliceU8, YUVBuffer};
 
-/// Frames from one that stands alone to the next: a player can start at each of them.
+/// The distance between key frames. A player can start at each of them.
 const KEY_FRAME_EVERY: u32 = CLIP_FRAMES_PER_SECOND * 2;
-/// Named to the encoder as the most bits per second. Without rate control every frame has the encoder's own
-/// quantiser, 26 of 51, and this decides nothing.
+/// The encoder's highest bit rate, in bits per second. It has no effect: without rate control every frame has the encoder's own
+/// quantiser, 26 of 51.
 const BIT_RATE_MAX: u32 = 16_000_000;
 
 /// A clip being encoded.
@@ -25,9 +25,9 @@ pub(super) struct Film {
 }
 
 impl Film {
-    /// `width` and `height` in pixels, both even.
+    /// A film of `width` by `height` pixels, both even.
     pub(super) fn new(width: u32, height: u32) -> Result<Self, RenderError> {
-        // The encoder's conversion from RGB is that of BT.601, in the limited range.
+        // The encoder converts RGB by BT.601, in the limited range.
         let colours = VuiConfig::bt709()
             .matrix_coefficients(MatrixCoefficients::Smpte170M)
             .color_primaries(ColorPrimaries::Bt709)

@@ -1,4 +1,4 @@
-//! Composes a short piece from a prompt: chords, a melody, a bass and drums, and a voice without words.
+//! Composes a short piece of music from a prompt, with chords, a melody, a bass, drums, and a voice without words.
 
 use super::random::{Random, hash};
 use super::sound::wav;
@@ -7,18 +7,18 @@ use super::{MusicOrder, PROMPT_CHARS_MAX, Progress, RenderError, Sound, report};
 use std::f32::consts::TAU;
 
 const RATE: f32 = SAMPLE_RATE as f32;
-/// Bars of a piece.
+/// The bars of a piece.
 const BARS: usize = 8;
-/// Beats of a bar.
+/// The beats of a bar.
 const BEATS: usize = 4;
 /// How long the last notes may ring, in seconds.
 const TAIL_SECONDS: f32 = 2.0;
-/// Slowest and fastest tempo, in beats a minute. The slowest bounds the length of a piece: 36 seconds.
+/// The slowest and the fastest tempo, in beats per minute. At the slowest tempo a piece takes 36 seconds.
 const TEMPO: (f32, f32) = (56.0, 140.0);
-/// Percent of the work done when every bar is played.
+/// The percent of the work that is done when every bar is played.
 const PLAYED: usize = 96;
 
-/// Words that make a piece slower, faster, and sadder.
+/// The words that make a piece slower. Those below make it faster, and sadder.
 const SLOW: [&str; 12] = [
     "ambient", "ballad", "calm", "chill", "dreamy", "lo-fi", "lofi", "lullaby", "sad", "sleepy", "slow",
     "warm",
@@ -52,18 +52,18 @@ const MINOR: [&str; 12] = [
     "tense",
 ];
 
-/// Steps of the two scales, in semitones above the key.
+/// The steps of the two scales, in semitones above the key.
 const MAJOR_SCALE: [i32; 7] = [0, 2, 4, 5, 7, 9, 11];
 const MINOR_SCALE: [i32; 7] = [0, 2, 3, 5, 7, 8, 10];
 
-/// Progressions of four chords, each by the step of the scale that it stands on.
+/// Progressions of four chords. Each chord is given by the step of its root in the scale.
 const PROGRESSIONS: [[usize; 4]; 5] = [[0, 4, 5, 3], [0, 5, 3, 4], [5, 3, 0, 4], [0, 3, 4, 3], [1, 4, 0, 5]];
 
-/// What is fixed for the whole piece.
+/// The properties of a whole piece.
 struct Piece {
     beat_seconds: f32,
     scale: [i32; 7],
-    /// The key's pitch, in Hz.
+    /// The pitch of the key, in Hz.
     key: f32,
     progression: [usize; 4],
     sung: bool,
@@ -95,9 +95,9 @@ pub fn music(order: &MusicOrder, progress: Progress<'_>) -> Result<Sound, Render
 
 impl Piece {
     fn of(prompt: &str, sung: bool, random: &mut Random) -> Self {
-        let told = |words: &[&str]| words.iter().filter(|word| prompt.contains(*word)).count() as f32;
-        let tempo = 92.0 - 12.0 * told(&SLOW) + 14.0 * told(&FAST) + random.range(-6.0, 6.0);
-        let scale = if told(&MINOR) > 0.0 { MINOR_SCALE } else { MAJOR_SCALE };
+        let reported = |words: &[&str]| words.iter().filter(|word| prompt.contains(*word)).count() as f32;
+        let tempo = 92.0 - 12.0 * reported(&SLOW) + 14.0 * reported(&FAST) + random.range(-6.0, 6.0);
+        let scale = if reported(&MINOR) > 0.0 { MINOR_SCALE } else { MAJOR_SCALE };
         Self {
             beat_seconds: 60.0 / tempo.clamp(TEMPO.0, TEMPO.1),
             scale,
@@ -107,7 +107,7 @@ impl Piece {
         }
     }
 
-    /// The pitch of a step of the scale, in Hz; a step beyond the scale is in the next octave.
+    /// The pitch of a step of the scale, in Hz. A step beyond the scale is in the next octave.
     fn pitch(&self, step: usize) -> f32 {
         let octaves = i32::try_from(step / 7).unwrap_or(0);
         self.key * semitones(self.scale[step % 7] + 12 * octaves)
@@ -140,18 +140,18 @@ impl Piece {
     }
 }
 
-/// The ratio of two pitches that are so many semitones apart.
+/// The ratio of two pitches that are `count` semitones apart.
 fn semitones(count: i32) -> f32 {
     2.0_f32.powf(count as f32 / 12.0)
 }
 
-/// Adds a note that begins at `from` and lasts `seconds`, which `wave` tells by the seconds since its beginning.
+/// Adds a note that begins at `from` and lasts `seconds`. `wave` is its amplitude, by the seconds since its beginning.
 fn add(samples: &mut [f32], from: f32, seconds: f32, mut wave: impl FnMut(f32) -> f32) {
     let start = (from * RATE) as usize;
     let length = (seconds * RATE) as usize;
     for (index, sample) in samples.iter_mut().skip(start).take(length).enumerate() {
         let at = index as f32 / RATE;
-        // A few milliseconds at either end, so that nothing clicks.
+        // The note fades in and out within a few milliseconds, so that it does not click.
         let edge = (at * 250.0).min((seconds - at) * 120.0).clamp(0.0, 1.0);
         *sample += edge * wave(at);
     }
@@ -167,12 +167,12 @@ fn pluck(at: f32, pitch: f32) -> f32 {
     (-at * 3.0).exp() * turn.sin() + (-at * 6.0).exp() * (0.5 * (2.0 * turn).sin() + 0.3 * (3.0 * turn).sin())
 }
 
-/// A drum whose pitch falls as it is struck.
+/// The sound of a drum, whose pitch falls after the stroke.
 fn thump(at: f32) -> f32 {
     (TAU * (48.0 * at + 4.0 * (1.0 - (-at * 30.0).exp()))).sin() * (-at * 14.0).exp()
 }
 
-/// A sung "ah": the harmonics of a pitch with vibrato, as strong as the resonances of an open mouth make them.
+/// A sung "ah": the harmonics of a pitch with vibrato. The resonances of an open mouth give their strength.
 fn hum(at: f32, pitch: f32, seconds: f32) -> f32 {
     const RESONANCES: [(f32, f32); 3] = [(730.0, 1.0), (1_090.0, 0.6), (2_440.0, 0.25)];
     let swell = (at / seconds * 3.0).min(1.0);
@@ -223,11 +223,11 @@ mod tests {
             assert!((15.0..37.0).contains(&seconds), "{seconds}");
         }
         let order = MusicOrder { prompt: String::new(), seed: 0, instrumental: true };
-        let mut told = vec![];
+        let mut reported = vec![];
         let stopped = music(&order, &mut |percent| {
-            told.push(percent);
+            reported.push(percent);
             if percent > 50 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        assert!(matches!(stopped, Err(RenderError::Stopped)) && told.is_sorted(), "{told:?}");
+        assert!(matches!(stopped, Err(RenderError::Stopped)) && reported.is_sorted(), "{reported:?}");
     }
 }

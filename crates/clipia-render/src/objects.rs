@@ -1,7 +1,7 @@
-//! Things that stand: a house with its smoke, a robot.
+//! Things that stand on the ground: a house with its smoke, a robot.
 
 use super::animals::{Stance, draw_shadow};
-use super::canvas::{Canvas, Meet, around, disc, flat, halo, outline, oval, polygon, rectangle};
+use super::canvas::{Blend, Canvas, around, disc, flat, halo, outline, oval, polygon, rectangle};
 use super::colour::{Colour, WHITE};
 use super::random::Random;
 use super::scene::{Layer, Stage};
@@ -24,7 +24,7 @@ impl Layer for House {
         let trim = lit(self.walls.lighter(0.45));
         let lamp = self.stage.palette.lamp;
         let mut fill =
-            |path: Option<Path>, colour: Colour| canvas.fill_placed(path, flat(colour), place, Meet::Over);
+            |path: Option<Path>, colour: Colour| canvas.fill_placed(path, flat(colour), place, Blend::Over);
         fill(rectangle(70.0, 20.0, 80.0, 50.0), lit(Colour::hex(0x6d5550)));
         fill(rectangle(68.5, 18.0, 81.5, 22.0), lit(Colour::hex(0x54403c)));
         // A gable to the left, the long side to the right.
@@ -73,7 +73,7 @@ impl Layer for House {
                 disc(centre.0, centre.1, 30.0),
                 halo(centre, 30.0, lamp, strength),
                 place,
-                Meet::Light,
+                Blend::Lighten,
             );
         }
     }
@@ -82,7 +82,7 @@ impl Layer for House {
 /// Smoke from a chimney.
 pub(super) struct Smoke {
     pub(super) stage: Stage,
-    /// Its mouth, in units.
+    /// The position of the chimney's mouth, in units.
     pub(super) from: (f32, f32),
     pub(super) size: f32,
     pub(super) seed: u64,
@@ -133,7 +133,7 @@ impl Layer for Robot {
         let eye = self.stage.palette.lamp.mix(Colour::hex(0x7df9ff), 0.6);
         let wave = Transform::from_rotate_at(-128.0 + 12.0 * (seconds * 2.6).sin(), 77.0, 50.0);
         let mut fill = |path: Option<Path>, colour: Colour, turn: Transform| {
-            canvas.fill_placed(path, flat(colour), turn.post_concat(place), Meet::Over);
+            canvas.fill_placed(path, flat(colour), turn.post_concat(place), Blend::Over);
         };
         let still = Transform::identity();
         fill(rounded(36.0, 78.0, 45.0, 96.0, 3.0), shade, still);
@@ -170,7 +170,7 @@ impl Layer for Robot {
             fill(disc(x + 1.3, 24.2, 1.1 * open), WHITE, still);
         }
         for x in [42.0, 58.0] {
-            canvas.fill_placed(disc(x, 25.6, 15.0), halo((x, 25.6), 15.0, eye, 0.55), place, Meet::Light);
+            canvas.fill_placed(disc(x, 25.6, 15.0), halo((x, 25.6), 15.0, eye, 0.55), place, Blend::Lighten);
         }
     }
 

@@ -1,8 +1,8 @@
-//! The colours of a scene, chosen as a set so that everything in it shares one light.
+//! The colours of a scene. They are chosen as a set, so that everything in the scene has the same light.
 
 use super::colour::Colour;
 
-/// The light a scene is seen in.
+/// The light of a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Mood {
     Dawn,
@@ -27,7 +27,7 @@ pub(super) struct Palette {
     pub(super) sky: [Colour; 4],
     /// The disc of the sun or moon.
     pub(super) disc: Colour,
-    /// The light around it.
+    /// The light around the disc.
     pub(super) glow: Colour,
     /// The farthest land, seen through the most air.
     pub(super) far: Colour,
@@ -41,7 +41,7 @@ pub(super) struct Palette {
     pub(super) cloud_shade: Colour,
     /// Windows, lamps, eyes.
     pub(super) lamp: Colour,
-    /// How dark it is, 0.0 (noon) to 1.0 (stars).
+    /// The darkness, from 0.0 (noon) to 1.0 (stars).
     pub(super) darkness: f32,
 }
 
@@ -143,7 +143,7 @@ impl Palette {
         }
     }
 
-    /// Every colour through one change.
+    /// This palette with `change` applied to every colour.
     pub(super) fn map(self, change: impl Fn(Colour) -> Colour) -> Self {
         Self {
             sky: self.sky.map(&change),
@@ -160,12 +160,12 @@ impl Palette {
         }
     }
 
-    /// Land at a depth, 0.0 the farthest, 1.0 the nearest.
+    /// The colour of land at a depth: 0.0 is the farthest, 1.0 the nearest.
     pub(super) fn land(&self, depth: f32) -> Colour {
         self.far.mix(self.near, depth)
     }
 
-    /// The air at the horizon, which lies before everything far away.
+    /// The colour of the air at the horizon, in front of everything far away.
     pub(super) fn haze(&self) -> Colour {
         self.sky[3].mix(self.sky[2], 0.35)
     }

@@ -1,6 +1,6 @@
-//! Abstract figures for prompts whose words are not known: every prompt gets a composition of its own.
+//! Abstract patterns for prompts with unknown words. Every prompt gets a composition of its own.
 
-use super::canvas::{Canvas, Meet, add_polygon, around, between, disc, flat, halo, sheer};
+use super::canvas::{Blend, Canvas, add_polygon, around, between, disc, flat, halo, sheer};
 use super::colour::{Colour, WHITE};
 use super::palette::Palette;
 use super::random::{Random, fractal};
@@ -44,7 +44,7 @@ impl Layer for Ribbons {
                     (1.0, colour.turned(24.0).darker(0.22).fade(0.95)),
                 ],
             );
-            // A shadow beneath lifts each band off the one behind it.
+            // A shadow separates each band from the band behind it.
             canvas.fill(
                 strip(aspect, |x| edge(x, 0.2) + 0.012, |x| edge(x, 1.0) + 0.02),
                 sheer(self.palette.near, 0.2),
@@ -183,7 +183,7 @@ impl Layer for Arches {
                 arch.cubic_to(-1.0, -1.333, 1.0, -1.333, 1.0, 0.0);
                 arch.line_to(1.0, 4.0);
                 arch.close();
-                canvas.fill_placed(arch.finish(), ink, place, Meet::Over);
+                canvas.fill_placed(arch.finish(), ink, place, Blend::Over);
             }
         }
         let mut specks = PathBuilder::new();

@@ -9,15 +9,15 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use tiny_skia::{BlendMode, FilterQuality, Paint, Pattern, Pixmap, Rect, SpreadMode, Transform};
 
-/// Quality of the lossy rendition, 0.0..=100.0: above it, files grow faster than anybody sees.
+/// The quality of the lossy rendition, of 0.0..=100.0. Above it, files grow with no visible difference.
 const WEBP_QUALITY: f32 = 84.0;
-/// Effort of the lossy rendition, 0..=6: 2 takes half the time of the usual 4 and gives files about 5 % larger.
+/// The effort of the lossy encoder, of 0..=6. 2 takes half the time of the usual 4, for files about 5 % larger.
 const WEBP_METHOD: i32 = 2;
-/// Edge of the tile of grain, in pixels.
+/// The edge of the tile of grain, in pixels.
 const GRAIN_EDGE: u32 = 128;
-/// Strongest grain, in steps of 255: enough to break up the bands of a gradient.
+/// The strongest grain, in steps of 255: enough to hide the bands of a gradient.
 const GRAIN_STEPS: u64 = 3;
-/// Percent of the work done when everything is drawn, and when the PNG is written; measured at 1024x1024.
+/// The percent of the work that is done when everything is drawn, and when the PNG is written. Measured at 1024x1024.
 const DRAWN: u8 = 55;
 const PNG_WRITTEN: u8 = 70;
 
@@ -57,14 +57,14 @@ fn draw(scene: &Scene, canvas: &mut Canvas, progress: Progress<'_>) -> Result<()
     Ok(())
 }
 
-/// Lays a fine grain over the picture.
+/// Adds a fine grain to the picture.
 fn add_grain(pixmap: &mut Pixmap, seed: u64) -> Result<(), RenderError> {
     let mut tile = Canvas::new(GRAIN_EDGE, GRAIN_EDGE)?.pixmap;
     let mut random = Random::new(seed ^ 0x67_7261_696e);
     for pixel in tile.data_mut().chunks_exact_mut(4) {
         let bits = random.next();
         let strength = (bits % (GRAIN_STEPS + 1)) as u8;
-        // White or black of a low opacity, in premultiplied form.
+        // White or black with a low opacity, premultiplied.
         let value = if bits & 0x100 == 0 { 0 } else { strength };
         pixel.copy_from_slice(&[value, value, value, strength]);
     }
@@ -78,7 +78,7 @@ fn add_grain(pixmap: &mut Pixmap, seed: u64) -> Result<(), RenderError> {
     Ok(())
 }
 
-/// The pixels without their alpha: a finished picture covers everything.
+/// The pixels without alpha. A finished picture is opaque.
 fn opaque(pixmap: &Pixmap) -> Vec<u8> {
     let mut rgb = vec![0; pixmap.data().len() / 4 * 3];
     for (to, from) in rgb.chunks_exact_mut(3).zip(pixmap.data().chunks_exact(4)) {
@@ -124,7 +124,7 @@ mod tests {
         image::load_from_memory_with_format(file, format).expect("a file that decodes").into_rgb8()
     }
 
-    /// Mean difference of two pictures of one size, in steps of 255.
+    /// The mean difference of two pictures of the same size, in steps of 255.
     fn difference(one: &RgbImage, other: &RgbImage) -> f64 {
         let sum: u64 = one.as_raw().iter().zip(other.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         sum as f64 / one.as_raw().len() as f64
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn both_renditions_have_the_size_that_was_asked_and_show_the_same() {
+    fn both_files_have_the_ordered_size_and_the_same_picture() {
         for (width, height) in [(97, 61), (33, 160), (16, 16), (300, 16)] {
             let picture = render(&PictureOrder { width, height, ..order("neon city at night", 2) });
             let png = decode(&picture.png, ImageFormat::Png);
@@ -173,20 +173,23 @@ mod tests {
 
     #[test]
     fn progress_rises_to_100_and_can_stop_the_work() {
-        let mut told = vec![];
+        let mut reported = vec![];
         picture(&order("waves", 1), &mut |percent| {
-            told.push(percent);
+            reported.push(percent);
             ControlFlow::Continue(())
         })
         .expect("a picture");
-        assert!(told.is_sorted() && told.first() == Some(&0) && told.last() == Some(&100), "{told:?}");
+        assert!(
+            reported.is_sorted() && reported.first() == Some(&0) && reported.last() == Some(&100),
+            "{reported:?}"
+        );
 
         let mut calls = 0;
         let stopped = picture(&order("waves", 1), &mut |percent| {
             calls += 1;
             if percent >= 20 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        assert!(matches!(stopped, Err(RenderError::Stopped)) && calls < told.len());
+        assert!(matches!(stopped, Err(RenderError::Stopped)) && calls < reported.len());
     }
 
     #[test]
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn every_subject_and_light_can_be_drawn() {
+    fn drawing_any_subject_in_any_light_does_not_panic() {
         let subjects = "lighthouse fox cat bird boat ship tree house whale balloon robot flower rocket deer";
         let lights =
             "dawn noon dusk night storm winter autumn spring neon space desert aurora rain fog lightning";

@@ -1,4 +1,4 @@
-//! What each place looks like: its land from the farthest range to the ground in front.
+//! The land of each place, from the farthest range to the ground in front.
 
 use super::city::Skyline;
 use super::ground::{Cover, Foreground};

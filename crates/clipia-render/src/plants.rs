@@ -1,4 +1,4 @@
-//! Trees: woods along a ridge, and one large tree.
+//! Trees: a wood along a ridge, and one large tree.
 
 use super::animals::{Stance, draw_shadow};
 use super::canvas::{Canvas, add_polygon, down, flat, sheer};
@@ -8,7 +8,7 @@ use super::ridges::Ridge;
 use super::scene::{Layer, Stage};
 use tiny_skia::PathBuilder;
 
-/// Which trees make up a wood.
+/// The kind of trees in a wood.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
     Pine,
@@ -19,14 +19,14 @@ pub(super) enum Kind {
 pub(super) struct Wood {
     pub(super) ridge: Ridge,
     pub(super) kind: Kind,
-    /// Height of a tree, in units.
+    /// The height of a tree, in units.
     pub(super) height: f32,
-    /// Trees in one unit of width.
+    /// The number of trees per unit of width.
     pub(super) density: f32,
     pub(super) colour: Colour,
-    /// Their colour at the foot, where mist gathers.
+    /// The colour at the foot, where mist gathers.
     pub(super) foot: Colour,
-    /// Share of the width, around a point, that is kept clear.
+    /// The clear part: its centre, and its share of the width.
     pub(super) clearing: Option<(f32, f32)>,
     pub(super) snowy: bool,
 }
@@ -67,7 +67,7 @@ impl Layer for Wood {
     }
 }
 
-/// Tiers of boughs, each wider and lower; every second one bears snow.
+/// Adds a pine with tiers of boughs. Each tier is wider than the one above it, and every second one has snow.
 fn add_pine(builder: &mut PathBuilder, snow: &mut PathBuilder, (x, y): (f32, f32), height: f32, seed: u64) {
     let mut random = Random::new(seed);
     let tiers = 6;
@@ -164,7 +164,7 @@ impl Layer for Tree {
         if self.bare {
             return;
         }
-        // Leaves in three tones: the shaded mass behind, the lit side before it.
+        // The leaves have three tones, from the shaded mass behind to the lit side in front.
         let light = if self.stage.lit_from_left { -1.0 } else { 1.0 };
         let tones = [
             (self.leaves.darker(0.35), 0.0, 1.0, 1),
@@ -184,7 +184,7 @@ impl Layer for Tree {
     }
 }
 
-/// A branch, and the branches that spring from it. The depth is bounded: 2 to 3 children over 5 levels.
+/// Adds a branch and the branches that grow from it: 2 or 3 each, over at most 5 levels.
 #[expect(
     clippy::too_many_arguments,
     reason = "the state of one recursion; a struct for it would have one user"

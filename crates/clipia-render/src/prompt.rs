@@ -1,4 +1,4 @@
-//! Reads a prompt: which of its words are known, what they ask for, and a hash for everything else.
+//! Reads a prompt: the meanings of its known words, and a hash for everything else.
 
 use super::PROMPT_CHARS_MAX;
 use super::colour::Colour;
@@ -6,12 +6,12 @@ use super::palette::Mood;
 use super::random::hash;
 use super::vocabulary::{InSky, Meaning, Sort, Subject, WORDS, Where};
 
-/// Most subjects drawn into one scene: more crowd it.
+/// The most subjects in one scene. More would crowd it.
 const SUBJECTS_MAX: usize = 3;
-/// Farthest that a colour reaches for the thing it colours, in words.
+/// The longest distance between a colour and the thing that it colours, in words.
 const TINT_REACH: usize = 2;
 
-/// What a prompt asks for.
+/// The content of a prompt.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub(super) moods: Vec<Mood>,
@@ -21,11 +21,11 @@ pub(super) struct Reading {
     pub(super) signs: Vec<InSky>,
     /// A colour that belongs to no subject.
     pub(super) cast: Option<Colour>,
-    /// What the negative prompt excludes.
+    /// The meanings that the negative prompt excludes.
     without: Vec<Meaning>,
-    /// Share of the words that nothing is known about, 0.0..=1.0.
+    /// The share of unknown words, 0.0..=1.0.
     pub(super) unknown: f32,
-    /// Of the whole prompt.
+    /// The hash of the whole prompt.
     pub(super) hash: u64,
 }
 
@@ -83,7 +83,7 @@ impl Reading {
         }
     }
 
-    /// Whether the negative prompt asks that this be left out.
+    /// Whether the negative prompt excludes this meaning.
     pub(super) fn excludes(&self, meaning: Meaning) -> bool {
         self.without.contains(&meaning)
     }
@@ -93,7 +93,8 @@ impl Reading {
     }
 }
 
-/// The words around one, nearest first: the one after it before the one ahead of it, since both orders are common.
+/// The positions of the words around a word, nearest first. The word after it comes before the word ahead of it, since languages
+/// have both orders.
 fn beside(at: usize) -> impl Iterator<Item = usize> {
     (1..=TINT_REACH).flat_map(move |distance| [at.checked_add(distance), at.checked_sub(distance)]).flatten()
 }
@@ -102,7 +103,7 @@ fn things_beside(words: &[Option<Meaning>], at: usize) -> impl Iterator<Item = u
     beside(at).filter(|index| matches!(words.get(*index), Some(Some(Meaning::Thing(_)))))
 }
 
-/// The colour whose nearest thing is the one at `at`.
+/// The colour of the thing at `at`: the colour for which it is the nearest thing.
 fn tint_beside(words: &[Option<Meaning>], at: usize) -> Option<Colour> {
     let colour_of = |index: usize| words.get(index).copied().flatten().and_then(Meaning::colour);
     beside(at).find_map(|index| colour_of(index).filter(|_| things_beside(words, index).next() == Some(at)))
@@ -112,7 +113,7 @@ fn meanings(text: &str) -> Vec<Meaning> {
     meanings_by_word(text).into_iter().flatten().collect()
 }
 
-/// The meaning of every word, in order; of a word in a script without spaces, those of the entries within it.
+/// The meaning of every word, in order. A word in a script without spaces has the meanings of all entries inside it.
 fn meanings_by_word(text: &str) -> Vec<Option<Meaning>> {
     let mut found = vec![];
     for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
@@ -145,12 +146,12 @@ fn fits(word: &str, entry: &str) -> bool {
     }
 }
 
-/// Han, kana and hangul: written without spaces, or with endings that stick to the word.
+/// Whether a character is Han, kana or hangul. These are written without spaces, or with endings attached to the word.
 fn is_spaceless(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
 }
 
-/// Lower case, without the accents of the Latin languages we know, cut to [`PROMPT_CHARS_MAX`].
+/// The text in lower case, without the accents of the known Latin languages, cut to [`PROMPT_CHARS_MAX`].
 fn folded(text: &str) -> String {
     text.chars().take(PROMPT_CHARS_MAX).flat_map(char::to_lowercase).filter_map(plain).collect()
 }
@@ -165,7 +166,7 @@ fn plain(c: char) -> Option<char> {
         'ñ' => 'n',
         'ç' => 'c',
         'ё' => 'е',
-        // Combining accents, as decomposed text has them.
+        // The combining accents of decomposed text.
         '\u{300}'..='\u{36f}' => return None,
         other => other,
     })

@@ -1,4 +1,4 @@
-//! Reproducible chance: a hash of text, a stream of numbers, and smooth noise.
+//! Reproducible randomness: a hash of text, a stream of numbers, and smooth noise.
 
 /// A 64-bit hash of bytes (FNV-1a, mixed), the same on every machine and in every version.
 pub(super) fn hash(bytes: &[u8]) -> u64 {
@@ -15,7 +15,7 @@ fn mixed(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A stream of numbers that depends on nothing but its seed (SplitMix64).
+/// A stream of numbers that depends on its seed only (SplitMix64).
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
@@ -29,22 +29,22 @@ impl Random {
         mixed(self.0)
     }
 
-    /// A stream of its own, so that one part drawing more numbers does not change the others.
+    /// A new stream. With a stream of its own, a part that draws more numbers does not change the other parts.
     pub(super) fn branch(&mut self) -> Self {
         Self(self.next())
     }
 
-    /// In 0.0..1.0.
+    /// A number in 0.0..1.0.
     pub(super) fn unit(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1_u64 << 24) as f32
     }
 
-    /// In `low..high`.
+    /// A number in `low..high`.
     pub(super) fn range(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
 
-    /// In `0..count`; `count` must not be zero.
+    /// A number in `0..count`; `count` must not be zero.
     pub(super) fn below(&mut self, count: usize) -> usize {
         (self.next() % count as u64) as usize
     }

@@ -1,11 +1,11 @@
-//! Land seen from afar: hills, mountains and dunes, paler the farther they are.
+//! Distant land: hills, mountains and dunes, which are paler the farther they are.
 
 use super::canvas::{Canvas, between, down, polygon, sheer};
 use super::colour::Colour;
 use super::random::{Random, fractal, noise};
 use super::scene::Layer;
 
-/// Distance between two points of a ridge line, in units.
+/// The distance between two points of a ridge line, in units.
 const STEP: f32 = 1.0 / 320.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,27 +18,28 @@ pub(super) enum Form {
 /// One line of land from side to side.
 pub(super) struct Ridge {
     pub(super) form: Form,
-    /// Height of its valleys, in units from the top.
+    /// The height of the valleys, in units from the top.
     pub(super) base: f32,
-    /// How far its highest points reach above the base.
+    /// The height of the highest points above the base.
     pub(super) rise: f32,
-    /// Width of one hill.
+    /// The width of one hill.
     pub(super) span: f32,
     pub(super) seed: u64,
     pub(super) crest: Colour,
-    /// Its colour at `bottom`, where mist gathers.
+    /// The colour at `bottom`, where mist gathers.
     pub(super) foot: Colour,
     /// Where the land ends, in units from the top.
     pub(super) bottom: f32,
-    /// The side away from the light, and the snow on the peaks.
+    /// The colour of the side away from the light.
     pub(super) shade: Option<Colour>,
+    /// The colour of the snow on the peaks.
     pub(super) snow: Option<Colour>,
     /// Whether the light comes from the left.
     pub(super) lit_from_left: bool,
 }
 
 impl Ridge {
-    /// Height of the line at `x`, in units from the top.
+    /// The height of the line at `x`, in units from the top.
     pub(super) fn at(&self, x: f32) -> f32 {
         let u = x / self.span + 100.0;
         let share = match self.form {
@@ -57,7 +58,7 @@ impl Ridge {
             .collect()
     }
 
-    /// The highest points: those that nothing within `reach` on either side overtops.
+    /// The summits: the points that are higher than all points within `reach` on either side.
     fn summits(points: &[(f32, f32)], reach: usize) -> Vec<usize> {
         (1..points.len().saturating_sub(1))
             .filter(|index| {
@@ -110,7 +111,7 @@ impl Ridge {
         left.reverse();
         let mut cap = left;
         cap.extend(right.into_iter().skip(1));
-        // The lower edge runs in tongues down the gullies.
+        // The lower edge of the snow runs down the gullies.
         let mut random = Random::new(self.seed ^ summit as u64);
         let tongues = 6;
         for index in 1..tongues * 2 {

@@ -1,4 +1,4 @@
-//! Composes what was read into layers, farthest first.
+//! Composes the content of a prompt into layers, the farthest first.
 
 use super::canvas::{Canvas, around, rectangle};
 use super::clouds::{Clouds, StormDeck};
@@ -17,19 +17,19 @@ use super::weather::{Fog, Lightning, Motes, Rain, Snowfall};
 
 /// One part of a scene, drawn over the parts before it.
 pub(super) trait Layer {
-    /// Draws it as it is so many seconds into the clip; a picture is drawn at second 0.
+    /// Draws the layer at a time of the clip, in seconds. A picture is drawn at second 0.
     fn draw(&self, canvas: &mut Canvas, seconds: f32);
 
-    /// Whether it looks different at another second. What does not move is drawn once for a whole clip.
+    /// Whether the layer changes with time. A layer that does not move is drawn once for a whole clip.
     fn moves(&self) -> bool {
         false
     }
 }
 
-/// Layers, farthest first.
+/// The layers of a picture or clip, the farthest first.
 pub(super) type Scene = Vec<Box<dyn Layer>>;
 
-/// The light and the room that everything in a scene shares.
+/// The light and the size that everything in a scene shares.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stage {
     pub(super) palette: Palette,
@@ -38,7 +38,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// A colour of its own as it looks in the light of the scene.
+    /// An object's own colour in the light of the scene.
     pub(super) fn lit(&self, colour: Colour) -> Colour {
         let dark = self.palette.darkness;
         colour.mix(self.palette.near, 0.06 + 0.4 * dark).mix(self.palette.glow, 0.1)
@@ -111,10 +111,10 @@ fn add_sky(scene: &mut Scene, reading: &Reading, setting: &Setting, random: &mut
     }
 }
 
-/// The figure that stands for words nobody taught us.
+/// Adds the abstract pattern for unknown words.
 fn add_pattern(scene: &mut Scene, setting: &Setting, random: &mut Random) {
     let palette = setting.stage.palette;
-    // Colours of the scene's own light, and one that stands a little apart.
+    // The colours of the scene's own light, and one that differs a little.
     let apart = palette.sky[2].turned(random.range(-55.0, 55.0)).lighter(0.08);
     let hues = [palette.glow, palette.sky[2].mix(palette.glow, 0.2), palette.sky[1], apart];
     let vivid = |colour: Colour| {

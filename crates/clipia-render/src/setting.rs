@@ -1,4 +1,4 @@
-//! Decides the light and the land of a scene: from what the prompt says, and by chance where it says nothing.
+//! The choice of a scene's light and land: by the prompt, and at random where the prompt says nothing.
 
 use super::palette::{Mood, Palette};
 use super::prompt::Reading;
@@ -7,21 +7,22 @@ use super::scene::Stage;
 use super::sky::{Lamp, Light};
 use super::vocabulary::{InSky, Meaning, Sort, Subject, Where};
 
-/// What a scene is built on.
+/// The light, the land and the layout of a scene.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setting {
     pub(super) stage: Stage,
     pub(super) mood: Mood,
-    /// The land; an abstraction may have none.
+    /// The land. An abstract scene may have none.
     pub(super) place: Option<Where>,
-    /// Height of the horizon, in units from the top.
+    /// The height of the horizon, in units from the top.
     pub(super) horizon: f32,
     pub(super) lamp: Lamp,
     pub(super) snowy: bool,
-    /// Whether a pattern stands for words that are not known, and which of the three.
+    /// Whether the scene has an abstract pattern for unknown words.
     pub(super) abstraction: bool,
+    /// The number of the pattern, of three.
     pub(super) pattern: usize,
-    /// Where the first subject stands, in units from the left.
+    /// The position of the first subject, in units from the left.
     pub(super) focus: f32,
 }
 
@@ -67,7 +68,7 @@ fn choose_place(reading: &Reading, random: &mut Random) -> Option<Where> {
     {
         return Some(place);
     }
-    // Mountains beside another place are its background.
+    // Mountains next to another place are its background.
     let main = reading.places.iter().find(|place| **place != Where::Mountains).or(reading.places.first());
     if let Some(place) = main {
         return Some(*place);
@@ -146,7 +147,7 @@ fn choose_lamp(
     focus_right: bool,
     random: &mut Random,
 ) -> Lamp {
-    // The light stands across from the subject, so that the beam, the glitter and the subject share the picture.
+    // The light is on the other side than the subject, so that the beam, the glitter and the subject do not overlap.
     let across = random.range(0.26, 0.42);
     let x = aspect * if focus_right { across } else { 1.0 - across };
     let (light, height, radius) = match mood {
@@ -173,7 +174,7 @@ fn choose_lamp(
     Lamp { light, x, y: horizon * height, radius: radius * aspect.clamp(0.7, 1.0) }
 }
 
-/// The palette, moved by what the prompt adds to it and a little by chance.
+/// The palette with the changes by the prompt, and with a little random change.
 fn tuned(
     palette: Palette,
     mood: Mood,

@@ -1,23 +1,23 @@
 //! The sky: its gradient, its stars, and the sun or moon with its glow.
 
-use super::canvas::{Canvas, Meet, around, between, disc, flat, halo, outline, rectangle, sheer};
+use super::canvas::{Blend, Canvas, around, between, disc, flat, halo, outline, rectangle, sheer};
 use super::colour::{BLACK, Colour, WHITE};
 use super::palette::Palette;
 use super::random::Random;
 use super::scene::Layer;
 use tiny_skia::{PathBuilder, Transform};
 
-/// What lights the scene.
+/// The light source of a scene.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Light {
-    /// Nothing to be seen: the light comes from behind clouds.
+    /// No visible source: the light comes from behind clouds.
     Hidden,
     Sun,
     FullMoon,
     Crescent,
 }
 
-/// Where the light is and how large, in units of the canvas.
+/// The position and the size of the light source, in units of the canvas.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lamp {
     pub(super) light: Light,
@@ -26,12 +26,12 @@ pub(super) struct Lamp {
     pub(super) radius: f32,
 }
 
-/// Gradient, stars, and the light with its glow.
+/// The layer of the sky: gradient, stars, and the light source with its glow.
 pub(super) struct Sky {
     pub(super) palette: Palette,
     pub(super) horizon: f32,
     pub(super) lamp: Lamp,
-    /// 0.0 (none) to 1.0 (as many as there are).
+    /// The amount of stars, from 0.0 (none) to 1.0 (a clear night).
     pub(super) stars: f32,
     pub(super) seed: u64,
 }
@@ -53,7 +53,7 @@ impl Layer for Sky {
             disc(0.0, 0.0, 0.5),
             halo((0.0, 0.0), 0.5, self.palette.sky[3].mix(glow, 0.4), strength * 0.8),
             wide,
-            Meet::Light,
+            Blend::Lighten,
         );
         canvas.lighten(disc(x, y, radius * 9.0), halo((x, y), radius * 9.0, glow, strength));
         match light {
@@ -72,7 +72,7 @@ impl Layer for Sky {
             Light::Crescent => {
                 let place = Transform::from_scale(radius, radius).post_rotate(-24.0).post_translate(x, y);
                 let moon = outline("M 0 -1 C -1.33 -1 -1.33 1 0 1 C -0.62 0.7 -0.62 -0.7 0 -1 Z");
-                canvas.fill_placed(moon, flat(self.palette.disc), place, Meet::Over);
+                canvas.fill_placed(moon, flat(self.palette.disc), place, Blend::Over);
             }
         }
     }
@@ -82,7 +82,7 @@ impl Sky {
     fn draw_stars(&self, canvas: &mut Canvas, aspect: f32) {
         let mut random = Random::new(self.seed);
         let count = (520.0 * self.stars * aspect.max(0.6)) as usize;
-        // Three classes of brightness, one path each.
+        // The stars have three classes of brightness. Each class is one path.
         for (opacity, share, size) in [(0.35, 0.62, 0.0009), (0.65, 0.3, 0.0013), (0.95, 0.08, 0.0021)] {
             let mut builder = PathBuilder::new();
             for _ in 0..(count as f32 * share) as usize {

@@ -1,17 +1,17 @@
-//! Speaks a text and writes it as WAV.
+//! Speaks a text, and writes it as WAV.
 
 use super::speech::{self, Phone};
 use super::voice::{SAMPLE_RATE, Speaker, Voice};
 use super::{Progress, RenderError, Sound, SoundOrder, report};
 use std::io::Cursor;
 
-/// Longest sound, in seconds: what is left of the text after it stays unsaid.
+/// The longest sound, in seconds. Text beyond it is not spoken.
 pub const SOUND_SECONDS_MAX: f64 = 60.0;
-/// Most characters of a text that are read: four times what can be said in the longest sound.
+/// The most characters of a text that are read: four times as many as the longest sound has.
 const TEXT_CHARS_MAX: usize = 20_000;
-/// Slowest and fastest pace.
+/// The slowest and the fastest speed.
 const SPEED_RANGE: (f64, f64) = (0.25, 4.0);
-/// Percent of the work done when everything is spoken.
+/// The percent of the work that is done when everything is spoken.
 const SPOKEN: usize = 96;
 
 /// Speaks a text.
@@ -37,7 +37,7 @@ pub fn sound(order: &SoundOrder, progress: Progress<'_>) -> Result<Sound, Render
     Ok(Sound { duration_seconds: samples.len() as f64 / f64::from(SAMPLE_RATE), wav })
 }
 
-/// A WAV file of the samples, made as loud as fits.
+/// A WAV file of the samples, normalised to the full range.
 pub(super) fn wav(samples: &[f32]) -> Result<Vec<u8>, RenderError> {
     let failed = |error: hound::Error| RenderError::encode("WAV", error);
     let loudest = samples.iter().fold(0.0_f32, |most, sample| most.max(sample.abs()));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_speeds_and_voices_differ_and_the_same_order_does_not() {
+    fn the_bytes_depend_on_text_speed_and_voice_only() {
         let base = order("one two three", "nova");
         let seconds = |order: &SoundOrder| render(order).duration_seconds;
         assert_eq!(render(&base).wav, render(&base).wav);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_is_too_short_or_too_long() {
+    fn a_text_of_any_length_becomes_a_sound() {
         for text in ["", " ", "…", "猫と海", "مرحبا", "🦊"] {
             assert!(render(&order(text, "")).duration_seconds > 0.05, "{text:?}");
         }
@@ -105,13 +105,13 @@ mod tests {
 
     #[test]
     fn progress_rises_to_100_and_can_stop_the_work() {
-        let mut told = vec![];
+        let mut reported = vec![];
         sound(&order("some words", "nova"), &mut |percent| {
-            told.push(percent);
+            reported.push(percent);
             ControlFlow::Continue(())
         })
         .expect("a sound");
-        assert!(told.is_sorted() && told.last() == Some(&100));
+        assert!(reported.is_sorted() && reported.last() == Some(&100));
         let stopped = sound(&order("some words", "nova"), &mut |_| ControlFlow::Break(()));
         assert!(matches!(stopped, Err(RenderError::Stopped)));
     }

@@ -1,4 +1,4 @@
-//! From letters to sounds: a rough reading of any text, with a rhythm and a melody.
+//! Turns letters into sounds: a rough reading of any text, with a rhythm and a melody.
 
 use super::random::{Random, hash};
 
@@ -6,11 +6,11 @@ use super::random::{Random, hash};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Manner {
     Silence,
-    /// Voiced, open: vowels, nasals, liquids.
+    /// Voiced and open: vowels, nasals, liquids.
     Voiced,
     /// Breath through a narrow gap.
     Hiss,
-    /// Both at once, as in z and v.
+    /// Voice and breath at once, as in z and v.
     Buzz,
     /// Closed, then released.
     Burst,
@@ -20,12 +20,12 @@ pub(super) enum Manner {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Phone {
     pub(super) manner: Manner,
-    /// The first three resonances of the mouth, in Hz. For a hiss the second is where its noise lies.
+    /// The first three resonances of the mouth, in Hz. For a hiss, the second one is the frequency of its noise.
     pub(super) formants: [f32; 3],
-    /// 0.0..=1.0.
+    /// The loudness, 0.0..=1.0.
     pub(super) loudness: f32,
     pub(super) seconds: f32,
-    /// Pitch against the voice's own, 1.0 being equal.
+    /// The pitch relative to the voice's own, which is 1.0.
     pub(super) pitch: f32,
 }
 
@@ -36,7 +36,7 @@ const O: [f32; 3] = [480.0, 900.0, 2400.0];
 const U: [f32; 3] = [320.0, 800.0, 2250.0];
 const SCHWA: [f32; 3] = [500.0, 1480.0, 2500.0];
 
-/// What one letter, or two together, sound like: manner, resonances, loudness, seconds.
+/// The sound of one letter, or of two together: manner, resonances, loudness, seconds.
 type Sounding = (Manner, [f32; 3], f32, f32);
 
 fn pair(first: char, second: char) -> Option<Sounding> {
@@ -84,7 +84,7 @@ fn single(letter: char) -> Option<Sounding> {
 
 const DIGITS: [&str; 10] = ["ziro", "wan", "tu", "thri", "for", "faiv", "siks", "seven", "eit", "nain"];
 
-/// The sounds of a text, at most so many seconds of them. `speed` divides every length.
+/// The sounds of a text, of at most `seconds_max` together. `speed` divides every length.
 pub(super) fn phones(text: &str, seed: u64, speed: f32, seconds_max: f32) -> Vec<Phone> {
     let mut line = Line {
         phones: vec![],
@@ -108,7 +108,7 @@ pub(super) fn phones(text: &str, seed: u64, speed: f32, seconds_max: f32) -> Vec
     line.phones
 }
 
-/// Pitch along a sentence: falling, and rising at the end of a question.
+/// The pitch along a sentence. It falls, and rises at the end of a question.
 fn melody(sentence: &str, along: f32) -> f32 {
     let question = sentence.trim_end().ends_with(['?', '？']);
     let fall = 1.1 - 0.2 * along;
@@ -177,7 +177,7 @@ impl Line {
         self.pause(0.045);
     }
 
-    /// A letter of a script we cannot read: a syllable of its own, always the same.
+    /// Adds the syllable for a letter of an unknown script. A letter always has the same syllable.
     fn strange(&mut self, letter: char, melody: f32) {
         let bits = hash(letter.encode_utf8(&mut [0; 4]).as_bytes());
         let consonant = ['m', 'n', 'k', 't', 's', 'h', 'r', 'w', 'y', 'g'][(bits % 10) as usize];

@@ -1,11 +1,11 @@
-//! The words the renderer knows, in the languages it was taught. An entry ending in `*` stands for every word that
-//! begins so; accents are folded before comparing; entries in scripts without spaces are looked for anywhere.
+//! The words that the renderer knows, in several languages. An entry with `*` at its end matches every word that begins with it.
+//! Accents are removed before the comparison. An entry in a script without spaces matches anywhere in a word.
 
 use super::colour::Colour;
 use super::palette::Mood;
 use Meaning::{Blank, In, Place, Sign, Thing, Tint, Weather};
 
-/// What a word asks for.
+/// The meaning of a word.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Meaning {
     In(Mood),
@@ -13,13 +13,13 @@ pub(super) enum Meaning {
     Thing(Subject),
     Weather(Sort),
     Sign(InSky),
-    /// A colour, `0xrrggbb`, for the thing beside it or, alone, for the whole.
+    /// A colour, `0xrrggbb`, of the thing next to it. Alone, it is the colour of the whole scene.
     Tint(u32),
-    /// A word of grammar or of style: it draws nothing.
+    /// A word of grammar or of style. It draws nothing.
     Blank,
 }
 
-/// The land a scene is set in.
+/// The land of a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Where {
     Sea,
@@ -34,7 +34,7 @@ pub(super) enum Where {
     Orbit,
 }
 
-/// What stands in the foreground.
+/// A thing in the foreground.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Subject {
     Lighthouse,
@@ -61,7 +61,7 @@ pub(super) enum Sort {
     Lightning,
 }
 
-/// What can be asked to be in the sky.
+/// A thing in the sky.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum InSky {
     Sun,
@@ -80,7 +80,7 @@ impl Meaning {
     }
 }
 
-/// Words and what they mean; the first entry that fits a word counts.
+/// The words by their meaning. The first entry that matches a word counts.
 pub(super) const WORDS: &[(Meaning, &str)] = &[
     (
         Blank,

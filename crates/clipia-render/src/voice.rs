@@ -1,33 +1,33 @@
-//! A voice: pulses of the glottis and breath, shaped by the resonances of a mouth.
+//! A voice: pulses of the glottis and breath, filtered by the resonances of a mouth.
 
 use super::random::{Random, hash};
 use super::speech::{Manner, Phone};
 use std::f32::consts::{PI, TAU};
 
-/// Samples of a second.
+/// The samples per second.
 pub(super) const SAMPLE_RATE: u32 = 24_000;
 const RATE: f32 = SAMPLE_RATE as f32;
-/// How soon the mouth reaches the next shape, in seconds.
+/// How fast the mouth changes to the next shape, in seconds.
 const GLIDE_SECONDS: f32 = 0.028;
 
-/// What makes a speaker recognisable.
+/// The properties of a speaker, and the state of the synthesis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Voice {
-    /// Pitch at rest, in Hz.
+    /// The pitch at rest, in Hz.
     pitch: f32,
-    /// Length of the mouth: every resonance is multiplied by it.
+    /// The factor of every resonance, by the length of the mouth.
     size: f32,
-    /// Share of breath in the tone.
+    /// The share of breath in the tone.
     breath: f32,
-    /// Depth of the vibrato, as a share of the pitch.
+    /// The depth of the vibrato, as a share of the pitch.
     vibrato: f32,
 }
 
 impl Voice {
-    /// The voice of a name: the same name, the same voice.
+    /// The voice of a name. A name always has the same voice.
     pub(super) fn named(name: &str) -> Self {
         let mut random = Random::new(hash(name.trim().to_lowercase().as_bytes()));
-        // From a low man's to a high woman's: small mouths go with high voices.
+        // The voices are from a low man's to a high woman's. A high voice has a small mouth.
         let height = random.unit();
         Self {
             pitch: 88.0 * 2.6_f32.powf(height),
@@ -60,16 +60,17 @@ pub(super) struct Speaker {
     random: Random,
     mouth: [Resonator; 4],
     gap: Resonator,
-    /// Where in its cycle the glottis is, 0.0..1.0.
+    /// The phase of the glottis in its cycle, 0.0..1.0.
     phase: f32,
     formants: [f32; 3],
-    /// Loudness of tone and of hiss now; they follow what is asked.
+    /// The current loudness of the tone. It moves towards that of the sound.
     tone: f32,
+    /// The current loudness of the hiss. It moves towards that of the sound.
     hiss: f32,
     gap_hertz: f32,
     pitch: f32,
     clock: f32,
-    /// The flow at the lips one sample ago.
+    /// The flow at the lips of the sample before.
     flow: f32,
 }
 
@@ -91,7 +92,7 @@ impl Speaker {
         }
     }
 
-    /// Adds the samples of one sound; the mouth already moves towards the next.
+    /// Adds the samples of one sound. The mouth already moves towards the next sound.
     pub(super) fn say(&mut self, phone: &Phone, next: Option<&Phone>, samples: &mut Vec<f32>) {
         let count = (phone.seconds * RATE) as usize;
         let glide = 1.0 - (-1.0 / (GLIDE_SECONDS * RATE)).exp();
@@ -135,14 +136,14 @@ impl Speaker {
             tone = resonator.step(tone, hertz, width);
         }
         let gap = self.gap.step(noise * self.hiss, (self.gap_hertz * size.sqrt()).min(RATE * 0.42), 1100.0);
-        // Lips send out changes of the flow rather than the flow: high notes gain by it.
+        // Lips radiate the changes of the flow, which makes high frequencies louder.
         let sent = tone - 0.94 * self.flow;
         self.flow = tone;
         sent * 4.0 + gap * 0.9
     }
 }
 
-/// Tone and hiss of a sound at a share of its length.
+/// The loudness of tone and hiss at a share of a sound's length.
 fn effort(phone: &Phone, along: f32) -> (f32, f32) {
     let loud = phone.loudness;
     match phone.manner {
@@ -150,13 +151,13 @@ fn effort(phone: &Phone, along: f32) -> (f32, f32) {
         Manner::Voiced => (loud, 0.0),
         Manner::Hiss => (0.0, loud),
         Manner::Buzz => (loud, loud * 0.5),
-        // A hum behind closed lips when the consonant is voiced, then the release.
+        // A voiced consonant hums behind closed lips before its release.
         Manner::Burst if along < 0.6 => (if phone.formants[0] > 0.0 { 0.12 } else { 0.0 }, 0.0),
         Manner::Burst => (0.0, loud * (1.0 - (along - 0.6) / 0.4) * 1.6),
     }
 }
 
-/// The flow through the glottis over one cycle, differentiated: a slow opening and a quick closing (Rosenberg 1971).
+/// The derivative of the flow through the glottis over one cycle: a slow opening and a quick closing (Rosenberg 1971).
 fn glottis(phase: f32) -> f32 {
     const OPENING: f32 = 0.42;
     const CLOSED: f32 = 0.6;

@@ -1,4 +1,4 @@
-//! Calm water, which mirrors what stands above it.
+//! Calm water, which mirrors the scene above it.
 
 use super::canvas::{Canvas, add_polygon, sheer};
 use super::colour::Colour;
@@ -11,15 +11,15 @@ use tiny_skia::PathBuilder;
 /// Bytes of a pixel.
 const PIXEL: usize = 4;
 
-/// Water that mirrors the canvas above the horizon, broken by ripples.
+/// Water with a mirror image of the canvas above the horizon, broken by ripples.
 pub(super) struct Mirror {
     pub(super) palette: Palette,
     pub(super) horizon: f32,
-    /// Where the light stands: its path glitters on the water.
+    /// The position of the light source, whose light glitters on the water.
     pub(super) light_x: f32,
-    /// Strength of the ripples, 0.0..=1.0.
+    /// The strength of the ripples, 0.0..=1.0.
     pub(super) ripple: f32,
-    /// Strength of the glitter, 0.0..=1.0.
+    /// The strength of the glitter, 0.0..=1.0.
     pub(super) glitter: f32,
     pub(super) seed: u64,
 }
@@ -36,7 +36,7 @@ impl Layer for Mirror {
 }
 
 impl Mirror {
-    /// Copies each row from its mirror image above the horizon, shifted as the ripple there bends it, and tints it.
+    /// Copies each row from its mirror position above the horizon, shifts it by the ripple, and tints it.
     fn reflect(&self, canvas: &mut Canvas, seconds: f32) {
         let (width, height) = (canvas.pixmap.width() as usize, canvas.pixmap.height() as usize);
         let shore = ((self.horizon * height as f32) as usize).clamp(1, height);
@@ -85,7 +85,7 @@ impl Mirror {
     }
 }
 
-/// A row moved sideways by whole pixels; the edge pixel fills what comes in.
+/// Copies a row, shifted sideways by whole pixels. The edge pixel fills the gap.
 fn copy_shifted(from: &[u8], to: &mut [u8], shift: isize) {
     let most = from.len() / PIXEL - 1;
     let offset = shift.unsigned_abs().min(most) * PIXEL;

@@ -8,28 +8,28 @@ use super::scene::Layer;
 use std::f32::consts::TAU;
 use tiny_skia::PathBuilder;
 
-/// A sea of waves, row behind row.
+/// Rows of waves.
 pub(super) struct Swell {
     pub(super) palette: Palette,
     pub(super) horizon: f32,
-    /// Height of the nearest waves, in units.
+    /// The height of the nearest waves, in units.
     pub(super) height: f32,
     pub(super) light_x: f32,
     pub(super) seed: u64,
-    /// Rows to draw, of [`Swell::ROWS`]: the first is the farthest.
+    /// The rows to draw, of [`Swell::ROWS`]. The first row is the farthest.
     pub(super) rows: std::ops::Range<usize>,
 }
 
 impl Swell {
     pub(super) const ROWS: usize = 9;
 
-    /// Foot of a row, in units from the top: `Swell::ROWS` is the lower edge.
+    /// The foot of a row, in units from the top. The foot of row `Swell::ROWS` is the lower edge.
     fn level(&self, row: usize) -> f32 {
         let depth = row as f32 / Self::ROWS as f32;
         self.horizon + (1.02 - self.horizon) * depth.powf(1.45)
     }
 
-    /// Height of a row's line above its level at `x`: broad troughs, narrow crests.
+    /// The height of a row's line above its level, at `x`. Troughs are broad and crests are narrow.
     fn lift(&self, row: usize, x: f32, seconds: f32) -> f32 {
         let depth = (row as f32 + 1.0) / Self::ROWS as f32;
         let length = 0.1 + 0.5 * depth;
@@ -39,7 +39,7 @@ impl Swell {
             + row as f32 * 3.7
             + side * seconds * (0.32 - 0.14 * depth)
             + 0.35 * noise(seed, x * 1.9);
-        // A wave leans the way it runs, and its crest is narrower than its trough.
+        // A wave leans in its direction, and its crest is narrower than its trough.
         let angle = u * TAU;
         let crest = (0.5 + 0.5 * (angle - side * 0.8 * angle.sin()).cos()).powf(2.1);
         let size = 0.62 + 0.38 * noise(seed ^ 31, u * 0.43);
@@ -61,13 +61,13 @@ impl Layer for Swell {
                 .map(|index| (index as f32 - 1.0) * step)
                 .map(|x| (x, level - self.lift(row, x, seconds)))
                 .collect();
-            // No lower than the lowest line of the next row: what that covers need not be drawn.
+            // A row ends at the lowest line of the next row, which covers everything below.
             let next = (depth + 1.0 / Self::ROWS as f32).min(1.0);
             let bottom = (self.level(row + 1) + self.height * next * 0.8).min(1.02);
             let mut body = line.clone();
             body.push((aspect + 2.0 * step, bottom));
             body.push((-step, bottom));
-            // Far water shows the sky, near water its own depth; light shines through the crests.
+            // Far water has the colour of the sky, and near water that of its depth. Light shines through the crests.
             let deep = palette.water.mix(palette.near, 0.3 * depth);
             let through = palette.water.lighter(0.3).mix(palette.cloud_lit, 0.3);
             let crest = palette.sky[3].mix(palette.sky[2], 0.4).mix(through, (0.25 + 1.1 * depth).min(1.0));
@@ -89,14 +89,14 @@ impl Layer for Swell {
 }
 
 impl Swell {
-    /// Foam along the crests, thick where the line is high, and light where it faces the sun.
+    /// Draws foam along the crests. It is thick where the line is high, and light where it faces the sun.
     fn draw_foam(&self, canvas: &mut Canvas, line: &[(f32, f32)], row: usize, depth: f32, seconds: f32) {
         let mut foam = PathBuilder::new();
         let mut sheen = PathBuilder::new();
         let level = self.level(row) + self.height * depth * 0.5;
         let most = self.height * depth;
         let seed = self.seed.wrapping_add(row as u64 * 17);
-        // High seas break, others only fold.
+        // High waves break, and low ones only fold.
         let calm = if self.height > 0.15 { 0.28 } else { 0.5 };
         let cap = |x: f32, y: f32| {
             let high = ((level - y) / most - calm).max(0.0) / (1.0 - calm);
@@ -145,9 +145,9 @@ impl Swell {
     }
 }
 
-/// Areas between an upper and a lower line, given as (x, upper, lower), where they are apart.
+/// Adds the areas between an upper and a lower line, which are given as (x, upper, lower), where the lines are apart.
 fn add_band(path: &mut PathBuilder, lines: impl Iterator<Item = (f32, f32, f32)>) {
-    /// Nearest that two lines count as apart, in units.
+    /// The distance from which two lines count as apart, in units.
     const THIN: f32 = 0.0004;
     let mut outline: Vec<(f32, f32)> = vec![];
     let mut back: Vec<(f32, f32)> = vec![];

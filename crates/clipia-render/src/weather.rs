@@ -1,4 +1,4 @@
-//! Rain, snow, fog, lightning and drifting motes, before everything else.
+//! Rain, snow, fog, lightning and drifting motes. They are in front of everything else.
 
 use super::canvas::{Canvas, add_polygon, between, disc, halo, line, rectangle, sheer};
 use super::colour::{Colour, WHITE};
@@ -9,7 +9,7 @@ use tiny_skia::{PathBuilder, Transform};
 
 pub(super) struct Rain {
     pub(super) palette: Palette,
-    /// How far it leans for each unit it falls.
+    /// The sideways drift of a drop for each unit that it falls.
     pub(super) wind: f32,
     pub(super) seed: u64,
 }
@@ -109,7 +109,7 @@ impl Layer for Fog {
                 disc(0.0, 0.0, half),
                 halo((0.0, 0.0), half, colour, self.strength * 0.8),
                 place,
-                super::canvas::Meet::Over,
+                super::canvas::Blend::Over,
             );
         }
     }
@@ -119,21 +119,21 @@ impl Layer for Fog {
     }
 }
 
-/// A bolt that strikes now and then, and lights the sky.
+/// A bolt of lightning that strikes now and then, and lights up the sky.
 pub(super) struct Lightning {
     pub(super) x: f32,
     pub(super) horizon: f32,
     pub(super) seed: u64,
 }
 
-/// Time from one strike to the next, in seconds.
+/// The time between two strikes, in seconds.
 const STRIKE_EVERY: f32 = 2.6;
 
 impl Layer for Lightning {
     fn draw(&self, canvas: &mut Canvas, seconds: f32) {
         let strike = (seconds / STRIKE_EVERY).floor();
         let age = seconds - strike * STRIKE_EVERY;
-        // Two flashes shortly after one another, as real strokes return.
+        // A strike has two flashes shortly after one another, as real ones do.
         let flash = if age < 0.12 {
             1.0
         } else if age < 0.2 {
@@ -187,11 +187,11 @@ fn bolt(random: &mut Random, from: (f32, f32), to: (f32, f32), parts: usize, swa
         .collect()
 }
 
-/// Specks that float in the light: fireflies at night, pollen by day, dust before a still picture.
+/// Specks that float in the light: fireflies at night, pollen by day, dust in front of a still image.
 pub(super) struct Motes {
     pub(super) colour: Colour,
     pub(super) count: usize,
-    /// The part of the height they float in, from the top.
+    /// The range of heights in which they float, from the top.
     pub(super) between: (f32, f32),
     pub(super) seed: u64,
 }

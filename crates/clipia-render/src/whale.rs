@@ -1,7 +1,7 @@
 //! A whale at the surface.
 
 use super::animals::Stance;
-use super::canvas::{Canvas, Kept, Meet, disc, flat, outline, oval, polygon, sheer};
+use super::canvas::{Blend, Canvas, SavedStrip, disc, flat, outline, oval, polygon, sheer};
 use super::colour::{BLACK, Colour, WHITE};
 use super::random::Random;
 use super::scene::{Layer, Stage};
@@ -23,12 +23,12 @@ impl Layer for Whale {
             .post_concat(self.stance.place())
             .post_translate(0.0, 0.006 * heave);
         let Stance { foot, height, .. } = self.stance;
-        let sea = canvas.keep(foot.1 - height * 0.3, foot.1 + height * 0.3);
+        let sea = canvas.save(foot.1 - height * 0.3, foot.1 + height * 0.3);
         let body = "M -22 72 C -24 46 4 30 34 33 C 62 36 84 52 98 58 C 104 50 104 38 96 28 C 106 28 112 33 114 39 C 118 32 126 28 134 30 \
             C 132 44 124 56 112 64 C 98 84 66 100 26 100 C -6 100 -20 90 -22 72 Z";
-        canvas.fill_placed(outline(body), flat(skin), place, Meet::Over);
+        canvas.fill_placed(outline(body), flat(skin), place, Blend::Over);
         let belly = "M -22 72 C -10 80 16 84 44 78 C 62 76 70 80 74 90 C 60 97 44 100 26 100 C -6 100 -20 90 -22 72 Z";
-        canvas.fill_placed(outline(belly), flat(lit(self.skin.mix(WHITE, 0.62))), place, Meet::Over);
+        canvas.fill_placed(outline(belly), flat(lit(self.skin.mix(WHITE, 0.62))), place, Blend::Over);
         for drop in [0.0, 4.5, 9.0, 13.5] {
             let groove = outline(&format!(
                 "M {} {} C 4 {} 20 {} 40 {}",
@@ -41,9 +41,9 @@ impl Layer for Whale {
             canvas.stroke(groove, sheer(skin, 0.6), 0.9, place);
         }
         let fin = "M 34 80 C 46 80 54 90 56 106 C 44 104 34 94 30 84 Z";
-        canvas.fill_placed(outline(fin), flat(lit(self.skin.darker(0.25))), place, Meet::Over);
-        canvas.fill_placed(disc(-2.0, 68.0, 1.7), flat(BLACK), place, Meet::Over);
-        canvas.fill_placed(disc(-2.5, 67.4, 0.6), sheer(WHITE, 0.8), place, Meet::Over);
+        canvas.fill_placed(outline(fin), flat(lit(self.skin.darker(0.25))), place, Blend::Over);
+        canvas.fill_placed(disc(-2.0, 68.0, 1.7), flat(BLACK), place, Blend::Over);
+        canvas.fill_placed(disc(-2.5, 67.4, 0.6), sheer(WHITE, 0.8), place, Blend::Over);
         let back = outline("M -12 52 C 0 38 20 34 38 37 C 56 40 70 47 82 53");
         canvas.stroke(back, sheer(self.stage.palette.disc, 0.25), 1.6, place);
         self.draw_spout(canvas, seconds, place);
@@ -86,11 +86,11 @@ impl Whale {
                 random.range(0.4, 1.1),
             );
         }
-        canvas.fill_placed(drops.finish(), sheer(spray, 0.8), place, Meet::Over);
+        canvas.fill_placed(drops.finish(), sheer(spray, 0.8), place, Blend::Over);
     }
 
-    /// The sea closes over what is below the surface, and foams where it meets the skin.
-    fn draw_waterline(&self, canvas: &mut Canvas, seconds: f32, sea: &Kept) {
+    /// Draws the sea over the part below the surface, and foam where the sea meets the skin.
+    fn draw_waterline(&self, canvas: &mut Canvas, seconds: f32, sea: &SavedStrip) {
         let Stance { foot: (x, y), height, .. } = self.stance;
         let half = height * 1.1;
         let line: Vec<(f32, f32)> = (0..=60)

@@ -1,4 +1,4 @@
-//! A server with executors of the caller's own.
+//! The builder of a server.
 
 use crate::config::Config;
 use crate::executors::Executor;
@@ -10,21 +10,21 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Sets up a [`Service`]; made by [`Service::builder`].
+/// Configures and starts a [`Service`]. [`Service::builder`] makes one.
 #[must_use = "nothing runs until it is started"]
 pub struct Builder {
     pub(crate) config: Config,
     pub(crate) store: Option<Arc<dyn Store>>,
-    pub(crate) executors: BTreeMap<String, Team>,
+    pub(crate) executors: BTreeMap<String, Pool>,
     pub(crate) sampler: Option<Arc<dyn Sampler>>,
-    /// Whether the built-in model is among the executors.
+    /// Whether to add the built-in model.
     #[cfg(feature = "render")]
     pub(crate) renders: bool,
     pub(crate) log: Option<LogWriter>,
 }
 
-/// An executor, and how many requests it makes at once.
-pub(crate) struct Team {
+/// An executor, and the number of its workers.
+pub(crate) struct Pool {
     pub(crate) executor: Arc<dyn Executor>,
     pub(crate) workers: usize,
 }
@@ -42,18 +42,19 @@ impl Builder {
         }
     }
 
-    /// Where everything is kept but media. No server starts without it; the server closes it when it stops.
+    /// Sets the store, which keeps everything but media files. A server does not start without one. The server closes the
+    /// store when it stops.
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Adds what makes the models whose `executor` in `models.toml` is this `name`, `workers` requests at once. It takes
-    /// the place of one that has the name already, be it the built-in `render`.
+    /// Adds an executor. It makes the models whose `executor` in `models.toml` is `name`, up to `workers` requests at once. It
+    /// replaces an executor of the same name, also the built-in `render`.
     ///
     /// ```no_run
     /// use clipia_api::types::Output;
-    /// use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
+    /// use clipia_server::executors::{Executor, Job, JobOutput, JobError, JobControl};
     /// use clipia_server::{Config, Service};
     /// use std::sync::Arc;
     ///
@@ -61,8 +62,8 @@ impl Builder {
     ///
     /// #[async_trait::async_trait]
     /// impl Executor for Nothing {
-    ///     async fn run(&self, _: Job, _: Report) -> Result<Made, NotMade> {
-    ///         Ok(Made { output: Output::default(), files: Vec::new() })
+    ///     async fn run(&self, _: Job, _: JobControl) -> Result<JobOutput, JobError> {
+    ///         Ok(JobOutput { output: Output::default(), files: Vec::new() })
     ///     }
     /// }
     ///
@@ -72,18 +73,18 @@ impl Builder {
     /// # Ok(()) }
     /// ```
     pub fn executor(mut self, name: impl Into<String>, executor: Arc<dyn Executor>, workers: usize) -> Self {
-        self.executors.insert(name.into(), Team { executor, workers });
+        self.executors.insert(name.into(), Pool { executor, workers });
         self
     }
 
-    /// Has the samples of the sandbox made by `sampler`. Without one, a sandbox key is refused.
+    /// Sets the maker of the sandbox's samples. Without one, submits of sandbox keys are refused.
     pub fn sampler(mut self, sampler: Arc<dyn Sampler>) -> Self {
         self.sampler = Some(sampler);
         self
     }
 
-    /// Adds the built-in model: the executor `render`, which makes the built-in catalogue with a worker for each core, and the
-    /// samples of the sandbox. An executor of that name, or another sampler, goes before it.
+    /// Adds the built-in model: the executor `render` with a worker for each core, and the samples of the sandbox. An executor
+    /// named `render`, or a sampler, that was set has precedence.
     #[cfg(feature = "render")]
     pub fn render(mut self) -> Self {
         self.renders = true;
@@ -91,7 +92,7 @@ impl Builder {
         self
     }
 
-    /// Tells in the metrics how many events of this log were dropped.
+    /// Adds a metric of the events that this log dropped.
     pub fn log(mut self, log: &LogWriter) -> Self {
         self.log = Some(log.clone());
         self
@@ -100,7 +101,7 @@ impl Builder {
     /// Starts the server, as [`Service::start`].
     ///
     /// # Errors
-    /// [`StartError`] says what stands in the way; nothing runs then.
+    /// [`StartError`] says why the server could not start. Nothing runs then.
     pub async fn start(self) -> Result<Service, StartError> {
         Service::run(self).await
     }

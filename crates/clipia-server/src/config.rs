@@ -1,8 +1,8 @@
-//! How a server is to run, and the file that says so. [`Config`] is where a key is declared, in one place.
+//! The configuration of a server, and its file. A key is declared in one place: in [`Config`].
 
 mod declare;
 mod key;
-mod meant;
+mod suggestion;
 mod value;
 
 pub use key::{ConfigKey, ValueForm};
@@ -14,7 +14,6 @@ use clipia_queue::Credits;
 use clipia_queue::limits::{REQUESTS_PER_MINUTE, RateLimit};
 use clipia_queue::retention::{Keep, Retention};
 use declare::keys;
-use meant::meant;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::io;
@@ -22,20 +21,22 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strum::{EnumString, VariantNames};
+use suggestion::suggest;
 use value::Value;
 
 keys! {
-    /// How a server is to run.
+    /// The configuration of a server.
     ///
-    /// Each field is a key of `clipia.toml`, a variable of the environment and an option of `clipia serve`: see
-    /// [`Config::KEYS`].
+    /// Each field is a key of `clipia.toml`, an environment variable and an option of `clipia serve`: see [`Config::KEYS`].
     pub struct Config {
-        /// Where clients call. Port 0 is any free one. TLS is a proxy's task; let it pass `Host` on and set `X-Forwarded-Proto`.
+        /// The address where clients call. Port 0 is any free port. For TLS, put a proxy in front. It must pass on `Host`, and set
+        /// `X-Forwarded-Proto`.
         #[key("listen", "ADDR", "Where to listen, {default} unless told; port 0 is any free one")]
         pub listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 4747)),
 
-        /// Where `clipia keys` and the like call, with a token that only this user can read, and where `/metrics` is, with none.
-        /// Port 0 is any free one: name a port for a scraper. Keep it from the public.
+        /// The address of the administration, which `clipia keys` and other commands call, and of `/metrics`. The administration
+        /// needs a token that only this user can read. `/metrics` needs none, so keep this address private. Port 0 is any free
+        /// port; a scraper needs a fixed one.
         #[key(
             "admin_listen",
             "ADDR",
@@ -43,73 +44,76 @@ keys! {
         )]
         pub admin_listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
 
-        /// Where everything is kept; only in a file that `--config` names. A relative path begins at the working directory.
+        /// The data directory. This key may only stand in a file that `--config` names. A relative path begins at the working
+        /// directory.
         #[key("data", "DIR", "Where everything is kept, {default} unless told")]
         pub data: PathBuf = PathBuf::from(Config::DATA),
 
-        /// Whether webhooks and images may be on this machine and without TLS. For development.
+        /// Whether webhooks and images may be on this machine, and without TLS. For development only.
         #[key("dev", "BOOL", "Allows webhooks and images on this machine and without TLS")]
         pub dev: bool = false,
 
-        /// Ranges of addresses that webhooks and images may be at besides public ones, such as "10.0.0.0/8"; also without TLS.
+        /// Address ranges that webhooks and images may use in addition to public addresses, such as "10.0.0.0/8". They may do so
+        /// without TLS.
         #[key("allow", "RANGE", "Addresses that webhooks and images may be at besides public ones, such as 10.0.0.0/8")]
         pub allow: Vec<IpNet> = Vec::new(),
 
-        /// Requests a minute of a key; 0 lifts the limit, and so does `dev` unless a number stands here. A quarter of it may come
-        /// at once.
+        /// Requests per minute of a key; 0 is no limit. With `dev`, there is no limit unless this key is set. A quarter of the
+        /// requests may come at once.
         #[key("rpm", "N", "Requests a minute of a key, {default} unless told; 0 lifts the limit, as does `--dev`")]
         ///
-        /// None where nothing is said: [`Config::rate_limit`] tells what is in force.
+        /// `None` where the key is not set: [`Config::rate_limit`] is the limit in force.
         #[serde(with = "per_minute", skip_serializing_if = "Option::is_none")]
         pub limit: Option<RateLimit> = None,
 
-        /// Credits of the first account, which is made at the first start.
+        /// Credits of the first account, which the first start creates.
         #[key("credits", "N", "Credits of the first account at the first start, {default} unless told")]
         ///
         /// At most [`GRANT_MAX`].
         #[serde(deserialize_with = "first_credits")]
         pub credits: Credits = Credits::new(10_000),
 
-        /// How long generations may go on once the server is told to stop (SIGTERM, SIGINT or SIGHUP). What has not ended then is
-        /// given back, keeps its place and costs no attempt. Answers under way get up to 12 s more: let whatever sends the signal
-        /// wait longer than both.
+        /// How long running generations may go on after SIGTERM, SIGINT or SIGHUP. A generation that has not ended by then goes back
+        /// to the front of its queue, and spends no attempt. Open calls get up to 12 s more. Whatever sends the signal should
+        /// wait longer than both together.
         #[key("drain_seconds", "N", "Seconds that generations may go on once the server is told to stop, {default} unless told")]
         ///
         /// In whole seconds.
         #[serde(with = "seconds")]
         pub drain: Duration = Duration::from_secs(8),
 
-        /// How long a request is kept once it has ended and its webhook has arrived or was given up: "90d", "12h", "45s" or
-        /// "forever". Credits that moved are carried forward in the account's books. A request that was submitted with an
-        /// idempotency key is kept for 25 h at least, so that a repeated submit finds it.
+        /// How long a request is kept after it has ended and its webhook was delivered or given up: "90d", "12h", "45s" or
+        /// "forever". Its credit movements are carried forward in the account's books. A request with an idempotency key is kept
+        /// for at least 25 h, so that a repeated submit finds it.
         #[key("keep_requests", "TIME", "How long requests that ended are kept, such as 12h or forever; {default} unless told")]
         pub keep_requests: Keep = Keep::days(90),
 
-        /// How long the files of a request are kept, and no longer than the request. A result whose files are gone says so in
+        /// How long the files of a request are kept; never longer than the request. A result whose files are gone has an
         /// `expired_at`.
         #[key("keep_media", "TIME", "How long their files are kept, {default} unless told")]
         pub keep_media: Keep = Keep::days(30),
 
-        /// How long the input of a request is kept, and no longer than the request.
+        /// How long the input of a request is kept; never longer than the request.
         #[key("keep_inputs", "TIME", "How long their inputs are kept, {default} unless told")]
         pub keep_inputs: Keep = Keep::days(90),
 
-        /// How long the attempts at a request and at its webhook are kept, and no longer than the request.
+        /// How long the attempts at a request and at its webhook are kept; never longer than the request.
         #[key("keep_attempts", "TIME", "How long the attempts at them and at their webhooks are kept, {default} unless told")]
         pub keep_attempts: Keep = Keep::days(90),
 
-        /// The log on stderr: "text", "json", or "auto", which is text on a terminal and JSON elsewhere. `RUST_LOG` sets how much.
+        /// The format of the log on stderr: "text", "json", or "auto", which is text on a terminal and JSON elsewhere. `RUST_LOG`
+        /// sets the level.
         #[key("log_format", "FORMAT", "The log on stderr: text on a terminal and JSON elsewhere unless told")]
         pub log_format: LogFormat = LogFormat::Auto,
     }
 }
 
-/// How a program writes its log.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, EnumString, VariantNames)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum LogFormat {
-    /// As text on a terminal, else as JSON.
+    /// Text on a terminal, else JSON.
     #[default]
     Auto,
     /// One line of text for each event.
@@ -118,74 +122,74 @@ pub enum LogFormat {
     Json,
 }
 
-/// A file that says nothing usable about how a server is to run.
+/// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read `{}`: {source}", .path.display())]
     File {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It is no TOML, has a key that there is not, or a value that the key does not take.
+    /// The file is not TOML, has an unknown key, or has a value that its key does not accept.
     #[error("`{}`: {source}", .path.display())]
     Invalid {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong, and on which line.
+        /// The error, with its line.
         source: Box<toml::de::Error>,
-        /// The key that was most likely meant by one that there is not.
-        meant: Option<String>,
+        /// The key that is most like the unknown one.
+        suggestion: Option<String>,
     },
-    /// It stands in the data directory and names another.
+    /// The file is in a data directory and names another data directory.
     #[error("`{}`: `data` has no place in the data directory's own file: start with `--data` or `--config`", .0.display())]
     Elsewhere(PathBuf),
 }
 
 impl Config {
-    /// The name of the file in a data directory.
+    /// The name of the configuration file in a data directory.
     pub const FILE: &str = "clipia.toml";
 
-    /// The data directory unless another is named.
+    /// The default data directory.
     pub const DATA: &str = "clipia-data";
 
-    /// What [`Config::FILE`] may hold: each key with its comment and its default, commented out.
+    /// The commented file: each key with its comment and its default, commented out.
     pub fn reference() -> String {
         key::reference()
     }
 
-    /// A server on this machine that keeps everything in `data`.
+    /// The default configuration with the data directory `data`.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self { data: data.into(), ..Self::default() }
     }
 
-    /// How many requests a key may make: [`REQUESTS_PER_MINUTE`] a minute where nothing is said, and with `dev` as many as it
-    /// likes, since a limit only slows down those who try things out.
+    /// The rate limit of a key: [`REQUESTS_PER_MINUTE`] where none is set. With `dev` there is none unless one is set, since a
+    /// limit only slows down development.
     pub fn rate_limit(&self) -> RateLimit {
         let usual = if self.dev { 0 } else { REQUESTS_PER_MINUTE };
         self.limit.unwrap_or_else(|| RateLimit::per_minute(usual))
     }
 
-    /// How long each part of a request is kept that has ended.
+    /// How long each part of an ended request is kept.
     pub fn retention(&self) -> Retention {
         Retention::new(self.keep_requests, self.keep_media, self.keep_inputs, self.keep_attempts)
     }
 
-    /// What the file at `path` says, and the default of what it does not say.
+    /// Reads the file at `path`. A missing key has its default.
     ///
     /// # Errors
-    /// [`ConfigError`], also for a key that there is not.
+    /// [`ConfigError`], also for an unknown key.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let file = |source| ConfigError::File { path: path.to_owned(), source };
         Self::parse(path, &std::fs::read_to_string(path).map_err(file)?)
     }
 
-    /// What [`Config::FILE`] in the directory `data` says, if it is there.
+    /// Reads [`Config::FILE`] in the directory `data`. Without a file, each key has its default.
     ///
     /// # Errors
-    /// [`ConfigError`], also where it names another directory.
+    /// [`ConfigError`], also where the file names another data directory.
     pub fn read_in(data: &Path) -> Result<Self, ConfigError> {
         let path = data.join(Self::FILE);
         let text = match std::fs::read_to_string(&path) {
@@ -200,10 +204,10 @@ impl Config {
         Ok(Self { data: data.to_owned(), ..config })
     }
 
-    /// Leaves [`Config::reference`] in the data directory where no such file is, for an operator to find.
+    /// Writes [`Config::reference`] to the data directory, if there is no such file, for an operator to find.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If the file cannot be written.
     pub fn leave_reference(data: &Path) -> io::Result<()> {
         use io::Write;
         match crate::private::create_new(&data.join(Self::FILE)) {
@@ -213,10 +217,10 @@ impl Config {
         }
     }
 
-    /// As a file would say it: every key. There is no secret among them.
+    /// The configuration as TOML, with every key. No key is a secret.
     ///
     /// # Errors
-    /// If a path in it is not UTF-8.
+    /// If a path is not UTF-8.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(&Self { limit: Some(self.rate_limit()), ..self.clone() })
     }
@@ -225,17 +229,17 @@ impl Config {
         toml::from_str(text).map_err(|source| ConfigError::Invalid {
             path: path.to_owned(),
             source: Box::new(source),
-            meant: keys(text).find_map(|key| meant(&key)).map(str::to_owned),
+            suggestion: keys(text).find_map(|key| suggest(&key)).map(str::to_owned),
         })
     }
 }
 
-/// The keys of a file; none where it is no TOML.
+/// The keys of a file; none where the file is not TOML.
 fn keys(text: &str) -> impl Iterator<Item = String> {
     text.parse::<toml::Table>().unwrap_or_default().into_iter().map(|(key, _)| key)
 }
 
-/// A rate limit as the requests a minute; 0 is none.
+/// The form of a rate limit in the file: requests per minute; 0 is no limit.
 mod per_minute {
     use super::RateLimit;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -250,12 +254,12 @@ mod per_minute {
     }
 }
 
-/// Credits of the first account, within what one call may give.
+/// The credits of the first account, at most [`GRANT_MAX`].
 fn first_credits<'de, D: Deserializer<'de>>(from: D) -> Result<Credits, D::Error> {
     granted(Credits::deserialize(from)?).map_err(D::Error::custom)
 }
 
-/// `credits`, where one grant may give as many.
+/// `credits`, if they are at most [`GRANT_MAX`].
 fn granted(credits: Credits) -> Result<Credits, String> {
     if credits > GRANT_MAX {
         return Err(format!("the first account gets {GRANT_MAX} credits at most"));
@@ -263,7 +267,7 @@ fn granted(credits: Credits) -> Result<Credits, String> {
     Ok(credits)
 }
 
-/// A duration in whole seconds.
+/// The form of a duration in the file: whole seconds.
 mod seconds {
     use serde::{Deserialize, Deserializer, Serializer};
     use std::time::Duration;
@@ -273,7 +277,7 @@ mod seconds {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        // Longer is never meant; the bound also keeps sums of times in range.
+        // Nobody means a longer time. The bound keeps sums of times in range.
         u32::deserialize(from).map(|seconds| Duration::from_secs(seconds.into()))
     }
 }
@@ -282,8 +286,8 @@ mod seconds {
 mod tests {
     use super::*;
 
-    /// The reference as it reads once every key is taken.
-    fn taken() -> String {
+    /// The reference with every key uncommented.
+    fn uncommented() -> String {
         let reference = Config::reference();
         let lines = reference.lines().filter_map(|line| line.strip_prefix("#: "));
         lines.collect::<Vec<_>>().join("\n")
@@ -297,9 +301,9 @@ mod tests {
     fn the_reference_names_every_key_with_its_default() {
         assert_eq!(parse(&Config::reference()).unwrap(), Config::default());
         let usual = Config { limit: Some(Config::default().rate_limit()), ..Config::default() };
-        assert_eq!(parse(&taken()).unwrap(), usual);
+        assert_eq!(parse(&uncommented()).unwrap(), usual);
         let all = Config::default().to_toml().unwrap();
-        assert!(keys(&taken()).eq(keys(&all)), "{all}");
+        assert!(keys(&uncommented()).eq(keys(&all)), "{all}");
         // `keys` gives them in alphabetical order.
         let mut declared: Vec<&str> = Config::KEYS.iter().map(ConfigKey::name).collect();
         declared.sort_unstable();
@@ -310,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_and_a_line_of_help_tell_each_key_apart() {
+    fn each_key_has_a_comment_and_a_line_of_help() {
         let reference = Config::reference();
         for key in Config::KEYS {
             let line = key.comment.last().unwrap();
@@ -323,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_outside_the_file_is_what_the_file_says_too() {
+    fn a_value_outside_the_file_equals_the_same_value_in_the_file() {
         let path = "/clipia \u{fffd}";
         for (name, words, line) in [
             ("listen", &["[::1]:80"][..], "listen = \"[::1]:80\""),
@@ -362,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_is_read_back() {
+    fn a_printed_configuration_is_read_back() {
         let config = Config {
             limit: Some(RateLimit::per_minute(0)),
             dev: true,
@@ -374,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_for_development_limits_nobody_unless_told() {
+    fn a_server_for_development_has_no_rate_limit_unless_one_is_set() {
         for (text, requests) in [("", 120), ("dev = true", 0), ("dev = true\nrpm = 7", 7), ("rpm = 0", 0)] {
             let config = parse(text).unwrap();
             assert_eq!(config.rate_limit(), RateLimit::per_minute(requests), "{text}");
@@ -383,8 +387,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line_and_what_was_meant() {
-        for (text, told, expected) in [
+    fn an_error_has_its_line_and_a_suggestion() {
+        for (text, message, expected) in [
             ("dev = true\nlisten_ = 1", "line 2", Some("listen")),
             ("drain_second = 1", "unknown field `drain_second`", Some("drain_seconds")),
             ("requests = 1", "unknown field `requests`", None),
@@ -396,9 +400,9 @@ mod tests {
             ("dev", "line 1", None),
         ] {
             let error = parse(text).unwrap_err();
-            assert!(error.to_string().contains(told), "{told}: {error}");
+            assert!(error.to_string().contains(message), "{message}: {error}");
             assert!(
-                matches!(&error, ConfigError::Invalid { meant, .. } if meant.as_deref() == expected),
+                matches!(&error, ConfigError::Invalid { suggestion, .. } if suggestion.as_deref() == expected),
                 "{error:?}"
             );
         }

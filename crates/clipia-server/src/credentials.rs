@@ -1,4 +1,4 @@
-//! Making and reading keys and secrets.
+//! New API keys and webhook secrets, and the key that a call carries.
 
 use crate::clock::now;
 use crate::ids;
@@ -9,16 +9,17 @@ use clipia_queue::limits::KeyLimits;
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 
-/// What a live key begins with.
+/// The prefix of a live key.
 pub(crate) const LIVE: &str = "clipia_live_";
 
-/// What a sandbox key begins with.
+/// The prefix of a sandbox key.
 pub(crate) const TEST: &str = "clipia_test_";
 
-/// Characters of a key that its hint shows at the end.
+/// The last characters of a key that its hint shows.
 const HINT_LENGTH: usize = 4;
 
-/// A new key with the default limits, and what the store keeps of it. The key is shown to its owner once.
+/// A new key with the default limits, and its record for the store, which does not contain the key. The key is shown to its
+/// owner once.
 pub(crate) fn new_key(account: AccountId, sandbox: bool, scopes: Scopes) -> (String, NewKey) {
     let start = if sandbox { TEST } else { LIVE };
     let secret = hex::encode(rand::random::<[u8; 32]>());
@@ -30,21 +31,21 @@ pub(crate) fn new_key(account: AccountId, sandbox: bool, scopes: Scopes) -> (Str
     (key, stored)
 }
 
-/// A new name for an account.
+/// A new account id.
 pub(crate) fn new_account_id() -> AccountId {
     AccountId(format!("acct_{}", ids::new(now()).simple()))
 }
 
-/// Random bytes of a webhook secret: Standard Webhooks asks for 24 to 64. A multiple of three needs no padding, which
-/// some libraries insist on and others refuse.
+/// The random bytes of a webhook secret. Standard Webhooks requires 24 to 64. A multiple of three has no base64 padding,
+/// which some libraries require and others refuse.
 const WEBHOOK_SECRET_BYTES: usize = 36;
 
-/// A new secret to sign deliveries with.
+/// A new secret that signs deliveries.
 pub(crate) fn new_webhook_secret() -> String {
     format!("whsec_{}", STANDARD.encode(rand::random::<[u8; WEBHOOK_SECRET_BYTES]>()))
 }
 
-/// What a key is found by. A fast hash is right for a key of 256 random bits.
+/// The hash that finds a key in the store. A fast hash is enough for a key of 256 random bits.
 pub(crate) fn hash(key: &str) -> KeyHash {
     KeyHash(Sha256::digest(key.as_bytes()).into())
 }
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_a_key_does_not_give_it_away() {
+    fn the_record_of_a_key_does_not_reveal_the_key() {
         let scopes = Scopes { generate: true };
         let (key, stored) = new_key(AccountId("a".into()), false, scopes);
         assert!(key.starts_with(LIVE) && key.len() == LIVE.len() + 64);

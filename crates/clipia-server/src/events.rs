@@ -1,6 +1,6 @@
-//! Hands on what the store tells of its commits: each event wakes whoever waits for it.
+//! The forwarding of the store's events: each event wakes the tasks that wait for it.
 
-use crate::lines::Lines;
+use crate::queues::Queues;
 use crate::store::{Store, StoreEvent};
 use clipia_queue::RequestId;
 use std::sync::Arc;
@@ -8,18 +8,17 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
-/// How many canceled requests are remembered for workers that are slow to hear of them. One that has missed some asks the
-/// store.
+/// The cancels that the channel to the workers holds. A worker that is slower misses some, and then asks the store.
 pub(crate) const CANCELED_KEPT: usize = 64;
 
-/// Which request was canceled; nothing where events were missed, so that it may have been any.
+/// The request that was canceled; none where events were missed, so that it may be any request.
 pub(crate) type Canceled = Option<RequestId>;
 
-/// Whom the store's events wake.
+/// The tasks that the store's events wake.
 #[derive(Clone)]
 pub(crate) struct Wakers {
     /// The workers of each queue.
-    pub(crate) lines: Lines,
+    pub(crate) queues: Queues,
     /// The dispatcher of deliveries.
     pub(crate) outbox_changed: Arc<Notify>,
     /// The workers whose request was canceled.
@@ -27,32 +26,32 @@ pub(crate) struct Wakers {
 }
 
 impl Wakers {
-    pub(crate) fn new(lines: Lines) -> Self {
-        Self { lines, outbox_changed: Arc::default(), canceled: broadcast::Sender::new(CANCELED_KEPT) }
+    pub(crate) fn new(queues: Queues) -> Self {
+        Self { queues, outbox_changed: Arc::default(), canceled: broadcast::Sender::new(CANCELED_KEPT) }
     }
 
     fn wake(&self, event: &StoreEvent) {
         match event {
-            StoreEvent::WorkSubmitted { queue } => self.lines.wake(queue),
+            StoreEvent::WorkSubmitted { queue } => self.queues.wake(queue),
             StoreEvent::OutboxChanged => self.outbox_changed.notify_one(),
             StoreEvent::RequestCanceled { id } => drop(self.canceled.send(Some(*id))),
-            // The store forgets the key by itself, and nothing here remembers keys.
+            // A revoked key: the store drops it from its cache, and this crate caches no keys.
             _ => {}
         }
     }
 
-    /// Has everybody look again: nobody knows what was missed.
+    /// Wakes every task, since the missed events are unknown.
     fn wake_all(&self) {
-        self.lines.wake_all();
+        self.queues.wake_all();
         self.outbox_changed.notify_one();
         let _ = self.canceled.send(None);
     }
 }
 
-/// Hands on the store's events until `stop`. It may be run again after a panic.
-pub(crate) async fn hand_on(store: Arc<dyn Store>, wakers: Wakers, stop: CancellationToken) {
+/// Forwards the store's events until `stop`. It may be run again after a panic.
+pub(crate) async fn forward(store: Arc<dyn Store>, wakers: Wakers, stop: CancellationToken) {
     let events = store.events();
-    // What was told before.
+    // Events before this subscription were missed.
     wakers.wake_all();
     follow(events, &wakers, &stop).await;
 }
@@ -66,7 +65,7 @@ async fn follow(mut events: broadcast::Receiver<StoreEvent>, wakers: &Wakers, st
         match event {
             Ok(event) => wakers.wake(&event),
             Err(RecvError::Lagged(_)) => wakers.wake_all(),
-            // The store is gone.
+            // The store is closed.
             Err(RecvError::Closed) => return stop.cancelled().await,
         }
     }
@@ -79,9 +78,9 @@ mod tests {
     use uuid::Uuid;
 
     #[tokio::test]
-    async fn each_event_wakes_whom_it_concerns_and_missed_events_wake_all() {
-        let (wakers, stop) = (Wakers::new(Lines::new(["a", "b"])), CancellationToken::new());
-        let (a, b) = (wakers.lines.notices("a"), wakers.lines.notices("b"));
+    async fn an_event_wakes_the_tasks_it_concerns_and_missed_events_wake_all() {
+        let (wakers, stop) = (Wakers::new(Queues::new(["a", "b"])), CancellationToken::new());
+        let (a, b) = (wakers.queues.submitted("a"), wakers.queues.submitted("b"));
         let mut canceled = wakers.canceled.subscribe();
         let (events, receiver) = broadcast::channel(2);
         let is_woken =
@@ -92,22 +91,22 @@ mod tests {
         events.send(StoreEvent::RequestCanceled { id }).unwrap();
         let following = follow(receiver, &wakers, &stop);
         tokio::pin!(following);
-        let told = tokio::select! {
+        let received = tokio::select! {
             () = &mut following => None,
-            told = canceled.recv() => told.unwrap(),
+            received = canceled.recv() => received.unwrap(),
         };
-        assert_eq!(told, Some(id));
+        assert_eq!(received, Some(id));
         let woken = (is_woken(&a).await, is_woken(&b).await, is_woken(&wakers.outbox_changed).await);
         assert_eq!(woken, (false, true, false));
 
         for _ in 0..3 {
             events.send(StoreEvent::WorkSubmitted { queue: "b".into() }).unwrap();
         }
-        let told = tokio::select! {
+        let received = tokio::select! {
             () = &mut following => Some(id),
-            told = canceled.recv() => told.unwrap(),
+            received = canceled.recv() => received.unwrap(),
         };
-        assert_eq!(told, None, "it may have been any");
+        assert_eq!(received, None, "any request may be canceled");
         assert!(is_woken(&a).await && is_woken(&b).await && is_woken(&wakers.outbox_changed).await);
 
         stop.cancel();

@@ -1,13 +1,13 @@
-//! Whether the server lives, and whether calls should come to it.
+//! The health of the server: `/livez`, `/readyz` and `/metrics`.
 //!
-//! `/livez` and `/readyz` need no key and reveal one word: an orchestrator has none, and asks where clients do, so that what it
-//! learns holds for them. `/metrics` is the operator's business and stands on the administration's listener alone, which is
-//! this machine's unless told; it takes no token, since a scraper keeps none that changes at each start.
+//! `/livez` and `/readyz` need no key, since an orchestrator has none, and reveal one sentence. They are on the listener of the
+//! clients, so that they report what clients meet. `/metrics` is for the operator, and is on the administration's listener
+//! only. It needs no token: a scraper cannot know one that changes at each start.
 
-use crate::deliveries::Statistics;
-use crate::exposition::Format;
-use crate::http::ApiError;
-use crate::metrics::Metrics;
+use crate::deliveries::DeliveryStatistics;
+
+use crate::api_error::ApiError;
+use crate::metrics::{Format, Metrics};
 use crate::pause::Pause;
 use crate::store::{Fault, Store, StoreError};
 use crate::supervisor::Supervisor;
@@ -22,14 +22,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long the answer to a probe stands, so that probes cost the same however many ask.
+/// How long the result of a probe is used again. So the number of callers does not change the number of writes.
 const PROBE_FRESH: Duration = Duration::from_secs(1);
 
-/// How long a caller waits for a probe. Shorter than the second that orchestrators give by default.
+/// How long a caller waits for a probe: less than the one second that orchestrators wait by default.
 const PROBE_WAIT: Duration = Duration::from_millis(500);
 
-/// How long the writer may keep a probe waiting before the process counts as dead: many times the longest commit seen on a
-/// busy disk.
+/// How long a probe may wait for the writer before the process counts as dead: many times the longest commit that was seen
+/// on a busy disk.
 const STUCK: Duration = Duration::from_secs(10);
 
 /// The health of a running server.
@@ -42,94 +42,94 @@ pub(crate) struct Health {
     pauses: Pauses,
 }
 
-/// What keeps a submit from being made.
+/// The pauses that keep generations waiting.
 #[derive(Clone, Default)]
 struct Pauses {
     media: Option<Arc<Pause>>,
-    /// Of each executor.
+    /// The pause of each executor.
     executors: Vec<Arc<Pause>>,
 }
 
 impl Pauses {
-    /// Why no submit of any model would be made now, if that is so.
+    /// Why no generation of any model can run now; none if one can.
     fn reason(&self) -> Option<&'static str> {
         let media = self.media.as_ref().and_then(|pause| pause.reason());
-        // While one of them works, calls should come.
+        // While one executor works, clients should go on to submit.
         let all = !self.executors.is_empty() && self.executors.iter().all(|pause| pause.is_on());
         media.or_else(|| self.executors.iter().filter(|_| all).find_map(|pause| pause.reason()))
     }
 }
 
-/// Asks the store for a write.
+/// A write to the store, which shows whether the store can write.
 type Write = dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync;
 
-/// A write that the store was asked for.
+/// One probe write, and its result once there is one.
 #[derive(Clone, Copy)]
 struct Probe {
-    asked: Instant,
-    answered: Option<(Instant, Answer)>,
-    /// The answer before, which tells more than that there is none yet.
-    before: Option<Answer>,
+    started: Instant,
+    ended: Option<(Instant, ProbeResult)>,
+    /// The result of the probe before, which is reported while this one has none.
+    before: Option<ProbeResult>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum ProbeResult {
     Written,
     Failed(&'static str),
-    /// Nobody is there to write.
-    Gone,
+    /// The store is closed.
+    Closed,
 }
 
 impl Health {
-    /// Of a server with this store and these tasks, which takes no more work once `draining` is cancelled.
+    /// The health of a server with this store and these tasks. It is not ready once `draining` is canceled.
     pub(crate) fn new(store: Arc<dyn Store>, tasks: Supervisor, draining: CancellationToken) -> Self {
         let write = move || -> BoxFuture<'static, _> {
             let store = Arc::clone(&store);
             Box::pin(async move { store.probe().await })
         };
-        Self::of(Arc::new(write), tasks, draining)
+        Self::with_write(Arc::new(write), tasks, draining)
     }
 
-    fn of(write: Arc<Write>, tasks: Supervisor, draining: CancellationToken) -> Self {
-        let probe = Arc::new(Mutex::new(ask(write.as_ref(), None)));
+    fn with_write(write: Arc<Write>, tasks: Supervisor, draining: CancellationToken) -> Self {
+        let probe = Arc::new(Mutex::new(start_probe(write.as_ref(), None)));
         Self { write, draining, tasks, probe, pauses: Pauses::default() }
     }
 
-    /// Heeding the pauses of the media and of each executor.
-    pub(crate) fn heeding(self, media: Arc<Pause>, executors: Vec<Arc<Pause>>) -> Self {
+    /// Adds the pauses of the media and of each executor: the server is not ready while they keep all generations waiting.
+    pub(crate) fn with_pauses(self, media: Arc<Pause>, executors: Vec<Arc<Pause>>) -> Self {
         Self { pauses: Pauses { media: Some(media), executors }, ..self }
     }
 
-    /// The last probe, or a new one where that is stale.
+    /// The last probe, or a new one if the last one's result is too old.
     async fn probe(&self) -> Probe {
         let mut probe = {
             let mut current = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
-            let answered = current.borrow().answered;
-            if let Some((_, answer)) = answered.filter(|(at, _)| at.elapsed() >= PROBE_FRESH) {
-                *current = ask(self.write.as_ref(), Some(answer));
+            let ended = current.borrow().ended;
+            if let Some((_, result)) = ended.filter(|(at, _)| at.elapsed() >= PROBE_FRESH) {
+                *current = start_probe(self.write.as_ref(), Some(result));
             }
             current.clone()
         };
-        // Without an answer in time there is the time of the question.
-        let _ = tokio::time::timeout(PROBE_WAIT, probe.wait_for(|probe| probe.answered.is_some())).await;
+        // A probe without a result in time still has the time of its start.
+        let _ = tokio::time::timeout(PROBE_WAIT, probe.wait_for(|probe| probe.ended.is_some())).await;
         *probe.borrow()
     }
 
-    /// Whether the writer answers, be it with an error, since no restart mends a full disk; and whether every task can be
-    /// kept alive.
-    async fn lives(&self) -> Result<(), String> {
+    /// Whether the process works: the writer responds, and no task keeps dying. A failed write is no reason to restart the
+    /// process, since a restart does not free a full disk.
+    async fn is_live(&self) -> Result<(), String> {
         if let Some(task) = self.tasks.failing() {
             return Err(format!("the task `{task}` dies again and again"));
         }
         let probe = self.probe().await;
-        match probe.answered {
-            Some((_, Answer::Gone)) => Err("the store's writer has ended".to_owned()),
-            None if probe.asked.elapsed() >= STUCK => Err("the store's writer is stuck".to_owned()),
+        match probe.ended {
+            Some((_, ProbeResult::Closed)) => Err("the store's writer has ended".to_owned()),
+            None if probe.started.elapsed() >= STUCK => Err("the store's writer is stuck".to_owned()),
             _ => Ok(()),
         }
     }
 
-    /// Whether a submit would be kept, and made.
+    /// Whether a submit would be stored, and its generation would run.
     async fn is_ready(&self) -> Result<(), String> {
         if self.draining.is_cancelled() {
             return Err("draining".to_owned());
@@ -138,39 +138,39 @@ impl Health {
             return Err(format!("the task `{task}` died"));
         }
         let probe = self.probe().await;
-        let why = match (probe.answered.map(|(_, answer)| answer), probe.before) {
-            (Some(Answer::Written), _) => self.pauses.reason(),
-            (Some(Answer::Gone), _) => Some("the store cannot write"),
-            (Some(Answer::Failed(why)), _) => Some(why),
-            // It waits for what it waited for before.
-            (None, Some(Answer::Failed(why))) if probe.asked.elapsed() < STUCK => Some(why),
+        let why = match (probe.ended.map(|(_, result)| result), probe.before) {
+            (Some(ProbeResult::Written), _) => self.pauses.reason(),
+            (Some(ProbeResult::Closed), _) => Some("the store cannot write"),
+            (Some(ProbeResult::Failed(why)), _) => Some(why),
+            // This probe most likely waits for the cause that the last one failed of.
+            (None, Some(ProbeResult::Failed(why))) if probe.started.elapsed() < STUCK => Some(why),
             (None, _) => Some("the store does not answer"),
         };
         why.map_or(Ok(()), |why| Err(why.to_owned()))
     }
 }
 
-/// Asks for a write, and notes the answer.
-fn ask(write: &Write, before: Option<Answer>) -> watch::Receiver<Probe> {
-    let asked = Instant::now();
-    let (sender, receiver) = watch::channel(Probe { asked, answered: None, before });
+/// Starts a probe write in a task of its own.
+fn start_probe(write: &Write, before: Option<ProbeResult>) -> watch::Receiver<Probe> {
+    let started = Instant::now();
+    let (sender, receiver) = watch::channel(Probe { started, ended: None, before });
     let write = write();
     tokio::spawn(async move {
-        let answer = match write.await {
-            Ok(()) => Answer::Written,
-            Err(StoreError::Closed) => Answer::Gone,
+        let result = match write.await {
+            Ok(()) => ProbeResult::Written,
+            Err(StoreError::Closed) => ProbeResult::Closed,
             Err(error) => {
                 tracing::error!(%error, "the store cannot write");
-                Answer::Failed(word(&error))
+                ProbeResult::Failed(public_reason(&error))
             }
         };
-        sender.send_replace(Probe { asked, answered: Some((Instant::now(), answer)), before });
+        sender.send_replace(Probe { started, ended: Some((Instant::now(), result)), before });
     });
     receiver
 }
 
-/// What of an error is told to whoever asks.
-fn word(error: &StoreError) -> &'static str {
+/// The part of an error that anybody may read.
+fn public_reason(error: &StoreError) -> &'static str {
     match error {
         StoreError::Backend { fault: Fault::Busy, .. } => "the store is busy",
         StoreError::Backend { fault: Fault::Full, .. } => "the store has no room on its disk",
@@ -180,46 +180,46 @@ fn word(error: &StoreError) -> &'static str {
     }
 }
 
-/// Where health is asked for: a listener answers there when it answers nobody else.
+/// The paths of the health checks. A listener serves them even when all its connection slots are taken.
 pub(crate) const PATHS: [&str; 2] = [LIVE, READY];
 const LIVE: &str = "/livez";
 const READY: &str = "/readyz";
 
-/// `/livez` and `/readyz`.
+/// The routes `/livez` and `/readyz`.
 pub(crate) fn router(health: Health) -> Router {
     Router::new().route(LIVE, get(live)).route(READY, get(ready)).with_state(health)
 }
 
 async fn live(State(health): State<Health>) -> (StatusCode, String) {
-    told(health.lives().await)
+    response(health.is_live().await)
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    told(health.is_ready().await)
+    response(health.is_ready().await)
 }
 
-fn told(health: Result<(), String>) -> (StatusCode, String) {
+fn response(health: Result<(), String>) -> (StatusCode, String) {
     match health {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }
 
-/// `/metrics`.
+/// The route `/metrics`.
 pub(crate) fn metrics_router(
     metrics: Arc<Metrics>,
     store: Arc<dyn Store>,
-    deliveries: Arc<Statistics>,
+    deliveries: Arc<DeliveryStatistics>,
 ) -> Router {
     Router::new().route("/metrics", get(scrape)).with_state(Scraped { metrics, store, deliveries })
 }
 
-/// Whoever counts something.
+/// The sources of the metrics.
 #[derive(Clone)]
 struct Scraped {
     metrics: Arc<Metrics>,
     store: Arc<dyn Store>,
-    deliveries: Arc<Statistics>,
+    deliveries: Arc<DeliveryStatistics>,
 }
 
 async fn scrape(
@@ -236,69 +236,69 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// A store that answers as told, or not at all, and the health of its server.
+    /// The health of a server whose probe writes end with a given result, or never.
     struct Fake {
-        asked: Arc<AtomicUsize>,
-        answers: watch::Sender<Option<Result<(), StoreError>>>,
+        writes: Arc<AtomicUsize>,
+        results: watch::Sender<Option<Result<(), StoreError>>>,
         draining: CancellationToken,
         health: Health,
     }
 
     impl Fake {
         fn new() -> Self {
-            let (answers, receiver) = watch::channel(Some(Ok(())));
-            let (asked, draining) = (Arc::<AtomicUsize>::default(), CancellationToken::new());
-            let counted = Arc::clone(&asked);
+            let (results, receiver) = watch::channel(Some(Ok(())));
+            let (writes, draining) = (Arc::<AtomicUsize>::default(), CancellationToken::new());
+            let counted = Arc::clone(&writes);
             let write = move || -> BoxFuture<'static, _> {
                 counted.fetch_add(1, Ordering::Relaxed);
-                let mut answers = receiver.clone();
+                let mut results = receiver.clone();
                 Box::pin(async move {
-                    let answer = answers.wait_for(Option::is_some).await;
-                    answer.map_or(Err(StoreError::Closed), |answer| answer.clone().unwrap())
+                    let result = results.wait_for(Option::is_some).await;
+                    result.map_or(Err(StoreError::Closed), |result| result.clone().unwrap())
                 })
             };
-            let health = Health::of(Arc::new(write), Supervisor::default(), draining.clone());
-            Self { asked, answers, draining, health }
+            let health = Health::with_write(Arc::new(write), Supervisor::default(), draining.clone());
+            Self { writes, results, draining, health }
         }
 
-        /// Whether it lives and whether it is ready, a while after the store has changed.
-        async fn tells(&self) -> [String; 2] {
+        /// What `/livez` and `/readyz` say, a while after the store has changed.
+        async fn says(&self) -> [String; 2] {
             tokio::time::advance(PROBE_FRESH).await;
-            [self.health.lives().await, self.health.is_ready().await]
-                .map(|told| told.err().unwrap_or_else(|| "ok".to_owned()))
+            [self.health.is_live().await, self.health.is_ready().await]
+                .map(|result| result.err().unwrap_or_else(|| "ok".to_owned()))
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn is_that_of_the_writer() {
+    async fn health_follows_the_writer() {
         let fake = Fake::new();
-        assert_eq!(fake.tells().await, ["ok", "ok"]);
-        // A full disk is no reason to start again, and one not to call.
-        fake.answers.send_replace(Some(Err(StoreError::Unreadable("full".to_owned()))));
-        assert_eq!(fake.tells().await, ["ok", "the store cannot write"]);
+        assert_eq!(fake.says().await, ["ok", "ok"]);
+        // A full disk is no reason to restart the process, and a reason to send no calls.
+        fake.results.send_replace(Some(Err(StoreError::Unreadable("full".to_owned()))));
+        assert_eq!(fake.says().await, ["ok", "the store cannot write"]);
         let source = Arc::new(std::io::Error::other("locked"));
-        fake.answers.send_replace(Some(Err(StoreError::Backend { fault: Fault::Busy, source })));
-        assert_eq!(fake.tells().await, ["ok", "the store is busy"]);
-        // The next write waits as long as the last.
-        fake.answers.send_replace(None);
-        assert_eq!(fake.tells().await, ["ok", "the store is busy"]);
+        fake.results.send_replace(Some(Err(StoreError::Backend { fault: Fault::Busy, source })));
+        assert_eq!(fake.says().await, ["ok", "the store is busy"]);
+        // The next probe waits, and the last result is reported meanwhile.
+        fake.results.send_replace(None);
+        assert_eq!(fake.says().await, ["ok", "the store is busy"]);
         tokio::time::advance(STUCK).await;
-        assert_eq!(fake.tells().await, ["the store's writer is stuck", "the store does not answer"]);
-        fake.answers.send_replace(Some(Ok(())));
-        assert_eq!(fake.tells().await, ["ok", "ok"]);
+        assert_eq!(fake.says().await, ["the store's writer is stuck", "the store does not answer"]);
+        fake.results.send_replace(Some(Ok(())));
+        assert_eq!(fake.says().await, ["ok", "ok"]);
         fake.draining.cancel();
-        assert_eq!(fake.tells().await, ["ok", "draining"]);
-        fake.answers.send_replace(Some(Err(StoreError::Closed)));
-        assert_eq!(fake.tells().await, ["the store's writer has ended", "draining"]);
+        assert_eq!(fake.says().await, ["ok", "draining"]);
+        fake.results.send_replace(Some(Err(StoreError::Closed)));
+        assert_eq!(fake.says().await, ["the store's writer has ended", "draining"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn is_that_of_the_tasks_too() {
+    async fn health_follows_the_tasks() {
         let fake = Fake::new();
         let tracker = tokio_util::task::TaskTracker::new();
-        // Dies until it is let.
+        // The task ends at once until `live` is set.
         let (live, lives) = watch::channel(false);
-        fake.health.tasks.keep(&tracker, "sweep", fake.draining.clone(), move || {
+        fake.health.tasks.supervise(&tracker, "sweep", fake.draining.clone(), move || {
             let lives = lives.clone();
             async move {
                 if *lives.borrow() {
@@ -306,41 +306,41 @@ mod tests {
                 }
             }
         });
-        assert_eq!(fake.tells().await, ["ok", "the task `sweep` died"]);
+        assert_eq!(fake.says().await, ["ok", "the task `sweep` died"]);
         tokio::time::sleep(Duration::from_secs(20)).await;
-        assert_eq!(fake.tells().await, ["the task `sweep` dies again and again", "the task `sweep` died"]);
+        assert_eq!(fake.says().await, ["the task `sweep` dies again and again", "the task `sweep` died"]);
         live.send_replace(true);
         tokio::time::sleep(Duration::from_secs(70)).await;
-        assert_eq!(fake.tells().await, ["ok", "ok"]);
+        assert_eq!(fake.says().await, ["ok", "ok"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn is_that_of_the_media_and_of_the_executors() {
+    async fn health_follows_the_pauses() {
         let pause = |of| Pause::new(of, &Metrics::default());
         let (media, one, other) = (pause("media"), pause("one"), pause("other"));
         let Fake { health, .. } = Fake::new();
-        let health = health.heeding(Arc::clone(&media), vec![Arc::clone(&one), Arc::clone(&other)]);
+        let health = health.with_pauses(Arc::clone(&media), vec![Arc::clone(&one), Arc::clone(&other)]);
         one.begin("cannot work", &"away");
         assert_eq!(health.is_ready().await, Ok(()), "the other works");
         other.begin("cannot work", &"away");
         assert_eq!(health.is_ready().await, Err("cannot work".to_owned()));
         one.end();
         media.begin("no room", &"full");
-        assert_eq!((health.is_ready().await, health.lives().await), (Err("no room".to_owned()), Ok(())));
+        assert_eq!((health.is_ready().await, health.is_live().await), (Err("no room".to_owned()), Ok(())));
         media.end();
         assert_eq!(health.is_ready().await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn costs_one_write_a_second_however_many_ask() {
+    async fn any_number_of_callers_cost_one_write_a_second() {
         let fake = Fake::new();
         for _ in 0..1_000 {
             fake.health.is_ready().await.unwrap();
-            fake.health.lives().await.unwrap();
+            fake.health.is_live().await.unwrap();
         }
-        assert_eq!(fake.asked.load(Ordering::Relaxed), 1);
+        assert_eq!(fake.writes.load(Ordering::Relaxed), 1);
         tokio::time::advance(PROBE_FRESH).await;
         fake.health.is_ready().await.unwrap();
-        assert_eq!(fake.asked.load(Ordering::Relaxed), 2);
+        assert_eq!(fake.writes.load(Ordering::Relaxed), 2);
     }
 }

@@ -1,8 +1,8 @@
 //! The queue as a service.
 //!
-//! [`Service::start`] recovers what a crash interrupted, and takes calls; [`Service::stop`] drains and
-//! closes. A call comes in by [`http`], is decided by `clipia-queue`, kept by the [`store`], [prepared](preparing), made by
-//! one of the [`executors`] under a [worker](workers), and told to the caller's webhook by the [`deliveries`].
+//! [`Service::start`] recovers the work that a crash interrupted, and takes calls. [`Service::stop`] drains the work and closes
+//! the store. A submit comes in over HTTP. The rules of `clipia-queue` decide it, and the [`store`] keeps it. A worker claims
+//! the request, and one of the [`executors`] makes its output. The [`deliveries`] send the result to the caller's webhook.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,37 +19,36 @@
 //! # }
 //! ```
 //!
-//! [`Service::builder`] takes executors of your own beside the built-in one.
+//! [`Service::builder`] adds executors of your own.
 //!
-//! What must never be here: the SDK, and a store. What is above the trait [`store::Store`] never knows which store it is.
+//! What must never be here: the SDK, and an implementation of [`store::Store`]. No code here knows which store it uses.
 
 pub mod admin;
+mod api_error;
 mod builder;
 mod config;
 mod credentials;
 pub mod deliveries;
 mod events;
 pub mod executors;
-mod exposition;
 mod health;
-pub mod http;
-pub mod lines;
+mod http;
 mod listener;
 mod log;
 mod maintenance;
 pub mod media;
-pub mod metrics;
+mod metrics;
 mod models_file;
 pub mod outbound;
-pub mod pause;
-pub mod preparing;
-mod readings;
-mod refusals;
+mod pause;
+mod preparation;
+mod queues;
+mod refused_tokens;
 mod runtime;
 mod service;
-pub mod shares;
+mod shared_slots;
 mod supervisor;
-pub mod workers;
+mod workers;
 
 pub use builder::Builder;
 use clipia_queue::ids;
@@ -65,7 +64,7 @@ pub use log::LogWriter;
 pub use runtime::runtime;
 pub use service::{FirstKeys, Service, StartError};
 
-/// Compiles and runs what the README shows.
+/// Compiles and runs the README's example.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,9 +1,9 @@
-//! The way of log events to where they are written, which is most often stderr.
+//! The writer of the log, which never blocks the code that logs.
 //!
-//! A caller that logs only copies the event to memory. One thread writes. So a full disk, a reader that is gone and a
-//! reader that does not read stop no caller: what cannot be written is dropped and counted.
+//! Logging an event only copies it to memory. One thread writes the events, most often to stderr. So no caller stops for a
+//! full disk, or for a pipe that nobody reads: events that cannot be written are dropped and counted.
 //!
-//! `tracing-appender` does the half of it: it neither counts nor tells of what a failed write lost.
+//! `tracing-appender` would not do: it does not count the events that a failed write lost.
 
 use prometheus_client::metrics::counter::Counter;
 use std::fmt;
@@ -11,20 +11,20 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Bytes of events that may wait while a write is under way: some 4,000 events.
+/// The bytes of events that may wait while a write is under way: some 4,000 events.
 const WAITING_MAX: usize = 1024 * 1024;
 
-/// The pause where the output would block and says so, as a pipe does that another program has set so.
+/// The pause after the output reports that it would block, as a non-blocking pipe does.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// Takes log events. Each [`write`](Write::write) is one event, never waits and never fails. Clones share one queue.
+/// A writer of log events. Each [`write`](Write::write) is one event, never waits and never fails. Clones share one buffer.
 #[derive(Clone)]
 pub struct LogWriter(Arc<Handle>);
 
-/// The last one to be dropped ends the thread.
-struct Handle(Arc<Queue>);
+/// The handle of the writing thread. Dropping it ends the thread.
+struct Handle(Arc<Buffer>);
 
-struct Queue {
+struct Buffer {
     state: Mutex<State>,
     /// Wakes the thread.
     filled: Condvar,
@@ -36,51 +36,51 @@ struct Queue {
 #[derive(Default)]
 struct State {
     waiting: Events,
-    /// Whether the thread has events that it has not written yet.
+    /// Whether the thread is writing events.
     writing: bool,
     closed: bool,
 }
 
-/// Events one behind the other.
+/// Events, one after the other.
 #[derive(Default)]
 struct Events {
     bytes: Vec<u8>,
-    /// Where each ends.
+    /// The end of each event in `bytes`.
     ends: Vec<usize>,
 }
 
 impl LogWriter {
-    /// Starts the thread, which writes to `out`.
+    /// Starts a thread that writes to `out`.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// If the system cannot start a thread.
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
-        let queue = Arc::new(Queue {
+        let buffer = Arc::new(Buffer {
             state: Mutex::default(),
             filled: Condvar::new(),
             written: Condvar::new(),
             dropped: Counter::default(),
         });
-        let writing = Arc::clone(&queue);
+        let writing = Arc::clone(&buffer);
         std::thread::Builder::new().name("clipia-log".to_owned()).spawn(move || run(&writing, out))?;
-        Ok(Self(Arc::new(Handle(queue))))
+        Ok(Self(Arc::new(Handle(buffer))))
     }
 
-    /// Waits until every event is written or dropped that was taken so far, for `within` at most. Whether it came to that.
+    /// Waits until every event so far is written or dropped, for `within` at most. Returns whether that was in time.
     pub fn flush(&self, within: Duration) -> bool {
-        let Handle(queue) = &*self.0;
+        let Handle(buffer) = &*self.0;
         let pending = |state: &mut State| state.writing || !state.waiting.ends.is_empty();
-        let waited = queue.written.wait_timeout_while(queue.state(), within, pending);
+        let waited = buffer.written.wait_timeout_while(buffer.state(), within, pending);
         let (_state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         !timeout.timed_out()
     }
 
-    /// How many events could not be written, so far.
+    /// The number of events dropped so far.
     pub fn dropped(&self) -> u64 {
         self.0.0.dropped.get()
     }
 
-    /// The counter of [`LogWriter::dropped`], for a scrape.
+    /// The counter behind [`LogWriter::dropped`], for the metrics.
     pub(crate) fn dropped_counter(&self) -> Counter {
         self.0.0.dropped.clone()
     }
@@ -110,7 +110,7 @@ impl Drop for Handle {
     }
 }
 
-impl Queue {
+impl Buffer {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,7 +125,7 @@ impl Queue {
         }
         bytes.extend_from_slice(event);
         ends.push(bytes.len());
-        // Otherwise the thread was woken already, or looks again before it sleeps.
+        // In all other cases the thread was woken already, or checks the buffer before it sleeps.
         let sleeps = !state.writing && state.waiting.ends.len() == 1;
         drop(state);
         if sleeps {
@@ -133,8 +133,8 @@ impl Queue {
         }
     }
 
-    /// The events that wait, once there are any; `events` were dealt with, and their memory is used again. Nothing where
-    /// no more can come.
+    /// Waits for events and takes them. `events` are the written ones, whose memory is used again. `None` once the writer is
+    /// closed and the buffer is empty.
     fn next(&self, mut events: Events) -> Option<Events> {
         events.bytes.clear();
         events.ends.clear();
@@ -154,24 +154,25 @@ impl Queue {
     }
 }
 
-fn run(queue: &Queue, mut out: impl Write) {
+fn run(buffer: &Buffer, mut out: impl Write) {
     let mut events = Events::default();
+    // Whether the output ends in the middle of an event.
     let mut torn = false;
-    let mut told = 0;
-    while let Some(next) = queue.next(events) {
+    let mut reported = 0;
+    while let Some(next) = buffer.next(events) {
         events = next;
-        // What follows half an event begins a line of its own.
-        if torn && write(queue, &mut out, b"\n") == 1 {
+        // The event after a torn one begins on a new line.
+        if torn && write(buffer, &mut out, b"\n") == 1 {
             torn = false;
         }
-        let done = write(queue, &mut out, &events.bytes);
+        let done = write(buffer, &mut out, &events.bytes);
         let lost = events.ends.iter().filter(|end| **end > done).count();
-        queue.dropped.inc_by(lost as u64);
+        buffer.dropped.inc_by(lost as u64);
         torn |= done > 0 && !events.ends.contains(&done);
-        let dropped = queue.dropped.get();
-        if lost == 0 && dropped > told {
-            told = dropped;
-            // Comes back as an event, in the form of the others.
+        let dropped = buffer.dropped.get();
+        if lost == 0 && dropped > reported {
+            reported = dropped;
+            // This goes through the log itself, so that it has the form of the other events.
             tracing::warn!(
                 dropped_total = dropped,
                 "events of this log could not be written and were dropped"
@@ -180,15 +181,15 @@ fn run(queue: &Queue, mut out: impl Write) {
     }
 }
 
-/// Writes as much as can be written; tells how many bytes.
-fn write(queue: &Queue, out: &mut impl Write, bytes: &[u8]) -> usize {
+/// Writes as much as the output takes; returns how many bytes.
+fn write(buffer: &Buffer, out: &mut impl Write, bytes: &[u8]) -> usize {
     let mut done = 0;
     while done < bytes.len() {
         match out.write(&bytes[done..]) {
             Ok(0) => break,
             Ok(count) => done += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock && !queue.state().closed => {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && !buffer.state().closed => {
                 std::thread::sleep(FULL_PAUSE);
             }
             Err(_) => break,
@@ -202,24 +203,24 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    /// Only waited for by a test that fails.
+    /// The longest wait; only a failing test waits so long.
     const DEADLINE: Duration = Duration::from_secs(30);
 
-    /// An output that keeps what it gets, as much of each write as it is told to: nothing is a full disk.
+    /// An output that accepts a given number of bytes of each write. Zero bytes are a full disk.
     struct Output {
-        room: mpsc::Receiver<usize>,
+        accepted: mpsc::Receiver<usize>,
         written: Arc<Mutex<Vec<u8>>>,
     }
 
     impl Write for Output {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // Blocks as a pipe does that nobody reads.
-            let room = self.room.recv().unwrap_or(usize::MAX).min(bytes.len());
-            if room == 0 {
+            // Blocks like a pipe that nobody reads.
+            let accepted = self.accepted.recv().unwrap_or(usize::MAX).min(bytes.len());
+            if accepted == 0 {
                 return Err(io::Error::from(ErrorKind::StorageFull));
             }
-            self.written.lock().unwrap().extend_from_slice(&bytes[..room]);
-            Ok(room)
+            self.written.lock().unwrap().extend_from_slice(&bytes[..accepted]);
+            Ok(accepted)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -228,22 +229,22 @@ mod tests {
     }
 
     fn start() -> (LogWriter, mpsc::Sender<usize>, Arc<Mutex<Vec<u8>>>) {
-        let (allow, room) = mpsc::channel();
+        let (allow, accepted) = mpsc::channel();
         let written = Arc::default();
-        let output = Output { room, written: Arc::clone(&written) };
+        let output = Output { accepted, written: Arc::clone(&written) };
         (LogWriter::start(output).unwrap(), allow, written)
     }
 
     #[test]
-    fn what_fails_is_counted_and_what_follows_half_an_event_is_a_line_of_its_own() {
+    fn a_failed_write_is_counted_and_the_event_after_a_torn_one_begins_a_line() {
         let (mut log, allow, written) = start();
-        for (event, rooms) in [
+        for (event, writes) in [
             (&b"whole\n"[..], &[usize::MAX][..]),
             (b"lost\n", &[0]),
             (b"halved\n", &[3, 0]),
             (b"in pieces\n", &[1, 2, usize::MAX]),
         ] {
-            rooms.iter().for_each(|room| allow.send(*room).unwrap());
+            writes.iter().for_each(|accepted| allow.send(*accepted).unwrap());
             log.write_all(event).unwrap();
             assert!(log.flush(DEADLINE));
         }
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_an_output_that_blocks_and_what_waits_is_bounded() {
+    fn a_blocked_output_blocks_no_caller_and_the_buffer_is_bounded() {
         let (mut log, allow, written) = start();
         let event = [b'a'; 1_000];
         let many = 2 * WAITING_MAX / event.len();
@@ -264,9 +265,9 @@ mod tests {
         assert!(log.flush(DEADLINE));
         let kept = written.lock().unwrap().len() / event.len();
         assert_eq!(kept as u64 + log.dropped(), many as u64);
-        // What the thread had taken already, and what was waiting behind it.
+        // The thread holds up to one buffer, and another one waits.
         assert!((WAITING_MAX / event.len()..=2 * WAITING_MAX / event.len()).contains(&kept), "{kept}");
-        // The last words of a log are written although nobody waits for them.
+        // The last event is written, although nobody waits for it.
         log.write_all(b"last").unwrap();
         drop(log);
         let since = std::time::Instant::now();

@@ -1,16 +1,16 @@
-//! The files that generations make.
+//! The files of generations.
 //!
-//! A file is at `media/{request}/{secret}/{name}` below the data directory and at the same path of the server. The
-//! secret is random: who knows an id cannot guess the address of its files. They are written elsewhere and moved there when
-//! they are whole and on the disk; what is left over of an attempt that was lost is swept.
+//! A file is at `media/{request}/{secret}/{name}` below the data directory, and at the same path of the server. The secret is
+//! random: whoever knows a request's id cannot guess the path of its files. Files are staged in another directory, and moved to
+//! their address once they are complete and on the disk. The media sweeper removes the files of attempts that were lost.
 
 mod files;
-mod room;
+mod recovery;
 
-pub use clipia_queue::media_address::{PATH, absolute, placed, source_elsewhere};
-pub use files::{KeepError, Kept};
-pub(crate) use files::{PARTS, directories};
-pub(crate) use room::watch;
+pub(crate) use clipia_queue::media_address::{PATH, absolute, placed};
+pub(crate) use files::{STAGING, directories};
+pub(crate) use files::{WriteError, WrittenFiles};
+pub(crate) use recovery::resume_when_writable;
 
 use crate::pause::Pause;
 use crate::private;
@@ -18,54 +18,55 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A file to keep.
+/// A file of an output.
 pub struct MediaFile {
-    /// Its name, such as `image-1.png`: of letters, digits, `-`, `_` and `.`, and no other file's of the output.
+    /// The name, such as `image-1.png`: of letters, digits, `-`, `_` and `.`, and unique in the output.
     pub name: String,
-    /// Its content.
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
 /// The directory of media.
 #[derive(Clone, Debug)]
-pub struct MediaStore {
+pub(crate) struct MediaStore {
     directory: PathBuf,
     pause: Arc<Pause>,
-    writing: Arc<files::Writing>,
+    writes: Arc<files::Writes>,
 }
 
 impl MediaStore {
-    /// Media below `data`. What cannot be written there begins the `pause`, which ends when there is room again.
+    /// The media below the data directory `data`. A write that fails begins the `pause`.
     ///
     /// # Errors
-    /// If the directory cannot be made.
-    pub fn open(data: &Path, pause: Arc<Pause>) -> io::Result<Self> {
+    /// If the directory cannot be created.
+    pub(crate) fn open(data: &Path, pause: Arc<Pause>) -> io::Result<Self> {
         let directory = data.join("media");
         private::directory(&directory)?;
         if let Err(error) = private::tighten(&directory) {
             tracing::warn!(%error, "other users may look into the directory of media");
         }
-        Ok(Self { directory, pause, writing: Arc::default() })
+        Ok(Self { directory, pause, writes: Arc::default() })
     }
 
-    /// Where the files are.
-    pub fn directory(&self) -> &Path {
+    /// The path of the directory.
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Whether files can be written, as far as is known.
-    pub fn pause(&self) -> &Arc<Pause> {
+    /// The pause, which is on while files cannot be written.
+    pub(crate) fn pause(&self) -> &Arc<Pause> {
         &self.pause
     }
 
-    /// The file of this server that `url` names, if `url` is one below `base_url`.
-    pub fn own_file(&self, url: &str, base_url: &str) -> Option<PathBuf> {
+    /// The path of the file that `url` names, if it is a file of the server at `base_url`.
+    #[cfg(any(feature = "render", test))] // only the built-in executor reads files
+    pub(crate) fn own_file(&self, url: &str, base_url: &str) -> Option<PathBuf> {
         let below = url.strip_prefix(base_url)?.strip_prefix(PATH)?.strip_prefix('/')?;
         below.split('/').all(is_plain).then(|| self.directory.join(below))
     }
 }
 
-/// Whether `name` names a file of the directory that it is looked for in, and is no riddle in a URL.
+/// Whether `name` is a plain file name: it leads to no other directory, and needs no escape in a URL.
 fn is_plain(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     !name.is_empty() && name != ".." && name != "." && name.bytes().all(plain)
@@ -77,9 +78,9 @@ mod tests {
     use crate::metrics::Metrics;
 
     #[test]
-    fn only_own_files_are_own() {
+    fn only_a_url_of_this_server_names_an_own_file() {
         let pause = Pause::new("media", &Metrics::default());
-        let media = MediaStore { directory: PathBuf::from("data/media"), pause, writing: Arc::default() };
+        let media = MediaStore { directory: PathBuf::from("data/media"), pause, writes: Arc::default() };
         let own = |url| media.own_file(url, "http://localhost:80");
         assert_eq!(own("http://localhost:80/media/a/b/c.png"), Some(PathBuf::from("data/media/a/b/c.png")));
         for url in [

@@ -1,15 +1,19 @@
-//! What the server counts, for Prometheus.
+//! The metrics of the server, for Prometheus.
 //!
-//! A scrape costs the same however long the queue is. No label is an account, a key or a host: each is of a set that the
-//! program or the operator's `models.toml` bounds.
+//! A scrape costs the same however long the queue is. No label is an account, a key or a host: the program or the operator's
+//! `models.toml` bounds the values of each label.
+
+mod exposition;
+mod statistics;
+
+pub(crate) use exposition::Format;
 
 use crate::clock::now;
-use crate::exposition::{self, Format};
+use crate::deliveries::DeliveryStatistics;
 use crate::log::LogWriter;
 use crate::maintenance::Rounds;
 use crate::store::{Store, StoreError};
 use crate::supervisor::Restarts;
-use crate::{deliveries, readings};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
@@ -21,17 +25,17 @@ use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
 use std::time::Duration;
 
-/// What each name begins with.
-pub(crate) const PREFIX: &str = "clipia";
+/// The prefix of each metric's name.
+const PREFIX: &str = "clipia";
 
-/// The seconds of a call: from a read in memory to a body that trickles in.
+/// The buckets of a call's duration, in seconds: from a read in memory to a body that arrives slowly.
 const CALL_SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-/// The seconds of making: from a picture on an idle server to a clip on a busy one.
+/// The buckets of a generation's duration, in seconds: from a picture on an idle server to a clip on a busy one.
 const WORK_SECONDS: [f64; 11] = [0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0];
 
-/// What the server counts while it runs.
-pub struct Metrics {
+/// The metrics that the server counts while it runs.
+pub(crate) struct Metrics {
     registry: Registry,
     calls: Family<Call, Counter>,
     call_seconds: Family<Route, Histogram>,
@@ -42,26 +46,26 @@ pub struct Metrics {
     running: Gauge,
     pub(crate) restarts: Restarts,
     pub(crate) maintenance: Rounds,
-    /// Names that are being looked up.
+    /// Host names that are being looked up.
     pub(crate) lookups: Gauge,
-    /// Generations that fetch what they start from.
+    /// Generations with a preparation slot.
     pub(crate) fetches: Gauge,
-    /// Generations that a worker has claimed, and that wait to fetch.
+    /// Claimed generations that wait for a preparation slot.
     pub(crate) fetches_waiting: Gauge,
-    /// Accounts of which generations are passed over in line.
+    /// Accounts with generations that were set aside.
     pub(crate) accounts_aside: Gauge,
-    ended: Family<End, Counter>,
-    making_seconds: Histogram,
+    ended: Family<Ended, Counter>,
+    generation_seconds: Histogram,
     pauses: Family<Paused, Gauge>,
 }
 
-/// What a pause of work is of.
+/// The thing that is paused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Paused {
     of: String,
 }
 
-/// A kind of call, and how it was answered.
+/// A kind of call, and the status of its response.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Call {
     route: String,
@@ -74,25 +78,25 @@ struct Route {
     route: String,
 }
 
-/// How a worker's turn at a generation ended.
+/// The model and the outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct End {
+struct Ended {
     model: String,
     outcome: &'static str,
 }
 
-/// How a worker's turn at a generation ended.
+/// How an attempt at a generation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum AttemptOutcome {
     /// With an output.
     Completed,
-    /// Without one.
+    /// With a failure.
     Failed,
-    /// Given back, as when the server stops.
+    /// The request was released, as when the server stops.
     Released,
 }
 
-impl Outcome {
+impl AttemptOutcome {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -102,7 +106,7 @@ impl Outcome {
     }
 }
 
-/// A generation that is being made, until this is dropped.
+/// Counts a running attempt. Dropping this ends the count.
 pub(crate) struct Running<'a>(&'a Gauge);
 
 impl Drop for Running<'_> {
@@ -118,7 +122,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Of a server whose log goes by `log`, if anything is known of it.
+    /// The metrics of a server. Those of `log` are among them, if it is given.
     pub(crate) fn new(log: Option<&LogWriter>) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -139,114 +143,118 @@ impl Metrics {
             fetches_waiting: Gauge::default(),
             accounts_aside: Gauge::default(),
             ended: Family::default(),
-            making_seconds: Histogram::new(WORK_SECONDS),
+            generation_seconds: Histogram::new(WORK_SECONDS),
             pauses: Family::default(),
         };
-        let r = &mut registry;
-        r.register("http_requests", "Calls of the API by how they were answered", metrics.calls.clone());
-        r.register_with_unit(
-            "http_request",
-            "How long calls of the API took until the head of the answer",
-            Unit::Seconds,
-            metrics.call_seconds.clone(),
-        );
-        r.register("rate_limited", "Calls over the rate limit of their key", metrics.rate_limited.clone());
-        r.register("connections", "Open connections", metrics.connections.clone());
-        r.register(
-            "connections_evicted",
-            "Connections closed to make room for another, whose clients asked, sent or read nothing",
-            metrics.connections_evicted.clone(),
-        );
-        r.register("calls_refused", "Calls for which there was no room", metrics.calls_refused.clone());
-        r.register("generations_running", "Generations being made", metrics.running.clone());
-        r.register(
+        metrics.register_calls(&mut registry);
+        registry.register(
             "task_restarts",
-            "Tasks of the server that died and were started again",
+            "Restarts of the server's tasks that died",
             metrics.restarts.clone(),
         );
-        metrics.maintenance.register(r);
+        metrics.maintenance.register(&mut registry);
         if let Some(log) = log {
-            r.register(
-                "log_events_dropped",
-                "Events of the log that could not be written",
-                log.dropped_counter(),
-            );
+            let help = "Events of the log that could not be written";
+            registry.register("log_events_dropped", help, log.dropped_counter());
         }
+        metrics.register_preparation(&mut registry);
+        metrics.register_generations(&mut registry);
+        Self { registry, ..metrics }
+    }
+
+    fn register_calls(&self, r: &mut Registry) {
+        r.register("http_requests", "Calls of the API by status", self.calls.clone());
+        r.register_with_unit(
+            "http_request",
+            "How long calls of the API took until the head of the response",
+            Unit::Seconds,
+            self.call_seconds.clone(),
+        );
+        r.register("rate_limited", "Calls over the rate limit of their key", self.rate_limited.clone());
+        r.register("connections", "Open connections", self.connections.clone());
+        r.register(
+            "connections_evicted",
+            "Connections closed in favour of another one, because their clients were idle or too slow",
+            self.connections_evicted.clone(),
+        );
+        r.register("calls_refused", "Calls refused for lack of capacity", self.calls_refused.clone());
+    }
+
+    fn register_preparation(&self, r: &mut Registry) {
         for (name, help, gauge) in [
-            ("lookups_under_way", "Names of hosts that are being looked up", &metrics.lookups),
+            ("lookups_under_way", "Host names that are being looked up", &self.lookups),
             (
                 "fetches_under_way",
-                "Generations that fetch their image, or have it and wait for a worker",
-                &metrics.fetches,
+                "Generations that fetch their image, or have fetched it and wait for a worker",
+                &self.fetches,
             ),
-            (
-                "fetches_waiting",
-                "Generations that were claimed and wait to fetch their image",
-                &metrics.fetches_waiting,
-            ),
+            ("fetches_waiting", "Claimed generations that wait to fetch their image", &self.fetches_waiting),
             (
                 "fetches_accounts_waiting",
-                "Accounts that fetch as many images as they may, and of which more generations wait in line",
-                &metrics.accounts_aside,
+                "Accounts that fetch as many images as they may, and have more generations queued",
+                &self.accounts_aside,
             ),
         ] {
             r.register(name, help, gauge.clone());
         }
-        r.register("generations_ended", "Turns of workers at generations", metrics.ended.clone());
+    }
+
+    fn register_generations(&self, r: &mut Registry) {
+        r.register("generations_running", "Running attempts at generations", self.running.clone());
+        r.register("generations_ended", "Attempts at generations by outcome", self.ended.clone());
         r.register_with_unit(
             "generation",
-            "How long generations took that completed, from the start of their last turn",
+            "How long completed generations took, from the start of their last attempt",
             Unit::Seconds,
-            metrics.making_seconds.clone(),
+            self.generation_seconds.clone(),
         );
         r.register(
             "paused",
-            "Whether generations wait for room for media, or for an executor that cannot work now",
-            metrics.pauses.clone(),
+            "Whether generations wait until media can be written, or until an executor can work again",
+            self.pauses.clone(),
         );
-        Self { registry, ..metrics }
     }
 
-    /// A call of the API was answered.
+    /// Counts a call of the API.
     pub(crate) fn called(&self, route: &str, method: &http::Method, status: u16, after: Duration) {
         let call = Call { route: route.to_owned(), method: method_name(method), status };
         self.calls.get_or_create(&call).inc();
         self.call_seconds.get_or_create(&Route { route: call.route }).observe(after.as_secs_f64());
     }
 
-    /// A worker's turn at a generation begins.
+    /// Counts the begin of an attempt.
     pub(crate) fn begin(&self) -> Running<'_> {
         self.running.inc();
         Running(&self.running)
     }
 
-    /// A worker's turn at a generation has ended.
-    pub(crate) fn ended(&self, model: &str, outcome: Outcome, after: Duration) {
-        self.ended.get_or_create(&End { model: model.to_owned(), outcome: outcome.name() }).inc();
-        if outcome == Outcome::Completed {
-            self.making_seconds.observe(after.as_secs_f64());
+    /// Counts the end of an attempt.
+    pub(crate) fn ended(&self, model: &str, outcome: AttemptOutcome, after: Duration) {
+        self.ended.get_or_create(&Ended { model: model.to_owned(), outcome: outcome.name() }).inc();
+        if outcome == AttemptOutcome::Completed {
+            self.generation_seconds.observe(after.as_secs_f64());
         }
     }
 
-    /// What tells whether work pauses for the sake of `of`.
+    /// The gauge of the pause of `of`: 1 while it is on.
     pub(crate) fn pause(&self, of: &str) -> Gauge {
         self.pauses.get_or_create(&Paused { of: of.to_owned() }).clone()
     }
 
-    /// All of it in a text format, with what the store and the deliveries know at this moment.
+    /// All metrics in an exposition format, with the current statistics of the store and of the deliveries.
     ///
     /// # Errors
-    /// [`StoreError`] where the store does not answer.
+    /// [`StoreError`] if the store's statistics cannot be read.
     pub(crate) async fn text(
         &self,
         store: &dyn Store,
-        deliveries: &deliveries::Statistics,
+        deliveries: &DeliveryStatistics,
         format: Format,
     ) -> Result<String, StoreError> {
         let mut text = String::new();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = encode_registry(&mut text, &self.registry);
-        let _ = encode_registry(&mut text, &readings::read(store, deliveries, now()).await?);
+        let _ = encode_registry(&mut text, &statistics::read(store, deliveries, now()).await?);
         let _ = encode_eof(&mut text);
         Ok(match format {
             Format::OpenMetrics => text,
@@ -255,7 +263,7 @@ impl Metrics {
     }
 }
 
-/// The methods that the API takes. Others are whatever a client likes to send.
+/// The label of a method. Methods that the API does not take have one label, since a client may send any text.
 pub(crate) fn method_name(method: &http::Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -276,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_of_bounded_sets() {
+    fn the_values_of_a_label_are_bounded() {
         let metrics = Metrics::default();
         for method in ["GET", "BREW", "A", "B"] {
             metrics.called("/v1/account", &method.parse().unwrap(), 405, Duration::ZERO);

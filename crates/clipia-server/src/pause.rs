@@ -1,6 +1,6 @@
-//! A pause of work whose cause is the server's own: a disk without room, an executor that cannot work now.
+//! A pause of work for a cause in the server itself: a full disk, or an executor that cannot work now.
 //!
-//! Nothing fails for such a cause. The work is given back, and one tries again after a backoff until it succeeds.
+//! No generation fails for such a cause. Its request is released. After a backoff one task tries again, until it succeeds.
 
 use crate::metrics::Metrics;
 use prometheus_client::metrics::gauge::Gauge;
@@ -13,13 +13,14 @@ use tokio::time::Instant;
 /// The first backoff.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 
-/// The longest backoff: room is noticed so much later at most.
+/// The longest backoff, and so the longest time until the end of the cause is noticed.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-/// Whether work pauses, and until when.
-pub struct Pause {
+/// The pause of one thing: of the media, or of an executor. It is on or off.
+pub(crate) struct Pause {
+    /// The name of the thing, in the log and in the metrics.
     of: String,
-    /// What `/metrics` shows, and what is asked before each claim: it takes no lock.
+    /// 1 while the pause is on. Each claim reads it, without a lock, and `/metrics` shows it.
     on: Gauge,
     changed: watch::Sender<bool>,
     state: Mutex<State>,
@@ -31,26 +32,26 @@ struct State {
     current: Option<Current>,
     /// The latest backoff.
     backoff: Duration,
-    /// When the last pause was over.
+    /// The end of the last pause.
     over: Option<Instant>,
 }
 
 struct Current {
     reason: &'static str,
     since: Instant,
-    /// When to try again.
+    /// The time of the next trial.
     until: Instant,
 }
 
-/// The right to try again, which one holds at a time.
+/// The right to try again. One task has it at a time.
 #[derive(Debug)]
-pub struct Trial<'p> {
+pub(crate) struct Trial<'p> {
     _trying: tokio::sync::MutexGuard<'p, ()>,
 }
 
 impl Pause {
-    /// The pauses of what `of` names in the log and in the metrics.
-    pub fn new(of: &str, metrics: &Metrics) -> Arc<Self> {
+    /// The pause of the thing `of`. It is off.
+    pub(crate) fn new(of: &str, metrics: &Metrics) -> Arc<Self> {
         Arc::new(Self {
             of: of.to_owned(),
             on: metrics.pause(of),
@@ -60,25 +61,26 @@ impl Pause {
         })
     }
 
-    /// Whether work pauses.
-    pub fn is_on(&self) -> bool {
+    /// Whether the pause is on.
+    pub(crate) fn is_on(&self) -> bool {
         self.on.get() != 0
     }
 
-    /// Why work pauses, if it does, in words for `/readyz`.
-    pub fn reason(&self) -> Option<&'static str> {
+    /// Why the pause is on, in words for `/readyz`; none while it is off.
+    pub(crate) fn reason(&self) -> Option<&'static str> {
         self.lock().current.as_ref().map(|current| current.reason)
     }
 
-    /// Work pauses from now on, if it does not yet. A pause that follows soon on another has the longer backoff.
-    pub fn begin(&self, reason: &'static str, error: &dyn Display) {
+    /// Begins the pause if it is off. A pause soon after another goes on with the longer backoff.
+    pub(crate) fn begin(&self, reason: &'static str, error: &dyn Display) {
         let now = Instant::now();
         let mut state = self.lock();
         if let Some(current) = &state.current {
-            // What was claimed before may fail now; what was claimed since and fails, such as a fetch, took no turn.
-            let tried = current.until <= now;
+            // Before the time of the trial, the error is of work that was claimed before the pause. After it, the error is of a
+            // trial that did not take the right to it, such as a fetch.
+            let was_trial = current.until <= now;
             drop(state);
-            if tried {
+            if was_trial {
                 self.prolong(error);
             }
             return;
@@ -89,12 +91,12 @@ impl Pause {
         self.on.set(1);
         self.changed.send_replace(true);
         drop(state);
-        // No error of the program: it goes on by itself, and `/readyz` calls for the operator.
+        // A warning, no error: the server goes on by itself, and `/readyz` reports the pause.
         tracing::warn!(of = self.of, reason, %error, "generations wait until this is over");
     }
 
-    /// The trial failed, too.
-    pub fn prolong(&self, error: &dyn Display) {
+    /// Prolongs the pause after a failed trial.
+    pub(crate) fn prolong(&self, error: &dyn Display) {
         let mut state = self.lock();
         let backoff = longer(state.backoff);
         state.backoff = backoff;
@@ -105,8 +107,8 @@ impl Pause {
         tracing::debug!(of = self.of, %error, seconds = backoff.as_secs(), "generations wait still");
     }
 
-    /// Work goes on.
-    pub fn end(&self) {
+    /// Ends the pause.
+    pub(crate) fn end(&self) {
         let now = Instant::now();
         let mut state = self.lock();
         let Some(current) = state.current.take() else {
@@ -120,19 +122,19 @@ impl Pause {
         tracing::info!(of = self.of, reason = current.reason, seconds, "generations are made again");
     }
 
-    /// Comes when work pauses.
-    pub async fn begun(&self) {
-        // The sender is this value's own.
+    /// Waits until the pause is on.
+    pub(crate) async fn until_on(&self) {
+        // `self` owns the sender, so this does not fail.
         let _ = self.changed.subscribe().wait_for(|on| *on).await;
     }
 
-    /// Comes when work does not pause.
-    pub async fn over(&self) {
+    /// Waits until the pause is off.
+    pub(crate) async fn until_over(&self) {
         let _ = self.changed.subscribe().wait_for(|on| !*on).await;
     }
 
-    /// The right to try again, once the backoff is over; nothing where work does not pause, or no longer. The others wait meanwhile.
-    pub async fn trial(&self) -> Option<Trial<'_>> {
+    /// Waits for the backoff, and for other trials; returns the right to try again. `None` if the pause is off by then.
+    pub(crate) async fn trial(&self) -> Option<Trial<'_>> {
         if !self.is_on() {
             return None;
         }
@@ -161,7 +163,7 @@ impl fmt::Debug for Pause {
 mod tests {
     use super::*;
 
-    /// How long one waits for its trial, in seconds.
+    /// How long a task waits for its trial, in seconds.
     async fn waited(pause: &Pause) -> u64 {
         let asked = Instant::now();
         pause.trial().await.unwrap();
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_tries_again_ever_more_rarely_until_it_succeeds() {
+    async fn the_backoff_doubles_until_a_trial_succeeds() {
         let pause = Pause::new("test", &Metrics::default());
         assert!(pause.trial().await.is_none());
         pause.begin("full", &"no space");
@@ -177,15 +179,15 @@ mod tests {
         let mut waits = vec![waited(&pause).await];
         for _ in 0..6 {
             pause.prolong(&"no space");
-            // Whoever comes later changes nothing.
+            // Another error before the trial changes nothing.
             pause.begin("other", &"no space");
             waits.push(waited(&pause).await);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
         pause.end();
         assert!(!pause.is_on() && pause.reason().is_none() && pause.trial().await.is_none());
-        pause.over().await;
-        // One that is soon back is no new one.
+        pause.until_over().await;
+        // A pause soon after another goes on with its backoff.
         pause.begin("full", &"no space");
         assert_eq!(waited(&pause).await, 30);
         pause.end();
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_fails_without_a_turn_once_it_is_time_makes_the_others_wait() {
+    async fn a_failure_after_the_backoff_prolongs_the_pause_without_a_trial() {
         let pause = Pause::new("test", &Metrics::default());
         pause.begin("no means", &"too many open files");
         let mut waits = vec![waited(&pause).await];
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_wait_while_one_tries() {
+    async fn other_tasks_wait_while_one_tries() {
         let pause = Pause::new("test", &Metrics::default());
         pause.begin("full", &"no space");
         let trial = pause.trial().await.unwrap();

@@ -1,13 +1,13 @@
-//! The threads that a server runs on.
+//! The runtime of a server.
 
 use std::io;
 use tokio::runtime::{Builder, Runtime};
 
-/// A runtime for a [`Service`](crate::Service): it answers calls on all cores but one, which the store's own thread keeps
-/// busy when many submit. More threads only take turns with that one, which costs both.
+/// A runtime for a [`Service`](crate::Service), with a thread for each core but one. The store's writer keeps that core busy
+/// when many clients submit, and another thread would only slow both down.
 ///
 /// # Errors
-/// Where the system gives no thread.
+/// If the system cannot start a thread.
 ///
 /// ```
 /// let runtime = clipia_server::runtime()?;

@@ -1,4 +1,4 @@
-//! Keeps the long-lived tasks of a server running: one that dies is started again, counted, and seen by health.
+//! The supervision of a server's long-lived tasks. A task that panics or ends is restarted and counted, and health reports it.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -10,84 +10,83 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The pause before a task is started again that has lived for long. It doubles with each death that counts, up to 3.2 s.
+/// The pause before the first restart of a task. It doubles with each further death in [`WINDOW`], up to 3.2 s.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a death counts.
+/// How long a death of a task counts.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// So many deaths in [`WINDOW`], and the task is taken for one that cannot be kept alive. The pauses before them are three
-/// seconds together.
+/// The deaths in [`WINDOW`] at which a task counts as failing. The pauses between so many deaths are three seconds together.
 const DEATHS_MAX: usize = 6;
 
-/// How often tasks were started again, by their name.
+/// The restarts of tasks, by name.
 pub(crate) type Restarts = Family<Task, Counter>;
 
-/// A task's name, which the program gives.
+/// The label with a task's name. The names are constants of the program.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Task {
     task: &'static str,
 }
 
-/// The tasks of a server.
+/// Supervises the tasks of a server.
 #[derive(Clone, Default)]
 pub(crate) struct Supervisor {
-    kept: Arc<Mutex<Vec<Arc<Kept>>>>,
+    supervised: Arc<Mutex<Vec<Arc<SupervisedTask>>>>,
     restarts: Restarts,
 }
 
-/// A task that is kept running.
-struct Kept {
+/// A task under supervision.
+struct SupervisedTask {
     name: &'static str,
     deaths: Mutex<Deaths>,
 }
 
 #[derive(Default)]
 struct Deaths {
-    /// The latest [`DEATHS_MAX`], the oldest first.
+    /// The times of the latest [`DEATHS_MAX`] deaths, the oldest first.
     latest: VecDeque<Instant>,
-    /// Whether the task is dead at this moment.
+    /// Whether the task is not running now.
     dead: bool,
 }
 
 impl Supervisor {
     /// A supervisor that counts in `restarts`.
     pub(crate) fn new(restarts: Restarts) -> Self {
-        Self { kept: Arc::default(), restarts }
+        Self { supervised: Arc::default(), restarts }
     }
 
-    /// Runs in `tracker` what `start` makes, and makes it again whenever it panics or ends, until `stop`. `start` is
-    /// dropped then, with whatever it holds; the task that runs is to end by itself.
-    pub(crate) fn keep<F: Future<Output = ()> + Send + 'static>(
+    /// Runs the task that `start` makes, in `tracker`, and restarts it when it panics or ends. At `stop`, no task is started
+    /// any more and `start` is dropped; the running task must end by itself.
+    pub(crate) fn supervise<F: Future<Output = ()> + Send + 'static>(
         &self,
         tracker: &TaskTracker,
         name: &'static str,
         stop: CancellationToken,
         start: impl Fn() -> F + Send + 'static,
     ) {
-        let kept = Arc::new(Kept { name, deaths: Mutex::default() });
-        lock(&self.kept).push(Arc::clone(&kept));
-        // From its start at zero, so that the first death is a rise.
+        let task = Arc::new(SupervisedTask { name, deaths: Mutex::default() });
+        lock(&self.supervised).push(Arc::clone(&task));
+        // The counter exists from the start at zero, so that a scraper sees the first restart as an increase.
         let restarts = self.restarts.get_or_create(&Task { task: name }).clone();
-        tracker.spawn(kept.run(restarts, stop, start));
+        tracker.spawn(task.run(restarts, stop, start));
     }
 
-    /// The name of a task that dies again and again.
+    /// The name of a task that died [`DEATHS_MAX`] times in [`WINDOW`], if there is one.
     pub(crate) fn failing(&self) -> Option<&'static str> {
         let now = Instant::now();
-        lock(&self.kept)
+        lock(&self.supervised)
             .iter()
-            .find(|kept| lock(&kept.deaths).within_window(now) >= DEATHS_MAX)
-            .map(|kept| kept.name)
+            .find(|task| lock(&task.deaths).within_window(now) >= DEATHS_MAX)
+            .map(|task| task.name)
     }
 
-    /// The name of a task that does not run at this moment.
+    /// The name of a task that is not running now, if there is one.
     pub(crate) fn dead(&self) -> Option<&'static str> {
-        lock(&self.kept).iter().find(|kept| lock(&kept.deaths).dead).map(|kept| kept.name)
+        lock(&self.supervised).iter().find(|task| lock(&task.deaths).dead).map(|task| task.name)
     }
 }
 
-impl Kept {
+impl SupervisedTask {
     async fn run<F: Future<Output = ()> + Send + 'static>(
         self: Arc<Self>,
         restarts: Counter,
@@ -111,7 +110,7 @@ impl Kept {
                 return;
             }
             restarts.inc();
-            let pause = lock(&self.deaths).died(Instant::now());
+            let pause = lock(&self.deaths).record(Instant::now());
             let why = ended
                 .map_or_else(|panic| panic.to_string(), |()| "it ended before the server did".to_owned());
             let pause_seconds = pause.as_secs_f64();
@@ -125,8 +124,8 @@ impl Kept {
 }
 
 impl Deaths {
-    /// Notes a death; tells how long to pause before the next start.
-    fn died(&mut self, now: Instant) -> Duration {
+    /// Records a death; returns the pause before the next start.
+    fn record(&mut self, now: Instant) -> Duration {
         self.dead = true;
         if self.latest.len() == DEATHS_MAX {
             self.latest.pop_front();
@@ -150,7 +149,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-    /// A task that dies as long as it is told to, once by a panic and once by an end, and then runs until the stop.
+    /// A task that dies `deaths` times, by a panic and by its end in turn, and then runs until the stop.
     struct Watched {
         supervisor: Supervisor,
         tracker: TaskTracker,
@@ -164,7 +163,7 @@ mod tests {
                 (Supervisor::default(), TaskTracker::new(), CancellationToken::new());
             let starts = Arc::<AtomicUsize>::default();
             let (counted, ends) = (Arc::clone(&starts), stop.clone());
-            supervisor.keep(&tracker, "watched", stop.clone(), move || {
+            supervisor.supervise(&tracker, "watched", stop.clone(), move || {
                 let (count, ends) = (counted.fetch_add(1, SeqCst), ends.clone());
                 async move {
                     assert!(count >= deaths || count % 2 == 0, "it dies");
@@ -180,7 +179,7 @@ mod tests {
             self.supervisor.restarts.get_or_create(&Task { task: "watched" }).get()
         }
 
-        /// Its end, and how often it was started in all.
+        /// Stops the task; returns how often it was started in all.
         async fn stopped(self) -> usize {
             self.stop.cancel();
             self.tracker.close();
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_dies_is_started_again_and_told_of_until_it_runs() {
+    async fn a_task_that_dies_is_restarted_and_reported_until_it_runs() {
         let watched = Watched::start(2);
         assert_eq!((watched.supervisor.dead(), watched.restarts()), (None, 0));
         tokio::time::sleep(PAUSE / 2).await;
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_cannot_be_kept_alive_is_failing_until_it_has_lived_for_a_while() {
+    async fn a_task_that_keeps_dying_is_failing_until_it_has_lived_for_a_while() {
         let watched = Watched::start(DEATHS_MAX);
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_eq!((watched.supervisor.failing(), watched.supervisor.dead()), (Some("watched"), None));
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_always_dies_is_started_seldom_and_not_after_the_stop() {
+    async fn a_task_that_always_dies_is_restarted_rarely_and_never_after_the_stop() {
         let watched = Watched::start(usize::MAX);
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         assert_eq!(watched.supervisor.failing(), Some("watched"));

@@ -1,13 +1,13 @@
-//! Workers take requests out of the line and have an executor make them.
+//! The workers of a queue. A worker claims a request, runs the executor, and reports the end of the attempt to the store.
 
 use crate::events::Canceled;
-use crate::executors::{Executor, Job, Made, NotMade, Report};
+use crate::executors::{Executor, Job, JobControl, JobError, JobOutput};
 use crate::failpoints;
 use crate::living::{Alive, LivingAttempts};
-use crate::media::{self, KeepError, Kept, MediaStore};
-use crate::metrics::{Metrics, Outcome};
+use crate::media::{self, MediaStore, WriteError, WrittenFiles};
+use crate::metrics::{AttemptOutcome, Metrics};
 use crate::pause::{self, Pause};
-use crate::preparing::Preparing;
+use crate::preparation::Preparation;
 use crate::store::{Claim, Failure, NodeId, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
@@ -24,56 +24,52 @@ use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit, broadcast};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// How often progress is looked at and, if it has grown, written.
-const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// How often a worker checks the progress. It writes progress that has grown.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long the worker that watches rests where it finds nothing, against a lost notice.
-const REST: Duration = Duration::from_secs(1);
+/// The longest wait for a request between two claims, in case a wake-up was lost.
+const IDLE_MAX: Duration = Duration::from_secs(1);
 
-/// The epoch of the first claim. A later one may have come after an attempt that left files.
-const FIRST: Epoch = Epoch(1);
+/// The epoch of the first claim. Before a later one, an attempt may have left files.
+const FIRST_EPOCH: Epoch = Epoch(1);
 
-/// From one try to the next to tell the store how a generation ended.
-const TELL_AGAIN: Duration = Duration::from_millis(500);
+/// The pause before the end of an attempt is reported again.
+const REPORT_PAUSE: Duration = Duration::from_millis(500);
 
-/// How often that is tried where the store fails in a way that is not likely to pass.
-const TELLS_MAX: u32 = 5;
+/// The most reports of one end, where the store's error is not likely to pass.
+const REPORTS_MAX: u32 = 5;
 
-/// What the workers of one queue share.
-pub struct Workers {
-    /// The line's name, which is the executor's.
-    pub queue: String,
-    /// What makes the outputs.
-    pub executor: Arc<dyn Executor>,
-    /// The process that they are in.
-    pub node: NodeId,
-    /// Where the requests are.
-    pub store: Arc<dyn Store>,
-    /// What can be generated.
-    pub catalogue: Arc<Catalogue>,
-    /// Where files are kept.
-    pub media: MediaStore,
-    /// Says that a request was submitted.
-    pub submitted: Arc<Notify>,
-    /// Says which request was called off.
-    pub canceled: broadcast::Sender<Canceled>,
-    /// Whether the executor cannot work now, as far as is known.
-    pub pause: Arc<Pause>,
-    /// Whether the last claim failed: the log is told of the first of many.
-    pub claims_fail: AtomicBool,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// The attempts in hand.
-    pub living: LivingAttempts,
-    /// Slots to work in, as many as there are workers. What was prepared waits for one of them too.
-    pub slots: Semaphore,
-    /// What is fetched before a worker's time is taken.
-    pub preparing: Preparing,
-    /// Held by the one idle worker that watches the line: a thousand that all look would be a load.
-    pub watch: Mutex<()>,
+/// The state that the workers of one queue share.
+pub(crate) struct Workers {
+    /// The name of the queue and of its executor.
+    pub(crate) queue: String,
+    pub(crate) executor: Arc<dyn Executor>,
+    /// The process of the workers.
+    pub(crate) node: NodeId,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    /// The store of output files.
+    pub(crate) media: MediaStore,
+    /// Notified when a request was submitted to the queue.
+    pub(crate) submitted: Arc<Notify>,
+    /// Sends the requests that were canceled.
+    pub(crate) canceled: broadcast::Sender<Canceled>,
+    /// The pause of the executor.
+    pub(crate) pause: Arc<Pause>,
+    /// Whether the last claim failed: only the first failure of a series is logged.
+    pub(crate) claims_fail: AtomicBool,
+    pub(crate) metrics: Arc<Metrics>,
+    /// The running attempts.
+    pub(crate) living: LivingAttempts,
+    /// A slot for each worker. Prepared requests wait for a slot too.
+    pub(crate) slots: Semaphore,
+    /// The requests that are being prepared.
+    pub(crate) preparation: Preparation,
+    /// Held by the one idle worker that polls the queue. If all polled, a thousand idle workers would be a load.
+    pub(crate) watch: Mutex<()>,
 }
 
-/// A claimed request, and the epoch of its claim. While this value exists, the rescue leaves the request to its worker.
+/// An attempt at a claimed request. While this value exists, the rescuer does not take the request back.
 pub(crate) struct Attempt {
     pub(crate) id: RequestId,
     pub(crate) epoch: Epoch,
@@ -83,77 +79,89 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// Comes when the request may have been called off. The store decides, also on another server; the word only spares
-    /// the wait for the next beat.
-    pub(crate) async fn called_off(&mut self) {
+    /// Returns when the request may have been canceled. The next beat asks the store, which decides. Without this event a
+    /// worker would see a cancel only at its next regular beat.
+    pub(crate) async fn maybe_canceled(&mut self) {
         while self.canceled.recv().await.is_ok_and(|canceled| canceled.is_some_and(|id| id != self.id)) {}
     }
 }
 
 impl Workers {
-    /// Works until `drain`: then what runs may end, and is given back once `stop` comes.
-    pub async fn run(self: Arc<Self>, drain: CancellationToken, stop: CancellationToken) {
+    /// Claims and makes requests until `drain`. A running attempt may end after that; at `stop` its request is released.
+    pub(crate) async fn run(self: Arc<Self>, drain: CancellationToken, stop: CancellationToken) {
         while !drain.is_cancelled() {
             let (trial, slot) = tokio::select! {
                 () = drain.cancelled() => return,
-                free = self.free() => free,
+                free = self.free_slot() => free,
             };
-            // From before the claim, so that none of what follows it is missed.
+            // The subscription begins before the claim, so that no cancel after the claim is missed.
             let canceled = self.canceled.subscribe();
             match self.claim().await {
                 Ok(Some(claim)) => {
                     if self.claims_fail.swap(false, Ordering::Relaxed) {
-                        tracing::info!("requests are taken out of the line again");
+                        tracing::info!("requests can be claimed again");
                     }
-                    // There may be more in line than notices were given.
+                    // One wake-up may stand for several submits.
                     self.submitted.notify_one();
-                    let span =
-                        tracing::info_span!("generation", request_id = %claim.id, key_id = claim.key_id);
-                    let attempt = Attempt {
-                        id: claim.id,
-                        epoch: claim.epoch,
-                        model: claim.model.clone(),
-                        canceled,
-                        _alive: self.living.enter((claim.id, claim.epoch)),
-                    };
-                    failpoints::reached("after-claim");
-                    match self.job(claim) {
-                        // It tries the executor once it is prepared.
-                        Ok(job) if self.executor.needs_preparing(&job) => {
-                            drop(trial);
-                            let prepared = self.prepare(attempt, job, &drain, &stop);
-                            self.preparing_tasks().spawn(prepared.instrument(span));
-                        }
-                        job => {
-                            let worked = self.work(attempt, job, stop.child_token()).instrument(span).await;
-                            self.tried(worked, trial);
-                        }
-                    }
+                    self.start_attempt(claim, canceled, trial, &drain, &stop).await;
                 }
                 Ok(None) => {
                     drop(slot);
-                    // With nothing to try, whatever is submitted next will.
+                    // No request can try the executor now. The next one that is submitted does.
                     trial.iter().for_each(|_| self.pause.end());
                     drop(trial);
-                    self.rest(&drain).await;
+                    self.wait_for_work(&drain).await;
                 }
                 Err(error) => {
                     drop((slot, trial));
                     if !self.claims_fail.swap(true, Ordering::Relaxed) {
-                        tracing::error!(%error, "cannot take requests out of the line");
+                        tracing::error!(%error, "cannot claim requests");
                     }
-                    self.rest(&drain).await;
+                    self.wait_for_work(&drain).await;
                 }
             }
         }
     }
 
-    /// A slot to work in, once media can be written and the executor can work, or with the right to try whether it can.
-    pub(crate) async fn free(&self) -> (Option<pause::Trial<'_>>, Option<SemaphorePermit<'_>>) {
+    /// Runs the attempt at a claimed request, or hands it to a task that prepares it first.
+    async fn start_attempt(
+        self: &Arc<Self>,
+        claim: Claim,
+        canceled: broadcast::Receiver<Canceled>,
+        trial: Option<pause::Trial<'_>>,
+        drain: &CancellationToken,
+        stop: &CancellationToken,
+    ) {
+        let span = tracing::info_span!("generation", request_id = %claim.id, key_id = claim.key_id);
+        let attempt = Attempt {
+            id: claim.id,
+            epoch: claim.epoch,
+            model: claim.model.clone(),
+            canceled,
+            _alive: self.living.enter((claim.id, claim.epoch)),
+        };
+        failpoints::reached("after-claim");
+        match self.job(claim) {
+            Ok(job) if self.executor.needs_preparing(&job) => {
+                // The task takes a trial of its own once the request is prepared.
+                drop(trial);
+                let prepared = self.prepare(attempt, job, drain, stop);
+                self.preparation.tasks().spawn(prepared.instrument(span));
+            }
+            job => {
+                let unavailable = self.work(attempt, job, stop.child_token()).instrument(span).await;
+                self.update_pause(unavailable, trial);
+            }
+        }
+    }
+
+    /// A free worker slot, once media can be written and the executor is not paused. During a pause of the executor it comes
+    /// with a trial, which is the right to try the executor.
+    pub(crate) async fn free_slot(&self) -> (Option<pause::Trial<'_>>, Option<SemaphorePermit<'_>>) {
         let trial = match self.media.pause().is_on() || self.pause.is_on() {
             false => None,
             true => {
-                self.media.pause().over().await;
+                self.media.pause().until_over().await;
                 self.pause.trial().await
             }
         };
@@ -161,9 +169,9 @@ impl Workers {
         (trial, self.slots.acquire().await.ok())
     }
 
-    /// Heeds why the executor could not work, if it could not, and what came of a trial.
-    pub(crate) fn tried(&self, not_now: Option<String>, trial: Option<pause::Trial<'_>>) {
-        match (not_now, trial) {
+    /// Begins, prolongs or ends the executor's pause after an attempt. `unavailable` is why the executor could not work.
+    pub(crate) fn update_pause(&self, unavailable: Option<String>, trial: Option<pause::Trial<'_>>) {
+        match (unavailable, trial) {
             (Some(why), None) => self.pause.begin("the executor cannot work now", &why),
             (Some(why), Some(_)) => self.pause.prolong(&why),
             (None, Some(_)) => self.pause.end(),
@@ -171,7 +179,7 @@ impl Workers {
         }
     }
 
-    async fn rest(&self, drain: &CancellationToken) {
+    async fn wait_for_work(&self, drain: &CancellationToken) {
         let _watch = tokio::select! {
             () = drain.cancelled() => return,
             watch = self.watch.lock() => watch,
@@ -179,56 +187,56 @@ impl Workers {
         tokio::select! {
             () = drain.cancelled() => {}
             () = self.submitted.notified() => {}
-            () = tokio::time::sleep(REST) => {}
+            () = tokio::time::sleep(IDLE_MAX) => {}
         }
     }
 
-    /// Runs one request to its end, or gives it back. Tells why the executor cannot work now, where that is so.
+    /// Runs one attempt to its end, and reports the end to the store. Returns why the executor cannot work now, if it cannot.
     pub(crate) async fn work(
         &self,
         mut attempt: Attempt,
-        job: Result<Job, NotMade>,
+        job: Result<Job, JobError>,
         stop: CancellationToken,
     ) -> Option<String> {
         let _running = self.metrics.begin();
         let (id, epoch, model) = (attempt.id, attempt.epoch, attempt.model.clone());
         tracing::info!(model, "generation started");
         let started = Instant::now();
-        let report = Report::new(stop.clone());
+        let control = JobControl::new(stop.clone());
         let made = tokio::select! {
-            made = self.make(job, report.clone()) => made,
-            // Only returns when the lease is lost, as by a cancel. The executor is told, and its output would be refused.
-            () = self.beat(&mut attempt, &report) => {
-                report.stop();
+            made = self.make(job, control.clone()) => made,
+            // The beats only end when the lease is lost, as by a cancel. The store would refuse the executor's output.
+            () = self.beat(&mut attempt, &control) => {
+                control.stop();
                 return None;
             }
         };
-        let (mut files, mut not_now) = (None, None);
+        let (mut files, mut unavailable) = (None, None);
         let end = match made {
-            Ok((output, kept)) => {
-                files = kept.stay();
-                End::Output(output)
+            Ok((output, written)) => {
+                files = written.commit();
+                AttemptEnd::Completed(output)
             }
-            Err(Unmade::Executor(NotMade::Failed(why))) => {
+            Err(MakeError::Executor(JobError::Failed(why))) => {
                 tracing::info!(why, "generation failed");
-                End::Failure(Failure::generation(why))
+                AttemptEnd::Failed(Failure::generation(why))
             }
-            Err(Unmade::Executor(NotMade::NotNow(why))) => {
-                not_now = Some(why);
-                End::GivenBack
+            Err(MakeError::Executor(JobError::Unavailable(why))) => {
+                unavailable = Some(why);
+                AttemptEnd::Released
             }
-            Err(Unmade::Executor(NotMade::Stopped) | Unmade::NoRoom) => End::GivenBack,
+            Err(MakeError::Executor(JobError::Stopped) | MakeError::MediaUnwritable) => AttemptEnd::Released,
         };
-        match self.tell(id, epoch, &end, &stop).await {
+        match self.report_end(id, epoch, &end, &stop).await {
             Ok(()) => {
                 let (elapsed, outcome) = (started.elapsed(), end.outcome());
                 self.metrics.ended(&model, outcome, elapsed);
                 tracing::info!(outcome = outcome.name(), seconds = elapsed.as_secs_f64(), "generation ended");
-                if epoch > FIRST && !matches!(end, End::GivenBack) {
+                if epoch > FIRST_EPOCH && !matches!(end, AttemptEnd::Released) {
                     self.media.discard_others(id, files).await;
                 }
             }
-            // Whether it was stored is not known: a sweep asks the store.
+            // The store may have the end or not. The media sweeper asks the store, and removes files that no output names.
             Err(error @ WorkRefused::Store(_)) => {
                 tracing::error!(%error, "the end of a generation could not be stored");
             }
@@ -239,50 +247,50 @@ impl Workers {
                 }
             }
         }
-        not_now
+        unavailable
     }
 
-    /// Tells the store how an attempt ended, again and again while that fails for the store's own sake: what was made must not be
-    /// lost for a full disk, nor made twice.
-    async fn tell(
+    /// Reports the end of an attempt to the store. While the store itself fails, the report is repeated: an output must not be
+    /// lost, nor made again, because of a full disk.
+    async fn report_end(
         &self,
         id: RequestId,
         epoch: Epoch,
-        end: &End,
+        end: &AttemptEnd,
         stop: &CancellationToken,
     ) -> Result<(), WorkRefused> {
-        let mut tries = 0;
+        let mut reports = 0;
         loop {
-            let told = match end {
-                End::Output(output) => self.store.complete(id, epoch, output.clone()).await,
-                End::Failure(why) => self.store.fail(id, epoch, why.clone()).await,
-                End::GivenBack => self.store.release(id, epoch).await,
+            let result = match end {
+                AttemptEnd::Completed(output) => self.store.complete(id, epoch, output.clone()).await,
+                AttemptEnd::Failed(why) => self.store.fail(id, epoch, why.clone()).await,
+                AttemptEnd::Released => self.store.release(id, epoch).await,
             };
-            tries += 1;
-            match told {
+            reports += 1;
+            match result {
                 Err(WorkRefused::Store(error))
-                    if !stop.is_cancelled() && (error.is_transient() || tries < TELLS_MAX) =>
+                    if !stop.is_cancelled() && (error.is_transient() || reports < REPORTS_MAX) =>
                 {
-                    if tries == 1 {
+                    if reports == 1 {
                         tracing::error!(%error, "the end of a generation cannot be stored yet");
                     }
-                    // Once the server stops, there is one more.
+                    // When the server stops, the wait ends and there is one more report.
                     tokio::select! {
                         () = stop.cancelled() => {}
-                        () = tokio::time::sleep(TELL_AGAIN) => {}
+                        () = tokio::time::sleep(REPORT_PAUSE) => {}
                     }
                 }
-                told => return told,
+                result => return result,
             }
         }
     }
 
-    /// What a claim asks to make.
-    fn job(&self, claim: Claim) -> Result<Job, NotMade> {
+    /// The job of a claim.
+    fn job(&self, claim: Claim) -> Result<Job, JobError> {
         let entry = self
             .catalogue
             .get(&claim.model)
-            .ok_or_else(|| NotMade::Failed(format!("the model `{}` is no longer offered", claim.model)))?;
+            .ok_or_else(|| JobError::Failed(format!("the model `{}` is no longer offered", claim.model)))?;
         Ok(Job {
             id: claim.id,
             account: claim.account,
@@ -293,32 +301,37 @@ impl Workers {
         })
     }
 
-    async fn make(&self, job: Result<Job, NotMade>, report: Report) -> Result<(Output, Kept), Unmade> {
+    /// Runs the executor, and writes the output's files.
+    async fn make(
+        &self,
+        job: Result<Job, JobError>,
+        control: JobControl,
+    ) -> Result<(Output, WrittenFiles), MakeError> {
         let job = job?;
         let id = job.id;
-        let Made { output, files } = unbroken(self.executor.run(job, report)).await?;
-        let kept = self.media.keep(id, files).await.map_err(|error| match error {
-            KeepError::Name(_) => {
+        let JobOutput { output, files } = catch_panic(self.executor.run(job, control)).await?;
+        let written = self.media.write(id, files).await.map_err(|error| match error {
+            WriteError::Name(_) => {
                 tracing::error!(%error, "an executor made files that cannot be kept");
-                NotMade::Failed("the files could not be stored".to_owned()).into()
+                JobError::Failed("the files could not be stored".to_owned()).into()
             }
-            // The media pause, and say why.
-            KeepError::NoRoom { .. } => Unmade::NoRoom,
+            // The pause of the media has begun, with the reason.
+            WriteError::Io { .. } => MakeError::MediaUnwritable,
         })?;
         failpoints::reached("after-output");
-        Ok((media::placed(output, kept.address()), kept))
+        Ok((media::placed(output, written.address()), written))
     }
 
-    /// Keeps the lease and writes progress, until the lease is lost.
-    async fn beat(&self, attempt: &mut Attempt, report: &Report) {
+    /// Prolongs the lease and writes the progress. Returns when the lease is lost.
+    async fn beat(&self, attempt: &mut Attempt, control: &JobControl) {
         let (mut written, mut last, mut fails) = (0, Instant::now(), false);
         loop {
-            let called_off = tokio::select! {
-                () = tokio::time::sleep(PROGRESS_EVERY) => false,
-                () = attempt.called_off() => true,
+            let maybe_canceled = tokio::select! {
+                () = tokio::time::sleep(PROGRESS_INTERVAL) => false,
+                () = attempt.maybe_canceled() => true,
             };
-            let percent = report.percent();
-            if !called_off && percent == written && last.elapsed() < HEARTBEAT {
+            let percent = control.percent();
+            if !maybe_canceled && percent == written && last.elapsed() < HEARTBEAT {
                 continue;
             }
             match self.store.beat(attempt.id, attempt.epoch, Progress::new(percent)).await {
@@ -337,42 +350,42 @@ impl Workers {
     }
 }
 
-/// What an executor answers, or that it panicked. Somebody else's program may. The same input would most likely panic again: the
-/// generation fails, as that of an executor does which says so, and the worker goes on.
-pub(crate) async fn unbroken<T>(answer: impl Future<Output = Result<T, NotMade>>) -> Result<T, NotMade> {
-    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
+/// The result of an executor's call; a failure if the call panics. The same input would most likely panic again, so the
+/// generation fails for good. The worker goes on.
+pub(crate) async fn catch_panic<T>(call: impl Future<Output = Result<T, JobError>>) -> Result<T, JobError> {
+    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!("the executor panicked");
-        Err(NotMade::Failed("the executor broke down on this input".to_owned()))
+        Err(JobError::Failed("the executor broke down on this input".to_owned()))
     })
 }
 
-/// Why a worker has no output.
-enum Unmade {
-    Executor(NotMade),
-    /// There was one, and its files could not be written.
-    NoRoom,
+/// Why an attempt has no output.
+enum MakeError {
+    Executor(JobError),
+    /// The executor made an output, and its files could not be written.
+    MediaUnwritable,
 }
 
-impl From<NotMade> for Unmade {
-    fn from(not_made: NotMade) -> Self {
-        Self::Executor(not_made)
+impl From<JobError> for MakeError {
+    fn from(error: JobError) -> Self {
+        Self::Executor(error)
     }
 }
 
 /// How an attempt ended.
-enum End {
-    Output(Output),
-    Failure(Failure),
-    /// For another attempt.
-    GivenBack,
+enum AttemptEnd {
+    Completed(Output),
+    Failed(Failure),
+    /// The request goes back to its queue.
+    Released,
 }
 
-impl End {
-    fn outcome(&self) -> Outcome {
+impl AttemptEnd {
+    fn outcome(&self) -> AttemptOutcome {
         match self {
-            Self::Output(_) => Outcome::Completed,
-            Self::Failure(_) => Outcome::Failed,
-            Self::GivenBack => Outcome::Released,
+            Self::Completed(_) => AttemptOutcome::Completed,
+            Self::Failed(_) => AttemptOutcome::Failed,
+            Self::Released => AttemptOutcome::Released,
         }
     }
 }

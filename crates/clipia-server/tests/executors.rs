@@ -1,11 +1,11 @@
-//! Executors that a caller brings.
+//! Servers with executors of the caller's own.
 
 #![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
 
 use async_trait::async_trait;
 use clipia_api::types::Output;
 use clipia_server::clock::SystemClock;
-use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
+use clipia_server::executors::{Executor, Job, JobControl, JobError, JobOutput};
 use clipia_server::{Config, RateLimit, Service};
 use clipia_store_sqlite::SqliteStore;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pricing = { credits = 1 }
 input_schema = { parameters = [{ name = "prompt", type = "string" }] }
 "#;
 
-/// Ends a generation only when another one runs beside it.
+/// An executor that ends a job only when another one runs at the same time.
 struct Pair {
     barrier: Barrier,
     running: AtomicUsize,
@@ -35,17 +35,17 @@ struct Pair {
 
 #[async_trait]
 impl Executor for Pair {
-    async fn run(&self, job: Job, _: Report) -> Result<Made, NotMade> {
+    async fn run(&self, job: Job, _: JobControl) -> Result<JobOutput, JobError> {
         assert!(self.running.fetch_add(1, Ordering::SeqCst) < WORKERS);
         self.barrier.wait().await;
         self.running.fetch_sub(1, Ordering::SeqCst);
         let mut output = Output::default();
         output.extra.insert("echo".to_owned(), job.input["prompt"].clone());
-        Ok(Made { output, files: Vec::new() })
+        Ok(JobOutput { output, files: Vec::new() })
     }
 }
 
-/// A server whose model `pair` the executor makes.
+/// A server with an executor for the model `pair`.
 struct Served {
     service: Service,
     http: reqwest::Client,
@@ -71,11 +71,11 @@ impl Served {
 
     async fn call(&self, call: reqwest::RequestBuilder) -> Value {
         let key = &self.service.first_keys().unwrap().live_key;
-        let answer = call.bearer_auth(key).send().await.unwrap();
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+        let response = call.bearer_auth(key).send().await.unwrap();
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
     }
 
-    /// Submits a prompt; the URL of its result.
+    /// Submits a prompt; returns the URL of the result.
     async fn submit(&self, prompt: &str) -> String {
         let body = json!({ "input": { "prompt": prompt } }).to_string();
         let url = format!("{}/v1/models/pair", self.service.url());
@@ -96,7 +96,7 @@ impl Served {
 }
 
 #[tokio::test]
-async fn make_models_of_their_name_so_many_at_once() {
+async fn an_executor_runs_as_many_jobs_at_once_as_it_has_workers() {
     let pair = Pair { barrier: Barrier::new(WORKERS), running: AtomicUsize::new(0) };
     let served = Served::start(pair, WORKERS).await;
     let mut urls = Vec::new();
@@ -110,21 +110,21 @@ async fn make_models_of_their_name_so_many_at_once() {
     served.service.stop().await;
 }
 
-/// Panics on some prompts: at once, or after it has waited.
+/// An executor that panics on some prompts, at once or after an await.
 struct Fragile;
 
 #[async_trait]
 impl Executor for Fragile {
-    async fn run(&self, job: Job, _: Report) -> Result<Made, NotMade> {
+    async fn run(&self, job: Job, _: JobControl) -> Result<JobOutput, JobError> {
         assert_ne!(job.input["prompt"], "break");
         tokio::task::yield_now().await;
         assert_ne!(job.input["prompt"], "break later");
-        Ok(Made { output: Output::default(), files: Vec::new() })
+        Ok(JobOutput { output: Output::default(), files: Vec::new() })
     }
 }
 
 #[tokio::test]
-async fn one_that_panics_costs_its_generation_and_nothing_else() {
+async fn a_panic_fails_its_generation_and_nothing_else() {
     let served = Served::start(Fragile, 1).await;
     let account = format!("{}/v1/account", served.service.url());
     let mut urls = Vec::new();
@@ -137,58 +137,58 @@ async fn one_that_panics_costs_its_generation_and_nothing_else() {
         let expected = if prompt == "hold" { "COMPLETED" } else { "FAILED" };
         assert_eq!(ended["status"], expected, "{prompt}: {ended}");
     }
-    // Those that failed gave their credits back.
+    // The credits of failed generations were returned.
     let account = served.call(served.http.get(account)).await;
     assert_eq!(account["balance"]["credits"], 9_999, "{account}");
     let metrics = served.http.get(format!("{}/metrics", served.service.admin_url())).send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
     for line in ["clipia_generations_running 0", "clipia_task_restarts_total{task=\"worker\"} 0"] {
-        assert!(metrics.lines().any(|told| told == line), "no {line} in {metrics}");
+        assert!(metrics.lines().any(|metric| metric == line), "no {line} in {metrics}");
     }
     served.service.stop().await;
 }
 
-/// Cannot work while it is away.
+/// An executor whose machine may be away.
 #[derive(Clone, Default)]
 struct Machine(Arc<(AtomicBool, AtomicUsize)>);
 
 #[async_trait]
 impl Executor for Machine {
-    async fn run(&self, _: Job, _: Report) -> Result<Made, NotMade> {
-        let (away, asked) = &*self.0;
-        asked.fetch_add(1, Ordering::SeqCst);
+    async fn run(&self, _: Job, _: JobControl) -> Result<JobOutput, JobError> {
+        let (away, runs) = &*self.0;
+        runs.fetch_add(1, Ordering::SeqCst);
         match away.load(Ordering::SeqCst) {
-            true => Err(NotMade::NotNow("the machine is away".to_owned())),
-            false => Ok(Made { output: Output::default(), files: Vec::new() }),
+            true => Err(JobError::Unavailable("the machine is away".to_owned())),
+            false => Ok(JobOutput { output: Output::default(), files: Vec::new() }),
         }
     }
 }
 
 #[tokio::test]
-async fn that_cannot_work_now_fail_nothing_and_are_left_alone_for_a_while() {
+async fn an_unavailable_executor_fails_nothing_and_is_tried_again_after_a_pause() {
     const SUBMITS: usize = 5;
     let machine = Machine::default();
-    let (away, asked) = &*machine.0;
+    let (away, runs) = &*machine.0;
     away.store(true, Ordering::SeqCst);
     let served = Served::start(machine.clone(), WORKERS).await;
     let mut urls = Vec::new();
     for number in 0..SUBMITS {
         urls.push(served.submit(&number.to_string()).await);
     }
-    while asked.load(Ordering::SeqCst) == 0 {
+    while runs.load(Ordering::SeqCst) == 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     away.store(false, Ordering::SeqCst);
     for url in &urls {
         assert_eq!(served.ended(url).await["status"], "COMPLETED");
     }
-    // Each worker may have asked once before it knew.
-    assert!(asked.load(Ordering::SeqCst) <= SUBMITS + WORKERS, "{asked:?}");
+    // Each worker may have run one job before the pause began.
+    assert!(runs.load(Ordering::SeqCst) <= SUBMITS + WORKERS, "{runs:?}");
     served.service.stop().await;
 }
 
 #[tokio::test]
-async fn a_server_without_the_built_in_model_has_only_its_own() {
+async fn a_server_without_the_built_in_model_offers_only_its_own_models() {
     let served = Served::start(Fragile, 1).await;
     let models = served.call(served.http.get(format!("{}/v1/models", served.service.url()))).await;
     let slugs: Vec<&str> =

@@ -1,4 +1,4 @@
-//! Images that generations start from, fetched from hosts that answer and from hosts that do not.
+//! Source images, fetched from hosts that respond and from hosts that hang.
 
 #![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
 
@@ -37,14 +37,14 @@ type = "string"
 default = "240p"
 "#;
 
-/// A host of images that answers as told, and how often it was called.
+/// A host of images, and the number of calls to it.
 struct Host {
     url: String,
     calls: Arc<AtomicUsize>,
 }
 
-/// What a host does with a call: it answers with these bytes, and hangs then.
-async fn host(answer: Vec<u8>) -> Host {
+/// Starts a host that sends these bytes to each call, and then hangs.
+async fn host(response: Vec<u8>) -> Host {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/a.png", listener.local_addr().unwrap());
     let calls = Arc::new(AtomicUsize::new(0));
@@ -52,11 +52,11 @@ async fn host(answer: Vec<u8>) -> Host {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             counted.fetch_add(1, Ordering::SeqCst);
-            let answer = answer.clone();
+            let response = response.clone();
             tokio::spawn(async move {
                 let mut request = [0; 2_048];
                 let _ = stream.read(&mut request).await;
-                let _ = stream.write_all(&answer).await;
+                let _ = stream.write_all(&response).await;
                 while stream.read(&mut request).await.is_ok_and(|length| length > 0) {}
             });
         }
@@ -64,12 +64,12 @@ async fn host(answer: Vec<u8>) -> Host {
     Host { url, calls }
 }
 
-fn answer(length: usize, body: &[u8]) -> Vec<u8> {
+fn ok(length: usize, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 
-/// An account of its own, and what it asks for.
+/// A client with an account of its own.
 struct Client {
     http: reqwest::Client,
     url: String,
@@ -92,11 +92,11 @@ impl Client {
     }
 
     async fn call(&self, call: reqwest::RequestBuilder) -> Value {
-        let answer = call.bearer_auth(&self.key).send().await.unwrap();
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+        let response = call.bearer_auth(&self.key).send().await.unwrap();
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
     }
 
-    /// Submits a clip that starts from `image_url`, if one is named; where its result is.
+    /// Submits a clip, from the image at `image_url` if one is given; returns the URL of the result.
     async fn submit(&self, image_url: Option<&str>) -> String {
         let input = image_url.map_or(json!({}), |url| json!({ "image_url": url }));
         let body = json!({ "input": input }).to_string();
@@ -104,15 +104,15 @@ impl Client {
         submitted["response_url"].as_str().unwrap_or_else(|| panic!("{submitted}")).to_owned()
     }
 
-    /// The result, once it has ended.
-    async fn ended(&self, result: &str) -> Value {
+    /// The result at this URL, once the generation has ended.
+    async fn ended(&self, url: &str) -> Value {
         let start = Instant::now();
         loop {
-            let told = self.call(self.http.get(result)).await;
-            if told["status"] != "IN_QUEUE" && told["status"] != "IN_PROGRESS" {
-                return told;
+            let result = self.call(self.http.get(url)).await;
+            if result["status"] != "IN_QUEUE" && result["status"] != "IN_PROGRESS" {
+                return result;
             }
-            assert!(start.elapsed() < DEADLINE, "{told}");
+            assert!(start.elapsed() < DEADLINE, "{result}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -137,15 +137,15 @@ fn id(result: &str) -> RequestId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hosts_that_hang_hold_up_only_those_who_name_them() {
+async fn hosts_that_hang_delay_only_the_requests_that_name_them() {
     let mut png = Vec::new();
     let picture = image::DynamicImage::new_rgb8(8, 8);
     picture.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
-    let well = host(answer(png.len(), &png)).await;
-    let endless = host(answer(30 << 20, b"")).await;
+    let well = host(ok(png.len(), &png)).await;
+    let endless = host(ok(30 << 20, b"")).await;
     let wrong = host(b"HTTP/1.1 404 \r\ncontent-length: 0\r\n\r\n".to_vec()).await;
-    // One says nothing, the other a part of what it announced.
-    let hanging = [host(Vec::new()).await, host(answer(1_000, b"a part")).await];
+    // One host sends nothing. The other sends a part of the body that it announced.
+    let hanging = [host(Vec::new()).await, host(ok(1_000, b"a part")).await];
 
     let data = tempfile::tempdir().unwrap();
     std::fs::write(data.path().join("models.toml"), MODELS).unwrap();
@@ -157,29 +157,31 @@ async fn hosts_that_hang_hold_up_only_those_who_name_them() {
     }
     let start = Instant::now();
     let mut results = Vec::new();
-    for (image_url, told) in [
+    for (image_url, message) in [
         (Some(&well.url), None),
         (None, None),
         (Some(&wrong.url), Some("was answered with 404")),
         (Some(&endless.url), Some("longer than 20971520 bytes")),
         (Some(&well.url), None),
     ] {
-        results.push((quiet.submit(image_url.map(String::as_str)).await, told));
+        results.push((quiet.submit(image_url.map(String::as_str)).await, message));
     }
-    for (result, told) in &results {
+    for (result, message) in &results {
         let ended = quiet.ended(result).await;
-        match told {
+        match message {
             None => assert_eq!(ended["status"], "COMPLETED", "{ended}"),
-            Some(told) => assert!(ended["error"]["message"].as_str().unwrap().contains(told), "{ended}"),
+            Some(message) => {
+                assert!(ended["error"]["message"].as_str().unwrap().contains(message), "{ended}")
+            }
         }
     }
-    // What an account asks for without its hosts waits for none of them either.
+    // A request of the noisy account that names no host does not wait either.
     assert_eq!(noisy.ended(&noisy.submit(None).await).await["status"], "COMPLETED");
     assert!(start.elapsed() < Duration::from_secs(25), "a fetch had to end first: {:?}", start.elapsed());
     let calls = || hanging.iter().map(|host| host.calls.load(Ordering::SeqCst)).sum::<usize>();
-    assert_eq!(calls(), 8, "half of the places are one account's");
+    assert_eq!(calls(), 8, "one account has half of the preparation slots");
 
-    // One that is called off makes room for the next at once.
+    // A canceled request frees its slot for the next at once.
     let administration = Administration::of(data.path()).unwrap();
     let running =
         RequestQuery { phase: Some(Phase::Running), account: None, model: None, after: None, limit: 100 };
@@ -195,7 +197,7 @@ async fn hosts_that_hang_hold_up_only_those_who_name_them() {
     }
     assert_eq!(administration.examine().await.unwrap().violation, None);
 
-    // A server that stops gives back what it fetches for, and begins again at its next start.
+    // A server that stops releases the requests that it prepares, and prepares them again at its next start.
     let stopping = Instant::now();
     service.stop().await;
     assert!(stopping.elapsed() < Duration::from_secs(7), "{:?}", stopping.elapsed());

@@ -1,11 +1,11 @@
-//! Which headers of a delivery count.
+//! The headers of a delivery that name and sign it.
 
 use crate::{
     ID_HEADER, SIGNATURE_HEADER, STANDARD_ID_HEADER, STANDARD_SIGNATURE_HEADER, STANDARD_TIMESTAMP_HEADER,
 };
 use std::borrow::Borrow;
 
-/// The headers of a delivery that name and sign it, of Clipia and of Standard Webhooks, picked from all that arrived.
+/// The headers of a delivery that name and sign it: Clipia's own, and those of Standard Webhooks.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryHeaders {
     pub(crate) signature: Option<String>,
@@ -16,8 +16,8 @@ pub struct DeliveryHeaders {
 }
 
 impl DeliveryHeaders {
-    /// Picks them from pairs of name and value, in text or bytes, names in any case. Of two with the same name the
-    /// first counts.
+    /// Picks these headers from pairs of name and value. Names and values are text or bytes, and names are in any case.
+    /// Where a name comes twice, the first value counts.
     pub fn read<N, V, H>(headers: impl IntoIterator<Item = H>) -> Self
     where
         H: Borrow<(N, V)>,
@@ -27,28 +27,28 @@ impl DeliveryHeaders {
         let mut read = Self::default();
         for pair in headers {
             let (name, value) = pair.borrow();
-            if let Some(place @ None) = read.place(name.as_ref()) {
-                *place = Some(String::from_utf8_lossy(value.as_ref()).into_owned());
+            if let Some(field @ None) = read.field(name.as_ref()) {
+                *field = Some(String::from_utf8_lossy(value.as_ref()).into_owned());
             }
         }
         read
     }
 
-    /// Where the value of the header of this name is kept, if the header is one of these.
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<String>> {
-        let places = [
+    /// The field for the header `name`; none where the header is not one of these.
+    fn field(&mut self, name: &[u8]) -> Option<&mut Option<String>> {
+        let fields = [
             (SIGNATURE_HEADER, &mut self.signature),
             (ID_HEADER, &mut self.id),
             (STANDARD_ID_HEADER, &mut self.standard_id),
             (STANDARD_TIMESTAMP_HEADER, &mut self.standard_timestamp),
             (STANDARD_SIGNATURE_HEADER, &mut self.standard_signature),
         ];
-        let mut places = places.into_iter();
-        places.find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes())).map(|(_, place)| place)
+        let mut fields = fields.into_iter();
+        fields.find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes())).map(|(_, field)| field)
     }
 
-    /// The id of the delivery, the same for each attempt of it: of `X-Clipia-Webhook-Id`, else of `webhook-id`.
-    /// For logs: the first is not signed.
+    /// The id of the delivery, from `X-Clipia-Webhook-Id`, or from `webhook-id` where that is missing. Each attempt of one
+    /// delivery has the same id. Use the id for logs only: `X-Clipia-Webhook-Id` is not signed.
     pub fn delivery_id(&self) -> Option<&str> {
         self.id.as_deref().or(self.standard_id.as_deref())
     }

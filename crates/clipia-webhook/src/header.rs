@@ -2,21 +2,21 @@
 
 use crate::{Refusal, SIGNATURE_HEADER_NAME};
 
-/// How many signatures of one header are tried: more than any rotation makes, few enough to cost nothing.
+/// The most signatures of one header that are checked. A rotation makes fewer, and checking this many costs next to nothing.
 pub(crate) const SIGNATURES_MAX: usize = 16;
 
-/// A header, taken apart.
+/// The parsed value of `X-Clipia-Signature`.
 #[derive(Debug)]
 pub(crate) struct Header<'a> {
-    /// The signed time as it was spelled, which is what was hashed.
+    /// The signed time, as the header spells it: the hash covers this spelling.
     pub(crate) t: &'a str,
-    /// The same in Unix seconds.
+    /// The signed time in Unix seconds.
     pub(crate) timestamp: u64,
-    /// Every `v1` that is hexadecimal of the right length.
+    /// Every `v1` that is 64 hexadecimal digits.
     pub(crate) signatures: Vec<[u8; 32]>,
 }
 
-/// Takes the header apart. Pairs of another scheme are passed over, for a `v2` to come.
+/// Parses the header. Pairs with unknown names are ignored, so that a later `v2` does no harm.
 pub(crate) fn parse(header: &str) -> Result<Header<'_>, Refusal> {
     let mut t = None;
     let mut signatures = Vec::new();

@@ -20,11 +20,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Beside it the sender signs as Standard Webhooks does ([`sign_standard`]), for receivers that have a library of it.
-//! [`Verifier::verify_headers`] takes either signature from the [`DeliveryHeaders`].
+//! The sender adds the headers of Standard Webhooks too ([`sign_standard`]), for receivers that use a library for it.
+//! [`Verifier::verify_headers`] accepts either signature from the [`DeliveryHeaders`].
 //!
-//! What must never be here: a clock (the time is an argument), async, HTTP, or the reason of a refusal told to
-//! the sender.
+//! What must never be here: a clock (the time is an argument), async or HTTP. A sender never learns why a receiver
+//! refused its delivery.
 
 mod delivery_headers;
 mod header;
@@ -46,22 +46,22 @@ pub use verifier::Verifier;
 /// The header that carries the signature, in lower case.
 pub const SIGNATURE_HEADER: &str = "x-clipia-signature";
 
-/// The same as people know it, for messages.
+/// The same header as documentation spells it, for messages.
 const SIGNATURE_HEADER_NAME: &str = "X-Clipia-Signature";
 
-/// The start of a secret whose rest is the base64 of its key.
+/// The prefix of a webhook secret. The base64 of the key follows it.
 const SECRET_START: &str = "whsec_";
 
 /// The header that names the delivery: a UUID, the same for each attempt of it.
 pub const ID_HEADER: &str = "x-clipia-webhook-id";
 
-/// The header with the attempt's Unix seconds. It is not signed: only the `t` of the signature counts.
+/// The header with the time of the attempt, in Unix seconds. It is not signed: only the `t` of the signature counts.
 pub const TIMESTAMP_HEADER: &str = "x-clipia-timestamp";
 
 /// How far from now a signature's `t` may be, in seconds (`contract.md`, "Webhooks").
 pub const TOLERANCE_SECONDS: u64 = 300;
 
-/// Compiles and runs what the README shows.
+/// Compiles and runs the README's example.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

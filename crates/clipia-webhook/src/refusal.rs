@@ -1,12 +1,12 @@
-//! Why a delivery is not believed.
+//! Why a delivery was refused.
 
 use std::fmt;
 
-/// Why a delivery was refused. For the receiver's log: to the sender a bare 400 is enough.
+/// Why a delivery was refused. The reason is for the receiver's log; the sender needs only a bare 400.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A header with a signature is absent or not of its form.
+    /// A signature header is missing or malformed.
     Malformed {
         /// The name of the header.
         header: &'static str,
@@ -15,14 +15,14 @@ pub enum Refusal {
     },
     /// The signature was made too long ago, or in the future.
     OutsideTolerance {
-        /// How far from now it was made, in seconds.
+        /// The distance between the signed time and now, in seconds.
         seconds: u64,
-        /// How far it may be, in seconds.
+        /// The longest distance allowed, in seconds.
         tolerance: u64,
     },
-    /// No signature matches any secret: another secret, or a body that was changed.
+    /// No signature matches any secret: the secret is another account's, or the body was changed.
     NoMatch,
-    /// The signature is right, yet the body is not a delivery.
+    /// The signature is right, but the body is not a delivery.
     Body(serde_json::Error),
 }
 

@@ -1,21 +1,21 @@
-//! What may be a webhook secret.
+//! The check of a webhook secret.
 
 use crate::SECRET_START;
 
-/// How many characters a webhook secret must have beside `whsec_`.
+/// The fewest characters that a webhook secret may have after `whsec_`.
 ///
-/// Everybody who receives a delivery can try secrets against its signature, without asking anybody. Clipia issues
-/// secrets of 48 characters; the bound refuses what was left empty, cut off or typed in for the moment.
+/// Whoever sees a delivery can guess its secret offline, by trying secrets against the signature. Clipia issues secrets of
+/// 48 characters. The limit catches a secret that is empty, truncated or a placeholder.
 pub const SECRET_LENGTH_MIN: usize = 8;
 
 /// Why a text cannot be the secret of a verifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretRefused {
-    /// No secret was given, or one of white space alone.
+    /// No secret was given, or only white space.
     #[error("a webhook secret is needed: pass the account's")]
     Missing,
-    /// The secret is so short that anybody could guess it and sign deliveries.
+    /// The secret is so short that an attacker could guess it and sign deliveries.
     #[error(
         "the webhook secret is too short: it needs {SECRET_LENGTH_MIN} characters beside `{SECRET_START}`, or \
          anybody could guess it and sign deliveries; pass the account's, whole"
@@ -23,8 +23,8 @@ pub enum SecretRefused {
     Weak,
 }
 
-/// The secret without what files, environments and editors put around it: white space, byte order marks, zero-width
-/// spaces, and quotes around one that begins with `whsec_`.
+/// The secret without what files, environments and editors add: white space, byte order marks, zero-width spaces, and
+/// quotes around a secret that begins with `whsec_`.
 pub(crate) fn checked(secret: &str) -> Result<&str, SecretRefused> {
     let secret = unquoted(trimmed(secret));
     let own = trimmed(secret.strip_prefix(SECRET_START).unwrap_or(secret));
@@ -41,7 +41,7 @@ fn trimmed(text: &str) -> &str {
     text.trim_matches(|character: char| character.is_whitespace() || "\u{feff}\u{200b}".contains(character))
 }
 
-/// A secret that somebody thought up may have quotes of its own.
+/// Removes quotes around an issued secret. Any other secret keeps its quotes: they may be part of it.
 fn unquoted(secret: &str) -> &str {
     let inner = |quote| secret.strip_prefix(quote)?.strip_suffix(quote).map(trimmed);
     let is_issued = |inner: &&str| inner.starts_with(SECRET_START);
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_has_some_strength_and_nothing_around_it() {
+    fn a_short_secret_is_refused_and_surrounding_characters_are_removed() {
         for (secret, expected) in [
             ("", Err(SecretRefused::Missing)),
             (" ", Err(SecretRefused::Missing)),

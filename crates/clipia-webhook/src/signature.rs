@@ -1,4 +1,4 @@
-//! Making a signature.
+//! The signature of `X-Clipia-Signature`.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -6,11 +6,11 @@ use std::fmt::Write;
 
 pub(crate) type HmacSha256 = Hmac<Sha256>;
 
-/// The value of `X-Clipia-Signature` for `body` sent at `timestamp` (Unix seconds): one `v1` for each secret, in the
-/// order given.
+/// The value of `X-Clipia-Signature` for `body`, sent at `timestamp` (Unix seconds). It has one `v1` for each secret, in
+/// the order of `secrets`.
 ///
-/// Receivers that read the header into a map keep the last `v1`. During a rotation give the new secret first and
-/// the old one last, so that they go on verifying with the secret they still have.
+/// During a rotation, give the new secret first and the old one last. A receiver that reads the header into a map keeps
+/// the last `v1`, so it still verifies with the old secret.
 pub fn sign<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>, timestamp: u64, body: &[u8]) -> String {
     let mut header = format!("t={timestamp}");
     for secret in secrets {
@@ -21,9 +21,9 @@ pub fn sign<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>, timestamp: u64,
     header
 }
 
-/// The keyed hash over `{t}.{body}`, with `t` spelled as the header spells it.
+/// The HMAC of `{t}.{body}`, with `t` as the header spells it.
 pub(crate) fn mac(secret: &str, t: &str, body: &[u8]) -> HmacSha256 {
-    // HMAC takes a key of any length; the other arm is never taken, and would match no signature.
+    // HMAC takes a key of any length, so the fallback never runs. Its hash would match no signature.
     let mut mac = HmacSha256::new_from_slice(secret.as_bytes())
         .unwrap_or_else(|_| HmacSha256::new(&Default::default()));
     mac.update(t.as_bytes());

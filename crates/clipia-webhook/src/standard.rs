@@ -1,5 +1,5 @@
-//! Signing as Standard Webhooks asks (standardwebhooks.com, version 1.0.0), so that any library of theirs verifies a
-//! Clipia delivery too; and taking its headers apart.
+//! The signature and the headers of Standard Webhooks (standardwebhooks.com, version 1.0.0), so that any library for it
+//! verifies a Clipia delivery too.
 
 use crate::header::SIGNATURES_MAX;
 use crate::signature::HmacSha256;
@@ -10,28 +10,28 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use hmac::{KeyInit, Mac};
 
-/// The header of Standard Webhooks that names the delivery, the same for each attempt of it.
+/// The header of Standard Webhooks with the delivery's id, which is the same for each attempt.
 pub const STANDARD_ID_HEADER: &str = "webhook-id";
 
-/// The header of Standard Webhooks with the attempt's Unix seconds, which its signature covers.
+/// The header of Standard Webhooks with the time of the attempt, in Unix seconds. The signature covers it.
 pub const STANDARD_TIMESTAMP_HEADER: &str = "webhook-timestamp";
 
 /// The header of Standard Webhooks that carries the signatures.
 pub const STANDARD_SIGNATURE_HEADER: &str = "webhook-signature";
 
-/// The length of an HMAC-SHA256 in base64 with its padding.
+/// The characters of an HMAC-SHA256 in padded base64.
 const SIGNATURE_LENGTH: usize = 44;
 
-/// Secrets were issued without padding once.
+/// Base64 with or without padding: some issued secrets have none.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The value of `webhook-signature` for `body`, sent at `timestamp` (Unix seconds) as the delivery `id`: one `v1` for
-/// each secret of the form `whsec_<base64>`, in the order given. Nothing where no secret has that form.
+/// The value of `webhook-signature` for `body`, sent at `timestamp` (Unix seconds) as the delivery `id`. It has one `v1`
+/// for each secret of the form `whsec_<base64>`, in the order of `secrets`. `None` where no secret has that form.
 ///
-/// The key is what the base64 decodes to, while [`sign`](crate::sign) takes the secret as it is spelled.
+/// The HMAC key is the decoded base64. [`sign`](crate::sign) uses the secret's text instead.
 ///
 /// ```
 /// let secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "of another form"];
@@ -53,12 +53,12 @@ pub fn sign_standard<S: AsRef<str>>(
     (!signatures.is_empty()).then(|| signatures.join(" "))
 }
 
-/// The keyed hash over `{id}.{timestamp}.{body}`, with the time as its header spells it. Nothing where the secret is
-/// not of the form `whsec_<base64>`.
+/// The HMAC of `{id}.{timestamp}.{body}`, with the time as its header spells it. `None` where the secret is not of the
+/// form `whsec_<base64>`.
 pub(crate) fn mac(secret: &str, id: &str, timestamp: &str, body: &[u8]) -> Option<HmacSha256> {
     let key = BASE64.decode(secret.strip_prefix(SECRET_START)?).ok()?;
     if key.is_empty() {
-        return None; // anybody could sign with it
+        return None; // anybody could sign with an empty key
     }
     let mut mac = HmacSha256::new_from_slice(&key).ok()?;
     for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
@@ -77,7 +77,7 @@ pub(crate) fn timestamp(header: &str) -> Result<u64, Refusal> {
     header.parse().map_err(|_| malformed)
 }
 
-/// Every `v1` of `webhook-signature` that is base64 of the right length. Signatures of another scheme are passed over.
+/// Every `v1` of `webhook-signature` that is the base64 of 32 bytes. Signatures of other schemes are ignored.
 pub(crate) fn signatures(header: &str) -> Result<Vec<[u8; 32]>, Refusal> {
     let signatures: Vec<[u8; 32]> = header
         .split(' ')
@@ -99,7 +99,7 @@ mod tests {
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-    // The vector that the libraries of Standard Webhooks are tested with.
+    // The test vector of the Standard Webhooks libraries.
     #[test]
     fn agrees_with_the_published_libraries() {
         let signature = sign_standard(
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_with_each_secret_of_the_form_and_no_other() {
+    fn signs_with_each_secret_that_is_whsec_and_base64() {
         let sign = |secrets: &[&str]| sign_standard(secrets, "id", 1, b"{}");
         let (padded, bare) = ("whsec_AAECAw==", "whsec_AAECAw");
         assert_eq!(sign(&[padded]), sign(&[bare]));

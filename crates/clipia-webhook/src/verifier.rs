@@ -1,4 +1,4 @@
-//! Verifying a delivery.
+//! The verification of a delivery.
 
 use crate::delivery_headers::DeliveryHeaders;
 use crate::header;
@@ -9,9 +9,9 @@ use crate::{Delivery, Refusal, SIGNATURE_HEADER_NAME, STANDARD_SIGNATURE_HEADER,
 use hmac::Mac;
 use std::fmt;
 
-/// Verifies deliveries against one or several secrets: during a rotation, the new one and the old one.
+/// Verifies deliveries against one or more secrets. During a rotation these are the new one and the old one.
 ///
-/// Cheap to clone. The secrets show in no `Debug`.
+/// A clone is cheap. `Debug` shows no secret.
 #[derive(Clone)]
 pub struct Verifier {
     secrets: Vec<String>,
@@ -19,10 +19,10 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier that accepts what any of `secrets` signed. White space around a secret is not part of the secret.
+    /// A verifier that accepts a signature by any of `secrets`. White space around a secret is removed.
     ///
     /// # Errors
-    /// [`SecretRefused`] where there is none, or where one is empty or shorter than
+    /// [`SecretRefused`] where `secrets` is empty, or where a secret is empty or shorter than
     /// [`SECRET_LENGTH_MIN`](crate::SECRET_LENGTH_MIN).
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Result<Self, SecretRefused> {
         let secrets: Vec<String> = secrets
@@ -35,16 +35,16 @@ impl Verifier {
         Ok(Self { secrets, tolerance_seconds: TOLERANCE_SECONDS })
     }
 
-    /// One secret more: what it signed is accepted too.
+    /// Adds a secret whose signatures are accepted too.
     ///
     /// # Errors
-    /// [`SecretRefused`] as [`Verifier::new`].
+    /// [`SecretRefused`], as for [`Verifier::new`].
     pub fn secret(self, secret: impl AsRef<str>) -> Result<Self, SecretRefused> {
         let secrets = Self::new([secret])?.secrets;
         Ok(Self { secrets: [self.secrets, secrets].concat(), ..self })
     }
 
-    /// How far from now a signature may have been made, in seconds; [`TOLERANCE_SECONDS`] unless told.
+    /// Sets how far the signed time may be from now, in seconds. The default is [`TOLERANCE_SECONDS`].
     #[must_use]
     pub fn tolerance(mut self, seconds: u64) -> Self {
         self.tolerance_seconds = seconds;
@@ -55,7 +55,7 @@ impl Verifier {
     /// seconds). `body` is the raw bytes as they arrived.
     ///
     /// # Errors
-    /// The [`Refusal`] says why. Nothing of the body may be used then.
+    /// The [`Refusal`] says why. Do not use the body then.
     pub fn verify(&self, header: &str, body: &[u8], now: u64) -> Result<Delivery, Refusal> {
         self.check(header, body, now)?;
         delivery(body)
@@ -72,11 +72,11 @@ impl Verifier {
         matching(macs, &header.signatures)
     }
 
-    /// The delivery in `body`, if `headers` prove it genuine at `now` (Unix seconds) by `X-Clipia-Signature` or by the
-    /// three headers of Standard Webhooks. `body` is the raw bytes as they arrived.
+    /// The delivery in `body`, if `headers` prove it genuine at `now` (Unix seconds). The proof is `X-Clipia-Signature` or
+    /// the three headers of Standard Webhooks. `body` is the raw bytes as they arrived.
     ///
-    /// Where a delivery has both, one that is right suffices. To require both would keep nobody out: each is a keyed
-    /// hash under the same secret, and a forger who could make one would leave the other off.
+    /// Where a delivery has both signatures, one valid signature is enough. Requiring both would add no safety: a forger
+    /// who can make one would simply leave out the other.
     ///
     /// ```
     /// use clipia_webhook::{DeliveryHeaders, Verifier};
@@ -92,7 +92,8 @@ impl Verifier {
     /// ```
     ///
     /// # Errors
-    /// The [`Refusal`] says why; where both are wrong, of `X-Clipia-Signature`. Nothing of the body may be used then.
+    /// The [`Refusal`] says why. Where both signatures are wrong, it is about `X-Clipia-Signature`. Do not use the body
+    /// then.
     pub fn verify_headers(
         &self,
         headers: &DeliveryHeaders,
@@ -145,8 +146,8 @@ impl Verifier {
     }
 }
 
-/// Whether one of the keyed hashes is one of `signatures`. Each is tried against each, found or not, so that the time
-/// tells nothing of which matched.
+/// Checks that one of `macs` is among `signatures`. Every pair is compared, even after a match, so that the time taken
+/// does not reveal which pair matched.
 fn matching(macs: impl IntoIterator<Item = HmacSha256>, signatures: &[[u8; 32]]) -> Result<(), Refusal> {
     let mut genuine = false;
     for mac in macs {
@@ -182,7 +183,7 @@ mod tests {
         {"model":"nano-banana-2","output":{"images":[{"url":"https://media/1.webp"}]},"cost":12}}"#;
 
     const SECRET: &str = "whsec_of_the_account";
-    /// Of the form that Standard Webhooks wants.
+    /// A secret of the form that Standard Webhooks requires.
     const STANDARD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     fn verifier(secrets: &[&str]) -> Verifier {
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_genuine_delivery_comes_out_typed() {
+    fn a_genuine_delivery_is_parsed() {
         let delivery = verifier(&[SECRET]).verify(&sign([SECRET], NOW, BODY), BODY, NOW).unwrap();
         assert_eq!(delivery.status, WebhookStatus::Ok);
         assert_eq!(delivery.payload.unwrap().cost, Some(12.into()));
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_another_form_is_named() {
+    fn a_malformed_header_is_refused_as_malformed() {
         let signature = "a".repeat(64);
         for header in [
             String::new(),
@@ -251,12 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_body_that_is_no_delivery_is_told_apart() {
+    fn a_signed_body_that_is_no_delivery_has_its_own_refusal() {
         let header = sign([SECRET], NOW, b"[]");
         assert!(matches!(verifier(&[SECRET]).verify(&header, b"[]", NOW), Err(Refusal::Body(_))));
     }
 
-    /// The headers of Standard Webhooks as a sender with these secrets writes them.
+    /// The headers of Standard Webhooks that a sender with these secrets writes.
     fn standard(secrets: &[&str], t: u64) -> Vec<(&'static str, String)> {
         let signature = sign_standard(secrets, "msg_1", t, BODY).unwrap();
         let (id, t) = ("msg_1".to_owned(), t.to_string());
@@ -269,11 +270,11 @@ mod tests {
     }
 
     #[test]
-    fn either_scheme_proves_a_delivery() {
+    fn either_signature_proves_a_delivery() {
         let own = |secret, t| vec![("X-Clipia-Signature", sign([secret], t, BODY))];
         let right = standard(&[STANDARD], NOW);
         let other = "whsec_QUJDREVGR0hJSktMTU5P";
-        // The genuine signature is the last that is tried of many, and not the first that is not.
+        // The genuine signature is the 16th of 16, and then the 17th, which is not checked.
         let padding = vec!["v1a,AAAA"; 40].join(" ");
         let many = standard(&[vec![other; 15], vec![STANDARD]].concat(), NOW);
         let too_many = standard(&[vec![other; 16], vec![STANDARD]].concat(), NOW);
@@ -318,16 +319,18 @@ mod tests {
         ] {
             match check(&[STANDARD], &headers) {
                 Ok(()) => assert_eq!(expected, "", "{case}"),
-                Err(told) => assert!(!expected.is_empty() && told.contains(expected), "{case}: {told}"),
+                Err(refusal) => {
+                    assert!(!expected.is_empty() && refusal.contains(expected), "{case}: {refusal}")
+                }
             }
         }
         assert_eq!(check(&["a secret of another form", STANDARD], &right), Ok(()));
-        let told = check(&["a secret of another form"], &right).unwrap_err();
-        assert!(told.contains("the webhook secret is not `whsec_` followed by base64"), "{told}");
+        let refusal = check(&["a secret of another form"], &right).unwrap_err();
+        assert!(refusal.contains("the webhook secret is not `whsec_` followed by base64"), "{refusal}");
     }
 
     #[test]
-    fn a_delivery_of_standard_webhooks_comes_out_typed_and_named() {
+    fn a_delivery_with_standard_headers_is_parsed_and_has_its_id() {
         let headers = DeliveryHeaders::read(standard(&[STANDARD], NOW));
         let delivery = verifier(&[STANDARD]).verify_headers(&headers, BODY, NOW).unwrap();
         assert_eq!((delivery.status, headers.delivery_id()), (WebhookStatus::Ok, Some("msg_1")));
@@ -336,13 +339,13 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_needed_and_hidden() {
+    fn secrets_are_required_and_hidden() {
         let refused = |secrets: &[&str]| Verifier::new(secrets).unwrap_err();
         assert_eq!(refused(&[]), SecretRefused::Missing);
         assert_eq!(refused(&[SECRET, ""]), SecretRefused::Missing);
         assert_eq!(refused(&["whsec_"]), SecretRefused::Weak);
         assert_eq!(verifier(&[SECRET]).secret("short").unwrap_err(), SecretRefused::Weak);
-        // A secret is read from a file with the line's end.
+        // A secret from a file ends in a line break.
         let read = verifier(&[&format!(" {SECRET}\r\n")]);
         assert!(read.check(&sign([SECRET], NOW, BODY), BODY, NOW).is_ok());
         assert!(!format!("{:?}", verifier(&["whsec_that_is_hidden"])).contains("whsec"));
@@ -350,7 +353,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_or_body_is_believed_or_panics(header in ".{0,200}", body in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fn random_headers_and_bodies_are_refused_without_a_panic(header in ".{0,200}", body in proptest::collection::vec(any::<u8>(), 0..64)) {
             prop_assert!(verifier(&[STANDARD]).check(&header, &body, NOW).is_err());
             let standard = [(STANDARD_SIGNATURE_HEADER, header.as_str()), ("webhook-id", "i"), ("webhook-timestamp", "1")];
             let headers = DeliveryHeaders::read(standard);
@@ -358,7 +361,7 @@ mod tests {
         }
 
         #[test]
-        fn what_was_signed_verifies(secret in "[!-~]{20,80}", body in proptest::collection::vec(any::<u8>(), 0..256), t in 0..u64::MAX) {
+        fn a_signed_body_verifies(secret in "[!-~]{20,80}", body in proptest::collection::vec(any::<u8>(), 0..256), t in 0..u64::MAX) {
             prop_assert!(verifier(&[&secret]).check(&sign([&secret], t, &body), &body, t).is_ok());
         }
     }

@@ -69,7 +69,7 @@ fn refuse_unknown_variables() -> anyhow::Result<()> {
 /// An error of the file, with what was most likely meant.
 fn explain(error: ConfigError) -> anyhow::Error {
     let hint = match &error {
-        ConfigError::Invalid { meant: Some(meant), .. } => Some(format!("did you mean `{meant}`?")),
+        ConfigError::Invalid { suggestion: Some(key), .. } => Some(format!("did you mean `{key}`?")),
         _ => None,
     };
     let error = anyhow::Error::new(error);

@@ -1,25 +1,25 @@
-//! What a JPEG file costs to decode, told by its markers.
+//! The cost of decoding a JPEG file, computed from its markers.
 //!
-//! Only the segments that draw are given to the decoder. Profiles, thumbnails and what lies behind the picture cost
-//! nothing then, and each scan that the decoder can find has been counted.
+//! The decoder gets a copy with only the segments that it needs for the picture. So profiles, thumbnails and data after the
+//! picture cost nothing, and all scans that the decoder can find were counted.
 
 const SOI: [u8; 2] = [0xff, 0xd8];
 const EOI: [u8; 2] = [0xff, 0xd9];
 const SOS: u8 = 0xda;
 
-/// Most visits of a block of 8x8 coefficients by a scan: a picture of 40 megapixels in 30 scans of all its components;
-/// encoders make about 10. It takes seconds.
+/// The most visits of blocks by scans, where a block has 8x8 coefficients. That is a picture of 40 megapixels with 30 scans of all
+/// components, which takes seconds. Encoders make about 10 scans.
 const VISITS_MAX: u64 = 56_000_000;
-/// What the decoder may keep of a few rows, in bytes.
+/// The most bytes that the decoder keeps for a few rows.
 const ROWS_MAX: u64 = 16 * 1024 * 1024;
 
-/// A JPEG file, less what does not draw.
+/// A JPEG file with only the segments that its picture needs.
 pub(super) struct Jpeg {
     pub(super) file: Vec<u8>,
-    /// Coefficients of all components, with the padding of the last blocks.
+    /// The number of coefficients of all components, with the padding of the last blocks.
     coefficients: u64,
-    /// Whether all of them are kept until the last scan has been read.
-    is_kept: bool,
+    /// Whether the decoder keeps all coefficients until it has read the last scan.
+    keeps_all: bool,
     scans: u64,
 }
 
@@ -34,7 +34,7 @@ impl Jpeg {
         let mut jpeg = Self {
             file: Vec::with_capacity(file.len() + EOI.len()),
             coefficients: 0,
-            is_kept: false,
+            keeps_all: false,
             scans: 0,
         };
         jpeg.file.extend(SOI);
@@ -48,9 +48,9 @@ impl Jpeg {
                     }
                     (components, jpeg.coefficients) = frame(content).ok_or_else(damaged)?;
                     // Anything but a baseline frame is progressive.
-                    jpeg.is_kept |= marker > 0xc1;
+                    jpeg.keeps_all |= marker > 0xc1;
                 }
-                // Tables, intervals and scans, and what tells the colours.
+                // Tables, restart intervals, scans, and the segments about colours.
                 0xc4 | 0xdb | 0xdd | SOS | 0xe0 | 0xee => {}
                 _ => continue,
             }
@@ -58,7 +58,7 @@ impl Jpeg {
             jpeg.file.extend(u16::try_from(content.len() + 2).unwrap_or(u16::MAX).to_be_bytes());
             jpeg.file.extend(content);
             if marker == SOS {
-                jpeg.is_kept |= content.first().is_some_and(|count| *count < components);
+                jpeg.keeps_all |= content.first().is_some_and(|count| *count < components);
                 let end = next_marker(rest).unwrap_or(rest.len());
                 jpeg.file.extend(&rest[..end]);
                 rest = &rest[end..];
@@ -68,14 +68,14 @@ impl Jpeg {
             return Err(damaged());
         }
         jpeg.file.extend(EOI);
-        // Wherever the decoder looks for them.
+        // The decoder finds a scan anywhere in the file, so all marker bytes count.
         jpeg.scans = jpeg.file.windows(2).filter(|pair| *pair == [0xff, SOS]).count() as u64;
         Ok(jpeg)
     }
 
-    /// Bytes of memory that decoding takes beside the file and the pixels: this copy and the decoder's, and coefficients.
+    /// The bytes that decoding needs in addition to the file and the pixels: this copy, the decoder's copy, and the coefficients.
     pub(super) fn memory(&self) -> u64 {
-        let kept = if self.is_kept { 2 * self.coefficients } else { 0 };
+        let kept = if self.keeps_all { 2 * self.coefficients } else { 0 };
         2 * self.file.capacity() as u64 + kept + ROWS_MAX
     }
 
@@ -95,14 +95,14 @@ impl Jpeg {
     }
 }
 
-/// The next segment that has content: its marker, its content, and what is behind it.
+/// The next segment with content: its marker, its content, and the bytes after it.
 fn segment(mut rest: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     loop {
         rest = &rest[next_marker(rest)?..];
         let (marker, behind) = (rest[1], &rest[2..]);
         match marker {
             0xd9 => return None,
-            // The start of a picture within, and one that means nothing, stand alone.
+            // These two markers have no content: the start of an inner picture, and a marker without meaning.
             0x01 | 0xd8 => rest = behind,
             _ => {
                 let length = usize::from(u16::from_be_bytes(*behind.first_chunk()?));
@@ -112,12 +112,12 @@ fn segment(mut rest: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     }
 }
 
-/// Where the next marker stands that is neither a restart nor a byte of the data.
+/// The position of the next marker that is no restart marker and no escaped data byte.
 fn next_marker(bytes: &[u8]) -> Option<usize> {
     bytes.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff | 0xd0..=0xd7))
 }
 
-/// The components of a frame, and the coefficients of all of them.
+/// The number of a frame's components, and the number of their coefficients.
 fn frame(content: &[u8]) -> Option<(u8, u64)> {
     let [_, h0, h1, w0, w1, count, components @ ..] = content else {
         return None;

@@ -1,7 +1,7 @@
-//! The image of image-to-video: decoded within bounds, cut to cover the frame, and set in gentle motion.
+//! The source image of a clip. It is decoded within limits, cropped to cover the frame, and set in gentle motion.
 //!
-//! What a file would cost is computed from its headers before anything of that size is allocated. The part that is shown
-//! is cut out before it is scaled, so that no copy is larger than the file's own pixels or twice the frame.
+//! The cost of a file is computed from its headers, before anything of that size is allocated. The visible part is cropped before
+//! it is scaled, so that no copy is larger than the file's own pixels or twice the frame.
 
 mod jpeg;
 mod webp;
@@ -22,36 +22,35 @@ use std::cell::Cell;
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
 use tiny_skia::Pixmap;
 
-/// Most memory that one source image takes at once, in bytes: its file, what its decoder keeps, its pixels, and the
-/// smaller copies that are made of them.
+/// The most memory of one source image, in bytes: its file, the decoder's buffers, the pixels, and smaller copies of them.
 pub const SOURCE_MEMORY_MAX: u64 = 256 * MIB;
-/// Largest file of a source image, in bytes.
+/// The largest file of a source image, in bytes.
 pub const SOURCE_BYTES_MAX: usize = 20 * MIB as usize;
-/// Longest edge of a source image, in pixels.
+/// The longest edge of a source image, in pixels.
 const EDGE_MAX: u32 = 8_192;
-/// Most pixels of a source image: what a 24 megapixel camera makes, with room.
+/// The most pixels of a source image: well above those of a 24 megapixel camera.
 const PIXELS_MAX: u64 = 40_000_000;
-/// What the decoder of PNG may take for one chunk, a colour profile, texts and a row, in bytes.
+/// The most bytes that the PNG decoder may use for a chunk, a colour profile, texts and a row.
 const PNG_CHUNKS_MAX: u64 = 16 * MIB;
-/// Bytes of a PNG or WebP file that are decoded between two looks at whether to stop: of zeros, 16 MB of pixels.
+/// The bytes of a PNG or WebP file between two checks for a stop. Compressed zeros make 16 MB of pixels of so many bytes.
 const STEP: usize = 16 * 1024;
-/// How much larger than the frame the surface is, so that the closest view is still sharp.
+/// How much larger than the frame the surface is. So the view at the highest zoom is still sharp.
 const ROOM: f32 = 1.16;
 
 const MIB: u64 = 1024 * 1024;
 
-/// A source image, cut to cover a frame and a little more.
+/// A source image, cropped to cover a frame and a little more.
 #[derive(Clone, Debug)]
 pub struct Source {
     pixmap: Pixmap,
 }
 
-/// Decodes a PNG, JPEG or WebP file and cuts it to cover a frame of `width` by `height`, a little larger. Of an
-/// animation the first picture is taken; turns that a camera noted are not made.
+/// Decodes a PNG, JPEG or WebP file, and crops the image to cover a frame of `width` by `height` and a little more. An animation
+/// gives its first picture. The orientation that a camera recorded is ignored.
 ///
 /// # Errors
-/// A frame outside the limits of a clip, a file that cannot be decoded or would cost too much, or a stop by `progress`,
-/// which is only asked.
+/// A frame outside the limits of a clip, a file that cannot be decoded or would cost too much, or a stop by `progress`. The
+/// percent that `progress` gets means nothing here.
 pub fn cover(file: &[u8], width: u32, height: u32, progress: Progress<'_>) -> Result<Source, RenderError> {
     frame_size(width, height)?;
     let surface = ((width as f32 * ROOM) as u32, (height as f32 * ROOM) as u32);
@@ -70,7 +69,7 @@ pub fn cover(file: &[u8], width: u32, height: u32, progress: Progress<'_>) -> Re
     drop(reduced);
     let mut canvas = Canvas::new(surface.0, surface.1)?;
     for (to, from) in canvas.pixmap.data_mut().chunks_exact_mut(4).zip(scaled.pixels()) {
-        // Transparent parts are shown on black: premultiplied, then opaque.
+        // Transparent parts become black: the pixels are premultiplied and made opaque.
         let alpha = u16::from(from[3]);
         let over = |part: u8| (u16::from(part) * alpha / 255) as u8;
         to.copy_from_slice(&[over(from[0]), over(from[1]), over(from[2]), u8::MAX]);
@@ -84,7 +83,7 @@ impl Source {
     }
 }
 
-/// The pixels of a file, or why there are none.
+/// The pixels of a file, or the reason why the file is refused.
 fn decode(file: Watched<'_>, surface: (u32, u32)) -> Result<DynamicImage, String> {
     let bytes = *file.file.get_ref();
     if bytes.len() > SOURCE_BYTES_MAX {
@@ -122,16 +121,16 @@ fn read<T>(result: ImageResult<T>) -> Result<T, String> {
     result.map_err(|error| format!("cannot be decoded: {error}"))
 }
 
-/// What a source may cost.
+/// The sizes that decide the cost of a source.
 struct Budget {
-    /// Bytes of the file.
+    /// The bytes of the file.
     file: u64,
-    /// Size of the surface that it is to cover.
+    /// The size of the surface that the image must cover.
     surface: (u32, u32),
 }
 
 impl Budget {
-    /// Whether a picture of this size is taken at all.
+    /// Checks the size of a picture.
     fn check_size(&self, (width, height): (u32, u32)) -> Result<(), String> {
         if width.max(height) > EDGE_MAX || pixels((width, height)) > PIXELS_MAX {
             return Err(format!(
@@ -144,7 +143,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Whether what `decoder` has told of its picture fits, with `kept` bytes of memory that it keeps beside the pixels.
+    /// Checks the picture that `decoder` announces. The decoder uses `kept` bytes in addition to the pixels.
     fn check(&self, decoder: &impl ImageDecoder, kept: u64) -> Result<(), String> {
         self.check_size(decoder.dimensions())?;
         let memory = self.memory(decoder.dimensions(), decoder.total_bytes(), kept);
@@ -158,11 +157,11 @@ impl Budget {
         Ok(())
     }
 
-    /// The most bytes that are in use at once while the picture is decoded, reduced and scaled.
+    /// The most bytes in use at once, while the picture is decoded, reduced and scaled.
     fn memory(&self, size: (u32, u32), decoded: u64, kept: u64) -> u64 {
         let part = Part::of(size, self.surface);
         let reduced = 4 * pixels(part.reduced);
-        // Of floats, scaled in height only; then the scaled pixels and the surface.
+        // Floats that are scaled in height only; then the scaled pixels and the surface.
         let scaling = 16 * pixels((part.reduced.0, self.surface.1)) + 8 * pixels(self.surface);
         let most = kept.saturating_add(decoded).max(decoded.saturating_add(reduced)).max(reduced + scaling);
         self.file.saturating_add(most)
@@ -173,12 +172,12 @@ fn pixels((width, height): (u32, u32)) -> u64 {
     u64::from(width) * u64::from(height)
 }
 
-/// The part of a picture that is shown: the largest of the surface's shape, from the middle.
+/// The visible part of a picture: the largest part in the middle with the surface's shape.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Part {
     corner: (u32, u32),
     size: (u32, u32),
-    /// What it is reduced to before it is scaled with care: no more than twice the surface.
+    /// The size after a coarse reduction, at most twice the surface. The precise scaling comes after it.
     reduced: (u32, u32),
 }
 
@@ -195,10 +194,10 @@ impl Part {
     }
 }
 
-/// A file that breaks off once the work is to stop. The decoders of PNG and WebP read as they go.
+/// A reader of the file that fails once the work must stop. The decoders of PNG and WebP read as they decode.
 struct Watched<'a> {
     file: Cursor<&'a [u8]>,
-    /// Bytes until the next look.
+    /// The bytes until the next check for a stop.
     left: usize,
     progress: Progress<'a>,
     stopped: &'a Cell<bool>,
@@ -237,13 +236,13 @@ impl Seek for Watched<'_> {
     }
 }
 
-/// What moves before a still image: motes in the colour of its own light.
+/// The moving layer in front of a still image: motes in the colour of the image's own light.
 pub(super) fn atmosphere(surface: &Canvas, seed: u64) -> Scene {
     let motes = Motes { colour: brightest(surface), count: 26, between: (0.1, 1.05), seed };
     vec![Box::new(motes), Box::new(Vignette)]
 }
 
-/// The mean of the lightest pixels, brightened.
+/// The brightened mean of the lightest pixels.
 fn brightest(surface: &Canvas) -> Colour {
     let sample: Vec<[u32; 3]> = surface
         .pixmap
@@ -265,7 +264,7 @@ fn brightest(surface: &Canvas) -> Colour {
     Colour { r: mean(0), g: mean(1), b: mean(2) }.lighter(0.35)
 }
 
-/// A slow move across the image, closer or farther, from one side to the other.
+/// A slow camera move across the image, with a zoom in or out.
 pub(super) fn path(random: &mut Random) -> [View; 2] {
     let side = if random.chance(0.5) { 0.06 } else { -0.06 };
     let rise = random.range(-0.03, 0.03);
@@ -292,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_refused_with_a_reason() {
+    fn a_file_that_is_no_image_is_refused_with_a_reason() {
         let long = vec![b'x'; SOURCE_BYTES_MAX + 1];
         for (file, reason) in [
             (&b""[..], "not a PNG"),
@@ -314,7 +313,8 @@ mod tests {
         let row = |x: u32, from: u32, to: u32| {
             if (from..to).contains(&x) { Rgb([200, 10, 90]) } else { Rgb([0; 3]) }
         };
-        // Three times as wide as it is shown, then three times as high, larger than the surface and smaller.
+        // The pictures are three times as wide as their visible part, and three times as high; some are larger than the surface,
+        // and some smaller.
         for (width, height, across) in
             [(960, 180, true), (320, 540, false), (96, 18, true), (9, 1, true), (1, 9, false)]
         {
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn decoding_stops_when_it_is_told_to() {
+    fn decoding_stops_when_the_callback_asks_for_it() {
         let noise = RgbImage::from_fn(200, 200, |x, y| Rgb([(x * y) as u8, (x * 7) as u8, (x ^ y) as u8]));
         let mut looks = 0;
         let stopped = cover(&png(&noise), 64, 36, &mut |_| {

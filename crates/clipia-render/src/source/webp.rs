@@ -1,22 +1,22 @@
-//! What a WebP file costs to decode, told by its chunks.
+//! The cost of decoding a WebP file, computed from its chunks.
 //!
-//! The decoder has no bound of its own. It keeps code tables as large as the file asks for, and decodes a lossy frame
-//! before it compares the frame's size with the picture's.
+//! The decoder has no limit of its own. It keeps code tables as large as the file demands, and decodes a lossy frame before it
+//! compares the frame's size with the picture's.
 
 use super::pixels;
 
-/// Most bytes of lossless data, of the picture or of its alpha.
+/// The most bytes of lossless data, of the picture or of its alpha.
 const LOSSLESS_BYTES_MAX: usize = 256 * 1024;
-/// Bytes of code tables that the decoder keeps for a byte of lossless data, at most: 138 bytes say a code of 2048 symbols
-/// of 11 bits, which takes 70 KB.
+/// The most bytes of code tables for one byte of lossless data. In 138 bytes a file can describe a code of 2048 symbols of 11
+/// bits, which takes 70 KB.
 const TABLES: u64 = 512;
 
-/// What the chunks of a WebP file tell.
+/// The properties of a WebP file that decide its cost.
 #[derive(Default)]
 pub(super) struct WebP {
-    /// The size that the largest lossy frame tells of itself.
+    /// The size of the largest lossy frame, by the frame's own header.
     pub(super) frame: (u32, u32),
-    /// Bytes of lossless data.
+    /// The bytes of lossless data.
     lossless: usize,
     is_animated: bool,
 }
@@ -30,7 +30,7 @@ impl WebP {
         let mut webp = Self { frame: (1, 1), ..Self::default() };
         for (name, content) in chunks(file.get(12..).unwrap_or_default()) {
             webp.take(name, content);
-            // Only the first picture of an animation is decoded. Its place, size and time come before its chunks.
+            // Only the first picture of an animation is decoded. Its position, size and duration come before its chunks.
             if name == b"ANMF" && !webp.is_animated {
                 webp.is_animated = true;
                 for (name, content) in chunks(content.get(16..).unwrap_or_default()) {
@@ -60,20 +60,20 @@ impl WebP {
         }
     }
 
-    /// Bytes of memory that decoding a picture of `size` takes beside the file and the pixels.
+    /// The bytes that decoding a picture of `size` needs in addition to the file and the pixels.
     pub(super) fn memory(&self, size: (u32, u32)) -> u64 {
-        // Planes of brightness and colour, of whole blocks of 16x16.
+        // The planes of brightness and colour, in whole blocks of 16x16.
         let (width, height) = (self.frame.0.next_multiple_of(16), self.frame.1.next_multiple_of(16));
         let planes = pixels((width, height)) * 3 / 2;
-        // Pixels of four bytes; what predicts them, for each block of 4x4 four times; the alpha apart.
+        // Pixels of four bytes; four times the predictors, one for each block of 4x4; the alpha separately.
         let lossless = if self.lossless > 0 { 7 * pixels(size) } else { 0 };
-        // The canvas, and the frame that is laid on it.
+        // The canvas, and the frame that is drawn on it.
         let animation = if self.is_animated { 8 * pixels(size) } else { 0 };
         planes + lossless + animation + TABLES * self.lossless as u64 + 2 * 1024 * 1024
     }
 }
 
-/// The chunks of a RIFF file. The last may be cut off.
+/// The chunks of a RIFF file. The last one may be truncated.
 fn chunks(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         let (header, behind) = rest.split_at_checked(8)?;

@@ -1,4 +1,4 @@
-//! Images to start from: whatever a file is, what decoding it takes was known before.
+//! Source images: decoding any file stays within the limits that its headers were checked against.
 
 use crate::hostile;
 use clipia_render::{RenderError, SOURCE_MEMORY_MAX, cover};
@@ -14,20 +14,20 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// Much more than the slowest file takes, and less than anybody would wait.
+/// The longest time of decoding: much more than the slowest file takes.
 const TIME_MAX: Duration = Duration::from_secs(20);
 
-/// Scaling up takes most of the time, and nothing of the file.
+/// A small frame: scaling up to a large one would take most of the time, and tests nothing of the file.
 const SMALL: (u32, u32) = (64, 36);
 
-/// What a file came to: whether it was drawn, and the most memory that was in use at once beyond what was before.
+/// The result of a file: whether it was drawn, the most memory in use at once beyond that before, and the time.
 struct Tried {
     drawn: Result<(), String>,
     peak: u64,
     time: Duration,
 }
 
-/// Covers a frame of a size with a file. One at a time: all threads share an allocator.
+/// Covers a frame with a file. Only one runs at a time, since all threads share the allocator that is measured.
 fn tried(file: &[u8], (width, height): (u32, u32)) -> Tried {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -44,26 +44,26 @@ fn tried(file: &[u8], (width, height): (u32, u32)) -> Tried {
 }
 
 #[test]
-fn what_a_hostile_picture_takes_is_bounded() {
+fn hostile_pictures_stay_within_the_limits() {
     let mut wrong = vec![];
     for hostile in hostile::pictures() {
         let Tried { drawn, peak, time } = tried(&hostile.file, (854, 480));
-        let told = format!(
+        let line = format!(
             "{:>7.3} s {:>7.1} MiB of memory, {:>8} bytes: {}: {drawn:?}",
             time.as_secs_f64(),
             peak as f64 / 1_048_576.0,
             hostile.file.len(),
             hostile.name
         );
-        println!("{told}");
+        println!("{line}");
         let right = match (&drawn, hostile.refused) {
             (Ok(()), None) => true,
             (Err(reason), Some(why)) => reason.contains(why),
             _ => false,
         };
-        // The file is the caller's.
+        // The file belongs to the caller, and counts too.
         if !right || peak + hostile.file.len() as u64 > SOURCE_MEMORY_MAX || time > TIME_MAX {
-            wrong.push(told);
+            wrong.push(line);
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -101,7 +101,7 @@ static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 });
 
 #[test]
-fn each_format_is_drawn_and_refused() {
+fn some_edited_files_of_each_format_are_drawn_and_some_refused() {
     let files = &*VALID;
     let count = |magic: &[u8], drawn: bool| {
         files
@@ -117,11 +117,11 @@ fn each_format_is_drawn_and_refused() {
     }
 }
 
-/// How a file is changed.
+/// A change of a file.
 #[derive(Clone, Debug)]
 enum Edit {
     Byte(prop::sample::Index, u8),
-    /// Sizes and lengths are numbers of two and four bytes.
+    /// Replaces a number of two or four bytes, such as a size or a length.
     Number(prop::sample::Index, u32, usize),
     Cut(prop::sample::Index),
     Double(prop::sample::Index, prop::sample::Index),
@@ -151,7 +151,7 @@ fn edited(mut file: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
                 }
             }
             Edit::Number(at, number, width) => {
-                // Most numbers stand in the first bytes.
+                // Most numbers are in the first bytes.
                 let at = at.index(length.min(80));
                 let bytes = if number % 2 == 0 { number.to_be_bytes() } else { number.to_le_bytes() };
                 let bytes = if number % 2 == 0 { &bytes[4 - width..] } else { &bytes[..*width] };
@@ -170,7 +170,7 @@ fn edited(mut file: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
     file
 }
 
-/// With the checks of its chunks made right: a decoder refuses the others before it looks at them.
+/// The file with correct checksums of its chunks. A decoder refuses other chunks before it reads them.
 fn with_checksums(mut file: Vec<u8>) -> Vec<u8> {
     let mut at = 8;
     while file.starts_with(b"\x89PNG") && at + 12 <= file.len() {
@@ -185,7 +185,7 @@ fn with_checksums(mut file: Vec<u8>) -> Vec<u8> {
 }
 
 proptest! {
-    /// Any file is drawn or refused with a reason, within the memory and the time that a picture may take.
+    /// Any file is drawn, or refused with a reason, within the limits of memory and time.
     #[test]
     fn any_picture_is_drawn_or_refused_within_its_bounds(
         file in prop_oneof![

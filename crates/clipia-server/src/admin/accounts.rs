@@ -1,8 +1,9 @@
 //! Accounts and their credits.
 
 use super::{Admin, Asked, Order, PageQuery};
+use crate::api_error::ApiError;
 use crate::credentials;
-use crate::http::{ApiError, Segment};
+use crate::http::Segment;
 use crate::store::{AccountId, AccountPage, GrantRefused, NewAccount};
 use axum::Json;
 use axum::extract::State;

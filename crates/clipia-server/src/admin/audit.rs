@@ -1,7 +1,7 @@
 //! What operators did.
 
 use super::{Admin, Asked};
-use crate::http::ApiError;
+use crate::api_error::ApiError;
 use crate::store::{AUDIT_MAX, AuditEntry};
 use axum::Json;
 use axum::extract::State;
@@ -22,6 +22,6 @@ pub(super) async fn list(
     Asked(AuditQuery { before, limit }): Asked<AuditQuery>,
 ) -> Result<Json<Vec<AuditEntry>>, ApiError> {
     // What was refused in the last minute, too.
-    admin.refusals.note(admin.store.as_ref()).await;
+    admin.refusals.record(admin.store.as_ref()).await;
     Ok(Json(admin.store.audit(before, limit.min(AUDIT_MAX)).await?))
 }

@@ -1,7 +1,8 @@
 //! Deliveries of every account: what an operator sees of them, and attempting them once more.
 
 use super::{Admin, Asked};
-use crate::http::{ApiError, Segment};
+use crate::api_error::ApiError;
+use crate::http::Segment;
 use crate::store::{
     AccountId, DELIVERIES_MAX, DeliveryDetails, DeliveryFilter, DeliveryListing, DeliveryState, Replayed,
 };

@@ -25,9 +25,9 @@ pub use requests::{Happening, Occurrence, RequestCanceled, RequestDetails, Reque
 pub use secrets::{RotationOrder, SecretMade, SecretTimes, SecretsListing};
 pub use upkeep::{BackupMade, BackupOrder};
 
+use crate::api_error::{ApiError, no_such_method, no_such_path};
 use crate::credentials;
-use crate::http::{ApiError, no_such_method, no_such_path};
-use crate::refusals::RefusalCount;
+use crate::refused_tokens::RefusedTokens;
 use crate::store::Store;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -45,12 +45,12 @@ use subtle::ConstantTimeEq;
 #[derive(Clone)]
 struct Admin {
     store: Arc<dyn Store>,
-    refusals: Arc<RefusalCount>,
+    refusals: Arc<RefusedTokens>,
     token: Arc<str>,
 }
 
 /// The administration over HTTP.
-pub(crate) fn router(store: Arc<dyn Store>, refusals: Arc<RefusalCount>, access: &Access) -> Router {
+pub(crate) fn router(store: Arc<dyn Store>, refusals: Arc<RefusedTokens>, access: &Access) -> Router {
     let admin = Admin { store, refusals, token: access.token.as_str().into() };
     Router::new()
         .route("/accounts", get(accounts::list).post(accounts::create))

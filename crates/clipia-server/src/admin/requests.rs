@@ -1,7 +1,8 @@
 //! Requests of every account: what an operator sees of them, and calling one off.
 
 use super::{Admin, Asked, LISTED_MAX};
-use crate::http::{ApiError, Segment};
+use crate::api_error::ApiError;
+use crate::http::Segment;
 use crate::store::{
     AccountId, AttemptEnd, DeliveryDetails, DeliveryFilter, RequestFilter, RequestHistory, RequestListing,
     RequestMovement, RequestPage, WorkRefused,

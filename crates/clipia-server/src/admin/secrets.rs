@@ -1,9 +1,10 @@
 //! What the deliveries of an account are signed with.
 
 use super::{Admin, Order, accounts};
+use crate::api_error::ApiError;
 use crate::clock::{timestamp, wall_at};
 use crate::credentials;
-use crate::http::{ApiError, Segment};
+use crate::http::Segment;
 use crate::store::{AccountId, SigningTimes};
 use axum::Json;
 use axum::extract::State;
@@ -124,8 +125,8 @@ async fn listing(admin: &Admin, account: AccountId) -> Result<SecretsListing, Ap
     }
     let times = |secret: &SigningTimes| SecretTimes {
         created_at: timestamp(secret.created_at),
-        last_from: secret.last_from.map(told).map(timestamp),
-        ends_at: secret.ends_at.map(told).map(timestamp),
+        last_from: secret.last_from.map(wall_at).map(timestamp),
+        ends_at: secret.ends_at.map(wall_at).map(timestamp),
     };
     Ok(SecretsListing { account_id: account, secrets: secrets.iter().map(times).collect() })
 }

@@ -1,7 +1,7 @@
 //! The store as a whole: whether it is sound, and a copy of it.
 
 use super::{Admin, Order};
-use crate::http::ApiError;
+use crate::api_error::ApiError;
 use crate::store::{BackupError, Findings};
 use axum::Json;
 use axum::extract::State;

@@ -1,19 +1,19 @@
 //! The macro that declares the keys of `clipia.toml`.
 
-/// Declares [`Config`](super::Config): a field for each key, its default, and the list of keys that flags, variables of the
-/// environment and the commented file are made from.
+/// Declares [`Config`](super::Config): a field for each key with its default, and the list of keys. The options, the environment
+/// variables and the commented file come from that list.
 ///
 /// Each key is written as
 ///
 /// ```text
 /// /// The comment in the commented file, and in the documentation of the field.
 /// #[key("name", "VALUE", "The line of `clipia serve --help`, with the default as {default}")]
-/// /// What only users of the library must know of the field.
+/// /// A further note in the documentation of the field only.
 /// pub field: Type = default,
 /// ```
 ///
-/// `Type` is a [`Value`](super::value::Value). No library does all of this: confique and figment know no flags, conf
-/// and clap-layers write no commented file, and each of them would bring its own messages for a wrong key.
+/// `Type` is a [`Value`](super::value::Value). No library does all of this: confique and figment have no options, conf and
+/// clap-layers write no commented file, and each would bring its own messages for a wrong key.
 macro_rules! keys {
     (
         $(#[$of_struct:meta])*
@@ -45,7 +45,7 @@ macro_rules! keys {
         }
 
         impl $Config {
-            /// The keys of [`Config::FILE`], in its order.
+            /// The keys of [`Config::FILE`], in the order of the commented file.
             pub const KEYS: &[ConfigKey] = &[
                 $(ConfigKey {
                     name: $name,

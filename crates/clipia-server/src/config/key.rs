@@ -1,11 +1,11 @@
-//! A key of `clipia.toml`: what the file, the environment and the command line call it, and what they say of it.
+//! A key of `clipia.toml`: its names in the file, the environment and the command line, and its documentation.
 
 use super::Config;
 use super::value::ConfigValueError;
 use std::ffi::OsString;
 use std::sync::LazyLock;
 
-/// What the commented file says above its keys.
+/// The first lines of the commented file.
 const HEAD: &str = "\
 # How this server runs. Each key stands here with its default; take away `#: ` and write your own value.
 #
@@ -13,13 +13,13 @@ const HEAD: &str = "\
 # `CLIPIA_SERVE_DRAIN_SECONDS` and `--drain-seconds`. `clipia serve --print-config` prints what is in force.
 ";
 
-/// Each key's default, as TOML.
+/// The default of each key, as TOML.
 static DEFAULTS: LazyLock<toml::Table> = LazyLock::new(|| {
     let all = Config::default().to_toml().unwrap_or_default();
     all.parse().unwrap_or_default()
 });
 
-/// A key of [`Config::FILE`], which is also a variable of the environment and an option of `clipia serve`.
+/// A key of [`Config::FILE`]. It is also an environment variable and an option of `clipia serve`.
 #[derive(Debug)]
 pub struct ConfigKey {
     pub(super) name: &'static str,
@@ -30,29 +30,29 @@ pub struct ConfigKey {
     pub(super) set: fn(&mut Config, &[OsString]) -> Result<(), ConfigValueError>,
 }
 
-/// How the value of a key is written outside the file.
+/// The form of a key's value on the command line and in the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueForm {
-    /// As a text of its own kind, such as an address.
+    /// A text with a syntax of its own, such as an address.
     Text,
-    /// As a path, which need not be UTF-8.
+    /// A path, which need not be UTF-8.
     Path,
-    /// As `true` or `false`; as an option also without a value, which is `true`.
+    /// `true` or `false`. An option without a value is `true`.
     Switch,
-    /// As a whole number from 0.
+    /// A whole number from 0.
     Number {
-        /// The largest.
+        /// The largest number.
         max: u64,
     },
-    /// As one of these names.
+    /// One of these names.
     OneOf(&'static [&'static str]),
-    /// As any number of texts, with commas between them.
+    /// Any number of texts, separated by commas.
     List,
 }
 
 impl ConfigKey {
-    /// What the name of each key's variable begins with. It is longer than `CLIPIA_`, so that a variable that is no key can be
-    /// refused: clients and orchestrators have variables of their own with the shorter one.
+    /// The prefix of the environment variables. It is longer than `CLIPIA_`, because an unknown variable with the prefix is an
+    /// error, and clients have variables that begin with `CLIPIA_`.
     pub const VARIABLES: &str = "CLIPIA_SERVE_";
 
     /// The name in the file: `drain_seconds`.
@@ -60,17 +60,17 @@ impl ConfigKey {
         self.name
     }
 
-    /// The option of `clipia serve`, without its dashes in front: `drain-seconds`.
+    /// The option of `clipia serve` without the leading dashes: `drain-seconds`.
     pub fn flag(&self) -> String {
         self.name.replace('_', "-")
     }
 
-    /// The variable of the environment: `CLIPIA_SERVE_DRAIN_SECONDS`.
+    /// The environment variable: `CLIPIA_SERVE_DRAIN_SECONDS`.
     pub fn variable(&self) -> String {
         format!("{}{}", Self::VARIABLES, self.name.to_uppercase())
     }
 
-    /// What stands for the value in the help: `N`.
+    /// The placeholder of the value in the help: `N`.
     pub fn value_name(&self) -> &'static str {
         self.value_name
     }
@@ -85,20 +85,21 @@ impl ConfigKey {
         self.help.replace("{default}", &default)
     }
 
-    /// How the value is written outside the file.
+    /// The form of the value on the command line and in the environment.
     pub fn form(&self) -> ValueForm {
         self.form
     }
 
-    /// Sets the key in `config` to what the environment or the command line says: `words` has the parts of a list, or one value.
+    /// Sets the key in `config` to a value from the environment or the command line. `words` has the items of a list, or one
+    /// value.
     ///
     /// # Errors
-    /// [`ConfigValueError`] where the key does not take that.
+    /// [`ConfigValueError`] if the key does not accept the value.
     pub fn set(&self, config: &mut Config, words: &[OsString]) -> Result<(), ConfigValueError> {
         (self.set)(config, words)
     }
 
-    /// The key in the commented file: its comment, and its default commented out.
+    /// The part of the commented file for this key: the comment, and the default commented out.
     fn commented(&self) -> String {
         let comment: String = self.comment.iter().map(|line| format!("#{line}\n")).collect();
         let default = DEFAULTS.get(self.name).map(ToString::to_string).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The types of values that a key can have, outside the file: in the environment and on the command line.
+//! The types of a key's value, and how they are parsed on the command line and in the environment.
 
 use super::{LogFormat, ValueForm};
 use crate::admin::GRANT_MAX;
@@ -14,21 +14,21 @@ use std::str::FromStr;
 use std::time::Duration;
 use strum::VariantNames;
 
-/// A value that a key does not take.
+/// Why a key does not accept a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigValueError(String);
 
-/// A type that a key of the configuration can have.
+/// A type of a key's value.
 pub(super) trait Value: Sized {
-    /// How a value of it is written.
+    /// The form of such a value.
     const FORM: ValueForm;
 
-    /// The value that `words` spell: the parts of a list, or one word.
+    /// Parses `words`: the items of a list, or one word.
     fn read(words: &[OsString]) -> Result<Self, ConfigValueError>;
 }
 
-/// The one word of a value that is no list.
+/// The word of a value that is not a list.
 fn one(words: &[OsString]) -> Result<&OsString, ConfigValueError> {
     words.last().ok_or_else(|| ConfigValueError("a value is missing".to_owned()))
 }
@@ -70,7 +70,7 @@ impl Value for Vec<IpNet> {
     }
 }
 
-/// Requests a minute; 0 is no limit.
+/// Requests per minute; 0 is no limit.
 impl Value for Option<RateLimit> {
     const FORM: ValueForm = ValueForm::Number { max: u32::MAX as u64 };
 
@@ -79,7 +79,7 @@ impl Value for Option<RateLimit> {
     }
 }
 
-/// At most what one grant may give.
+/// At most as many credits as one grant may give.
 impl Value for Credits {
     const FORM: ValueForm = ValueForm::Number { max: GRANT_MAX.get() };
 
@@ -91,7 +91,7 @@ impl Value for Credits {
 
 /// Whole seconds.
 impl Value for Duration {
-    // Longer is never meant; the bound also keeps sums of times in range.
+    // Nobody means a longer time. The bound keeps sums of times in range.
     const FORM: ValueForm = ValueForm::Number { max: u32::MAX as u64 };
 
     fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {

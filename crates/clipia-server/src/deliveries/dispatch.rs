@@ -1,13 +1,13 @@
-//! Attempting deliveries when they are due.
+//! The dispatcher, which attempts deliveries when they are due.
 
 use super::hosts::{Hosts, UnderWay};
 use super::send::send;
-use super::statistics::Statistics;
+use super::statistics::DeliveryStatistics;
 use crate::clock::timestamp;
 use crate::failpoints;
 use crate::living::{Alive, Living};
 use crate::outbound::Outbound;
-use crate::shares::{Party, Place, Places};
+use crate::shared_slots::{Party, SharedSlots, Slot};
 use crate::store::{
     AfterAttempt, DeliveryAttempt, DeliveryClaim, DeliveryOwner, DueDelivery, NodeId, Reply, Store,
     StoreError,
@@ -26,26 +26,26 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
-/// Attempts under way at the same time: many times what one host may have, and well within the files that a process may
-/// have open. An account has its share of them, and so of the lookups of names that they begin with.
+/// The most attempts under way at once: many times the most of one host, and well within the open files of a process. An
+/// account has its share of them, and so of the name lookups that they begin with.
 const UNDER_WAY_MAX: usize = 256;
 
-/// How long a claimed delivery is left to its sender: the time-out and room to record the attempt.
-const CLAIM: Duration = Duration::from_secs(DELIVERY_TIMEOUT.as_secs() + 20);
+/// The lease of a claimed delivery: the time-out of an attempt, and time to record it.
+const LEASE: Duration = Duration::from_secs(DELIVERY_TIMEOUT.as_secs() + 20);
 
-/// The longest rest between two looks at the outbox: against a lost notice, and for what an operator asked for.
-const REST_MAX: Duration = Duration::from_secs(1);
+/// The longest pause between two claims, in case a wake-up was lost.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Attempts deliveries until it is stopped.
 pub struct Dispatcher {
     node: NodeId,
     sender: Sender,
-    /// Says that deliveries may be due.
+    /// Notified when deliveries may be due.
     outbox_changed: Arc<Notify>,
-    places: Arc<Places<DeliveryOwner>>,
-    /// The attempts under way. They outlive a panic of what began them.
+    slots: Arc<SharedSlots<DeliveryOwner>>,
+    /// The attempts under way. They go on when the dispatcher panics.
     attempts: TaskTracker,
-    /// Whether the hosts are known of which deliveries were postponed before.
+    /// Whether the hosts were read that had postponed deliveries when this process started.
     knows_postponed: AtomicBool,
 }
 
@@ -55,61 +55,61 @@ impl Party for DeliveryOwner {
     }
 }
 
-/// What the attempts share.
+/// The state that all attempts share.
 #[derive(Clone)]
 struct Sender {
     store: Arc<dyn Store>,
     outbound: Outbound,
     hosts: Hosts,
-    statistics: Arc<Statistics>,
+    statistics: Arc<DeliveryStatistics>,
     /// The deliveries that are being attempted.
     living: Living<Uuid>,
-    /// Says that an attempt has made way for another.
-    room: Arc<Notify>,
+    /// Notified when an attempt has ended, which frees its slot.
+    attempt_ended: Arc<Notify>,
 }
 
 impl Dispatcher {
-    /// A dispatcher of the process `node` that looks again when `outbox_changed` says that deliveries may be due.
+    /// A dispatcher of the process `node`. It claims again when `outbox_changed` is notified.
     pub fn new(node: NodeId, store: Arc<dyn Store>, outbound: Outbound, outbox_changed: Arc<Notify>) -> Self {
-        let statistics = Arc::new(Statistics::default());
+        let statistics = Arc::new(DeliveryStatistics::default());
         let hosts = Hosts::new(Arc::clone(&statistics));
         let living = Living::default();
-        let sender = Sender { store, outbound, hosts, statistics, living, room: Arc::default() };
+        let sender = Sender { store, outbound, hosts, statistics, living, attempt_ended: Arc::default() };
         Self {
             node,
             sender,
             outbox_changed,
-            // They are counted with the attempts, and what waits for a place waits in the store.
-            places: Places::new(UNDER_WAY_MAX, Gauge::default(), Gauge::default()),
+            // No gauges: the statistics count the attempts, and deliveries wait for a slot in the store.
+            slots: SharedSlots::new(UNDER_WAY_MAX, Gauge::default(), Gauge::default()),
             attempts: TaskTracker::new(),
             knows_postponed: AtomicBool::new(false),
         }
     }
 
-    /// What it counts.
-    pub fn statistics(&self) -> Arc<Statistics> {
+    /// The statistics of the deliveries.
+    pub fn statistics(&self) -> Arc<DeliveryStatistics> {
         Arc::clone(&self.sender.statistics)
     }
 
-    /// Runs until `stop`; the attempts under way end first. It may be run again after a panic. No other dispatcher may run on
-    /// the store.
+    /// Runs until `stop`, and returns when the attempts under way have ended. It may be run again after a panic. No other
+    /// dispatcher may run on the store.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let knows_postponed =
                 self.knows_postponed.load(Ordering::Relaxed) || self.learn_postponed().await;
-            let rest = if knows_postponed { self.send_due().await } else { REST_MAX };
+            let pause = if knows_postponed { self.send_due().await } else { PAUSE_MAX };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.outbox_changed.notified() => {}
-                () = self.sender.room.notified() => {}
-                () = tokio::time::sleep(rest) => {}
+                () = self.sender.attempt_ended.notified() => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
         self.attempts.close();
         self.attempts.wait().await;
     }
 
-    /// Learns the hosts of which deliveries were postponed by a process that is gone.
+    /// Reads the hosts with deliveries that an earlier process postponed; returns whether that succeeded.
     async fn learn_postponed(&self) -> bool {
         match self.sender.store.postponed_hosts().await {
             Ok(hosts) => {
@@ -124,19 +124,19 @@ impl Dispatcher {
         }
     }
 
-    /// Starts an attempt at each delivery that is due and whose host and owner have room; says how long to rest then.
+    /// Starts an attempt at each delivery that is due and whose host and owner may have another; returns how long to pause then.
     async fn send_due(&self) -> Duration {
         loop {
-            // Nobody else takes places, so that as many deliveries can be begun as are claimed.
-            let shares = self.places.shares();
+            // No other task takes slots, so each claimed delivery gets one.
+            let shares = self.slots.shares();
             if shares.free() == 0 {
-                return REST_MAX;
+                return PAUSE_MAX;
             }
             let more = match self.claim(shares).await {
                 Ok(more) => more,
                 Err(error) => {
                     tracing::error!(%error, "cannot read the deliveries that are due");
-                    return REST_MAX;
+                    return PAUSE_MAX;
                 }
             };
             if !more {
@@ -146,12 +146,12 @@ impl Dispatcher {
                     .into_iter()
                     .chain(probe)
                     .min()
-                    .map_or(REST_MAX, |at| at.since(self.sender.store.now()).min(REST_MAX));
+                    .map_or(PAUSE_MAX, |at| at.since(self.sender.store.now()).min(PAUSE_MAX));
             }
         }
     }
 
-    /// Claims as many deliveries as there are places for and begins the attempts; says whether there may be more to claim.
+    /// Claims as many deliveries as there are free slots, and starts their attempts; returns whether more may be due.
     async fn claim(&self, shares: Shares<DeliveryOwner>) -> Result<bool, StoreError> {
         let sender = &self.sender;
         let claim = DeliveryClaim {
@@ -160,13 +160,13 @@ impl Dispatcher {
             most_of_host: HOST_UNDER_WAY_MAX,
             hosts: sender.hosts.rooms(&shares, sender.store.now()),
             shares,
-            lease: CLAIM,
+            lease: LEASE,
             under_way: sender.living.clone(),
         };
         let claimed = sender.store.claim_deliveries(claim).await?;
         sender.hosts.note(&claimed);
         for delivery in claimed.due {
-            let place = self.places.take(delivery.host.owner.clone());
+            let slot = self.slots.take(delivery.host.owner.clone());
             let alive = sender.living.enter(delivery.id);
             let under_way = sender.hosts.begin(delivery.host.clone());
             let span = tracing::info_span!(
@@ -176,20 +176,20 @@ impl Dispatcher {
                 delivery_id = %delivery.id,
                 attempt = delivery.number
             );
-            self.attempts.spawn(sender.clone().attempt(delivery, alive, under_way, place).instrument(span));
+            self.attempts.spawn(sender.clone().attempt(delivery, alive, under_way, slot).instrument(span));
         }
         Ok(claimed.more)
     }
 }
 
 impl Sender {
-    /// Sends a delivery once, and records what came of it.
+    /// Makes one attempt at a delivery, and records it.
     async fn attempt(
         self,
         delivery: DueDelivery,
         alive: Alive<Uuid>,
         under_way: UnderWay,
-        place: Place<DeliveryOwner>,
+        slot: Slot<DeliveryOwner>,
     ) {
         let (started, clock) = (self.store.now(), Instant::now());
         let lag = (delivery.number == 1).then(|| started.since(delivery.due_at));
@@ -235,7 +235,7 @@ impl Sender {
         drop(alive);
         under_way.end(sign, self.store.now());
         drop(counted);
-        drop(place);
-        self.room.notify_one();
+        drop(slot);
+        self.attempt_ended.notify_one();
     }
 }

@@ -1,6 +1,6 @@
-//! What is known of the hosts that deliveries go to.
+//! The hosts that deliveries go to: their circuit breakers, and which of them have postponed deliveries.
 
-use super::statistics::Statistics;
+use super::statistics::DeliveryStatistics;
 use crate::store::{ClaimedDeliveries, DeliveryHost, DeliveryOwner, HostRoom};
 use clipia_queue::Moment;
 use clipia_queue::breaker::{Breaker, Sign, Turn};
@@ -9,28 +9,30 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Hosts that are remembered for their failures alone. Beyond that they are forgotten, and have to fail anew.
+/// The most hosts in memory. Above this number, hosts without attempts and without postponed deliveries are dropped, and their
+/// failures are forgotten.
 const REMEMBERED_MAX: usize = 10_000;
 
-/// Every host with attempts under way, with failures, or with deliveries that wait.
+/// The hosts with attempts under way, with failures, or with postponed deliveries.
 #[derive(Clone)]
 pub(super) struct Hosts {
     known: Arc<Mutex<HashMap<DeliveryHost, Host>>>,
-    /// Attempts begun so far.
+    /// The number of attempts started so far.
     begun: Arc<AtomicU64>,
-    statistics: Arc<Statistics>,
+    statistics: Arc<DeliveryStatistics>,
 }
 
 #[derive(Default)]
 struct Host {
     breaker: Breaker,
-    /// Deliveries were postponed, and wait in the store.
+    /// Whether deliveries were postponed, and wait in the store.
     waiting: bool,
-    /// The number of the attempt that began last.
+    /// The number of the last attempt that was started.
     served: u64,
 }
 
-/// An attempt under way. Dropped before it has ended, as by a panic, it makes way and tells nothing of the host.
+/// An attempt under way. If it is dropped before its end, as by a panic, the attempt no longer counts, and the breaker learns
+/// nothing of the host.
 pub(super) struct UnderWay {
     hosts: Hosts,
     host: DeliveryHost,
@@ -38,7 +40,7 @@ pub(super) struct UnderWay {
 }
 
 impl Hosts {
-    pub(super) fn new(statistics: Arc<Statistics>) -> Self {
+    pub(super) fn new(statistics: Arc<DeliveryStatistics>) -> Self {
         Self { known: Arc::default(), begun: Arc::default(), statistics }
     }
 
@@ -46,9 +48,9 @@ impl Hosts {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The hosts that a claim must know of. Those with the fewest attempts under way come first, and of them those that
-    /// were served the longest ago. Of an owner that has its whole share none is served: its hosts are left out, however
-    /// many they are.
+    /// The hosts that a claim must know. A host with fewer attempts under way comes first, and among equals the host whose last
+    /// attempt is longest ago. Hosts of an owner that uses its whole share are left out, since a claim takes none of its
+    /// deliveries.
     pub(super) fn rooms(&self, shares: &Shares<DeliveryOwner>, now: Moment) -> Vec<HostRoom> {
         let mut known = self.known();
         let forget = known.len() > REMEMBERED_MAX;
@@ -73,7 +75,7 @@ impl Hosts {
         hosts.into_iter().map(|(.., room)| room).collect()
     }
 
-    /// What a claim found out of who waits.
+    /// Records which hosts a claim found to have postponed deliveries, or to have none any more.
     pub(super) fn note(&self, claimed: &ClaimedDeliveries) {
         let mut known = self.known();
         for host in &claimed.cleared {
@@ -87,12 +89,12 @@ impl Hosts {
         self.count(&known);
     }
 
-    /// Deliveries of these hosts wait.
+    /// Records that deliveries of these hosts were postponed.
     pub(super) fn wait(&self, hosts: Vec<DeliveryHost>) {
         self.note(&ClaimedDeliveries { postponed: hosts, ..Default::default() });
     }
 
-    /// An attempt begins.
+    /// Records the start of an attempt.
     pub(super) fn begin(&self, host: DeliveryHost) -> UnderWay {
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let turn = {
@@ -104,7 +106,7 @@ impl Hosts {
         UnderWay { hosts: self.clone(), host, turn: Some(turn) }
     }
 
-    /// When the next host may be probed for which deliveries wait.
+    /// The time of the next probe of a host that is down and has postponed deliveries.
     pub(super) fn next_probe(&self) -> Option<Moment> {
         self.known().values().filter(|host| host.waiting).filter_map(|host| host.breaker.probe_at()).min()
     }
@@ -117,7 +119,7 @@ impl Hosts {
 }
 
 impl UnderWay {
-    /// The attempt has ended.
+    /// Ends the attempt, with its sign of the host's health.
     pub(super) fn end(mut self, sign: Sign, now: Moment) {
         self.finish(sign, now);
     }

@@ -1,10 +1,10 @@
-//! Telling callers how their generations ended.
+//! The deliveries: webhooks that tell callers how their generations ended.
 //!
-//! A delivery is written in the transaction that ends the generation; from then on it is attempted until it arrives or
-//! the schedule is over. At least once: a receiver handles repeats by the request's id.
+//! The transaction that ends a generation also writes its delivery. From then on the delivery is attempted until it arrives, or
+//! until its schedule is over. A delivery arrives at least once, and a receiver knows repeats by the request id.
 //!
-//! `dispatch` takes what is due and records what came of it, `send` makes one attempt, `hosts` knows who has room for
-//! more: a host that hangs or is down keeps its own deliveries waiting, and nobody else's.
+//! `dispatch` claims deliveries that are due, and records each attempt. `send` makes one attempt. `hosts` knows how many
+//! attempts each host may have: a host that hangs or is down delays its own deliveries only.
 
 mod dispatch;
 mod hosts;
@@ -12,4 +12,4 @@ mod send;
 mod statistics;
 
 pub use dispatch::Dispatcher;
-pub use statistics::{LAG_BUCKETS, Lag, Statistics};
+pub use statistics::{DeliveryLag, DeliveryStatistics, LAG_BUCKETS};

@@ -17,18 +17,19 @@ use reqwest::{Method, Response, StatusCode};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
-/// How much of a receiver's answer is read, in bytes: what is shorter leaves the connection fit for the next delivery.
+/// The most bytes of a receiver's response that are read. A response that is read to its end leaves the connection usable for
+/// the next delivery.
 const REPLY_READ_MAX: usize = 16 * 1024;
 
-/// How much of it is kept in the log, in bytes.
+/// The most bytes of a response that are stored with the attempt.
 const REPLY_KEPT_MAX: usize = 2 * 1024;
 
-/// How many characters of an error are kept: that of a certificate lists every name which the receiver has put in it.
+/// The most characters of an error that are stored. The error of a certificate lists all names in it.
 const ERROR_KEPT_MAX: usize = 500;
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct SendOutcome {
     pub(super) class: AttemptClass,
     pub(super) status: Option<StatusCode>,
     pub(super) retry_after: Option<Duration>,
@@ -36,17 +37,17 @@ pub(super) struct Outcome {
     pub(super) reply: String,
 }
 
-impl Outcome {
+impl SendOutcome {
     fn failed(class: AttemptClass, error: String) -> Self {
         let error = error.chars().take(ERROR_KEPT_MAX).collect();
         Self { class, status: None, retry_after: None, error: Some(error), reply: String::new() }
     }
 
-    /// What the attempt tells of the host.
+    /// The sign of the host's health, for its breaker.
     pub(super) fn sign(&self) -> Sign {
         match self.class {
             AttemptClass::Delivered | AttemptClass::Status3xx => Sign::Alive,
-            // It has enough to do. Every other refusal may be for this one path.
+            // A host that sends a 429 is overloaded. Any other 4xx may be about this one path.
             AttemptClass::Status4xx if self.status == Some(StatusCode::TOO_MANY_REQUESTS) => Sign::Down,
             AttemptClass::Status4xx => Sign::Alive,
             _ => Sign::Down,
@@ -54,16 +55,16 @@ impl Outcome {
     }
 }
 
-/// Sends a delivery: one limit of time for the name's lookup, the connection, TLS, the answer and what is read of it.
-pub(super) async fn send(outbound: &Outbound, delivery: &DueDelivery) -> Outcome {
+/// Sends a delivery. One time limit covers the name lookup, the connection, TLS, and reading the response.
+pub(super) async fn send(outbound: &Outbound, delivery: &DueDelivery) -> SendOutcome {
     let url = match outbound.target().parse(&delivery.url) {
         Ok(url) => url,
-        // It was allowed at submit; the operator may have tightened the rules since.
+        // The URL was allowed at submit. The operator may have restricted the addresses since.
         Err(refused) => {
-            return Outcome::failed(AttemptClass::RefusedAddress, format!("the webhook URL {refused}"));
+            return SendOutcome::failed(AttemptClass::RefusedAddress, format!("the webhook URL {refused}"));
         }
     };
-    // Signed at each attempt: receivers refuse a signature older than five minutes.
+    // Each attempt is signed anew: receivers refuse a signature older than five minutes.
     let timestamp = u64::try_from(wall().as_micros() / 1_000_000).unwrap_or(0);
     let id = delivery.id.to_string();
     let signature = clipia_webhook::sign(&delivery.secrets, timestamp, &delivery.body);
@@ -82,17 +83,17 @@ pub(super) async fn send(outbound: &Outbound, delivery: &DueDelivery) -> Outcome
     }
     let mut limit = TimeLimit::new(DELIVERY_TIMEOUT);
     match limit.of(request.body(delivery.body.clone()).send()).await {
-        Some(Ok(response)) => answered(response, limit).await,
-        Some(Err(error)) => failed(&error),
-        None => Outcome::failed(
+        Some(Ok(response)) => outcome_of_response(response, limit).await,
+        Some(Err(error)) => outcome_of_error(&error),
+        None => SendOutcome::failed(
             AttemptClass::Timeout,
             format!("no answer within {} s", DELIVERY_TIMEOUT.as_secs()),
         ),
     }
 }
 
-/// The receiver has answered: its status decides, whatever becomes of the rest.
-async fn answered(response: Response, mut limit: TimeLimit) -> Outcome {
+/// The outcome of an attempt with a response. The status decides, also if the body breaks off.
+async fn outcome_of_response(response: Response, mut limit: TimeLimit) -> SendOutcome {
     let status = response.status();
     let class = match status.as_u16() {
         200..300 => AttemptClass::Delivered,
@@ -101,20 +102,20 @@ async fn answered(response: Response, mut limit: TimeLimit) -> Outcome {
         _ => AttemptClass::Status3xx,
     };
     let text = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
-    // By the receiver's clock as both dates are, they tell a duration, whatever the clock here says.
-    let told_at = text(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    // Both dates are by the receiver's clock. So their difference is right, even if the clock here is not.
+    let sent_at = text(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
     let retry_after =
-        text(RETRY_AFTER).and_then(|value| retry_after(value, told_at.unwrap_or_else(SystemTime::now)));
+        text(RETRY_AFTER).and_then(|value| retry_after(value, sent_at.unwrap_or_else(SystemTime::now)));
     let mut body = BytesMut::new();
     let _ = limit.of(start_of_body(response, REPLY_READ_MAX, &mut body)).await;
     body.truncate(REPLY_KEPT_MAX);
     let error = (class != AttemptClass::Delivered).then(|| format!("the receiver answered {status}"));
-    // A NUL is no text to every database.
+    // Some databases refuse a NUL in a text.
     let reply = String::from_utf8_lossy(&body).replace('\0', "\u{fffd}");
-    Outcome { class, status: Some(status), retry_after, error, reply }
+    SendOutcome { class, status: Some(status), retry_after, error, reply }
 }
 
-/// `Retry-After` in either form: seconds, or a date.
+/// The wait in `Retry-After`, which is in seconds or a date.
 fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
@@ -122,16 +123,16 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     httpdate::parse_http_date(value.trim()).ok()?.duration_since(now).ok()
 }
 
-/// There was no answer.
-fn failed(error: &reqwest::Error) -> Outcome {
+/// The outcome of an attempt without a response.
+fn outcome_of_error(error: &reqwest::Error) -> SendOutcome {
     let mut class = if error.is_connect() { AttemptClass::Connect } else { AttemptClass::Reset };
     let mut innermost: &dyn Error = error;
     for cause in causes(error) {
         class = class_of(cause).unwrap_or(class);
         innermost = cause;
     }
-    // The outer ones name the URL.
-    Outcome::failed(class, innermost.to_string())
+    // The innermost error only: the outer ones have the URL in them.
+    SendOutcome::failed(class, innermost.to_string())
 }
 
 fn class_of(cause: &(dyn Error + 'static)) -> Option<AttemptClass> {

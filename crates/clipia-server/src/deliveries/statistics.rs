@@ -1,15 +1,15 @@
-//! What is counted of deliveries, for metrics. Reading it costs the same however many deliveries there are.
+//! The statistics of deliveries, for the metrics. Reading them costs the same however many deliveries there are.
 
 use crate::store::AttemptClass;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Upper bounds of the lag's buckets, in seconds; what is above the last counts among all only.
+/// The upper bounds of the lag's buckets, in seconds. A longer lag counts only in the total.
 pub const LAG_BUCKETS: [f64; 8] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0];
 
-/// Counters and gauges of this process.
+/// The statistics of this process.
 #[derive(Debug, Default)]
-pub struct Statistics {
+pub struct DeliveryStatistics {
     attempts: [AtomicU64; AttemptClass::ALL.len()],
     lag: [AtomicU64; LAG_BUCKETS.len() + 1],
     lag_micros: AtomicU64,
@@ -19,55 +19,56 @@ pub struct Statistics {
     given_up: AtomicU64,
 }
 
-/// How long after the end of their requests deliveries were first attempted.
+/// The times from the end of a request to the first attempt at its delivery.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lag {
-    /// How many were within each of [`LAG_BUCKETS`], those of the smaller ones included.
+pub struct DeliveryLag {
+    /// The number of lags up to each bound of [`LAG_BUCKETS`].
     pub within: [u64; LAG_BUCKETS.len()],
-    /// How many in all.
+    /// The number of all lags.
     pub count: u64,
-    /// Their lags together, in seconds.
+    /// The sum of all lags, in seconds.
     pub seconds: f64,
 }
 
-impl Statistics {
-    /// Attempts that ended, by class.
+impl DeliveryStatistics {
+    /// The attempts that ended, by class.
     pub fn attempts(&self) -> impl Iterator<Item = (AttemptClass, u64)> + '_ {
         AttemptClass::ALL.into_iter().map(|class| (class, read(&self.attempts[class as usize])))
     }
 
-    /// The lag between the end of a request and the first attempt at its delivery.
-    pub fn lag(&self) -> Lag {
+    /// The lags between the end of a request and the first attempt at its delivery.
+    pub fn lag(&self) -> DeliveryLag {
         let mut count = 0;
         let mut cumulated = self.lag.each_ref().map(|bucket| {
             count += read(bucket);
             count
         });
         let within = std::array::from_fn(|index| std::mem::take(&mut cumulated[index]));
-        Lag { within, count, seconds: Duration::from_micros(read(&self.lag_micros)).as_secs_f64() }
+        DeliveryLag { within, count, seconds: Duration::from_micros(read(&self.lag_micros)).as_secs_f64() }
     }
 
-    /// Attempts under way.
+    /// The attempts under way.
     pub fn under_way(&self) -> u64 {
         read(&self.under_way)
     }
 
-    /// Hosts that are taken for down.
+    /// The hosts whose breaker is open.
     pub fn open_breakers(&self) -> u64 {
         read(&self.open_breakers)
     }
 
-    /// Hosts of which deliveries wait for room.
+    /// The hosts with postponed deliveries.
     pub fn waiting_hosts(&self) -> u64 {
         read(&self.waiting_hosts)
     }
 
-    /// Deliveries that were given up: after the last attempt, after a 410, or behind a host that stayed down.
+    /// The deliveries that were given up: after the last attempt, after a 410, or because the host stayed down.
     pub fn given_up(&self) -> u64 {
         read(&self.given_up)
     }
 
-    /// An attempt begins, the first one of its delivery with a lag. It is under way until what is returned is dropped.
+    /// Counts the start of an attempt. The first attempt of a delivery has a lag. The attempt counts as under way until the
+    /// returned value is dropped.
     pub(super) fn begin(&self, first: Option<Duration>) -> Counted<'_> {
         self.under_way.fetch_add(1, Ordering::Relaxed);
         let counted = Counted(&self.under_way);
@@ -93,7 +94,7 @@ impl Statistics {
     }
 }
 
-/// An attempt that counts among those under way.
+/// Counts an attempt under way. Dropping this ends the count.
 pub(super) struct Counted<'a>(&'a AtomicU64);
 
 impl Drop for Counted<'_> {
@@ -111,8 +112,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_counts_what_the_smaller_ones_count() {
-        let statistics = Statistics::default();
+    fn a_bucket_includes_the_smaller_buckets() {
+        let statistics = DeliveryStatistics::default();
         let lags = [5, 10, 70, 600_000].map(|millis| Some(Duration::from_millis(millis)));
         let begun: Vec<_> = lags.into_iter().chain([None]).map(|lag| statistics.begin(lag)).collect();
         let lag = statistics.lag();
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn each_class_has_its_counter() {
-        let statistics = Statistics::default();
+        let statistics = DeliveryStatistics::default();
         for (index, class) in AttemptClass::ALL.into_iter().enumerate() {
             assert_eq!(class as usize, index);
             assert_eq!(serde_json::to_value(class).unwrap(), class.name());

@@ -1,19 +1,19 @@
-//! The samples of the sandbox, drawn.
+//! The sandbox's samples, drawn by the built-in model.
 
 use super::rendering::{Order, draw};
 use super::sandbox::Sampler;
-use super::{Made, NotMade, Report};
+use super::{JobControl, JobError, JobOutput};
 use async_trait::async_trait;
 use clipia_api::ModelType;
 use clipia_render::{ClipOrder, PictureOrder, SoundOrder};
 
-/// Draws the samples.
-pub struct DrawnSamples;
+/// A sampler that draws its samples.
+pub(crate) struct DrawnSamples;
 
 #[async_trait]
 impl Sampler for DrawnSamples {
-    async fn sample(&self, model: &ModelType) -> Result<Made, NotMade> {
-        draw(order(model), Report::default()).await
+    async fn sample(&self, model: &ModelType) -> Result<JobOutput, JobError> {
+        draw(order(model), JobControl::default()).await
     }
 }
 

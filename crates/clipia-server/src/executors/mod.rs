@@ -1,7 +1,7 @@
-//! What makes the output of a request.
+//! Executors make the outputs of requests.
 //!
-//! An [`Executor`] gets a [`Job`] and gives back files and what they are. It knows nothing of leases, credits or
-//! deliveries: its worker does ([`crate::workers`]).
+//! An [`Executor`] gets a [`Job`] and returns a [`JobOutput`]. It knows nothing of leases, credits or deliveries: its worker
+//! takes care of them.
 
 #[cfg(feature = "render")]
 mod drawn_samples;
@@ -16,9 +16,9 @@ mod source;
 mod source_hosts;
 
 #[cfg(feature = "render")]
-pub use drawn_samples::DrawnSamples;
+pub(crate) use drawn_samples::DrawnSamples;
 #[cfg(feature = "render")]
-pub use rendering::Render;
+pub(crate) use rendering::Render;
 
 use crate::media::MediaFile;
 use crate::store::AccountId;
@@ -34,52 +34,52 @@ use tokio_util::sync::CancellationToken;
 
 /// Makes outputs.
 ///
-/// What an executor answers decides what becomes of the request and of its credits:
+/// The executor's result decides what happens to the request and to its credits:
 ///
-/// | the executor | answers | the request |
+/// | the executor | returns | the request |
 /// |---|---|---|
-/// | has the output | `Ok` | is completed once its files are on the disk; its credits are charged |
-/// | finds that this input cannot be made, now or later | [`NotMade::Failed`] | fails with that sentence; its credits are returned |
-/// | cannot make anything now, whatever the input: the machine behind it is away or has no memory, no thread, no file to give | [`NotMade::NotNow`] | goes back in line, ahead of those that never ran, and has spent no attempt; the whole queue pauses, and one request tries again after a backoff |
-/// | was told to stop | [`NotMade::Stopped`] | goes back in line and has spent no attempt |
+/// | has made the output | `Ok` | is completed once its files are on the disk; its credits are charged |
+/// | cannot make this input, now or later | [`JobError::Failed`] | fails with the error's sentence; its credits are returned |
+/// | cannot make any input now, because its machine is away, or has no memory, thread or open file left | [`JobError::Unavailable`] | is queued again, ahead of requests that never ran, and spends no attempt; the whole queue pauses, and one request tries again after a backoff |
+/// | was asked to stop | [`JobError::Stopped`] | is queued again, and spends no attempt |
 ///
-/// In doubt between the last but one and `Failed`: the request that met with [`NotMade::NotNow`] is the next to be tried, so
-/// that one which meets with it for its own sake holds up all others.
+/// In doubt, return `Failed`. After [`JobError::Unavailable`] the same request is tried first. If its own input is the cause, it
+/// delays all other requests.
 #[async_trait]
 pub trait Executor: Send + Sync {
-    /// Makes what `job` asks for, saying in `report` how far it is and stopping soon once it is told to.
-    async fn run(&self, job: Job, report: Report) -> Result<Made, NotMade>;
+    /// Makes the output of `job`. It reports its progress to `control`, and stops soon once `control` says so.
+    async fn run(&self, job: Job, control: JobControl) -> Result<JobOutput, JobError>;
 
-    /// Whether `job` needs something from elsewhere first: then it is [prepared](Self::prepare) before a worker has it.
+    /// Whether `job` needs something from another host. If so, it is [prepared](Self::prepare) before a worker runs it.
     fn needs_preparing(&self, _job: &Job) -> bool {
         false
     }
 
-    /// Gets what `job` needs from elsewhere. This takes no worker's time and none of the attempt's, but a place of its
-    /// account's share.
-    async fn prepare(&self, job: Job) -> Result<Job, NotMade> {
+    /// Fetches what `job` needs from another host. The job has no worker meanwhile, and the attempt's time has not begun. It uses
+    /// one preparation slot of its account's share.
+    async fn prepare(&self, job: Job) -> Result<Job, JobError> {
         Ok(job)
     }
 }
 
-/// What to make.
+/// One attempt's work: the model and the input.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// The request.
+    /// The id of the request.
     pub id: RequestId,
-    /// Whose it is.
+    /// The account of the request.
     pub account: AccountId,
     /// The model.
     pub model: Arc<Model>,
     /// The input, checked and with defaults.
     pub input: Map<String, Value>,
-    /// The address that the submit was made under.
+    /// The URL of the server, as the submit named it.
     pub base_url: String,
-    /// The encoded image that was fetched for it.
+    /// The encoded image that the preparation fetched.
     pub source: Option<Source>,
 }
 
-/// An encoded image, which no log shows.
+/// An encoded image. `Debug` shows only its length.
 #[derive(Clone)]
 pub struct Source(pub Bytes);
 
@@ -90,61 +90,61 @@ impl fmt::Debug for Source {
 }
 
 /// An output and its files.
-pub struct Made {
-    /// The output; its URLs are names of `files`.
+pub struct JobOutput {
+    /// The output. Its URLs are the names of `files`.
     pub output: Output,
     /// The files.
     pub files: Vec<MediaFile>,
 }
 
-/// Why there is no output.
+/// Why a job has no output.
 #[derive(Debug, thiserror::Error)]
-pub enum NotMade {
-    /// It was told to stop.
-    #[error("it was told to stop")]
+pub enum JobError {
+    /// The executor was asked to stop.
+    #[error("the executor was asked to stop")]
     Stopped,
-    /// It cannot be made, now or later; the sentence is for the caller.
+    /// The output cannot be made, now or later. The sentence is for the caller.
     #[error("{0}")]
     Failed(String),
-    /// Nothing can be made now, through no fault of the request's; the sentence is for the log.
+    /// The executor cannot make anything now, and the request is not at fault. The sentence is for the log.
     #[error("{0}")]
-    NotNow(String),
+    Unavailable(String),
 }
 
-/// Between an executor and its worker.
+/// The connection between a running executor and its worker: progress one way, the stop the other way.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub struct JobControl {
     percent: Arc<AtomicU8>,
     stop: CancellationToken,
 }
 
-impl Report {
-    /// A report that ends when `stop` does.
+impl JobControl {
+    /// A control that says stop when `stop` is canceled.
     pub fn new(stop: CancellationToken) -> Self {
         Self { percent: Arc::default(), stop }
     }
 
-    /// Says that `percent` of the work is done.
+    /// Reports that `percent` of the work is done. Progress never goes back.
     pub fn progress(&self, percent: u8) {
         self.percent.fetch_max(percent, Ordering::Relaxed);
     }
 
-    /// The percent said last.
+    /// The reported percent.
     pub fn percent(&self) -> u8 {
         self.percent.load(Ordering::Relaxed)
     }
 
-    /// Whether to stop.
+    /// Whether the executor must stop.
     pub fn is_stopped(&self) -> bool {
         self.stop.is_cancelled()
     }
 
-    /// Comes when it is time to stop.
+    /// Waits until the executor must stop.
     pub async fn stopped(&self) {
         self.stop.cancelled().await;
     }
 
-    /// Tells the executor to stop.
+    /// Asks the executor to stop.
     pub fn stop(&self) {
         self.stop.cancel();
     }

@@ -1,31 +1,32 @@
-//! The executor `render`: draws what the input asks for, on this machine, with no model.
+//! The executor `render`, which draws on this machine with the built-in model.
 
 use super::needs::{self, SOURCES_AT_ONCE_MAX};
 use super::source;
 use super::source_hosts::SourceHosts;
-use super::{Executor, Job, Made, NotMade, Report, Source};
+use super::{Executor, Job, JobControl, JobError, JobOutput, Source};
 use crate::blocking::{self, Lost};
-use crate::media::{MediaFile, MediaStore, source_elsewhere};
+use crate::media::{MediaFile, MediaStore};
 use crate::outbound::Outbound;
 use async_trait::async_trait;
 use clipia_api::ModelType;
 use clipia_api::types::{Audio, Image, Model, Output, Video};
+use clipia_queue::media_address::source_elsewhere;
 use clipia_render::{Clip, ClipOrder, MusicOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Draws pictures and clips, speaks, and plays.
-pub struct Render {
+/// The executor that makes pictures, clips, speech and music.
+pub(crate) struct Render {
     media: MediaStore,
     outbound: Outbound,
     hosts: SourceHosts,
-    /// A place for each source that may be decoded at the same time.
+    /// A permit for each source that may be decoded at the same time.
     decoding: Arc<Semaphore>,
 }
 
-/// What to draw.
+/// An order for the renderer.
 pub(crate) enum Order {
     Pictures(Vec<PictureOrder>),
     Clip(ClipOrder),
@@ -34,8 +35,8 @@ pub(crate) enum Order {
 }
 
 impl Render {
-    /// A renderer that finds the images to start from in `media`, or by `outbound` elsewhere.
-    pub fn new(media: MediaStore, outbound: Outbound) -> Self {
+    /// A renderer that reads source images from `media`, and fetches those of other hosts by `outbound`.
+    pub(crate) fn new(media: MediaStore, outbound: Outbound) -> Self {
         let decoding = Arc::new(Semaphore::new(SOURCES_AT_ONCE_MAX));
         Self { media, outbound, hosts: SourceHosts::default(), decoding }
     }
@@ -43,30 +44,30 @@ impl Render {
 
 #[async_trait]
 impl Executor for Render {
-    async fn run(&self, job: Job, report: Report) -> Result<Made, NotMade> {
+    async fn run(&self, job: Job, control: JobControl) -> Result<JobOutput, JobError> {
         let source = match (job.source, job.input.get("image_url").and_then(Value::as_str)) {
             (Some(Source(fetched)), _) => Some(fetched.into()),
-            (None, Some(url)) => Some(source::at_hand(url, &job.base_url, &self.media).await?),
+            (None, Some(url)) => Some(source::local(url, &job.base_url, &self.media).await?),
             (None, None) => None,
         };
-        // A request without a seed gets one of its own: its id ends in chance.
+        // A request without a seed gets the random part of its id as the seed.
         let chance = job.id.0.as_u64_pair().1;
         let mut order = match makes_music(&job.model) {
-            true => Order::Music(piece(&job.input, chance)),
+            true => Order::Music(music_order(&job.input, chance)),
             false => order(&job.model.type_, &job.input, chance)?,
         };
         needs::check(&order)?;
         if let (Order::Clip(clip), Some(file)) = (&mut order, source) {
-            clip.source = Some(self.decode(file, (clip.width, clip.height), &report).await?);
+            clip.source = Some(self.decode(file, (clip.width, clip.height), &control).await?);
         }
-        draw(order, report).await
+        draw(order, control).await
     }
 
     fn needs_preparing(&self, job: &Job) -> bool {
         source_elsewhere(&job.input, &job.base_url).is_some()
     }
 
-    async fn prepare(&self, mut job: Job) -> Result<Job, NotMade> {
+    async fn prepare(&self, mut job: Job) -> Result<Job, JobError> {
         if let Some(url) = source_elsewhere(&job.input, &job.base_url) {
             let fetched = source::fetch(url, &job.account, &self.hosts, &self.outbound).await?;
             job.source = Some(Source(fetched));
@@ -76,60 +77,60 @@ impl Executor for Render {
 }
 
 /// Draws an order on a thread of its own.
-pub(crate) async fn draw(order: Order, report: Report) -> Result<Made, NotMade> {
-    let drawn = blocking::run(move || make(order, &report)).await;
+pub(crate) async fn draw(order: Order, control: JobControl) -> Result<JobOutput, JobError> {
+    let drawn = blocking::run(move || make(order, &control)).await;
     drawn.unwrap_or_else(|lost| match lost {
-        Lost::NoThread => Err(NotMade::NotNow(lost.to_string())),
-        Lost::Ending => Err(NotMade::Stopped),
+        Lost::NoThread => Err(JobError::Unavailable(lost.to_string())),
+        Lost::Ending => Err(JobError::Stopped),
         Lost::Panicked => {
             tracing::error!("the renderer panicked");
-            Err(NotMade::Failed("the renderer failed on this input".to_owned()))
+            Err(JobError::Failed("the renderer failed on this input".to_owned()))
         }
     })
 }
 
 impl Render {
-    /// Decodes the image to start from, for a clip of this size.
+    /// Decodes the source image for a clip of this size.
     async fn decode(
         &self,
         file: Vec<u8>,
         size: (u32, u32),
-        report: &Report,
-    ) -> Result<clipia_render::Source, NotMade> {
-        let place = tokio::select! {
-            place = Arc::clone(&self.decoding).acquire_owned() => place.map_err(|_| NotMade::Stopped)?,
-            () = report.stopped() => return Err(NotMade::Stopped),
+        control: &JobControl,
+    ) -> Result<clipia_render::Source, JobError> {
+        let permit = tokio::select! {
+            permit = Arc::clone(&self.decoding).acquire_owned() => permit.map_err(|_| JobError::Stopped)?,
+            () = control.stopped() => return Err(JobError::Stopped),
         };
-        let report = report.clone();
+        let control = control.clone();
         let decoded = blocking::run(move || {
-            // Held until the memory is free again, also where nobody waits for the image any more.
-            let _place = place;
-            clipia_render::cover(&file, size.0, size.1, &mut |_| going(&report))
+            // Held until the memory is free again, also if the attempt has ended by then.
+            let _permit = permit;
+            clipia_render::cover(&file, size.0, size.1, &mut |_| control_flow(&control))
         });
         match decoded.await {
-            Ok(decoded) => decoded.map_err(not_made),
-            Err(lost @ Lost::NoThread) => Err(NotMade::NotNow(lost.to_string())),
-            Err(Lost::Ending) => Err(NotMade::Stopped),
+            Ok(decoded) => decoded.map_err(job_error),
+            Err(lost @ Lost::NoThread) => Err(JobError::Unavailable(lost.to_string())),
+            Err(Lost::Ending) => Err(JobError::Stopped),
             Err(Lost::Panicked) => {
                 tracing::error!("a decoder panicked");
-                Err(NotMade::Failed("`image_url` cannot be decoded".to_owned()))
+                Err(JobError::Failed("`image_url` cannot be decoded".to_owned()))
             }
         }
     }
 }
 
-/// Whether to go on.
-fn going(report: &Report) -> ControlFlow<()> {
-    if report.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+/// Whether the renderer goes on.
+fn control_flow(control: &JobControl) -> ControlFlow<()> {
+    if control.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-/// Whether a model of the type audio makes music; otherwise it speaks.
+/// Whether a model makes music. Other models of the type audio speak.
 fn makes_music(model: &Model) -> bool {
     model.type_ == ModelType::Audio && model.capabilities.iter().any(|name| name == "text-to-music")
 }
 
-/// What an input of a model of music asks for.
-fn piece(input: &Map<String, Value>, chance: u64) -> MusicOrder {
+/// The order of an input of a music model.
+fn music_order(input: &Map<String, Value>, chance: u64) -> MusicOrder {
     MusicOrder {
         prompt: input.get("prompt").and_then(Value::as_str).unwrap_or_default().to_owned(),
         // A float-to-integer cast saturates.
@@ -138,8 +139,8 @@ fn piece(input: &Map<String, Value>, chance: u64) -> MusicOrder {
     }
 }
 
-/// What an input of a model of this type asks for.
-fn order(model: &ModelType, input: &Map<String, Value>, chance: u64) -> Result<Order, NotMade> {
+/// The order of an input of a model of this type.
+fn order(model: &ModelType, input: &Map<String, Value>, chance: u64) -> Result<Order, JobError> {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     let number = |name: &str| input.get(name).and_then(Value::as_f64);
     let prompt = text("prompt").or_else(|| text("text")).unwrap_or_default().to_owned();
@@ -169,11 +170,11 @@ fn order(model: &ModelType, input: &Map<String, Value>, chance: u64) -> Result<O
             let voice = text("voice").unwrap_or_default().to_owned();
             Ok(Order::Sound(SoundOrder { text: prompt, voice, seed, speed: number("speed").unwrap_or(1.0) }))
         }
-        other => Err(NotMade::Failed(format!("the executor `render` makes no {other}"))),
+        other => Err(JobError::Failed(format!("the executor `render` makes no {other}"))),
     }
 }
 
-/// Pixels of the longer edge of an image: `0.5K`, `1K`, `2K`, `4K`.
+/// The longer edge of an image in pixels, from a resolution such as `2K`.
 fn image_edge(input: &Map<String, Value>) -> u32 {
     match input.get("resolution").and_then(Value::as_str) {
         Some("0.5K") => 512,
@@ -183,7 +184,7 @@ fn image_edge(input: &Map<String, Value>) -> u32 {
     }
 }
 
-/// Pixels of the shorter edge of a clip: `480p`, `720p`, `1080p`.
+/// The shorter edge of a clip in pixels, from a resolution such as `480p`.
 fn video_edge(input: &Map<String, Value>) -> u32 {
     match input.get("resolution").and_then(Value::as_str) {
         Some("240p") => 240,
@@ -199,13 +200,13 @@ enum Edge {
 }
 
 /// Width and height in pixels, both even, of an aspect ratio such as `16:9`.
-fn size(ratio: &str, edge: Edge) -> Result<(u32, u32), NotMade> {
+fn size(ratio: &str, edge: Edge) -> Result<(u32, u32), JobError> {
     let sides = ratio.split_once(':').and_then(|(width, height)| {
         let side = |text: &str| text.parse::<u32>().ok().filter(|side| (1..=100).contains(side));
         Some((f64::from(side(width)?), f64::from(side(height)?)))
     });
     let (width, height) =
-        sides.ok_or_else(|| NotMade::Failed(format!("`aspect_ratio` cannot be `{ratio}`")))?;
+        sides.ok_or_else(|| JobError::Failed(format!("`aspect_ratio` cannot be `{ratio}`")))?;
     let scale = match edge {
         Edge::Longer(pixels) => f64::from(pixels) / width.max(height),
         Edge::Shorter(pixels) => f64::from(pixels) / width.min(height),
@@ -214,37 +215,40 @@ fn size(ratio: &str, edge: Edge) -> Result<(u32, u32), NotMade> {
     Ok((even(width), even(height)))
 }
 
-/// Draws an order, reporting how far it is.
-fn make(order: Order, report: &Report) -> Result<Made, NotMade> {
-    let mut tell = |percent: u8| {
-        report.progress(percent);
-        going(report)
+/// Draws an order, and reports its progress.
+fn make(order: Order, control: &JobControl) -> Result<JobOutput, JobError> {
+    let mut progress = |percent: u8| {
+        control.progress(percent);
+        control_flow(control)
     };
     match order {
-        Order::Pictures(orders) => pictures(&orders, &mut tell),
-        Order::Clip(order) => clipia_render::clip(&order, &mut tell).map(clip).map_err(not_made),
-        Order::Sound(order) => clipia_render::sound(&order, &mut tell).map(sound).map_err(not_made),
-        Order::Music(order) => clipia_render::music(&order, &mut tell).map(sound).map_err(not_made),
+        Order::Pictures(orders) => pictures(&orders, &mut progress),
+        Order::Clip(order) => clipia_render::clip(&order, &mut progress).map(clip).map_err(job_error),
+        Order::Sound(order) => clipia_render::sound(&order, &mut progress).map(sound).map_err(job_error),
+        Order::Music(order) => clipia_render::music(&order, &mut progress).map(sound).map_err(job_error),
     }
 }
 
-fn not_made(error: RenderError) -> NotMade {
+fn job_error(error: RenderError) -> JobError {
     match error {
-        RenderError::Stopped => NotMade::Stopped,
-        RenderError::SourceImage(why) => NotMade::Failed(format!("`image_url` {why}")),
-        other => NotMade::Failed(other.to_string()),
+        RenderError::Stopped => JobError::Stopped,
+        RenderError::SourceImage(why) => JobError::Failed(format!("`image_url` {why}")),
+        other => JobError::Failed(other.to_string()),
     }
 }
 
-fn pictures(orders: &[PictureOrder], tell: &mut dyn FnMut(u8) -> ControlFlow<()>) -> Result<Made, NotMade> {
-    let mut made = Made { output: Output::default(), files: Vec::new() };
+fn pictures(
+    orders: &[PictureOrder],
+    progress: &mut dyn FnMut(u8) -> ControlFlow<()>,
+) -> Result<JobOutput, JobError> {
+    let mut made = JobOutput { output: Output::default(), files: Vec::new() };
     for (index, order) in orders.iter().enumerate() {
-        let mut share = |percent: u8| {
+        let mut of_all = |percent: u8| {
             let done = (index * 100 + usize::from(percent)) / orders.len();
-            tell(u8::try_from(done).unwrap_or(100))
+            progress(u8::try_from(done).unwrap_or(100))
         };
         let Picture { width, height, png, webp } =
-            clipia_render::picture(order, &mut share).map_err(not_made)?;
+            clipia_render::picture(order, &mut of_all).map_err(job_error)?;
         let original = format!("image-{}.png", index + 1);
         let rendition = format!("image-{}.webp", index + 1);
         made.output.images.push(Image {
@@ -259,7 +263,7 @@ fn pictures(orders: &[PictureOrder], tell: &mut dyn FnMut(u8) -> ControlFlow<()>
     Ok(made)
 }
 
-fn clip(clip: Clip) -> Made {
+fn clip(clip: Clip) -> JobOutput {
     let name = "video-1.mp4".to_owned();
     let video = Video {
         original_url: Some(name.clone()),
@@ -268,17 +272,17 @@ fn clip(clip: Clip) -> Made {
         duration: Some(clip.duration_seconds),
         ..Video::at(name.clone())
     };
-    Made {
+    JobOutput {
         output: Output { video: Some(video), ..Output::default() },
         files: vec![MediaFile { name, bytes: clip.mp4 }],
     }
 }
 
-fn sound(sound: Sound) -> Made {
+fn sound(sound: Sound) -> JobOutput {
     let name = "audio-1.wav".to_owned();
     let extra = Map::from_iter([("duration".to_owned(), Value::from(sound.duration_seconds))]);
     let audio = Audio { url: name.clone(), format: Some("wav".to_owned()), extra };
-    Made {
+    JobOutput {
         output: Output { audio: Some(audio), ..Output::default() },
         files: vec![MediaFile { name, bytes: sound.wav }],
     }
@@ -319,7 +323,7 @@ mod tests {
         assert_eq!(orders.iter().map(|order| order.seed).collect::<Vec<_>>(), [7, 8, 9]);
     }
 
-    /// Numbers at the ends of what JSON can say, and near what is allowed.
+    /// Numbers at the limits of JSON, and near the allowed ones.
     fn number() -> impl Strategy<Value = Value> {
         prop_oneof![
             any::<f64>().prop_map(Value::from),
@@ -338,7 +342,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever an input says, what is allocated for it is known, and bounded.
+        /// The memory of any order is bounded.
         #[test]
         fn any_input_takes_a_bounded_memory(
             model in proptest::sample::select(vec![ModelType::Image, ModelType::Video, ModelType::Audio]),
@@ -359,7 +363,7 @@ mod tests {
                 Order::Clip(clip) => vec![(clip.width, clip.height)],
                 Order::Sound(_) | Order::Music(_) => vec![],
             };
-            // The renderer refuses longer edges, and these are nothing yet.
+            // The renderer refuses longer edges before it allocates anything.
             let drawn = sizes.iter().all(|(width, height)| *width.max(height) <= clipia_render::PICTURE_EDGE_MAX);
             if drawn && needs::check(&order).is_err() {
                 let clip = matches!(order, Order::Clip(_));
@@ -369,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_that_is_none_is_refused() {
+    fn an_invalid_ratio_is_refused() {
         for ratio in ["", "16", "0:1", "a:b", "1:999"] {
             assert!(size(ratio, Edge::Longer(512)).is_err(), "{ratio}");
         }

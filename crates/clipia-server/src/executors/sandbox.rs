@@ -1,6 +1,6 @@
-//! What a sandbox key gets: one fixed sample for each type of model, made at its first use.
+//! The samples of the sandbox. A sandbox request gets a fixed sample of its model's type, which is made at the first use.
 
-use super::{Made, NotMade};
+use super::{JobError, JobOutput};
 use crate::media::{self, MediaStore};
 use async_trait::async_trait;
 use clipia_api::ModelType;
@@ -8,29 +8,29 @@ use clipia_api::types::Output;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// Makes samples.
+/// Makes the samples.
 #[async_trait]
 pub trait Sampler: Send + Sync {
-    /// The sample of a type of model.
+    /// The sample for a type of model.
     ///
     /// # Errors
-    /// [`NotMade`] says why there is none.
-    async fn sample(&self, model: &ModelType) -> Result<Made, NotMade>;
+    /// [`JobError`] says why there is none.
+    async fn sample(&self, model: &ModelType) -> Result<JobOutput, JobError>;
 }
 
-/// Why a sandbox key gets nothing.
+/// Why a sandbox request has no sample.
 #[derive(Debug, thiserror::Error)]
-pub enum NoSample {
+pub(crate) enum NoSample {
     /// The server was given no [`Sampler`].
     #[error("this server has no samples for the sandbox: use a live key")]
     NoSampler,
-    /// The sample was not made, most often because there is no room for it.
+    /// The sample could not be made or stored, most often because the disk is full.
     #[error("the sample of the sandbox was not made")]
-    NotMade(NotMade),
+    Failed(JobError),
 }
 
-/// The samples.
-pub struct Samples {
+/// The samples that were made so far.
+pub(crate) struct Samples {
     media: MediaStore,
     sampler: Option<Arc<dyn Sampler>>,
     image: OnceCell<Output>,
@@ -39,16 +39,16 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Samples that `sampler` makes, and that are kept in `media`.
-    pub fn new(media: MediaStore, sampler: Option<Arc<dyn Sampler>>) -> Self {
+    /// Samples that `sampler` makes, with their files in `media`.
+    pub(crate) fn new(media: MediaStore, sampler: Option<Arc<dyn Sampler>>) -> Self {
         Self { media, sampler, image: OnceCell::new(), video: OnceCell::new(), audio: OnceCell::new() }
     }
 
-    /// The sample of a type of model.
+    /// The sample for a type of model. The first call makes it.
     ///
     /// # Errors
-    /// [`NoSample`].
-    pub async fn of(&self, model: &ModelType) -> Result<Output, NoSample> {
+    /// [`NoSample`] says why there is none.
+    pub(crate) async fn of(&self, model: &ModelType) -> Result<Output, NoSample> {
         let sampler = self.sampler.as_ref().ok_or(NoSample::NoSampler)?;
         let (cell, name) = match model {
             ModelType::Video => (&self.video, "video"),
@@ -56,17 +56,17 @@ impl Samples {
             _ => (&self.image, "image"),
         };
         let sample = cell.get_or_try_init(|| self.make(name, sampler.as_ref(), model)).await;
-        sample.cloned().map_err(NoSample::NotMade)
+        sample.cloned().map_err(NoSample::Failed)
     }
 
-    async fn make(&self, name: &str, sampler: &dyn Sampler, model: &ModelType) -> Result<Output, NotMade> {
-        // It would be made for nothing, and for each call anew.
+    async fn make(&self, name: &str, sampler: &dyn Sampler, model: &ModelType) -> Result<Output, JobError> {
+        // While media cannot be written, each call would make the sample in vain.
         if let Some(reason) = self.media.pause().reason() {
-            return Err(NotMade::NotNow(reason.to_owned()));
+            return Err(JobError::Unavailable(reason.to_owned()));
         }
         let made = sampler.sample(model).await?;
-        let kept = self.media.keep_at(format!("sandbox/{name}"), made.files).await;
-        let kept = kept.map_err(|error| NotMade::NotNow(error.to_string()))?;
-        Ok(media::placed(made.output, &kept))
+        let address = self.media.write_at(format!("sandbox/{name}"), made.files).await;
+        let address = address.map_err(|error| JobError::Unavailable(error.to_string()))?;
+        Ok(media::placed(made.output, &address))
     }
 }

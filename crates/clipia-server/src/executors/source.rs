@@ -1,6 +1,6 @@
-//! The image that a generation starts from: a file of this server, a `data:` URL, or one fetched from elsewhere.
+//! The source image of a generation: a file of this server, a `data:` URL, or an image on another host.
 
-use super::NotMade;
+use super::JobError;
 use super::source_hosts::SourceHosts;
 use crate::media::MediaStore;
 use crate::outbound::client::{BodyError, body, causes};
@@ -17,22 +17,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
-/// The largest image that is taken, in bytes.
+/// The largest source image, in bytes.
 const IMAGE_BYTES_MAX: usize = clipia_render::SOURCE_BYTES_MAX;
 
-/// How long a fetch may take in all.
+/// The longest time of a fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 
-fn failed(why: &str) -> NotMade {
-    NotMade::Failed(format!("`image_url` {why}"))
+fn failed(why: &str) -> JobError {
+    JobError::Failed(format!("`image_url` {why}"))
 }
 
-/// The encoded image at `url`, which is a file of this server or has it in itself.
+/// The encoded image at `url`, which is a `data:` URL or names a file of this server.
 ///
 /// # Errors
-/// [`NotMade::Failed`] tells the caller what is wrong with it; [`NotMade::NotNow`] where this server has no file to give or no
-/// memory for it.
-pub(super) async fn at_hand(url: &str, base_url: &str, media: &MediaStore) -> Result<Vec<u8>, NotMade> {
+/// [`JobError::Failed`] tells the caller what is wrong with the URL. [`JobError::Unavailable`] if this server has no open file or
+/// no memory left.
+pub(super) async fn local(url: &str, base_url: &str, media: &MediaStore) -> Result<Vec<u8>, JobError> {
     if let Some(data) = url.strip_prefix("data:") {
         let (_, encoded) =
             data.split_once(";base64,").ok_or_else(|| failed("is a data: URL that is not in base64"))?;
@@ -43,30 +43,30 @@ pub(super) async fn at_hand(url: &str, base_url: &str, media: &MediaStore) -> Re
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
             failed("names no file of this server")
         }
-        _ if is_short_of_means(&error) => NotMade::NotNow(format!("cannot read media: {error}")),
+        _ if is_shortage(&error) => JobError::Unavailable(format!("cannot read media: {error}")),
         _ => failed("names a file of this server that cannot be read"),
     })
 }
 
-/// The encoded image at `url`, which is elsewhere.
+/// The encoded image at `url`, which is on another host.
 ///
 /// # Errors
-/// [`NotMade::Failed`] tells the caller what is wrong with it, or that its host is left alone for now; [`NotMade::NotNow`] where
-/// this server has no means to call.
+/// [`JobError::Failed`] tells the caller what is wrong with the URL or the image, or that its host is down.
+/// [`JobError::Unavailable`] if this server has no open file or no memory left.
 pub(super) async fn fetch(
     url: &str,
     account: &AccountId,
     hosts: &SourceHosts,
     outbound: &Outbound,
-) -> Result<Bytes, NotMade> {
-    // An image may be public and without TLS; where it may lead is held as for a webhook.
+) -> Result<Bytes, JobError> {
+    // An image may be public and without TLS. The allowed addresses are those of webhooks.
     let target = crate::outbound::Target { plain_http: true, ..outbound.target() };
     let url = target.parse(url).map_err(|refused| failed(&refused.to_string()))?;
     let fetching = hosts.begin(account, &url).map_err(|down| failed(&down.to_string()))?;
     let fetched = async {
         let unreachable = |error: reqwest::Error| match shortage(&error) {
-            // That tells nothing of the host.
-            Some(shortage) => (None, NotMade::NotNow(format!("cannot fetch an image: {shortage}"))),
+            // A shortage here is no sign of the host's health.
+            Some(shortage) => (None, JobError::Unavailable(format!("cannot fetch an image: {shortage}"))),
             None => (Some(Sign::Down), failed("cannot be reached")),
         };
         let response = outbound.call(Method::GET, url).send().await.map_err(unreachable)?;
@@ -90,20 +90,22 @@ pub(super) async fn fetch(
     image.map_err(|(_, why)| why)
 }
 
-/// What this server was short of, if a call failed for that.
+/// The shortage of this server that a call failed for, if there is one.
 fn shortage<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
-    causes(error).filter_map(|cause| cause.downcast_ref()).find(|error| is_short_of_means(error))
+    causes(error).filter_map(|cause| cause.downcast_ref()).find(|error| is_shortage(error))
 }
 
-/// Whether the process has no open file or no memory left, which would strike any request.
-fn is_short_of_means(error: &io::Error) -> bool {
-    /// Too many open files, of the process and of the system. The standard library has no kind for it.
+/// Whether the process has no open file or no memory left, which would fail any request.
+fn is_shortage(error: &io::Error) -> bool {
+    /// The codes of too many open files, of the process (EMFILE) and of the system (ENFILE). The standard library has no kind
+    /// for them.
     const OPEN_FILES: [i32; 2] = [24, 23];
     let open_files = cfg!(unix) && error.raw_os_error().is_some_and(|code| OPEN_FILES.contains(&code));
     open_files || error.kind() == ErrorKind::OutOfMemory
 }
 
-/// A file of this server, read until it is too large, which its decoder says.
+/// The content of a file of this server. Of a file that is too large, it is one byte more than allowed, and the decoder refuses
+/// it.
 async fn own_file(path: PathBuf) -> io::Result<Vec<u8>> {
     let mut image = Vec::new();
     let file = tokio::fs::File::open(path).await?;
@@ -116,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shortage_is_found_however_deep_it_lies() {
+    fn a_shortage_is_found_inside_other_errors() {
         let system = io::Error::from_raw_os_error;
         let within = |error| io::Error::other(io::Error::other(error));
         for (error, short) in [

@@ -1,8 +1,8 @@
-//! What is known of the hosts that images are fetched from.
+//! The hosts that images are fetched from, with their circuit breakers.
 //!
-//! A host that does not answer holds each fetch until its time is over. After some in a row it is left alone for a while,
-//! by the rules that hold for receivers of deliveries: an account's later generations from there fail at once, and their
-//! credits are returned.
+//! A fetch from a host that does not respond takes its whole time limit. After some failures in a row the host's breaker opens for
+//! a while, by the same rules as for receivers of deliveries. Meanwhile the account's generations from that host fail at once,
+//! and their credits are returned.
 
 use crate::clock::now;
 use crate::outbound::AllowedUrl;
@@ -11,17 +11,17 @@ use clipia_queue::breaker::{Breaker, FAILURES_MAX, PAUSE_MAX, Sign, Turn};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Hosts that are remembered for their failures alone. Beyond that they are forgotten, and have to fail anew.
+/// The most hosts in memory. Above this number, hosts without a fetch are dropped, and their failures are forgotten.
 const REMEMBERED_MAX: usize = 10_000;
 
-/// Whose fetches, and from where. One account's dead hosts are no other's.
-type Of = (AccountId, String);
+/// An account and a host. Each account has its own breaker for a host, so that no account can close a host for others.
+type AccountHost = (AccountId, String);
 
-/// Every host with fetches under way or with failures.
+/// The hosts with fetches under way or with failures.
 #[derive(Clone, Default)]
-pub(super) struct SourceHosts(Arc<Mutex<HashMap<Of, Breaker>>>);
+pub(super) struct SourceHosts(Arc<Mutex<HashMap<AccountHost, Breaker>>>);
 
-/// A host is left alone.
+/// The error of a host whose breaker is open.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "is on a host that did not answer {FAILURES_MAX} times in a row, and is left alone for {} minutes at most: submit again \
@@ -30,19 +30,22 @@ pub(super) struct SourceHosts(Arc<Mutex<HashMap<Of, Breaker>>>);
 )]
 pub(super) struct HostDown;
 
-/// A fetch under way. Dropped before it has ended, it tells nothing of the host.
+/// A fetch under way. If it is dropped before its end, the breaker learns nothing of the host.
 pub(super) struct Fetching {
     hosts: SourceHosts,
-    of: Of,
+    of: AccountHost,
     turn: Option<Turn>,
 }
 
 impl SourceHosts {
-    fn known(&self) -> MutexGuard<'_, HashMap<Of, Breaker>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<AccountHost, Breaker>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A fetch begins, unless the host is taken for down and it is not yet time to see whether it is back.
+    /// Starts a fetch.
+    ///
+    /// # Errors
+    /// [`HostDown`] if the host's breaker is open, and its next probe is not due.
     pub(super) fn begin(&self, account: &AccountId, url: &AllowedUrl) -> Result<Fetching, HostDown> {
         let of = (account.clone(), url.host());
         let mut known = self.known();
@@ -58,7 +61,7 @@ impl SourceHosts {
 }
 
 impl Fetching {
-    /// The fetch has ended.
+    /// Ends the fetch, with its sign of the host's health.
     pub(super) fn end(mut self, sign: Sign) {
         self.finish(sign);
     }
@@ -83,7 +86,7 @@ mod tests {
     use crate::outbound::Target;
 
     #[test]
-    fn a_host_that_does_not_answer_is_left_alone_for_one_account() {
+    fn a_host_that_does_not_respond_is_closed_for_one_account_only() {
         let hosts = SourceHosts::default();
         let (noisy, quiet) = (AccountId("noisy".to_owned()), AccountId("quiet".to_owned()));
         let url = |text| Target::new(true, &[]).parse(text).unwrap();

@@ -1,20 +1,22 @@
 //! `GET /v1/account`.
 
+use super::App;
 use super::caller::Caller;
-use super::{ApiError, App};
+use crate::api_error::ApiError;
 use crate::store::AccountSummary;
 use axum::Json;
 use axum::extract::{Extension, State};
 use clipia_api::types::{Account, Balance, Usage};
 use clipia_queue::Credits;
+use std::sync::Arc;
 
-/// What a sandbox key is told: credits that nothing is taken from, enough for whatever looks before it submits. The books of
-/// the account are none of its business.
+/// The account that a sandbox key sees. Its credits never change, and are enough for a client that checks the balance before
+/// it submits. A sandbox key does not see the real balance.
 const SANDBOX: AccountSummary =
     AccountSummary { available: Credits::new(10_000), requests_30d: 0, spent_30d: Credits::ZERO };
 
 pub(super) async fn account(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Extension(Caller(key)): Extension<Caller>,
 ) -> Result<Json<Account>, ApiError> {
     let summary = match key.sandbox {

@@ -1,7 +1,7 @@
-//! What the calls of one account may take of what all calls share: memory for bodies, the time to check them, and places
-//! before the writer. An account that takes its whole share waits for itself, and nobody waits for it.
+//! The share of one account in what all calls share: memory for bodies, threads to check them, and submits that wait for the
+//! store's writer. An account that has used its whole share waits until its own calls end. Other accounts do not wait for it.
 
-use super::ApiError;
+use crate::api_error::ApiError;
 use crate::store::AccountId;
 use clipia_api::error_code::ErrorCode;
 use std::collections::HashMap;
@@ -9,34 +9,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-/// Up to this many bytes a body is read and checked as it comes: with a body on each connection that is 64 MiB.
+/// A body of at most this many bytes needs no permit: with one on each connection, that is 64 MiB.
 pub(super) const SMALL_BYTES_MAX: usize = 16 * 1024;
 
-/// Bytes of larger bodies that are in memory at once, from the first byte until the answer.
+/// The bytes of larger bodies in memory at once. A body counts from its first byte until its response.
 const BODIES: Pool = Pool { all: 128 * MIB, account: 32 * MIB };
 
-/// Bytes of larger bodies that are parsed, checked or committed at once. A share is the longest body. Such a body takes up
-/// to four times its length here: as values, as what is compared with its repetition, and as what is stored.
+/// The bytes of larger bodies that are parsed, checked or committed at once. An account's share is the longest body. Such a
+/// body takes up to four times its length: as text, as values, as its fingerprint's input, and as the stored input.
 const CHECKS: Pool = Pool { all: 24 * MIB, account: 6 * MIB };
 
-/// The least that a body counts among the checks, since each takes a thread.
+/// The fewest bytes that a check counts as, since each check takes a thread.
 const CHECK_BYTES_MIN: usize = 256 * 1024;
 
-/// Submits of one account that wait for the writer at once: one commit's worth while another is under way.
+/// The submits of one account that may wait for the writer at once: as many as one commit takes while another runs.
 const COMMITS_OF_ACCOUNT: usize = 512;
 
-/// How long a body waits for room before its sender is told to come back.
-const ROOM_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a body waits for memory before its call is refused.
+const BODY_WAIT_MAX: Duration = Duration::from_secs(15);
 
-/// When to come back.
+/// The `Retry-After` of a refused body.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Accounts that are remembered before those without a call are forgotten.
+/// The most accounts with a share in memory. At this number, the shares of accounts without a call are dropped.
 const ACCOUNTS_KEPT: usize = 10_000;
 
 const MIB: usize = 1024 * 1024;
 
-/// How much there is, and what one account may take of it.
+/// The bytes for all accounts together, and for one account.
 struct Pool {
     all: usize,
     account: usize,
@@ -44,7 +44,7 @@ struct Pool {
 
 const _: () = assert!(super::body::BYTES_MAX <= CHECKS.account && BODIES.all < u32::MAX as usize);
 
-/// What all accounts share.
+/// The pools that all accounts share, and the share of each account.
 pub(crate) struct Admission {
     bodies: Arc<Semaphore>,
     checks: Arc<Semaphore>,
@@ -58,8 +58,10 @@ pub(super) struct Share {
     commits: Semaphore,
 }
 
-/// Room that a call has taken. It is free again when this is dropped.
-pub(super) struct Room(#[expect(dead_code, reason = "held until it is dropped")] Vec<OwnedSemaphorePermit>);
+/// Bytes that a call holds in the pools. Dropping the permits returns them.
+pub(super) struct Permits(
+    #[expect(dead_code, reason = "held until it is dropped")] Vec<OwnedSemaphorePermit>,
+);
 
 impl Default for Admission {
     fn default() -> Self {
@@ -90,13 +92,13 @@ impl Admission {
         share
     }
 
-    /// Room for a body of so many bytes.
+    /// Permits for a body of so many bytes.
     ///
     /// # Errors
-    /// Where there is none in time: `concurrency_limit_exceeded` if the account's other bodies take it, else
+    /// Where the wait is too long: `concurrency_limit_exceeded` if the account's other bodies hold its share, else
     /// `service_unavailable`.
-    pub(super) async fn body(&self, share: &Share, bytes: usize) -> Result<Room, ApiError> {
-        let deadline = tokio::time::Instant::now() + ROOM_TIMEOUT;
+    pub(super) async fn body(&self, share: &Share, bytes: usize) -> Result<Permits, ApiError> {
+        let deadline = tokio::time::Instant::now() + BODY_WAIT_MAX;
         let own = tokio::time::timeout_at(deadline, take(&share.bodies, bytes)).await;
         let own = own.map_err(|_| {
             let message = format!(
@@ -110,23 +112,23 @@ impl Admission {
             let message = "the server has no room for another large body; the call can be repeated";
             ApiError::new(ErrorCode::ServiceUnavailable, message).after(RETRY_AFTER)
         })??;
-        Ok(Room(vec![own, all]))
+        Ok(Permits(vec![own, all]))
     }
 
-    /// The account's turn to have a body of so many bytes parsed, checked and committed.
+    /// Permits to parse, check and commit a body of so many bytes.
     ///
     /// # Errors
     /// Never while the server runs.
-    pub(super) async fn check(&self, share: &Share, bytes: usize) -> Result<Room, ApiError> {
+    pub(super) async fn check(&self, share: &Share, bytes: usize) -> Result<Permits, ApiError> {
         let bytes = bytes.max(CHECK_BYTES_MIN);
-        // The account's own turn first: an account waits in the common line with its share at most.
+        // The account's own pool comes first: then an account waits for the common pool with its share at most.
         let own = take(&share.checks, bytes).await?;
-        Ok(Room(vec![own, take(&self.checks, bytes).await?]))
+        Ok(Permits(vec![own, take(&self.checks, bytes).await?]))
     }
 }
 
 impl Share {
-    /// A place before the writer.
+    /// A permit to wait for the store's writer.
     ///
     /// # Errors
     /// Never while the server runs.
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_account_waits_for_itself_and_nobody_for_it() {
+    async fn an_account_over_its_share_waits_and_others_do_not() {
         let admission = Admission::default();
         let (noisy, quiet) = (admission.share(&account("noisy")), admission.share(&account("quiet")));
         let mut held = Vec::new();
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_all_take_together_is_bounded_and_what_was_taken_comes_back() {
+    async fn all_accounts_together_are_bounded_and_dropped_permits_return() {
         let admission = Admission::default();
         let mut held = Vec::new();
         for number in 0..BODIES.all / BODIES.account {

@@ -1,13 +1,13 @@
-//! The address that a call was made to, which the URLs of its answer begin with.
+//! The address that a call was made to. The URLs of its response begin with it.
 
-use super::ApiError;
+use crate::api_error::ApiError;
 use axum::extract::FromRequestParts;
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use std::net::Ipv6Addr;
 
-/// The longest host that is taken, in bytes: DNS has no longer name.
+/// The longest `Host` that is accepted, in bytes: DNS has no longer name.
 const HOST_BYTES_MAX: usize = 255;
 
 /// The address that a call was made to, such as `https://queue.example.com`.
@@ -21,7 +21,7 @@ impl<S: Send + Sync> FromRequestParts<S> for BaseUrl {
             Some(authority) => Some(authority.as_str()),
             None => host(&parts.headers)?,
         };
-        // A call of HTTP/1.0 may name no host.
+        // A call by HTTP/1.0 may have no `Host`.
         let host = host.filter(|host| !host.is_empty()).unwrap_or("localhost");
         if !is_host(host) {
             return Err(invalid());
@@ -39,7 +39,7 @@ fn host(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     }
 }
 
-/// As RFC 9112 has it (section 3.2): a host that is none is refused, not guessed.
+/// The error of an invalid `Host`, which RFC 9112 (section 3.2) requires the server to refuse.
 fn invalid() -> ApiError {
     ApiError::invalid(
         "`Host` must be a name or an address with at most a port, such as queue.example.com:8080",
@@ -64,10 +64,11 @@ fn is_port(text: &str) -> bool {
         || text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
-/// `https` where a proxy that takes the TLS off says so. Of several proxies the first was called by the client.
+/// The scheme that the client used: `https` where a proxy that terminates TLS says so. Where there are several proxies, the
+/// client called the first one in the list.
 fn scheme(headers: &HeaderMap) -> &'static str {
-    let told = headers.get("x-forwarded-proto").map(HeaderValue::as_bytes).unwrap_or_default();
-    let first = told.split(|byte| *byte == b',').next().unwrap_or_default();
+    let forwarded = headers.get("x-forwarded-proto").map(HeaderValue::as_bytes).unwrap_or_default();
+    let first = forwarded.split(|byte| *byte == b',').next().unwrap_or_default();
     if first.trim_ascii().eq_ignore_ascii_case(b"https") { "https" } else { "http" }
 }
 
@@ -115,8 +116,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_proxy_says_how_it_was_called() {
-        for (told, scheme) in [
+    async fn the_first_proxy_decides_the_scheme() {
+        for (forwarded, scheme) in [
             ("https", "https"),
             ("HTTPS", "https"),
             ("https, http", "https"),
@@ -126,8 +127,8 @@ mod tests {
             ("", "http"),
             (",https", "http"),
         ] {
-            let url = base_url("/", &[("host", "a"), ("x-forwarded-proto", told)]).await;
-            assert_eq!(url.as_deref(), Some(&*format!("{scheme}://a")), "{told}");
+            let url = base_url("/", &[("host", "a"), ("x-forwarded-proto", forwarded)]).await;
+            assert_eq!(url.as_deref(), Some(&*format!("{scheme}://a")), "{forwarded}");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The body of a call: how it arrives, and where it is read.
+//! The body of a call: reading it from the connection, and checking it on the right thread.
 
-use super::admission::{Room, SMALL_BYTES_MAX, Share};
-use super::{ApiError, App};
+use super::App;
+use super::admission::{Permits, SMALL_BYTES_MAX, Share};
+use crate::api_error::ApiError;
 use crate::blocking;
 use crate::store::AccountId;
 use axum::body::{Body, BodyDataStream, HttpBody};
@@ -11,39 +12,39 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::Span;
 
-/// The longest body that is taken, in bytes. An image may be in it as a `data:` URL.
+/// The longest body that is accepted, in bytes. It may have an image as a `data:` URL.
 pub(super) const BYTES_MAX: usize = 6 * 1024 * 1024;
 
-/// How much more of a body that is refused is read and thrown away, so that its sender gets to read the answer.
+/// The most bytes of a refused body that are read and dropped. A sender that is still writing would not read the response.
 const DISCARDED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How long a body may take.
+/// The longest time in which a body must arrive.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A body that has arrived.
 pub(super) struct Arrived {
     bytes: BytesMut,
-    /// Of a large one.
-    taken: Option<Taken>,
+    /// The permits of a large body.
+    held: Option<Held>,
 }
 
-/// What a large body takes of its account's share.
-struct Taken {
+/// The permits that a large body holds of its account's share.
+struct Held {
     share: Arc<Share>,
-    body: Room,
+    body: Permits,
 }
 
-/// What was read of a body, and the room that it takes until its call is answered.
+/// The value that a check made of a body, and the permits that the body holds until its response.
 pub(super) struct Checked<T> {
-    pub(super) read: T,
-    pub(super) room: Option<(Room, Room)>,
+    pub(super) value: T,
+    pub(super) permits: Option<(Permits, Permits)>,
 }
 
 /// Reads a body.
 ///
 /// # Errors
-/// `invalid_request` for one that is too long, too slow or broken off; what [`Admission::body`](super::admission) says where
-/// there is no room for a large one.
+/// `invalid_request` for a body that is too long, too slow or broken off. For a large body also the errors of
+/// [`Admission::body`](super::Admission::body).
 pub(super) async fn arrive(app: &App, account: &AccountId, body: Body) -> Result<Arrived, ApiError> {
     let read = tokio::time::timeout(TIMEOUT, read(app, account, body)).await;
     read.map_err(|_| ApiError::invalid("the body took too long to arrive"))?
@@ -51,42 +52,42 @@ pub(super) async fn arrive(app: &App, account: &AccountId, body: Body) -> Result
 
 async fn read(app: &App, account: &AccountId, body: Body) -> Result<Arrived, ApiError> {
     // `Content-Length`, if there is one.
-    let told = body.size_hint().exact().map(|told| usize::try_from(told).unwrap_or(usize::MAX));
+    let announced = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     let mut stream = body.into_data_stream();
-    let (mut bytes, mut taken) = (BytesMut::new(), None);
-    let mut length = told.unwrap_or_default();
+    let (mut bytes, mut held) = (BytesMut::new(), None);
+    let mut length = announced.unwrap_or_default();
     loop {
         if length > BYTES_MAX {
-            drop((bytes, taken));
+            drop((bytes, held));
             let most = BYTES_MAX / 1024 / 1024;
             return Err(
                 discard(stream, ApiError::invalid(format!("the body is longer than {most} MiB"))).await
             );
         }
-        if length > SMALL_BYTES_MAX && taken.is_none() {
+        if length > SMALL_BYTES_MAX && held.is_none() {
             let share = app.admission.share(account);
-            match app.admission.body(&share, told.unwrap_or(BYTES_MAX)).await {
-                Ok(body) => taken = Some(Taken { share, body }),
+            match app.admission.body(&share, announced.unwrap_or(BYTES_MAX)).await {
+                Ok(body) => held = Some(Held { share, body }),
                 Err(refused) => {
                     drop(bytes);
                     return Err(discard(stream, refused).await);
                 }
             }
-            bytes.reserve(told.unwrap_or(BYTES_MAX));
+            bytes.reserve(announced.unwrap_or(BYTES_MAX));
         }
         let Some(chunk) = stream.next().await else { break };
         let chunk = chunk.map_err(|_| ApiError::invalid("the body broke off"))?;
         bytes.extend_from_slice(&chunk);
         length = bytes.len();
-        if taken.is_some() {
-            // What has come of a long body would be read at one go, and all other calls would wait for that.
+        if held.is_some() {
+            // Lets other calls run between two chunks: a long body may have many chunks ready at once.
             tokio::task::yield_now().await;
         }
     }
-    Ok(Arrived { bytes, taken })
+    Ok(Arrived { bytes, held })
 }
 
-/// Throws the rest of a body away, and refuses it.
+/// Reads and drops what is left of a body; returns the error of its refusal.
 async fn discard(mut stream: BodyDataStream, refused: ApiError) -> ApiError {
     let mut discarded = 0;
     while let Some(Ok(chunk)) = stream.next().await {
@@ -99,8 +100,8 @@ async fn discard(mut stream: BodyDataStream, refused: ApiError) -> ApiError {
 }
 
 impl Arrived {
-    /// Has `check` read the body: at once if it is small, otherwise in its account's turn and on a thread that no other call
-    /// waits for.
+    /// Runs `check` on the body. A small body is checked at once. A large one waits for its account's permits, and is checked
+    /// on a thread of its own, so that other calls do not wait for it.
     ///
     /// # Errors
     /// Those of `check`.
@@ -109,15 +110,15 @@ impl Arrived {
         app: &App,
         check: impl FnOnce(&[u8]) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<Checked<T>, ApiError> {
-        let Self { bytes, taken } = self;
-        let Some(Taken { share, body }) = taken else {
-            return Ok(Checked { read: check(&bytes)?, room: None });
+        let Self { bytes, held } = self;
+        let Some(Held { share, body }) = held else {
+            return Ok(Checked { value: check(&bytes)?, permits: None });
         };
-        let turn = app.admission.check(&share, bytes.len()).await?;
+        let checks = app.admission.check(&share, bytes.len()).await?;
         let span = Span::current();
-        // Holds what it takes, even where nobody waits for it any more.
-        let checking = move || span.in_scope(|| (check(&bytes), (body, turn)));
-        let (read, room) = blocking::compute(checking).await.map_err(|lost| ApiError::internal(&lost))?;
-        Ok(Checked { read: read?, room: Some(room) })
+        // The closure owns the permits: it holds memory until it ends, even after its call was dropped.
+        let checking = move || span.in_scope(|| (check(&bytes), (body, checks)));
+        let (value, permits) = blocking::compute(checking).await.map_err(|lost| ApiError::internal(&lost))?;
+        Ok(Checked { value: value?, permits: Some(permits) })
     }
 }

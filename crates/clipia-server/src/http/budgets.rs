@@ -1,4 +1,4 @@
-//! The rate limit of each key, in memory: a restart forgives what was spent.
+//! The rate budget of each key. It is in memory only: after a restart each budget is whole.
 
 use crate::store::Key;
 use clipia_queue::Moment;
@@ -6,27 +6,27 @@ use clipia_queue::limits::{Budget, Decision, RateLimit};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// How many keys are remembered before those with a whole budget are forgotten.
+/// The most keys in memory. At this number, keys with a whole budget are dropped.
 const KEYS_KEPT: usize = 10_000;
 
-/// What each key has spent.
+/// The spent budget of each key.
 pub(crate) struct Budgets {
     default: RateLimit,
     arrivals: Mutex<HashMap<String, Moment>>,
 }
 
 impl Budgets {
-    /// Nothing is spent. `default` is the limit of keys that nothing else was said about.
+    /// Whole budgets. `default` is the limit of keys that have no limit of their own.
     pub(crate) fn new(default: RateLimit) -> Self {
         Self { default, arrivals: Mutex::default() }
     }
 
-    /// The budget of somebody who has spent nothing.
+    /// A whole budget at the default limit.
     pub(crate) fn whole(&self) -> Budget {
         self.default.whole()
     }
 
-    /// Spends one request of a key, if it has one.
+    /// Spends one request of a key's budget, if one is left.
     pub(crate) fn spend(&self, key: &Key, now: Moment) -> Decision {
         let limit = key.limits.rate(self.default);
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
-//! Who calls, and whether they may.
+//! The authentication and the rate limit of a call.
 
-use super::errors::{ApiError, whole_seconds};
 use super::{App, observe};
+use crate::api_error::{ApiError, whole_seconds};
 use crate::clock::now;
 use crate::credentials;
 use crate::store::Key;
@@ -18,14 +18,15 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// How long a call may take: the body's minute, and time for the store. The store finishes what it was handed in any case.
+/// The longest time of a call: one minute for the body, and the rest for the store. The store finishes a command that it
+/// has begun, also after the call was given up.
 const CALL_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// The key of a call that was let in.
+/// The key of an authenticated call.
 #[derive(Clone)]
 pub(crate) struct Caller(pub(crate) Arc<Key>);
 
-/// Lets in a call with a key in force and budget left. Tells the budget on every answer.
+/// Runs a call whose key is in force and has budget left. Every response carries the budget.
 pub(crate) async fn admit(app: &App, mut request: Request, next: Next) -> Response {
     let mut budget = app.budgets.whole();
     let mut response = match authenticate(app, request.headers()).await {
@@ -51,13 +52,13 @@ pub(crate) async fn admit(app: &App, mut request: Request, next: Next) -> Respon
                 }
                 None => {
                     request.extensions_mut().insert(Caller(key));
-                    let answer = tokio::time::timeout(CALL_TIMEOUT, next.run(request)).await;
-                    answer.unwrap_or_else(|_| ApiError::too_slow().into_response())
+                    let response = tokio::time::timeout(CALL_TIMEOUT, next.run(request)).await;
+                    response.unwrap_or_else(|_| ApiError::too_slow().into_response())
                 }
             }
         }
     };
-    tell(response.headers_mut(), budget);
+    insert_budget(response.headers_mut(), budget);
     response
 }
 
@@ -68,12 +69,12 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Arc<Key>, ApiErr
     })?;
     let found = app.store.key(credentials::hash(key)).await?;
     found.ok_or_else(|| {
-        app.refusals.key();
+        app.refused_tokens.key();
         ApiError::key_refused()
     })
 }
 
-fn tell(headers: &mut HeaderMap, budget: Budget) {
+fn insert_budget(headers: &mut HeaderMap, budget: Budget) {
     headers.insert(LIMIT, HeaderValue::from(budget.limit));
     headers.insert(REMAINING, HeaderValue::from(budget.remaining));
     headers.insert(RESET, HeaderValue::from(whole_seconds(budget.reset)));

@@ -1,33 +1,33 @@
-//! How much of a file a call is sent: the conditions and ranges of RFC 9110 (sections 13 and 14). Pure.
+//! The conditions and ranges of a call for a file, by RFC 9110 (sections 13 and 14). Pure.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
-/// What is known of a file before it is read.
+/// The properties of a file that conditions compare.
 #[derive(Clone, Debug)]
 pub(super) struct Validators {
-    /// Its entity tag, with the quotes. It is a strong one.
+    /// The strong entity tag, with its quotes.
     pub(super) etag: HeaderValue,
-    /// When it was written, in whole seconds as in a header. Nothing where a header cannot say that time.
+    /// The time of the last change, in whole seconds; none where a header cannot express that time.
     pub(super) modified: Option<SystemTime>,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub(super) length: u64,
 }
 
-/// What a call is sent of a file.
+/// The part of a file that a response has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Selected {
-    /// All of it.
+    /// The whole file.
     Whole,
     /// The bytes from the first to the last.
     Part(RangeInclusive<u64>),
-    /// Nothing: the client has it.
+    /// Nothing: the client has the file already.
     NotModified,
     /// Nothing: the client asked for another version.
     ConditionFailed,
-    /// Nothing: no byte that the client asked for is in it.
+    /// Nothing: the file has none of the bytes that the client asked for.
     Unsatisfiable,
 }
 
@@ -43,7 +43,7 @@ impl Selected {
     }
 }
 
-/// What `GET` or `HEAD` with these headers is sent of a file, in the order of section 13.2.2.
+/// The part of a file for a `GET` or `HEAD` with these headers. The conditions are checked in the order of section 13.2.2.
 pub(super) fn select(method: &Method, headers: &HeaderMap, file: &Validators) -> Selected {
     let etag = file.etag.as_bytes();
     let newer_than = |name| Some(file.modified? > date(headers, name)?);
@@ -70,8 +70,8 @@ pub(super) fn select(method: &Method, headers: &HeaderMap, file: &Validators) ->
         .unwrap_or(Selected::Whole)
 }
 
-/// Whether the parts that the client has are of this very file (section 13.1.5). A date must be the same: a later one says
-/// nothing of what the client has.
+/// Whether `If-Range` names this very file (section 13.1.5). A date must be equal: a later one does not prove that the
+/// client has this version.
 fn is_of_this_file(headers: &HeaderMap, file: &Validators) -> bool {
     match headers.get(header::IF_RANGE) {
         None => true,
@@ -80,7 +80,7 @@ fn is_of_this_file(headers: &HeaderMap, file: &Validators) -> bool {
     }
 }
 
-/// Whether a list of entity tags is `*` or has one that `is` wanted.
+/// Whether a list of entity tags is `*` or has a tag for which `is` holds.
 fn any_tag(headers: &HeaderMap, name: HeaderName, is: impl Fn(&[u8]) -> bool) -> bool {
     headers.get_all(name).iter().map(HeaderValue::as_bytes).any(|value| {
         let mut quoted = false;
@@ -92,21 +92,22 @@ fn any_tag(headers: &HeaderMap, name: HeaderName, is: impl Fn(&[u8]) -> bool) ->
     })
 }
 
-/// The date in a header; none where it is no date, which is to be ignored.
+/// The date in a header; none where the value is no date, which the RFC says to ignore.
 fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
     httpdate::parse_http_date(only(headers, name)?.to_str().ok()?).ok()
 }
 
-/// The value of a header that may be there once.
+/// The value of a header; none where the header comes more than once.
 fn only(headers: &HeaderMap, name: HeaderName) -> Option<&HeaderValue> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())
 }
 
-/// What a `Range` selects of `length` bytes; nothing where it is of another unit or malformed, which is to be ignored.
+/// The part that a `Range` selects of `length` bytes; none where the range has another unit or is malformed, which the RFC
+/// says to ignore.
 ///
-/// Of several parts all are sent as the whole file, as section 14.2 allows: players and downloads ask for one, and many small
-/// ones are a known way to make a server work.
+/// A range of several parts gets the whole file, as section 14.2 allows. Players and downloads ask for one part, and many
+/// small parts are a known way to overload a server.
 fn range(value: &str, length: u64) -> Option<Selected> {
     let (unit, set) = value.split_once('=')?;
     if !unit.eq_ignore_ascii_case("bytes") {
@@ -123,7 +124,7 @@ fn range(value: &str, length: u64) -> Option<Selected> {
             (None, None) => return None,
             (Some(first), Some(last)) if last < first => return None,
             (None, Some(0)) => continue,
-            // The last bytes of an empty file are all of it, for which there is no `Content-Range`.
+            // The last bytes of an empty file are the whole file, and no `Content-Range` can express that.
             (None, Some(_)) if length == 0 => None,
             (None, Some(count)) => Some(length.saturating_sub(count)..=length - 1),
             (Some(first), _) if first >= length => continue,
@@ -137,7 +138,8 @@ fn range(value: &str, length: u64) -> Option<Selected> {
     Some(selected)
 }
 
-/// A position in a range: nothing where it is left out, the largest where it is larger than any file.
+/// A position in a range. `Some(None)` where it is left out; the largest number where it is larger than any file; `None`
+/// where it is malformed.
 fn position(digits: &str) -> Option<Option<u64>> {
     if digits.bytes().any(|byte| !byte.is_ascii_digit()) {
         return None;
@@ -145,7 +147,7 @@ fn position(digits: &str) -> Option<Option<u64>> {
     Some((!digits.is_empty()).then(|| digits.parse().unwrap_or(u64::MAX)))
 }
 
-/// A time as a header says it, which is from 1970 to 9999 and has no part of a second.
+/// A time without its fraction of a second; none where a header cannot express it, before 1970 or after 9999.
 pub(super) fn whole_seconds(time: SystemTime) -> Option<SystemTime> {
     const YEAR_10000: u64 = 253_402_300_800;
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
@@ -165,7 +167,7 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| {
             (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
-        // `FromIterator` keeps each of several headers of one name only by `append`.
+        // `append` keeps several headers of one name; `FromIterator` would not.
         let headers = headers.fold(HeaderMap::new(), |mut map, (name, value)| {
             map.append(name, value);
             map
@@ -194,10 +196,10 @@ mod tests {
             ("bytes=99999999999999999999999-", Unsatisfiable),
             ("bytes=-0", Unsatisfiable),
             ("bytes=200-300,100-", Unsatisfiable),
-            // Several parts are sent as the whole.
+            // A range of several parts gets the whole file.
             ("bytes=0-1,5-9", Whole),
             ("bytes=0-,0-,0-", Whole),
-            // Ignored: no range of this unit, or none at all.
+            // Ignored: another unit, or malformed.
             ("bytes=9-0", Whole),
             ("bytes=0-1,9-0", Whole),
             ("bytes=", Whole),
@@ -237,7 +239,7 @@ mod tests {
             (&[("if-modified-since", "Sun Nov  6 08:49:37 1994")], NotModified),
             (&[("if-modified-since", "yesterday")], Whole),
             (&[("if-modified-since", LATER), ("if-modified-since", LATER)], Whole),
-            // The tag goes before the date.
+            // A tag has precedence over a date.
             (&[("if-none-match", "\"x\""), ("if-modified-since", LATER)], Whole),
             (&[("if-match", "\"x\", \"a,b\"")], Whole),
             (&[("if-match", "*")], Whole),
@@ -250,7 +252,7 @@ mod tests {
             (&[("if-unmodified-since", EARLIER)], ConditionFailed),
             (&[("if-unmodified-since", MODIFIED)], Whole),
             (&[("if-unmodified-since", "tomorrow")], Whole),
-            // Conditions go before ranges.
+            // A condition has precedence over a range.
             (&[("range", "bytes=100-"), ("if-none-match", "*")], NotModified),
             (&[("range", "bytes=100-"), ("if-match", "\"x\"")], ConditionFailed),
             (&[("range", "bytes=0-9"), ("if-match", "\"a,b\"")], part(0, 9)),
@@ -271,12 +273,12 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_no_header_can_say_is_none() {
+    fn a_time_that_no_header_can_express_is_none() {
         let day = Duration::from_secs(86_400);
         assert_eq!(whole_seconds(SystemTime::UNIX_EPOCH - day), None);
         assert_eq!(whole_seconds(SystemTime::UNIX_EPOCH + day * 365 * 9_000), None);
-        let told = whole_seconds(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500)).unwrap();
-        assert_eq!(told, SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+        let cut = whole_seconds(SystemTime::UNIX_EPOCH + Duration::from_millis(1_500)).unwrap();
+        assert_eq!(cut, SystemTime::UNIX_EPOCH + Duration::from_secs(1));
     }
 
     proptest! {
@@ -292,7 +294,7 @@ mod tests {
                 (Some(first), Some(last)) => last < first,
                 _ => false,
             });
-            // Byte by byte, which is slow and surely right.
+            // The reference goes byte by byte: slow, and plainly right.
             let bytes = |(first, last): &(Option<u64>, Option<u64>)| -> Vec<u64> {
                 let named = |at: &u64| match (first, last) {
                     (None, Some(count)) => *at + *count >= length,
@@ -313,7 +315,7 @@ mod tests {
         }
 
         #[test]
-        fn no_header_panics_or_selects_what_is_not_there(
+        fn any_header_selects_bytes_within_the_file(
             range in "(bytes=)?[-0-9, \t=b\"\\*\u{e9}]{0,40}",
             condition in "(W/)?[\"a-z,\\* ]{0,20}",
             length: u64,

@@ -1,13 +1,14 @@
-//! What strangers send. `cargo xtask fuzz` runs these with a million cases each.
+//! Fuzz tests of what strangers send. `cargo xtask fuzz` runs a million cases of each.
 
+use super::input::check_and_price;
 use super::json;
-use super::submit::{check_input, read};
+use super::submit::take_request;
 use crate::credentials;
 use crate::outbound::Target;
 use crate::outbound::addresses::Reach;
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::idempotency::Fingerprint;
-use clipia_queue::{Credits, input, pricing};
+use clipia_queue::{Credits, input};
 use http::{HeaderMap, HeaderValue};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -18,7 +19,7 @@ use url::{Host, Url};
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::built_in);
 
-/// How deep a value is; a number or a string is not at all.
+/// The depth of a value; 0 for a number or a string.
 fn depth(value: &Value) -> usize {
     let inner = match value {
         Value::Array(items) => items.iter().map(depth).max(),
@@ -28,7 +29,7 @@ fn depth(value: &Value) -> usize {
     1 + inner.unwrap_or(0)
 }
 
-/// Changes some bytes, drops some and doubles some.
+/// Replaces, removes and doubles some bytes.
 fn mutated(base: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let edits = vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 0..4);
     (base, edits).prop_map(|(mut bytes, edits)| {
@@ -65,7 +66,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A body near one that this model takes, with the model's slug.
+/// A model's slug, and a body near one that the model takes.
 fn body() -> impl Strategy<Value = (String, Vec<u8>)> {
     let models: Vec<(String, Vec<String>)> = CATALOGUE
         .iter()
@@ -95,7 +96,7 @@ fn body() -> impl Strategy<Value = (String, Vec<u8>)> {
     ]
 }
 
-/// A URL that might pass for one that may be called.
+/// A URL that looks like an allowed one.
 fn url() -> impl Strategy<Value = String> {
     let near = "(https?|HTTPS|ftp|file|javascript|data)?:?[/\\\\]{0,3}([a-z]{1,3}(:[a-z]?)?@)?([0-9]{1,3}\\.[0-9x]{1,3}\\.[0-9]{1,3}(\\.[0-9]{1,3})?|0x[0-9a-f]{1,8}|[0-9]{1,10}|\\[[0-9a-f:.]{2,20}\\]|localhost|example\\.(com|localhost)|[a-z.%0-9-]{1,12})(:[0-9]{0,6})?(/[ -~]{0,12})?";
     prop_oneof![
@@ -145,15 +146,17 @@ proptest! {
         }
     }
 
-    /// What is taken of a body has a price, is taken again as it is, and costs the same then.
+    /// An accepted input has a price. Checked again, it is the same input at the same price.
     #[test]
     fn any_body_is_priced_or_refused((slug, bytes) in body()) {
         let Ok(mut members) = json::object(&bytes) else { return Ok(()) };
-        let Ok(request) = read(&mut members) else { return Ok(()) };
+        let Ok(request) = take_request(&mut members) else { return Ok(()) };
         let model = &CATALOGUE.get(&slug).unwrap().model;
-        if let Ok(checked) = check_input(model, &request.input, &members) {
-            let price = pricing::price(model, &checked.input);
-            prop_assert!(price.is_ok_and(|price| price > Credits::ZERO), "{:?} of {:?}", price, checked.input);
+        let known = input::check_body(model, &request.input, members.keys().map(String::as_str));
+        let priced = check_and_price(model, &request.input, &members);
+        prop_assert_eq!(priced.is_ok(), known.is_ok(), "an input that the model takes has a price");
+        if let Ok(checked) = priced {
+            prop_assert!(checked.cost > Credits::ZERO, "{:?}", checked.input);
             prop_assert!(checked.warnings.len() <= request.input.len() + members.len());
             let again = input::check(model, &checked.input).unwrap();
             prop_assert_eq!(&again.input, &checked.input);
@@ -161,17 +164,17 @@ proptest! {
         }
     }
 
-    /// However a body is spelled, it has one fingerprint; and another as soon as it says something else.
+    /// Two spellings of one body have one fingerprint. A body with another meaning has another.
     #[test]
     fn any_body_has_the_fingerprint_of_what_it_says((slug, bytes) in body(), at in any::<prop::sample::Index>()) {
         let Ok(mut members) = json::object(&bytes) else { return Ok(()) };
-        let Ok(mut request) = read(&mut members) else { return Ok(()) };
+        let Ok(mut request) = take_request(&mut members) else { return Ok(()) };
         let fingerprint = Fingerprint::of(&slug, &request);
         let backwards: Vec<String> =
             request.input.iter().rev().map(|(name, value)| format!("{} :\n{value:#}", json!(name))).collect();
         let respelled = format!("{{ \"webhook_url\":{}, \"input\": {{{}}} }}", json!(request.webhook_url), backwards.join(" , "));
-        let respelled = read(&mut json::object(respelled.as_bytes()).unwrap()).unwrap();
-        // A float may be read as its neighbour when it is written and read again.
+        let respelled = take_request(&mut json::object(respelled.as_bytes()).unwrap()).unwrap();
+        // A float that is written and read again may become its neighbour.
         prop_assert_eq!(Fingerprint::of(&slug, &respelled) == fingerprint, respelled.input == request.input);
         prop_assert_ne!(Fingerprint::of("another", &request), fingerprint);
         if let Some(name) = request.input.keys().nth(at.index(request.input.len().max(1))).cloned() {
@@ -181,9 +184,9 @@ proptest! {
         }
     }
 
-    /// What may be called is https, names nobody, and is no address that is not public.
+    /// An allowed URL is https, has no user name and no password, and names no address that is not public.
     #[test]
-    fn any_url_is_refused_that_leads_inside(text in url()) {
+    fn any_url_that_leads_inside_is_refused(text in url()) {
         let target = Target { plain_http: false, reach: Reach::public() };
         if let Ok(url) = target.parse(&text).map(Url::from) {
             prop_assert!(url.scheme() == "https" && url.username().is_empty() && url.password().is_none());
@@ -194,7 +197,7 @@ proptest! {
                 None => return Err(TestCaseError::fail(format!("{url} has no host"))),
             };
             prop_assert!(address.is_none_or(|address| target.reach.allows(address)), "{}", url);
-            // What is stored is read again at each attempt, and must mean the same.
+            // Each attempt parses the stored URL again, and must get the same URL.
             prop_assert_eq!(target.parse(url.as_str()).ok().map(Url::from), Some(url));
         }
     }

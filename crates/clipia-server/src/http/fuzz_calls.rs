@@ -1,10 +1,11 @@
-//! Whole calls of strangers and of a careless operator: whatever stands in a header, a path, a query or a body, the answer
-//! is the contract's, no 5xx, and short.
+//! Fuzz tests with whole calls, by strangers and by a careless operator. Whatever a header, a path, a query or a body
+//! holds, the response is of the contract's form, is no 5xx, and is short.
 
-use super::{Setup, router};
+use super::{Admission, App, Budgets, router};
 use crate::admin::{self, Access};
 use crate::clock::SystemClock;
 use crate::credentials;
+use crate::executors::sandbox::Samples;
 use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
@@ -26,11 +27,11 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
-/// The longest answer, in bytes.
-const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// The longest response, in bytes.
+const RESPONSE_BYTES_MAX: usize = 16 * 1024;
 
-/// A server without workers, so that what is submitted stays in line.
-struct House {
+/// A server without workers, so that submitted requests stay queued.
+struct Server {
     runtime: Runtime,
     api: Router,
     administration: Router,
@@ -41,9 +42,9 @@ struct House {
     _data: TempDir,
 }
 
-static HOUSE: LazyLock<House> = LazyLock::new(House::new);
+static SERVER: LazyLock<Server> = LazyLock::new(Server::new);
 
-impl House {
+impl Server {
     fn new() -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -69,18 +70,21 @@ impl House {
             }
             keys
         });
-        let api = router(Setup {
+        let media = MediaStore::open(data.path(), Pause::new("media", &Metrics::default())).unwrap();
+        #[cfg(feature = "render")]
+        let samples = Samples::new(media.clone(), Some(Arc::new(crate::executors::DrawnSamples)));
+        #[cfg(not(feature = "render"))]
+        let samples = Samples::new(media.clone(), None);
+        let api = router(App {
             store: Arc::clone(&store),
             catalogue: Arc::new(Catalogue::built_in()),
-            media: MediaStore::open(data.path(), Pause::new("media", &Metrics::default())).unwrap(),
-            #[cfg(feature = "render")]
-            sampler: Some(Arc::new(crate::executors::DrawnSamples)),
-            #[cfg(not(feature = "render"))]
-            sampler: None,
+            media,
+            samples,
             webhooks: Target::new(false, &[]),
             metrics: Arc::default(),
-            refusals: Arc::default(),
-            limit: RateLimit::per_minute(0),
+            refused_tokens: Arc::default(),
+            budgets: Budgets::new(RateLimit::per_minute(0)),
+            admission: Admission::default(),
         });
         let access = Access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
         let administration = admin::router(store, Arc::default(), &access);
@@ -88,8 +92,8 @@ impl House {
         Self { runtime, api, administration, live, sandbox, token, account, _data: data }
     }
 
-    /// Asks, and holds the answer to what every answer is.
-    fn ask(&self, of: &Router, request: Request<Body>) -> Result<(u16, Value), TestCaseError> {
+    /// Makes a call, and checks what holds for every response.
+    fn call(&self, of: &Router, request: Request<Body>) -> Result<(u16, Value), TestCaseError> {
         let (status, body) = self.runtime.block_on(async {
             let (head, body) =
                 of.clone().oneshot(request).await.unwrap_or_else(|never| match never {}).into_parts();
@@ -97,24 +101,24 @@ impl House {
         });
         let body = body.map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert!(status < 500, "{} {:?}", status, body);
-        prop_assert!(body.len() < ANSWER_BYTES_MAX || status == 200, "{} bytes", body.len());
-        let answer: Value = serde_json::from_slice(&body)
+        prop_assert!(body.len() < RESPONSE_BYTES_MAX || status == 200, "{} bytes", body.len());
+        let response: Value = serde_json::from_slice(&body)
             .map_err(|error| TestCaseError::fail(format!("{status} {error}: {body:?}")))?;
         if status >= 300 {
-            let error = &answer["error"];
+            let error = &response["error"];
             prop_assert!(
                 ["type", "code", "message"]
                     .iter()
                     .all(|name| error[name].as_str().is_some_and(|text| !text.is_empty())),
                 "{}",
-                answer
+                response
             );
         }
-        Ok((status, answer))
+        Ok((status, response))
     }
 }
 
-/// A text that stands for a number, or for none.
+/// A text that is a number, or looks like one.
 fn number() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(vec![
@@ -162,7 +166,7 @@ fn header_value() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A header that means something to the server.
+/// A header that the server reads.
 fn header() -> impl Strategy<Value = (&'static str, Vec<u8>)> {
     let name = prop::sample::select(vec![
         "host",
@@ -210,7 +214,7 @@ fn request(method: &Method, path: &str, key: &str, body: Vec<u8>) -> Option<Requ
 proptest! {
     /// Any number in an input, and any name beside it.
     #[test]
-    fn any_number_and_name_in_a_submit_is_answered(
+    fn any_number_and_name_in_a_submit_gets_a_response(
         (model, parameter) in prop::sample::select(vec![
             ("nano-banana-2", "seed"), ("nano-banana-pro", "num_images"), ("seedance-2-fast-t2v", "duration"),
             ("seedance-2-fast-t2v", "resolution"), ("gemini-3-1-flash-tts", "speed"), ("nano-banana-2", "prompt"),
@@ -223,19 +227,19 @@ proptest! {
         let name = Value::from(name);
         let body = format!("{{\"input\": {{\"prompt\": \"fox\", \"text\": \"fox\", {name}: 1, \"{parameter}\": {number}}}, {name}: {number}}}");
         let path = format!("/v1/models/{model}{}", if estimate { "/estimate" } else { "" });
-        let key = if sandbox { &HOUSE.sandbox } else { &HOUSE.live };
-        let (status, answer) = HOUSE.ask(&HOUSE.api, request(&Method::POST, &path, key, body.into_bytes()).unwrap())?;
-        prop_assert!([200, 400, 402, 422].contains(&status), "{} {}", status, answer);
-        prop_assert!(answer.to_string().len() < ANSWER_BYTES_MAX, "{}", answer);
+        let key = if sandbox { &SERVER.sandbox } else { &SERVER.live };
+        let (status, response) = SERVER.call(&SERVER.api, request(&Method::POST, &path, key, body.into_bytes()).unwrap())?;
+        prop_assert!([200, 400, 402, 422].contains(&status), "{} {}", status, response);
+        prop_assert!(response.to_string().len() < RESPONSE_BYTES_MAX, "{}", response);
     }
 
-    /// Any header, in any number, beside a good key or instead of it.
+    /// Any headers, with a valid key or in its place.
     #[test]
-    fn any_headers_are_answered(headers in vec(header(), 0..4), submits in any::<bool>()) {
+    fn any_headers_get_a_response(headers in vec(header(), 0..4), submits in any::<bool>()) {
         let body = br#"{"input": {"prompt": "fox"}}"#.to_vec();
         let asked = match submits {
-            true => request(&Method::POST, "/v1/models/nano-banana-2", &HOUSE.sandbox, body),
-            false => request(&Method::GET, "/v1/account", &HOUSE.live, Vec::new()),
+            true => request(&Method::POST, "/v1/models/nano-banana-2", &SERVER.sandbox, body),
+            false => request(&Method::GET, "/v1/account", &SERVER.live, Vec::new()),
         };
         let mut asked = asked.unwrap();
         for (name, value) in headers {
@@ -243,26 +247,26 @@ proptest! {
                 asked.headers_mut().append(name, value);
             }
         }
-        let (_, answer) = HOUSE.ask(&HOUSE.api, asked)?;
-        prop_assert!(answer.to_string().len() < ANSWER_BYTES_MAX, "{}", answer);
+        let (_, response) = SERVER.call(&SERVER.api, asked)?;
+        prop_assert!(response.to_string().len() < RESPONSE_BYTES_MAX, "{}", response);
     }
 
-    /// Any path by any method.
+    /// Any path with any method.
     #[test]
-    fn any_path_is_answered(
+    fn any_path_gets_a_response(
         resource in prop::sample::select(vec!["models", "requests", "account", "media", ""]),
         segment in segment(),
         rest in prop::sample::select(vec!["", "/status", "/estimate", "/cancel", "?limit=nan"]),
         method in prop::sample::select(vec![Method::GET, Method::POST, Method::PUT, Method::DELETE]),
     ) {
-        if let Some(asked) = request(&method, &format!("/v1/{resource}/{segment}{rest}"), &HOUSE.live, Vec::new()) {
-            HOUSE.ask(&HOUSE.api, asked)?;
+        if let Some(asked) = request(&method, &format!("/v1/{resource}/{segment}{rest}"), &SERVER.live, Vec::new()) {
+            SERVER.call(&SERVER.api, asked)?;
         }
     }
 
     /// Any query of the administration.
     #[test]
-    fn any_query_of_the_administration_is_answered(
+    fn any_query_of_the_administration_gets_a_response(
         path in prop::sample::select(vec!["/requests", "/deliveries"]),
         query in vec((
             prop::sample::select(vec!["limit", "status", "state", "account_id", "request_id", "model", "after", "before", "x"]),
@@ -270,14 +274,14 @@ proptest! {
         ), 0..4),
     ) {
         let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        if let Some(asked) = request(&Method::GET, &format!("{path}?{}", query.join("&")), &HOUSE.token, Vec::new()) {
-            HOUSE.ask(&HOUSE.administration, asked)?;
+        if let Some(asked) = request(&Method::GET, &format!("{path}?{}", query.join("&")), &SERVER.token, Vec::new()) {
+            SERVER.call(&SERVER.administration, asked)?;
         }
     }
 
     /// Any order to the administration.
     #[test]
-    fn any_order_to_the_administration_is_answered(
+    fn any_order_to_the_administration_gets_a_response(
         (path, body) in prop::sample::select(vec![
             ("/accounts/ACCOUNT/grants", r#"{"credits": NUMBER}"#),
             ("/accounts/SEGMENT/grants", r#"{"credits": 1}"#),
@@ -294,9 +298,9 @@ proptest! {
         number in number(),
         segment in segment(),
     ) {
-        let filled = |text: &str| text.replace("ACCOUNT", &HOUSE.account).replace("NUMBER", &number).replace("SEGMENT", &segment);
-        if let Some(asked) = request(&Method::POST, &filled(path), &HOUSE.token, filled(body).into_bytes()) {
-            HOUSE.ask(&HOUSE.administration, asked)?;
+        let filled = |text: &str| text.replace("ACCOUNT", &SERVER.account).replace("NUMBER", &number).replace("SEGMENT", &segment);
+        if let Some(asked) = request(&Method::POST, &filled(path), &SERVER.token, filled(body).into_bytes()) {
+            SERVER.call(&SERVER.administration, asked)?;
         }
     }
 }

@@ -1,22 +1,22 @@
-//! The JSON of a body, read within bounds: a value takes up to a hundred bytes in memory and one in the body.
+//! The JSON of a body, parsed within limits. A value may take one byte in the body and a hundred in memory.
 
-use super::ApiError;
+use crate::api_error::ApiError;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::Cell;
 use std::fmt;
 
-/// How deep arrays and objects may stand in each other. Inputs are flat; what `serde_json` takes (128 levels) would not be
-/// read back from within a larger document.
+/// The deepest nesting of arrays and objects. Inputs are flat. `serde_json` parses 128 levels, but an input that deep could
+/// not be parsed again inside a larger document.
 pub(super) const DEPTH_MAX: usize = 32;
 
-/// Values and keys that a body may have. An image as a `data:` URL is one value.
+/// The most values and keys of a body. An image as a `data:` URL is one value.
 pub(super) const NODES_MAX: usize = 20_000;
 
-/// The object that a body holds. Of members of one name the last counts, as most parsers have it.
+/// The object that a body holds. Where a name comes twice, the last value counts, as in most parsers.
 ///
 /// # Errors
-/// `invalid_request` says what is wrong with it.
+/// `invalid_request` says what is wrong with the body.
 pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     match read(body) {
         Ok(Value::Object(object)) => Ok(object),
@@ -34,7 +34,7 @@ fn read(body: &[u8]) -> serde_json::Result<Value> {
     Ok(value)
 }
 
-/// The place of one value in the body, and how many more values and keys there may be.
+/// One value of the body: its depth, and how many more values and keys the body may have.
 #[derive(Clone, Copy)]
 struct Node<'l> {
     depth: usize,
@@ -42,7 +42,7 @@ struct Node<'l> {
 }
 
 impl Node<'_> {
-    /// The place of what stands in this array or object.
+    /// The element of this array, or the member of this object.
     fn inner<E: Error>(self) -> Result<Self, E> {
         if self.depth == DEPTH_MAX {
             return Err(E::custom(format_args!("is nested deeper than {DEPTH_MAX} levels")));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn how_deep_a_body_may_be() {
+    fn a_body_has_a_deepest_nesting() {
         let nested = |levels: usize| {
             let (open, close) = ("[".repeat(levels - 1), "]".repeat(levels - 1));
             format!("{{\"input\": {open}{close}}}")
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn how_many_values_a_body_may_have() {
+    fn a_body_has_a_most_values() {
         let many = |count: usize| format!("{{\"input\": [{}1]}}", "1,".repeat(count - 1));
         // The object, its key and the array are counted too.
         object(many(NODES_MAX - 3).as_bytes()).unwrap();

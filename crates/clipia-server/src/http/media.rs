@@ -1,8 +1,8 @@
-//! The files of generations: with their type, their length, and in ranges. No key is needed; the address is the secret.
+//! `GET` of the files of generations, with type, length and ranges. A call needs no key: the path is the secret.
 
-use super::ApiError;
 use super::conditions::{self, Selected, Validators};
-use super::errors::{no_such_method, no_such_path};
+use crate::api_error::ApiError;
+use crate::api_error::{no_such_method, no_such_path};
 use crate::blocking;
 use crate::media::MediaStore;
 use axum::Router;
@@ -22,13 +22,14 @@ use std::path::{Component, Path, PathBuf};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-/// How much of a file is read at once, in bytes: what each answer that nobody reads holds, a few times over.
+/// The bytes of a file that are read at once. A response that its client does not read holds a few times as much.
 const CHUNK_BYTES: usize = 32 * 1024;
 
-/// A file never changes. It is its account's, so only the client itself may keep it.
+/// The `Cache-Control` of a file. A file never changes. It belongs to an account, so only the client may cache it.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 
-/// A file is shown and played, and never a program: an executor may make a type that could hold one.
+/// The `Content-Security-Policy` of a file. A browser may show or play the file, and runs no script in it: an executor may
+/// make a type that can hold scripts.
 const SANDBOX: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox",
 );
@@ -42,7 +43,7 @@ pub(super) fn router<S>(media: &MediaStore) -> Router<S> {
         .with_state(media.clone())
 }
 
-/// No type is guessed. What is no file is not kept: an address may come to have one.
+/// Adds headers to each response. A browser must not guess a type, and must not cache a 404: the file may be written later.
 async fn finish(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -57,21 +58,21 @@ async fn file(
     name: Result<Segments<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    // What is not UTF-8 names nothing either.
+    // A path that is not UTF-8 names no file.
     let located = name.ok().and_then(|Segments(name)| Some((path(&media, &name)?, name)));
     let Some((path, name)) = located else {
         return Err(no_such_path().await);
     };
-    // The file is opened, looked at and read from in one go: each change to another thread is a turn to wait for.
-    let answered = blocking::run(move || answer(&method, &headers, &name, &path)).await;
-    match answered.map_err(|lost| ApiError::internal(&lost))? {
+    // One task opens the file, reads its metadata and its first bytes: each switch to another thread costs a wait.
+    let response = blocking::run(move || respond(&method, &headers, &name, &path)).await;
+    match response.map_err(|lost| ApiError::internal(&lost))? {
         Ok(response) => Ok(response),
-        Err(error) if is_of_the_name(&error) => Err(no_such_path().await),
+        Err(error) if is_no_such_file(&error) => Err(no_such_path().await),
         Err(error) => Err(ApiError::internal(&error)),
     }
 }
 
-/// Where the file of this name is, if it can be one: names below the directory, and nothing that leads elsewhere.
+/// The path of the file `name`; none where a part of the name would lead out of the directory.
 fn path(media: &MediaStore, name: &str) -> Option<PathBuf> {
     let plain = |part: &str| {
         let mut components = Path::new(part).components();
@@ -80,17 +81,18 @@ fn path(media: &MediaStore, name: &str) -> Option<PathBuf> {
     name.split('/').all(plain).then(|| media.directory().join(name))
 }
 
-/// Whether a file cannot be opened because there is none of this name. Everything else is the server's trouble.
-fn is_of_the_name(error: &io::Error) -> bool {
+/// Whether an error means that no file has this name. Any other error is a failure of the server.
+fn is_no_such_file(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound};
     matches!(error.kind(), InvalidFilename | InvalidInput | IsADirectory | NotADirectory | NotFound)
 }
 
-/// The answer to a call for the file at `path`, whose beginning is read before: its client can still be told of a failure.
+/// The response to a call for the file at `path`. The first bytes are read before the response begins, so that a failure
+/// still gets an error response.
 ///
 /// # Errors
 /// If the file cannot be read.
-fn answer(method: &Method, headers: &HeaderMap, name: &str, path: &Path) -> io::Result<Response> {
+fn respond(method: &Method, headers: &HeaderMap, name: &str, path: &Path) -> io::Result<Response> {
     let content_type = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
     let file = fs::File::open(path)?;
     let found = file.metadata()?;
@@ -120,36 +122,44 @@ fn answer(method: &Method, headers: &HeaderMap, name: &str, path: &Path) -> io::
     let body =
         if *method == Method::HEAD || size == 0 { Body::empty() } else { body(file, sent.start, size)? };
     let mut response = Response::new(body);
+    *response.status_mut() = selected.status();
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, validators.etag);
-    headers.insert(header::CACHE_CONTROL, IMMUTABLE);
     if selected != Selected::NotModified {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
     }
-    let text = |text: String| HeaderValue::try_from(text).map_err(io::Error::other);
-    if let (Some(modified), Selected::Whole | Selected::Part(_)) = (modified, &selected) {
-        headers.insert(header::LAST_MODIFIED, text(httpdate::fmt_http_date(modified))?);
-    }
-    if let Selected::Part(part) = &selected {
-        let range = format!("bytes {}-{}/{length}", part.start(), part.end());
-        headers.insert(header::CONTENT_RANGE, text(range)?);
-    }
-    *response.status_mut() = selected.status();
+    insert_validators(headers, validators, &selected)?;
     Ok(response)
 }
 
-/// The entity tag of a file: its name is its own for ever, and its length is another where it was not kept whole.
+/// Adds the headers of a response with a file, or with a part of one, that follow from its validators.
+fn insert_validators(headers: &mut HeaderMap, file: Validators, selected: &Selected) -> io::Result<()> {
+    let text = |text: String| HeaderValue::try_from(text).map_err(io::Error::other);
+    headers.insert(header::ETAG, file.etag);
+    headers.insert(header::CACHE_CONTROL, IMMUTABLE);
+    if *selected != Selected::NotModified {
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
+    }
+    if let (Some(modified), Selected::Whole | Selected::Part(_)) = (file.modified, selected) {
+        headers.insert(header::LAST_MODIFIED, text(httpdate::fmt_http_date(modified))?);
+    }
+    if let Selected::Part(part) = selected {
+        let range = format!("bytes {}-{}/{}", part.start(), part.end(), file.length);
+        headers.insert(header::CONTENT_RANGE, text(range)?);
+    }
+    Ok(())
+}
+
+/// The entity tag of a file. A name belongs to one file for ever. The length tells a truncated copy from the whole file.
 fn etag(name: &str, length: u64) -> HeaderValue {
     let hash = Sha256::new().chain_update(name).chain_update(length.to_be_bytes()).finalize();
     let tag = format!("\"{}\"", hex::encode(&hash[..16]));
-    // Hexadecimal digits are always a header's.
+    // Hexadecimal digits are always a valid header value.
     HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
-/// `size` bytes of a file from `start` on; the first of them are read at once.
+/// A body of `size` bytes of a file, from `start` on. The first bytes are read at once, the others as the client reads.
 fn body(mut file: fs::File, start: u64, size: u64) -> io::Result<Body> {
     if start > 0 {
         file.seek(SeekFrom::Start(start))?;
@@ -179,12 +189,12 @@ fn body(mut file: fs::File, start: u64, size: u64) -> io::Result<Body> {
     Ok(Body::from_stream(stream::iter([Ok(first)]).chain(rest)))
 }
 
-/// How much is read at once where so many bytes are left.
+/// The bytes to read at once where `left` bytes are left.
 fn chunk_bytes(left: u64) -> usize {
     usize::try_from(left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES))
 }
 
-/// The next bytes of a file that should have so many more.
+/// The next bytes of a file that should have `left` more.
 async fn chunk(file: &mut File, left: u64) -> io::Result<Bytes> {
     let most = chunk_bytes(left);
     let mut bytes = BytesMut::with_capacity(most).limit(most);

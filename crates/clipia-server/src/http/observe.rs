@@ -1,4 +1,4 @@
-//! Each call in the log and in the metrics.
+//! The log and the metrics of each call.
 
 use super::{App, caller};
 use crate::metrics::method_name;
@@ -6,29 +6,30 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use clipia_queue::RequestId;
+use std::sync::Arc;
 use std::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-/// The route of a call that leads nowhere. Its path is the client's own words.
+/// The route of a call to a path that does not exist. The path itself is not logged: a client may send any text.
 const NOWHERE: &str = "none";
 
 /// The route of a call for a file.
 pub(super) const FILE: &str = "/media/{file}";
 
-/// Observes a call for a file. The path itself is not told: it is the file's secret.
-pub(super) async fn observe_file(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Observes a call for a file. The path is not logged: it is the file's secret.
+pub(super) async fn observe_file(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     watch(&app, FILE, request, |request| next.run(request)).await
 }
 
-/// Observes a call that must be let in.
-pub(super) async fn observe_and_admit(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Observes a call that needs a key.
+pub(super) async fn observe_and_admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NOWHERE, MatchedPath::as_str);
     watch(&app, route, request, |request| caller::admit(&app, request, next)).await
 }
 
-/// Runs a call in a span that names its route, and its key and request as soon as they are known, and counts it.
+/// Runs a call in a span, and counts it. The span has the route, and the key and the request once they are known.
 async fn watch<F: Future<Output = Response>>(
     app: &App,
     route: &str,
@@ -46,12 +47,12 @@ async fn watch<F: Future<Output = Response>>(
     response
 }
 
-/// Names the key of the call under way.
+/// Adds the key's id to the span of the current call.
 pub(super) fn key(id: &str) {
     Span::current().record("key_id", id);
 }
 
-/// Names the request that the call under way is about.
+/// Adds the request's id to the span of the current call.
 pub(super) fn request(id: RequestId) {
     Span::current().record("request_id", tracing::field::display(id));
 }

@@ -1,22 +1,23 @@
-//! Takes connections, and holds what a client may take of the server before anybody knows who it is.
+//! The listener: it accepts connections, and limits what a client may use before it is authenticated.
 //!
-//! HTTP/1.1 only: each bound below is a connection's, and a proxy that takes the TLS off speaks it by default. A client that
-//! sends or reads slowly holds one connection and nothing else, and loses it when others need the room.
+//! It speaks HTTP/1.1 only. A proxy that terminates TLS speaks it by default, and with one call at a time on a connection, each
+//! limit below is one of connections. A client that sends or reads slowly holds one connection and nothing else, and loses it
+//! when others need the connection slot.
 //!
-//! [`places`] says which connection has a place and which is closed for another, [`standing`] whether a connection may be
-//! closed, [`pace`] how slowly a client may read, and [`speak`] answers calls.
+//! [`slots`] gives connections their slots, and closes one where none is free. [`connection`] knows which connections may be
+//! closed. [`min_rate`] closes connections whose clients read too slowly. [`http1`] serves the calls of one connection.
 
-mod pace;
-mod places;
-mod speak;
-mod standing;
+mod connection;
+mod http1;
+mod min_rate;
+mod slots;
 #[cfg(test)]
 mod tests;
 
 use crate::metrics::Metrics;
 use axum::Router;
-use places::{Among, Places};
-use standing::Slot;
+use connection::Connection;
+use slots::{Candidates, Slots};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -24,77 +25,79 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What the clients of a listener may take together, and each of them.
+/// The limits of a listener, for all its clients together and for each of them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    /// Connections at the same time. Where there are so many, one whose client is waited for makes room for a new one.
+pub(crate) struct Limits {
+    /// The number of regular connection slots. When all are taken, a new connection replaces one that waits for its client.
     pub(crate) connections: usize,
-    /// Connections besides, for the time that all places are taken. A call for the server's health is answered there; any
-    /// other waits for a place.
+    /// The number of spare connection slots, for when all regular slots are taken. A health check is served in a spare slot. Any
+    /// other call waits there for a regular slot.
     pub(crate) spare: usize,
-    /// Answers with a file at the same time. No key is needed for them, so they never take all places.
+    /// The most responses with a file at the same time. They need no key, so they must not take all connection slots.
     pub(crate) media: usize,
-    /// How long the head of a request may take from the moment the connection is free for it. So it is also how long a
-    /// connection is kept that nothing is asked on.
-    pub(crate) head: Duration,
-    /// The longest head, in bytes. A connection holds up to twice as much.
-    pub(crate) head_bytes: usize,
-    /// How long a client may take nothing of an answer, in all: what it takes gives time back, at `pace`.
-    pub(crate) stall: Duration,
-    /// The bytes of an answer that are worth a second of `stall`: the least pace of a client.
-    pub(crate) pace: u32,
-    /// How long a client is waited for within a call before its connection makes room for another.
+    /// How long the head of a call may take, counted from when the connection is ready for it. So an idle connection is closed
+    /// after this time.
+    pub(crate) head_timeout: Duration,
+    /// The longest head, in bytes. A connection buffers up to twice as much.
+    pub(crate) head_bytes_max: usize,
+    /// How long a client may read nothing of its responses, in all. Bytes that it reads give time back, at
+    /// `min_bytes_per_second`.
+    pub(crate) stall_max: Duration,
+    /// The slowest rate of a client that reads a response, in bytes per second.
+    pub(crate) min_bytes_per_second: u32,
+    /// How long the server waits for a client within a call before another connection may replace it.
     pub(crate) grace: Duration,
-    /// How long a call waits for a place before it is refused.
-    pub(crate) seek: Duration,
+    /// How long a call in a spare slot waits for a regular slot before it is refused.
+    pub(crate) slot_wait: Duration,
 }
 
-impl Bounds {
-    /// Of the API: more than the SDK's clients of a busy day, less than what a gigabyte and a common limit of open files
-    /// hold. The times are those of slow mobile links, many times over: the slowest of them (GPRS) bring 4 KiB a second. The
-    /// grace is longer than a lost packet takes to be sent again. Callers give up after ten seconds and more.
+impl Limits {
+    /// The limits of the API. The number of connections is above the number of SDK clients on a busy day, and fits into a
+    /// gigabyte of memory and into the usual limit of open files. The times are many times those of slow mobile links, of which
+    /// the slowest (GPRS) carry 4 KiB a second. The grace is longer than the retransmission of a lost packet takes. The wait for
+    /// a slot is shorter than the ten seconds or more after which callers give up.
     pub(crate) const API: Self = Self {
         connections: 4_096,
         spare: 128,
         media: 1_024,
-        head: Duration::from_secs(30),
-        head_bytes: 16 * 1024,
-        stall: Duration::from_secs(30),
-        pace: 4 * 1024,
+        head_timeout: Duration::from_secs(30),
+        head_bytes_max: 16 * 1024,
+        stall_max: Duration::from_secs(30),
+        min_bytes_per_second: 4 * 1024,
         grace: Duration::from_secs(2),
-        seek: Duration::from_secs(5),
+        slot_wait: Duration::from_secs(5),
     };
 
-    /// Of the administration: a few commands, a scraper and an orchestrator's probes.
+    /// The limits of the administration, which serves a few commands, a scraper and an orchestrator's probes.
     pub(crate) const ADMINISTRATION: Self = Self { connections: 64, spare: 8, ..Self::API };
 }
 
-/// How long a head may still arrive once the server stops.
+/// How long the head of a call may still arrive once the server stops.
 const LAST_HEAD: Duration = Duration::from_secs(1);
 
-/// The pause where the system gives no connection, as when too many files are open, and none of ours ends before.
+/// The pause after the system failed to accept a connection, as with too many open files. It is shorter if a connection ends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often a failing system is written of in the log.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
+/// The shortest time between two log events about failed accepts.
+const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How much of an answer the system keeps that it cannot send yet, in bytes, where it can be told: megabytes unless told, for
-/// each client that does not read.
+/// The most unsent bytes of a response that the system buffers. By default it buffers megabytes, for each client that does not
+/// read.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 32 * 1024;
 
-/// Serves until `stop`; the calls under way are answered first.
+/// Serves connections until `stop`, and returns when the calls under way have their responses.
 pub(crate) async fn serve(
     listener: Arc<TcpListener>,
     router: Router,
-    bounds: Bounds,
+    limits: Limits,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) {
-    keep_little(&listener);
-    let places = Arc::new(Places::new(bounds, metrics));
+    limit_unsent(&listener);
+    let slots = Arc::new(Slots::new(limits, metrics));
     let tasks = TaskTracker::new();
-    let mut complained: Option<Instant> = None;
+    let mut logged: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -103,36 +106,36 @@ pub(crate) async fn serve(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                if complained.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL) {
+                if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
                     tracing::warn!(%error, "cannot take a connection");
-                    complained = Some(Instant::now());
+                    logged = Some(Instant::now());
                 }
-                places.close_one(Among::All);
-                let _ = tokio::time::timeout(ACCEPT_PAUSE, places.closed()).await;
+                slots.close_one(Candidates::All);
+                let _ = tokio::time::timeout(ACCEPT_PAUSE, slots.one_ended()).await;
                 continue;
             }
         };
-        let place = tokio::select! {
+        let slot = tokio::select! {
             () = stop.cancelled() => break,
-            place = places.place() => place,
+            slot = slots.acquire() => slot,
         };
-        let slot = Slot::new(&places, peer.ip().into(), place);
-        tasks.spawn(speak::speak(stream, router.clone(), slot, stop.clone()));
+        let connection = Connection::new(&slots, peer.ip().into(), slot);
+        tasks.spawn(http1::serve_connection(stream, router.clone(), connection, stop.clone()));
     }
     drop(listener);
     tasks.close();
     let mut wait = LAST_HEAD;
     while tokio::time::timeout(wait, tasks.wait()).await.is_err() {
-        while places.close_one(Among::All) {}
-        wait = bounds.grace;
+        while slots.close_one(Candidates::All) {}
+        wait = limits.grace;
     }
 }
 
-/// Has the system keep little of each answer that is not read. The connections of a listener are made as it is.
-fn keep_little(listener: &TcpListener) {
+/// Makes the system buffer little of each response. A listener's connections inherit this option.
+fn limit_unsent(listener: &TcpListener) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if let Err(error) = socket2::SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES) {
-        tracing::debug!(%error, "the system keeps as much of an answer as it likes");
+        tracing::debug!(%error, "cannot limit how much of a response the system buffers");
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = listener;

@@ -1,6 +1,6 @@
-//! Lets go of what has had its time: media, inputs and attempts of requests that ended, and then the requests.
+//! The cleaner deletes what has been kept for its time: media, inputs and attempts of ended requests, and then the requests.
 
-use super::{Service, Trouble};
+use super::{RoundError, Service};
 use crate::blocking;
 use crate::media::MediaStore;
 use crate::store::{DueOf, DuePage, Store, StoreError};
@@ -11,56 +11,56 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// Requests that one step looks at, and one commit lets go.
+/// The most requests of one step, and so of one commit.
 const STEP: usize = 128;
 
-/// From one step to the next: other commands of the store go between.
-const REST: Duration = Duration::from_millis(2);
+/// The pause between two steps, in which the store runs other commands.
+const STEP_PAUSE: Duration = Duration::from_millis(2);
 
-/// A part goes before the request that it is of.
+/// The parts in the order of their deletion: the other parts of a request go before the request itself.
 const PARTS: [Part; 4] = [Part::Media, Part::Input, Part::Attempts, Part::Request];
 
 pub(crate) struct Cleaner {
     store: Arc<dyn Store>,
     media: MediaStore,
     retention: Retention,
-    /// How far each part was looked at since the server started.
-    looked_at: Mutex<HashMap<Part, LookedAt>>,
+    /// The progress in each part since the server started.
+    progress: Mutex<HashMap<Part, Progress>>,
 }
 
 #[derive(Default)]
-struct LookedAt {
-    /// All requests up to this one were looked at.
+struct Progress {
+    /// The last request that was checked; all before it were checked too.
     through: Option<RequestId>,
-    /// Those of them that had not had their time: each is looked at again.
+    /// The checked requests whose part is not deleted yet. Each round checks them again.
     late: BTreeSet<RequestId>,
 }
 
 impl Cleaner {
     pub(crate) fn new(store: Arc<dyn Store>, media: MediaStore, retention: Retention) -> Self {
-        Self { store, media, retention, looked_at: Mutex::default() }
+        Self { store, media, retention, progress: Mutex::default() }
     }
 
-    async fn clean(&self, part: Part, horizon: Horizon, looked_at: &mut LookedAt) -> Result<u64, Trouble> {
+    async fn clean(&self, part: Part, horizon: Horizon, progress: &mut Progress) -> Result<u64, RoundError> {
         let mut gone = 0;
-        let late: Vec<RequestId> = looked_at.late.iter().copied().collect();
+        let late: Vec<RequestId> = progress.late.iter().copied().collect();
         for ids in late.chunks(STEP) {
             let page = self.store.due(part, horizon, DueOf::These(ids.to_vec())).await?;
             ids.iter().for_each(|id| {
-                looked_at.late.remove(id);
+                progress.late.remove(id);
             });
-            gone += self.step(part, horizon, page, looked_at).await?;
+            gone += self.step(part, horizon, page, progress).await?;
         }
         loop {
-            let of = DueOf::After { after: looked_at.through, limit: STEP };
+            let of = DueOf::After { after: progress.through, limit: STEP };
             let page = self.store.due(part, horizon, of).await?;
             let next = page.next;
-            gone += self.step(part, horizon, page, looked_at).await?;
+            gone += self.step(part, horizon, page, progress).await?;
             let Some(next) = next else { break };
-            looked_at.through = Some(next);
+            progress.through = Some(next);
         }
         let end = RequestId(ids::last_before(horizon.ended));
-        looked_at.through = looked_at.through.max(Some(end));
+        progress.through = progress.through.max(Some(end));
         Ok(gone)
     }
 
@@ -69,27 +69,28 @@ impl Cleaner {
         part: Part,
         horizon: Horizon,
         page: DuePage,
-        looked_at: &mut LookedAt,
-    ) -> Result<u64, Trouble> {
+        progress: &mut Progress,
+    ) -> Result<u64, RoundError> {
         let DuePage { due, late, .. } = page;
-        looked_at.late.extend(late);
+        progress.late.extend(late);
         if due.is_empty() {
             return Ok(0);
         }
-        // What is not let go by this step is looked at again.
-        looked_at.late.extend(&due);
+        // A request that this step fails to delete is checked again.
+        progress.late.extend(&due);
         if matches!(part, Part::Media | Part::Request) {
             let (media, of) = (self.media.clone(), due.clone());
             blocking::run(move || of.iter().try_for_each(|id| media.remove_request(*id))).await??;
         }
         let gone = self.store.let_go(part, horizon, due).await?;
         gone.iter().for_each(|id| {
-            looked_at.late.remove(id);
+            progress.late.remove(id);
         });
-        tokio::time::sleep(REST).await;
+        tokio::time::sleep(STEP_PAUSE).await;
         Ok(gone.len() as u64)
     }
 
+    /// Returns the store's free space to the file system.
     async fn give_back(&self) -> Result<u64, StoreError> {
         let mut bytes = 0;
         loop {
@@ -98,7 +99,7 @@ impl Cleaner {
             if !given.more {
                 return Ok(bytes);
             }
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(STEP_PAUSE).await;
         }
     }
 }
@@ -110,19 +111,19 @@ impl Service for Cleaner {
         self.retention.pause()
     }
 
-    async fn round(&self, _rested: Duration) -> Result<u64, Trouble> {
-        let (now, mut looked_at, mut all) = (self.store.now(), self.looked_at.lock().await, 0);
+    async fn round(&self, _paused: Duration) -> Result<u64, RoundError> {
+        let (now, mut progress, mut all) = (self.store.now(), self.progress.lock().await, 0);
         for part in PARTS {
             let Some(horizon) = self.retention.horizon(part, now) else { continue };
-            let gone = self.clean(part, horizon, looked_at.entry(part).or_default()).await?;
+            let gone = self.clean(part, horizon, progress.entry(part).or_default()).await?;
             if gone > 0 {
-                tracing::info!(part = part.name(), gone, "let go what was kept for its time");
+                tracing::info!(part = part.name(), gone, "deleted what was kept for its time");
             }
             all += gone;
         }
         let bytes = self.give_back().await?;
         if bytes > 0 {
-            tracing::info!(bytes, "gave space of the store back");
+            tracing::info!(bytes, "returned free space of the store to the file system");
         }
         Ok(all)
     }

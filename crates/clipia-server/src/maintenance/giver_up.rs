@@ -1,22 +1,22 @@
-//! Gives up deliveries whose hosts stayed down for as long as a delivery may be attempted.
+//! The giver-up gives up deliveries that are too old: their hosts stayed down for as long as a delivery may be attempted.
 
-use super::{Service, Trouble};
-use crate::deliveries::Statistics;
+use super::{RoundError, Service};
+use crate::deliveries::DeliveryStatistics;
 use crate::store::Store;
 use clipia_queue::schedules::DELIVERY_AGE_MAX;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// From one look at the old deliveries to the next.
-const EVERY: Duration = Duration::from_secs(60);
+/// The pause between two rounds.
+const INTERVAL: Duration = Duration::from_secs(60);
 
 pub(crate) struct GiverUp {
     store: Arc<dyn Store>,
-    statistics: Arc<Statistics>,
+    statistics: Arc<DeliveryStatistics>,
 }
 
 impl GiverUp {
-    pub(crate) fn new(store: Arc<dyn Store>, statistics: Arc<Statistics>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, statistics: Arc<DeliveryStatistics>) -> Self {
         Self { store, statistics }
     }
 }
@@ -25,14 +25,14 @@ impl Service for GiverUp {
     const NAME: &'static str = "giver_up";
 
     fn pause(&self) -> Duration {
-        EVERY
+        INTERVAL
     }
 
-    async fn round(&self, _rested: Duration) -> Result<u64, Trouble> {
+    async fn round(&self, _paused: Duration) -> Result<u64, RoundError> {
         let count = self.store.give_up_deliveries(DELIVERY_AGE_MAX).await?;
         if count > 0 {
             self.statistics.gave_up(count);
-            tracing::warn!(count, "webhooks given up whose hosts stayed down");
+            tracing::warn!(count, "gave up webhooks whose hosts stayed down");
         }
         Ok(count)
     }

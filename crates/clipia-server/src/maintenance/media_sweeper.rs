@@ -1,7 +1,8 @@
-//! Removing files that no output names: of attempts that were lost, and of what was never written to its end.
+//! The media sweeper removes files that no output names: files of attempts that were lost, and staged files that were never
+//! completed.
 
-use super::{Service, Trouble};
-use crate::media::{MediaStore, PARTS, directories};
+use super::{RoundError, Service};
+use crate::media::{MediaStore, STAGING, directories};
 use crate::store::{RequestOutput, Store};
 use crate::{blocking, private};
 use clipia_queue::RequestId;
@@ -14,20 +15,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// From one sweep to the next.
-const EVERY: Duration = Duration::from_secs(60 * 60);
+/// The pause between two rounds.
+const INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// Requests that one step looks at.
+/// The most directories of one step.
 const STEP: usize = 256;
 
-/// From one step to the next: a sweep is in no hurry, and whatever else needs the disk is.
-const REST: Duration = Duration::from_millis(20);
+/// The pause between two steps. A sweep can wait, and other users of the disk cannot.
+const STEP_PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) struct MediaSweeper {
     media: MediaStore,
     store: Arc<dyn Store>,
-    /// Whether files are still to be left to their owner: nothing that this process makes is open to others, and what an
-    /// earlier one made may be.
+    /// Whether the next round restricts permissions to the owner. Only files of an earlier process may be open to other users,
+    /// so one round is enough.
     tighten: AtomicBool,
 }
 
@@ -41,11 +42,11 @@ impl Service for MediaSweeper {
     const NAME: &'static str = "media_sweeper";
 
     fn pause(&self) -> Duration {
-        EVERY
+        INTERVAL
     }
 
-    async fn round(&self, _rested: Duration) -> Result<u64, Trouble> {
-        let removed = round(&self.media, self.store.as_ref(), self.tighten.load(Ordering::Relaxed)).await?;
+    async fn round(&self, _paused: Duration) -> Result<u64, RoundError> {
+        let removed = sweep(&self.media, self.store.as_ref(), self.tighten.load(Ordering::Relaxed)).await?;
         self.tighten.store(false, Ordering::Relaxed);
         if removed > 0 {
             tracing::info!(removed, "removed directories of media that no output names");
@@ -54,30 +55,30 @@ impl Service for MediaSweeper {
     }
 }
 
-/// The directories of a request's files, by their names.
+/// The names of the directories with a request's files.
 struct Found {
     id: RequestId,
     directories: Vec<String>,
 }
 
-/// Looks at everything once; tells how many directories were removed.
-async fn round(media: &MediaStore, store: &dyn Store, tighten: bool) -> io::Result<u64> {
-    let parts = media.clone();
-    let mut removed = blocking::run(move || remove_parts(&parts)).await.map_err(io::Error::other)??;
+/// Checks all media once; returns how many directories it removed.
+async fn sweep(media: &MediaStore, store: &dyn Store, tighten: bool) -> io::Result<u64> {
+    let staging = media.clone();
+    let mut removed = blocking::run(move || remove_staged(&staging)).await.map_err(io::Error::other)??;
     let top = media.directory().to_owned();
     let mut entries = blocking::run(move || fs::read_dir(top)).await.map_err(io::Error::other)??;
     loop {
-        let looked = blocking::run(move || {
-            let found = look(&mut entries, tighten);
+        let step = blocking::run(move || {
+            let found = next_step(&mut entries, tighten);
             (entries, found)
         });
-        let (left, found) = looked.await.map_err(io::Error::other)?;
+        let (left, found) = step.await.map_err(io::Error::other)?;
         entries = left;
         let Some(found) = found? else {
             return Ok(removed);
         };
-        // Asked after the look: a directory that was seen is of an attempt that had begun by then. Where no attempt is in
-        // force now, the output says all that will ever be named.
+        // The store is asked after the directories were read. A directory that was read belongs to an attempt that had begun
+        // by then. So where no attempt runs now, the output names all that will ever be named.
         let ids = found.iter().map(|found| found.id).collect();
         let known = store.outputs(ids).await.map_err(io::Error::other)?;
         let known: HashMap<_, _> = known.into_iter().map(|known| (known.id, known)).collect();
@@ -96,25 +97,25 @@ async fn round(media: &MediaStore, store: &dyn Store, tighten: bool) -> io::Resu
             removed
         };
         removed += blocking::run(removing).await.map_err(io::Error::other)?;
-        tokio::time::sleep(REST).await;
+        tokio::time::sleep(STEP_PAUSE).await;
     }
 }
 
-/// The directories that no output names and none will. What is of a request that the store does not know stays: the store
-/// may be an older backup, and the newer one may come back.
+/// The directories that no output names or will name. Files of a request that the store does not know stay: the store may be
+/// an old backup, and the operator may restore a newer one.
 fn unnamed<'f>(found: &'f Found, known: &HashMap<RequestId, RequestOutput>) -> Vec<&'f str> {
     let named = match known.get(&found.id) {
         None => return Vec::new(),
-        // Its worker may have written what it is about to name.
+        // The worker may have written files that its output is about to name.
         Some(RequestOutput { phase: Phase::Running, .. }) => return Vec::new(),
         Some(RequestOutput { output, .. }) => serde_json::to_string(output).unwrap_or_default(),
     };
-    // Anywhere in the output, also where only an executor knows that it is a URL.
+    // A name anywhere in the output counts, since only the executor knows which texts are URLs.
     found.directories.iter().map(String::as_str).filter(|name| !named.contains(name)).collect()
 }
 
-/// The next requests that have files; nothing at the end.
-fn look(entries: &mut ReadDir, tighten: bool) -> io::Result<Option<Vec<Found>>> {
+/// The next requests with files; none at the end.
+fn next_step(entries: &mut ReadDir, tighten: bool) -> io::Result<Option<Vec<Found>>> {
     let (mut found, mut seen) = (Vec::new(), 0);
     for entry in entries.by_ref().take(STEP) {
         let entry = entry?;
@@ -131,20 +132,20 @@ fn look(entries: &mut ReadDir, tighten: bool) -> io::Result<Option<Vec<Found>>> 
             found.push(Found { id, directories: directories(&entry.path())? });
         }
     }
-    // A step may see nothing but what is none of a request's.
+    // A step without any request is not the end.
     Ok((seen > 0).then_some(found))
 }
 
-/// Removes what was not written to its end, and is not being written.
-fn remove_parts(media: &MediaStore) -> io::Result<u64> {
+/// Removes staged directories that no write in progress uses.
+fn remove_staged(media: &MediaStore) -> io::Result<u64> {
     let mut removed = 0;
-    let entries = match fs::read_dir(media.directory().join(PARTS)) {
+    let entries = match fs::read_dir(media.directory().join(STAGING)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
         entries => entries?,
     };
     for entry in entries {
         let path = entry?.path();
-        if !media.is_being_written(&path) {
+        if !media.is_being_staged(&path) {
             media.remove(&path);
             removed += 1;
         }
@@ -152,7 +153,7 @@ fn remove_parts(media: &MediaStore) -> io::Result<u64> {
     Ok(removed)
 }
 
-/// Leaves a directory and what is in it to its owner.
+/// Restricts the permissions of a file, or of a directory and all its content, to the owner.
 fn tighten_all(path: &Path) {
     let tightened = private::tighten(path).and_then(|()| {
         if fs::symlink_metadata(path)?.is_dir() {

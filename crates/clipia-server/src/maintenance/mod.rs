@@ -1,5 +1,5 @@
-//! What keeps a server in order while it runs, one service a file. Each does a round, rests, and does the next, until the
-//! server drains. The supervisor starts one again that dies.
+//! The maintenance services of a running server, one a file. Each does a round, pauses, and does the next round, until the
+//! server drains. The supervisor restarts a service that panics.
 
 mod cleaner;
 mod giver_up;
@@ -22,30 +22,31 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// A service of maintenance.
+/// A maintenance service.
 pub(crate) trait Service: Send + Sync + 'static {
-    /// Its name, in metrics and in the log.
+    /// The name in metrics and in the log.
     const NAME: &'static str;
 
-    /// How long it rests after a round.
+    /// The pause after a round.
     fn pause(&self) -> Duration;
 
-    /// Does what there is to do, and says to how much; `rested` is how long the rest before was, nothing at the first round.
-    fn round(&self, rested: Duration) -> impl Future<Output = Result<u64, Trouble>> + Send;
+    /// Does one round; returns how many things it handled. `paused` is how long the pause before really was, and zero at the
+    /// first round.
+    fn round(&self, paused: Duration) -> impl Future<Output = Result<u64, RoundError>> + Send;
 }
 
-/// Why a round came to nothing. The next one tries again.
-pub(crate) type Trouble = Box<dyn Error + Send + Sync>;
+/// Why a round failed. The next round tries again.
+pub(crate) type RoundError = Box<dyn Error + Send + Sync>;
 
-/// What the services did.
+/// The metrics of the services.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rounds {
     ended: Family<Round, Counter>,
-    handled: Family<Of, Counter>,
+    handled: Family<Handled, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Of {
+struct Handled {
     service: &'static str,
 }
 
@@ -59,19 +60,19 @@ impl Rounds {
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "maintenance_rounds",
-            "Rounds of the services that keep the server in order, by how they ended",
+            "Rounds of the maintenance services by outcome",
             self.ended.clone(),
         );
         registry.register(
             "maintenance_handled",
-            "Requests, deliveries or directories that these services let go, took back, gave up or removed",
+            "Requests, deliveries or directories that the maintenance services deleted, rescued, gave up or removed",
             self.handled.clone(),
         );
     }
 }
 
 /// Runs `service` in `tasks` until `stop`.
-pub(crate) fn keep<S: Service>(
+pub(crate) fn supervise<S: Service>(
     supervisor: &Supervisor,
     tasks: &TaskTracker,
     stop: &CancellationToken,
@@ -79,7 +80,7 @@ pub(crate) fn keep<S: Service>(
     service: S,
 ) {
     let (service, rounds, ends) = (Arc::new(service), rounds.clone(), stop.clone());
-    supervisor.keep(tasks, S::NAME, stop.clone(), move || {
+    supervisor.supervise(tasks, S::NAME, stop.clone(), move || {
         let (service, rounds, ends) = (Arc::clone(&service), rounds.clone(), ends.clone());
         async move {
             tokio::select! {
@@ -91,10 +92,10 @@ pub(crate) fn keep<S: Service>(
 }
 
 async fn run<S: Service>(service: &S, rounds: &Rounds) {
-    let handled = rounds.handled.get_or_create(&Of { service: S::NAME }).clone();
-    let mut rested = Duration::ZERO;
+    let handled = rounds.handled.get_or_create(&Handled { service: S::NAME }).clone();
+    let mut paused = Duration::ZERO;
     loop {
-        let outcome = match service.round(rested).await {
+        let outcome = match service.round(paused).await {
             Ok(count) => {
                 handled.inc_by(count);
                 "completed"
@@ -107,6 +108,6 @@ async fn run<S: Service>(service: &S, rounds: &Rounds) {
         rounds.ended.get_or_create(&Round { service: S::NAME, outcome }).inc();
         let start = Instant::now();
         tokio::time::sleep(service.pause()).await;
-        rested = start.elapsed();
+        paused = start.elapsed();
     }
 }

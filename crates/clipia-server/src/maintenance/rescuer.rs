@@ -1,17 +1,17 @@
-//! Takes requests back from workers whose lease expired.
+//! The rescuer queues requests again whose lease expired.
 
-use super::{Service, Trouble};
+use super::{RoundError, Service};
 use crate::living::LivingAttempts;
 use crate::store::{Rescued, Store};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// From one look at the leases to the next.
-const EVERY: Duration = Duration::from_secs(5);
+/// The pause between two rounds.
+const INTERVAL: Duration = Duration::from_secs(5);
 
 pub(crate) struct Rescuer {
     store: Arc<dyn Store>,
-    /// The attempts of this process, which keep their requests up to their deadline.
+    /// The running attempts of this process. Their requests are not rescued before the attempt's deadline.
     living: LivingAttempts,
 }
 
@@ -25,17 +25,17 @@ impl Service for Rescuer {
     const NAME: &'static str = "rescuer";
 
     fn pause(&self) -> Duration {
-        EVERY
+        INTERVAL
     }
 
-    async fn round(&self, rested: Duration) -> Result<u64, Trouble> {
-        // The process stood still, and a worker may be about to say that it has what was claimed for it.
-        if rested >= 2 * EVERY {
+    async fn round(&self, paused: Duration) -> Result<u64, RoundError> {
+        // The process itself was stopped for a while. Its workers get the time to prolong their leases first.
+        if paused >= 2 * INTERVAL {
             return Ok(0);
         }
         let Rescued { requeued, failed } = self.store.rescue(&self.living).await?;
         if requeued + failed > 0 {
-            tracing::warn!(requeued, failed, "took requests back from workers that fell silent");
+            tracing::warn!(requeued, failed, "rescued requests whose lease expired");
         }
         Ok(requeued + failed)
     }

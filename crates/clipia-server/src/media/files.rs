@@ -1,4 +1,4 @@
-//! Writing the files of an output: all of them at their address, or none.
+//! Writing the files of an output: either all of them are at their address, or none.
 
 use super::{MediaFile, MediaStore, PATH, is_plain};
 use crate::{blocking, failpoints, private};
@@ -10,63 +10,70 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Where files are until they are whole.
-pub(crate) const PARTS: &str = ".new";
+/// The directory of files that are not complete yet.
+pub(crate) const STAGING: &str = ".new";
 
-/// The longest name of a file that common file systems take, in bytes.
+/// The longest file name that common file systems accept, in bytes.
 const NAME_BYTES_MAX: usize = 255;
 
-/// Why files were not kept.
+/// Why files were not written.
 #[derive(Debug, thiserror::Error)]
-pub enum KeepError {
-    /// No file can have this name, or two have it: a fault of the executor's.
+pub(crate) enum WriteError {
+    /// A name is not allowed, or two files have it. The executor is at fault.
     #[error("`{0}` cannot be the name of a file of an output, or is so twice")]
     Name(String),
-    /// They cannot be written now; the media pause.
+    /// The files cannot be written now. The pause of the media begins.
     #[error("cannot write below `{}`: {source}", .directory.display())]
-    NoRoom {
-        /// Where.
+    Io {
+        /// The directory of media.
         directory: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// What is being written.
+/// The state of all writes.
 #[derive(Debug, Default)]
-pub(super) struct Writing {
-    /// The parts that somebody writes: a sweep leaves them.
-    parts: Mutex<BTreeSet<PathBuf>>,
-    /// Held while a directory of a request gets its first file or loses its last.
+pub(super) struct Writes {
+    /// The staged directories in use, which the media sweeper must not remove.
+    staged: Mutex<BTreeSet<PathBuf>>,
+    /// Held while a request's directory gets its first file or loses its last.
     moving: Mutex<()>,
-    /// The bytes of the largest output that there was no room for.
-    wanted: AtomicU64,
+    /// The bytes of the largest output that could not be written.
+    failed_bytes: AtomicU64,
 }
 
-/// Files that are at their address, and are removed again unless they are made to stay.
+/// Files at their address. Dropping this removes the files, unless they were committed.
 #[derive(Debug)]
-#[must_use = "what is dropped is removed"]
-pub struct Kept {
+#[must_use = "files that are not committed are removed"]
+pub(crate) struct WrittenFiles {
     media: MediaStore,
-    /// Nothing where there are no files, or they stay.
+    /// The directory to remove on drop; none where there are no files, or they stay.
     directory: Option<PathBuf>,
     address: String,
 }
 
-impl Kept {
-    /// The path of their directory on the server.
-    pub fn address(&self) -> &str {
+/// What happens to written files that are dropped without a commit.
+#[derive(Clone, Copy)]
+enum OnDrop {
+    Remove,
+    Keep,
+}
+
+impl WrittenFiles {
+    /// The path of the files' directory on the server.
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    /// Lets the files stay from now on: an output that names them is about to be stored. Tells where they are, for
+    /// Keeps the files: an output that names them is about to be stored. Returns their directory, for
     /// [`MediaStore::discard`].
-    pub fn stay(mut self) -> Option<PathBuf> {
+    pub(crate) fn commit(mut self) -> Option<PathBuf> {
         self.directory.take()
     }
 }
 
-impl Drop for Kept {
+impl Drop for WrittenFiles {
     fn drop(&mut self) {
         if let Some(directory) = &self.directory {
             self.media.remove(directory);
@@ -75,33 +82,37 @@ impl Drop for Kept {
 }
 
 impl MediaStore {
-    /// Keeps the files of a request, on the disk before it returns.
+    /// Writes the files of a request. They are on the disk when this returns.
     ///
     /// # Errors
-    /// [`KeepError`]; nothing is left of them then, or it is swept.
-    pub async fn keep(&self, id: RequestId, files: Vec<MediaFile>) -> Result<Kept, KeepError> {
+    /// [`WriteError`]. No file is left then, or the media sweeper removes it.
+    pub(crate) async fn write(
+        &self,
+        id: RequestId,
+        files: Vec<MediaFile>,
+    ) -> Result<WrittenFiles, WriteError> {
         let secret = hex::encode(rand::random::<[u8; 16]>());
-        self.write(format!("{id}/{secret}"), files, false).await
+        self.write_below(format!("{id}/{secret}"), files, OnDrop::Remove).await
     }
 
-    /// Keeps files in a directory of a name that everybody may know, in the place of any that are there; tells the path of
-    /// their directory on the server.
+    /// Writes files that everybody may see to the directory `below`, and replaces files of the same name there. Returns the
+    /// path of the directory on the server.
     ///
     /// # Errors
-    /// [`KeepError`].
-    pub async fn keep_at(&self, below: String, files: Vec<MediaFile>) -> Result<String, KeepError> {
-        Ok(self.write(below, files, true).await?.address.clone())
+    /// [`WriteError`].
+    pub(crate) async fn write_at(&self, below: String, files: Vec<MediaFile>) -> Result<String, WriteError> {
+        Ok(self.write_below(below, files, OnDrop::Keep).await?.address.clone())
     }
 
-    /// Removes files whose output was not stored and never will be.
-    pub async fn discard(&self, directory: PathBuf) {
+    /// Removes files whose output the store refused.
+    pub(crate) async fn discard(&self, directory: PathBuf) {
         let media = self.clone();
-        // What cannot be removed now is swept.
+        // The media sweeper removes files that cannot be removed now.
         let _ = blocking::run(move || media.remove(&directory)).await;
     }
 
-    /// Removes the files of all attempts at a request that has ended, but those at `kept`.
-    pub async fn discard_others(&self, id: RequestId, kept: Option<PathBuf>) {
+    /// Removes the files of all attempts at an ended request, except those at `kept`.
+    pub(crate) async fn discard_others(&self, id: RequestId, kept: Option<PathBuf>) {
         let media = self.clone();
         let removing = blocking::run(move || {
             let of_request = media.directory().join(id.to_string());
@@ -115,49 +126,55 @@ impl MediaStore {
         let _ = removing.await;
     }
 
-    async fn write(&self, below: String, files: Vec<MediaFile>, stay: bool) -> Result<Kept, KeepError> {
+    async fn write_below(
+        &self,
+        below: String,
+        files: Vec<MediaFile>,
+        on_drop: OnDrop,
+    ) -> Result<WrittenFiles, WriteError> {
         let mut names = BTreeSet::new();
-        let unfit = |file: &&MediaFile| {
+        let is_invalid = |file: &&MediaFile| {
             !is_plain(&file.name) || file.name.len() > NAME_BYTES_MAX || !names.insert(file.name.clone())
         };
-        if let Some(file) = files.iter().find(unfit) {
-            return Err(KeepError::Name(file.name.clone()));
+        if let Some(file) = files.iter().find(is_invalid) {
+            return Err(WriteError::Name(file.name.clone()));
         }
         let (media, directory) = (self.clone(), self.directory().join(&below));
         let address = format!("{PATH}/{below}");
         if files.is_empty() {
-            return Ok(Kept { media, directory: None, address });
+            return Ok(WrittenFiles { media, directory: None, address });
         }
-        let wanted = files.iter().map(|file| file.bytes.len() as u64).sum();
-        // Where the caller no longer waits, what was written is dropped, and so removed.
+        let bytes = files.iter().map(|file| file.bytes.len() as u64).sum();
+        // If the caller stops waiting, the result is dropped, which removes the files.
         let written = blocking::run(move || {
-            let part = Part::write(&media, &files)?;
-            let kept = Kept { media: media.clone(), directory: (!stay).then(|| directory.clone()), address };
-            part.place(&directory)?;
-            Ok(kept)
+            let staged = Staged::write(&media, &files)?;
+            let removed = matches!(on_drop, OnDrop::Remove).then(|| directory.clone());
+            let written = WrittenFiles { media: media.clone(), directory: removed, address };
+            staged.move_to(&directory)?;
+            Ok(written)
         });
         let written = written.await.map_err(io::Error::other).and_then(|written| written);
         written.map_err(|source| {
-            self.writing.wanted.fetch_max(wanted, Ordering::Relaxed);
+            self.writes.failed_bytes.fetch_max(bytes, Ordering::Relaxed);
             let reason = reason(&source);
-            let failed = KeepError::NoRoom { directory: self.directory().to_owned(), source };
+            let failed = WriteError::Io { directory: self.directory().to_owned(), source };
             self.pause().begin(reason, &failed);
             failed
         })
     }
 
-    /// Writes as much as there was no room for, and removes it again: whether there is room now.
+    /// Writes as many bytes as the largest failed output, and removes them. Fails if the disk is still full.
     pub(super) fn probe(&self) -> io::Result<()> {
-        /// More is not written only to see whether it can be.
+        /// The most bytes of a probe.
         const PROBE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-        let wanted = self.writing.wanted.load(Ordering::Relaxed).clamp(1, PROBE_BYTES_MAX);
-        let bytes = vec![0; usize::try_from(wanted).unwrap_or(1)];
-        Part::write(self, &[MediaFile { name: "probe".to_owned(), bytes }])?;
-        self.writing.wanted.store(0, Ordering::Relaxed);
+        let length = self.writes.failed_bytes.load(Ordering::Relaxed).clamp(1, PROBE_BYTES_MAX);
+        let bytes = vec![0; usize::try_from(length).unwrap_or(1)];
+        Staged::write(self, &[MediaFile { name: "probe".to_owned(), bytes }])?;
+        self.writes.failed_bytes.store(0, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Removes a directory of files, and that of its request where nothing else is in it.
+    /// Removes a directory of files, and the request's directory above if that is empty then.
     pub(crate) fn remove(&self, directory: &Path) {
         if let Err(error) = self.try_remove(directory) {
             tracing::warn!(%error, path = %directory.display(), "cannot remove files that no output names");
@@ -175,7 +192,7 @@ impl MediaStore {
         Ok(())
     }
 
-    /// Removes every file of a request, if there is any.
+    /// Removes all files of a request.
     ///
     /// # Errors
     /// If there are files that cannot be removed.
@@ -186,52 +203,52 @@ impl MediaStore {
         }
     }
 
-    /// Removes a directory that holds nothing.
+    /// Removes a directory if it is empty.
     pub(crate) fn remove_empty(&self, directory: &Path) {
-        let _moving = self.writing.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let _moving = self.writes.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = fs::remove_dir(directory);
     }
 
-    /// Whether somebody writes this part.
-    pub(crate) fn is_being_written(&self, part: &Path) -> bool {
-        self.writing.parts().contains(part)
+    /// Whether a write in progress uses this staged directory.
+    pub(crate) fn is_being_staged(&self, directory: &Path) -> bool {
+        self.writes.staged().contains(directory)
     }
 }
 
-impl Writing {
-    fn parts(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+impl Writes {
+    fn staged(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A directory of files that are not at their address yet. It is removed if they never come there.
-struct Part<'m> {
+/// A staged directory, whose files are not at their address yet. Dropping this removes files that were not moved.
+struct Staged<'m> {
     media: &'m MediaStore,
     path: PathBuf,
 }
 
-impl<'m> Part<'m> {
-    /// Writes files, down to the disk.
+impl<'m> Staged<'m> {
+    /// Writes files to a new staged directory, and flushes them to the disk.
     fn write(media: &'m MediaStore, files: &[MediaFile]) -> io::Result<Self> {
-        let parts = media.directory().join(PARTS);
-        let path = parts.join(hex::encode(rand::random::<[u8; 16]>()));
-        media.writing.parts().insert(path.clone());
-        let part = Self { media, path };
-        private::directory(&parts)?;
-        private::directory(&part.path)?;
+        let staging = media.directory().join(STAGING);
+        let path = staging.join(hex::encode(rand::random::<[u8; 16]>()));
+        media.writes.staged().insert(path.clone());
+        let staged = Self { media, path };
+        private::directory(&staging)?;
+        private::directory(&staged.path)?;
         for file in files {
-            let mut to = private::create_new(&part.path.join(&file.name))?;
+            let mut to = private::create_new(&staged.path.join(&file.name))?;
             failpoints::write(&mut to, &file.bytes)?;
             to.sync_all()?;
         }
-        private::sync_directory(&part.path)?;
-        Ok(part)
+        private::sync_directory(&staged.path)?;
+        Ok(staged)
     }
 
-    /// Moves the files to their address, for good.
-    fn place(self, to: &Path) -> io::Result<()> {
+    /// Moves the files to their address, and flushes the directories to the disk.
+    fn move_to(self, to: &Path) -> io::Result<()> {
         let above = to.parent().unwrap_or(self.media.directory());
-        let moving = self.media.writing.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let moving = self.media.writes.moving.lock().unwrap_or_else(PoisonError::into_inner);
         private::directory(above)?;
         if to.try_exists()? {
             for file in fs::read_dir(&self.path)? {
@@ -248,15 +265,15 @@ impl<'m> Part<'m> {
     }
 }
 
-impl Drop for Part<'_> {
+impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        // It is gone where it was moved; what cannot be removed now is swept.
+        // A moved directory is gone already. The media sweeper removes one that cannot be removed now.
         let _ = fs::remove_dir_all(&self.path);
-        self.media.writing.parts().remove(&self.path);
+        self.media.writes.staged().remove(&self.path);
     }
 }
 
-/// The directories in that of a request which are named as this server names them.
+/// The directories of files in a request's directory. Others, with names that this server does not make, are left out.
 pub(crate) fn directories(of_request: &Path) -> io::Result<Vec<String>> {
     const SECRET_CHARACTERS: usize = 32;
     let entries = match fs::read_dir(of_request) {
@@ -273,7 +290,7 @@ pub(crate) fn directories(of_request: &Path) -> io::Result<Vec<String>> {
     Ok(names.filter(is_ours).collect())
 }
 
-/// Why nothing can be written, in words for `/readyz`.
+/// Why media cannot be written, in words for `/readyz`.
 fn reason(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "no room for media",

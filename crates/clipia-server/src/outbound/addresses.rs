@@ -1,15 +1,15 @@
-//! Which IP addresses may be called.
+//! The IP addresses that may be called.
 
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-/// Which addresses may be called: public ones, and what the operator allows beyond.
+/// The addresses that may be called: public addresses, and those that the operator allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// This machine too, for development.
+    /// Whether this machine may be called, for development.
     pub loopback: bool,
-    /// Ranges that the operator allows.
+    /// The ranges that the operator allows.
     pub allow: Arc<[IpNet]>,
 }
 
@@ -21,10 +21,10 @@ impl Reach {
 
     /// Whether `address` may be called.
     ///
-    /// Refused are all ranges that the IANA special-purpose registries do not mark as globally reachable, and the IPv6
-    /// ranges that carry an IPv4 address inside: a translator on the way would lead to that one.
+    /// An address is refused if the IANA special-purpose registries do not mark its range as globally reachable. An IPv6 address
+    /// that contains an IPv4 address is refused too: a translator on the way would connect to that IPv4 address.
     pub fn allows(&self, address: IpAddr) -> bool {
-        // `::ffff:10.0.0.1` is the same peer as `10.0.0.1`, and is held to the same rules.
+        // `::ffff:10.0.0.1` is the same host as `10.0.0.1`, so the same rules hold.
         let address = address.to_canonical();
         (self.loopback && address.is_loopback())
             || self.allow.iter().any(|range| range.contains(&address))
@@ -50,13 +50,13 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || (a == 198 && (b == 18 || b == 19)) // benchmarks
         || (a == 198 && b == 51 && c == 100) // documentation
         || (a == 203 && b == 0 && c == 113) // documentation
-        || [a, b, c, d] == [168, 63, 129, 16]) // public by its number, and the host agent of Azure's machines
+        || [a, b, c, d] == [168, 63, 129, 16]) // a public address, used by the host agent of Azure's machines
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, third, ..] = address.segments();
-    // Only 2000::/3 is given out to the world. That leaves out ::/8 (loopback, IPv4-compatible, NAT64), fc00::/7,
-    // fe80::/10, fec0::/10 and ff00::/8; what follows are the exceptions inside it.
+    // Only 2000::/3 is allocated as global unicast. That excludes ::/8 (loopback, IPv4-compatible, NAT64), fc00::/7,
+    // fe80::/10, fec0::/10 and ff00::/8. The lines below are the exceptions inside 2000::/3.
     let global = first & 0xe000 == 0x2000;
     global
         && !(first == 0x2001 && second < 0x0200) // protocol assignments, Teredo and ORCHID among them
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn public_addresses_are_called() {
+    fn public_addresses_are_allowed() {
         for address in [
             "1.1.1.1",
             "93.184.216.34",
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_address_is() {
+    fn other_addresses_are_refused() {
         for (range, addresses) in [
             ("this network", &["0.0.0.0", "0.1.2.3"][..]),
             ("private", &["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1"]),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn development_adds_this_machine_and_nothing_else() {
+    fn development_allows_this_machine_and_nothing_else() {
         for (address, allowed) in [
             ("127.0.0.1", true),
             ("::1", true),
@@ -170,9 +170,9 @@ mod tests {
     }
 
     proptest! {
-        /// No way to write an IPv4 address into an IPv6 one leads where the address itself does not.
+        /// An IPv6 address that contains a refused IPv4 address is refused, whatever the encoding.
         #[test]
-        fn an_address_inside_an_address_gains_nothing(v4 in any::<u32>(), rest in any::<u64>()) {
+        fn an_embedded_address_is_no_way_around_the_rules(v4 in any::<u32>(), rest in any::<u64>()) {
             let public = Reach::public().allows(Ipv4Addr::from_bits(v4).into());
             let (low, high) = (u128::from(v4), u128::from(v4) << 80);
             let embedded = [

@@ -1,4 +1,5 @@
-//! The HTTP client for such calls: to allowed addresses only, without redirects or a proxy of the environment.
+//! The HTTP client for URLs that a caller named. It connects to allowed addresses only, follows no redirect, and uses no proxy of
+//! the environment.
 
 use super::lookup::{AllowedAddresses, Lookup};
 use super::target::{AllowedUrl, Target};
@@ -12,21 +13,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// How long a connection is kept for the next call: less than the 5 s after which common servers close theirs, so that a
-/// call is not sent into a closing one.
+/// How long an idle connection is kept for the next call. Common servers close an idle connection after 5 s, and a call must not
+/// meet a connection that is being closed.
 const IDLE_MAX: Duration = Duration::from_secs(4);
 
-/// Calls addresses that a caller named.
+/// The HTTP client.
 #[derive(Clone)]
 pub struct Outbound {
     target: Target,
     http: reqwest::Client,
 }
 
-/// A body that is longer than was asked for, or broke off.
+/// Why a response's body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// It is longer.
+    /// The body is longer than allowed.
     #[error("the answer is longer than {0} bytes")]
     Length(usize),
     /// The connection failed.
@@ -35,7 +36,7 @@ pub enum BodyError {
 }
 
 impl Outbound {
-    /// A client; in `dev`, plain http and this machine may be called.
+    /// A client for public addresses. With `dev`, it may call this machine, and use plain HTTP.
     ///
     /// # Errors
     /// If TLS cannot be set up.
@@ -43,7 +44,7 @@ impl Outbound {
         Self::within(Target::new(dev, &[]))
     }
 
-    /// A client that calls what `target` allows.
+    /// A client for the URLs that `target` allows.
     ///
     /// # Errors
     /// If TLS cannot be set up.
@@ -51,7 +52,7 @@ impl Outbound {
         Self::counted(target, Gauge::default())
     }
 
-    /// The same, which counts in `lookups` the names that are being looked up.
+    /// A client for the URLs that `target` allows, which counts its name lookups in `lookups`.
     ///
     /// # Errors
     /// If TLS cannot be set up.
@@ -60,7 +61,7 @@ impl Outbound {
         Self::resolving(target, addresses)
     }
 
-    /// A client that finds the addresses of names by `lookup`.
+    /// A client that looks names up by `lookup`.
     ///
     /// # Errors
     /// If TLS cannot be set up.
@@ -71,7 +72,7 @@ impl Outbound {
 
     fn resolving(target: Target, addresses: AllowedAddresses) -> Result<Self, reqwest::Error> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // A second installer is not a fault: whichever came first serves.
+            // This fails if another thread was faster, and then that thread's provider does.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let http = reqwest::Client::builder()
@@ -84,40 +85,39 @@ impl Outbound {
         Ok(Self { target, http })
     }
 
-    /// What may be called.
+    /// The URLs that may be called.
     pub fn target(&self) -> Target {
         self.target.clone()
     }
 
-    /// A call to `url`. That it has passed [`Target::parse`] matters: the resolver never sees an address that is spelled
-    /// as one.
+    /// A call to `url`. [`Target::parse`] has checked it, which matters for a URL with an IP address: the resolver never sees one.
     pub fn call(&self, method: Method, url: AllowedUrl) -> RequestBuilder {
         self.http.request(method, Url::from(url))
     }
 
-    /// The client itself, for calls to URLs that no caller named.
+    /// The inner client, for calls to URLs that no caller named.
     pub fn http(&self) -> &reqwest::Client {
         &self.http
     }
 }
 
-/// An error and what caused it, the innermost last.
+/// An error and its causes, the innermost last.
 pub fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     successors(Some(error), |&cause| {
-        // What is inside an I/O error is not its source, but stands for it.
+        // An I/O error does not report the error inside it as its source.
         let inside = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| cause.source())
     })
 }
 
-/// The body of an answer, if it is no longer than `most` bytes.
+/// The body of a response, of at most `most` bytes.
 ///
 /// # Errors
-/// [`BodyError`] where it is longer or breaks off.
+/// [`BodyError`] if the body is longer or breaks off.
 pub async fn body(mut response: reqwest::Response, most: usize) -> Result<Bytes, BodyError> {
-    let told = response.content_length().map(usize::try_from).unwrap_or(Ok(0));
-    // At once in its full length: growing would hold it twice.
-    let mut body = match told {
+    let announced = response.content_length().map(usize::try_from).unwrap_or(Ok(0));
+    // The buffer has its full length at once: growing it would hold the body twice.
+    let mut body = match announced {
         Ok(length) if length <= most => BytesMut::with_capacity(length),
         _ => return Err(BodyError::Length(most)),
     };
@@ -130,7 +130,7 @@ pub async fn body(mut response: reqwest::Response, most: usize) -> Result<Bytes,
     Ok(body.freeze())
 }
 
-/// The body of an answer, or as much of it as there is in its first `most` bytes and before the connection fails.
+/// Reads the first `most` bytes of a response's body into `start`. Where the connection fails, it reads what came before.
 pub async fn start_of_body(mut response: reqwest::Response, most: usize, start: &mut BytesMut) {
     while start.len() < most
         && let Ok(Some(chunk)) = response.chunk().await

@@ -1,4 +1,4 @@
-//! Finding the addresses of a name, and keeping those that may be called.
+//! The lookup of a name's addresses, restricted to the addresses that may be called.
 
 use super::addresses::Reach;
 use super::system::SystemLookup;
@@ -11,44 +11,43 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the name servers may take to tell a name's addresses: half of a delivery's time. A call whose name nobody
-/// tells ends then.
+/// The longest time of a lookup: half of a delivery's time. A call whose name cannot be looked up in this time fails.
 const LOOKUP_MAX: Duration = Duration::from_secs(5);
 
-/// Finds the addresses of names.
+/// Looks up the addresses of names.
 ///
-/// A lookup that is dropped must leave nothing behind: what bounds the lookups under way are the places of the calls that
-/// ask for them, and each account has its share of those.
+/// A lookup that is dropped must leave nothing behind. The number of lookups is bounded only by the slots of the calls that make
+/// them, of which each account has its share.
 #[async_trait]
 pub trait Lookup: Send + Sync + 'static {
-    /// The addresses of `name`, now.
+    /// The current addresses of `name`.
     ///
     /// # Errors
-    /// If there are none, or nobody answers.
+    /// If the name has no address, or no name server responds.
     async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// Why a name leads nowhere.
+/// Why a name has no address that may be called.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
-    /// It has no address, or nobody tells it.
+    /// The name has no address, or no name server responds.
     #[error("the name of the host cannot be looked up: {0}")]
     Failed(#[from] io::Error),
-    /// It has, but none that may be called.
+    /// None of the name's addresses may be called.
     #[error("the name of the host leads to no public address")]
     Refused,
 }
 
-/// Resolves names to the addresses that may be called. The connection goes to these and no others, so that a name
-/// cannot answer differently the second time.
+/// The resolver of a client, which returns only addresses that may be called. The connection uses this result, so a name cannot
+/// change its addresses between the check and the connection.
 pub(super) struct AllowedAddresses {
     pub(super) reach: Reach,
     pub(super) lookup: Arc<dyn Lookup>,
-    /// Lookups under way, for metrics.
+    /// The metric of the lookups under way.
     pub(super) under_way: Gauge,
 }
 
-/// Counts a lookup as long as it is under way.
+/// Counts a lookup under way. Dropping this ends the count.
 struct UnderWay(Gauge);
 
 impl UnderWay {
@@ -65,7 +64,7 @@ impl Drop for UnderWay {
 }
 
 impl AllowedAddresses {
-    /// As the system is told to look names up.
+    /// A resolver with the system's configuration.
     pub(super) fn of_system(reach: Reach, under_way: Gauge) -> Self {
         Self { reach, lookup: Arc::new(SystemLookup::default()), under_way }
     }
@@ -79,8 +78,8 @@ impl Resolve for AllowedAddresses {
             let _under_way = UnderWay::new(under_way);
             let found =
                 TimeLimit::new(LOOKUP_MAX).of(lookup.lookup(name.as_str())).await.unwrap_or_else(|| {
-                    let told = format!("no name server answered within {} s", LOOKUP_MAX.as_secs());
-                    Err(io::Error::new(io::ErrorKind::TimedOut, told))
+                    let message = format!("no name server answered within {} s", LOOKUP_MAX.as_secs());
+                    Err(io::Error::new(io::ErrorKind::TimedOut, message))
                 });
             let allowed: Vec<SocketAddr> = found
                 .map_err(LookupError::Failed)?
@@ -101,7 +100,7 @@ mod tests {
     use super::*;
     use std::error::Error;
 
-    /// Tells nothing, ever.
+    /// A lookup that never ends.
     struct Silent;
 
     #[async_trait]
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_name_that_nobody_tells_fails_before_the_call_and_as_a_lookup() {
+    async fn a_lookup_without_a_response_times_out_as_a_lookup_error() {
         let under_way = Gauge::default();
         let (lookup, gauge) = (Arc::new(Silent), under_way.clone());
         let addresses = AllowedAddresses { reach: Reach::public(), lookup, under_way: gauge };

@@ -1,7 +1,7 @@
-//! Calling addresses that a caller named: webhooks to deliver to, images to start from.
+//! Calls to URLs that a caller named: webhooks and source images.
 //!
-//! Such a call must never reach what only the server can reach. The address is checked where it is connected to, not
-//! where it is spelled: a name's answers are filtered by the resolver of the very connection ([`client`]).
+//! Such a call must never reach an address that only the server can reach. So the address is checked when the connection is made,
+//! and not only in the URL: the connection's own resolver drops the addresses that are not allowed ([`client`]).
 
 pub mod addresses;
 pub mod client;

@@ -1,28 +1,28 @@
-//! Which URLs may be called.
+//! The URLs that may be called.
 
 use super::addresses::Reach;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use url::{Host, Url};
 
-/// The longest URL that is taken, in bytes.
+/// The longest URL that may be called, in bytes.
 const URL_BYTES_MAX: usize = 2_048;
 
-/// What a caller may name.
+/// The URLs that a caller may name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Whether `http` will do.
+    /// Whether a URL may have the scheme `http`.
     pub plain_http: bool,
-    /// Which addresses may be called.
+    /// The addresses that may be called.
     pub reach: Reach,
 }
 
-/// A URL that may be called. Its host may still be a name that leads nowhere, or where nobody may call.
+/// A URL that may be called. If its host is a name, the addresses of the name are not checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedUrl(Url);
 
 impl AllowedUrl {
-    /// Who is called: scheme, host and port, with the port left out where it is the scheme's.
+    /// The origin: scheme, host and port. The scheme's default port is left out.
     pub fn host(&self) -> String {
         self.0.origin().ascii_serialization()
     }
@@ -43,19 +43,19 @@ impl From<AllowedUrl> for String {
 /// Why a URL may not be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetRefused {
-    /// It is not a URL.
+    /// The text is not a URL.
     #[error("is not a URL")]
     Form,
-    /// It is longer than is taken.
+    /// The URL is too long.
     #[error("is longer than {URL_BYTES_MAX} bytes")]
     Length,
-    /// The scheme is another.
+    /// The scheme is not allowed.
     #[error("must begin with https://")]
     Scheme,
-    /// There is a user name or a password in it.
+    /// The URL has a user name or a password.
     #[error("must not have a user name or a password in it")]
     UserInfo,
-    /// The port is one where other services than HTTP listen.
+    /// The port is usual for another service than HTTP.
     #[error("must have the port 443, 80 or one from 1024 on")]
     Port,
     /// The host is an address of a private network.
@@ -64,15 +64,15 @@ pub enum TargetRefused {
 }
 
 impl Target {
-    /// Public addresses by TLS, and the ranges of `allow`; in `dev` this machine too.
+    /// URLs with public addresses, and with addresses in the ranges of `allow`. With `dev`, also those of this machine.
     ///
-    /// Plain `http` will do as well in `dev` and where there are such ranges: what is inside a network of the operator's
-    /// has no certificate. A delivery is signed in any case.
+    /// With `dev` or with such ranges, a URL may have the scheme `http`: hosts in the operator's own network have no certificate.
+    /// A delivery is signed in any case.
     pub fn new(dev: bool, allow: &[IpNet]) -> Self {
         Self { plain_http: dev || !allow.is_empty(), reach: Reach { loopback: dev, allow: allow.into() } }
     }
 
-    /// The URL in `text`, if it may be called. A host name is checked again for its addresses, when it is connected to.
+    /// The URL in `text`, if it may be called. The addresses of a host name are checked later, when the connection is made.
     ///
     /// # Errors
     /// [`TargetRefused`] completes the sentence "the URL …".
@@ -81,7 +81,7 @@ impl Target {
             return Err(TargetRefused::Length);
         }
         let url = Url::parse(text).map_err(|_| TargetRefused::Form)?;
-        // Percent-encoding makes it longer, and each attempt reads what was stored.
+        // Percent-encoding may have made the URL longer. Each attempt parses this longer form again.
         if url.as_str().len() > URL_BYTES_MAX {
             return Err(TargetRefused::Length);
         }
@@ -97,7 +97,7 @@ impl Target {
         if !self.reach.loopback && !web_port {
             return Err(TargetRefused::Port);
         }
-        // `Url` has turned every spelling of an address (octal, a bare number) into the address itself.
+        // `Url` has parsed every spelling of an address, such as octal or a bare number.
         let address = match url.host() {
             Some(Host::Ipv4(v4)) => Some(IpAddr::V4(v4)),
             Some(Host::Ipv6(v6)) => Some(IpAddr::V6(v6)),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_are_https_to_public_places_unless_in_development() {
+    fn webhooks_are_https_to_public_addresses_except_in_development() {
         use TargetRefused::{Address, Form, Port, Scheme, UserInfo};
         for (text, when_strict, in_development) in [
             ("https://example.com/hook?x=1", None, None),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn no_spelling_hides_an_address() {
+    fn every_spelling_of_an_address_is_refused() {
         for host in [
             "2130706433",                     // decimal
             "0x7f000001",                     // hexadecimal
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn allowed_ranges_may_be_named_without_tls() {
+    fn allowed_ranges_need_no_tls() {
         let target = Target::new(false, &["10.0.0.0/8".parse().unwrap()]);
         assert!(target.parse("http://10.1.2.3:8080/hook").is_ok());
         assert!(target.parse("http://app:8080/hook").is_ok());
@@ -210,7 +210,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_allowed_stays_allowed_when_it_is_read_again(text in "(https?://)?[a-z0-9.:@\\[\\]%/\\\\-]{0,40}") {
+        fn an_allowed_url_is_allowed_when_it_is_parsed_again(text in "(https?://)?[a-z0-9.:@\\[\\]%/\\\\-]{0,40}") {
             let target = Target::new(false, &[]);
             if let Ok(url) = target.parse(&text) {
                 let spelled = String::from(url.clone());

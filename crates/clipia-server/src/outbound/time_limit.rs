@@ -1,16 +1,16 @@
-//! How long a call may take.
+//! The time limit of a call.
 
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// The most that a stop of this process takes of a limit.
+/// The most time that the limit loses when this process is stopped for a while.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The time that the parts of a call have together.
+/// A time limit for all parts of a call together.
 ///
-/// It is that in which this process runs, give or take a second. A process that is stopped for a minute, as by a suspended
-/// container, finds the answers that came meanwhile; a deadline would have it throw them away and blame their hosts.
+/// Only the time in which this process runs counts, give or take a second. A process that was stopped for a minute, as in a
+/// suspended container, still reads the responses that came meanwhile. A deadline would discard them, and blame their hosts.
 #[derive(Debug)]
 pub struct TimeLimit {
     left: Duration,
@@ -22,7 +22,7 @@ impl TimeLimit {
         Self { left: most }
     }
 
-    /// What comes of `part`; nothing where the time is over before that.
+    /// The result of `part`; none if the time is over first.
     pub async fn of<T>(&mut self, part: impl Future<Output = T>) -> Option<T> {
         let mut part = pin!(part);
         while !self.left.is_zero() {
@@ -56,14 +56,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stop_of_the_process_is_none_of_the_time() {
-        let (answers, answer) = oneshot::channel();
-        let call = tokio::spawn(async move { TimeLimit::new(MOST).of(answer).await });
+    async fn the_time_of_a_stopped_process_does_not_count() {
+        let (sender, response) = oneshot::channel();
+        let call = tokio::spawn(async move { TimeLimit::new(MOST).of(response).await });
         tokio::task::yield_now().await;
         advance(Duration::from_secs(40)).await;
-        // The process goes on, and what came meanwhile is read a little later than the clock.
+        // The process goes on, and reads the response a little later.
         sleep(Duration::from_millis(100)).await;
-        answers.send("here").unwrap();
+        sender.send("here").unwrap();
         assert_eq!(call.await.unwrap(), Some(Ok("here")));
     }
 }

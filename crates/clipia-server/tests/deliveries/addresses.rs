@@ -1,7 +1,7 @@
-//! Where calls may lead, held on what is really connected to. The machine's own 127.0.0.1 stands for an address that
-//! may be called and 127.0.0.2 for one that may not.
+//! The addresses that may be called, checked with real connections. In these tests 127.0.0.1 is an allowed address, and
+//! 127.0.0.2 is a refused one.
 
-use crate::receiver::{Answer, Receiver};
+use crate::receiver::{Behaviour, Receiver};
 use clipia_server::outbound::{Lookup, LookupError, Outbound, Target};
 use reqwest::Method;
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-/// Answers each lookup with the next of these.
+/// A lookup that returns these lists of addresses in turn.
 struct Script(Mutex<VecDeque<Vec<IpAddr>>>);
 
 #[async_trait::async_trait]
@@ -20,9 +20,9 @@ impl Lookup for Script {
     }
 }
 
-fn outbound(allow: &str, answers: &[&[&str]]) -> Outbound {
-    let answers = answers.iter().map(|answer| answer.iter().map(|ip| ip.parse().unwrap()).collect());
-    let script = Script(Mutex::new(answers.collect()));
+fn outbound(allow: &str, lookups: &[&[&str]]) -> Outbound {
+    let lookups = lookups.iter().map(|addresses| addresses.iter().map(|ip| ip.parse().unwrap()).collect());
+    let script = Script(Mutex::new(lookups.collect()));
     Outbound::with_lookup(Target::new(false, &[allow.parse().unwrap()]), Arc::new(script)).unwrap()
 }
 
@@ -43,9 +43,9 @@ fn is_refused(error: &reqwest::Error) -> bool {
 }
 
 #[tokio::test]
-async fn a_name_that_changes_its_mind_gains_nothing() {
-    let public = Receiver::at("127.0.0.1:0", Answer::status(200, "", "")).await;
-    let private = Receiver::at(&format!("127.0.0.2:{}", public.port), Answer::status(200, "", "")).await;
+async fn a_name_that_changes_its_address_reaches_no_refused_one() {
+    let public = Receiver::at("127.0.0.1:0", Behaviour::status(200, "", "")).await;
+    let private = Receiver::at(&format!("127.0.0.2:{}", public.port), Behaviour::status(200, "", "")).await;
     let outbound = outbound("127.0.0.1/32", &[&["127.0.0.1"], &["127.0.0.2"], &["127.0.0.2", "127.0.0.1"]]);
     assert_eq!(call(&outbound, public.port).await.unwrap().status(), 200);
     assert!(is_refused(&call(&outbound, public.port).await.unwrap_err()));
@@ -54,8 +54,8 @@ async fn a_name_that_changes_its_mind_gains_nothing() {
 }
 
 #[tokio::test]
-async fn names_of_this_machine_are_refused_when_they_are_connected_to() {
-    let receiver = Receiver::start(Answer::status(200, "", "")).await;
+async fn names_of_this_machine_are_refused_when_the_connection_is_made() {
+    let receiver = Receiver::start(Behaviour::status(200, "", "")).await;
     let spellings: [&[&str]; 4] = [&["127.0.0.1"], &["::1"], &["::ffff:127.0.0.1"], &["0.0.0.0", "::"]];
     let outbound = outbound("10.0.0.0/8", &spellings);
     for spelling in spellings {
@@ -65,8 +65,8 @@ async fn names_of_this_machine_are_refused_when_they_are_connected_to() {
 }
 
 #[tokio::test]
-async fn the_systems_own_names_are_held_to_the_same_rules() {
-    let receiver = Receiver::start(Answer::status(200, "", "")).await;
+async fn names_of_the_hosts_file_follow_the_same_rules() {
+    let receiver = Receiver::start(Behaviour::status(200, "", "")).await;
     let url = format!("http://localhost:{}/", receiver.port);
     let strict = Outbound::within(Target::new(false, &["10.0.0.0/8".parse().unwrap()])).unwrap();
     let refused = strict.call(Method::GET, strict.target().parse(&url).unwrap()).send().await;

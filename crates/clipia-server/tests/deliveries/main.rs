@@ -1,4 +1,4 @@
-//! Deliveries: what a dispatcher does with them.
+//! The dispatcher with real receivers.
 
 #![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
 

@@ -1,4 +1,4 @@
-//! The far side: a receiver that keeps what arrives and answers as told, down to the bytes.
+//! A receiver that records calls and responds with given bytes.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,24 +8,24 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How long anything may take that must happen.
+/// The longest wait for an expected event.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(40);
 
-/// What becomes of a call.
+/// What a receiver does with a call.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
-    /// These bytes, then the end of the connection.
+pub(crate) enum Behaviour {
+    /// Sends these bytes and closes the connection.
     Bytes(Vec<u8>),
-    /// An answer whose body never ends.
+    /// Sends a response whose body never ends.
     Endless,
-    /// The end of the connection.
+    /// Closes the connection.
     Close,
-    /// Nothing, for ever.
+    /// Sends nothing.
     Hang,
 }
 
-impl Answer {
-    /// An answer of this status, more header lines and body.
+impl Behaviour {
+    /// Sends a response with this status, with these further header lines, and with this body.
     pub(crate) fn status(status: u16, headers: &str, body: &str) -> Self {
         let length = body.len();
         Self::Bytes(
@@ -51,41 +51,41 @@ impl Call {
     }
 }
 
-/// Listens on a port of its own until it is dropped.
+/// A receiver, which listens until it is dropped.
 pub(crate) struct Receiver {
     pub(crate) port: u16,
-    answer: Arc<Mutex<Answer>>,
+    behaviour: Arc<Mutex<Behaviour>>,
     calls: watch::Sender<Vec<Call>>,
     task: JoinHandle<()>,
 }
 
 impl Receiver {
-    pub(crate) async fn start(answer: Answer) -> Self {
-        Self::at("127.0.0.1:0", answer).await
+    pub(crate) async fn start(behaviour: Behaviour) -> Self {
+        Self::at("127.0.0.1:0", behaviour).await
     }
 
-    pub(crate) async fn at(address: &str, answer: Answer) -> Self {
+    pub(crate) async fn at(address: &str, behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (answer, calls) = (Arc::new(Mutex::new(answer)), watch::Sender::new(Vec::new()));
+        let (behaviour, calls) = (Arc::new(Mutex::new(behaviour)), watch::Sender::new(Vec::new()));
         let task = {
-            let (answer, calls) = (Arc::clone(&answer), calls.clone());
+            let (behaviour, calls) = (Arc::clone(&behaviour), calls.clone());
             tokio::spawn(async move {
                 while let Ok((stream, _)) = listener.accept().await {
-                    tokio::spawn(serve(stream, Arc::clone(&answer), calls.clone()));
+                    tokio::spawn(serve(stream, Arc::clone(&behaviour), calls.clone()));
                 }
             })
         };
-        Self { port, answer, calls, task }
+        Self { port, behaviour, calls, task }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/hook", self.port)
     }
 
-    /// What becomes of later calls.
-    pub(crate) fn answer(&self, answer: Answer) {
-        *self.answer.lock().unwrap() = answer;
+    /// Sets what happens to later calls.
+    pub(crate) fn set_behaviour(&self, behaviour: Behaviour) {
+        *self.behaviour.lock().unwrap() = behaviour;
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {
@@ -107,7 +107,7 @@ impl Drop for Receiver {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: Arc<Mutex<Answer>>, calls: watch::Sender<Vec<Call>>) {
+async fn serve(mut stream: TcpStream, behaviour: Arc<Mutex<Behaviour>>, calls: watch::Sender<Vec<Call>>) {
     let mut bytes = Vec::new();
     let (head, length) = loop {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
@@ -126,18 +126,18 @@ async fn serve(mut stream: TcpStream, answer: Arc<Mutex<Answer>>, calls: watch::
             return;
         }
     }
-    let answer = answer.lock().unwrap().clone();
+    let behaviour = behaviour.lock().unwrap().clone();
     calls.send_modify(|calls| calls.push(Call { head, body }));
-    match answer {
-        Answer::Bytes(bytes) => {
+    match behaviour {
+        Behaviour::Bytes(bytes) => {
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
         }
-        Answer::Endless => {
+        Behaviour::Endless => {
             let _ = stream.write_all(b"HTTP/1.1 200 \r\ntransfer-encoding: chunked\r\n\r\n").await;
             while stream.write_all(b"4\r\nmore\r\n").await.is_ok() {}
         }
-        Answer::Close => {}
-        Answer::Hang => std::future::pending().await,
+        Behaviour::Close => {}
+        Behaviour::Hang => std::future::pending().await,
     }
 }

@@ -1,6 +1,6 @@
-//! What an attempt sends, and what is made of each kind of answer.
+//! What an attempt sends, and the outcome for each kind of response.
 
-use crate::receiver::{Answer, Receiver};
+use crate::receiver::{Behaviour, Receiver};
 use crate::support::{Outbox, SECRET, account};
 use clipia_queue::rotation::Rotation;
 use clipia_server::clock::now;
@@ -12,11 +12,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 
-/// No name leads anywhere.
-struct Nowhere;
+/// A lookup with one name, which has private addresses only.
+struct OnlyInside;
 
 #[async_trait::async_trait]
-impl Lookup for Nowhere {
+impl Lookup for OnlyInside {
     async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         match name {
             "inside.example" => Ok(vec!["10.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()]),
@@ -26,20 +26,20 @@ impl Lookup for Nowhere {
 }
 
 fn outbound() -> Outbound {
-    Outbound::with_lookup(Target::new(true, &[]), Arc::new(Nowhere)).unwrap()
+    Outbound::with_lookup(Target::new(true, &[]), Arc::new(OnlyInside)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_signatures_verify_with_the_new_secret_and_with_the_old_one() {
     let outbox = Outbox::new().await;
-    let receiver = Receiver::start(Answer::status(503, "retry-after: 5\r\n", "later")).await;
+    let receiver = Receiver::start(Behaviour::status(503, "retry-after: 5\r\n", "later")).await;
     let new = "whsec_".to_owned() + &"QUJD".repeat(12);
     let rotation = Rotation::plan(None, None, now()).unwrap();
     outbox.store.rotate_webhook_secret(&account(), new.clone(), rotation).await.unwrap();
     let id = outbox.deliver(&receiver.url()).await;
     let _running = outbox.dispatch(outbound());
     receiver.wait_for(1).await;
-    receiver.answer(Answer::status(200, "", "thank you"));
+    receiver.set_behaviour(Behaviour::status(200, "", "thank you"));
     let calls = receiver.wait_for(2).await;
     for call in &calls {
         let (t, signature) = (call.header("x-clipia-timestamp"), call.header("x-clipia-signature"));
@@ -57,34 +57,34 @@ async fn both_signatures_verify_with_the_new_secret_and_with_the_old_one() {
         assert_eq!(call.header("webhook-signature"), standard.unwrap());
     }
     assert_ne!(calls[0].header("x-clipia-signature"), calls[1].header("x-clipia-signature"));
-    let told = outbox.until(id, |told| told.delivery.state == DeliveryState::Delivered).await;
+    let details = outbox.until(id, |details| details.delivery.state == DeliveryState::Delivered).await;
     let log: Vec<_> =
-        told.log.iter().map(|a| (a.number, a.status, a.class.as_str(), a.reply.as_str())).collect();
+        details.log.iter().map(|a| (a.number, a.status, a.class.as_str(), a.reply.as_str())).collect();
     assert_eq!(log, [(1, Some(503), "status_5xx", "later"), (2, Some(200), "delivered", "thank you")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_kind_of_failure_is_logged_by_its_name() {
+async fn each_kind_of_failure_has_its_class() {
     let outbox = Outbox::new().await;
-    let elsewhere = Receiver::start(Answer::status(200, "", "")).await;
+    let elsewhere = Receiver::start(Behaviour::status(200, "", "")).await;
     let location = format!("location: {}\r\n", elsewhere.url());
     let mut receivers = Vec::new();
     let mut expected = Vec::new();
-    for (answer, status, class) in [
-        (Answer::status(204, "", ""), Some(204), AttemptClass::Delivered),
-        (Answer::status(302, &location, ""), Some(302), AttemptClass::Status3xx),
-        (Answer::status(307, &location, ""), Some(307), AttemptClass::Status3xx),
-        (Answer::status(404, "", "where?"), Some(404), AttemptClass::Status4xx),
-        (Answer::status(500, "", ""), Some(500), AttemptClass::Status5xx),
-        (Answer::Bytes(b"220 mail ready\r\n".to_vec()), None, AttemptClass::Protocol),
-        (Answer::Bytes(b"HTTP/1.1 20".to_vec()), None, AttemptClass::Reset),
-        (Answer::Close, None, AttemptClass::Reset),
+    for (behaviour, status, class) in [
+        (Behaviour::status(204, "", ""), Some(204), AttemptClass::Delivered),
+        (Behaviour::status(302, &location, ""), Some(302), AttemptClass::Status3xx),
+        (Behaviour::status(307, &location, ""), Some(307), AttemptClass::Status3xx),
+        (Behaviour::status(404, "", "where?"), Some(404), AttemptClass::Status4xx),
+        (Behaviour::status(500, "", ""), Some(500), AttemptClass::Status5xx),
+        (Behaviour::Bytes(b"220 mail ready\r\n".to_vec()), None, AttemptClass::Protocol),
+        (Behaviour::Bytes(b"HTTP/1.1 20".to_vec()), None, AttemptClass::Reset),
+        (Behaviour::Close, None, AttemptClass::Reset),
     ] {
-        let receiver = Receiver::start(answer).await;
+        let receiver = Receiver::start(behaviour).await;
         expected.push((receiver.url(), status, class));
         receivers.push(receiver);
     }
-    // A server of something else speaks first.
+    // A mail server speaks first.
     let mail = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mail_url = format!("https://{}/", mail.local_addr().unwrap());
     tokio::spawn(async move {
@@ -109,13 +109,13 @@ async fn each_kind_of_failure_is_logged_by_its_name() {
     }
     let running = outbox.dispatch(outbound());
     for ((url, status, class), id) in expected.iter().zip(ids) {
-        let told = outbox.until(id, |told| !told.log.is_empty()).await;
-        let attempt = &told.log[0];
+        let details = outbox.until(id, |details| !details.log.is_empty()).await;
+        let attempt = &details.log[0];
         assert_eq!((attempt.status, attempt.class.as_str()), (*status, class.name()), "{url}: {attempt:?}");
         let arrived = *class == AttemptClass::Delivered;
-        assert_eq!(told.delivery.state == DeliveryState::Delivered, arrived, "{url}");
+        assert_eq!(details.delivery.state == DeliveryState::Delivered, arrived, "{url}");
         assert_eq!(attempt.error.is_none(), arrived, "{url}: {attempt:?}");
-        let shown = format!("{told:?}");
+        let shown = format!("{details:?}");
         assert!(!shown.contains("hidden") && !attempt.error.iter().any(|e| e.contains("http://")), "{shown}");
     }
     assert!(elsewhere.calls().is_empty(), "a redirect was followed");
@@ -124,36 +124,36 @@ async fn each_kind_of_failure_is_logged_by_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_without_an_end_is_cut_and_counts_by_its_status() {
+async fn an_endless_response_is_cut_and_its_status_decides() {
     let outbox = Outbox::new().await;
-    let endless = Receiver::start(Answer::Endless).await;
-    let long = Receiver::start(Answer::status(500, "", &"\u{0}é".repeat(50_000))).await;
+    let endless = Receiver::start(Behaviour::Endless).await;
+    let long = Receiver::start(Behaviour::status(500, "", &"\u{0}é".repeat(50_000))).await;
     let ids = [outbox.deliver(&endless.url()).await, outbox.deliver(&long.url()).await];
     let _running = outbox.dispatch(outbound());
-    let told = outbox.until(ids[0], |told| told.delivery.state == DeliveryState::Delivered).await;
-    assert!(told.log[0].duration_ms < 10_000 && told.log[0].reply.len() == 2_048, "{told:?}");
-    let told = outbox.until(ids[1], |told| !told.log.is_empty()).await;
-    assert!(told.log[0].reply.starts_with("\u{fffd}é\u{fffd}"), "{told:?}");
-    assert!(told.log[0].reply.chars().count() <= 2_048);
+    let details = outbox.until(ids[0], |details| details.delivery.state == DeliveryState::Delivered).await;
+    assert!(details.log[0].duration_ms < 10_000 && details.log[0].reply.len() == 2_048, "{details:?}");
+    let details = outbox.until(ids[1], |details| !details.log.is_empty()).await;
+    assert!(details.log[0].reply.starts_with("\u{fffd}é\u{fffd}"), "{details:?}");
+    assert!(details.log[0].reply.chars().count() <= 2_048);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gone_is_the_end_until_an_operator_replays() {
+async fn after_a_410_a_delivery_is_given_up_until_an_operator_replays_it() {
     let outbox = Outbox::new().await;
-    let receiver = Receiver::start(Answer::status(410, "", "")).await;
+    let receiver = Receiver::start(Behaviour::status(410, "", "")).await;
     let id = outbox.deliver(&receiver.url()).await;
     let running = outbox.dispatch(outbound());
-    outbox.until(id, |told| told.delivery.state == DeliveryState::Abandoned).await;
+    outbox.until(id, |details| details.delivery.state == DeliveryState::Abandoned).await;
     assert_eq!(running.statistics.given_up(), 1);
 
     assert!(outbox.store.replay(id).await.unwrap());
-    let told = outbox.until(id, |told| told.log.len() == 2).await;
-    let delivery = &told.delivery;
+    let details = outbox.until(id, |details| details.log.len() == 2).await;
+    let delivery = &details.delivery;
     assert_eq!((delivery.state, delivery.attempts, delivery.next_at), (DeliveryState::Abandoned, 1, None));
 
-    receiver.answer(Answer::status(200, "", ""));
+    receiver.set_behaviour(Behaviour::status(200, "", ""));
     assert!(outbox.store.replay(id).await.unwrap());
-    let told = outbox.until(id, |told| told.delivery.state == DeliveryState::Delivered).await;
-    let replays: Vec<_> = told.log.iter().map(|attempt| (attempt.number, attempt.replay)).collect();
-    assert_eq!((told.delivery.attempts, replays), (1, vec![(1, false), (2, true), (3, true)]));
+    let details = outbox.until(id, |details| details.delivery.state == DeliveryState::Delivered).await;
+    let replays: Vec<_> = details.log.iter().map(|attempt| (attempt.number, attempt.replay)).collect();
+    assert_eq!((details.delivery.attempts, replays), (1, vec![(1, false), (2, true), (3, true)]));
 }

@@ -1,8 +1,8 @@
-//! A store with deliveries in it, and a dispatcher that runs on it.
+//! A store with deliveries, and a running dispatcher on it.
 
 use crate::receiver::DEADLINE;
 use clipia_server::clock::SystemClock;
-use clipia_server::deliveries::{Dispatcher, Statistics};
+use clipia_server::deliveries::{DeliveryStatistics, Dispatcher};
 use clipia_server::outbound::Outbound;
 use clipia_server::store::{DeliveryDetails, NodeId, conformance};
 use clipia_store_sqlite::SqliteStore;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 pub(crate) use conformance::{SECRET, outbox_account as account};
 
-/// A store with one account whose requests want deliveries.
+/// A store with one account whose requests have webhooks.
 pub(crate) struct Outbox {
     outbox: conformance::Outbox,
     _directory: TempDir,
@@ -54,29 +54,29 @@ impl Outbox {
 
     /// A dispatcher that runs until it is dropped.
     pub(crate) fn dispatch(&self, outbound: Outbound) -> Running {
-        let ended = Arc::new(Notify::new());
+        let outbox_changed = Arc::new(Notify::new());
         let dispatcher = Arc::new(Dispatcher::new(
             NodeId::random(),
             Arc::clone(&self.store),
             outbound,
-            Arc::clone(&ended),
+            Arc::clone(&outbox_changed),
         ));
         let statistics = dispatcher.statistics();
         let task = tokio::spawn(dispatcher.run(CancellationToken::new()));
-        Running { statistics, ended, task }
+        Running { statistics, outbox_changed, task }
     }
 }
 
 pub(crate) struct Running {
-    pub(crate) statistics: Arc<Statistics>,
-    ended: Arc<Notify>,
+    pub(crate) statistics: Arc<DeliveryStatistics>,
+    outbox_changed: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    /// Has it look for what is due, as when a request has ended.
-    pub(crate) fn look(&self) {
-        self.ended.notify_one();
+    /// Wakes the dispatcher, as the end of a request does.
+    pub(crate) fn wake(&self) {
+        self.outbox_changed.notify_one();
     }
 }
 

@@ -1,4 +1,4 @@
-//! What an operator writes into `clipia.toml`.
+//! Fuzz tests of `clipia.toml`.
 
 use clipia_server::Config;
 use proptest::collection::vec;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 static LINES: LazyLock<Vec<String>> =
     LazyLock::new(|| Config::default().to_toml().unwrap().lines().map(str::to_owned).collect());
 
-/// A value that some key takes, or none.
+/// A value that some key accepts, or that none accepts.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<i64>().prop_map(|number| number.to_string()),
@@ -38,17 +38,18 @@ fn file() -> impl Strategy<Value = String> {
     })
 }
 
-/// Whether a file is taken. What is taken is written again as it was read; what is not is refused by the file's name.
-fn taken(text: &str) -> Result<bool, TestCaseError> {
+/// Whether a file is accepted. An accepted file is the same after it is written and read again. The error of a refused file names
+/// the file.
+fn is_accepted(text: &str) -> Result<bool, TestCaseError> {
     static DIRECTORY: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
-    // A thread of its own reads and writes each.
+    // Each thread has a file of its own.
     let name = format!("{:?}.toml", std::thread::current().id());
     let path = DIRECTORY.path().join(name);
     std::fs::write(&path, text).unwrap();
     match Config::read(&path) {
         Ok(config) => {
             std::fs::write(&path, config.to_toml().unwrap()).unwrap();
-            // What is written is what is in force.
+            // The written file has the limit in force.
             let config = Config { limit: Some(config.rate_limit()), ..config };
             prop_assert_eq!(Config::read(&path).ok(), Some(config));
             Ok(true)
@@ -61,7 +62,7 @@ fn taken(text: &str) -> Result<bool, TestCaseError> {
 }
 
 #[test]
-fn files_are_taken_and_refused() {
+fn files_are_accepted_or_refused() {
     for (text, expected) in [
         ("", true),
         (&*LINES.join("\n"), true),
@@ -70,13 +71,13 @@ fn files_are_taken_and_refused() {
         ("drain_seconds = -1", false),
         ("rmp = 3", false),
     ] {
-        assert_eq!(taken(text).unwrap(), expected, "{text}");
+        assert_eq!(is_accepted(text).unwrap(), expected, "{text}");
     }
 }
 
 proptest! {
     #[test]
-    fn any_config_file_is_taken_or_refused(text in file()) {
-        taken(&text)?;
+    fn any_config_file_is_accepted_or_refused(text in file()) {
+        is_accepted(&text)?;
     }
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use clipia::{Output, RequestId};
 use clipia_queue::limits::{REQUESTS_PER_MINUTE, RateLimit};
 use clipia_server::clock::SystemClock;
-use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
+use clipia_server::executors::{Executor, Job, JobControl, JobError, JobOutput};
 use clipia_server::{Config, FirstKeys, Service};
 use clipia_store_sqlite::SqliteStore;
 use serde_json::Value;
@@ -88,15 +88,15 @@ impl Sleep {
 
 #[async_trait]
 impl Executor for Sleep {
-    async fn run(&self, job: Job, report: Report) -> Result<Made, NotMade> {
+    async fn run(&self, job: Job, control: JobControl) -> Result<JobOutput, JobError> {
         let seconds = job.input.get("seconds").and_then(Value::as_f64).unwrap_or_default();
         let duration = Duration::try_from_secs_f64(seconds)
-            .map_err(|_| NotMade::Failed(format!("`seconds` cannot be {seconds}")))?;
+            .map_err(|_| JobError::Failed(format!("`seconds` cannot be {seconds}")))?;
         tokio::select! {
             () = tokio::time::sleep(duration) => {}
-            () = report.stopped() => return Err(NotMade::Stopped),
+            () = control.stopped() => return Err(JobError::Stopped),
         }
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).insert(job.id.into(), Instant::now());
-        Ok(Made { output: Output::default(), files: Vec::new() })
+        Ok(JobOutput { output: Output::default(), files: Vec::new() })
     }
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use async_trait::async_trait;
 use clap::Subcommand;
 use clipia_server::clock::SystemClock;
-use clipia_server::executors::{Executor, Job, Made, NotMade, Report};
+use clipia_server::executors::{Executor, Job, JobControl, JobError, JobOutput};
 use clipia_server::{Config, Credits, RateLimit, Service};
 use clipia_store_sqlite::SqliteStore;
 use memory_stats::memory_stats;
@@ -99,8 +99,8 @@ struct Idle;
 
 #[async_trait]
 impl Executor for Idle {
-    async fn run(&self, _: Job, _: Report) -> Result<Made, NotMade> {
-        Err(NotMade::Stopped)
+    async fn run(&self, _: Job, _: JobControl) -> Result<JobOutput, JobError> {
+        Err(JobError::Stopped)
     }
 }
 

@@ -1,8 +1,9 @@
-//! The text formats of metrics. OpenMetrics is what is encoded; Prometheus's own, which every scraper reads, is made of it.
+//! The exposition formats of metrics. The metrics are encoded as OpenMetrics, and converted to Prometheus's own format for
+//! scrapers that do not ask for OpenMetrics.
 
 use http::{HeaderMap, header};
 
-/// A text format.
+/// An exposition format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// `application/openmetrics-text`.
@@ -12,8 +13,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The one that a scraper asks for: OpenMetrics where `Accept` names it and prefers nothing else, Prometheus's
-    /// otherwise.
+    /// The format that a scraper accepts: OpenMetrics where `Accept` names it and does not prefer plain text, else Prometheus.
     pub(crate) fn accepted(headers: &HeaderMap) -> Self {
         let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let (mut open_metrics, mut plain) = (0.0_f32, 0.0_f32);
@@ -31,7 +31,7 @@ impl Format {
         if open_metrics > 0.0 && open_metrics >= plain { Self::OpenMetrics } else { Self::Prometheus }
     }
 
-    /// The media type.
+    /// The value of `Content-Type`.
     pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -40,11 +40,11 @@ impl Format {
     }
 }
 
-/// What a text in OpenMetrics' format says, in Prometheus's: a family has the name of its samples there, and neither units
-/// nor an end are told.
+/// Converts a text from OpenMetrics to Prometheus's format. There a family has the name of its samples, and there are no
+/// lines for units and for the end.
 pub(crate) fn prometheus(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
-    // `HELP` comes before `TYPE`, which decides the name.
+    // `HELP` comes before `TYPE`, and `TYPE` decides the name.
     let mut help = "";
     for line in open_metrics.lines() {
         let Some(comment) = line.strip_prefix("# ") else {
@@ -54,7 +54,7 @@ pub(crate) fn prometheus(open_metrics: &str) -> String {
         };
         let mut words = comment.splitn(3, ' ');
         match (words.next(), words.next(), words.next()) {
-            (Some("HELP"), Some(_), told) => help = told.unwrap_or_default(),
+            (Some("HELP"), Some(_), text) => help = text.unwrap_or_default(),
             (Some("TYPE"), Some(name), Some(kind)) => {
                 let (suffix, kind) = match kind {
                     "counter" => ("_total", kind),
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn open_metrics_is_for_those_that_ask_for_it() {
+    fn open_metrics_is_for_scrapers_that_accept_it() {
         use Format::{OpenMetrics, Prometheus};
         for (accept, format) in [
             (None, Prometheus),

@@ -1,6 +1,6 @@
-//! How a call is refused: always the same envelope, with nothing of the server's inside.
+//! The error response of a call: one envelope for all errors, which reveals nothing of the server's inside.
 
-use crate::executors::NotMade;
+use crate::executors::JobError;
 use crate::executors::sandbox::NoSample;
 use crate::store::{Fault, StoreError, SubmitRefused};
 use axum::Json;
@@ -11,16 +11,16 @@ use clipia_queue::ledger;
 use http::{HeaderValue, StatusCode, header};
 use std::time::Duration;
 
-/// When a caller may come again that found the store held by another program: rarely for longer than a statement.
+/// The `Retry-After` where another program holds the store. It rarely does so for longer than a statement.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
 
-/// When a caller may come again whose call waits for an operator, as where the disk is full.
+/// The `Retry-After` where an operator must act first, as when the disk is full.
 const FAULT_WAIT: Duration = Duration::from_secs(10);
 
-/// The longest message of a refusal, in bytes. Some quote what was sent.
+/// The longest message of an error, in bytes. Some messages quote what the client sent.
 const MESSAGE_BYTES_MAX: usize = 2_000;
 
-/// A call that is refused, or cannot be answered.
+/// The error that a call gets in place of its result.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     code: ErrorCode,
@@ -30,7 +30,7 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    /// A refusal of this cause.
+    /// An error with this code. A message that is too long is cut.
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let mut message = message.into();
         if message.len() > MESSAGE_BYTES_MAX {
@@ -40,40 +40,40 @@ impl ApiError {
         Self { code, message, retry_after: None, status: None }
     }
 
-    /// The call is not of the API's form.
+    /// The error of a malformed call.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::InvalidRequest, message)
     }
 
-    /// The key is not in force.
+    /// The error of a key that is not in force.
     pub(crate) fn key_refused() -> Self {
         Self::new(ErrorCode::InvalidApiKey, "this API key is not in force: it is wrong or was revoked")
     }
 
-    /// No such request, or none of the caller's.
+    /// The error of a request that does not exist, or is not the caller's.
     pub(crate) fn no_such_request() -> Self {
         Self::new(ErrorCode::NotFound, "there is no such request on this account")
     }
 
-    /// The server failed; what happened is logged and not told.
+    /// The error of a failure in the server. The cause is in the log only.
     pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a call could not be answered");
         Self::new(ErrorCode::InternalError, "the server failed; the call can be repeated")
     }
 
-    /// The call took too long. What it asked for may have been done.
+    /// The error of a call that took too long. Its command may have been done.
     pub(crate) fn too_slow() -> Self {
         tracing::error!("a call took too long");
         let message = "the server did not get to this call in time; it can be repeated";
         Self::new(ErrorCode::ServiceUnavailable, message).after(Duration::from_secs(5))
     }
 
-    /// With the time after which a repetition may be let through.
+    /// Adds a `Retry-After`.
     pub(crate) fn after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
     }
 
-    /// With a status that says more than that of its code.
+    /// Replaces the status of the code by a more exact one.
     pub(crate) fn with_status(self, status: StatusCode) -> Self {
         Self { status: Some(status), ..self }
     }
@@ -98,7 +98,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Seconds, rounded up: who waits so long has waited enough.
+/// A duration in seconds, rounded up: a client that waits so long has waited long enough.
 pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
@@ -108,7 +108,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Closed => Self::new(ErrorCode::ServiceUnavailable, "the server is shutting down")
                 .after(Duration::from_secs(5)),
-            // The store has logged what it was told.
+            // The store has logged its backend's error.
             StoreError::Backend { fault, .. } if fault.is_transient() => {
                 let message = format!("{fault}; the call can be repeated");
                 let wait = if fault == Fault::Busy { BUSY_WAIT } else { FAULT_WAIT };
@@ -143,27 +143,27 @@ impl From<SubmitRefused> for ApiError {
 
 impl From<NoSample> for ApiError {
     fn from(no_sample: NoSample) -> Self {
-        let not_made = match no_sample {
+        let error = match no_sample {
             NoSample::NoSampler => return Self::invalid(no_sample.to_string()),
-            NoSample::NotMade(not_made) => not_made,
+            NoSample::Failed(error) => error,
         };
-        match not_made {
-            NotMade::NotNow(_) | NotMade::Stopped => Self::new(
+        match error {
+            JobError::Unavailable(_) | JobError::Stopped => Self::new(
                 ErrorCode::ServiceUnavailable,
                 "the server cannot make anything at the moment; the call can be repeated",
             )
             .after(Duration::from_secs(5)),
-            NotMade::Failed(why) => Self::internal(&why),
+            JobError::Failed(why) => Self::internal(&why),
         }
     }
 }
 
-/// The answer where there is nothing.
+/// The response for a path that does not exist.
 pub(crate) async fn no_such_path() -> ApiError {
     ApiError::new(ErrorCode::NotFound, "there is nothing at this path: see the API's description")
 }
 
-/// The answer where there is something, but not for this method.
+/// The response for a path that does not take the method.
 pub(crate) async fn no_such_method() -> ApiError {
     ApiError::invalid("this path does not take this method").with_status(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -1,4 +1,4 @@
-//! Tokens that were refused: counted, and noted in the audit once a minute, so that whoever tries many fills no disk.
+//! The number of refused tokens. It goes to the audit once a minute, so that many attempts do not fill the disk.
 
 use crate::store::{Refusals, Store};
 use std::sync::Arc;
@@ -6,23 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often what was refused is noted.
-const NOTED_EVERY: Duration = Duration::from_secs(60);
+/// The time between two records in the audit.
+const RECORD_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How many tokens were refused since that was last noted.
+/// The tokens that were refused since the last record in the audit.
 #[derive(Debug, Default)]
-pub(crate) struct RefusalCount {
+pub(crate) struct RefusedTokens {
     keys: AtomicU64,
     administration: AtomicU64,
 }
 
-impl RefusalCount {
-    /// An API key was refused.
+impl RefusedTokens {
+    /// Counts a refused API key.
     pub(crate) fn key(&self) {
         self.keys.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A token of the administration was refused.
+    /// Counts a refused token of the administration.
     pub(crate) fn administration(&self) {
         self.administration.fetch_add(1, Ordering::Relaxed);
     }
@@ -32,25 +32,25 @@ impl RefusalCount {
         Refusals { keys: take(&self.keys), administration: take(&self.administration) }
     }
 
-    /// Notes what was refused.
-    pub(crate) async fn note(&self, store: &dyn Store) {
+    /// Records the counts in the audit, and sets them to zero.
+    pub(crate) async fn record(&self, store: &dyn Store) {
         let refused = self.take();
         if refused == Refusals::default() {
             return;
         }
         if let Err(error) = store.record_refusals(refused).await {
-            tracing::error!(%error, ?refused, "cannot note in the audit that tokens were refused");
+            tracing::error!(%error, ?refused, "cannot record refused tokens in the audit");
         }
     }
 }
 
-/// Notes what was refused, every minute and once more at `stop`.
-pub(crate) async fn note(count: Arc<RefusalCount>, store: Arc<dyn Store>, stop: CancellationToken) {
+/// Records the counts once a minute, and a last time at `stop`.
+pub(crate) async fn record_until(count: Arc<RefusedTokens>, store: Arc<dyn Store>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(NOTED_EVERY) => {}
+            () = tokio::time::sleep(RECORD_INTERVAL) => {}
         }
-        count.note(store.as_ref()).await;
+        count.record(store.as_ref()).await;
     }
 }

@@ -1,6 +1,7 @@
-//! What the store and the deliveries count themselves, read at a scrape. It costs the same however long the queue is.
+//! The metrics that the store and the deliveries count themselves. Each scrape reads them, at the same cost however long the
+//! queue is.
 
-use crate::deliveries::{self, LAG_BUCKETS};
+use crate::deliveries::{DeliveryLag, DeliveryStatistics, LAG_BUCKETS};
 use crate::metrics::PREFIX;
 use crate::store::{self, Store, StoreError};
 use clipia_queue::Moment;
@@ -24,14 +25,14 @@ struct Class {
     class: &'static str,
 }
 
-/// A histogram that somebody else keeps. The last bucket is of what is above all bounds: a quantile needs its `+Inf`.
+/// A histogram that was counted elsewhere. The last bucket has the bound `+Inf`, which a quantile needs.
 #[derive(Debug)]
-struct Counted {
+struct CountedHistogram {
     buckets: Vec<(f64, u64)>,
     sum: f64,
 }
 
-impl EncodeMetric for Counted {
+impl EncodeMetric for CountedHistogram {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
         let count = self.buckets.iter().map(|(_, count)| count).sum();
         encoder.encode_histogram::<NoLabelSet>(self.sum, count, &self.buckets, None)
@@ -42,9 +43,10 @@ impl EncodeMetric for Counted {
     }
 }
 
-impl Counted {
-    /// `units` of the histogram's are one of the metric's. Multiplied by a fraction a bound would read 0.09999999999999999.
-    fn of(histogram: &store::Histogram, units: f64) -> Self {
+impl CountedHistogram {
+    /// A histogram of the store. One unit of the metric is `units` of the histogram. The division gives exact bounds, where a
+    /// multiplication by a fraction would give 0.09999999999999999.
+    fn from_store(histogram: &store::Histogram, units: f64) -> Self {
         let bounds = histogram.bounds.iter().map(|bound| *bound as f64 / units).chain([f64::INFINITY]);
         Self {
             buckets: bounds.zip(histogram.counts.iter().copied()).collect(),
@@ -52,7 +54,7 @@ impl Counted {
         }
     }
 
-    fn lag(lag: &deliveries::Lag) -> Self {
+    fn lag(lag: &DeliveryLag) -> Self {
         let within = lag.within.iter().copied().chain([lag.count]);
         let mut before = 0;
         let counts = within.map(|within| within - std::mem::replace(&mut before, within));
@@ -63,13 +65,13 @@ impl Counted {
     }
 }
 
-/// What is known at `now`.
+/// A registry of the metrics at `now`.
 ///
 /// # Errors
-/// [`StoreError`] where the store does not answer.
-pub(crate) async fn read(
+/// [`StoreError`] if the store's statistics cannot be read.
+pub(super) async fn read(
     store: &dyn Store,
-    deliveries: &deliveries::Statistics,
+    deliveries: &DeliveryStatistics,
     now: Moment,
 ) -> Result<Registry, StoreError> {
     let mut registry = Registry::with_prefix(PREFIX);
@@ -77,7 +79,7 @@ pub(crate) async fn read(
     let due = store.next_delivery().await?.filter(|due| *due < now);
     registry.register_with_unit(
         "delivery_overdue",
-        "How long the delivery that is most overdue has been due",
+        "How long ago the most overdue delivery was due",
         Unit::Seconds,
         ConstGauge::new(due.map_or(Duration::ZERO, |due| now.since(due)).as_secs_f64()),
     );
@@ -88,47 +90,60 @@ pub(crate) async fn read(
 fn of_store(registry: &mut Registry, statistics: &store::Statistics, now: Moment) {
     let (depth, oldest) =
         (Family::<Queue, Gauge>::default(), Family::<Queue, Gauge<f64, AtomicU64>>::default());
-    for line in &statistics.queues {
-        let queue = Queue { queue: line.queue.clone() };
-        depth.get_or_create(&queue).set(i64::try_from(line.waiting).unwrap_or(i64::MAX));
-        let age = line.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
+    for counted in &statistics.queues {
+        let queue = Queue { queue: counted.queue.clone() };
+        depth.get_or_create(&queue).set(i64::try_from(counted.waiting).unwrap_or(i64::MAX));
+        let age = counted.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
         oldest.get_or_create(&queue).set(age.as_secs_f64());
     }
-    registry.register("queue_depth", "Generations in line", depth);
-    let help = "How long the oldest of those that are next in line has waited";
+    registry.register("queue_depth", "Queued generations", depth);
+    let help = "How long the oldest of the next generations has been queued";
     registry.register_with_unit("queue_oldest_age", help, Unit::Seconds, oldest);
-    let waits = Counted::of(&statistics.wait_micros, 1e6);
-    let help = "How long generations stood in line before their first turn";
+    let waits = CountedHistogram::from_store(&statistics.wait_micros, 1e6);
+    let help = "How long generations were queued before their first attempt";
     registry.register_with_unit("queue_wait", help, Unit::Seconds, waits);
-    let batches = Counted::of(&statistics.batches, 1.0);
+    let batches = CountedHistogram::from_store(&statistics.batches, 1.0);
     registry.register("commit_commands", "Commands that shared a commit", batches);
-    let commits = Counted::of(&statistics.commit_micros, 1e6);
+    let commits = CountedHistogram::from_store(&statistics.commit_micros, 1e6);
     registry.register_with_unit("commit", "How long commits took", Unit::Seconds, commits);
-    let help = "Deliveries of a restored store that wait for a word of the operator";
+    let help = "Deliveries of a restored store that the operator must resume or abandon";
     registry.register("deliveries_held", help, ConstGauge::new(statistics.deliveries_held));
-    let help = "How large the log of the store is: a long read keeps it from being cut";
+    let help = "Size of the store's write-ahead log: a long read keeps it from being truncated";
     registry.register_with_unit("store_log", help, Unit::Bytes, ConstGauge::new(statistics.log_bytes));
     for (name, help, count) in [
-        ("generations_canceled", "Generations that were called off", statistics.canceled),
-        ("leases_lost", "Leases of workers that fell silent", statistics.leases_lost),
-        ("stale_writes_refused", "Words of workers that had lost their lease", statistics.stale_refused),
+        ("generations_canceled", "Canceled generations", statistics.canceled),
+        ("leases_lost", "Leases that expired", statistics.leases_lost),
+        ("stale_writes_refused", "Reports of workers that had lost their lease", statistics.stale_refused),
     ] {
         registry.register(name, help, ConstCounter::new(count));
     }
 }
 
-fn of_deliveries(registry: &mut Registry, statistics: &deliveries::Statistics) {
+fn of_deliveries(registry: &mut Registry, statistics: &DeliveryStatistics) {
     let attempts = Family::<Class, Counter>::default();
     for (class, count) in statistics.attempts() {
         attempts.get_or_create(&Class { class: class.name() }).inc_by(count);
     }
-    registry.register("delivery_attempts", "Attempts at deliveries by what became of them", attempts);
-    let help = "How long after the end of their generation deliveries were first attempted";
-    registry.register_with_unit("delivery_lag", help, Unit::Seconds, Counted::lag(&statistics.lag()));
+    registry.register("delivery_attempts", "Delivery attempts by result", attempts);
+    let help = "Time from the end of a generation to the first attempt at its delivery";
+    registry.register_with_unit(
+        "delivery_lag",
+        help,
+        Unit::Seconds,
+        CountedHistogram::lag(&statistics.lag()),
+    );
     for (name, help, value) in [
-        ("deliveries_under_way", "Attempts at deliveries under way", statistics.under_way()),
-        ("delivery_hosts_down", "Hosts that are left alone for now", statistics.open_breakers()),
-        ("delivery_hosts_waiting", "Hosts whose deliveries wait for room", statistics.waiting_hosts()),
+        ("deliveries_under_way", "Delivery attempts under way", statistics.under_way()),
+        (
+            "delivery_hosts_down",
+            "Hosts that are down and get no attempts for now",
+            statistics.open_breakers(),
+        ),
+        (
+            "delivery_hosts_waiting",
+            "Hosts with deliveries that wait for a free slot",
+            statistics.waiting_hosts(),
+        ),
     ] {
         registry.register(name, help, ConstGauge::new(value));
     }

@@ -1,10 +1,11 @@
-//! The least pace at which a client reads an answer.
+//! The slowest rate at which a client may read a response.
 //!
-//! A client that reads nothing is the same as one that reads a byte now and then. So time in which it reads nothing is spent
-//! from an allowance, and each byte that it takes gives some back. The time in which the server has nothing to send is free.
+//! A client that reads a byte now and then is no better than one that reads nothing. So a client has an allowance of time. While
+//! it reads nothing, the allowance shrinks. Each byte that it reads gives some time back. Time in which the server has nothing to
+//! send does not count.
 
-use super::Bounds;
-use super::standing::Slot;
+use super::Limits;
+use super::connection::Connection;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,18 +14,18 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A connection that fails once its client reads too slowly, and tells its slot whether the client reads.
-pub(super) struct Paced<S> {
+/// A stream that fails when its client reads too slowly. It tells the [`Connection`] whether the client reads.
+pub(super) struct MinRate<S> {
     stream: S,
-    slot: Arc<Slot>,
+    connection: Arc<Connection>,
     allowance: Allowance,
-    /// Since when the client takes nothing.
+    /// When the client stopped reading; none while it reads.
     since: Option<Instant>,
-    /// Ends when the allowance does. Most clients never need one.
+    /// The timer of the allowance. It is made at the first use, since most clients need none.
     end: Option<Pin<Box<Sleep>>>,
 }
 
-/// For how long more a client may read nothing.
+/// The time for which a client may still read nothing.
 struct Allowance {
     left: Duration,
     most: Duration,
@@ -44,15 +45,15 @@ impl Allowance {
     }
 }
 
-impl<S> Paced<S> {
-    pub(super) fn new(stream: S, slot: Arc<Slot>, bounds: &Bounds) -> Self {
-        let (left, most) = (bounds.stall, bounds.stall);
-        let allowance = Allowance { left, most, bytes_per_second: bounds.pace };
-        Self { stream, slot, allowance, since: None, end: None }
+impl<S> MinRate<S> {
+    pub(super) fn new(stream: S, connection: Arc<Connection>, limits: &Limits) -> Self {
+        let (left, most) = (limits.stall_max, limits.stall_max);
+        let allowance = Allowance { left, most, bytes_per_second: limits.min_bytes_per_second };
+        Self { stream, connection, allowance, since: None, end: None }
     }
 
-    /// What comes of a write that ended so.
-    fn paced(
+    /// The result of a write, after the allowance was updated by it.
+    fn check(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
@@ -60,7 +61,7 @@ impl<S> Paced<S> {
         match written {
             Poll::Pending => {
                 let since = *self.since.get_or_insert_with(|| {
-                    self.slot.is_unread(true);
+                    self.connection.set_unread(true);
                     Instant::now()
                 });
                 let at = since + self.allowance.left;
@@ -74,7 +75,7 @@ impl<S> Paced<S> {
             Poll::Ready(Ok(bytes)) => {
                 if let Some(since) = self.since.take() {
                     self.allowance.spend(since.elapsed());
-                    self.slot.is_unread(false);
+                    self.connection.set_unread(false);
                 }
                 self.allowance.earn(bytes);
                 written
@@ -84,7 +85,7 @@ impl<S> Paced<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for MinRate<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -94,14 +95,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for MinRate<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.paced(context, written)
+        self.check(context, written)
     }
 
     fn poll_write_vectored(
@@ -110,7 +111,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.paced(context, written)
+        self.check(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

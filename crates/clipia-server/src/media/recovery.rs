@@ -1,15 +1,16 @@
-//! Finding out whether there is room for media again.
+//! The end of a media pause: probes whether files can be written again.
 
 use super::MediaStore;
 use crate::blocking;
 use std::io;
 use tokio_util::sync::CancellationToken;
 
-/// Tries to write whenever media pause, ever more rarely, and ends the pause when it can be done. Until `stop`.
-pub(crate) async fn watch(media: MediaStore, stop: CancellationToken) {
+/// During each pause of the media, writes a probe after each backoff, and ends the pause when the write succeeds. Runs until
+/// `stop`.
+pub(crate) async fn resume_when_writable(media: MediaStore, stop: CancellationToken) {
     let watching = async {
         loop {
-            media.pause().begun().await;
+            media.pause().until_on().await;
             if media.pause().trial().await.is_none() {
                 continue;
             }

@@ -1,0 +1,345 @@
+//! The start of a server, in two steps: first everything that can fail, then the tasks.
+
+use super::{FirstKeys, OpenStore, Service, StartError, Tasks, first_keys};
+use crate::admin::{self, Access};
+use crate::blocking;
+use crate::builder::{Builder, Pool};
+use crate::config::Config;
+use crate::deliveries::{DeliveryStatistics, Dispatcher};
+use crate::events::{self, Wakers};
+#[cfg(feature = "render")]
+use crate::executors::Render;
+use crate::executors::sandbox::{Sampler, Samples};
+use crate::health::{self, Health};
+use crate::http::{self, Admission, App, Budgets};
+use crate::listener::{self, Limits};
+use crate::living::LivingAttempts;
+use crate::maintenance::{self, Cleaner, GiverUp, MediaSweeper, Rescuer};
+use crate::media::{self, MediaStore};
+use crate::metrics::Metrics;
+use crate::models_file;
+use crate::outbound::{Outbound, Target};
+use crate::pause::Pause;
+use crate::preparation::Preparation;
+use crate::private;
+use crate::queues::Queues;
+use crate::refused_tokens::{self, RefusedTokens};
+use crate::store::{NodeId, Store};
+use crate::supervisor::Supervisor;
+use crate::workers::Workers;
+use axum::Router;
+use clipia_queue::catalogue::Catalogue;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, Semaphore};
+
+/// The files that a server leaves at the top of its data directory.
+const FILES: [&str; 3] = ["clipia.toml", "models.toml", "admin.json"];
+
+/// The name of the executor of the built-in model, and of its queue.
+#[cfg(feature = "render")]
+const RENDER: &str = "render";
+
+impl Service {
+    pub(crate) async fn run(builder: Builder) -> Result<Self, StartError> {
+        let parts = Parts::open(builder).await?;
+        // Nothing fails once the first keys exist: nobody would see them, and started tasks would go on.
+        let first_keys = first_keys::create(parts.store.as_ref(), parts.config.credits).await?;
+        Ok(parts.run(first_keys))
+    }
+}
+
+/// The parts of a server, before any task runs.
+struct Parts {
+    config: Config,
+    store: Arc<dyn Store>,
+    node: NodeId,
+    metrics: Arc<Metrics>,
+    media: MediaStore,
+    outbound: Outbound,
+    sampler: Option<Arc<dyn Sampler>>,
+    executors: BTreeMap<String, Pool>,
+    queues: Queues,
+    catalogue: Arc<Catalogue>,
+    listener: Arc<TcpListener>,
+    url: String,
+    admin_listener: Arc<TcpListener>,
+    access: Access,
+    supervisor: Supervisor,
+    tasks: Tasks,
+}
+
+impl Parts {
+    async fn open(builder: Builder) -> Result<Self, StartError> {
+        let store = builder.store.ok_or(StartError::NoStore)?;
+        let config = builder.config;
+        let unusable = |source| StartError::Data { path: config.data.clone(), source };
+        let metrics = Arc::new(Metrics::new(builder.log.as_ref()));
+        // Reading this machine's trusted certificates takes a while. The directories are made meanwhile.
+        let (target, lookups) = (Target::new(config.dev, &config.allow), metrics.lookups.clone());
+        let outbound = tokio::task::spawn_blocking(|| Outbound::counted(target, lookups));
+        let (data, pause) = (config.data.clone(), Pause::new("media", &metrics));
+        let media = blocking::run(move || {
+            private::data_directory(&data, &FILES)?;
+            MediaStore::open(&data, pause)
+        });
+        let media = media.await.map_err(io::Error::other).and_then(|media| media).map_err(unusable)?;
+        let outbound = outbound.await.map_err(|panic| unusable(panic.into()))??;
+        #[cfg_attr(
+            not(feature = "render"),
+            expect(unused_mut, reason = "only the built-in executor is added")
+        )]
+        let mut executors = builder.executors;
+        #[cfg(feature = "render")]
+        if builder.renders {
+            executors.entry(RENDER.to_owned()).or_insert_with(|| Pool {
+                executor: Arc::new(Render::new(media.clone(), outbound.clone())),
+                workers: std::thread::available_parallelism().map_or(1, usize::from),
+            });
+        }
+        let queues = Queues::new(executors.keys().map(String::as_str));
+        let (data, names) = (config.data.clone(), queues.clone());
+        let catalogue = blocking::run(move || models_file::load(&data, &names)).await;
+        let catalogue = Arc::new(catalogue.map_err(|lost| unusable(io::Error::other(lost)))??);
+        let listener = listen(config.listen).await?;
+        let admin_listener = listen(config.admin_listen).await?;
+        let url = format!("http://{}", local_address(&listener)?);
+        let access = Access::new(reachable(local_address(&admin_listener)?));
+        let data = config.data.clone();
+        let written = blocking::run(move || access.write(&data).map(|()| access)).await;
+        let access = written.map_err(io::Error::other).and_then(|written| written).map_err(unusable)?;
+        Ok(Self {
+            store,
+            node: NodeId::random(),
+            sampler: builder.sampler,
+            media,
+            outbound,
+            executors,
+            queues,
+            catalogue,
+            listener,
+            url,
+            admin_listener,
+            access,
+            supervisor: Supervisor::new(metrics.restarts.clone()),
+            metrics,
+            tasks: Tasks::default(),
+            config,
+        })
+    }
+
+    /// Starts the tasks. The server takes calls from here on.
+    fn run(mut self, first_keys: Option<FirstKeys>) -> Service {
+        let wakers = Wakers::new(self.queues.clone());
+        let living = LivingAttempts::default();
+        let pauses = self.start_workers(&wakers, &living);
+        let outbox_changed = Arc::clone(&wakers.outbox_changed);
+        let (store, outbound) = (Arc::clone(&self.store), self.outbound.clone());
+        let dispatcher = Arc::new(Dispatcher::new(self.node, store, outbound, outbox_changed));
+        let statistics = dispatcher.statistics();
+        self.start_event_forwarding(wakers);
+        self.start_media_recovery();
+        self.start_maintenance(living, &statistics);
+        self.start_deliveries(dispatcher);
+        let refused_tokens = self.start_audit();
+        self.serve(pauses, statistics, refused_tokens);
+        self.into_service(first_keys)
+    }
+
+    /// Starts the workers of each executor; returns the executors' pauses.
+    fn start_workers(&mut self, wakers: &Wakers, living: &LivingAttempts) -> Vec<Arc<Pause>> {
+        let Tasks { drain, abort, work, .. } = &self.tasks;
+        let mut pauses = Vec::new();
+        for (name, pool) in std::mem::take(&mut self.executors) {
+            let pause = Pause::new(&format!("executor {name}"), &self.metrics);
+            pauses.push(Arc::clone(&pause));
+            let workers = Arc::new(Workers {
+                submitted: self.queues.submitted(&name),
+                queue: name,
+                executor: pool.executor,
+                node: self.node,
+                store: Arc::clone(&self.store),
+                catalogue: Arc::clone(&self.catalogue),
+                media: self.media.clone(),
+                pause,
+                claims_fail: AtomicBool::default(),
+                canceled: wakers.canceled.clone(),
+                metrics: Arc::clone(&self.metrics),
+                living: living.clone(),
+                slots: Semaphore::new(pool.workers),
+                preparation: Preparation::new(&self.metrics, work.clone()),
+                watch: Mutex::default(),
+            });
+            for _ in 0..pool.workers {
+                let (workers, drained, aborted) = (Arc::clone(&workers), drain.clone(), abort.clone());
+                self.supervisor.supervise(work, "worker", drain.clone(), move || {
+                    Arc::clone(&workers).run(drained.clone(), aborted.clone())
+                });
+            }
+        }
+        pauses
+    }
+
+    fn start_event_forwarding(&self, wakers: Wakers) {
+        let Tasks { stop, others, .. } = &self.tasks;
+        let forwarded = (Arc::clone(&self.store), wakers, stop.clone());
+        self.supervisor.supervise(others, "events", stop.clone(), move || {
+            let (store, wakers, stop) = forwarded.clone();
+            events::forward(store, wakers, stop)
+        });
+    }
+
+    fn start_media_recovery(&self) {
+        let Tasks { drain, others, .. } = &self.tasks;
+        let watched = (self.media.clone(), drain.clone());
+        self.supervisor.supervise(others, "media", drain.clone(), move || {
+            let (media, drain) = watched.clone();
+            media::resume_when_writable(media, drain)
+        });
+    }
+
+    fn start_maintenance(&self, living: LivingAttempts, statistics: &Arc<DeliveryStatistics>) {
+        let store = || Arc::clone(&self.store);
+        self.maintain(Rescuer::new(store(), living));
+        self.maintain(GiverUp::new(store(), Arc::clone(statistics)));
+        self.maintain(MediaSweeper::new(store(), self.media.clone()));
+        self.maintain(Cleaner::new(store(), self.media.clone(), self.config.retention()));
+    }
+
+    fn maintain(&self, service: impl maintenance::Service) {
+        let Tasks { drain, others, .. } = &self.tasks;
+        maintenance::supervise(&self.supervisor, others, drain, &self.metrics.maintenance, service);
+    }
+
+    fn start_deliveries(&self, dispatcher: Arc<Dispatcher>) {
+        let Tasks { stop, others, .. } = &self.tasks;
+        let stopped = stop.clone();
+        self.supervisor.supervise(others, "deliveries", stop.clone(), move || {
+            Arc::clone(&dispatcher).run(stopped.clone())
+        });
+    }
+
+    /// Starts the record of refused tokens in the audit; returns their counter.
+    fn start_audit(&self) -> Arc<RefusedTokens> {
+        let Tasks { stop, others, .. } = &self.tasks;
+        let refused_tokens = Arc::new(RefusedTokens::default());
+        let recorded = (Arc::clone(&refused_tokens), Arc::clone(&self.store), stop.clone());
+        self.supervisor.supervise(others, "audit", stop.clone(), move || {
+            let (refused_tokens, store, stop) = recorded.clone();
+            refused_tokens::record_until(refused_tokens, store, stop)
+        });
+        refused_tokens
+    }
+
+    /// Starts the listeners of the API and of the administration.
+    fn serve(
+        &mut self,
+        pauses: Vec<Arc<Pause>>,
+        statistics: Arc<DeliveryStatistics>,
+        refused_tokens: Arc<RefusedTokens>,
+    ) {
+        let store = || Arc::clone(&self.store);
+        let health = Health::new(store(), self.supervisor.clone(), self.tasks.drain.clone());
+        let health = health::router(health.with_pauses(Arc::clone(self.media.pause()), pauses));
+        let api = http::router(App {
+            store: store(),
+            catalogue: Arc::clone(&self.catalogue),
+            media: self.media.clone(),
+            samples: Samples::new(self.media.clone(), self.sampler.take()),
+            webhooks: self.outbound.target(),
+            metrics: Arc::clone(&self.metrics),
+            refused_tokens: Arc::clone(&refused_tokens),
+            budgets: Budgets::new(self.config.rate_limit()),
+            admission: Admission::default(),
+        });
+        let metrics = Arc::clone(&self.metrics);
+        self.listen("listener", &self.listener, api.merge(health.clone()), Limits::API, metrics);
+        let scraped = health::metrics_router(Arc::clone(&self.metrics), store(), statistics);
+        let admin = admin::router(store(), refused_tokens, &self.access).merge(health).merge(scraped);
+        // The metrics of connections are about the API's connections only.
+        let uncounted = Arc::default();
+        self.listen("administration", &self.admin_listener, admin, Limits::ADMINISTRATION, uncounted);
+    }
+
+    fn listen(
+        &self,
+        name: &'static str,
+        listener: &Arc<TcpListener>,
+        router: Router,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+    ) {
+        let Tasks { stop, others, .. } = &self.tasks;
+        let (listener, stopped) = (Arc::clone(listener), stop.clone());
+        self.supervisor.supervise(others, name, stop.clone(), move || {
+            let (listener, metrics) = (Arc::clone(&listener), Arc::clone(&metrics));
+            listener::serve(listener, router.clone(), limits, metrics, stopped.clone())
+        });
+    }
+
+    fn into_service(self, first_keys: Option<FirstKeys>) -> Service {
+        self.tasks.work.close();
+        self.tasks.others.close();
+        Service {
+            url: self.url,
+            admin_url: self.access.url,
+            data: self.config.data,
+            drain_max: self.config.drain,
+            first_keys,
+            tasks: self.tasks,
+            store: OpenStore(self.store),
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<Arc<TcpListener>, StartError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map(Arc::new).map_err(|source| StartError::Listen { address, source })
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    listener.local_addr().map_err(|source| StartError::Listen { address: unspecified, source })
+}
+
+/// An address at which this machine reaches a listener: localhost where the listener has all addresses.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        let v6 = address.is_ipv6();
+        address.set_ip(if v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() });
+    }
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use clipia_store_sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn a_failed_start_leaves_nothing_running_and_makes_no_first_keys() {
+        let data = tempfile::tempdir().unwrap();
+        let config = || Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            ..Config::new(data.path())
+        };
+        // A directory with the name of the file that the start must write.
+        let in_the_way = data.path().join("admin.json");
+        std::fs::create_dir(&in_the_way).unwrap();
+        let start = async || {
+            let store = SqliteStore::open(data.path(), Arc::new(SystemClock)).unwrap();
+            Service::start(config(), Arc::new(store)).await
+        };
+        assert!(matches!(start().await, Err(StartError::Data { .. })));
+        std::fs::remove_dir(&in_the_way).unwrap();
+        let service = start().await.unwrap();
+        assert!(service.first_keys().is_some());
+        service.stop().await;
+    }
+}
