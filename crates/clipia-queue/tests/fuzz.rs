@@ -1,4 +1,4 @@
-//! What receivers answer, and what operators write. `cargo xtask fuzz` runs these with a million cases each.
+//! Responses of receivers, and catalogues of operators. `cargo xtask fuzz` runs these tests with a million cases each.
 
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::pricing::Unpriced;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// A number as an operator may write it, right or wrong.
+/// A number as an operator may write it, valid or not.
 fn number() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => prop::sample::select(vec!["0.5", "1", "2", "10", "1000"]).prop_map(str::to_owned),
@@ -21,7 +21,7 @@ fn number() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A catalogue in which each number may be any, and an input for its model.
+/// A catalogue with arbitrary numbers, and an input for its model.
 fn catalogue() -> impl Strategy<Value = (String, Value)> {
     let quantity = prop_oneof![any::<f64>(), 0.0..20.0_f64, any::<i32>().prop_map(f64::from)];
     (prop::collection::vec(number(), 9), prop::bool::ANY, quantity).prop_map(|(n, bounded, quantity)| {
@@ -45,7 +45,7 @@ fn catalogue() -> impl Strategy<Value = (String, Value)> {
 /// A model as an operator may write it.
 const MODEL: &str = include_str!("../src/catalogue.toml");
 
-/// Lines of the built-in catalogue with some values and keys changed, some lines doubled and some left out.
+/// Lines of the built-in catalogue: some values and keys are changed, some lines are repeated or missing.
 fn models_file() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         any::<f64>().prop_map(|number| format!("{number:?}")),
@@ -78,7 +78,7 @@ fn models_file() -> impl Strategy<Value = String> {
     })
 }
 
-/// What becomes of a catalogue's text: whether it is taken, and then it must hold.
+/// Whether the text of a catalogue is accepted. An accepted catalogue must be consistent.
 fn taken(text: &str) -> Result<bool, TestCaseError> {
     let built_in = Catalogue::built_in();
     let catalogue = match built_in.with(text) {
@@ -91,10 +91,10 @@ fn taken(text: &str) -> Result<bool, TestCaseError> {
     let slugs = |catalogue: &Catalogue| {
         catalogue.iter().map(|entry| entry.model.slug.clone()).collect::<BTreeSet<_>>()
     };
-    prop_assert!(slugs(&built_in).is_subset(&slugs(&catalogue)), "a model that was there is gone");
+    prop_assert!(slugs(&built_in).is_subset(&slugs(&catalogue)), "a built-in model is missing");
     for entry in catalogue.iter() {
         prop_assert!(catalogue.get(&entry.model.slug) == Some(entry));
-        // What is told of a model is JSON, which has no NaN, and is read as it was.
+        // The API sends a model as JSON, which has no NaN. It must parse to the same model.
         let told = json!(entry.model);
         prop_assert!(!told["slug"].as_str().unwrap_or_default().is_empty());
         let input =
@@ -122,8 +122,8 @@ fn catalogues_are_taken_and_refused() {
 }
 
 proptest! {
-    /// A catalogue is refused at the start, or every input that it takes has a price above nothing. What has none is an
-    /// input's own number.
+    /// A catalogue is refused at the start, or every valid input has a price above zero. Only a number in the input itself may
+    /// be out of range.
     #[test]
     fn any_catalogue_is_refused_or_prices_its_inputs((document, given) in catalogue()) {
         let catalogue = match Catalogue::built_in().with(&document) {
@@ -147,7 +147,7 @@ proptest! {
         }
     }
 
-    /// Whatever a receiver asks for, a delivery waits a bounded time, and not for ever.
+    /// Whatever `Retry-After` says, a delivery waits for a bounded time.
     #[test]
     fn any_retry_after_is_bounded(
         attempts in prop_oneof![0..8_u32, any::<u32>()],
@@ -162,7 +162,7 @@ proptest! {
         }
     }
 
-    /// Whatever an operator writes as a catalogue, it is refused with a reason, or each model in it has a price.
+    /// Any catalogue is refused with a reason, or each of its models has a price.
     #[test]
     fn any_catalogue_is_taken_or_refused(text in models_file()) {
         taken(&text)?;

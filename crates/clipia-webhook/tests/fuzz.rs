@@ -1,14 +1,14 @@
-//! What strangers send. `cargo xtask fuzz` runs these with a million cases each.
+//! Signature headers from outside. `cargo xtask fuzz` runs these tests with a million cases each.
 
 use clipia_webhook::{DeliveryHeaders, Verifier, sign, sign_standard};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 const SECRET: &str = "whsec_of_the_receiver";
-/// Of the form that Standard Webhooks wants.
+/// A secret in the form of Standard Webhooks.
 const STANDARD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// Somewhere near a header that this secret signed, or anything.
+/// A header similar to one that this secret signed, or any text.
 fn header() -> impl Strategy<Value = String> {
     let near = ("(t|v1|v2| t|T)?=?[0-9]{0,22}", vec("(v1|v2|t|)=?[0-9a-fA-F]{60,66}", 0..20))
         .prop_map(|(t, signatures)| [vec![t], signatures].concat().join(","));
@@ -23,7 +23,7 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
     vec((any::<prop::sample::Index>(), any::<char>(), 0..3_u8), 0..4)
 }
 
-/// Changes some characters of a text, drops some and doubles some.
+/// Changes, drops and repeats some characters of a text.
 fn edited(text: &str, edits: &[Edit]) -> String {
     let mut text: Vec<char> = text.chars().collect();
     for (index, character, kind) in edits {
@@ -39,7 +39,7 @@ fn edited(text: &str, edits: &[Edit]) -> String {
 }
 
 proptest! {
-    /// Nobody without the secret is believed: what was signed with another is refused, however it is spelled.
+    /// A header that was signed with another secret is refused, however it is spelled.
     #[test]
     fn any_header_is_read_or_refused(
         header in header(),
@@ -50,7 +50,7 @@ proptest! {
         prop_assert!(verifier.verify(&header, &body, now).is_err());
     }
 
-    /// Who has the secret is believed about what was signed, and about nothing else.
+    /// A signed body is verified, and any change of it is refused.
     #[test]
     fn any_change_of_a_signed_body_is_refused(
         body in vec(any::<u8>(), 0..40),
@@ -66,8 +66,8 @@ proptest! {
         }
     }
 
-    /// Of the headers of Standard Webhooks: what was signed is believed as it was signed, and after no change of an
-    /// id, a time or a body.
+    /// The headers of Standard Webhooks are verified as they were signed, and refused after any change of the id, the time or
+    /// the body.
     #[test]
     fn any_change_of_standard_headers_is_refused(
         id in "[ -~]{1,40}",

@@ -1,19 +1,19 @@
-//! Small files that ask for much: more memory or time than anything that they show.
+//! Small files that would cost a decoder much memory or time.
 
 use flate2::write::ZlibEncoder;
 use flate2::{Compress, Compression, Crc, FlushCompress};
 use std::io::Write;
 use std::sync::LazyLock;
 
-/// A file, and what becomes of it.
+/// A file, and the expected result.
 pub(crate) struct Hostile {
     pub(crate) name: &'static str,
     pub(crate) file: Vec<u8>,
-    /// What the refusal names; `None` if the picture is drawn.
+    /// A part of the reason of the refusal; `None` if the picture is drawn.
     pub(crate) refused: Option<&'static str>,
 }
 
-/// One file for each way to ask for much.
+/// A file for each way to cost much.
 pub(crate) fn pictures() -> Vec<Hostile> {
     let row = |name, file, refused| Hostile { name, file, refused };
     vec![
@@ -66,7 +66,7 @@ pub(crate) fn pictures() -> Vec<Hostile> {
     ]
 }
 
-/// A PNG of these sizes, grey, all black.
+/// A grey PNG of this size, all black.
 pub(crate) fn blank_png(width: u32, height: u32) -> Vec<u8> {
     let rows = vec![0; (width as usize + 1) * height as usize];
     png(ihdr(width, height, 8, 0), &[(b"IDAT", deflated(&rows))])
@@ -98,7 +98,7 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A zlib stream of so many times 16 MiB of zeros, without its end.
+/// A zlib stream of `times` × 16 MiB of zeros, without its end.
 fn zeros(times: usize) -> Vec<u8> {
     static BLOCK: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let mut block = Vec::with_capacity(1 << 20);
@@ -110,7 +110,7 @@ fn zeros(times: usize) -> Vec<u8> {
 }
 
 fn profile(times: usize) -> Vec<u8> {
-    // Its name, and that it is deflated.
+    // The name, and the compression method: deflate.
     [b"profile\0\0".to_vec(), zeros(times)].concat()
 }
 
@@ -133,7 +133,7 @@ fn segment(marker: u8, content: &[u8]) -> Vec<u8> {
     [&[0xff, marker], &length[..], content].concat()
 }
 
-/// The start of a JPEG: tables of one code each, and a frame of three components, the first sampled as told.
+/// The start of a JPEG: tables of one code each, and a frame of three components, the first with this sampling.
 fn jpeg(frame: u8, width: u16, height: u16, sampling: u8) -> Vec<u8> {
     let mut file = vec![0xff, 0xd8];
     file.extend(segment(0xdb, &[&[0][..], &[1; 64]].concat()));
@@ -185,14 +185,14 @@ fn riff(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     [&b"RIFF"[..], &u32::try_from(body.len()).unwrap().to_le_bytes(), &body].concat()
 }
 
-/// An extended WebP of this canvas.
+/// An extended WebP with a canvas of this size.
 fn webp(width: u32, height: u32, flags: u8, chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     let size = [&(width - 1).to_le_bytes()[..3], &(height - 1).to_le_bytes()[..3]].concat();
     let header = (b"VP8X", [&[flags, 0, 0, 0][..], &size].concat());
     riff(&[&[header], chunks].concat())
 }
 
-/// A lossy frame that says its size and ends soon.
+/// A lossy frame that ends soon after its size.
 fn vp8(width: u16, height: u16) -> Vec<u8> {
     let partition = 4_000_u32;
     let tag = (partition << 5 | 1 << 4).to_le_bytes();
@@ -207,7 +207,7 @@ fn alpha_tables(groups: u32) -> Vec<u8> {
 
 fn frame_tables(groups: u32) -> Vec<u8> {
     let inner = riff(&[(b"VP8L", tables(groups, Some((4, 4))))]);
-    // Place, size less one, duration and flags, then the chunk.
+    // Position, size minus one, duration and flags, then the chunk.
     let frame = [&[0, 0, 0, 0, 0, 0, 3, 0, 0, 3, 0, 0, 0, 0, 0, 0][..], &inner[12..]].concat();
     webp(4, 4, 1 << 1, &[(b"ANIM", vec![0; 6]), (b"ANMF", frame)])
 }
@@ -219,7 +219,7 @@ fn cut_off_profile() -> Vec<u8> {
     file
 }
 
-/// Bits, the lowest of a byte first.
+/// Bits; the lowest bit of a byte comes first.
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,
@@ -254,7 +254,7 @@ fn tables(groups: u32, size: Option<(u32, u32)>) -> Vec<u8> {
         bits.put(height - 1, 14);
         bits.put(0, 4);
     }
-    // No transform, a colour cache of 2048, groups by blocks of 4 by 4, no cache within these.
+    // No transform, a colour cache of 2048, groups by blocks of 4 by 4, no cache of their own.
     bits.put(0, 1);
     bits.put(1 | 11 << 1, 5);
     bits.put(1, 4);
@@ -263,13 +263,13 @@ fn tables(groups: u32, size: Option<(u32, u32)>) -> Vec<u8> {
         bits.put_single(symbol);
     }
     for _ in 0..groups {
-        // Lengths are coded by two symbols of one bit: 11, and 16, which repeats.
+        // Two symbols of one bit code the lengths: 11, and 16, which repeats.
         bits.put(0, 1);
         bits.put(15 - 4, 4);
         for place in 0..15 {
             bits.put(u32::from(place == 8 || place == 14), 3);
         }
-        // As many as follow.
+        // The number of symbols that follow.
         bits.put(1 | 4 << 1, 4);
         bits.put(343 - 2, 10);
         bits.put(0, 1);
@@ -282,7 +282,7 @@ fn tables(groups: u32, size: Option<(u32, u32)>) -> Vec<u8> {
         }
     }
     bits.put(0, 32);
-    // Room for 16 pixels of 11 bits.
+    // Space for 16 pixels of 11 bits.
     bits.bytes.extend([0; 64]);
     bits.bytes
 }

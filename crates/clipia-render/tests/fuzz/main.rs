@@ -1,6 +1,6 @@
-//! Images from strangers to be decoded. `cargo xtask fuzz` runs these tests with a million cases each.
+//! The decoding of images from outside. `cargo xtask fuzz` runs these tests with a million cases each.
 
-// Everything here is test code, helpers included: a failed expectation should stop the test where it stands.
+// Everything here is test code: a failed expectation must stop the test at its place.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod hostile;

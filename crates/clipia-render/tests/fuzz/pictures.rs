@@ -1,4 +1,4 @@
-//! Images to start from: whatever a file is, what decoding it takes was known before.
+//! Source images: the cost of decoding any file is bounded.
 
 use crate::hostile;
 use clipia_render::{RenderError, SOURCE_MEMORY_MAX, cover};
@@ -14,20 +14,20 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// Much more than the slowest file takes, and less than anybody would wait.
+/// The longest time of a file: much more than the slowest takes, and less than anybody would wait.
 const TIME_MAX: Duration = Duration::from_secs(20);
 
-/// Scaling up takes most of the time, and nothing of the file.
+/// The size of the frame. It is small, since scaling up takes most of the time and does not depend on the file.
 const SMALL: (u32, u32) = (64, 36);
 
-/// What a file came to: whether it was drawn, and the most memory that was in use at once beyond what was before.
+/// The result of a file: whether it was drawn, and the peak of memory beyond that before.
 struct Tried {
     drawn: Result<(), String>,
     peak: u64,
     time: Duration,
 }
 
-/// Covers a frame of a size with a file. One at a time: all threads share an allocator.
+/// Covers a frame of this size with a file. Files are decoded one at a time, since all threads share the measured allocator.
 fn tried(file: &[u8], (width, height): (u32, u32)) -> Tried {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -44,7 +44,7 @@ fn tried(file: &[u8], (width, height): (u32, u32)) -> Tried {
 }
 
 #[test]
-fn what_a_hostile_picture_takes_is_bounded() {
+fn the_cost_of_a_hostile_picture_is_bounded() {
     let mut wrong = vec![];
     for hostile in hostile::pictures() {
         let Tried { drawn, peak, time } = tried(&hostile.file, (854, 480));
@@ -61,7 +61,7 @@ fn what_a_hostile_picture_takes_is_bounded() {
             (Err(reason), Some(why)) => reason.contains(why),
             _ => false,
         };
-        // The file is the caller's.
+        // The file itself is the caller's memory.
         if !right || peak + hostile.file.len() as u64 > SOURCE_MEMORY_MAX || time > TIME_MAX {
             wrong.push(told);
         }
@@ -69,7 +69,7 @@ fn what_a_hostile_picture_takes_is_bounded() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A small picture in each format, and lossy and lossless, plain and with alpha.
+/// A small picture in each format: lossy and lossless, with and without alpha.
 static VALID: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let rgba = image::RgbaImage::from_fn(37, 23, |x, y| {
         image::Rgba([(x * 7) as u8, (y * 11) as u8, (x * y) as u8, (255 - x) as u8])
@@ -117,7 +117,7 @@ fn each_format_is_drawn_and_refused() {
     }
 }
 
-/// How a file is changed.
+/// A change of a file.
 #[derive(Clone, Debug)]
 enum Edit {
     Byte(prop::sample::Index, u8),
@@ -151,7 +151,7 @@ fn edited(mut file: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
                 }
             }
             Edit::Number(at, number, width) => {
-                // Most numbers stand in the first bytes.
+                // Most numbers are in the first bytes.
                 let at = at.index(length.min(80));
                 let bytes = if number % 2 == 0 { number.to_be_bytes() } else { number.to_le_bytes() };
                 let bytes = if number % 2 == 0 { &bytes[4 - width..] } else { &bytes[..*width] };
@@ -170,7 +170,7 @@ fn edited(mut file: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
     file
 }
 
-/// With the checks of its chunks made right: a decoder refuses the others before it looks at them.
+/// The file with correct checksums of its chunks: a decoder refuses a chunk with a wrong one before it reads it.
 fn with_checksums(mut file: Vec<u8>) -> Vec<u8> {
     let mut at = 8;
     while file.starts_with(b"\x89PNG") && at + 12 <= file.len() {
@@ -185,7 +185,7 @@ fn with_checksums(mut file: Vec<u8>) -> Vec<u8> {
 }
 
 proptest! {
-    /// Any file is drawn or refused with a reason, within the memory and the time that a picture may take.
+    /// Any file is drawn, or refused with a reason, within the bounds on memory and time.
     #[test]
     fn any_picture_is_drawn_or_refused_within_its_bounds(
         file in prop_oneof![

@@ -1,4 +1,4 @@
-//! What an operator writes into `clipia.toml`.
+//! The parsing of `clipia.toml`.
 
 use clipia_server::Config;
 use proptest::collection::vec;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 static LINES: LazyLock<Vec<String>> =
     LazyLock::new(|| Config::default().to_toml().unwrap().lines().map(str::to_owned).collect());
 
-/// A value that some key takes, or none.
+/// A value that some key takes, or that none takes.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<i64>().prop_map(|number| number.to_string()),
@@ -38,17 +38,17 @@ fn file() -> impl Strategy<Value = String> {
     })
 }
 
-/// Whether a file is taken. What is taken is written again as it was read; what is not is refused by the file's name.
+/// Whether a file is accepted. An accepted file must be written as it was read. A refusal must name the file.
 fn taken(text: &str) -> Result<bool, TestCaseError> {
     static DIRECTORY: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
-    // A thread of its own reads and writes each.
+    // Each thread has its own file.
     let name = format!("{:?}.toml", std::thread::current().id());
     let path = DIRECTORY.path().join(name);
     std::fs::write(&path, text).unwrap();
     match Config::read(&path) {
         Ok(config) => {
             std::fs::write(&path, config.to_toml().unwrap()).unwrap();
-            // What is written is what is in force.
+            // The written file must give the same configuration.
             let config = Config { limit: Some(config.rate_limit()), ..config };
             prop_assert_eq!(Config::read(&path).ok(), Some(config));
             Ok(true)
