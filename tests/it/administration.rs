@@ -1,4 +1,4 @@
-//! What an operator does to a running server, by the program's own commands.
+//! The operator's commands on a running server.
 
 use crate::program::hold;
 use crate::support::{Options, Raw, Receiver, Server, command, output, output_on_terminal, until};
@@ -9,20 +9,20 @@ use std::path::Path;
 const FOX: &str = "/v1/models/nano-banana-2";
 const CLIP: &str = "/v1/models/seedance-2-fast-t2v";
 
-/// What a command said that is not expected to succeed: exit code and stderr.
+/// The exit code and the stderr of a command that may fail.
 fn refused(server: &Server, arguments: &[&str]) -> (i32, String) {
     let output = output(command(arguments).arg("--data").arg(server.data()));
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// What a command shows at a terminal, with what goes to stderr.
+/// The output of a command on a terminal: stdout, then stderr.
 fn shown(server: &Server, arguments: &[&str]) -> String {
     let output = output_on_terminal(command(arguments).arg("--data").arg(server.data()));
     let (stdout, stderr) = (String::from_utf8(output.stdout), String::from_utf8(output.stderr));
     format!("$ clipia {}\n{}{}", arguments.join(" "), stdout.unwrap(), stderr.unwrap())
 }
 
-/// Submits; returns the id.
+/// Submits a generation, and returns its id.
 async fn submit(client: &Raw, path: &str, body: Value) -> String {
     let submitted = client.post(path, &body).await.expect(200).json();
     submitted["request_id"].as_str().unwrap().to_owned()
@@ -40,7 +40,7 @@ fn account(server: &Server) -> String {
     server.administer(&["accounts", "list"])[0]["account_id"].as_str().unwrap().to_owned()
 }
 
-/// The store is in order.
+/// Checks that the doctor finds no fault.
 #[track_caller]
 fn sound(server: &Server) {
     let findings = server.administer(&["doctor"]);
@@ -48,17 +48,17 @@ fn sound(server: &Server) {
     assert!(findings["checked"]["rules"].as_u64().unwrap() > 10, "{findings}");
 }
 
-/// A clip that takes far longer to make than a test to cancel it.
+/// A clip that takes far longer than the test takes to cancel it.
 fn long(webhook: &Receiver) -> Value {
     let input = json!({ "prompt": "waves", "duration": 12, "resolution": "1080p" });
     json!({ "input": input, "webhook_url": webhook.url() })
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_canceled_generation_is_refunded_told_of_and_stopped() {
+async fn a_canceled_generation_is_refunded_delivered_and_stopped() {
     let receiver = Receiver::start().await;
     let server = Server::start(Options { credits: Some(1_000_000), ..Options::default() });
-    // One more than there are workers at any time: as many as there can be, and those in line.
+    // More generations than workers, so that some are queued.
     let mut ids = Vec::new();
     for _ in 0..std::thread::available_parallelism().unwrap().get() + 2 {
         ids.push(submit(&server.live(), CLIP, long(&receiver)).await);
@@ -77,15 +77,18 @@ async fn a_canceled_generation_is_refunded_told_of_and_stopped() {
         assert_eq!(canceled["available"], before + returned);
         let result = server.live().get(&format!("/v1/requests/{id}")).await.expect(200).json();
         assert_eq!((&result["status"], &result["cost"]), (&json!("CANCELED"), &json!(0)), "{result}");
-        let told = receiver.wait_until(|body| body["request_id"] == id.as_str()).await;
-        let told: Value = serde_json::from_slice(&told.body).unwrap();
-        assert_eq!((&told["status"], &told["error"]["code"]), (&json!("ERROR"), &json!("GENERATION_FAILED")));
-        assert!(told["error"]["message"].as_str().unwrap().contains("canceled"), "{told}");
+        let delivery = receiver.wait_until(|body| body["request_id"] == id.as_str()).await;
+        let delivery: Value = serde_json::from_slice(&delivery.body).unwrap();
+        assert_eq!(
+            (&delivery["status"], &delivery["error"]["code"]),
+            (&json!("ERROR"), &json!("GENERATION_FAILED"))
+        );
+        assert!(delivery["error"]["message"].as_str().unwrap().contains("canceled"), "{delivery}");
         let (code, error) = refused(&server, &["requests", "cancel", id]);
         assert_eq!(code, 3, "{error}");
         assert!(error.contains("has ended CANCELED"), "{error}");
     }
-    // The worker hears of it at once, and takes the next in line.
+    // The worker stops at once, and claims the next request.
     let lost = |line: &&str| line.contains("a lease was lost") && line.contains(&*running);
     until("the worker to stop", async || server.log().lines().find(lost).map(drop)).await;
     until("the next", async || (status(&server, &ids[ids.len() - 2]).await != "IN_QUEUE").then_some(()))
@@ -99,7 +102,7 @@ async fn a_canceled_generation_is_refunded_told_of_and_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_are_listed_and_shown_with_all_that_happened() {
+async fn requests_are_listed_and_shown_with_their_history() {
     let receiver = Receiver::start().await;
     let server = Server::start(Options::default());
     let fox =
@@ -117,7 +120,7 @@ async fn requests_are_listed_and_shown_with_all_that_happened() {
     assert_eq!((one.as_array().unwrap().len(), &one[0]["request_id"]), (1, &json!(second)));
     assert_eq!(server.administer(&["requests", "list", "--status", "FAILED"]), json!([]));
 
-    // The attempt is recorded once the receiver has answered.
+    // The attempt is recorded after the response of the receiver.
     let details = until("the record", async || {
         let details = server.administer(&["requests", "show", &first]);
         (details["deliveries"][0]["state"] == "delivered").then_some(details)
@@ -131,7 +134,7 @@ async fn requests_are_listed_and_shown_with_all_that_happened() {
     assert_eq!(texts("movements", "kind"), ["reserve", "capture"]);
     assert_eq!(details["movements"][0]["available"], -12);
     assert_eq!(details["deliveries"][0]["log"][0]["status"], 200);
-    assert!(!details.to_string().contains("a red fox"), "what it is about is its owner's: {details}");
+    assert!(!details.to_string().contains("a red fox"), "an operator must not see the prompt: {details}");
 
     let unknown = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
     for action in ["show", "cancel"] {
@@ -143,12 +146,12 @@ async fn requests_are_listed_and_shown_with_all_that_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deliveries_that_failed_are_replayed_and_secrets_rotated() {
+async fn abandoned_deliveries_are_replayed_and_secrets_rotated() {
     let receiver = Receiver::start().await;
     let server = Server::start(Options::default());
     let fox = json!({ "input": { "prompt": "a red fox" }, "webhook_url": receiver.url() });
-    // Gone, so that there is one attempt only.
-    receiver.answer([410, 410, 410]);
+    // A receiver that responds 410 gets one attempt only.
+    receiver.respond_with([410, 410, 410]);
     for _ in 0..3 {
         submit(&server.sandbox(), FOX, fox.clone()).await;
     }
@@ -167,8 +170,8 @@ async fn deliveries_that_failed_are_replayed_and_secrets_rotated() {
     })
     .await;
     for (since, replayed) in [("2026-01-31T09:30:00Z", 2), ("1d 2h", 0)] {
-        let answer = server.administer(&["webhooks", "replay", "--failed-since", since]);
-        assert_eq!(answer, json!({ "replayed": replayed }), "{since}");
+        let response = server.administer(&["webhooks", "replay", "--failed-since", since]);
+        assert_eq!(response, json!({ "replayed": replayed }), "{since}");
         receiver.wait_for(6).await;
         until("the records", async || {
             let failed = server.administer(&["webhooks", "list", "--failed"]);
@@ -182,13 +185,16 @@ async fn deliveries_that_failed_are_replayed_and_secrets_rotated() {
     let new = rotated["webhook_secret"].as_str().unwrap();
     assert_ne!(new, server.webhook_secret);
     submit(&server.sandbox(), FOX, fox).await;
-    let told = receiver.wait_for(7).await.pop().unwrap();
+    let delivery = receiver.wait_for(7).await.pop().unwrap();
     for secret in [new, &server.webhook_secret] {
-        let now = told.header(TIMESTAMP_HEADER).parse().unwrap();
-        Verifier::new([secret]).unwrap().verify(told.header(SIGNATURE_HEADER), &told.body, now).unwrap();
+        let now = delivery.header(TIMESTAMP_HEADER).parse().unwrap();
+        Verifier::new([secret])
+            .unwrap()
+            .verify(delivery.header(SIGNATURE_HEADER), &delivery.body, now)
+            .unwrap();
     }
 
-    // A receiver that knows one secret looks at the last signature.
+    // A receiver that knows one secret checks the last signature.
     let last = async |receiver: &Receiver, count| {
         submit(
             &server.sandbox(),
@@ -196,12 +202,12 @@ async fn deliveries_that_failed_are_replayed_and_secrets_rotated() {
             json!({ "input": { "prompt": "fox" }, "webhook_url": receiver.url() }),
         )
         .await;
-        let told = receiver.wait_for(count).await.pop().unwrap();
-        let (t, signature) = (told.header(TIMESTAMP_HEADER), told.header(SIGNATURE_HEADER));
+        let delivery = receiver.wait_for(count).await.pop().unwrap();
+        let (t, signature) = (delivery.header(TIMESTAMP_HEADER), delivery.header(SIGNATURE_HEADER));
         let last = signature.rsplit(',').next().unwrap();
         let header = format!("t={t},{last}");
         let verifies = |secret: &str| {
-            Verifier::new([secret]).unwrap().verify(&header, &told.body, t.parse().unwrap()).is_ok()
+            Verifier::new([secret]).unwrap().verify(&header, &delivery.body, t.parse().unwrap()).is_ok()
         };
         (verifies(&server.webhook_secret), verifies(new))
     };
@@ -218,7 +224,7 @@ async fn deliveries_that_failed_are_replayed_and_secrets_rotated() {
     assert_eq!(last(&receiver, 11).await, (false, true));
 
     let unknown = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
-    for (arguments, code, told) in [
+    for (arguments, code, message) in [
         (&["webhooks", "replay", unknown][..], 3, "there is no delivery"),
         (&["webhooks", "show", unknown], 3, "there is no delivery"),
         (&["webhooks", "rotate", "--account", "nobody"], 3, "there is no account `nobody`"),
@@ -235,7 +241,7 @@ async fn deliveries_that_failed_are_replayed_and_secrets_rotated() {
         (&["webhooks", "replay", "--failed-since", "yesterday"], 2, "write a duration such as `2h`"),
     ] {
         let (ended, error) = refused(&server, arguments);
-        assert!(ended == code && error.contains(told), "{arguments:?}: {ended} {error}");
+        assert!(ended == code && error.contains(message), "{arguments:?}: {ended} {error}");
     }
     let all = shown(&server, &["webhooks", "list", "--limit", "2"])
         + &shown(&server, &["webhooks", "show", newest])
@@ -286,7 +292,7 @@ async fn a_key_has_limits_of_its_own_and_ends_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_doctor_names_what_is_wrong() {
+async fn the_doctor_names_the_fault() {
     let mut server = Server::start(Options::default());
     let fox = json!({ "input": { "prompt": "a red fox", "resolution": "0.5K" } });
     let id = submit(&server.live(), FOX, fox).await;
@@ -307,7 +313,7 @@ async fn the_doctor_names_what_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_is_a_store_as_it_was() {
+async fn a_backup_is_the_store_of_one_moment() {
     let mut server = Server::start(Options::default());
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("clipia.db");
@@ -332,7 +338,7 @@ async fn a_backup_is_a_store_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_who_reads_the_directory_administers() {
+async fn administration_needs_access_to_the_data_directory() {
     let server = Server::start(Options::default());
     let path = server.data().join("admin.json");
     let access: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -350,12 +356,12 @@ async fn only_who_reads_the_directory_administers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn accounts_and_keys_are_answered_page_by_page_and_listed_whole() {
+async fn accounts_and_keys_are_read_page_by_page_and_listed_completely() {
     let server = Server::start(Options::default());
     let access: Value =
         serde_json::from_slice(&std::fs::read(server.data().join("admin.json")).unwrap()).unwrap();
     let client = Raw::new(access["url"].as_str().unwrap()).key(access["token"].as_str().unwrap());
-    // More than one answer holds. Making them one by one would take a flush each.
+    // More than one page. Making them one by one would take a flush to the disk each.
     let store = rusqlite::Connection::open(server.data().join("clipia.db")).unwrap();
     store
         .execute_batch(

@@ -1,12 +1,12 @@
-//! Which crate may know which. `cargo` itself is asked, so that no manifest can say otherwise.
+//! The dependencies between crates, as `cargo` reports them, and the files at the top of the repository.
 
 use crate::support::{cargo, repository};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-/// Each crate of the workspace, with the crates of the workspace that it may depend on: all of them in what it builds,
-/// and in its tests too. A crate that is not here fails the test until somebody has decided.
+/// Each crate of the workspace, with the crates of the workspace that it may depend on, in its build and in its tests. A new crate
+/// fails the test until it has a line here.
 const ARROWS: &[(&str, &[&str])] = &[
     ("clipia-api", &[]),
     ("clipia-webhook", &["clipia-api"]),
@@ -29,15 +29,15 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("clipia-python", &["clipia", "clipia-api", "clipia-cli", "clipia-webhook"]),
-    // Both drive the others and nothing depends on them.
+    // Both use the other crates, and no crate depends on them.
     ("clipia-tests", &["clipia", "clipia-api", "clipia-queue", "clipia-webhook"]),
     ("xtask", &["clipia", "clipia-queue", "clipia-server", "clipia-store-sqlite", "clipia-webhook"]),
 ];
 
-/// Crates that the tests of a crate may use beside those of `ARROWS`: what is above a store is tested on a real one.
+/// Crates that the tests of a crate may use beside those of `ARROWS`: the server is tested on a real store.
 const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[("clipia-server", &["clipia-store-sqlite"])];
 
-/// What a crate must not build, however deep: pure code knows no runtime and no HTTP, and tasks are at hand at once.
+/// Crates that a crate must not build, directly or indirectly. Pure code has no runtime and no HTTP, and xtask builds quickly.
 const PURE: &[(&str, &[&str])] = &[
     ("clipia-api", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia-webhook", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
@@ -52,7 +52,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("xtask", &["clipia", "clipia-server"]),
 ];
 
-/// The top of the repository, less dotfiles and what `.gitignore` names.
+/// The files at the top of the repository, without dotfiles and ignored files.
 const TOP: &[&str] = &[
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -83,7 +83,7 @@ fn crates_depend_only_along_the_arrows() {
     for package in packages {
         let name = package["name"].as_str().unwrap();
         let allowed = arrows.get(name).unwrap_or_else(|| panic!("{name} has no line in `ARROWS`"));
-        // Dependencies of every kind: normal, for tests, for building.
+        // Dependencies of all kinds: normal, of tests, of build scripts.
         for dependency in package["dependencies"].as_array().unwrap() {
             let on = dependency["name"].as_str().unwrap();
             let in_tests =
@@ -99,7 +99,7 @@ fn crates_depend_only_along_the_arrows() {
 #[test]
 fn pure_crates_build_nothing_impure() {
     for (name, forbidden) in PURE {
-        // Asked crate by crate, since in one build for all of them features of one appear in another.
+        // Each crate is asked for alone: in a common build, crates share their features.
         let tree = output(cargo().args(["tree", "-p", name, "-enormal", "--prefix=none"]));
         let built: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
         assert!(built.contains(name), "{tree}");

@@ -1,6 +1,6 @@
-//! Every call of the contract, made as curl would: its status, its shape, its headers.
+//! Every call of the API, as curl makes it: its status, its body, its headers.
 
-use crate::support::{Answer, Options, Raw, Server, Spec, until};
+use crate::support::{Options, Raw, Response, Server, Spec, until};
 use serde_json::{Value, json};
 
 const FOX: &str = "/v1/models/nano-banana-2";
@@ -11,20 +11,20 @@ pub(crate) fn small_fox() -> Value {
     json!({ "input": { "prompt": "a red fox", "resolution": "0.5K" } })
 }
 
-/// The answer's body, which must be what the spec says of `schema`, under the headers that go with every answer.
+/// The body of a response, which must match `schema` in the spec. The response must have the headers that all responses have.
 #[track_caller]
-pub(crate) fn held(spec: &Spec, answer: &Answer, schema: &str) -> Value {
-    let body = answer.json();
+pub(crate) fn held(spec: &Spec, response: &Response, schema: &str) -> Value {
+    let body = response.json();
     spec.hold(schema, &body);
     for name in ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"] {
-        assert!(answer.header(name).parse::<u64>().is_ok(), "{name}: {answer:?}");
+        assert!(response.header(name).parse::<u64>().is_ok(), "{name}: {response:?}");
     }
-    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(response.header("content-type"), "application/json");
     body
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_call_is_answered_in_its_shape() {
+async fn each_response_matches_its_schema() {
     let spec = Spec::load();
     let server = Server::start(Options::default());
     let live = server.live();
@@ -40,11 +40,11 @@ async fn each_call_is_answered_in_its_shape() {
     assert_eq!(submitted["response_url"], format!("{}{path}", server.url));
     assert_eq!(submitted["status_url"], format!("{}{path}/status", server.url));
     let ended = until("the fox", || async {
-        let answer = live.get(&path).await;
-        let body = held(&spec, &answer, "ResultResponse");
+        let response = live.get(&path).await;
+        let body = held(&spec, &response, "ResultResponse");
         let running = ["IN_QUEUE", "IN_PROGRESS"].contains(&body["status"].as_str().unwrap());
-        assert_eq!(answer.status, if running { 202 } else { 200 }, "{body}");
-        // What is known from the start is told from the start.
+        assert_eq!(response.status, if running { 202 } else { 200 }, "{body}");
+        // A running request has these fields already.
         assert_eq!((&body["model"], &body["cost"]), (&json!("nano-banana-2"), &json!(12)), "{body}");
         assert!(body["created_at"].is_string() && body["completed_at"].is_string() != running, "{body}");
         (!running).then_some(body)
@@ -57,7 +57,7 @@ async fn each_call_is_answered_in_its_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_line_moves_and_progress_is_told() {
+async fn queue_positions_fall_and_progress_is_reported() {
     let spec = Spec::load();
     let server = Server::start(Options::default());
     let live = server.live();
@@ -71,7 +71,7 @@ async fn the_line_moves_and_progress_is_told() {
     }
     assert!(positions.is_sorted() && positions[7] > 0, "{positions:?}");
 
-    // The last of so many still waits: its result is 202 with what is known by then.
+    // The last request is still queued: its result is 202, with the fields known so far.
     let waiting = held(&spec, &live.get(&paths[7]).await.expect(202), "ResultResponse");
     assert_eq!(waiting["status"], "IN_QUEUE");
     assert!(waiting["queue_position"].as_u64().unwrap() <= positions[7], "{waiting}");
@@ -82,8 +82,8 @@ async fn the_line_moves_and_progress_is_told() {
     assert_eq!(status["status"], "IN_QUEUE");
 
     let running = until("progress", async || {
-        let answer = live.get(&paths[0]).await.expect(202);
-        let running = held(&spec, &answer, "ResultResponse");
+        let response = live.get(&paths[0]).await.expect(202);
+        let running = held(&spec, &response, "ResultResponse");
         (running["progress"].as_u64() > Some(0)).then_some(running)
     });
     let running = running.await;
@@ -91,7 +91,7 @@ async fn the_line_moves_and_progress_is_told() {
     assert!(known("progress").into_iter().eq(sorted_fields(&running)), "{running}");
 }
 
-/// The names in an object, in the order of the specification.
+/// The names of an object's fields, in the order of the spec.
 fn sorted_fields(object: &Value) -> impl Iterator<Item = &str> {
     let order = ["request_id", "status", "queue_position", "progress", "model", "cost", "created_at"];
     let mut names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
@@ -112,15 +112,15 @@ async fn a_key_comes_in_three_forms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sandbox_answers_at_once_and_charges_nothing() {
+async fn a_sandbox_generation_ends_at_once_and_charges_nothing() {
     let spec = Spec::load();
     let server = Server::start(Options::default());
     let before = server.balance().await;
     let outputs =
         [(FOX, "images", json!({ "prompt": "fox" })), (CLIP, "video", json!({ "prompt": "waves" }))];
     for (path, output, input) in outputs {
-        let answer = server.sandbox().post(path, &json!({ "input": input })).await.expect(200);
-        let submitted = held(&spec, &answer, "SubmitResponse");
+        let response = server.sandbox().post(path, &json!({ "input": input })).await.expect(200);
+        let submitted = held(&spec, &response, "SubmitResponse");
         assert_eq!((&submitted["status"], &submitted["queue_position"]), (&json!("COMPLETED"), &json!(0)));
         let path = format!("/v1/requests/{}", submitted["request_id"].as_str().unwrap());
         let result = held(&spec, &server.sandbox().get(&path).await.expect(200), "ResultResponse");
@@ -152,9 +152,9 @@ async fn each_key_has_requests_a_minute_of_its_own() {
     let spec = Spec::load();
     let server = Server::start(Options { rpm: Some(2), ..Options::default() });
     for left in ["1", "0"] {
-        let answer = server.live().get("/v1/account").await.expect(200);
-        held(&spec, &answer, "Account");
-        assert_eq!((answer.header("ratelimit-limit"), answer.header("ratelimit-remaining")), ("2", left));
+        let response = server.live().get("/v1/account").await.expect(200);
+        held(&spec, &response, "Account");
+        assert_eq!((response.header("ratelimit-limit"), response.header("ratelimit-remaining")), ("2", left));
     }
     let refused = server.live().post(FOX, &small_fox()).await;
     refused.expect_error("rate_limit_exceeded");
@@ -166,7 +166,7 @@ async fn each_key_has_requests_a_minute_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_many_generations_of_a_key_are_in_flight_and_no_more() {
+async fn a_key_has_a_limit_of_generations_in_flight() {
     let server = Server::start(Options { credits: Some(1_000_000), ..Options::default() });
     // Long clips: none ends while these are submitted.
     let input = json!({ "prompt": "waves", "duration": 12, "resolution": "1080p" });

@@ -11,8 +11,8 @@ async fn ended(server: &Server, submitted: &Value) -> Value {
     let path = format!("/v1/requests/{}", submitted["request_id"].as_str().unwrap());
     let live = server.live();
     until("the end", || async {
-        let answer = live.get(&path).await;
-        (answer.status == 200).then(|| answer.json())
+        let response = live.get(&path).await;
+        (response.status == 200).then(|| response.json())
     })
     .await
 }
@@ -58,7 +58,7 @@ async fn an_estimate_is_what_a_submit_reserves() {
         let path = format!("/v1/models/{model}");
         let estimate = server.live().post(&format!("{path}/estimate"), &body).await.expect(200).json();
         assert_eq!(estimate["credits"], credits, "{model} {input}");
-        // The sandbox charges nothing, yet tells what a live key would have paid.
+        // A sandbox key is charged nothing, and its cost is what a live key would pay.
         let sample = server.sandbox().post(&path, &body).await.expect(200).json();
         assert_eq!(sample["cost"], credits, "{model} {input}");
         assert_eq!(sample["warnings"], estimate["warnings"]);
@@ -78,11 +78,11 @@ async fn the_last_credits_are_spent_once_however_many_want_them() {
         let live = server.live();
         submits.spawn(async move {
             let input = json!({ "prompt": format!("fox {number}"), "resolution": "0.5K" });
-            let answer = live.post(FOX, &json!({ "input": input })).await;
-            if answer.status != 200 {
-                answer.expect_error("insufficient_credits");
+            let response = live.post(FOX, &json!({ "input": input })).await;
+            if response.status != 200 {
+                response.expect_error("insufficient_credits");
             }
-            answer.status == 200
+            response.status == 200
         });
     }
     let accepted = submits.join_all().await.into_iter().filter(|accepted| *accepted).count();
@@ -105,7 +105,7 @@ async fn one_idempotency_key_is_one_request_and_one_charge() {
         assert_eq!(submitted["cost"], 12);
     }
     assert_eq!(server.balance().await, 988);
-    // Long after it has ended, too.
+    // The same holds after the request has ended.
     ended(&server, &submits[0]).await;
     let again = client.post(FOX, &fox).await.expect(200).json();
     assert_eq!((&again["request_id"], &again["status"]), (&submits[0]["request_id"], &json!("COMPLETED")));
@@ -115,7 +115,7 @@ async fn one_idempotency_key_is_one_request_and_one_charge() {
     client.post(FOX, &other).await.expect_error("idempotency_key_reuse");
     assert_eq!(server.balance().await, 988);
 
-    // The key is the account's: with another account it is another one.
+    // Idempotency keys belong to an account: another account can use the same one.
     let account = server.administer(&["accounts", "create", "--credits", "50"]);
     let key = server.administer(&["keys", "create", "--account", account["account_id"].as_str().unwrap()]);
     let stranger = Raw::new(&server.url).key(key["key"].as_str().unwrap()).header("idempotency-key", "fox-1");
@@ -124,7 +124,7 @@ async fn one_idempotency_key_is_one_request_and_one_charge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_model_does_not_know_is_named_and_ignored() {
+async fn unknown_parameters_are_named_and_ignored() {
     let server = Server::start(Options::default());
     let fox = json!({ "input": { "prompt": "a red fox", "aspectRatio": "16:9" } });
     let submitted = server.sandbox().post(FOX, &fox).await.expect(200).json();

@@ -1,5 +1,5 @@
-//! `spec/examples`: one file per answer, error and delivery that the API documents, named
-//! `<Schema>.<case>.json`. A new file is a new case of every test here.
+//! `spec/examples`: a file for each documented request, response, error and delivery, named `<Schema>.<case>.json`.
+//! A new file is a new case of every test here.
 
 use crate::support::{Spec, repository};
 use clipia_api::error_code::ErrorCode;
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Reads a value as the type generated for its schema, and writes it again.
+/// Parses a value as the generated type of its schema, and serializes it again.
 fn through_its_type(schema: &str, value: &Value) -> Result<Value, String> {
     fn through<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, String> {
         let typed: T = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
@@ -70,7 +70,7 @@ fn plain_numbers(value: &Value) -> Value {
     }
 }
 
-/// Why `value` does not come through its type as it went in.
+/// The difference after `value` was parsed and serialized, if there is one.
 fn lost(schema: &str, value: &Value) -> Option<String> {
     match through_its_type(schema, value) {
         Err(error) => Some(error),
@@ -79,7 +79,7 @@ fn lost(schema: &str, value: &Value) -> Option<String> {
     }
 }
 
-/// Runs `check` on every example and reports all that fail, not just the first.
+/// Runs `check` on every example, and reports all failures.
 fn hold(check: impl Fn(&Spec, &Example) -> Option<String>) {
     let spec = Spec::load();
     let failures: Vec<String> = examples()
@@ -90,7 +90,7 @@ fn hold(check: impl Fn(&Spec, &Example) -> Option<String>) {
 }
 
 #[test]
-fn each_is_what_its_schema_says() {
+fn each_matches_its_schema() {
     hold(|spec, example| {
         let validator = spec.validator(&example.schema);
         let errors: Vec<String> = validator
@@ -101,7 +101,7 @@ fn each_is_what_its_schema_says() {
     });
 }
 
-/// The other side of the test above: a validator that refuses nothing proves nothing.
+/// The counterpart of the test above: the validator must refuse something.
 #[test]
 fn none_is_valid_without_what_its_schema_requires() {
     hold(|spec, example| {
@@ -116,12 +116,12 @@ fn none_is_valid_without_what_its_schema_requires() {
 }
 
 #[test]
-fn each_comes_through_its_type_whole() {
+fn each_survives_its_type_unchanged() {
     hold(|_, example| lost(&example.schema, &example.value));
 }
 
 #[test]
-fn what_a_newer_server_adds_comes_through_too() {
+fn unknown_fields_and_values_survive_too() {
     hold(|spec, example| {
         let mut newer = example.value.clone();
         let changes = spec.modernise(spec.schema(&example.schema), &mut newer);
@@ -129,7 +129,7 @@ fn what_a_newer_server_adds_comes_through_too() {
     });
 }
 
-/// What the test above presupposes: only what the caller itself sends is closed.
+/// The assumption of the test above: only bodies that a client sends have no unknown fields.
 #[test]
 fn every_object_of_an_answer_may_grow() {
     let spec = Spec::load();

@@ -1,4 +1,4 @@
-//! What a change of the spec does to the generated code, for a reviewer to see; and that spec and code cannot drift.
+//! The generated code: a snapshot of its public items for reviewers, and the check that code and spec agree.
 
 use crate::support::{cargo, repository};
 use std::fs;
@@ -83,7 +83,7 @@ const TEAPOT: &str = "        - code: short_and_stout
           example: tip me over
 ";
 
-/// The spec, and every file of which it gives all or some lines.
+/// The spec, and every file that is generated from it, completely or in part.
 fn generated() -> Vec<PathBuf> {
     let mut files = vec![PathBuf::from(SPEC)];
     for directory in ["crates", "bindings/python/src", "bindings/python/python", "spec/examples"] {
@@ -114,14 +114,14 @@ fn generate(root: &Path, flags: &[&str]) -> Output {
     xtask.output().unwrap()
 }
 
-/// The public items of a file without words and bodies.
+/// The public items of a file, without comments and bodies.
 fn surface(path: &str) -> String {
     let mut file: File = syn::parse_file(&fs::read_to_string(repository().join(path)).unwrap()).unwrap();
     Surface.visit_file_mut(&mut file);
     prettyplease::unparse(&file)
 }
 
-/// Reduces code to what others can see of it.
+/// Reduces code to its public surface.
 struct Surface;
 
 impl VisitMut for Surface {
@@ -134,7 +134,7 @@ impl VisitMut for Surface {
         visit_mut::visit_file_mut(self, file);
     }
 
-    /// Derives are seen, and so are names that the wire spells differently.
+    /// Keeps derives, and the names on the wire that differ.
     fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
         attributes.retain_mut(|attribute| {
             if attribute.path().is_ident("serde") {
@@ -165,7 +165,7 @@ impl VisitMut for Surface {
     }
 
     fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
-        // What a trait's methods are is the trait's matter.
+        // The trait says which methods it has.
         let inherent = item.trait_.is_none();
         item.items
             .retain(|item| matches!(item, ImplItem::Fn(function) if inherent && is_public(&function.vis)));

@@ -1,4 +1,4 @@
-//! A generation of each kind by the SDK, and the files it makes.
+//! A generation of each kind with the SDK, and its files.
 
 use crate::support::{Options, Raw, Server};
 use base64::Engine;
@@ -11,19 +11,19 @@ fn client(server: &Server, key: &str) -> Clipia {
     Clipia::builder().key(key).base_url(&server.url).build().unwrap()
 }
 
-/// The one file that a generation made.
+/// The one file of a generation.
 async fn file(completed: &Completed, directory: &Path) -> Vec<u8> {
     let paths = completed.download(directory).await.unwrap();
     assert_eq!(paths.len(), 1, "{paths:?}");
     std::fs::read(&paths[0]).unwrap()
 }
 
-/// The one file that a generation made, by a download that is killed at its first bytes and another.
-async fn killed_and_gone_on_with(completed: &Completed) -> Vec<u8> {
+/// The one file of a generation, by a download that is stopped at its first bytes and another that continues it.
+async fn stopped_and_continued(completed: &Completed) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();
     let (sender, mut first) = tokio::sync::mpsc::unbounded_channel();
-    let tell = sender.clone();
-    let download = completed.download(&directory).on_progress(move |file| tell.send(file.bytes).unwrap());
+    let report = sender.clone();
+    let download = completed.download(&directory).on_progress(move |file| report.send(file.bytes).unwrap());
     tokio::select! {
         biased;
         () = async { while first.recv().await.unwrap() == 0 {} } => {}
@@ -69,15 +69,15 @@ async fn an_image_and_a_clip_that_starts_from_it() {
     let mp4 = file(&clip, directory.path()).await;
     assert_eq!(Movie::read(&mp4), Movie { seconds: 1.0, width: 854, height: 480 });
     is_served(&video.url, "video/mp4", &mp4).await;
-    assert_eq!(killed_and_gone_on_with(&clip).await, mp4);
+    assert_eq!(stopped_and_continued(&clip).await, mp4);
 
-    // A picture of this server that is not there: the generation fails, and says why.
+    // The input is a picture that this server does not have: the generation fails with the reason.
     let outcome = clipia.subscribe("seedance-2-fast-i2v", sway(&format!("{original}.not"))).await.unwrap();
     let Outcome::Failed(failed) = outcome else { panic!("{outcome:?}") };
     assert_eq!(failed.message(), "`image_url` names no file of this server");
 }
 
-/// What the headers of an MP4 tell.
+/// The headers of an MP4.
 #[derive(Debug, PartialEq)]
 struct Movie {
     seconds: f64,
@@ -118,7 +118,7 @@ fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-/// The file at `url`, which needs no key and says its type and length.
+/// The file at `url`, which needs no key and has a type and a length.
 async fn served(url: &str, content_type: &str) -> Vec<u8> {
     let (server, path) = url.split_at(url.find("/media/").unwrap());
     let whole = Raw::new(server).get(path).await.expect(200);
@@ -128,7 +128,7 @@ async fn served(url: &str, content_type: &str) -> Vec<u8> {
     whole.body.to_vec()
 }
 
-/// The file at `url` is `content`, whole and in ranges (RFC 9110, section 14).
+/// Checks that `url` serves `content`, completely and in ranges (RFC 9110, section 14).
 async fn is_served(url: &str, content_type: &str, content: &[u8]) {
     assert!(served(url, content_type).await == content);
     let (server, path) = url.split_at(url.find("/media/").unwrap());
@@ -182,7 +182,7 @@ async fn a_clip_whose_progress_is_followed() {
         json!({ "prompt": "waves at dusk", "duration": 2, "resolution": "480p", "aspect_ratio": "1:1" });
     let submitted = clipia.submit("seedance-2-fast-t2v", &waves).await.unwrap();
     assert_eq!(submitted.cost(), Some(24.into()));
-    // A handle made of nothing but the id, as in another process.
+    // A handle made from the id alone, as in another process.
     let mut updates = clipia.generation(submitted.id()).updates();
     let mut seen = Vec::new();
     while let Some(update) = updates.next().await {
@@ -211,7 +211,7 @@ async fn a_clip_whose_progress_is_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn speech_is_heard() {
+async fn speech_is_a_wav_with_sound() {
     let server = Server::start(Options::default());
     let clipia = client(&server, &server.live_key);
     let directory = tempfile::tempdir().unwrap();
@@ -235,7 +235,7 @@ async fn speech_is_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_inputs_that_the_vendor_documents_are_made() {
+async fn inputs_as_the_vendor_documents_them_are_accepted() {
     let server = Server::start(Options::default());
     let clipia = client(&server, &server.live_key);
     let image = {
@@ -260,7 +260,7 @@ async fn the_inputs_that_the_vendor_documents_are_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_is_an_outcome_and_the_sandbox_is_done_at_once() {
+async fn a_failure_is_an_outcome_and_a_sandbox_generation_ends_at_once() {
     let server = Server::start(Options::default());
     let input = json!({ "prompt": "sway", "image_url": "data:image/png;base64,AAAA", "duration": 1 });
     let outcome = client(&server, &server.live_key).subscribe("seedance-2-fast-i2v", input).await.unwrap();

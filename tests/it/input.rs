@@ -1,4 +1,4 @@
-//! The SDK's check of an input, which knows the catalogue alone, beside the server's, which decides.
+//! The SDK's check of an input, which knows only the catalogue, beside the server's check, which decides.
 
 use axum::extract::{Path, State};
 use axum::{Json, Router, routing};
@@ -33,7 +33,7 @@ fn every_kind() -> Model {
     serde_json::from_value(model).unwrap()
 }
 
-/// A speech model that tells the length of its text apart from the parameter.
+/// A speech model whose text limits are outside the parameter.
 fn speech() -> Model {
     let model = json!({
         "slug": "speech", "type": "audio", "text_limits": { "min_chars": 1, "max_chars": 3 },
@@ -42,7 +42,7 @@ fn speech() -> Model {
     serde_json::from_value(model).unwrap()
 }
 
-/// A client of a server that has nothing but these models.
+/// A client of a server with these models only.
 struct Checker {
     models: Arc<BTreeMap<String, Model>>,
     runtime: Runtime,
@@ -66,7 +66,7 @@ impl Checker {
         Self { models, runtime, clipia, _serving: serving }
     }
 
-    /// What the SDK warns of, or its faults.
+    /// The SDK's warnings, or the faults that it finds.
     fn sdk(&self, slug: &str, given: &Map<String, Value>) -> Result<Vec<InputWarning>, Vec<String>> {
         self.runtime.block_on(self.clipia.check(slug, given)).map_err(|error| {
             let Error::InputInvalid { faults, .. } = error else { panic!("{error}") };
@@ -74,7 +74,7 @@ impl Checker {
         })
     }
 
-    /// What the server warns of, or its faults.
+    /// The server's warnings, or the faults that it finds.
     fn server(&self, slug: &str, given: &Map<String, Value>) -> Result<Vec<InputWarning>, Vec<String>> {
         let checked = input::check(&self.models[slug], given).map_err(|invalid| invalid.faults)?;
         Ok(checked.warnings)
@@ -109,7 +109,7 @@ fn the_sdk_finds_the_faults_that_the_server_finds() {
     ] {
         let given = input.as_object().unwrap();
         let (sdk, server) = (checker.sdk(slug, given).unwrap_err(), checker.server(slug, given).unwrap_err());
-        // Each names the parameter it is about, though not in the same words.
+        // Both name the parameter; their messages differ.
         let about = |faults: &[String]| -> Vec<String> {
             faults.iter().map(|fault| fault.split('`').nth(1).unwrap().to_owned()).collect()
         };
@@ -117,7 +117,7 @@ fn the_sdk_finds_the_faults_that_the_server_finds() {
     }
 }
 
-/// Values that are near to what some parameter takes.
+/// Values close to those that a parameter takes.
 fn value() -> impl Strategy<Value = Value> {
     let numbers = prop_oneof![
         (-3i64..30).prop_map(Value::from),
@@ -163,7 +163,7 @@ fn value() -> impl Strategy<Value = Value> {
     prop_oneof![4 => numbers, 4 => texts, 1 => others]
 }
 
-/// Inputs of a model: what is required is mostly there and right, or hardly one would be accepted.
+/// Inputs of a model. Required parameters are mostly present and valid; otherwise hardly any input would be accepted.
 fn inputs(model: &Model) -> impl Strategy<Value = (String, Map<String, Value>)> + use<> {
     let known = &model.input_schema.as_ref().unwrap().parameters;
     let required: Vec<(String, Value)> = known

@@ -1,4 +1,4 @@
-//! What a server logs, and that nothing waits for its log.
+//! The log of a server. Nothing may wait for it.
 
 use crate::contract::small_fox;
 use crate::support::{Options, Raw, Receiver, Server, Stderr, command, output, until};
@@ -17,10 +17,10 @@ use tokio::time::timeout;
 
 const FOX: &str = "/v1/models/nano-banana-2";
 
-/// Submits of each server.
+/// The number of submits to each server.
 const SUBMITS: u32 = 30;
 
-/// How long a server may take for them before it counts as one that does not make them.
+/// The longest wait for these submits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn status(client: &Raw, submitted: &Value) -> String {
@@ -50,10 +50,10 @@ async fn lines_about_a_request_name_it_and_its_key_and_nothing_secret() {
     }
 }
 
-/// How many submits a server answered, has in its store and completed, and whether it says that it lives.
+/// The number of submits that a server has accepted, stored and completed, and its `/livez`.
 #[derive(Debug, PartialEq)]
 struct Served {
-    answered: u32,
+    accepted: u32,
     committed: u32,
     completed: u32,
     livez: Option<u16>,
@@ -65,11 +65,11 @@ async fn serve(server: &Server) -> Served {
         let live = server.live();
         submits.spawn(async move {
             let submit = live.try_send(Method::POST, FOX, small_fox().to_string().into());
-            matches!(timeout(PATIENCE, submit).await, Ok(Ok(answer)) if answer.status == 200)
+            matches!(timeout(PATIENCE, submit).await, Ok(Ok(response)) if response.status == 200)
         });
     }
-    let answered = submits.join_all().await.into_iter().map(u32::from).sum();
-    // Asked of the store, since a server that hangs tells nothing.
+    let accepted = submits.join_all().await.into_iter().map(u32::from).sum();
+    // The store is read directly, since a server that hangs responds to nothing.
     let store = Connection::open(server.data().join("clipia.db")).unwrap();
     let count = || -> (u32, u32) {
         let count = "SELECT count(*), count(*) FILTER (WHERE phase = 'completed') FROM request";
@@ -85,8 +85,8 @@ async fn serve(server: &Server) -> Served {
     };
     let live = Raw::new(&server.url);
     let livez = timeout(PATIENCE, live.try_send(Method::GET, "/livez", Bytes::new())).await;
-    let livez = livez.ok().and_then(Result::ok).map(|answer| answer.status.as_u16());
-    Served { answered, committed, completed, livez }
+    let livez = livez.ok().and_then(Result::ok).map(|response| response.status.as_u16());
+    Served { accepted, committed, completed, livez }
 }
 
 async fn dropped(server: &Server) -> u64 {
@@ -97,14 +97,14 @@ async fn dropped(server: &Server) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_cannot_be_written_costs_nothing_but_itself() {
-    let all = Served { answered: SUBMITS, committed: SUBMITS, completed: SUBMITS, livez: Some(200) };
+async fn a_log_that_cannot_be_written_disturbs_nothing_else() {
+    let all = Served { accepted: SUBMITS, committed: SUBMITS, completed: SUBMITS, livez: Some(200) };
     for stderr in [Stderr::Full, Stderr::Gone, Stderr::Unread] {
-        // So much is logged that a pipe is full which nobody reads.
+        // The log is long enough to fill a pipe without a reader.
         let mut server = Server::start(Options { stderr, log: Some("debug"), ..Options::default() });
         assert_eq!(serve(&server).await, all, "{stderr:?}");
         let lost = dropped(&server).await;
-        // What waits for a reader is not lost yet.
+        // Lines that wait for a reader are not lost yet.
         assert_eq!(lost > 0, stderr != Stderr::Unread, "{stderr:?}: {lost}");
         if stderr != Stderr::Full {
             server.read_log();
@@ -115,8 +115,8 @@ async fn a_log_that_cannot_be_written_costs_nothing_but_itself() {
                     return (log.matches("generation ended").count() == SUBMITS as usize).then_some(());
                 }
                 let line = log.lines().find(|line| line.contains("could not be written and were dropped"))?;
-                let (_, told) = line.split_once("dropped_total=")?;
-                assert!(told.trim().parse::<u64>().unwrap() >= lost, "{line}");
+                let (_, count) = line.split_once("dropped_total=")?;
+                assert!(count.trim().parse::<u64>().unwrap() >= lost, "{line}");
                 Some(())
             })
             .await;
@@ -126,11 +126,11 @@ async fn a_log_that_cannot_be_written_costs_nothing_but_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_end_waits_for_a_log_that_nobody_reads() {
+async fn a_server_without_a_log_reader_ends_in_time() {
     let arguments = ["--drain-seconds", "300"].map(str::to_owned).to_vec();
     let (stderr, log) = (Stderr::Unread, Some("debug"));
     let mut server = Server::start(Options { stderr, log, arguments, ..Options::default() });
-    // The pipe is full then.
+    // The pipe is full by then.
     for _ in 0..100 {
         server.live().get("/v1/models").await.expect(200);
     }
@@ -144,14 +144,14 @@ async fn no_end_waits_for_a_log_that_nobody_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_runs_although_nobody_can_read_that_it_is_ready() {
+async fn a_server_runs_without_a_reader_of_stdout() {
     let data = tempfile::tempdir().unwrap();
     let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--json", "--data"]);
     let stdout = File::options().write(true).open("/dev/full").unwrap();
     let mut child = serve.arg(data.path()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let told = lines.map_while(Result::ok).find(|line| line.contains("cannot print on stdout"));
-    assert!(told.is_some_and(|line| line.contains("clipia keys create")));
+    let warning = lines.map_while(Result::ok).find(|line| line.contains("cannot print on stdout"));
+    assert!(warning.is_some_and(|line| line.contains("clipia keys create")));
     let listed = output(command(&["keys", "list", "--data"]).arg(data.path()));
     assert!(listed.status.success(), "{listed:?}");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
@@ -159,9 +159,9 @@ async fn a_server_runs_although_nobody_can_read_that_it_is_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_about_a_delivery_says_whose_it_is_and_when_it_comes_again() {
+async fn a_line_about_a_delivery_has_its_request_and_its_next_attempt() {
     let receiver = Receiver::start().await;
-    receiver.answer([503]);
+    receiver.respond_with([503]);
     let arguments = ["--log-format", "json"].map(str::to_owned).to_vec();
     let server = Server::start(Options { arguments, ..Options::default() });
     let mut fox = small_fox();

@@ -1,25 +1,26 @@
-//! The whole system from outside. One module a subject; `support` starts the real program and speaks to it.
+//! Tests of the whole system from outside. A module has one subject. `support` starts the real program and calls it.
 
-// Everything here is test code, helpers included: a failed expectation should stop the test where it stands.
+// Everything here is test code: a failed expectation must stop the test at its place.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod administration;
-mod apart;
 mod architecture;
+mod bounds;
 mod clock;
 mod contract;
 mod credits;
 mod examples;
+mod full_disk;
 mod generated;
 mod generations;
 #[path = "../../crates/clipia-render/tests/fuzz/hostile.rs"]
 mod hostile;
 mod input;
+mod keys;
 mod log;
-mod lost_answers;
+mod lost_responses;
 mod media;
 mod metrics;
-mod no_room;
 mod operations;
 mod pictures;
 mod private_files;
@@ -32,8 +33,7 @@ mod retention;
 mod sdk_examples;
 mod serve;
 mod slow_clients;
-mod store_trouble;
-mod strangers;
+mod store_faults;
 #[path = "../support/mod.rs"]
 mod support;
 mod webhooks;

@@ -1,4 +1,4 @@
-//! Files of generations over HTTP: conditions, ranges, and what a client may keep of an answer.
+//! Files of generations over HTTP: conditions, ranges and caching.
 
 use crate::support::{Options, Raw, Server, until};
 use bytes::Bytes;
@@ -18,7 +18,7 @@ async fn a_file_is_served_by_the_rules_of_http() {
     std::fs::write(directory.join("empty.png"), "").unwrap();
     let long = vec![7; 200_000];
     std::fs::write(directory.join("long.wav"), &long).unwrap();
-    // It leads to itself, as a disk may fail: to read it is impossible, and no client's fault.
+    // A link to itself cannot be read, like a file on a broken disk; this is no fault of the client.
     std::os::unix::fs::symlink("broken.png", directory.join("broken.png")).unwrap();
 
     let nobody = Raw::new(&server.url);
@@ -33,7 +33,7 @@ async fn a_file_is_served_by_the_rules_of_http() {
     }
     assert!(head.body.is_empty());
 
-    // Each with what it asks, and what becomes of it.
+    // The headers of a request, and the expected response.
     let since = ("if-modified-since", &*modified);
     let before = ("if-unmodified-since", "Thu, 01 Jan 1970 00:00:00 GMT");
     for (asked, status, range, body) in [
@@ -56,17 +56,17 @@ async fn a_file_is_served_by_the_rules_of_http() {
         (&[before], 412, "", b""),
     ] {
         let client = asked.iter().fold(nobody.clone(), |client, (name, value)| client.header(name, value));
-        let answer = client.get(FILE).await.expect(status);
-        let headers = &answer.headers;
+        let response = client.get(FILE).await.expect(status);
+        let headers = &response.headers;
         let text = |name: &str| headers.get(name).map_or("", |value| value.to_str().unwrap());
         assert_eq!(text("content-range"), range, "{asked:?}");
         assert_eq!(text("x-content-type-options"), "nosniff", "{asked:?}");
         if status < 400 {
-            assert!(answer.body == body, "{asked:?}");
+            assert!(response.body == body, "{asked:?}");
             assert_eq!((text("cache-control"), text("etag")), (KEPT, &*etag), "{asked:?}");
         } else {
             assert_eq!(text("cache-control"), "no-store", "{asked:?}");
-            assert_eq!(answer.json()["error"]["code"], "invalid_request", "{asked:?}");
+            assert_eq!(response.json()["error"]["code"], "invalid_request", "{asked:?}");
         }
         if status == 200 || status == 206 {
             assert_eq!((text("content-type"), text("accept-ranges")), ("video/mp4", "bytes"), "{asked:?}");
@@ -97,9 +97,9 @@ async fn a_file_is_served_by_the_rules_of_http() {
         "/media/%2e%2e/clipia.db",
         &too_long,
     ] {
-        let answer = nobody.get(path).await;
-        answer.expect_error("not_found");
-        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+        let response = nobody.get(path).await;
+        response.expect_error("not_found");
+        assert_eq!(response.header("cache-control"), "no-store", "{path}");
     }
     let refused = nobody.send(Method::DELETE, FILE, Bytes::new()).await.expect(405);
     assert_eq!(refused.header("cache-control"), "no-store");

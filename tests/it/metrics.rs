@@ -1,4 +1,4 @@
-//! `/metrics` in both of its formats, read by the rules of each: of OpenMetrics 1.0.0, and of Prometheus's text format 0.0.4.
+//! `/metrics` in both formats, parsed by their rules: OpenMetrics 1.0.0, and Prometheus's text format 0.0.4.
 
 use crate::contract::small_fox;
 use crate::support::{Options, Raw, Receiver, Server};
@@ -14,13 +14,13 @@ struct Family {
     samples: Vec<(String, Labels, f64)>,
 }
 
-/// Reads a text of either format. Whatever a scraper would refuse or take for something else is a panic.
+/// Parses a text of either format. Panics on whatever a scraper would refuse or misread.
 fn read(text: &str, open_metrics: bool) -> Vec<Family> {
     let body = match open_metrics {
-        true => text.strip_suffix("# EOF\n").expect("the end is told"),
+        true => text.strip_suffix("# EOF\n").expect("the end is marked"),
         false => text.strip_suffix('\n').map(|_| text).expect("each line ends"),
     };
-    let (mut families, mut told) = (Vec::<Family>::new(), BTreeSet::new());
+    let (mut families, mut seen) = (Vec::<Family>::new(), BTreeSet::new());
     for line in body.lines() {
         let Some(comment) = line.strip_prefix("# ") else {
             let family = families.last_mut().expect("a type goes before its samples");
@@ -30,7 +30,7 @@ fn read(text: &str, open_metrics: bool) -> Vec<Family> {
         let [what, name, text] = comment.splitn(3, ' ').collect::<Vec<_>>()[..] else {
             panic!("half a comment: {line}");
         };
-        assert!(told.insert((what, name)), "told twice, or not together: {line}");
+        assert!(seen.insert((what, name)), "seen twice, or not together: {line}");
         match what {
             "HELP" => assert!(!text.contains(['\\', '"']), "what would have to be escaped: {line}"),
             "TYPE" => {
@@ -39,7 +39,7 @@ fn read(text: &str, open_metrics: bool) -> Vec<Family> {
                     false => &["counter", "gauge", "histogram"],
                 };
                 assert!(kinds.contains(&text), "{line}");
-                assert!(told.contains(&("HELP", name)), "no help of {name}");
+                assert!(seen.contains(&("HELP", name)), "no help of {name}");
                 families.push(Family { name: name.to_owned(), kind: text.to_owned(), samples: Vec::new() });
             }
             "UNIT" if open_metrics => assert!(name.ends_with(&format!("_{text}")), "{line}"),
@@ -66,7 +66,7 @@ fn read(text: &str, open_metrics: bool) -> Vec<Family> {
     families
 }
 
-/// Reads a line such as `name{label="value"} 1.5`.
+/// Parses a line such as `name{label="value"} 1.5`.
 fn sample(line: &str) -> (String, Labels, f64) {
     let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));
     let (name, mut rest) = series.split_once('{').map_or((series, "}"), |(name, labels)| (name, labels));
@@ -74,15 +74,15 @@ fn sample(line: &str) -> (String, Labels, f64) {
     let mut labels = Labels::new();
     while rest != "}" {
         let (label, quoted) = rest.split_once("=\"").unwrap_or_else(|| panic!("no label: {line}"));
-        let (told, after) = quoted.split_once('"').unwrap_or_else(|| panic!("no end of a label: {line}"));
-        assert!(!told.contains('\\'), "no value of ours needs that: {line}");
-        assert!(labels.insert(label.to_owned(), told.to_owned()).is_none(), "{line}");
+        let (value, after) = quoted.split_once('"').unwrap_or_else(|| panic!("no end of a label: {line}"));
+        assert!(!value.contains('\\'), "no label value needs an escape: {line}");
+        assert!(labels.insert(label.to_owned(), value.to_owned()).is_none(), "{line}");
         rest = after.strip_prefix(',').unwrap_or(after);
     }
     (name.to_owned(), labels, value.parse().unwrap_or_else(|_| panic!("no number: {line}")))
 }
 
-/// Holds the histograms of a family: a quantile of them must be a number.
+/// Checks the histograms of a family: their quantiles must be numbers. Returns their count.
 fn hold_histograms(Family { name, samples, .. }: &Family) -> usize {
     let mut histograms = BTreeMap::<Labels, (Vec<(f64, f64)>, Option<f64>, Option<f64>)>::new();
     for (sample, labels, value) in samples {
@@ -107,7 +107,7 @@ fn hold_histograms(Family { name, samples, .. }: &Family) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_format_is_read_by_its_rules_and_each_histogram_has_a_quantile() {
+async fn both_formats_parse_and_each_histogram_has_a_quantile() {
     let receiver = Receiver::start().await;
     let server = Server::start(Options::default());
     let mut fox = small_fox();
@@ -120,14 +120,14 @@ async fn each_format_is_read_by_its_rules_and_each_histogram_has_a_quantile() {
         if let Some(accept) = accept {
             admin = admin.header("accept", accept);
         }
-        let answer = admin.get("/metrics").await.expect(200);
-        (answer.header("content-type").to_owned(), String::from_utf8(answer.body.to_vec()).unwrap())
+        let response = admin.get("/metrics").await.expect(200);
+        (response.header("content-type").to_owned(), String::from_utf8(response.body.to_vec()).unwrap())
     };
-    // As Prometheus 3 asks.
+    // The `Accept` header of Prometheus 3.
     let prometheus = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
         application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
         text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-    let mut told = Vec::new();
+    let mut formats = Vec::new();
     for (accept, open_metrics) in [(None, false), (Some("text/plain"), false), (Some(prometheus), true)] {
         let (content_type, text) = scrape(accept).await;
         let expected = match open_metrics {
@@ -151,8 +151,8 @@ async fn each_format_is_read_by_its_rules_and_each_histogram_has_a_quantile() {
             assert!(hold_histograms(family) > 0, "{}: {text}", family.name);
         }
         let samples = families.into_iter().flat_map(|family| family.samples);
-        told.push(samples.map(|(name, labels, _)| (name, labels)).collect::<BTreeSet<_>>());
+        formats.push(samples.map(|(name, labels, _)| (name, labels)).collect::<BTreeSet<_>>());
     }
-    assert_eq!(told[0], told[1]);
-    assert_eq!(told[1], told[2], "both tell of the same");
+    assert_eq!(formats[0], formats[1]);
+    assert_eq!(formats[1], formats[2], "both formats have the same samples");
 }

@@ -1,4 +1,4 @@
-//! What an operator is told of a running server, and how it is configured and ended.
+//! A server in operation: probes, metrics, configuration, drain and signals.
 
 use crate::contract::small_fox;
 use crate::support::{Options, Raw, Server, command, output, until};
@@ -26,7 +26,7 @@ async fn status(server: &Server, submitted: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn probes_need_no_key_and_metrics_stand_apart() {
+async fn probes_need_no_key_and_metrics_have_their_own_listener() {
     let server = Server::start(Options { rpm: Some(2_400), ..Options::default() });
     let (public, admin) = (Raw::new(&server.url), Raw::new(&server.admin_url));
     for client in [&public, &admin] {
@@ -38,14 +38,14 @@ async fn probes_need_no_key_and_metrics_stand_apart() {
     let submitted = server.live().post(FOX, &small_fox()).await.expect(200).json();
     let result = format!("/v1/requests/{}", submitted["request_id"].as_str().unwrap());
     let ended = until("the fox", async || {
-        let answer = server.live().get(&result).await;
-        (answer.status == 200).then(|| answer.json())
+        let response = server.live().get(&result).await;
+        (response.status == 200).then(|| response.json())
     });
     let url = ended.await["output"]["images"][0]["original_url"].as_str().unwrap().to_owned();
     public.get(url.strip_prefix(&server.url).unwrap()).await.expect(200);
     let refused = async || {
-        let answer = server.sandbox().get("/v1/account").await;
-        (answer.status == 429).then_some(())
+        let response = server.sandbox().get("/v1/account").await;
+        (response.status == 429).then_some(())
     };
     while refused().await.is_none() {}
 
@@ -63,7 +63,7 @@ async fn probes_need_no_key_and_metrics_stand_apart() {
         "clipia_stale_writes_refused_total 0",
         "clipia_delivery_overdue_seconds 0.0",
     ] {
-        assert!(metrics.lines().any(|told| told == line), "no {line} in\n{metrics}");
+        assert!(metrics.lines().any(|found| found == line), "no {line} in\n{metrics}");
     }
     for who in ["key_", "acct_", "127.0.0.1", submitted["request_id"].as_str().unwrap()] {
         assert!(!metrics.contains(who), "{who} in\n{metrics}");
@@ -71,7 +71,7 @@ async fn probes_need_no_key_and_metrics_stand_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drain_turns_callers_away_and_a_second_signal_ends_it() {
+async fn a_drain_fails_readyz_and_a_second_signal_ends_it() {
     let arguments = ["--drain-seconds", "300"].map(str::to_owned).to_vec();
     let mut server = Server::start(Options { arguments, ..Options::default() });
     let clip = server.live().post("/v1/models/seedance-2-fast-t2v", &clip(12)).await.expect(200).json();
@@ -81,26 +81,26 @@ async fn a_drain_turns_callers_away_and_a_second_signal_ends_it() {
     until("the drain", async || (public.get("/readyz").await.status == 503).then_some(())).await;
     assert_eq!(body(&public, "/readyz", 503).await, "draining\n");
     assert_eq!(body(&public, "/livez", 200).await, "ok\n");
-    // Whoever calls all the same is served; what they submit is made after the next start.
+    // Calls are still served, and their submits run after the next start.
     let fox = server.live().post(FOX, &small_fox()).await.expect(200).json();
     assert_eq!(status(&server, &fox).await, "IN_QUEUE");
     let asked = Instant::now();
     assert_eq!(server.terminate().code(), Some(1));
     assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
-    assert!(server.log().contains("stopped before what runs had ended"), "{}", server.log());
+    assert!(server.log().contains("stopped before the running generations had ended"), "{}", server.log());
     server.restart();
     until("the clip again", async || (status(&server, &clip).await == "IN_PROGRESS").then_some(())).await;
     until("the fox", async || (status(&server, &fox).await == "COMPLETED").then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_signal_that_asks_for_an_end_is_an_orderly_one() {
+async fn each_signal_ends_the_server_in_order() {
     let mut server = Server::start(Options::default());
     for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
         let fox = server.live().post(FOX, &small_fox()).await.expect(200).json();
         server.signal(signal);
         assert_eq!(server.ended().code(), Some(0), "{signal:?}: {}", server.log());
-        // Its last words are there, too.
+        // The last lines of the log are there too.
         until("the log", async || server.log().contains("no more work is taken").then_some(())).await;
         server.restart();
         until("the fox", async || (status(&server, &fox).await == "COMPLETED").then_some(())).await;
@@ -108,7 +108,7 @@ async fn each_signal_that_asks_for_an_end_is_an_orderly_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hangup_that_is_to_be_ignored_ends_nothing() {
+async fn an_ignored_hangup_does_not_end_the_server() {
     let data = tempfile::tempdir().unwrap();
     let serve = command(&["serve", "--listen", "127.0.0.1:0", "--json"]);
     let mut child = Command::new("sh")
@@ -137,11 +137,11 @@ async fn a_hangup_that_is_to_be_ignored_ends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drain_is_bounded_and_gives_back_what_still_runs() {
+async fn a_drain_is_bounded_and_releases_what_still_runs() {
     let arguments = ["--drain-seconds", "0"].map(str::to_owned).to_vec();
     let mut server = Server::start(Options { arguments, ..Options::default() });
     let clip = server.live().post("/v1/models/seedance-2-fast-t2v", &clip(2)).await.expect(200).json();
-    // More often than leases may be lost: giving back counts for none.
+    // More restarts than leases may be lost: a release is not a lost lease.
     for _ in 0..5 {
         until("the start", async || (status(&server, &clip).await == "IN_PROGRESS").then_some(())).await;
         assert_eq!(server.terminate().code(), Some(0), "{}", server.log());
@@ -150,7 +150,7 @@ async fn a_drain_is_bounded_and_gives_back_what_still_runs() {
     until("the end", async || (status(&server, &clip).await == "COMPLETED").then_some(())).await;
 }
 
-/// What `clipia serve --print-config` says in a directory, and how it ends.
+/// The output and the exit code of `clipia serve --print-config` in a directory.
 fn printed(directory: &Path, set: impl FnOnce(&mut Command)) -> (String, i32) {
     let mut command = command(&["serve", "--print-config"]);
     set(command.current_dir(directory));
@@ -160,7 +160,7 @@ fn printed(directory: &Path, set: impl FnOnce(&mut Command)) -> (String, i32) {
 }
 
 #[test]
-fn flags_go_before_the_environment_and_both_before_the_file() {
+fn options_override_the_environment_and_both_override_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("clipia.toml");
     std::fs::write(&file, "rpm = 1\ncredits = 1\ndrain_seconds = 1\ndev = true\ndata = \"kept\"\n").unwrap();
@@ -178,9 +178,9 @@ fn flags_go_before_the_environment_and_both_before_the_file() {
         "data = \"kept\"",
         "listen = \"127.0.0.1:4747\"",
     ] {
-        assert!(said.lines().any(|told| told == line), "no {line} in {said}");
+        assert!(said.lines().any(|found| found == line), "no {line} in {said}");
     }
-    // What it prints is a file that says the same.
+    // The output is a file with the same configuration.
     std::fs::write(&file, &said).unwrap();
     let again = printed(directory.path(), |command| {
         command.arg("--config").arg(&file);
@@ -190,13 +190,13 @@ fn flags_go_before_the_environment_and_both_before_the_file() {
 }
 
 #[test]
-fn what_no_setting_is_is_refused() {
+fn an_unknown_or_invalid_setting_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("clipia.toml");
-    let refused = |told: &[&str], set: &dyn Fn(&mut Command)| {
+    let refused = |parts: &[&str], set: &dyn Fn(&mut Command)| {
         let (said, code) = printed(directory.path(), set);
         assert_eq!(code, 2, "{said}");
-        for part in told {
+        for part in parts {
             assert!(said.contains(part), "no {part} in {said}");
         }
     };
@@ -212,20 +212,20 @@ fn what_no_setting_is_is_refused() {
     refused(&["error: cannot read `none.toml`"], &|command| {
         command.args(["--config", "none.toml"]);
     });
-    for (text, told) in [
+    for (text, message) in [
         ("lissten = \"127.0.0.1:1\"", &["clipia.toml`", "line 1", "hint: did you mean `listen`?"][..]),
         ("dev = 7", &["line 1", "expected a boolean"]),
         ("data = \"elsewhere\"", &["`data` has no place", "`--data` or `--config`"]),
     ] {
         std::fs::write(&file, text).unwrap();
-        refused(told, &|command| {
+        refused(message, &|command| {
             command.args(["--data", "."]);
         });
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_start_leaves_the_reference_and_later_ones_heed_it() {
+async fn the_first_start_writes_the_reference_and_later_starts_read_it() {
     let mut server = Server::start(Options { rpm: None, ..Options::default() });
     let file = server.data().join("clipia.toml");
     let reference = std::fs::read_to_string(&file).unwrap();
@@ -234,5 +234,8 @@ async fn the_first_start_leaves_the_reference_and_later_ones_heed_it() {
     std::fs::write(&file, reference.replace("#: rpm = 120", "rpm = 7")).unwrap();
     server.restart();
     assert_eq!(server.live().get("/v1/account").await.expect(200).header("ratelimit-limit"), "7");
-    assert!(std::fs::read_to_string(&file).unwrap().contains("\nrpm = 7\n"), "it is left alone");
+    assert!(
+        std::fs::read_to_string(&file).unwrap().contains("\nrpm = 7\n"),
+        "a later start must not change the file"
+    );
 }

@@ -1,4 +1,4 @@
-//! Pictures to start from that ask for more than they show: what each costs the server is bounded.
+//! Source pictures that would cost much memory or time: their cost to the server is bounded.
 
 use crate::hostile;
 use crate::support::{Options, Server, until};
@@ -7,14 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::time::Instant;
 
-/// The most memory that the server may have had at once, in MiB: two sources being decoded, and the server itself.
+/// The largest memory peak of the server, in MiB: two sources that are decoded, and the server itself.
 const MEMORY_MAX: u64 = 2 * 256 + 200;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_picture_ends_the_server() {
+async fn no_source_picture_ends_the_server() {
     let mut server = Server::start(Options::default());
     let mut found = Vec::new();
-    // A clip takes seconds to draw: of the pictures that are drawn, one.
+    // A clip takes seconds to draw, so only one of the valid pictures is drawn.
     let mut pictures = hostile::pictures();
     let first = pictures.remove(0);
     pictures.retain(|picture| picture.refused.is_some());

@@ -1,4 +1,4 @@
-//! What a server keeps is for its owner alone, whatever the umask and whatever an operator made beforehand.
+//! Files of a data directory are for their owner only, whatever the umask and the modes that an operator has set.
 
 use crate::contract::small_fox;
 use crate::support::{Options, Server, until};
@@ -8,12 +8,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The mode of everything in a directory, and its own.
+/// The modes of a directory and of everything in it.
 fn modes(directory: &Path) -> BTreeMap<PathBuf, u32> {
     let mut modes = BTreeMap::new();
     let mut left = vec![directory.to_owned()];
     while let Some(path) = left.pop() {
-        // Something may go while it is looked at.
+        // A file may be removed meanwhile.
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         if metadata.is_dir() {
             left.extend(fs::read_dir(&path).into_iter().flatten().map(|entry| entry.unwrap().path()));
@@ -23,7 +23,7 @@ fn modes(directory: &Path) -> BTreeMap<PathBuf, u32> {
     modes
 }
 
-/// What others may read, write or enter.
+/// The files that others may read, write or enter.
 fn open_to_others(directory: &Path) -> Vec<String> {
     let closed = |path: &Path| if path.is_dir() { 0o700 } else { 0o600 };
     let open = modes(directory).into_iter().filter(|(path, mode)| *mode != closed(path));
@@ -50,7 +50,7 @@ async fn nothing_in_a_data_directory_is_open_to_others() {
     assert_eq!(open_to_others(server.data()), Vec::<String>::new());
     assert_eq!(modes(&backup), BTreeMap::from([(backup.clone(), 0o600)]));
 
-    // What an earlier start has left open is closed by the next.
+    // The next start restricts what was open to others.
     server.kill9();
     for path in found.keys().filter(|path| path.exists()) {
         let open = if path.is_dir() { 0o755 } else { 0o644 };

@@ -1,4 +1,4 @@
-//! What the program `clipia` says: the whole of stdout, stderr and the exit code.
+//! The output of the program `clipia`: all of stdout, stderr and the exit code.
 
 use crate::support::{Options, Server, command, output, output_on_terminal};
 use axum::Router;
@@ -8,15 +8,15 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// All that one run of the program said.
-struct Said {
+/// The output of one run of the program.
+struct Run {
     stdout: String,
     all: String,
     code: i32,
 }
 
-/// Runs the program in `directory`, against `server` if there is one, with its live key unless `arguments` name another.
-fn said(directory: &Path, server: Option<&Server>, arguments: &[&str]) -> Said {
+/// Runs the program in `directory`. It calls `server`, if given, with the live key unless `arguments` have another.
+fn said(directory: &Path, server: Option<&Server>, arguments: &[&str]) -> Run {
     let mut command = command(arguments);
     command.current_dir(directory);
     if let Some(server) = server {
@@ -27,10 +27,10 @@ fn said(directory: &Path, server: Option<&Server>, arguments: &[&str]) -> Said {
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     let code = output.status.code().unwrap();
     let all = format!("$ clipia {}\n{stdout}--- stderr\n{stderr}--- exit code {code}\n", arguments.join(" "));
-    Said { stdout, all, code }
+    Run { stdout, all, code }
 }
 
-/// What changes from run to run.
+/// The parts of the output that differ from run to run.
 const FILTERS: [(&str, &str); 12] = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[id]"),
     (r"127\.0\.0\.1:\d{5}", "127.0.0.1:[port]"),
@@ -41,20 +41,20 @@ const FILTERS: [(&str, &str); 12] = [
     (r"whsec_[\w+/=-]+", "whsec_[secret]"),
     (r"[0-9a-f]{32}", "[secret]"),
     (r"times over [\d.]+ s", "times over [time]"),
-    // Said once a wait takes long, which depends on the machine.
+    // The line is printed if a wait takes long, which depends on the machine.
     (r" *waiting for a connection, \d+ s\n", ""),
     (r"TOOK +", "TOOK  "),
     (r"\d+ ms +", "[ms]  "),
 ];
 
-/// Compares what the program said with what it said before.
-pub(crate) fn hold(name: &str, said: &str) {
+/// Compares an output with its snapshot.
+pub(crate) fn hold(name: &str, output: &str) {
     insta::with_settings!({ filters => FILTERS, snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!(name, said);
+        insta::assert_snapshot!(name, output);
     });
 }
 
-/// The commands that a help lists, less `help`.
+/// The commands that a help lists, without `help`.
 fn commands(help: &str) -> Vec<String> {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let names = listed.map_while(|line| line.split_whitespace().next());
@@ -81,7 +81,7 @@ fn help_names_every_command_and_exit_code() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_what_to_do() {
+fn an_error_says_what_is_wrong_and_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(Options { credits: Some(20), ..Options::default() });
     let unknown = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
@@ -125,7 +125,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
 }
 
 #[test]
-fn answers_are_json_on_stdout() {
+fn results_are_json_on_stdout() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(Options::default());
     let mut all = String::new();
@@ -137,7 +137,7 @@ fn answers_are_json_on_stdout() {
     ] {
         all += &said(directory.path(), Some(&server), arguments).all;
     }
-    // The sandbox is done at once, so that what it says is the same each time.
+    // Sandbox generations end at once, so that the output is the same each time.
     let sandbox = ["--key", &server.test_key];
     let run = |arguments: &[&str]| said(directory.path(), Some(&server), &[arguments, &sandbox].concat());
     let submitted = run(&["generate", "nano-banana-2", "--input", r#"{"prompt": "fox"}"#]);
@@ -147,7 +147,7 @@ fn answers_are_json_on_stdout() {
         all += &run(&[command, id.as_str().unwrap()]).all;
     }
     all += &run(&["generate", "nano-banana-2", "-p", "fox", "--wait", "-o", "out"]).all;
-    // A file stands where the directory is to be: the generation is done, and still told of.
+    // The output directory is a file: the download fails, and the result is still printed.
     std::fs::write(directory.path().join("taken"), "").unwrap();
     all += &run(&["generate", "nano-banana-2", "-p", "fox", "-o", "taken"]).all;
     hold("program_answers", &all);
@@ -168,24 +168,24 @@ fn a_generation_is_waited_for_and_saved() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(Options::default());
     let fox = ["generate", "nano-banana-2", "-p", "fox", "--set", "resolution=0.5K", "--wait", "-o", "out"];
-    let told = said(directory.path(), Some(&server), &fox);
-    let result: Value = serde_json::from_str(&told.stdout).unwrap();
-    assert_eq!((told.code, &result["status"]), (0, &json!("COMPLETED")), "{}", told.all);
+    let ran = said(directory.path(), Some(&server), &fox);
+    let result: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &result["status"]), (0, &json!("COMPLETED")), "{}", ran.all);
     let saved: Vec<_> = std::fs::read_dir(directory.path().join("out")).unwrap().collect();
     let [Ok(saved)] = &saved[..] else { panic!("{saved:?}") };
-    assert!(told.all.contains(&format!("saved out/{}\n", saved.file_name().display())), "{}", told.all);
+    assert!(ran.all.contains(&format!("saved out/{}\n", saved.file_name().display())), "{}", ran.all);
     assert_eq!(image::open(saved.path()).unwrap().width(), 512);
 
     let broken = r#"{"prompt": "sway", "image_url": "data:image/png;base64,AAAA", "duration": 1}"#;
     let sway = ["generate", "seedance-2-fast-i2v", "--input", broken, "--wait"];
-    let told = said(directory.path(), Some(&server), &sway);
-    let result: Value = serde_json::from_str(&told.stdout).unwrap();
-    assert_eq!((told.code, &result["status"]), (4, &json!("FAILED")), "{}", told.all);
-    assert!(told.all.contains("\nerror: generation ") && told.all.contains("(GENERATION_FAILED)"));
+    let ran = said(directory.path(), Some(&server), &sway);
+    let result: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &result["status"]), (4, &json!("FAILED")), "{}", ran.all);
+    assert!(ran.all.contains("\nerror: generation ") && ran.all.contains("(GENERATION_FAILED)"));
 }
 
 #[test]
-fn a_generation_is_saved_though_nobody_reads_what_is_printed() {
+fn a_generation_is_saved_without_a_reader_of_stdout() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(Options::default());
     let (reader, writer) = std::io::pipe().unwrap();
@@ -205,13 +205,13 @@ fn an_operator_makes_lists_and_revokes_keys() {
     let server = Server::start(Options::default());
     let data = server.data().to_str().unwrap();
     let run = |arguments: &[&str]| {
-        let told = said(Path::new("."), None, &[arguments, &["--data", data]].concat());
-        (told.all.replace(data, "[data]"), serde_json::from_str::<Value>(&told.stdout).unwrap_or_default())
+        let ran = said(Path::new("."), None, &[arguments, &["--data", data]].concat());
+        (ran.all.replace(data, "[data]"), serde_json::from_str::<Value>(&ran.stdout).unwrap_or_default())
     };
     let (mut all, account) = run(&["accounts", "create", "--credits", "7"]);
     let account = account["account_id"].as_str().unwrap();
-    let (told, key) = run(&["keys", "create", "--account", account, "--test", "--scope", "read"]);
-    all += &told;
+    let (text, key) = run(&["keys", "create", "--account", account, "--test", "--scope", "read"]);
+    all += &text;
     let id = key["id"].as_str().unwrap();
     for arguments in [
         &["keys", "revoke", id][..],
@@ -226,30 +226,30 @@ fn an_operator_makes_lists_and_revokes_keys() {
 }
 
 #[test]
-fn the_demo_needs_nothing_and_leaves_files() {
+fn the_demo_needs_nothing_and_saves_files() {
     let directory = tempfile::tempdir().unwrap();
-    let told = said(directory.path(), None, &["demo"]);
-    assert_eq!(told.code, 0, "{}", told.all);
+    let ran = said(directory.path(), None, &["demo"]);
+    assert_eq!(ran.code, 0, "{}", ran.all);
     for line in ["webhook  2 of 2 received, signatures valid", "credits  10000 → 9868"] {
-        assert!(told.all.contains(line), "{}", told.all);
+        assert!(ran.all.contains(line), "{}", ran.all);
     }
     image::open(directory.path().join("clipia-demo/lighthouse.png")).unwrap();
     let mp4 = std::fs::read(directory.path().join("clipia-demo/waves.mp4")).unwrap();
     assert_eq!(&mp4[4..8], b"ftyp");
 }
 
-/// Types what the demo prints into one shell, and what that server prints into another.
-fn assert_next_steps_work(told: &str) {
+/// Runs the command that the demo prints in one shell, and the commands that this server prints in another.
+fn assert_next_steps_work(printed: &str) {
     let next: Vec<&str> =
-        told.split_once("Next").unwrap().1.lines().filter(|line| line.starts_with("  ")).collect();
-    let [serve] = next[..] else { panic!("{told}") };
+        printed.split_once("Next").unwrap().1.lines().filter(|line| line.starts_with("  ")).collect();
+    let [serve] = next[..] else { panic!("{printed}") };
     let directory = tempfile::tempdir().unwrap();
     let shell = |line: &str| {
         let mut shell = Command::new("sh");
         shell.args(["-c", line]).current_dir(directory.path()).env_remove("CLIPIA_KEY");
         shell
     };
-    // On ports that nobody else has.
+    // A free port, since other tests run at the same time.
     let serve = format!("exec {} --listen 127.0.0.1:0", serve.trim());
     let mut serving = shell(&serve).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut printed = BufReader::new(serving.stdout.take().unwrap()).lines().map_while(Result::ok);
@@ -265,23 +265,23 @@ fn assert_next_steps_work(told: &str) {
 }
 
 #[test]
-fn the_demo_for_the_impatient_leaves_the_picture_alone() {
+fn the_demo_without_video_saves_only_the_picture() {
     let directory = tempfile::tempdir().unwrap();
-    let told = said(directory.path(), None, &["demo", "--no-video"]);
-    assert_eq!(told.code, 0, "{}", told.all);
-    assert!(told.all.contains("webhook  1 of 1 received, signatures valid"), "{}", told.all);
+    let ran = said(directory.path(), None, &["demo", "--no-video"]);
+    assert_eq!(ran.code, 0, "{}", ran.all);
+    assert!(ran.all.contains("webhook  1 of 1 received, signatures valid"), "{}", ran.all);
     let files: Vec<_> = std::fs::read_dir(directory.path().join("clipia-demo")).unwrap().collect();
     assert_eq!(files.len(), 1, "{files:?}");
     image::open(directory.path().join("clipia-demo/lighthouse.png")).unwrap();
-    assert_next_steps_work(&told.all);
+    assert_next_steps_work(&ran.all);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_server_sends_gives_the_terminal_no_orders() {
+async fn control_characters_of_a_server_are_escaped() {
     let hostile = "too\u{1b}]0;owned\u{7}\r\u{7f}\u{9b}2K\u{202e}dark";
     let shown = r"too\u001b]0;owned\u0007\u000d\u007f\u009b2K\u202edark";
     let id = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
-    let answer = async move |method: Method, uri: Uri| {
+    let response = async move |method: Method, uri: Uri| {
         let (status, body) = match (method, uri.path()) {
             (Method::POST, "/v1/models/m") => (
                 200,
@@ -302,11 +302,11 @@ async fn what_a_server_sends_gives_the_terminal_no_orders() {
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(response)).await });
     for (arguments, in_stdout, in_stderr) in [
         (&["account"][..], 0, 2),
         (&["status", id], 1, 0),
-        // As a warning and in the outcome; on stdout in the outcome's code and message.
+        // On stderr in a warning and in the error; on stdout in the code and the message of the outcome.
         (&["generate", "m", "-p", "fox", "--wait"], 2, 3),
     ] {
         let mut command = command(arguments);
@@ -324,7 +324,7 @@ async fn what_a_server_sends_gives_the_terminal_no_orders() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_in_a_submit_leaves_its_key() {
+fn ctrl_c_in_a_submit_prints_its_idempotency_key() {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
 
@@ -350,6 +350,6 @@ fn ctrl_c_in_a_submit_leaves_its_key() {
     let ended = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(130), "{stderr}");
-    assert!(stderr.starts_with("error: interrupted: nobody knows whether"), "{stderr}");
+    assert!(stderr.starts_with("error: interrupted: the submit may have been accepted"), "{stderr}");
     assert!(stderr.contains(&format!("`--idempotency-key {key}`")), "{stderr}");
 }

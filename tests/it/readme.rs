@@ -1,4 +1,4 @@
-//! What the README shows runs as it is written. (Its Python runs in the tests of the Python package.)
+//! The code of the README runs as it is written. The tests of the Python package run its Python.
 
 use crate::support::{DEADLINE, Options, Server, example, repository};
 use std::path::Path;
@@ -65,7 +65,7 @@ fn the_curl_of_the_readme_runs() {
     assert_png(&std::fs::read(directory.path().join("fox.png")).unwrap());
 }
 
-/// The text of a command without what stands in quotes or behind a `#`.
+/// The text of a command, without quoted parts and comments.
 fn unquoted(line: &str) -> String {
     let (mut bare, mut quote) = (String::new(), None);
     for character in line.chars() {
@@ -81,7 +81,7 @@ fn unquoted(line: &str) -> String {
 }
 
 #[test]
-fn the_commands_of_the_readmes_mean_the_same_to_every_shell() {
+fn the_commands_of_the_readmes_work_in_every_shell() {
     let pages = ["README.md", "bindings/python/README.md", "crates/clipia/README.md"];
     let mut commands = 0;
     for page in pages {

@@ -1,4 +1,4 @@
-//! Each way to be refused: always the contract's envelope, never a 5xx, and nothing is lost or charged.
+//! Every kind of refusal: the response is an error envelope, never a 5xx, and nothing is lost or charged.
 
 use crate::contract::{held, small_fox};
 use crate::support::{Options, Raw, Server, Spec};
@@ -11,7 +11,7 @@ const PRO: &str = "/v1/models/nano-banana-pro";
 const CLIP: &str = "/v1/models/seedance-2-fast-t2v";
 const SWAY: &str = "/v1/models/seedance-2-fast-i2v";
 
-/// A call, and how it is refused.
+/// A call, and the code of its refusal.
 struct Case {
     what: String,
     key: String,
@@ -38,7 +38,7 @@ impl Case {
     }
 }
 
-/// Runs every case and tells all that were answered otherwise, not just the first.
+/// Runs every case, and reports all whose response differs.
 async fn refuse_all(server: &Server, cases: Vec<Case>) {
     let spec = Spec::load();
     let mut wrong = Vec::new();
@@ -50,20 +50,20 @@ async fn refuse_all(server: &Server, cases: Vec<Case>) {
         for (name, value) in &case.headers {
             client = client.header(name, value);
         }
-        let answer = client.send(case.method, &case.path, case.body.into()).await;
-        let refused = held(&spec, &answer, "ErrorEnvelope");
+        let response = client.send(case.method, &case.path, case.body.into()).await;
+        let refused = held(&spec, &response, "ErrorEnvelope");
         let known = ErrorCode::from_code(case.code).unwrap();
-        // HTTP has a status of its own for this, the contract no code.
+        // HTTP has its own status for this, and the API has no code.
         let status = if case.what == "another method" { 405 } else { known.http_status() };
-        let found = (answer.status.as_u16(), &refused["error"]["code"], &refused["error"]["type"]);
+        let found = (response.status.as_u16(), &refused["error"]["code"], &refused["error"]["type"]);
         if found != (status, &json!(case.code), &json!(known.family())) {
-            wrong.push(format!("{}: {} {refused}", case.what, answer.status));
+            wrong.push(format!("{}: {} {refused}", case.what, response.status));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What must stand after any number of refusals.
+/// Checks the server after the refusals.
 async fn is_well(server: &Server, balance: u64) {
     assert_eq!(server.balance().await, balance);
     server.sandbox().post(FOX, &small_fox()).await.expect(200);
@@ -76,7 +76,7 @@ fn with_input(input: Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_who_calls_and_what_for() {
+async fn of_keys_and_paths() {
     let server = Server::start(Options::default());
     let create = |arguments: &[&str]| -> (String, String) {
         let made = server.administer(&[&["keys", "create"], arguments].concat());
@@ -87,7 +87,7 @@ async fn of_who_calls_and_what_for() {
         made["account_id"].as_str().unwrap().to_owned()
     };
     let (id, revoked) = create(&[]);
-    // In force, and at once no more.
+    // A key that is revoked at once.
     Raw::new(&server.url).key(&revoked).get("/v1/account").await.expect(200);
     server.administer(&["keys", "revoke", &id]);
     let (_, reader) = create(&["--scope", "read"]);
@@ -164,14 +164,14 @@ async fn of_who_calls_and_what_for() {
         (Method::POST, "/v1/models"),
         (Method::GET, "/v1/models/nano-banana-2/estimate"),
         (Method::POST, unknown),
-        // There is no cancel, whatever older descriptions say.
+        // The API has no cancel, although older descriptions have one.
         (Method::DELETE, unknown),
     ] {
         cases.push(Case { method, ..Case::get("another method", live, path, "invalid_request") });
     }
     refuse_all(&server, cases).await;
     is_well(&server, balance).await;
-    // What was submitted is still there, and the poor are as poor as before.
+    // The submitted request is still there, and the balances are unchanged.
     server.live().get(&format!("{mine}/status")).await.expect(200);
     let account = Raw::new(&server.url).key(&poor).get("/v1/account").await.expect(200).json();
     assert_eq!((&account["balance"]["credits"], &account["usage_30d"]["requests"]), (&json!(11), &json!(0)));

@@ -1,4 +1,4 @@
-//! What was acknowledged goes on, however the server ended.
+//! Accepted requests go on after a restart, however the server ended.
 
 use crate::support::{Options, Receiver, Server, command, output, until};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 const SPEECH: &str = "/v1/models/gemini-3-1-flash-tts";
 
-/// Ten generations, what was answered to their submits, and the credits there were before.
+/// Ten generations, the responses to their submits, and the credits before.
 struct Ten {
     receiver: Receiver,
     submits: Vec<Value>,
@@ -15,8 +15,8 @@ struct Ten {
 }
 
 impl Ten {
-    /// Submits ten of every kind. The slowest stand last in the line, so that there is time to end the server before
-    /// it is empty.
+    /// Submits ten generations of every kind. The slowest are last in the queue, so that there is time to end the server
+    /// before the queue is empty.
     async fn submit(server: &Server) -> Self {
         let receiver = Receiver::start().await;
         let credits = server.balance().await;
@@ -52,7 +52,7 @@ impl Ten {
         statuses
     }
 
-    /// Waits until so many have ended while others still stand in line.
+    /// Waits until `ended` have ended while others are still queued.
     async fn middle(&self, server: &Server, ended: usize) {
         until("the middle", async || {
             let statuses = self.statuses(server).await;
@@ -62,7 +62,7 @@ impl Ten {
         .await;
     }
 
-    /// Waits until all have ended: each well, charged once, told of, and with files that are there.
+    /// Waits until all have completed, and checks that each is charged once, is delivered, and has its files.
     async fn all_end(&self, server: &Server) {
         until("all ten", async || {
             self.statuses(server).await.iter().all(|status| status == "COMPLETED").then_some(())
@@ -79,8 +79,8 @@ impl Ten {
                 .find_map(|at| output.pointer(at)?.as_str());
             let path = url.unwrap().strip_prefix(&server.url).expect("files are where the server is now");
             server.live().get(path).await.expect(200);
-            let told = self.receiver.wait_until(|body| body["request_id"] == id).await;
-            assert_eq!(serde_json::from_slice::<Value>(&told.body).unwrap()["status"], "OK");
+            let delivery = self.receiver.wait_until(|body| body["request_id"] == id).await;
+            assert_eq!(serde_json::from_slice::<Value>(&delivery.body).unwrap()["status"], "OK");
         }
         let account = server.live().get("/v1/account").await.expect(200).json();
         assert_eq!(account["balance"]["credits"], self.credits - cost);
@@ -101,7 +101,7 @@ async fn ten_generations_outlive_kill_9_and_are_charged_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sigterm_in_the_middle_ends_well_and_the_rest_goes_on() {
+async fn sigterm_ends_in_order_and_the_rest_goes_on_at_the_next_start() {
     let mut server = Server::start(Options::default());
     let ten = Ten::submit(&server).await;
     ten.middle(&server, 1).await;
@@ -110,33 +110,33 @@ async fn sigterm_in_the_middle_ends_well_and_the_rest_goes_on() {
     ten.all_end(&server).await;
 }
 
-/// Submits until the server is gone, and notes what was acknowledged.
-async fn submit_on(client: crate::support::Raw, acknowledged: Arc<Mutex<Vec<String>>>) {
+/// Submits until the server is gone, and records the accepted requests.
+async fn submit_on(client: crate::support::Raw, accepted: Arc<Mutex<Vec<String>>>) {
     let body = json!({ "input": { "prompt": "on and on" } }).to_string();
-    while let Ok(answer) = client.try_send(http::Method::POST, SPEECH, body.clone().into()).await {
-        let id = answer.expect(200).json()["request_id"].as_str().unwrap().to_owned();
-        acknowledged.lock().unwrap().push(id);
+    while let Ok(response) = client.try_send(http::Method::POST, SPEECH, body.clone().into()).await {
+        let id = response.expect(200).json()["request_id"].as_str().unwrap().to_owned();
+        accepted.lock().unwrap().push(id);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_before_kill_9_is_there_after_it() {
+async fn requests_accepted_before_kill_9_are_there_after_it() {
     const SUBMITTERS: usize = 4;
     let mut server = Server::start(Options::default());
-    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let accepted = Arc::new(Mutex::new(Vec::new()));
     let mut submitters = JoinSet::new();
     for _ in 0..SUBMITTERS {
-        submitters.spawn(submit_on(server.live(), Arc::clone(&acknowledged)));
+        submitters.spawn(submit_on(server.live(), Arc::clone(&accepted)));
     }
-    until("submits", async || (acknowledged.lock().unwrap().len() >= 40).then_some(())).await;
+    until("submits", async || (accepted.lock().unwrap().len() >= 40).then_some(())).await;
     server.kill9();
     submitters.join_all().await;
     server.restart();
-    let acknowledged = acknowledged.lock().unwrap().clone();
-    for id in &acknowledged {
+    let accepted = accepted.lock().unwrap().clone();
+    for id in &accepted {
         server.live().get(&format!("/v1/requests/{id}/status")).await.expect(200);
     }
-    // Each submitter may have lost the answer of one submit that was accepted. All are charged once in the end.
+    // Each submitter may have lost the response to one accepted submit. All are charged once in the end.
     let account = until("all to end", async || {
         let account = server.live().get("/v1/account").await.expect(200).json();
         let requests = account["usage_30d"]["requests"].as_u64().unwrap();
@@ -144,8 +144,8 @@ async fn what_was_acknowledged_before_kill_9_is_there_after_it() {
     })
     .await;
     let requests = account["usage_30d"]["requests"].as_u64().unwrap();
-    let count = acknowledged.len() as u64;
-    assert!((count..=count + SUBMITTERS as u64).contains(&requests), "{count} acknowledged: {account}");
+    let count = accepted.len() as u64;
+    assert!((count..=count + SUBMITTERS as u64).contains(&requests), "{count} accepted: {account}");
     assert_eq!(account["balance"]["credits"], 10_000 - 2 * requests);
 }
 
@@ -163,7 +163,7 @@ async fn an_idempotency_key_outlives_a_restart() {
     assert_eq!(server.balance().await, 9_998);
 }
 
-/// What `clipia serve` says on this server's directory when it cannot start.
+/// The error of `clipia serve` on this server's directory.
 fn refused(server: &Server) -> String {
     let output = output(command(&["serve", "--listen", "127.0.0.1:0", "--data"]).arg(server.data()));
     assert_eq!(output.status.code(), Some(1));
@@ -183,7 +183,7 @@ async fn a_directory_in_use_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_adds_a_model_and_is_told_of_faults() {
+async fn an_operator_adds_a_model_and_faults_are_reported() {
     let mut server = Server::start(Options::default());
     let models = server.data().join("models.toml");
     let template = std::fs::read_to_string(&models).unwrap();
@@ -205,7 +205,7 @@ async fn an_operator_adds_a_model_and_is_told_of_faults() {
              input_schema = {{ parameters = [] }}\npricing = {{ credits = {credits} }}\n"
         )
     };
-    for (text, told) in [
+    for (text, message) in [
         ("[[model]".to_owned(), "line 1"),
         (model("render", "My model", 1), "model `My model`: `slug` must be of lower-case letters"),
         (model("render", "mine", -1), "model `mine`: `pricing.credits` must be"),
@@ -213,7 +213,7 @@ async fn an_operator_adds_a_model_and_is_told_of_faults() {
     ] {
         std::fs::write(&models, text).unwrap();
         let error = refused(&server);
-        assert!(error.contains("error: `models.toml`: ") && error.contains(told), "{told}: {error}");
+        assert!(error.contains("error: `models.toml`: ") && error.contains(message), "{message}: {error}");
     }
     std::fs::write(&models, model("render", "mine", 1)).unwrap();
     server.restart();

@@ -1,4 +1,4 @@
-//! A store that comes from a backup, and files that are no store.
+//! Restoring a backup, and files that are not a store.
 
 use crate::contract::small_fox;
 use crate::support::{Options, Receiver, Server, command, output, until};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const FOX: &str = "/v1/models/nano-banana-2";
 
-/// What a command says on stderr, and how it ends.
+/// The stderr and the exit code of a command.
 struct Said {
     code: i32,
     error: String,
@@ -28,12 +28,12 @@ fn on(data: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What `clipia serve` says where it does not start.
+/// The output of a `clipia serve` that does not start.
 fn serve(data: &Path) -> Said {
     said(output(&mut on(data, &["serve", "--listen", "127.0.0.1:0"])))
 }
 
-/// Submits a generation that is to be told of, and waits for its end.
+/// Submits a generation with a webhook, and waits for its end.
 async fn generation(server: &Server, receiver: &Receiver) -> String {
     let mut body = small_fox();
     body["webhook_url"] = receiver.url().into();
@@ -67,10 +67,10 @@ fn bytes(data: &Path, name: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_is_restored_over_a_killed_server_and_its_deliveries_wait_for_a_word() {
+async fn a_backup_is_restored_over_a_killed_server_and_its_deliveries_are_held() {
     let receiver = Receiver::start().await;
     let mut server = Server::start(Options::default());
-    receiver.answer([503, 503]);
+    receiver.respond_with([503, 503]);
     let (resumed, abandoned) = (generation(&server, &receiver).await, generation(&server, &receiver).await);
     for id in [&resumed, &abandoned] {
         delivery(&server, id, |delivery| delivery["attempts"] == 1).await;
@@ -87,7 +87,7 @@ async fn a_backup_is_restored_over_a_killed_server_and_its_deliveries_wait_for_a
     let log = bytes(&data, "clipia.db-wal");
     assert!(!log.is_empty());
 
-    // By hand: the old log would be applied to the new file.
+    // A backup copied by hand: SQLite would apply the old log to the new file.
     let old = bytes(&data, "clipia.db");
     fs::copy(&file, data.join("clipia.db")).unwrap();
     let refused = serve(&data);
@@ -100,7 +100,7 @@ async fn a_backup_is_restored_over_a_killed_server_and_its_deliveries_wait_for_a
     let restored = server.administer(&["restore", file.to_str().unwrap()]);
     assert_eq!((&restored["accounts"], &restored["requests"]), (&json!(1), &json!(2)));
     assert_eq!(restored["deliveries_held"], 2);
-    // What was there is kept, with what its log had.
+    // The replaced store is kept, together with its log.
     let kept = restored["replaced"].as_str().unwrap();
     let kept = rusqlite::Connection::open(kept).unwrap();
     let count: i64 = kept.query_row("SELECT count(*) FROM request", [], |row| row.get(0)).unwrap();
@@ -109,7 +109,7 @@ async fn a_backup_is_restored_over_a_killed_server_and_its_deliveries_wait_for_a
     server.restart();
     assert_eq!(server.balance().await, before);
     server.live().get(&format!("/v1/requests/{lost}")).await.expect_error("not_found");
-    // A file that the store names is still there.
+    // The media that the store names are still there.
     let url = picture["output"]["images"][0]["original_url"].as_str().unwrap();
     let path = &url[url.find("/media/").unwrap()..];
     server.live().get(path).await.expect(200);
@@ -124,11 +124,11 @@ async fn a_backup_is_restored_over_a_killed_server_and_its_deliveries_wait_for_a
     let metrics = String::from_utf8(admin.get("/metrics").await.expect(200).body.to_vec()).unwrap();
     assert!(metrics.contains("\nclipia_deliveries_held 2\n"), "{metrics}");
 
-    // What ends from now on is told of.
+    // Generations that end from now on are delivered.
     let new = generation(&server, &receiver).await;
     receiver.wait_until(|body| body["request_id"] == new.as_str()).await;
 
-    // They wait through restarts, one may go by itself, and then all that are left.
+    // Held deliveries stay held after a restart. One can be replayed alone; `abandon` abandons the rest.
     server.terminate();
     server.restart();
     let id = delivery(&server, &abandoned, |delivery| delivery["state"] == "held").await["id"].clone();
@@ -139,7 +139,7 @@ async fn a_backup_is_restored_over_a_killed_server_and_its_deliveries_wait_for_a
     sound(&server);
     server.kill9();
 
-    // Once more, where it was copied by hand first; and they go.
+    // The backup is restored again, over one copied by hand; `resume` sends the deliveries.
     fs::copy(&file, data.join("clipia.db")).unwrap();
     let log = bytes(&data, "clipia.db-wal");
     assert!(!log.is_empty());
@@ -155,7 +155,7 @@ async fn a_backup_is_restored_over_a_killed_server_and_its_deliveries_wait_for_a
     assert_eq!(sound(&server)["checked"]["deliveries_held"], 0);
 }
 
-/// Something that stands where the store should be, and what is said of it.
+/// A file in the place of the store, and the error about it.
 struct Wrong {
     what: &'static str,
     make: fn(&Path, &Path),
@@ -216,7 +216,7 @@ const WRONG: [Wrong; 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_store_is_refused_and_left_as_it_is() {
+async fn a_file_that_is_not_a_store_is_refused_and_not_changed() {
     let mut server = Server::start(Options::default());
     let elsewhere = tempfile::tempdir().unwrap();
     let backup = elsewhere.path().join("backup.db");
@@ -251,7 +251,7 @@ async fn what_is_no_store_is_refused_and_left_as_it_is() {
     let beside = elsewhere.path().join("beside.db");
     fs::copy(&backup, &beside).unwrap();
     fs::write(elsewhere.path().join("beside.db-wal"), [7; 5_000]).unwrap();
-    for (file, told) in [
+    for (file, message) in [
         (damaged, "is damaged"),
         (beside, "log beside it"),
         (elsewhere.path().join("none.db"), "No such file"),
@@ -260,12 +260,12 @@ async fn what_is_no_store_is_refused_and_left_as_it_is() {
     ] {
         let refused = said(output(&mut on(server.data(), &["restore", file.to_str().unwrap()])));
         assert_eq!(refused.code, 1, "{}", refused.error);
-        assert!(refused.error.contains(told), "{told}: {}", refused.error);
+        assert!(refused.error.contains(message), "{message}: {}", refused.error);
     }
     assert_eq!(fs::read(&store).unwrap(), before);
     let left: Vec<_> = fs::read_dir(server.data()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains(".part")), "{left:?}");
-    // An empty directory takes a backup too.
+    // A backup can be restored into an empty directory too.
     let fresh = elsewhere.path().join("fresh");
     let restored = output(&mut on(&fresh, &["restore", backup.to_str().unwrap()]));
     assert!(restored.status.success(), "{restored:?}");

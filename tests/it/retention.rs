@@ -1,4 +1,4 @@
-//! What is kept for a time is let go, and what must stay stays.
+//! Retention: parts of a request are removed when their time is over, and no earlier.
 
 use crate::support::{Options, Raw, Receiver, Server, until};
 use serde_json::{Value, json};
@@ -18,18 +18,18 @@ async fn submit(client: &Raw, webhook: Option<&str>) -> String {
     client.post(SPEECH, &body).await.expect(200).json()["request_id"].as_str().unwrap().to_owned()
 }
 
-/// The result of a request, once it is there.
+/// The result of a request, once it has ended.
 async fn result(server: &Server, id: &str) -> Value {
     let path = format!("/v1/requests/{id}");
     until("the result", async || {
-        let answer = server.live().get(&path).await;
-        (answer.status == 200).then(|| answer.json())
+        let response = server.live().get(&path).await;
+        (response.status == 200).then(|| response.json())
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_whose_files_are_gone_says_so() {
+async fn a_result_without_its_files_has_expired_at() {
     let keep = ["--keep-media", "2s", "--keep-inputs", "2s", "--keep-attempts", "2s"];
     let (server, receiver) = (server(&keep), Receiver::start().await);
     let id = submit(&server.live(), Some(receiver.url())).await;
@@ -37,7 +37,7 @@ async fn a_result_whose_files_are_gone_says_so() {
     receiver.wait_for(1).await;
     assert_eq!(made["expired_at"], Value::Null, "{made}");
     let path = format!("/v1/requests/{id}");
-    let expired = until("its files to be let go", async || {
+    let expired = until("its files to be removed", async || {
         let result = server.live().get(&path).await.expect(200).json();
         result["expired_at"].is_string().then_some(result)
     })
@@ -48,7 +48,7 @@ async fn a_result_whose_files_are_gone_says_so() {
     let file = url.strip_prefix(&server.url).unwrap();
     Raw::new(&server.url).get(file).await.expect_error("not_found");
     assert_eq!(std::fs::read_dir(server.data().join("media")).unwrap().filter(is_of_a_request).count(), 0);
-    until("the attempts to be let go", async || {
+    until("the attempts to be removed", async || {
         let shown = server.administer(&["requests", "show", &id]);
         let claims =
             shown["timeline"].as_array().unwrap().iter().filter(|of| of["attempt"].is_number()).count();
@@ -63,21 +63,21 @@ fn is_of_a_request(entry: &std::io::Result<std::fs::DirEntry>) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_are_let_go_and_their_credits_are_carried_forward() {
+async fn requests_are_removed_and_their_credits_are_carried_forward() {
     let (server, receiver) = (server(&["--keep-requests", "2s"]), Receiver::start().await);
     let live = server.live();
     let plain = submit(&live, None).await;
     let named = live.clone().header("idempotency-key", "word-1");
     let found_by_key = submit(&named, None).await;
-    // Its delivery is attempted again for hours.
-    receiver.answer([500; 20]);
+    // The delivery of this request is attempted for hours.
+    receiver.respond_with([500; 20]);
     let still_told = submit(&live, Some(receiver.url())).await;
     for id in [&plain, &found_by_key, &still_told] {
         result(&server, id).await;
     }
     let account = live.get("/v1/account").await.expect(200).json();
     let path = format!("/v1/requests/{plain}");
-    until("the request to be let go", async || (live.get(&path).await.status == 404).then_some(())).await;
+    until("the request to be removed", async || (live.get(&path).await.status == 404).then_some(())).await;
     live.get(&path).await.expect_error("not_found");
     for id in [&found_by_key, &still_told] {
         live.get(&format!("/v1/requests/{id}")).await.expect(200);

@@ -1,4 +1,4 @@
-//! `clipia serve`: starting, ending, and starting again on the same data.
+//! `clipia serve`: starts, ends, and later starts on the same data directory.
 
 use crate::support::{Options, Raw, Server};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 const FOX: &str = "/v1/models/nano-banana-2";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shows_keys_once_and_they_outlive_every_kind_of_end() {
+async fn keys_are_shown_once_and_survive_every_kind_of_end() {
     let mut server = Server::start(Options { credits: Some(500), ..Options::default() });
     assert!(server.live_key.starts_with("clipia_live_"));
     assert!(server.test_key.starts_with("clipia_test_"));
@@ -27,7 +27,7 @@ async fn shows_keys_once_and_they_outlive_every_kind_of_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_loopback_webhooks_only_where_it_was_told_to() {
+async fn loopback_webhooks_are_called_only_with_dev() {
     let body = json!({ "input": { "prompt": "a red fox" }, "webhook_url": "http://127.0.0.1:9/clipia" });
     let strict = Server::start(Options { dev: false, ..Options::default() });
     strict.sandbox().post(FOX, &body).await.expect_error("webhook_url_invalid");

@@ -1,4 +1,4 @@
-//! Clients that open connections and ask nothing, or slowly, while others are served.
+//! Clients that hold connections open and send nothing, or slowly, while others are served.
 
 use crate::contract::small_fox;
 use crate::support::{DEADLINE, Options, Raw, Server, until};
@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 const FOX: &str = "/v1/models/nano-banana-2";
 
-/// More than the server takes at the same time.
+/// More connections than the server takes at once.
 const SILENT: usize = 5_000;
 
-/// What a healthy call may take at most on a busy machine.
+/// The longest time of a healthy call on a busy machine.
 const PROMPTLY: Duration = Duration::from_secs(10);
 
 async fn open(server: &Server, text: &str) -> TcpStream {
@@ -22,15 +22,15 @@ async fn open(server: &Server, text: &str) -> TcpStream {
     stream
 }
 
-/// What the server says until it ends the connection.
-async fn last_words(mut stream: TcpStream) -> String {
+/// The bytes from the server until it closes the connection.
+async fn read_to_end(mut stream: TcpStream) -> String {
     let mut said = Vec::new();
     let _ = timeout(DEADLINE, stream.read_to_end(&mut said)).await.expect("the server ends the connection");
     String::from_utf8_lossy(&said).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thousands_of_half_open_connections_keep_nobody_out() {
+async fn thousands_of_silent_connections_shut_nobody_out() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
     let server = Server::start(Options::default());
@@ -56,23 +56,23 @@ async fn thousands_of_half_open_connections_keep_nobody_out() {
         (value("clipia_connections_evicted_total") >= SILENT - 4_096).then_some(())
     })
     .await;
-    assert_eq!(last_words(silent.remove(0)).await, "", "the first was the first to go");
+    assert_eq!(read_to_end(silent.remove(0)).await, "", "the first was the first to go");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_is_not_waited_for_without_a_key() {
+async fn a_call_without_a_key_is_refused_before_its_body() {
     let server = Server::start(Options::default());
     let head = format!("POST {FOX} HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n");
     for (header, body) in [("", ""), ("authorization: Bearer clipia_live_wrong\r\n", "{\"input\"")] {
         let started = Instant::now();
-        let told = last_words(open(&server, &format!("{head}{header}\r\n{body}")).await).await;
-        assert!(told.starts_with("HTTP/1.1 401 "), "{told}");
+        let response = read_to_end(open(&server, &format!("{head}{header}\r\n{body}")).await).await;
+        assert!(response.starts_with("HTTP/1.1 401 "), "{response}");
         assert!(started.elapsed() < PROMPTLY, "{:?}", started.elapsed());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_trickles_in_is_cut_off() {
+async fn a_head_sent_too_slowly_is_cut_off() {
     let server = Server::start(Options::default());
     let mut stream = open(&server, "GET /v1/models HTTP/1.1\r\nhost: a\r\n").await;
     let started = Instant::now();
@@ -80,7 +80,7 @@ async fn a_head_that_trickles_in_is_cut_off() {
     loop {
         let _ = stream.write_all(b"x: a\r\n").await;
         match timeout(Duration::from_millis(500), stream.read(&mut said)).await {
-            Err(_) => assert!(started.elapsed() < DEADLINE, "it is still listened to"),
+            Err(_) => assert!(started.elapsed() < DEADLINE, "the connection is still open"),
             Ok(Ok(0) | Err(_)) => break,
             Ok(Ok(count)) => panic!("{}", String::from_utf8_lossy(&said[..count])),
         }

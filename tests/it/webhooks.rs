@@ -14,14 +14,14 @@ use tokio::sync::mpsc;
 
 const FOX: &str = "/v1/models/nano-banana-2";
 
-/// Submits a small fox that is told to `webhook`; returns its id.
+/// Submits a generation with this webhook, and returns its id.
 async fn submit(client: &Raw, webhook: &str) -> String {
     let input = json!({ "prompt": "a red fox", "resolution": "0.5K" });
     let submitted = client.post(FOX, &json!({ "input": input, "webhook_url": webhook })).await.expect(200);
     submitted.json()["request_id"].as_str().unwrap().to_owned()
 }
 
-/// The body of a delivery as a careful receiver takes it: signed with this secret now, and of the documented shape.
+/// The body of a delivery, verified with this secret and this time, and matched with its schema.
 #[track_caller]
 fn verified(delivery: &Delivery, secret: &str) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -38,13 +38,13 @@ fn verified(delivery: &Delivery, secret: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn live_and_sandbox_generations_are_told_with_what_they_made() {
+async fn live_and_sandbox_generations_are_delivered_with_their_output() {
     let receiver = Receiver::start().await;
     let server = Server::start(Options::default());
     for client in [server.live(), server.sandbox()] {
         let id = submit(&client, receiver.url()).await;
-        let told = receiver.wait_until(|body| body["request_id"] == id.as_str()).await;
-        let body = verified(&told, &server.webhook_secret);
+        let delivery = receiver.wait_until(|body| body["request_id"] == id.as_str()).await;
+        let body = verified(&delivery, &server.webhook_secret);
         assert_eq!((&body["status"], &body["payload"]["cost"]), (&json!("OK"), &json!(12)), "{body}");
         let result = client.get(&format!("/v1/requests/{id}")).await.expect(200).json();
         for field in ["model", "output"] {
@@ -54,9 +54,9 @@ async fn live_and_sandbox_generations_are_told_with_what_they_made() {
             Verifier::new(["whsec_of_another"])
                 .unwrap()
                 .verify(
-                    told.header(SIGNATURE_HEADER),
-                    &told.body,
-                    told.header(TIMESTAMP_HEADER).parse().unwrap()
+                    delivery.header(SIGNATURE_HEADER),
+                    &delivery.body,
+                    delivery.header(TIMESTAMP_HEADER).parse().unwrap()
                 )
                 .is_err()
         );
@@ -64,7 +64,7 @@ async fn live_and_sandbox_generations_are_told_with_what_they_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sdk_believes_them_and_ends_its_waits_with_them() {
+async fn the_sdk_verifies_deliveries_and_ends_its_waits_with_them() {
     let server = Server::start(Options::default());
     let clipia = Clipia::builder().key(&server.live_key).base_url(&server.url).build().unwrap();
     let webhooks = clipia.webhooks(&server.webhook_secret).unwrap();
@@ -88,16 +88,16 @@ async fn the_sdk_believes_them_and_ends_its_waits_with_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_is_told_with_its_reason() {
+async fn a_failure_is_delivered_with_its_reason() {
     let receiver = Receiver::start().await;
     let server = Server::start(Options::default());
     let input = json!({ "prompt": "sway", "image_url": "data:image/png;base64,AAAA", "duration": 1 });
     let body = json!({ "input": input, "webhook_url": receiver.url() });
     let submitted = server.live().post("/v1/models/seedance-2-fast-i2v", &body).await.expect(200).json();
-    let told = verified(&receiver.wait_for(1).await[0], &server.webhook_secret);
-    assert_eq!((&told["request_id"], &told["status"]), (&submitted["request_id"], &json!("ERROR")));
-    assert_eq!(told["error"]["code"], "GENERATION_FAILED");
-    assert!(told.get("payload").is_none(), "{told}");
+    let body = verified(&receiver.wait_for(1).await[0], &server.webhook_secret);
+    assert_eq!((&body["request_id"], &body["status"]), (&submitted["request_id"], &json!("ERROR")));
+    assert_eq!(body["error"]["code"], "GENERATION_FAILED");
+    assert!(body.get("payload").is_none(), "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,15 +108,15 @@ async fn each_account_has_a_secret_of_its_own() {
     let account_id = account["account_id"].as_str().unwrap();
     let key = server.administer(&["keys", "create", "--account", account_id]);
     submit(&Raw::new(&server.url).key(key["key"].as_str().unwrap()), receiver.url()).await;
-    let told = &receiver.wait_for(1).await[0];
-    verified(told, account["webhook_secret"].as_str().unwrap());
+    let delivery = &receiver.wait_for(1).await[0];
+    verified(delivery, account["webhook_secret"].as_str().unwrap());
     assert_ne!(account["webhook_secret"], server.webhook_secret.as_str());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_delivery_comes_again_signed_anew_under_the_same_id() {
+async fn a_refused_delivery_is_attempted_again_with_a_new_signature_and_the_same_id() {
     let receiver = Receiver::start().await;
-    receiver.answer([500]);
+    receiver.respond_with([500]);
     let server = Server::start(Options::default());
     let id = submit(&server.sandbox(), receiver.url()).await;
     let attempts = receiver.wait_for(2).await;
@@ -129,20 +129,20 @@ async fn a_refused_delivery_comes_again_signed_anew_under_the_same_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_says_gone_is_not_called_again() {
+async fn a_receiver_that_responds_410_is_not_called_again() {
     let receiver = Receiver::start().await;
-    receiver.answer([410, 500]);
+    receiver.respond_with([410, 500]);
     let server = Server::start(Options::default());
     let gone = submit(&server.sandbox(), receiver.url()).await;
     receiver.wait_for(1).await;
-    // The second delivery's repeat is the clock: the first one's, were there any, would have come before it.
+    // The second delivery is repeated. A repeat of the first one would have come before.
     let refused = submit(&server.sandbox(), receiver.url()).await;
-    until("the server to know both answers", async || {
+    until("the server to know both responses", async || {
         (server.log().matches("webhook attempted").count() >= 2).then_some(())
     })
     .await;
-    let told = receiver.wait_for(3).await;
-    let ids: Vec<Value> = told
+    let deliveries = receiver.wait_for(3).await;
+    let ids: Vec<Value> = deliveries
         .iter()
         .map(|delivery| verified(delivery, &server.webhook_secret)["request_id"].clone())
         .collect();
@@ -151,8 +151,8 @@ async fn a_receiver_that_says_gone_is_not_called_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_never_answers_keeps_nobody_else_waiting() {
-    // The kernel takes the connections; nobody ever reads them.
+async fn a_silent_receiver_delays_no_other_delivery() {
+    // The kernel accepts the connections, and nobody reads them.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silence = format!("http://{}/clipia", silent.local_addr().unwrap());
     let receiver = Receiver::start().await;
@@ -162,12 +162,12 @@ async fn a_receiver_that_never_answers_keeps_nobody_else_waiting() {
     }
     let id = submit(&server.sandbox(), receiver.url()).await;
     assert_eq!(verified(&receiver.wait_for(1).await[0], &server.webhook_secret)["request_id"], id.as_str());
-    // Not because the silent ones had been given up by then.
+    // The attempts at silent receivers must not have timed out by then.
     assert!(!server.log().contains("no answer within"), "{}", server.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_under_way_when_the_server_was_killed_is_sent_again_at_once() {
+async fn a_delivery_under_way_at_a_kill_is_attempted_again_at_the_next_start() {
     let receiver = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/clipia", receiver.local_addr().unwrap());
     let mut server = Server::start(Options::default());
@@ -175,7 +175,7 @@ async fn what_was_under_way_when_the_server_was_killed_is_sent_again_at_once() {
     let (first, _) = receiver.accept().await.unwrap();
     server.kill9();
     server.restart();
-    // Sooner than a sender of the same run would be taken for dead: its lease is longer than an attempt.
+    // The attempt comes before the lease of the killed sender expires: a lease is longer than an attempt.
     let again = tokio::time::timeout(DELIVERY_TIMEOUT, receiver.accept()).await;
     let (mut stream, _) = again.expect("sent again").unwrap();
     let mut sent = Vec::new();

@@ -1,14 +1,15 @@
-//! Starts the real program, speaks HTTP to it byte for byte, receives its webhooks, and holds its answers
-//! against the spec.
+//! Support for the tests: starts the real program, calls it over HTTP, receives its webhooks, and checks its responses against
+//! the spec.
 
 mod program;
 mod raw;
 mod receiver;
 mod schema;
 mod server;
+mod serving;
 
 pub(crate) use program::{cargo, command, example, output, output_on_terminal};
-pub(crate) use raw::{Answer, Raw};
+pub(crate) use raw::{Raw, Response};
 pub(crate) use receiver::{Delivery, Receiver};
 pub(crate) use schema::Spec;
 pub(crate) use server::{Options, Server, Stderr};
@@ -16,8 +17,7 @@ pub(crate) use server::{Options, Server, Stderr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long anything awaited may take before the test fails. Generous: the machine may be busy with other tests, and
-/// only a failing test waits this long.
+/// The longest wait of a test for anything. It is long because the machine may be busy, and only a failing test waits so long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The top of the repository.
@@ -25,7 +25,7 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
-/// What `probe` finds, asked again until it finds something.
+/// Calls `probe` until it returns a value.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut probe: impl FnMut() -> F) -> T {
     let polling = async {
         loop {

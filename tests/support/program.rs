@@ -1,5 +1,6 @@
-//! The programs that tests run.
+//! The programs that tests run: `clipia`, the examples, and cargo.
 
+use super::serving::isolated;
 use super::{DEADLINE, repository};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -12,13 +13,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
 
-/// Names a program to test in place of the one built from this checkout, for instance a release build. It must have the
-/// feature `failpoints`, as the one built here has: some tests set its clock.
+/// The environment variable that names another program to test, such as a release build. The program needs the feature
+/// `failpoints`, as the one built here has it: some tests set its clock.
 const PROGRAM: &str = "CLIPIA_TEST_PROGRAM";
 
-/// The program `clipia`, built once in a run.
+/// The program `clipia`, built once in a run of the tests.
 ///
-/// Cargo hands an integration test the programs of its own package only; this package has none.
+/// Cargo builds for an integration test only the programs of its own package, and this package has none.
 fn clipia() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -40,8 +41,7 @@ fn clipia() -> &'static Path {
 pub(crate) fn example(name: &str) -> Command {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        // Of the whole workspace, with the features that its tests have: where Cargo builds those, nothing is
-        // left to do.
+        // The build has the features of the workspace's tests: if Cargo has built those, nothing is left to do.
         let status = cargo().args(["build", "--quiet", "--workspace", "--examples"]).status();
         assert!(status.expect("cargo runs").success(), "the examples do not build");
     });
@@ -49,25 +49,14 @@ pub(crate) fn example(name: &str) -> Command {
     isolated(&target_directory().join("debug/examples").join(file))
 }
 
-/// A command of the program, which gets nothing from the environment that would change what it says or whom it asks.
+/// A command of the program, without the caller's settings.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = isolated(clipia());
     command.args(arguments);
     command
 }
 
-fn isolated(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CLIPIA_") {
-            command.env_remove(name);
-        }
-    }
-    command.env_remove("RUST_LOG").env("NO_COLOR", "1").stdin(Stdio::null());
-    command
-}
-
-/// The same command, where the system lets it write no file beyond so many bytes: an error for it, not a signal.
+/// The same command with a limit on the size of a file. A larger file is an error for the program, not a signal.
 pub(crate) fn with_largest_file(command: &Command, bytes: u64) -> Command {
     let mut shell = Command::new("sh");
     let blocks = bytes / 512;
@@ -82,7 +71,7 @@ pub(crate) fn with_largest_file(command: &Command, bytes: u64) -> Command {
     shell
 }
 
-/// Runs a command to its end, which must come in time: a server that was to refuse its start might run for ever.
+/// Runs a command to its end, within the deadline: a server that should refuse to start might run for ever.
 pub(crate) fn output(command: &mut Command) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     ended(command, child)
@@ -100,7 +89,7 @@ pub(crate) fn output_on_terminal(command: &mut Command) -> Output {
     command.stdout(Stdio::null());
     let reading = thread::spawn(move || {
         let mut shown = Vec::new();
-        // Linux ends a terminal with an error, others with nothing.
+        // A closed terminal is an error on Linux, and the end of the file elsewhere.
         let _ = File::from(terminal).read_to_end(&mut shown);
         String::from_utf8(shown).unwrap().replace("\r\n", "\n")
     });
@@ -121,16 +110,16 @@ fn ended(command: &Command, child: Child) -> Output {
     }
 }
 
-/// A `cargo` that works on this checkout.
+/// Cargo, in this checkout.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(repository()).arg("--locked");
-    // Another profile of the outer run must not leak into where `clipia` is looked for.
+    // The target directory is that of this test, whatever the environment says.
     cargo.env("CARGO_TARGET_DIR", target_directory());
     cargo
 }
 
-/// This test stands in `<target>/<profile>/deps/`.
+/// The target directory. This test is in `<target>/<profile>/deps/`.
 fn target_directory() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.ancestors().nth(3).expect("cargo puts tests three levels below its target directory").to_path_buf()

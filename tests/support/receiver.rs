@@ -1,4 +1,4 @@
-//! A receiver of webhooks that keeps what arrives and answers as told.
+//! A receiver of webhooks that records deliveries and responds with given statuses.
 
 use super::DEADLINE;
 use axum::Router;
@@ -13,14 +13,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// Listens on a free loopback port until dropped.
+/// A receiver on a free loopback port. It listens until it is dropped.
 pub(crate) struct Receiver {
     url: String,
     shared: Arc<Shared>,
     serving: JoinHandle<()>,
 }
 
-/// One request as it arrived.
+/// A delivery as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
     pub(crate) headers: HeaderMap,
@@ -29,15 +29,15 @@ pub(crate) struct Delivery {
 
 struct Shared {
     arrived: watch::Sender<Vec<Delivery>>,
-    /// What to answer next; 200 once it is used up.
-    answers: Mutex<VecDeque<StatusCode>>,
+    /// The statuses of the next responses; 200 when it is empty.
+    responses: Mutex<VecDeque<StatusCode>>,
 }
 
 impl Receiver {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/clipia", listener.local_addr().unwrap());
-        let shared = Arc::new(Shared { arrived: watch::Sender::default(), answers: Mutex::default() });
+        let shared = Arc::new(Shared { arrived: watch::Sender::default(), responses: Mutex::default() });
         let router = Router::new().fallback(receive).with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move {
             axum::serve(listener, router).await.unwrap();
@@ -45,18 +45,18 @@ impl Receiver {
         Self { url, shared, serving }
     }
 
-    /// What to give as `webhook_url`.
+    /// The URL to use as `webhook_url`.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Answers these statuses to the next deliveries, in this order, and 200 after them.
-    pub(crate) fn answer(&self, statuses: impl IntoIterator<Item = u16>) {
+    /// Responds to the next deliveries with these statuses, in this order, and then with 200.
+    pub(crate) fn respond_with(&self, statuses: impl IntoIterator<Item = u16>) {
         let statuses = statuses.into_iter().map(|status| StatusCode::from_u16(status).unwrap());
-        self.shared.answers.lock().unwrap().extend(statuses);
+        self.shared.responses.lock().unwrap().extend(statuses);
     }
 
-    /// The deliveries so far, once there are `count`.
+    /// Waits for `count` deliveries, and returns all so far.
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<Delivery> {
         let mut arrived = self.shared.arrived.subscribe();
         let enough = timeout(DEADLINE, arrived.wait_for(|deliveries| deliveries.len() >= count)).await;
@@ -66,7 +66,7 @@ impl Receiver {
         }
     }
 
-    /// The first delivery whose body `wanted` accepts, once it is there.
+    /// Waits for a delivery whose body `wanted` accepts, and returns the first.
     pub(crate) async fn wait_until(&self, wanted: impl Fn(&Value) -> bool) -> Delivery {
         let mut count = 1;
         loop {
@@ -82,7 +82,7 @@ impl Receiver {
 }
 
 impl Delivery {
-    /// The value of a header that must be there, in text.
+    /// The value of a header, which must be present and text.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).unwrap_or_else(|| panic!("no `{name}` in {self:?}")).to_str().unwrap()
@@ -96,15 +96,15 @@ impl Drop for Receiver {
 }
 
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let answer = shared.answers.lock().unwrap().pop_front().unwrap_or(StatusCode::OK);
+    let response = shared.responses.lock().unwrap().pop_front().unwrap_or(StatusCode::OK);
     shared.arrived.send_modify(|deliveries| deliveries.push(Delivery { headers, body }));
-    answer
+    response
 }
 
 #[tokio::test]
-async fn keeps_what_arrives_and_answers_as_told() {
+async fn records_deliveries_and_responds_with_the_given_statuses() {
     let receiver = Receiver::start().await;
-    receiver.answer([500, 204]);
+    receiver.respond_with([500, 204]);
     let (base, path) = receiver.url().split_at(receiver.url().rfind('/').unwrap());
     let sender = super::Raw::new(base).header("x-clipia-timestamp", "7");
     for (number, status) in [500, 204, 200].into_iter().enumerate() {

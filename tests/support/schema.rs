@@ -1,4 +1,4 @@
-//! The OpenAPI document, and what it says of a value.
+//! The OpenAPI document, and the check of a value against a schema.
 
 use super::repository;
 use jsonschema::{Draft, Validator};
@@ -17,10 +17,10 @@ impl Spec {
         Self(serde_saphyr::from_str(&text).unwrap())
     }
 
-    /// What `schema` says, in words that stay together with what it refers to.
+    /// A validator of `schema`, with all schemas that it refers to.
     ///
-    /// OpenAPI 3.0 has a dialect of its own. What this document uses of it means the same in 2020-12, which checks
-    /// `uuid` and `date-time` where older drafts know no such format.
+    /// OpenAPI 3.0 has its own dialect of JSON Schema. The parts that this document uses mean the same in draft 2020-12,
+    /// which checks the formats `uuid` and `date-time`.
     pub(crate) fn validator(&self, schema: &str) -> Validator {
         assert!(self.0["components"]["schemas"][schema].is_object(), "the spec has no schema {schema}");
         let document = json!({
@@ -34,12 +34,12 @@ impl Spec {
             .unwrap()
     }
 
-    /// The whole of it.
+    /// The whole document.
     pub(crate) fn document(&self) -> &Value {
         &self.0
     }
 
-    /// Checks that `value` is what `schema` says.
+    /// Checks that `value` matches `schema`.
     #[track_caller]
     pub(crate) fn hold(&self, schema: &str, value: &Value) {
         let errors: Vec<String> = self
@@ -50,7 +50,7 @@ impl Spec {
         assert!(errors.is_empty(), "not a {schema}: {}: {value:#}", errors.join("; "));
     }
 
-    /// Follows `$ref` and an `allOf` of one, which is how 3.0 puts words beside a `$ref`.
+    /// Follows `$ref`, and an `allOf` of one schema, with which OpenAPI 3.0 adds a description to a `$ref`.
     fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         let all_of = schema["allOf"].as_array().map(Vec::as_slice);
         if let Some(reference) = schema["$ref"].as_str() {
@@ -63,13 +63,13 @@ impl Spec {
         }
     }
 
-    /// What it says of the schema `name`.
+    /// The schema `name`.
     pub(crate) fn schema(&self, name: &str) -> &Value {
         &self.0["components"]["schemas"][name]
     }
 
-    /// Makes of `value` what a newer server might send: a field more in every object that may have one, and a value
-    /// that nobody knows in place of each of an enumeration. Returns how much was changed.
+    /// Changes `value` to what a newer server might send: a further field in every object that allows it, and an unknown value
+    /// for each enumeration. Returns the number of changes.
     pub(crate) fn modernise(&self, schema: &Value, value: &mut Value) -> usize {
         let schema = self.resolve(schema);
         if schema["enum"].is_array() {

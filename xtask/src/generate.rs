@@ -1,4 +1,4 @@
-//! Turns `spec/openapi.yaml` into the generated part of `clipia-api`, and into everything that lists the error codes.
+//! Generates from `spec/openapi.yaml` a part of `clipia-api`, and all lists of the error codes.
 
 mod calls;
 mod error_codes;
@@ -18,8 +18,8 @@ const SPEC: &str = "spec/openapi.yaml";
 const TYPES: &str = "crates/clipia-api/src/generated_types.rs";
 const CLIENT: &str = "crates/clipia-api/src/generated_client.rs";
 
-/// Schemas whose type is written by hand, since a generated one would fail on a value that it
-/// does not know, or carry no meaning. An error code stays the text that the server sent.
+/// Schemas whose type is written by hand: a generated type would fail on an unknown value, or would have no
+/// meaning of its own. An error code stays the text that the server sent.
 const BY_HAND: [(&str, &str); 8] = [
     ("Credits", "crate::Credits"),
     ("ErrorCode", "::std::string::String"),
@@ -31,7 +31,7 @@ const BY_HAND: [(&str, &str); 8] = [
     ("WebhookStatus", "crate::WebhookStatus"),
 ];
 
-/// What the spec gives for one file.
+/// The generated content of one file.
 struct Generated {
     /// The path below the root.
     file: String,
@@ -39,9 +39,9 @@ struct Generated {
 }
 
 enum Content {
-    /// All of the file.
+    /// The whole file.
     Whole(String),
-    /// Some regions of a file that is otherwise written by hand.
+    /// Regions of a file that is otherwise written by hand.
     Regions(Vec<Region>),
 }
 
@@ -54,7 +54,7 @@ impl Generated {
         Self { file: file.to_owned(), content: Content::Regions(regions) }
     }
 
-    /// The text that the file must have, where it has the text `found` now.
+    /// The text that the file must have. `found` is its text now.
     fn wanted(self, found: &str) -> Result<String> {
         match self.content {
             Content::Whole(text) => Ok(text),
@@ -66,7 +66,7 @@ impl Generated {
     }
 }
 
-/// Writes the generated files below `root`, or with `check` fails when they are not what the spec gives.
+/// Writes the generated files below `root`. With `check`, writes nothing and fails if a file differs from the spec.
 pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
     let spec = root.join(SPEC);
     let text = std::fs::read_to_string(&spec).with_context(|| format!("reading {}", spec.display()))?;
@@ -98,7 +98,7 @@ fn write(path: &PathBuf, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-/// Everything that the spec gives.
+/// All generated files.
 fn generate(spec: &str) -> Result<Vec<Generated>> {
     let mut spec: openapiv3::OpenAPI =
         serde_saphyr::from_str(spec).with_context(|| format!("parsing {SPEC}"))?;
@@ -124,7 +124,7 @@ fn generate(spec: &str) -> Result<Vec<Generated>> {
     Ok(generated)
 }
 
-/// Takes the types apart from the client, so that the types can be had without reqwest.
+/// Separates the types from the client, so that the types can be built without reqwest.
 fn split(file: File) -> Result<(Vec<Item>, Vec<Item>)> {
     let mut types = None;
     let mut client = vec![syn::parse_quote!(

@@ -1,4 +1,4 @@
-//! The workspace's own tasks: `cargo xtask generate`, `cargo xtask test`, `cargo xtask bench`,
+//! The tasks of the workspace: `cargo xtask generate`, `cargo xtask test`, `cargo xtask bench`,
 //! `cargo xtask chaos`, `cargo xtask fuzz`, `cargo xtask advisories`.
 
 mod advisories;
@@ -14,12 +14,12 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
-/// The program's own, for what is measured.
+/// The allocator of the program `clipia`, so that benchmarks measure what users run.
 #[cfg(feature = "bench")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What `cargo xtask` can do.
+/// The command line of `cargo xtask`.
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Regenerates, checks, tests and measures the workspace")]
 struct Arguments {
@@ -29,24 +29,24 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Writes from `spec/openapi.yaml` the types, the client, and everything that lists the error codes
+    /// Writes the types, the client, and all lists of the error codes from `spec/openapi.yaml`
     Generate {
         /// Writes nothing; fails with a diff if the spec and the code differ
         #[arg(long)]
         check: bool,
-        /// Works below this directory instead of the checkout; tests change a copy there
+        /// The directory to work in, in place of the checkout; tests change a copy
         #[arg(long, hide = true, default_value_os_t = root())]
         root: PathBuf,
     },
-    /// Checks and tests everything: Rust, what is generated, Python
+    /// Checks and tests everything: Rust, the generated code, Python
     Test,
-    /// Kills a server under load again and again, and checks that it kept what it acknowledged
+    /// Kills a server under load again and again, and checks that it kept what it had accepted
     Chaos(chaos::Options),
-    /// Checks whether a vulnerability is known of a crate that is built; needs the advisory database
+    /// Checks the dependencies for known vulnerabilities; needs the advisory database
     Advisories,
-    /// Throws a million inputs at everything that comes from outside
+    /// Runs every parser of outside data on a million inputs
     Fuzz(fuzz::Options),
-    /// Measures, and fails where a target is missed
+    /// Measures, and fails if a target is missed
     #[command(subcommand)]
     Bench(bench::Scenario),
 }
@@ -62,8 +62,8 @@ fn main() -> Result<()> {
     }
 }
 
-/// Runs the same command with more in the program than is built for the other tasks. What else `build` names is built
-/// beside it, in one go: built apart, most would be built twice.
+/// Builds this program with more features, as `build` says, and runs the same command with it. `build` names other packages
+/// too: built separately, most of their dependencies would be built twice.
 #[cfg(not(all(feature = "bench", feature = "chaos")))]
 fn again(root: &Path, profile: &str, build: &[&str]) -> Result<()> {
     let profile_name = if profile == "debug" { "dev" } else { profile };
@@ -72,7 +72,7 @@ fn again(root: &Path, profile: &str, build: &[&str]) -> Result<()> {
     anyhow::ensure!(built.success(), "{cargo:?} ended with {built}");
     let program = test::target(root).join(profile).join(format!("xtask{}", std::env::consts::EXE_SUFFIX));
     let status = std::process::Command::new(program).args(std::env::args_os().skip(1)).status()?;
-    // It has said what there is to say.
+    // The other process has printed its errors.
     std::process::exit(status.code().unwrap_or(1))
 }
 

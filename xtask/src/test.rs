@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that must hold, in one command, ending in `N passed, N failed`.
+//! `cargo xtask test`: all checks and tests in one command. It ends with `N passed, N failed`.
 
 mod python;
 mod schemathesis;
@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use step::{Step, succeed};
 use tally::{Runner, Tally};
 
-/// No step takes nearly as long, even where everything is built for the first time.
+/// The longest time of a step. Building everything for the first time takes much less.
 const STEP_MAX: Duration = Duration::from_secs(25 * 60);
 
-/// Runs every step, each whatever became of those before it.
+/// Runs every step, also after a step that failed.
 pub(crate) fn run(root: &Path) -> Result<()> {
     let steps: Vec<Step> =
         [vec![tools::step()], rust(root), python::steps(root)].into_iter().flatten().collect();
@@ -40,19 +40,19 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         ));
         total = total + tally;
     }
-    announce("what became of each step");
+    announce("the steps");
     for line in report {
         println!("{line}");
     }
     println!("{total}");
     if total.failed > 0 {
-        // The line above is the last word; an error of `main` would print another.
+        // The totals must be the last line; an error of `main` would print another.
         std::process::exit(1);
     }
     Ok(())
 }
 
-/// Ends everything, with a reason, where a step hangs: until it is dropped.
+/// Ends the process with a message if a step hangs. Dropping the value ends the watch.
 struct Watch {
     _over: mpsc::Sender<()>,
 }
@@ -78,7 +78,7 @@ fn announce(what: &str) {
 fn rust(root: &Path) -> Vec<Step> {
     let (check, dependencies) = (root.to_path_buf(), root.to_path_buf());
     let everything = |command, arguments: &[&str]| {
-        // The same features for every command, so that nothing is built twice.
+        // Every command has the same features, so that nothing is built twice.
         let mut cargo = cargo(root, &[command, "--workspace", "--all-features", "--locked"]);
         cargo.args(arguments);
         cargo
@@ -86,11 +86,11 @@ fn rust(root: &Path) -> Vec<Step> {
     let clippy = everything("clippy", &["--all-targets", "--", "-Dwarnings"]);
     let mut documentation = everything("doc", &["--lib", "--no-deps"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
-    // It also builds the program `clipia`, which system tests run.
+    // This step also builds the program `clipia`, which the system tests run.
     let build = everything("build", &["--all-targets"]);
     let mut tests = everything("test", &["--no-fail-fast"]);
     tests.env("CLIPIA_TEST_PROGRAM", program(root));
-    // This program as it was just built, with everything in it.
+    // This program as the build step has built it, with all features.
     let mut chaos =
         Command::new(target(root).join("debug").join(format!("xtask{}", std::env::consts::EXE_SUFFIX)));
     chaos.args(["chaos", "--rounds", "14", "--seed", "1"]);
@@ -99,7 +99,7 @@ fn rust(root: &Path) -> Vec<Step> {
         Step::check("generated code", move || generate::run(&check, true)),
         Step::check("dependencies", move || {
             let mut deny = deny::command(&dependencies)?;
-            // Whoever wants to know who brings a crate asks `cargo tree --invert`; the graphs fill pages.
+            // Inclusion graphs fill pages; `cargo tree --invert` shows which crate depends on another.
             deny.args(["--log-level", "warn", "check", "--hide-inclusion-graph"]);
             succeed(deny.args(["bans", "licenses", "sources"]))
         }),
@@ -107,7 +107,7 @@ fn rust(root: &Path) -> Vec<Step> {
         Step::command("documentation", documentation),
         Step::command("build", build),
         Step::counted("tests in Rust", tests, Runner::Cargo),
-        Step::command("chaos, in short", chaos),
+        Step::command("chaos, short", chaos),
     ]
 }
 
@@ -117,12 +117,12 @@ pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
     cargo
 }
 
-/// The program that system tests of either language run.
+/// The program `clipia` that the system tests of both languages run.
 pub(crate) fn program(root: &Path) -> PathBuf {
     target(root).join("debug").join(format!("clipia{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// Where Cargo builds.
+/// The directory that Cargo builds in.
 pub(crate) fn target(root: &Path) -> PathBuf {
     root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

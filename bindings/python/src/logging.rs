@@ -170,7 +170,7 @@ impl Subscriber for Forward {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event()
             && metadata.target().split("::").next() == Some(TARGET)
-            && (is_taken(level(*metadata.level())) || Pause::is_told_by(metadata))
+            && (is_taken(level(*metadata.level())) || Pause::is_reported_by(metadata))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {

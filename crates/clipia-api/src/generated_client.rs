@@ -10,15 +10,15 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 
 Images, video and audio through an asynchronous queue.
 
-A submit answers at once with a `request_id`. The caller learns the outcome by asking
-for the status, by asking for the result, or by a signed webhook. Credits are reserved
-at submit, charged when the generation completes and returned in full when it fails.
+A submit returns a `request_id` at once. The client learns the outcome by polling the status,
+by polling the result, or by a signed webhook. Credits are reserved at submit, charged
+when the generation completes, and returned in full when it fails or is canceled.
 
-Statuses, error codes, models and fields may be added at any time: a client keeps what
-it does not know and never fails on it.
+Statuses, error codes, models and fields may be added at any time. A client keeps values
+that it does not know, and never fails on them.
 
-`required` says what a server must send. `x-essential`, where it stands, says which of that
-a client cannot go on without; a client reads past everything else that is missing or odd.
+`required` lists the fields that a server must send. `x-essential`, if present, lists those of
+them that a client needs. A client tolerates every other field that is missing or malformed.
 
 
 Version: 1.0.0*/
@@ -74,12 +74,12 @@ impl ClientHooks<()> for &Client {}
 impl Client {
     /**One model
 
-The model with its price and its `input_schema`.
+The model, with its price and its `input_schema`.
 
 Sends a `GET` request to `/v1/models/{model}`
 
 Arguments:
-- `model`: The model's slug, as the catalogue spells it.
+- `model`: The model's slug, as in the catalogue.
 */
     pub async fn get_model<'a>(
         &'a self,
@@ -109,24 +109,25 @@ Arguments:
     /**Submit a generation
 
 Checks the input, reserves its price and puts the generation in the queue, or does
-none of these. Send an `Idempotency-Key` with every submit and send the same one with
-each retry of it: then a submit whose answer was lost can be repeated without a second
-charge.
+none of these. Send an `Idempotency-Key` with every submit, and the same one with each
+retry: a submit whose response was lost can then be repeated without a second charge.
 
-Names that are not known, in `input` or beside it, are accepted and told in `warnings`. Needs the
-scope `generate`. With a sandbox key (`clipia_test_…`) the answer is `COMPLETED` at once,
-nothing is charged and the output is a fixed sample. Sandbox and live keys do not see each other's
-requests, nor their idempotency keys; a server may keep only the newest requests of the sandbox.
+The call needs the scope `generate`. Unknown names, in `input` or beside it, are accepted and
+listed in `warnings`.
+
+With a sandbox key (`clipia_test_…`) the generation is `COMPLETED` at once, nothing is charged,
+and the output is a fixed sample. Sandbox and live keys do not see each other's requests or
+idempotency keys. A server may keep only the newest requests of the sandbox.
 
 
 Sends a `POST` request to `/v1/models/{model}`
 
 Arguments:
-- `model`: The model's slug, as the catalogue spells it.
-- `idempotency_key`: Any string, best a UUID v4. Kept for 24 hours per account. The same key with
-the same parameters answers the same `request_id` and charges nothing more; with other
-parameters it is refused with 409 `idempotency_key_reuse`; while the first submit of the
-key is still being processed, with 409 `request_in_progress`.
+- `model`: The model's slug, as in the catalogue.
+- `idempotency_key`: Any string, best a UUID v4. The server keeps it for 24 hours, per account. A submit with the
+same key and the same parameters returns the same `request_id`, and nothing more is charged.
+With other parameters it is refused with 409 `idempotency_key_reuse`. While the first submit
+with the key is being processed, it is refused with 409 `request_in_progress`.
 
 - `body`
 */
@@ -163,16 +164,16 @@ key is still being processed, with 409 `request_in_progress`.
         let response = result?;
         crate::answer::read(response).await
     }
-    /**What an input costs
+    /**The price of an input
 
-The exact price that a submit of the same input would reserve. Nothing is reserved. Input
+The exact price that a submit of the same input would reserve. Nothing is reserved. An input
 that a submit would refuse is refused here with the same error.
 
 
 Sends a `POST` request to `/v1/models/{model}/estimate`
 
 Arguments:
-- `model`: The model's slug, as the catalogue spells it.
+- `model`: The model's slug, as in the catalogue.
 - `body`
 */
     pub async fn estimate<'a>(
@@ -202,7 +203,7 @@ Arguments:
         let response = result?;
         crate::answer::read(response).await
     }
-    /**Every model
+    /**All models
 
 The whole catalogue. Models of the type `text` have no queue.
 
@@ -231,16 +232,16 @@ Sends a `GET` request to `/v1/models`
         let response = result?;
         crate::answer::read(response).await
     }
-    /**How far a generation is
+    /**The status of a generation
 
-Cheap to answer, but it counts against the key's requests a minute like every other
-call: at one status call a second two generations use up a default key.
+Counts against the key's requests a minute like every other call: two generations that are
+polled once a second use up a key of 120 requests a minute.
 
 
 Sends a `GET` request to `/v1/requests/{request_id}/status`
 
 Arguments:
-- `request_id`: The id that the submit answered.
+- `request_id`: The request id that the submit returned.
 */
     pub async fn get_status<'a>(
         &'a self,
@@ -268,17 +269,17 @@ Arguments:
         let response = result?;
         crate::answer::read(response).await
     }
-    /**What came out of a generation
+    /**The result of a generation
 
-200 with the outcome once the generation is COMPLETED, FAILED or CANCELED; 202 while it still
-waits or runs, with the lifecycle fields, `model`, the reserve as `cost`, and `created_at`. Both
-have one schema: read `status`.
+200 with the outcome once the generation is COMPLETED, FAILED or CANCELED. 202 while it is queued
+or running, with its status, `model`, the reserved credits as `cost`, and `created_at`. Both
+have the same schema: read `status`.
 
 
 Sends a `GET` request to `/v1/requests/{request_id}`
 
 Arguments:
-- `request_id`: The id that the submit answered.
+- `request_id`: The request id that the submit returned.
 */
     pub async fn get_result<'a>(
         &'a self,
@@ -307,8 +308,8 @@ Arguments:
     }
     /**Balance and usage
 
-The credits that can still be spent, and what the last 30 days used. A sandbox key is told a
-balance that nothing is taken from, and no usage: the books are those of the live keys.
+The available credits, and the usage of the last 30 days. A sandbox key gets a fixed balance and
+no usage, since only live keys move credits.
 
 
 Sends a `GET` request to `/v1/account`

@@ -4,11 +4,11 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// 400 `invalid_request`: the call is not of the API's form.
+    /// 400 `invalid_request`: the call does not have the form of the API.
     /// Correct the call as the message says.
     InvalidRequest,
-    /// 400 `webhook_url_invalid`: the webhook address is not one that may be called.
-    /// Pass a public https address.
+    /// 400 `webhook_url_invalid`: the server may not call this webhook URL.
+    /// Pass an https URL with a public address.
     WebhookUrlInvalid,
     /// 401 `invalid_api_key`: the API key is missing, wrong or revoked.
     /// Use a key that this server issued.
@@ -26,7 +26,7 @@ pub enum ErrorCode {
     /// Check the id. Only a key of the account that submitted a request finds it.
     NotFound,
     /// 404 `model_not_found`: the server has no model with this slug.
-    /// Take a slug from the list of models.
+    /// Use a slug from the list of models.
     ModelNotFound,
     /// 409 `idempotency_key_reuse`: the idempotency key was used with other parameters.
     /// Use a new key for another submit.
@@ -34,7 +34,7 @@ pub enum ErrorCode {
     /// 409 `request_in_progress`: the first submit of the idempotency key is still being processed.
     /// Repeat the submit with the same key in a moment.
     RequestInProgress,
-    /// 422 `model_input_invalid`: the model does not take this input.
+    /// 422 `model_input_invalid`: the model does not accept this input.
     /// Correct the input as the message says. Some servers send this code with 400.
     ModelInputInvalid,
     /// 429 `rate_limit_exceeded`: the API key made too many requests in this minute.
@@ -46,7 +46,7 @@ pub enum ErrorCode {
     /// 500 `internal_error`: the server failed.
     /// Repeat the call with growing pauses, a submit with its own idempotency key.
     InternalError,
-    /// 503 `service_unavailable`: the server cannot answer now.
+    /// 503 `service_unavailable`: the server cannot serve the call now.
     /// Repeat the call after `Retry-After`, a submit with its own idempotency key.
     ServiceUnavailable,
 }

@@ -12,29 +12,29 @@ pub struct Account {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///One sound.
+///One audio file.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Audio {
     ///The container, such as `wav` or `mp3`.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub format: ::std::option::Option<::std::string::String>,
-    ///The file.
+    ///The URL of the file.
     pub url: ::std::string::String,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///What can be spent now; reserved credits are not in it.
+///The available credits, without the reserved ones.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Balance {
     pub credits: crate::Credits,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///What was wrong.
+///The error.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct ErrorBody {
     pub code: ::std::string::String,
-    ///A sentence for people; it reveals nothing of the server's inside.
+    ///A sentence for people. It reveals no internals of the server.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub message: ::std::option::Option<::std::string::String>,
     /**The family: `invalid_request_error`, `authentication_error`, `permission_error`,
@@ -45,7 +45,7 @@ pub struct ErrorBody {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///Every refusal and failure has this form.
+///The body of every refusal and failure.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 #[serde(remote = "Self")]
 pub struct ErrorEnvelope {
@@ -53,7 +53,7 @@ pub struct ErrorEnvelope {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///The input whose price is asked.
+///The input to estimate.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct EstimateRequest {
     ///As in a submit.
@@ -64,16 +64,16 @@ pub struct EstimateRequest {
 #[serde(remote = "Self")]
 pub struct EstimateResponse {
     pub credits: crate::Credits,
-    ///Input keys that the model will not apply.
+    ///Input keys that the model does not apply.
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub warnings: ::std::vec::Vec<InputWarning>,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///Why a generation failed. Its credits were returned.
+///The reason that a generation failed. Its credits were returned.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct GenerationError {
-    ///A word for programs, such as `GENERATION_FAILED`.
+    ///The code for programs, such as `GENERATION_FAILED`.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub code: ::std::option::Option<::std::string::String>,
     ///A sentence for people.
@@ -88,10 +88,10 @@ pub struct Image {
     ///Pixels of the original.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub height: ::std::option::Option<u32>,
-    ///The file in full quality, for download.
+    ///The URL of the file in full quality, for download.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub original_url: ::std::option::Option<::std::string::String>,
-    ///The optimised rendition, for display.
+    ///The URL of a smaller rendition, for display.
     pub url: ::std::string::String,
     ///Pixels of the original.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -102,7 +102,7 @@ pub struct Image {
 ///One key of a model's `input`.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct InputParameter {
-    ///The value used when the input lacks it.
+    ///The value that is used if the input lacks the key.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub default: ::std::option::Option<::serde_json::Value>,
     ///A sentence for people.
@@ -111,19 +111,19 @@ pub struct InputParameter {
     ///A short name for people.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub label: ::std::option::Option<::std::string::String>,
-    ///The greatest number.
+    ///The largest number.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub max: ::std::option::Option<f64>,
-    ///The greatest number of characters.
+    ///The largest number of characters.
     #[serde(
         rename = "maxLength",
         skip_serializing_if = "::std::option::Option::is_none"
     )]
     pub max_length: ::std::option::Option<u64>,
-    ///The least number.
+    ///The smallest number.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub min: ::std::option::Option<f64>,
-    ///The least number of characters.
+    ///The smallest number of characters.
     #[serde(
         rename = "minLength",
         skip_serializing_if = "::std::option::Option::is_none"
@@ -131,34 +131,34 @@ pub struct InputParameter {
     pub min_length: ::std::option::Option<u64>,
     ///The key.
     pub name: ::std::string::String,
-    /**The values it takes, each plain (`"16:9"`) or as `{"value": …, "label": …}`. The case of
-letters does not count: `4k` is `4K`.
+    /**The values that the key takes, each plain (`"16:9"`) or as `{"value": …, "label": …}`. The
+case of letters does not count: `4k` is `4K`.
 */
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub options: ::std::vec::Vec<::serde_json::Value>,
-    ///The input must have it; false if absent.
+    ///Whether the input must have the key; false if absent.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub required: ::std::option::Option<bool>,
-    ///The number is `min` (or 0) plus a multiple of this.
+    ///The step between numbers. A number is `min` (or 0) plus a multiple of it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub step: ::std::option::Option<f64>,
-    ///`string`, `integer`, `number`, `boolean`, `select` (one of `options`), `image` (the URL of one: `https:`, or `data:image/png;base64,…` with the image in it) or another.
+    ///`string`, `integer`, `number`, `boolean`, `select` (one of `options`), `image` (the URL of an image: `https:`, or `data:image/png;base64,…` with the image itself) or another.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
-    ///Further rules, in a form of the model's own.
+    ///Further rules, in the model's own form.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub validation: ::std::option::Option<::serde_json::Value>,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///What a model takes.
+///The input that a model takes.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct InputSchema {
     pub parameters: ::std::vec::Vec<InputParameter>,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///An input key that the model will not apply.
+///An input key that the model does not apply.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct InputWarning {
     ///`unknown_parameter` (often a typing error) or `unsupported_parameter`.
@@ -173,20 +173,20 @@ pub struct InputWarning {
 ///One model of the catalogue.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Model {
-    ///Such as `text-to-image` or `image-to-video`.
+    ///What the model can do, such as `text-to-image` or `image-to-video`.
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub capabilities: ::std::vec::Vec<::std::string::String>,
-    ///What it is good for, in a sentence.
+    ///The use of the model, in a sentence.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub description: ::std::option::Option<::std::string::String>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub input_schema: ::std::option::Option<InputSchema>,
-    ///The name for people.
+    ///The name of the model for people.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub name: ::std::option::Option<::std::string::String>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub pricing: ::std::option::Option<Pricing>,
-    ///The name in paths.
+    ///The name of the model in paths.
     pub slug: ::std::string::String,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub text_limits: ::std::option::Option<TextLimits>,
@@ -206,8 +206,8 @@ pub struct ModelList {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-/**What a generation made. An image model fills `images`, a video model `video`, an audio
-model `audio` or `audios`; other keys are possible.
+/**The output of a generation. An image model fills `images`, a video model `video`, an audio
+model `audio` or `audios`. Other keys are possible.
 */
 #[derive(::serde::Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct Output {
@@ -222,14 +222,14 @@ pub struct Output {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-/**How an input is priced. With `credits` the price is flat. Otherwise it is `credits_base` times
-the factor of each parameter named in `multipliers` for its value, times the billing units
-begun, rounded up to whole credits, and never under `minimum_credits`.
+/**The price of a model's inputs. With `credits` the price is flat. Otherwise it is `credits_base`,
+times the factor of each parameter in `multipliers` for its value, times the billing units
+begun. The product is rounded up to whole credits, and is at least `minimum_credits`.
 */
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Pricing {
-    /**What is counted: `generation` (always one), `image` (`num_images`), `second` (`duration`)
-or `character` (of `prompt`, else of `text`).
+    /**The unit that is billed: `generation` (always one), `image` (`num_images`), `second`
+(`duration`) or `character` (of `prompt`, or else of `text`).
 */
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub billing_unit: ::std::option::Option<::std::string::String>,
@@ -239,14 +239,14 @@ or `character` (of `prompt`, else of `text`).
     ///Credits for one billing unit before multipliers.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub credits_base: ::std::option::Option<f64>,
-    ///The price depends on more than is said here; ask for an estimate.
+    ///Whether the price depends on more than these fields; then ask for an estimate.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub estimate_required: ::std::option::Option<bool>,
-    ///The least that a generation costs.
+    ///The lowest price of a generation.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub minimum_credits: ::std::option::Option<crate::Credits>,
     /**Factors by parameter and value, for instance `{"resolution": {"480p": 0.5, "720p": 1}}`.
-A value without a factor counts once.
+A value without a factor has the factor 1.
 */
     #[serde(
         default,
@@ -259,32 +259,32 @@ A value without a factor counts once.
     ///A sentence for people.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub note: ::std::option::Option<::std::string::String>,
-    ///How many of `billing_unit` are one unit; 1 if absent.
+    ///The number of `billing_unit` that one unit has; 1 if absent.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub unit_size: ::std::option::Option<f64>,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-/**The outcome of a request, or while it still waits or runs what is known of it by then.
+/**The outcome of a request; while it is queued or running, its status so far.
 */
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 #[serde(remote = "Self")]
 pub struct ResultResponse {
-    ///When it ended.
+    ///When the request ended.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub completed_at: ::std::option::Option<jiff::Timestamp>,
-    /**Credits: the reserve while it runs, what was really charged once it has ended (0 when
-FAILED or CANCELED).
+    /**The credits reserved, until the request has ended; then the credits charged (0 if FAILED or
+CANCELED).
 */
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub cost: ::std::option::Option<crate::Credits>,
-    ///When it was accepted.
+    ///When the request was accepted.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub created_at: ::std::option::Option<jiff::Timestamp>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub error: ::std::option::Option<GenerationError>,
-    /**When the files of the output were removed; their URLs answer 404 since. A server keeps them for a time that its
-operator chooses.
+    /**When the files of the output were removed; since then their URLs return 404. The operator of a
+server chooses how long it keeps files.
 */
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub expired_at: ::std::option::Option<jiff::Timestamp>,
@@ -293,10 +293,10 @@ operator chooses.
     pub model: ::std::option::Option<::std::string::String>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub output: ::std::option::Option<Output>,
-    ///Percent done, while the status is IN_PROGRESS.
+    ///The progress in percent, while the status is IN_PROGRESS.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub progress: ::std::option::Option<crate::Progress>,
-    ///How many requests are ahead in the queue, while the status is IN_QUEUE; 0 is next.
+    ///The number of requests ahead in the queue, while the status is IN_QUEUE; 0 is next.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub queue_position: ::std::option::Option<u64>,
     pub request_id: crate::RequestId,
@@ -304,17 +304,17 @@ operator chooses.
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///Where a request stands.
+///The status of a request.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 #[serde(remote = "Self")]
 pub struct StatusResponse {
-    ///Lines or records that the model wrote while it ran, if it writes any.
+    ///Log lines or records that the model wrote while it ran, if it writes any.
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub logs: ::std::vec::Vec<::serde_json::Value>,
-    ///Percent done, while the status is IN_PROGRESS.
+    ///The progress in percent, while the status is IN_PROGRESS.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub progress: ::std::option::Option<crate::Progress>,
-    ///How many requests are ahead in the queue, while the status is IN_QUEUE; 0 is next.
+    ///The number of requests ahead in the queue, while the status is IN_QUEUE; 0 is next.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub queue_position: ::std::option::Option<u64>,
     pub request_id: crate::RequestId,
@@ -322,16 +322,16 @@ pub struct StatusResponse {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///What to generate.
+///The generation to submit.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct SubmitRequest {
     /**The model's parameters by name, as its `input_schema` lists them, for instance
 `{"prompt": "a red fox in snow", "aspect_ratio": "16:9"}`. An image is an https URL, or a
-`data:` URL such as `data:image/png;base64,…` with the image itself.
+`data:` URL such as `data:image/png;base64,…` that contains the image.
 */
     pub input: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
-    /**Where to post the outcome. Must be https, at an address the server may reach;
-otherwise the submit is refused with `webhook_url_invalid`.
+    /**The URL that the outcome is posted to. It must be https, at an address that the server
+may call; otherwise the submit is refused with `webhook_url_invalid`.
 */
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub webhook_url: ::std::option::Option<::std::string::String>,
@@ -340,61 +340,61 @@ otherwise the submit is refused with `webhook_url_invalid`.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 #[serde(remote = "Self")]
 pub struct SubmitResponse {
-    ///Credits reserved; for a sandbox key, what a live key would have paid.
+    ///The credits reserved; for a sandbox key, those that a live key would reserve.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub cost: ::std::option::Option<crate::Credits>,
-    ///How many requests are ahead in the queue; 0 is next.
+    ///The number of requests ahead in the queue; 0 is next.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub queue_position: ::std::option::Option<u64>,
     pub request_id: crate::RequestId,
-    ///Where to ask for the result.
+    ///The URL of the result.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub response_url: ::std::option::Option<::std::string::String>,
     pub status: crate::Status,
-    ///Where to ask for the status.
+    ///The URL of the status.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub status_url: ::std::option::Option<::std::string::String>,
-    ///Input keys that the model will not apply. The request is accepted all the same.
+    ///Input keys that the model does not apply. The request is accepted anyway.
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub warnings: ::std::vec::Vec<InputWarning>,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///How long the text may be that a speech model reads, its `prompt`.
+///The bounds on the text that a speech model reads, its `prompt`.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct TextLimits {
-    ///The greatest number of characters.
+    ///The largest number of characters.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub max_chars: ::std::option::Option<u64>,
-    ///The least number of characters.
+    ///The smallest number of characters.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub min_chars: ::std::option::Option<u64>,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///What the last 30 days used.
+///The usage of the last 30 days.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Usage {
-    ///Credits charged for those that completed.
+    ///The credits charged for completed generations.
     pub credits_spent: crate::Credits,
-    ///Generations submitted with live keys.
+    ///The number of generations submitted with live keys.
     pub requests: u64,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///One clip.
+///One video.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct Video {
-    ///Seconds.
+    ///The duration in seconds.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub duration: ::std::option::Option<f64>,
     ///Pixels of the original.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub height: ::std::option::Option<u32>,
-    ///The file in full quality, for download.
+    ///The URL of the file in full quality, for download.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub original_url: ::std::option::Option<::std::string::String>,
-    ///The optimised rendition, for display.
+    ///The URL of a smaller rendition, for display.
     pub url: ::std::string::String,
     ///Pixels of the original.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -417,10 +417,10 @@ pub struct WebhookDelivery {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///What a completed generation made.
+///The output of a completed generation.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct WebhookPayload {
-    ///Credits charged.
+    ///The credits charged.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub cost: ::std::option::Option<crate::Credits>,
     ///The slug of the model.

@@ -1,4 +1,4 @@
-//! What the command line may say.
+//! The arguments that commands share, and what is printed for a command line that is wrong.
 
 use crate::command::Command;
 use crate::{exit, output};
@@ -21,22 +21,25 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// Whom to talk to, and as whom.
+/// The heading in the help under which every command has the options of its connection.
+const CONNECTION: &str = "Connection";
+
+/// The server to call, and the key to call it with.
 #[derive(Args)]
 pub(crate) struct Connection {
     /// The API key [env: CLIPIA_KEY, CLIPIA_API_KEY]
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = CONNECTION)]
     key: Option<String>,
-    /// The server; Clipia itself unless told [env: CLIPIA_BASE_URL]
-    #[arg(long, global = true, value_name = "URL")]
+    /// The server's URL; by default that of Clipia [env: CLIPIA_BASE_URL]
+    #[arg(long, global = true, value_name = "URL", help_heading = CONNECTION)]
     base_url: Option<String>,
-    /// Allows a server on another machine by http, where nobody else listens [env: CLIPIA_ALLOW_HTTP]
-    #[arg(long, global = true)]
+    /// Allows plain http to another machine, for a network where nobody else listens [env: CLIPIA_ALLOW_HTTP]
+    #[arg(long, global = true, help_heading = CONNECTION)]
     allow_http: bool,
 }
 
 impl Connection {
-    /// The SDK's client. The environment is read by the SDK, so that all its programs understand it alike.
+    /// The SDK's client. The SDK reads the environment, so that all programs built on it read the same variables.
     pub(crate) fn client(self) -> Result<Clipia, clipia::Error> {
         let mut builder = Builder::from_env().user_agent(concat!("clipia-cli/", env!("CARGO_PKG_VERSION")));
         if let Some(key) = self.key {
@@ -52,13 +55,13 @@ impl Connection {
     }
 }
 
-/// Which server to administer, and how to tell its answers.
+/// The server to administer, and the format of what is printed.
 #[derive(Args)]
 pub(crate) struct Server {
     /// The server's data directory
     #[arg(long, global = true, default_value = Config::DATA, value_name = "DIR")]
     data: PathBuf,
-    /// Prints JSON, as it does anyway where stdout is no terminal
+    /// Prints JSON; the default if stdout is not a terminal
     #[arg(long, global = true)]
     json: bool,
 }
@@ -69,22 +72,22 @@ impl Server {
         &self.data
     }
 
-    /// The administration of the server.
+    /// A client of the server's administration.
     pub(crate) fn administration(&self) -> Result<Administration, AdministrationError> {
         Administration::of(&self.data)
     }
 
-    /// Prints an answer, for people as `text` tells it.
-    pub(crate) fn tell<T: Serialize>(
+    /// Prints `value` on stdout: as `text` writes it for people, or as JSON.
+    pub(crate) fn print<T: Serialize>(
         &self,
-        answer: &T,
+        value: &T,
         text: impl FnOnce(&T) -> String,
     ) -> anyhow::Result<()> {
-        output::tell(answer, self.json, text)
+        output::text_or_json(value, self.json, text)
     }
 }
 
-/// Says what is wrong with the command line, or the help that was asked for.
+/// Prints what is wrong with the command line, or the help if it was asked for. Returns the exit code.
 pub(crate) fn refuse(error: &clap::Error, arguments: &[OsString]) -> u8 {
     if let Some(message) = missing_text(error) {
         output::say(format_args!("error: {message}"));
@@ -92,19 +95,19 @@ pub(crate) fn refuse(error: &clap::Error, arguments: &[OsString]) -> u8 {
         output::say(format_args!("hint: see what the model takes with `clipia models {model}`"));
         return exit::USAGE;
     }
-    // Where even this cannot be printed there is nobody to tell.
+    // If stderr is broken, the exit code alone reports the error.
     let _ = error.print();
     u8::try_from(error.exit_code()).unwrap_or(exit::USAGE)
 }
 
-/// `--prompt` without its text, which people leave out most.
+/// The message for `--prompt` without a text, the most frequent mistake.
 fn missing_text(error: &clap::Error) -> Option<&'static str> {
     let named = |kind, text: &str| matches!(error.get(kind), Some(ContextValue::String(value)) if value.starts_with(text));
     let missing = error.kind() == ErrorKind::InvalidValue && named(ContextKind::InvalidArg, "--prompt");
     (missing && named(ContextKind::InvalidValue, "")).then_some("`--prompt` needs a text")
 }
 
-/// The model on a command line that could not be parsed, as far as one can see.
+/// The model named on a command line that could not be parsed; empty if none is found.
 fn model_of(arguments: &[OsString]) -> &str {
     let mut words = arguments.iter().filter_map(|argument| argument.to_str());
     words.find(|word| matches!(*word, "generate" | "estimate"));

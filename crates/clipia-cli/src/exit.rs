@@ -1,4 +1,4 @@
-//! How the program ends: one code for each kind of end, one way to say what was wrong.
+//! Exit codes and error messages: one exit code for each kind of error, one form for all messages.
 
 use crate::output::say;
 use clipia::Error;
@@ -7,40 +7,40 @@ use clipia_server::admin::AdministrationError;
 use clipia_store_sqlite::{NoStore, OpenError};
 use std::fmt;
 
-/// What the exit codes mean, for `--help`.
+/// The meaning of the exit codes, for `--help`.
 pub(crate) const CODES: &str = "\
 Exit codes:
   0  done
   1  something on this machine failed, such as writing a file; `doctor` found a fault
-  2  the command line, the configuration, the key or the base URL is wrong
-  3  refused: not enough credits, dearer than `--max-cost`, an unknown model or id, a wrong key, …
+  2  the command line, the configuration or the base URL is wrong; the key is missing or malformed
+  3  refused: not enough credits, a cost above `--max-cost`, an unknown model or id, a key not in force, …
   4  the generation ended FAILED or CANCELED; its credits were returned
-  5  gave up waiting; the generation goes on
-  6  the server could not be reached, or failed
-  130  interrupted by Ctrl-C; stderr says how to go on";
+  5  the wait timed out; the generation goes on
+  6  the server could not be reached, or reported a failure of its own
+  130  interrupted by Ctrl-C; stderr says how to continue";
 
 pub(crate) const DONE: u8 = 0;
 const FAILURE: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 const REFUSED: u8 = 3;
 const NO_OUTPUT: u8 = 4;
-const GAVE_UP: u8 = 5;
+const TIMED_OUT: u8 = 5;
 const UNREACHABLE: u8 = 6;
-const INTERRUPTED: u8 = 130; // as a shell says of SIGINT
+const INTERRUPTED: u8 = 130; // a shell's code for SIGINT
 
-/// Ctrl-C in the middle of what may be paid for.
+/// Ctrl-C during a call that may cost credits.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted: {0}")]
 pub(crate) struct Interrupted(String);
 
 impl Interrupted {
-    /// `again` says how to go on.
-    pub(crate) fn new(again: String) -> Self {
-        Self(again)
+    /// `next` tells the user how to continue.
+    pub(crate) fn new(next: String) -> Self {
+        Self(next)
     }
 }
 
-/// The command line says something impossible.
+/// A command line that cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Usage(String);
@@ -51,7 +51,7 @@ impl Usage {
     }
 }
 
-/// What to do about an error; goes around it as its context.
+/// What the user can do about an error. It is attached to the error as context.
 #[derive(Debug)]
 pub(crate) struct Hint(String);
 
@@ -67,16 +67,16 @@ impl fmt::Display for Hint {
     }
 }
 
-/// Says on stderr what was wrong and what to do, and gives the code to end with.
+/// Prints on stderr what was wrong and what to do. Returns the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> u8 {
     let hint = error.downcast_ref::<Hint>();
     match error.downcast_ref::<Error>() {
-        // The SDK's messages tell their causes themselves.
+        // The SDK's messages include their causes.
         Some(error) => say(format_args!("error: {error}")),
         None => {
             let mut message: Vec<String> = Vec::new();
             for cause in error.chain().skip(usize::from(hint.is_some())).map(ToString::to_string) {
-                // Many an error tells its cause itself.
+                // Many errors include their cause in their own message.
                 if !message.iter().any(|said| said.contains(&cause)) {
                     message.push(cause);
                 }
@@ -116,11 +116,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
         Some(Error::Proxy { .. } | Error::Certificates { .. }) => USAGE,
         Some(Error::MaxCost { .. } | Error::InputInvalid { .. }) => REFUSED,
         Some(Error::Failed { .. } | Error::Canceled { .. }) => NO_OUTPUT,
-        Some(Error::Deadline { .. }) => GAVE_UP,
+        Some(Error::Deadline { .. }) => TIMED_OUT,
         Some(Error::Unreachable { .. } | Error::Connection { .. }) => UNREACHABLE,
         Some(Error::Timeout { .. }) => UNREACHABLE,
         Some(error) => match error.http_status() {
-            // None of the API's own refusals.
+            // The status is not one that the API refuses a call with.
             Some(..400 | 500..) => UNREACHABLE,
             Some(_) => REFUSED,
             None => FAILURE,
@@ -129,7 +129,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
 }
 
 fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
-    // The directory may still name the address of a server that was killed.
+    // A server that was killed leaves its address in the directory, so a failed call may mean that it does not run.
     if let Some(AdministrationError::NotRunning { .. } | AdministrationError::Call(_)) = error.downcast_ref()
     {
         return Some("start one with `clipia serve`, or name its directory with `--data`");
@@ -137,9 +137,7 @@ fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
     if let Some(OpenError::NoStore { why, .. }) = error.downcast_ref() {
         return match why {
             NoStore::Newer { .. } | NoStore::AnotherBuild(_) | NoStore::ForeignLog(_) => None,
-            _ => Some(
-                "put a backup in its place with `clipia restore`, or name another directory with `--data`",
-            ),
+            _ => Some("restore a backup with `clipia restore`, or name another directory with `--data`"),
         };
     }
     match error.downcast_ref::<Error>()? {
@@ -151,7 +149,7 @@ fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
             Some("see what the model takes with `clipia models <MODEL>`")
         }
         Error::SubmitUnanswered { .. } => {
-            Some("run the same again with that key behind `--idempotency-key`, and pay once")
+            Some("run the same command with that key in `--idempotency-key`: the generation is charged once")
         }
         Error::Unreachable { .. } => {
             Some("check `--base-url` or `CLIPIA_BASE_URL`, and that the server runs")

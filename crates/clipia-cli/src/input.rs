@@ -1,4 +1,4 @@
-//! The model and the input that the options spell.
+//! The model and the input of a generation, read from the options.
 
 use crate::exit;
 use anyhow::Context;
@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
-/// 2⁶³: minus the least integer of 64 bits, and half of the first with more.
+/// 2⁶³. Integers of 64 bits are from −2⁶³ to 2 × 2⁶³ − 1.
 const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// What to generate.
@@ -28,7 +28,7 @@ pub(crate) struct What {
 }
 
 impl What {
-    /// The input that the options spell.
+    /// The input that the options describe.
     pub(crate) fn input(&self) -> anyhow::Result<Map<String, Value>> {
         let mut input = match &self.input {
             Some(text) => whole(text)?,
@@ -42,7 +42,7 @@ impl What {
     }
 }
 
-/// An input: `{"prompt": "a fox"}`.
+/// The value of `--input`, such as `{"prompt": "a fox"}`.
 fn whole(text: &str) -> anyhow::Result<Map<String, Value>> {
     let input: Map<String, Value> = match read(text) {
         Ok(input) => input,
@@ -60,7 +60,7 @@ fn whole(text: &str) -> anyhow::Result<Map<String, Value>> {
     Ok(input)
 }
 
-/// A key and a value: `duration=5`, `prompt=a fox`.
+/// A value of `--set`, such as `duration=5` or `prompt=a fox`.
 fn assignment(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
     if key.is_empty() {
@@ -75,17 +75,17 @@ fn assignment(text: &str) -> Result<(String, Value), String> {
     Ok((key.to_owned(), value))
 }
 
-/// Why a text is no value of an input.
+/// Why a text is not a value of an input.
 enum Fault {
-    /// It is not JSON, or not of the type that is asked for.
+    /// The text is not JSON, or not JSON of the expected type.
     Malformed(serde_json::Error),
-    /// It is JSON that readers of JSON refuse: too deep, or with numbers that are too large.
+    /// The text is JSON, but JSON parsers refuse it: it nests too deep, or a number is too large.
     Unfit(String),
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     serde_json::from_str(text).map_err(|error| {
-        // A reader that keeps nothing bounds neither the depth nor the size of numbers.
+        // `IgnoredAny` keeps nothing, so that serde_json limits neither the depth nor the size of numbers.
         let json = error.is_syntax() && serde_json::from_str::<IgnoredAny>(text).is_ok();
         if !json {
             return Fault::Malformed(error);
@@ -94,7 +94,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     })
 }
 
-/// Refuses an integer of more than 64 bits, of which a float was made when it was read.
+/// Refuses an integer of more than 64 bits: parsing has rounded it to a float.
 fn exact(place: &str, value: &Value) -> Result<(), String> {
     match value {
         Value::Number(number) if number.is_f64() => match number.as_f64() {
@@ -117,7 +117,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_value_is_exact_or_refused_by_its_key() {
+    fn a_value_is_exact_or_refused_with_its_key() {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         for (text, value) in [
             ("5", Ok(json!(5))),
@@ -145,7 +145,7 @@ mod tests {
             match value {
                 Ok(value) => {
                     assert_eq!(set, Ok(("a".to_owned(), value.clone())), "{text}");
-                    // What is not JSON is a string only behind `--set`.
+                    // Only `--set` takes text that is not JSON, as a string.
                     if serde_json::from_str::<Value>(text).is_ok() {
                         assert_eq!(whole.unwrap().get("a"), Some(&value), "{text}");
                     }

@@ -1,9 +1,10 @@
-//! The program `clipia`: generate from the command line, run the queue, see it all in a demo. A library so that the
-//! Python package has the program too: [`run`] is all of it. [`Pause`] is what that package tells of alike.
+//! The program `clipia` as a library. [`run`] is the whole program: the binary and the Python package call it. [`Pause`] reads
+//! a pause of the SDK from its trace event, so that the program and the Python package report pauses in the same words.
 //!
-//! Data go to stdout, as JSON unless people look at them; everything else to stderr. One command, one file, in `command/`.
+//! Data go to stdout as JSON; commands of the administration print tables instead if stdout is a terminal. Messages go to
+//! stderr. Each command is one file in `command/`.
 
-// Text goes by `output`, which takes out of it what a terminal would obey.
+// All text is printed by `output`, which escapes control characters: text of a server must not control the terminal.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod arguments;
@@ -24,16 +25,16 @@ use clap::Parser;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
-/// Runs the program to its end with the command line `arguments`, whose first is the name it was called by. Returns the
-/// exit code.
+/// Runs the program with the command line `arguments`, and returns its exit code. The first argument is the name that the
+/// program was called by.
 ///
-/// It is for a process of its own: it may set what traces go to, and hears its signals.
+/// The program needs a process of its own: it may set the global tracing subscriber, and it handles signals.
 pub fn run(arguments: &[OsString]) -> u8 {
     match Arguments::try_parse_from(arguments) {
         Ok(parsed) => start(parsed, arguments.first().map_or(OsStr::new(""), |typed| typed)),
         Err(error) => {
             let code = arguments::refuse(&error, arguments);
-            // Nobody else does in a process that Python ends. Where it cannot be done there is nobody to tell.
+            // Python ends its process without flushing this buffer. If stdout is broken, the exit code alone reports it.
             let _ = std::io::stdout().flush();
             code
         }
@@ -50,7 +51,7 @@ fn start(arguments: Arguments, typed: &OsStr) -> u8 {
         Err(error) => exit::report(&error),
     };
     log::finish();
-    // Whatever is still being drawn is not waited for: the command has waited for what mattered.
+    // The command has waited for all that matters. The runtime does not wait for renderings that still run.
     runtime.shutdown_background();
     code
 }

@@ -1,4 +1,4 @@
-//! What the server traces, on stderr.
+//! The server's log: its trace events on stderr.
 
 use anyhow::anyhow;
 use clipia::printable;
@@ -15,15 +15,15 @@ use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
-/// How long the last events may take to be written when the process ends.
+/// The longest time that the end of the process waits for the last events to be written.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
 
-/// Where this process logs, once it does.
+/// The log of this process, once [`start`] has started it.
 static LOG: OnceLock<LogWriter> = OnceLock::new();
 
-/// Writes events to stderr from now on: as text for eyes, as JSON for whatever gathers logs. Panics are events too: by
-/// itself the standard library would write them where a full pipe holds up whoever panicked.
-pub(crate) fn write(format: LogFormat) -> anyhow::Result<LogWriter> {
+/// Starts writing events to stderr: as text for people, as JSON for a log collector. Panics become events too: the standard
+/// library would write them to stderr directly, and a full pipe would block the thread that panicked.
+pub(crate) fn start(format: LogFormat) -> anyhow::Result<LogWriter> {
     let log = LogWriter::start(std::io::stderr())?;
     let writer = log.clone();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -31,14 +31,14 @@ pub(crate) fn write(format: LogFormat) -> anyhow::Result<LogWriter> {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(move || writer.clone())
-        // They would be told on stderr, by a macro that panics where that is broken.
+        // `tracing-subscriber` would print them with `eprintln!`, which panics if stderr is broken.
         .log_internal_errors(false);
     let text = match format {
         LogFormat::Auto => terminal,
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    let begun = if text {
+    let started = if text {
         subscriber
             .fmt_fields(printable_fields())
             .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none())
@@ -46,20 +46,20 @@ pub(crate) fn write(format: LogFormat) -> anyhow::Result<LogWriter> {
     } else {
         subscriber.json().flatten_event(true).with_span_list(false).try_init()
     };
-    begun.map_err(|error| anyhow!("cannot begin the log: {error}"))?;
+    started.map_err(|error| anyhow!("cannot start the log: {error}"))?;
     std::panic::set_hook(Box::new(panicked));
     Ok(LOG.get_or_init(|| log).clone())
 }
 
-/// Writes a line among the events. False where this process does not log.
+/// Writes a line between events. Returns false if this process has no log.
 pub(crate) fn say(line: &str) -> bool {
     let Some(mut log) = LOG.get().cloned() else { return false };
-    // It never fails.
+    // `LogWriter` never fails: it drops what it cannot take.
     let _ = log.write_all(format!("{line}\n").as_bytes());
     true
 }
 
-/// Waits until the events so far are written, but not for long: nobody may be there to read them.
+/// Waits until all events so far are written, for [`LAST_EVENTS`] at most: stderr may have no reader.
 pub(crate) fn finish() {
     if let Some(log) = LOG.get() {
         log.flush(LAST_EVENTS);
@@ -77,14 +77,14 @@ fn panicked(panic: &PanicHookInfo<'_>) {
             (backtrace.status() == BacktraceStatus::Captured).then(|| tracing::field::display(&backtrace)),
         "a thread panicked"
     );
-    // The process may end by it.
+    // A panic of the main thread may end the process.
     if thread.name() == Some("main") {
         finish();
     }
 }
 
-/// The fields of an event as text, without what a terminal would obey: they hold what strangers sent. By itself
-/// `tracing-subscriber` takes some of that out of an event's message, and nothing out of the other fields.
+/// The fields of an event as text, with control characters escaped: fields hold text of strangers, which must not control
+/// the terminal. `tracing-subscriber` itself escapes some of them in the message, and none in the other fields.
 fn printable_fields() -> impl for<'writer> FormatFields<'writer> {
     let write = |writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
         let value = format!("{value:?}");
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_gives_the_terminal_no_orders() {
+    fn control_characters_in_an_event_are_escaped() {
         let hostile = "too\u{1b}]0;owned\u{7}\r\u{9b}2K\u{202e}dark";
         for (ansi, equals) in [(false, "="), (true, "\u{1b}[2m=\u{1b}[0m")] {
             let written = Written::default();

@@ -1,7 +1,7 @@
-//! What goes to stdout, JSON for programs and tables for people at a terminal, and what goes to stderr.
+//! Printing: JSON for programs and tables for people go to stdout, messages to stderr.
 //!
-//! Whatever a server sent passes here on its way to a terminal, which must not obey it: the whole text is made
-//! [`printable`]. `println!` and `eprintln!` are denied in this crate.
+//! All text is made [`printable`] here: it may come from a server, and must not control the terminal. `println!` and
+//! `eprintln!` are denied in this crate.
 
 use crate::log;
 use clipia::printable;
@@ -10,15 +10,15 @@ use serde::Serialize;
 use std::fmt;
 use std::io::{IsTerminal, Write};
 
-/// Prints `value` on stdout.
+/// Prints `value` as JSON on stdout.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     print(&text)
 }
 
-/// Prints `value` on stdout: as `text` tells it where people look at it, else as JSON.
-pub(crate) fn tell<T: Serialize>(
+/// Prints `value` on stdout: as `text` writes it if stdout is a terminal and `as_json` is false, else as JSON.
+pub(crate) fn text_or_json<T: Serialize>(
     value: &T,
     as_json: bool,
     text: impl FnOnce(&T) -> String,
@@ -38,19 +38,19 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 pub(crate) fn say(line: fmt::Arguments<'_>) {
     let line = line.to_string();
     let line = printable(&line);
-    // A server has its log there, which nothing may hold up.
+    // A server's log is on stderr too. The line goes through the log, so that a full pipe delays nothing.
     if !log::say(&line) {
-        // Where it cannot be printed there is nobody to tell.
+        // If stderr is broken, the message is lost: no other place is left for it.
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 }
 
-/// `text` in one line, for a place that has no more: a cell of a table, a bar.
+/// `text` in one line, for a table cell or a progress bar.
 pub(crate) fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
-/// Rows below their headings, each column as wide as its widest cell.
+/// A table: the headings, and the rows below them. Each column is as wide as its widest cell.
 pub(crate) fn table<const N: usize>(
     headings: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -64,14 +64,14 @@ pub(crate) fn table<const N: usize>(
     table.trim_fmt() + "\n"
 }
 
-/// What is known of one thing, a line each.
+/// Names and values, one pair a line, with the values aligned.
 pub(crate) fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let facts: Vec<_> = facts.into_iter().collect();
     let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     facts.iter().map(|(name, fact)| format!("{name:width$}  {}\n", one_line(fact))).collect()
 }
 
-/// A time to the second; a dash where there is none.
+/// A time to the second; a dash for none.
 pub(crate) fn time(at: Option<jiff::Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"))
 }

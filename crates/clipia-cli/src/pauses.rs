@@ -1,4 +1,4 @@
-//! Says on stderr what a long pause of the SDK waits for. The SDK's traces tell it.
+//! Prints on stderr what a long pause of the SDK waits for. The SDK reports each pause as a trace event.
 
 use crate::output;
 use clipia::printable;
@@ -10,19 +10,19 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// Shorter pauses are not worth a line, in milliseconds.
+/// The length up to which a pause is not printed, in milliseconds.
 const PAUSE_LONG_MS: u64 = 5_000;
 
-/// The bars that lines have to go around.
+/// The progress bars on the terminal. Lines are printed above them.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
-/// Begins to say so, unless the traces of this process go elsewhere.
-pub(crate) fn tell() {
-    // Fails where something else takes the traces, which then tells of the pauses.
+/// Starts printing pauses, unless this process has a tracing subscriber already.
+pub(crate) fn start() {
+    // The call fails in a Python process, whose own subscriber reports the pauses.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Pauses));
 }
 
-/// Lines go above these bars from now on.
+/// Prints further lines above `bars`.
 pub(crate) fn above(bars: &MultiProgress) {
     let _ = BARS.set(bars.clone());
 }
@@ -31,7 +31,7 @@ struct Pauses;
 
 impl<S: Subscriber> Layer<S> for Pauses {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        metadata.is_event() && metadata.target().starts_with("clipia::") && Pause::is_told_by(metadata)
+        metadata.is_event() && metadata.target().starts_with("clipia::") && Pause::is_reported_by(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -41,42 +41,42 @@ impl<S: Subscriber> Layer<S> for Pauses {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let Some(line) = Pause::of(event).and_then(|pause| pause.line()) else { return };
         match BARS.get().filter(|bars| !bars.is_hidden()) {
-            // Not `suspend`, which panics where the terminal is gone.
+            // `suspend` would panic if the terminal is gone.
             Some(bars) => drop(bars.println(printable(&format!("  {line}")))),
             None => output::say(format_args!("  {line}")),
         }
     }
 }
 
-/// What an event of the SDK tells of a pause.
+/// A pause of the SDK, as its trace event reports it.
 #[derive(Debug, Default)]
 pub struct Pause {
     waits_for: String,
-    /// `None` where nobody knows how long the pause is.
+    /// The length in milliseconds; `None` if it is not known.
     pause_ms: Option<u64>,
 }
 
 impl Pause {
-    /// Whether such events tell of one.
-    pub fn is_told_by(metadata: &Metadata<'_>) -> bool {
+    /// Whether events with this metadata report a pause.
+    pub fn is_reported_by(metadata: &Metadata<'_>) -> bool {
         metadata.fields().field("waits_for").is_some()
     }
 
-    /// The pause that `event` tells of, if it does.
+    /// The pause that `event` reports, if it reports one.
     pub fn of(event: &Event<'_>) -> Option<Self> {
-        Self::is_told_by(event.metadata()).then(|| {
+        Self::is_reported_by(event.metadata()).then(|| {
             let mut pause = Self::default();
             event.record(&mut pause);
             pause
         })
     }
 
-    /// Whether it is known to be a long one.
+    /// Whether the pause is known to last longer than five seconds.
     pub fn is_long(&self) -> bool {
         self.pause_ms.is_some_and(|pause_ms| pause_ms > PAUSE_LONG_MS)
     }
 
-    /// What to tell people of it; nothing where it is short.
+    /// The line that people read; `None` for a short pause.
     pub fn line(&self) -> Option<String> {
         match self.pause_ms {
             None => Some(format!("waiting for {}", self.waits_for)),

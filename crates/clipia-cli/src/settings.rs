@@ -1,5 +1,5 @@
-//! The keys of `clipia.toml` as options of `clipia serve` and as variables of the environment. The server declares the keys;
-//! here they become arguments of the command line.
+//! The keys of `clipia.toml` as options of `clipia serve` and as environment variables. The server declares the keys; this
+//! file turns them into arguments of the command line.
 
 use clap::builder::{
     BoolishValueParser, PathBufValueParser, PossibleValuesParser, StringValueParser, TypedValueParser,
@@ -10,7 +10,7 @@ use clipia_server::{Config, ConfigKey, ConfigValueError, ValueForm};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The keys that the command line or else the environment sets, each with its value; a list with its parts.
+/// The keys set by the command line, or else by the environment. Each has its value; a list has one value per element.
 pub(crate) struct Settings(Vec<(&'static ConfigKey, Vec<OsString>)>);
 
 impl Settings {
@@ -45,7 +45,7 @@ impl FromArgMatches for Settings {
     }
 }
 
-/// The option of a key. What it parses to is text that the key takes.
+/// The option of a key. It parses to text that [`ConfigKey::set`] takes.
 fn argument(key: &'static ConfigKey) -> Arg {
     let argument = Arg::new(key.name())
         .long(key.flag())

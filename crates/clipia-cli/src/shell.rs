@@ -1,10 +1,10 @@
-//! Commands that people copy to their shell.
+//! Commands that people copy into a shell.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
 
-/// This program as a command that works in any directory, called as it was by `typed`: a name is looked for as before,
-/// a path is made absolute.
+/// The command that starts this program from any directory. `typed` is the name that the program was called by: a path
+/// becomes absolute, and a bare name becomes `clipia`.
 pub(crate) fn program(typed: &OsStr) -> String {
     let path = typed.to_str().filter(|typed| typed.contains(std::path::is_separator));
     match path.and_then(|path| std::path::absolute(path).ok()?.into_os_string().into_string().ok()) {
@@ -13,7 +13,7 @@ pub(crate) fn program(typed: &OsStr) -> String {
     }
 }
 
-/// A text as one word of a shell, which people copy there: an id is whatever a server calls it.
+/// `text` quoted as one word of a shell. Ids come from a server and may hold any character.
 pub(crate) fn word(text: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
     if !text.is_empty() && text.bytes().all(is_plain) {
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_leads_there_from_everywhere_and_a_name_stays() {
+    fn a_path_becomes_absolute_and_a_name_stays() {
         assert_eq!(program(OsStr::new("clipia")), "clipia");
         assert_eq!(program(OsStr::new("")), "clipia");
         let here = std::env::current_dir().unwrap();
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_calls_a_generation_is_one_word_of_a_shell() {
+    fn an_id_of_any_characters_is_one_word_of_a_shell() {
         for (text, shown) in [
             ("0198c2f1-6a70", "0198c2f1-6a70"),
             ("gen_42.a", "gen_42.a"),

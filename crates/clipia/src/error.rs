@@ -108,12 +108,12 @@ pub enum Error {
     },
 
     // generated from spec/openapi.yaml: errors by code
-    /// 400 `invalid_request`: the call is not of the API's form.
+    /// 400 `invalid_request`: the call does not have the form of the API.
     /// Correct the call as the message says.
     #[error("{0}")]
     InvalidRequest(Box<ApiError>),
-    /// 400 `webhook_url_invalid`: the webhook address is not one that may be called.
-    /// Pass a public https address.
+    /// 400 `webhook_url_invalid`: the server may not call this webhook URL.
+    /// Pass an https URL with a public address.
     #[error("{0}")]
     WebhookUrlInvalid(Box<ApiError>),
     /// 401 `invalid_api_key`: the API key is missing, wrong or revoked.
@@ -137,7 +137,7 @@ pub enum Error {
     #[error("{0}")]
     NotFound(Box<ApiError>),
     /// 404 `model_not_found`: the server has no model with this slug.
-    /// Take a slug from the list of models.
+    /// Use a slug from the list of models.
     #[error("{0}")]
     ModelNotFound(Box<ApiError>),
     /// 409 `idempotency_key_reuse`: the idempotency key was used with other parameters.
@@ -148,7 +148,7 @@ pub enum Error {
     /// Repeat the submit with the same key in a moment.
     #[error("{0}")]
     RequestInProgress(Box<ApiError>),
-    /// 422 `model_input_invalid`: the model does not take this input.
+    /// 422 `model_input_invalid`: the model does not accept this input.
     /// Correct the input as the message says. Some servers send this code with 400.
     #[error("{0}")]
     ModelInputInvalid(Box<ApiError>),
@@ -164,7 +164,7 @@ pub enum Error {
     /// Repeat the call with growing pauses, a submit with its own idempotency key.
     #[error("{0}")]
     InternalError(Box<ApiError>),
-    /// 503 `service_unavailable`: the server cannot answer now.
+    /// 503 `service_unavailable`: the server cannot serve the call now.
     /// Repeat the call after `Retry-After`, a submit with its own idempotency key.
     #[error("{0}")]
     ServiceUnavailable(Box<ApiError>),

@@ -1,4 +1,4 @@
-//! `cargo xtask bench client`: what the SDK costs beside bare reqwest, and what waiting costs.
+//! `cargo xtask bench client`: the pace of the SDK beside bare reqwest, and the cost of waiting.
 
 pub(super) mod instant;
 mod pace;
@@ -13,10 +13,10 @@ use waiting::Waited;
 
 pub(super) use waiting::wait;
 
-/// How many rounds are under way at once.
+/// The numbers of rounds under way at once.
 const IN_FLIGHT: [usize; 2] = [1, 64];
 
-/// What the SDK must reach of the pace of bare reqwest.
+/// The share of bare reqwest's pace that the SDK must reach.
 const PACE_MIN: f64 = 0.9;
 
 pub(super) fn run() -> Result<()> {
@@ -55,7 +55,7 @@ pub(super) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Has a process of its own wait, so that memory is of nothing else.
+/// Measures waiting in a process of its own, whose memory is used for nothing else.
 fn waited() -> Result<Waited> {
     let server = Server::running()?;
     let program = std::env::current_exe()?;

@@ -2,9 +2,9 @@
 //!
 //! Every row has a server, a key and a client of its own, and all rows run at once: they sleep most of the time.
 
-pub(super) mod answers;
 mod durations;
 pub(super) mod least;
+pub(super) mod responses;
 mod row;
 pub(super) mod sleep;
 
@@ -17,27 +17,27 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How many generations there are at once.
+/// The numbers of generations at once.
 const FLEETS: [usize; 4] = [5, 20, 100, 500];
 
-/// Of requests, how many may be answered with 429.
+/// The largest share of requests whose response may be 429.
 const REFUSED_MAX: f64 = 0.01;
 
-/// Without webhooks: how long it may take, in times of the least.
+/// Without webhooks: the longest time, in multiples of the least.
 const WALL_MAX: f64 = 1.10;
 
-/// With webhooks: how many requests a generation may cost.
+/// With webhooks: the most requests that a generation may cost.
 const REQUESTS_MAX: f64 = 1.05;
 
-/// How often progress is told.
+/// The pause between two lines of progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(30);
 
-/// How many causes of lost generations are told of a row.
+/// The number of causes of lost generations that a row shows.
 const CAUSES_SHOWN: usize = 3;
 
-/// What the thread of a row says.
+/// A message from the thread of a row.
 enum News {
-    /// One more generation is known to have ended or lost.
+    /// One more generation has ended or is lost.
     Known,
     Done(Row, Result<Measured>),
 }
@@ -58,7 +58,7 @@ pub(super) fn run(only: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Polling first, and the large ones last.
+/// The rows: polling first, large fleets last.
 fn rows(only: &[String]) -> Vec<Row> {
     let all = Means::ALL.into_iter().flat_map(|means| {
         Durations::ALL.into_iter().flat_map(move |durations| {
@@ -68,7 +68,7 @@ fn rows(only: &[String]) -> Vec<Row> {
     all.filter(|row| only.is_empty() || only.iter().any(|filter| row.matches(filter))).collect()
 }
 
-/// Runs all rows at once, each on a thread of its own, and tells on stderr how far they are.
+/// Runs all rows at once, each on a thread of its own, and prints their progress on stderr.
 fn measure(rows: &[Row]) -> Result<Vec<(Row, Measured)>> {
     let (sender, news) = mpsc::channel();
     for &row in rows {
@@ -77,17 +77,17 @@ fn measure(rows: &[Row]) -> Result<Vec<(Row, Measured)>> {
             let measured = row.run(|| {
                 let _ = sender.send(News::Known);
             });
-            // Nobody listens any more where another row has failed.
+            // If another row failed, nobody receives this.
             let _ = sender.send(News::Done(row, measured));
         })?;
     }
     drop(sender);
     let generations: usize = rows.iter().map(|row| row.generations).sum();
-    let (start, mut told, mut known) = (Instant::now(), Instant::now(), 0);
+    let (start, mut printed, mut known) = (Instant::now(), Instant::now(), 0);
     eprintln!("{} rows with {generations} generations", rows.len());
     let mut measured = Vec::new();
     loop {
-        match news.recv_timeout(PROGRESS_EVERY.saturating_sub(told.elapsed())) {
+        match news.recv_timeout(PROGRESS_EVERY.saturating_sub(printed.elapsed())) {
             Ok(News::Known) => known += 1,
             Ok(News::Done(row, outcome)) => {
                 let outcome = outcome.with_context(|| format!("running {row}"))?;
@@ -100,7 +100,7 @@ fn measure(rows: &[Row]) -> Result<Vec<(Row, Measured)>> {
             }
             Err(RecvTimeoutError::Timeout) => {
                 eprintln!("{} {known} of {generations} generations have ended", clock(start));
-                told = Instant::now();
+                printed = Instant::now();
             }
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -158,7 +158,7 @@ fn table(measured: &[(Row, Measured)]) -> Table {
     table
 }
 
-/// Holds a row against the targets.
+/// Compares a row with the targets.
 fn hold(targets: &mut Targets, row: Row, measured: &Measured) {
     let lost = measured.lost.len();
     targets.hold(lost == 0, || format!("{row}: {lost} generations are lost; none may be"));
@@ -166,7 +166,7 @@ fn hold(targets: &mut Targets, row: Row, measured: &Measured) {
     targets.hold(refused <= REFUSED_MAX, || {
         let percent = 100.0 * REFUSED_MAX;
         format!(
-            "{row}: {:.1} % of requests were answered with 429; at most {percent} % may be",
+            "{row}: {:.1} % of requests got the response 429; at most {percent} % may be",
             100.0 * refused
         )
     });

@@ -1,8 +1,7 @@
-//! `cargo xtask bench`: what the project promises, measured. A scenario prints one table, and fails where a target is
-//! missed.
+//! `cargo xtask bench`: measures what the project promises. A scenario prints one table, and fails if a target is missed.
 //!
-//! The scenarios are behind the feature `bench`. Without it this program builds and runs itself again with it,
-//! optimised.
+//! The scenarios are behind the feature `bench`. Without the feature, this program builds itself again with it, optimised,
+//! and runs the result.
 
 #[cfg(feature = "bench")]
 mod client;
@@ -33,17 +32,17 @@ pub(crate) enum Scenario {
     Client(Client),
     /// The Python package beside the vendor's, on the same server (4 minutes)
     Python(Python),
-    /// Durable submits and status reads beside bare axum, a long line, and deliveries (10 minutes)
+    /// Submits and status calls beside bare axum, a long queue, and deliveries (10 minutes)
     Server(Server),
-    /// A quiet account beside noisy ones: how much slower its calls and deliveries get (3 minutes)
+    /// A quiet account beside noisy ones: how much slower its calls and deliveries are (3 minutes)
     Neighbours,
-    /// 100,000 generations on a server that keeps everything for seconds: what it comes to keep (5 minutes)
+    /// 100,000 generations on a server with retention times of seconds: the size that it reaches (5 minutes)
     Retention(Retention),
 }
 
 #[derive(Args)]
 pub(crate) struct Retention {
-    /// Generations in all
+    /// The number of generations
     #[arg(long, hide = true, default_value_t = 100_000)]
     generations: usize,
 }
@@ -57,7 +56,7 @@ pub(crate) struct Fleet {
 
 #[derive(Args)]
 pub(crate) struct Client {
-    /// Is the process that waits, on the server of this address
+    /// Runs as the process that waits, on the server with this URL
     #[arg(long, hide = true)]
     waiting: Option<String>,
 }
@@ -100,7 +99,7 @@ pub(crate) fn run(root: &Path, scenario: Scenario) -> Result<()> {
     }
 }
 
-/// The server's program beside this one, which was built with it.
+/// The program `clipia` that was built together with this one.
 #[cfg(feature = "bench")]
 fn program() -> Result<std::path::PathBuf> {
     let program = std::env::current_exe()?.with_file_name(format!("clipia{}", std::env::consts::EXE_SUFFIX));

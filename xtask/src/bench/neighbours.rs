@@ -1,16 +1,15 @@
-//! `cargo xtask bench neighbours`: what a quiet account notices of a noisy one on the same server.
+//! `cargo xtask bench neighbours`: how much a noisy account slows a quiet account on the same server.
 //!
-//! The quiet account is served alone and beside each noise in turn, each time by a server of its own, in turns that
-//! follow each other, so that what else runs on the machine meets both. The median of the turns counts, of ratios that
-//! of the turns' own. The last rows are alone beside alone: what the machine itself does to the figures.
+//! The quiet account is measured alone and beside each noise, each time on a new server. The two take turns, so that other
+//! load of the machine affects both. The figure is the median of the turns; for a ratio, the median of the turns' ratios. The
+//! last rows compare alone with alone: they show the noise of the machine itself.
 //!
-//! Two cores are enough. The noisy account holds all that it can get hold of, but asks for the processor at a steady pace
-//! that leaves most of it free, as all in this program share the machine with the server: what is measured is how the
-//! server shares itself out, not how the system does.
+//! Two cores are enough. The noisy account takes every place that it can get, but uses the processor at a steady pace that leaves
+//! most of it free, since this program and the server share the machine. So the figures show how the server shares its places,
+//! not how the system shares the processor.
 //!
-//! That no name server answers takes a file `/etc/resolv.conf` of the server's own. `unshare` gives it one, to anybody
-//! where the system allows namespaces of users. Where it does not, as in many containers, that noise is left out and the
-//! table says so.
+//! The noise of silent name servers needs a file `/etc/resolv.conf` of the server's own. `unshare` provides it if the system allows
+//! user namespaces. If it does not, as in many containers, the noise is left out and the table says so.
 
 mod noise;
 mod quiet;
@@ -28,16 +27,16 @@ use quiet::{KINDS, Samples, WORKERS};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What the slowest hundredth may take beside a noise, of what it takes alone.
+/// The largest p99 beside a noise, in multiples of the p99 alone.
 const RATIO_MAX: f64 = 2.0;
 
-/// Turns of each noise.
+/// The number of turns of each noise.
 const TURNS: usize = 5;
 
-/// A name server that never answers: there is none at this address, and a question by UDP is lost without a word.
+/// A silent name server: nothing listens at this address, and a query by UDP gets no response.
 const NAME_SERVERS: &str = "nameserver 127.0.0.77\n";
 
-/// Runs a program with another `/etc/resolv.conf`, which is its first argument.
+/// The shell command that runs a program with another `/etc/resolv.conf`, its first argument.
 const WITH_RESOLV_CONF: &str = r#"mount --bind "$0" /etc/resolv.conf && exec "$@""#;
 
 pub(super) fn run() -> Result<()> {
@@ -57,7 +56,7 @@ pub(super) fn run() -> Result<()> {
         }
         let (mut alone, mut beside, mut made) = (Vec::new(), Vec::new(), 0);
         for turn in 0..TURNS {
-            // Each goes first in its turn.
+            // The one that goes first changes from turn to turn.
             for noisy in [turn % 2 == 1, turn % 2 == 0] {
                 let (samples, did) = runtime.block_on(one(noise, noisy))?;
                 if noisy {
@@ -81,8 +80,9 @@ pub(super) fn run() -> Result<()> {
             targets.hold(verdict != "missed", || {
                 format!("{name} beside {}: {ratio:.2} times its p99; the target is {RATIO_MAX}", noise.name())
             });
-            let told = [of(&alone, 0.5), before, of(&beside, 0.5), after, vec![ratio]];
-            let [p50, p99, beside_p50, beside_p99, ratio] = told.map(|turns| format!("{:.2}", median(turns)));
+            let columns = [of(&alone, 0.5), before, of(&beside, 0.5), after, vec![ratio]];
+            let [p50, p99, beside_p50, beside_p99, ratio] =
+                columns.map(|turns| format!("{:.2}", median(turns)));
             table.add_row([&what, name, &p50, &p99, &beside_p50, &beside_p99, &ratio, verdict]);
             what.clear();
         }
@@ -93,7 +93,7 @@ pub(super) fn run() -> Result<()> {
     Ok(())
 }
 
-/// One turn of the quiet account on a server of its own. Says also how much the noise did.
+/// One turn of the quiet account on a new server. Returns also how much the noise did.
 async fn one(noise: Noise, noisy: bool) -> Result<(Samples, usize)> {
     let data = tempfile::tempdir()?;
     let mut command = serve::command(&super::program()?, data.path());
@@ -110,7 +110,7 @@ async fn one(noise: Noise, noisy: bool) -> Result<(Samples, usize)> {
     Ok((samples, did))
 }
 
-/// Keys of another account: live ones, and as many of the sandbox.
+/// Keys of another account: live keys, and as many sandbox keys.
 async fn keys(data: &Path) -> Result<noise::Keys> {
     let administration = Administration::of(data)?;
     let account = administration.create_account(&AccountOrder { credits: Credits::new(1_000_000) }).await?;
@@ -129,7 +129,7 @@ async fn keys(data: &Path) -> Result<noise::Keys> {
     Ok(keys)
 }
 
-/// The same command, where no name server answers.
+/// The command with silent name servers.
 fn with_silent_names(command: &Command, directory: &Path) -> Result<Command> {
     let file: PathBuf = directory.join("resolv.conf");
     std::fs::write(&file, NAME_SERVERS)?;

@@ -1,12 +1,11 @@
 //! `cargo xtask bench python`: the Python package beside the vendor's.
 //!
-//! Both run the same Python program (`slices.py`), each in a virtual environment of its own, against the same server,
-//! which answers at once. They take turns, so that noise of the machine hits both, and the median of the turns counts.
-//! A round is submit, status and result, and all three answers are read, `data` included, since what ours converts only
-//! when it is read the vendor's has converted already. CPU is that of the whole process: for ours, of the threads
-//! behind it too.
+//! Both packages run the same Python program (`slices.py`), each in a virtual environment of its own, against the same server,
+//! which responds at once. They take turns, so that noise of the machine affects both; the figure is the median of the turns.
+//! A round is submit, status and result. The program reads all three responses completely, since our package converts values
+//! only when they are read, and the vendor's converts all of them. CPU time is that of the whole process, with all threads.
 //!
-//! Waiting is measured of ours alone (`waiting.py`): on a key with a limit the vendor's loses what it waits for.
+//! Waiting is measured for our package only (`waiting.py`): the vendor's loses generations on a key with a limit.
 //! `--fleet` shows that ours loses none ([`fleet`]).
 
 mod environments;
@@ -23,29 +22,29 @@ use slices::{Kind, Sides};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// How much faster than the vendor's it must be.
+/// The least pace, in multiples of the vendor's.
 const SYNC_MIN: f64 = 3.0;
 const ASYNC_MIN: f64 = 20.0;
 const VERIFY_MIN: f64 = 3.0;
 
-/// How many rounds are in flight where `ASYNC_MIN` must be reached.
+/// The number of rounds in flight to which `ASYNC_MIN` applies.
 const ASYNC_HELD: usize = 64;
 
-/// What 10,000 waiting generations may cost: memory in MiB, and CPU as a share of one core.
+/// The most that 10,000 waiting generations may cost: memory in MiB, and CPU as a share of one core.
 const WAITING_MEMORY_MAX: f64 = 100.0;
 const WAITING_CPU_MAX: f64 = 0.05;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What `waiting.py` tells.
+/// The output of `waiting.py`.
 #[derive(Deserialize)]
 struct Waited {
     generations: usize,
-    /// Resident memory above that of the client at rest.
+    /// Resident memory beyond that of the idle client, in bytes.
     bytes: u64,
-    /// How long it was watched.
+    /// The time of the measurement.
     seconds: f64,
-    /// CPU time that the process took meanwhile.
+    /// The CPU time of the process in that time.
     cpu_seconds: f64,
 }
 
@@ -97,13 +96,13 @@ pub(super) fn run(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Has a process wait, on a server where nothing ends.
+/// Measures a process that waits, on a server where no generation ends.
 fn waited(root: &Path, environments: &Environments) -> Result<Waited> {
     let server = Server::running()?;
     eprintln!("waiting");
     let mut python = Command::new(&environments.ours);
     python.arg(program(root, "waiting.py")).arg(server.url());
-    answer(&mut python)
+    output_of(&mut python)
 }
 
 /// One of the programs beside this file.
@@ -111,8 +110,8 @@ fn program(root: &Path, name: &str) -> PathBuf {
     root.join("xtask/src/bench/python").join(name)
 }
 
-/// The JSON that a program writes.
-fn answer<T: for<'de> Deserialize<'de>>(program: &mut Command) -> Result<T> {
+/// Runs a program, and reads its output as JSON.
+fn output_of<T: for<'de> Deserialize<'de>>(program: &mut Command) -> Result<T> {
     let output = program.stderr(Stdio::inherit()).output()?;
     serde_json::from_slice(&output.stdout)
         .with_context(|| format!("{program:?} ended with {}", output.status))

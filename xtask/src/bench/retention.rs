@@ -1,8 +1,7 @@
-//! `cargo xtask bench retention`: what a server keeps that lets everything go after seconds.
+//! `cargo xtask bench retention`: the size of a server whose retention times are some seconds.
 //!
-//! Each generation is a real one, with a file. While they are made, the database, its log and the directory of media are
-//! measured, the examination proves the books, and calls are timed. A server that lets nothing go grows with each
-//! generation; this one must come to a plateau.
+//! Each generation is a real one, with a file. While generations run, samples measure the database, its log and the media
+//! directory, time calls, and run the doctor. The sizes and times must reach a plateau.
 
 use super::server::calls::{Line, Request};
 use super::target::Targets;
@@ -21,28 +20,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How long everything is kept.
+/// The retention time.
 const KEEP: &str = "5s";
 
-/// How many generations are under way at once.
+/// The number of generations under way at once.
 const UNDER_WAY: usize = 16;
 
-/// How often it is measured.
+/// The number of samples.
 const SAMPLES: usize = 20;
 
-/// Calls that a sample times.
+/// The number of calls that a sample times.
 const CALLS: usize = 300;
 
-/// What the second half of the samples may take at most of what the first half took, in bytes and in time.
+/// The largest growth from the first half of the samples to the second, in bytes and in time.
 const GROWTH_MAX: f64 = 1.25;
 
 /// A cheap model.
 const MODEL: &str = "/v1/models/gemini-3-1-flash-tts";
 
-/// What is held of a sample.
+/// A figure of a sample that has a target.
 type Figure = fn(&Sample) -> f64;
 
-/// One look at the server.
+/// The figures of the server at one moment.
 struct Sample {
     at: Duration,
     made: usize,
@@ -98,7 +97,7 @@ pub(super) fn run(generations: usize) -> Result<()> {
         ]);
     }
     println!("{table}");
-    println!("everything is kept for {KEEP}; the books were proved at each line");
+    println!("the retention time is {KEEP}; the doctor found no fault at any line");
     let mut targets = Targets::default();
     let (first, second) = samples.split_at(samples.len() / 2);
     let most = |of: &[Sample], what: Figure| of.iter().map(what).fold(0.0, f64::max);
@@ -111,7 +110,7 @@ pub(super) fn run(generations: usize) -> Result<()> {
     for (name, what) in of {
         let growth = most(second, what) / most(first, what);
         targets.hold(growth <= GROWTH_MAX, || {
-            format!("{name} came to {growth:.2} of its first half; the target is {GROWTH_MAX}")
+            format!("{name} is {growth:.2} of its first half; the target is {GROWTH_MAX}")
         });
     }
     targets.report();
@@ -170,8 +169,8 @@ async fn measure(generations: usize) -> Result<Vec<Sample>> {
 async fn generate(line: &mut Line, key: &str) -> Result<()> {
     let status = submit(line, key).await?;
     loop {
-        let answer = line.call(Request::get(key, &status)).await?;
-        let Status { status } = serde_json::from_slice(&answer)?;
+        let response = line.call(Request::get(key, &status)).await?;
+        let Status { status } = serde_json::from_slice(&response)?;
         match status.as_str() {
             "COMPLETED" => return Ok(()),
             "IN_QUEUE" | "IN_PROGRESS" => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -180,12 +179,12 @@ async fn generate(line: &mut Line, key: &str) -> Result<()> {
     }
 }
 
-/// Submits a generation; where its status is told.
+/// Submits a generation, and returns the path of its status.
 async fn submit(line: &mut Line, key: &str) -> Result<String> {
-    // Without an idempotency key, which would keep it for a day.
+    // The submit has no idempotency key, which would keep the request for a day.
     let body = Bytes::from_static(br#"{"input": {"prompt": "fox"}}"#);
-    let answer = line.call(Request::submit(key, MODEL, body)).await?;
-    let Submitted { request_id } = serde_json::from_slice(&answer)?;
+    let response = line.call(Request::submit(key, MODEL, body)).await?;
+    let Submitted { request_id } = serde_json::from_slice(&response)?;
     Ok(format!("/v1/requests/{request_id}/status"))
 }
 
@@ -214,7 +213,7 @@ async fn look(line: &mut Line, key: &str, data: &Path, administration: &Administ
     })
 }
 
-/// The bytes of all files below a directory. One that goes meanwhile counts nothing.
+/// The bytes of all files below a directory. A file that is removed meanwhile counts as empty.
 fn size(directory: &Path) -> u64 {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let sizes = entries.map(|entry| match entry.metadata() {

@@ -1,6 +1,6 @@
-//! `cargo xtask bench server`: what the queue takes in, answers and delivers, beside bare axum on the same machine.
+//! `cargo xtask bench server`: the pace of submits, status calls and deliveries of the queue, beside bare axum.
 //!
-//! Servers run as processes of their own; what calls them is this process, and the same for both.
+//! Each server is a process of its own. This process makes the calls, and they are the same for both.
 
 mod bare;
 mod before;
@@ -22,47 +22,47 @@ use std::time::{Duration, Instant};
 pub(super) use before::run as run_beside;
 pub(super) use child::Part;
 
-/// Calls under way at once, as submits are measured.
+/// The numbers of submits under way at once.
 const IN_FLIGHT: [usize; 3] = [1, 64, 256];
 
-/// What must be reached of the pace of bare axum, with 64 calls under way.
+/// The least pace, as a share of bare axum's, with 64 calls under way.
 const SUBMITS_MIN: f64 = 0.4;
 const STATUS_MIN: f64 = 0.7;
 const HELD_AT: usize = 64;
 
-/// How long a submit may take at the 99th percentile, with 64 under way.
+/// The largest p99 of a submit, with 64 under way.
 const SUBMIT_P99_MAX: Duration = Duration::from_millis(20);
 
-/// Requests in line where a position is told first.
+/// The number of queued requests at the first measurement of a queue position.
 const FEW: usize = 1_000;
 
-/// How much longer telling a position may take with the whole line than with [`FEW`].
+/// The longest time to read a queue position from the full queue, in multiples of the time with [`FEW`].
 const POSITION_MAX: f64 = 1.5;
 
-/// Resident memory of a server with the whole line, in MiB.
+/// The largest resident memory of a server with the full queue, in MiB.
 const MEMORY_MAX: f64 = 100.0;
 
-/// From starting the program until it takes calls.
+/// The longest time from the start of the program until it takes calls.
 const START_MAX: Duration = Duration::from_millis(50);
 
-/// How much of the pace of deliveries a dead host may cost the others.
+/// The largest share of the pace of deliveries that a dead host may cost.
 const SLOWDOWN_MAX: f64 = 0.05;
 
-/// Servers are measured in turn, so that what else runs on the machine meets both; the median counts, of ratios that of
-/// the turns' own.
+/// The number of turns. The servers take turns, so that noise of the machine affects both. The figure is the median of the turns;
+/// for a ratio, the median of the turns' ratios.
 const TURNS: usize = 11;
 const SLICE: Duration = Duration::from_secs(1);
 
-/// Turns of deliveries: one is a tenth faster or slower than the next.
+/// The number of turns of deliveries, whose pace differs by a tenth from one turn to the next.
 const DELIVERY_TURNS: usize = 41;
 
-/// Positions that are asked for, one after the other.
+/// The number of queue positions that are read, one after the other.
 const POSITIONS: usize = 3_000;
 
-/// Starts that are measured.
+/// The number of measured starts.
 const STARTS: usize = 7;
 
-/// What is printed and held.
+/// The table and the targets.
 struct Report {
     table: Table,
     targets: Targets,
@@ -96,7 +96,7 @@ async fn measure(report: &mut Report, queued: usize) -> Result<()> {
     eprintln!("position with {FEW} in line");
     queue.fill(FEW).await?;
     let few = queue.position(POSITIONS).await?;
-    report.row(&format!("position, {FEW} in line: p50"), us(few), "", None);
+    report.row(&format!("queue position, {FEW} queued: p50"), us(few), "", None);
     for in_flight in IN_FLIGHT {
         eprintln!("submits, {in_flight} in flight");
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -106,7 +106,7 @@ async fn measure(report: &mut Report, queued: usize) -> Result<()> {
         }
         report.submits(in_flight, ours, theirs);
     }
-    eprintln!("status reads");
+    eprintln!("status calls");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
         theirs.push(
@@ -117,24 +117,24 @@ async fn measure(report: &mut Report, queued: usize) -> Result<()> {
     report.statuses(ours, theirs);
     drop(bare);
 
-    eprintln!("filling the line up to {queued}");
+    eprintln!("filling the queue up to {queued}");
     queue.fill(queued).await?;
     let many = queue.position(POSITIONS).await?;
-    let (in_line, ratio) = (queue.in_line(), many.as_secs_f64() / few.as_secs_f64());
-    report.row(&format!("position, {in_line} in line: p50"), us(many), "", None);
+    let (in_queue, ratio) = (queue.queued(), many.as_secs_f64() / few.as_secs_f64());
+    report.row(&format!("queue position, {in_queue} queued: p50"), us(many), "", None);
     report.row(
-        "position, ratio",
+        "queue position, ratio",
         format!("{ratio:.2}"),
         "",
         held(ratio <= POSITION_MAX, format!("≤ {POSITION_MAX}")),
     );
     let memory = queue.memory()? as f64 / 1024.0 / 1024.0;
     let target = held(memory <= MEMORY_MAX, format!("≤ {MEMORY_MAX} MiB"));
-    report.row(&format!("memory, {in_line} in line"), format!("{memory:.0} MiB"), "", target);
+    report.row(&format!("memory, {in_queue} queued"), format!("{memory:.0} MiB"), "", target);
     let (restarted, memory) = queue.restart()?;
-    report.row(&format!("start to ready, {in_line} in line"), ms(restarted), "", None);
+    report.row(&format!("start to ready, {in_queue} queued"), ms(restarted), "", None);
     let memory = format!("{:.0} MiB", memory as f64 / 1024.0 / 1024.0);
-    report.row(&format!("memory after that, {in_line} in line"), memory, "", None);
+    report.row(&format!("memory after that, {in_queue} queued"), memory, "", None);
 
     eprintln!("deliveries");
     let (mut fast, mut past) = (Vec::new(), Vec::new());
@@ -148,7 +148,7 @@ async fn measure(report: &mut Report, queued: usize) -> Result<()> {
     let slowdown = 1.0 - median(past.iter().zip(&fast).map(|(past, fast)| past / fast).collect());
     let (fast, past) = (median(fast), median(past));
     report.row("deliveries to a fast host", each_second(fast), "", None);
-    report.row("deliveries to it past a dead host", each_second(past), "", None);
+    report.row("deliveries to it beside a dead host", each_second(past), "", None);
     let target = held(slowdown < SLOWDOWN_MAX, format!("< {:.0} %", 100.0 * SLOWDOWN_MAX));
     report.row("slowdown by a dead host", format!("{:.1} %", 100.0 * slowdown), "", target);
     Ok(())
@@ -161,7 +161,7 @@ fn held(met: bool, target: String) -> Option<(bool, String)> {
 
 impl Report {
     fn row(&mut self, what: &str, ours: String, theirs: &str, target: Option<(bool, String)>) {
-        let (verdict, told) = match &target {
+        let (verdict, column) = match &target {
             None => ("", String::new()),
             Some((true, target)) => ("met", target.clone()),
             Some((false, target)) => ("missed", target.clone()),
@@ -169,7 +169,7 @@ impl Report {
         if let Some((met, target)) = target {
             self.targets.hold(met, || format!("{what}: {ours}; the target is {target}"));
         }
-        self.table.add_row([what, &ours, theirs, &told, verdict]);
+        self.table.add_row([what, &ours, theirs, &column, verdict]);
     }
 
     fn submits(&mut self, in_flight: usize, ours: Vec<Paced>, theirs: Vec<Paced>) {
@@ -189,14 +189,14 @@ impl Report {
     fn statuses(&mut self, ours: Vec<Paced>, theirs: Vec<Paced>) {
         let ratio = calls::ratio(&ours, &theirs);
         let (ours, theirs) = (calls::median(ours), calls::median(theirs));
-        let what = format!("status reads of what is waited for, {HELD_AT} in flight");
+        let what = format!("status calls of queued requests, {HELD_AT} in flight");
         self.row(&what, each_second(ours.each_second()), &each_second(theirs.each_second()), None);
         let target = held(ratio >= STATUS_MIN, format!("≥ {STATUS_MIN}"));
         self.row(&format!("{what}: ratio"), format!("{ratio:.2}"), "", target);
     }
 }
 
-/// From the start of the program until it says that it takes calls, on a new directory each time.
+/// The time from the start of the program until it takes calls, on a new data directory each time.
 fn cold_start() -> Result<Duration> {
     eprintln!("cold starts");
     let program = super::program()?;

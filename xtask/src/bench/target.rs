@@ -1,27 +1,27 @@
-//! What a scenario must show.
+//! The targets of a scenario.
 
-/// Targets, each held against what was measured.
+/// The targets that were missed.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
     missed: Vec<String>,
 }
 
 impl Targets {
-    /// Notes that `what` was to hold.
+    /// Records a missed target, which `what` describes, unless it `holds`.
     pub(super) fn hold(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.missed.push(what());
         }
     }
 
-    /// Says which were missed, and ends the program with 1 if any was.
+    /// Prints the missed targets. Ends the program with 1 if there are any.
     pub(super) fn report(self) {
         for missed in &self.missed {
             println!("missed: {missed}");
         }
         match self.missed.len() {
             0 => println!("every target is met"),
-            // The lines above are the last word; an error of `main` would print another.
+            // The lines above must be the last; an error of `main` would print another.
             _ => std::process::exit(1),
         }
     }

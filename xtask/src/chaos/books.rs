@@ -1,14 +1,14 @@
-//! What the clients and the receiver know, held against what the server says in the end.
+//! The record of what the clients and the receiver have seen, and its comparison with what the server says in the end.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
-/// How many violations are told.
+/// The number of violations that are printed.
 const TOLD_MAX: usize = 20;
 
-/// Everything that was seen from outside.
+/// Everything that the clients and the receiver have seen.
 #[derive(Debug, Default)]
 pub(super) struct Books(Mutex<Seen>);
 
@@ -20,22 +20,22 @@ pub(super) struct Seen {
     pub(super) violations: Vec<String>,
 }
 
-/// A request whose submit was acknowledged.
+/// A request that the server accepted.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    /// What the submit said that it costs.
+    /// The cost in the response to the submit.
     pub(super) cost: u64,
     pub(super) sandbox: bool,
     pub(super) webhook: bool,
-    /// What it asks for cannot be made.
+    /// Whether the generation cannot succeed.
     pub(super) doomed: bool,
-    /// A cancel of it was acknowledged.
+    /// Whether a cancel of the request succeeded.
     pub(super) canceled: bool,
-    /// The terminal status that was seen.
+    /// The terminal status that a client has read.
     pub(super) ended: Option<String>,
 }
 
-/// What arrived of a request.
+/// The deliveries of a request that have arrived.
 #[derive(Clone, Debug)]
 pub(super) struct Delivered {
     /// The id of the delivery.
@@ -45,14 +45,14 @@ pub(super) struct Delivered {
     pub(super) times: u64,
 }
 
-/// What is only counted.
+/// Counts for the table.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Figures {
-    /// Answers that the clients got.
-    pub(super) answers: u64,
-    /// Submits whose answer was lost, and that were sent again.
+    /// Responses to the clients.
+    pub(super) responses: u64,
+    /// Submits whose response was lost, and that were repeated.
     pub(super) unanswered: u64,
-    /// Submits repeated though they were answered.
+    /// Submits that were repeated after their response.
     pub(super) repeated: u64,
     pub(super) cancels: u64,
 }
@@ -62,7 +62,7 @@ impl Books {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Notes that something was not as promised.
+    /// Records a broken promise.
     pub(super) fn violation(&self, what: String) {
         self.with(|seen| seen.violation(what));
     }
@@ -76,8 +76,8 @@ impl Seen {
         self.violations.push(what);
     }
 
-    /// Notes an acknowledged submit; one that repeats another must be answered with the same.
-    pub(super) fn acknowledged(&mut self, id: Uuid, known: Known) {
+    /// Records an accepted submit. The response to a repeated submit must be the same as that to the first.
+    pub(super) fn accepted(&mut self, id: Uuid, known: Known) {
         let cost = known.cost;
         let before = self.requests.entry(id).or_insert(known);
         if before.cost != cost {
@@ -86,8 +86,8 @@ impl Seen {
         }
     }
 
-    /// Notes a status that the server told of a request.
-    pub(super) fn told(&mut self, id: Uuid, status: &str) {
+    /// Records a status of a request that a client has read.
+    pub(super) fn read(&mut self, id: Uuid, status: &str) {
         let terminal = matches!(status, "COMPLETED" | "FAILED" | "CANCELED");
         let Some(known) = self.requests.get_mut(&id) else {
             return;
@@ -102,7 +102,7 @@ impl Seen {
         }
     }
 
-    /// Notes a delivery of a genuine signature.
+    /// Records a verified delivery.
     pub(super) fn delivered(&mut self, delivery: String, body: &Value) {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let Ok(id) = text("request_id").parse::<Uuid>() else {
@@ -114,27 +114,27 @@ impl Seen {
             entry.or_insert_with(|| Delivered { id: delivery.clone(), status: status.clone(), times: 0 });
         known.times += 1;
         if known.id != delivery || known.status != status {
-            let what = format!("{id}: told of as {known:?}, then as {delivery} with {status}");
+            let what = format!("{id}: delivered as {known:?}, then as {delivery} with {status}");
             self.violation(what);
         }
     }
 
-    /// The requests that no terminal status was seen of, and whether each is of the sandbox.
+    /// The requests whose terminal status no client has read, and whether each is of the sandbox.
     pub(super) fn open(&self) -> Vec<(Uuid, bool)> {
         let open = self.requests.iter().filter(|(_, known)| known.ended.is_none());
         open.map(|(id, known)| (*id, known.sandbox)).collect()
     }
 
-    /// How many deliveries have not arrived yet.
+    /// The number of deliveries that have not arrived yet.
     pub(super) fn undelivered(&self) -> usize {
         let due = self.requests.iter().filter(|(_, known)| known.webhook);
         due.filter(|(id, _)| !self.deliveries.contains_key(id)).count()
     }
 
-    /// Holds the result of a request against what was seen of it.
-    pub(super) fn hold_result(&mut self, id: Uuid, result: &Value) {
+    /// Compares the result of a request with what was recorded.
+    pub(super) fn check_result(&mut self, id: Uuid, result: &Value) {
         let status = result["status"].as_str().unwrap_or_default().to_owned();
-        self.told(id, &status);
+        self.read(id, &status);
         let Some(known) = self.requests.get(&id).cloned() else {
             return;
         };
@@ -146,13 +146,13 @@ impl Seen {
         if result["cost"] != owed {
             self.violation(format!("{id}: {status} and charged {}, not {owed}", result["cost"]));
         }
-        // Where the server was killed too often while it ran, that is the reason.
+        // A request whose server was killed too often fails for that reason.
         let interrupted = result["error"]["message"].as_str().is_some_and(|why| why.contains("interrupted"));
         if status == "FAILED" && !known.doomed && !interrupted {
-            self.violation(format!("{id}: failed, and nothing was wrong with it: {}", result["error"]));
+            self.violation(format!("{id}: failed without a reason of its own: {}", result["error"]));
         }
         if known.canceled && status != "CANCELED" {
-            self.violation(format!("{id}: its cancel was acknowledged, and it is {status}"));
+            self.violation(format!("{id}: its cancel succeeded, and it is {status}"));
         }
         if !known.webhook {
             return;
@@ -161,15 +161,15 @@ impl Seen {
         match self.deliveries.get(&id) {
             None => self.violation(format!("{id}: {status}, and no delivery has arrived")),
             Some(delivered) if delivered.status != expected => {
-                let what = format!("{id}: {status}, and was told of as {}", delivered.status);
+                let what = format!("{id}: {status}, and was delivered as {}", delivered.status);
                 self.violation(what);
             }
             Some(_) => {}
         }
     }
 
-    /// Holds the account against the sum of what was acknowledged.
-    pub(super) fn hold_account(&mut self, granted: u64, account: &Value) {
+    /// Compares the account with the sums of the recorded requests.
+    pub(super) fn check_account(&mut self, granted: u64, account: &Value) {
         let live = self.requests.values().filter(|known| !known.sandbox);
         let completed = live.clone().filter(|known| known.ended.as_deref() == Some("COMPLETED"));
         let (submits, charged) = (live.count() as u64, completed.map(|known| known.cost).sum::<u64>());
@@ -180,18 +180,18 @@ impl Seen {
         ];
         let wrong: Vec<String> = owed
             .into_iter()
-            .filter(|(_, told, owed)| **told != *owed)
-            .map(|(name, told, owed)| format!("the account's `{name}` is {told}, not {owed}"))
+            .filter(|(_, found, owed)| **found != *owed)
+            .map(|(name, found, owed)| format!("the account's `{name}` is {found}, not {owed}"))
             .collect();
         wrong.into_iter().for_each(|what| self.violation(what));
         let strangers: Vec<Uuid> =
             self.deliveries.keys().filter(|id| !self.requests.contains_key(id)).copied().collect();
         for id in strangers {
-            self.violation(format!("{id}: told of, and no submit of it was acknowledged"));
+            self.violation(format!("{id}: delivered, and no submit of it was accepted"));
         }
     }
 
-    /// How many requests ended so.
+    /// The number of requests that ended with `status`.
     pub(super) fn ended(&self, status: &str) -> usize {
         self.requests.values().filter(|known| known.ended.as_deref() == Some(status)).count()
     }
@@ -205,54 +205,54 @@ mod tests {
     fn seen(ended: Option<&str>) -> (Uuid, Seen) {
         let (id, mut seen) = (Uuid::from_u128(7), Seen::default());
         let ended = ended.map(str::to_owned);
-        seen.acknowledged(
+        seen.accepted(
             id,
             Known { cost: 2, sandbox: false, webhook: true, doomed: false, canceled: false, ended },
         );
         (id, seen)
     }
 
-    /// What must be noticed, since a run that finds nothing proves only as much as this finds.
+    /// Every broken promise must be found: a clean run proves only as much as these checks find.
     #[test]
-    fn what_breaks_a_promise_is_noticed() {
+    fn every_broken_promise_is_recorded() {
         let delivered = |seen: &mut Seen, id: Uuid, delivery: &str, status: &str| {
             seen.delivered(delivery.to_owned(), &json!({ "request_id": id, "status": status }));
         };
         type Act = fn(&mut Seen, Uuid);
         let cases: [(&str, Act); 10] = [
-            ("and no delivery", |seen, id| seen.hold_result(id, &json!({ "status": "FAILED", "cost": 0 }))),
+            ("and no delivery", |seen, id| seen.check_result(id, &json!({ "status": "FAILED", "cost": 0 }))),
             ("charged 2, not 0", |seen, id| {
-                seen.hold_result(id, &json!({ "status": "CANCELED", "cost": 2 }))
+                seen.check_result(id, &json!({ "status": "CANCELED", "cost": 2 }))
             }),
             ("charged 0, not 2", |seen, id| {
-                seen.hold_result(id, &json!({ "status": "COMPLETED", "cost": 0 }))
+                seen.check_result(id, &json!({ "status": "COMPLETED", "cost": 0 }))
             }),
-            ("nothing was wrong with it", |seen, id| {
+            ("without a reason of its own", |seen, id| {
                 let error = json!({ "message": "the files could not be stored" });
-                seen.hold_result(id, &json!({ "status": "FAILED", "cost": 0, "error": error }));
+                seen.check_result(id, &json!({ "status": "FAILED", "cost": 0, "error": error }));
             }),
-            ("is IN_QUEUE in the end", |seen, id| seen.hold_result(id, &json!({ "status": "IN_QUEUE" }))),
+            ("is IN_QUEUE in the end", |seen, id| seen.check_result(id, &json!({ "status": "IN_QUEUE" }))),
             ("ended as FAILED, and is COMPLETED", |seen, id| {
-                seen.told(id, "FAILED");
-                seen.told(id, "COMPLETED");
+                seen.read(id, "FAILED");
+                seen.read(id, "COMPLETED");
             }),
-            ("its cancel was acknowledged", |seen, id| {
+            ("its cancel succeeded", |seen, id| {
                 seen.requests.get_mut(&id).unwrap().canceled = true;
-                seen.hold_result(id, &json!({ "status": "COMPLETED", "cost": 2 }));
+                seen.check_result(id, &json!({ "status": "COMPLETED", "cost": 2 }));
             }),
             ("cost 2 when it was submitted and 3", |seen, id| {
                 let known = Known { cost: 3, ..seen.requests[&id].clone() };
-                seen.acknowledged(id, known);
+                seen.accepted(id, known);
             }),
             ("`balance.credits` is 10, not 8", |seen, id| {
-                seen.told(id, "COMPLETED");
+                seen.read(id, "COMPLETED");
                 let usage = json!({ "credits_spent": 2, "requests": 1 });
-                seen.hold_account(10, &json!({ "balance": { "credits": 10 }, "usage_30d": usage }));
+                seen.check_account(10, &json!({ "balance": { "credits": 10 }, "usage_30d": usage }));
             }),
-            ("no submit of it was acknowledged", |seen, _| {
+            ("no submit of it was accepted", |seen, _| {
                 let body = json!({ "request_id": Uuid::from_u128(8), "status": "OK" });
                 seen.delivered("d".to_owned(), &body);
-                seen.hold_account(10, &Value::Null);
+                seen.check_account(10, &Value::Null);
             }),
         ];
         for (expected, act) in cases {
@@ -269,16 +269,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_promised_is_no_violation() {
+    fn a_kept_promise_is_no_violation() {
         let (id, mut seen) = seen(None);
         let body = json!({ "request_id": id, "status": "OK" });
-        seen.told(id, "IN_PROGRESS");
+        seen.read(id, "IN_PROGRESS");
         assert_eq!((seen.open(), seen.undelivered()), (vec![(id, false)], 1));
         seen.delivered("d".to_owned(), &body);
         seen.delivered("d".to_owned(), &body);
-        seen.hold_result(id, &json!({ "status": "COMPLETED", "cost": 2 }));
+        seen.check_result(id, &json!({ "status": "COMPLETED", "cost": 2 }));
         let usage = json!({ "credits_spent": 2, "requests": 1 });
-        seen.hold_account(10, &json!({ "balance": { "credits": 8 }, "usage_30d": usage }));
+        seen.check_account(10, &json!({ "balance": { "credits": 8 }, "usage_30d": usage }));
         assert!(seen.violations.is_empty(), "{seen:?}");
         assert_eq!((seen.open(), seen.undelivered(), seen.ended("COMPLETED")), (vec![], 0, 1));
     }

@@ -1,4 +1,4 @@
-//! A client of the server that is killed: submits, polls, cancels, and repeats what it is not sure of.
+//! A client of the server that is killed. It submits, polls and cancels, and repeats submits whose response was lost.
 
 use super::books::{Books, Known};
 use anyhow::Result;
@@ -13,34 +13,34 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// A model whose picture is never one here.
+/// A model whose input image is always broken here, so that its generations fail.
 const DOOMED: &str = "seedance-2-fast-i2v";
 
-/// Generations that a client has under way at once.
+/// The number of generations that a client has under way at once.
 const UNDER_WAY: usize = 10;
 
-/// The last submits that may be repeated.
+/// The number of latest submits that a client may repeat.
 const REMEMBERED: usize = 20;
 
-/// How long a client rests between two calls, at most, in milliseconds.
+/// The longest pause of a client between two calls, in milliseconds.
 const REST_MAX: u64 = 20;
 
-/// How long it rests where nobody answers.
+/// The pause of a client while no server runs.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// What a client calls, and where it writes down what it learns.
+/// The server that the clients call, and the books that they write to.
 #[derive(Clone)]
 pub(super) struct Caller {
     http: reqwest::Client,
-    /// Where the server listens, while one runs.
+    /// The URL of the server, while one runs.
     url: watch::Receiver<Option<String>>,
     books: Arc<Books>,
     pub(super) live_key: String,
     pub(super) sandbox_key: String,
 }
 
-/// An answer.
-pub(super) struct Answer {
+/// A response.
+pub(super) struct Response {
     pub(super) status: u16,
     pub(super) body: Value,
 }
@@ -52,35 +52,35 @@ impl Caller {
         live_key: String,
         sandbox_key: String,
     ) -> Result<Self> {
-        // Not used, and yet reqwest builds no client without one. Whoever came first serves.
+        // reqwest builds no client without a TLS provider, even for http. One that is installed already serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build()?;
         Ok(Self { http, url, books, live_key, sandbox_key })
     }
 
-    /// The key of the sandbox, or the live one: neither sees what the other submitted.
+    /// The sandbox key or the live key: a key sees only requests of its own kind.
     pub(super) fn key(&self, sandbox: bool) -> &str {
         if sandbox { &self.sandbox_key } else { &self.live_key }
     }
 
-    /// The answer to a `GET`, asked until there is one.
-    pub(super) async fn get(&self, key: &str, path: &str) -> Answer {
+    /// The response to a `GET`, which is repeated until there is one.
+    pub(super) async fn get(&self, key: &str, path: &str) -> Response {
         loop {
             let get = self.http.get(self.at(path).await);
-            if let Some(answer) = self.answer(get.bearer_auth(key)).await {
-                return answer;
+            if let Some(response) = self.attempt(get.bearer_auth(key)).await {
+                return response;
             }
         }
     }
 
-    /// Submits a picture that takes seconds to draw; its id.
+    /// Submits a picture that takes seconds to draw, and returns its id.
     pub(super) async fn submit_long(&self) -> Option<Uuid> {
         let body = json!({ "input": { "prompt": "a fox", "resolution": "2K" } });
         let key = Uuid::from_u128(rand::random());
         self.send(&Submit { key, sandbox: false, model: "nano-banana-2", body, doomed: false }).await
     }
 
-    /// Sends a submit until it is answered; one that may have been accepted is sent again under the same key.
+    /// Sends a submit until there is a response. A submit without a response is repeated with the same idempotency key.
     async fn send(&self, submit: &Submit) -> Option<Uuid> {
         let books = &self.books;
         let key = self.key(submit.sandbox);
@@ -88,21 +88,21 @@ impl Caller {
             let url = self.at(&format!("/v1/models/{}", submit.model)).await;
             let call = self.http.post(url).bearer_auth(key);
             let call = call.header("idempotency-key", submit.key.to_string()).json(&submit.body);
-            let Some(Answer { status, body }) = self.answer(call).await else {
+            let Some(Response { status, body }) = self.attempt(call).await else {
                 books.with(|seen| seen.figures.unanswered += 1);
                 continue;
             };
             let id = body["request_id"].as_str().and_then(|id| id.parse().ok());
             let (Some(id), Some(cost), 200) = (id, body["cost"].as_u64(), status) else {
-                books.violation(format!("a submit of {} was answered with {status}: {body}", submit.model));
+                books.violation(format!("a submit of {} got the response {status}: {body}", submit.model));
                 return None;
             };
             let webhook = submit.body.get("webhook_url").is_some();
             let Submit { sandbox, doomed, .. } = *submit;
             let known = Known { cost, sandbox, webhook, doomed, canceled: false, ended: None };
             books.with(|seen| {
-                seen.acknowledged(id, known);
-                seen.told(id, body["status"].as_str().unwrap_or_default());
+                seen.accepted(id, known);
+                seen.read(id, body["status"].as_str().unwrap_or_default());
             });
             return Some(id);
         }
@@ -110,22 +110,22 @@ impl Caller {
 
     async fn at(&self, path: &str) -> String {
         let mut url = self.url.clone();
-        // The sender lives as long as any client.
+        // The sender outlives the clients.
         let url = url.wait_for(Option::is_some).await.ok().and_then(|url| url.clone());
         url.unwrap_or_default() + path
     }
 
-    /// One try. Nothing where the server went away, or says that it is going.
-    async fn answer(&self, call: reqwest::RequestBuilder) -> Option<Answer> {
-        let answer = async {
+    /// One attempt at a call. `None` if the server has gone, or says that it is shutting down.
+    async fn attempt(&self, call: reqwest::RequestBuilder) -> Option<Response> {
+        let response = async {
             let response = call.send().await?;
             let status = response.status().as_u16();
-            Ok::<_, reqwest::Error>(Answer { status, body: response.json().await? })
+            Ok::<_, reqwest::Error>(Response { status, body: response.json().await? })
         };
-        match answer.await {
-            Ok(answer) if answer.status != 503 => {
-                self.books.with(|seen| seen.figures.answers += 1);
-                Some(answer)
+        match response.await {
+            Ok(response) if response.status != 503 => {
+                self.books.with(|seen| seen.figures.responses += 1);
+                Some(response)
             }
             _ => {
                 tokio::time::sleep(RETRY).await;
@@ -135,7 +135,7 @@ impl Caller {
     }
 }
 
-/// How requests are canceled: by the operator's command.
+/// The operator's command that cancels requests.
 #[derive(Clone, Debug)]
 pub(super) struct Canceler {
     pub(super) program: PathBuf,
@@ -143,7 +143,7 @@ pub(super) struct Canceler {
 }
 
 impl Canceler {
-    /// Whether the cancel was acknowledged.
+    /// Cancels a request. Returns whether the command succeeded.
     async fn cancel(&self, id: Uuid) -> bool {
         let mut cancel = Command::new(&self.program);
         cancel.args(["requests", "cancel", &id.to_string(), "--data"]).arg(&self.data);
@@ -167,7 +167,7 @@ struct Submit {
     sandbox: bool,
     model: &'static str,
     body: Value,
-    /// It cannot be made.
+    /// Whether the generation cannot succeed.
     doomed: bool,
 }
 
@@ -187,7 +187,7 @@ impl Client {
         Self { caller, random, hook, canceler, under_way, ended, submits }
     }
 
-    /// Works until `stop`, and leaves no submit in the dark.
+    /// Works until `stop`, and then until each of its submits has a response.
     pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             match self.random.random_range(0..100) {
@@ -212,7 +212,7 @@ impl Client {
         }
     }
 
-    /// What to generate: mostly a word, which costs the machine little; sometimes what cannot be made.
+    /// Draws a generation: mostly a spoken word, which takes little time, and sometimes one that cannot succeed.
     fn draw(&mut self) -> Submit {
         let sandbox = self.random.random_bool(0.1);
         let (model, input) = match self.random.random_range(0..10) {
@@ -228,7 +228,7 @@ impl Client {
         Submit { key: Uuid::from_u128(self.random.random()), sandbox, model, body, doomed }
     }
 
-    /// Sends an answered submit again: it must be known.
+    /// Repeats a submit that has a response: the server must return the same request.
     async fn repeat(&mut self) {
         let Some((submit, id)) = self.submits.choose(&mut self.random).cloned() else {
             return;
@@ -256,7 +256,7 @@ impl Client {
         }
     }
 
-    /// Asks for one of those under way.
+    /// Polls one of the generations under way.
     async fn poll(&mut self) {
         if self.under_way.is_empty() {
             return;
@@ -269,7 +269,7 @@ impl Client {
         }
     }
 
-    /// Asks for one that has ended: it must stay so.
+    /// Polls a generation that has ended: its status must not change.
     async fn look_back(&mut self) {
         if let Some((id, sandbox)) = self.ended.choose(&mut self.random).copied() {
             self.ask(id, sandbox).await;
@@ -278,11 +278,11 @@ impl Client {
 
     async fn ask(&self, id: Uuid, sandbox: bool) {
         let (books, key) = (&self.caller.books, self.caller.key(sandbox));
-        let Answer { status, body } = self.caller.get(key, &format!("/v1/requests/{id}/status")).await;
+        let Response { status, body } = self.caller.get(key, &format!("/v1/requests/{id}/status")).await;
         if status == 200 {
-            books.with(|seen| seen.told(id, body["status"].as_str().unwrap_or_default()));
+            books.with(|seen| seen.read(id, body["status"].as_str().unwrap_or_default()));
         } else {
-            books.violation(format!("{id}: was acknowledged, and its status is answered with {status}"));
+            books.violation(format!("{id}: was accepted, and its status call returned {status}"));
         }
     }
 }

@@ -1,11 +1,11 @@
-//! `cargo xtask chaos`: a server is troubled and killed again and again under load, and must keep what it acknowledged.
+//! `cargo xtask chaos`: disturbs and kills a server under load again and again. The server must keep what it accepted.
 //!
-//! One data directory lives through all rounds. In each the real program starts on it, several clients submit, poll,
-//! cancel and repeat, and it is ended as by `kill -9`: at a random moment, or at a named point of its code (the feature
-//! `failpoints`), or after a trouble that it must go on through: a log or media that cannot be written, a clock that is
-//! set, a stop. At the end all that was acknowledged must have ended once, be paid once, and have been told of.
+//! All rounds use one data directory. In each round the real program starts on it, several clients submit, poll, cancel and
+//! repeat submits, and the program is killed as by `kill -9`: at a random moment, or at a named point of its code (the feature
+//! `failpoints`), or after a trouble that it must survive (a log or media that cannot be written, a clock that is set, a
+//! stopped process). In the end every accepted request must have ended once, been charged once, and been delivered.
 //!
-//! Behind the feature `chaos`; without it this program builds and runs itself again with it, and the server beside it.
+//! The code is behind the feature `chaos`. Without the feature, this program builds itself again with it, and the server too.
 
 #[cfg(feature = "chaos")]
 mod books;
@@ -26,10 +26,10 @@ use std::path::Path;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// How often the server is killed
+    /// The number of times that the server is killed
     #[arg(long, value_name = "N", default_value_t = 200)]
     rounds: u32,
-    /// Makes the same decisions as the run that printed it
+    /// The seed that a run has printed; the same seed makes the same decisions
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }

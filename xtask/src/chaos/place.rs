@@ -1,54 +1,53 @@
-//! Where the server is killed, and what troubles it before.
+//! The places at which the server is killed, and the troubles before that.
 
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 use std::fmt;
 use std::time::Duration;
 
-/// The points of the server's code that carry a name.
+/// The named points of the server's code.
 const POINTS: [&str; 5] = ["before-commit", "after-commit", "after-claim", "after-output", "after-delivery"];
 
-/// The troubles that each cycle of rounds visits.
+/// The troubles of each cycle of rounds.
 const TROUBLES: [Trouble; 4] =
     [Trouble::LogOnFullDisk, Trouble::LogUnread, Trouble::MediaFull, Trouble::ClockSet];
 
-/// Rounds in which each place but the stop has its turn once.
+/// The number of rounds in which each place but the stop has its turn once.
 const CYCLE: u32 = 2 + POINTS.len() as u32 + TROUBLES.len() as u32 + 1;
 
-/// The stop takes 40 s, and so has its turn in one cycle of so many.
+/// The stop takes 40 s. Therefore it has its turn only once in so many cycles.
 const CYCLES_WITHOUT_STOP: u32 = 6;
 
-/// Where in its work the server is killed.
+/// The place in its work at which the server is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// This long after its start.
+    /// So long after its start.
     Moment(Duration),
-    /// When it comes to this point for this time.
+    /// When it reaches this point for the given time.
     Point(&'static str, u64),
-    /// While this delivery waits for its receiver's answer.
+    /// While the delivery of this number waits for its response.
     MidDelivery(u64),
-    /// When it has gone on with its work after a trouble.
+    /// When it has continued its work after a trouble.
     Trouble(Trouble),
 }
 
 /// What happens to a server before it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// Its log is on a disk without room.
+    /// Its log is on a full disk.
     LogOnFullDisk,
-    /// Nobody reads its log any more.
+    /// Its log goes to a pipe without a reader.
     LogUnread,
-    /// There is no room for media, for a while.
+    /// The disk of the media is full for a while.
     MediaFull,
-    /// Its machine's clock is set back and forth. It stays as it was set last, for later rounds, too.
+    /// The clock of its machine is set back and forth. It keeps its last setting in later rounds.
     ClockSet,
-    /// Its process stands still, longer than a lease lasts.
+    /// Its process is stopped for longer than a lease.
     Stop,
 }
 
 impl Place {
-    /// The place of a round. Each has its turn, so that a short run visits all but the stop, and one of two cycles that
-    /// one, too.
+    /// The place of a round. Places take turns, so that a short run has all of them but the stop.
     pub(super) fn draw(round: u32, random: &mut StdRng) -> Self {
         let (cycle, place) = (round / CYCLE, usize::try_from(round % CYCLE).unwrap_or(0));
         let moment = Self::Moment(Duration::from_millis(random.random_range(0..600)));
@@ -57,7 +56,7 @@ impl Place {
             1 => Self::MidDelivery(random.random_range(1..8)),
             place if place < POINTS.len() + 2 => {
                 let point = POINTS[place - 2];
-                // There are many commits to a generation.
+                // A generation has many commits.
                 let most = if point.ends_with("commit") { 60 } else { 8 };
                 Self::Point(point, random.random_range(1..most))
             }
@@ -69,7 +68,7 @@ impl Place {
         }
     }
 
-    /// The name that it is counted under.
+    /// The name in the table.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Moment(_) => "a random moment",
@@ -90,8 +89,8 @@ impl Trouble {
     fn name(self) -> &'static str {
         match self {
             Self::LogOnFullDisk => "a log on a full disk",
-            Self::LogUnread => "a log that nobody reads",
-            Self::MediaFull => "no room for media",
+            Self::LogUnread => "a log without a reader",
+            Self::MediaFull => "a full disk for media",
             Self::ClockSet => "the clock set back and forth",
             Self::Stop => "a stop of 40 s, in one cycle of 6",
         }
@@ -109,7 +108,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// A generator of its own for each client of a run, so that one's decisions don't depend on another's pace.
+/// A random generator for one client, so that its decisions do not depend on the pace of other clients.
 pub(super) fn fork(random: &mut StdRng) -> StdRng {
     rand::SeedableRng::seed_from_u64(random.next_u64())
 }
@@ -120,7 +119,7 @@ mod tests {
     use rand::SeedableRng;
     use std::collections::BTreeMap;
 
-    /// A run of the documented length visits every place, and stops the server three times.
+    /// A run of the documented length has every place, and stops the server three times.
     #[test]
     fn every_place_has_its_turn() {
         let (mut random, mut visited) = (StdRng::seed_from_u64(1), BTreeMap::<_, u32>::new());

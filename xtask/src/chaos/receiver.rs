@@ -1,4 +1,4 @@
-//! The receiver of the deliveries.
+//! The receiver of the deliveries. It verifies each delivery, refuses some, and may hold a response back.
 
 use super::books::Books;
 use super::trouble::CLOCKS;
@@ -17,13 +17,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// How often a delivery is refused though it is genuine.
+/// The share of verified deliveries that the receiver refuses.
 const REFUSED: f64 = 0.02;
 
-/// How long an answer is held back that the server is not to get any more.
+/// How long a response is held back, so that the server is killed before it arrives.
 const HELD: Duration = Duration::from_secs(5);
 
-/// Listens as long as the runtime runs.
+/// A receiver that listens as long as the runtime runs.
 pub(super) struct Receiver {
     pub(super) url: String,
     state: Arc<Receiving>,
@@ -36,7 +36,7 @@ struct Receiving {
     trap: Mutex<Option<Trap>>,
 }
 
-/// Deliveries until it springs, and whom it tells.
+/// The number of deliveries until the trap springs, and the channel that it reports to.
 struct Trap(u64, oneshot::Sender<()>);
 
 impl Receiver {
@@ -51,7 +51,7 @@ impl Receiver {
         Ok(Self { url, state })
     }
 
-    /// Tells when the next delivery but `skipped` has come, which then waits for its answer.
+    /// Reports the arrival of the next delivery but `skipped`, whose response is then held back.
     pub(super) fn trap(&self, skipped: u64) -> oneshot::Receiver<()> {
         let (sender, sprung) = oneshot::channel();
         *self.state.trap.lock().unwrap_or_else(PoisonError::into_inner) = Some(Trap(skipped, sender));
@@ -62,13 +62,13 @@ impl Receiver {
 async fn receive(State(state): State<Arc<Receiving>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    // The server signs by its clock, which may have been set since.
+    // The server signs with the time of its clock, which may have been set.
     let verify = |set| state.verifier.verify(text(SIGNATURE_HEADER), &body, now.saturating_add_signed(set));
     let refusals: Vec<_> = CLOCKS.into_iter().map_while(|set| verify(set).err()).collect();
     if refusals.len() == CLOCKS.len()
         && let Some(refusal) = refusals.first()
     {
-        state.books.violation(format!("a delivery was not genuine: {refusal}"));
+        state.books.violation(format!("a delivery has a wrong signature: {refusal}"));
         return StatusCode::BAD_REQUEST;
     }
     if state.random.lock().unwrap_or_else(PoisonError::into_inner).random_bool(REFUSED) {
@@ -84,7 +84,7 @@ async fn receive(State(state): State<Arc<Receiving>>, headers: HeaderMap, body: 
 }
 
 impl Receiving {
-    /// Whether this delivery is the one to be killed at.
+    /// Whether the server is to be killed at this delivery.
     fn springs(&self) -> bool {
         let mut trap = self.trap.lock().unwrap_or_else(PoisonError::into_inner);
         match trap.take() {

@@ -1,4 +1,4 @@
-//! The rounds of a run, and its reckoning.
+//! The rounds of a run, and the checks at its end.
 
 use super::books::{Books, Seen};
 use super::client::{Caller, Canceler, Client, knows};
@@ -20,32 +20,32 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Clients at once.
+/// The number of clients at once.
 const CLIENTS: usize = 6;
 
-/// What the first account gets: more than any run can spend.
+/// The credits of the first account: more than a run can spend.
 const CREDITS: u64 = 1_000_000_000;
 
-/// How often a round looks whether it is over.
+/// The pause between two checks whether a round is over.
 const LOOK: Duration = Duration::from_millis(3);
 
-/// How long a point may take to be reached. A round that does not come to it ends at a random moment after all.
+/// The longest wait for a point. A round whose point is not reached by then kills the server anyway.
 const REACHED_WITHIN: Duration = Duration::from_secs(4);
 
-/// How long a server that is to be troubled may take to its first call.
+/// The longest wait for a server to take calls before its trouble.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// How long everything may take to end once nobody is killed any more. A delivery that was under way at the last kill
-/// is taken up half a minute later; one that was also refused, half a minute after that.
+/// The longest wait for everything to end after the last kill. A delivery that was under way at the last kill is attempted again
+/// half a minute later, and one that was also refused, another half a minute later.
 const SETTLED_WITHIN: Duration = Duration::from_secs(180);
 
-/// How often that is looked at.
+/// The pause between two checks of that.
 const SETTLED_LOOK: Duration = Duration::from_millis(200);
 
-/// Results that are read at once.
+/// The number of results that are read at once.
 const READS: usize = 16;
 
-/// Rounds from which on every place must have been killed at: a short run on a busy machine may miss one.
+/// The number of rounds in which the server must have been killed at every place. A shorter run on a busy machine may miss one.
 const ALL_PLACES_FROM: u32 = 50;
 
 pub(super) fn run(program: &Path, rounds: u32, seed: u64) -> Result<()> {
@@ -60,8 +60,8 @@ pub(super) fn run(program: &Path, rounds: u32, seed: u64) -> Result<()> {
         seen.violations.len()
     });
     if violations > 0 {
-        println!("what the server left is kept in {}", directory.keep().display());
-        // The lines above are the last word; an error of `main` would print another.
+        println!("the server's directory is kept: {}", directory.keep().display());
+        // The lines above must be the last; an error of `main` would print another.
         std::process::exit(1);
     }
     Ok(())
@@ -72,17 +72,17 @@ struct Chaos {
     program: PathBuf,
     data: PathBuf,
     log: PathBuf,
-    /// What is written while a trouble gives reason to speak of errors.
+    /// The log of rounds with a trouble, which may contain errors.
     troubled_log: PathBuf,
     troubles: Troubles,
     random: StdRng,
     books: Arc<Books>,
-    /// How often the server was killed at each place, or after each trouble.
+    /// The number of kills at each place, and after each trouble.
     kills: BTreeMap<&'static str, u32>,
-    /// Rounds whose point was not reached.
+    /// The number of rounds whose point was not reached.
     unreached: u32,
     cancels: bool,
-    /// What the doctor said, if there is one.
+    /// The result of `clipia doctor`, if the program has the command.
     doctor: Option<bool>,
 }
 
@@ -123,7 +123,7 @@ impl Chaos {
             self.round(round, &url, &receiver, &caller).await?;
             if (round + 1) % 25 == 0 {
                 let submits = self.books.with(|seen| seen.requests.len());
-                eprintln!("{} rounds, {submits} submits acknowledged", round + 1);
+                eprintln!("{} rounds, {submits} submits accepted", round + 1);
             }
         }
         let last = self.start(None)?;
@@ -132,7 +132,7 @@ impl Chaos {
         stop.send_replace(true);
         clients.join_all().await;
         self.settle(&caller).await;
-        self.reckon(&caller, rounds).await?;
+        self.check(&caller, rounds).await?;
         drop(last);
         Ok(())
     }
@@ -153,7 +153,7 @@ impl Chaos {
         Serving::spawn(command)
     }
 
-    /// Starts the server and kills it, maybe after a trouble.
+    /// One round: starts the server, and kills it, after a trouble if the place says so.
     async fn round(
         &mut self,
         round: u32,
@@ -168,7 +168,7 @@ impl Chaos {
             _ => self.reach(place, &mut serving, url, receiver).await?,
         };
         let ended = serving.has_ended()?;
-        // Which kills it, where it has not ended itself.
+        // Dropping the server kills it, unless it has ended by itself.
         drop(serving);
         url.send_replace(None);
         match place {
@@ -189,7 +189,7 @@ impl Chaos {
         Ok(())
     }
 
-    /// Waits until the server comes to the place where it is to be killed; whether it did.
+    /// Waits until the server reaches the place of the round. Returns whether it did.
     async fn reach(
         &self,
         place: Place,
@@ -220,7 +220,7 @@ impl Chaos {
         }
     }
 
-    /// Waits until the server takes calls, troubles it, and waits until it has gone on; whether that came to pass.
+    /// Waits until the server takes calls, causes the trouble, and waits until the server has continued. Returns whether it did.
     async fn trouble(
         &mut self,
         trouble: Trouble,
@@ -239,17 +239,17 @@ impl Chaos {
         }
         let work = Work { books: &self.books, caller };
         self.troubles.strike(trouble, serving, &work, &mut self.random).await?;
-        work.goes_on(serving, trouble).await?;
+        work.continues(serving, trouble).await?;
         Ok(true)
     }
 
-    /// Waits until everything has ended and was told of.
+    /// Waits until every request has ended and been delivered.
     async fn settle(&self, caller: &Caller) {
         let start = Instant::now();
         loop {
             for (id, sandbox) in self.books.with(|seen| seen.open()) {
-                let answer = caller.get(caller.key(sandbox), &format!("/v1/requests/{id}/status")).await;
-                self.books.with(|seen| seen.told(id, answer.body["status"].as_str().unwrap_or_default()));
+                let response = caller.get(caller.key(sandbox), &format!("/v1/requests/{id}/status")).await;
+                self.books.with(|seen| seen.read(id, response.body["status"].as_str().unwrap_or_default()));
             }
             let (open, undelivered) = self.books.with(|seen| (seen.open().len(), seen.undelivered()));
             if open + undelivered == 0 {
@@ -264,8 +264,8 @@ impl Chaos {
         }
     }
 
-    /// Holds everything that was seen against what the server says now.
-    async fn reckon(&mut self, caller: &Caller, rounds: u32) -> Result<()> {
+    /// Compares the books with what the server says now.
+    async fn check(&mut self, caller: &Caller, rounds: u32) -> Result<()> {
         let books = Arc::clone(&self.books);
         let known = |seen: &mut Seen| seen.requests.iter().map(|(id, known)| (*id, known.sandbox)).collect();
         let ids: Vec<_> = books.with(known);
@@ -273,14 +273,14 @@ impl Chaos {
             (id, caller.get(caller.key(sandbox), &format!("/v1/requests/{id}")).await)
         });
         let mut results = std::pin::pin!(results.buffer_unordered(READS));
-        while let Some((id, answer)) = results.next().await {
-            match answer.status {
-                200 => books.with(|seen| seen.hold_result(id, &answer.body)),
-                status => books.violation(format!("{id}: its result is answered with {status} in the end")),
+        while let Some((id, response)) = results.next().await {
+            match response.status {
+                200 => books.with(|seen| seen.check_result(id, &response.body)),
+                status => books.violation(format!("{id}: its result call returned {status} in the end")),
             }
         }
         let account = caller.get(&caller.live_key, "/v1/account").await;
-        books.with(|seen| seen.hold_account(CREDITS, &account.body));
+        books.with(|seen| seen.check_account(CREDITS, &account.body));
         if knows(&self.program, &["doctor"]) {
             let doctor = Command::new(&self.program).arg("doctor").arg("--data").arg(&self.data).output()?;
             self.doctor = Some(doctor.status.success());
@@ -326,21 +326,21 @@ impl Chaos {
             row(&format!("killed at, or after: {name}"), &self.kills.get(name).copied().unwrap_or_default());
         }
         row("rounds whose point was not reached, killed then", &self.unreached);
-        row("answers to the clients", &seen.figures.answers);
-        row("submits acknowledged", &seen.requests.len());
-        row("submits whose answer was lost, sent again", &seen.figures.unanswered);
-        row("answered submits repeated", &seen.figures.repeated);
+        row("responses to the clients", &seen.figures.responses);
+        row("submits accepted", &seen.requests.len());
+        row("submits whose response was lost, repeated", &seen.figures.unanswered);
+        row("submits repeated after their response", &seen.figures.repeated);
         row(
-            "cancels acknowledged",
+            "successful cancels",
             match self.cancels {
                 true => &seen.figures.cancels,
-                false => &"no `clipia requests cancel` yet",
+                false => &"the program has no `clipia requests cancel`",
             },
         );
         for status in ["COMPLETED", "FAILED", "CANCELED"] {
             row(&format!("ended as {status}"), &seen.ended(status));
         }
-        row("requests told of", &seen.deliveries.len());
+        row("requests delivered", &seen.deliveries.len());
         let times: u64 = seen.deliveries.values().map(|delivered| delivered.times).sum();
         row("of these deliveries repeated", &(times - seen.deliveries.len() as u64));
         row(
@@ -348,7 +348,7 @@ impl Chaos {
             match self.doctor {
                 Some(true) => &"content",
                 Some(false) => &"not content",
-                None => &"not there yet",
+                None => &"the program has none",
             },
         );
         row("violations", &seen.violations.len());

@@ -1,4 +1,4 @@
-//! What is done to a server before it is killed, and whether it goes on with its work.
+//! The troubles of a server before it is killed, and the check that it continues its work.
 
 use super::books::{Books, Seen};
 use super::client::Caller;
@@ -13,26 +13,26 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a stop lasts: longer than a worker may be silent.
+/// The length of a stop: longer than a lease.
 const STOP: Duration = Duration::from_secs(40);
 
-/// How long after it the server has had every chance to take requests from their workers: it looks every 5 s.
+/// The time after a stop in which the server would rescue requests wrongly: it checks leases every 5 s.
 const LOOKED: Duration = Duration::from_secs(12);
 
-/// How the clock is set, in seconds beside the machine's.
+/// The settings of the clock, in seconds beside the machine's.
 pub(super) const CLOCKS: [i64; 3] = [-3_600, 0, 3_600];
 
-/// How long a server may take to go on. Generous: the machine may be busy.
+/// The longest wait for a server to continue. The machine may be busy.
 const GOES_ON_WITHIN: Duration = Duration::from_secs(30);
 
-/// How often that is looked at.
+/// The pause between two checks of that.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The files that a server's troubles are made with.
+/// The files that cause the troubles of a server.
 pub(super) struct Troubles {
-    /// While it is there, media cannot be written.
+    /// While this file exists, media cannot be written.
     media_full: PathBuf,
-    /// The number of seconds that the server's clock is set beside the machine's.
+    /// The file with the seconds that the server's clock differs from the machine's.
     clock: PathBuf,
 }
 
@@ -41,13 +41,13 @@ impl Troubles {
         Self { media_full: directory.join("media-full"), clock: directory.join("clock") }
     }
 
-    /// Has a server listen to the files, and write its log where this trouble wants it.
+    /// Points a server to the files, and its log to where the trouble wants it.
     pub(super) fn prepare(&self, command: &mut Command, trouble: Option<Trouble>) -> Result<()> {
         command.env("FAULT_MEDIA_FULL", &self.media_full).env("FAULT_CLOCK", &self.clock);
         let log: Stdio = match trouble {
             Some(Trouble::LogOnFullDisk) => match OpenOptions::new().write(true).open("/dev/full") {
                 Ok(full) => full.into(),
-                // Only Linux has one.
+                // Only Linux has `/dev/full`.
                 Err(_) => unread()?,
             },
             Some(Trouble::LogUnread) => unread()?,
@@ -58,7 +58,7 @@ impl Troubles {
         Ok(())
     }
 
-    /// Does to a server that takes calls what the trouble is.
+    /// Causes the trouble of a server that takes calls.
     pub(super) async fn strike(
         &self,
         trouble: Trouble,
@@ -96,7 +96,7 @@ impl Troubles {
 
     fn set_clock(&self, random: &mut StdRng) -> Result<()> {
         let seconds = CLOCKS.choose(random).copied().unwrap_or_default();
-        // Replaced, so that no half of a number is read.
+        // The file is replaced, so that the server never reads half a number.
         let part = self.clock.with_extension("part");
         std::fs::write(&part, seconds.to_string())?;
         std::fs::rename(part, &self.clock)?;
@@ -104,7 +104,7 @@ impl Troubles {
     }
 }
 
-/// Where a log goes to that nobody reads.
+/// A pipe without a reader.
 fn unread() -> Result<Stdio> {
     let (_, writer) = std::io::pipe()?;
     Ok(writer.into())
@@ -114,12 +114,12 @@ async fn rest(random: &mut impl Rng, most: u64) {
     tokio::time::sleep(Duration::from_millis(random.random_range(0..most))).await;
 }
 
-/// How many leases the server says that it has lost since its start.
+/// The number of leases that the server has lost since its start, from its metrics.
 async fn leases_lost(serving: &Serving) -> Result<u64> {
     let url = serving.admin_url().context("it does not take calls")?;
     let metrics = reqwest::get(format!("{url}/metrics")).await?.text().await?;
     let line = metrics.lines().find_map(|line| line.strip_prefix("clipia_leases_lost_total "));
-    line.context("the metrics tell of no leases")?.trim().parse().context("the count of leases")
+    line.context("the metrics have no count of lost leases")?.trim().parse().context("the count of leases")
 }
 
 /// The work that clients keep a server busy with.
@@ -129,7 +129,7 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Waits until a generation runs that takes much longer than a word.
+    /// Waits until a generation runs that takes seconds.
     async fn begin_a_long_one(&self, serving: &Serving) -> Result<()> {
         let id = self.caller.submit_long().await.context("a long generation was refused")?;
         let path = format!("/v1/requests/{id}/status");
@@ -144,22 +144,22 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Waits until the server has acknowledged a submit and ended a generation, and notes it where it does not.
-    pub(super) async fn goes_on(&self, serving: &mut Serving, trouble: Trouble) -> Result<()> {
-        let (acknowledged, ended) = self.books.with(|seen| progress(seen));
+    /// Waits until the server has accepted a submit and ended a generation. Records a violation if it does not.
+    pub(super) async fn continues(&self, serving: &mut Serving, trouble: Trouble) -> Result<()> {
+        let (accepted, ended) = self.books.with(|seen| progress(seen));
         let start = Instant::now();
         loop {
-            let (more_acknowledged, more_ended) = self.books.with(|seen| progress(seen));
-            if more_acknowledged > acknowledged && more_ended > ended {
+            let (more_accepted, more_ended) = self.books.with(|seen| progress(seen));
+            if more_accepted > accepted && more_ended > ended {
                 return Ok(());
             }
             if serving.has_ended()? {
                 return Ok(());
             }
             if start.elapsed() > GOES_ON_WITHIN {
-                let (submits, ends) = (more_acknowledged - acknowledged, more_ended - ended);
+                let (submits, ends) = (more_accepted - accepted, more_ended - ended);
                 self.books.violation(format!(
-                    "{trouble:?}: {submits} submits acknowledged and {ends} generations ended in {} s",
+                    "{trouble:?}: {submits} submits accepted and {ends} generations ended in {} s",
                     GOES_ON_WITHIN.as_secs()
                 ));
                 return Ok(());
@@ -169,7 +169,7 @@ impl Work<'_> {
     }
 }
 
-/// Live submits that were acknowledged, and those of them that are known to have ended.
+/// The number of accepted live submits, and of those that have ended.
 fn progress(seen: &Seen) -> (usize, usize) {
     let live = || seen.requests.values().filter(|known| !known.sandbox);
     (live().count(), live().filter(|known| known.ended.is_some()).count())

@@ -1,20 +1,20 @@
-//! What the generator has no setting for: how the calls of the client send and read.
+//! Changes of the generated calls for which the generator has no setting: what they send, and how they read the response.
 
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, Ident, LitStr, Local, Pat, Stmt, parse_quote};
 
-/// Drops the header `api-version` of every call, and has `clipia_api::answer` read what comes back.
+/// Removes the header `api-version` from every call, and lets `clipia_api::answer` read the response.
 ///
-/// The API knows no such header, and a map made for it alone is a cost of each call. The generator's own reading
-/// copies all headers, bounds nothing, and takes no other success than the one that the specification names.
+/// The API has no such header, and a map of headers for it alone would cost something at each call. The generator's own code
+/// copies all headers, reads bodies of any size, and accepts no success status but the one in the spec.
 pub(super) struct Adjust;
 
-/// The header, and where the generated client gathers headers.
+/// The header, and the variable in which the generated client collects headers.
 const VERSION: &str = "api-version";
 const MAP: &str = "header_map";
 
-/// The answer, which the generated client reads by its status.
+/// The variable of the response, which the generated client reads by its status.
 const ANSWER: &str = "response";
 
 impl VisitMut for Adjust {
@@ -36,7 +36,7 @@ impl VisitMut for Adjust {
     }
 }
 
-/// Whether an expression is of what was answered: `response.status()…`.
+/// Whether an expression starts with the response: `response.status()…`.
 fn is_of_answer(expression: &Expr) -> bool {
     match expression {
         Expr::MethodCall(call) => is_of_answer(&call.receiver),
@@ -45,7 +45,7 @@ fn is_of_answer(expression: &Expr) -> bool {
     }
 }
 
-/// What a statement does to the map of headers.
+/// What a statement does with the map of headers.
 #[derive(Default)]
 struct Gathering {
     fills: bool,
@@ -55,7 +55,7 @@ struct Gathering {
 impl Gathering {
     fn of(statement: &Stmt) -> Self {
         let mut gathering = Self::default();
-        // The map itself is made by a `let`, and so is the request that takes it.
+        // A `let` makes the map, and another makes the request that takes it.
         if !matches!(statement, Stmt::Local(_)) {
             gathering.visit_stmt(statement);
         }
@@ -77,7 +77,7 @@ fn makes_map(statement: &Stmt) -> bool {
     matches!(statement, Stmt::Local(Local { pat: Pat::Ident(name), .. }) if name.ident == MAP)
 }
 
-/// Drops `.headers(header_map)`.
+/// Removes `.headers(header_map)`.
 struct WithoutMap;
 
 impl VisitMut for WithoutMap {

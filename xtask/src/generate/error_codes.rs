@@ -33,9 +33,9 @@ struct ErrorCode {
     family: String,
     /// Whether the same call can succeed later.
     retry: bool,
-    /// What the code says: one sentence.
+    /// The meaning of the code, in one sentence.
     meaning: String,
-    /// What to do.
+    /// What the caller can do, in one sentence or two.
     remedy: String,
     /// A message of a server.
     example: String,
@@ -94,7 +94,7 @@ impl ErrorCode {
             let is_sentence = text.starts_with(|c: char| c.is_ascii_uppercase()) && text.ends_with('.');
             ensure!(is_sentence, "`{name}` must be a sentence, from a capital to a full stop: {text}");
             ensure!(text.chars().count() <= most, "`{name}` must have at most {most} characters: {text}");
-            // Such a character would end a comment or a docstring, or a cell of a table.
+            // These characters would end a comment, a docstring or a cell of a table.
             ensure!(
                 !text.contains(['"', '\\', '|', '\n']),
                 "`{name}` must have no `\"`, `\\`, `|`, newline: {text}"

@@ -1,19 +1,18 @@
-//! What the types of answers need of an answer: only what the specification calls essential.
+//! The fields without which a response cannot be read: only those that the spec calls essential.
 
 use anyhow::{Context, Result, bail};
 use openapiv3::{OpenAPI, ReferenceOr, SchemaKind, Type};
 use syn::punctuated::Punctuated;
 use syn::{Field, Fields, Item, ItemStruct, LitStr, Path, Token, parse_quote};
 
-/// The extension of a schema that lists the fields a client cannot go on without. `required` lists those that a server
-/// must send.
+/// The extension of a schema that lists the fields that a client needs. `required` lists those that a server must send.
 const ESSENTIAL: &str = "x-essential";
 
-/// The field that keeps what the specification does not name. Only objects of answers have it.
+/// The field that keeps all fields that the spec does not name. Only objects of responses have it.
 const EXTRA: &str = "extra";
 
-/// Whole answers and deliveries: serde reads these leniently, too. serde reads their parts strictly, because a server's
-/// own catalogue is made of such parts and a typing error in it must not pass.
+/// Whole responses and deliveries: serde reads these leniently too. It reads their parts strictly, because a server's own
+/// catalogue has such parts, and must not contain typing errors.
 const ANSWERS: [&str; 8] = [
     "Account",
     "ErrorEnvelope",
@@ -25,11 +24,10 @@ const ANSWERS: [&str; 8] = [
     "WebhookDelivery",
 ];
 
-/// Types that some servers send in another shape, each with the function that brings the fields into ours before they
-/// are read.
+/// Types that some servers send in another shape, each with the function that renames the fields before they are read.
 const FILLED: [(&str, &str); 1] = [("Model", "crate::model_names::fill")];
 
-/// Replaces `required` of each schema by its `x-essential`: the types then need no more than a client does.
+/// Replaces `required` of each schema with its `x-essential`, so that the types require only what a client needs.
 pub(super) fn require(spec: &mut OpenAPI) -> Result<()> {
     let schemas = &mut spec.components.as_mut().context("the specification has no components")?.schemas;
     for (name, schema) in schemas {
@@ -48,7 +46,7 @@ pub(super) fn require(spec: &mut OpenAPI) -> Result<()> {
     Ok(())
 }
 
-/// Replaces the derived `Serialize` of the types of answers by the macros of `crate::lenient`, which also read them
+/// Replaces the derived `Serialize` of the response types with the macros of `crate::lenient`, which also read the types
 /// leniently. Returns the calls of these macros.
 pub(super) fn read_leniently(types: &mut [Item]) -> Result<String> {
     let mut text = String::new();
@@ -81,7 +79,7 @@ fn is_of_answers(item: &ItemStruct) -> bool {
     item.fields.iter().any(|field| field.ident.as_ref().is_some_and(|name| name == EXTRA))
 }
 
-/// The call of `crate::lenient::object` that reads and writes an object.
+/// The call of `crate::lenient::object` for an object.
 fn reading(item: &ItemStruct) -> String {
     let Fields::Named(fields) = &item.fields else { return String::new() };
     let fields = fields.named.iter().filter_map(|field| Some((field, field.ident.as_ref()?.to_string())));

@@ -16,13 +16,13 @@ impl Region {
         Self { name, lines }
     }
 
-    /// What stands between the comments.
+    /// The lines between the comments.
     #[cfg(test)]
     pub(super) fn lines(&self) -> &str {
         &self.lines
     }
 
-    /// The text of a file, with the lines of this region in place of those that it has there.
+    /// `text`, the text of a file, with the lines of this region replaced.
     pub(super) fn replace(&self, text: &str) -> Result<String> {
         let (first, last) = (
             format!("generated from {SPEC}: {}", self.name),
@@ -35,7 +35,7 @@ impl Region {
     }
 }
 
-/// Where the one line that contains `mark` begins, and where the next line begins.
+/// The begin of the one line that contains `mark`, and the begin of the next line.
 fn line_with(text: &str, mark: &str) -> Result<(usize, usize)> {
     let mut places = text.match_indices(mark).map(|(place, _)| place);
     let place = places.next().with_context(|| format!("no line contains `{mark}`"))?;

@@ -1,4 +1,4 @@
-//! The steps of the Python package: a virtual environment of its own, the wheel in it, and its checks.
+//! The steps of the Python package: a virtual environment, the wheel in it, and its checks.
 
 use super::schemathesis;
 use super::step::{Step, succeed};
@@ -9,17 +9,17 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The package, below the root.
+/// The directory of the package, below the root.
 const PACKAGE: &str = "bindings/python";
 
-/// What its import is called, and where that stands in the package.
+/// The name of the module, and its directory in the package.
 const MODULE: &str = "clipia_queue";
 const SOURCE: &str = "python/clipia_queue";
 
-/// The programs of `cargo xtask bench python`, seen from the package.
+/// The Python programs of `cargo xtask bench python`, relative to the package.
 const BENCH: &str = "../../xtask/src/bench/python";
 
-/// Where things are. Nothing outside the target directory is touched.
+/// The directories of these steps. Nothing is written outside the target directory.
 #[derive(Clone)]
 struct Places {
     package: PathBuf,
@@ -48,16 +48,16 @@ pub(super) fn steps(root: &Path) -> Vec<Step> {
         Step::command("types", tool("mypy", &["--strict", SOURCE, "tests", "examples"])),
         // Apart, since a program of its own may be called as an example is.
         Step::command("types of the benchmark", tool("mypy", &["--strict", BENCH])),
-        // Pyright, as strict as an editor of a user may be.
+        // Pyright, as strict as an editor of a user may be set.
         Step::command("types as editors see them", tool("basedpyright", &[])),
-        // Holds the hand-kept stubs against the compiled module.
+        // Compares the hand-written stubs with the compiled module.
         Step::command("stubs", stubtest),
         schemathesis::step(root, tool("schemathesis", &[])),
     ]
 }
 
 impl Places {
-    /// Makes the environment, if it is not there or its Python is gone, and installs the tools the package names.
+    /// Makes the environment if it is missing or unusable, and installs the tools that the package names.
     fn prepare(&self) -> Result<()> {
         let tools = development_tools(&self.package.join("pyproject.toml"))?;
         let usable =
@@ -72,7 +72,7 @@ impl Places {
         succeed(&mut self.pip(tools))
     }
 
-    /// Builds the wheel in the profile of the tests, and installs it in place of the one before.
+    /// Builds the wheel in the profile of the tests, and replaces the installed one.
     fn install(&self) -> Result<()> {
         if self.wheels.exists() {
             std::fs::remove_dir_all(&self.wheels).context("removing the wheels of the last run")?;
@@ -94,7 +94,7 @@ impl Places {
         pip
     }
 
-    /// A program of the environment, as if that were activated, at work on the package.
+    /// A program of the environment, as if the environment were activated, in the directory of the package.
     fn tool(&self, name: &str, arguments: &[&str]) -> Command {
         let mut tool = Command::new(self.program(name));
         let binaries = [self.binaries()];

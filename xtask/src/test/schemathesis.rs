@@ -1,4 +1,4 @@
-//! The server, held against its description by schemathesis: `spec/schemathesis.toml` says how.
+//! Schemathesis, which compares a running server with `spec/openapi.yaml`. Its settings are in `spec/schemathesis.toml`.
 
 use super::step::{Step, succeed};
 use super::{program, target};
@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
 
-/// Runs `schemathesis`, a command of that name.
+/// The step that runs the command `schemathesis`.
 pub(super) fn step(root: &Path, schemathesis: Command) -> Step {
     let (root, schemathesis) = (root.to_path_buf(), RefCell::new(schemathesis));
     Step::check("schemathesis", move || run(&root, &mut schemathesis.borrow_mut()))
@@ -18,7 +18,7 @@ pub(super) fn step(root: &Path, schemathesis: Command) -> Step {
 fn run(root: &Path, schemathesis: &mut Command) -> Result<()> {
     let program = program(root);
     let place = target(root).join("schemathesis");
-    // Of the last run.
+    // The directory of the last run.
     let _ = std::fs::remove_dir_all(&place);
     std::fs::create_dir_all(&place)?;
     let mut command = serve::command(&program, &place.join("data"));
@@ -35,13 +35,13 @@ fn run(root: &Path, schemathesis: &mut Command) -> Result<()> {
     succeed(schemathesis)
 }
 
-/// Submits a generation; says its id.
+/// Submits a generation, and returns its request id.
 fn submit(program: &Path, url: &str, key: &str) -> Result<String> {
     let mut generate = Command::new(program);
     generate.args(["generate", "gemini-3-1-flash-tts", "--set", "prompt=fox"]);
     let output = generate.env("CLIPIA_BASE_URL", url).env("CLIPIA_KEY", key).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let submitted: Value = serde_json::from_slice(&output.stdout)?;
-    let id = submitted["request_id"].as_str().context("the submit was answered without an id")?;
+    let id = submitted["request_id"].as_str().context("the response to the submit has no id")?;
     Ok(id.to_owned())
 }

@@ -1,4 +1,4 @@
-//! One thing that is done and counted.
+//! A step of `cargo xtask test`: a check, or a test runner whose tests are counted.
 
 use super::tally::{Runner, Tally};
 use anyhow::{Context, Result, bail};
@@ -9,30 +9,30 @@ use std::process::{Command, Stdio};
 /// A step of `cargo xtask test`.
 pub(super) struct Step {
     pub(super) name: &'static str,
-    /// An error is one failure.
+    /// Runs the step. An error counts as one failure.
     pub(super) run: Box<dyn Fn() -> Result<Tally>>,
 }
 
 impl Step {
-    /// One check.
+    /// A step of one check.
     pub(super) fn check(name: &'static str, check: impl Fn() -> Result<()> + 'static) -> Self {
         Self { name, run: Box::new(move || check().map(|()| Tally::of_one(true))) }
     }
 
-    /// One check, made by a program.
+    /// A step of one check, which is a command.
     pub(super) fn command(name: &'static str, command: Command) -> Self {
         let command = RefCell::new(command);
         Self::check(name, move || succeed(&mut command.borrow_mut()))
     }
 
-    /// Many tests, counted from what their runner prints.
+    /// A step of many tests, counted from the output of their runner.
     pub(super) fn counted(name: &'static str, command: Command, runner: Runner) -> Self {
         let command = RefCell::new(command);
         Self { name, run: Box::new(move || count(&mut command.borrow_mut(), runner)) }
     }
 }
 
-/// Runs a program that must end well.
+/// Runs a command, which must succeed.
 pub(super) fn succeed(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("running {}", words(command)))?;
     if !status.success() {
@@ -41,7 +41,7 @@ pub(super) fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a test runner, letting its output through line by line.
+/// Runs a test runner and prints its output line by line.
 fn count(command: &mut Command, runner: Runner) -> Result<Tally> {
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| format!("running {}", words(command)))?;
@@ -49,7 +49,7 @@ fn count(command: &mut Command, runner: Runner) -> Result<Tally> {
     if let Some(stdout) = child.stdout.take() {
         let mut stdout = BufReader::new(stdout);
         let mut line = Vec::new();
-        // Bytes, not text: a test may print anything.
+        // Lines are bytes: a test may print what is not UTF-8.
         while stdout.read_until(b'\n', &mut line)? > 0 {
             std::io::stdout().write_all(&line)?;
             tally = tally + runner.count(&String::from_utf8_lossy(&line));
@@ -59,7 +59,7 @@ fn count(command: &mut Command, runner: Runner) -> Result<Tally> {
     Ok(tally.ended(child.wait()?.success()))
 }
 
-/// A command as one would type it.
+/// A command as people type it.
 fn words(command: &Command) -> String {
     let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
     format!("`{}`", words.join(" ".as_ref()).to_string_lossy())

@@ -1,17 +1,17 @@
-//! Counting what test runners report.
+//! The counts of passed and failed tests, read from the output of test runners.
 
 use std::fmt;
 use std::iter::Sum;
 use std::ops::Add;
 
-/// How many tests passed and failed.
+/// The number of tests that passed, and of those that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
 }
 
-/// Whose output a line is.
+/// A test runner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runner {
     /// `cargo test`, which says `test result: …` once for each binary and each crate's documentation.
@@ -21,12 +21,12 @@ pub(crate) enum Runner {
 }
 
 impl Tally {
-    /// A step that is one check, not many tests.
+    /// The tally of a step that is one check.
     pub(crate) fn of_one(success: bool) -> Self {
         Self { passed: success.into(), failed: (!success).into() }
     }
 
-    /// For the line of one step: in other words than the total's, which nobody should mistake it for.
+    /// The text for the line of one step. Its words differ from those of the total, so that no step is taken for the total.
     pub(crate) fn in_short(self) -> String {
         match self {
             Self { passed, failed: 0 } => format!("{passed} ok"),
@@ -34,8 +34,8 @@ impl Tally {
         }
     }
 
-    /// What a runner comes to that reported `self` and ended with `success`: one that failed without naming a failed
-    /// test, or that ran nothing at all, is a failure of its own.
+    /// The tally of a runner that reported `self` and ended with `success`. A runner that failed without a failed test, or that
+    /// ran no test, counts as one more failure.
     pub(crate) fn ended(self, success: bool) -> Self {
         let nothing_ran = self == Self::default();
         let unexplained = !success && self.failed == 0;
@@ -44,7 +44,7 @@ impl Tally {
 }
 
 impl Runner {
-    /// What this line adds: nothing, unless it is a summary.
+    /// The counts in a line of output; zero if the line is not a summary.
     pub(crate) fn count(self, line: &str) -> Tally {
         let line = line.trim();
         match self {
@@ -66,7 +66,7 @@ fn is_time(text: &str) -> bool {
     seconds.is_some_and(|seconds| seconds.parse::<f64>().is_ok())
 }
 
-/// Sums the `<number> <word>` pairs that mean something: `12 passed; 1 failed; 0 ignored`.
+/// Sums the pairs `<number> <word>` that count tests: `12 passed; 1 failed; 0 ignored`.
 fn sum_of_counts(text: &str) -> Tally {
     let words: Vec<&str> = text.split([' ', ',', ';', '.']).filter(|word| !word.is_empty()).collect();
     words
@@ -75,7 +75,7 @@ fn sum_of_counts(text: &str) -> Tally {
             let count = pair[0].parse().ok()?;
             match pair[1] {
                 "passed" => Some(Tally { passed: count, failed: 0 }),
-                // A test that pytest could not set up is an error to it.
+                // Pytest calls a test whose setup failed an error.
                 "failed" | "error" | "errors" => Some(Tally { passed: 0, failed: count }),
                 _ => None,
             }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_no_success() {
+    fn a_runner_without_output_has_failed() {
         let two = Tally { passed: 2, failed: 0 };
         assert_eq!(two.ended(true), two);
         assert_eq!(two.ended(false), Tally { passed: 2, failed: 1 });
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_and_total_are_told_in_different_words() {
+    fn a_step_and_the_total_have_different_words() {
         assert_eq!((Tally { passed: 6, failed: 0 }).in_short(), "6 ok");
         assert_eq!((Tally { passed: 4, failed: 2 }).in_short(), "2 of 6 failed");
         assert_eq!((Tally { passed: 412, failed: 0 }).to_string(), "412 passed, 0 failed");

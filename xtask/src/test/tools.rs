@@ -1,10 +1,10 @@
-//! What must be installed before anything can be tested.
+//! The programs that must be installed before anything can be tested.
 
 use super::step::Step;
 use anyhow::bail;
 use std::process::{Command, Stdio};
 
-/// A program that must run, and how to get it.
+/// A program that must run, and how to install it.
 struct Tool {
     name: &'static str,
     probe: Vec<String>,
@@ -36,17 +36,17 @@ fn tools() -> Vec<Tool> {
         tool("rustfmt", &["cargo", "fmt", "--version"], "rustup component add rustfmt"),
         tool("clippy", &["cargo", "clippy", "--version"], "rustup component add clippy"),
         // `CC` and `CXX` name the compilers that the C and C++ in dependencies are built with.
-        tool("a C compiler", &[&named("CC", "cc"), "--version"], "apt-get install gcc, or its like"),
-        tool("a C++ compiler", &[&named("CXX", "c++"), "--version"], "apt-get install g++, or its like"),
-        // The README's commands use them, and a test runs these.
-        tool("curl", &["curl", "--version"], "apt-get install curl, or its like"),
-        tool("jq", &["jq", "--version"], "apt-get install jq, or its like"),
-        tool("Python 3", &["python3", "--version"], "apt-get install python3, or its like"),
-        // Debian leaves half of the module out of `python3`.
+        tool("a C compiler", &[&named("CC", "cc"), "--version"], "apt-get install gcc, or similar"),
+        tool("a C++ compiler", &[&named("CXX", "c++"), "--version"], "apt-get install g++, or similar"),
+        // The commands of the README use `curl` and `jq`, and a test runs these commands.
+        tool("curl", &["curl", "--version"], "apt-get install curl, or similar"),
+        tool("jq", &["jq", "--version"], "apt-get install jq, or similar"),
+        tool("Python 3", &["python3", "--version"], "apt-get install python3, or similar"),
+        // Debian's `python3` lacks half of the module.
         tool(
             "Python's venv",
             &["python3", "-c", "import ensurepip, venv"],
-            "apt-get install python3-venv, or its like",
+            "apt-get install python3-venv, or similar",
         ),
     ]
 }

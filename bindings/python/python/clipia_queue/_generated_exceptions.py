@@ -6,16 +6,16 @@ from clipia_queue._api_error import ClipiaApiError
 
 
 class InvalidRequest(ClipiaApiError):
-    """400 `invalid_request`: the call is not of the API's form.
+    """400 `invalid_request`: the call does not have the form of the API.
 
     Correct the call as the message says.
     """
 
 
 class WebhookUrlInvalid(ClipiaApiError):
-    """400 `webhook_url_invalid`: the webhook address is not one that may be called.
+    """400 `webhook_url_invalid`: the server may not call this webhook URL.
 
-    Pass a public https address.
+    Pass an https URL with a public address.
     """
 
 
@@ -57,7 +57,7 @@ class NotFound(ClipiaApiError):
 class ModelNotFound(ClipiaApiError):
     """404 `model_not_found`: the server has no model with this slug.
 
-    Take a slug from the list of models.
+    Use a slug from the list of models.
     """
 
 
@@ -76,7 +76,7 @@ class RequestInProgress(ClipiaApiError):
 
 
 class ModelInputInvalid(ClipiaApiError):
-    """422 `model_input_invalid`: the model does not take this input.
+    """422 `model_input_invalid`: the model does not accept this input.
 
     Correct the input as the message says. Some servers send this code with 400.
     """
@@ -104,7 +104,7 @@ class InternalError(ClipiaApiError):
 
 
 class ServiceUnavailable(ClipiaApiError):
-    """503 `service_unavailable`: the server cannot answer now.
+    """503 `service_unavailable`: the server cannot serve the call now.
 
     Repeat the call after `Retry-After`, a submit with its own idempotency key.
     """

@@ -4,7 +4,7 @@ use crate::output;
 use clap::Args;
 use clipia::Clipia;
 
-/// Tells the credits left and those spent in the last 30 days
+/// Shows the credits of the key's account, and those spent in the last 30 days
 #[derive(Args)]
 pub(crate) struct Options {}
 

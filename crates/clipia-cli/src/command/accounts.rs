@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use clipia_server::Credits;
 use clipia_server::admin::AccountOrder;
 
-/// Makes and lists the accounts of a server that runs on this machine
+/// Creates and lists the accounts of a server on this machine
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -17,9 +17,9 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Makes an account; `clipia keys create --account` gives it keys
+    /// Creates an account; `clipia keys create --account` adds keys to it
     Create {
-        /// Its first credits
+        /// The credits that the account starts with
         #[arg(long, value_name = "N", default_value_t = 0)]
         credits: u32,
     },
@@ -32,15 +32,15 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
     match action {
         Action::Create { credits } => {
             let order = AccountOrder { credits: Credits::new(credits.into()) };
-            server.tell(&administration.create_account(&order).await?, |made| {
+            server.print(&administration.create_account(&order).await?, |made| {
                 let facts = facts([
                     ("account", made.account_id.to_string()),
                     ("webhook secret", made.webhook_secret.clone()),
                 ]);
-                format!("{facts}\nThe secret is shown this once: keep it\n")
+                format!("{facts}\nThe secret is not shown again: keep it\n")
             })
         }
-        Action::List => server.tell(&administration.accounts().await?, |accounts| {
+        Action::List => server.print(&administration.accounts().await?, |accounts| {
             let rows = accounts.iter().map(|account| {
                 [
                     account.id.to_string(),
@@ -50,7 +50,7 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
                     time(Some(account.created_at)),
                 ]
             });
-            table(["ACCOUNT", "AVAILABLE", "HELD", "KEYS", "CREATED"], rows)
+            table(["ACCOUNT", "AVAILABLE", "RESERVED", "KEYS", "CREATED"], rows)
         }),
     }
 }

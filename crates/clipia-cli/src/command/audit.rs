@@ -6,18 +6,18 @@ use clap::Args;
 use clipia_server::admin::{Administration, AdministrationError, AuditQuery};
 use clipia_server::store::AuditEntry;
 
-/// Tells what operators did to a server that runs on this machine, and how often tokens were refused
+/// Lists what operators did to a server on this machine, and how often keys and tokens were refused
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,
-    /// How many
+    /// The number of entries
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: u32,
 }
 
 pub(crate) async fn run(Options { server, limit }: Options) -> anyhow::Result<()> {
-    server.tell(&list(&server.administration()?, limit).await?, |entries| {
+    server.print(&list(&server.administration()?, limit).await?, |entries| {
         let row = |entry: &AuditEntry| {
             [time(Some(entry.at)), entry.act.clone(), entry.subject.clone(), entry.detail.clone()]
         };
@@ -25,7 +25,7 @@ pub(crate) async fn run(Options { server, limit }: Options) -> anyhow::Result<()
     })
 }
 
-/// As many entries as are wanted, a page after the other.
+/// The newest `limit` entries, read page by page.
 async fn list(
     administration: &Administration,
     mut limit: u32,

@@ -6,17 +6,17 @@ use clap::Args;
 use clipia_server::admin::BackupOrder;
 use std::path::PathBuf;
 
-/// Copies the store of a server that runs on this machine to a file, as it stands at one moment
+/// Copies the store of a server on this machine to a file, as of one moment
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,
-    /// The file, which must not exist; the media are copied apart
+    /// The file to write, which must not exist; it does not hold the media
     file: PathBuf,
 }
 
 pub(crate) async fn run(Options { server, file }: Options) -> anyhow::Result<()> {
     let path = std::path::absolute(&file).with_context(|| format!("cannot use `{}`", file.display()))?;
     let made = server.administration()?.back_up(&BackupOrder { path }).await?;
-    server.tell(&made, |made| format!("saved {} ({} bytes)\n", made.path.display(), made.bytes))
+    server.print(&made, |made| format!("saved {} ({} bytes)\n", made.path.display(), made.bytes))
 }

@@ -6,7 +6,7 @@ use clipia_server::Credits;
 use clipia_server::admin::{GRANT_MAX, GrantOrder};
 use clipia_server::store::AccountId;
 
-/// Gives credits to the accounts of a server that runs on this machine
+/// Grants credits to the accounts of a server on this machine
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -17,11 +17,11 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Gives an account credits
+    /// Grants credits to an account
     Grant {
-        /// The account, as `clipia accounts list` tells it
+        /// The account's id, as `clipia accounts list` shows it
         account: String,
-        /// How many, a billion at most
+        /// The number of credits, a billion at most
         #[arg(value_name = "N", value_parser = value_parser!(u64).range(1..=GRANT_MAX.get()))]
         credits: u64,
     },
@@ -32,9 +32,9 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
     match action {
         Action::Grant { account, credits } => {
             let order = GrantOrder { credits: Credits::new(credits) };
-            server.tell(&administration.grant(&AccountId(account), &order).await?, |made| {
+            server.print(&administration.grant(&AccountId(account), &order).await?, |made| {
                 format!(
-                    "granted {} credits to {}, which has {} to spend\n",
+                    "granted {} credits to {}, which has {} available\n",
                     made.granted, made.account_id, made.available
                 )
             })

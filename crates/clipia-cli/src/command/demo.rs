@@ -1,4 +1,4 @@
-//! `clipia demo`: a prompt becomes a picture and a clip through the whole system, on this machine alone.
+//! `clipia demo`: makes a picture and a clip with the whole system, on this machine alone.
 
 use crate::progress::Board;
 use crate::{output, shell};
@@ -20,16 +20,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// Where the files go.
+/// The directory that the files are saved in.
 const DIRECTORY: &str = "clipia-demo";
 
-/// How long the webhooks may take after the generations have ended.
+/// The longest wait for the webhooks once the generations have ended.
 const WEBHOOKS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Shows the whole system at work: no key, no network, nothing to set up
+/// Runs the whole system once: no key, no network, nothing to set up
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Leaves the clip out, which takes the longest
+    /// Skips the clip, which takes the longest
     #[arg(long)]
     no_video: bool,
 }
@@ -66,7 +66,9 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     let played = play(&server, scenes).await;
     server.stop().await;
     played?;
-    output::say(format_args!("\nNext, a server that stays; it prints what to type in another terminal:"));
+    output::say(format_args!(
+        "\nNext, start a server that keeps running. It prints what to type in another terminal:"
+    ));
     output::say(format_args!("  {} serve --dev", shell::program(typed)));
     Ok(())
 }
@@ -93,19 +95,19 @@ async fn play(server: &Service, scenes: &[Scene]) -> anyhow::Result<()> {
     check(before, after, &completed)
 }
 
-/// The credits must have gone down by what the generations cost, and nothing else.
+/// Checks that the balance fell by the cost of the generations, and by nothing else.
 fn check(before: Credits, after: Credits, completed: &[Completed]) -> anyhow::Result<()> {
     let costs = completed.iter().map(|completed| completed.cost().unwrap_or_default());
     let left = costs.clone().try_fold(before, Credits::checked_sub);
     ensure!(
         left == Some(after),
-        "{costs:?} credits were to be charged: {before} → {after}",
+        "the generations cost {costs:?} credits, but the balance went from {before} to {after}",
         costs = costs.collect::<Vec<_>>()
     );
     Ok(())
 }
 
-/// Submits one scene and follows it to its end.
+/// Submits one scene and waits for it.
 async fn generate(clipia: &Clipia, scene: &Scene, webhook: &str, board: &Board) -> anyhow::Result<Completed> {
     let started = Instant::now();
     let submitted = clipia.submit(scene.model, json!({ "prompt": scene.prompt })).webhook(webhook).await?;
@@ -122,18 +124,18 @@ async fn generate(clipia: &Clipia, scene: &Scene, webhook: &str, board: &Board) 
     Ok(completed)
 }
 
-/// Downloads what a scene made under the scene's own name.
+/// Downloads the file of a scene, and gives it the scene's file name.
 async fn save(completed: &Completed, scene: &Scene) -> anyhow::Result<PathBuf> {
     let downloaded = completed.download(DIRECTORY).await?;
     let [downloaded] = &downloaded[..] else {
-        bail!("one file was to be downloaded; got {}", downloaded.len());
+        bail!("expected one file to download, got {}", downloaded.len());
     };
     let path = Path::new(DIRECTORY).join(scene.file);
     std::fs::rename(downloaded, &path).with_context(|| format!("renaming to `{}`", path.display()))?;
     Ok(path)
 }
 
-/// A receiver of webhooks on this machine, as a user's own program would have one: what it receives ends the waits.
+/// A receiver of webhooks on this machine, as a user's program would have one. A verified delivery ends a wait.
 struct Receiver {
     url: String,
     received: mpsc::UnboundedReceiver<Result<RequestId, Refusal>>,
@@ -147,7 +149,7 @@ impl Receiver {
         let receive = async move |headers: HeaderMap, body: Bytes| {
             let received = webhooks.receive(&headers, &body);
             let status = if received.is_ok() { StatusCode::NO_CONTENT } else { StatusCode::BAD_REQUEST };
-            // Once nobody waits any more, the answer is all that matters.
+            // The channel is closed once the demo has all deliveries; a repeated one still gets its response.
             let _ = sender.send(received.map(|received| received.request_id().clone()));
             status
         };
@@ -156,7 +158,7 @@ impl Receiver {
         Ok(Self { url, received })
     }
 
-    /// Waits until a genuine delivery has come for each of `ids`. A delivery may come twice.
+    /// Waits until a verified delivery has arrived for each of `ids`. A delivery may arrive twice.
     async fn wait_for(&mut self, ids: &[RequestId]) -> anyhow::Result<()> {
         let mut missing = ids.to_vec();
         let all = async {

@@ -5,7 +5,7 @@ use anyhow::bail;
 use clap::Args;
 use clipia_server::store::{Findings, Violation};
 
-/// Proves that the books and the requests of a server that runs on this machine are in order
+/// Checks that the credits and the requests of a server on this machine are consistent
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -14,7 +14,7 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(Options { server }: Options) -> anyhow::Result<()> {
     let findings = server.administration()?.examine().await?;
-    server.tell(&findings, text)?;
+    server.print(&findings, text)?;
     match findings.violation {
         None => Ok(()),
         Some(violation) => bail!("the store breaks a rule: {}", sentence(&violation)),
@@ -26,7 +26,8 @@ fn text(findings: &Findings) -> String {
     let held = match checked.deliveries_held {
         0 => String::new(),
         held => format!(
-            "{held} deliveries of the restored store wait: `clipia webhooks resume` sends them, `abandon` gives them up\n"
+            "{held} deliveries are held since the restore: send them with `clipia webhooks resume`, or abandon them with `clipia \
+             webhooks abandon`\n"
         ),
     };
     format!(

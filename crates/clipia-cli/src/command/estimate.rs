@@ -5,7 +5,7 @@ use crate::output;
 use clap::Args;
 use clipia::Clipia;
 
-/// Tells what an input would cost
+/// Shows what an input would cost
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]

@@ -12,24 +12,24 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 
-/// Submits a generation, and waits for it if told
+/// Submits a generation, and waits for it with `--wait` or `--output`
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     what: What,
-    /// Waits for the outcome
+    /// Waits until the generation ends, and prints its result
     #[arg(long)]
     wait: bool,
-    /// Where the server posts the outcome
+    /// The URL that the server posts the outcome to
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
-    /// Submits nothing that costs more
+    /// Submits nothing if the generation would cost more
     #[arg(long, value_name = "CREDITS")]
     max_cost: Option<u64>,
-    /// Submits under this key: the same again with the same key is charged once
+    /// The idempotency key: a submit that is repeated with the same key is charged once
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// Waits, and saves the files here
+    /// Waits, and saves the files in this directory
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
@@ -47,12 +47,12 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
         submit = submit.idempotency_key(key);
     }
     let key = submit.get_idempotency_key().to_owned();
-    // One for all calls: what is pressed between two of them is heard by the second.
+    // One listener for all calls: a Ctrl-C between two calls interrupts the second.
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     let submitted = unless_interrupted(interrupt.as_mut(), submit, || {
         format!(
-            "nobody knows whether this submit was accepted; the same again with `--idempotency-key {}` within 24 \
-             hours is charged once",
+            "the submit may have been accepted; run the same command with `--idempotency-key {}` within 24 hours: the \
+             generation is charged once",
             word(&key)
         )
     })
@@ -67,19 +67,16 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
         Some(cost) => output::say(format_args!("submitted {} for {cost} credits", submitted.id())),
         None => output::say(format_args!("submitted {}", submitted.id())),
     }
-    let goes_on = || {
-        format!(
-            "the generation goes on; `clipia result {}` tells what came out of it",
-            word(submitted.id().as_str())
-        )
+    let interrupted = || {
+        format!("the generation goes on; `clipia result {}` shows its result", word(submitted.id().as_str()))
     };
     let mut line = Board::new().line(&options.what.model);
-    let outcome = unless_interrupted(interrupt.as_mut(), line.follow(&submitted), goes_on).await??;
+    let outcome = unless_interrupted(interrupt.as_mut(), line.follow(&submitted), interrupted).await??;
     line.end(outcome.response().status.as_str());
-    // Saved before anything is printed: the files are paid for, and whoever was to read this may be gone.
+    // The files are saved before the result is printed: they are paid for, and stdout may have no reader.
     let saved = match (&outcome, options.output) {
         (Outcome::Completed(completed), Some(directory)) => {
-            Some(unless_interrupted(interrupt.as_mut(), completed.download(directory), goes_on).await)
+            Some(unless_interrupted(interrupt.as_mut(), completed.download(directory), interrupted).await)
         }
         _ => None,
     };
@@ -94,16 +91,16 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What `call` comes to, or after Ctrl-C an error that says how to go on.
+/// The output of `call`, or after Ctrl-C an error that says how to continue.
 async fn unless_interrupted<F: IntoFuture>(
     interrupt: Pin<&mut impl Future<Output = io::Result<()>>>,
     call: F,
-    again: impl Fn() -> String,
+    next: impl Fn() -> String,
 ) -> Result<F::Output, Interrupted> {
     tokio::select! {
         output = call.into_future() => Ok(output),
-        // Where the system has no such signal, nobody can interrupt.
-        Ok(()) = interrupt => Err(Interrupted::new(again())),
+        // The branch is disabled if the system has no such signal.
+        Ok(()) = interrupt => Err(Interrupted::new(next())),
     }
 }
 
@@ -113,13 +110,13 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn ctrl_c_between_two_calls_is_heard_by_the_second() {
+    async fn ctrl_c_between_two_calls_interrupts_the_second() {
         use rustix::process::{Signal, getpid, kill_process};
 
         let mut interrupt = pin!(tokio::signal::ctrl_c());
-        let again = || "again".to_owned();
-        unless_interrupted(interrupt.as_mut(), tokio::task::yield_now(), again).await.unwrap();
+        let next = || "next".to_owned();
+        unless_interrupted(interrupt.as_mut(), tokio::task::yield_now(), next).await.unwrap();
         kill_process(getpid(), Signal::INT).unwrap();
-        unless_interrupted(interrupt.as_mut(), std::future::pending::<()>(), again).await.unwrap_err();
+        unless_interrupted(interrupt.as_mut(), std::future::pending::<()>(), next).await.unwrap_err();
     }
 }

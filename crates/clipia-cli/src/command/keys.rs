@@ -8,7 +8,7 @@ use clipia_server::admin::{Administration, KeyOrder, PageQuery};
 use clipia_server::store::{AccountId, KeyListing, Scopes};
 use std::num::NonZeroU32;
 
-/// Makes, lists and revokes the keys of a server that runs on this machine
+/// Creates, lists and revokes the keys of a server on this machine
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -19,29 +19,29 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Makes a key, and prints it this once
+    /// Creates a key and prints it; it is not shown again
     Create {
-        /// Whose it will be; that of the server's first key unless told
+        /// The key's account; by default that of the server's first key
         #[arg(long, value_name = "ID")]
         account: Option<String>,
-        /// Makes a sandbox key: its generations are samples that cost nothing
+        /// Creates a sandbox key: its generations are samples that cost nothing
         #[arg(long)]
         test: bool,
-        /// What it may do; every key may read
+        /// What the key may do; every key may read
         #[arg(long, value_delimiter = ',', default_value = "generate,read")]
         scope: Vec<Scope>,
-        /// Requests a minute; 0 lifts the limit, and the server's own holds unless told
+        /// Requests a minute, 0 for no limit; by default the server's limit
         #[arg(long, value_name = "N")]
         rpm: Option<u32>,
-        /// Generations waiting or running at once; 0 lifts the limit, and the server's own holds unless told
+        /// Generations queued or running at once, 0 for no limit; by default the server's limit
         #[arg(long, value_name = "N")]
         in_flight: Option<u32>,
     },
-    /// Lists the keys, without the keys themselves
+    /// Lists the keys; of each only its kind and its last characters are shown
     List,
-    /// Takes a key out of force at once
+    /// Revokes a key at once
     Revoke {
-        /// The key's id, as `clipia keys list` tells it
+        /// The key's id, as `clipia keys list` shows it
         id: String,
     },
 }
@@ -63,12 +63,12 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
             let scopes = Scopes { generate: scope.contains(&Scope::Generate) };
             let limits = KeyLimits { requests_per_minute: rpm, in_flight_max: in_flight };
             let order = KeyOrder { account_id, sandbox: test, scopes, limits };
-            server.tell(&administration.create_key(&order).await?, |made| {
+            server.print(&administration.create_key(&order).await?, |made| {
                 let facts = facts([("id", made.id.clone()), ("key", made.key.clone())]);
-                format!("{facts}\nThe key is shown this once: keep it\n")
+                format!("{facts}\nThe key is not shown again: keep it\n")
             })
         }
-        Action::List => server.tell(&administration.keys().await?, |keys| {
+        Action::List => server.print(&administration.keys().await?, |keys| {
             table(
                 ["ID", "ACCOUNT", "KEY", "SCOPES", "RPM", "IN FLIGHT", "CREATED", "REVOKED"],
                 keys.iter().map(row),
@@ -95,7 +95,7 @@ fn row(key: &KeyListing) -> [String; 8] {
     ]
 }
 
-/// A limit of one key's own.
+/// A limit that one key has of its own, as a table cell.
 fn limit(own: Option<u32>) -> String {
     match own {
         None => "-".to_owned(),

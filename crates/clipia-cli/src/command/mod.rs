@@ -1,4 +1,4 @@
-//! One command, one file: its text in the help, its arguments, and what it does.
+//! The commands, one file each: the help text, the arguments, and what the command does.
 
 mod account;
 mod accounts;
@@ -49,7 +49,7 @@ impl Command {
     /// Runs the command. `typed` is the name that the program was called by.
     pub(crate) async fn run(self, connection: Connection, typed: &OsStr) -> anyhow::Result<()> {
         if !matches!(self, Self::Demo(_) | Self::Serve(_)) {
-            pauses::tell();
+            pauses::start();
         }
         match self {
             Self::Demo(options) => demo::run(options, typed).await,

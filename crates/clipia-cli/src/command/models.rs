@@ -4,10 +4,10 @@ use crate::output;
 use clap::Args;
 use clipia::Clipia;
 
-/// Lists the models, or tells all about one
+/// Lists the models, or shows one
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The model
+    /// The model to show
     slug: Option<String>,
 }
 

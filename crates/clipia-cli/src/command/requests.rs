@@ -8,7 +8,7 @@ use clipia_server::admin::{Administration, AdministrationError, RequestDetails, 
 use clipia_server::store::{AccountId, RequestListing};
 use clipia_server::{Phase, RequestId};
 
-/// Lists, shows and cancels the requests of a server that runs on this machine
+/// Lists, shows and cancels the requests of a server on this machine
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -19,34 +19,34 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Lists requests of every account, the newest first
+    /// Lists the requests of all accounts, newest first
     List {
-        /// Only those that stand so
+        /// Only requests with this status
         #[arg(long, ignore_case = true)]
         status: Option<Status>,
-        /// Only those of this account
+        /// Only requests of this account
         #[arg(long, value_name = "ID")]
         account: Option<String>,
-        /// Only those of this model
+        /// Only requests of this model
         #[arg(long)]
         model: Option<String>,
-        /// How many
+        /// The number of requests
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: u32,
     },
-    /// Tells what happened to a request: its attempts, its credits and its deliveries
+    /// Shows the history of a request: its attempts, its credits and its deliveries
     Show {
         /// The request's id
         id: RequestId,
     },
-    /// Calls a request off that has not ended: its credits are returned and its worker is told to stop
+    /// Cancels a request that has not ended: its credits are returned, and its worker stops
     Cancel {
         /// The request's id
         id: RequestId,
     },
 }
 
-/// The words of the API, as one types them.
+/// The statuses of the API, as people type them.
 #[derive(Clone, Copy, ValueEnum)]
 enum Status {
     #[value(alias = "in_queue")]
@@ -76,24 +76,24 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
         Action::List { status, account, model, limit } => {
             let (phase, account) = (status.map(Phase::from), account.map(AccountId));
             let query = RequestQuery { phase, account, model, after: None, limit };
-            server.tell(&list(&administration, query).await?, |requests| {
+            server.print(&list(&administration, query).await?, |requests| {
                 table(
                     ["REQUEST", "ACCOUNT", "MODEL", "STATUS", "CREDITS", "CREATED", "ENDED"],
                     requests.iter().map(row),
                 )
             })
         }
-        Action::Show { id } => server.tell(&administration.request(id).await?, details),
-        Action::Cancel { id } => server.tell(&administration.cancel_request(id).await?, |canceled| {
+        Action::Show { id } => server.print(&administration.request(id).await?, details),
+        Action::Cancel { id } => server.print(&administration.cancel_request(id).await?, |canceled| {
             format!(
-                "canceled {}: {} credits returned to {}, which has {} to spend\n",
+                "canceled {}: {} credits returned to {}, which has {} available\n",
                 canceled.request_id, canceled.returned, canceled.account_id, canceled.available
             )
         }),
     }
 }
 
-/// As many requests as the query wants, a page after the other: a page may hold fewer and not be the last.
+/// The requests that the query selects, read page by page. A page with fewer requests than asked for may not be the last.
 async fn list(
     administration: &Administration,
     mut query: RequestQuery,
@@ -123,7 +123,7 @@ fn row(request: &RequestListing) -> [String; 7] {
     ]
 }
 
-/// Where a request stands, and how far it is.
+/// The status of a request, with its queue position or its progress.
 fn status(request: &RequestListing) -> String {
     let status = request.phase.status();
     match (request.position, request.progress) {

@@ -6,30 +6,30 @@ use clap::Args;
 use clipia_store_sqlite::{Restored, restore};
 use std::path::PathBuf;
 
-/// Puts a backup in the place of the store, where no server runs on it
+/// Replaces the store of a stopped server with a backup
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,
-    /// The backup, which stays where it is
+    /// The backup; the file itself is not changed
     file: PathBuf,
 }
 
 pub(crate) fn run(Options { server, file }: Options) -> anyhow::Result<()> {
     let restored = restore(&file, server.data())?;
-    server.tell(&restored, text)?;
+    server.print(&restored, text)?;
     say(format_args!(
-        "The media, `clipia.toml` and `models.toml` are in no backup and are as they were: outputs are there as far as their \
-         files are."
+        "A backup has no media, no `clipia.toml` and no `models.toml`: those of the data directory were left as they are. An \
+         output can be downloaded if its file is there."
     ));
     say(format_args!(
-        "What was done since the backup is gone: requests, grants and idempotency keys. Keys that were revoked since are in \
-         force again."
+        "Requests, grants and idempotency keys from after the backup are gone. Keys that were revoked after it are in force \
+         again."
     ));
     if restored.deliveries_held > 0 {
         say(format_args!(
-            "Its deliveries wait: once the server runs, `clipia webhooks resume` sends them and `clipia webhooks abandon` \
-             gives them up."
+            "Its pending deliveries are held. Once the server runs, send them with `clipia webhooks resume`, or abandon them \
+             with `clipia webhooks abandon`."
         ));
     }
     Ok(())
@@ -40,11 +40,11 @@ fn text(restored: &Restored) -> String {
         restored.replaced.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string());
     let unfinished = match restored.requests_unfinished {
         0 => String::new(),
-        some => format!(", of which {some} go on at the next start"),
+        some => format!(", of which {some} have not ended and go on at the next start"),
     };
     facts([
         ("store", restored.store.display().to_string()),
-        ("as it was at", time(restored.backup_at)),
+        ("time of backup", time(restored.backup_at)),
         ("newest request", time(restored.newest_request_at)),
         ("accounts", restored.accounts.to_string()),
         ("requests", format!("{}{unfinished}", restored.requests)),

@@ -4,10 +4,10 @@ use crate::output;
 use clap::Args;
 use clipia::{Clipia, RequestId};
 
-/// Tells what came out of a generation
+/// Shows the result of a generation
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The id that the submit answered
+    /// The request id that the submit returned
     id: RequestId,
 }
 

@@ -15,31 +15,32 @@ use std::sync::Arc;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The place in the help that `--data` has too. Options in one place are in alphabetical order.
+/// The position of `--data` in the help. Options at one position are sorted by name.
 const BEHIND_DATA: usize = 3;
 
-/// Runs the queue on this machine
+/// Runs a server on this machine
 #[derive(Args)]
 #[command(after_help = "\
-Each option but `--config`, `--json` and `--print-config` is also a key of the file, whose reference the first start leaves \
-in the data directory.
-The command line goes before the environment, and the environment before the file.")]
+Each option but `--config`, `--json` and `--print-config` is also a key of the configuration file. The first start writes a \
+commented `clipia.toml` to the data directory.
+The command line overrides the environment, and the environment overrides the file.")]
 pub(crate) struct Options {
-    /// The file that says how to run; `clipia.toml` of the data directory unless told
+    /// The configuration file; by default `clipia.toml` in the data directory
     #[arg(long, value_name = "FILE", env = "CLIPIA_SERVE_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
-    /// Prints one line of JSON on stdout when ready
+    /// Prints one line of JSON on stdout once the server is ready
     #[arg(long, display_order = BEHIND_DATA)]
     json: bool,
-    /// Prints what is in force, as a file would say it, and starts nothing
+    /// Prints the configuration in force in the form of the file, and starts nothing
     #[arg(long, display_order = BEHIND_DATA)]
     print_config: bool,
 }
 
 impl Options {
-    /// What is in force: the file under the environment under the command line. (The parser reads the last two.)
+    /// The configuration in force. Values of the file are overridden by the environment and the command line, which the
+    /// parser has merged.
     fn settings(&self) -> anyhow::Result<Config> {
         refuse_unknown_variables()?;
         let read = match &self.config {
@@ -50,7 +51,8 @@ impl Options {
     }
 }
 
-/// A misspelt variable would leave a default in force, unnoticed.
+/// Refuses environment variables that look like options of the server but are none. A misspelt variable would otherwise
+/// leave a default in force, unnoticed.
 fn refuse_unknown_variables() -> anyhow::Result<()> {
     let command = Options::augment_args(clap::Command::new("serve"));
     let known: Vec<&str> =
@@ -60,13 +62,13 @@ fn refuse_unknown_variables() -> anyhow::Result<()> {
         (name.starts_with(ConfigKey::VARIABLES) && !known.contains(&name.as_str())).then_some(name)
     });
     match unknown {
-        Some(name) => Err(Usage::new(format!("the environment sets `{name}`, which is no option")))
-            .context(Hint::new(format!("there are {}", known.join(", ")))),
+        Some(name) => Err(Usage::new(format!("the environment sets `{name}`, which is not an option")))
+            .context(Hint::new(format!("the options are {}", known.join(", ")))),
         None => Ok(()),
     }
 }
 
-/// An error of the file, with what was most likely meant.
+/// An error in the configuration file, with the key that was most likely meant as a hint.
 fn explain(error: ConfigError) -> anyhow::Error {
     let hint = match &error {
         ConfigError::Invalid { suggestion: Some(key), .. } => Some(format!("did you mean `{key}`?")),
@@ -85,9 +87,9 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
         output::print(&config.to_toml()?)?;
         return Ok(());
     }
-    let log = log::write(config.log_format)?;
-    take_files();
-    // Heard from the start: a signal during it must not be lost.
+    let log = log::start(config.log_format)?;
+    raise_file_limit();
+    // The handlers are set before the start, so that no signal during the start is lost.
     let mut signals = Signals::new()?;
     let data = config.data.clone();
     let store = Arc::new(SqliteStore::open(&data, Arc::new(SystemClock))?);
@@ -96,18 +98,18 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
         Config::leave_reference(&data).context("leaving the reference of `clipia.toml`")?;
     }
     let program = shell::program(typed);
-    tell(if options.json { ready_json(&service)? } else { ready(&service, &data, &program) });
+    print_ready(if options.json { ready_json(&service)? } else { ready(&service, &data, &program) });
     signals.next().await;
     tokio::select! {
         () = service.stop() => {}
-        () = signals.next() => anyhow::bail!("stopped before what runs had ended; the next start takes it up"),
+        () = signals.next() => anyhow::bail!("stopped before the running generations had ended; the next start runs them again"),
     }
     Ok(())
 }
 
-/// Takes as many open files as the system gives: the usual 1,024 are for programs that serve nobody. Where it gives no more,
-/// the server makes do.
-fn take_files() {
+/// Raises the limit of open files to what the system allows: each connection takes one, and the usual 1,024 are too few for
+/// a server. If the limit cannot be raised, the server runs with the one it has.
+fn raise_file_limit() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -119,13 +121,13 @@ fn take_files() {
     }
 }
 
-/// Prints what a server says that is ready. It runs on where nobody reads that, and does not wait for a reader.
-fn tell(text: String) {
+/// Prints that the server is ready. The server does not wait for a reader of stdout, and runs on without one.
+fn print_ready(text: String) {
     tokio::task::spawn_blocking(move || {
         if let Err(error) = output::print(&text) {
             tracing::warn!(
                 %error,
-                "cannot print on stdout that the server is ready; keys that were not seen are made anew by `clipia keys create`"
+                "cannot print on stdout that the server is ready; if its keys were not read, create others with `clipia keys create`"
             );
         }
     });
@@ -162,12 +164,13 @@ fn ready(service: &Service, data: &Path, program: &str) -> String {
         Some(FirstKeys { live_key, test_key, webhook_secret }) => {
             text += &format!("  live key        {live_key}\n  test key        {test_key}\n");
             text += &format!("  webhook secret  {webhook_secret}\n");
-            text += "\nKeys are shown this once: keep them. In another terminal:\n";
+            text += "\nThe keys and the secret are not shown again: keep them. In another terminal:\n";
             text += &format!("  export CLIPIA_BASE_URL={url} CLIPIA_KEY={live_key}\n");
         }
         None => {
-            text +=
-                &format!("\nThe keys were shown at the first start; `{program} keys create` makes others:\n");
+            text += &format!(
+                "\nThe keys were shown at the first start; `{program} keys create` creates others. In another terminal:\n"
+            );
             text += &format!("  export CLIPIA_BASE_URL={url} CLIPIA_KEY=<your key>\n");
         }
     }
@@ -180,7 +183,7 @@ struct Signals {
     terminate: Signal,
     #[cfg(unix)]
     interrupt: Signal,
-    /// Of a terminal that is closed; not where whoever started the program has it ignored, as `nohup` does.
+    /// The signal of a closed terminal. None if it was ignored at the start, as `nohup` does.
     #[cfg(unix)]
     hangup: Option<Signal>,
 }
@@ -222,12 +225,12 @@ impl Signals {
     }
 }
 
-/// Whether SIGHUP was ignored when the program started. Only Linux tells it to a program that has no unsafe code; elsewhere
-/// it counts as not ignored.
+/// Whether SIGHUP was ignored when the program started. Without unsafe code this can be read on Linux only; elsewhere the
+/// signal counts as not ignored.
 #[cfg(unix)]
 fn is_hangup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // SIGHUP is signal 1, which the lowest bit stands for.
+    // SIGHUP is signal 1: the lowest bit of the mask.
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Lists and replays the deliveries of a server that runs on this machine, and changes what they are signed with
+/// Lists and replays the deliveries of a server on this machine, and rotates the secrets that sign them
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -24,55 +24,55 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Lists deliveries of every account, the newest first
+    /// Lists the deliveries of all accounts, newest first
     List {
-        /// Only those that were given up
+        /// Only abandoned deliveries, which are not attempted again
         #[arg(long)]
         failed: bool,
-        /// Only those that wait since a restore
+        /// Only deliveries held since a restore
         #[arg(long, conflicts_with = "failed")]
         held: bool,
-        /// Only those of this account
+        /// Only deliveries of this account
         #[arg(long, value_name = "ID")]
         account: Option<String>,
-        /// Only that of this request
+        /// Only the delivery of this request
         #[arg(long, value_name = "ID")]
         request: Option<RequestId>,
-        /// How many
+        /// The number of deliveries
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: u32,
     },
-    /// Tells the attempts at a delivery, and how they went
+    /// Shows a delivery and its attempts
     Show {
         /// The delivery's id
         id: Uuid,
     },
-    /// Has deliveries attempted once more, now
+    /// Sends deliveries again, now
     #[command(group = ArgGroup::new("which").required(true).args(["id", "failed_since"]))]
     Replay {
         /// The delivery's id
         id: Option<Uuid>,
-        /// All that were given up since then: `2h` ago, `1d 12h` ago, or at 2026-01-31T09:30:00Z
+        /// All deliveries abandoned since: `2h` (ago), `1d 12h` (ago), or 2026-01-31T09:30:00Z
         #[arg(long, value_name = "WHEN", value_parser = since)]
         failed_since: Option<Timestamp>,
     },
-    /// Sends the deliveries that came with a restored backup, which wait for this word
+    /// Sends the deliveries that are held since a restore
     Resume,
-    /// Gives up the deliveries that came with a restored backup; `replay` still sends each
+    /// Abandons the deliveries that are held since a restore; `replay` still sends each
     Abandon,
-    /// Makes an account another secret to sign with, and prints it this once; the old one signs too for a while
+    /// Creates a webhook secret for an account and prints it; the old secret signs too for a while
     #[command(after_help = ROTATION)]
     Rotate {
-        /// The account, as `clipia accounts list` tells it
+        /// The account's id, as `clipia accounts list` shows it
         #[arg(long, value_name = "ID")]
         account: String,
         #[command(flatten)]
         times: Times,
     },
-    /// Tells when the secrets of an account sign, and changes that while a rotation is under way
+    /// Shows when the secrets of an account sign, or changes the times of a rotation that is under way
     #[command(after_help = ROTATION)]
     Rotation {
-        /// The account, as `clipia accounts list` tells it
+        /// The account's id, as `clipia accounts list` shows it
         #[arg(long, value_name = "ID")]
         account: String,
         #[command(flatten)]
@@ -80,18 +80,18 @@ enum Action {
     },
 }
 
-/// What an operator must know of a rotation.
+/// What an operator must know about a rotation.
 const ROTATION: &str = "\
-Deliveries carry one signature for each secret. Many receivers know one secret and look at the last signature alone: until
-the new secret comes last they need the old one, and from then on the new one. Receivers that know both need no such moment.";
+A delivery carries one signature for each secret. Many receivers know one secret and check the last signature only: they need
+the old secret until the new one signs last, and the new one from then on. Receivers that know both secrets work throughout.";
 
-/// When the secrets of a rotation sign.
+/// The times of a rotation.
 #[derive(Args)]
 struct Times {
-    /// When the new secret comes last: `now`, in `2h`, or at 2026-01-31T09:30:00Z; when the old one ends unless told
+    /// When the new secret's signature comes last: `now`, `2h` (from now), or 2026-01-31T09:30:00Z; by default when the old one ends
     #[arg(long, value_name = "WHEN", value_parser = until)]
     new_last: Option<Duration>,
-    /// When the old secret ends: `now`, in `2h`, or at 2026-01-31T09:30:00Z; in 24 hours unless told
+    /// When the old secret ends: `now`, `2h` (from now), or 2026-01-31T09:30:00Z; by default in 24 hours
     #[arg(long, value_name = "WHEN", value_parser = until)]
     old_ends: Option<Duration>,
 }
@@ -106,19 +106,19 @@ impl Times {
     }
 }
 
-/// What was replayed.
+/// The number of deliveries replayed.
 #[derive(Serialize)]
-struct Count {
+struct Replayed {
     replayed: u64,
 }
 
-/// What was held and is sent.
+/// The number of held deliveries that are sent now.
 #[derive(Serialize)]
 struct Resumed {
     resumed: u64,
 }
 
-/// What was held and is given up.
+/// The number of held deliveries that were abandoned.
 #[derive(Serialize)]
 struct Abandoned {
     abandoned: u64,
@@ -135,65 +135,62 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
             };
             let account = account.map(AccountId);
             let query = DeliveryQuery { state, account, request, before: None, limit };
-            server.tell(&list(&administration, query).await?, |deliveries| {
+            server.print(&list(&administration, query).await?, |deliveries| {
                 table(
                     ["DELIVERY", "REQUEST", "URL", "STATE", "ATTEMPTS", "ENDED", "NEXT"],
                     deliveries.iter().map(row),
                 )
             })
         }
-        Action::Show { id } => server.tell(&administration.delivery(id).await?, details),
+        Action::Show { id } => server.print(&administration.delivery(id).await?, details),
         Action::Replay { id: Some(id), .. } => {
             administration.replay(id).await?;
-            tell_count(&server, 1)
+            print_replayed(&server, 1)
         }
         Action::Replay { failed_since, .. } => {
             let failed_since = failed_since.unwrap_or(Timestamp::MAX);
-            tell_count(&server, replay_failed(&administration, failed_since).await?)
+            print_replayed(&server, replay_failed(&administration, failed_since).await?)
         }
         Action::Resume => {
             let resumed = administration.resume_deliveries().await?.count;
-            server.tell(&Resumed { resumed }, |_| format!("{resumed} held deliveries are sent now\n"))
+            server.print(&Resumed { resumed }, |_| format!("{resumed} held deliveries are sent now\n"))
         }
         Action::Abandon => {
             let abandoned = administration.abandon_deliveries().await?.count;
-            server.tell(&Abandoned { abandoned }, |_| format!("{abandoned} held deliveries are given up\n"))
+            server.print(&Abandoned { abandoned }, |_| format!("{abandoned} held deliveries are abandoned\n"))
         }
         Action::Rotate { account, times } => {
             let made = administration.rotate_webhook_secret(&AccountId(account), times.order()).await?;
-            server.tell(&made, |made| {
+            server.print(&made, |made| {
                 let facts = facts([
                     ("account", made.account_id.to_string()),
                     ("webhook secret", made.webhook_secret.clone()),
-                    ("comes last", format!("from {}", time(Some(made.new_last_from)))),
+                    ("signs last", format!("from {}", time(Some(made.new_last_from)))),
                     ("old secret", format!("signs too until {}", time(Some(made.old_sign_until)))),
                 ]);
                 format!(
-                    "{facts}\nThe secret is shown this once: give it to receivers that know one secret when it comes last, \
-                     to others before the old one ends\n"
+                    "{facts}\nThe secret is not shown again. Give it to receivers that know one secret when it signs last, and \
+                     to others before the old secret ends\n"
                 )
             })
         }
         Action::Rotation { account, times: Times { new_last: None, old_ends: None } } => {
-            server.tell(&administration.webhook_secrets(&AccountId(account)).await?, secrets)
+            server.print(&administration.webhook_secrets(&AccountId(account)).await?, secrets)
         }
         Action::Rotation { account, times } => {
             let changed = administration.replan_rotation(&AccountId(account), times.order()).await?;
-            server.tell(&changed, secrets)
+            server.print(&changed, secrets)
         }
     }
 }
 
-fn tell_count(server: &Server, replayed: u64) -> anyhow::Result<()> {
-    server.tell(&Count { replayed }, |_| {
-        format!(
-            "{replayed} {} attempted once more\n",
-            if replayed == 1 { "delivery is" } else { "deliveries are" }
-        )
+fn print_replayed(server: &Server, replayed: u64) -> anyhow::Result<()> {
+    server.print(&Replayed { replayed }, |_| {
+        format!("{replayed} {} sent again\n", if replayed == 1 { "delivery is" } else { "deliveries are" })
     })
 }
 
-/// As many deliveries as the query wants, a page after the other.
+/// The deliveries that the query selects, read page by page.
 async fn list(
     administration: &Administration,
     mut query: DeliveryQuery,
@@ -209,7 +206,7 @@ async fn list(
     Ok(listed)
 }
 
-/// Replays all that were given up since then; tells how many.
+/// Replays all deliveries abandoned since then, and returns their number.
 async fn replay_failed(
     administration: &Administration,
     mut failed_since: Timestamp,
@@ -231,10 +228,10 @@ fn secrets(listing: &SecretsListing) -> String {
         .secrets
         .iter()
         .map(|secret| [time(Some(secret.created_at)), time(secret.last_from), time(secret.ends_at)]);
-    table(["MADE", "COMES LAST FROM", "ENDS"], rows)
+    table(["CREATED", "SIGNS LAST FROM", "ENDS"], rows)
 }
 
-/// How long it is until a time, which is named so or as a time; what is past is now.
+/// The duration from now that `text` names, as a duration or as a time. A time in the past is now.
 fn until(text: &str) -> Result<Duration, String> {
     let wrong = "write `now`, a duration such as `2h`, or a time such as `2026-01-31T09:30:00Z`";
     if text == "now" {
@@ -250,7 +247,7 @@ fn until(text: &str) -> Result<Duration, String> {
     Ok(Duration::try_from(left).unwrap_or_default())
 }
 
-/// A time, or how long ago.
+/// The time that `text` names, as a time or as a duration before now.
 fn since(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);

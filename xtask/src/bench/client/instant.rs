@@ -1,6 +1,6 @@
-//! Servers that answer at once and always the same, on a thread of their own.
+//! Servers that send the same response at once, on a thread of their own.
 //!
-//! They read what is sent: hyper closes a connection whose request was not read to its end.
+//! They read each body to its end: hyper would close the connection otherwise.
 
 use anyhow::Result;
 use axum::Router;
@@ -29,25 +29,27 @@ pub(in crate::bench) struct Server {
 }
 
 impl Server {
-    /// Every generation has ended already, and no key has a limit.
+    /// A server whose generations have all ended, and whose keys have no limit.
     pub(in crate::bench) fn instant() -> Result<Self> {
         let limit = Limit::new(0);
-        let answer = |status, body| {
+        let respond = |status, body| {
             let limit = limit.clone();
-            async move |_: Bytes| limit.answer(status, body)
+            async move |_: Bytes| limit.respond(status, body)
         };
         Self::start(
             Router::new()
-                .route("/v1/models/{model}", post(answer(StatusCode::OK, SUBMITTED)))
-                .route("/v1/requests/{id}/status", get(answer(StatusCode::OK, STATUS)))
-                .route("/v1/requests/{id}", get(answer(StatusCode::OK, RESULT))),
+                .route("/v1/models/{model}", post(respond(StatusCode::OK, SUBMITTED)))
+                .route("/v1/requests/{id}/status", get(respond(StatusCode::OK, STATUS)))
+                .route("/v1/requests/{id}", get(respond(StatusCode::OK, RESULT))),
         )
     }
 
-    /// No generation ends, and a key has the limit that keys have.
+    /// A server whose generations never end, and whose keys have the default limit.
     pub(in crate::bench) fn running() -> Result<Self> {
         let limit = Limit::new(REQUESTS_PER_MINUTE);
-        Self::start(Router::new().fallback(async move |_: Bytes| limit.answer(StatusCode::ACCEPTED, RUNNING)))
+        Self::start(
+            Router::new().fallback(async move |_: Bytes| limit.respond(StatusCode::ACCEPTED, RUNNING)),
+        )
     }
 
     fn start(router: Router) -> Result<Self> {
@@ -68,7 +70,7 @@ impl Server {
     }
 }
 
-/// The limit of the one key.
+/// The rate limit of the one key.
 #[derive(Clone)]
 struct Limit {
     limit: RateLimit,
@@ -81,8 +83,8 @@ impl Limit {
         Self { limit: RateLimit::per_minute(per_minute), start: Instant::now(), arrival: Arc::default() }
     }
 
-    /// This answer, if there is budget for it. Tells the budget.
-    fn answer(&self, status: StatusCode, body: &'static str) -> Response {
+    /// The response with this body, or a 429. Its headers have the budget.
+    fn respond(&self, status: StatusCode, body: &'static str) -> Response {
         let now = Moment::default() + self.start.elapsed();
         let mut arrival = self.arrival.lock().unwrap_or_else(PoisonError::into_inner);
         let decision = self.limit.decide(*arrival, now);

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-/// Slices alternate, so that noise of the machine hits both.
+/// The length of a slice. Slices alternate, so that noise of the machine affects both.
 const SLICE: Duration = Duration::from_millis(250);
 
-/// How many slices each gets; their median counts.
+/// The number of slices of each. The figure is their median.
 const SLICES: usize = 60;
 
 const MODEL: &str = "nano-banana-2";
@@ -23,11 +23,11 @@ pub(super) struct Pace {
     pub(super) bare: f64,
 }
 
-/// Measures both against the server at `url`, with so many rounds under way at once.
+/// Measures both on the server at `url`, with `in_flight` rounds under way at once.
 pub(super) fn measure(url: &str, in_flight: usize) -> Result<Pace> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let sdk = Clipia::builder().key(KEY).base_url(url).build()?;
-    // After the SDK: reqwest takes the process's TLS provider, which that installs.
+    // The SDK comes first: it installs the TLS provider of the process, which reqwest uses.
     let bare = Bare::new(url)?;
     runtime.block_on(async {
         let by_sdk = move || {
@@ -38,12 +38,12 @@ pub(super) fn measure(url: &str, in_flight: usize) -> Result<Pace> {
             let bare = bare.clone();
             async move { bare.round().await }
         };
-        // Connections are made, and the SDK learns that there is no limit.
+        // The first slices do not count: connections are made, and the SDK learns that there is no limit.
         slice(in_flight, &by_sdk).await?;
         slice(in_flight, &by_hand).await?;
         let (mut sdk, mut bare) = (Vec::new(), Vec::new());
         for number in 0..SLICES {
-            // Each goes first as often as the other.
+            // Each side goes first in every second turn.
             if number % 2 == 0 {
                 sdk.push(slice(in_flight, &by_sdk).await?);
                 bare.push(slice(in_flight, &by_hand).await?);
@@ -56,7 +56,7 @@ pub(super) fn measure(url: &str, in_flight: usize) -> Result<Pace> {
     })
 }
 
-/// Runs rounds for a slice of time, each followed by another; returns how many a second.
+/// Runs rounds without a pause for a slice, and returns the rounds a second.
 async fn slice<F>(in_flight: usize, round: &(impl Fn() -> F + Clone + Send + 'static)) -> Result<f64>
 where
     F: Future<Output = Result<()>> + Send,
@@ -88,7 +88,7 @@ async fn by_sdk(clipia: &Clipia) -> Result<()> {
     Ok(())
 }
 
-/// What one would write without the SDK: the same connection settings, headers and types, no budget, no retries.
+/// A client without the SDK: the same connection settings, headers and types, but no budget and no retries.
 #[derive(Clone)]
 struct Bare {
     http: reqwest::Client,

@@ -1,4 +1,4 @@
-//! Ten thousand generations that one process waits for.
+//! The cost of waiting for ten thousand generations in one process.
 
 use anyhow::{Context, Result, bail};
 use clipia::Clipia;
@@ -13,33 +13,33 @@ use uuid::Uuid;
 
 const GENERATIONS: usize = 10_000;
 
-/// How long it is watched.
+/// The time of the measurement.
 const WATCHED: Duration = Duration::from_secs(20);
 
-/// What waiting cost.
+/// The cost of waiting.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Waited {
     pub(super) generations: usize,
-    /// Resident memory above that of the client at rest.
+    /// Resident memory beyond that of the idle client, in bytes.
     pub(super) bytes: usize,
-    /// How long it was watched.
+    /// The time of the measurement.
     pub(super) seconds: f64,
-    /// CPU time that the process took meanwhile.
+    /// The CPU time of the process in that time.
     pub(super) cpu_seconds: f64,
 }
 
-/// Waits on the server at `url`, and prints what that cost.
+/// Waits on the server at `url`, and prints the cost.
 pub(in crate::bench) fn wait(url: &str) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let waited = runtime.block_on(async {
         let clipia = Clipia::builder().key("clipia_live_0123456789abcdef").base_url(url).build()?;
-        // At rest it has a connection.
+        // The idle client has a connection.
         clipia.result(Uuid::now_v7().to_string()).await?;
         let rest = resident()?;
 
         let mut waits: Vec<_> =
             (0..GENERATIONS).map(|_| clipia.generation(Uuid::now_v7().to_string()).wait()).collect();
-        // The first poll of a wait enters it.
+        // The first poll of the future registers the wait.
         let ended = poll_fn(|context| {
             let ended = waits.iter_mut().filter_map(|wait| match Pin::new(wait).poll(context) {
                 Poll::Pending => None,
@@ -63,10 +63,10 @@ pub(in crate::bench) fn wait(url: &str) -> Result<()> {
 
 /// Resident memory of this process, in bytes.
 fn resident() -> Result<usize> {
-    Ok(memory_stats().context("this system does not tell the memory of a process")?.physical_mem)
+    Ok(memory_stats().context("this system does not report the memory of a process")?.physical_mem)
 }
 
-/// CPU time that this process has taken.
+/// The CPU time of this process so far.
 fn cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())

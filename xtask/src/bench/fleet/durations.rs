@@ -1,4 +1,4 @@
-//! How long the generations of a fleet take.
+//! The durations of the generations of a fleet.
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -6,10 +6,10 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 use std::time::Duration;
 
-/// What draws begin with, so that every run has the same durations.
+/// The seed of the draws, so that every run has the same durations.
 const SEED: u64 = 30;
 
-/// The median of those that have one, in seconds.
+/// The median of the lognormal durations, in seconds.
 const MEDIAN: f64 = 30.0;
 
 /// How durations are distributed.
@@ -34,7 +34,7 @@ impl Durations {
         }
     }
 
-    /// The durations of so many generations, in the order in which they are submitted.
+    /// The durations of `count` generations, in the order of their submits.
     pub(super) fn draw(self, count: usize) -> Vec<Duration> {
         let mut random = StdRng::seed_from_u64(SEED);
         let mut seconds: Vec<f64> = (0..count)

@@ -1,8 +1,8 @@
-//! One row of the table: a server, a client, and a fleet of generations on the one key between them.
+//! One row of the table: a server, a client with one key, and a fleet of generations.
 
-use super::answers::Answers;
 use super::durations::Durations;
 use super::least::least;
+use super::responses::Responses;
 use super::sleep::{LIMIT, SLEEP, Sleeping};
 use anyhow::{Context, Result, ensure};
 use clipia::{Clipia, RequestId, json};
@@ -12,15 +12,15 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
-/// A generation that is not known to have ended after so many times the least is lost.
+/// A generation counts as lost if its end is not known after this multiple of the least time.
 const PATIENCE: u32 = 3;
 
-/// How a client learns of ends.
+/// The means by which a client learns of ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Means {
-    /// It asks.
+    /// The client polls.
     Polling,
-    /// It is told.
+    /// The server sends webhooks.
     Webhooks,
 }
 
@@ -28,7 +28,7 @@ impl Means {
     pub(super) const ALL: [Self; 2] = [Self::Polling, Self::Webhooks];
 }
 
-/// What is run.
+/// The settings of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) generations: usize,
@@ -36,25 +36,25 @@ pub(super) struct Row {
     pub(super) means: Means,
 }
 
-/// What came of it.
+/// The figures of a row.
 #[derive(Debug)]
 pub(super) struct Measured {
     pub(super) completed: usize,
-    /// Why each generation was lost that was.
+    /// The cause of each lost generation.
     pub(super) lost: Vec<String>,
-    /// Requests that the server answered.
+    /// The number of requests that the server has answered.
     pub(super) requests: u64,
-    /// Those that it answered with 429.
+    /// The number of them with the response 429.
     pub(super) refused: u64,
-    /// From the end of a generation until the client knew; sorted.
+    /// The times from the end of a generation until the client knew, sorted.
     pub(super) delays: Vec<Duration>,
-    /// From the first submit until the last end was known.
+    /// The time from the first submit until the last end was known.
     pub(super) wall: Duration,
     pub(super) least: Duration,
 }
 
 impl Measured {
-    /// The delay that this share of the generations does not exceed.
+    /// The quantile `share` of the delays.
     pub(super) fn delay(&self, share: f64) -> Option<Duration> {
         let rank = (share * self.delays.len() as f64).ceil() as usize;
         self.delays.get(rank.saturating_sub(1)).copied()
@@ -62,17 +62,22 @@ impl Measured {
 }
 
 impl Row {
-    /// Runs it on this thread, calling `known` at each generation that is known to have ended or lost.
+    /// Runs the row on this thread. Calls `known` for each generation that has ended or is lost.
     pub(super) fn run(self, known: impl Fn()) -> Result<Measured> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let answers = Answers::default();
-        // Of this thread, and so of this row: client, server and executor share it.
-        tracing::subscriber::with_default(answers.clone(), || {
-            runtime.block_on(self.measure(&self.durations.draw(self.generations), &answers, known))
+        let responses = Responses::default();
+        // The subscriber of this thread, which client, server and executor of the row share.
+        tracing::subscriber::with_default(responses.clone(), || {
+            runtime.block_on(self.measure(&self.durations.draw(self.generations), &responses, known))
         })
     }
 
-    async fn measure(self, durations: &[Duration], answers: &Answers, known: impl Fn()) -> Result<Measured> {
+    async fn measure(
+        self,
+        durations: &[Duration],
+        responses: &Responses,
+        known: impl Fn(),
+    ) -> Result<Measured> {
         let server = Sleeping::start(durations.len()).await?;
         let keys = server.keys()?;
         let clipia = Clipia::builder().key(&keys.live_key).base_url(server.url()).build()?;
@@ -92,8 +97,8 @@ impl Row {
         }))
         .await;
         let wall = start.elapsed();
-        let (requests, refused) = (answers.all(), answers.refused());
-        ensure!(requests >= self.generations as u64, "the answers of the server were not counted");
+        let (requests, refused) = (responses.all(), responses.refused());
+        ensure!(requests >= self.generations as u64, "the responses of the server were not counted");
 
         let (mut delays, mut lost) = (Vec::new(), Vec::new());
         for generation in generations {
@@ -111,7 +116,7 @@ impl Row {
         Ok(Measured { completed: delays.len(), lost, requests, refused, delays, wall, least })
     }
 
-    /// Whether a filter such as `100:polling` means it.
+    /// Whether a filter such as `100:polling` selects the row.
     pub(super) fn matches(self, filter: &str) -> bool {
         let name = self.to_string();
         filter.split(':').all(|part| name.split(':').any(|word| word == part))
@@ -133,7 +138,7 @@ impl fmt::Display for Means {
     }
 }
 
-/// Has deliveries resolve the waits of `clipia`; returns where to post them.
+/// Starts a receiver whose deliveries end the waits of `clipia`, and returns its URL.
 async fn receive(clipia: &Clipia, secret: &str) -> Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}/clipia", listener.local_addr()?);
@@ -142,7 +147,7 @@ async fn receive(clipia: &Clipia, secret: &str) -> Result<String> {
     Ok(url)
 }
 
-/// Submits a generation and waits for it; says which it was, and when it was known to have completed.
+/// Submits a generation and waits for it. Returns its id, and when its end was known.
 async fn generate(
     clipia: &Clipia,
     duration: Duration,
@@ -179,16 +184,16 @@ mod tests {
         }
     }
 
-    /// More than the burst of the key, and short: the whole way, in little time.
+    /// A row with more generations than the burst of the key, and short ones: all of the path, in little time.
     #[test]
-    fn a_row_tells_what_the_server_answered() {
-        let answers = Answers::default();
+    fn a_row_counts_the_responses_of_the_server() {
+        let responses = Responses::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let count = std::cell::Cell::new(0);
         let durations = [Duration::from_secs(1); 3];
-        let measured = tracing::subscriber::with_default(answers.clone(), || {
+        let measured = tracing::subscriber::with_default(responses.clone(), || {
             let known = || count.set(count.get() + 1);
-            runtime.block_on(row(3, Means::Polling).measure(&durations, &answers, known))
+            runtime.block_on(row(3, Means::Polling).measure(&durations, &responses, known))
         })
         .unwrap();
         assert_eq!((measured.completed, measured.lost.len(), count.get()), (3, 0, 3), "{measured:?}");

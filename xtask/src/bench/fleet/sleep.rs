@@ -1,4 +1,4 @@
-//! A server with the executor `sleep`: takes as long as the input says, makes nothing, and remembers when it was done.
+//! A server with the executor `sleep`, which takes as long as the input says, makes no file, and records when it ended.
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
@@ -21,7 +21,7 @@ pub(in crate::bench) const LIMIT: RateLimit = RateLimit::per_minute(REQUESTS_PER
 /// The name of the executor, and of its model.
 pub(in crate::bench) const SLEEP: &str = "sleep";
 
-/// The `models.toml` of a server that offers it.
+/// The `models.toml` of a server with the executor.
 const MODELS: &str = r#"
 [[model]]
 executor = "sleep"
@@ -31,7 +31,7 @@ pricing = { credits = 1 }
 input_schema = { parameters = [{ name = "seconds", type = "number", required = true, min = 0 }] }
 "#;
 
-/// The server, and what it keeps on disk.
+/// The server and its data directory.
 pub(in crate::bench) struct Sleeping {
     service: Service,
     pub(in crate::bench) sleep: Arc<Sleep>,
@@ -39,7 +39,7 @@ pub(in crate::bench) struct Sleeping {
 }
 
 impl Sleeping {
-    /// Makes so many generations at once.
+    /// Starts a server that runs `at_once` generations at once.
     pub(in crate::bench) async fn start(at_once: usize) -> Result<Self> {
         let data = tempfile::tempdir()?;
         std::fs::write(data.path().join("models.toml"), MODELS)?;
@@ -73,14 +73,14 @@ impl Sleeping {
     }
 }
 
-/// It tells no progress, as many models don't: a client must do without.
+/// The executor. It reports no progress, as many models do not: a client must work without.
 #[derive(Debug, Default)]
 pub(in crate::bench) struct Sleep {
     ended: Mutex<HashMap<RequestId, Instant>>,
 }
 
 impl Sleep {
-    /// When a generation was done.
+    /// When the executor ended a generation.
     pub(in crate::bench) fn ended(&self, id: RequestId) -> Option<Instant> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied()
     }

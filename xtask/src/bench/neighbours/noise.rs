@@ -1,4 +1,4 @@
-//! The noisy account, on a thread of its own: what it does must not hold up who measures.
+//! The noisy account, on a thread of its own, so that its work does not delay the measurement.
 
 use anyhow::{Context, Result, anyhow};
 use axum::Router;
@@ -22,26 +22,26 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-/// Keys of each kind that the account has.
+/// The number of keys of each kind.
 pub(super) const KEYS: usize = 4;
 
-/// Generations whose image never comes.
+/// The number of generations whose image never arrives.
 const HANGING: usize = 80;
 
-/// From one submit with a webhook, or one unread file, to the next.
+/// The time between two submits with a webhook, or two unread files.
 const EVERY: Duration = Duration::from_millis(10);
 
-/// How long slow receivers take: just within the time of a delivery.
+/// The response time of slow receivers, just below the time limit of a delivery.
 const SLOW: Duration = Duration::from_secs(9);
 
-/// Connections that send bodies, and how long each rests after one.
+/// The number of connections that send bodies, and the pause of each after a body.
 const SENDING: usize = 4;
 const REST: Duration = Duration::from_millis(400);
 
-/// As long as a body may be.
+/// The largest body that a server accepts.
 const BODY_BYTES: usize = 6 * 1024 * 1024;
 
-/// Where the unread sockets come from. Files are given out by address, and the quiet account's is another.
+/// The address of the unread sockets. The server shares its places for files by address, and the quiet account has another.
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 const PIECE_BYTES: usize = 16 * 1024;
@@ -66,7 +66,7 @@ pub(super) struct Keys {
     pub(super) test: Vec<String>,
 }
 
-/// A noise that goes on until it is ended.
+/// A noise that continues until [`Neighbour::end`].
 pub(super) struct Neighbour {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<Result<()>>,
@@ -74,9 +74,9 @@ pub(super) struct Neighbour {
 }
 
 impl Neighbour {
-    /// Ends it, and says how much it did.
+    /// Ends the noise, and returns how much it did.
     pub(super) fn end(self) -> Result<usize> {
-        // It has ended by itself where it failed.
+        // A noise that failed has ended already.
         let _ = self.stop.send(());
         self.thread.join().map_err(|_| anyhow!("the noise panicked"))??;
         Ok(self.did.load(Ordering::Relaxed))
@@ -112,7 +112,7 @@ impl Noise {
         }
     }
 
-    /// What it did so many of in a turn.
+    /// What the noise counts.
     pub(super) fn counted(self) -> &'static str {
         match self {
             Self::SlowImages => "generations",
@@ -123,17 +123,17 @@ impl Noise {
         }
     }
 
-    /// Begins it at the server at `url`, once the samples of the sandbox are drawn: that is done once for everybody.
+    /// Starts the noise on the server at `url`, once the samples of the sandbox are drawn: all accounts share them.
     pub(super) async fn begin(self, url: &str, keys: Keys) -> Result<Neighbour> {
         let did = Arc::new(AtomicUsize::new(0));
         let noisy = Noisy { url: url.to_owned(), keys, http: Client::new(), did: Arc::clone(&did) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let ((stop, stopped), (tell, begun)) = (oneshot::channel(), oneshot::channel());
+        let ((stop, stopped), (report, begun)) = (oneshot::channel(), oneshot::channel());
         let thread = std::thread::spawn(move || {
             give_way();
             let noise = async {
                 noisy.samples().await?;
-                let _ = tell.send(());
+                let _ = report.send(());
                 noisy.make(self).await
             };
             runtime.block_on(async {
@@ -143,14 +143,14 @@ impl Noise {
                 }
             })
         });
-        // Where it failed before, its end says why.
+        // If the noise has failed by now, `end` returns the error.
         let _ = begun.await;
         Ok(Neighbour { stop, thread, did })
     }
 }
 
 impl Noisy {
-    /// Has the server draw the samples.
+    /// Lets the server draw the samples.
     async fn samples(&self) -> Result<()> {
         let body = json!({ "input": { "prompt": "fox", "image_url": "data:image/png;base64,AAAA" } });
         for model in [PICTURE, CLIP] {
@@ -159,7 +159,7 @@ impl Noisy {
         Ok(())
     }
 
-    /// Makes it for ever.
+    /// Makes the noise for ever.
     async fn make(&self, noise: Noise) -> Result<()> {
         match noise {
             Noise::SlowImages => self.slow_images().await,
@@ -210,7 +210,7 @@ impl Noisy {
         tokio::join!(submits, hold).0
     }
 
-    /// Sandbox generations, which end at once, and tell these webhooks.
+    /// Sandbox generations with these webhooks. They end at once.
     async fn webhooks(&self, webhook: impl Fn() -> String) -> Result<()> {
         for key in self.keys.test.iter().cycle() {
             let body = json!({ "input": { "prompt": "fox" }, "webhook_url": webhook() });
@@ -221,14 +221,14 @@ impl Noisy {
         Ok(())
     }
 
-    /// Bodies as long as they may be: an image, which is taken, and then as many nodes as fit, which are refused.
+    /// The largest bodies: some have an image and are accepted, others have as many JSON nodes as fit and are refused.
     async fn bodies(&self, number: usize) -> Result<()> {
         let head = r#"{"input": {"prompt": "fox", "image_url": "data:image/png;base64,"#;
         let image = format!("{head}{}\"}}}}", "A".repeat((BODY_BYTES - head.len() - 3) / 4 * 4));
         let nodes = format!("[{}0]", r#"{"":0},"#.repeat((BODY_BYTES - 3) / 7));
         let key = &self.keys.test[number];
         for body in [image, nodes].map(Bytes::from).iter().cycle() {
-            // Whatever it is answered.
+            // The response does not matter.
             self.submit(key, CLIP, in_pieces(body)).await?.bytes().await?;
             self.did_one();
             sleep(REST).await;
@@ -236,14 +236,14 @@ impl Noisy {
         Ok(())
     }
 
-    /// Sockets that ask for a file and read nothing of it.
+    /// Sockets that request a file and do not read it.
     async fn unread_media(&self) -> Result<()> {
         let made = self.submit(&self.keys.test[0], PICTURE, r#"{"input": {"prompt": "fox"}}"#.to_owned());
         let id: Value = made.await?.error_for_status()?.json().await?;
         let id = id["request_id"].as_str().context("no request_id")?;
         let result = self.http.get(format!("{}/v1/requests/{id}", self.url)).bearer_auth(&self.keys.test[0]);
         let result: Value = result.send().await?.error_for_status()?.json().await?;
-        // The largest file of the sandbox, which the buffers of a connection do not hold.
+        // The largest file of the sandbox, which is larger than the buffers of a connection.
         let file = result["output"]["images"][0]["original_url"].as_str().context("no picture")?;
         let path = file.strip_prefix(&self.url).context("media are elsewhere")?;
         let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
@@ -261,7 +261,7 @@ impl Noisy {
     }
 }
 
-/// A body as a network brings it. Written at once it would hold a core of this machine for milliseconds.
+/// A body in pieces, as a network delivers it. Written at once, it would occupy a core of this machine for milliseconds.
 fn in_pieces(body: &Bytes) -> Body {
     let mut left = body.clone();
     let pieces = std::iter::from_fn(move || {
@@ -271,18 +271,18 @@ fn in_pieces(body: &Bytes) -> Body {
     Body::wrap_stream(stream::iter(pieces))
 }
 
-/// Lets the server and the quiet account have the processor first: the noisy account's own work is another machine's. Being
-/// nice is not enough: the system lets such a thread finish its turn of some milliseconds.
+/// Gives the server and the quiet account the processor first: in reality the noisy account would run on another machine.
+/// A low priority is not enough, since such a thread still finishes its time slice of some milliseconds.
 fn give_way() {
     #[cfg(target_os = "linux")]
     {
         let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
-        // Where this fails, the figures are worse, and never better.
+        // If this fails, the figures get worse, never better.
         let _ = Command::new("chrt").args(["--idle", "--pid", "0", &thread]).status();
     }
 }
 
-/// Answers deliveries after [`SLOW`].
+/// Starts a receiver that responds after [`SLOW`], and returns its URL.
 async fn slow_receiver() -> Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}/", listener.local_addr()?);

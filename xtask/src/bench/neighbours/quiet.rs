@@ -20,34 +20,34 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
-/// What is measured, in milliseconds: each call, from its generation's end until the delivery is there, and from its
-/// submit until the generation ends.
+/// The figures, in milliseconds: the time of each call, of a delivery since the end of its generation, and of a generation
+/// since its submit.
 pub(super) const KINDS: [&str; 7] =
     ["submit", "status", "result", "media", "account", "delivery", "generation"];
 
-/// That of the [`KINDS`] which waits for a worker. It is told, and not held: workers are not shared out yet.
+/// The one of [`KINDS`] that includes the wait for a worker. It has no target, since accounts do not share workers fairly.
 pub(super) const WORKERS: usize = 6;
 
 /// A cheap model.
 const MODEL: &str = "/v1/models/gemini-3-1-flash-tts";
 
-/// From one round to the next.
+/// The time between the starts of two rounds.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// Rounds before the noise has what it can get.
+/// The number of rounds before the measurement, in which the noise takes its places.
 const UNMEASURED: u32 = 20;
 
-/// Rounds that are measured.
+/// The number of measured rounds.
 const MEASURED: u32 = 250;
 
-/// How long a delivery may take.
+/// The longest wait for a delivery.
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// How long everything took in a turn, by kind.
+/// The measured times of a turn, by kind.
 pub(super) struct Samples(Vec<[f64; KINDS.len()]>);
 
 impl Samples {
-    /// What this share of a kind does not exceed.
+    /// The quantile `share` of a kind.
     pub(super) fn quantile(&self, kind: usize, share: f64) -> f64 {
         let mut all: Vec<f64> = self.0.iter().map(|round| round[kind]).collect();
         all.sort_unstable_by(f64::total_cmp);
@@ -56,7 +56,7 @@ impl Samples {
     }
 }
 
-/// Deliveries that are waited for, by the number of their round.
+/// The rounds that wait for a delivery, by number.
 type Awaited = Arc<Mutex<HashMap<u32, oneshot::Sender<Timestamp>>>>;
 
 struct Quiet<'a> {
@@ -88,7 +88,7 @@ struct File {
     url: String,
 }
 
-/// Rounds at the server at `url`, each begun at its time whether or not the one before has ended.
+/// Runs the rounds of a turn on the server at `url`. Each starts at its time, even if the one before has not ended.
 pub(super) async fn turn(url: &str, key: &str) -> Result<Samples> {
     let awaited = Awaited::default();
     let receiver = receiver(Arc::clone(&awaited)).await?;
@@ -104,22 +104,22 @@ pub(super) async fn turn(url: &str, key: &str) -> Result<Samples> {
 
 impl Quiet<'_> {
     async fn round(&self, number: u32) -> Result<[f64; KINDS.len()]> {
-        let (tell, delivered) = oneshot::channel();
-        self.awaited.lock().unwrap_or_else(PoisonError::into_inner).insert(number, tell);
+        let (report, delivered) = oneshot::channel();
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner).insert(number, report);
         let webhook = format!("{}/{number}", self.receiver);
         let body = json!({ "input": { "prompt": "fox" }, "webhook_url": webhook }).to_string();
         let start = Instant::now();
-        // A connection of its own, as a stranger's: it needs a place.
+        // A new connection, which needs a place on the server.
         let mut line = Line::to(self.url).await?;
         let submit = Request::post(self.key, MODEL, &Uuid::new_v4().to_string(), Bytes::from(body));
-        let answer = line.call(submit).await?;
+        let response = line.call(submit).await?;
         let submit = since(start);
-        let Submitted { request_id } = serde_json::from_slice(&answer)?;
+        let Submitted { request_id } = serde_json::from_slice(&response)?;
         let (status, _) = self.get(&mut line, &format!("/v1/requests/{request_id}/status")).await?;
         let arrived = timeout(WITHIN, delivered).await;
         let arrived = arrived.context("a delivery to the quiet account has not arrived")??;
-        let (result, answer) = self.get(&mut line, &format!("/v1/requests/{request_id}")).await?;
-        let Ended { created_at, completed_at, output } = serde_json::from_slice(&answer)?;
+        let (result, response) = self.get(&mut line, &format!("/v1/requests/{request_id}")).await?;
+        let Ended { created_at, completed_at, output } = serde_json::from_slice(&response)?;
         let path = output.audio.url.strip_prefix("http://localhost").context("media are elsewhere")?;
         let (media, _) = self.get(&mut line, path).await?;
         let (account, _) = self.get(&mut line, "/v1/account").await?;
@@ -130,8 +130,8 @@ impl Quiet<'_> {
 
     async fn get(&self, line: &mut Line, path: &str) -> Result<(f64, Bytes)> {
         let start = Instant::now();
-        let answer = line.call(Request::get(self.key, path)).await?;
-        Ok((since(start), answer))
+        let response = line.call(Request::get(self.key, path)).await?;
+        Ok((since(start), response))
     }
 }
 
@@ -139,13 +139,13 @@ fn since(start: Instant) -> f64 {
     1e3 * start.elapsed().as_secs_f64()
 }
 
-/// Answers deliveries at once, and tells those who wait for them when they came.
+/// Starts a receiver that responds at once and reports the time of arrival to the waiting round. Returns its URL.
 async fn receiver(awaited: Awaited) -> Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let receive = async move |Path(number): Path<u32>| {
         let waiting = awaited.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
-        // Another attempt at the same delivery has nobody who waits.
+        // No round waits for a repeated delivery.
         if let Some(waiting) = waiting {
             let _ = waiting.send(Timestamp::now());
         }

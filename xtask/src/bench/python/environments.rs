@@ -1,14 +1,14 @@
-//! The two virtual environments: one with our package, built as its users get it, one with the vendor's.
+//! The two virtual environments: one with our package, built as users get it, and one with the vendor's.
 
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is measured beside ours, from PyPI.
+/// The vendor's package, from PyPI.
 pub(super) const VENDOR: &str = "clipia 1.5.0";
 const VENDOR_REQUIREMENT: &str = "clipia==1.5.0";
 
-/// The Python of each.
+/// The Python program of each environment.
 pub(super) struct Environments {
     pub(super) ours: PathBuf,
     pub(super) vendor: PathBuf,
@@ -22,7 +22,7 @@ impl Environments {
         Ok(Self { ours: Self::ours(root)?, vendor })
     }
 
-    /// Ours alone.
+    /// Prepares the environment of our package, and returns its Python.
     pub(super) fn ours(root: &Path) -> Result<PathBuf> {
         let ours = environment(&crate::test::target(root).join("bench").join("ours"))?;
         eprintln!("building the package");
@@ -33,7 +33,7 @@ impl Environments {
     }
 }
 
-/// An environment at `place`, made if it is not there; returns its Python.
+/// Makes the environment at `place` if it is missing, and returns its Python.
 fn environment(place: &Path) -> Result<PathBuf> {
     let python = place.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     if !python.exists() {
@@ -42,7 +42,7 @@ fn environment(place: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Installs. A package that has to be built is built optimised.
+/// Installs packages. A package that has to be built is built optimised.
 fn pip(python: &Path, what: &[&str]) -> Result<()> {
     let mut pip = Command::new(python);
     pip.args(["-m", "pip", "--disable-pip-version-check", "install", "--quiet"]).args(what);

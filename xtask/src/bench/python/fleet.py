@@ -1,7 +1,7 @@
 """A fleet of generations on one key: `python fleet.py MEANS URL KEY MODEL GENERATIONS SECONDS PATIENCE`.
 
-MEANS is `asyncio` or `threads`. Each generation takes SECONDS, and is lost if it is not known to have
-completed after PATIENCE. Tells how many completed, why others did not, and how long it took.
+MEANS is `asyncio` or `threads`. Each generation takes SECONDS. It counts as lost if its end is not known
+after PATIENCE. Prints how many completed, why others did not, and the time.
 """
 
 from __future__ import annotations

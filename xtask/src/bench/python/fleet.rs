@@ -4,8 +4,8 @@
 //! Every row has a server, a key and a process of its own, and all rows run at once: they sleep most of the time.
 
 use super::environments::Environments;
-use crate::bench::fleet::answers::Answers;
 use crate::bench::fleet::least::least;
+use crate::bench::fleet::responses::Responses;
 use crate::bench::fleet::sleep::{LIMIT, SLEEP, Sleeping};
 use crate::bench::target::Targets;
 use anyhow::{Result, anyhow};
@@ -16,34 +16,34 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-/// How many generations there are at once.
+/// The numbers of generations at once.
 const FLEETS: [usize; 2] = [20, 100];
 
-/// What drives them.
+/// The means of concurrency.
 const MEANS: [&str; 2] = ["asyncio", "threads"];
 
 const GENERATION: Duration = Duration::from_secs(30);
 
-/// A generation that is not known to have completed after so many times the least is lost.
+/// A generation counts as lost if its end is not known after this multiple of the least time.
 const PATIENCE: u32 = 3;
 
-/// How many causes of lost generations are told of a row.
+/// The number of causes of lost generations that a row shows.
 const CAUSES_SHOWN: usize = 3;
 
-/// What `fleet.py` tells.
+/// The output of `fleet.py`.
 #[derive(Deserialize)]
-struct Told {
+struct Output {
     completed: usize,
-    /// Why each generation was lost that was.
+    /// The cause of each lost generation.
     lost: Vec<String>,
-    /// From the first submit until the last end was known.
+    /// The time from the first submit until the last end was known.
     seconds: f64,
 }
 
 struct Row {
     generations: usize,
     means: &'static str,
-    told: Told,
+    output: Output,
     requests: u64,
     refused: u64,
     least: Duration,
@@ -76,24 +76,24 @@ pub(in crate::bench) fn run(root: &Path) -> Result<()> {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let mut targets = Targets::default();
-    for Row { generations, means, told, requests, refused, least } in rows {
+    for Row { generations, means, output, requests, refused, least } in rows {
         let least = least.as_secs_f64();
         table.add_row([
             means.to_owned(),
             generations.to_string(),
-            told.completed.to_string(),
-            told.lost.len().to_string(),
+            output.completed.to_string(),
+            output.lost.len().to_string(),
             refused.to_string(),
             format!("{:.2}", requests as f64 / generations as f64),
-            format!("{:.1} s", told.seconds),
+            format!("{:.1} s", output.seconds),
             format!("{least:.1} s"),
-            format!("{:.2}", told.seconds / least),
+            format!("{:.2}", output.seconds / least),
         ]);
-        for cause in told.lost.iter().take(CAUSES_SHOWN) {
+        for cause in output.lost.iter().take(CAUSES_SHOWN) {
             eprintln!("lost of {generations} by {means}: {cause}");
         }
-        targets.hold(told.lost.is_empty() && told.completed == generations, || {
-            format!("{generations} by {means}: {} are lost; none may be", told.lost.len())
+        targets.hold(output.lost.is_empty() && output.completed == generations, || {
+            format!("{generations} by {means}: {} are lost; none may be", output.lost.len())
         });
     }
     println!("{table}");
@@ -103,10 +103,10 @@ pub(in crate::bench) fn run(root: &Path) -> Result<()> {
 
 fn row(root: &Path, python: &Path, generations: usize, means: &'static str) -> Result<Row> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answers = Answers::default();
+    let responses = Responses::default();
     let least = least(&vec![GENERATION; generations], LIMIT, false);
-    // Of this thread, and so of this row: its server runs here.
-    let told = tracing::subscriber::with_default(answers.clone(), || {
+    // The subscriber of this thread, on which the row's server runs.
+    let output = tracing::subscriber::with_default(responses.clone(), || {
         runtime.block_on(async {
             let server = Sleeping::start(generations).await?;
             let mut fleet = Command::new(python);
@@ -119,10 +119,10 @@ fn row(root: &Path, python: &Path, generations: usize, means: &'static str) -> R
                 &GENERATION.as_secs_f64().to_string(),
                 &(least * PATIENCE).as_secs_f64().to_string(),
             ]);
-            let told: Told = tokio::task::spawn_blocking(move || super::answer(&mut fleet)).await??;
+            let output: Output = tokio::task::spawn_blocking(move || super::output_of(&mut fleet)).await??;
             server.stop().await;
-            anyhow::Ok(told)
+            anyhow::Ok(output)
         })
     })?;
-    Ok(Row { generations, means, told, requests: answers.all(), refused: answers.refused(), least })
+    Ok(Row { generations, means, output, requests: responses.all(), refused: responses.refused(), least })
 }

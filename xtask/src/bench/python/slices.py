@@ -1,8 +1,8 @@
 """Does one kind of work in slices of time: `python slices.py PACKAGE KIND URL`.
 
-PACKAGE is `clipia` or `clipia_queue`, which the same lines use. KIND is `sync`, `async:N` with N rounds in
-flight, or `verify`. For each number of seconds on stdin it works so long and tells on stdout what it did; at
-the end, the most memory that it ever had.
+PACKAGE is `clipia` or `clipia_queue`; the code is the same for both. KIND is `sync`, `async:N` with N rounds
+in flight, or `verify`. For each number of seconds on stdin, it works for that time and prints its figures. At
+the end it prints its peak memory.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ MODEL = "nano-banana-2"
 INPUT = {"prompt": "a red fox in snow", "aspect_ratio": "16:9", "seed": 7}
 SECRET = "whsec_0123456789abcdef"
 
-# Of the slowest machine that is of use, with a thousand rounds in flight.
+# Long enough for a slow machine with a thousand rounds in flight.
 TIMEOUT = 600.0
 
 
 def read(job: Any, status: Any, result: Any) -> None:
-    """What came back, all of it, as a program would that keeps it."""
+    """Reads the responses completely, as a program that stores them."""
     assert job.data["request_id"] == job.request_id
     assert status.data["status"] == status.status == "COMPLETED"
     assert result.data["output"]["images"][0]["url"]
@@ -52,7 +52,7 @@ def concurrent(clipia: Any, url: str, in_flight: int) -> Callable[[float], int]:
     client = clipia.AsyncClipia(KEY, base_url=url, timeout=TIMEOUT)
     runner = asyncio.new_event_loop()
 
-    async def lane(end: float) -> int:
+    async def repeat(end: float) -> int:
         rounds = 0
         while time.monotonic() < end:
             job = await client.submit(MODEL, INPUT)
@@ -60,11 +60,11 @@ def concurrent(clipia: Any, url: str, in_flight: int) -> Callable[[float], int]:
             rounds += 1
         return rounds
 
-    async def lanes(seconds: float) -> int:
+    async def repeat_all(seconds: float) -> int:
         end = time.monotonic() + seconds
-        return sum(await asyncio.gather(*(lane(end) for _ in range(in_flight))))
+        return sum(await asyncio.gather(*(repeat(end) for _ in range(in_flight))))
 
-    return lambda seconds: runner.run_until_complete(lanes(seconds))
+    return lambda seconds: runner.run_until_complete(repeat_all(seconds))
 
 
 def verify(clipia: Any) -> Callable[[float], int]:
@@ -83,7 +83,7 @@ def verify(clipia: Any) -> Callable[[float], int]:
     ).encode()
     now = int(time.time())
     signature = hmac.new(SECRET.encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
-    # As a request has them.
+    # The headers of a request.
     headers = {
         "host": "example.com",
         "content-type": "application/json",
@@ -107,7 +107,7 @@ def verify(clipia: Any) -> Callable[[float], int]:
 
 
 def peak() -> int:
-    """The most resident memory of this process so far, in bytes; of `getrusage` it is the parent's too."""
+    """The memory peak of this process, in bytes. That of `getrusage` may be the parent's."""
     with open("/proc/self/status") as status:
         (line,) = (line for line in status if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-//! One kind of work, by both packages in turns.
+//! The measurement of one kind of work, by both packages in turns.
 
 use super::environments::Environments;
 use crate::bench::median::median;
@@ -9,17 +9,17 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// How long a turn is.
+/// The length of a turn.
 const SLICE_SECONDS: f64 = 0.5;
 
-/// What is done.
+/// The kind of work.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     /// Rounds one after another, by the blocking client.
     Sync,
-    /// So many rounds at once, by asyncio.
+    /// Concurrent rounds, by asyncio.
     Async(usize),
-    /// Signatures of webhooks checked.
+    /// The verification of webhook signatures.
     Verify,
 }
 
@@ -27,7 +27,7 @@ impl Kind {
     pub(super) const ALL: [Self; 5] =
         [Self::Sync, Self::Async(1), Self::Async(64), Self::Async(1_000), Self::Verify];
 
-    /// What `slices.py` calls it.
+    /// The name of the kind in `slices.py`.
     fn argument(self) -> String {
         match self {
             Self::Sync => "sync".to_owned(),
@@ -36,12 +36,12 @@ impl Kind {
         }
     }
 
-    /// How many calls are one of what is counted.
+    /// The number of calls in one unit of work.
     fn calls(self) -> f64 {
         if matches!(self, Self::Verify) { 1.0 } else { 3.0 }
     }
 
-    /// How many turns each side gets. Each round of the vendor's thousand takes longer than a turn should.
+    /// The number of turns of each side. A thousand concurrent rounds take the vendor's package longer than a turn.
     fn turns(self) -> usize {
         if matches!(self, Self::Async(1_000)) { 3 } else { 30 }
     }
@@ -57,17 +57,17 @@ impl fmt::Display for Kind {
     }
 }
 
-/// How one side did.
+/// The figures of one side.
 pub(super) struct Measured {
-    /// How many a second, the median of the turns.
+    /// Units of work a second, the median of the turns.
     pub(super) pace: f64,
-    /// CPU time of a call.
+    /// The CPU time of a call.
     pub(super) cpu_seconds_each: f64,
-    /// The most resident memory, in bytes.
+    /// The peak of resident memory, in bytes.
     pub(super) peak: u64,
 }
 
-/// Both.
+/// The figures of both sides.
 pub(super) struct Sides {
     pub(super) ours: Measured,
     pub(super) vendor: Measured,
@@ -77,12 +77,12 @@ pub(super) fn measure(root: &Path, environments: &Environments, kind: Kind, url:
     let start = |python, package| Side::start(python, root, package, kind, url);
     let mut ours = start(&environments.ours, "clipia_queue")?;
     let mut vendor = start(&environments.vendor, "clipia")?;
-    // Connections are made.
+    // The first turns, in which connections are made, do not count.
     ours.turn()?;
     vendor.turn()?;
     let (mut by_ours, mut by_vendor) = (Vec::new(), Vec::new());
     for number in 0..kind.turns() {
-        // Each goes first as often as the other.
+        // Each side goes first in every second turn.
         if number % 2 == 0 {
             by_ours.push(ours.turn()?);
             by_vendor.push(vendor.turn()?);
@@ -94,7 +94,7 @@ pub(super) fn measure(root: &Path, environments: &Environments, kind: Kind, url:
     Ok(Sides { ours: ours.end(kind, &by_ours)?, vendor: vendor.end(kind, &by_vendor)? })
 }
 
-/// What it tells of a turn.
+/// The output of `slices.py` after a turn.
 #[derive(Deserialize)]
 struct Turn {
     done: u64,
@@ -102,13 +102,13 @@ struct Turn {
     cpu_seconds: f64,
 }
 
-/// What it tells at the end.
+/// The output of `slices.py` at the end.
 #[derive(Deserialize)]
 struct End {
     peak: u64,
 }
 
-/// The program `slices.py`, which sleeps when it is not its turn.
+/// A running `slices.py`, which sleeps between its turns.
 struct Side {
     process: Child,
     input: Option<ChildStdin>,
@@ -126,13 +126,13 @@ impl Side {
     }
 
     fn turn(&mut self) -> Result<Turn> {
-        writeln!(self.input.as_mut().context("it was told to end")?, "{SLICE_SECONDS}")?;
-        self.told()
+        writeln!(self.input.as_mut().context("its input is closed")?, "{SLICE_SECONDS}")?;
+        self.read_line()
     }
 
     fn end(mut self, kind: Kind, turns: &[Turn]) -> Result<Measured> {
         self.input = None;
-        let End { peak } = self.told()?;
+        let End { peak } = self.read_line()?;
         let pace = median(turns.iter().map(|turn| turn.done as f64 / turn.seconds).collect());
         let done: u64 = turns.iter().map(|turn| turn.done).sum();
         let cpu_seconds: f64 = turns.iter().map(|turn| turn.cpu_seconds).sum();
@@ -140,16 +140,16 @@ impl Side {
         Ok(Measured { pace, cpu_seconds_each, peak })
     }
 
-    fn told<T: for<'de> Deserialize<'de>>(&mut self) -> Result<T> {
+    fn read_line<T: for<'de> Deserialize<'de>>(&mut self) -> Result<T> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
-        serde_json::from_str(&line).context("`slices.py` broke off")
+        serde_json::from_str(&line).context("`slices.py` ended too early")
     }
 }
 
 impl Drop for Side {
     fn drop(&mut self) {
-        // It ends in order once its input does.
+        // The program ends when its input does.
         self.input = None;
         let _ = self.process.wait();
     }

@@ -1,6 +1,6 @@
 """Waits for ten thousand generations that do not end, by one client: `python waiting.py URL`.
 
-Tells what that costs.
+Prints the cost.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from clipia_queue import AsyncClipia
 
 GENERATIONS = 10_000
 
-# How long it is watched, in seconds, and how long the waits have to begin before.
+# The time of the measurement, and the time before it in which the waits start, in seconds.
 WATCHED = 20.0
 SETTLED = 5.0
 
@@ -29,20 +29,20 @@ def resident() -> int:
 
 async def main(url: str) -> None:
     async with AsyncClipia("clipia_live_0123456789abcdef", base_url=url) as clipia:
-        # At rest it has a connection.
+        # The idle client has a connection.
         await clipia.result(str(uuid.uuid4()))
         rest = resident()
         waits = [asyncio.create_task(clipia.generation(str(uuid.uuid4())).wait()) for _ in range(GENERATIONS)]
         await asyncio.sleep(SETTLED)
         begun, cpu = time.monotonic(), time.process_time()
         await asyncio.sleep(WATCHED)
-        told = {
+        cost = {
             "generations": sum(not wait.done() for wait in waits),
             "bytes": resident() - rest,
             "seconds": time.monotonic() - begun,
             "cpu_seconds": time.process_time() - cpu,
         }
-        print(json.dumps(told))
+        print(json.dumps(cost))
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)

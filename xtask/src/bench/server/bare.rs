@@ -1,5 +1,4 @@
-//! Bare axum that answers the same calls: it parses what the queue parses, answers what the queue answers, and keeps
-//! nothing.
+//! Bare axum with the same calls: it parses the same bodies and sends the same responses as the queue, and stores nothing.
 
 use anyhow::Result;
 use axum::extract::Path;
@@ -12,7 +11,7 @@ use std::net::Ipv4Addr;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-/// A path whose status is answered.
+/// The path of a status call that succeeds.
 pub(super) const STATUS_PATH: &str = "/v1/requests/0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de/status";
 
 #[derive(Deserialize)]
@@ -37,7 +36,7 @@ struct Status {
     queue_position: u64,
 }
 
-/// Serves as long as the runtime runs; says where.
+/// Serves as long as the runtime runs. Returns the URL.
 pub(super) async fn serve() -> Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);

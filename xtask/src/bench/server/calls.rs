@@ -1,4 +1,4 @@
-//! Calls over connections that stay open, with as little of their own as can be.
+//! Calls over connections that stay open, with as little work in the client as possible.
 
 use crate::bench::median::median as median_of;
 use anyhow::{Context, Result, ensure};
@@ -46,14 +46,14 @@ impl Line {
         Ok(Self(sender))
     }
 
-    /// The answer to a call, which must be 200.
+    /// Makes a call and returns the body of the response, whose status must be 200.
     pub(in crate::bench) async fn call(&mut self, request: Request) -> Result<Bytes> {
         self.0.ready().await?;
         let (head, body) = self.0.send_request(request.0?).await?.into_parts();
         let body = body.collect().await?.to_bytes();
         ensure!(
             head.status.is_success(),
-            "answered with {}: {}",
+            "got the response {}: {}",
             head.status,
             String::from_utf8_lossy(&body)
         );
@@ -61,10 +61,10 @@ impl Line {
     }
 }
 
-/// How fast calls were answered.
+/// The pace of calls.
 pub(super) struct Paced {
     elapsed: Duration,
-    /// How long each took; sorted.
+    /// The time of each call, sorted.
     latencies: Vec<Duration>,
 }
 
@@ -73,14 +73,14 @@ impl Paced {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// What this share of the calls does not exceed.
+    /// The quantile `share` of the times.
     pub(super) fn quantile(&self, share: f64) -> Duration {
         let rank = (share * self.latencies.len() as f64).ceil() as usize;
         self.latencies.get(rank.saturating_sub(1)).copied().unwrap_or_default()
     }
 }
 
-/// Makes calls for `slice`, so many at once. `request` is told the number of the call.
+/// Makes calls for the time `slice`, `in_flight` at once. `request` gets the number of the call.
 pub(super) async fn pace(
     url: &str,
     in_flight: usize,
@@ -91,13 +91,13 @@ pub(super) async fn pace(
     run(url, in_flight, request, |_| start.elapsed() < slice, |_| Ok(())).await
 }
 
-/// Makes calls while `more` says so, telling `answered` of each answer.
+/// Makes calls while `more` returns true, and passes each response to `responded`.
 pub(super) async fn run(
     url: &str,
     in_flight: usize,
     request: impl Fn(usize) -> Request,
     more: impl Fn(usize) -> bool,
-    answered: impl Fn(Bytes) -> Result<()>,
+    responded: impl Fn(Bytes) -> Result<()>,
 ) -> Result<Paced> {
     let next = Cell::new(0);
     let mut lines = Vec::new();
@@ -110,9 +110,9 @@ pub(super) async fn run(
         while more(next.get()) {
             let number = next.replace(next.get() + 1);
             let sent = Instant::now();
-            let answer = line.call(request(number)).await?;
+            let response = line.call(request(number)).await?;
             latencies.push(sent.elapsed());
-            answered(answer)?;
+            responded(response)?;
         }
         anyhow::Ok(latencies)
     });
@@ -122,14 +122,14 @@ pub(super) async fn run(
     Ok(Paced { elapsed, latencies })
 }
 
-/// What the paces of `ours` are of those of `theirs`, turn by turn: the median.
+/// The median of the ratios of `ours` to `theirs`, turn by turn.
 pub(super) fn ratio(ours: &[Paced], theirs: &[Paced]) -> f64 {
     median_of(
         ours.iter().zip(theirs).map(|(ours, theirs)| ours.each_second() / theirs.each_second()).collect(),
     )
 }
 
-/// The middle one by pace.
+/// The one in the middle by pace.
 pub(super) fn median(mut all: Vec<Paced>) -> Paced {
     all.sort_by(|a, b| a.each_second().total_cmp(&b.each_second()));
     all.swap_remove(all.len() / 2)

@@ -1,4 +1,4 @@
-//! Servers in processes of their own: this program, run as one.
+//! The measured servers, each a process of this program.
 
 use super::bare;
 use anyhow::{Context, Result};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
-/// The model that nobody makes, so that a line only grows.
+/// A model without workers, so that its queue only grows.
 pub(super) const MODEL: &str = "idle";
 
 const MODELS: &str = r#"
@@ -32,16 +32,16 @@ input_schema = { parameters = [
 ] }
 "#;
 
-/// What a process of its own is to be.
+/// The server that a process is.
 #[derive(Clone, Debug, Subcommand)]
 pub(in crate::bench) enum Part {
     /// Bare axum
     Bare,
-    /// The queue, on this directory
+    /// The queue, with this data directory
     Queue { data: PathBuf },
 }
 
-/// What it says once it takes calls.
+/// The line that the process prints once it takes calls.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Ready {
     pub(super) url: String,
@@ -50,7 +50,7 @@ pub(super) struct Ready {
 }
 
 impl Part {
-    /// Is it until its input ends. Each line of input is answered with the bytes of resident memory.
+    /// Runs the server until stdin ends. Prints the bytes of resident memory for each line of stdin.
     pub(in crate::bench) fn run(self) -> Result<()> {
         let runtime = match self {
             Self::Bare => tokio::runtime::Builder::new_multi_thread().enable_all().build()?,
@@ -60,7 +60,7 @@ impl Part {
         println!("{}", serde_json::to_string(&ready)?);
         for line in std::io::stdin().lock().lines() {
             line?;
-            let memory = memory_stats().context("this system does not tell the memory of a process")?;
+            let memory = memory_stats().context("this system does not report the memory of a process")?;
             println!("{}", memory.physical_mem);
         }
         if let Some(service) = service {
@@ -94,7 +94,7 @@ impl Part {
     }
 }
 
-/// Has no workers, and is never asked.
+/// An executor without workers, which never runs.
 struct Idle;
 
 #[async_trait]
@@ -104,7 +104,7 @@ impl Executor for Idle {
     }
 }
 
-/// A process that is a [`Part`] as long as this value is there.
+/// A process that is a [`Part`]. It ends when this value is dropped.
 pub(super) struct Child {
     process: std::process::Child,
     input: Option<ChildStdin>,
@@ -134,7 +134,7 @@ impl Child {
         Self::start(program, &Part::Queue { data: data.to_owned() })
     }
 
-    /// Ends it at once: in order, it would wait for calls that it makes itself.
+    /// Kills the process: an orderly end would wait for its own deliveries.
     pub(super) fn kill(mut self) -> Result<()> {
         Ok(self.process.kill()?)
     }
@@ -143,9 +143,9 @@ impl Child {
         &self.ready.url
     }
 
-    /// Its resident memory, in bytes.
+    /// The resident memory of the process, in bytes.
     pub(super) fn memory(&mut self) -> Result<u64> {
-        writeln!(self.input.as_mut().context("it was told to end")?)?;
+        writeln!(self.input.as_mut().context("its input is closed")?)?;
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         Ok(line.trim().parse()?)
@@ -154,7 +154,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It ends in order once its input does.
+        // The process ends in order when its input does.
         self.input = None;
         let _ = self.process.wait();
     }

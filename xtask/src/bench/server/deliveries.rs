@@ -1,4 +1,4 @@
-//! Deliveries to a host that answers at once, and past one that never does.
+//! The pace of deliveries to a host that responds at once, alone and beside a host that never responds.
 
 use super::calls::{self, Request};
 use super::child::Child;
@@ -18,16 +18,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// Deliveries to the fast host.
+/// The number of deliveries to the fast host.
 const FAST: usize = 10_000;
 
-/// To so many of these, there is one to the dead host.
+/// One delivery in so many goes to the dead host.
 const DEAD_EVERY: usize = 20;
 
-/// Submits at once.
+/// The number of submits at once.
 const SUBMITTING: usize = 64;
 
-/// How long all may take.
+/// The longest wait for all deliveries.
 const WITHIN: Duration = Duration::from_secs(120);
 
 /// Deliveries to the fast host in a second, while one in [`DEAD_EVERY`] goes to a dead one if `dead`.
@@ -70,14 +70,14 @@ pub(super) async fn pace(program: &Path, dead: bool) -> Result<f64> {
     Ok(pace)
 }
 
-/// Waits until the disk has what was written before, where the system has a program for that.
+/// Waits until the disk has written everything, if the system has a program for that.
 fn settle() {
     if let Err(error) = Command::new("sync").status() {
-        eprintln!("the disk may be busy with what was written before: sync: {error}");
+        eprintln!("the disk may still be busy with earlier writes: sync: {error}");
     }
 }
 
-/// Answers every delivery at once, when the gate is open.
+/// Starts a host that responds to each delivery at once, when the gate is open.
 async fn fast_host(gate: watch::Receiver<bool>, arrived: Arc<AtomicUsize>) -> Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}/clipia", listener.local_addr()?);
@@ -92,7 +92,7 @@ async fn fast_host(gate: watch::Receiver<bool>, arrived: Arc<AtomicUsize>) -> Re
     Ok(url)
 }
 
-/// Takes every connection and never answers. Another address than that of the fast host.
+/// Starts a host that accepts each connection and never responds. Its address differs from that of the fast host.
 async fn dead_host() -> Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).await?;
     let url = format!("http://{}/clipia", listener.local_addr()?);

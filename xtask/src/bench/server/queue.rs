@@ -1,4 +1,4 @@
-//! A queue whose line only grows.
+//! A server whose queue only grows.
 
 use super::calls::{self, Line, Paced, Request};
 use super::child::{Child, MODEL};
@@ -19,19 +19,19 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// How many submits are under way while the line is filled.
+/// The number of submits under way while the queue is filled.
 const FILLING: usize = 128;
 
-/// Submits of one key: as many as it may have in flight.
+/// The number of submits of one key: as many as it may have in flight.
 const EACH_KEY: usize = IN_FLIGHT_MAX as usize;
 
-/// Submits that are measured beside those that fill the line, at most.
+/// The largest number of measured submits, beside those that fill the queue.
 const MEASURED_MAX: usize = 1_200_000;
 
-/// Requests that are waited for, and asked for again and again: the newest.
+/// The number of newest requests, whose statuses are polled again and again.
 const POLLED: usize = 10_000;
 
-/// Keys that are made at once.
+/// The number of keys that are created at once.
 const KEYS_AT_ONCE: usize = 32;
 
 pub(super) struct Queue {
@@ -83,43 +83,43 @@ impl Queue {
         Ok(Self { child, data, program: program.to_owned(), keys, ids: RefCell::default(), random })
     }
 
-    pub(super) fn in_line(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         self.ids.borrow().len()
     }
 
-    /// Submits until so many are in line.
+    /// Submits until `most` requests are queued.
     pub(super) async fn fill(&self, most: usize) -> Result<()> {
-        let start = self.in_line();
+        let start = self.queued();
         self.submit_while(FILLING, |number| start + number < most).await?;
         Ok(())
     }
 
-    /// Submits for a while, so many at once.
+    /// Submits for the time `slice`, `in_flight` at once.
     pub(super) async fn submits(&self, in_flight: usize, slice: Duration) -> Result<Paced> {
         let start = Instant::now();
         self.submit_while(in_flight, |_| start.elapsed() < slice).await
     }
 
     async fn submit_while(&self, in_flight: usize, more: impl Fn(usize) -> bool) -> Result<Paced> {
-        let start = self.in_line();
+        let start = self.queued();
         let key =
             |number: usize| self.keys.get((start + number) / EACH_KEY).map_or("none is left", |key| key);
-        let answered = |answer: Bytes| {
-            let Submitted { request_id } = serde_json::from_slice(&answer)?;
+        let responded = |response: Bytes| {
+            let Submitted { request_id } = serde_json::from_slice(&response)?;
             self.ids.borrow_mut().push(request_id);
             Ok(())
         };
         let request = |number| submit(key(number));
-        calls::run(self.child.url(), in_flight, request, more, answered).await
+        calls::run(self.child.url(), in_flight, request, more, responded).await
     }
 
-    /// Asks for the status of requests that are waited for, for a while, so many at once.
+    /// Polls statuses for the time `slice`, `in_flight` at once.
     pub(super) async fn statuses(&self, in_flight: usize, slice: Duration) -> Result<Paced> {
         let request = |_| self.status_of_one(POLLED);
         calls::pace(self.child.url(), in_flight, slice, request).await
     }
 
-    /// How long it takes to be told a position, one after the other: the median.
+    /// The median time to read a queue position, one call after the other.
     pub(super) async fn position(&self, count: usize) -> Result<Duration> {
         let mut line = Line::to(self.child.url()).await?;
         let mut took = Vec::new();
@@ -132,7 +132,7 @@ impl Queue {
         took.get(count / 2).copied().context("nothing was asked")
     }
 
-    /// Any of the newest.
+    /// A status call of any of the newest requests.
     fn status_of_one(&self, newest: usize) -> Request {
         let ids = self.ids.borrow();
         let ids = &ids[ids.len().saturating_sub(newest)..];

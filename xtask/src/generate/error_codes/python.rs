@@ -1,5 +1,5 @@
-//! What depends on the error codes in the Python package: the exceptions, their names in the package, and the table of the
-//! binding.
+//! The generated code of the Python package that depends on the error codes: the exceptions, their names in the package, and
+//! the table of the binding.
 
 use super::ErrorCode;
 use crate::generate::region::Region;
@@ -10,7 +10,7 @@ const PACKAGE: &str = "bindings/python/python/clipia_queue/__init__.py";
 const BINDING: &str = "bindings/python/src/generated_exceptions.rs";
 
 pub(super) fn generate(codes: &[ErrorCode]) -> Vec<Generated> {
-    // As `ruff` sorts imports.
+    // `ruff` sorts imports so.
     let mut names: Vec<String> = codes.iter().map(ErrorCode::class).collect();
     names.sort();
     vec![
@@ -38,7 +38,7 @@ fn classes(codes: &[ErrorCode]) -> String {
 
 fn imports(names: &[String]) -> String {
     let names: String = names.iter().map(|name| format!("    {name},\n")).collect();
-    // The blank line is as `ruff` has it before a comment.
+    // `ruff` wants the blank line before a comment.
     format!("from clipia_queue._generated_exceptions import (\n{names})\n\n")
 }
 

@@ -1,4 +1,4 @@
-//! What depends on the error codes in Rust: the enum of `clipia-api`, and the errors of the SDK.
+//! The generated code in Rust that depends on the error codes: the enum of `clipia-api`, and the errors of the SDK.
 
 use super::ErrorCode;
 use crate::generate::region::Region;
@@ -95,7 +95,7 @@ fn variants(codes: &[ErrorCode]) -> String {
     })
 }
 
-/// Which variant a code leads to, and the API's error in it.
+/// The functions between a code, its variant, and the API's error in the variant.
 fn error_of_code(codes: &[ErrorCode]) -> String {
     let constructors =
         lines(codes, |code| format!("            Some(ErrorCode::{0}) => Self::{0}(api),\n", code.variant()));

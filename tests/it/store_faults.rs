@@ -11,17 +11,17 @@ use tokio::task::JoinSet;
 const FOX: &str = "/v1/models/nano-banana-2";
 const CLIP: &str = "/v1/models/seedance-2-fast-i2v";
 
-/// How long a call may take that finds the store busy, on a machine that is busy too.
+/// The longest time of a call while the store is busy, on a busy machine.
 const BOUNDED: Duration = Duration::from_secs(8);
 
-/// What a command that fails says, and how it ends.
+/// The exit code and the stderr of a command that fails.
 fn refused(server: &Server, directory: &Path, arguments: &[&str]) -> (i32, String) {
     let output = output(command(arguments).arg("--data").arg(server.data()).current_dir(directory));
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_another_program_holds_is_busy_and_goes_on_by_itself() {
+async fn a_store_that_another_program_holds_is_busy_until_it_is_free() {
     let server = Server::start(Options::default());
     let public = Raw::new(&server.url);
     let submitted = server.live().post(FOX, &small_fox()).await.expect(200).json();
@@ -35,26 +35,26 @@ async fn a_store_that_another_program_holds_is_busy_and_goes_on_by_itself() {
     let other = rusqlite::Connection::open(server.data().join("clipia.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let asked = Instant::now();
-    let mut answers = JoinSet::new();
+    let mut responses = JoinSet::new();
     for _ in 0..20 {
         let client = server.live();
-        answers.spawn(async move { (client.post(FOX, &small_fox()).await, asked.elapsed()) });
+        responses.spawn(async move { (client.post(FOX, &small_fox()).await, asked.elapsed()) });
     }
-    for (answer, took) in answers.join_all().await {
-        let wait = answer.header("retry-after").parse::<u64>().unwrap();
+    for (response, took) in responses.join_all().await {
+        let wait = response.header("retry-after").parse::<u64>().unwrap();
         assert!((1..=10).contains(&wait) && took < BOUNDED, "{took:?}");
-        assert_eq!(answer.status, 503);
-        let error: Value = answer.json();
+        assert_eq!(response.status, 503);
+        let error: Value = response.json();
         assert_eq!(error["error"]["code"], "service_unavailable", "{error}");
         assert!(error["error"]["message"].as_str().unwrap().contains("the store is busy"), "{error}");
     }
-    println!("twenty submits were answered after {:?}", asked.elapsed());
-    // What only reads goes on.
+    println!("the responses to twenty submits came after {:?}", asked.elapsed());
+    // Calls that only read still work.
     server.live().get(&status).await.expect(200);
     server.live().get("/v1/account").await.expect(200);
     until("readiness", async || {
-        let answer = public.get("/readyz").await;
-        (answer.status == 503 && answer.body == "the store is busy\n").then_some(())
+        let response = public.get("/readyz").await;
+        (response.status == 503 && response.body == "the store is busy\n").then_some(())
     })
     .await;
     assert_eq!(public.get("/livez").await.status, 200);
@@ -90,12 +90,12 @@ async fn a_backup_that_fails_says_where_and_why() {
         let path: PathBuf = directory.join(file).components().collect();
         assert!(error.contains(path.to_str().unwrap()) && error.contains(why), "{file}: {error}");
     }
-    // A relative path is the caller's, not the server's.
+    // A relative path begins at the caller's directory, not at the server's.
     let output = output(command(&["backup", "mine.db", "--data"]).arg(server.data()).current_dir(&directory));
     assert!(output.status.success(), "{output:?}");
     assert!(directory.join("mine.db").is_file());
 
-    // No room: the server may write no file as large as the copy.
+    // No space: the server may not write a file as large as the copy.
     let whole = fs::metadata(directory.join("mine.db")).unwrap().len();
     fs::remove_file(directory.join("mine.db")).unwrap();
     server.terminate();
@@ -106,11 +106,11 @@ async fn a_backup_that_fails_says_where_and_why() {
     assert!(error.contains(path.to_str().unwrap()) && error.contains("File too large"), "{error}");
     let left: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["file"]);
-    // The store itself refuses what it has no room for, and goes on.
+    // The store refuses what it has no space for, and continues.
     let image = format!("data:image/png;base64,{}", "A".repeat(400_000));
     let large = json!({ "input": { "prompt": "sway", "image_url": image, "duration": 1 } });
-    let answer = server.live().post(CLIP, &large).await;
-    answer.expect_error("service_unavailable");
-    assert_eq!(answer.header("retry-after"), "10");
+    let response = server.live().post(CLIP, &large).await;
+    response.expect_error("service_unavailable");
+    assert_eq!(response.header("retry-after"), "10");
     server.live().post(FOX, &small_fox()).await.expect(200);
 }

@@ -1,4 +1,4 @@
-//! What a request may cost, and how much its answer may say, whoever sends it.
+//! Bounds on the cost of a call and on the size of its response, whoever calls.
 
 use crate::contract::small_fox;
 use crate::support::{Options, Raw, Server, until};
@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 const FOX: &str = "/v1/models/nano-banana-2";
 const SWAY: &str = "/v1/models/seedance-2-fast-i2v";
 
-/// What an answer may have, head and all, and what a call may add to the store beside its own size and to the log.
-const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// The largest response with its head, and the most that a call may add to the store beyond its own size, and to the log.
+const RESPONSE_BYTES_MAX: usize = 16 * 1024;
 const STORED_BYTES_MAX: u64 = 256 * 1024;
 const LOGGED_BYTES_MAX: usize = 2 * 1024;
 
-/// What fits into a body several times, and into a head.
+/// Sizes: one fits into a body several times, the other into a head.
 const LARGE: usize = 1_000_000;
 const LONG: usize = 10_000;
 
@@ -28,7 +28,7 @@ struct Case {
     path: String,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
-    /// How it is answered.
+    /// The allowed statuses of the response.
     statuses: &'static [u16],
 }
 
@@ -48,7 +48,7 @@ impl Case {
     }
 }
 
-/// Each place of the API where somebody with a key can put something large.
+/// Calls with something large in each place of the API.
 fn cases() -> Vec<Case> {
     let (large, long) = ("a".repeat(LARGE), "a".repeat(LONG));
     let submit = |input: Value| json!({ "input": input }).to_string();
@@ -111,7 +111,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// The same bodies, of which only the price is asked.
+/// The same bodies as estimates.
 fn estimates() -> Vec<Case> {
     let submits = cases().into_iter().filter(|case| {
         case.path == FOX && case.method == Method::POST && case.headers.is_empty() && case.what != "a webhook"
@@ -119,7 +119,7 @@ fn estimates() -> Vec<Case> {
     submits.map(|case| Case { path: format!("{FOX}/estimate"), ..case }).collect()
 }
 
-/// Each place of the administration.
+/// Calls with something large in each place of the administration.
 fn orders() -> Vec<Case> {
     let (large, long) = ("a".repeat(1_000_000), "a".repeat(LONG));
     vec![
@@ -141,7 +141,7 @@ fn orders() -> Vec<Case> {
     ]
 }
 
-/// The size of what is stored.
+/// The size of the store.
 fn stored(server: &Server) -> u64 {
     let path = server.data().join("clipia.db");
     let store = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
@@ -158,21 +158,22 @@ async fn ask_all(server: &Server, url: &str, key: &str, cases: Vec<Case>) {
         for (name, value) in &headers {
             client = client.only(name, value);
         }
-        let answer = client.send(method, &path, body.into()).await;
-        let head: usize = answer.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let response = client.send(method, &path, body.into()).await;
+        let head: usize =
+            response.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         let (after, log) = (stored(server), server.log().len());
-        let error = answer.status.is_success() || answer.json()["error"]["message"].is_string();
-        if !statuses.contains(&answer.status.as_u16())
+        let error = response.status.is_success() || response.json()["error"]["message"].is_string();
+        if !statuses.contains(&response.status.as_u16())
             || !error
-            || head + answer.body.len() > ANSWER_BYTES_MAX
+            || head + response.body.len() > RESPONSE_BYTES_MAX
             || after - before > size + STORED_BYTES_MAX
             || log - logged > LOGGED_BYTES_MAX
         {
-            let body: String = String::from_utf8_lossy(&answer.body).chars().take(200).collect();
+            let body: String = String::from_utf8_lossy(&response.body).chars().take(200).collect();
             wrong.push(format!(
                 "{what} ({size} bytes): {} with {} bytes, {} stored, {} logged: {body}",
-                answer.status,
-                head + answer.body.len(),
+                response.status,
+                head + response.body.len(),
                 after - before,
                 log - logged,
             ));
@@ -183,7 +184,7 @@ async fn ask_all(server: &Server, url: &str, key: &str, cases: Vec<Case>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_large_is_answered_and_kept_within_bounds() {
+async fn large_values_cost_a_bounded_response_store_and_log() {
     let server = Server::start(Options::default());
     ask_all(&server, &server.url, &server.test_key, cases()).await;
     ask_all(&server, &server.url, &server.live_key, estimates()).await;
@@ -195,7 +196,7 @@ async fn whatever_is_large_is_answered_and_kept_within_bounds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_nothing_knows_are_warned_of() {
+async fn unknown_names_are_listed_in_warnings() {
     let server = Server::start(Options::default());
     let body = json!({
         "input": { "prompt": "fox", "sed": 7 },
@@ -204,7 +205,7 @@ async fn names_that_nothing_knows_are_warned_of() {
     let submitted = server.live().header("idempotency-key", "1");
     let first = submitted.post(FOX, &body).await.expect(200).json();
     let estimate = server.live().post(&format!("{FOX}/estimate"), &body).await.expect(200).json();
-    let told = json!([
+    let warnings = json!([
         {
             "code": "unknown_parameter", "parameter": "resolution",
             "message": "`resolution` is not known beside `input` and is ignored; a parameter stands in `input`",
@@ -219,21 +220,21 @@ async fn names_that_nothing_knows_are_warned_of() {
             "message": "`sed` is not a parameter of nano-banana-2 and is ignored; did you mean `seed`?",
         },
     ]);
-    assert_eq!((&first["warnings"], &estimate["warnings"]), (&told, &told));
-    // Its repetition is told the same.
+    assert_eq!((&first["warnings"], &estimate["warnings"]), (&warnings, &warnings));
+    // A repeated submit has the same warnings.
     let again = submitted.post(FOX, &body).await.expect(200).json();
-    assert_eq!((&again["request_id"], &again["warnings"]), (&first["request_id"], &told));
+    assert_eq!((&again["request_id"], &again["warnings"]), (&first["request_id"], &warnings));
     let known = json!({ "input": { "prompt": "fox" }, "webhook_url": null });
     let quiet = server.live().post(&format!("{FOX}/estimate"), &known).await.expect(200).json();
     assert!(quiet["warnings"].as_array().is_none_or(Vec::is_empty), "{quiet}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn urls_begin_with_what_the_first_proxy_was_called_by() {
+async fn urls_begin_with_the_address_of_the_first_proxy() {
     let server = Server::start(Options::default());
     let client = server.live().only("host", "queue.example.com").header("x-forwarded-proto", "HTTPS , http");
-    let told = client.post(FOX, &small_fox()).await.expect(200).json();
-    let url = told["status_url"].as_str().unwrap();
+    let submitted = client.post(FOX, &small_fox()).await.expect(200).json();
+    let url = submitted["status_url"].as_str().unwrap();
     assert!(url.starts_with("https://queue.example.com/v1/requests/"), "{url}");
     for host in ["a b", "user@queue.example.com", "queue.example.com:x", &"a".repeat(256)] {
         server.live().only("host", host).post(FOX, &small_fox()).await.expect_error("invalid_request");
@@ -241,7 +242,7 @@ async fn urls_begin_with_what_the_first_proxy_was_called_by() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_bodies_of_one_account_hold_up_nobody_else() {
+async fn large_bodies_of_one_account_delay_no_other_account() {
     const DECLARED: usize = 6 * 1024 * 1024;
     let server = Server::start(Options::default());
     let account = server.administer(&["accounts", "create", "--credits", "1000"]);
@@ -249,7 +250,7 @@ async fn large_bodies_of_one_account_hold_up_nobody_else() {
     let noisy = server.administer(&["keys", "create", "--test", "--account", account]);
     let noisy = Raw::new(&server.url).key(noisy["key"].as_str().unwrap());
 
-    // It takes its whole share, and sends no more.
+    // The account takes its whole share, and then sends nothing.
     let mut stalled = Vec::new();
     for _ in 0..8 {
         let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
@@ -273,7 +274,7 @@ async fn large_bodies_of_one_account_hold_up_nobody_else() {
     noisy.post(FOX, &small_fox()).await.expect(200);
     drop(stalled);
 
-    // It sends as much as it can; most of it is taken in turn, and what waits too long is told when to come back.
+    // The account sends as much as it can. Most bodies are accepted in turn; those that wait too long get `Retry-After`.
     let large = image(3_000_000).to_string();
     let mut sending = JoinSet::new();
     for _ in 0..8 {
@@ -284,21 +285,21 @@ async fn large_bodies_of_one_account_hold_up_nobody_else() {
     while !sending.is_empty() {
         quiet.post(FOX, &small_fox()).await.expect(200);
         beside += 1;
-        while let Some(answer) = sending.try_join_next() {
-            let answer = answer.unwrap();
-            if answer.status.is_success() {
+        while let Some(response) = sending.try_join_next() {
+            let response = response.unwrap();
+            if response.status.is_success() {
                 taken += 1;
             } else {
-                answer.expect_error("concurrency_limit_exceeded");
-                assert_eq!(answer.header("retry-after"), "1");
+                response.expect_error("concurrency_limit_exceeded");
+                assert_eq!(response.header("retry-after"), "1");
             }
         }
     }
     assert!(beside > 0 && taken > 0, "{beside} beside {taken}");
-    // What was taken is given back.
+    // The share is free again.
     until("there is room for a large body", async || {
-        let answer = noisy.send(Method::POST, SWAY, large.clone().into()).await;
-        answer.status.is_success().then_some(())
+        let response = noisy.send(Method::POST, SWAY, large.clone().into()).await;
+        response.status.is_success().then_some(())
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! Sandbox and live know nothing of each other, a revoked key submits nothing more, and what operators do is noted.
+//! What a key may do: sandbox and live are separate, a revoked key submits nothing, scopes; and the audit of operators.
 
 use crate::contract::small_fox;
 use crate::support::{Options, Raw, Server};
@@ -14,7 +14,7 @@ async fn submit(client: &Raw) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sandbox_and_live_know_nothing_of_each_other() {
+async fn sandbox_and_live_are_separate() {
     let server = Server::start(Options::default());
     let (live, sandbox) = (server.live(), server.sandbox());
     let ids = [submit(&live).await, submit(&sandbox).await];
@@ -27,11 +27,11 @@ async fn sandbox_and_live_know_nothing_of_each_other() {
             clients[0].get(&format!("/v1/requests/{others}{path}")).await.expect_error("not_found");
         }
     }
-    // The sandbox is told nothing of the books.
+    // A sandbox key sees no live credits.
     let account = sandbox.get("/v1/account").await.expect(200).json();
     assert_eq!(account["usage_30d"], json!({ "requests": 0, "credits_spent": 0 }), "{account}");
     assert_eq!((account["balance"]["credits"].as_u64(), server.balance().await), (Some(10_000), 9_988));
-    // One name for two submits.
+    // One idempotency key for two submits.
     let named = |client: &Raw| client.clone().header("idempotency-key", "fox-1");
     let twice = [submit(&named(&live)).await, submit(&named(&sandbox)).await];
     assert_ne!(twice[0], twice[1]);
@@ -53,21 +53,21 @@ async fn a_key_that_is_revoked_while_its_body_arrives_submits_nothing() {
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    // The server asks for the body once the key was let in.
-    let mut told = vec![0; 25];
-    stream.read_exact(&mut told).await.unwrap();
-    assert!(told.starts_with(b"HTTP/1.1 100 "), "{}", String::from_utf8_lossy(&told));
+    // The server asks for the body once it has accepted the key.
+    let mut received = vec![0; 25];
+    stream.read_exact(&mut received).await.unwrap();
+    assert!(received.starts_with(b"HTTP/1.1 100 "), "{}", String::from_utf8_lossy(&received));
     stream.write_all(first.as_bytes()).await.unwrap();
     server.administer(&["keys", "revoke", id]);
     stream.write_all(rest.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("invalid_api_key"), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 401 ") && response.contains("invalid_api_key"), "{response}");
     assert_eq!(server.administer(&["requests", "list"]), json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_key_reads_and_some_submit() {
+async fn every_key_reads_and_only_the_scope_generate_submits() {
     let server = Server::start(Options::default());
     let id = submit(&server.live()).await;
     for (scope, may) in [("read", false), ("generate", true), ("generate,read", true)] {
@@ -83,14 +83,14 @@ async fn every_key_reads_and_some_submit() {
     }
 }
 
-/// The token of the administration, and where it listens.
+/// A client of the administration, with its token.
 fn administration(data: &Path) -> Raw {
     let access: Value = serde_json::from_slice(&std::fs::read(data.join("admin.json")).unwrap()).unwrap();
     Raw::new(access["url"].as_str().unwrap()).key(access["token"].as_str().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_operators_do_is_noted_with_nothing_secret() {
+async fn the_audit_lists_what_operators_did_without_secrets() {
     let server = Server::start(Options::default());
     let made = server.administer(&["keys", "create", "--test"]);
     let key = made["id"].as_str().unwrap();
@@ -112,8 +112,8 @@ async fn what_operators_do_is_noted_with_nothing_secret() {
         .get("/keys")
         .await
         .expect_error("invalid_api_key");
-    let told = server.administer(&["audit"]);
-    let acts: Vec<_> = told
+    let audit = server.administer(&["audit"]);
+    let acts: Vec<_> = audit
         .as_array()
         .unwrap()
         .iter()
@@ -137,7 +137,7 @@ async fn what_operators_do_is_noted_with_nothing_secret() {
     noted("store backed up", "", "copy.db");
     noted("API key refused", "", "3 times");
     noted("administration token refused", "", "once");
-    let all = told.to_string();
+    let all = audit.to_string();
     for secret in [
         &server.live_key,
         &server.webhook_secret,
@@ -149,7 +149,7 @@ async fn what_operators_do_is_noted_with_nothing_secret() {
     }
     assert_eq!(server.administer(&["audit", "--limit", "2"]).as_array().unwrap().len(), 2);
 
-    // An amount that no account holds is refused for what it is.
+    // An amount that no account can have is refused as such.
     let order = json!({ "credits": 9_223_372_036_854_775_808_u64 });
     administration.post("/accounts", &order).await.expect_error("invalid_request");
 }

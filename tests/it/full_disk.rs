@@ -1,4 +1,4 @@
-//! Whatever is the server's own trouble fails no generation: a disk without room for media, a store that cannot write.
+//! A full disk, of the media or of the store, which must fail no generation; and files that no output names.
 
 use crate::support::{Options, Raw, Server, until};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use std::path::Path;
 
 const SPEECH: &str = "/v1/models/gemini-3-1-flash-tts";
 
-/// Submits a generation that is quickly made; tells its id.
+/// Submits a generation that ends quickly, and returns its id.
 async fn submit(server: &Server) -> String {
     let body = json!({ "input": { "prompt": "a word" } });
     let submitted = server.live().post(SPEECH, &body).await.expect(200).json();
@@ -20,7 +20,7 @@ async fn status(server: &Server, id: &str) -> String {
     status["status"].as_str().unwrap().to_owned()
 }
 
-/// How many of these requests have which status.
+/// The number of these requests by status.
 async fn statuses(server: &Server, ids: &[String]) -> BTreeMap<String, usize> {
     let mut statuses = BTreeMap::new();
     for id in ids {
@@ -57,7 +57,7 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// What the store says of all that happened: attempts by how they ended, and rescues.
+/// The attempts in the store by their end, and the number of rescues.
 fn attempts(server: &Server) -> (BTreeMap<String, i64>, i64) {
     let store = rusqlite::Connection::open(server.data().join("clipia.db")).unwrap();
     let mut attempts = store.prepare("SELECT ending, count(*) FROM attempt GROUP BY ending").unwrap();
@@ -66,16 +66,16 @@ fn attempts(server: &Server) -> (BTreeMap<String, i64>, i64) {
     (attempts.collect::<Result<_, _>>().unwrap(), rescues)
 }
 
-/// How a disk has no room for media, and how it has again.
+/// A way to take the space of the media away, and to give it back.
 struct Fault {
-    told: &'static str,
+    reason: &'static str,
     begin: fn(&Server, &Path),
     end: fn(&Server, &Path),
 }
 
 const FAULTS: [Fault; 2] = [
     Fault {
-        told: "media cannot be written\n",
+        reason: "media cannot be written\n",
         begin: |server, _| {
             fs::rename(server.data().join("media"), server.data().join("aside")).unwrap();
             fs::write(server.data().join("media"), "no directory").unwrap();
@@ -86,16 +86,16 @@ const FAULTS: [Fault; 2] = [
         },
     },
     Fault {
-        told: "no room for media\n",
+        reason: "no room for media\n",
         begin: |_, full| fs::write(full, "").unwrap(),
         end: |_, full| fs::remove_file(full).unwrap(),
     },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn generations_wait_for_room_for_their_media_and_none_fails() {
+async fn generations_wait_for_disk_space_and_none_fails() {
     const SUBMITS: usize = 30;
-    for Fault { told, begin, end } in FAULTS {
+    for Fault { reason, begin, end } in FAULTS {
         let elsewhere = tempfile::tempdir().unwrap();
         let full = elsewhere.path().join("full");
         let environment = vec![("FAULT_MEDIA_FULL", full.clone().into())];
@@ -112,7 +112,7 @@ async fn generations_wait_for_room_for_their_media_and_none_fails() {
                 "{statuses:?}, /readyz says {}",
                 readiness(&server).await
             );
-            (readiness(&server).await == told).then_some(())
+            (readiness(&server).await == reason).then_some(())
         })
         .await;
         let public = Raw::new(&server.url);
@@ -122,7 +122,7 @@ async fn generations_wait_for_room_for_their_media_and_none_fails() {
         let sample = server.sandbox().post(SPEECH, &json!({ "input": { "prompt": "a" } })).await;
         sample.expect_error("service_unavailable");
         assert!(sample.header("retry-after").parse::<u32>().unwrap() > 0);
-        // What was tried stands in line again, and nobody tries any more.
+        // The generations that ran are queued again, and no worker claims them.
         until("rest", async || {
             (statuses(&server, &ids).await == BTreeMap::from([("IN_QUEUE".to_owned(), SUBMITS)]))
                 .then_some(())
@@ -152,7 +152,7 @@ async fn generations_wait_for_room_for_their_media_and_none_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_made_while_the_store_was_full_is_stored_when_it_is_not() {
+async fn an_output_made_while_the_store_is_full_is_stored_later() {
     let elsewhere = tempfile::tempdir().unwrap();
     let full = elsewhere.path().join("full");
     let environment = vec![("FAULT_STORE_FULL", full.clone().into())];
@@ -167,20 +167,20 @@ async fn what_was_made_while_the_store_was_full_is_stored_when_it_is_not() {
     assert_eq!(readiness(&server).await, "the store has no room on its disk\n");
     fs::remove_file(&full).unwrap();
     all_complete(&server, &[id.to_owned()]).await;
-    // It was made once, and its end was told of once.
+    // It was made once, and delivered once.
     assert_eq!(attempts(&server), (BTreeMap::from([("completed".to_owned(), 1)]), 0));
     assert_eq!(names(&server.data().join("media").join(id)).len(), 1);
     assert_eq!(server.log().matches(waits).count(), 1, "{}", server.log());
 }
 
-/// A directory of files that no output names.
+/// Makes a directory of files that no output names.
 fn leave(directory: &Path) {
     fs::create_dir_all(directory).unwrap();
     fs::write(directory.join("audio-1.wav"), "half a file").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_no_output_names_are_swept_and_no_others() {
+async fn only_files_that_no_output_names_are_swept() {
     const SECRET: &str = "00112233445566778899aabbccddeeff";
     const UNKNOWN: &str = "01900000-0000-7000-8000-000000000000";
     let environment = vec![("FAILPOINT", "after-output:2".into())];
@@ -188,7 +188,7 @@ async fn files_that_no_output_names_are_swept_and_no_others() {
     let first = submit(&server).await;
     all_complete(&server, std::slice::from_ref(&first)).await;
     server.sandbox().post(SPEECH, &json!({ "input": { "prompt": "a" } })).await.expect(200);
-    // Ends the process between the files and the word of them.
+    // The process ends after it wrote the files and before it reported them.
     let second = submit(&server).await;
     server.ended();
     let media = server.data().join("media");
@@ -197,7 +197,7 @@ async fn files_that_no_output_names_are_swept_and_no_others() {
     let left = [
         media.join(".new").join(SECRET),
         media.join(&first).join(SECRET),
-        // Of a request of another store, and of nobody's.
+        // Files of a request that the store does not know, and files of no request.
         media.join(UNKNOWN).join(SECRET),
         media.join("sandbox").join(SECRET),
     ];

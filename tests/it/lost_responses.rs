@@ -1,4 +1,4 @@
-//! A submit whose answer is lost on the way is found again, and charged once.
+//! A submit whose response is lost is found again, and charged once.
 
 use crate::support::{Options, Server, until};
 use clipia::{Clipia, Error, json};
@@ -9,18 +9,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// How an answer is lost.
+/// The way in which a response is lost.
 #[derive(Clone, Copy, Debug)]
 enum Loss {
-    /// The connection is reset when the answer begins.
+    /// The connection is reset when the response begins.
     Reset,
-    /// Nothing is heard any more.
+    /// The connection stays open, and nothing more arrives.
     Silence,
-    /// The first bytes come through, then the connection closes.
+    /// The first bytes arrive, and then the connection closes.
     Half,
 }
 
-/// What stands between client and server, and loses so many answers.
+/// A proxy between client and server that loses a number of responses.
 struct BadLine {
     url: String,
     to_lose: Arc<AtomicU32>,
@@ -42,7 +42,7 @@ impl BadLine {
                 let server = TcpStream::connect(&address).await.unwrap();
                 let left = Arc::clone(&left);
                 connections.spawn(async move {
-                    // Both ends may hang up as they like.
+                    // Either end may close the connection.
                     let _ = pass(client, server, loss, &left).await;
                 });
             }
@@ -55,7 +55,7 @@ impl BadLine {
         builder.timeout(Duration::from_secs(2)).max_retries(retries).build().unwrap()
     }
 
-    /// From here on it is a good line.
+    /// Loses no further response.
     fn mend(&self) {
         self.to_lose.store(0, Ordering::SeqCst);
     }
@@ -77,7 +77,7 @@ async fn pass(
             },
             bytes = server.read(&mut down) => match bytes? {
                 0 => return Ok(()),
-                // The server has decided: what it tells is durable before it is said.
+                // The server has committed: a response is sent after the commit.
                 bytes if is_lost() => match loss {
                     Loss::Reset => return client.set_zero_linger(),
                     Loss::Silence => std::future::pending().await,
@@ -89,7 +89,7 @@ async fn pass(
     }
 }
 
-/// The requests that the account made, and the credits that it has.
+/// The number of the account's requests, and its credits.
 async fn account(server: &Server) -> (u64, u64) {
     let account = server.live().get("/v1/account").await.expect(200).json();
     let number = |at: &str| account.pointer(at).unwrap().as_u64().unwrap();
@@ -97,7 +97,7 @@ async fn account(server: &Server) -> (u64, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_submit_is_repeated_until_it_is_answered_and_charged_once() {
+async fn a_submit_is_repeated_until_its_response_arrives_and_charged_once() {
     for loss in [Loss::Reset, Loss::Silence, Loss::Half] {
         let server = Server::start(Options { credits: Some(1_000), ..Options::default() });
         let line = BadLine::new(&server, loss, 2).await;
@@ -114,7 +114,7 @@ async fn a_submit_is_repeated_until_it_is_answered_and_charged_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_submit_that_was_given_up_is_found_by_the_key_of_its_error() {
+async fn a_submit_that_timed_out_is_found_by_the_idempotency_key_in_its_error() {
     let server = Server::start(Options { credits: Some(1_000), ..Options::default() });
     let line = BadLine::new(&server, Loss::Reset, u32::MAX).await;
     let clipia = line.client(&server, 1);
@@ -123,14 +123,14 @@ async fn a_submit_that_was_given_up_is_found_by_the_key_of_its_error() {
     assert!(matches!(error, Error::SubmitUnanswered { .. }), "{error:?}");
     until("the charge", async || (account(&server).await == (1, 998)).then_some(())).await;
 
-    // Another process, another day: all that it needs is the key.
+    // Another process needs only the idempotency key.
     line.mend();
     let key = error.idempotency_key().unwrap();
     let found = submit().idempotency_key(key).await.unwrap();
     found.wait().await.unwrap().completed().unwrap();
     assert_eq!(submit().idempotency_key(key).await.unwrap().id(), found.id());
     assert_eq!(account(&server).await, (1, 998));
-    // Without it, it is another submit.
+    // Without the key, it is another submit.
     assert_ne!(submit().await.unwrap().id(), found.id());
     assert_eq!(account(&server).await, (2, 996));
 }

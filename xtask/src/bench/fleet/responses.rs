@@ -1,4 +1,4 @@
-//! What a server answered, counted from its own log.
+//! The responses of a server, counted from its own trace events.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Where a server logs each call that it has answered, with the `status`.
+/// The target of the event that a server traces after each response, with the `status`.
 const TARGET: &str = "clipia_server::http::observe";
 
-/// Counts the answers of the server that runs on the threads it is the subscriber of.
+/// A subscriber that counts the responses of the server on its threads.
 #[derive(Clone, Debug, Default)]
-pub(in crate::bench) struct Answers(Arc<Counts>);
+pub(in crate::bench) struct Responses(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -21,19 +21,19 @@ struct Counts {
     refused: AtomicU64,
 }
 
-impl Answers {
-    /// Requests answered.
+impl Responses {
+    /// The number of all responses.
     pub(in crate::bench) fn all(&self) -> u64 {
         self.0.all.load(Ordering::Relaxed)
     }
 
-    /// Those answered with 429.
+    /// The number of responses with 429.
     pub(in crate::bench) fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
 }
 
-impl Subscriber for Answers {
+impl Subscriber for Responses {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event() && metadata.target() == TARGET
     }
