@@ -1,5 +1,6 @@
-//! Handing answers over to event loops. One thread does it for all of them, so that the threads of the runtime never
-//! wait for the GIL, and answers that come together share one turn of it and wake their loop once.
+//! Completion of asyncio futures. One thread completes the futures of all event loops, so that the threads of the
+//! runtime never wait for the GIL. Calls that end together share one acquisition of the GIL, and wake their event loop
+//! once.
 
 use crate::logging;
 use pyo3::exceptions::PyRuntimeError;
@@ -13,187 +14,192 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
-/// The value of a future of asyncio's, made in the event loop that awaits it.
-pub(crate) type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+/// Makes the value of an asyncio future, in the event loop that awaits it.
+pub(crate) type MakeValue = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 
-/// Locked only by a thread that has the GIL, which one that forks has, too. What it holds lives as long as the process.
-static DELIVERIES: Mutex<Option<&'static Deliveries>> = Mutex::new(None);
+/// The completer of this process, which lives as long as the process. The mutex is only locked by a thread that has the
+/// GIL. A thread that forks has it, too, so a forked process finds the mutex unlocked.
+static COMPLETER: Mutex<Option<&'static Completer>> = Mutex::new(None);
 
-/// Whether Python shuts down.
-static ENDED: AtomicBool = AtomicBool::new(false);
+/// Whether Python is shutting down.
+static SHUTTING_DOWN: AtomicBool = AtomicBool::new(false);
 
-/// Calls that were cancelled and may not have ended yet. Such a call logs how to go on when it ends, which may be after
-/// Python begins to shut down, as `asyncio.run` does after Ctrl-C.
-static ABORTED: Mutex<Vec<AbortHandle>> = Mutex::new(Vec::new());
+/// Calls that were cancelled and may not have ended yet. Such a call logs how to resume when it ends, which may be
+/// after Python begins to shut down, as `asyncio.run` does after Ctrl-C.
+static CANCELLED: Mutex<Vec<AbortHandle>> = Mutex::new(Vec::new());
 
-/// How long shutting down waits for these calls. They end as soon as a thread of the runtime is free.
-const ABORTED_WAIT: Duration = Duration::from_millis(500);
+/// How long shutting down waits for cancelled calls. They end as soon as a thread of the runtime is free.
+const CANCELLED_WAIT: Duration = Duration::from_millis(500);
 
-/// Calls that are listed before those that have ended are taken out.
-const ABORTED_MAX: usize = 64;
+/// Cancelled calls that are listed before those that have ended are removed.
+const CANCELLED_MAX: usize = 64;
 
 thread_local! {
-    /// On the threads of the runtime, which must not wait for the lock of the above.
-    static HERE: Cell<Option<&'static Deliveries>> = const { Cell::new(None) };
+    /// The completer, on the threads of the runtime, which must not wait for the mutex of [`COMPLETER`].
+    static OF_RUNTIME_THREAD: Cell<Option<&'static Completer>> = const { Cell::new(None) };
 }
 
-/// What the thread is given, and how it is stopped.
-pub(crate) struct Deliveries {
+/// The thread that completes futures: its messages, and how it is stopped.
+pub(crate) struct Completer {
     sender: Sender<Message>,
-    /// Whether Python may still be called. A thread that calls it while it shuts down brings the process down.
+    /// Whether Python may still be called. A thread that calls Python during its shutdown crashes the process.
     open: Mutex<bool>,
 }
 
 enum Message {
-    Answer(Delivery),
-    /// Something is noted for `logging`.
-    Noted,
+    Complete(Completion),
+    /// The queue of `logging` has records.
+    FlushLog,
 }
 
-struct Delivery {
+struct Completion {
     event_loop: Py<PyAny>,
     future: Py<PyAny>,
-    answer: Answer,
+    make_value: MakeValue,
 }
 
-/// The thread is started with the runtime.
-pub(crate) fn get(_: Python<'_>) -> &'static Deliveries {
-    let mut current = DELIVERIES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(deliveries) = *current {
-        return deliveries;
+/// The completer of this process. Its thread is started with the runtime.
+pub(crate) fn get(_: Python<'_>) -> &'static Completer {
+    let mut current = COMPLETER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(completer) = *current {
+        return completer;
     }
     let (sender, receiver) = mpsc::channel();
-    let open = Mutex::new(!ENDED.load(Ordering::Relaxed));
-    let deliveries: &'static Deliveries = Box::leak(Box::new(Deliveries { sender, open }));
-    // Without the thread the channel is closed and nothing is delivered; a process that is out of threads has
-    // failed before, when it started the runtime.
-    let deliver = move || deliver(&receiver, deliveries);
-    let _ = thread::Builder::new().name("clipia-deliver".to_owned()).spawn(deliver);
-    current.insert(deliveries)
+    let open = Mutex::new(!SHUTTING_DOWN.load(Ordering::Relaxed));
+    let completer: &'static Completer = Box::leak(Box::new(Completer { sender, open }));
+    // Without the thread the channel is closed, and no future completes. But a process that cannot start threads has
+    // already failed to start the runtime.
+    let run = move || run(&receiver, completer);
+    let _ = thread::Builder::new().name("clipia-deliver".to_owned()).spawn(run);
+    current.insert(completer)
 }
 
-/// Called on each thread of the runtime.
-pub(crate) fn enter(deliveries: &'static Deliveries) {
-    HERE.set(Some(deliveries));
+/// Called on each new thread of the runtime.
+pub(crate) fn on_runtime_thread(completer: &'static Completer) {
+    OF_RUNTIME_THREAD.set(Some(completer));
 }
 
-/// Has what is noted for `logging` passed on. Does nothing on a thread of Python's, which soon does that itself.
-pub(crate) fn nudge() {
-    if let Some(deliveries) = HERE.get() {
-        let _ = deliveries.sender.send(Message::Noted);
+/// Has the log records flushed by the completer. Does nothing on a Python thread, which soon flushes them itself.
+pub(crate) fn flush_log() {
+    if let Some(completer) = OF_RUNTIME_THREAD.get() {
+        let _ = completer.sender.send(Message::FlushLog);
     }
 }
 
-fn deliver(receiver: &Receiver<Message>, deliveries: &Deliveries) {
+fn run(receiver: &Receiver<Message>, completer: &Completer) {
     while let Ok(first) = receiver.recv() {
-        let open = deliveries.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = completer.open.lock().unwrap_or_else(PoisonError::into_inner);
         if !*open {
             return;
         }
         Python::attach(|py| {
             logging::flush(py);
-            let mut batches: Vec<(Py<PyAny>, Vec<Owed>)> = Vec::new();
+            let mut batches: Vec<(Py<PyAny>, Vec<FutureValue>)> = Vec::new();
             for message in std::iter::once(first).chain(receiver.try_iter()) {
-                let Message::Answer(Delivery { event_loop, future, answer }) = message else { continue };
+                let Message::Complete(Completion { event_loop, future, make_value }) = message else {
+                    continue;
+                };
                 match batches.iter_mut().find(|(known, _)| known.is(&event_loop)) {
-                    Some((_, batch)) => batch.push((future, answer)),
-                    None => batches.push((event_loop, vec![(future, answer)])),
+                    Some((_, batch)) => batch.push((future, make_value)),
+                    None => batches.push((event_loop, vec![(future, make_value)])),
                 }
             }
             for (event_loop, batch) in batches {
-                let resolve = Resolve(Mutex::new(batch));
-                // A loop that is closed takes nothing more, and nobody awaits it.
-                let _ = event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (resolve,));
+                let complete = CompleteBatch(Mutex::new(batch));
+                // Fails if the loop is closed. Nobody awaits its futures then.
+                let _ = event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (complete,));
             }
         });
     }
 }
 
 /// Lists a call that was cancelled, unless it has ended.
-pub(crate) fn aborted(call: &AbortHandle) {
+pub(crate) fn cancelled(call: &AbortHandle) {
     if call.is_finished() {
         return;
     }
-    let mut aborted = ABORTED.lock().unwrap_or_else(PoisonError::into_inner);
-    if aborted.len() >= ABORTED_MAX {
-        aborted.retain(|call| !call.is_finished());
+    let mut cancelled = CANCELLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if cancelled.len() >= CANCELLED_MAX {
+        cancelled.retain(|call| !call.is_finished());
     }
-    aborted.push(call.clone());
+    cancelled.push(call.clone());
 }
 
-fn wait_for_aborted() {
-    let aborted = std::mem::take(&mut *ABORTED.lock().unwrap_or_else(PoisonError::into_inner));
-    let end = Instant::now() + ABORTED_WAIT;
-    while !aborted.iter().all(AbortHandle::is_finished) && Instant::now() < end {
+fn wait_for_cancelled() {
+    let cancelled = std::mem::take(&mut *CANCELLED.lock().unwrap_or_else(PoisonError::into_inner));
+    let end = Instant::now() + CANCELLED_WAIT;
+    while !cancelled.iter().all(AbortHandle::is_finished) && Instant::now() < end {
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Called when Python shuts down, while all of it still works.
+/// Called when Python begins to shut down, while all of it still works.
 #[pyfunction]
 pub(crate) fn stop(py: Python<'_>) {
-    py.detach(wait_for_aborted);
-    ENDED.store(true, Ordering::Relaxed);
-    let deliveries = *DELIVERIES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(deliveries) = deliveries {
-        // Not with the GIL: the other thread may be waiting for it, with the lock.
-        py.detach(|| *deliveries.open.lock().unwrap_or_else(PoisonError::into_inner) = false);
+    py.detach(wait_for_cancelled);
+    SHUTTING_DOWN.store(true, Ordering::Relaxed);
+    let completer = *COMPLETER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(completer) = completer {
+        // Without the GIL, because the completer's thread may hold the lock and wait for the GIL.
+        py.detach(|| *completer.open.lock().unwrap_or_else(PoisonError::into_inner) = false);
     }
     logging::flush(py);
 }
 
-/// Called in a process that was just forked: the thread is not in it, nor are the calls.
+/// Called in a process that was just forked. It has neither the thread nor the calls of its parent.
 pub(crate) fn forget(_: Python<'_>) {
-    ABORTED.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    *DELIVERIES.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    CANCELLED.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    *COMPLETER.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
-/// A future of asyncio's that is owed an answer.
-pub(crate) struct Debt {
-    deliveries: &'static Deliveries,
-    owed: Option<(Py<PyAny>, Py<PyAny>)>,
+/// An asyncio future that has no value yet.
+pub(crate) struct PendingFuture {
+    completer: &'static Completer,
+    /// The event loop and the future; none once a value was sent.
+    pending: Option<(Py<PyAny>, Py<PyAny>)>,
 }
 
-impl Debt {
+impl PendingFuture {
     pub(crate) fn new(py: Python<'_>, event_loop: Py<PyAny>, future: Py<PyAny>) -> Self {
-        Self { deliveries: get(py), owed: Some((event_loop, future)) }
+        Self { completer: get(py), pending: Some((event_loop, future)) }
     }
 
-    pub(crate) fn settle(mut self, answer: Answer) {
-        self.deliver(answer);
+    pub(crate) fn complete(mut self, make_value: MakeValue) {
+        self.send(make_value);
     }
 
-    fn deliver(&mut self, answer: Answer) {
-        if let Some((event_loop, future)) = self.owed.take() {
-            let _ = self.deliveries.sender.send(Message::Answer(Delivery { event_loop, future, answer }));
+    fn send(&mut self, make_value: MakeValue) {
+        if let Some((event_loop, future)) = self.pending.take() {
+            let completion = Completion { event_loop, future, make_value };
+            let _ = self.completer.sender.send(Message::Complete(completion));
         }
     }
 }
 
-impl Drop for Debt {
-    /// The call was cancelled, and nobody awaits it any more, or it panicked.
+impl Drop for PendingFuture {
+    /// The call has panicked; or it was cancelled, and nobody awaits its future.
     fn drop(&mut self) {
-        self.deliver(Box::new(|_| Err(PyRuntimeError::new_err("the call panicked"))));
+        self.send(Box::new(|_| Err(PyRuntimeError::new_err("the call panicked"))));
     }
 }
 
-/// A future, and its answer.
-type Owed = (Py<PyAny>, Answer);
+/// A future, and what makes its value.
+type FutureValue = (Py<PyAny>, MakeValue);
 
-/// Runs in the event loop.
+/// Completes futures in their event loop.
 #[pyclass(frozen, module = "clipia_queue")]
-struct Resolve(Mutex<Vec<Owed>>);
+struct CompleteBatch(Mutex<Vec<FutureValue>>);
 
 #[pymethods]
-impl Resolve {
+impl CompleteBatch {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         let batch = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for (future, answer) in batch {
+        for (future, make_value) in batch {
             let future = future.bind(py);
             if future.call_method0(intern!(py, "done"))?.is_truthy()? {
                 continue;
             }
-            match answer(py) {
+            match make_value(py) {
                 Ok(value) => future.call_method1(intern!(py, "set_result"), (value,))?,
                 Err(exception) => future.call_method1(intern!(py, "set_exception"), (exception,))?,
             };
