@@ -104,7 +104,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**Submit a generation
 
@@ -162,7 +162,7 @@ with the key is being processed, it is refused with 409 `request_in_progress`.
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**The price of an input
 
@@ -201,7 +201,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**All models
 
@@ -230,7 +230,7 @@ Sends a `GET` request to `/v1/models`
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**The status of a generation
 
@@ -267,7 +267,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**The result of a generation
 
@@ -304,7 +304,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**Balance and usage
 
@@ -335,6 +335,6 @@ Sends a `GET` request to `/v1/account`
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
 }
