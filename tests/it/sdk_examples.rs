@@ -1,20 +1,20 @@
-//! The examples of the SDK run as they are, against the real server. (`resume` is also killed, in the crate's
-//! own tests.)
+//! The examples of the SDK run unchanged against the real server. The crate's own tests also kill `resume`.
 
 use crate::support::{Options, Server, example, output, repository};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// An example that has ended well.
+/// An example that has succeeded.
 struct Ran {
     stdout: String,
     directory: TempDir,
 }
 
 impl Ran {
-    /// The parts of its output in this order.
+    /// Checks that its output has these parts, in this order.
     #[track_caller]
-    fn says(&self, parts: &[&str]) -> &Self {
+    fn prints(&self, parts: &[&str]) -> &Self {
         let mut rest = self.stdout.as_str();
         for part in parts {
             let found = rest.split_once(part);
@@ -23,7 +23,7 @@ impl Ran {
         self
     }
 
-    /// The files that it saved, by the ends of their names.
+    /// Checks that it saved these files, given by the ends of their names, and no others.
     #[track_caller]
     fn saved(&self, ends: &[&str]) {
         let files: Vec<PathBuf> = std::fs::read_dir(self.directory.path().join("out"))
@@ -43,7 +43,7 @@ fn is_media(file: &Path) -> bool {
         || bytes[4..].starts_with(b"ftyp")
 }
 
-/// Runs an example against a server with its limits as they come.
+/// Runs an example against a server with the default limits.
 #[track_caller]
 fn run(name: &str) -> Ran {
     let server = Server::start(Options { rpm: None, ..Options::default() });
@@ -61,71 +61,50 @@ fn run(name: &str) -> Ran {
     Ran { stdout, directory }
 }
 
-#[test]
-fn quickstart() {
-    run("quickstart").says(&["costs 12 credits", "-image-1.png"]).saved(&["-image-1.png"]);
+/// Makes a test of each example, which runs it and checks what it did, and the list of their names.
+macro_rules! examples {
+    ($($name:ident: $check:expr;)*) => {
+        /// The examples that have a test.
+        const TESTED: &[&str] = &[$(stringify!($name)),*];
+
+        $(
+            #[test]
+            fn $name() {
+                let check: fn(&Ran) = $check;
+                check(&run(stringify!($name)));
+            }
+        )*
+    };
 }
 
-#[test]
-fn image_to_video() {
-    run("image_to_video").says(&["saved out", "-video-1.mp4"]).saved(&["-video-1.mp4"]);
-}
-
-#[test]
-fn progress() {
-    run("progress").says(&["% done", "COMPLETED", "it cost 12 credits"]);
-}
-
-#[test]
-fn fleet() {
-    run("fleet").says(&["20 of 20 made"]);
-}
-
-#[test]
-fn webhooks() {
-    run("webhooks").says(&["is done"]);
-}
-
-#[test]
-fn resume() {
-    let ran = run("resume");
-    assert_eq!(ran.stdout.matches("COMPLETED").count(), 3, "{}", ran.stdout);
-}
-
-#[test]
-fn before_paying() {
-    run("before_paying").says(&[
+examples! {
+    quickstart: |ran| ran.prints(&["costs 12 credits", "-image-1.png"]).saved(&["-image-1.png"]);
+    image_to_video: |ran| ran.prints(&["saved out", "-video-1.mp4"]).saved(&["-video-1.mp4"]);
+    progress: |ran| { ran.prints(&["% done", "COMPLETED", "it cost 12 credits"]); };
+    fleet: |ran| { ran.prints(&["20 of 20 made"]); };
+    webhooks: |ran| { ran.prints(&["is done"]); };
+    resume: |ran| assert_eq!(ran.stdout.matches("COMPLETED").count(), 3, "{}", ran.stdout);
+    before_paying: |ran| { ran.prints(&[
         "wrong: `aspect_ratio` must be one of",
         "ignored: ",
         "`seed`",
         "it would cost 24 credits",
         "24 is over 20",
-    ]);
+    ]); };
+    handle_errors: |ran| { ran.prints(&["the input: `prompt`", "not yet: ", "made for 24 credits"]); };
+    download: |ran| ran.prints(&["saved out", "saved out"]).saved(&["-image-1.png", "-image-1-rendition.webp"]);
+    blocking: |ran| ran.prints(&["saved", "saved"]).saved(&["-image-1.png", "-image-1.png"]);
 }
 
 #[test]
-fn handle_errors() {
-    run("handle_errors").says(&["the input: `prompt`", "not yet: ", "made for 24 credits"]);
-}
-
-#[test]
-fn download() {
-    run("download").says(&["saved out", "saved out"]).saved(&["-image-1.png", "-image-1-rendition.webp"]);
-}
-
-#[test]
-fn blocking() {
-    run("blocking").says(&["saved", "saved"]).saved(&["-image-1.png", "-image-1.png"]);
-}
-
-/// Only checks that no example is forgotten: the tests above run them.
-#[test]
-fn every_example_has_a_test_and_a_header() {
-    let this = include_str!("sdk_examples.rs");
+fn each_example_has_a_test_and_a_first_line_about_it() {
+    let mut names = BTreeSet::new();
     for file in std::fs::read_dir(repository().join("crates/clipia/examples")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         assert!(std::fs::read_to_string(&path).unwrap().starts_with("//! "), "{name}");
-        assert!(this.contains(&format!("run(\"{name}\")")), "{name} is run by no test");
+        names.insert(name);
     }
+    let tested: BTreeSet<String> = TESTED.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(names, tested, "examples, and those with a test");
 }
