@@ -173,7 +173,7 @@ impl Subscriber for Forward {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event()
             && metadata.target().split("::").next() == Some(TARGET)
-            && (is_enabled(level(*metadata.level())) || Pause::is_told_by(metadata))
+            && (is_enabled(level(*metadata.level())) || Pause::is_reported_by(metadata))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
