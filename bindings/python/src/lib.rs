@@ -15,6 +15,7 @@ mod async_delivery;
 mod async_generation;
 mod async_generation_result;
 mod async_models;
+mod async_submitted;
 mod async_webhooks;
 mod asyncio_futures;
 mod blocking;

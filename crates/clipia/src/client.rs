@@ -93,6 +93,7 @@ impl Clipia {
         let clipia = self.0.settings.clone().build()?;
         // The client of another process is not dropped, because its connections are in use there.
         std::mem::forget(forked.replace(clipia.clone()));
+        Ok(clipia)
     }
 
     /// Submits a generation: `.await` sends it.

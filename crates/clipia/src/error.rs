@@ -94,8 +94,8 @@ pub enum Error {
     #[error("cannot use the certificates in `{variable}`: {reason}")]
     Certificates {
         /// The variable, such as `SSL_CERT_FILE`.
+        variable: &'static str,
         /// What is wrong with the value, and the path.
-        /// What is wrong with it, and the path.
         reason: String,
     },
     /// The client could not be built: for instance the system has no root certificates, or a blocking client got no

@@ -199,8 +199,8 @@ impl Future for Wait {
         this.span = None;
         Poll::Ready(match ending {
             WaitEnd::Outcome(outcome) => Ok(*outcome),
+            WaitEnd::Error(error) => Err(*error),
             // The goal of a wait is an outcome.
-            // A wait polls on until there is an outcome.
             WaitEnd::Updates => unreachable!("a wait ended without an outcome"),
         })
     }

@@ -18,8 +18,8 @@ const ID_MAX: usize = 64;
 /// One file of a result.
 #[derive(Debug, PartialEq)]
 pub(super) struct File<'a> {
+    kind: String,
     /// The number of the file within its kind, from 1.
-    /// From 1, within its kind.
     number: usize,
     pub(super) url: &'a str,
     /// Whether the file is a rendition, and the original is another file.

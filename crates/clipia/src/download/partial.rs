@@ -142,7 +142,7 @@ impl Partial {
                     return Err(error);
                 }
                 if !existing::is_same(&path, &name)? {
-                    return Err(existing::taken());
+                    return Err(existing::name_taken());
                 }
                 fs::remove_file(path)?;
             }

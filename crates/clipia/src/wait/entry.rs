@@ -80,7 +80,6 @@ impl WaitEntry {
             counted: None,
             entered: now,
             unpolled_since: now,
-            unasked_since: now,
             polling: false,
             sent: now,
             runtime: None,

@@ -514,6 +514,9 @@ mod tests {
     fn honest_progress_brings_a_poll_near_the_end_and_few_before() {
         let respond = |age: f64| (Status::InProgress, None, Some((age / 300.0 * 100.0).min(100.0) as u8));
         let with = polls(fresh(false), &Durations::default(), 330.0, respond);
+        let after = with.iter().find(|age| **age >= 300.0).unwrap();
+        assert!(after - 300.0 <= 10.0, "{with:?}");
+        assert!(with.len() <= 45, "{with:?}");
     }
 
     #[test]
