@@ -9,17 +9,22 @@ use std::process::Command;
 /// and in its tests too. A crate that is not here fails the test until somebody has decided.
 const ARROWS: &[(&str, &[&str])] = &[
     ("clipia-api", &[]),
+    ("clipia-admin", &["clipia-api"]),
     ("clipia-webhook", &["clipia-api"]),
     ("clipia-queue", &["clipia-api"]),
     ("clipia-render", &[]),
     ("clipia", &["clipia-api", "clipia-webhook"]),
     ("clipia-store", &["clipia-api", "clipia-queue"]),
     ("clipia-store-sqlite", &["clipia-api", "clipia-queue", "clipia-store"]),
-    ("clipia-server", &["clipia-api", "clipia-queue", "clipia-render", "clipia-store", "clipia-webhook"]),
+    (
+        "clipia-server",
+        &["clipia-admin", "clipia-api", "clipia-queue", "clipia-render", "clipia-store", "clipia-webhook"],
+    ),
     (
         "clipia-cli",
         &[
             "clipia",
+            "clipia-admin",
             "clipia-api",
             "clipia-queue",
             "clipia-server",
@@ -30,8 +35,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("clipia-python", &["clipia", "clipia-api", "clipia-cli", "clipia-webhook"]),
     // Both drive the others and nothing depends on them.
-    ("clipia-tests", &["clipia", "clipia-api", "clipia-queue", "clipia-webhook"]),
-    ("xtask", &["clipia", "clipia-queue", "clipia-server", "clipia-store-sqlite", "clipia-webhook"]),
+    ("clipia-tests", &["clipia", "clipia-admin", "clipia-api", "clipia-queue", "clipia-webhook"]),
+    (
+        "xtask",
+        &["clipia", "clipia-admin", "clipia-queue", "clipia-server", "clipia-store-sqlite", "clipia-webhook"],
+    ),
 ];
 
 /// Crates that the tests of a crate may use beside those of `ARROWS`: what is above a store is tested on a real one.
@@ -40,6 +48,10 @@ const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[("clipia-server", &["clipia-store-
 /// What a crate must not build, however deep: pure code knows no runtime and no HTTP, and tasks are at hand at once.
 const PURE: &[(&str, &[&str])] = &[
     ("clipia-api", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
+    (
+        "clipia-admin",
+        &["axum", "clipia-queue", "clipia-store", "http", "hyper", "reqwest", "rusqlite", "tokio"],
+    ),
     ("clipia-webhook", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia-queue", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia-render", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
@@ -49,7 +61,7 @@ const PURE: &[(&str, &[&str])] = &[
         "clipia-server",
         &["clipia-render", "clipia-store-sqlite", "image", "openh264", "rusqlite", "tiny-skia", "webp"],
     ),
-    ("xtask", &["clipia", "clipia-server"]),
+    ("xtask", &["clipia", "clipia-admin", "clipia-server"]),
 ];
 
 /// The top of the repository, less dotfiles and what `.gitignore` names.

@@ -29,7 +29,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Writes from `spec/openapi.yaml` the types, the client, and everything that lists the error codes
+    /// Writes from the documents of `spec/` the types, the clients, and everything that lists the error codes
     Generate {
         /// Writes nothing; fails with a diff if the spec and the code differ
         #[arg(long)]
