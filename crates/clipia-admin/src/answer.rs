@@ -66,3 +66,71 @@ pub(crate) fn of<T>(
         Err(other) => Err(AdministrationError::Form(other.to_string())),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
+mod tests {
+    use super::*;
+    use crate::types::GrantOrder;
+    use crate::{Access, Administration};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// Calls a server that sends this response; what the call came to, and what the server was sent.
+    async fn call(status: &str, body: &str) -> (Result<u64, AdministrationError>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let length = body.len();
+        let response =
+            format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            stream.write_all(response.as_bytes()).await.unwrap();
+            String::from_utf8(request).unwrap()
+        });
+        let data = tempfile::tempdir().unwrap();
+        let access = Access { url, token: "a_token".to_owned().into() };
+        std::fs::write(Access::path(data.path()), serde_json::to_vec(&access).unwrap()).unwrap();
+        let administration = Administration::of(data.path()).unwrap();
+        let shown = format!("{access:?} {administration:?}");
+        assert!(shown.contains("127.0.0.1") && !shown.contains("a_token"), "{shown}");
+        let order = GrantOrder { credits: 35.try_into().unwrap() };
+        let granted = administration.grant_credits("a/b ?", &order).await;
+        (granted.map(|granted| granted.available.ceil()), served.await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_call_says_what_it_came_to() {
+        let made = r#"{"account_id": "a/b ?", "granted": 35, "available": 42, "newer": 1}"#;
+        let (available, sent) = call("200 OK", made).await;
+        assert_eq!(available.unwrap(), 42);
+        assert!(sent.starts_with("POST /accounts/a%2Fb%20%3F/grants HTTP/1.1\r\n"), "{sent}");
+        assert!(sent.contains("\r\nauthorization: Bearer a_token\r\n"), "{sent}");
+        assert!(sent.ends_with(r#"{"credits":35}"#), "{sent}");
+
+        let error = r#"{"error": {"type": "t", "code": "not_found", "message": "there is no account"}}"#;
+        for (status, body, wanted) in [
+            ("404 Not Found", error, "Refused(\"there is no account\")"),
+            ("503 Service Unavailable", error, "Failed(\"there is no account\")"),
+            ("200 OK", r#"{"granted": 35}"#, "Form(\"missing field"),
+            ("404 Not Found", "<html>", "Form(\"expected value"),
+        ] {
+            let error = call(status, body).await.0.unwrap_err();
+            assert!(format!("{error:?}").starts_with(wanted), "{status} {body}: {error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_gone_is_told_apart_from_one_that_never_ran() {
+        let data = tempfile::tempdir().unwrap();
+        let never = Administration::of(data.path()).unwrap_err();
+        assert!(matches!(never, AdministrationError::NotRunning { .. }), "{never:?}");
+        std::fs::write(Access::path(data.path()), r#"{"url": "http://127.0.0.1:1", "token": "t"}"#).unwrap();
+        let gone = Administration::of(data.path()).unwrap().examine().await.unwrap_err();
+        assert!(matches!(gone, AdministrationError::Call(_)), "{gone:?}");
+    }
+}

@@ -31,3 +31,35 @@ pub(super) fn declare(names: &BTreeSet<String>, by_hand: &[(&str, &str)], spec: 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn declared(document: &str, own: &str) -> Result<usize> {
+        let (text, names) = resolve(document);
+        assert!(!text.contains("openapi.yaml#"), "{text}");
+        let mut spec: OpenAPI = serde_json::from_value(json!({
+            "openapi": "3.0.3", "info": { "title": "t", "version": "1" }, "paths": {},
+            "components": { "schemas": { own: { "type": "string" } } },
+        }))?;
+        declare(&names, &[("Credits", "Credits"), ("Status", "Status")], &mut spec)?;
+        Ok(spec.components.unwrap_or_default().schemas.len())
+    }
+
+    #[test]
+    fn a_schema_of_the_queue_is_declared_once_and_has_a_type() {
+        let reference =
+            |name: &str| format!("schema: {{ $ref: 'openapi.yaml#/components/schemas/{name}' }}\n");
+        let twice = reference("Credits") + &reference("Status") + &reference("Credits");
+        assert_eq!(declared(&twice, "Own").unwrap(), 3);
+        for (name, own, wanted) in [
+            ("Model", "Own", "name its type in `by_hand`"),
+            ("Status", "Status", "in this document and in another"),
+        ] {
+            let error = declared(&reference(name), own).unwrap_err();
+            assert!(error.to_string().contains(wanted), "{error}");
+        }
+    }
+}
