@@ -23,7 +23,7 @@
 //!
 //! What must never be here: the SDK, and a store. What is above the trait [`store::Store`] never knows which store it is.
 
-pub mod admin;
+mod admin;
 mod builder;
 mod config;
 mod credentials;

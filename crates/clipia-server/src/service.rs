@@ -1,6 +1,6 @@
 //! Starts the parts of a server, and stops them.
 
-use crate::admin::{self, Access};
+use crate::admin::{self, access};
 use crate::builder::Builder;
 #[cfg(feature = "render")]
 use crate::builder::Team;
@@ -28,6 +28,7 @@ use crate::store::{Bootstrapped, FirstAccount, NewAccount, NodeId, Scopes, Store
 use crate::supervisor::Supervisor;
 use crate::workers::Workers;
 use axum::Router;
+use clipia_admin::Access;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ use tokio_util::task::TaskTracker;
 const LAST_WORDS: Duration = Duration::from_secs(12);
 
 /// What a server leaves at the top of its data directory.
-const FILES: [&str; 3] = ["clipia.toml", "models.toml", "admin.json"];
+const FILES: [&str; 3] = ["clipia.toml", "models.toml", Access::FILE];
 
 /// The name of the executor that draws, and of its queue.
 #[cfg(feature = "render")]
@@ -178,8 +179,8 @@ impl Service {
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
         let url = format!("http://{}", local_address(&listener)?);
-        let access = Access::new(reachable(local_address(&admin_listener)?));
-        access.write(&data).map_err(unusable)?;
+        let access = access::new(reachable(local_address(&admin_listener)?));
+        access::write(&access, &data).map_err(unusable)?;
         let admin_url = access.url.clone();
         // Nothing fails from here on: keys that were made would be told to nobody, and tasks that were begun would run on.
         let first_keys = first_keys(store.as_ref(), &config).await?;
@@ -334,7 +335,7 @@ impl Service {
             tracing::warn!("some calls had not ended when the server stopped");
         }
         self.store.0.close().await;
-        Access::remove(&self.data);
+        access::remove(&self.data);
     }
 }
 

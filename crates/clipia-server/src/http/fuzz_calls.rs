@@ -2,7 +2,7 @@
 //! is the contract's, no 5xx, and short.
 
 use super::{Setup, router};
-use crate::admin::{self, Access};
+use crate::admin::{self, access};
 use crate::clock::SystemClock;
 use crate::credentials;
 use crate::media::MediaStore;
@@ -82,9 +82,9 @@ impl House {
             refusals: Arc::default(),
             limit: RateLimit::per_minute(0),
         });
-        let access = Access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+        let access = access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
         let administration = admin::router(store, Arc::default(), &access);
-        let (token, account) = (access.token, account.0);
+        let (token, account) = (access.token.reveal().to_owned(), account.0);
         Self { runtime, api, administration, live, sandbox, token, account, _data: data }
     }
 
