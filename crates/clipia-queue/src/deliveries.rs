@@ -2,7 +2,6 @@
 
 use crate::shares::Share;
 use crate::{AccountId, Moment};
-use serde::{Deserialize, Serialize};
 
 /// Whose deliveries: those of an account, or those of its sandbox, which cost it nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,8 +42,7 @@ pub struct HostRoom {
 }
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
     /// It will be attempted, again or for the first time.
     Pending,

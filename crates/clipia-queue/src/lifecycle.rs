@@ -2,18 +2,14 @@
 
 use crate::leases::RESCUES_MAX;
 use clipia_api::Status;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Where a request stands. In JSON it is the status that the wire tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Waits in line.
-    #[serde(rename = "IN_QUEUE")]
     Queued,
     /// A worker has it.
-    #[serde(rename = "IN_PROGRESS")]
     Running,
     /// Ended well.
     Completed,
@@ -42,12 +38,11 @@ impl Phase {
 }
 
 /// Counts the claims of one request. Each claim gets a number that none before it had.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub i64);
 
 /// What decides the future of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifecycle {
     /// Where it stands.
     pub phase: Phase,

@@ -2,10 +2,9 @@
 
 use super::AccountId;
 use clipia_queue::RequestId;
-use serde::{Deserialize, Serialize};
 
 /// What an examination looked at, and the first thing it found wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings {
     /// How much was looked at.
     pub checked: Checked,
@@ -14,7 +13,7 @@ pub struct Findings {
 }
 
 /// How much was looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
     /// Rules that hold, or held up to the one that does not.
     pub rules: u64,
@@ -31,7 +30,7 @@ pub struct Checked {
 }
 
 /// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The rule that does not hold, as a sentence.
     pub rule: String,
