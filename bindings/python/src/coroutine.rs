@@ -21,7 +21,6 @@ type Pending = Pin<Box<dyn Future<Output = MakeValue> + Send>>;
 /// A call that a Python coroutine awaits once. Nothing is sent before that, as with any coroutine, and the event loop
 /// that awaits it gets the value.
 #[pyclass(frozen, module = "clipia_queue")]
-#[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct Awaitable(Mutex<Option<Pending>>);
 
 impl Awaitable {
