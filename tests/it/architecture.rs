@@ -9,17 +9,22 @@ use std::process::Command;
 /// fails the test until it has a line here.
 const ARROWS: &[(&str, &[&str])] = &[
     ("clipia-api", &[]),
+    ("clipia-admin", &["clipia-api"]),
     ("clipia-webhook", &["clipia-api"]),
     ("clipia-queue", &["clipia-api"]),
     ("clipia-render", &[]),
     ("clipia", &["clipia-api", "clipia-webhook"]),
     ("clipia-store", &["clipia-api", "clipia-queue"]),
     ("clipia-store-sqlite", &["clipia-api", "clipia-queue", "clipia-store"]),
-    ("clipia-server", &["clipia-api", "clipia-queue", "clipia-render", "clipia-store", "clipia-webhook"]),
+    (
+        "clipia-server",
+        &["clipia-admin", "clipia-api", "clipia-queue", "clipia-render", "clipia-store", "clipia-webhook"],
+    ),
     (
         "clipia-cli",
         &[
             "clipia",
+            "clipia-admin",
             "clipia-api",
             "clipia-queue",
             "clipia-server",
@@ -30,8 +35,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("clipia-python", &["clipia", "clipia-api", "clipia-cli", "clipia-webhook"]),
     // Both use the other crates, and no crate depends on them.
-    ("clipia-tests", &["clipia", "clipia-api", "clipia-queue", "clipia-webhook"]),
-    ("xtask", &["clipia", "clipia-queue", "clipia-server", "clipia-store-sqlite", "clipia-webhook"]),
+    ("clipia-tests", &["clipia", "clipia-admin", "clipia-api", "clipia-queue", "clipia-webhook"]),
+    (
+        "xtask",
+        &["clipia", "clipia-admin", "clipia-queue", "clipia-server", "clipia-store-sqlite", "clipia-webhook"],
+    ),
 ];
 
 /// Crates that the tests of a crate may use beside those of `ARROWS`: the server is tested on a real store.
@@ -40,6 +48,10 @@ const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[("clipia-server", &["clipia-store-
 /// Crates that a crate must not build, directly or indirectly. Pure code has no runtime and no HTTP, and xtask builds quickly.
 const PURE: &[(&str, &[&str])] = &[
     ("clipia-api", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
+    (
+        "clipia-admin",
+        &["axum", "clipia-queue", "clipia-store", "http", "hyper", "reqwest", "rusqlite", "tokio"],
+    ),
     ("clipia-webhook", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia-queue", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia-render", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
@@ -49,7 +61,7 @@ const PURE: &[(&str, &[&str])] = &[
         "clipia-server",
         &["clipia-render", "clipia-store-sqlite", "image", "openh264", "rusqlite", "tiny-skia", "webp"],
     ),
-    ("xtask", &["clipia", "clipia-server"]),
+    ("xtask", &["clipia", "clipia-admin", "clipia-server"]),
 ];
 
 /// The files at the top of the repository, without dotfiles and ignored files.

@@ -10,12 +10,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Parses a value as the generated type of its schema, and serializes it again.
+/// Reads a value as a type, and writes it again.
+pub(crate) fn through<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, String> {
+    let typed: T = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+    serde_json::to_value(typed).map_err(|error| error.to_string())
+}
+
+/// Reads a value as the type generated for its schema, and writes it again.
 fn through_its_type(schema: &str, value: &Value) -> Result<Value, String> {
-    fn through<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, String> {
-        let typed: T = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
-        serde_json::to_value(typed).map_err(|error| error.to_string())
-    }
     macro_rules! table {
         ($($schema:ident)*) => {
             match schema {
@@ -30,15 +32,20 @@ fn through_its_type(schema: &str, value: &Value) -> Result<Value, String> {
     }
 }
 
-struct Example {
-    file: String,
-    schema: String,
+pub(crate) struct Example {
+    pub(crate) file: String,
+    pub(crate) schema: String,
     case: String,
-    value: Value,
+    pub(crate) value: Value,
 }
 
 fn examples() -> Vec<Example> {
-    let mut examples: Vec<Example> = std::fs::read_dir(repository().join("spec/examples"))
+    examples_in("spec/examples")
+}
+
+/// The examples of a directory, in the order of their names.
+pub(crate) fn examples_in(directory: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> = std::fs::read_dir(repository().join(directory))
         .unwrap()
         .map(|entry| {
             let path = entry.unwrap().path();
@@ -173,27 +180,28 @@ fn each_built_in_model_is_shown_as_it_is() {
 
 #[test]
 fn each_body_that_the_api_documents_has_one() {
-    /// Collects the schemas of every `content` below `node`.
-    fn bodies(node: &Value, found: &mut BTreeSet<String>) {
-        match node {
-            Value::Object(fields) => {
-                for (name, field) in fields {
-                    if name == "content" {
-                        let reference = field["application/json"]["schema"]["$ref"].as_str();
-                        let (_, schema) = reference.expect("each body has a name").rsplit_once('/').unwrap();
-                        found.insert(schema.to_owned());
-                    }
-                    bodies(field, found);
-                }
-            }
-            Value::Array(items) => items.iter().for_each(|item| bodies(item, found)),
-            _ => {}
-        }
-    }
     let spec = Spec::load();
     let mut documented = BTreeSet::new();
     bodies(&spec.document()["paths"], &mut documented);
     bodies(&spec.document()["components"]["responses"], &mut documented);
     let shown: BTreeSet<String> = examples().into_iter().map(|example| example.schema).collect();
     assert_eq!(shown, documented);
+}
+
+/// Collects the schemas of every `content` below `node`.
+pub(crate) fn bodies(node: &Value, found: &mut BTreeSet<String>) {
+    match node {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                if name == "content" {
+                    let reference = field["application/json"]["schema"]["$ref"].as_str();
+                    let (_, schema) = reference.expect("each body has a name").rsplit_once('/').unwrap();
+                    found.insert(schema.to_owned());
+                }
+                bodies(field, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| bodies(item, found)),
+        _ => {}
+    }
 }

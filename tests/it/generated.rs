@@ -8,8 +8,12 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Fields, File, ImplItem, Item, Type, TypePath, Visibility};
 
 const SPEC: &str = "spec/openapi.yaml";
+const ADMINISTRATION: &str = "spec/administration.yaml";
 const TYPES: &str = "crates/clipia-api/src/generated_types.rs";
 const CLIENT: &str = "crates/clipia-api/src/generated_client.rs";
+const ADMINISTRATION_TYPES: &str = "crates/clipia-admin/src/generated_types.rs";
+const ADMINISTRATION_CLIENT: &str = "crates/clipia-admin/src/generated_client.rs";
+const OPERATION: &str = "crates/clipia-admin/src/generated_operation.rs";
 
 #[test]
 fn the_public_surface_is_the_one_reviewed() {
@@ -23,6 +27,8 @@ fn the_public_surface_is_the_one_reviewed() {
     settings.bind(|| {
         insta::assert_snapshot!("generated_types", surface(TYPES));
         insta::assert_snapshot!("generated_client", surface(CLIENT));
+        insta::assert_snapshot!("generated_administration_types", surface(ADMINISTRATION_TYPES));
+        insta::assert_snapshot!("generated_administration_client", surface(ADMINISTRATION_CLIENT));
     });
 }
 
@@ -47,6 +53,9 @@ fn a_change_of_the_spec_is_found_and_repaired() {
         after.replacen("        - code: not_found\n", &format!("{TEAPOT}        - code: not_found\n"), 1);
     assert!(after.contains("frames:") && after.contains(TEAPOT), "{after}");
     fs::write(&spec, after).unwrap();
+    let administration = root.path().join(ADMINISTRATION);
+    let before = fs::read_to_string(&administration).unwrap();
+    fs::write(administration, before.replace("  /audit:\n", &format!("{KETTLE}  /audit:\n"))).unwrap();
 
     let refused = generate(root.path(), &["--check"]);
     assert!(!refused.status.success());
@@ -60,6 +69,9 @@ fn a_change_of_the_spec_is_found_and_repaired() {
     let has = |file: &str, text: &str| fs::read_to_string(root.path().join(file)).unwrap().contains(text);
     assert!(has(TYPES, "pub frames:"));
     for (file, text) in [
+        (OPERATION, "Self::BoilKettle => \"/kettles/{kettle}\","),
+        (ADMINISTRATION_TYPES, "pub struct BoilKettleQuery"),
+        (ADMINISTRATION_CLIENT, "pub async fn boil_kettle<'a>("),
         ("crates/clipia-api/src/generated_error_code.rs", "Self::ShortAndStout => 418,"),
         ("crates/clipia/src/error.rs", "    ShortAndStout(Box<ApiError>),"),
         ("crates/clipia/src/error/generated_of_code.rs", "Self::ShortAndStout(api)"),
@@ -83,9 +95,21 @@ const TEAPOT: &str = "        - code: short_and_stout
           example: tip me over
 ";
 
-/// The spec, and every file that is generated from it, completely or in part.
+/// A call that the administration does not have.
+const KETTLE: &str = "  /kettles/{kettle}:
+    post:
+      operationId: boil_kettle
+      parameters:
+        - { name: kettle, in: path, required: true, schema: { type: string } }
+        - { name: degrees, in: query, schema: { type: integer, format: uint32, minimum: 0 } }
+      responses:
+        '200': { $ref: '#/components/responses/Done' }
+        4XX: { $ref: '#/components/responses/ClientError' }
+";
+
+/// The documents, and every file of which they give all or some lines.
 fn generated() -> Vec<PathBuf> {
-    let mut files = vec![PathBuf::from(SPEC)];
+    let mut files = vec![PathBuf::from(SPEC), PathBuf::from(ADMINISTRATION)];
     for directory in ["crates", "bindings/python/src", "bindings/python/python", "spec/examples"] {
         collect(&repository().join(directory), &mut files);
     }
@@ -101,7 +125,7 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
         {
             let text = fs::read_to_string(&path).unwrap().to_lowercase();
             let is_example = path.to_string_lossy().contains("ErrorEnvelope");
-            if is_example || text.contains("generated from spec/openapi.yaml") {
+            if is_example || text.contains("generated from spec/") {
                 files.push(path.strip_prefix(repository()).unwrap().to_owned());
             }
         }

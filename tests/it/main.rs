@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod administration;
+mod administration_wire;
 mod architecture;
 mod bounds;
 mod clock;

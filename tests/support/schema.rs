@@ -1,20 +1,27 @@
-//! The OpenAPI document, and the check of a value against a schema.
+//! The OpenAPI documents, and the check of a value against a schema.
 
 use super::repository;
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
-/// The OpenAPI document.
+/// An OpenAPI document.
 pub(crate) struct Spec(Value);
 
 impl Spec {
+    /// The document of the queue.
     pub(crate) fn load() -> Self {
-        let text = std::fs::read_to_string(repository().join("spec/openapi.yaml")).unwrap();
-        assert!(
-            !text.contains("nullable:"),
-            "JSON Schema knows no `nullable`: the examples would be held to less"
-        );
-        Self(serde_saphyr::from_str(&text).unwrap())
+        Self(document("openapi.yaml", |text| text))
+    }
+
+    /// The document of the administration, with the schemas that it takes from that of the queue.
+    pub(crate) fn administration() -> Self {
+        let mut own = document("administration.yaml", |text| text.replace("openapi.yaml#/", "#/"));
+        let queue = Self::load();
+        let schemas = own["components"]["schemas"].as_object_mut().unwrap();
+        for (name, schema) in queue.0["components"]["schemas"].as_object().unwrap() {
+            assert!(schemas.insert(name.clone(), schema.clone()).is_none(), "{name} is described twice");
+        }
+        Self(own)
     }
 
     /// A validator of `schema`, with all schemas that it refers to.
@@ -23,8 +30,13 @@ impl Spec {
     /// which checks the formats `uuid` and `date-time`.
     pub(crate) fn validator(&self, schema: &str) -> Validator {
         assert!(self.0["components"]["schemas"][schema].is_object(), "the spec has no schema {schema}");
+        self.validator_of(&json!({ "$ref": format!("#/components/schemas/{schema}") }))
+    }
+
+    /// What a schema of the document says.
+    fn validator_of(&self, schema: &Value) -> Validator {
         let document = json!({
-            "$ref": format!("#/components/schemas/{schema}"),
+            "allOf": [schema],
             "components": { "schemas": self.0["components"]["schemas"] },
         });
         jsonschema::options()
@@ -42,16 +54,22 @@ impl Spec {
     /// Checks that `value` matches `schema`.
     #[track_caller]
     pub(crate) fn hold(&self, schema: &str, value: &Value) {
+        self.hold_to(&json!({ "$ref": format!("#/components/schemas/{schema}") }), value);
+    }
+
+    /// Checks that `value` is what a schema of the document says.
+    #[track_caller]
+    pub(crate) fn hold_to(&self, schema: &Value, value: &Value) {
         let errors: Vec<String> = self
-            .validator(schema)
+            .validator_of(schema)
             .iter_errors(value)
             .map(|error| format!("{}: {error}", error.instance_path()))
             .collect();
-        assert!(errors.is_empty(), "not a {schema}: {}: {value:#}", errors.join("; "));
+        assert!(errors.is_empty(), "not {schema}: {}: {value:#}", errors.join("; "));
     }
 
     /// Follows `$ref`, and an `allOf` of one schema, with which OpenAPI 3.0 adds a description to a `$ref`.
-    fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+    pub(crate) fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         let all_of = schema["allOf"].as_array().map(Vec::as_slice);
         if let Some(reference) = schema["$ref"].as_str() {
             let pointer = reference.strip_prefix('#').expect("references stay in the document");
@@ -92,5 +110,27 @@ impl Spec {
             }
             _ => 0,
         }
+    }
+}
+
+/// A document of `spec/`, once `prepare` has changed its text.
+fn document(file: &str, prepare: impl FnOnce(String) -> String) -> Value {
+    let text = std::fs::read_to_string(repository().join("spec").join(file)).unwrap();
+    let mut document = serde_saphyr::from_str(&prepare(text)).unwrap();
+    spell_null(&mut document);
+    document
+}
+
+/// Says `nullable` in the words of JSON Schema, which has no such word.
+fn spell_null(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(spell_null),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(spell_null);
+            if fields.remove("nullable") == Some(json!(true)) {
+                *schema = json!({ "anyOf": [schema, { "type": "null" }] });
+            }
+        }
+        _ => {}
     }
 }

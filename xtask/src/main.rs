@@ -29,7 +29,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Writes the types, the client, and all lists of the error codes from `spec/openapi.yaml`
+    /// Writes from the documents of `spec/` the types, the clients, and everything that lists the error codes
     Generate {
         /// Writes nothing; fails with a diff if the spec and the code differ
         #[arg(long)]

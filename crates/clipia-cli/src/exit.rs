@@ -2,8 +2,8 @@
 
 use crate::output::say;
 use clipia::Error;
+use clipia_admin::AdministrationError;
 use clipia_server::ConfigError;
-use clipia_server::admin::AdministrationError;
 use clipia_store_sqlite::{NoStore, OpenError};
 use std::fmt;
 

@@ -2,7 +2,6 @@
 
 use crate::shares::Share;
 use crate::{AccountId, Moment};
-use serde::{Deserialize, Serialize};
 
 /// The owner of deliveries: an account, or its sandbox, whose deliveries cost it nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,8 +42,7 @@ pub struct HostRoom {
 }
 
 /// The state of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
     /// It will be attempted.
     Pending,

@@ -2,7 +2,6 @@
 
 use crate::Moment;
 use crate::lifecycle::Epoch;
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How often a worker prolongs its lease.
@@ -53,8 +52,7 @@ impl Lease {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptEnd {
     /// With an output.
     Completed,

@@ -1,19 +1,15 @@
 #![doc = include_str!("../lifecycle.md")]
 
 use crate::leases::RESCUES_MAX;
-use clipia_api::{Progress, Status};
-use serde::{Deserialize, Serialize};
+use clipia_api::Status;
 use std::fmt;
 
-/// The phase of a request. In JSON it is the status on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+/// The phase of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// It waits in its queue.
-    #[serde(rename = "IN_QUEUE")]
     Queued,
     /// A worker has it.
-    #[serde(rename = "IN_PROGRESS")]
     Running,
     /// It ended with an output.
     Completed,
@@ -52,12 +48,11 @@ impl Phase {
 }
 
 /// The number of a claim of a request. Each claim has a greater one than those before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub i64);
 
 /// The state of a request, as far as it decides what may come next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifecycle {
     /// The phase.
     pub phase: Phase,

@@ -4,7 +4,6 @@
 //! arrival time of the next request. It acts as a bucket that refills evenly and holds [`RateLimit::burst`].
 
 use crate::Moment;
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Requests a minute of a key without a limit of its own (`contract.md`, "Limits").
@@ -21,14 +20,11 @@ pub const SANDBOX_KEPT: u32 = 20_000;
 pub const UNLIMITED: u32 = u32::MAX;
 
 /// The limits of one key. The server's defaults hold where it has none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyLimits {
     /// Requests a minute; 0 lifts the limit.
-    #[serde(default)]
     pub requests_per_minute: Option<u32>,
     /// Generations waiting or running; 0 lifts the limit.
-    #[serde(default)]
     pub in_flight_max: Option<u32>,
 }
 

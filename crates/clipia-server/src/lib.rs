@@ -23,7 +23,7 @@
 //!
 //! What must never be here: the SDK, and an implementation of [`store::Store`]. No code here knows which store it uses.
 
-pub mod admin;
+mod admin;
 mod api_error;
 mod builder;
 mod config;

@@ -5,7 +5,7 @@ mod start;
 
 pub use first_keys::FirstKeys;
 
-use crate::admin::Access;
+use crate::admin::access;
 use crate::builder::Builder;
 use crate::config::Config;
 use crate::models_file::ModelsFileError;
@@ -133,6 +133,6 @@ impl Service {
             tracing::warn!("some calls had not ended when the server stopped");
         }
         self.store.0.close().await;
-        Access::remove(&self.data);
+        access::remove(&self.data);
     }
 }

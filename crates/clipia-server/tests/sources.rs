@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
 
-use clipia_server::admin::{AccountOrder, Administration, KeyOrder, RequestQuery};
+use clipia_admin::Administration;
+use clipia_admin::types::{AccountOrder, KeyLimits, KeyOrder, ListRequestsQuery, Scopes};
+use clipia_api::{RequestId, Status};
 use clipia_server::clock::SystemClock;
-use clipia_server::store::Scopes;
-use clipia_server::{Config, Credits, KeyLimits, Phase, RateLimit, RequestId, Service};
+use clipia_server::{Config, RateLimit, Service};
 use clipia_store_sqlite::SqliteStore;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -79,14 +80,14 @@ struct Client {
 impl Client {
     async fn new(service: &Service, data: &Path) -> Self {
         let administration = Administration::of(data).unwrap();
-        let account = administration.create_account(&AccountOrder { credits: Credits::new(1_000) }).await;
+        let account = administration.create_account(&AccountOrder { credits: 1_000 }).await;
         let order = KeyOrder {
             account_id: account.unwrap().account_id,
             sandbox: false,
             scopes: Scopes { generate: true },
             limits: KeyLimits { in_flight_max: Some(0), ..KeyLimits::default() },
         };
-        let key = administration.create_key(&order).await.unwrap().key;
+        let key = administration.create_key(&order).await.unwrap().key.reveal().to_owned();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { http, url: service.url().to_owned(), key }
     }
@@ -133,7 +134,7 @@ async fn serve(data: &Path) -> Service {
 }
 
 fn id(result: &str) -> RequestId {
-    result.rsplit('/').find_map(|part| part.parse().ok()).unwrap_or_else(|| panic!("{result}"))
+    result.rsplit('/').next().unwrap().into()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,13 +185,13 @@ async fn hosts_that_hang_delay_only_the_requests_that_name_them() {
     // A canceled request frees its slot for the next at once.
     let administration = Administration::of(data.path()).unwrap();
     let running =
-        RequestQuery { phase: Some(Phase::Running), account: None, model: None, after: None, limit: 100 };
-    let running = administration.requests(&running).await.unwrap().requests;
+        ListRequestsQuery { status: Some(Status::InProgress), limit: 100, ..ListRequestsQuery::default() };
+    let running = administration.requests(running).await.unwrap();
     let workers = std::thread::available_parallelism().unwrap().get();
     assert!((8..=8 + workers).contains(&running.len()), "a worker may be ahead by one: {}", running.len());
     let oldest = running.last().unwrap();
-    administration.cancel_request(oldest.id).await.unwrap();
-    administration.cancel_request(id(&hung[59])).await.unwrap();
+    administration.cancel_request(&oldest.request_id).await.unwrap();
+    administration.cancel_request(&id(&hung[59])).await.unwrap();
     while calls() < 9 {
         assert!(start.elapsed() < DEADLINE);
         tokio::time::sleep(Duration::from_millis(20)).await;

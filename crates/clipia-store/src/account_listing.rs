@@ -2,13 +2,11 @@
 
 use super::AccountId;
 use clipia_queue::Credits;
-use serde::{Deserialize, Serialize};
 
 /// An account in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountListing {
     /// Its name.
-    #[serde(rename = "account_id")]
     pub id: AccountId,
     /// What it can spend.
     pub available: Credits,
@@ -21,7 +19,7 @@ pub struct AccountListing {
 }
 
 /// Accounts, by their ids.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct AccountPage {
     /// The accounts.
     pub accounts: Vec<AccountListing>,

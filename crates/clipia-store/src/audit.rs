@@ -1,13 +1,12 @@
 //! The audit log: what operators did.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 /// The most entries that one call lists.
 pub const AUDIT_MAX: u32 = 1_000;
 
 /// One act of an operator, or how often tokens were refused in a minute. It holds no secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Rises from entry to entry.
     pub number: i64,

@@ -8,7 +8,6 @@ use crate::living::Living;
 use clipia_queue::commands::outbox::Sender;
 use clipia_queue::shares::Shares;
 use clipia_queue::{Moment, RequestId};
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 use uuid::Uuid;
@@ -98,20 +97,16 @@ impl fmt::Debug for DueDelivery {
 }
 
 /// How an attempt went, for metrics and for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AttemptClass {
     /// It arrived: the receiver answered 2xx.
     Delivered,
     /// The receiver answered 3xx, which is not followed, or 1xx.
-    #[serde(rename = "status_3xx")]
     Status3xx,
     /// The receiver answered 4xx.
-    #[serde(rename = "status_4xx")]
     Status4xx,
     /// The receiver answered 5xx.
-    #[serde(rename = "status_5xx")]
     Status5xx,
     /// The URL or every address of its host is one that may not be called.
     RefusedAddress,
@@ -189,8 +184,7 @@ pub struct DeliveryAttempt {
 }
 
 /// Which deliveries to list. A field that is left out matches every delivery.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
     /// Of this account.
     pub account: Option<AccountId>,
@@ -201,7 +195,7 @@ pub struct DeliveryFilter {
 }
 
 /// A delivery as an operator sees it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct DeliveryListing {
     /// Its id, which receivers see too.
     pub id: Uuid,
@@ -226,7 +220,7 @@ pub struct DeliveryListing {
 }
 
 /// An attempt as an operator sees it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct AttemptListing {
     /// Its number, from 1.
     pub number: u32,
@@ -247,17 +241,16 @@ pub struct AttemptListing {
 }
 
 /// A delivery with the log of its attempts.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct DeliveryDetails {
     /// The delivery.
-    #[serde(flatten)]
     pub delivery: DeliveryListing,
     /// Its attempts, the first one first.
     pub log: Vec<AttemptListing>,
 }
 
 /// Deliveries that will be attempted once more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replayed {
     /// How many.
     pub count: u64,

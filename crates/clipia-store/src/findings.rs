@@ -2,10 +2,9 @@
 
 use super::AccountId;
 use clipia_queue::RequestId;
-use serde::{Deserialize, Serialize};
 
 /// What an examination looked at, and the first rule that is broken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings {
     /// How much was looked at.
     pub checked: Checked,
@@ -14,7 +13,7 @@ pub struct Findings {
 }
 
 /// How much was looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
     /// Rules that hold, up to the one that is broken.
     pub rules: u64,
@@ -31,7 +30,7 @@ pub struct Checked {
 }
 
 /// A rule that is broken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The rule, as a sentence.
     pub rule: String,

@@ -6,12 +6,10 @@ use super::AccountId;
 use clipia_api::Progress;
 use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::{Credits, RequestId};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Which requests to list. A field that is left out matches every request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestFilter {
     /// Of this account.
     pub account: Option<AccountId>,
@@ -22,7 +20,7 @@ pub struct RequestFilter {
 }
 
 /// Requests, the newest first.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct RequestPage {
     /// The requests.
     pub requests: Vec<RequestListing>,
@@ -32,16 +30,13 @@ pub struct RequestPage {
 }
 
 /// A request in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RequestListing {
     /// Its id.
-    #[serde(rename = "request_id")]
     pub id: RequestId,
     /// Whose it is.
-    #[serde(rename = "account_id")]
     pub account: AccountId,
     /// The public name of the key that submitted it.
-    #[serde(rename = "key_id")]
     pub key: String,
     /// Whether it is a sample that costs nothing.
     pub sandbox: bool,
@@ -49,16 +44,13 @@ pub struct RequestListing {
     pub model: String,
     /// The queue that it waits or waited in.
     pub queue: String,
-    /// Its status on the wire.
-    #[serde(rename = "status")]
+    /// Its phase.
     pub phase: Phase,
     /// How many requests are ahead of it, while it waits.
-    #[serde(rename = "queue_position")]
     pub position: Option<u64>,
     /// How far it is, while it runs.
     pub progress: Option<Progress>,
     /// Its latest claim: how often a worker took it.
-    #[serde(rename = "attempts")]
     pub epoch: Epoch,
     /// Credits reserved while it has not ended, charged once it has.
     pub cost: Credits,
@@ -71,7 +63,7 @@ pub struct RequestListing {
 }
 
 /// A request and what happened to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RequestHistory {
     /// The request.
     pub request: RequestListing,
@@ -84,7 +76,7 @@ pub struct RequestHistory {
 }
 
 /// An attempt of a worker at a request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
     /// The claim.
     pub epoch: Epoch,
@@ -95,7 +87,7 @@ pub struct Attempt {
 }
 
 /// A movement of a request's credits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RequestMovement {
     /// `reserve`, `capture` or `release`.
     pub kind: String,

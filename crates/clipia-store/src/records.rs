@@ -8,7 +8,6 @@ use clipia_queue::limits::KeyLimits;
 pub use clipia_queue::rotation::SigningTimes;
 pub use clipia_queue::{AccountId, Failure};
 use clipia_queue::{Credits, Moment, RequestId};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,8 +56,7 @@ pub struct KeyHash(pub [u8; 32]);
 
 /// What a key may do beside reading one's generations, the catalogue and the account, which every key may
 /// (`contract.md`, "Authentication").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scopes {
     /// Submit generations.
     pub generate: bool,
@@ -100,12 +98,11 @@ pub struct Key {
 }
 
 /// A key as an operator sees it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct KeyListing {
     /// Its public name.
     pub id: String,
     /// Whose it is.
-    #[serde(rename = "account_id")]
     pub account: AccountId,
     /// Enough of it to recognise it by.
     pub hint: String,
@@ -122,7 +119,7 @@ pub struct KeyListing {
 }
 
 /// Keys, in the order of their making.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct KeyPage {
     /// The keys.
     pub keys: Vec<KeyListing>,

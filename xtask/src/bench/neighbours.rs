@@ -18,9 +18,8 @@ use super::median::median;
 use super::target::Targets;
 use crate::serve::{self, Serving};
 use anyhow::{Context, Result};
-use clipia_server::admin::{AccountOrder, Administration, KeyOrder};
-use clipia_server::store::Scopes;
-use clipia_server::{Credits, KeyLimits};
+use clipia_admin::Administration;
+use clipia_admin::types::{AccountOrder, KeyLimits, KeyOrder, Scopes};
 use comfy_table::{CellAlignment, Table, presets};
 use noise::Noise;
 use quiet::{KINDS, Samples, WORKERS};
@@ -113,7 +112,7 @@ async fn one(noise: Noise, noisy: bool) -> Result<(Samples, usize)> {
 /// Keys of another account: live keys, and as many sandbox keys.
 async fn keys(data: &Path) -> Result<noise::Keys> {
     let administration = Administration::of(data)?;
-    let account = administration.create_account(&AccountOrder { credits: Credits::new(1_000_000) }).await?;
+    let account = administration.create_account(&AccountOrder { credits: 1_000_000 }).await?;
     let mut keys = noise::Keys::default();
     for number in 0..2 * noise::KEYS {
         let sandbox = number % 2 == 1;
@@ -123,7 +122,7 @@ async fn keys(data: &Path) -> Result<noise::Keys> {
             scopes: Scopes { generate: true },
             limits: KeyLimits::default(),
         };
-        let key = administration.create_key(&order).await?.key;
+        let key = administration.create_key(&order).await?.key.reveal().to_owned();
         if sandbox { keys.test.push(key) } else { keys.live.push(key) }
     }
     Ok(keys)

@@ -8,9 +8,8 @@ use super::target::Targets;
 use crate::serve::{self, Serving};
 use anyhow::{Context, Result};
 use axum::body::Bytes;
-use clipia_queue::limits::KeyLimits;
-use clipia_server::admin::{Administration, KeyOrder};
-use clipia_server::store::Scopes;
+use clipia_admin::Administration;
+use clipia_admin::types::{KeyLimits, KeyOrder, Scopes};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Deserialize;
 use std::path::Path;
@@ -126,12 +125,12 @@ async fn measure(generations: usize) -> Result<Vec<Sample>> {
     let administration = Administration::of(data.path())?;
     let account = administration.accounts().await?.pop().context("there is no account")?;
     let order = KeyOrder {
-        account_id: account.id,
+        account_id: account.account_id,
         sandbox: false,
         scopes: Scopes { generate: true },
         limits: KeyLimits { in_flight_max: Some(0), ..KeyLimits::default() },
     };
-    let key: Arc<str> = administration.create_key(&order).await?.key.into();
+    let key: Arc<str> = administration.create_key(&order).await?.key.reveal().into();
     let (begun, made, start) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Instant::now());
     let mut callers = tokio::task::JoinSet::new();
     for _ in 0..UNDER_WAY {

@@ -2,9 +2,12 @@
 
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, Ident, LitStr, Local, Pat, Stmt, parse_quote};
+use syn::{
+    Block, Expr, GenericArgument, Ident, ImplItemFn, LitStr, Local, Pat, PathArguments, ReturnType, Stmt,
+    Type, parse_quote,
+};
 
-/// Removes the header `api-version` from every call, and lets `clipia_api::answer` read the response.
+/// Removes the header `api-version` from every call, and lets `answer::read` of the crate read the response.
 ///
 /// The API has no such header, and a map of headers for it alone would cost something at each call. The generator's own code
 /// copies all headers, reads bodies of any size, and accepts no success status but the one in the spec.
@@ -90,4 +93,35 @@ impl VisitMut for WithoutMap {
             *expression = (*call.receiver).clone();
         }
     }
+}
+
+/// Has every call of the client return the body of the answer alone, and fail with this error: `answer::of` of the crate
+/// makes both of what was read.
+pub(super) struct FailWith(pub(super) Type);
+
+impl VisitMut for FailWith {
+    fn visit_impl_item_fn_mut(&mut self, function: &mut ImplItemFn) {
+        if let Some(body) = body_type(&function.sig.output) {
+            let (call, error) = (&function.block, &self.0);
+            function.sig.output = parse_quote!(-> Result<#body, #error>);
+            function.block = parse_quote!({ crate::answer::of(async #call.await) });
+        }
+    }
+}
+
+/// The type `T` of a function that returns `Result<ResponseValue<T>, _>`.
+fn body_type(output: &ReturnType) -> Option<Type> {
+    let ReturnType::Type(_, result) = output else { return None };
+    argument(&argument(result, "Result")?, "ResponseValue")
+}
+
+/// The first type between the angle brackets of a type of this name.
+fn argument(of: &Type, name: &str) -> Option<Type> {
+    let Type::Path(path) = of else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == name)?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(argument) => Some(argument.clone()),
+        _ => None,
+    })
 }

@@ -3,7 +3,9 @@
 mod python;
 mod rust;
 
-use super::{Generated, SPEC};
+use super::Generated;
+use super::document::QUEUE_SPEC;
+use super::names::camel_case;
 use anyhow::{Context, Result, bail, ensure};
 use openapiv3::{OpenAPI, ReferenceOr};
 use serde::{Deserialize, Serialize};
@@ -48,7 +50,7 @@ impl ErrorCodes {
     /// The codes that the spec lists.
     pub(super) fn of(spec: &OpenAPI) -> Result<Self> {
         let schema = spec.components.as_ref().and_then(|components| components.schemas.get(SCHEMA));
-        let Some(ReferenceOr::Item(schema)) = schema else { bail!("{SPEC} has no schema `{SCHEMA}`") };
+        let Some(ReferenceOr::Item(schema)) = schema else { bail!("{QUEUE_SPEC} has no schema `{SCHEMA}`") };
         let codes = schema.schema_data.extensions.get(CODES);
         let codes = codes.with_context(|| format!("the schema `{SCHEMA}` has no `{CODES}`"))?;
         let codes: Vec<ErrorCode> =
@@ -105,8 +107,7 @@ impl ErrorCode {
 
     /// The name of the variant in Rust: the code in CamelCase.
     fn variant(&self) -> String {
-        let capitalized = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
-        self.code.split('_').map(capitalized).collect()
+        camel_case(&self.code)
     }
 
     /// The name of the class in Python.

@@ -1,6 +1,6 @@
 //! A generated region in a file that is otherwise written by hand.
 
-use super::SPEC;
+use super::document::QUEUE_SPEC;
 use anyhow::{Context, Result, ensure};
 
 /// The lines between two comments. The first comment contains `generated from spec/openapi.yaml: NAME`, the second
@@ -25,7 +25,7 @@ impl Region {
     /// `text`, the text of a file, with the lines of this region replaced.
     pub(super) fn replace(&self, text: &str) -> Result<String> {
         let (first, last) = (
-            format!("generated from {SPEC}: {}", self.name),
+            format!("generated from {QUEUE_SPEC}: {}", self.name),
             format!("end of what is generated: {}", self.name),
         );
         let after_first = line_with(text, &first)?.1;

@@ -3,8 +3,7 @@
 use crate::arguments::Server;
 use crate::output::{facts, table, time};
 use clap::{Args, Subcommand};
-use clipia_server::Credits;
-use clipia_server::admin::AccountOrder;
+use clipia_admin::types::AccountOrder;
 
 /// Creates and lists the accounts of a server on this machine
 #[derive(Args)]
@@ -31,11 +30,11 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
     let administration = server.administration()?;
     match action {
         Action::Create { credits } => {
-            let order = AccountOrder { credits: Credits::new(credits.into()) };
+            let order = AccountOrder { credits: credits.into() };
             server.print(&administration.create_account(&order).await?, |made| {
                 let facts = facts([
-                    ("account", made.account_id.to_string()),
-                    ("webhook secret", made.webhook_secret.clone()),
+                    ("account", made.account_id.clone()),
+                    ("webhook secret", made.webhook_secret.reveal().to_owned()),
                 ]);
                 format!("{facts}\nThe secret is not shown again: keep it\n")
             })
@@ -43,7 +42,7 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
         Action::List => server.print(&administration.accounts().await?, |accounts| {
             let rows = accounts.iter().map(|account| {
                 [
-                    account.id.to_string(),
+                    account.account_id.clone(),
                     account.available.to_string(),
                     account.held.to_string(),
                     account.keys.to_string(),

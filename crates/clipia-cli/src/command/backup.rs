@@ -1,9 +1,9 @@
 //! `clipia backup`.
 
 use crate::arguments::Server;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
-use clipia_server::admin::BackupOrder;
+use clipia_admin::types::BackupOrder;
 use std::path::PathBuf;
 
 /// Copies the store of a server on this machine to a file, as of one moment
@@ -17,6 +17,8 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(Options { server, file }: Options) -> anyhow::Result<()> {
     let path = std::path::absolute(&file).with_context(|| format!("cannot use `{}`", file.display()))?;
+    let path = path.into_os_string().into_string();
+    let path = path.map_err(|path| anyhow!("cannot use `{}`: its name is not UTF-8", path.display()))?;
     let made = server.administration()?.back_up(&BackupOrder { path }).await?;
-    server.print(&made, |made| format!("saved {} ({} bytes)\n", made.path.display(), made.bytes))
+    server.print(&made, |made| format!("saved {} ({} bytes)\n", made.path, made.bytes))
 }

@@ -3,7 +3,7 @@
 use crate::arguments::Server;
 use anyhow::bail;
 use clap::Args;
-use clipia_server::store::{Findings, Violation};
+use clipia_admin::types::{Findings, Violation};
 
 /// Checks that the credits and the requests of a server on this machine are consistent
 #[derive(Args)]
@@ -38,7 +38,7 @@ fn text(findings: &Findings) -> String {
 
 fn sentence(violation: &Violation) -> String {
     let account = violation.account.as_ref().map(|account| format!(" (account {account})"));
-    let request = violation.request.map(|request| format!(" (request {request})"));
+    let request = violation.request.as_ref().map(|request| format!(" (request {request})"));
     let (rule, found) = (&violation.rule, &violation.found);
     format!("{rule}: {found}{}{}", account.unwrap_or_default(), request.unwrap_or_default())
 }

@@ -3,9 +3,8 @@
 use crate::arguments::Server;
 use crate::output::{self, facts, table, time};
 use clap::{Args, Subcommand, ValueEnum};
-use clipia_server::KeyLimits;
-use clipia_server::admin::{Administration, KeyOrder, PageQuery};
-use clipia_server::store::{AccountId, KeyListing, Scopes};
+use clipia_admin::Administration;
+use clipia_admin::types::{KeyLimits, KeyListing, KeyOrder, Scopes};
 use std::num::NonZeroU32;
 
 /// Creates, lists and revokes the keys of a server on this machine
@@ -57,14 +56,14 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
     match action {
         Action::Create { account, test, scope, rpm, in_flight } => {
             let account_id = match account {
-                Some(id) => AccountId(id),
+                Some(id) => id,
                 None => first_account(&administration).await?,
             };
             let scopes = Scopes { generate: scope.contains(&Scope::Generate) };
             let limits = KeyLimits { requests_per_minute: rpm, in_flight_max: in_flight };
             let order = KeyOrder { account_id, sandbox: test, scopes, limits };
             server.print(&administration.create_key(&order).await?, |made| {
-                let facts = facts([("id", made.id.clone()), ("key", made.key.clone())]);
+                let facts = facts([("id", made.id.clone()), ("key", made.key.reveal().to_owned())]);
                 format!("{facts}\nThe key is not shown again: keep it\n")
             })
         }
@@ -85,7 +84,7 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
 fn row(key: &KeyListing) -> [String; 8] {
     [
         key.id.clone(),
-        key.account.to_string(),
+        key.account_id.clone(),
         key.hint.clone(),
         (if key.scopes.generate { "generate,read" } else { "read" }).to_owned(),
         limit(key.limits.requests_per_minute),
@@ -104,8 +103,7 @@ fn limit(own: Option<u32>) -> String {
     }
 }
 
-async fn first_account(administration: &Administration) -> anyhow::Result<AccountId> {
-    let one = PageQuery { after: None, limit: Some(NonZeroU32::MIN) };
-    let first = administration.key_page(&one).await?.keys.pop();
-    first.map(|key| key.account).ok_or_else(|| anyhow::anyhow!("the server has no account yet"))
+async fn first_account(administration: &Administration) -> anyhow::Result<String> {
+    let first = administration.list_keys(None, Some(NonZeroU32::MIN)).await?.keys.pop();
+    first.map(|key| key.account_id).ok_or_else(|| anyhow::anyhow!("the server has no account yet"))
 }

@@ -4,9 +4,9 @@ use super::webhooks;
 use crate::arguments::Server;
 use crate::output::{facts, table, time};
 use clap::{Args, Subcommand, ValueEnum};
-use clipia_server::admin::{Administration, AdministrationError, RequestDetails, RequestQuery};
-use clipia_server::store::{AccountId, RequestListing};
-use clipia_server::{Phase, RequestId};
+use clipia::RequestId;
+use clipia_admin::types::{ListRequestsQuery, RequestDetails, RequestListing};
+use uuid::Uuid;
 
 /// Lists, shows and cancels the requests of a server on this machine
 #[derive(Args)]
@@ -37,12 +37,12 @@ enum Action {
     /// Shows the history of a request: its attempts, its credits and its deliveries
     Show {
         /// The request's id
-        id: RequestId,
+        id: Uuid,
     },
     /// Cancels a request that has not ended: its credits are returned, and its worker stops
     Cancel {
         /// The request's id
-        id: RequestId,
+        id: Uuid,
     },
 }
 
@@ -58,11 +58,11 @@ enum Status {
     Canceled,
 }
 
-impl From<Status> for Phase {
+impl From<Status> for clipia::Status {
     fn from(status: Status) -> Self {
         match status {
-            Status::InQueue => Self::Queued,
-            Status::InProgress => Self::Running,
+            Status::InQueue => Self::InQueue,
+            Status::InProgress => Self::InProgress,
             Status::Completed => Self::Completed,
             Status::Failed => Self::Failed,
             Status::Canceled => Self::Canceled,
@@ -74,47 +74,35 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
     let administration = server.administration()?;
     match action {
         Action::List { status, account, model, limit } => {
-            let (phase, account) = (status.map(Phase::from), account.map(AccountId));
-            let query = RequestQuery { phase, account, model, after: None, limit };
-            server.print(&list(&administration, query).await?, |requests| {
+            let status = status.map(clipia::Status::from);
+            let query = ListRequestsQuery { account_id: account, after: None, limit, model, status };
+            server.print(&administration.requests(query).await?, |requests| {
                 table(
                     ["REQUEST", "ACCOUNT", "MODEL", "STATUS", "CREDITS", "CREATED", "ENDED"],
                     requests.iter().map(row),
                 )
             })
         }
-        Action::Show { id } => server.print(&administration.request(id).await?, details),
-        Action::Cancel { id } => server.print(&administration.cancel_request(id).await?, |canceled| {
-            format!(
-                "canceled {}: {} credits returned to {}, which has {} available\n",
-                canceled.request_id, canceled.returned, canceled.account_id, canceled.available
-            )
-        }),
+        Action::Show { id } => server.print(&administration.get_request(&request_id(id)).await?, details),
+        Action::Cancel { id } => {
+            server.print(&administration.cancel_request(&request_id(id)).await?, |canceled| {
+                format!(
+                    "canceled {}: {} credits returned to {}, which has {} available\n",
+                    canceled.request_id, canceled.returned, canceled.account_id, canceled.available
+                )
+            })
+        }
     }
 }
 
-/// The requests that the query selects, read page by page. A page with fewer requests than asked for may not be the last.
-async fn list(
-    administration: &Administration,
-    mut query: RequestQuery,
-) -> Result<Vec<RequestListing>, AdministrationError> {
-    let mut listed = Vec::new();
-    while query.limit > 0 {
-        let page = administration.requests(&query).await?;
-        query.limit = query.limit.saturating_sub(u32::try_from(page.requests.len()).unwrap_or(u32::MAX));
-        query.after = page.next;
-        listed.extend(page.requests);
-        if query.after.is_none() {
-            break;
-        }
-    }
-    Ok(listed)
+fn request_id(id: Uuid) -> RequestId {
+    id.to_string().into()
 }
 
 fn row(request: &RequestListing) -> [String; 7] {
     [
-        request.id.to_string(),
-        request.account.to_string(),
+        request.request_id.to_string(),
+        request.account_id.clone(),
         request.model.clone(),
         status(request),
         request.cost.to_string(),
@@ -125,8 +113,8 @@ fn row(request: &RequestListing) -> [String; 7] {
 
 /// The status of a request, with its queue position or its progress.
 fn status(request: &RequestListing) -> String {
-    let status = request.phase.status();
-    match (request.position, request.progress) {
+    let status = &request.status;
+    match (request.queue_position, request.progress) {
         (Some(ahead), _) => format!("{status} ({ahead} ahead)"),
         (_, Some(progress)) => format!("{status} ({} %)", progress.percent()),
         _ => status.to_string(),
@@ -134,12 +122,12 @@ fn status(request: &RequestListing) -> String {
 }
 
 fn details(details: &RequestDetails) -> String {
-    let request = &details.request;
+    let request = &details.listing;
     let kind = if request.sandbox { "sandbox, nothing is charged" } else { "live" };
     let mut text = facts([
-        ("request", request.id.to_string()),
-        ("account", request.account.to_string()),
-        ("key", format!("{} ({kind})", request.key)),
+        ("request", request.request_id.to_string()),
+        ("account", request.account_id.clone()),
+        ("key", format!("{} ({kind})", request.key_id)),
         ("model", request.model.clone()),
         ("status", status(request)),
         ("credits", request.cost.to_string()),

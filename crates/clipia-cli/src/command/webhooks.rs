@@ -3,11 +3,9 @@
 use crate::arguments::Server;
 use crate::output::{facts, table, time};
 use clap::{ArgGroup, Args, Subcommand};
-use clipia_server::RequestId;
-use clipia_server::admin::{
-    Administration, AdministrationError, DeliveryQuery, ReplayOrder, RotationOrder, SecretsListing,
+use clipia_admin::types::{
+    DeliveryDetails, DeliveryListing, DeliveryState, ListDeliveriesQuery, RotationOrder, SecretsListing,
 };
-use clipia_server::store::{AccountId, DeliveryDetails, DeliveryListing, DeliveryState};
 use jiff::{SpanRelativeTo, Timestamp};
 use serde::Serialize;
 use std::time::Duration;
@@ -37,7 +35,7 @@ enum Action {
         account: Option<String>,
         /// Only the delivery of this request
         #[arg(long, value_name = "ID")]
-        request: Option<RequestId>,
+        request: Option<Uuid>,
         /// The number of deliveries
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: u32,
@@ -133,23 +131,23 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
                 (_, true) => Some(DeliveryState::Held),
                 _ => None,
             };
-            let account = account.map(AccountId);
-            let query = DeliveryQuery { state, account, request, before: None, limit };
-            server.print(&list(&administration, query).await?, |deliveries| {
+            let request_id = request.map(|id| id.to_string().into());
+            let query = ListDeliveriesQuery { account_id: account, before: None, limit, request_id, state };
+            server.print(&administration.deliveries(query).await?, |deliveries| {
                 table(
                     ["DELIVERY", "REQUEST", "URL", "STATE", "ATTEMPTS", "ENDED", "NEXT"],
                     deliveries.iter().map(row),
                 )
             })
         }
-        Action::Show { id } => server.print(&administration.delivery(id).await?, details),
+        Action::Show { id } => server.print(&administration.get_delivery(&id).await?, details),
         Action::Replay { id: Some(id), .. } => {
-            administration.replay(id).await?;
+            administration.replay_delivery(&id).await?;
             print_replayed(&server, 1)
         }
         Action::Replay { failed_since, .. } => {
             let failed_since = failed_since.unwrap_or(Timestamp::MAX);
-            print_replayed(&server, replay_failed(&administration, failed_since).await?)
+            print_replayed(&server, administration.replay_failed(failed_since).await?)
         }
         Action::Resume => {
             let resumed = administration.resume_deliveries().await?.count;
@@ -160,11 +158,11 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
             server.print(&Abandoned { abandoned }, |_| format!("{abandoned} held deliveries are abandoned\n"))
         }
         Action::Rotate { account, times } => {
-            let made = administration.rotate_webhook_secret(&AccountId(account), times.order()).await?;
+            let made = administration.rotate_webhook_secret(&account, &times.order()).await?;
             server.print(&made, |made| {
                 let facts = facts([
-                    ("account", made.account_id.to_string()),
-                    ("webhook secret", made.webhook_secret.clone()),
+                    ("account", made.account_id.clone()),
+                    ("webhook secret", made.webhook_secret.reveal().to_owned()),
                     ("signs last", format!("from {}", time(Some(made.new_last_from)))),
                     ("old secret", format!("signs too until {}", time(Some(made.old_sign_until)))),
                 ]);
@@ -175,10 +173,10 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
             })
         }
         Action::Rotation { account, times: Times { new_last: None, old_ends: None } } => {
-            server.print(&administration.webhook_secrets(&AccountId(account)).await?, secrets)
+            server.print(&administration.list_webhook_secrets(&account).await?, secrets)
         }
         Action::Rotation { account, times } => {
-            let changed = administration.replan_rotation(&AccountId(account), times.order()).await?;
+            let changed = administration.replan_rotation(&account, &times.order()).await?;
             server.print(&changed, secrets)
         }
     }
@@ -188,38 +186,6 @@ fn print_replayed(server: &Server, replayed: u64) -> anyhow::Result<()> {
     server.print(&Replayed { replayed }, |_| {
         format!("{replayed} {} sent again\n", if replayed == 1 { "delivery is" } else { "deliveries are" })
     })
-}
-
-/// The deliveries that the query selects, read page by page.
-async fn list(
-    administration: &Administration,
-    mut query: DeliveryQuery,
-) -> Result<Vec<DeliveryListing>, AdministrationError> {
-    let mut listed = Vec::new();
-    while query.limit > 0 {
-        let page = administration.deliveries(&query).await?;
-        let Some(last) = page.last() else { break };
-        query.before = Some(last.id);
-        query.limit = query.limit.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
-        listed.extend(page);
-    }
-    Ok(listed)
-}
-
-/// Replays all deliveries abandoned since then, and returns their number.
-async fn replay_failed(
-    administration: &Administration,
-    mut failed_since: Timestamp,
-) -> Result<u64, AdministrationError> {
-    let mut count = 0;
-    loop {
-        let replayed = administration.replay_failed(&ReplayOrder { failed_since }).await?;
-        count += replayed.count;
-        match replayed.next {
-            Some(next) => failed_since = next,
-            None => return Ok(count),
-        }
-    }
 }
 
 /// The secrets of an account, the newest first.
@@ -272,12 +238,12 @@ fn row(delivery: &DeliveryListing) -> [String; 7] {
 
 fn state(delivery: &DeliveryListing) -> String {
     let postponed = if delivery.postponed { " (postponed)" } else { "" };
-    format!("{}{postponed}", delivery.state.name())
+    format!("{}{postponed}", delivery.state)
 }
 
 /// A delivery and its attempts.
 pub(super) fn details(details: &DeliveryDetails) -> String {
-    let delivery = &details.delivery;
+    let delivery = &details.listing;
     let mut text = facts([
         ("delivery", delivery.id.to_string()),
         ("request", delivery.request_id.to_string()),

@@ -1,89 +1,53 @@
 //! Accounts and their credits.
 
-use super::{Admin, Asked, Order, PageQuery};
+use super::{Admin, Asked, Order, page_limit};
 use crate::api_error::ApiError;
 use crate::credentials;
 use crate::http::Segment;
-use crate::store::{AccountId, AccountPage, GrantRefused, NewAccount};
+use crate::store::{self, AccountId, GrantRefused, NewAccount};
 use axum::Json;
 use axum::extract::State;
+use clipia_admin::types::{
+    AccountListing, AccountMade, AccountOrder, AccountPage, GrantMade, GrantOrder, ListAccountsQuery,
+};
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::Credits;
-use serde::{Deserialize, Serialize};
 
-/// The most credits that one call gives: a slip of the hand is not yet a fortune.
-pub const GRANT_MAX: Credits = Credits::new(1_000_000_000);
-
-/// An account to make.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccountOrder {
-    /// Its first credits.
-    pub credits: Credits,
-}
-
-/// An account that was made.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct AccountMade {
-    /// Its name.
-    pub account_id: AccountId,
-    /// What its deliveries are signed with, told this once.
-    pub webhook_secret: String,
-}
-
-/// Credits to give.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GrantOrder {
-    /// How many: at least 1, at most [`GRANT_MAX`].
-    pub credits: Credits,
-}
-
-/// Credits that were given.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct GrantMade {
-    /// To whom.
-    pub account_id: AccountId,
-    /// How many.
-    pub granted: Credits,
-    /// What the account can spend since.
-    pub available: Credits,
-}
+/// The most credits that one call gives.
+pub(crate) const GRANT_MAX: Credits = Credits::new(clipia_admin::GRANT_MAX);
 
 pub(super) async fn list(
     State(admin): State<Admin>,
-    Asked(page): Asked<PageQuery>,
+    Asked(query): Asked<ListAccountsQuery>,
 ) -> Result<Json<AccountPage>, ApiError> {
-    let limit = page.limit();
-    Ok(Json(admin.store.accounts(page.after.map(AccountId), limit).await?))
+    let page = admin.store.accounts(query.after.map(AccountId), page_limit(query.limit)).await?;
+    let accounts = page.accounts.into_iter().map(listing).collect();
+    Ok(Json(AccountPage { accounts, next: page.next.map(|id| id.0) }))
 }
 
 pub(super) async fn create(
     State(admin): State<Admin>,
     Order(order): Order<AccountOrder>,
 ) -> Result<Json<AccountMade>, ApiError> {
-    if order.credits > GRANT_MAX {
+    let grant = Credits::new(order.credits);
+    if grant > GRANT_MAX {
         return Err(ApiError::invalid(format!(
-            "an account begins with {GRANT_MAX} credits at most, not with {}",
-            order.credits
+            "an account begins with {GRANT_MAX} credits at most, not with {grant}"
         )));
     }
-    let account = NewAccount {
-        id: credentials::new_account_id(),
-        webhook_secret: credentials::new_webhook_secret(),
-        grant: order.credits,
-    };
-    let made = AccountMade { account_id: account.id.clone(), webhook_secret: account.webhook_secret.clone() };
-    admin.store.create_account(account).await?;
+    let (id, webhook_secret) = (credentials::new_account_id(), credentials::new_webhook_secret());
+    let made = AccountMade { account_id: id.0.clone(), webhook_secret: webhook_secret.clone().into() };
+    admin.store.create_account(NewAccount { id, webhook_secret, grant }).await?;
     Ok(Json(made))
 }
 
 pub(super) async fn grant(
     State(admin): State<Admin>,
     Segment(account): Segment,
-    Order(GrantOrder { credits }): Order<GrantOrder>,
+    Order(order): Order<GrantOrder>,
 ) -> Result<Json<GrantMade>, ApiError> {
-    if credits == Credits::ZERO || credits > GRANT_MAX {
+    let credits = Credits::new(order.credits.get());
+    if credits > GRANT_MAX {
         return Err(ApiError::invalid(format!("a grant is of 1 to {GRANT_MAX} credits, not of {credits}")));
     }
     let account = AccountId(account);
@@ -93,10 +57,16 @@ pub(super) async fn grant(
         GrantRefused::Store(error) => error.into(),
     })?;
     tracing::info!(account = %account, %credits, "credits granted");
-    Ok(Json(GrantMade { account_id: account, granted: credits, available: balance.available }))
+    let (granted, available) = (credits.into(), balance.available.into());
+    Ok(Json(GrantMade { account_id: account.0, granted, available }))
 }
 
-/// There is no account of this name.
+/// There is no account of this id.
 pub(super) fn none(account: &AccountId) -> ApiError {
     ApiError::new(ErrorCode::NotFound, format!("there is no account `{account}`"))
+}
+
+fn listing(account: store::AccountListing) -> AccountListing {
+    let store::AccountListing { id, available, held, keys, created_at } = account;
+    AccountListing { account_id: id.0, available: available.into(), held: held.into(), keys, created_at }
 }

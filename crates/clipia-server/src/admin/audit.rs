@@ -2,26 +2,22 @@
 
 use super::{Admin, Asked};
 use crate::api_error::ApiError;
-use crate::store::{AUDIT_MAX, AuditEntry};
+use crate::store::{self, AUDIT_MAX};
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-
-/// Which entries to list, the newest first.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuditQuery {
-    /// Only those with a lower number.
-    pub before: Option<i64>,
-    /// How many; of more than a thousand, a thousand.
-    pub limit: u32,
-}
+use clipia_admin::types::{AuditEntry, AuditList, ListAuditQuery};
 
 pub(super) async fn list(
     State(admin): State<Admin>,
-    Asked(AuditQuery { before, limit }): Asked<AuditQuery>,
-) -> Result<Json<Vec<AuditEntry>>, ApiError> {
+    Asked(ListAuditQuery { before, limit }): Asked<ListAuditQuery>,
+) -> Result<Json<AuditList>, ApiError> {
     // What was refused in the last minute, too.
     admin.refusals.record(admin.store.as_ref()).await;
-    Ok(Json(admin.store.audit(before, limit.min(AUDIT_MAX)).await?))
+    let entries = admin.store.audit(before, limit.min(AUDIT_MAX)).await?;
+    Ok(Json(AuditList(entries.into_iter().map(entry).collect())))
+}
+
+fn entry(entry: store::AuditEntry) -> AuditEntry {
+    let store::AuditEntry { number, at, act, subject, detail } = entry;
+    AuditEntry { number, at, act, subject, detail }
 }

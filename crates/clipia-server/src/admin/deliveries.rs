@@ -1,59 +1,31 @@
 //! Deliveries of every account: what an operator sees of them, and attempting them once more.
 
-use super::{Admin, Asked};
+use super::{Admin, Asked, Order};
 use crate::api_error::ApiError;
 use crate::http::Segment;
-use crate::store::{
-    AccountId, DELIVERIES_MAX, DeliveryDetails, DeliveryFilter, DeliveryListing, DeliveryState, Replayed,
-};
+use crate::store::{self, AccountId, DELIVERIES_MAX, DeliveryFilter};
 use axum::Json;
 use axum::extract::State;
+use clipia_admin::types::{
+    AttemptListing, DeliveryDetails, DeliveryList, DeliveryListing, DeliveryState, HeldSettled,
+    ListDeliveriesQuery, ReplayOrder, Replayed,
+};
 use clipia_api::error_code::ErrorCode;
-use clipia_queue::{Moment, RequestId};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use clipia_queue::Moment;
 use uuid::Uuid;
-
-/// Which deliveries to list, the newest first.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeliveryQuery {
-    /// Only those that stand there.
-    pub state: Option<DeliveryState>,
-    /// Only those of this account.
-    #[serde(rename = "account_id")]
-    pub account: Option<AccountId>,
-    /// Only that of this request.
-    #[serde(rename = "request_id")]
-    pub request: Option<RequestId>,
-    /// Only those that are older than this one.
-    pub before: Option<Uuid>,
-    /// How many; of more than a thousand, a thousand.
-    pub limit: u32,
-}
-
-/// Which deliveries to attempt once more.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReplayOrder {
-    /// Those that were given up since then.
-    pub failed_since: Timestamp,
-}
-
-/// Deliveries of a restored store that were resumed or given up.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct HeldSettled {
-    /// How many.
-    pub count: u64,
-}
 
 pub(super) async fn list(
     State(admin): State<Admin>,
-    Asked(query): Asked<DeliveryQuery>,
-) -> Result<Json<Vec<DeliveryListing>>, ApiError> {
-    let DeliveryQuery { state, account, request, before, limit } = query;
-    let filter = DeliveryFilter { account, request, state };
-    Ok(Json(admin.store.list_deliveries(filter, before, limit).await?))
+    Asked(query): Asked<ListDeliveriesQuery>,
+) -> Result<Json<DeliveryList>, ApiError> {
+    let ListDeliveriesQuery { account_id, before, limit, request_id, state } = query;
+    let filter = DeliveryFilter {
+        account: account_id.map(AccountId),
+        request: request_id.as_ref().map(super::requests::asked).transpose()?,
+        state: state.map(stored_state),
+    };
+    let deliveries = admin.store.list_deliveries(filter, before, limit).await?;
+    Ok(Json(DeliveryList(deliveries.into_iter().map(listing).collect())))
 }
 
 pub(super) async fn show(
@@ -61,7 +33,7 @@ pub(super) async fn show(
     Segment(id): Segment,
 ) -> Result<Json<DeliveryDetails>, ApiError> {
     let found = admin.store.delivery(id_of(&id)?).await?;
-    Ok(Json(found.ok_or_else(|| none(&id))?))
+    Ok(Json(details(found.ok_or_else(|| none(&id))?)))
 }
 
 pub(super) async fn replay(State(admin): State<Admin>, Segment(id): Segment) -> Result<Json<()>, ApiError> {
@@ -74,11 +46,11 @@ pub(super) async fn replay(State(admin): State<Admin>, Segment(id): Segment) -> 
 /// Replays as many as one command may; the answer says where to go on.
 pub(super) async fn replay_failed(
     State(admin): State<Admin>,
-    super::Order(order): super::Order<ReplayOrder>,
+    Order(order): Order<ReplayOrder>,
 ) -> Result<Json<Replayed>, ApiError> {
     let since = Moment::from_micros(order.failed_since.as_microsecond());
-    let replayed = admin.store.replay_failed(since, DELIVERIES_MAX).await?;
-    Ok(Json(replayed))
+    let store::Replayed { count, next } = admin.store.replay_failed(since, DELIVERIES_MAX).await?;
+    Ok(Json(Replayed { count, next }))
 }
 
 /// Has those attempted that a restored store holds.
@@ -112,4 +84,60 @@ fn id_of(text: &str) -> Result<Uuid, ApiError> {
 /// There is no delivery of this id.
 fn none(id: &str) -> ApiError {
     ApiError::new(ErrorCode::NotFound, format!("there is no delivery `{id}`"))
+}
+
+fn listing(delivery: store::DeliveryListing) -> DeliveryListing {
+    let store::DeliveryListing {
+        id,
+        account_id,
+        request_id,
+        url,
+        state,
+        attempts,
+        postponed,
+        created_at,
+        next_at,
+        settled_at,
+    } = delivery;
+    DeliveryListing {
+        id,
+        account_id: account_id.0,
+        request_id: request_id.into(),
+        url,
+        state: wire_state(state),
+        attempts,
+        postponed,
+        created_at,
+        next_at,
+        settled_at,
+    }
+}
+
+/// A delivery with the log of its attempts.
+pub(super) fn details(details: store::DeliveryDetails) -> DeliveryDetails {
+    let store::DeliveryDetails { delivery, log } = details;
+    DeliveryDetails { listing: listing(delivery), log: log.into_iter().map(attempt).collect() }
+}
+
+fn attempt(attempt: store::AttemptListing) -> AttemptListing {
+    let store::AttemptListing { number, replay, at, status, duration_ms, class, error, reply } = attempt;
+    AttemptListing { number, replay, at, status, duration_ms, class, error, reply }
+}
+
+const fn wire_state(state: store::DeliveryState) -> DeliveryState {
+    match state {
+        store::DeliveryState::Pending => DeliveryState::Pending,
+        store::DeliveryState::Delivered => DeliveryState::Delivered,
+        store::DeliveryState::Abandoned => DeliveryState::Abandoned,
+        store::DeliveryState::Held => DeliveryState::Held,
+    }
+}
+
+const fn stored_state(state: DeliveryState) -> store::DeliveryState {
+    match state {
+        DeliveryState::Pending => store::DeliveryState::Pending,
+        DeliveryState::Delivered => store::DeliveryState::Delivered,
+        DeliveryState::Abandoned => store::DeliveryState::Abandoned,
+        DeliveryState::Held => store::DeliveryState::Held,
+    }
 }

@@ -1,29 +1,21 @@
 //! What an operator does to a running server: accounts, credits, keys, requests, deliveries, its store.
 //!
-//! One file a resource, with what it takes and answers; [`Administration`] calls them. It listens on the loopback
-//! interface only unless told, and takes one token. Address and token stand in `admin.json` of the data directory,
-//! which only the server's user can read: who can read it runs the server anyway. No answer holds a secret, except
-//! the one that the call has just made.
+//! One file a resource. The orders, queries and responses are those of `clipia-admin`, generated from
+//! `spec/administration.yaml`; the records of the store become responses here and nowhere else. The administration listens on
+//! the loopback interface only unless told, and takes one token. Address and token stand in `admin.json` of the data
+//! directory, which only the server's user can read: who can read it runs the server anyway. No response holds a secret,
+//! except the one that the call has just made.
 
-mod access;
+pub(crate) mod access;
 mod accounts;
 mod audit;
-mod client;
 mod deliveries;
 mod keys;
 mod requests;
 mod secrets;
 mod upkeep;
 
-pub use access::Access;
-pub use accounts::{AccountMade, AccountOrder, GRANT_MAX, GrantMade, GrantOrder};
-pub use audit::AuditQuery;
-pub use client::{Administration, AdministrationError};
-pub use deliveries::{DeliveryQuery, HeldSettled, ReplayOrder};
-pub use keys::{KeyMade, KeyOrder};
-pub use requests::{Happening, Occurrence, RequestCanceled, RequestDetails, RequestQuery};
-pub use secrets::{RotationOrder, SecretMade, SecretTimes, SecretsListing};
-pub use upkeep::{BackupMade, BackupOrder};
+pub(crate) use accounts::GRANT_MAX;
 
 use crate::api_error::{ApiError, no_such_method, no_such_path};
 use crate::credentials;
@@ -32,12 +24,12 @@ use crate::store::Store;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 use axum::{Json, Router};
+use clipia_admin::{Access, Operation};
 use clipia_api::error_code::ErrorCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -51,32 +43,43 @@ struct Admin {
 
 /// The administration over HTTP.
 pub(crate) fn router(store: Arc<dyn Store>, refusals: Arc<RefusedTokens>, access: &Access) -> Router {
-    let admin = Admin { store, refusals, token: access.token.as_str().into() };
-    Router::new()
-        .route("/accounts", get(accounts::list).post(accounts::create))
-        .route("/accounts/{id}/grants", post(accounts::grant))
-        .route(
-            "/accounts/{id}/webhook-secrets",
-            get(secrets::list).post(secrets::rotate).patch(secrets::replan),
-        )
-        .route("/keys", get(keys::list).post(keys::create))
-        .route("/keys/{id}", delete(keys::revoke))
-        .route("/requests", get(requests::list))
-        .route("/requests/{id}", get(requests::show))
-        .route("/requests/{id}/cancel", post(requests::cancel))
-        .route("/deliveries", get(deliveries::list))
-        .route("/deliveries/replay", post(deliveries::replay_failed))
-        .route("/deliveries/resume", post(deliveries::resume))
-        .route("/deliveries/abandon", post(deliveries::abandon))
-        .route("/deliveries/{id}", get(deliveries::show))
-        .route("/deliveries/{id}/replay", post(deliveries::replay))
-        .route("/audit", get(audit::list))
-        .route("/examination", get(upkeep::examine))
-        .route("/backups", post(upkeep::back_up))
+    let admin = Admin { store, refusals, token: access.token.reveal().into() };
+    let route =
+        |router: Router<Admin>, operation: &Operation| router.route(operation.path(), handler(*operation));
+    Operation::ALL
+        .iter()
+        .fold(Router::new(), route)
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(admin.clone(), authorize))
         .with_state(admin)
+}
+
+/// What answers a call. There is a route for each call of the document and for no other.
+fn handler(operation: Operation) -> MethodRouter<Admin> {
+    match operation {
+        Operation::ListAccounts => get(accounts::list),
+        Operation::CreateAccount => post(accounts::create),
+        Operation::GrantCredits => post(accounts::grant),
+        Operation::ListWebhookSecrets => get(secrets::list),
+        Operation::RotateWebhookSecret => post(secrets::rotate),
+        Operation::ReplanRotation => patch(secrets::replan),
+        Operation::ListKeys => get(keys::list),
+        Operation::CreateKey => post(keys::create),
+        Operation::RevokeKey => delete(keys::revoke),
+        Operation::ListRequests => get(requests::list),
+        Operation::GetRequest => get(requests::show),
+        Operation::CancelRequest => post(requests::cancel),
+        Operation::ListDeliveries => get(deliveries::list),
+        Operation::GetDelivery => get(deliveries::show),
+        Operation::ReplayDelivery => post(deliveries::replay),
+        Operation::ReplayFailedDeliveries => post(deliveries::replay_failed),
+        Operation::ResumeDeliveries => post(deliveries::resume),
+        Operation::AbandonDeliveries => post(deliveries::abandon),
+        Operation::ListAudit => get(audit::list),
+        Operation::Examine => get(upkeep::examine),
+        Operation::BackUp => post(upkeep::back_up),
+    }
 }
 
 async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> Response {
@@ -91,23 +94,9 @@ async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> 
 /// The most accounts, keys or requests in one answer.
 const LISTED_MAX: u32 = 1_000;
 
-/// Which page of a list to answer.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PageQuery {
-    /// The last of the page before; nothing for the first page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
-    /// How many at least 1; of more than a thousand, and where nothing is said, a thousand.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<NonZeroU32>,
-}
-
-impl PageQuery {
-    fn limit(&self) -> usize {
-        usize::try_from(self.limit.map_or(LISTED_MAX, |limit| limit.get().min(LISTED_MAX)))
-            .unwrap_or(usize::MAX)
-    }
+/// How many accounts or keys a page has at most.
+fn page_limit(asked: Option<NonZeroU32>) -> usize {
+    usize::try_from(asked.map_or(LISTED_MAX, |limit| limit.get().min(LISTED_MAX))).unwrap_or(usize::MAX)
 }
 
 /// The body of a call, in JSON. What is no such order is refused in the form of every refusal.

@@ -1,120 +1,33 @@
-//! Requests of every account: what an operator sees of them, and calling one off.
+//! Requests of every account: what an operator sees of them, and canceling one.
 
-use super::{Admin, Asked, LISTED_MAX};
+use super::{Admin, Asked, LISTED_MAX, deliveries};
 use crate::api_error::ApiError;
 use crate::http::Segment;
-use crate::store::{
-    AccountId, AttemptEnd, DeliveryDetails, DeliveryFilter, RequestFilter, RequestHistory, RequestListing,
-    RequestMovement, RequestPage, WorkRefused,
-};
+use crate::store::{self, AccountId, AttemptEnd, DeliveryFilter, RequestFilter, RequestHistory, WorkRefused};
 use axum::Json;
 use axum::extract::State;
+use clipia_admin::types::{
+    Happening, ListRequestsQuery, Occurrence, RequestCanceled, RequestDetails, RequestListing,
+    RequestMovement, RequestPage,
+};
+use clipia_api::Status;
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::lifecycle::{Phase, Refused};
 use clipia_queue::{Credits, RequestId};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// Which requests to list, the newest first.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RequestQuery {
-    /// Only those that stand there.
-    #[serde(rename = "status")]
-    pub phase: Option<Phase>,
-    /// Only those of this account.
-    #[serde(rename = "account_id")]
-    pub account: Option<AccountId>,
-    /// Only those of this model.
-    pub model: Option<String>,
-    /// Only those that are older than this one.
-    pub after: Option<RequestId>,
-    /// How many; of more than a thousand, a thousand.
-    pub limit: u32,
-}
-
-/// What is known of a request, except what it is about: neither its input nor its output.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RequestDetails {
-    /// What a list tells of it.
-    #[serde(flatten)]
-    pub request: RequestListing,
-    /// What happened to it, in order.
-    pub timeline: Vec<Occurrence>,
-    /// How its credits moved, in order.
-    pub movements: Vec<RequestMovement>,
-    /// The deliveries of its end, with their attempts.
-    pub deliveries: Vec<DeliveryDetails>,
-}
-
-/// Something that happened to a request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Occurrence {
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub what: Happening,
-    /// With which claim of a worker, counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<i64>,
-}
-
-/// What can happen to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Happening {
-    /// It was accepted.
-    Submitted,
-    /// A worker took it.
-    Started,
-    /// The worker gave it back unharmed: it is in line again.
-    Released,
-    /// The worker fell silent or took too long: it is in line again, or failed.
-    Lost,
-    /// It ended with an output.
-    Completed,
-    /// It ended without one.
-    Failed,
-    /// It was called off.
-    Canceled,
-}
-
-impl fmt::Display for Happening {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Submitted => "submitted",
-            Self::Started => "started",
-            Self::Released => "released",
-            Self::Lost => "lost",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Canceled => "canceled",
-        })
-    }
-}
-
-/// A request that was called off.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RequestCanceled {
-    /// Its id.
-    pub request_id: RequestId,
-    /// Whose it is.
-    pub account_id: AccountId,
-    /// The credits that were reserved for it, and are returned.
-    pub returned: Credits,
-    /// What the account can spend since.
-    pub available: Credits,
-}
 
 pub(super) async fn list(
     State(admin): State<Admin>,
-    Asked(query): Asked<RequestQuery>,
+    Asked(query): Asked<ListRequestsQuery>,
 ) -> Result<Json<RequestPage>, ApiError> {
-    let RequestQuery { phase, account, model, after, limit } = query;
-    let filter = RequestFilter { account, phase, model };
+    let ListRequestsQuery { account_id, after, limit, model, status } = query;
+    let phase = status.as_ref().map(phase_of).transpose()?;
+    let filter = RequestFilter { account: account_id.map(AccountId), phase, model };
+    let after = after.as_ref().map(asked).transpose()?;
     let limit = usize::try_from(limit.min(LISTED_MAX)).unwrap_or(usize::MAX);
-    Ok(Json(admin.store.list_requests(filter, after, limit).await?))
+    let page = admin.store.list_requests(filter, after, limit).await?;
+    let requests = page.requests.into_iter().map(listing).collect();
+    Ok(Json(RequestPage { requests, next: page.next.map(Into::into) }))
 }
 
 pub(super) async fn show(
@@ -123,14 +36,12 @@ pub(super) async fn show(
 ) -> Result<Json<RequestDetails>, ApiError> {
     let id = id_of(&id)?;
     let history = admin.store.request_history(id).await?.ok_or_else(|| none(id))?;
-    let timeline = timeline(&history);
     let filter = DeliveryFilter { request: Some(id), ..DeliveryFilter::default() };
     let mut deliveries = Vec::new();
     for delivery in admin.store.list_deliveries(filter, None, LISTED_MAX).await? {
         deliveries.extend(admin.store.delivery(delivery.id).await?);
     }
-    let RequestHistory { request, movements, .. } = history;
-    Ok(Json(RequestDetails { request, timeline, movements, deliveries }))
+    Ok(Json(details(history, deliveries)))
 }
 
 pub(super) async fn cancel(
@@ -154,10 +65,10 @@ pub(super) async fn cancel(
     let returned = movements.last().map_or(0, |movement| movement.available.unsigned_abs());
     let account = admin.store.account(&request.account).await?;
     Ok(Json(RequestCanceled {
-        request_id: id,
-        account_id: request.account,
-        returned: Credits::new(returned),
-        available: account.map_or(Credits::ZERO, |account| account.available),
+        request_id: id.into(),
+        account_id: request.account.0,
+        returned: Credits::new(returned).into(),
+        available: account.map_or(Credits::ZERO, |account| account.available).into(),
     }))
 }
 
@@ -186,6 +97,74 @@ fn timeline(history: &RequestHistory) -> Vec<Occurrence> {
     timeline
 }
 
+fn listing(request: store::RequestListing) -> RequestListing {
+    let store::RequestListing {
+        id,
+        account,
+        key,
+        sandbox,
+        model,
+        queue,
+        phase,
+        position,
+        progress,
+        epoch,
+        cost,
+        error,
+        created_at,
+        completed_at,
+    } = request;
+    RequestListing {
+        request_id: id.into(),
+        account_id: account.0,
+        key_id: key,
+        sandbox,
+        model,
+        queue,
+        status: phase.status(),
+        queue_position: position,
+        progress,
+        attempts: epoch.0,
+        cost: cost.into(),
+        error,
+        created_at,
+        completed_at,
+    }
+}
+
+/// A request and what happened to it: neither its input nor its output.
+fn details(history: RequestHistory, deliveries: Vec<store::DeliveryDetails>) -> RequestDetails {
+    RequestDetails {
+        timeline: timeline(&history),
+        listing: listing(history.request),
+        movements: history.movements.into_iter().map(movement).collect(),
+        deliveries: deliveries.into_iter().map(deliveries::details).collect(),
+    }
+}
+
+fn movement(movement: store::RequestMovement) -> RequestMovement {
+    let store::RequestMovement { kind, available, at } = movement;
+    RequestMovement { kind, available, at }
+}
+
+/// Where a request of this status stands.
+fn phase_of(status: &Status) -> Result<Phase, ApiError> {
+    Ok(match status {
+        Status::InQueue => Phase::Queued,
+        Status::InProgress => Phase::Running,
+        Status::Completed => Phase::Completed,
+        Status::Failed => Phase::Failed,
+        Status::Canceled => Phase::Canceled,
+        other => return Err(ApiError::invalid(format!("`{other}` is no status of a request"))),
+    })
+}
+
+/// The request that a query names.
+pub(super) fn asked(id: &clipia_api::RequestId) -> Result<RequestId, ApiError> {
+    id.as_str().parse().map_err(|_| ApiError::invalid(format!("`{id}` is no id of a request")))
+}
+
+/// The request that a path names.
 fn id_of(text: &str) -> Result<RequestId, ApiError> {
     text.parse().map_err(|_| none(text))
 }

@@ -8,58 +8,10 @@ use crate::http::Segment;
 use crate::store::{AccountId, SigningTimes};
 use axum::Json;
 use axum::extract::State;
+use clipia_admin::types::{RotationOrder, SecretMade, SecretTimes, SecretsListing};
 use clipia_queue::Moment;
 use clipia_queue::rotation::Rotation;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// When the secrets of a rotation are to sign, in seconds from now. By the server's own clock: the caller's may be another.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RotationOrder {
-    /// When the new secret is to come last; where nothing is said, when the old ones end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub new_last_in_seconds: Option<u64>,
-    /// When the old secrets are to end; a day where nothing is said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub old_end_in_seconds: Option<u64>,
-}
-
-/// A webhook secret that was made.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct SecretMade {
-    /// Whose.
-    pub account_id: AccountId,
-    /// What deliveries are signed with from now on, told this once.
-    pub webhook_secret: String,
-    /// From when on it comes last in the header: until then a receiver that knows one secret needs the old one.
-    pub new_last_from: Timestamp,
-    /// Until when the old secrets sign, too.
-    pub old_sign_until: Timestamp,
-}
-
-/// How the secrets of an account sign. No secret is told.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SecretsListing {
-    /// Whose.
-    pub account_id: AccountId,
-    /// The secrets that sign now, the newest first.
-    pub secrets: Vec<SecretTimes>,
-}
-
-/// When one secret signs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SecretTimes {
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// From when on it comes last in the header, while older ones sign too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_from: Option<Timestamp>,
-    /// When it ends; the newest does not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ends_at: Option<Timestamp>,
-}
 
 pub(super) async fn rotate(
     State(admin): State<Admin>,
@@ -67,14 +19,14 @@ pub(super) async fn rotate(
     Order(order): Order<RotationOrder>,
 ) -> Result<Json<SecretMade>, ApiError> {
     let (account, secret) = (AccountId(account), credentials::new_webhook_secret());
-    let rotation = plan(order, admin.store.now())?;
+    let rotation = plan(&order, admin.store.now())?;
     if !admin.store.rotate_webhook_secret(&account, secret.clone(), rotation).await? {
         return Err(accounts::none(&account));
     }
     tracing::info!(account = %account, "webhook secret rotated");
     Ok(Json(SecretMade {
-        account_id: account,
-        webhook_secret: secret,
+        account_id: account.0,
+        webhook_secret: secret.into(),
         new_last_from: timestamp(wall_at(rotation.new_last_from)),
         old_sign_until: timestamp(wall_at(rotation.old_end_at)),
     }))
@@ -105,14 +57,14 @@ pub(super) async fn replan(
         order.new_last_in_seconds.unwrap_or(left(newest.last_from.unwrap_or(old_end)).min(old_end_in));
     let order =
         RotationOrder { new_last_in_seconds: Some(new_last_in), old_end_in_seconds: Some(old_end_in) };
-    if !admin.store.replan_rotation(&account, plan(order, now)?).await? {
+    if !admin.store.replan_rotation(&account, plan(&order, now)?).await? {
         return Err(no_rotation());
     }
     tracing::info!(account = %account, "rotation of the webhook secret changed");
     Ok(Json(listing(&admin, account).await?))
 }
 
-fn plan(order: RotationOrder, now: Moment) -> Result<Rotation, ApiError> {
+fn plan(order: &RotationOrder, now: Moment) -> Result<Rotation, ApiError> {
     let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
     Rotation::plan(seconds(order.new_last_in_seconds), seconds(order.old_end_in_seconds), now)
         .map_err(|refused| ApiError::invalid(refused.to_string()))
@@ -128,5 +80,5 @@ async fn listing(admin: &Admin, account: AccountId) -> Result<SecretsListing, Ap
         last_from: secret.last_from.map(wall_at).map(timestamp),
         ends_at: secret.ends_at.map(wall_at).map(timestamp),
     };
-    Ok(SecretsListing { account_id: account, secrets: secrets.iter().map(times).collect() })
+    Ok(SecretsListing { account_id: account.0, secrets: secrets.iter().map(times).collect() })
 }

@@ -2,44 +2,39 @@
 
 use super::{Admin, Order};
 use crate::api_error::ApiError;
-use crate::store::{BackupError, Findings};
+use crate::store::{self, BackupError};
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
-
-/// A copy to make.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BackupOrder {
-    /// The file to write, by its absolute path: the server stands in a directory of its own.
-    pub path: PathBuf,
-}
-
-/// A copy that was made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct BackupMade {
-    /// The file.
-    pub path: PathBuf,
-    /// How large it is.
-    pub bytes: u64,
-}
+use clipia_admin::types::{BackupMade, BackupOrder, Checked, Findings, Violation};
+use std::path::Path;
 
 pub(super) async fn examine(State(admin): State<Admin>) -> Result<Json<Findings>, ApiError> {
-    Ok(Json(admin.store.examine().await?))
+    let store::Findings { checked, violation: found } = admin.store.examine().await?;
+    Ok(Json(Findings { checked: looked_at(checked), violation: found.map(violation) }))
 }
 
 pub(super) async fn back_up(
     State(admin): State<Admin>,
     Order(BackupOrder { path }): Order<BackupOrder>,
 ) -> Result<Json<BackupMade>, ApiError> {
-    if !path.is_absolute() {
-        return Err(ApiError::invalid(format!("`{}` is not an absolute path", path.display())));
+    let file = Path::new(&path);
+    if !file.is_absolute() {
+        return Err(ApiError::invalid(format!("`{path}` is not an absolute path")));
     }
-    admin.store.backup(&path).await.map_err(|error| match error {
+    admin.store.backup(file).await.map_err(|error| match error {
         BackupError::Store(error) => error.into(),
         refused => ApiError::invalid(refused.to_string()),
     })?;
-    let bytes = tokio::fs::metadata(&path).await.map_err(|error| ApiError::internal(&error))?.len();
+    let bytes = tokio::fs::metadata(file).await.map_err(|error| ApiError::internal(&error))?.len();
     Ok(Json(BackupMade { path, bytes }))
+}
+
+fn looked_at(checked: store::Checked) -> Checked {
+    let store::Checked { rules, accounts, requests, movements, deliveries, deliveries_held } = checked;
+    Checked { rules, accounts, requests, movements, deliveries, deliveries_held }
+}
+
+fn violation(violation: store::Violation) -> Violation {
+    let store::Violation { rule, account, request, found } = violation;
+    Violation { rule, account: account.map(|id| id.0), request: request.map(Into::into), found }
 }

@@ -2,7 +2,7 @@
 //! holds, the response is of the contract's form, is no 5xx, and is short.
 
 use super::{Admission, App, Budgets, router};
-use crate::admin::{self, Access};
+use crate::admin::{self, access};
 use crate::clock::SystemClock;
 use crate::credentials;
 use crate::executors::sandbox::Samples;
@@ -86,9 +86,9 @@ impl Server {
             budgets: Budgets::new(RateLimit::per_minute(0)),
             admission: Admission::default(),
         });
-        let access = Access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+        let access = access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
         let administration = admin::router(store, Arc::default(), &access);
-        let (token, account) = (access.token, account.0);
+        let (token, account) = (access.token.reveal().to_owned(), account.0);
         Self { runtime, api, administration, live, sandbox, token, account, _data: data }
     }
 

@@ -28,7 +28,9 @@ fn response_url(base: &BaseUrl, id: RequestId) -> String {
 }
 
 /// The response of `GET /v1/requests/{id}/status`.
-pub(super) fn status_response(RequestStatus { id, phase, position, progress, .. }: RequestStatus) -> StatusResponse {
+pub(super) fn status_response(
+    RequestStatus { id, phase, position, progress, .. }: RequestStatus,
+) -> StatusResponse {
     StatusResponse {
         queue_position: (phase == Phase::Queued).then_some(position),
         progress: (phase == Phase::Running).then_some(progress),

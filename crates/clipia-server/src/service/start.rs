@@ -1,7 +1,7 @@
 //! The start of a server, in two steps: first everything that can fail, then the tasks.
 
 use super::{FirstKeys, OpenStore, Service, StartError, Tasks, first_keys};
-use crate::admin::{self, Access};
+use crate::admin::{self, access};
 use crate::blocking;
 use crate::builder::{Builder, Pool};
 use crate::config::Config;
@@ -28,6 +28,7 @@ use crate::store::{NodeId, Store};
 use crate::supervisor::Supervisor;
 use crate::workers::Workers;
 use axum::Router;
+use clipia_admin::Access;
 use clipia_queue::catalogue::Catalogue;
 use std::collections::BTreeMap;
 use std::io;
@@ -38,7 +39,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore};
 
 /// The files that a server leaves at the top of its data directory.
-const FILES: [&str; 3] = ["clipia.toml", "models.toml", "admin.json"];
+const FILES: [&str; 3] = ["clipia.toml", "models.toml", Access::FILE];
 
 /// The name of the executor of the built-in model, and of its queue.
 #[cfg(feature = "render")]
@@ -108,9 +109,9 @@ impl Parts {
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
         let url = format!("http://{}", local_address(&listener)?);
-        let access = Access::new(reachable(local_address(&admin_listener)?));
+        let access = access::new(reachable(local_address(&admin_listener)?));
         let data = config.data.clone();
-        let written = blocking::run(move || access.write(&data).map(|()| access)).await;
+        let written = blocking::run(move || access::write(&access, &data).map(|()| access)).await;
         let access = written.map_err(io::Error::other).and_then(|written| written).map_err(unusable)?;
         Ok(Self {
             store,

@@ -4,10 +4,9 @@ use super::calls::{self, Line, Paced, Request};
 use super::child::{Child, MODEL};
 use anyhow::{Context, Result};
 use axum::body::Bytes;
+use clipia_admin::types::{AccountOrder, KeyLimits, KeyOrder, Scopes};
+use clipia_admin::{Administration, GRANT_MAX};
 use clipia_queue::limits::IN_FLIGHT_MAX;
-use clipia_server::KeyLimits;
-use clipia_server::admin::{AccountOrder, Administration, GRANT_MAX, KeyOrder};
-use clipia_server::store::Scopes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -76,7 +75,7 @@ impl Queue {
                 scopes,
                 limits: KeyLimits::default(),
             };
-            anyhow::Ok(administration.create_key(&order).await?.key)
+            anyhow::Ok(administration.create_key(&order).await?.key.reveal().to_owned())
         });
         let keys = make.buffer_unordered(KEYS_AT_ONCE).try_collect().await?;
         let random = StdRng::seed_from_u64(1).into();

@@ -2,6 +2,7 @@
 //! the table of the binding.
 
 use super::ErrorCode;
+use crate::generate::document::QUEUE_SPEC;
 use crate::generate::region::Region;
 use crate::generate::{Generated, header};
 
@@ -25,7 +26,7 @@ pub(super) fn generate(codes: &[ErrorCode]) -> Vec<Generated> {
 
 /// A class for each code.
 fn classes(codes: &[ErrorCode]) -> String {
-    let mut text = header("#");
+    let mut text = header("#", QUEUE_SPEC);
     text += "\"\"\"The exceptions of the error codes, a class for each code.\"\"\"\n\n\
              from clipia_queue._api_error import ClipiaApiError\n";
     for code in codes {
@@ -57,7 +58,7 @@ fn binding(codes: &[ErrorCode]) -> String {
         .iter()
         .map(|code| format!("        Error::{}(_) => {}::new_err,\n", code.variant(), code.class()))
         .collect();
-    let header = header("//");
+    let header = header("//", QUEUE_SPEC);
     format!(
         "{header}\
 use crate::exceptions::Fields;

@@ -1,6 +1,7 @@
 //! The generated code in Rust that depends on the error codes: the enum of `clipia-api`, and the errors of the SDK.
 
 use super::ErrorCode;
+use crate::generate::document::QUEUE_SPEC;
 use crate::generate::region::Region;
 use crate::generate::{Generated, header};
 
@@ -34,7 +35,7 @@ fn code_enum(codes: &[ErrorCode]) -> String {
     let known = lines(codes, |code| format!("            {:?} => Self::{},\n", code.code, code.variant()));
     let retries = codes.iter().filter(|code| code.retry).map(|code| format!("Self::{}", code.variant()));
     let retries = retries.collect::<Vec<_>>().join("\n                | ");
-    let header = header("//");
+    let header = header("//", QUEUE_SPEC);
     format!(
         "{header}\
 /// A cause of a refusal or a failure that the API names.
@@ -101,7 +102,7 @@ fn error_of_code(codes: &[ErrorCode]) -> String {
         lines(codes, |code| format!("            Some(ErrorCode::{0}) => Self::{0}(api),\n", code.variant()));
     let variants = codes.iter().map(|code| format!("Self::{}(api)", code.variant()));
     let variants = variants.collect::<Vec<_>>().join("\n            | ");
-    let header = header("//");
+    let header = header("//", QUEUE_SPEC);
     format!(
         "{header}\
 use super::{{ApiError, Error}};

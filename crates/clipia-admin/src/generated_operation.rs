@@ -1,0 +1,102 @@
+// Generated from spec/administration.yaml by `cargo xtask generate`. Do not edit.
+
+/// A call, as the document describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `GET /accounts`
+    ListAccounts,
+    /// `POST /accounts`
+    CreateAccount,
+    /// `POST /accounts/{account_id}/grants`
+    GrantCredits,
+    /// `GET /accounts/{account_id}/webhook-secrets`
+    ListWebhookSecrets,
+    /// `POST /accounts/{account_id}/webhook-secrets`
+    RotateWebhookSecret,
+    /// `PATCH /accounts/{account_id}/webhook-secrets`
+    ReplanRotation,
+    /// `GET /keys`
+    ListKeys,
+    /// `POST /keys`
+    CreateKey,
+    /// `DELETE /keys/{key_id}`
+    RevokeKey,
+    /// `GET /requests`
+    ListRequests,
+    /// `GET /requests/{request_id}`
+    GetRequest,
+    /// `POST /requests/{request_id}/cancel`
+    CancelRequest,
+    /// `GET /deliveries`
+    ListDeliveries,
+    /// `GET /deliveries/{delivery_id}`
+    GetDelivery,
+    /// `POST /deliveries/{delivery_id}/replay`
+    ReplayDelivery,
+    /// `POST /deliveries/replay`
+    ReplayFailedDeliveries,
+    /// `POST /deliveries/resume`
+    ResumeDeliveries,
+    /// `POST /deliveries/abandon`
+    AbandonDeliveries,
+    /// `GET /audit`
+    ListAudit,
+    /// `GET /examination`
+    Examine,
+    /// `POST /backups`
+    BackUp,
+}
+
+impl Operation {
+    /// Every call, in the order of the document.
+    pub const ALL: [Self; 21] = [
+        Self::ListAccounts,
+        Self::CreateAccount,
+        Self::GrantCredits,
+        Self::ListWebhookSecrets,
+        Self::RotateWebhookSecret,
+        Self::ReplanRotation,
+        Self::ListKeys,
+        Self::CreateKey,
+        Self::RevokeKey,
+        Self::ListRequests,
+        Self::GetRequest,
+        Self::CancelRequest,
+        Self::ListDeliveries,
+        Self::GetDelivery,
+        Self::ReplayDelivery,
+        Self::ReplayFailedDeliveries,
+        Self::ResumeDeliveries,
+        Self::AbandonDeliveries,
+        Self::ListAudit,
+        Self::Examine,
+        Self::BackUp,
+    ];
+
+    /// Its path; a variable segment is a name in braces.
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::ListAccounts => "/accounts",
+            Self::CreateAccount => "/accounts",
+            Self::GrantCredits => "/accounts/{account_id}/grants",
+            Self::ListWebhookSecrets => "/accounts/{account_id}/webhook-secrets",
+            Self::RotateWebhookSecret => "/accounts/{account_id}/webhook-secrets",
+            Self::ReplanRotation => "/accounts/{account_id}/webhook-secrets",
+            Self::ListKeys => "/keys",
+            Self::CreateKey => "/keys",
+            Self::RevokeKey => "/keys/{key_id}",
+            Self::ListRequests => "/requests",
+            Self::GetRequest => "/requests/{request_id}",
+            Self::CancelRequest => "/requests/{request_id}/cancel",
+            Self::ListDeliveries => "/deliveries",
+            Self::GetDelivery => "/deliveries/{delivery_id}",
+            Self::ReplayDelivery => "/deliveries/{delivery_id}/replay",
+            Self::ReplayFailedDeliveries => "/deliveries/replay",
+            Self::ResumeDeliveries => "/deliveries/resume",
+            Self::AbandonDeliveries => "/deliveries/abandon",
+            Self::ListAudit => "/audit",
+            Self::Examine => "/examination",
+            Self::BackUp => "/backups",
+        }
+    }
+}
