@@ -2,7 +2,6 @@
 //! own tests.)
 
 use crate::support::{Options, Server, example, output, repository};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -119,17 +118,14 @@ fn blocking() {
     run("blocking").says(&["saved", "saved"]).saved(&["-image-1.png", "-image-1.png"]);
 }
 
-/// And there are no others.
+/// Only checks that no example is forgotten: the tests above run them.
 #[test]
-fn each_example_is_run_and_says_what_it_shows() {
+fn every_example_has_a_test_and_a_header() {
     let this = include_str!("sdk_examples.rs");
-    let mut names = BTreeSet::new();
     for file in std::fs::read_dir(repository().join("crates/clipia/examples")).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         assert!(std::fs::read_to_string(&path).unwrap().starts_with("//! "), "{name}");
         assert!(this.contains(&format!("run(\"{name}\")")), "{name} is run by no test");
-        names.insert(name);
     }
-    assert_eq!(names.len(), 10, "{names:?}");
 }

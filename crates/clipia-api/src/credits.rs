@@ -1,4 +1,4 @@
-//! Amounts of credits, as the wire tells them.
+//! Amounts of credits on the wire.
 
 use crate::lenient::FLOAT_EXACT_MAX;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -38,7 +38,7 @@ impl Credits {
         Self { credits, millionths: None }
     }
 
-    /// The amount as a bare number, or `None` where it has a fraction.
+    /// The amount as a whole number, or `None` if it has a fraction.
     pub const fn whole(self) -> Option<u64> {
         match self.millionths {
             None => Some(self.credits),
@@ -46,7 +46,7 @@ impl Credits {
         }
     }
 
-    /// The amount as a bare number, a fraction rounded up.
+    /// The amount as a whole number, rounded up.
     pub const fn ceil(self) -> u64 {
         match self.millionths {
             None => self.credits,
@@ -54,17 +54,17 @@ impl Credits {
         }
     }
 
-    /// The amount as a bare number, fraction included.
+    /// The amount as a float, fraction included.
     pub fn as_f64(self) -> f64 {
         self.credits as f64 + f64::from(self.fraction()) / f64::from(MILLIONTHS)
     }
 
-    /// The sum, or `None` where it would not fit.
+    /// The sum, or `None` on overflow.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         Self::of_millionths(self.in_millionths().checked_add(other.in_millionths())?)
     }
 
-    /// What is left, or `None` where `other` is more than this.
+    /// The difference, or `None` if `other` is larger.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         Self::of_millionths(self.in_millionths().checked_sub(other.in_millionths())?)
     }
@@ -83,7 +83,7 @@ impl Credits {
         self.millionths.map_or(0, NonZeroU32::get)
     }
 
-    /// The amount that a number of the wire is; `None` where the number is negative or too large to be exact.
+    /// The amount of a number on the wire; `None` if the number is negative or too large to be exact.
     pub(crate) fn of(number: &Number) -> Option<Self> {
         number.as_u64().map(Self::new).or_else(|| Self::of_float(number.as_f64()?))
     }

@@ -1,31 +1,31 @@
-//! Starting values of the types that are built field by field.
+//! Constructors of wire types: the required fields are arguments, every other field is empty.
 
 use crate::types::{Image, InputWarning, ResultResponse, StatusResponse, Video};
 use crate::{RequestId, Status};
 
 impl InputWarning {
-    /// A warning of this code about this parameter.
+    /// A warning with this code about this parameter.
     pub fn new(code: &str, parameter: &str, message: String) -> Self {
         Self { code: code.to_owned(), parameter: parameter.to_owned(), message, extra: Default::default() }
     }
 }
 
 impl Image {
-    /// An image at `url` with nothing else known of it.
+    /// An image at `url`, with every other field empty.
     pub fn at(url: String) -> Self {
         Self { url, original_url: None, width: None, height: None, extra: Default::default() }
     }
 }
 
 impl Video {
-    /// A clip at `url` with nothing else known of it.
+    /// A clip at `url`, with every other field empty.
     pub fn at(url: String) -> Self {
         Self { url, original_url: None, width: None, height: None, duration: None, extra: Default::default() }
     }
 }
 
 impl StatusResponse {
-    /// The status of `request_id` with nothing else known of it.
+    /// The status of `request_id`, with every other field empty.
     pub fn new(request_id: RequestId, status: Status) -> Self {
         Self {
             request_id,
@@ -39,7 +39,7 @@ impl StatusResponse {
 }
 
 impl ResultResponse {
-    /// The result of `request_id` with nothing else known of it.
+    /// The result of `request_id`, with every other field empty.
     pub fn new(request_id: RequestId, status: Status) -> Self {
         Self {
             request_id,

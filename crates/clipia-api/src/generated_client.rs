@@ -104,7 +104,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**Submit a generation
 
@@ -161,7 +161,7 @@ key is still being processed, with 409 `request_in_progress`.
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**What an input costs
 
@@ -200,7 +200,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**Every model
 
@@ -229,7 +229,7 @@ Sends a `GET` request to `/v1/models`
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**How far a generation is
 
@@ -266,7 +266,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**What came out of a generation
 
@@ -303,7 +303,7 @@ Arguments:
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
     /**Balance and usage
 
@@ -334,6 +334,6 @@ Sends a `GET` request to `/v1/account`
         let result = self.exec(request, &info).await;
         self.post(&result, &info).await?;
         let response = result?;
-        crate::answer::read(response).await
+        crate::response::read(response).await
     }
 }

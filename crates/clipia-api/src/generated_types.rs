@@ -474,7 +474,7 @@ crate::lenient::object!(Account {
         usage_30d = "usage_30d",
     ],
 });
-crate::lenient::answer!(Account);
+crate::lenient::response!(Account);
 
 crate::lenient::object!(Audio {
     essential: [
@@ -509,7 +509,7 @@ crate::lenient::object!(ErrorEnvelope {
     ],
     other: [],
 });
-crate::lenient::answer!(ErrorEnvelope);
+crate::lenient::response!(ErrorEnvelope);
 
 crate::lenient::object!(EstimateResponse {
     regular: crate::types::EstimateResponse::deserialize,
@@ -520,7 +520,7 @@ crate::lenient::object!(EstimateResponse {
         warnings = "warnings",
     ],
 });
-crate::lenient::answer!(EstimateResponse);
+crate::lenient::response!(EstimateResponse);
 
 crate::lenient::object!(GenerationError {
     essential: [],
@@ -602,7 +602,7 @@ crate::lenient::object!(ModelList {
         object = "object",
     ],
 });
-crate::lenient::answer!(ModelList);
+crate::lenient::response!(ModelList);
 
 crate::lenient::object!(Output {
     essential: [],
@@ -646,7 +646,7 @@ crate::lenient::object!(ResultResponse {
         queue_position = "queue_position",
     ],
 });
-crate::lenient::answer!(ResultResponse);
+crate::lenient::response!(ResultResponse);
 
 crate::lenient::object!(StatusResponse {
     regular: crate::types::StatusResponse::deserialize,
@@ -660,7 +660,7 @@ crate::lenient::object!(StatusResponse {
         queue_position = "queue_position",
     ],
 });
-crate::lenient::answer!(StatusResponse);
+crate::lenient::response!(StatusResponse);
 
 crate::lenient::object!(SubmitResponse {
     regular: crate::types::SubmitResponse::deserialize,
@@ -676,7 +676,7 @@ crate::lenient::object!(SubmitResponse {
         warnings = "warnings",
     ],
 });
-crate::lenient::answer!(SubmitResponse);
+crate::lenient::response!(SubmitResponse);
 
 crate::lenient::object!(TextLimits {
     essential: [],
@@ -717,7 +717,7 @@ crate::lenient::object!(WebhookDelivery {
         payload = "payload",
     ],
 });
-crate::lenient::answer!(WebhookDelivery);
+crate::lenient::response!(WebhookDelivery);
 
 crate::lenient::object!(WebhookPayload {
     essential: [],

@@ -1,4 +1,4 @@
-//! Reads the JSON of a stranger within bounds, and mends what a strict parser refuses the whole document for.
+//! Reading of JSON from outside, within bounds. Repairs documents that a strict parser refuses.
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -6,21 +6,21 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
-/// How deep arrays and objects are read; a value that stands deeper becomes null. `serde_json` takes 128.
+/// Levels of arrays and objects that are read. A deeper value becomes null. `serde_json` allows 128.
 const DEPTH_MAX: usize = 100;
 
-/// Values that are kept of one field of the document, and of all fields: hundreds of times more than any answer has.
-/// Values after these are skipped, since a value takes up to a hundred bytes in memory and one byte in a document.
+/// Values that are kept of one field of the document, and of all fields: hundreds of times more than any response has.
+/// Further values are skipped: a value of one byte in the document takes up to a hundred bytes of memory.
 const NODES_OF_FIELD_MAX: usize = 100_000;
 const NODES_MAX: usize = 400_000;
 
-/// The value that a document holds.
+/// Parses a document.
 ///
-/// A string may hold bytes that are no UTF-8 or half of a surrogate pair, which become U+FFFD, and raw control
-/// characters, which stay. A number that `serde_json` refuses (`1e400`, `NaN`, 400 digits) becomes a text.
+/// In a string, bytes that are not UTF-8 and halves of surrogate pairs become U+FFFD; raw control characters stay. A
+/// number that `serde_json` refuses (`1e400`, `NaN`, 400 digits) becomes a text.
 ///
 /// # Errors
-/// Where the document is not JSON even so.
+/// The document is not JSON even after repair.
 pub(crate) fn parse(document: &[u8]) -> Result<Value, serde_json::Error> {
     let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
     match read(document) {
@@ -40,7 +40,7 @@ fn read(document: &[u8]) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
-/// The place of one value in the document, and how many more values may be kept.
+/// The depth of one value in the document, and how many more values may be kept.
 #[derive(Clone, Copy)]
 struct Node<'a> {
     depth: usize,
@@ -55,8 +55,8 @@ impl Node<'_> {
         Self { depth: self.depth + 1, ..self }
     }
 
-    /// Whether there is room for one value more.
-    fn has_room(self) -> bool {
+    /// Counts one more value; `false` if the bound is reached.
+    fn count_one(self) -> bool {
         let (left_of_field, left) = (self.left_of_field.get(), self.left.get());
         if left_of_field == 0 || left == 0 {
             return false;
@@ -115,7 +115,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut kept = Vec::new();
-        while self.has_room()
+        while self.count_one()
             && let Some(entry) = entries.next_element_seed(self.inner())?
         {
             kept.push(entry);
@@ -126,10 +126,11 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut kept = Map::new();
-        while self.has_room()
+        while self.count_one()
             && let Some(name) = fields.next_key::<String>()?
         {
-            // Each field of the document has a bound of its own, so that none takes the room of another.
+            // Each field of the document has a bound of its own, so that a long field does not use up the bound of
+            // another.
             let own = Cell::new(NODES_OF_FIELD_MAX);
             let left_of_field = if self.depth == 0 { &own } else { self.left_of_field };
             let value = fields.next_value_seed(Node { left_of_field, ..self.inner() })?;
@@ -140,7 +141,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 }
 
-/// The document, with everything mended that `serde_json` refuses and that has one plain meaning.
+/// The document, repaired where `serde_json` refuses it although its meaning is plain.
 fn mended(document: &str) -> String {
     let mut mended = String::with_capacity(document.len() + 16);
     let mut rest = document;
@@ -158,7 +159,7 @@ fn mended(document: &str) -> String {
     mended
 }
 
-/// Copies the string that `text` begins with, and returns its length.
+/// Copies the string at the start of `text`, and returns its length.
 fn string(text: &str, mended: &mut String) -> usize {
     mended.push('"');
     let (mut at, bytes) = (1, text.as_bytes());
@@ -169,8 +170,8 @@ fn string(text: &str, mended: &mut String) -> usize {
                 return at + 1;
             }
             '\\' => {
-                let (length, is_half) = escape(&bytes[at..]);
-                mended.push_str(if is_half { "\\ufffd" } else { &text[at..at + length] });
+                let (length, is_lone) = escape(&bytes[at..]);
+                mended.push_str(if is_lone { "\\ufffd" } else { &text[at..at + length] });
                 length
             }
             control if control < ' ' => {
@@ -187,8 +188,7 @@ fn string(text: &str, mended: &mut String) -> usize {
     at
 }
 
-/// The length of the escape that `bytes` begin with, and whether it is half of a surrogate pair, which stands for no
-/// character.
+/// The length of the escape at the start of `bytes`, and whether it is half of a surrogate pair, which is no character.
 fn escape(bytes: &[u8]) -> (usize, bool) {
     match unit(bytes) {
         Some(0xD800..=0xDBFF) if matches!(bytes.get(6..).and_then(unit), Some(0xDC00..=0xDFFF)) => {
@@ -196,19 +196,19 @@ fn escape(bytes: &[u8]) -> (usize, bool) {
         }
         Some(0xD800..=0xDFFF) => (6, true),
         Some(_) => (6, false),
-        // A backslash and an ASCII character, or a backslash alone, which the parser refuses if it must.
+        // A backslash and an ASCII character; or a lone backslash, which the parser may refuse.
         None => (if bytes.get(1).is_some_and(u8::is_ascii) { 2 } else { 1 }, false),
     }
 }
 
-/// The number of `\uXXXX`.
+/// The value of `\uXXXX`.
 fn unit(bytes: &[u8]) -> Option<u16> {
     let digits = std::str::from_utf8(bytes.strip_prefix(b"\\u")?.get(..4)?).ok()?;
     digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
-/// Copies the number or word that `text` begins with, in quotes where JSON has no such number or word, and returns its
-/// length.
+/// Copies the number or word at the start of `text`, and returns its length. A word that JSON does not have is put in
+/// quotes.
 fn word(text: &str, mended: &mut String) -> usize {
     let is_of_word = |next: char| next.is_ascii_alphanumeric() || matches!(next, '-' | '+' | '.');
     let word = &text[..text.find(|next| !is_of_word(next)).unwrap_or(text.len())];
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_plain_meaning_has_is_read_so() {
+    fn documents_with_a_plain_meaning_are_repaired() {
         for (document, read) in [
             ("{\"a\": \"x\u{1}\ty\", \"b\": 1}".as_bytes().to_vec(), json!({"a": "x\u{1}\ty", "b": 1})),
             (b"{\"a\": \"x\xff\xfey\", \"b\": 1}".to_vec(), json!({"a": "x\u{fffd}\u{fffd}y", "b": 1})),
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_none_is_refused_and_half_a_document_is_told_apart() {
+    fn documents_without_a_plain_meaning_are_refused_and_truncated_ones_are_recognised() {
         for (document, half) in
             [("", true), (r#"{"a": "#, true), (r#"{"a": "x"#, true), ("<html>", false), (r#"{"a" 1}"#, false)]
         {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn no_field_takes_the_room_of_another() {
+    fn a_long_field_does_not_shorten_another() {
         let zeros = vec!["0"; NODES_OF_FIELD_MAX * 3].join(",");
         let document = format!(
             r#"{{"junk": [{zeros}], "more": {{"b": [{zeros}]}}, "images": [{{"url": "u"}}], "id": "x"}}"#
@@ -279,7 +279,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is mended is what was there, where nothing was to be mended.
+        /// Repair leaves a document that needs none unchanged.
         #[test]
         fn json_is_left_as_it_is(text in ".*", eighths in any::<i32>(), whole in any::<i64>()) {
             let number = f64::from(eighths) / 8.0;
@@ -290,7 +290,7 @@ mod tests {
         }
 
         #[test]
-        fn any_document_is_read_or_refused(document in prop_oneof![
+        fn no_document_makes_the_parser_panic(document in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..200),
             r#"[\[\]{}",:\\udDcC8-9aeEnN.+ -]{0,60}"#.prop_map(String::into_bytes),
         ]) {

@@ -1,9 +1,9 @@
-//! Lenient reading of answers: the fields that the next step needs must be readable, every other field may be odd.
+//! Lenient reading of responses: the fields that the next step needs must be readable, every other field may be odd.
 //!
-//! A generation that was accepted is paid for. A client that refuses the whole answer for one odd field loses the
-//! generation, and the vendor's own clients read answers loosely. So each object of an answer is read field by field: a
-//! field that can be read gets its type, and a field that cannot stays as it came, in `extra`. Only the fields that the
-//! specification calls `x-essential` (of a submit the id, of a result the status) must be readable.
+//! An accepted generation is paid for. A client that refuses the whole response for one odd field loses the generation.
+//! The vendor's own clients read responses loosely, too. So each object is read field by field: a readable field gets
+//! its type, and any other field stays in `extra` as it was sent. Only the fields that the specification calls
+//! `x-essential` (the id of a submit, the status of a result) must be readable.
 
 mod values;
 
@@ -15,12 +15,12 @@ use std::collections::BTreeMap;
 
 pub(crate) use values::{FLOAT_EXACT_MAX, is_id};
 #[cfg(feature = "client")]
-pub(crate) use values::{id_of, is_told};
+pub(crate) use values::{has_status, id_of};
 
 /// The fields of an object that were not read yet.
 type Fields = Map<String, Value>;
 
-/// A type that is read from whatever a server may send in its place.
+/// A type that can be read from any value that a server sends in its place.
 ///
 /// ```
 /// use clipia_api::Lenient;
@@ -30,23 +30,23 @@ type Fields = Map<String, Value>;
 /// let image = Image::read(json!({"url": "https://a.example/1.png", "width": 1024.0, "height": "tall"})).unwrap();
 /// assert_eq!((image.width, image.height), (Some(1024), None));
 /// assert_eq!(image.extra["height"], "tall");
-/// // `url` is what an image is for.
+/// // `url` is essential for an image.
 /// assert_eq!(Image::read(json!({"width": 1024})), Err(json!({"width": 1024})));
 /// ```
 pub trait Lenient: Sized {
     /// Reads a value.
     ///
     /// # Errors
-    /// The value as it came, where it cannot be read.
+    /// The value, unchanged, if it cannot be read.
     fn read(value: Value) -> Result<Self, Value>;
 
-    /// Reads a document in which nothing is odd; `None` of any other. Costs less than half of [`read`](Self::read).
+    /// Reads a document without odd fields; `None` for any other. Costs less than half of [`read`](Self::read).
     #[doc(hidden)]
     fn read_regular(_document: &[u8]) -> Option<Self> {
         None
     }
 
-    /// What can be read of a value, and the value as it came, where not all of it could be.
+    /// The readable part of a value; and the value, unchanged, if some of it cannot be read.
     #[doc(hidden)]
     fn read_partly(value: Value) -> (Option<Self>, Option<Value>) {
         match Self::read(value) {
@@ -55,28 +55,28 @@ pub trait Lenient: Sized {
         }
     }
 
-    /// Takes the field `name` out of `fields`. A value of which not all can be read stays in `fields`. `None` where there
-    /// is no value and none stands in for it: an object that needs the field cannot be read then.
+    /// Takes the field `name` out of `fields`. A value that is only partly readable stays in `fields` as well. `None`
+    /// if the field has neither a value nor a default, which makes its object unreadable.
     #[doc(hidden)]
     fn take(fields: &mut Fields, name: &str) -> Option<Self> {
         take_partly(fields, name)
     }
 
-    /// Takes an essential field, for which nothing stands in.
+    /// Takes an essential field, which has no default.
     #[doc(hidden)]
     fn take_essential(fields: &mut Fields, name: &str) -> Option<Self> {
         Self::take(fields, name)
     }
 
-    /// Whether the field is left out when the object is written.
+    /// Whether the field is omitted when the object is written.
     #[doc(hidden)]
     fn is_absent(&self) -> bool {
         false
     }
 }
 
-/// Reading an object of the wire field by field, and writing it. Essential fields are read first: they may be found in
-/// other fields, such as the id in `status_url`.
+/// Reads an object of the wire field by field, and writes it. Essential fields are read first, because other fields may
+/// stand in for them: `status_url` contains the id.
 macro_rules! object {
     ($type:ident {
         $(fill: $fill:path,)?
@@ -123,9 +123,9 @@ macro_rules! object {
 }
 pub(crate) use object;
 
-/// Reading an answer leniently through serde, too. A written answer is so read again as it was, odd fields included. What
-/// serde derives is a method of the type itself (`remote = "Self"`), and reads regular documents.
-macro_rules! answer {
+/// Reads a response leniently through serde, too, so that a written response is read again with its odd fields. The
+/// implementation that serde derives is a method of the type itself (`remote = "Self"`), and reads regular documents.
+macro_rules! response {
     ($type:ident) => {
         impl<'de> serde::Deserialize<'de> for crate::types::$type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -143,15 +143,15 @@ macro_rules! answer {
         }
     };
 }
-pub(crate) use answer;
+pub(crate) use response;
 
-/// A value lacks what is essential of the answer that it stands for.
+/// An essential field is missing in a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub(crate) &'static str);
 
 impl std::fmt::Display for Unreadable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "it lacks what is essential of a `{}`", self.0)
+        write!(f, "an essential field of a `{}` is missing", self.0)
     }
 }
 
@@ -160,7 +160,7 @@ impl std::error::Error for Unreadable {}
 /// Bytes of the longest document that is read without a bound on its values.
 const REGULAR_MAX: usize = 256 * 1024;
 
-/// The reader of a document that is short enough to be read at once.
+/// A reader of a document, if the document is short enough for one pass.
 pub(crate) fn regular(document: &[u8]) -> Option<serde_json::Deserializer<SliceRead<'_>>> {
     (document.len() <= REGULAR_MAX).then(|| serde_json::Deserializer::from_slice(document))
 }
@@ -173,7 +173,7 @@ fn take_partly<T: Lenient>(fields: &mut Fields, name: &str) -> Option<T> {
     read
 }
 
-/// What was read of a value, if it was all of it. Of null nothing is read, and nothing is left.
+/// The value, if it was read completely. Null is read as the default.
 fn wholly<T: Default>(partly: (Option<T>, Option<Value>)) -> Result<T, Value> {
     match partly {
         (read, None) => Ok(read.unwrap_or_default()),
@@ -181,12 +181,13 @@ fn wholly<T: Default>(partly: (Option<T>, Option<Value>)) -> Result<T, Value> {
     }
 }
 
-/// An entry that was read, or partly read, as it came.
+/// An entry of a list or map, as it was sent.
 fn as_it_came<T: Serialize>((read, rest): &(Option<T>, Option<Value>)) -> Value {
     rest.clone().unwrap_or_else(|| serde_json::to_value(read).unwrap_or_default())
 }
 
-/// Puts a field that was read back among the others: its object lacks another field, and is handed back as it came.
+/// Puts a field back into `fields`, because another field of its object is missing and the object is returned
+/// unchanged.
 pub(crate) fn give_back<T: Lenient + Serialize>(fields: &mut Fields, name: &str, read: &Option<T>) {
     let read = read.as_ref().filter(|read| !read.is_absent() && !fields.contains_key(name));
     if let Some(value) = read.and_then(|read| serde_json::to_value(read).ok()) {
@@ -194,7 +195,7 @@ pub(crate) fn give_back<T: Lenient + Serialize>(fields: &mut Fields, name: &str,
     }
 }
 
-/// Writes a field, unless `extra` has the value that came in its place.
+/// Writes a field, unless `extra` has the value that was sent in its place.
 pub(crate) fn write<M: SerializeMap, T: Lenient + Serialize>(
     map: &mut M,
     extra: &Fields,
@@ -225,7 +226,7 @@ impl<T: Lenient> Lenient for Option<T> {
     }
 }
 
-/// A list has the entries that can be read. Where one cannot, the whole list stays in `extra` besides.
+/// A list keeps its readable entries. If one entry is not readable, the whole list stays in `extra` as well.
 impl<T: Lenient + Serialize> Lenient for Vec<T> {
     fn read(value: Value) -> Result<Self, Value> {
         wholly(Self::read_partly(value))
@@ -235,7 +236,7 @@ impl<T: Lenient + Serialize> Lenient for Vec<T> {
         let entries = match value {
             Value::Null => return (None, None),
             Value::Array(entries) => entries,
-            // Some servers send one entry without a list around it.
+            // Some servers send a single entry without a list around it.
             one => {
                 let (read, rest) = T::read_partly(one);
                 return (read.map(|read| vec![read]), rest);
@@ -260,7 +261,7 @@ impl<T: Lenient + Serialize> Lenient for Vec<T> {
     }
 }
 
-/// A map has the entries that can be read, as a list has.
+/// A map keeps its readable entries, as a list does.
 impl<T: Lenient + Serialize> Lenient for BTreeMap<String, T> {
     fn read(value: Value) -> Result<Self, Value> {
         wholly(Self::read_partly(value))
@@ -299,7 +300,7 @@ mod tests {
     use serde::Serialize;
     use serde_json::{Map, Value};
 
-    /// Any JSON whose names are often those of an answer.
+    /// Any JSON, with names that are often those of a response.
     fn odd() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -319,8 +320,8 @@ mod tests {
         })
     }
 
-    /// What is read and written is read the same again, what cannot be read comes back as it was, and what is read at once
-    /// is what would be read field by field.
+    /// A value that is read and written is read as the same again. An unreadable value is returned unchanged. Reading
+    /// in one pass gives the same as reading field by field.
     fn holds<T: Lenient + Serialize + PartialEq + std::fmt::Debug>(
         value: Value,
     ) -> Result<(), TestCaseError> {
@@ -341,13 +342,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_answer_is_read_once_and_for_all(value in odd()) {
+        fn a_response_written_and_read_again_is_the_same(value in odd()) {
             holds::<SubmitResponse>(value.clone())?;
             holds::<ResultResponse>(value.clone())?;
             holds::<Model>(value)?;
         }
 
-        /// An entry of a list that is not what it should be takes none of its neighbours with it.
+        /// An unreadable entry of a list does not remove its neighbours.
         #[test]
         fn any_catalogue_is_listed(odd in odd(), list in odd(), page in odd()) {
             let model = serde_json::json!({"slug": "fox-1", "type": "image", "name": "Fox"});

@@ -1,10 +1,10 @@
-//! The entries of text models in a catalogue: they have another shape, with `id` for `slug` (`contract.md`,
+//! Text models in a catalogue: their entries have another shape, with `id` in place of `slug` (`contract.md`,
 //! "Endpoints").
 
 use serde_json::{Map, Value};
 
-/// Names an entry without a `slug` by its `id` or `canonical_slug`. Only text models have none, so that is its type
-/// unless it tells another.
+/// Fills a missing `slug` from `id` or `canonical_slug`. Only text models lack a slug, so a missing `type` becomes
+/// `text`.
 pub(crate) fn fill(fields: &mut Map<String, Value>) {
     let is_text = |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     if !is_text(fields.get("slug"))

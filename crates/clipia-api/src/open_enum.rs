@@ -1,4 +1,4 @@
-//! Enumerations of the wire that may grow: a value that this version does not know is kept as it came.
+//! Enumerations of the wire that may grow. A value that this version does not know is kept as it was sent.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -10,12 +10,12 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$variant_meta])* $variant,)*
-            /// A value of a newer server, as it came.
+            /// A value of a newer server, as it was sent.
             Unknown(String),
         }
 
         impl $name {
-            /// As the wire spells it.
+            /// The name on the wire.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)*
@@ -28,7 +28,7 @@ macro_rules! open_enum {
             fn from(text: String) -> Self {
                 match text.as_str() {
                     $($text => Self::$variant,)*
-                    // In another case it is the same word.
+                    // Upper and lower case do not matter.
                     $(_ if text.trim().eq_ignore_ascii_case($text) => Self::$variant,)*
                     _ => Self::Unknown(text),
                 }
@@ -66,31 +66,31 @@ macro_rules! open_enum {
 }
 
 open_enum! {
-    /// Where a generation stands.
+    /// The status of a generation.
     Status {
-        /// Waits for its turn.
+        /// Waits in its queue.
         InQueue = "IN_QUEUE",
-        /// Runs.
+        /// Is executed by a worker.
         InProgress = "IN_PROGRESS",
-        /// Ended well; there is an output.
+        /// Ended with an output.
         Completed = "COMPLETED",
-        /// Ended without an output; its credits were returned.
+        /// Ended without an output. Its credits were returned.
         Failed = "FAILED",
-        /// Was ended outside the public API; its credits were returned.
+        /// Was ended by an operator. Its credits were returned.
         Canceled = "CANCELED",
     }
 }
 
 impl Status {
-    /// Whether the generation has ended. A status that this version does not know has not: asking on is safe,
-    /// giving up is not.
+    /// Whether the generation has ended. A status that this version does not know counts as not ended: one poll too
+    /// many does no harm, giving up does.
     pub fn is_terminal(&self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Canceled)
     }
 }
 
 open_enum! {
-    /// What a model makes.
+    /// The kind of medium that a model makes.
     ModelType {
         /// Pictures.
         Image = "image",
@@ -104,11 +104,11 @@ open_enum! {
 }
 
 open_enum! {
-    /// How a delivery says that a generation ended.
+    /// How a generation ended, in a delivery.
     WebhookStatus {
         /// With an output.
         Ok = "OK",
-        /// Without one.
+        /// Without an output.
         Error = "ERROR",
     }
 }

@@ -1,12 +1,12 @@
-//! How far a generation is.
+//! The progress of a generation.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
 /// Percent done, 0 to 100.
 ///
-/// Read leniently: a fraction is cut to whole percents, and what is out of range is brought back into it, since a
-/// server's slip must not end anybody's wait.
+/// Read leniently, because a server's slip must not end a wait: a fraction is cut to whole percents, and a number out
+/// of range is clamped.
 ///
 /// ```
 /// use clipia_api::Progress;
@@ -20,7 +20,7 @@ use std::fmt;
 pub struct Progress(u8);
 
 impl Progress {
-    /// Everything is done.
+    /// 100 %.
     pub const DONE: Self = Self(100);
 
     /// This many percent; more than 100 is 100.
@@ -28,7 +28,7 @@ impl Progress {
         Self(if percent > 100 { 100 } else { percent })
     }
 
-    /// Of a number that may be no whole percent, or out of range.
+    /// From a number that may have a fraction or be out of range.
     pub(crate) fn of(percent: f64) -> Self {
         // A cast cuts fractions and saturates; NaN gives 0.
         Self::new(percent as u8)

@@ -1,4 +1,4 @@
-//! The id of a request, as the wire spells it.
+//! The id of a request on the wire.
 
 use crate::lenient::is_id;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -7,7 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The id of one request, for ever. Servers make UUIDs today; to a client an id is an opaque text. Cheap to clone.
+/// The id of a request. It never changes. Servers make UUIDs today; to a client an id is an opaque text. Cheap to
+/// clone.
 ///
 /// ```
 /// use clipia_api::RequestId;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// The id as the wire spells it.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

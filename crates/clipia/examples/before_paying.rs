@@ -1,4 +1,4 @@
-//! Before paying: check an input, ask its price, and set a bound that holds whatever the price is.
+//! Before paying: check an input, estimate its price, and submit it only below a price.
 
 use clipia::{Clipia, Error, json};
 

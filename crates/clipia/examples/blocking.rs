@@ -1,4 +1,4 @@
-//! Without async: the same names, with `run` where the others have `.await`.
+//! The blocking client: the same names, with `run` in place of `.await`.
 
 use clipia::blocking::Clipia;
 use clipia::json;

@@ -1,7 +1,7 @@
-//! The files of a generation: the originals, the smaller renditions, and how far they are.
+//! Downloads of a generation: the originals, the smaller renditions, and their progress.
 //!
-//! With the id of a generation as its argument it downloads that one, of whatever day. Stopped in the middle,
-//! it goes on from there the next time.
+//! With the id of a generation as its argument it downloads that generation. If it is stopped, the next run
+//! resumes the download.
 
 use clipia::{Clipia, DownloadProgress, RequestId, json};
 

@@ -1,4 +1,4 @@
-//! Many generations at once on one key: one client shares its budget among them, and none is lost.
+//! Many generations at once on one key: they share the request budget of one client, and none is lost.
 
 use clipia::{Clipia, json};
 use futures_util::future::join_all;
@@ -15,7 +15,7 @@ async fn main() -> Result<(), clipia::Error> {
 
     let mut made = 0;
     for ended in join_all(pictures).await {
-        // One that went wrong is no reason to forget the others.
+        // A failure of one generation must not lose the others.
         match ended.and_then(|outcome| outcome.completed()) {
             Ok(picture) => {
                 made += 1;

@@ -1,4 +1,4 @@
-//! What can go wrong, by cause: what to say, what to keep, and what to do again.
+//! Errors by cause: what to show, what to keep, and what to retry.
 
 use clipia::{Clipia, Error, Outcome, json};
 use std::time::Duration;
@@ -12,13 +12,13 @@ async fn main() -> Result<(), Error> {
         Ok(fox) => println!("{} is submitted", fox.id()),
         Err(Error::ModelInputInvalid(why)) => println!("the input: {why}"),
         Err(Error::InsufficientCredits(why)) => println!("the account: {why}"),
-        // Nobody knows whether it was accepted. The same submit with this key finds it, and is charged once.
+        // The submit may have been accepted. The same submit with this key finds it, and is charged once.
         Err(Error::SubmitUnanswered { idempotency_key, .. }) => println!("keep {idempotency_key}"),
         Err(error) if error.is_retryable() => println!("later: {error}"),
         Err(error) => return Err(error),
     }
 
-    // Given up on: the generation goes on, and its id is in the error.
+    // The wait ended, but the generation goes on. The error has its id.
     let input = json!({ "prompt": "waves at dusk", "duration": 2, "resolution": "480p" });
     let clip = clipia.submit("seedance-2-fast-t2v", input).await?;
     let outcome = match clip.wait().timeout(Duration::from_millis(1)).await {
@@ -29,7 +29,7 @@ async fn main() -> Result<(), Error> {
         ended => ended?,
     };
 
-    // Failed or canceled: an outcome, and no error unless `completed` makes it one. Its credits are back.
+    // Failed and canceled are outcomes. Only `completed` makes them errors. The credits were returned.
     match outcome {
         Outcome::Completed(clip) => println!("made for {} credits", clip.cost().unwrap_or_default()),
         Outcome::Failed(why) => println!("failed: {} ({})", why.message(), why.code()),

@@ -1,4 +1,4 @@
-//! A picture set in motion: the output of one generation is the input of the next.
+//! From image to video: the output of one generation is the input of the next.
 
 use clipia::{Clipia, json};
 
@@ -7,7 +7,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clipia = Clipia::from_env()?;
     let input = json!({ "prompt": "a red fox in snow", "resolution": "0.5K", "aspect_ratio": "16:9" });
     let picture = clipia.subscribe("nano-banana-2", input).await?.completed()?;
-    // The original, where there is one, is the better first frame.
+    // The original, if there is one, is the better first frame.
     let image = picture.output().images.first().ok_or("no image was made")?;
 
     let input = json!({

@@ -1,4 +1,4 @@
-//! A clip followed on its way: its place in the queue, then the percent done.
+//! Updates of a clip: its queue position, then its progress in percent.
 
 use clipia::{Clipia, Status, json};
 
@@ -12,12 +12,12 @@ async fn main() -> Result<(), clipia::Error> {
     while let Some(update) = updates.next().await {
         let update = update?;
         match update.status {
-            Status::InQueue => println!("in line, {} ahead", update.queue_position.unwrap_or_default()),
+            Status::InQueue => println!("in queue, {} ahead", update.queue_position.unwrap_or_default()),
             Status::InProgress => println!("{} % done", update.progress.map_or(0, |done| done.percent())),
             status => println!("{status}"),
         }
     }
-    // It has ended: how it did is asked for once.
+    // The generation has ended: ask for its outcome once.
     let clip = clip.wait().await?.completed()?;
     println!("it cost {} credits", clip.cost().unwrap_or_default());
     Ok(())

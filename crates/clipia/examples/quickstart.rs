@@ -1,4 +1,4 @@
-//! What the README shows: submit, wait, download.
+//! The example of the README: submit, wait, download.
 
 use clipia::{Clipia, json};
 

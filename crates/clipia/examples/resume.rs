@@ -1,4 +1,4 @@
-//! Generations that outlive the program: kill it at any moment and start it again, and it goes on where it was.
+//! Generations that outlive the program: kill it at any moment and start it again, and it resumes.
 //! Each picture is submitted, and charged, once.
 //!
 //! ```console
@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 
 const PROMPTS: [&str; 3] = ["a red fox in snow", "a lighthouse in a storm", "waves at dusk"];
 
-/// What has to outlive the program.
+/// The state that outlives the program.
 #[derive(Serialize, Deserialize)]
 struct Picture {
     prompt: String,
-    /// Chosen before anything is sent: a submit that was killed before its answer came is found by it.
+    /// Chosen before the submit, so that a submit that was killed before its response can be found.
     idempotency_key: String,
-    /// What the answer was.
+    /// The handle, once the response to the submit has come.
     generation: Option<SavedGeneration>,
 }
 
@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What an earlier run left behind, or a new beginning.
+/// The state of an earlier run, or a new state.
 fn read(file: &Path) -> Result<Vec<Picture>, Box<dyn std::error::Error>> {
     if file.exists() {
         return Ok(serde_json::from_slice(&std::fs::read(file)?)?);
@@ -60,7 +60,7 @@ fn read(file: &Path) -> Result<Vec<Picture>, Box<dyn std::error::Error>> {
     Ok(PROMPTS.map(new).into())
 }
 
-/// Written aside, then renamed: whenever the program is killed, the file is whole.
+/// Writes a new file and renames it, so that the file is whole even if the program is killed.
 fn write(file: &Path, pictures: &[Picture]) -> Result<(), Box<dyn std::error::Error>> {
     let new = file.with_extension("new");
     std::fs::write(&new, serde_json::to_vec_pretty(pictures)?)?;

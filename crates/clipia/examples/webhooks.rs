@@ -1,8 +1,8 @@
-//! Webhooks: an axum application takes the deliveries, and a wait ends with one instead of asking.
+//! Webhooks: an axum application receives the deliveries, which end the wait without a poll.
 //!
 //! Set `CLIPIA_WEBHOOK_SECRET` to the account's secret. The server must reach this program: `clipia serve
-//! --dev` on the same machine does; for Clipia itself put your public https address in place of the local
-//! one.
+//! --dev` on the same machine does. For Clipia itself replace the local URL by your public https
+//! URL.
 
 use axum::Router;
 use clipia::{Clipia, json};

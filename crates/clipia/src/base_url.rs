@@ -1,18 +1,17 @@
-//! Where a key may be sent: over TLS, to this very machine, or where plain http was allowed.
+//! Base URLs to which a key may be sent: https, this machine, or plain http if the caller allowed it.
 
 use crate::environment::clean;
 use crate::error::Error;
 use url::{Host, ParseError, Url};
 
-/// The host where Clipia itself answers.
+/// The host of Clipia's own API.
 const HOST: &str = "api.clipia.ai";
 
-/// Checks a base URL. Nothing but https may carry a key over a network unless `allow_http`, so plain http is taken for
+/// Checks a base URL. Only https may carry a key over a network unless `allow_http`, so plain http is accepted for
 /// exactly `localhost`, `127.0.0.1` and `[::1]` (`contract.md`, "Authentication").
 ///
-/// The URL is compared after parsing, by the same parser that the HTTP client uses: what looks like a local
-/// host but would connect elsewhere is refused. A `/v1` at its end is dropped, since every path begins with one: the
-/// API's documentation writes the URL with it.
+/// The URL is checked after parsing, by the parser that the HTTP client uses, so that a URL that only looks local is
+/// refused. A trailing `/v1` is removed, because every path begins with one and the API's documentation writes it.
 pub(crate) fn parse(text: &str, allow_http: bool) -> Result<Url, Error> {
     let text = clean(text);
     let mut url = match Url::parse(text) {
@@ -46,8 +45,8 @@ pub(crate) fn parse(text: &str, allow_http: bool) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// Says what to write before `text`. It is shown only if its host is well known: it may be the key, passed in the
-/// wrong place.
+/// The error for a URL without a scheme, which says what to write. `text` is shown only if its host is well known: it
+/// may be the key, passed in the wrong place.
 fn without_scheme(text: &str) -> Error {
     if text.is_empty() {
         return hidden("it is empty; write one such as https://api.clipia.ai, or leave it out");
@@ -71,10 +70,10 @@ fn hidden(reason: &'static str) -> Error {
     Error::BaseUrl { url: "…".to_owned(), reason }
 }
 
-/// The URL as an error may show it: users, passwords and queries hold secrets.
+/// The URL as errors may show it: without user, password, query and fragment, which may hold secrets.
 pub(crate) fn without_secrets(url: &Url) -> String {
     let mut shown = url.clone();
-    // Fails only on URLs without a host, which have none.
+    // Fails only for URLs without a host, which have neither.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
     shown.set_query(None);
@@ -82,7 +81,7 @@ pub(crate) fn without_secrets(url: &Url) -> String {
     shown.into()
 }
 
-/// Whether it is plain http, which needs no certificates.
+/// Whether the URL is plain http, which needs no certificates.
 pub(crate) fn is_plain(url: &Url) -> bool {
     url.scheme() == "http"
 }

@@ -1,6 +1,6 @@
 //! The client for code that is not async: the same names, the same behaviour. Feature `blocking`.
 //!
-//! Where an async call ends in `.await`, its blocking one ends in `run()` if it is a chain, and in nothing
+//! An async call ends in `.await`. Its blocking counterpart ends in `run()` if it is a chain, and in nothing
 //! otherwise.
 //!
 //! ```no_run
@@ -21,13 +21,12 @@
 //! ```
 //!
 //! # Where it may be called
-//! From as many threads at once as you like, each of which sleeps until it is answered: a client has one
-//! thread of its own for the network and the timers, which clones and handles share and which ends with the
-//! last of them.
+//! Any number of threads may call at once, and each sleeps until its call has ended. A client has one thread of its own
+//! for the network and the timers. Clones and handles share this thread, which ends with the last of them.
 //!
-//! Not from async code, where a thread that sleeps stops everybody else's tasks: a call there panics, as does
-//! one made by a callback of another call. Use the [async client](crate::Clipia) there, or Tokio's
-//! `spawn_blocking`. To make, to clone and to drop a client is fine anywhere.
+//! A call panics in async code, where a sleeping thread would stop other tasks, and in a callback of another call.
+//! Use the [async client](crate::Clipia) there, or Tokio's `spawn_blocking`. A client may be made, cloned and dropped
+//! anywhere.
 
 mod call;
 mod runtime;
@@ -50,8 +49,8 @@ use std::iter::FusedIterator;
 use std::ops::Deref;
 use std::path::Path;
 
-/// A client of the queue API that blocks. As the async [`Clipia`](crate::Clipia), of which it is made: one
-/// per key, cloned freely, one request budget for all.
+/// A client of the queue API that blocks. It wraps the async [`Clipia`](crate::Clipia): one per key, cloned freely, one
+/// request budget for all clones.
 ///
 /// # Panics
 /// Every call, on a thread that runs async code: see [the module](self#where-it-may-be-called).
@@ -70,8 +69,8 @@ impl Clipia {
         Self::new(crate::Clipia::from_env()?)
     }
 
-    /// The blocking side of a client, which goes on to share its budget, its waits and what its webhooks
-    /// tell: for settings of one's own, and for a program that is async in part.
+    /// The blocking side of a client, which shares its budget, its waits and its webhooks: for settings of your own,
+    /// and for a program that is partly async.
     ///
     /// ```
     /// use clipia::blocking;
@@ -82,7 +81,7 @@ impl Clipia {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Setup`] where the system gives it no thread.
+    /// [`Error::Setup`] if no thread can be started.
     pub fn new(clipia: crate::Clipia) -> Result<Self, Error> {
         Ok(Self { runtime: Runtime::start()?, clipia })
     }
@@ -112,11 +111,11 @@ impl Clipia {
         Generation { runtime: self.runtime.clone(), generation: self.clipia.resume(saved) }
     }
 
-    /// As the async [`webhooks`](crate::Clipia::webhooks): what they [receive](Webhooks::receive), which
-    /// never blocks, ends waits of this client too.
+    /// As the async [`webhooks`](crate::Clipia::webhooks). [`Webhooks::receive`] never blocks, and ends waits of this
+    /// client too.
     ///
     /// # Errors
-    /// [`Error::WebhookSecretMissing`] where it is empty, [`Error::WebhookSecretWeak`] where anybody could guess it.
+    /// [`Error::WebhookSecretMissing`] if it is empty, [`Error::WebhookSecretWeak`] if it is too short to be secret.
     pub fn webhooks(&self, secret: impl Into<String>) -> Result<Webhooks, Error> {
         self.clipia.webhooks(secret)
     }
@@ -249,9 +248,9 @@ impl fmt::Debug for Generation {
     }
 }
 
-/// The changes of one generation, in order; the thread sleeps in between. Made by [`Generation::updates`]. As
+/// The changes of one generation, in order. The thread sleeps between them. Made by [`Generation::updates`]. As
 /// the async [`Updates`](crate::Updates).
-#[must_use = "nothing is asked until it is read"]
+#[must_use = "nothing is polled until it is read"]
 pub struct Updates {
     runtime: Runtime,
     updates: crate::Updates,
@@ -274,7 +273,7 @@ impl fmt::Debug for Updates {
     }
 }
 
-/// An accepted generation: its handle, and what the API answered. As the async
+/// An accepted generation: its handle, and the API's response. As the async
 /// [`Submitted`](crate::Submitted).
 #[derive(Clone, Debug)]
 pub struct Submitted {
@@ -321,11 +320,11 @@ impl Deref for Submitted {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It made something.
+    /// It has an output.
     Completed(Completed),
-    /// It made nothing; its credits were returned.
+    /// It has no output. Its credits were returned.
     Failed(Failed),
-    /// It was ended outside the API; its credits were returned.
+    /// An operator ended it. Its credits were returned.
     Canceled(Canceled),
 }
 
@@ -338,7 +337,7 @@ impl Outcome {
         }
     }
 
-    /// What it made, where only that will do.
+    /// The completed generation, for a caller that accepts nothing else.
     ///
     /// # Errors
     /// [`Error::Failed`] and [`Error::Canceled`].
@@ -350,7 +349,7 @@ impl Outcome {
         }
     }
 
-    /// The answer as the API gave it.
+    /// The API's response.
     pub fn response(&self) -> &ResultResponse {
         match self {
             Self::Completed(completed) => completed.response(),
@@ -365,7 +364,7 @@ impl Outcome {
     }
 }
 
-/// A generation that made something: tells all that the async [`Completed`](crate::Completed) does.
+/// A generation with an output. It has every getter of the async [`Completed`](crate::Completed).
 #[derive(Clone)]
 pub struct Completed {
     runtime: Runtime,

@@ -1,69 +1,69 @@
-//! What the server lets us spend. Pure: the time is an argument, and nothing here sleeps.
+//! The request budget that the server grants. Pure: the time is an argument, and nothing here sleeps.
 //!
-//! A bucket of tokens, one per request. It refills at the rate that `RateLimit-Limit` names, and is set right by
-//! every answer: `RateLimit-Remaining` is the server's own count, other processes with the same key included,
-//! less the requests of ours that it has not answered yet. A 429 closes the bucket until its `Retry-After`, or
-//! without one for a pause that doubles with each refusal in a row.
+//! A bucket of tokens, one per HTTP request. It refills at the rate that `RateLimit-Limit` names. Every response
+//! corrects it: `RateLimit-Remaining` is the server's own count, including other processes with the same key, from
+//! which the unanswered requests of this client are subtracted. A 429 closes the bucket until its `Retry-After`;
+//! without one, for a pause that doubles with each refusal in a row.
 //!
-//! A server that sends no `RateLimit-*` has its limit found out, as TCP finds that of a path (RFC 5681): the rate
-//! grows with each answer, quickly up to the first 429 and slowly from then on, and each 429 halves it.
+//! The limit of a server that sends no `RateLimit-*` is probed, as TCP probes that of a path (RFC 5681): the rate grows
+//! with each response, quickly up to the first 429 and slowly from then on, and each 429 halves it.
 //!
-//! One 429 may be the network's doing, which brought two requests closer together than they were sent. A second soon
-//! after says that somebody else spends of the same budget: the share that this client takes for its own is halved, and
-//! grows back evenly. Clients of one key so find their parts without knowing of each other (the rule of
+//! A single 429 may be caused by the network, which can bring two requests closer together than they were sent. A
+//! second 429 soon after means that another client spends the same budget. Then the share that this client claims is
+//! halved, and grows back linearly. So clients of one key find their shares without knowing of each other (the rule of
 //! TCP: Chiu and Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989).
 
 use std::time::{Duration, Instant};
 
-/// Requests a minute until a server says otherwise (`contract.md`, "Limits").
+/// Requests a minute until a server names its limit (`contract.md`, "Limits").
 const LIMIT_DEFAULT: f64 = 120.0;
 
-/// Requests at once until a server says otherwise.
+/// Requests at once until a server names its limit.
 const BURST_DEFAULT: f64 = 10.0;
 
-/// How long the first 429 without `Retry-After` closes the bucket; each further one in a row doubles it.
+/// How long the first 429 without `Retry-After` closes the bucket. Each further one in a row doubles it.
 const CLOSED_DEFAULT: Duration = Duration::from_secs(1);
 
-/// The longest that a 429 without `Retry-After` closes the bucket.
+/// The longest time for which a 429 without `Retry-After` closes the bucket.
 const CLOSED_DEFAULT_MAX: Duration = Duration::from_secs(16);
 
-/// A server's slip must not stop a client for longer than this; then one request asks again.
+/// The longest time for which any 429 closes the bucket, so that a wrong `Retry-After` does not stop the client.
 const CLOSED_MAX: Duration = Duration::from_secs(60);
 
-/// The least share of the budget that a client takes for its own: sixteen on one key still get through.
+/// The smallest share of the budget that a client claims. Sixteen clients on one key still get through.
 const SHARE_MIN: f64 = 1.0 / 16.0;
 
-/// What the share grows by in a second: from a half to the whole in 50 s.
+/// Growth of the share per second: from a half to the whole in 50 s.
 const SHARE_GAIN: f64 = 0.01;
 
-/// Two refusals within this are no accident.
-const ACCIDENT: Duration = Duration::from_secs(30);
+/// Two refusals within this time mean that another client spends the same budget.
+const REFUSAL_WINDOW: Duration = Duration::from_secs(30);
 
-/// The highest and the lowest rate that is tried, in requests a second, where the server does not name the limit.
-const FOUND_MAX: f64 = 100.0;
-const FOUND_MIN: f64 = 0.125;
+/// The highest and the lowest rate that is probed, in requests a second, if the server does not name its limit.
+const PROBE_MAX: f64 = 100.0;
+const PROBE_MIN: f64 = 0.125;
 
-/// The factor by which each answer raises that rate until the first 429: seven answers double the rate.
-const FOUND_FACTOR: f64 = 1.1;
+/// The factor by which each response raises the probed rate until the first 429. Seven responses double the rate.
+const PROBE_FACTOR: f64 = 1.1;
 
-/// What each answer adds to that rate after a 429, in requests a second.
-const FOUND_GAIN: f64 = 0.02;
+/// The rate that each response adds to the probed rate after a 429, in requests a second.
+const PROBE_GAIN: f64 = 0.02;
 
-/// The bucket must be emptier than this, from 0 to 1, for an answer to say that a higher rate would do: a rate that
-/// is not used up is not tried (RFC 7661).
-const FOUND_USED: f64 = 0.5;
+/// The fullness of the bucket, from 0 to 1, below which a response raises the probed rate. A rate that is not used up
+/// is not tested, and must not grow (RFC 7661).
+const PROBE_FULLNESS_MAX: f64 = 0.5;
 
-/// Tokens are floats; a whole one may have lost its last bits.
+/// Tokens are floats: rounding may leave a whole token this little below one.
 const WHOLE: f64 = 1.0 - 1e-9;
 
-/// What an answer's `RateLimit-*` headers said.
+/// The `RateLimit-*` headers of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RateLimit {
     /// Requests a minute.
     pub(crate) limit: Option<u64>,
-    /// Requests that may be made at once, now.
+    /// Requests that may be made at once now.
     pub(crate) remaining: Option<u64>,
-    /// Seconds until `remaining` is whole again.
+    /// Seconds until `remaining` is at its maximum again.
     pub(crate) reset: Option<u64>,
 }
 
@@ -72,25 +72,25 @@ pub(crate) struct Budget {
     per_second: f64,
     burst: f64,
     tokens: f64,
-    /// When `tokens` was right. In the future while the bucket is closed.
+    /// The time for which `tokens` was counted. In the future while the bucket is closed.
     counted: Instant,
-    /// Requests on the way, which `RateLimit-Remaining` may not count yet.
+    /// Requests without a response, which `RateLimit-Remaining` may not count yet.
     unanswered: u32,
-    /// How many were taken, and the latest of them that was answered.
+    /// The number of tokens taken, and the highest number of a token whose request was answered.
     taken: u64,
     answered: u64,
-    /// The part of the budget that is taken to be ours.
+    /// The part of the budget that this client claims, up to 1.
     share: f64,
-    /// When a request was last refused.
+    /// The time of the latest refusal.
     refused: Option<Instant>,
     /// Refusals since a request was last accepted.
     refusals: u32,
-    /// Whether a server has said anything of a limit.
-    told: bool,
-    /// Whether a server has named the limit in a header. Until then the rate is found out.
+    /// Whether a server has sent a limit or a 429.
+    limit_known: bool,
+    /// Whether a server has named its limit in a header. Until then the rate is probed.
     named: bool,
-    /// Whether the rate that is found out has met a 429.
-    met: bool,
+    /// Whether the probed rate has met a 429.
+    met_429: bool,
 }
 
 impl Budget {
@@ -106,19 +106,19 @@ impl Budget {
             share: 1.0,
             refused: None,
             refusals: 0,
-            told: false,
+            limit_known: false,
             named: false,
-            met: false,
+            met_429: false,
         }
     }
 
-    /// Whether a server has said anything of a limit. Until then all of this is a guess.
-    pub(crate) fn is_told(&self) -> bool {
-        self.told
+    /// Whether a server has sent a limit or a 429. Until then the budget is a guess.
+    pub(crate) fn is_limit_known(&self) -> bool {
+        self.limit_known
     }
 
-    /// Spends a token if there is one and the bucket is at least so full (from 0 to 1), or says when it may be.
-    /// The token's number tells [`answered`](Self::answered) which request it was.
+    /// Takes a token if the bucket has one and is at least this full (from 0 to 1); otherwise returns when to try
+    /// again. [`answered`](Self::answered) takes the token's number.
     pub(crate) fn take(&mut self, now: Instant, fullness: f64) -> Result<u64, Instant> {
         self.refill(now);
         if now < self.counted {
@@ -133,7 +133,7 @@ impl Budget {
         Ok(self.spend(now))
     }
 
-    /// Spends a token whether there is one or not. The debt is at most a burst, for what is refused costs nothing.
+    /// Takes a token even if the bucket has none. The debt is at most a burst, because a refused request costs nothing.
     pub(crate) fn spend(&mut self, now: Instant) -> u64 {
         self.refill(now);
         self.tokens = (self.tokens - 1.0).max(-self.burst);
@@ -142,62 +142,63 @@ impl Budget {
         self.taken
     }
 
-    /// A token was taken, and the request was never sent.
+    /// Returns the token of a request that was never sent.
     pub(crate) fn refund(&mut self) {
         self.abandoned();
         self.tokens = (self.tokens + 1.0).min(self.burst);
     }
 
-    /// A request got no answer, or nobody waits for it any longer.
+    /// Counts a request that got no response, or for which nobody waits any longer.
     pub(crate) fn abandoned(&mut self) {
         self.unanswered = self.unanswered.saturating_sub(1);
     }
 
-    /// The request of this number was answered, with these headers. An answer that was overtaken by a later request's
-    /// tells of a bucket that was fuller than it is.
-    pub(crate) fn answered(&mut self, now: Instant, number: u64, told: RateLimit) {
+    /// Learns from the headers of the response to the request with this number. A response that a later one overtook
+    /// shows the bucket fuller than it is, so its count is ignored.
+    pub(crate) fn answered(&mut self, now: Instant, number: u64, headers: RateLimit) {
         self.abandoned();
         let overtaken = number < self.answered;
         self.answered = self.answered.max(number);
         self.refill(now);
-        if told.limit.is_some() || told.remaining.is_some() {
+        if headers.limit.is_some() || headers.remaining.is_some() {
             if !self.named {
-                // What was found out so far was a guess.
+                // The probed rate was a guess.
                 self.per_second = LIMIT_DEFAULT / 60.0;
             }
-            (self.told, self.named) = (true, true);
+            (self.limit_known, self.named) = (true, true);
         }
-        if let Some(limit) = told.limit {
+        if let Some(limit) = headers.limit {
             self.per_second = limit.max(1) as f64 / 60.0;
         }
-        let Some(remaining) = told.remaining else { return };
+        let Some(remaining) = headers.remaining else { return };
         let remaining = remaining as f64;
-        let whole = remaining + told.reset.unwrap_or(0) as f64 * self.per_second;
+        let whole = remaining + headers.reset.unwrap_or(0) as f64 * self.per_second;
         self.burst = whole.clamp(1.0, (self.per_second * 60.0).max(1.0));
         if now >= self.counted && !overtaken {
             self.tokens = (remaining * self.share - f64::from(self.unanswered)).max(-self.burst);
         }
     }
 
-    /// The request that was [`answered`](Self::answered) was accepted.
+    /// Counts a success of the request that was just [`answered`](Self::answered).
     pub(crate) fn accepted(&mut self) {
         self.refusals = 0;
-        if self.named || self.tokens > self.burst * FOUND_USED {
+        if self.named || self.tokens > self.burst * PROBE_FULLNESS_MAX {
             return;
         }
-        let faster = if self.met { self.per_second + FOUND_GAIN } else { self.per_second * FOUND_FACTOR };
-        self.per_second = faster.min(FOUND_MAX);
+        let faster = if self.met_429 { self.per_second + PROBE_GAIN } else { self.per_second * PROBE_FACTOR };
+        self.per_second = faster.min(PROBE_MAX);
     }
 
-    /// A request was refused because the limit is reached. At `retry_after` there is one token.
+    /// Counts a 429 for the rate limit. At `retry_after` there is one token.
     pub(crate) fn refused(&mut self, now: Instant, retry_after: Option<Duration>) {
         self.refill(now);
-        self.told = true;
-        // Requests that were on the way together are refused together, and say so once.
-        let again = self.refused.is_some_and(|before| now.saturating_duration_since(before) <= ACCIDENT);
+        self.limit_known = true;
+        // Requests in flight together are refused together; that counts as one refusal.
+        let again =
+            self.refused.is_some_and(|before| now.saturating_duration_since(before) <= REFUSAL_WINDOW);
         if now >= self.counted {
             if !self.named {
-                (self.per_second, self.met) = ((self.per_second / 2.0).max(FOUND_MIN), true);
+                (self.per_second, self.met_429) = ((self.per_second / 2.0).max(PROBE_MIN), true);
             } else if again {
                 self.share = (self.share / 2.0).max(SHARE_MIN);
             }
@@ -238,7 +239,7 @@ mod tests {
         taken
     }
 
-    /// Of a server that has named a default key's limit.
+    /// The budget of a client whose server has named the limit of a default key.
     fn named(now: Instant) -> Budget {
         let mut budget = Budget::new(now);
         budget.answered(now, 0, RateLimit { limit: Some(120), ..RateLimit::default() });
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn until_the_first_answer_it_is_a_default_key() {
+    fn before_the_first_response_the_limit_of_a_default_key_holds() {
         let start = Instant::now();
         let mut budget = Budget::new(start);
         assert_eq!(taken_at(&mut budget, start), 10);
@@ -256,7 +257,7 @@ mod tests {
         assert_eq!(taken_at(&mut budget, start + seconds(600.0)), 10);
     }
 
-    /// Takes what it can for so long, all of which is accepted at once.
+    /// Takes tokens for `time`, each of which is accepted at once.
     fn accepted_for(budget: &mut Budget, from: Instant, time: Duration) -> u32 {
         let (mut now, mut accepted) = (from, 0);
         while now <= from + time {
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn without_headers_the_limit_is_found_out() {
+    fn without_headers_the_limit_is_probed() {
         let start = Instant::now();
         let mut budget = Budget::new(start);
         let first = accepted_for(&mut budget, start, seconds(5.0));
@@ -281,17 +282,17 @@ mod tests {
         let at_most = accepted_for(&mut budget, start + seconds(60.0), seconds(10.0));
         assert!((1_000..=1_010).contains(&at_most), "{at_most}");
         // The first 429 ends the quick growth, and each halves the rate.
-        let mut rate = FOUND_MAX;
+        let mut rate = PROBE_MAX;
         for refusal in 1..=12 {
             let now = start + seconds(100.0 * f64::from(refusal));
             budget.refused(now, None);
-            budget.refused(now, None); // on the way with the one before
-            rate = (rate / 2.0).max(FOUND_MIN);
+            budget.refused(now, None); // in flight with the one before
+            rate = (rate / 2.0).max(PROBE_MIN);
             assert!((budget.per_second - rate).abs() < 1e-9, "{refusal}: {}", budget.per_second);
         }
         let slowly = accepted_for(&mut budget, start + seconds(1_300.0), seconds(60.0));
         assert!((10..60).contains(&slowly), "{slowly}");
-        // What the server says in a header counts from then on, and only that.
+        // A header that names the limit ends the probing.
         let now = start + seconds(2_000.0);
         budget.answered(now, 0, RateLimit { remaining: Some(10), reset: Some(0), limit: None });
         assert!((1_198..=1_212).contains(&accepted_for(&mut budget, now, seconds(600.0))));
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_in_a_row_that_name_no_time_close_it_ever_longer() {
+    fn refusals_in_a_row_without_retry_after_close_the_bucket_ever_longer() {
         let start = Instant::now();
         for mut budget in [Budget::new(start), named(start)] {
             let mut now = start;
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_count_wins_less_what_it_has_not_seen() {
+    fn the_servers_count_wins_less_the_unanswered_requests() {
         let start = Instant::now();
         let mut budget = Budget::new(start);
         for _ in 0..4 {
@@ -336,7 +337,7 @@ mod tests {
         }
         budget.answered(start, 2, RateLimit { limit: Some(60), remaining: Some(28), reset: Some(2) });
         budget.answered(start, 1, RateLimit { limit: Some(60), remaining: Some(29), reset: Some(1) }); // overtaken
-        assert_eq!(taken_at(&mut budget, start), 25); // 28 less the three that were on the way
+        assert_eq!(taken_at(&mut budget, start), 25); // 28 less the three unanswered
         assert_eq!(taken_at(&mut budget, start + seconds(5.0)), 5); // 60 a minute from now on
     }
 
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_429_closes_it_until_retry_after() {
+    fn a_429_closes_the_bucket_until_retry_after() {
         let start = Instant::now();
         let mut budget = Budget::new(start);
         budget.spend(start);
@@ -360,7 +361,7 @@ mod tests {
         assert_eq!(budget.take(start + seconds(6.9), 0.0), Err(start + seconds(7.0)));
         assert_eq!(taken_at(&mut budget, start + seconds(7.0)), 1);
         assert_eq!(taken_at(&mut budget, start + seconds(9.0)), 4);
-        // A late answer from before does not open it again.
+        // A late response to an earlier request does not open the bucket again.
         budget.refused(start + seconds(10.0), Some(seconds(5.0)));
         budget.answered(
             start + seconds(11.0),
@@ -368,13 +369,13 @@ mod tests {
             RateLimit { limit: Some(120), remaining: Some(9), reset: None },
         );
         assert!(budget.take(start + seconds(12.0), 0.0).is_err());
-        // Nor does a slip close it for ever.
+        // A wrong `Retry-After` does not close the bucket for ever.
         budget.refused(start + seconds(20.0), Some(seconds(1e6)));
         assert!(budget.take(start + seconds(80.0), 0.0).is_ok());
     }
 
     #[test]
-    fn refusals_in_a_row_say_that_others_spend_too() {
+    fn refusals_in_a_row_halve_the_share() {
         let start = Instant::now();
         let mut budget = named(start);
         let flows_in = |budget: &mut Budget, from: f64| {
@@ -382,11 +383,11 @@ mod tests {
             taken_at(budget, start + seconds(from + 4.0))
         };
         budget.refused(start, None);
-        assert_eq!(flows_in(&mut budget, 2.0), 8); // an accident
+        assert_eq!(flows_in(&mut budget, 2.0), 8); // a single refusal
         budget.refused(start + seconds(10.0), None);
         assert!((4..=5).contains(&flows_in(&mut budget, 12.0)));
         budget.refused(start + seconds(20.0), None);
-        budget.refused(start + seconds(20.0), None); // with the one before
+        budget.refused(start + seconds(20.0), None); // in flight with the one before
         assert!((2..=3).contains(&flows_in(&mut budget, 22.0)));
         assert_eq!(flows_in(&mut budget, 130.0), 8);
     }
@@ -403,8 +404,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is taken and answered, in any window no more is taken than a burst and what flows in at the rate
-        /// that the server named, or at the highest that is tried where it named none.
+        /// In any window the tokens taken are at most a burst and the refill at the rate that the server named, or at
+        /// the highest probed rate if it named none.
         #[test]
         fn never_more_than_the_burst_and_the_rate(
             steps in prop::collection::vec((0u64..3_000, any::<bool>()), 1..300),
@@ -412,7 +413,7 @@ mod tests {
         ) {
             let start = Instant::now();
             let mut budget = if names { named(start) } else { Budget::new(start) };
-            let rate = if names { LIMIT_DEFAULT / 60.0 } else { FOUND_MAX };
+            let rate = if names { LIMIT_DEFAULT / 60.0 } else { PROBE_MAX };
             let (mut now, mut taken) = (start, Vec::new());
             for (millis, gets_answer) in steps {
                 now += Duration::from_millis(millis);

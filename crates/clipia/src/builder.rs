@@ -1,7 +1,7 @@
-//! How a client is set up.
+//! The settings of a client.
 
 use crate::base_url;
-use crate::catalogue::Catalogue;
+use crate::catalogue_cache::CatalogueCache;
 use crate::certificates;
 use crate::client::{Clipia, Inner};
 use crate::download::check_redirect;
@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::key::Key;
 use crate::proxies::Proxies;
 use crate::retry::Bounds;
-use crate::spending::{Spending, now};
+use crate::shared_budget::{SharedBudget, now};
 use crate::wait::Scheduler;
-use crate::webhooks::Attachments;
+use crate::webhooks::DeliveredIds;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use std::borrow::Cow;
@@ -21,26 +21,27 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use url::Url;
 
-/// Where Clipia itself answers.
+/// The base URL of Clipia's own API.
 const BASE_URL: &str = "https://api.clipia.ai";
 
-/// One HTTP call, from connecting to the last byte of the answer.
+/// The timeout of one HTTP call, from connecting to the last byte of the response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Making a connection.
+/// The timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often one call is repeated. With full jitter that is eight seconds on average, enough for a restart.
+/// Retries of one call after failures. With full jitter their pauses take eight seconds on average, enough for a
+/// restart.
 const MAX_RETRIES: u32 = 5;
 
-/// How long one call goes on, with its pauses: long enough for a fleet to wait for room, and for a server to come
-/// back.
+/// The time that one call may take with its retries: enough for a fleet larger than the concurrency limit, and for a
+/// server to come back.
 const RETRY_WITHIN: Duration = Duration::from_secs(600);
 
-/// The longest that the first pause between two tries is: a hiccup is over by then.
+/// The bound of the first pause between two attempts. A hiccup of the network is over by then.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// What `CLIPIA_ALLOW_HTTP` may say to allow it.
+/// The values of `CLIPIA_ALLOW_HTTP` that allow http.
 const ALLOWED: [&str; 4] = ["1", "true", "yes", "on"];
 
 /// Sets up a [`Clipia`]; made by [`Clipia::builder`].
@@ -58,16 +59,16 @@ const ALLOWED: [&str; 4] = ["1", "true", "yes", "on"];
 /// ```
 ///
 /// # The environment
-/// A client connects as the environment says when it is built, whatever it is built from:
+/// A client takes these from the environment when it is built, however its other settings were made:
 ///
-/// - through the proxy in `HTTPS_PROXY`, `HTTP_PROXY` or else `ALL_PROXY`: `http://`, `https://`, `socks5://`,
-///   `socks5h://`, `socks4://` or `socks4a://`, with a user and a password if need be. `NO_PROXY` lists what is connected
-///   to directly: `example.com` and all below it, `10.0.0.0/8`, `*`, each also with a port. Lower case does, too. Plain
-///   http to this machine never goes through a proxy.
-/// - trusting the certificates of the system. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others: in place of the system's
-///   on Linux, as for OpenSSL, beside them on macOS and Windows.
+/// - the proxy in `HTTPS_PROXY`, `HTTP_PROXY` or else `ALL_PROXY`: `http://`, `https://`, `socks5://`, `socks5h://`,
+///   `socks4://` or `socks4a://`, optionally with user and password. `NO_PROXY` lists hosts for direct connections:
+///   `example.com` with its subdomains, `10.0.0.0/8`, `*`, each optionally with a port. The names may be lower case.
+///   Plain http to this machine never goes through a proxy.
+/// - the trusted certificates: those of the system. `SSL_CERT_FILE` and `SSL_CERT_DIR` name others: in place of the
+///   system's on Linux, as for OpenSSL; in addition to them on macOS and Windows.
 ///
-/// Of every variable white space, quotes and invisible characters around the value are left out.
+/// White space, quotes and invisible characters around the value of a variable are ignored.
 #[derive(Clone)]
 #[must_use = "call `.build()` to get a client"]
 pub struct Builder {
@@ -95,96 +96,94 @@ impl Builder {
         }
     }
 
-    /// The API key, `clipia_live_…` or `clipia_test_…`. Required. `Bearer ` before it, and quotes and white space around
-    /// it, are left out.
+    /// The API key, `clipia_live_…` or `clipia_test_…`. Required. A `Bearer ` before it, and quotes and white space
+    /// around it, are ignored.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = key.into();
         self
     }
 
-    /// Where the API answers; `https://api.clipia.ai` unless set. Must be https, or http to exactly
-    /// `localhost`, `127.0.0.1` or `[::1]`, unless [`allow_http`](Self::allow_http). A `/v1` at its end is left out.
+    /// The base URL of the API; `https://api.clipia.ai` by default. It must be https, or http to exactly
+    /// `localhost`, `127.0.0.1` or `[::1]`, unless [`allow_http`](Self::allow_http). A trailing `/v1` is removed.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self
     }
 
     /// Whether the base URL may be http to another machine, such as `http://clipia:8080` between containers; `false`
-    /// unless set. Everyone on the way then reads the key and what is generated.
+    /// by default. Everyone on the network path can then read the key and the generations.
     pub fn allow_http(mut self, allowed: bool) -> Self {
         self.allow_http = allowed;
         self
     }
 
-    /// More environment variables that may name a file or a directory of certificates. Those of the first one that is
-    /// set are trusted besides the system's. Python's clients take `REQUESTS_CA_BUNDLE` so.
+    /// More environment variables that may name a file or a directory of certificates, as `REQUESTS_CA_BUNDLE` does for
+    /// Python's clients. The certificates of the first variable that is set are trusted in addition to the system's.
     pub fn certificate_variables(mut self, names: &'static [&'static str]) -> Self {
         self.certificates = names;
         self
     }
 
-    /// How long one HTTP call may take, from connecting to the last byte of the answer; 30 s unless set. It
+    /// The timeout of one HTTP call, from connecting to the last byte of the response; 30 s by default. It
     /// bounds neither a wait nor a download.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long making a connection may take; 10 s unless set.
+    /// The timeout of connecting; 10 s by default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// What the client calls itself; `clipia-rust/` and its version unless set.
+    /// The `User-Agent`; `clipia-rust/` and the version by default.
     pub fn user_agent(mut self, name: impl Into<String>) -> Self {
         self.user_agent = name.into();
         self
     }
 
-    /// How often one call or one file of a download is repeated after a failure that may pass; 5 unless set. A
-    /// wait is not bounded by it, and a transfer that came further than the one before is none of these. Where the
-    /// server asks for patience (429), [`retry_within`](Self::retry_within) alone bounds a call; but with 0 nothing
-    /// at all is repeated.
+    /// How often one call, or one file of a download, is retried after a failure that may pass; 5 by default. It does
+    /// not bound a wait, and it does not count a transfer that got further than the one before. After a 429 only
+    /// [`retry_within`](Self::retry_within) bounds a call; but with 0 nothing at all is retried.
     pub fn max_retries(mut self, count: u32) -> Self {
         self.bounds.retries = count;
         self
     }
 
-    /// How long one call may go on, all its tries and the pauses between them: no pause that would end later
-    /// begins; 10 minutes unless set. Bounds neither a wait nor a download.
+    /// The time that one call may take with all its attempts and pauses; 10 minutes by default. A pause that would end
+    /// later does not begin. Bounds neither a wait nor a download.
     ///
-    /// Raise it for more generations than the key may have in flight: a submit beyond the limit
-    /// ([`Error::ConcurrencyLimitExceeded`]) is repeated until one has ended.
+    /// Raise it to submit more generations than the key may have in flight: a submit beyond the limit
+    /// ([`Error::ConcurrencyLimitExceeded`]) is retried until another generation has ended.
     pub fn retry_within(mut self, time: Duration) -> Self {
         self.bounds.within = time;
         self
     }
 
-    /// How long the pause before the first repetition of a call may be; 500 ms unless set. It is a random time up to
-    /// this, each further pause may be twice as long, up to 20 s, and where the server says `Retry-After` that is
-    /// waited instead.
+    /// The longest first pause between two attempts of a call; 500 ms by default. A pause is a random time up to its
+    /// bound, which doubles with each retry up to 20 s. A `Retry-After` of the server replaces the pause.
     pub fn retry_delay(mut self, longest: Duration) -> Self {
         self.bounds.pause_first = longest;
         self
     }
 
-    /// The client.
+    /// Builds the client.
     ///
     /// # Errors
     /// [`Error::KeyMissing`], [`Error::KeyMalformed`], [`Error::BaseUrl`], [`Error::Proxy`], [`Error::Certificates`],
-    /// [`Error::Input`] for a user agent that no header can hold, and [`Error::Setup`] where https cannot be set up.
+    /// [`Error::Input`] for a user agent that no header can hold, and [`Error::Setup`] if TLS cannot be set up.
     pub fn build(self) -> Result<Clipia, Error> {
         let settings = self.clone();
         let key = Key::new(&self.key)?;
         if let Cow::Owned(_) = key.hide(&self.base_url) {
-            // Every error of a connection tells the base URL.
-            let reason = "the key stands in it; the key is passed on its own";
+            // Connection errors show the base URL.
+            let reason = "it contains the API key; pass the key on its own";
             return Err(Error::BaseUrl { url: "…".to_owned(), reason });
         }
         let base_url = base_url::parse(&self.base_url, self.allow_http)?;
         let plain = base_url::is_plain(&base_url);
-        // What is said to this machine in clear must not go through a proxy elsewhere.
+        // Plain http to this machine must not go through a proxy elsewhere.
         let proxies = if plain && base_url::is_this_machine(&base_url) {
             Proxies::default()
         } else {
@@ -209,18 +208,18 @@ impl Builder {
             http,
             settings,
             process: std::process::id(),
-            heir: Mutex::default(),
+            forked: Mutex::default(),
             media: OnceLock::new(),
             bounds: self.bounds,
-            catalogue: Catalogue::default(),
-            spending: Spending::new(now()),
+            catalogue: CatalogueCache::default(),
+            budget: SharedBudget::new(now()),
             scheduler: Scheduler::default(),
-            webhooks: Attachments::default(),
+            webhooks: DeliveredIds::default(),
         })))
     }
 
-    /// Begins with `CLIPIA_KEY`, or else `CLIPIA_API_KEY`, and with `CLIPIA_BASE_URL` and `CLIPIA_ALLOW_HTTP` (1 or 0)
-    /// if set.
+    /// Settings with the key in `CLIPIA_KEY` or else `CLIPIA_API_KEY`, and with `CLIPIA_BASE_URL` and
+    /// `CLIPIA_ALLOW_HTTP` (1 or 0) if set. if set.
     pub fn from_env() -> Self {
         Self::from(&environment::of_process)
     }
@@ -255,20 +254,20 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// What the HTTP clients of a [`Clipia`] have in common.
+/// The settings that both HTTP clients of a [`Clipia`] share.
 pub(crate) struct Http {
     timeout: Duration,
     connect_timeout: Duration,
     user_agent: HeaderValue,
     proxies: Arc<Proxies>,
-    /// Variables beside `SSL_CERT_FILE` that name certificates.
+    /// Variables in addition to `SSL_CERT_FILE` that name certificates.
     certificates: &'static [&'static str],
-    /// The API is called by plain http.
+    /// Whether the API is called by plain http.
     plain: bool,
 }
 
 impl Http {
-    /// For the API: sends the key with everything, and therefore follows no redirect.
+    /// The client for the API. It sends the key with every call, and therefore follows no redirect.
     fn api(&self, key: &Key) -> Result<reqwest::Client, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, key.header()?);
@@ -277,9 +276,9 @@ impl Http {
         if self.plain && !self.proxies.need_tls() { without_roots(client) } else { self.with_roots(client) }
     }
 
-    /// For media: knows no key, and has no bound on the whole of a download, only on each silence in it.
+    /// The client for media. It has no key, and bounds each silence of a download, not the whole of it.
     pub(crate) fn media(&self) -> Result<reqwest::Client, Error> {
-        // No `Referer` on redirects: the URL of a file may hold a signature.
+        // No `Referer` on redirects, because the URL of a file may hold a signature.
         let follow = || {
             Policy::custom(|redirect| match check_redirect(redirect.previous(), redirect.url()) {
                 Ok(()) => redirect.follow(),
@@ -301,7 +300,7 @@ impl Http {
         self.proxies.apply(client)
     }
 
-    /// Builds a client that trusts the certificates of the system and of the environment.
+    /// Builds a client that trusts the certificates of the system and the environment.
     fn with_roots(&self, client: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
         let roots = certificates::read(&environment::of_process, self.certificates)?;
         let client = if roots.is_empty() { client } else { client.tls_certs_merge(roots) };
@@ -309,15 +308,15 @@ impl Http {
     }
 }
 
-/// Gives rustls ring as its cryptography, unless the program has chosen already.
+/// Makes ring the crypto provider of rustls, unless the program has chosen one.
 fn install_ring() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Fails only if another thread was first, which is as good.
+        // Fails only if another thread was faster, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
 
-/// Builds a client that trusts nobody over TLS.
+/// Builds a client without any trusted certificate.
 fn without_roots(client: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -363,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_the_base_url_is_told_nowhere() {
+    fn a_key_in_the_base_url_is_never_shown() {
         for url in [
             format!("https://{KEY}"),
             format!("https://gateway.example/{KEY}/v1"),

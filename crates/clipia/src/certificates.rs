@@ -1,7 +1,7 @@
-//! Which certificates are trusted beside the system's: those in the files that environment variables name.
+//! Trusted certificates in addition to the system's: those in files that environment variables name.
 //!
 //! On Linux rustls reads `SSL_CERT_FILE` and `SSL_CERT_DIR` itself, in place of the system's certificates, as OpenSSL
-//! does. But it only logs what it cannot read, and ends in a client without any certificate.
+//! does. But rustls only logs a file that it cannot read, and the client is left without any certificate.
 
 use crate::environment::{self, Lookup};
 use crate::error::Error;
@@ -16,8 +16,8 @@ const DIRECTORIES: &str = "SSL_CERT_DIR";
 /// The certificates of `SSL_CERT_FILE`, `SSL_CERT_DIR` and the first variable of `more` that is set.
 ///
 /// # Errors
-/// [`Error::Certificates`] where one of these names nothing that has a certificate. Directories that are not there do
-/// no harm beside a file: Conda sets both variables, and has only the file.
+/// [`Error::Certificates`] if one of these variables leads to no certificate. Missing directories are allowed if the
+/// file is there, because Conda sets both variables and has only the file.
 pub(crate) fn read(lookup: Lookup<'_>, more: &[&'static str]) -> Result<Vec<Certificate>, Error> {
     let mut roots = Vec::new();
     if let Some(value) = lookup(FILE) {
@@ -44,8 +44,8 @@ pub(crate) fn read(lookup: Lookup<'_>, more: &[&'static str]) -> Result<Vec<Cert
     Ok(roots)
 }
 
-/// The certificates of a file, or of the files of a directory. One that rustls cannot use is left out: bundles hold
-/// old ones, and a client that is given such a one cannot be built.
+/// The certificates of a file, or of the files of a directory. Certificates that rustls cannot use are skipped: bundles
+/// contain old ones, and a client with such a certificate cannot be built.
 fn load(variable: &'static str, path: &Path) -> Result<Vec<Certificate>, Error> {
     let found = if path.is_dir() {
         load_certs_from_paths(None, Some(path))

@@ -1,7 +1,7 @@
-//! The client: one account, one budget, shared by its clones.
+//! The client: one key, one request budget, shared by its clones.
 
 use crate::builder::{Builder, Http};
-use crate::catalogue::Catalogue;
+use crate::catalogue_cache::CatalogueCache;
 use crate::error::Error;
 use crate::generation::Generation;
 use crate::input;
@@ -9,10 +9,10 @@ use crate::key::Key;
 use crate::request::Operation;
 use crate::retry::Bounds;
 use crate::saved::SavedGeneration;
-use crate::spending::Spending;
+use crate::shared_budget::SharedBudget;
 use crate::submit::{Submit, Subscribe, object};
 use crate::wait::{Hint, Scheduler};
-use crate::webhooks::{Attachments, Webhooks};
+use crate::webhooks::{DeliveredIds, Webhooks};
 use clipia_api::types::{
     Account, EstimateRequest, EstimateResponse, InputWarning, Model, RequestId, ResultResponse,
     StatusResponse,
@@ -24,35 +24,36 @@ use url::Url;
 
 /// A client of the queue API.
 ///
-/// Make one per key and clone it freely: clones share connections, the schedule of their waits and the one
-/// request budget that the key has. Thousands of generations wait on one client without any tuning.
+/// Make one per key and clone it freely. Clones share connections, the schedule of their waits, and the request budget
+/// of the key. Thousands of generations wait on one client without any tuning.
 ///
-/// Everything here needs a Tokio runtime with I/O and time enabled, and may be used from several of them. Every
+/// A client needs a Tokio runtime with I/O and time enabled, and may be used from several runtimes. Every
 /// call is retried while that may help (see [`Error::is_retryable`], [`Builder::max_retries`] and
 /// [`Builder::retry_within`]).
 #[derive(Clone)]
 pub struct Clipia(pub(crate) Arc<Inner>);
 
-/// What clones share.
+/// The state that clones share.
 pub(crate) struct Inner {
-    /// Itself, for the task behind its waits.
+    /// A reference to itself, for the task of the scheduler.
     pub(crate) this: Weak<Self>,
     pub(crate) api: clipia_api::Client,
     pub(crate) base_url: Url,
     pub(crate) key: Key,
     pub(crate) http: Http,
-    /// What it was built from.
+    /// The settings from which the client was built.
     pub(crate) settings: Builder,
-    /// The process that it was built in, and the client that takes its place in a fork of that.
+    /// The id of the process that built the client.
     pub(crate) process: u32,
-    pub(crate) heir: Mutex<Option<Clipia>>,
-    /// Made when the first file is downloaded.
+    /// The client that replaces this one in a forked process.
+    pub(crate) forked: Mutex<Option<Clipia>>,
+    /// The HTTP client for media hosts, built for the first download.
     pub(crate) media: OnceLock<reqwest::Client>,
     pub(crate) bounds: Bounds,
-    pub(crate) catalogue: Catalogue,
-    pub(crate) spending: Spending,
+    pub(crate) catalogue: CatalogueCache,
+    pub(crate) budget: SharedBudget,
     pub(crate) scheduler: Scheduler,
-    pub(crate) webhooks: Attachments,
+    pub(crate) webhooks: DeliveredIds,
 }
 
 impl Clipia {
@@ -65,18 +66,18 @@ impl Clipia {
         Builder::from_env().build()
     }
 
-    /// For a client with settings of its own.
+    /// Starts the settings of a client.
     pub fn builder() -> Builder {
         Builder::new()
     }
 
-    /// Where the API answers.
+    /// The base URL of the API.
     pub fn base_url(&self) -> &str {
         self.0.base_url.as_str()
     }
 
-    /// This client for the process that calls: itself, unless that was forked from the one which built it. Neither
-    /// threads nor connections survive a fork, so there it is a new client of the same settings, one for all clones.
+    /// The client for the calling process: this client, or in a forked process a new client with the same settings.
+    /// Neither threads nor connections survive a fork. All clones share the new client.
     ///
     /// # Errors
     /// As [`Builder::build`].
@@ -85,27 +86,26 @@ impl Clipia {
         if self.0.process == process {
             return Ok(self.clone());
         }
-        let mut heir = self.0.heir.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(heir) = heir.as_ref().filter(|heir| heir.0.process == process) {
-            return Ok(heir.clone());
+        let mut forked = self.0.forked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(forked) = forked.as_ref().filter(|forked| forked.0.process == process) {
+            return Ok(forked.clone());
         }
         let clipia = self.0.settings.clone().build()?;
-        // What is of another process is left alone: its connections are used there.
-        std::mem::forget(heir.replace(clipia.clone()));
+        // The client of another process is not dropped, because its connections are in use there.
+        std::mem::forget(forked.replace(clipia.clone()));
         Ok(clipia)
     }
 
     /// Submits a generation: `.await` sends it.
     ///
     /// `input` is anything that serialises to a JSON object. An image in it is an https URL, or a `data:` URL such as
-    /// `data:image/png;base64,…` with the image itself; a server takes some 6 MiB in one request. JSON has no NaN and no infinity: `serde_json`, and so
-    /// `json!`, writes `null` for them. The submit carries one idempotency key through all
-    /// its retries, so that it is charged once however often the connection breaks.
+    /// `data:image/png;base64,…` that contains the image. A server accepts some 6 MiB in one request. JSON has neither
+    /// NaN nor infinity: `serde_json`, and so `json!`, writes `null` for them. All retries of a submit carry the same
+    /// idempotency key, so that it is charged once however often the connection breaks.
     ///
     /// # Errors
-    /// [`Error::Input`] where `input` is no object, what the API refuses it for, and
-    /// [`Error::SubmitUnanswered`] where all retries failed and it may have been accepted: the error holds the
-    /// idempotency key that finds it.
+    /// [`Error::Input`] if `input` is not an object. The API's refusals. [`Error::SubmitUnanswered`] if all retries
+    /// failed and the submit may have been accepted: the error holds the idempotency key that finds it.
     pub fn submit(&self, model: impl Into<String>, input: impl Serialize) -> Submit {
         Submit::new(self.clone(), model.into(), object(input))
     }
@@ -119,29 +119,29 @@ impl Clipia {
         Subscribe::new(self.submit(model, input))
     }
 
-    /// A handle on a generation by its id: of any process, any day. Nothing is sent.
+    /// A handle on a generation by its id. Any process can make one at any time. Nothing is sent.
     pub fn generation(&self, id: impl Into<RequestId>) -> Generation {
         Generation::new(self.clone(), id.into(), Hint::default())
     }
 
-    /// Takes the deliveries of this account's webhooks, and ends the waits of this client and its clones with them.
+    /// Receives the deliveries of the account's webhooks, and ends the waits of this client and its clones with them.
     /// `secret` is the account's webhook secret.
     ///
     /// # Errors
-    /// [`Error::WebhookSecretMissing`] where it is empty, [`Error::WebhookSecretWeak`] where anybody could guess it.
+    /// [`Error::WebhookSecretMissing`] if it is empty, [`Error::WebhookSecretWeak`] if it is too short to be secret.
     pub fn webhooks(&self, secret: impl Into<String>) -> Result<Webhooks, Error> {
         Webhooks::new(self.clone(), secret.into())
     }
 
-    /// A handle on a generation that was [saved](Generation::saved), by this process or another. Nothing is sent.
+    /// A handle on a [saved](Generation::saved) generation, of this process or another. Nothing is sent.
     pub fn resume(&self, saved: SavedGeneration) -> Generation {
         Generation::new(self.clone(), saved.request_id, Hint::saved(saved.model, saved.submitted_at))
     }
 
-    /// Where a generation stands now.
+    /// The status of a generation.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where the account has no such request.
+    /// [`Error::NotFound`] if the account has no such request.
     pub async fn status(&self, id: impl Into<RequestId>) -> Result<StatusResponse, Error> {
         let (api, request_id) = (&self.0.api, id.into());
         let id = check_id(&request_id)?;
@@ -149,10 +149,10 @@ impl Clipia {
         Ok(StatusResponse { request_id, ..status })
     }
 
-    /// What came out of a generation; while it runs only its lifecycle fields, so look at `status` first.
+    /// The result of a generation. Before its end there are only the fields of a status, so look at `status` first.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where the account has no such request.
+    /// [`Error::NotFound`] if the account has no such request.
     pub async fn result(&self, id: impl Into<RequestId>) -> Result<ResultResponse, Error> {
         let (api, request_id) = (&self.0.api, id.into());
         let id = check_id(&request_id)?;
@@ -160,11 +160,11 @@ impl Clipia {
         Ok(ResultResponse { request_id, ..result })
     }
 
-    /// Every model of the catalogue, as it was five minutes ago at most: clones remember what was answered,
-    /// and share one call where they ask at the same time.
+    /// Every model of the catalogue, at most five minutes old: clones share a cache, and simultaneous callers share one
+    /// call.
     ///
     /// # Errors
-    /// As every call: refusals of the key, and failures that outlived the retries.
+    /// As every call: refusals of the key, and failures that remain after all retries.
     pub async fn models(&self) -> Result<Vec<Model>, Error> {
         let list = self.0.catalogue.list.get((), || {
             let inner = Arc::clone(&self.0);
@@ -173,15 +173,15 @@ impl Clipia {
         Ok(list.await?.to_vec())
     }
 
-    /// One model, with its price and what it takes; remembered as [`models`](Self::models) are.
+    /// One model, with its price and its parameters; cached as [`models`](Self::models).
     ///
     /// # Errors
-    /// [`Error::ModelNotFound`] where there is none of this name.
+    /// [`Error::ModelNotFound`] if the catalogue has no model with this slug.
     pub async fn model(&self, slug: &str) -> Result<Model, Error> {
-        Ok(Model::clone(&*self.remembered(slug).await?))
+        Ok(Model::clone(&*self.cached_model(slug).await?))
     }
 
-    async fn remembered(&self, slug: &str) -> Result<Arc<Model>, Error> {
+    async fn cached_model(&self, slug: &str) -> Result<Arc<Model>, Error> {
         let slug = check_slug(slug)?;
         let model = self.0.catalogue.models.get(slug.to_owned(), || {
             let (inner, slug) = (Arc::clone(&self.0), slug.to_owned());
@@ -190,8 +190,8 @@ impl Clipia {
         model.await
     }
 
-    /// Checks an input against what its model takes, before anything is paid or reserved. What it returns are
-    /// the keys that the model does not know, which are most often misspelt.
+    /// Checks an input against the parameters of its model, before anything is reserved or paid. Returns a warning for
+    /// each key that the model does not know, most often a misspelt one.
     ///
     /// ```no_run
     /// # async fn run() -> Result<(), clipia::Error> {
@@ -209,15 +209,15 @@ impl Clipia {
     /// # Ok(()) }
     /// ```
     ///
-    /// It takes one call in five minutes for each model, as [`model`](Self::model). What the catalogue does
-    /// not tell, such as whether an image can be fetched, is only found when the generation is submitted.
+    /// It takes one call in five minutes for each model, as [`model`](Self::model). A fault that the catalogue cannot
+    /// show, such as an image that cannot be fetched, is only found when the generation is submitted.
     ///
     /// # Errors
-    /// [`Error::InputInvalid`] with a message for each fault, [`Error::ModelNotFound`] where there is no such
+    /// [`Error::InputInvalid`] with a message for each fault, [`Error::ModelNotFound`] if the catalogue has no such
     /// model.
     pub async fn check(&self, model: &str, input: impl Serialize) -> Result<Vec<InputWarning>, Error> {
         let input = object(input)?;
-        let model = self.remembered(model).await?;
+        let model = self.cached_model(model).await?;
         let found = input::check(&model, &input);
         if found.faults.is_empty() {
             return Ok(found.warnings);
@@ -225,12 +225,12 @@ impl Clipia {
         Err(Error::InputInvalid { model: model.slug.clone(), faults: found.faults, warnings: found.warnings })
     }
 
-    /// The exact price of an input, in credits. Nothing is reserved, and it is asked anew each time.
+    /// The exact price of an input, in credits. Nothing is reserved. The price is never cached.
     ///
-    /// To submit only what is cheap enough, see [`Submit::max_cost`].
+    /// To submit only below a price, see [`Submit::max_cost`].
     ///
     /// # Errors
-    /// What a submit of the same would be refused for, but for the credits it needs.
+    /// The refusals of a submit of the same input, except for missing credits.
     pub async fn estimate(&self, model: &str, input: impl Serialize) -> Result<EstimateResponse, Error> {
         self.price(model, &EstimateRequest { input: object(input)? }).await
     }
@@ -240,10 +240,10 @@ impl Clipia {
         self.0.call(Operation::of_model("estimate", model), || api.estimate(model, body)).await
     }
 
-    /// The account behind the key: its credits and what it used lately.
+    /// The account of the key: its credits and its recent usage.
     ///
     /// # Errors
-    /// As every call: refusals of the key, and failures that outlived the retries.
+    /// As every call: refusals of the key, and failures that remain after all retries.
     pub async fn account(&self) -> Result<Account, Error> {
         let api = &self.0.api;
         self.0.call(Operation::named("account"), || api.get_account()).await
@@ -251,12 +251,12 @@ impl Clipia {
 }
 
 impl Inner {
-    /// The client that this is the inside of.
+    /// The client around this state, unless all its clones were dropped.
     pub(crate) fn clipia(&self) -> Option<Clipia> {
         self.this.upgrade().map(Clipia)
     }
 
-    /// The client for media hosts, which knows no key.
+    /// The HTTP client for media hosts, which has no key.
     pub(crate) fn media(&self) -> Result<&reqwest::Client, Error> {
         if let Some(media) = self.media.get() {
             return Ok(media);
@@ -275,7 +275,7 @@ impl fmt::Debug for Clipia {
     }
 }
 
-/// Refuses a slug that would leave the path of models once it is part of a URL.
+/// Refuses a slug that would change the path of a URL.
 pub(crate) fn check_slug(model: &str) -> Result<&str, Error> {
     if leaves_its_path(model) {
         return Err(Error::Input { message: format!("`{model}` is not a model's slug") });
@@ -283,7 +283,7 @@ pub(crate) fn check_slug(model: &str) -> Result<&str, Error> {
     Ok(model)
 }
 
-/// Refuses an id that would leave the path of requests once it is part of a URL.
+/// Refuses an id that would change the path of a URL.
 pub(crate) fn check_id(id: &RequestId) -> Result<&RequestId, Error> {
     if leaves_its_path(id.as_str()) {
         return Err(Error::Input { message: format!("`{id}` is not the id of a request") });

@@ -1,9 +1,9 @@
-//! Environment variables, read without what nobody means by them: white space, quotes, invisible characters.
+//! Environment variables, read without the white space, quotes and invisible characters around their values.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// Finds an environment variable by its name. Tests pass a table: a process's own must not change under other tests.
+/// Finds an environment variable by its name. Tests pass a table, because tests in one process share its environment.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The environment of this process.
@@ -11,8 +11,8 @@ pub(crate) fn of_process(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// The value of the first of these variables that is not blank. What is not Unicode in it is replaced, so that whoever
-/// needs the value refuses it and does not take it for missing.
+/// The value of the first of these variables that is not blank. Bytes that are not Unicode are replaced, so that the
+/// value is refused where it is used, and not taken for missing.
 pub(crate) fn first(lookup: Lookup<'_>, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| {
         let value = lookup(name)?;
@@ -21,16 +21,16 @@ pub(crate) fn first(lookup: Lookup<'_>, names: &[&str]) -> Option<String> {
     })
 }
 
-/// A path as a variable has it; `None` where it has only white space.
+/// The path in a variable; `None` if it is blank.
 pub(crate) fn path(value: &OsStr) -> Option<PathBuf> {
     let path = value.to_str().map_or(value, |text| OsStr::new(clean(text)));
     (!path.is_empty()).then(|| PathBuf::from(path))
 }
 
-/// Quotes that a shell would have taken off; a `.env` file of Docker and a web page leave them on.
+/// Quotes that a shell removes, but Docker's `.env` files and copies from web pages keep.
 const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
 
-/// A text without white space, invisible characters and pairs of quotes around it.
+/// The text without the white space, invisible characters and pairs of quotes around it.
 pub(crate) fn clean(text: &str) -> &str {
     let mut text = text.trim_matches(is_blank);
     while let Some(inner) =
@@ -41,8 +41,8 @@ pub(crate) fn clean(text: &str) -> &str {
     text
 }
 
-/// Whether the character is invisible: white space, a control character, a mark of direction, or one that a copy of a web
-/// page or a byte order mark leaves behind.
+/// Whether the character is invisible: white space, a control character, a direction mark, a zero-width character or a
+/// byte order mark.
 pub(crate) fn is_blank(character: char) -> bool {
     character.is_whitespace()
         || character.is_control()
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_means_is_left_out() {
+    fn white_space_quotes_and_invisible_characters_around_a_value_are_ignored() {
         for (text, clean_text) in [
             ("x", "x"),
             (" x y\r\n", "x y"),
@@ -85,12 +85,12 @@ mod tests {
         ] {
             assert_eq!(clean(text), clean_text, "{text:?}");
         }
-        // Deep quotes end in the text, not in an exhausted stack.
+        // Deep quotes do not exhaust the stack.
         assert_eq!(clean(&"'".repeat(200_000)), "");
     }
 
     #[test]
-    fn the_first_variable_that_says_anything_counts() {
+    fn the_first_variable_that_is_not_blank_counts() {
         let lookup = table(&[("A", " \n"), ("B", "\"b\" "), ("C", "c")]);
         assert_eq!(first(&lookup, &["A", "B", "C"]).as_deref(), Some("b"));
         assert_eq!(first(&lookup, &["A", "D"]), None);

@@ -1,4 +1,4 @@
-//! Everything that can go wrong, a variant per cause.
+//! The error type, with a variant per cause.
 
 mod api;
 #[rustfmt::skip]
@@ -18,25 +18,24 @@ use std::time::Duration;
 
 pub use api::ApiError;
 
-/// A cause from below this crate, kept for its message.
+/// An error of another crate, kept for its message.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
-/// Why a call, a wait or a download did not do what was asked.
+/// Why a call, a wait or a download failed.
 ///
-/// The first group is found before anything is submitted, the second is what the API answered (all of them
-/// carry an [`ApiError`], see [`Error::api`]), the third happens on the way, the fourth is about one
-/// generation.
-/// Nothing here ever contains the API key, nor more of an input than a value that is at fault, cut short.
+/// There are four groups of variants: errors found before anything is sent; errors of the API, which all carry an
+/// [`ApiError`] (see [`Error::api`]); errors of the connection; and errors about one generation.
+/// No error contains the API key. Of an input an error contains only the wrong values, cut short.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No API key was given.
     #[error("no API key: set `CLIPIA_KEY` or `CLIPIA_API_KEY`, or pass one with `Clipia::builder().key(…)`")]
     KeyMissing,
-    /// The API key cannot be one.
+    /// The API key is malformed.
     #[error("malformed API key: {reason}")]
     KeyMalformed {
-        /// What is wrong with it.
+        /// What is wrong with the key.
         reason: &'static str,
     },
     /// No webhook secret was given, or an empty one.
@@ -45,29 +44,29 @@ pub enum Error {
     /// The webhook secret is shorter than [`SECRET_LENGTH_MIN`](crate::webhook::SECRET_LENGTH_MIN).
     #[error("{}", SecretRefused::Weak)]
     WebhookSecretWeak,
-    /// The base URL is not one that a key may be sent to.
+    /// The base URL is malformed, or not safe for a key.
     #[error("cannot use the base URL `{url}`: {reason}")]
     BaseUrl {
-        /// The URL, without user, password and query; `…` where it is none.
+        /// The URL, without user, password and query; `…` if the text is not a URL.
         url: String,
-        /// What is wrong with it.
+        /// What is wrong with the URL.
         reason: &'static str,
     },
-    /// What was passed cannot be sent: an input that is no JSON object, an impossible model slug or header value.
+    /// An argument cannot be sent: an input that is not a JSON object, an impossible model slug or header value.
     #[error("{message}")]
     Input {
-        /// What is wrong with it.
+        /// What is wrong with the argument.
         message: String,
     },
-    /// The model does not take this input, as [`Clipia::check`](crate::Clipia::check) finds in the catalogue.
-    /// What the server finds is [`ModelInputInvalid`](Self::ModelInputInvalid).
+    /// The model does not accept this input, as [`Clipia::check`](crate::Clipia::check) finds in the catalogue.
+    /// [`ModelInputInvalid`](Self::ModelInputInvalid) is the same from the server.
     #[error("{} ({})", findings(.faults, .warnings), ErrorCode::ModelInputInvalid.code())]
     InputInvalid {
         /// The slug of the model.
         model: String,
-        /// What it refuses, a sentence for each parameter.
+        /// What the model refuses, a sentence for each parameter.
         faults: Vec<InputFault>,
-        /// What it would not apply besides, often the misspelt name of what is missing.
+        /// What the model would ignore, often the misspelt name of a missing parameter.
         warnings: Vec<InputWarning>,
     },
     /// The generation costs more than [`Submit::max_cost`](crate::Submit::max_cost) allows.
@@ -77,33 +76,33 @@ pub enum Error {
     MaxCost {
         /// The slug of the model.
         model: String,
-        /// What it costs, by the server's estimate.
+        /// The price, by the server's estimate.
         estimate: Credits,
-        /// What it may cost.
+        /// The highest price that the caller allows.
         max_cost: Credits,
     },
-    /// An environment variable that names a proxy cannot be read. Connecting directly in its place could tell a network
-    /// what the proxy is to hide.
+    /// An environment variable that names a proxy cannot be read. The client does not connect directly instead, because
+    /// that could show the network what the proxy is to hide.
     #[error("cannot use the proxy in `{variable}`: {reason}")]
     Proxy {
-        /// The variable; its value may hold a password and is not told.
+        /// The variable. Its value may hold a password, and is not shown.
         variable: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         reason: &'static str,
     },
-    /// An environment variable that names certificates names none.
+    /// An environment variable for certificates leads to none.
     #[error("cannot use the certificates in `{variable}`: {reason}")]
     Certificates {
         /// The variable, such as `SSL_CERT_FILE`.
         variable: &'static str,
-        /// What is wrong with it, and the path.
+        /// What is wrong with the value, and the path.
         reason: String,
     },
-    /// The client could not be made, for instance because the system has no root certificates, or no thread for a
-    /// blocking one.
+    /// The client could not be built: for instance the system has no root certificates, or a blocking client got no
+    /// thread.
     #[error("cannot set up the client: {}", deepest(source.as_ref()))]
     Setup {
-        /// Why not.
+        /// The cause.
         source: Source,
     },
 
@@ -169,145 +168,145 @@ pub enum Error {
     #[error("{0}")]
     ServiceUnavailable(Box<ApiError>),
     // end of what is generated: errors by code
-    /// Any other refusal or failure of the API: a code of a newer one.
+    /// Any other error of the API: a code that this version does not know.
     #[error("{0}")]
     Api(Box<ApiError>),
-    /// The answer is none of the API's: a page of a proxy, a redirect, an empty body, a coding that was not asked for,
-    /// JSON that lacks what the next step needs. [`ApiError::beginning`] has the beginning of its body.
+    /// The response is not the API's: a page of a proxy, a redirect, an empty body, a content coding that was not asked
+    /// for, JSON without an essential field. [`ApiError::beginning`] has the start of its body.
     #[error("{0}")]
     UnexpectedAnswer(Box<ApiError>),
 
-    /// No connection to the server could be made: the address, the network, the server or its certificate is not
-    /// in order. It has seen nothing of the call.
+    /// No connection to the server could be made, because of the address, the network, the server or its certificate.
+    /// The server has received nothing of the call.
     #[error("no connection to the server at {server}{}: {}", tries(*attempts, *elapsed), deepest(source.as_ref()))]
     Unreachable {
         /// The request id, if the call was about one request.
         request_id: Option<RequestId>,
         /// The base URL.
         server: String,
-        /// How many times the call was tried.
+        /// How many attempts the call took.
         attempts: u32,
-        /// How long all the tries took, pauses included.
+        /// How long all attempts took, pauses included.
         elapsed: Duration,
-        /// Why there is none.
+        /// The cause.
         source: Source,
     },
-    /// The connection broke before the whole answer was there. The server may have done what was asked.
+    /// The connection broke before the whole response arrived. The server may have processed the call.
     #[error("the connection to the server broke{}: {}", tries(*attempts, *elapsed), deepest(source.as_ref()))]
     Connection {
         /// The request id, if the call was about one request.
         request_id: Option<RequestId>,
-        /// How many times the call was tried.
+        /// How many attempts the call took.
         attempts: u32,
-        /// How long all the tries took, pauses included.
+        /// How long all attempts took, pauses included.
         elapsed: Duration,
-        /// What broke.
+        /// The cause.
         source: Source,
     },
-    /// One HTTP call took longer than the client's timeout. The server may have done what was asked.
+    /// One HTTP call took longer than the client's timeout. The server may have processed the call.
     #[error("the server did not answer in time{}", tries(*attempts, *elapsed))]
     Timeout {
         /// The request id, if the call was about one request.
         request_id: Option<RequestId>,
-        /// How many times the call was tried.
+        /// How many attempts the call took.
         attempts: u32,
-        /// How long all the tries took, pauses included.
+        /// How long all attempts took, pauses included.
         elapsed: Duration,
     },
-    /// No try of a submit was answered so that its fate is known: it may have been accepted, and paid for. The
-    /// same submit with the same [`idempotency_key`](crate::Submit::idempotency_key) within 24 hours finds it,
-    /// or makes it, and is charged once.
+    /// No attempt of a submit got a response that says whether it was accepted. It may have been accepted, and paid
+    /// for. Submit the same with the same [`idempotency_key`](crate::Submit::idempotency_key) within 24 hours: that
+    /// finds the generation or makes it, and is charged once.
     #[error(
         "{source}; nobody knows whether this submit was accepted: the same again with \
              `.idempotency_key({idempotency_key:?})` within 24 hours charges once"
     )]
     SubmitUnanswered {
-        /// The key of the submit, its own or one that was made for it.
+        /// The idempotency key of the submit, set by the caller or made by the client.
         idempotency_key: String,
-        /// What went wrong last.
+        /// The last error.
         source: Box<Self>,
     },
-    /// A webhook delivery is genuine, and does not tell how the generation ended: ask for its result.
+    /// A webhook delivery is genuine, but does not say how the generation ended. Ask for its result.
     #[error(
         "the webhook delivery for {} says `{}` and not how it ended: ask for the result",
         printable(request_id.as_str()),
         printable(status)
     )]
     DeliveryInconclusive {
-        /// Of the generation.
+        /// The id of the generation.
         request_id: RequestId,
-        /// What the delivery says.
+        /// The status in the delivery.
         status: String,
     },
 
-    /// The wait's own deadline passed. The generation goes on: resume with its id.
+    /// The deadline of the wait passed. The generation goes on: resume with its id.
     #[error("gave up waiting for {0} after {1} s; {2}: resume with client.generation(\"{0}\").wait()",
-        printable(request_id.as_str()), seconds(*waited), standing(.status, .progress))]
+        printable(request_id.as_str()), seconds(*waited), last_known(.status, .progress))]
     Deadline {
-        /// Of the generation.
+        /// The id of the generation.
         request_id: RequestId,
         /// How long the wait lasted.
         waited: Duration,
-        /// Its last known status, if any was learned.
+        /// The last known status of the generation, if any.
         status: Option<Status>,
-        /// Its last known progress.
+        /// The last known progress of the generation.
         progress: Option<Progress>,
-        /// What went wrong when it was last asked for, if anything did.
+        /// The error of the latest poll, if it failed.
         source: Option<Box<Self>>,
     },
-    /// The generation failed and its credits were returned. Only where success was asked for, as
-    /// [`Outcome::completed`](crate::Outcome::completed) does.
+    /// The generation failed, and its credits were returned. Made only where success is required, as by
+    /// [`Outcome::completed`](crate::Outcome::completed).
     #[error("generation {} failed: {} ({})", printable(.0.id().as_str()), printable(.0.message()), printable(.0.code()))]
     Failed(Box<Failed>),
-    /// The generation was canceled and its credits were returned. Only where success was asked for.
+    /// The generation was canceled, and its credits were returned. Made only where success is required.
     #[error("generation {} was canceled", printable(.0.id().as_str()))]
     Canceled(Box<Canceled>),
-    /// The generation has not ended, but what was asked for needs its end.
+    /// The generation has not ended, but the call needs its end.
     #[error("generation {} has not ended: {}", printable(request_id.as_str()),
-        standing(&Some(status.clone()), .progress))]
+        last_known(&Some(status.clone()), .progress))]
     StillRunning {
-        /// Of the generation.
+        /// The id of the generation.
         request_id: RequestId,
-        /// Its status.
+        /// The status of the generation.
         status: Status,
-        /// Its progress.
+        /// The progress of the generation.
         progress: Option<Progress>,
     },
     /// A file of a result could not be fetched.
     #[error("cannot download {}: {}", printable(url), printable(reason))]
     Download {
-        /// Of the generation.
+        /// The id of the generation.
         request_id: RequestId,
-        /// Of the file, without its query (which may hold a signature).
+        /// The URL of the file, without its query (which may hold a signature).
         url: String,
-        /// What went wrong.
+        /// The cause.
         reason: String,
-        /// Whether fetching it again may help.
+        /// Whether another download may succeed.
         transient: bool,
-        /// How long its host asked to wait before the next try.
+        /// How long the media host asked to wait before the next attempt.
         retry_after: Option<Duration>,
     },
     /// A file of a result could not be written.
     #[error("cannot write `{}`: {source}", printable(&path.display().to_string()))]
     Io {
-        /// Of the generation.
+        /// The id of the generation.
         request_id: RequestId,
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
 
 impl Error {
-    /// Whether doing the same again later may succeed. The client has then already retried it as often as
+    /// Whether the same call may succeed later. The client has already retried it, as often as
     /// [`Builder::max_retries`](crate::Builder::max_retries) and as long as
     /// [`Builder::retry_within`](crate::Builder::retry_within) allow.
     pub fn is_retryable(&self) -> bool {
         retry::is_retryable(self)
     }
 
-    /// How long the server asked to wait before the next try.
+    /// How long the server asked to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Download { retry_after, .. } => *retry_after,
@@ -315,7 +314,7 @@ impl Error {
         }
     }
 
-    /// The idempotency key of a submit that may have been accepted: the same submit with it finds the generation.
+    /// The idempotency key of a submit that may have been accepted. The same submit with this key finds the generation.
     pub fn idempotency_key(&self) -> Option<&str> {
         match self {
             Self::SubmitUnanswered { idempotency_key, .. } => Some(idempotency_key),
@@ -323,7 +322,7 @@ impl Error {
         }
     }
 
-    /// The generation that this is about. A submit that was refused or not answered has none.
+    /// The id of the generation that the error is about. A submit that was refused or not answered has none.
     pub fn request_id(&self) -> Option<&RequestId> {
         match self {
             Self::Unreachable { request_id, .. }
@@ -340,7 +339,7 @@ impl Error {
         }
     }
 
-    /// The code of the cause as the wire spells it: of the error envelope, or of a failed generation.
+    /// The code of the cause on the wire: of the error envelope, or of a failed generation.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::InputInvalid { .. } => Some(ErrorCode::ModelInputInvalid.code()),
@@ -349,12 +348,12 @@ impl Error {
         }
     }
 
-    /// The HTTP status of the answer, if there was one.
+    /// The HTTP status of the response, if there was one.
     pub fn http_status(&self) -> Option<u16> {
         Some(self.api()?.http_status())
     }
 
-    /// What the API answered, if this is an answer of the API.
+    /// The API's error, if the error came from the API.
     pub fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(api) | Self::UnexpectedAnswer(api) => Some(api),
@@ -363,7 +362,7 @@ impl Error {
         }
     }
 
-    /// The error of an answer, by its code.
+    /// The error for an error response, by its code.
     pub(crate) fn from_api(api: ApiError) -> Self {
         if !api.is_genuine() {
             return Self::UnexpectedAnswer(Box::new(api));
@@ -371,19 +370,19 @@ impl Error {
         Self::of_code(ErrorCode::from_code(api.code()), Box::new(api))
     }
 
-    /// The same, told how many times the call was tried, and how long that took.
-    pub(crate) fn after(mut self, tried: u32, took: Duration) -> Self {
-        self.tried(tried, took);
+    /// The error with the number of attempts, and with the time that they took.
+    pub(crate) fn after(mut self, attempts: u32, elapsed: Duration) -> Self {
+        self.set_attempts(attempts, elapsed);
         self
     }
 
-    fn tried(&mut self, tried: u32, took: Duration) {
+    fn set_attempts(&mut self, tried: u32, took: Duration) {
         match self {
             Self::Unreachable { attempts, elapsed, .. }
             | Self::Connection { attempts, elapsed, .. }
             | Self::Timeout { attempts, elapsed, .. } => (*attempts, *elapsed) = (tried, took),
             Self::Api(api) | Self::UnexpectedAnswer(api) => (api.attempts, api.elapsed) = (tried, took),
-            Self::SubmitUnanswered { source, .. } => source.tried(tried, took),
+            Self::SubmitUnanswered { source, .. } => source.set_attempts(tried, took),
             other => {
                 if let Some(api) = other.api_of_code_mut()
                     && ErrorCode::from_code(api.code()).is_some_and(ErrorCode::is_retryable)
@@ -395,13 +394,13 @@ impl Error {
     }
 }
 
-/// Whole seconds where they are many, else with a decimal.
+/// Seconds: whole if at least ten, otherwise with one decimal.
 fn seconds(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds >= 10.0 { format!("{seconds:.0}") } else { format!("{seconds:.1}") }
 }
 
-/// The message of the first cause: `Connection refused` says more than `error sending request`.
+/// The message of the root cause: `Connection refused` says more than `error sending request`.
 pub(crate) fn deepest(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
@@ -420,7 +419,7 @@ fn tries(attempts: u32, elapsed: Duration) -> String {
     if attempts > 1 { format!(", tried {attempts} times over {} s", seconds(elapsed)) } else { String::new() }
 }
 
-fn standing(status: &Option<Status>, progress: &Option<Progress>) -> String {
+fn last_known(status: &Option<Status>, progress: &Option<Progress>) -> String {
     match (status, progress) {
         (None, _) => "nothing is known of it yet".to_owned(),
         (Some(status), None) => format!("it is still {}", printable(status.as_str())),

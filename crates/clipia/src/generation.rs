@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::request::Operation;
 use crate::saved::SavedGeneration;
-use crate::wait::{Ending, Event, Goal, Hint, Update, Watch};
+use crate::wait::{Goal, Hint, Update, WaitEnd, WaitEvent, WaitHandle};
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
 use futures_util::Stream;
 use std::fmt;
@@ -19,10 +19,10 @@ use std::time::Duration;
 use tracing::Span;
 use tracing::field::display;
 
-/// What is called with every change.
+/// The callback of a caller for every change.
 pub(crate) type OnUpdate = Box<dyn FnMut(&Update) + Send>;
 
-/// A handle on one generation: cheap to clone, and made anew from the id alone with [`Clipia::generation`].
+/// A handle on one generation. It is cheap to clone, and can be made from the id alone with [`Clipia::generation`].
 #[derive(Clone)]
 pub struct Generation {
     clipia: Clipia,
@@ -35,18 +35,17 @@ impl Generation {
         Self { clipia, id, hint }
     }
 
-    /// Its id. Keep it: with it any process can go on from here.
+    /// The id. Keep it: with the id any process can resume.
     pub fn id(&self) -> &RequestId {
         &self.id
     }
 
-    /// The client that asks for it.
+    /// The client of this handle.
     pub fn client(&self) -> &Clipia {
         &self.clipia
     }
 
-    /// The same as data, which serde writes: keep it where it outlives the process, and
-    /// [resume](Clipia::resume) there.
+    /// The handle as data for serde. Store it beyond the process, and [resume](Clipia::resume) from it in another.
     pub fn saved(&self) -> SavedGeneration {
         SavedGeneration {
             request_id: self.id.clone(),
@@ -55,15 +54,15 @@ impl Generation {
         }
     }
 
-    /// The same handle on the client that [`Clipia::in_this_process`] gives.
+    /// The same handle with the client of [`Clipia::in_this_process`].
     ///
     /// # Errors
-    /// As that.
+    /// As [`Clipia::in_this_process`].
     pub fn in_this_process(&self) -> Result<Self, Error> {
         Ok(Self { clipia: self.clipia.in_this_process()?, ..self.clone() })
     }
 
-    /// Where it stands now.
+    /// The status of the generation.
     ///
     /// # Errors
     /// As [`Clipia::status`].
@@ -71,7 +70,7 @@ impl Generation {
         self.clipia.status(&self.id).await
     }
 
-    /// What came out of it; while it runs only its lifecycle fields, so look at `status` first.
+    /// The result. Before the end there are only the fields of a status, so look at `status` first.
     ///
     /// # Errors
     /// As [`Clipia::result`].
@@ -79,17 +78,17 @@ impl Generation {
         self.clipia.result(&self.id).await
     }
 
-    /// Waits for its end: `.await` begins.
+    /// Waits for the end of the generation: `.await` begins.
     ///
     /// # Errors
-    /// What fails for the moment (the network, 408, 429, 5xx) never ends a wait. What does: its own
-    /// [deadline](Wait::timeout), a refusal ([`Error::InvalidApiKey`], [`Error::InsufficientScope`],
-    /// [`Error::NotFound`]), and answers that for a minute on end are not the API's. [`Error::NotFound`] of a
-    /// generation that was accepted in the last minute, or that an answer has told of, ends it after a minute of
-    /// nothing else: a replica of the server may lag behind.
+    /// A transient error (the network, 408, 429, 5xx) never ends a wait. These do: its own [deadline](Wait::timeout); a
+    /// refusal ([`Error::InvalidApiKey`], [`Error::InsufficientScope`], [`Error::NotFound`]); and a minute of responses
+    /// that are not the API's. If the generation was accepted in the last minute, or was found before,
+    /// [`Error::NotFound`] ends the wait only after a minute of nothing else, because a replica of the server may lag
+    /// behind.
     pub fn wait(&self) -> Wait {
         Wait {
-            watch: Watch::new(self.clipia.clone(), self.id.clone(), self.hint.clone(), Goal::Outcome),
+            handle: WaitHandle::new(self.clipia.clone(), self.id.clone(), self.hint.clone(), Goal::Outcome),
             model: self.hint.model.clone(),
             on_update: None,
             warns: false,
@@ -97,28 +96,28 @@ impl Generation {
         }
     }
 
-    /// Follows it: a stream of its changes, the last one terminal.
+    /// Follows the generation: a stream of its changes, the last one terminal.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait): an error is the last item, and what passes is none.
+    /// As [`wait`](Self::wait). An error is the last item; a transient error is no item.
     pub fn updates(&self) -> Updates {
         Updates {
-            watch: Watch::new(self.clipia.clone(), self.id.clone(), self.hint.clone(), Goal::Updates),
+            handle: WaitHandle::new(self.clipia.clone(), self.id.clone(), self.hint.clone(), Goal::Updates),
             ended: false,
         }
     }
 
-    /// Asks for its result and saves every file of it in `dir`, as
-    /// [`Completed::download`](crate::Completed::download). Waits for nothing.
+    /// Asks for the result, and saves every file of it in `dir`, as
+    /// [`Completed::download`](crate::Completed::download). It does not wait for the end of the generation.
     ///
     /// # Errors
-    /// [`Error::StillRunning`] where it has not ended, [`Error::Failed`] and [`Error::Canceled`] where it made
-    /// nothing, and those of the download.
+    /// [`Error::StillRunning`] if the generation has not ended, [`Error::Failed`] and [`Error::Canceled`] if it has no
+    /// output, and those of the download.
     pub fn download(&self, dir: impl AsRef<Path>) -> Download {
         Download::of_generation(self.clone(), dir.as_ref())
     }
 
-    /// How it ended, if it has.
+    /// The outcome of the generation, if it has ended.
     pub(crate) async fn outcome(&self) -> Result<Outcome, Error> {
         Outcome::of(&self.clipia, self.result().await?).map_err(|running| Error::StillRunning {
             request_id: self.id.clone(),
@@ -134,43 +133,43 @@ impl fmt::Debug for Generation {
     }
 }
 
-/// The wait for the end of one generation. Dropping it ends it; the generation goes on, and the log is told its id.
+/// The wait for the end of one generation. Dropping it ends the wait, not the generation, and logs the id.
 /// Made by [`Generation::wait`].
-#[must_use = "nothing is asked until it is awaited"]
+#[must_use = "nothing is polled until it is awaited"]
 pub struct Wait {
-    watch: Watch,
+    handle: WaitHandle,
     model: Option<Arc<str>>,
     on_update: Option<OnUpdate>,
-    /// Whether it is a warning that the wait was cut short, since nobody else has the id.
+    /// Whether a wait that is cut short logs a warning, because nobody else has the id.
     warns: bool,
-    /// From the first poll to the end.
+    /// The tracing span, from the first poll to the end.
     span: Option<Span>,
 }
 
 impl Wait {
     /// Ends the wait with [`Error::Deadline`], which names the id, this long after it was first awaited. Without
-    /// it the wait lasts as long as the generation.
+    /// a timeout the wait lasts as long as the generation.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.watch.timeout(timeout);
+        self.handle.timeout(timeout);
         self
     }
 
-    /// Asks for it no more often than once in so long. Without it the schedule alone decides, which asks ten times a
-    /// second at most, and far more rarely where it expects no end; with it only the end may be found later.
+    /// The shortest time between two polls of this generation. By default the schedule decides: at most ten polls a
+    /// second, and far fewer while it expects no end. With an interval the end may be found later.
     pub fn min_interval(mut self, interval: Duration) -> Self {
-        self.watch.min_interval(interval);
+        self.handle.min_interval(interval);
         self
     }
 
-    /// Called with every change of position, progress or status, in order, the last one terminal. Watching costs
+    /// Calls back with every change of position, progress or status, in order, the last one terminal. Watching costs
     /// more requests than waiting.
     pub fn on_update(mut self, callback: impl FnMut(&Update) + Send + 'static) -> Self {
-        self.watch.watched();
+        self.handle.watched();
         self.on_update = Some(Box::new(callback));
         self
     }
 
-    /// It warns if it is cut short.
+    /// Logs a warning if the wait is cut short.
     pub(crate) fn warns(mut self) -> Self {
         self.warns = true;
         self
@@ -183,26 +182,26 @@ impl Future for Wait {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let span = this.span.get_or_insert_with(|| {
-            Operation::about("wait", this.watch.request_id()).model(this.model.as_deref()).span()
+            Operation::about("wait", this.handle.request_id()).model(this.model.as_deref()).span()
         });
         let inside = span.enter();
         let ending = loop {
-            match std::task::ready!(this.watch.poll(context)) {
-                Event::Update(update) => {
+            match std::task::ready!(this.handle.poll(context)) {
+                WaitEvent::Update(update) => {
                     if let Some(callback) = &mut this.on_update {
                         callback(&update);
                     }
                 }
-                Event::Ended(ending) => break ending,
+                WaitEvent::Ended(ending) => break ending,
             }
         };
         drop(inside);
         this.span = None;
         Poll::Ready(match ending {
-            Ending::Outcome(outcome) => Ok(*outcome),
-            Ending::Error(error) => Err(*error),
-            // A wait asks on until there is an outcome.
-            Ending::Watched => unreachable!("a wait ended without an outcome"),
+            WaitEnd::Outcome(outcome) => Ok(*outcome),
+            WaitEnd::Error(error) => Err(*error),
+            // The goal of a wait is an outcome.
+            WaitEnd::Updates => unreachable!("a wait ended without an outcome"),
         })
     }
 }
@@ -210,7 +209,7 @@ impl Future for Wait {
 impl Drop for Wait {
     fn drop(&mut self) {
         let Some(span) = &self.span else { return };
-        let request_id = display(self.watch.request_id());
+        let request_id = display(self.handle.request_id());
         span.in_scope(|| {
             if self.warns {
                 tracing::warn!(request_id, "wait cut short: the generation goes on");
@@ -223,21 +222,21 @@ impl Drop for Wait {
 
 impl fmt::Debug for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Wait").field(&format_args!("{}", self.watch.request_id())).finish()
+        f.debug_tuple("Wait").field(&format_args!("{}", self.handle.request_id())).finish()
     }
 }
 
 /// The changes of one generation, in order. Made by [`Generation::updates`].
 ///
-/// One who reads slowly gets the latest, not every one in between.
-#[must_use = "nothing is asked until it is read"]
+/// A slow reader gets the latest change, not every one in between.
+#[must_use = "nothing is polled until it is read"]
 pub struct Updates {
-    watch: Watch,
+    handle: WaitHandle,
     ended: bool,
 }
 
 impl Updates {
-    /// The next change, or `None` after the terminal one. The same as `StreamExt::next`, without the import.
+    /// The next change, or `None` after the terminal one. As `StreamExt::next`, without its import.
     pub async fn next(&mut self) -> Option<Result<Update, Error>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
@@ -250,20 +249,20 @@ impl Stream for Updates {
         if self.ended {
             return Poll::Ready(None);
         }
-        let ending = match std::task::ready!(self.watch.poll(context)) {
-            Event::Update(update) => return Poll::Ready(Some(Ok(update))),
-            Event::Ended(ending) => ending,
+        let ending = match std::task::ready!(self.handle.poll(context)) {
+            WaitEvent::Update(update) => return Poll::Ready(Some(Ok(update))),
+            WaitEvent::Ended(ending) => ending,
         };
         self.ended = true;
         match ending {
-            Ending::Error(error) => Poll::Ready(Some(Err(*error))),
-            Ending::Watched | Ending::Outcome(_) => Poll::Ready(None),
+            WaitEnd::Error(error) => Poll::Ready(Some(Err(*error))),
+            WaitEnd::Updates | WaitEnd::Outcome(_) => Poll::Ready(None),
         }
     }
 }
 
 impl fmt::Debug for Updates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Updates").field(&format_args!("{}", self.watch.request_id())).finish()
+        f.debug_tuple("Updates").field(&format_args!("{}", self.handle.request_id())).finish()
     }
 }

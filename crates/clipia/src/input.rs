@@ -1,38 +1,38 @@
-//! Whether an input is what a model takes, as far as its `input_schema` tells. Pure.
+//! The check of an input against the `input_schema` of its model. Pure.
 //!
-//! Only what the schema says for certain is a fault. A type, a form of option or a rule (`validation`) that
-//! this version does not know is left to the server: a check before paying must never refuse what the server
+//! Only a certain violation of the schema is a fault. A type, a form of option or a rule (`validation`) that
+//! this version does not know is left to the server, because a check before paying must never refuse what the server
 //! accepts.
 
 use clipia_api::types::{InputParameter, InputWarning, Model};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Characters of a wrong value, or of an unknown name, that a message shows.
+/// Characters of a wrong value, or of an unknown name, in a message.
 const SHOWN_MAX: usize = 60;
 
-/// Options that a message lists; a model may have hundreds of voices.
+/// Options in a message. A model may have hundreds of voices.
 const LISTED_MAX: usize = 20;
 
 /// Characters of a name that are compared with those of the model's parameters.
 const COMPARED_MAX: usize = 100;
 
-/// From this similarity on (Jaro-Winkler, 1 is the same) a name is taken for a slip of the hand.
+/// The similarity (Jaro-Winkler, 1 is the same) from which a name is taken for a misspelling.
 const SIMILAR: f64 = 0.85;
 
-/// How far a number may be from a step, in steps: a multiple of 0.1 is seldom one exactly.
+/// How far a number may be from a step, in steps, because floats such as multiples of 0.1 are not exact.
 const STEP_SLACK: f64 = 1e-9;
 
 /// The parameter that holds the text of a speech model, which `text_limits` bounds.
 const TEXT: &str = "prompt";
 
-/// One thing that is wrong with an input.
+/// A fault of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InputFault {
     /// The key of the input.
     pub parameter: String,
-    /// A sentence for people: what the model wants, and what it got.
+    /// A sentence for people: what the model requires, and what the input has.
     pub message: String,
 }
 
@@ -42,16 +42,16 @@ impl fmt::Display for InputFault {
     }
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Findings {
-    /// What the model refuses, one for each parameter at most.
+    /// Why the model refuses the input, at most one fault for each parameter.
     pub(crate) faults: Vec<InputFault>,
-    /// What the model will not apply.
+    /// Keys that the model ignores.
     pub(crate) warnings: Vec<InputWarning>,
 }
 
-/// Holds `input` against the model's schema. Without one nothing is known to be wrong.
+/// Checks `input` against the model's schema. Without a schema there are no findings.
 pub(crate) fn check(model: &Model, input: &Map<String, Value>) -> Findings {
     let Some(schema) = &model.input_schema else { return Findings::default() };
     let fault = |parameter: &InputParameter| {
@@ -73,7 +73,7 @@ fn warning(model: &Model, parameters: &[InputParameter], name: &str) -> InputWar
     InputWarning::new("unknown_parameter", name, message)
 }
 
-/// The parameter that `name` was probably meant to be.
+/// The parameter whose name is most similar to `name`, if it is similar enough.
 fn nearest<'a>(parameters: &'a [InputParameter], name: &str) -> Option<&'a str> {
     let plain = |name: &str| -> String {
         let letters = name.chars().filter(|c| c.is_alphanumeric()).take(COMPARED_MAX);
@@ -88,7 +88,7 @@ fn nearest<'a>(parameters: &'a [InputParameter], name: &str) -> Option<&'a str> 
     nearest.map(|(_, name)| name)
 }
 
-/// What is wrong with a parameter's value; a null counts as absent.
+/// The fault of a parameter's value, if any. Null counts as absent.
 fn fault_of(parameter: &InputParameter, value: Option<&Value>) -> Option<String> {
     let name = &parameter.name;
     let Some(value) = value.filter(|value| !value.is_null()) else {
@@ -119,7 +119,7 @@ fn length_fault(parameter: &InputParameter, text: &str) -> Option<String> {
     bounds_fault(&parameter.name, text, parameter.min_length, parameter.max_length)
 }
 
-/// What is wrong with the length of the text that a speech model reads.
+/// The fault in the length of a speech model's text.
 fn text_fault(model: &Model, input: &Map<String, Value>) -> Option<String> {
     let limits = model.text_limits.as_ref()?;
     bounds_fault(TEXT, input.get(TEXT)?.as_str()?, limits.min_chars, limits.max_chars)
@@ -141,7 +141,7 @@ fn bounds_fault(name: &str, text: &str, least: Option<u64>, most: Option<u64>) -
     }
 }
 
-/// What the number should have been.
+/// The requirement that the number violates.
 fn number_fault(parameter: &InputParameter, number: f64) -> Option<String> {
     if let Some(min) = parameter.min.filter(|min| number < *min) {
         return Some(format!("at least {min}"));
@@ -161,7 +161,7 @@ fn number_fault(parameter: &InputParameter, number: f64) -> Option<String> {
     })
 }
 
-/// What the value should have been. An option is plain, or has a `value` and a label.
+/// The requirement that the value violates. An option is a plain value, or an object with a `value` and a label.
 fn option_fault(options: &[Value], value: &Value) -> Option<String> {
     let plain: Option<Vec<&Value>> = options
         .iter()
@@ -171,15 +171,15 @@ fn option_fault(options: &[Value], value: &Value) -> Option<String> {
     if options.iter().any(|option| same(option, value)) {
         return None;
     }
-    let told = |option: &&Value| option.as_str().map_or_else(|| option.to_string(), str::to_owned);
-    let mut listed: Vec<String> = options.iter().take(LISTED_MAX).map(told).collect();
+    let text = |option: &&Value| option.as_str().map_or_else(|| option.to_string(), str::to_owned);
+    let mut listed: Vec<String> = options.iter().take(LISTED_MAX).map(text).collect();
     if options.len() > LISTED_MAX {
         listed.push(format!("… ({} in all)", options.len()));
     }
     Some(format!("one of {}", listed.join(", ")))
 }
 
-/// Whether two values are the same: 5 and 5.0 are, and so are `4K` and `4k`, which the API writes both ways.
+/// Whether two values are equal. 5 equals 5.0, and `4K` equals `4k`, because the API writes both.
 fn same(a: &Value, b: &Value) -> bool {
     a == b
         || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| a == b)
@@ -193,7 +193,7 @@ fn image_fault(name: &str, value: &Value) -> Option<String> {
     };
     let got = match value.as_str() {
         Some(text) if STARTS.iter().any(|start| begins(text, start)) => return None,
-        // Of another kind of URL only the kind: the rest may be a secret, or the image itself.
+        // Of another URL only the scheme is shown: the rest may be a secret, or the image itself.
         Some(text) => match text.split_once("://").or_else(|| text.split_once(',')) {
             Some((kind, _)) => format!("\"{}…\"", cut(kind)),
             None => shown(value),
@@ -205,7 +205,7 @@ fn image_fault(name: &str, value: &Value) -> Option<String> {
     ))
 }
 
-/// A value as a message shows it: short, whatever was passed.
+/// A value in a message, cut short.
 fn shown(value: &Value) -> String {
     match value {
         Value::Array(_) => "an array".to_owned(),
@@ -233,7 +233,7 @@ mod tests {
         serde_json::from_value(model).unwrap()
     }
 
-    /// One of each kind, with each rule.
+    /// A model with a parameter of each type, with each rule.
     fn every_kind() -> Model {
         model(json!([
             {"name": "prompt", "type": "string", "required": true, "minLength": 2, "maxLength": 5},
@@ -250,7 +250,7 @@ mod tests {
         ]))
     }
 
-    /// The messages about an input that has what is required.
+    /// The messages about an input with all required parameters and this value.
     fn said(name: &str, value: Value) -> Vec<String> {
         let mut input = Map::from_iter([("prompt".to_owned(), json!("fox"))]);
         input.insert(name.to_owned(), value);
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_schema_allows_or_does_not_tell_is_no_fault() {
+    fn a_value_that_the_schema_allows_or_says_nothing_about_is_no_fault() {
         for (name, value) in [
             ("prompt", json!("ééééé")),
             ("aspect_ratio", json!("16:9")),
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_speech_model_is_held_against_its_limits() {
+    fn the_text_of_a_speech_model_is_checked_against_its_limits() {
         let speech: Model = serde_json::from_value(json!({
             "slug": "m", "type": "audio", "text_limits": {"min_chars": 2, "max_chars": 3},
             "input_schema": {"parameters": [{"name": "prompt", "type": "string", "required": true}]},
@@ -329,8 +329,8 @@ mod tests {
             (json!({"prompt": "éééé"}), "`prompt` must have at most 3 characters; got 4"),
         ] {
             let faults = check(&speech, input.as_object().unwrap()).faults;
-            let told: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
-            assert_eq!(told.join("; "), message, "{input}");
+            let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+            assert_eq!(messages.join("; "), message, "{input}");
         }
     }
 

@@ -7,27 +7,27 @@ use std::borrow::Cow;
 use std::fmt;
 use url::form_urlencoded;
 
-/// Longest key taken, in bytes; the API's own have about fifty.
+/// Bytes of the longest key that is accepted. The API's own keys have about fifty.
 const LENGTH_MAX: usize = 512;
 
-/// Characters of the end of a key that may be shown, and the fewest that must stay hidden before them.
+/// Characters at the end of a key that may be shown, and the fewest hidden characters before them.
 const SHOWN: usize = 4;
 const HIDDEN_MIN: usize = 8;
 
-/// What the API's keys begin with: production and sandbox.
+/// The prefixes of the API's keys: production and sandbox.
 const PREFIXES: [&str; 2] = ["clipia_live_", "clipia_test_"];
 
-/// The words before a key in a header: those of this API, and the one of other APIs, whose keys people replace by ours.
+/// The words before a key in a header: those of this API, and `Key` of other APIs, whose keys people replace by ours.
 const SCHEMES: [&str; 3] = ["Authorization:", "Bearer", "Key"];
 
 #[derive(Clone)]
 pub(crate) struct Key(String);
 
 impl Key {
-    /// Takes a key as people paste it: out of a header, a `.env` file, a web page.
+    /// Accepts a key as people paste it: from a header, a `.env` file, a web page.
     pub(crate) fn new(text: &str) -> Result<Self, Error> {
         let text = without_scheme(text);
-        // `bearer` alone is left of `Bearer $KEY` where the variable is not set.
+        // `Bearer $KEY` with an unset variable leaves `bearer` alone.
         if text.is_empty() || text.eq_ignore_ascii_case("bearer") {
             return Err(Error::KeyMissing);
         }
@@ -58,8 +58,8 @@ impl Key {
         Ok(value)
     }
 
-    /// A text of a server or proxy with the key masked: they repeat what they refuse. The beginning of the key is masked
-    /// like the whole key, if it is so long that a masked key would hide a part of it.
+    /// Masks the key in a text of a server or proxy, which may repeat what it refuses. The start of the key is masked
+    /// like the whole key, if it is long enough that masking hides a part of it.
     pub(crate) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let encoded: String = form_urlencoded::byte_serialize(self.0.as_bytes()).collect();
         let mut hidden = self.hide_spelling(&self.0, text);
@@ -82,7 +82,7 @@ impl Key {
             let in_a_word =
                 before.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric);
             hidden.push_str(before);
-            // A key as short as a word protects nothing, and is a part of many words.
+            // A key as short as a word protects nothing, and occurs in many words.
             if key.len() < HIDDEN_MIN && in_a_word {
                 hidden.push_str(found);
             } else {
@@ -101,7 +101,7 @@ impl Key {
         PREFIXES.into_iter().find(|prefix| self.0.starts_with(prefix)).unwrap_or_default()
     }
 
-    /// Enough to tell keys apart: `clipia_live_…k3Qz`.
+    /// The masked key, which is enough to recognise it: `clipia_live_…k3Qz`.
     pub(crate) fn masked(&self) -> String {
         let prefix = self.prefix();
         let secret = &self.0[prefix.len()..];
@@ -110,7 +110,7 @@ impl Key {
     }
 }
 
-/// The key without what an `Authorization` header has before it.
+/// The key without the words before it in an `Authorization` header.
 fn without_scheme(text: &str) -> &str {
     let mut key = clean(text);
     while let Some((word, rest)) = key.split_once(is_blank)
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_shows_only_what_tells_it_apart() {
+    fn a_masked_key_shows_only_its_prefix_and_its_end() {
         for (key, masked) in [
             ("clipia_live_0123456789abk3Qz", "clipia_live_…k3Qz"),
             (" clipia_test_0123456789abk3Qz\n", "clipia_test_…k3Qz"),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_taken_as_people_paste_it() {
+    fn a_key_is_accepted_as_people_paste_it() {
         const KEY: &str = "clipia_live_0123456789abk3Qz";
         for text in [
             format!(" {KEY}\r\n"),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_key_is_refused() {
+    fn a_malformed_key_is_refused() {
         for nothing in ["", " ", "\u{feff}\n", "\"\"", "Bearer ", "Authorization: Bearer"] {
             assert!(matches!(Key::new(nothing), Err(Error::KeyMissing)), "{nothing:?}");
         }
@@ -190,14 +190,14 @@ mod tests {
                     assert!(error.to_string().contains(reason), "{key:?}: {error}");
                     assert!(!format!("{error} {error:?}").contains(key), "{key}");
                 }
-                // A control character at the end is white space as good as any.
+                // A trailing control character is removed like white space.
                 other => assert_eq!((other.unwrap().0.as_str(), reason), ("bell", "not there"), "{key:?}"),
             }
         }
     }
 
     #[test]
-    fn a_key_is_hidden_wherever_others_repeat_it() {
+    fn a_key_is_masked_wherever_others_repeat_it() {
         let key = Key::new("clipia_live_0123456789abk3Qz").unwrap();
         for (text, hidden) in [
             ("no such key: clipia_live_0123456789abk3Qz", "no such key: clipia_live_…k3Qz"),

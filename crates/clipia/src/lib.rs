@@ -11,11 +11,11 @@
 //! let fox = clipia.submit("nano-banana-2", json!({ "prompt": "a red fox in snow" })).max_cost(40).await?;
 //! println!("{} costs {} credits", fox.id(), fox.cost().unwrap_or_default());
 //!
-//! // Wait. An error here still names the id, and FAILED and CANCELED become errors only if you ask.
+//! // Wait. An error still names the id. FAILED and CANCELED become errors only through `completed`.
 //! let picture = fox.wait().timeout(Duration::from_secs(600)).await?.completed()?;
 //! let paths = picture.download("out").await?;
 //!
-//! // Follow. Any id, any process, any day.
+//! // Follow. Any process can do it from the id alone.
 //! let mut updates = clipia.generation(fox.id()).updates();
 //! while let Some(update) = updates.next().await {
 //!     println!("{:?}", update?.progress);
@@ -24,60 +24,60 @@
 //! // Submit and wait in one.
 //! match clipia.subscribe("seedance-2-fast-t2v", json!({ "prompt": "waves at dusk" })).await? {
 //!     Outcome::Completed(clip) => println!("{:?}", clip.output().video),
-//!     Outcome::Failed(why) => println!("{}, credits returned", why.message()),
-//!     ended => println!("{}", ended.response().status),
+//!     Outcome::Failed(failed) => println!("{}, credits returned", failed.message()),
+//!     other => println!("{}", other.response().status),
 //! }
 //! # Ok(()) }
 //! ```
 //!
-//! - **A fleet** is a `join_all` over one client: clones share the one request budget that a key has, learned
-//!   from the server's answers, and all waits are entries in one schedule that spends it. What fails for the
-//!   moment never ends a wait, and a submit is charged once however often it is repeated.
+//! - **A fleet** is a `join_all` over one client. Clones share the request budget of the key, which the client learns
+//!   from the server's responses. All waits are entries in one schedule that spends this budget. A transient error
+//!   never ends a wait, and a submit is charged once however often it is repeated.
 //! - **Webhooks** that reach the program end its waits, through [`Webhooks`]: a generation then costs one
 //!   request.
 //! - **Before paying**, [`check`](Clipia::check) an input, [`estimate`](Clipia::estimate) its price, or bound
-//!   it ([`Submit::max_cost`]).
-//! - **After a restart**, go on from an id ([`Clipia::generation`]) or from what was
-//!   [saved](Generation::saved).
+//!   the price ([`Submit::max_cost`]).
+//! - **After a restart**, go on from an id ([`Clipia::generation`]) or from a
+//!   [saved](Generation::saved) handle.
 //!
-//! [`Clipia`] is the way in, [`Generation`] the handle, [`Outcome`] how it ended, [`Error`] every cause by
-//! name. Everything runs on Tokio. A program for each of these is in the directory `examples`. What must
-//! never be here: a rule of the queue (prices, limits, lifecycle), which the server decides, and a path or
+//! Entry points: [`Clipia`] is the client, [`Generation`] the handle, [`Outcome`] the end of a generation, [`Error`]
+//! every cause by name. Everything runs on Tokio. The directory `examples` has a program for each of these. What must
+//! never be here: a rule of the queue (prices, limits, lifecycle), which the server decides; and a path or
 //! field of the wire, which `clipia-api` generates from the specification.
 //!
 //! # Features
-//! Off unless asked for: `axum`, a route and an extractor for webhooks; `blocking`, the module of that name
-//! with the same client for code that is not async.
+//! Both are off by default: `axum`, a route and an extractor for webhooks; `blocking`, a module with the same client
+//! for code that is not async.
 //!
 //! # Tracing
-//! By the crate `tracing`, with targets below `clipia`. Neither API keys nor inputs are in it.
+//! Events and spans of the crate `tracing`, with targets below `clipia`. They contain neither API keys nor inputs.
 //!
-//! - Span `clipia` (INFO), one around all tries of a call, around a wait and around a download: `operation`
-//!   (`submit`, `status`, `wait`, `download`, …), `model`, `request_id`, which a submit learns.
-//! - Event `in line for the budget` (DEBUG), of a call that has to wait for its turn: `class` (`Call`, `Submit`).
-//!   One that is in line for more than 5 s is told as `still in line for the budget` (INFO), once for all that are:
-//!   `class`, `calls` (how many are), `waited_ms`, `waits_for`.
-//! - Event `tried` (DEBUG), after each try, those of waits included: `operation`, `request_id`, `http_status`
-//!   (none without an answer), `code` (the error's), `duration_ms`.
+//! - Span `clipia` (INFO), one around all attempts of a call, around a wait and around a download: `operation`
+//!   (`submit`, `status`, `wait`, `download`, …), `model`, `request_id` (of a submit: once it is known).
+//! - Event `in queue for the request budget` (DEBUG), when a call has to wait: `class` (`call`, `submit`). After 5 s of
+//!   it `still in queue for the request budget` (INFO), once for all calls that wait: `class`, `calls` (their number),
+//!   `waited_ms`, `waits_for`.
+//! - Event `tried` (DEBUG), after each attempt, polls of waits included: `operation`, `request_id`, `http_status`
+//!   (none without a response), `code` (of the error), `duration_ms`.
 //! - Event `trying again` (INFO), before a pause: `error`, `tries`, `elapsed_ms`, `pause_ms`, and `waits_for` in words
 //!   (`the rate limit`, `the concurrency limit`, `the first submit of this idempotency key`, `the server to recover`,
-//!   `a connection`, …). The same of a wait is `asking again` (DEBUG; INFO where the pause is longer than 5 s):
-//!   `request_id`, `error`, `pause_ms`, `waits_for`. Of a file that came further than before it is `going on`
+//!   `a connection`, …). For a wait the event is `asking again` (DEBUG; INFO if the pause is longer than 5 s):
+//!   `request_id`, `error`, `pause_ms`, `waits_for`. For a file of which more has arrived it is `going on`
 //!   (DEBUG): `request_id`, `error`.
-//! - Event `submitted` (DEBUG): `request_id`, `cost`; one accepted at more than `max_cost` is a warning.
-//!   A submit whose future is dropped between its first try and the answer that settles it: `submit cut short: …`
-//!   (WARN): `model`, `idempotency_key`.
-//! - Event `wait cut short: …` (INFO; WARN of a `subscribe`, whose caller has not learned the id), of a wait whose
-//!   future is dropped before its end: `request_id`.
-//! - Event `downloaded` (DEBUG), of each file: `request_id`, `bytes`, `path`. Event `more files than are saved`
+//! - Event `submitted` (DEBUG): `request_id`, `cost`. A submit accepted at more than `max_cost` is a warning.
+//!   Event `submit cut short: …` (WARN), when the future of a submit is dropped between its first attempt and the
+//!   response that settles it: `model`, `idempotency_key`.
+//! - Event `wait cut short: …` (INFO), when the future of a wait is dropped before its end: `request_id`. It is a
+//!   warning for a `subscribe`, whose caller does not know the id.
+//! - Event `downloaded` (DEBUG), for each file: `request_id`, `bytes`, `path`. Event `more files than are saved`
 //!   (WARN): `request_id`, `saved`.
-//! - Event `webhook received` (DEBUG): `request_id`, `delivery_id`, `status`, `duplicate`, `resolved`; with
+//! - Event `webhook received` (DEBUG): `request_id`, `delivery_id`, `status`, `duplicate`, `resolved`. With
 //!   the feature `axum`, `webhook refused` (WARN) with the reason.
 
 mod base_url;
 mod budget;
 mod builder;
-mod catalogue;
+mod catalogue_cache;
 mod certificates;
 mod client;
 mod download;
@@ -92,8 +92,9 @@ mod proxies;
 mod recent;
 mod request;
 mod retry;
+mod retry_after;
 mod saved;
-mod spending;
+mod shared_budget;
 mod submit;
 mod wait;
 mod webhooks;
@@ -101,7 +102,7 @@ mod webhooks;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 
-/// Verifies the deliveries that a server posts to a webhook; [`Webhooks`] does it and ends waits with them.
+/// Verification of deliveries. [`Webhooks`] verifies them, and ends waits with them.
 pub mod webhook {
     pub use clipia_webhook::*;
 }
@@ -128,7 +129,7 @@ pub use clipia_api::{Credits, ModelType, Progress, Status};
 pub use jiff::Timestamp;
 pub use serde_json::json;
 
-/// Compiles what the README shows.
+/// Compiles the example of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,5 @@
-//! How a generation ended, with a type for each end, so that nobody reads an empty output as success.
+//! Outcomes: the end of a generation, with a type for each kind of end, so that nobody reads an empty output as
+//! success.
 
 use crate::client::{Clipia, Inner};
 use crate::download::Download;
@@ -9,20 +10,20 @@ use jiff::Timestamp;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// The end of a generation.
+/// The outcome of a generation.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It made something.
+    /// It has an output.
     Completed(Completed),
-    /// It made nothing; its credits were returned.
+    /// It has no output. Its credits were returned.
     Failed(Failed),
-    /// It was ended outside the API; its credits were returned.
+    /// An operator ended it. Its credits were returned.
     Canceled(Canceled),
 }
 
 impl Outcome {
-    /// The end that a result tells of, or the result itself where it tells of none.
+    /// The outcome in a result, or the result itself if the generation has not ended.
     pub(crate) fn of(clipia: &Clipia, response: ResultResponse) -> Result<Self, Box<ResultResponse>> {
         match response.status {
             Status::Completed => Ok(Self::Completed(Completed { clipia: clipia.clone(), response })),
@@ -32,7 +33,7 @@ impl Outcome {
         }
     }
 
-    /// What it made, where only that will do.
+    /// The completed generation, for a caller that accepts nothing else.
     ///
     /// # Errors
     /// [`Error::Failed`] and [`Error::Canceled`].
@@ -44,7 +45,7 @@ impl Outcome {
         }
     }
 
-    /// The answer as the API gave it.
+    /// The API's response.
     pub fn response(&self) -> &ResultResponse {
         match self {
             Self::Completed(completed) => &completed.response,
@@ -59,7 +60,7 @@ impl Outcome {
     }
 }
 
-/// A generation that made something.
+/// A generation with an output.
 #[derive(Clone, Debug)]
 pub struct Completed {
     clipia: Clipia,
@@ -77,56 +78,55 @@ impl Completed {
         self.response.model.as_deref()
     }
 
-    /// What it made.
+    /// The output.
     pub fn output(&self) -> &Output {
-        static NOTHING: LazyLock<Output> = LazyLock::new(Output::default);
-        self.response.output.as_ref().unwrap_or(&NOTHING)
+        static EMPTY: LazyLock<Output> = LazyLock::new(Output::default);
+        self.response.output.as_ref().unwrap_or(&EMPTY)
     }
 
-    /// Credits charged, if the answer tells.
+    /// Credits charged, if the response says so.
     pub fn cost(&self) -> Option<Credits> {
         self.response.cost
     }
 
-    /// When it was accepted.
+    /// When the generation was accepted.
     pub fn created_at(&self) -> Option<Timestamp> {
         self.response.created_at
     }
 
-    /// When it ended.
+    /// When the generation ended.
     pub fn completed_at(&self) -> Option<Timestamp> {
         self.response.completed_at
     }
 
-    /// When the server removed the files of the output: they cannot be downloaded any more.
+    /// When the server removed the files of the output. They cannot be downloaded any more.
     pub fn expired_at(&self) -> Option<Timestamp> {
         self.response.expired_at
     }
 
-    /// The answer as the API gave it.
+    /// The API's response.
     pub fn response(&self) -> &ResultResponse {
         &self.response
     }
 
-    /// Saves every file of the output in `dir`, which is made if need be: `.await` begins, and returns their
+    /// Saves every file of the output in `dir`, which is created if it is missing: `.await` begins, and returns the
     /// paths in the output's order.
     ///
-    /// Files are fetched in full quality where there is one, a few at a time, and are there whole or not at all.
-    /// Their names are made of the id, the kind, a number and the type: `0198c2…-image-1.png`. The kind of an
-    /// output that this version does not know is its key.
+    /// Files are fetched in full quality if the output has it, a few at a time. A file is there whole or not at all.
+    /// Its name consists of the id, the kind, a number and the type: `0198c2…-image-1.png`. If this version does not
+    /// know the kind, the name has the key of the output instead.
     ///
     /// # Errors
-    /// [`Error::Download`], also for an error page in place of an image, a video or an audio file, and
-    /// [`Error::Io`], also for a file of other content that has the name of one of these. Files already saved stay,
-    /// and the same download goes on from what is there of the others.
+    /// [`Error::Download`], also for an error page in place of an image, a video or an audio file, and [`Error::Io`],
+    /// also if a file of that name has other content. Saved files stay, and the same download resumes the others.
     pub fn download(&self, dir: impl AsRef<Path>) -> Download {
         Download::of_completed(self.clone(), dir.as_ref())
     }
 
-    /// The same on the client that [`Clipia::in_this_process`] gives.
+    /// The same on the client of [`Clipia::in_this_process`].
     ///
     /// # Errors
-    /// As that.
+    /// As [`Clipia::in_this_process`].
     pub fn in_this_process(self) -> Result<Self, Error> {
         Ok(Self { clipia: self.clipia.in_this_process()?, ..self })
     }
@@ -136,7 +136,7 @@ impl Completed {
     }
 }
 
-/// A generation that made nothing. Its credits were returned.
+/// A generation without an output. Its credits were returned.
 #[derive(Clone, Debug)]
 pub struct Failed {
     response: ResultResponse,
@@ -148,34 +148,34 @@ impl Failed {
         &self.response.request_id
     }
 
-    /// Why, a word for programs.
+    /// The cause, a word for programs.
     pub fn code(&self) -> &str {
         why_failed(&self.response).0
     }
 
-    /// Why, a sentence for people.
+    /// The cause, a sentence for people.
     pub fn message(&self) -> &str {
         why_failed(&self.response).1
     }
 
-    /// The answer as the API gave it.
+    /// The API's response.
     pub fn response(&self) -> &ResultResponse {
         &self.response
     }
 }
 
-/// Why a generation failed, as its result tells: a word for programs, and a sentence for people. For a result that was
-/// asked for apart from a wait; [`Failed`] has both.
+/// The cause in the result of a failed generation: a word for programs, and a sentence for people. For a result that
+/// was not returned by a wait; [`Failed`] has both.
 pub fn why_failed(response: &ResultResponse) -> (&str, &str) {
     let error = response.error.as_ref();
     let code = error.and_then(|error| error.code.as_deref());
     let message = error.and_then(|error| error.message.as_deref());
-    // Some servers tell nothing but a sentence.
+    // Some servers send only a sentence.
     let sentence = || response.extra.get("error")?.as_str();
     (code.unwrap_or("GENERATION_FAILED"), message.or_else(sentence).unwrap_or("the server gave no reason"))
 }
 
-/// A generation that was ended outside the API, for instance in the dashboard. Its credits were returned.
+/// A generation that was ended outside the public API, for instance in the dashboard. Its credits were returned.
 #[derive(Clone, Debug)]
 pub struct Canceled {
     response: ResultResponse,
@@ -187,7 +187,7 @@ impl Canceled {
         &self.response.request_id
     }
 
-    /// The answer as the API gave it.
+    /// The API's response.
     pub fn response(&self) -> &ResultResponse {
         &self.response
     }

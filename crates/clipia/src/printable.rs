@@ -1,16 +1,16 @@
-//! Text of strangers on its way to a terminal.
+//! Escaping of text from outside for a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// `text` as a terminal may show it: line feeds and tabs stay, every other control character and every character that
-/// overrides the direction of writing becomes its escape, such as `\u001b`.
+/// `text` as a terminal may show it. Line feeds and tabs stay. Every other control character, and every character that
+/// overrides the direction of writing, becomes an escape such as `\u001b`.
 ///
-/// A terminal obeys what such characters say: retitle the window, move the cursor, erase or hide what was written. What
-/// comes from a server, such as the reason of a failure, may hold any. This crate's errors already show their own text
-/// so; what they hold (`ApiError::message`) is as the server sent it.
+/// A terminal obeys such characters: they retitle the window, move the cursor, erase or hide text. A text of a server,
+/// such as the reason of a failure, may contain them. This crate's errors escape the text that they show; the text that
+/// they hold (`ApiError::message`) is as the server sent it.
 ///
-/// Of JSON the outcome is the same JSON, since outside its texts there are no such characters.
+/// Escaped JSON is the same JSON, because such characters occur only within its strings.
 ///
 /// ```
 /// assert_eq!(clipia::printable("the image \u{1b}[8mwas\u{1b}[0m too dark\n"), "the image \\u001b[8mwas\\u001b[0m too dark\n");
@@ -29,7 +29,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a terminal does something else with the character than to show it where it stands.
+/// Whether a terminal does not simply show the character.
 fn is_obeyed(character: char) -> bool {
     let overrides_direction = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     overrides_direction || character.is_control() && !matches!(character, '\n' | '\t')
@@ -41,7 +41,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_a_terminal_obeys_is_shown_as_its_escape() {
+    fn characters_that_a_terminal_obeys_become_escapes() {
         for (text, shown) in [
             ("", ""),
             ("żółw 🐢 👩‍👩‍👧\tof two\nlines \\ \"", "żółw 🐢 👩‍👩‍👧\tof two\nlines \\ \""),
@@ -60,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_left_to_obey_and_json_stays_the_same(text in any::<String>()) {
+    fn no_obeyed_character_is_left_and_json_stays_the_same(text in any::<String>()) {
             let shown = printable(&text);
             prop_assert!(!shown.contains(is_obeyed));
             prop_assert_eq!(printable(&shown), shown.as_ref());

@@ -1,7 +1,7 @@
-//! Which proxy a connection goes through: what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+//! The proxy of each connection, from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 //!
-//! reqwest reads the same variables, but it connects directly where it cannot read one, and knows no ports in
-//! `NO_PROXY`. A direct connection tells the network what a proxy was to hide, and a firewall lets it time out.
+//! reqwest reads the same variables, but it connects directly if it cannot read one, and supports no ports in
+//! `NO_PROXY`. A direct connection shows the network what a proxy was to hide, and runs into a timeout at a firewall.
 
 use crate::environment::{self, Lookup, clean, is_blank};
 use crate::error::Error;
@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use url::{Host, Url};
 
-/// The schemes that reqwest speaks to a proxy. `socks` is none of them: programs take it for version 4 or 5.
+/// The proxy schemes that reqwest supports. `socks` is not one of them: some programs mean version 4 by it, some 5.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 /// No `Debug`: a proxy's URL may hold a password.
@@ -23,8 +23,8 @@ pub(crate) struct Proxies {
 }
 
 impl Proxies {
-    /// The proxies that an environment names. Upper case goes before lower case, a variable of one scheme before
-    /// `ALL_PROXY`, and an empty variable is none.
+    /// The proxies in an environment. Upper case goes before lower case, the variable of a scheme before
+    /// `ALL_PROXY`. An empty variable is ignored.
     ///
     /// # Errors
     /// [`Error::Proxy`] for a variable that would be used but cannot be read.
@@ -54,12 +54,12 @@ impl Proxies {
         proxy.filter(|_| !self.direct.iter().any(|direct| direct.includes(url)))
     }
 
-    /// Whether one of the proxies is itself spoken to over TLS.
+    /// Whether the connection to one of the proxies itself uses TLS.
     pub(crate) fn need_tls(&self) -> bool {
         [&self.http, &self.https].into_iter().flatten().any(|proxy| proxy.scheme() == "https")
     }
 
-    /// Sets up a client to use these proxies, and none that it finds itself.
+    /// Makes a client use these proxies, and none that it finds itself.
     pub(crate) fn apply(self: &Arc<Self>, client: ClientBuilder) -> ClientBuilder {
         let client = client.no_proxy();
         if self.http.is_none() && self.https.is_none() {
@@ -90,7 +90,7 @@ fn parse(text: &str) -> Result<Url, &'static str> {
     const NONE: &str = "it is not a proxy's URL; one looks like http://proxy.example:3128";
     let url = match text.split_once(':') {
         Some((_, rest)) if rest.starts_with("//") => Url::parse(text),
-        // Not the host `http`, but a slip.
+        // A missing `//`, not the host `http`.
         Some((scheme, _)) if SCHEMES.contains(&scheme) => return Err(NONE),
         _ => Url::parse(&format!("http://{text}")),
     };
@@ -98,14 +98,14 @@ fn parse(text: &str) -> Result<Url, &'static str> {
     if !SCHEMES.contains(&url.scheme()) {
         return Err("it must begin with http://, https://, socks5h://, socks5://, socks4a:// or socks4://");
     }
-    // reqwest reads the URL a second time so, and would connect directly if it could not.
+    // reqwest parses the URL again as a `Uri`, and would connect directly if that failed.
     if url.host_str().is_none_or(str::is_empty) || url.as_str().parse::<http::Uri>().is_err() {
-        return Err("its host cannot be one");
+        return Err("its host is malformed");
     }
     Ok(url)
 }
 
-/// An entry of `NO_PROXY`: hosts that are connected to directly, on this port or on any.
+/// An entry of `NO_PROXY`: hosts with direct connections, on this port or on any.
 struct Direct {
     hosts: Hosts,
     port: Option<u16>,
@@ -114,15 +114,15 @@ struct Direct {
 enum Hosts {
     All,
     Network(IpNet),
-    /// A domain and all below it.
+    /// A domain and its subdomains.
     Domain(String),
 }
 
 impl Direct {
-    /// As curl reads entries (`*`, `example.com`, `.example.com`, addresses, networks), and Go (with a port), and as
-    /// people write them (`*.example.com`).
+    /// Parses an entry as curl does (`*`, `example.com`, `.example.com`, addresses, networks), as Go does (with a
+    /// port), and as people write it (`*.example.com`).
     fn parse(entry: &str) -> Self {
-        // Before the port is looked for: IPv6 has colons, too.
+        // Checked before the port, because IPv6 addresses contain colons.
         if let Some(network) = network(entry) {
             return Self { hosts: Hosts::Network(network), port: None };
         }
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn each_scheme_has_its_variable() {
         let (api, media) = ("https://api.clipia.ai", "http://media.example:8080");
-        // What the environment says, then the proxies to an https and to an http address.
+        // The environment, then the proxies for an https and for an http URL.
         for (variables, https, http) in [
             (&[][..], None, None),
             (&[("HTTPS_PROXY", "http://p:1")], Some("http://p:1/"), None),
@@ -185,7 +185,7 @@ mod tests {
             (&[("HTTPS_PROXY", "http://p:1"), ("https_proxy", "http://q:1")], Some("http://p:1/"), None),
             (&[("ALL_PROXY", "socks5://p:1")], Some("socks5://p:1"), Some("socks5://p:1")),
             (&[("all_proxy", "p"), ("HTTPS_PROXY", "q")], Some("http://q/"), Some("http://p/")),
-            // Read by nobody, so it harms nobody.
+            // Not used for any connection, so its scheme does not matter.
             (
                 &[("ALL_PROXY", "socks://p"), ("HTTPS_PROXY", "q"), ("HTTP_PROXY", "q")],
                 Some("http://q/"),
@@ -276,7 +276,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is set either is used or is an error: never a direct connection.
+        /// A proxy that is set is used or refused. There is never a direct connection.
         #[test]
         fn a_proxy_that_is_set_is_used_or_refused(value in "[ -~\u{a0}-\u{ff}]{0,40}|(http|socks5)://[ -~]{1,20}") {
             if let Ok(proxies) = Proxies::read(&table(&[("HTTPS_PROXY", &value)])) {

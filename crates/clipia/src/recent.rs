@@ -1,9 +1,9 @@
-//! What was learned lately of each request, in bounded memory. Pure.
+//! A bounded map of the latest requests. Pure.
 
 use clipia_api::types::RequestId;
 use std::collections::{HashMap, VecDeque};
 
-/// The first value told for each of the latest `MAX` requests.
+/// The first value of each of the latest `MAX` requests.
 #[derive(Debug)]
 pub(crate) struct Recent<V, const MAX: usize> {
     values: HashMap<RequestId, V>,
@@ -12,7 +12,7 @@ pub(crate) struct Recent<V, const MAX: usize> {
 }
 
 impl<V, const MAX: usize> Recent<V, MAX> {
-    /// Keeps the value, unless there is one: the first wins. Whether it was kept.
+    /// Keeps the value if the request has none yet. Returns whether it was kept.
     pub(crate) fn insert(&mut self, id: RequestId, value: V) -> bool {
         if self.values.contains_key(&id) {
             return false;

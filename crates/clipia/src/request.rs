@@ -1,31 +1,33 @@
-//! One call of the API: sends it, accounts for it, and sends it again where `retry` says so. Decides nothing.
+//! One call of the API: sends it, records it in the request budget, and retries it as `retry` decides.
 
 use crate::budget::RateLimit;
 use crate::client::Inner;
 use crate::error::{ApiError, Error};
 use crate::key::Key;
-use crate::retry::{self, Bounds, Tried};
-use crate::spending::{Token, now};
-use crate::wait::{self, Class};
+use crate::retry::{self, Attempts, Bounds};
+use crate::retry_after::retry_after;
+use crate::shared_budget::{Token, now};
+use crate::wait::{self, Priority};
 use clipia_api::types::{ErrorEnvelope, RequestId};
 use clipia_api::{ResponseValue, foreign};
-use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::future::Future;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tracing::{Instrument, Span};
 
-/// What the generated client answers.
-pub(crate) type Answer<T> = Result<ResponseValue<T>, clipia_api::Error<ErrorEnvelope>>;
+/// The outcome of a call of the generated client.
+pub(crate) type WireResult<T> = Result<ResponseValue<T>, WireError>;
+type WireError = clipia_api::Error<ErrorEnvelope>;
 
-/// A call as traces and errors name it.
+/// A call, as traces and errors name it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation<'a> {
     name: &'static str,
     request_id: Option<&'a RequestId>,
     model: Option<&'a str>,
-    /// Of a submit.
+    /// Set for a submit.
     idempotency_key: Option<&'a str>,
 }
 
@@ -38,7 +40,7 @@ impl<'a> Operation<'a> {
         Self { request_id: Some(request_id), ..Self::named(name) }
     }
 
-    /// The same, where its model is known.
+    /// The same call, about this model if it is known.
     pub(crate) fn model(self, model: Option<&'a str>) -> Self {
         Self { model, ..self }
     }
@@ -51,20 +53,20 @@ impl<'a> Operation<'a> {
         Self { idempotency_key: Some(idempotency_key), ..Self::of_model("submit", model) }
     }
 
-    /// Whose turn it is.
-    fn class(self) -> Class {
-        if self.idempotency_key.is_some() { Class::Submit } else { Class::Call }
+    fn priority(self) -> Priority {
+        if self.idempotency_key.is_some() { Priority::Submit } else { Priority::Call }
     }
 
-    /// The span of all its tries.
+    /// The span of all attempts.
     pub(crate) fn span(self) -> Span {
         let request_id = self.request_id.map(tracing::field::display);
         tracing::info_span!("clipia", operation = self.name, model = self.model, request_id)
     }
 
-    /// The error that ends it, of which a submit's caller must learn the key where it may have been accepted.
-    fn ended(self, error: Error, tried: Tried) -> Error {
-        if tried.open { self.unanswered(error) } else { error }
+    /// The error that ends the call. If it is a submit that may have been accepted, the error carries its idempotency
+    /// key.
+    fn ended(self, error: Error, attempts: Attempts) -> Error {
+        if attempts.maybe_accepted { self.unanswered(error) } else { error }
     }
 
     /// The error of a submit that may have been accepted.
@@ -79,16 +81,16 @@ impl<'a> Operation<'a> {
 }
 
 impl Inner {
-    /// A call of the user's own: in its turn, and again as `retry` allows.
+    /// Makes a call of the user: waits for the request budget, sends, and retries as `retry` decides.
     pub(crate) async fn call<T, S, F>(&self, operation: Operation<'_>, send: S) -> Result<T, Error>
     where
         S: Fn() -> F,
-        F: Future<Output = Answer<T>>,
+        F: Future<Output = WireResult<T>>,
     {
         self.call_in(operation.span(), operation, send).await
     }
 
-    /// The same, in a span that the caller has more to say to.
+    /// The same in a span of the caller, who records more fields in it.
     pub(crate) async fn call_in<T, S, F>(
         &self,
         span: Span,
@@ -97,47 +99,48 @@ impl Inner {
     ) -> Result<T, Error>
     where
         S: Fn() -> F,
-        F: Future<Output = Answer<T>>,
+        F: Future<Output = WireResult<T>>,
     {
         let send = &send;
         let attempt = |_| async move {
-            let token = wait::token(self, operation.class()).await;
-            let answer = self.attempt(token, operation, send).await;
-            if operation.class() == Class::Submit {
-                self.scheduler.submitted(answer.as_ref().err());
+            let token = wait::token(self, operation.priority()).await;
+            let result = self.attempt(token, operation, send).await;
+            if operation.priority() == Priority::Submit {
+                self.scheduler.submitted(result.as_ref().err());
             }
-            match answer {
-                // The submit seems to be accepted: the same key again finds the id, and charges nothing.
+            match result {
+                // The submit seems to be accepted. A retry with the same key finds the id, and is not charged.
                 Err(error @ Error::UnexpectedAnswer(_)) if retry::seems_accepted(&error) => {
                     Err(operation.unanswered(error))
                 }
-                answer => answer,
+                result => result,
             }
         };
         retrying(operation, self.bounds, attempt).instrument(span).await
     }
 
-    /// Sends a call once and tells the budget what came back.
-    pub(crate) async fn attempt<T, F: Future<Output = Answer<T>>>(
+    /// Sends a call once, and records the response in the request budget.
+    pub(crate) async fn attempt<T, F: Future<Output = WireResult<T>>>(
         &self,
         mut token: Token,
         operation: Operation<'_>,
         send: impl FnOnce() -> F,
     ) -> Result<T, Error> {
-        token.used();
-        let answer = match traced(operation, &self.key, send).await {
+        token.sent();
+        let result = match traced(operation, &self.key, send).await {
             Ok(response) => {
                 token.accepted(rate_limit(response.headers()));
                 Ok(response.into_inner())
             }
-            Err(error) => Err(refusal(error, operation, self, token)),
+            Err(error) => Err(error_of(error, operation, self, token)),
         };
         self.scheduler.budget_changed();
-        answer
+        result
     }
 }
 
-/// Tries until it works, or until `retry` says that it will not.
+/// Repeats an attempt until it succeeds, or until `retry` ends the call. `attempt` takes the number of attempts before
+/// it.
 pub(crate) async fn retrying<T, A, F>(
     operation: Operation<'_>,
     bounds: Bounds,
@@ -147,34 +150,34 @@ where
     A: FnMut(u32) -> F,
     F: Future<Output = Result<T, Error>>,
 {
-    // From the first answer on: what was spent in line for the budget is no trying.
-    let (mut begun, mut tried) = (None, Tried::default());
+    // The time counts from the first response, because waiting for the request budget is no attempt.
+    let (mut begun, mut attempts) = (None, Attempts::default());
     loop {
-        let error = match attempt(tried.times()).await {
+        let error = match attempt(attempts.count()).await {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        tried = tried.and(&error);
+        attempts = attempts.with(&error);
         let elapsed = now().saturating_duration_since(*begun.get_or_insert_with(now));
-        let Some(pause) = retry::decide(&error, tried, elapsed, bounds, rand::random()) else {
-            return Err(operation.ended(error.after(tried.times(), elapsed), tried));
+        let Some(pause) = retry::decide(&error, attempts, elapsed, bounds, rand::random()) else {
+            return Err(operation.ended(error.after(attempts.count(), elapsed), attempts));
         };
-        let (tries, pause_ms) = (tried.times(), pause.as_millis() as u64);
+        let (tries, pause_ms) = (attempts.count(), pause.as_millis() as u64);
         let (elapsed_ms, waits_for) = (elapsed.as_millis() as u64, retry::waits_for(&error));
         tracing::info!(%error, tries, elapsed_ms, pause_ms, waits_for, "trying again");
         tokio::time::sleep(pause).await;
     }
 }
 
-/// Traces one try: what was answered, how soon.
-async fn traced<T, F: Future<Output = Answer<T>>>(
+/// Logs an attempt with its response and its duration.
+async fn traced<T, F: Future<Output = WireResult<T>>>(
     operation: Operation<'_>,
     key: &Key,
     send: impl FnOnce() -> F,
-) -> Answer<T> {
+) -> WireResult<T> {
     let begun = now();
-    let answer = send().await;
-    let (http_status, code) = match &answer {
+    let result = send().await;
+    let (http_status, code) = match &result {
         Ok(response) => (Some(response.status()), None),
         Err(clipia_api::Error::ErrorResponse(response)) => {
             (Some(response.status()), Some(key.hide(&response.error.code)))
@@ -189,73 +192,75 @@ async fn traced<T, F: Future<Output = Answer<T>>>(
         duration_ms = now().saturating_duration_since(begun).as_millis() as u64,
         "tried"
     );
-    answer
+    result
 }
 
-fn refusal(
-    error: clipia_api::Error<ErrorEnvelope>,
-    operation: Operation<'_>,
-    inner: &Inner,
-    token: Token,
-) -> Error {
+/// The SDK's error for an error of the generated client. Records an error response in the request budget.
+fn error_of(error: WireError, operation: Operation<'_>, inner: &Inner, token: Token) -> Error {
     use clipia_api::Error as Wire;
     let request_id = operation.request_id.cloned();
-    let (attempts, elapsed) = (1, Duration::ZERO);
     match error {
         Wire::ErrorResponse(response) => {
-            let told = rate_limit(response.headers());
-            let api = ApiError {
-                http_status: response.status().as_u16(),
-                retry_after: retry_after(response.headers()),
-                request_id: request_id.or_else(|| foreign::request_id(&response).map(RequestId::from)),
-                envelope: without_key(&inner.key, response.into_inner()),
-                key: inner.key.masked(),
-                limit: told.limit,
-                attempts,
-                elapsed,
-            };
-            let retry_after = api.retry_after;
-            let error = Error::from_api(api);
-            match error.http_status() {
-                Some(429) if !matches!(error, Error::ConcurrencyLimitExceeded(_)) => {
-                    token.refused(told, retry_after);
-                }
-                _ => token.answered(told),
+            let limits = rate_limit(response.headers());
+            let error = response_error(response, limits, request_id, &inner.key);
+            if retry::is_rate_limit(&error) {
+                token.refused(limits, error.retry_after());
+            } else {
+                token.answered(limits);
             }
             error
         }
         Wire::CommunicationError(source) | Wire::ResponseBodyError(source) | Wire::InvalidUpgrade(source) => {
-            let source = source.without_url();
-            if source.is_builder() {
-                return Error::Input { message: format!("cannot build the call: {source}") };
-            }
-            if source.is_connect() {
-                let server = inner.base_url.as_str().trim_end_matches('/').to_owned();
-                return Error::Unreachable {
-                    request_id,
-                    server,
-                    attempts,
-                    elapsed,
-                    source: Box::new(source),
-                };
-            }
-            if source.is_timeout() {
-                return Error::Timeout { request_id, attempts, elapsed };
-            }
-            Error::Connection { request_id, attempts, elapsed, source: Box::new(source) }
+            connection_error(source.without_url(), request_id, inner)
         }
-        // The only header made of what a caller passes.
+        // The idempotency key is the only header with a value of the caller.
         Wire::InvalidRequest(_) => {
             Error::Input { message: "the idempotency key cannot be sent in a header".to_owned() }
         }
-        // `clipia_api` makes none of these of an answer.
+        // `clipia_api` reads every response itself, and makes none of these.
         other @ (Wire::InvalidResponsePayload(..) | Wire::UnexpectedResponse(_) | Wire::Custom(_)) => {
+            let (attempts, elapsed) = (1, Duration::ZERO);
             Error::Connection { request_id, attempts, elapsed, source: other.to_string().into() }
         }
     }
 }
 
-/// The envelope with the key masked, wherever a server or a proxy repeats it.
+/// The error for an error response.
+fn response_error(
+    response: ResponseValue<ErrorEnvelope>,
+    limits: RateLimit,
+    request_id: Option<RequestId>,
+    key: &Key,
+) -> Error {
+    Error::from_api(ApiError {
+        http_status: response.status().as_u16(),
+        retry_after: retry_after(response.headers()),
+        request_id: request_id.or_else(|| foreign::request_id(&response).map(RequestId::from)),
+        envelope: without_key(key, response.into_inner()),
+        key: key.masked(),
+        limit: limits.limit,
+        attempts: 1,
+        elapsed: Duration::ZERO,
+    })
+}
+
+/// The error for a call without a complete response.
+fn connection_error(source: reqwest::Error, request_id: Option<RequestId>, inner: &Inner) -> Error {
+    let (attempts, elapsed) = (1, Duration::ZERO);
+    if source.is_builder() {
+        return Error::Input { message: format!("cannot build the call: {source}") };
+    }
+    if source.is_connect() {
+        let server = inner.base_url.as_str().trim_end_matches('/').to_owned();
+        return Error::Unreachable { request_id, server, attempts, elapsed, source: Box::new(source) };
+    }
+    if source.is_timeout() {
+        return Error::Timeout { request_id, attempts, elapsed };
+    }
+    Error::Connection { request_id, attempts, elapsed, source: Box::new(source) }
+}
+
+/// The envelope with the key masked, because a server or a proxy may repeat the key.
 fn without_key(key: &Key, mut envelope: ErrorEnvelope) -> ErrorEnvelope {
     let hide = |text: &mut String| {
         if let Cow::Owned(hidden) = key.hide(text) {
@@ -274,7 +279,7 @@ fn hide_within(value: &mut Value, hide: &impl Fn(&mut String)) {
         Value::String(text) => hide(text),
         Value::Array(entries) => entries.iter_mut().for_each(|entry| hide_within(entry, hide)),
         Value::Object(fields) => {
-            // A field whose name holds the key is left out.
+            // A field whose name contains the key is removed.
             fields.retain(|name, _| {
                 let mut shown = name.clone();
                 hide(&mut shown);
@@ -286,33 +291,27 @@ fn hide_within(value: &mut Value, hide: &impl Fn(&mut String)) {
     }
 }
 
-/// What the headers tell, in one pass: a look-up of each would cost as much as all the rest of a call's accounting.
+/// The `RateLimit-*` headers, read in one pass: one look-up for each would cost as much as the rest of a call's
+/// accounting.
 fn rate_limit(headers: &HeaderMap) -> RateLimit {
-    let mut told = RateLimit::default();
+    let mut limits = RateLimit::default();
     for (name, value) in headers {
         let part = match name.as_str() {
-            "ratelimit-limit" => &mut told.limit,
-            "ratelimit-remaining" => &mut told.remaining,
-            "ratelimit-reset" => &mut told.reset,
+            "ratelimit-limit" => &mut limits.limit,
+            "ratelimit-remaining" => &mut limits.remaining,
+            "ratelimit-reset" => &mut limits.reset,
             _ => continue,
         };
         *part = part.or_else(|| number(value.as_bytes()));
     }
-    told
+    limits
 }
 
-/// The number that a header begins with: drafts of `RateLimit-*` allow parameters after it (`120, 120;w=60`).
+/// The number at the start of a header. Drafts of `RateLimit-*` allow parameters after it (`120, 120;w=60`).
 fn number(value: &[u8]) -> Option<u64> {
     let value = value.trim_ascii_start();
     let digits = &value[..value.iter().take_while(|byte| byte.is_ascii_digit()).count()];
     std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    // By the server's clock as both dates are, they tell a duration, whatever the clock here says.
-    let told_at = text(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
-    retry::retry_after(text(RETRY_AFTER)?, told_at.unwrap_or_else(SystemTime::now))
 }
 
 #[cfg(test)]
@@ -326,11 +325,11 @@ mod tests {
 
     async fn submit(
         bounds: Bounds,
-        mut answer: impl FnMut(u32) -> Result<(), Error>,
+        mut respond: impl FnMut(u32) -> Result<(), Error>,
     ) -> (Result<(), Error>, Duration) {
         let begun = now();
         let ended =
-            retrying(Operation::submit("m", "mine"), bounds, |tries| std::future::ready(answer(tries)));
+            retrying(Operation::submit("m", "mine"), bounds, |tries| std::future::ready(respond(tries)));
         (ended.await, now() - begun)
     }
 
@@ -355,7 +354,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn failures_end_with_the_count_or_with_the_time() {
+    async fn failures_end_the_call_by_count_or_by_time() {
         let (ended, _) = submit(BOUNDS, |_| Err(api(503, "service_unavailable", None))).await;
         assert_eq!(ended.unwrap_err().api().unwrap().attempts(), 6);
         let short = Bounds { within: Duration::from_secs(12), ..BOUNDS };

@@ -1,11 +1,11 @@
-//! A handle as data, for a file or a database.
+//! Handles as data, for a file or a database.
 
 use clipia_api::types::RequestId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A [`Generation`](crate::Generation) as data: what [`Generation::saved`](crate::Generation::saved) gives and
-/// [`Clipia::resume`](crate::Clipia::resume) takes, in this process or another.
+/// A [`Generation`](crate::Generation) as data. [`Generation::saved`](crate::Generation::saved) makes it, and
+/// [`Clipia::resume`](crate::Clipia::resume) takes it, in this process or another.
 ///
 /// ```
 /// use clipia::{Clipia, SavedGeneration};
@@ -25,12 +25,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SavedGeneration {
-    /// Its id: all that is needed to go on.
+    /// The id. It is enough to resume.
     pub request_id: RequestId,
-    /// The slug of its model, where the handle came from a submit. With the time it tells a wait when to ask.
+    /// The slug of the model, if the handle came from a submit. With the time it lets a wait poll at the right moments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// When it was submitted, by this machine's clock.
+    /// When the generation was submitted, by this machine's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitted_at: Option<Timestamp>,
 }
@@ -47,7 +47,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_id_alone_is_enough_and_what_a_newer_version_wrote_is_no_hindrance() {
+    fn an_id_alone_is_enough_and_fields_of_a_newer_version_are_ignored() {
         let id = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
         for written in [json!({ "request_id": id }), json!({ "request_id": id, "of_a_newer_version": [1] })] {
             let saved: SavedGeneration = serde_json::from_value(written).unwrap();

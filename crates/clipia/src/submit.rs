@@ -1,4 +1,4 @@
-//! Submitting a generation.
+//! Submits.
 
 use crate::client::{Clipia, check_slug};
 use crate::error::Error;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 type Sending<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
-/// A generation about to be submitted; `.await` sends it. Made by [`Clipia::submit`].
+/// A generation that is to be submitted; `.await` sends it. Made by [`Clipia::submit`].
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Submit {
     clipia: Clipia,
@@ -39,30 +39,30 @@ impl Submit {
         Self { clipia, model, input, webhook: None, idempotency_key, max_cost: None }
     }
 
-    /// Where the server posts the outcome: an https address that it can reach. What arrives there and goes through
-    /// [`Webhooks`](crate::Webhooks) ends the wait.
+    /// The URL to which the server posts the outcome: https, and reachable for the server. A delivery that arrives
+    /// there and is passed to [`Webhooks`](crate::Webhooks) ends the wait.
     pub fn webhook(mut self, url: impl Into<String>) -> Self {
         self.webhook = Some(url.into());
         self
     }
 
-    /// The idempotency key, any string; without it each submit makes one of its own. The same key with the same
-    /// parameters within 24 hours finds the same generation, and nothing is charged again: keep it before the
-    /// submit, and not even a crash in the middle of it charges twice.
+    /// The idempotency key, any string; by default each submit has a new one. The same key with the same parameters
+    /// within 24 hours finds the same generation, and nothing is charged again. If you store the key before the submit,
+    /// not even a crash during it charges twice.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = key.into();
         self
     }
 
-    /// The idempotency key of this submit: the one that was set, or the one that was made for it. Keep the key where the
-    /// submit may be cut short, by a `tokio::time::timeout` or a `select!`: the same submit with the same key within
-    /// 24 hours charges once. A submit that is cut short after its first try logs the key, too.
+    /// The idempotency key of this submit, whether you set it or not. Keep the key if a `tokio::time::timeout` or a
+    /// `select!` may drop the submit: the same submit with the same key within 24 hours charges once. A submit that is
+    /// dropped after its first attempt also logs the key.
     pub fn get_idempotency_key(&self) -> &str {
         &self.idempotency_key
     }
 
-    /// The most that it may cost, in credits. The server is asked for the exact price first, which takes one
-    /// more request, and what is dearer is refused with [`Error::MaxCost`]: nothing is submitted, reserved or
+    /// The highest price, in credits. The client first asks the server for the exact price, which takes one
+    /// more request. A higher price is refused with [`Error::MaxCost`]: nothing is submitted, reserved or
     /// charged.
     ///
     /// ```no_run
@@ -79,8 +79,8 @@ impl Submit {
     /// # Ok(()) }
     /// ```
     ///
-    /// Should the price rise in the moment between, the generation is accepted all the same and runs: it is
-    /// returned like any other, its [`cost`](Submitted::cost) tells, and a warning is traced.
+    /// If the price rises between estimate and submit, the generation is accepted and runs. It is
+    /// returned like any other, [`cost`](Submitted::cost) is its price, and a warning is logged.
     ///
     /// # Errors
     /// [`Error::MaxCost`], and those of [`Clipia::estimate`].
@@ -104,15 +104,15 @@ impl Submit {
         let key = self.idempotency_key.as_str();
         let operation = Operation::submit(model, key);
         let span = operation.span();
-        let open = Open { model, key, span: &span, sent: AtomicBool::new(false) };
+        let unsettled = Unsettled { model, key, span: &span, sent: AtomicBool::new(false) };
         let send = || {
-            open.sent.store(true, Ordering::Relaxed);
+            unsettled.sent.store(true, Ordering::Relaxed);
             api.submit(model, Some(key), body)
         };
-        let answer = self.clipia.0.call_in(span.clone(), operation, send).await;
-        // An error has the key where the submit may have been accepted.
-        open.settled();
-        let response: SubmitResponse = answer?;
+        let result = self.clipia.0.call_in(span.clone(), operation, send).await;
+        // If the submit may have been accepted, its error holds the key.
+        unsettled.settled();
+        let response: SubmitResponse = result?;
         let (id, cost) = (&response.request_id, response.cost.map(display));
         span.record("request_id", display(id));
         span.in_scope(|| {
@@ -131,24 +131,24 @@ impl Submit {
     }
 }
 
-/// A submit that is not settled yet. If the future that sends it is dropped, this is dropped too, and logs how to find the
+/// A submit without a result. It is dropped with the future that sends the submit, and then logs how to find the
 /// generation.
-struct Open<'a> {
+struct Unsettled<'a> {
     model: &'a str,
     key: &'a str,
     span: &'a Span,
-    /// Whether a try was sent.
+    /// Whether an attempt was sent.
     sent: AtomicBool,
 }
 
-impl Open<'_> {
-    /// The submit has ended: its caller has the answer, or an error that holds the key.
+impl Unsettled<'_> {
+    /// The submit has ended: its caller gets the response, or an error that holds the key.
     fn settled(&self) {
         self.sent.store(false, Ordering::Relaxed);
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
         if self.sent.load(Ordering::Relaxed) {
             let (model, idempotency_key) = (self.model, self.key);
@@ -178,7 +178,7 @@ impl fmt::Debug for Submit {
     }
 }
 
-/// An accepted generation: its handle, and what the API answered.
+/// An accepted generation: its handle, and the API's response.
 #[derive(Clone, Debug)]
 pub struct Submitted {
     generation: Generation,
@@ -186,17 +186,17 @@ pub struct Submitted {
 }
 
 impl Submitted {
-    /// The whole answer.
+    /// The API's response.
     pub fn response(&self) -> &SubmitResponse {
         &self.response
     }
 
-    /// Credits reserved, if the answer tells; for a sandbox key, what a live key would have paid.
+    /// Credits reserved, if the response says so. For a sandbox key: what a live key would have paid.
     pub fn cost(&self) -> Option<Credits> {
         self.response.cost
     }
 
-    /// Keys of the input that the model will not apply. The generation runs all the same.
+    /// Warnings about keys of the input that the model ignores. The generation runs all the same.
     pub fn warnings(&self) -> &[InputWarning] {
         &self.response.warnings
     }
@@ -215,10 +215,10 @@ impl Deref for Submitted {
     }
 }
 
-/// A generation about to be submitted and waited for; `.await` does both. Made by [`Clipia::subscribe`].
+/// A generation that is to be submitted and waited for; `.await` does both. Made by [`Clipia::subscribe`].
 ///
-/// Where it may be cut short, by a `tokio::time::timeout` or a `select!`, rather [submit](Clipia::submit), keep the id,
-/// and [wait](Generation::wait): what is cut short here has told its id to nobody but the log.
+/// If a `tokio::time::timeout` or a `select!` may drop it, rather [submit](Clipia::submit), keep the id, and
+/// [wait](Generation::wait): a dropped `Subscribe` leaves the id only in the log.
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Subscribe {
     submit: Submit,
@@ -254,14 +254,14 @@ impl Subscribe {
         self.submit.get_idempotency_key()
     }
 
-    /// Ends the wait with [`Error::Deadline`], which names the id, this long after it was first awaited. The
-    /// submit itself is not cut short. Without it the wait lasts as long as the generation.
+    /// Ends the wait with [`Error::Deadline`], which names the id, this long after it was first awaited. It does not
+    /// interrupt the submit. Without a timeout the wait lasts as long as the generation.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Called with every change of position, progress or status, in order, the last one terminal. Watching costs
+    /// Calls back with every change of position, progress or status, in order, the last one terminal. Watching costs
     /// more requests than waiting.
     pub fn on_update(mut self, callback: impl FnMut(&Update) + Send + 'static) -> Self {
         self.on_update = Some(Box::new(callback));
@@ -271,7 +271,7 @@ impl Subscribe {
     async fn run(self) -> Result<Outcome, Error> {
         let begun = Instant::now();
         let generation = self.submit.await?.into_generation();
-        // The caller has no handle on it.
+        // The caller does not know the id yet.
         let mut wait: Wait = generation.wait().warns();
         if let Some(timeout) = self.timeout {
             wait = wait.timeout(timeout.saturating_sub(begun.elapsed()));
@@ -298,7 +298,7 @@ impl fmt::Debug for Subscribe {
     }
 }
 
-/// An input as the wire has it.
+/// The input as a JSON object.
 pub(crate) fn object(input: impl Serialize) -> Result<Map<String, Value>, Error> {
     let message = match serde_json::to_value(input) {
         Ok(Value::Object(object)) => return Ok(object),

@@ -1,4 +1,4 @@
-//! Deliveries end waits: what arrives at a webhook is verified, told apart from its repeats, and handed to the schedule.
+//! Webhooks: verifies deliveries, recognises repeats, and passes each delivery to the schedule of waits.
 
 #[cfg(feature = "axum")]
 mod axum;
@@ -16,16 +16,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
-/// How many requests are remembered to tell a repeated delivery: more than end while one is repeated, in some 5 MB.
+/// Requests that are remembered to recognise repeated deliveries: more than end while one is repeated. They take some 5
+/// MB.
 const SEEN_MAX: usize = 100_000;
 
-/// Takes the deliveries of webhooks and ends the waits of a client with them. Made by [`Clipia::webhooks`].
+/// Receives the deliveries of webhooks, and ends the waits of a client with them. Made by [`Clipia::webhooks`].
 ///
-/// A generation submitted with [`webhook`](crate::Submit::webhook) is then known the moment it ends, for the price of
-/// the one request that submitted it. Nothing else changes: submit and wait as ever. Where a delivery is late or
-/// lost, the wait asks, rarely, and finds the end all the same.
+/// The end of a generation submitted with [`webhook`](crate::Submit::webhook) is then known at once, and the generation
+/// costs only the request that submitted it. Submit and wait as usual. If a delivery is late or lost, the wait polls,
+/// rarely, and still finds the end.
 ///
-/// Give it what your web framework received, headers and **raw** body, and answer as it says:
+/// Pass the headers and the **raw** body that your web framework received, and respond as the result says:
 ///
 /// ```
 /// use clipia::Clipia;
@@ -34,7 +35,7 @@ const SEEN_MAX: usize = 100_000;
 /// let clipia = Clipia::builder().key("clipia_test_0123456789abk3Qz").build()?;
 /// let webhooks = clipia.webhooks("whsec_of_the_account")?;
 ///
-/// // What your framework calls for a POST to the address that you gave to `submit`; returns the HTTP status.
+/// // Your framework calls this for a POST to the URL that you passed to `submit`. It returns the HTTP status.
 /// let on_post = |headers: HashMap<String, String>, body: &[u8]| match webhooks.receive(headers, body) {
 ///     Ok(received) => {
 ///         println!("{} ended, {} waits with it", received.request_id(), received.resolved());
@@ -79,82 +80,80 @@ const SEEN_MAX: usize = 100_000;
 /// **Raw bytes.** The signature is over the body as it was sent. A body that was parsed and written again differs in
 /// its spaces or in the order of its keys, and is refused.
 ///
-/// **Signatures.** A delivery is believed by its `X-Clipia-Signature`, or by the headers of Standard Webhooks
-/// (`webhook-id`, `webhook-timestamp`, `webhook-signature`), whichever of them a gateway let through. Those need a secret
+/// **Signatures.** A delivery is verified by its `X-Clipia-Signature`, or by the headers of Standard Webhooks
+/// (`webhook-id`, `webhook-timestamp`, `webhook-signature`), whichever passed the gateway. The latter need a secret
 /// of the form `whsec_<base64>`, as Clipia's own server issues.
 ///
-/// **What to answer.** Any 2xx, within 10 s, once you hold what you need of it: the delivery then never comes
-/// again. 400, without the reason, to what was refused. Whatever else you answer, it comes again, up to 6 times.
+/// **Responses.** Respond with any 2xx within 10 s, once you have stored what you need: the delivery is not sent
+/// again. Respond to a refused delivery with 400, without the reason. After any other response the delivery is sent again,
+/// up to 6 times.
 ///
-/// **Repeats.** A delivery may come more than once, and in any order: the first for a request ends its waits, and
-/// further ones change nothing. [`Received::is_duplicate`] tells those that this client has *received* before, in this
-/// process. Work of your own that must be done exactly once is keyed by [`Received::request_id`] where it is stored.
+/// **Repeats.** A delivery may arrive more than once, and in any order. The first for a request ends its waits, and
+/// further ones change nothing. [`Received::is_duplicate`] says whether this client has *received* it before, in this
+/// process. If your own work must be done exactly once, store it under [`Received::request_id`].
 ///
-/// **Early ones.** A delivery may overtake the answer to the submit itself. It is kept, and the wait that begins
-/// later ends at once without asking.
+/// **Early deliveries.** A delivery may overtake the response to the submit. It is kept, and a wait that begins
+/// later ends at once without a poll.
 ///
 /// **Rotation.** While an account changes its secret, accept both: `clipia.webhooks(new)?.secret(old)?`.
 ///
-/// Clones share everything. Keep one alive for as long as deliveries may arrive: while there is one, waits whose
-/// submit named a webhook hold back their asking, unless somebody watches the progress.
+/// Clones share everything. Keep one alive for as long as deliveries may arrive: meanwhile the waits of submits with a
+/// webhook poll rarely, unless somebody watches their progress.
 #[derive(Clone)]
-pub struct Webhooks(Arc<Attached>);
+pub struct Webhooks(Arc<Receiver>);
 
-struct Attached {
+struct Receiver {
     clipia: Clipia,
     verifier: Verifier,
 }
 
-/// What a client knows of the webhooks attached to it.
+/// The requests whose end was delivered to a client.
 #[derive(Debug, Default)]
-pub(crate) struct Attachments {
-    /// The requests whose end was delivered.
-    seen: Mutex<Recent<(), SEEN_MAX>>,
-}
+pub(crate) struct DeliveredIds(Mutex<Recent<(), SEEN_MAX>>);
 
-impl Attachments {
+impl DeliveredIds {
     /// Whether this is the first delivery of the request's end.
     fn is_first(&self, id: &RequestId) -> bool {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), ())
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), ())
     }
 }
 
-impl Attached {
+impl Receiver {
     fn new(clipia: Clipia, verifier: Verifier) -> Self {
-        clipia.0.scheduler.receivers(true);
+        clipia.0.scheduler.receiver_added();
         Self { clipia, verifier }
     }
 }
 
-impl Drop for Attached {
+impl Drop for Receiver {
     fn drop(&mut self) {
-        self.clipia.0.scheduler.receivers(false);
+        self.clipia.0.scheduler.receiver_removed();
     }
 }
 
 impl Webhooks {
     pub(crate) fn new(clipia: Clipia, secret: String) -> Result<Self, Error> {
         let verifier = Verifier::new([secret]).map_err(refused)?;
-        Ok(Self(Arc::new(Attached::new(clipia, verifier))))
+        Ok(Self(Arc::new(Receiver::new(clipia, verifier))))
     }
 
-    /// One secret more whose signatures are accepted: during a rotation, the old one.
+    /// Accepts the signatures of one more secret: during a rotation, the old one.
     ///
     /// # Errors
     /// [`Error::WebhookSecretMissing`] or [`Error::WebhookSecretWeak`].
     pub fn secret(self, secret: impl Into<String>) -> Result<Self, Error> {
         let verifier = self.0.verifier.clone().secret(secret.into()).map_err(refused)?;
-        Ok(Self(Arc::new(Attached::new(self.0.clipia.clone(), verifier))))
+        Ok(Self(Arc::new(Receiver::new(self.0.clipia.clone(), verifier))))
     }
 
-    /// Takes one delivery: verifies it, and ends the waits of its generation. Needs no runtime, and takes
-    /// microseconds, so that the answer may wait for it.
+    /// Receives one delivery: verifies it, and ends the waits of its generation. It needs no runtime, and takes
+    /// microseconds, so the response may wait for it.
     ///
     /// `headers` are pairs of name and value, in text or bytes, names in any case: `&HeaderMap` of the crate `http`,
     /// a `HashMap<String, String>`, a `&[(&str, &str)]`. `body` is the raw bytes.
     ///
     /// # Errors
-    /// The [`Refusal`] says why it is not believed. It then changed nothing; answer 400 without the reason.
+    /// The [`Refusal`] says why the delivery is not genuine. It changed nothing; respond with 400 without the reason.
     pub fn receive<N, V, H>(
         &self,
         headers: impl IntoIterator<Item = H>,
@@ -170,11 +169,11 @@ impl Webhooks {
         Ok(self.take(delivery, delivery_id))
     }
 
-    /// Takes what was found genuine.
+    /// Records a genuine delivery.
     fn take(&self, delivery: Delivery, delivery_id: Option<Uuid>) -> Received {
-        let (clipia, result) = (&self.0.clipia, result(&delivery));
+        let (clipia, result) = (&self.0.clipia, result_of(&delivery));
         let duplicate = result.status.is_terminal() && !clipia.0.webhooks.is_first(&result.request_id);
-        // A repeat, too: one so late that the first is forgotten may still find a wait.
+        // A repeat is passed on, too: if it is so late that the first was forgotten, it may still find a wait.
         let resolved = clipia.0.scheduler.deliver(clipia, result);
         tracing::debug!(
             request_id = %delivery.request_id,
@@ -197,7 +196,7 @@ impl fmt::Debug for Webhooks {
     }
 }
 
-/// A genuine delivery, and what it did.
+/// A genuine delivery, and its effect.
 pub struct Received {
     clipia: Clipia,
     delivery: Delivery,
@@ -212,31 +211,30 @@ impl Received {
         &self.delivery.request_id
     }
 
-    /// What was delivered, as it came.
+    /// The delivery as it was sent.
     pub fn delivery(&self) -> &Delivery {
         &self.delivery
     }
 
-    /// The id of the delivery, the same for each attempt of it. For logs: the id in `X-Clipia-Webhook-Id` is not signed.
+    /// The id of the delivery, the same for each attempt. Use it for logs only: `X-Clipia-Webhook-Id` is not signed.
     pub fn delivery_id(&self) -> Option<Uuid> {
         self.delivery_id
     }
 
-    /// Whether this client received the end of this generation before, as far back as it remembers: the latest
-    /// hundred thousand.
+    /// Whether this client has received the end of this generation before. It remembers the latest hundred thousand.
     ///
-    /// What was received before was not therefore dealt with: where your own work on it failed and you answered with
-    /// an error, the repeat is your second chance.
+    /// A duplicate may still need your work: if your work on the first delivery failed and you responded with an error,
+    /// the repeat is your second chance.
     pub fn is_duplicate(&self) -> bool {
         self.duplicate
     }
 
-    /// How many waits and streams of updates ended with it.
+    /// The number of waits and streams of updates that the delivery ended.
     pub fn resolved(&self) -> usize {
         self.resolved
     }
 
-    /// How the generation ended: for a program that waits for nothing and acts on deliveries alone.
+    /// The outcome of the generation, for a program that does not wait and acts on deliveries alone.
     ///
     /// ```no_run
     /// # async fn teach(received: clipia::Received) -> Result<(), clipia::Error> {
@@ -245,17 +243,17 @@ impl Received {
     /// ```
     ///
     /// # Errors
-    /// [`Error::DeliveryInconclusive`] where a newer server says something that this version does not know. Waits then
-    /// ask for the result at once; so can you.
+    /// [`Error::DeliveryInconclusive`] if a newer server sends a status that this version does not know. Ask for the
+    /// result then, as waits do.
     pub fn outcome(&self) -> Result<Outcome, Error> {
-        Outcome::of(&self.clipia, result(&self.delivery)).map_err(|_| Error::DeliveryInconclusive {
+        Outcome::of(&self.clipia, result_of(&self.delivery)).map_err(|_| Error::DeliveryInconclusive {
             request_id: self.request_id().clone(),
             status: self.delivery.status.to_string(),
         })
     }
 }
 
-/// Without what was made: the addresses of files may hold a signature.
+/// Leaves the output out: the URLs of files may hold a signature.
 impl fmt::Debug for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Received")
@@ -291,12 +289,12 @@ where
     Ok((delivery, headers.delivery_id().and_then(|id| Uuid::try_parse(id).ok())))
 }
 
-/// The result that a delivery tells. Its status is terminal only if the delivery tells the whole of it: an end that
-/// this version cannot read must not pass for an empty success.
-fn result(delivery: &Delivery) -> ResultResponse {
+/// The result in a delivery. Its status is terminal only if this version can read the whole result: an unreadable end
+/// must not pass for an empty success.
+fn result_of(delivery: &Delivery) -> ResultResponse {
     let mut result = ResultResponse {
         extra: delivery.extra.clone(),
-        ..ResultResponse::new(delivery.request_id.clone(), ending(delivery))
+        ..ResultResponse::new(delivery.request_id.clone(), status_of(delivery))
     };
     match (&result.status, &delivery.payload) {
         (Status::Completed, Some(payload)) => {
@@ -307,7 +305,7 @@ fn result(delivery: &Delivery) -> ResultResponse {
         }
         (Status::Failed | Status::Canceled, _) => {
             result.error.clone_from(&delivery.error);
-            // It was refunded (`contract.md`, "Endpoints").
+            // The credits were returned (`contract.md`, "Endpoints").
             result.cost = Some(Credits::ZERO);
         }
         _ => {}
@@ -315,16 +313,16 @@ fn result(delivery: &Delivery) -> ResultResponse {
     result
 }
 
-/// How a delivery says that the generation ended. A word of the API's own statuses says it, too.
-fn ending(delivery: &Delivery) -> Status {
-    let told = match &delivery.status {
+/// The status of the generation in a delivery. Some deliveries use a status of the API in place of `OK` and `ERROR`.
+fn status_of(delivery: &Delivery) -> Status {
+    let status = match &delivery.status {
         WebhookStatus::Ok => Status::Completed,
         WebhookStatus::Error => Status::Failed,
         other => other.as_str().into(),
     };
     let has_output = delivery.payload.as_ref().is_some_and(|payload| payload.output.is_some());
-    if told == Status::Completed && !has_output {
+    if status == Status::Completed && !has_output {
         return Status::Unknown(delivery.status.to_string());
     }
-    told
+    status
 }

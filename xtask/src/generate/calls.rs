@@ -21,7 +21,7 @@ impl VisitMut for Adjust {
     fn visit_expr_mut(&mut self, expression: &mut Expr) {
         visit_mut::visit_expr_mut(self, expression);
         if matches!(expression, Expr::Match(by) if is_of_answer(&by.expr)) {
-            *expression = parse_quote!(crate::answer::read(response).await);
+            *expression = parse_quote!(crate::response::read(response).await);
         }
     }
 

@@ -60,7 +60,7 @@ pub(super) fn read_leniently(types: &mut [Item]) -> Result<String> {
             drop_serialize(item)?;
             if ANSWERS.contains(&name.as_str()) {
                 item.attrs.push(parse_quote!(#[serde(remote = "Self")]));
-                text += &format!("crate::lenient::answer!({name});\n");
+                text += &format!("crate::lenient::response!({name});\n");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! How each kind of value is read: numbers, words, times, ids.
+//! Lenient reading of single values: numbers, words, times, ids.
 
 use super::{Fields, Lenient};
 use crate::{Credits, ModelType, Progress, RequestId, Status, WebhookStatus};
@@ -11,7 +11,7 @@ impl Lenient for Value {
     }
 }
 
-/// A number is read as its digits: some servers send accounts and codes as numbers.
+/// A number is read as text, because some servers send accounts and codes as numbers.
 impl Lenient for String {
     fn read(value: Value) -> Result<Self, Value> {
         match value {
@@ -52,7 +52,7 @@ impl Lenient for Credits {
     }
 }
 
-/// A text such as `"45%"` is read, too.
+/// A text such as `"45%"` is read as a number.
 impl Lenient for Progress {
     fn read(value: Value) -> Result<Self, Value> {
         let percent = match &value {
@@ -71,7 +71,7 @@ impl Lenient for Timestamp {
     }
 }
 
-/// The number that a value is, or that a text spells.
+/// The number in a value, which may be written as text.
 fn number(value: &Value) -> Option<Number> {
     match value {
         Value::Number(number) => Some(number.clone()),
@@ -80,21 +80,21 @@ fn number(value: &Value) -> Option<Number> {
     }
 }
 
-/// Up to this, floats tell whole numbers apart.
+/// The largest whole number below which floats are exact.
 pub(crate) const FLOAT_EXACT_MAX: f64 = (1_u64 << 53) as f64;
 
-/// The whole, not negative number that a number is. `3.0` is one, too.
+/// The number, if it is whole and not negative. `3.0` is whole.
 fn whole(number: &Number) -> Option<u64> {
     let is_whole = |float: &f64| float.fract() == 0.0 && (0.0..=FLOAT_EXACT_MAX).contains(float);
     let float = || number.as_f64().filter(is_whole);
     number.as_u64().or_else(|| float().map(|float| float as u64))
 }
 
-/// Bytes of the longest text that is taken for an id. A UUID has 36.
+/// Bytes of the longest text that is accepted as an id. A UUID has 36.
 const ID_MAX: usize = 256;
 
-/// An id is a text that is not empty, or a whole number. Where there is neither, the id in `status_url` or
-/// `response_url` stands in for it.
+/// An id is a text that is not empty, or a whole number. If the field is missing, the id is taken from `status_url` or
+/// `response_url`.
 impl Lenient for RequestId {
     fn read(value: Value) -> Result<Self, Value> {
         match value {
@@ -113,18 +113,18 @@ impl Lenient for RequestId {
     }
 }
 
-/// Whether a text may be an id: not where it is blank, or no part of a path.
+/// Whether a text may be an id: it is not blank, not `.` or `..`, and not too long.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() <= ID_MAX && !matches!(text.trim(), "" | "." | "..")
 }
 
-/// The id of the request that an address of the API is about.
+/// The request id in a URL of the API.
 pub(crate) fn id_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("/v1/requests/")?;
     rest.split(['/', '?', '#']).next().filter(|id| is_id(id))
 }
 
-/// The word that a field holds. Whatever else stands there is a word that this version does not know.
+/// The word in a field. A value of another type becomes a word that this version does not know.
 fn word(fields: &mut Fields, name: &str) -> Option<String> {
     match fields.remove(name)? {
         Value::Null => None,
@@ -154,23 +154,23 @@ impl Lenient for Status {
         String::read(value).map(Self::from)
     }
 
-    /// Takes the status. Where no word tells it, what only the result of an ended generation has tells it: an output, or an
-    /// error beside other fields of a result. A value that is no word stays as it came, too.
+    /// Takes the status. If no word says it, the other fields do: an output, or an error beside other fields of a
+    /// result, exists only once a generation has ended. A value that is not a word stays in `fields` as well.
     fn take(fields: &mut Fields, name: &str) -> Option<Self> {
         match fields.get(name) {
             Some(Value::String(word)) => {
-                let told = Self::from(word.as_str());
+                let status = Self::from(word.as_str());
                 let is_blank = word.trim().is_empty();
                 fields.remove(name);
                 if !is_blank {
-                    return Some(told);
+                    return Some(status);
                 }
             }
             Some(Value::Null) => drop(fields.remove(name)),
             _ => {}
         }
         let has = |name: &str| matches!(fields.get(name), Some(Value::Object(object)) if !object.is_empty());
-        // An error alone is the envelope of one, not how a generation ended.
+        // An error without other fields of a result is an error envelope, and no failed generation.
         let is_of_result = RESULT_FIELDS.iter().any(|name| fields.contains_key(*name));
         Some(match (has("output"), has("error")) {
             (true, false) => Self::Completed,
@@ -180,12 +180,12 @@ impl Lenient for Status {
     }
 }
 
-/// Fields that a result has and neither a status nor the envelope of an error.
+/// Fields of a result that are neither in a status nor in an error envelope.
 const RESULT_FIELDS: [&str; 4] = ["model", "cost", "created_at", "completed_at"];
 
-/// Whether an answer tells where its generation stands, in a word.
+/// Whether a response says the status of its generation in a word.
 #[cfg(feature = "client")]
-pub(crate) fn is_told(status: &Status, extra: &Fields) -> bool {
+pub(crate) fn has_status(status: &Status, extra: &Fields) -> bool {
     match status {
         Status::Unknown(word) => !word.is_empty() && !extra.contains_key("status"),
         _ => true,

@@ -1,4 +1,4 @@
-//! What is put together in a chain, and done by `run`.
+//! Calls that are chained, and made by `run`.
 
 use super::runtime::Runtime;
 use super::{Outcome, Submitted};
@@ -11,8 +11,8 @@ use std::future::IntoFuture;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The blocking side of the async call of the same name: its chain, and `run` where that has `.await`. The
-/// function makes the output of what the async one brings.
+/// The blocking side of the async call of the same name: its chain, and `run` in place of `.await`. `$of` converts the
+/// output of the async call.
 macro_rules! call {
     (
         $(#[$doc:meta])*
@@ -39,7 +39,7 @@ macro_rules! call {
                 }
             )*
 
-            /// Does it; this thread sleeps until it is done.
+            /// Makes the call. This thread sleeps until the call has ended.
             ///
             /// # Errors
             #[doc = concat!("Those of the async [`", stringify!($name), "`](crate::", stringify!($name),
@@ -63,7 +63,7 @@ macro_rules! call {
 }
 
 call! {
-    /// A generation about to be submitted; [`run`](Self::run) sends it. Made by
+    /// A generation that is to be submitted; [`run`](Self::run) sends it. Made by
     /// [`Clipia::submit`](super::Clipia::submit).
     Submit -> Submitted, Submitted::new;
     webhook(url: impl Into<String>);
@@ -72,7 +72,7 @@ call! {
 }
 
 call! {
-    /// A generation about to be submitted and waited for; [`run`](Self::run) does both. Made by
+    /// A generation that is to be submitted and waited for; [`run`](Self::run) does both. Made by
     /// [`Clipia::subscribe`](super::Clipia::subscribe).
     Subscribe -> Outcome, Outcome::new;
     webhook(url: impl Into<String>);
@@ -92,7 +92,7 @@ call! {
 }
 
 call! {
-    /// The files of a result about to be saved; [`run`](Self::run) begins, and returns their paths in the
+    /// A download of the files of a result; [`run`](Self::run) begins it, and returns their paths in the
     /// output's order. Made by [`Completed::download`](super::Completed::download) and
     /// [`Generation::download`](super::Generation::download).
     Download -> Vec<PathBuf>, |paths, _| paths;

@@ -1,4 +1,4 @@
-//! What drives a blocking client: one thread for its connections and timers, shared by its clones.
+//! The runtime of a blocking client: one thread for its connections and timers, shared by its clones.
 
 use crate::error::Error;
 use std::future::Future;
@@ -11,20 +11,20 @@ pub(super) struct Runtime {
     _thread: Arc<Thread>,
 }
 
-/// Its thread; dropped, it ends.
+/// The thread of the runtime. It ends when this is dropped.
 #[derive(Debug)]
 struct Thread(Option<tokio::runtime::Runtime>);
 
 impl Runtime {
     pub(super) fn start() -> Result<Self, Error> {
-        // What is called is driven by the threads that call; this one only wakes them.
+        // Calling threads drive their own futures; this thread only wakes them.
         let runtime =
             Builder::new_multi_thread().worker_threads(1).thread_name("clipia").enable_all().build();
         let runtime = runtime.map_err(|source| Error::Setup { source: Box::new(source) })?;
         Ok(Self { handle: runtime.handle().clone(), _thread: Arc::new(Thread(Some(runtime))) })
     }
 
-    /// Drives a future to its end on this thread, which sleeps meanwhile.
+    /// Drives a future to its end on the calling thread.
     #[track_caller]
     pub(super) fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.handle.block_on(future)
@@ -33,7 +33,7 @@ impl Runtime {
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        // Waits for nothing, and so may happen anywhere: also in async code, which must not block.
+        // Does not block, so it is allowed in async code, too.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }

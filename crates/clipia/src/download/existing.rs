@@ -1,18 +1,18 @@
-//! The file that is already there under the name of a file to be saved. Only `overwrite` replaces it by other content.
+//! The file that already has the name of a downloaded file. Only `overwrite` replaces a file with other content.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// First bytes that are compared with those that the host sends. A file with the same name (request and number), the
-/// same size and the same first bytes is taken for the file of the host, and not fetched again.
+/// First bytes that are compared with those of the host. An existing file with the same name (request and number), the
+/// same size and the same first bytes counts as the same file, and is not fetched again.
 pub(super) const COMPARED: usize = 1 << 16;
 
-/// What is there under a name.
+/// What has a name.
 #[derive(Debug, PartialEq)]
 pub(super) enum Existing {
     Nothing,
-    /// A file that may be the same, its first bytes, and its size.
+    /// A file with these first bytes and this size.
     File {
         beginning: Vec<u8>,
         size: u64,
@@ -21,7 +21,7 @@ pub(super) enum Existing {
     Other,
 }
 
-/// Looks what is there under a name, and follows no link.
+/// Looks up a name. Follows no link.
 pub(super) fn look(path: &Path) -> io::Result<Existing> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Existing::Nothing),
@@ -35,7 +35,7 @@ pub(super) fn look(path: &Path) -> io::Result<Existing> {
     }
 }
 
-/// Whether two files have the same content. A link has the content of no file.
+/// Whether two files have the same content. A link never does.
 pub(super) fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
     let size = |path| fs::symlink_metadata(path).map(|there| there.is_file().then_some(there.len()));
     let (size_one, size_other) = (size(one)?, size(other)?);
@@ -55,10 +55,10 @@ pub(super) fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-/// The error of a file whose name is taken.
-pub(super) fn taken() -> io::Error {
+/// The error for a name that is taken.
+pub(super) fn name_taken() -> io::Error {
     io::Error::new(
         io::ErrorKind::AlreadyExists,
-        "something else is there under this name, and is replaced only if `overwrite` is set",
+        "a file with other content has this name, and is replaced only if `overwrite` is set",
     )
 }

@@ -1,10 +1,10 @@
-//! The extension of a file: by its content type, else by the end of its URL, else by what the result says, else by its
-//! first bytes. A media host chooses among harmless extensions only, so that no file is saved as a program or a script.
+//! Chooses the extension of a file: by its content type, else by its URL, else by what the result says, else by its
+//! first bytes. Only harmless extensions are possible, so that no file is saved as a program or a script.
 
 use file_format::{FileFormat, Kind};
 use url::Url;
 
-/// First bytes that decide a file's extension. The number is fixed, so that a resumed download decides alike.
+/// First bytes by which an extension is chosen. The number is fixed, so that a resumed download chooses the same.
 pub(super) const FIRST_BYTES: usize = 4096;
 
 /// The extension of a file of unknown type.
@@ -47,7 +47,7 @@ const BY_TYPE: [(&str, &str); 33] = [
     ("model/x.stl-binary", "stl"),
 ];
 
-/// Harmless extensions that the table lacks, or has under a kind of which not all are harmless.
+/// Harmless extensions that `file-format` lacks, or has under a kind that is not harmless as a whole.
 const HARMLESS: [&str; 26] = [
     "ass",
     "bin",
@@ -90,31 +90,35 @@ const SPELT: [(&str, &str); 7] = [
 
 /// What a result says of a file besides its URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Said<'a> {
+pub(super) struct Description<'a> {
     /// The container, such as `wav`.
     pub(super) format: Option<&'a str>,
     pub(super) name: Option<&'a str>,
     pub(super) content_type: Option<&'a str>,
 }
 
-/// The extension, where the first bytes are not needed for it.
-pub(super) fn by_head(content_type: Option<&str>, url: &Url, said: Said<'_>) -> Option<&'static str> {
+/// The extension, if it can be chosen without the first bytes.
+pub(super) fn by_head(
+    content_type: Option<&str>,
+    url: &Url,
+    description: Description<'_>,
+) -> Option<&'static str> {
     let of_name = |name: &str| by_name(name.rsplit_once('.')?.1);
-    // A dot in a directory of the path ends no name.
+    // Only the last segment of the path is a file name.
     let last = url.path_segments().and_then(|mut segments| segments.next_back());
     content_type
         .and_then(by_type)
         .or_else(|| last.and_then(of_name))
-        .or_else(|| said.format.and_then(by_name))
-        .or_else(|| said.name.and_then(of_name))
-        .or_else(|| said.content_type.and_then(by_type))
+        .or_else(|| description.format.and_then(by_name))
+        .or_else(|| description.name.and_then(of_name))
+        .or_else(|| description.content_type.and_then(by_type))
 }
 
-/// The extension by the first bytes of a file, of which no more than [`FIRST_BYTES`] count.
+/// The extension by the first bytes of a file, of which at most [`FIRST_BYTES`] count.
 pub(super) fn by_beginning(content_type: Option<&str>, bytes: &[u8]) -> &'static str {
     let bytes = &bytes[..bytes.len().min(FIRST_BYTES)];
     let has = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
-    // `file-format` needs the whole of such a file to name its format more closely.
+    // `file-format` would need the whole file to tell these formats apart.
     let by_bytes = match FileFormat::from_bytes(bytes) {
         FileFormat::Id3v2 => Some("mp3"),
         FileFormat::ExtensibleBinaryMetaLanguage => Some(if has(b"webm") { "webm" } else { "mkv" }),
@@ -122,17 +126,18 @@ pub(super) fn by_beginning(content_type: Option<&str>, bytes: &[u8]) -> &'static
         FileFormat::ExtensibleMarkupLanguage if has(b"<svg") => Some("svg"),
         format => by_name(format.extension()),
     };
-    // Hosts say `text/plain` of whatever they do not know, so the first bytes go before it.
+    // Hosts send `text/plain` for unknown files, so the first bytes go before it.
     let plain = || content_type.is_some_and(|value| essence(value) == "text/plain").then_some("txt");
     by_bytes.or_else(plain).unwrap_or(UNKNOWN)
 }
 
-/// The type of a `Content-Type` in lower case, without its parameters.
+/// The media type in a `Content-Type`: lower case, without parameters.
 pub(super) fn essence(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// `None` for a type that says nothing, such as `application/octet-stream`, and for one of no media.
+/// The extension of a media type. `None` for a type that says nothing, such as `application/octet-stream`, and for
+/// types that are not media.
 fn by_type(content_type: &str) -> Option<&'static str> {
     let essence = essence(content_type);
     if let Some((_, extension)) = BY_TYPE.iter().find(|(name, _)| *name == essence) {
@@ -147,7 +152,7 @@ fn by_type(content_type: &str) -> Option<&'static str> {
     by_name(subtype.strip_prefix("x-").unwrap_or(subtype)).filter(|_| media)
 }
 
-/// The extension itself, if it is one of media or of other data.
+/// The extension in its usual spelling, if it is one of media or other harmless data.
 fn by_name(extension: &str) -> Option<&'static str> {
     let extension = extension.to_ascii_lowercase();
     if let Some((_, usual)) = SPELT.iter().find(|(name, _)| *name == extension) {
@@ -158,7 +163,7 @@ fn by_name(extension: &str) -> Option<&'static str> {
     known.or_else(|| HARMLESS.into_iter().find(|name| *name == extension)).filter(|name| *name != UNKNOWN)
 }
 
-/// Whether none of these is run by opening it.
+/// Whether no file of this kind is executed when it is opened.
 fn is_harmless(kind: Kind) -> bool {
     matches!(
         kind,
@@ -177,10 +182,10 @@ fn is_harmless(kind: Kind) -> bool {
 mod tests {
     use super::*;
 
-    fn chosen(content_type: &str, url: &str, said: Said<'_>, bytes: &[u8]) -> &'static str {
+    fn chosen(content_type: &str, url: &str, description: Description<'_>, bytes: &[u8]) -> &'static str {
         let url = Url::parse("https://media.example/").unwrap().join(url).unwrap();
         let content_type = Some(content_type).filter(|value| !value.is_empty());
-        by_head(content_type, &url, said).unwrap_or_else(|| by_beginning(content_type, bytes))
+        by_head(content_type, &url, description).unwrap_or_else(|| by_beginning(content_type, bytes))
     }
 
     #[test]
@@ -249,7 +254,7 @@ mod tests {
             ("image/../x", "bin"),
             ("", "bin"),
         ] {
-            assert_eq!(chosen(content_type, "1", Said::default(), b""), want, "{content_type}");
+            assert_eq!(chosen(content_type, "1", Description::default(), b""), want, "{content_type}");
         }
     }
 
@@ -277,31 +282,35 @@ mod tests {
                 ["", "application/octet-stream", "binary/octet-stream", "text/plain;charset=x"]
             {
                 let want = if want == "bin" && content_type.starts_with("text") { "txt" } else { want };
-                assert_eq!(chosen(content_type, url, Said::default(), b""), want, "{url} {content_type}");
+                assert_eq!(
+                    chosen(content_type, url, Description::default(), b""),
+                    want,
+                    "{url} {content_type}"
+                );
             }
         }
-        // Of a program, a script, or a page that runs one.
+        // Extensions of programs, of scripts, and of pages that run one.
         for name in "exe sh bat cmd com js mjs html htm xhtml php py pl rb ps1 psm1 dll so dylib jar app lnk url \
             desktop vbs vbe wsf hta msi msp scr pif cpl reg scf inf jse swf apk deb rpm dmg pkg iso img command \
             docm xlsm chm class wasm elf run bin website application gadget mht svgz asp aspx jsp cgi"
             .split_whitespace()
         {
-            assert_eq!(chosen("", &format!("1.{name}"), Said::default(), b""), "bin", "{name}");
-            assert_eq!(chosen(&format!("image/{name}"), "1", Said::default(), b""), "bin", "{name}");
+            assert_eq!(chosen("", &format!("1.{name}"), Description::default(), b""), "bin", "{name}");
+            assert_eq!(chosen(&format!("image/{name}"), "1", Description::default(), b""), "bin", "{name}");
         }
     }
 
     #[test]
-    fn what_the_result_says_and_the_first_bytes_name_the_rest() {
-        let said = |format, name, content_type| Said { format, name, content_type };
-        let nothing = Said::default();
-        for (said, want) in [
-            (said(Some("wav"), Some("1.mp3"), None), "wav"),
-            (said(Some("sh"), Some("a.b.GLB"), None), "glb"),
-            (said(None, Some("1.exe"), Some("model/gltf-binary")), "glb"),
-            (said(None, Some("exe"), Some("application/x-sh")), "png"),
+    fn the_result_and_the_first_bytes_name_a_file_without_a_type() {
+        let description = |format, name, content_type| Description { format, name, content_type };
+        let nothing = Description::default();
+        for (description, want) in [
+            (description(Some("wav"), Some("1.mp3"), None), "wav"),
+            (description(Some("sh"), Some("a.b.GLB"), None), "glb"),
+            (description(None, Some("1.exe"), Some("model/gltf-binary")), "glb"),
+            (description(None, Some("exe"), Some("application/x-sh")), "png"),
         ] {
-            assert_eq!(chosen("", "1", said, b"\x89PNG\r\n\x1a\n"), want, "{said:?}");
+            assert_eq!(chosen("", "1", description, b"\x89PNG\r\n\x1a\n"), want, "{description:?}");
         }
         for (bytes, want) in [
             (b"\x89PNG\r\n\x1a\n".as_slice(), "png"),

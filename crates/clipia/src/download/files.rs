@@ -1,17 +1,17 @@
-//! Which files an output has, and the name of each without its extension.
+//! The files of an output, and the name of each without its extension.
 
-use super::extension::Said;
+use super::extension::Description;
 use clipia_api::types::{Output, RequestId};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 
-/// Files that are saved under keys that this version does not know. More are a mistake or an attack.
+/// Files that are saved under keys that this version does not know. More than these are a mistake or an attack.
 const UNKNOWN_MAX: usize = 1000;
 
-/// How deep such a file may stand below its key.
+/// Levels below its key on which such a file is found.
 const DEPTH_MAX: usize = 8;
 
-/// Characters of a key, and of an id, that are in a name.
+/// Characters of a key, and of an id, in a name.
 const KEY_MAX: usize = 32;
 const ID_MAX: usize = 64;
 
@@ -19,16 +19,16 @@ const ID_MAX: usize = 64;
 #[derive(Debug, PartialEq)]
 pub(super) struct File<'a> {
     kind: String,
-    /// From 1, within its kind.
+    /// The number of the file within its kind, from 1.
     number: usize,
     pub(super) url: &'a str,
     /// Whether the file is a rendition, and the original is another file.
     rendition: bool,
-    pub(super) said: Said<'a>,
+    pub(super) description: Description<'a>,
 }
 
 impl File<'_> {
-    /// The name without the extension, which only the host knows: letters, digits and hyphens.
+    /// The name without the extension: letters, digits and hyphens. The extension depends on the host.
     pub(super) fn stem(&self, id: &RequestId) -> String {
         let rendition = if self.rendition { "-rendition" } else { "" };
         let id = match safe(id.as_str(), ID_MAX) {
@@ -47,31 +47,31 @@ impl File<'_> {
 /// The files of an output.
 #[derive(Debug, Default)]
 pub(super) struct Files<'a> {
-    /// Those that this version knows, in the output's order, and after them the others.
+    /// The files that this version knows, in the output's order, and after them the others.
     pub(super) all: Vec<File<'a>>,
-    /// How many files this version knows.
+    /// The number of files that this version knows.
     pub(super) known: usize,
-    /// Whether there are more than are saved.
+    /// Whether the output has more files than are saved.
     pub(super) more: bool,
     renditions: bool,
-    /// The URLs of all files, and how many files each kind has: an output may name tens of thousands.
+    /// The URLs of all files, and the number of files of each kind. An output may have tens of thousands.
     urls: HashSet<&'a str>,
     numbers: HashMap<String, usize>,
 }
 
-/// Every file of an output: the original where there is one, unless `renditions` are wanted. `unread` is what stands in
-/// the place of an output and is none.
+/// Every file of an output. The original goes before the rendition, unless `renditions` are wanted. `unread` is the
+/// value of an output that could not be parsed.
 pub(super) fn of<'a>(output: &'a Output, unread: Option<&'a Value>, renditions: bool) -> Files<'a> {
     let mut files = Files { renditions, ..Files::default() };
     for image in &output.images {
-        files.add("image", Some(&image.url), image.original_url.as_deref(), said(&image.extra));
+        files.add("image", Some(&image.url), image.original_url.as_deref(), description(&image.extra));
     }
     if let Some(video) = &output.video {
-        files.add("video", Some(&video.url), video.original_url.as_deref(), said(&video.extra));
+        files.add("video", Some(&video.url), video.original_url.as_deref(), description(&video.extra));
     }
     for audio in output.audio.iter().chain(&output.audios) {
-        let said = Said { format: audio.format.as_deref(), ..said(&audio.extra) };
-        files.add("audio", Some(&audio.url), None, said);
+        let description = Description { format: audio.format.as_deref(), ..description(&audio.extra) };
+        files.add("audio", Some(&audio.url), None, description);
     }
     files.known = files.all.len();
     for (key, value) in &output.extra {
@@ -84,19 +84,25 @@ pub(super) fn of<'a>(output: &'a Output, unread: Option<&'a Value>, renditions: 
 }
 
 impl<'a> Files<'a> {
-    fn add(&mut self, kind: &str, url: Option<&'a str>, original: Option<&'a str>, said: Said<'a>) {
+    fn add(
+        &mut self,
+        kind: &str,
+        url: Option<&'a str>,
+        original: Option<&'a str>,
+        description: Description<'a>,
+    ) {
         let rendition = self.renditions && url.is_some() && original.is_some_and(|_| original != url);
         let Some(url) = (if rendition { url } else { original.or(url) }) else { return };
-        // `audio` is often the first of `audios`, too.
+        // The first of `audios` is often repeated as `audio`.
         if !self.urls.insert(url) {
             return;
         }
         let number = self.numbers.entry(kind.to_owned()).or_default();
         *number += 1;
-        self.all.push(File { kind: kind.to_owned(), number: *number, url, rendition, said });
+        self.all.push(File { kind: kind.to_owned(), number: *number, url, rendition, description });
     }
 
-    /// Adds what is a file under a key that this version does not know: an object with a URL, a URL alone
+    /// Adds the files under a key that this version does not know: an object with a URL, a bare URL
     /// directly under the key, or a list of either.
     fn add_unknown(&mut self, kind: &str, value: &'a Value, depth: usize) {
         if self.all.len() - self.known >= UNKNOWN_MAX {
@@ -105,7 +111,7 @@ impl<'a> Files<'a> {
         }
         match value {
             Value::String(text) if depth <= 1 && is_http(text) => {
-                self.add(kind, Some(text), None, Said::default())
+                self.add(kind, Some(text), None, Description::default())
             }
             Value::Array(values) if depth < DEPTH_MAX => {
                 values.iter().for_each(|value| self.add_unknown(kind, value, depth + 1));
@@ -113,9 +119,9 @@ impl<'a> Files<'a> {
             Value::Object(object) => {
                 let (url, original) = (text(object, "url"), text(object, "original_url"));
                 if url.or(original).is_some() {
-                    self.add(kind, url, original, said(object));
+                    self.add(kind, url, original, description(object));
                 } else if depth < DEPTH_MAX {
-                    // A text two levels down is not taken for a file: it may be a link to anything.
+                    // A bare text two levels down is not a file: it may be any link.
                     object.values().for_each(|value| self.add_unknown(kind, value, depth + 2));
                 }
             }
@@ -125,8 +131,8 @@ impl<'a> Files<'a> {
 }
 
 /// What the entry of a file says of it.
-fn said(object: &Map<String, Value>) -> Said<'_> {
-    Said {
+fn description(object: &Map<String, Value>) -> Description<'_> {
+    Description {
         format: text(object, "format"),
         name: text(object, "file_name").or_else(|| text(object, "name")),
         content_type: text(object, "content_type").or_else(|| text(object, "mime_type")),
@@ -154,7 +160,7 @@ fn kind(key: &str) -> String {
     }
 }
 
-/// Letters, digits and single hyphens.
+/// The text with letters, digits and single hyphens only.
 fn safe(text: &str, length_max: usize) -> String {
     let mut safe = String::new();
     for c in text.chars() {
@@ -185,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_url_is_a_file_named_by_its_key() {
+    fn everything_with_a_url_is_a_file_named_by_its_key() {
         let deep = |levels| (0..levels).fold(json!({"url": "https://m/1"}), |inner, _| json!([inner]));
         for (output, want) in [
             (json!({"model_3d": {"url": "https://m/1"}}), vec![("model-3d-1", "https://m/1")]),
@@ -204,7 +210,7 @@ mod tests {
                 vec![("file-1", "/2"), ("x-y-1", "/1")],
             ),
             (json!({"a".repeat(99): {"url": "/1"}}), vec![(&*("a".repeat(KEY_MAX) + "-1"), "/1")]),
-            // An URL once, and files of one kind under one count.
+            // A URL is saved once, and files of one kind are counted together.
             (
                 json!({"images": [{"url": "/1"}], "image": {"url": "/2"}, "thumbnail": {"url": "/1"}}),
                 vec![("image-1", "/1"), ("image-2", "/2")],
@@ -214,7 +220,7 @@ mod tests {
             let names: Vec<_> = names.iter().map(|(name, url)| (name.as_str(), url.as_str())).collect();
             assert_eq!(names, want, "{output}");
         }
-        // In place of an output.
+        // An output that could not be parsed.
         let (nothing, unread) = (Output::default(), [json!("https://m/1"), json!([{"url": "https://m/1"}])]);
         for unread in &unread {
             let files = of(&nothing, Some(unread), false);
@@ -237,8 +243,8 @@ mod tests {
         assert_eq!(files.all[0].stem(&"ä/..".into()), "generation-output-1");
     }
 
-    /// What a host may say of a file.
-    fn said_of_it() -> impl Strategy<Value = String> {
+    /// A text by which a host may describe a file.
+    fn description_text() -> impl Strategy<Value = String> {
         prop_oneof![
             any::<String>(),
             "(image|text|application|model|x)/(png|html|x-sh|javascript|octet-stream|[a-z.+-]{1,12})(;.{0,5})?",
@@ -246,17 +252,17 @@ mod tests {
         ]
     }
 
-    /// Extensions of what is run or shown as a page when it is opened.
+    /// Extensions of files that are executed, or shown as a page, when they are opened.
     const RUN: &str = "app apk bat cmd com cpl deb desktop dll dmg elf exe hta htm html iso jar js jse lnk msi php pl ps1 py rpm \
                        scr sh so swf vbs wasm wsf xhtml xml";
 
     proptest! {
-        /// Whatever a result and a host say, a file gets a plain name in the directory, and none of a program or a page.
+        /// A file always gets a plain name in the directory, and never that of a program or a page.
         #[test]
         fn any_download_gets_a_plain_name(
             id in any::<String>(),
             key in prop_oneof![any::<String>(), "(images?|video|audios?|[./\\\\a-z]{1,40})"],
-            [path, name, format, content_type, of_host] in [said_of_it(), said_of_it(), said_of_it(), said_of_it(), said_of_it()],
+            [path, name, format, content_type, of_host] in [description_text(), description_text(), description_text(), description_text(), description_text()],
             bytes in prop_oneof![
                 prop::collection::vec(any::<u8>(), 0..64),
                 proptest::sample::select(vec![&b"MZ\x90"[..], b"#!/bin/sh\n", b"<html>", b"\x7fELF", b"PK\x03\x04", b"<?xml ?><svg"]).prop_map(<[u8]>::to_vec),
@@ -268,7 +274,7 @@ mod tests {
             let output: Output = serde_json::from_value(json!({ key: [entry] })).unwrap_or_default();
             for file in of(&output, None, false).all {
                 let stem = file.stem(&id.as_str().into());
-                let extension = by_head(Some(&of_host), &url, file.said).unwrap_or_else(|| by_beginning(Some(&of_host), &bytes));
+                let extension = by_head(Some(&of_host), &url, file.description).unwrap_or_else(|| by_beginning(Some(&of_host), &bytes));
                 let plain = |text: &str, also: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || also.contains(c));
                 prop_assert!(plain(&stem, "-") && plain(extension, ""), "{stem}.{extension}");
                 prop_assert!(!stem.starts_with('-') && !extension.is_empty() && stem.len() + extension.len() < 200, "{stem}.{extension}");

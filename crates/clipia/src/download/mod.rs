@@ -1,21 +1,21 @@
-//! Saving the files of a result.
+//! Downloads: saves the files of a result.
 //!
-//! `files` says which there are and what each is called, `extension` how its name ends, `transfer` fetches one,
-//! `answer` reads what its host answers, `page` tells an error page from a file, `partial` is the file until it
-//! is whole, `existing` what has its name already.
+//! `files` lists the files of an output and names them, `extension` chooses the extension of a name, `transfer` fetches
+//! one file, `response` reads the response of its host, `page` recognises an error page in place of a file, `partial`
+//! is the file until it is whole, `existing` is a file that has the name already.
 //!
-//! A file is streamed to a hidden name beside its own, `.{name}.part`, and renamed once it is whole, so that
-//! its name never stands for half a file. What a broken transfer, a dropped future or a killed process leaves
-//! there is gone on with by `Range`, where the host's validator proves that it is the beginning of the same
-//! file; the validator is kept in `.{name}.part.json`. Where it proves nothing the file begins anew. The
-//! partial file is locked by the one who writes it.
+//! A file is written under a hidden name beside its own, `.{name}.part`, and renamed once it is whole, so that its name
+//! never stands for half a file. After a broken transfer, a dropped future or a killed process, the download resumes
+//! from the partial file by `Range`, if the host's validator proves that it is the beginning of the same file.
+//! `.{name}.part.json` keeps the validator. Without proof the file starts again. A download locks the partial file
+//! while it writes.
 
-mod answer;
 mod existing;
 mod extension;
 mod files;
 mod page;
 mod partial;
+mod response;
 mod transfer;
 
 use crate::error::Error;
@@ -33,28 +33,27 @@ use std::sync::{Mutex, PoisonError};
 use tracing::Instrument;
 use transfer::Transfer;
 
-pub(crate) use answer::check_redirect;
+pub(crate) use response::check_redirect;
 
-/// Files of one result fetched at once.
+/// Files of one result that are fetched at once.
 const FILES_AT_ONCE: usize = 4;
 
 type OnProgress = Box<dyn FnMut(&DownloadProgress) + Send>;
 
-/// The files of a result about to be saved; `.await` begins, and returns their paths in the output's order.
+/// A download of the files of a result; `.await` begins it, and returns their paths in the output's order.
 /// Made by [`Completed::download`] and [`Generation::download`].
 ///
-/// Dropping it ends it. The same download into the same directory, in this process or another, on this day or
-/// another, goes on from there: what has come is not fetched again, if the host can tell that the file is
-/// still the same. A file that is there already, in the size that the host announces and with the same first
-/// 64 KiB, is left as it is. A file of other content is not replaced: that is an [`Error::Io`] of the kind
-/// `AlreadyExists`, unless [`overwrite`](Self::overwrite) says otherwise. Two downloads of one file at once are
-/// safe: the second waits for the first.
+/// Dropping it ends it. The same download into the same directory resumes, in any process and at any time: received
+/// bytes are not fetched again if the host can prove that the file is still the same. An existing file with the size
+/// that the host announces and with the same first 64 KiB is left as it is. A file with other content is not replaced:
+/// that is an [`Error::Io`] of the kind `AlreadyExists`, unless [`overwrite`](Self::overwrite) allows it. Two downloads
+/// of one file at once are safe: the second waits for the first.
 ///
-/// Saved is everything with a URL: images, video and audio, and what an output has under keys that this version
-/// of the crate does not know (at most 1,000 files), which is named by its key: `0198c2…-model-3d-1.glb`. Those
-/// come last. How a name ends is told by the content type, else by the URL, else by what the output says of the
-/// file, else by the first bytes; it is never the ending of a program. A host that sends an error page or nothing in
-/// place of an image, a video or an audio file is an [`Error::Download`].
+/// Everything with a URL is saved: images, video and audio, and files under keys of the output that this version of the
+/// crate does not know (at most 1,000 files). The latter come last, and are named by their key:
+/// `0198c2…-model-3d-1.glb`. The extension is chosen by the content type, else by the URL, else by what the output says
+/// of the file, else by the first bytes. It is never that of a program. An error page or an empty body in place of an
+/// image, a video or an audio file is an [`Error::Download`].
 ///
 /// ```no_run
 /// # async fn show(picture: clipia::Completed) -> Result<(), clipia::Error> {
@@ -73,7 +72,7 @@ pub struct Download {
     on_progress: Option<OnProgress>,
 }
 
-/// Whose files.
+/// What is downloaded.
 enum Source {
     Generation(Generation),
     Completed(Box<Completed>),
@@ -92,21 +91,21 @@ impl Download {
         Self { source, dir: dir.to_owned(), renditions: false, overwrite: false, on_progress: None }
     }
 
-    /// Saves the optimised renditions, which are smaller, instead of the originals. Where a file has both,
-    /// the rendition is named so: `0198c2…-image-1-rendition.webp`.
+    /// Saves the optimised renditions, which are smaller, instead of the originals. If a file has both,
+    /// the name says so: `0198c2…-image-1-rendition.webp`.
     pub fn renditions(mut self) -> Self {
         self.renditions = true;
         self
     }
 
-    /// Fetches every file, whatever is there, and replaces what has its name once it is whole.
+    /// Fetches every file even if it exists, and replaces the existing file once the new one is whole.
     pub fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
         self
     }
 
-    /// Called when the host has answered for a file and its name is known, with every piece of it, and when it
-    /// is whole. The files of a result take turns.
+    /// Calls back when the host has responded and the name of a file is known, after every piece of it, and when it
+    /// is whole. Calls for several files alternate.
     pub fn on_progress(mut self, callback: impl FnMut(&DownloadProgress) + Send + 'static) -> Self {
         self.on_progress = Some(Box::new(callback));
         self
@@ -130,22 +129,22 @@ impl Download {
             path: dir.to_owned(),
             source,
         })?;
-        // An output that is no object is not read, and stays as it came.
+        // An output that is not an object is not parsed, and stays as it was sent.
         let unread = completed.response().extra.get("output");
         let files = files::of(completed.output(), unread, self.renditions);
         if files.more {
             tracing::warn!(%request_id, saved = files.all.len(), "more files than are saved");
         }
-        let (report, overwrite) = (&Report::new(files.all.len(), self.on_progress), self.overwrite);
+        let (reporter, overwrite) = (&Reporter::new(files.all.len(), self.on_progress), self.overwrite);
         let mut saving: Vec<_> = files
             .all
             .iter()
             .enumerate()
             .map(|(index, file)| async move {
-                Transfer::new(inner, request_id, file, index, dir, overwrite, report)?.save().await
+                Transfer::new(inner, request_id, file, index, dir, overwrite, reporter)?.save().await
             })
             .collect();
-        // First the files that this version knows: a failure of another must not end them.
+        // Files that this version knows come first, so that a failure of another file does not end them.
         let others = saving.split_off(files.known);
         let mut paths = Vec::new();
         for saving in [saving, others] {
@@ -179,46 +178,45 @@ impl fmt::Debug for Download {
     }
 }
 
-/// How far one file of a download is.
+/// The progress of one file of a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DownloadProgress {
-    /// Which file, from 0, in the order of the paths that the download returns.
+    /// The index of the file, from 0, in the order of the paths that the download returns.
     pub file: usize,
-    /// Where it is once it is whole.
+    /// The path of the file once it is whole.
     pub path: PathBuf,
-    /// How much of it is here, what earlier downloads left included. Falls to 0 where the host can't go on
-    /// from there.
+    /// Bytes that were received, including those of earlier downloads. Falls to 0 if the file has to start again.
     pub bytes: u64,
-    /// Its size, if the host tells.
+    /// The size of the file, if the host announces it.
     pub total_bytes: Option<u64>,
-    /// How many files are whole.
+    /// The number of files that are whole.
     pub files_done: usize,
-    /// How many files there are.
+    /// The number of all files.
     pub files: usize,
 }
 
-/// Tells the caller how far the files are.
-struct Report {
+/// Reports progress to the caller.
+struct Reporter {
     files: usize,
     done: AtomicUsize,
     callback: Option<Mutex<OnProgress>>,
 }
 
-impl Report {
+impl Reporter {
     fn new(files: usize, callback: Option<OnProgress>) -> Self {
         Self { files, done: AtomicUsize::new(0), callback: callback.map(Mutex::new) }
     }
 
-    fn tell(&self, progress: &mut DownloadProgress) {
+    fn report(&self, progress: &mut DownloadProgress) {
         let Some(callback) = &self.callback else { return };
         progress.files_done = self.done.load(Ordering::Relaxed);
-        // A callback that panicked ended the download; if another is asked for, the callback knows best.
+        // A callback that panicked has ended its download, so its state after the panic is the caller's business.
         callback.lock().unwrap_or_else(PoisonError::into_inner)(progress);
     }
 
-    fn tell_whole(&self, progress: &mut DownloadProgress) {
+    fn report_whole(&self, progress: &mut DownloadProgress) {
         self.done.fetch_add(1, Ordering::Relaxed);
-        self.tell(progress);
+        self.report(progress);
     }
 }

@@ -1,35 +1,35 @@
-//! Whether a media host sent an error page in place of a file, with success. Pure.
+//! Recognises an error page that a media host sent in place of a file, with the status of a success. Pure.
 //!
-//! The content type and the first bytes decide together. A host that says `text/html` of a genuine picture is
-//! believed in the bytes, and one that says `image/png` of a page of HTML likewise.
+//! Content type and first bytes decide together. The bytes count for a genuine picture that is sent as `text/html`, and
+//! for a page of HTML that is sent as `image/png`.
 
 use super::extension::essence;
 use crate::environment::is_blank;
 use url::Url;
 
-/// Characters of a host's text that an error shows.
-const TOLD_MAX: usize = 120;
+/// Characters of a host's text in an error.
+const SHOWN_MAX: usize = 120;
 
-/// A value of a query that is shorter is no secret, and may be a part of any word.
+/// A shorter value of a query is no secret, and may be part of any word.
 const SECRET_MIN: usize = 4;
 
 /// The beginning of a playlist, in lower case.
 const PLAYLIST: &str = "#extm3u";
 
-/// Elements at the root of an image, and at that of a page whatever the content type says. In lower case.
+/// Root elements of images and of pages, in lower case.
 const IMAGES: [&str; 2] = ["<svg", "<!doctype svg"];
 const PAGES: [&str; 5] = ["<!doctype html", "<html", "<head", "<body", "<error"];
 
-/// Whether the rest of the first bytes may show that this is a page.
+/// Whether the body may be a page, so that more of its first bytes are needed.
 pub(super) fn is_possible(content_type: Option<&str>, beginning: &[u8]) -> bool {
     let first = beginning.iter().find(|byte| !byte.is_ascii_whitespace() && !b"\xef\xbb\xbf".contains(byte));
     matches!(first, None | Some(b'<' | b'{' | b'['))
         || content_type.is_some_and(|value| is_of_pages(&essence(value)))
 }
 
-/// Whether this is the beginning of a page and of no image, clip or sound.
+/// Whether the body is a page, and not an image, a clip or a sound.
 pub(super) fn is_page(content_type: Option<&str>, beginning: &[u8]) -> bool {
-    // All of a page is text. Media have a control character among their first bytes.
+    // A page is only text. Media have a control character among their first bytes.
     if beginning.iter().any(|byte| byte.is_ascii_control() && !b"\t\n\x0c\r\x1b".contains(byte)) {
         return false;
     }
@@ -41,14 +41,14 @@ pub(super) fn is_page(content_type: Option<&str>, beginning: &[u8]) -> bool {
     }
     let first = |names: &[&str]| names.iter().filter_map(|name| text.find(name)).min();
     match (first(&IMAGES), first(&PAGES)) {
-        // An image in a page, or words of a page in an image: the first one is the root.
+        // An image within a page, or words of a page within an image: the first element is the root.
         (Some(image), page) => page.is_some_and(|page| page < image),
         (None, Some(_)) => true,
         (None, None) => !essence.ends_with("+xml") || is_of_pages(&essence),
     }
 }
 
-/// Whether it is a type of pages. Hosts say `text/plain` of errors, and of what they do not know.
+/// Whether the type is one of pages. Hosts send `text/plain` for errors, and for files that they do not know.
 fn is_of_pages(essence: &str) -> bool {
     let names = ["text/html", "application/xhtml+xml", "text/plain", "text/xml", "application/xml"];
     let json = essence.ends_with("/json") || essence.ends_with("+json");
@@ -62,9 +62,9 @@ fn is_json(text: &str) -> bool {
     inside('{', &['"', '}']) || inside('[', &['{', '[', '"', ']'])
 }
 
-/// Text of a host as an error shows it: cut short, in one line, without invisible characters (some show the text in
-/// another order than it has), and without the values in the queries of `urls`, which may be signatures.
-pub(super) fn told(text: &str, urls: &[&Url]) -> String {
+/// A host's text as an error shows it: cut short, on one line, without invisible characters (some change the order in
+/// which text is shown), and without the values in the queries of `urls`, which may be signatures.
+pub(super) fn redacted(text: &str, urls: &[&Url]) -> String {
     let mut text = text.to_owned();
     for url in urls {
         let raw = url
@@ -79,12 +79,12 @@ pub(super) fn told(text: &str, urls: &[&Url]) -> String {
         }
     }
     let spaced = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
-    let mut told: String = spaced.filter(|&c| c == ' ' || !is_blank(c)).take(TOLD_MAX + 1).collect();
-    if let Some((end, _)) = told.char_indices().nth(TOLD_MAX) {
-        told.truncate(end);
-        told.push('…');
+    let mut shown: String = spaced.filter(|&c| c == ' ' || !is_blank(c)).take(SHOWN_MAX + 1).collect();
+    if let Some((end, _)) = shown.char_indices().nth(SHOWN_MAX) {
+        shown.truncate(end);
+        shown.push('…');
     }
-    told
+    shown
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_told_from_media_by_its_type_and_its_bytes() {
+    fn a_page_is_recognised_by_its_type_and_its_bytes() {
         let png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".as_slice();
         for (content_type, beginning, page) in [
             ("image/png", png, false),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_host_says_is_shown_short_plain_and_without_signatures() {
+    fn a_hosts_text_is_shown_short_plain_and_without_signatures() {
         let url = Url::parse("https://media.example/1?sig=a%2Fsecret&n=1&token=key-1234").unwrap();
         for (text, want) in [
             ("plain", "plain".to_owned()),
@@ -140,7 +140,7 @@ mod tests {
             (&"é".repeat(121), "é".repeat(120) + "…"),
             (&"é".repeat(120), "é".repeat(120)),
         ] {
-            assert_eq!(told(text, &[&url]), want);
+            assert_eq!(redacted(text, &[&url]), want);
         }
     }
 }

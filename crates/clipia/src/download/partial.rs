@@ -1,11 +1,11 @@
-//! A file that is not whole yet: locked, and kept with what it takes to go on with it.
+//! A partial file: locked, with the version of the file that it belongs to.
 //!
-//! The partial file and the file of its version are written only if they are regular files with one name each: a link
-//! in their place would lead the writes to a file of somebody else.
+//! The partial file and the file of its version are written only if they are regular files with one name each. A link
+//! in their place would redirect the writes to another file.
 
-use super::answer::Version;
 use super::existing;
 use super::extension::FIRST_BYTES;
+use super::response::Version;
 use same_file::Handle;
 use std::fs::{self, TryLockError};
 use std::io::{self, Read, SeekFrom};
@@ -16,21 +16,21 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-/// How often a file that another download holds is looked at.
+/// The pause between two attempts to lock a file that another download has locked.
 const LOCK_POLL: Duration = Duration::from_millis(100);
 
-/// How long another download may hold a file and come no further. It may be stopped, or waited for by the one
-/// who waits for us; a host is not let be silent for so long, unless the client's timeout is longer.
+/// How long the other download may make no progress. It may be stopped, or may wait for a download that waits for this
+/// one. No host may be silent for so long, unless the client's timeout is longer.
 const LOCK_SILENCE_MAX: Duration = Duration::from_secs(60);
 
-/// Bytes of a version that are read. No version is longer.
+/// Bytes of a version file that are read. No version is longer.
 const VERSION_BYTES_MAX: u64 = 1 << 16;
 
-/// A partial file, written by no other download while this exists. Dropped, it stays if it is of use.
+/// A partial file, locked while this exists. When this is dropped, the file stays if it can be resumed.
 pub(super) struct Partial {
     path: PathBuf,
     sidecar: PathBuf,
-    /// Holds the lock, also while its last write goes on after all else was dropped.
+    /// Holds the lock, also while its last write goes on after everything else was dropped.
     file: File,
     version: Option<Version>,
     /// The first bytes, no more than [`FIRST_BYTES`].
@@ -39,34 +39,35 @@ pub(super) struct Partial {
     whole: bool,
 }
 
-/// What came of an attempt to lock a file.
-enum Attempt {
+/// The outcome of an attempt to lock a file.
+enum LockOutcome {
     Locked(fs::File),
-    /// Another download has it, and got this far.
+    /// Another download has locked it. The file has this length.
     Held(u64),
-    /// It was renamed or removed by the one who had it, or removed here.
+    /// The other download renamed or removed the file, or the file was removed here.
     Gone,
 }
 
 impl Partial {
-    /// Opens or makes it once no other download has it.
+    /// Opens or creates the partial file, once no other download has locked it.
     pub(super) async fn open(path: &Path) -> io::Result<Self> {
         let (path, sidecar) = (path.to_owned(), path.with_added_extension("json"));
         let (mut length_seen, mut since) = (None, Instant::now());
         let locked = loop {
             let path = path.clone();
             match blocking(move || lock(&path)).await? {
-                Attempt::Locked(file) => break file,
-                Attempt::Gone => continue,
-                Attempt::Held(length) if length_seen != Some(length) => {
+                LockOutcome::Locked(file) => break file,
+                LockOutcome::Gone => continue,
+                LockOutcome::Held(length) if length_seen != Some(length) => {
                     (length_seen, since) = (Some(length), Instant::now());
                 }
-                Attempt::Held(_) if since.elapsed() >= LOCK_SILENCE_MAX => {
+                LockOutcome::Held(_) if since.elapsed() >= LOCK_SILENCE_MAX => {
                     let silence = LOCK_SILENCE_MAX.as_secs();
-                    let reason = format!("another download has it, and came no further for {silence} s");
+                    let reason =
+                        format!("another download has locked it, and made no progress for {silence} s");
                     return Err(io::Error::new(io::ErrorKind::ResourceBusy, reason));
                 }
-                Attempt::Held(_) => {}
+                LockOutcome::Held(_) => {}
             }
             tokio::time::sleep(LOCK_POLL).await;
         };
@@ -78,19 +79,19 @@ impl Partial {
         Ok(Self { path, sidecar, file, version, beginning, bytes, whole: false })
     }
 
-    /// Which file this is the beginning of, and how much of it is here; `None` where it is of no use.
+    /// The version of the partial file and its length; `None` if it cannot be resumed.
     pub(super) fn kept(&self) -> Option<(&Version, u64)> {
         let version = self.version.as_ref()?;
         let sound = self.bytes > 0 && version.size.is_none_or(|size| self.bytes <= size);
         sound.then_some((version, self.bytes))
     }
 
-    /// Begins anew, as the beginning of `version`.
+    /// Starts again, as the beginning of `version`.
     pub(super) async fn begin(&mut self, version: Option<Version>) -> io::Result<()> {
-        // In this order, so that what is here never passes for a version that it isn't of.
+        // The order matters: the old content must never pass for the new version.
         self.clear().await?;
         if let Some(version) = &version {
-            // A new file, so that no link is followed.
+            // Created as a new file, so that no link is followed.
             let mut sidecar = File::options().write(true).create_new(true).open(&self.sidecar).await?;
             sidecar.write_all(&serde_json::to_vec(version)?).await?;
             sidecar.flush().await?;
@@ -99,7 +100,7 @@ impl Partial {
         Ok(())
     }
 
-    /// Forgets all that is here.
+    /// Empties the partial file.
     pub(super) async fn clear(&mut self) -> io::Result<()> {
         self.version = None;
         absent(tokio::fs::remove_file(&self.sidecar).await)?;
@@ -119,15 +120,15 @@ impl Partial {
         Ok(())
     }
 
-    /// The first bytes, as many as decide the name of a file or all that are here.
+    /// The first bytes, at most [`FIRST_BYTES`].
     pub(super) fn beginning(&self) -> &[u8] {
         &self.beginning
     }
 
-    /// It is whole: gives it its name, once the system has it on disk. Dropped in between, this goes on.
+    /// Gives a whole file its name, once the system has it on disk. Continues even if the future is dropped.
     ///
     /// # Errors
-    /// `AlreadyExists` if a file of other content has the name, unless `overwrite`: all stays as it is.
+    /// `AlreadyExists` if a file with other content has the name, unless `overwrite`. Then nothing changes.
     pub(super) async fn finish(&mut self, name: &Path, overwrite: bool) -> io::Result<()> {
         self.file.flush().await?;
         let file = self.file.try_clone().await?.into_std().await;
@@ -141,7 +142,7 @@ impl Partial {
                     return Err(error);
                 }
                 if !existing::is_same(&path, &name)? {
-                    return Err(existing::taken());
+                    return Err(existing::name_taken());
                 }
                 fs::remove_file(path)?;
             }
@@ -156,41 +157,42 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.whole && self.kept().is_none() {
-            // Before the lock is given up with the file, and nobody to tell where it cannot be.
+            // Removed while the lock is held. A failure cannot be reported from here.
             let _ = fs::remove_file(&self.sidecar);
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-fn lock(path: &Path) -> io::Result<Attempt> {
+fn lock(path: &Path) -> io::Result<LockOutcome> {
     let file = open_regular(fs::File::options().read(true).write(true).create(true).truncate(false), path)?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(Attempt::Held(file.metadata()?.len())),
-        // A file system that knows no locks has to do without.
+        Err(TryLockError::WouldBlock) => return Ok(LockOutcome::Held(file.metadata()?.len())),
+        // A file system without locks is used without.
         Err(TryLockError::Error(_)) => {}
     }
-    // Who had the lock may have renamed what was opened here, or removed it.
+    // The previous holder of the lock may have renamed or removed the file that was opened here.
     match Handle::from_path(path) {
         Ok(there) if there == Handle::from_file(file.try_clone()?)? => {}
-        Ok(_) => return Ok(Attempt::Gone),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Attempt::Gone),
+        Ok(_) => return Ok(LockOutcome::Gone),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LockOutcome::Gone),
         Err(error) => return Err(error),
     }
     if names(&file.metadata()?) > 1 {
-        // The process was killed between the two steps of a rename by a second link, or the link is somebody else's.
-        // To empty this file would empty the file under the other name.
+        // The process was killed between the two steps of a rename by a second link, or someone else made the link.
+        // Truncating the file would truncate it under the other name, too.
         absent(fs::remove_file(path))?;
-        return Ok(Attempt::Gone);
+        return Ok(LockOutcome::Gone);
     }
-    Ok(Attempt::Locked(file))
+    Ok(LockOutcome::Locked(file))
 }
 
-/// Opens a regular file, not by way of a symbolic link.
+/// Opens a regular file. Follows no symbolic link.
 fn open_regular(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
-    let irregular = || io::Error::new(io::ErrorKind::InvalidInput, "there is a link or no file: remove it");
-    // Looked at before the file is opened: opening a pipe waits, and not every system has a flag against links.
+    let irregular =
+        || io::Error::new(io::ErrorKind::InvalidInput, "it is a link or not a regular file: remove it");
+    // Checked before opening: opening a pipe blocks, and not every system can refuse links when it opens.
     match fs::symlink_metadata(path) {
         Ok(there) if !there.is_file() => return Err(irregular()),
         _ => {}
@@ -205,7 +207,7 @@ fn open_regular(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::Fi
     if file.metadata()?.is_file() { Ok(file) } else { Err(irregular()) }
 }
 
-/// How many names the file has.
+/// The number of names of the file.
 #[cfg(unix)]
 fn names(file: &fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::nlink(file)
@@ -222,14 +224,14 @@ fn read_version(path: &Path) -> io::Result<Version> {
     Ok(serde_json::from_slice(&text)?)
 }
 
-/// Renames a file, unless the new name is taken.
+/// Renames a file if the new name is free.
 fn rename_to_new(path: &Path, name: &Path) -> io::Result<()> {
     let Err(failed) = TempPath::try_from_path(path)?.persist_noclobber(name) else { return Ok(()) };
     // A dropped `TempPath` removes its file.
     failed.path.keep()?;
     match failed.error.kind() {
         io::ErrorKind::AlreadyExists => Err(failed.error),
-        // Some file systems, over a network, have neither a rename that replaces nothing nor links.
+        // Some network file systems have neither a rename that replaces nothing nor links.
         _ if fs::symlink_metadata(name).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) => {
             fs::rename(path, name)
         }
@@ -237,7 +239,7 @@ fn rename_to_new(path: &Path, name: &Path) -> io::Result<()> {
     }
 }
 
-/// Of a removal: that there was nothing is no failure.
+/// Ignores that a file to be removed does not exist.
 fn absent(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -254,14 +256,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_waited_never_gets_a_file_that_was_finished() {
+    fn a_download_that_waited_never_gets_a_file_that_was_finished() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("part");
         let finish_some = &|thread| {
             let mut finished = 0;
             while finished < 200 {
-                if let Attempt::Locked(mut file) = lock(&path).unwrap() {
-                    assert_eq!(file.metadata().unwrap().len(), 0, "it is new");
+                if let LockOutcome::Locked(mut file) = lock(&path).unwrap() {
+                    assert_eq!(file.metadata().unwrap().len(), 0, "the file is new");
                     io::Write::write_all(&mut file, b"whole").unwrap();
                     fs::rename(&path, dir.path().join(format!("{thread}"))).unwrap();
                     finished += 1;
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_comes_no_further_is_not_waited_for_for_ever() {
+    async fn a_download_without_progress_is_not_waited_for_for_ever() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("part");
         let mut first = Partial::open(&path).await.unwrap();
@@ -281,7 +283,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
         assert!(begun.elapsed() >= LOCK_SILENCE_MAX);
 
-        // One that moves is.
+        // A download with progress is waited for.
         let second = tokio::spawn(async move { Partial::open(&path).await.map(|part| part.bytes) });
         for _ in 0..5 {
             tokio::time::sleep(LOCK_SILENCE_MAX - LOCK_POLL * 2).await;

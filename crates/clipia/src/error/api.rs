@@ -1,4 +1,4 @@
-//! What the API said in place of an answer.
+//! Errors that the API sent.
 
 use super::tries;
 use crate::printable::printable;
@@ -8,23 +8,23 @@ use clipia_api::types::{ErrorEnvelope, RequestId};
 use std::fmt;
 use std::time::Duration;
 
-/// An error as the API answered it: the HTTP status, the envelope, and what the headers said.
+/// An error response of the API: the HTTP status, the error envelope, and the headers that matter.
 #[derive(Clone, Debug)]
 pub struct ApiError {
     pub(crate) http_status: u16,
     pub(crate) envelope: ErrorEnvelope,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) request_id: Option<RequestId>,
-    /// The key that asked, masked.
+    /// The key of the call, masked.
     pub(crate) key: String,
-    /// Requests a minute that it may make, where the answer says so.
+    /// The rate limit in requests a minute, if the response names it.
     pub(crate) limit: Option<u64>,
     pub(crate) attempts: u32,
     pub(crate) elapsed: Duration,
 }
 
 impl ApiError {
-    /// An answer that says nothing but its status and code.
+    /// An error response with nothing but a status and a code.
     #[cfg(test)]
     pub(crate) fn bare(http_status: u16, code: &str) -> Self {
         let error = clipia_api::types::ErrorBody {
@@ -45,22 +45,22 @@ impl ApiError {
         }
     }
 
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     pub fn http_status(&self) -> u16 {
         self.http_status
     }
 
-    /// The cause, a word for programs; `http_502` and the like where the answer was not the API's own.
+    /// The cause, a word for programs; `http_502` and the like if the response is not the API's.
     pub fn code(&self) -> &str {
         &self.envelope.error.code
     }
 
-    /// The server's own sentence for people; where the answer was not the API's own, what it was instead.
+    /// The server's sentence for people. If the response is not the API's: what it is instead.
     pub fn message(&self) -> &str {
         self.envelope.error.message.as_deref().unwrap_or_default()
     }
 
-    /// The first thousand characters of the body, where the answer was not the API's own and had a body.
+    /// The first thousand characters of the body, if the response is not the API's and has a body.
     pub fn beginning(&self) -> Option<&str> {
         foreign::beginning(&self.envelope)
     }
@@ -75,38 +75,39 @@ impl ApiError {
         &self.envelope
     }
 
-    /// How long the server asked to wait before the next try.
+    /// How long the server asked to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The generation that was asked about, if it was one; of a submit whose answer was not the API's own, the first
-    /// UUID in it.
+    /// The id of the generation that the call was about. For a submit whose response is not the API's: the first UUID
+    /// in the response.
     pub fn request_id(&self) -> Option<&RequestId> {
         self.request_id.as_ref()
     }
 
-    /// How many times the call was tried.
+    /// How many attempts the call took.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// How long all the tries took, pauses included.
+    /// How long all attempts took, pauses included.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
-    /// Whether the API itself said this, and not something between it and the client.
+    /// Whether the response is the API's, and not that of something between server and client.
     pub(crate) fn is_genuine(&self) -> bool {
         !foreign::is_foreign(&self.envelope)
     }
 
-    /// What to know and to do, in clauses. What the server's own message says already is left out when shown.
+    /// Facts and advice for the message, in clauses. A clause that the server's own message contains is not shown
+    /// again.
     fn advice(&self) -> Vec<String> {
         let key = &self.key;
         let pause = self.retry_after.map(|pause| pause.as_secs_f64().ceil());
         let again = || pause.map(|seconds| format!("try again in {seconds} s"));
-        let told = match ErrorCode::from_code(self.code()) {
+        let clause = match ErrorCode::from_code(self.code()) {
             Some(ErrorCode::InvalidApiKey) => {
                 Some(format!("the key sent is {key}: set one of this server in `CLIPIA_KEY`"))
             }
@@ -139,7 +140,7 @@ impl ApiError {
             }
             _ => None,
         };
-        [told, again()].into_iter().flatten().collect()
+        [clause, again()].into_iter().flatten().collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What people read: every cause with the message that our server, or one of fewer words, leads to.
+//! The messages that people read: for every cause, with the message of our server or of a terser one.
 
 use super::*;
 use crate::outcome::Outcome;
@@ -10,8 +10,8 @@ fn id() -> RequestId {
     ID.parse().unwrap()
 }
 
-/// An answer of the API to a question about `ID`.
-fn answer(code: ErrorCode, message: &str) -> ApiError {
+/// An error response of the API to a call about `ID`.
+fn api_error(code: ErrorCode, message: &str) -> ApiError {
     let error = ErrorBody {
         type_: Some(code.family().to_owned()),
         code: code.code().to_owned(),
@@ -23,7 +23,7 @@ fn answer(code: ErrorCode, message: &str) -> ApiError {
 }
 
 #[test]
-fn what_the_api_said_and_what_to_do() {
+fn an_api_error_shows_the_servers_message_and_advice() {
     use ErrorCode::*;
     let limited = "rate limit reached: 120 requests a minute on key clipia_live_…k3Qz; next request in 2 s";
     for (code, retry_after, message, said) in [
@@ -130,16 +130,16 @@ fn what_the_api_said_and_what_to_do() {
         (ServiceUnavailable, None, "", "the server gave no reason (503 service_unavailable)"),
     ] {
         let retry_after = retry_after.map(Duration::from_millis);
-        let error = Error::from_api(ApiError { retry_after, limit: Some(120), ..answer(code, message) });
+        let error = Error::from_api(ApiError { retry_after, limit: Some(120), ..api_error(code, message) });
         assert_eq!(error.to_string(), said);
-        // The name of the variant is the cause.
+        // The variant is named after the cause.
         assert_eq!(format!("{error:?}").split('(').next(), Some(&*format!("{code:?}")));
         assert_eq!((error.code(), error.http_status()), (Some(code.code()), Some(code.http_status())));
         assert_eq!((error.request_id(), error.retry_after()), (Some(&id()), retry_after));
     }
     let newer = Error::from_api(ApiError::bare(418, "short_and_stout"));
     assert_eq!(newer.to_string(), "the server gave no reason (418 short_and_stout)");
-    let tried = Error::from_api(answer(ServiceUnavailable, "closed")).after(6, Duration::from_secs(12));
+    let tried = Error::from_api(api_error(ServiceUnavailable, "closed")).after(6, Duration::from_secs(12));
     assert_eq!(tried.to_string(), "closed (503 service_unavailable, tried 6 times over 12 s)");
 }
 
@@ -152,7 +152,7 @@ fn outcome(status: &str) -> Outcome {
 }
 
 #[test]
-fn what_else_goes_wrong() {
+fn every_other_error_says_what_went_wrong() {
     let (request_id, attempts, elapsed) = (|| Some(id()), 1, Duration::ZERO);
     let (source, server) = (|| "connection refused".into(), || "https://api.clipia.ai".to_owned());
     let unreachable = || Error::Unreachable {
@@ -242,12 +242,12 @@ fn what_else_goes_wrong() {
     }
 }
 
-/// A title for the window, a colour and an order of writing, as a server may have them in its texts.
+/// A window title, a colour and a direction override, as a server may put them into its texts.
 const HOSTILE: &str = "too\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}dark";
 const SHOWN: &str = "too\\u001b]0;owned\\u0007\\u009b31m\\u202edark";
 
 #[test]
-fn a_terminal_is_given_nothing_to_obey() {
+fn no_error_shows_characters_that_a_terminal_obeys() {
     let (url, reason) = (HOSTILE.to_owned(), HOSTILE.to_owned());
     let fault = InputFault { parameter: "prompt".to_owned(), message: HOSTILE.to_owned() };
     let status = || Status::Unknown(HOSTILE.to_owned());
@@ -259,10 +259,10 @@ fn a_terminal_is_given_nothing_to_obey() {
         ..outcome("FAILED").response().clone()
     };
     let clipia = crate::Clipia::builder().key("clipia_live_0123456789abk3Qz").build().unwrap();
-    let mut unknown = answer(ErrorCode::InternalError, HOSTILE);
+    let mut unknown = api_error(ErrorCode::InternalError, HOSTILE);
     unknown.envelope.error.code = HOSTILE.to_owned();
     for (error, times) in [
-        (Error::from_api(answer(ErrorCode::InvalidRequest, HOSTILE)), 1),
+        (Error::from_api(api_error(ErrorCode::InvalidRequest, HOSTILE)), 1),
         (Error::from_api(unknown), 2),
         (Outcome::of(&clipia, response).unwrap().completed().unwrap_err(), 2),
         (Error::StillRunning { request_id: HOSTILE.into(), status: status(), progress: None }, 2),

@@ -1,8 +1,8 @@
-//! What a table holds: the entry of a wait, and the place in line of a call.
+//! The entries of the table: a wait, and a queued call.
 
-use super::policy::Known;
-use super::table::Ask;
-use super::{Class, Ending, Goal, Update};
+use super::policy::GenerationState;
+use super::table::PollKind;
+use super::{Goal, Priority, Update, WaitEnd};
 use crate::error::Error;
 use clipia_api::types::RequestId;
 use std::sync::Arc;
@@ -10,99 +10,110 @@ use std::task::Waker;
 use std::time::Instant;
 use tokio::runtime::Id as RuntimeId;
 
+/// A wait: one future that waits for a generation or follows it.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct WaitEntry {
     pub(super) request_id: RequestId,
     pub(super) model: Option<Arc<str>>,
     pub(super) goal: Goal,
     pub(super) watched: bool,
-    /// Whether its submit named a webhook.
+    /// Whether the submit of the generation named a webhook.
     pub(super) webhook: bool,
-    pub(super) known: Known,
-    /// The age at which its model's durations count it as running.
+    pub(super) state: GenerationState,
+    /// The age with which the generation counts as running in the durations of its model.
     pub(super) counted: Option<f64>,
     pub(super) entered: Instant,
-    /// When it was last asked for, or entered.
-    pub(super) unasked_since: Instant,
-    /// Whether an ask is on the way, and when the latest was sent.
-    pub(super) asking: bool,
+    /// The time of the last poll, or of entering.
+    pub(super) unpolled_since: Instant,
+    /// Whether a poll is in flight, and when the latest was sent.
+    pub(super) polling: bool,
     pub(super) sent: Instant,
-    pub(super) lane: Option<RuntimeId>,
-    /// Where its lane lists it; nowhere while an ask is on the way.
-    pub(super) listed: Option<Listed>,
+    /// The runtime whose queues the wait is in.
+    pub(super) runtime: Option<RuntimeId>,
+    /// The places in these queues; none while a poll is in flight.
+    pub(super) plan: Option<Plan>,
     pub(super) deadline: Option<Instant>,
-    /// The latest state, and whether its future has still to see it.
+    /// The latest update, and whether the future has still to see it.
     pub(super) latest: Option<Update>,
     pub(super) unseen: bool,
+    /// The error of the latest poll, if it failed.
     pub(super) trouble: Option<Box<Error>>,
-    pub(super) ending: Option<Ending>,
+    pub(super) end: Option<WaitEnd>,
     pub(super) waker: Option<Waker>,
 }
 
-/// Where a lane lists an entry.
+/// When a wait is to be polled.
 #[derive(Clone, Debug)]
-pub(super) struct Listed {
+pub(super) struct Plan {
     pub(super) level: Option<usize>,
-    pub(super) rises: Option<Instant>,
-    pub(super) overdue: Instant,
-    /// Among those of its level, the lowest first.
+    pub(super) next_level_at: Option<Instant>,
+    pub(super) overdue_at: Instant,
+    /// The place among the waits of its level, the lowest first.
     pub(super) order: i64,
 }
 
-/// A call in line for a token.
+/// A call that is queued for a token.
 #[derive(Debug)]
-pub(super) struct Errand<T> {
-    pub(super) class: Class,
-    pub(super) lane: Option<RuntimeId>,
+pub(super) struct QueuedCall<T> {
+    pub(super) priority: Priority,
+    /// The runtime whose queues the call is in.
+    pub(super) runtime: Option<RuntimeId>,
     pub(super) waker: Option<Waker>,
     pub(super) granted: Option<T>,
 }
 
-impl Entry {
-    pub(super) fn new(request_id: RequestId, goal: Goal, watched: bool, known: Known, now: Instant) -> Self {
+impl WaitEntry {
+    pub(super) fn new(
+        request_id: RequestId,
+        goal: Goal,
+        watched: bool,
+        state: GenerationState,
+        now: Instant,
+    ) -> Self {
         Self {
             request_id,
             model: None,
             goal,
             watched,
             webhook: false,
-            known,
+            state,
             counted: None,
             entered: now,
-            unasked_since: now,
-            asking: false,
+            unpolled_since: now,
+            polling: false,
             sent: now,
-            lane: None,
-            listed: None,
+            runtime: None,
+            plan: None,
             deadline: None,
             latest: None,
             unseen: false,
             trouble: None,
-            ending: None,
+            end: None,
             waker: None,
         }
     }
 
-    /// When it is to be asked for whatever its chance, while it is listed.
-    pub(super) fn overdue(&self) -> Option<Instant> {
-        self.listed.as_ref().map(|listed| listed.overdue)
+    /// When the next poll is overdue, unless a poll is in flight.
+    pub(super) fn overdue_at(&self) -> Option<Instant> {
+        self.plan.as_ref().map(|plan| plan.overdue_at)
     }
 
-    pub(super) fn ask(&self) -> Ask {
+    /// The call of the next poll.
+    pub(super) fn poll_kind(&self) -> PollKind {
         let ended = self.latest.as_ref().is_some_and(|update| update.status.is_terminal());
         let trouble = self.trouble.as_deref();
         match self.goal {
-            // What the status does not tell the result may.
-            _ if matches!(trouble, Some(Error::UnexpectedAnswer(_))) => Ask::Result,
-            Goal::Updates => Ask::Status,
-            Goal::Outcome if self.watched && !ended => Ask::Status,
-            Goal::Outcome => Ask::Result,
+            // If the status is unreadable, the result may be readable.
+            _ if matches!(trouble, Some(Error::UnexpectedAnswer(_))) => PollKind::Result,
+            Goal::Updates => PollKind::Status,
+            Goal::Outcome if self.watched && !ended => PollKind::Status,
+            Goal::Outcome => PollKind::Result,
         }
     }
 
-    /// Takes a state as of `sent`, and keeps it for the future if it is a change and somebody watches.
+    /// Takes the state of the generation as of `sent`. A change is kept for the future if the generation is watched.
     pub(super) fn learn(&mut self, sent: Instant, update: Update) {
-        self.known.answered(sent, &update.status, update.queue_position, update.progress);
+        self.state.poll_answered(sent, &update.status, update.queue_position, update.progress);
         self.trouble = None;
         if self.latest.as_ref().is_none_or(|latest| update.is_change(latest)) {
             self.unseen = self.watched;
@@ -110,9 +121,9 @@ impl Entry {
         }
     }
 
-    pub(super) fn deadline_passed(&mut self, now: Instant) -> Ending {
+    pub(super) fn deadline_passed(&mut self, now: Instant) -> WaitEnd {
         let latest = self.latest.as_ref();
-        Ending::Error(Box::new(Error::Deadline {
+        WaitEnd::Error(Box::new(Error::Deadline {
             request_id: self.request_id.clone(),
             waited: now - self.entered,
             status: latest.map(|update| update.status.clone()),

@@ -1,22 +1,25 @@
-//! Waiting: every `wait`, `updates` and `subscribe` of a client is an entry in one schedule.
+//! Waiting: every `wait`, `updates` and `subscribe` of a client is an entry in one table, and one schedule polls for
+//! all.
 //!
-//! `policy` says when to ask for whom, by what `durations` has learned; `table` holds the entries, `scheduler` sleeps
-//! and sends.
+//! `policy` decides when each generation is polled, by the `durations` of its model. `table` holds the waits, and
+//! `scheduler` sleeps and sends.
 
+mod call_queue;
 mod durations;
 mod entry;
-mod lane;
+mod learning;
 mod policy;
-mod room;
+mod runtime_queues;
 mod scheduler;
 #[cfg(test)]
 mod simulation;
+mod submit_gate;
 mod table;
 
 use crate::client::Clipia;
 use crate::error::Error;
 use crate::outcome::Outcome;
-use crate::spending::now;
+use crate::shared_budget::now;
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse, SubmitResponse};
 use clipia_api::{Progress, Status};
 use jiff::Timestamp;
@@ -25,31 +28,32 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use entry::Entry;
-use policy::Known;
+use entry::WaitEntry;
+use policy::GenerationState;
 pub(crate) use scheduler::{Scheduler, token};
-use table::Ticket;
+use table::EntryId;
 
 /// One change of a generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Update {
-    /// Of the generation.
+    /// The id of the generation.
     pub request_id: RequestId,
-    /// Where it stands.
+    /// The status of the generation.
     pub status: Status,
-    /// How many requests are ahead of it in the queue; 0 is next.
+    /// The number of requests ahead in the queue; 0 is next.
     pub queue_position: Option<u64>,
     /// Percent done.
     pub progress: Option<Progress>,
-    /// Lines or records that the model wrote so far, if it writes any.
+    /// Lines or records that the model has written so far, if any.
     pub logs: Vec<Value>,
     /// Fields that this version does not know.
     pub extra: Map<String, Value>,
 }
 
 impl Update {
-    /// Whether it tells of something that `before` did not. How a generation ended is told once, whoever tells it.
+    /// Whether the update differs from the one before. The end of a generation is one change, even if it is reported
+    /// twice.
     fn is_change(&self, before: &Self) -> bool {
         self != before && !(self.status.is_terminal() && self.status == before.status)
     }
@@ -63,7 +67,7 @@ impl From<StatusResponse> for Update {
 }
 
 impl From<Update> for StatusResponse {
-    /// The answer that told of it.
+    /// The response that brought the update.
     fn from(update: Update) -> Self {
         let Update { request_id, status, queue_position, progress, logs, extra } = update;
         Self { request_id, status, queue_position, progress, logs, extra }
@@ -83,61 +87,61 @@ impl From<&ResultResponse> for Update {
     }
 }
 
-/// What a handle knows about its generation without asking.
+/// What a handle knows of its generation without a call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hint {
-    /// The slug of the model, for how long that takes.
+    /// The slug of the model, whose durations are known.
     pub(crate) model: Option<Arc<str>>,
-    /// When it was submitted, by the clock on the wall: what outlives a process.
+    /// When the generation was submitted, by the wall clock, which outlives a process.
     pub(crate) submitted_at: Option<Timestamp>,
-    /// When by our own clock its age was this.
-    aged: Option<(Instant, Duration)>,
-    /// What the answer to its submit said.
-    answered: Option<(Status, Option<u64>)>,
-    /// Whether a webhook is to tell of its end.
+    /// The age of the generation at a time of the monotonic clock.
+    age_at: Option<(Instant, Duration)>,
+    /// The status and the queue position in the response to the submit.
+    submit_response: Option<(Status, Option<u64>)>,
+    /// Whether the submit named a webhook.
     webhook: bool,
 }
 
 impl Hint {
-    /// Of what was just submitted.
+    /// For a generation that was just submitted.
     pub(crate) fn submitted(response: &SubmitResponse, model: &str, webhook: bool) -> Self {
         Self {
             model: Some(model.into()),
             submitted_at: Some(Timestamp::now()),
-            aged: Some((now(), Duration::ZERO)),
-            answered: Some((response.status.clone(), response.queue_position)),
+            age_at: Some((now(), Duration::ZERO)),
+            submit_response: Some((response.status.clone(), response.queue_position)),
             webhook,
         }
     }
 
-    /// Of a handle that was saved. A clock that was set back tells nothing.
+    /// For a saved handle. If the clock was set back since, the age is unknown.
     pub(crate) fn saved(model: Option<String>, submitted_at: Option<Timestamp>) -> Self {
         let age = submitted_at.and_then(|at| Duration::try_from(Timestamp::now().duration_since(at)).ok());
-        let aged = age.map(|age| (now(), age));
-        Self { model: model.map(Into::into), submitted_at, aged, ..Self::default() }
+        let age_at = age.map(|age| (now(), age));
+        Self { model: model.map(Into::into), submitted_at, age_at, ..Self::default() }
     }
 
-    fn known(&self, now: Instant, watched: bool) -> Known {
-        let (since, age) = self.aged.map_or((now, None), |(at, age)| (at, Some(age)));
-        let known = Known::new(since, age, watched);
-        match &self.answered {
-            Some((status, position)) => known.submitted(status, *position),
-            None => known,
+    fn state(&self, now: Instant, watched: bool) -> GenerationState {
+        let (since, age) = self.age_at.map_or((now, None), |(at, age)| (at, Some(age)));
+        let state = GenerationState::new(since, age, watched);
+        match &self.submit_response {
+            Some((status, position)) => state.submitted(status, *position),
+            None => state,
         }
     }
 }
 
-/// Whose turn a call is.
+/// The priority of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// Of the user's own: first.
+pub(crate) enum Priority {
+    /// A call of the user. It goes first.
     Call,
     /// A submit.
     Submit,
 }
 
-impl Class {
-    /// Its name, in logs.
+impl Priority {
+    /// The name in logs.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Call => "call",
@@ -146,35 +150,35 @@ impl Class {
     }
 }
 
-/// What an entry is there for.
+/// The goal of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Goal {
-    /// How it ended.
+    /// The outcome.
     Outcome,
-    /// Its changes, up to the terminal one.
+    /// Every update, up to the terminal one.
     Updates,
 }
 
-/// What an entry hands to its future.
+/// What a wait passes to its future.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum WaitEvent {
     Update(Update),
-    Ended(Ending),
+    Ended(WaitEnd),
 }
 
-/// How an entry ended.
+/// How a wait ended.
 #[derive(Debug)]
-pub(crate) enum Ending {
-    /// With what was waited for.
+pub(crate) enum WaitEnd {
+    /// With the outcome.
     Outcome(Box<Outcome>),
     /// With the terminal update.
-    Watched,
-    /// Without it.
+    Updates,
+    /// With an error.
     Error(Box<Error>),
 }
 
-/// One future's side of its entry. The entry exists from the first poll to the end, or until this is dropped.
-pub(crate) struct Watch {
+/// The future's side of a wait. The entry in the table exists from the first poll to the end, or until this is dropped.
+pub(crate) struct WaitHandle {
     clipia: Clipia,
     request_id: RequestId,
     hint: Hint,
@@ -182,14 +186,14 @@ pub(crate) struct Watch {
     watched: bool,
     timeout: Option<Duration>,
     min_interval: Duration,
-    ticket: Option<Ticket>,
+    entry_id: Option<EntryId>,
 }
 
-impl Watch {
+impl WaitHandle {
     pub(crate) fn new(clipia: Clipia, request_id: RequestId, hint: Hint, goal: Goal) -> Self {
         let watched = goal == Goal::Updates;
         let (timeout, min_interval) = (None, Duration::ZERO);
-        Self { clipia, request_id, hint, goal, watched, timeout, min_interval, ticket: None }
+        Self { clipia, request_id, hint, goal, watched, timeout, min_interval, entry_id: None }
     }
 
     pub(crate) fn timeout(&mut self, timeout: Duration) {
@@ -208,25 +212,25 @@ impl Watch {
         &self.request_id
     }
 
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
-        let ticket = match self.ticket {
-            Some(ticket) => ticket,
-            None => *self.ticket.insert(self.clipia.0.scheduler.enter(self.entry(now()))),
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<WaitEvent> {
+        let entry_id = match self.entry_id {
+            Some(entry_id) => entry_id,
+            None => *self.entry_id.insert(self.clipia.0.scheduler.enter(self.entry(now()))),
         };
-        scheduler::poll(&self.clipia, ticket, context)
+        scheduler::poll_wait(&self.clipia, entry_id, context)
     }
 
-    fn entry(&self, now: Instant) -> Entry {
-        let known = self.hint.known(now, self.watched).rests(self.min_interval);
-        let mut entry = Entry::new(self.request_id.clone(), self.goal, self.watched, known, now);
+    fn entry(&self, now: Instant) -> WaitEntry {
+        let state = self.hint.state(now, self.watched).with_min_interval(self.min_interval);
+        let mut entry = WaitEntry::new(self.request_id.clone(), self.goal, self.watched, state, now);
         entry.model = self.hint.model.clone();
         entry.webhook = self.hint.webhook;
         entry.deadline = self.timeout.and_then(|timeout| now.checked_add(timeout));
         if let Some(result) = self.clipia.0.scheduler.delivered(&self.request_id) {
             entry.learn(now, Update::from(&result));
-            entry.ending = match (self.goal, Outcome::of(&self.clipia, result)) {
-                (Goal::Outcome, Ok(outcome)) => Some(Ending::Outcome(Box::new(outcome))),
-                (Goal::Updates, Ok(_)) => Some(Ending::Watched),
+            entry.end = match (self.goal, Outcome::of(&self.clipia, result)) {
+                (Goal::Outcome, Ok(outcome)) => Some(WaitEnd::Outcome(Box::new(outcome))),
+                (Goal::Updates, Ok(_)) => Some(WaitEnd::Updates),
                 (_, Err(_)) => None,
             };
         }
@@ -234,10 +238,10 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for WaitHandle {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            self.clipia.0.scheduler.leave(ticket);
+        if let Some(entry_id) = self.entry_id {
+            self.clipia.0.scheduler.leave(entry_id);
         }
     }
 }

@@ -1,15 +1,16 @@
-//! The task behind all waits of a client: sleeps and sends. It is started by the first wait and ends with the last.
+//! The scheduler of a client: sends the polls of its waits and hands out tokens to its queued calls. The first wait or
+//! queued call on a runtime starts a task there, which ends with the last.
 
-use super::entry::Entry;
-use super::table::{Ask, Start, Table, Ticket, Told, Turn};
-use super::{Class, Event, Update};
+use super::entry::WaitEntry;
+use super::table::{EntryId, PollKind, PollResponse, Step, Table, TaskStart};
+use super::{Priority, Update, WaitEvent};
 use crate::client::{Clipia, Inner, check_id};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::request::Operation;
 use crate::retry::{CONCURRENCY_LIMIT, PAUSE_LONG, RATE_LIMIT};
-use crate::spending::{Token, now};
-use clipia_api::foreign::telling;
+use crate::shared_budget::{Token, now};
+use clipia_api::foreign::require_status;
 use clipia_api::types::{RequestId, ResultResponse};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -21,49 +22,49 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::runtime::{Handle, Id as RuntimeId};
 
-/// Calls of one task on the way at once. The budget is the real bound; this one holds where a key has none.
-const CALLS_MAX: usize = 64;
+/// Polls of one task in flight at once. The request budget bounds them; this bound holds for a key without a limit.
+const POLLS_MAX: usize = 64;
 
-/// As good as never, for a timer that always has a time.
+/// The sleep of a task that has nothing to wait for.
 const NEVER: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug, Default)]
 pub(crate) struct Scheduler {
     table: Mutex<Table<Token>>,
-    /// Calls in line for a token.
-    in_line: AtomicUsize,
-    /// Whether something waits for the budget alone, so that an answer's headers may end its waiting.
+    /// The number of calls that are queued for a token.
+    queued_calls: AtomicUsize,
+    /// Whether a call or a poll waits for the budget alone, so that the headers of a response may end its waiting.
     starved: AtomicBool,
-    /// Whether submits are held back, for too many are in flight.
-    held: AtomicBool,
-    /// Whether a long wait in line has been logged since the line was last empty.
-    told: AtomicBool,
+    /// Whether submits are held back by the concurrency limit.
+    submits_held: AtomicBool,
+    /// Whether a long wait in the queue has been logged since the queue was last empty.
+    long_wait_logged: AtomicBool,
 }
 
 impl Scheduler {
-    pub(super) fn enter(&self, entry: Entry) -> Ticket {
+    pub(super) fn enter(&self, entry: WaitEntry) -> EntryId {
         self.table().enter(entry)
     }
 
-    pub(super) fn leave(&self, ticket: Ticket) {
-        let gone = self.table().leave(ticket);
-        // Not under the lock: what it holds may own futures that leave, too.
-        drop(gone);
+    pub(super) fn leave(&self, entry_id: EntryId) {
+        let removed = self.table().leave(entry_id);
+        // Dropped without the lock, because an entry may own futures that leave the table when they are dropped.
+        drop(removed);
     }
 
-    /// How a generation ended, if a delivery has told so already.
+    /// The result of a generation, if a delivery has brought it already.
     pub(super) fn delivered(&self, id: &RequestId) -> Option<ResultResponse> {
         self.table().delivered(now(), id).cloned()
     }
 
-    /// Resolves the waits of a generation by what a delivery told, and returns how many there were. One whose end the
-    /// result does not tell of is asked for.
+    /// Ends the waits of a generation with the result of a delivery, and returns how many there were. If the result is
+    /// not terminal, the generation is polled instead.
     pub(crate) fn deliver(&self, clipia: &Clipia, result: ResultResponse) -> usize {
         let mut wakers = Vec::new();
         let resolved = match Outcome::of(clipia, result) {
             Ok(outcome) => self.table().deliver(now(), &outcome, &mut wakers),
             Err(running) => {
-                self.table().suspect(now(), &running.request_id);
+                self.table().mark_changed(now(), &running.request_id);
                 0
             }
         };
@@ -71,26 +72,32 @@ impl Scheduler {
         resolved
     }
 
-    /// A receiver of webhooks is attached to the client from now on, or no longer.
-    pub(crate) fn receivers(&self, attached: bool) {
-        self.table().receivers(now(), attached);
+    /// Counts a receiver of webhooks that was attached to the client.
+    pub(crate) fn receiver_added(&self) {
+        self.table().receiver_added(now());
     }
 
-    /// A submit was accepted, or refused because too many are in flight.
+    /// Counts a receiver of webhooks that was detached.
+    pub(crate) fn receiver_removed(&self) {
+        self.table().receiver_removed(now());
+    }
+
+    /// Records the response to a submit, for the concurrency limit.
     pub(crate) fn submitted(&self, error: Option<&Error>) {
-        let refused = match error {
-            None => None,
+        let retry_after = match error {
+            None if self.submits_held.load(Ordering::Relaxed) => None,
             Some(error @ Error::ConcurrencyLimitExceeded(_)) => Some(error.retry_after()),
-            Some(_) => return,
+            _ => return,
         };
-        if refused.is_some() || self.held.load(Ordering::Relaxed) {
-            let mut table = self.table();
-            table.submitted(now(), refused);
-            self.held.store(table.holds_submits(), Ordering::Relaxed);
+        let mut table = self.table();
+        match retry_after {
+            None => table.submit_accepted(),
+            Some(retry_after) => table.submit_refused(now(), retry_after),
         }
+        self.submits_held.store(table.is_submit_gate_closed(), Ordering::Relaxed);
     }
 
-    /// An answer has changed the budget.
+    /// Wakes the tasks after a response has changed the budget.
     pub(crate) fn budget_changed(&self) {
         if self.starved.load(Ordering::Relaxed) {
             self.table().notify();
@@ -102,77 +109,77 @@ impl Scheduler {
     }
 }
 
-/// A token for one call, in its turn.
+/// A token for one call. The call waits until the request budget and its priority allow it.
 ///
-/// Until a server has said anything of a limit, calls of the user's own are not held back by a guess.
-pub(crate) async fn token(inner: &Inner, class: Class) -> Token {
+/// Calls of the user do not wait until a server has sent a limit, because the budget is only a guess until then.
+pub(crate) async fn token(inner: &Inner, priority: Priority) -> Token {
     let scheduler = &inner.scheduler;
-    if class == Class::Call && !inner.spending.is_told() {
-        return inner.spending.spend();
+    if priority == Priority::Call && !inner.budget.is_limit_known() {
+        return inner.budget.spend();
     }
-    let others = scheduler.in_line.load(Ordering::Relaxed) > 0;
-    let kept_back = |flag: &AtomicBool| class == Class::Submit && flag.load(Ordering::Relaxed);
-    let others = others || kept_back(&scheduler.starved) || kept_back(&scheduler.held);
-    if !others && let Ok(token) = inner.spending.take(now(), 0.0) {
+    let others = scheduler.queued_calls.load(Ordering::Relaxed) > 0;
+    let held = |flag: &AtomicBool| priority == Priority::Submit && flag.load(Ordering::Relaxed);
+    let others = others || held(&scheduler.starved) || held(&scheduler.submits_held);
+    if !others && let Ok(token) = inner.budget.take(now(), 0.0) {
         return token;
     }
     match inner.clipia() {
-        Some(clipia) => in_line(InLine::join(clipia, class), class, scheduler).await,
-        None => inner.spending.spend(),
+        Some(clipia) => queued(QueuedToken::join(clipia, priority), priority, scheduler).await,
+        None => inner.budget.spend(),
     }
 }
 
-/// Waits in line, and logs it where that takes long: once for all calls that are in line.
-async fn in_line(mut line: InLine, class: Class, scheduler: &Scheduler) -> Token {
-    if let Ok(token) = tokio::time::timeout(PAUSE_LONG, &mut line).await {
+/// Waits in the queue. Logs a long wait, once for all calls that are queued.
+async fn queued(mut token: QueuedToken, priority: Priority, scheduler: &Scheduler) -> Token {
+    if let Ok(token) = tokio::time::timeout(PAUSE_LONG, &mut token).await {
         return token;
     }
-    if !scheduler.told.swap(true, Ordering::Relaxed) {
-        let held = class == Class::Submit && scheduler.held.load(Ordering::Relaxed);
+    if !scheduler.long_wait_logged.swap(true, Ordering::Relaxed) {
+        let held = priority == Priority::Submit && scheduler.submits_held.load(Ordering::Relaxed);
         let waits_for = if held { CONCURRENCY_LIMIT } else { RATE_LIMIT };
-        let calls = scheduler.in_line.load(Ordering::Relaxed);
+        let (class, calls) = (priority.name(), scheduler.queued_calls.load(Ordering::Relaxed));
         let waited_ms = PAUSE_LONG.as_millis() as u64;
-        tracing::info!(class = class.name(), calls, waited_ms, waits_for, "still in line for the budget");
+        tracing::info!(class, calls, waited_ms, waits_for, "still in queue for the request budget");
     }
-    line.await
+    token.await
 }
 
-/// A call's place in line. It exists until its turn, or until this is dropped.
-struct InLine {
+/// The token of a queued call. The call is in the queue until it has its token, or until this is dropped.
+struct QueuedToken {
     clipia: Clipia,
-    ticket: Ticket,
+    entry_id: EntryId,
 }
 
-impl InLine {
-    fn join(clipia: Clipia, class: Class) -> Self {
+impl QueuedToken {
+    fn join(clipia: Clipia, priority: Priority) -> Self {
         let scheduler = &clipia.0.scheduler;
-        scheduler.in_line.fetch_add(1, Ordering::Relaxed);
-        let ticket = scheduler.table().queue(class);
-        tracing::debug!(class = class.name(), "in line for the budget");
-        Self { clipia, ticket }
+        scheduler.queued_calls.fetch_add(1, Ordering::Relaxed);
+        let entry_id = scheduler.table().queue_call(priority);
+        tracing::debug!(class = priority.name(), "in queue for the request budget");
+        Self { clipia, entry_id }
     }
 }
 
-impl Future for InLine {
+impl Future for QueuedToken {
     type Output = Token;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Token> {
         let here = Handle::current();
         let (token, start) =
-            self.clipia.0.scheduler.table().poll_token(self.ticket, here.id(), now(), context);
+            self.clipia.0.scheduler.table().poll_token(self.entry_id, here.id(), now(), context);
         launch(&self.clipia, &here, start);
         token
     }
 }
 
-impl Drop for InLine {
+impl Drop for QueuedToken {
     fn drop(&mut self) {
         let scheduler = &self.clipia.0.scheduler;
-        let token = scheduler.table().give_up(self.ticket);
-        if scheduler.in_line.fetch_sub(1, Ordering::Relaxed) == 1 {
-            scheduler.told.store(false, Ordering::Relaxed);
+        let token = scheduler.table().leave_queue(self.entry_id);
+        if scheduler.queued_calls.fetch_sub(1, Ordering::Relaxed) == 1 {
+            scheduler.long_wait_logged.store(false, Ordering::Relaxed);
         }
-        // Granted and never used: it goes back, for whoever is next.
+        // A token that was granted and not taken returns to the budget, for the next call.
         if token.is_some() {
             drop(token);
             scheduler.table().notify();
@@ -180,80 +187,88 @@ impl Drop for InLine {
     }
 }
 
-/// Polls an entry, and makes sure that a task of this very runtime serves it.
-pub(super) fn poll(clipia: &Clipia, ticket: Ticket, context: &mut Context<'_>) -> Poll<Event> {
+/// Polls the future of a wait, and makes sure that a task on the same runtime serves it.
+pub(super) fn poll_wait(clipia: &Clipia, entry_id: EntryId, context: &mut Context<'_>) -> Poll<WaitEvent> {
     let here = Handle::current();
-    let (event, start) = clipia.0.scheduler.table().poll(ticket, here.id(), now(), context);
+    let (event, start) = clipia.0.scheduler.table().poll_wait(entry_id, here.id(), now(), context);
     launch(clipia, &here, start);
     event
 }
 
-fn launch(clipia: &Clipia, here: &Handle, start: Option<Start>) {
+fn launch(clipia: &Clipia, here: &Handle, start: Option<TaskStart>) {
     if let Some(start) = start {
-        let lane = Hold { clipia: clipia.clone(), runtime: here.id(), epoch: start.epoch };
-        here.spawn(serve(lane, start));
+        let guard = TaskGuard { clipia: clipia.clone(), runtime: here.id(), epoch: start.epoch };
+        here.spawn(serve(guard, start));
     }
 }
 
-/// A running task's hold on its lane.
-struct Hold {
+/// Returns the waits and calls of a task to the table when the task is dropped.
+struct TaskGuard {
     clipia: Clipia,
     runtime: RuntimeId,
     epoch: u64,
 }
 
-impl Drop for Hold {
+impl Drop for TaskGuard {
     fn drop(&mut self) {
-        let stranded = self.clipia.0.scheduler.table().abandon(self.runtime, self.epoch);
-        stranded.into_iter().for_each(Waker::wake);
+        let wakers = self.clipia.0.scheduler.table().runtime_ended(self.runtime, self.epoch);
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
-async fn serve(lane: Hold, start: Start) {
-    let (clipia, inner) = (&lane.clipia, &lane.clipia.0);
-    let mut calls = FuturesUnordered::new();
+/// Serves the waits and queued calls of a runtime until there are none.
+async fn serve(guard: TaskGuard, start: TaskStart) {
+    let (clipia, inner) = (&guard.clipia, &guard.clipia.0);
+    let mut in_flight = FuturesUnordered::new();
     loop {
         let (now, mut wakers) = (now(), Vec::new());
-        let room = CALLS_MAX - calls.len();
-        let take = |fullness| inner.spending.take(now, fullness);
-        let turn = inner.scheduler.table().turn(lane.runtime, now, room, take, &mut wakers);
+        let polls_max = POLLS_MAX - in_flight.len();
+        let take = |fullness| inner.budget.take(now, fullness);
+        let step = inner.scheduler.table().step(guard.runtime, now, polls_max, take, &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
-        let starved = matches!(turn, Turn::Ask { starved: true, .. });
+        let starved = matches!(step, Step::Poll { starved: true, .. });
         inner.scheduler.starved.store(starved, Ordering::Relaxed);
-        let Turn::Ask { asks, next, .. } = turn else { return };
-        for (ticket, id, ask, token) in asks {
-            calls.push(async move { (ticket, send(clipia, id, ask, token).await) });
+        let Step::Poll { polls, next, .. } = step else { return };
+        for (entry_id, id, kind, token) in polls {
+            in_flight.push(async move { (entry_id, send(clipia, id, kind, token).await) });
         }
         tokio::select! {
-            Some((ticket, told)) = calls.next(), if !calls.is_empty() => learn(inner, ticket, told),
+            Some((entry_id, response)) = in_flight.next(), if !in_flight.is_empty() => {
+                learn(inner, entry_id, response);
+            }
             () = start.wake.notified() => {}
             () = tokio::time::sleep_until(next.unwrap_or(now + NEVER).into()) => {}
         }
     }
 }
 
-fn learn(inner: &Arc<Inner>, ticket: Ticket, told: Result<Told, Error>) {
+fn learn(inner: &Arc<Inner>, entry_id: EntryId, response: Result<PollResponse, Error>) {
     let mut wakers = Vec::new();
-    inner.scheduler.table().told(ticket, now(), told, &mut wakers);
+    inner.scheduler.table().poll_finished(entry_id, now(), response, &mut wakers);
     wakers.into_iter().for_each(Waker::wake);
 }
 
-async fn send(clipia: &Clipia, request_id: RequestId, ask: Ask, token: Token) -> Result<Told, Error> {
+async fn send(
+    clipia: &Clipia,
+    request_id: RequestId,
+    kind: PollKind,
+    token: Token,
+) -> Result<PollResponse, Error> {
     let (inner, api, id) = (&clipia.0, &clipia.0.api, check_id(&request_id)?);
-    match ask {
-        Ask::Status => {
-            let send = || telling(api.get_status(id), |told| (&told.status, &told.extra));
+    match kind {
+        PollKind::Status => {
+            let send = || require_status(api.get_status(id), |status| (&status.status, &status.extra));
             let status = inner.attempt(token, Operation::about("status", id), send).await?;
-            Ok(Told::State(Update { request_id, ..status.into() }))
+            Ok(PollResponse::Status(Update { request_id, ..status.into() }))
         }
-        Ask::Result => {
-            let send = || telling(api.get_result(id), |told| (&told.status, &told.extra));
+        PollKind::Result => {
+            let send = || require_status(api.get_result(id), |result| (&result.status, &result.extra));
             let result = inner.attempt(token, Operation::about("result", id), send).await?;
             let result = ResultResponse { request_id, ..result };
             let update = Update::from(&result);
             Ok(match Outcome::of(clipia, result) {
-                Ok(outcome) => Told::Ended(update, Box::new(outcome)),
-                Err(_) => Told::State(update),
+                Ok(outcome) => PollResponse::Outcome(update, Box::new(outcome)),
+                Err(_) => PollResponse::Status(update),
             })
         }
     }

@@ -1,9 +1,10 @@
-//! Fleets in simulated time: the table, the policy and the budget against a server that counts, beside a clairvoyant.
+//! Fleets in simulated time: table, policy and budget against a server that counts requests, compared with a
+//! clairvoyant client.
 
-use super::entry::Entry;
-use super::policy::{self, Known};
-use super::table::{Ask, Table, Ticket, Told, Turn};
-use super::{Class, Ending, Event, Goal, Update};
+use super::entry::WaitEntry;
+use super::policy::{self, GenerationState};
+use super::table::{EntryId, PollKind, PollResponse, Step, Table};
+use super::{Goal, Priority, Update, WaitEnd, WaitEvent};
 use crate::budget::{Budget, RateLimit};
 use crate::client::Clipia;
 use crate::error::{ApiError, Error};
@@ -23,62 +24,64 @@ use tokio::runtime::{Builder, Id};
 const PER_SECOND: f64 = 2.0;
 const BURST: u32 = 30;
 
-const CALLS_MAX: usize = 64;
+const POLLS_MAX: usize = 64;
 
-/// What a server takes to begin and to end a generation.
+/// The server's overhead for beginning and ending a generation.
 const OVERHEAD: Duration = Duration::from_millis(20);
 
-/// The far side: a bucket of tokens that refuses what is over it.
+/// The server: a bucket of tokens, which refuses requests without a token.
 #[derive(Clone, Debug)]
 struct Server {
     burst: f64,
     tokens: f64,
     counted: Duration,
-    tells: bool,
+    /// Whether responses have `RateLimit-*` headers.
+    sends_limits: bool,
 }
 
 impl Server {
-    fn new(burst: u32, tells: bool) -> Self {
-        Self { burst: burst.into(), tokens: burst.into(), counted: Duration::ZERO, tells }
+    fn new(burst: u32, sends_limits: bool) -> Self {
+        Self { burst: burst.into(), tokens: burst.into(), counted: Duration::ZERO, sends_limits }
     }
 
-    /// Whether a request is taken, and what the headers say.
-    fn ask(&mut self, now: Duration) -> (bool, RateLimit) {
+    /// Whether a request is accepted, and the headers of the response.
+    fn accept(&mut self, now: Duration) -> (bool, RateLimit) {
         self.tokens = (self.tokens + (now - self.counted).as_secs_f64() * PER_SECOND).min(self.burst);
         self.counted = now;
         let taken = self.tokens >= 1.0 - 1e-9;
         self.tokens -= f64::from(u8::from(taken));
-        let told = RateLimit {
+        let limits = RateLimit {
             limit: Some((PER_SECOND * 60.0) as u64),
             remaining: Some(self.tokens.max(0.0) as u64),
             reset: Some(((self.burst - self.tokens) / PER_SECOND).ceil() as u64),
         };
-        (taken, if self.tells { told } else { RateLimit::default() })
+        (taken, if self.sends_limits { limits } else { RateLimit::default() })
     }
 }
 
-/// Generations that are all wanted at once.
+/// Generations that are all submitted at once.
 #[derive(Clone, Debug)]
 struct Fleet {
     durations: Vec<Duration>,
     watched: bool,
-    /// Deliveries tell of the ends, so long after them.
+    /// The delay of deliveries after the ends, if there are deliveries.
     deliveries: Option<Duration>,
-    /// There and back.
+    /// The time of a request and its response.
     latency: Duration,
     server: Server,
-    /// Clients with the same key, which share the fleet out.
+    /// Clients with the same key, each with its part of the fleet.
     clients: usize,
-    /// Generations that the server lets run at once.
+    /// The concurrency limit of the server.
     in_flight: usize,
 }
 
-/// What became of one generation, in times from the beginning.
+/// The times of one generation, from the start of the simulation.
 #[derive(Clone, Debug, Default)]
 struct Fate {
     begun: Duration,
     ended: Duration,
-    asked: Vec<Duration>,
+    polled: Vec<Duration>,
+    /// When the client knew the end.
     known: Option<Duration>,
 }
 
@@ -107,22 +110,22 @@ impl Report {
     }
 }
 
-/// What became of a submit.
+/// The response to a submit.
 #[derive(Clone, Copy, PartialEq)]
 enum Submit {
     Accepted,
-    /// There were too many requests.
-    Limited,
-    /// There are too many generations in flight.
-    Full,
+    /// Refused for the rate limit.
+    RateLimited,
+    /// Refused for the concurrency limit.
+    ConcurrencyLimited,
 }
 
-/// What comes to a client.
+/// What arrives at a client.
 enum Arrival {
-    Answer(Ticket, u64, Result<Told, Error>, RateLimit),
-    /// A submit was answered: taken or not.
+    Response(EntryId, u64, Result<PollResponse, Error>, RateLimit),
+    /// The response to a submit.
     Submitted(usize, u64, Submit, RateLimit),
-    /// A refused submit may be made again.
+    /// A submit that was refused for the rate limit is to be sent again.
     Again(usize),
     Delivery(usize),
 }
@@ -134,11 +137,11 @@ struct Caller {
     start: Instant,
     table: Table<u64>,
     budget: Budget,
-    /// Submits in line.
-    line: VecDeque<(Ticket, usize)>,
-    on_the_way: usize,
-    /// The generation of each entry.
-    entries: HashMap<Ticket, usize>,
+    /// Queued submits.
+    queued: VecDeque<(EntryId, usize)>,
+    in_flight: usize,
+    /// The generation of each wait.
+    entries: HashMap<EntryId, usize>,
 }
 
 impl Caller {
@@ -150,52 +153,53 @@ impl Caller {
             start,
             table: Table::default(),
             budget: Budget::new(start),
-            line: VecDeque::new(),
-            on_the_way: 0,
+            queued: VecDeque::new(),
+            in_flight: 0,
             entries: HashMap::new(),
         }
     }
 
     fn submit(&mut self, number: usize) {
-        let ticket = self.table.queue(Class::Submit);
+        let entry_id = self.table.queue_call(Priority::Submit);
         let mut context = Context::from_waker(Waker::noop());
-        assert!(self.table.poll_token(ticket, self.here, self.start, &mut context).0.is_pending());
-        self.line.push_back((ticket, number));
+        assert!(self.table.poll_token(entry_id, self.here, self.start, &mut context).0.is_pending());
+        self.queued.push_back((entry_id, number));
     }
 
-    /// The submits that have their token, and its number.
+    /// The submits that got a token, each with the number of the token.
     fn granted(&mut self) -> Vec<(usize, u64)> {
         let mut granted = Vec::new();
         let mut context = Context::from_waker(Waker::noop());
-        while let Some(&(ticket, number)) = self.line.front() {
-            let Poll::Ready(token) = self.table.poll_token(ticket, self.here, self.start, &mut context).0
+        while let Some(&(entry_id, number)) = self.queued.front() {
+            let Poll::Ready(token) = self.table.poll_token(entry_id, self.here, self.start, &mut context).0
             else {
                 break;
             };
-            self.line.pop_front();
+            self.queued.pop_front();
             granted.push((number, token));
         }
         granted
     }
 
-    fn enter(&mut self, id: RequestId, now: Duration, watched: bool, webhook: bool) -> Ticket {
+    fn enter(&mut self, id: RequestId, now: Duration, watched: bool, webhook: bool) -> EntryId {
         let goal = if watched { Goal::Updates } else { Goal::Outcome };
         let now = self.start + now;
-        let known = Known::new(now, Some(Duration::ZERO), watched).submitted(&Status::InQueue, Some(0));
-        let mut entry = Entry::new(id, goal, watched, known, now);
+        let state = GenerationState::new(now, Some(Duration::ZERO), watched);
+        let state = state.submitted(&Status::InQueue, Some(0));
+        let mut entry = WaitEntry::new(id, goal, watched, state, now);
         (entry.model, entry.webhook) = (Some(Arc::from("m")), webhook);
-        let ticket = self.table.enter(entry);
-        assert!(self.poll(ticket, now).is_none());
-        ticket
+        let entry_id = self.table.enter(entry);
+        assert!(self.poll(entry_id, now).is_none());
+        entry_id
     }
 
-    /// The last of what an entry has to say, if it has ended.
-    fn poll(&mut self, ticket: Ticket, now: Instant) -> Option<Ending> {
+    /// The end of a wait, if it has ended.
+    fn poll(&mut self, entry_id: EntryId, now: Instant) -> Option<WaitEnd> {
         loop {
             let mut context = Context::from_waker(Waker::noop());
-            match self.table.poll(ticket, self.here, now, &mut context).0 {
-                Poll::Ready(Event::Ended(ending)) => return Some(ending),
-                Poll::Ready(Event::Update(_)) => {}
+            match self.table.poll_wait(entry_id, self.here, now, &mut context).0 {
+                Poll::Ready(WaitEvent::Ended(ending)) => return Some(ending),
+                Poll::Ready(WaitEvent::Update(_)) => {}
                 Poll::Pending => return None,
             }
         }
@@ -208,15 +212,15 @@ impl Caller {
         Outcome::of(&self.clipia, result).unwrap()
     }
 
-    fn told(&self, ask: Ask, id: RequestId, now: Duration, fate: &Fate) -> Told {
+    fn poll_response(&self, kind: PollKind, id: RequestId, now: Duration, fate: &Fate) -> PollResponse {
         let ended = now >= fate.ended;
         let status = if ended { Status::Completed } else { Status::InProgress };
-        match ask {
-            Ask::Result if ended => {
+        match kind {
+            PollKind::Result if ended => {
                 let outcome = self.outcome(id, fate.begun, fate.ended);
-                Told::Ended(Update::from(outcome.response()), Box::new(outcome))
+                PollResponse::Outcome(Update::from(outcome.response()), Box::new(outcome))
             }
-            _ => Told::State(Update::from(StatusResponse::new(id, status))),
+            _ => PollResponse::Status(Update::from(StatusResponse::new(id, status))),
         }
     }
 }
@@ -232,7 +236,7 @@ fn refusal() -> Error {
     })
 }
 
-/// Runs a fleet until the last end is known.
+/// Runs a fleet until every end is known.
 fn run(fleet: &Fleet) -> Report {
     let start = Instant::now();
     let mut server = fleet.server.clone();
@@ -242,7 +246,7 @@ fn run(fleet: &Fleet) -> Report {
     let numbers: HashMap<_, _> = ids.iter().cloned().zip(0..).collect();
     for caller in &mut callers {
         if fleet.deliveries.is_some() {
-            caller.table.receivers(start, true);
+            caller.table.receiver_added(start);
         }
     }
     for number in 0..fates.len() {
@@ -260,33 +264,33 @@ fn run(fleet: &Fleet) -> Report {
             let caller: &mut Caller = &mut callers[client];
             let (instant, mut wakers) = (start + now, Vec::new());
             match arrival {
-                Arrival::Answer(ticket, token, told, limits) => {
-                    caller.on_the_way -= 1;
+                Arrival::Response(entry_id, token, response, limits) => {
+                    caller.in_flight -= 1;
                     caller.budget.answered(instant, token, limits);
-                    match told {
+                    match response {
                         Ok(_) => caller.budget.accepted(),
                         Err(_) => caller.budget.refused(instant, Some(Duration::from_secs(1))),
                     }
-                    caller.table.told(ticket, instant, told, &mut wakers);
+                    caller.table.poll_finished(entry_id, instant, response, &mut wakers);
                 }
                 Arrival::Submitted(number, token, submit, limits) => {
                     caller.budget.answered(instant, token, limits);
                     match submit {
                         Submit::Accepted => {
                             caller.budget.accepted();
-                            caller.table.submitted(instant, None);
+                            caller.table.submit_accepted();
                             let webhook = fleet.deliveries.is_some();
-                            let ticket = caller.enter(ids[number].clone(), now, fleet.watched, webhook);
-                            caller.entries.insert(ticket, number);
+                            let entry_id = caller.enter(ids[number].clone(), now, fleet.watched, webhook);
+                            caller.entries.insert(entry_id, number);
                         }
-                        Submit::Limited => {
+                        Submit::RateLimited => {
                             caller.budget.refused(instant, Some(Duration::from_secs(1)));
                             serial += 1;
                             due.push(Reverse((now + Duration::from_secs(1), serial)));
                             arrivals.insert(serial, (client, Arrival::Again(number)));
                         }
-                        Submit::Full => {
-                            caller.table.submitted(instant, Some(None));
+                        Submit::ConcurrencyLimited => {
+                            caller.table.submit_refused(instant, None);
                             caller.submit(number);
                         }
                     }
@@ -298,11 +302,12 @@ fn run(fleet: &Fleet) -> Report {
                     caller.table.deliver(instant, &outcome, &mut wakers);
                 }
             }
-            let entries: Vec<_> = caller.entries.iter().map(|(ticket, number)| (*ticket, *number)).collect();
+            let entries: Vec<_> =
+                caller.entries.iter().map(|(entry_id, number)| (*entry_id, *number)).collect();
             if !wakers.is_empty() {
-                for (ticket, number) in entries {
-                    if caller.poll(ticket, instant).is_some() {
-                        caller.entries.remove(&ticket);
+                for (entry_id, number) in entries {
+                    if caller.poll(entry_id, instant).is_some() {
+                        caller.entries.remove(&entry_id);
                         fates[number].known = Some(now);
                         missing -= 1;
                     }
@@ -312,44 +317,45 @@ fn run(fleet: &Fleet) -> Report {
         let mut next_at = None::<Duration>;
         for (client, caller) in callers.iter_mut().enumerate() {
             let (budget, instant) = (&mut caller.budget, start + now);
-            let room = CALLS_MAX - caller.on_the_way;
+            let polls_max = POLLS_MAX - caller.in_flight;
             let take = |fullness| budget.take(instant, fullness);
-            let turn = caller.table.turn(caller.here, instant, room, take, &mut Vec::new());
-            let Turn::Ask { asks, next, .. } = turn else { continue };
+            let step = caller.table.step(caller.here, instant, polls_max, take, &mut Vec::new());
+            let Step::Poll { polls, next, .. } = step else { continue };
             assert!(next.is_none_or(|next| next > instant), "it would spin");
             next_at = [next_at, next.map(|next| next - start)].into_iter().flatten().min();
-            let mut answer = |after, arrival| {
+            let mut arrives = |after, arrival| {
                 serial += 1;
                 due.push(Reverse((now + after, serial)));
                 arrivals.insert(serial, (client, arrival));
             };
             for (number, token) in caller.granted() {
                 requests += 1;
-                let (taken, limits) = server.ask(now);
+                let (taken, limits) = server.accept(now);
                 refused += usize::from(!taken);
                 let running = fates.iter().filter(|fate| fate.ended > now).count();
                 let submit = match taken {
-                    false => Submit::Limited,
-                    true if running >= fleet.in_flight => Submit::Full,
+                    false => Submit::RateLimited,
+                    true if running >= fleet.in_flight => Submit::ConcurrencyLimited,
                     true => Submit::Accepted,
                 };
                 if submit == Submit::Accepted {
                     let ended = now + fleet.latency + OVERHEAD + fleet.durations[number];
                     (fates[number].begun, fates[number].ended) = (now, ended);
                     if let Some(delay) = fleet.deliveries {
-                        answer(ended - now + delay, Arrival::Delivery(number));
+                        arrives(ended - now + delay, Arrival::Delivery(number));
                     }
                 }
-                answer(fleet.latency, Arrival::Submitted(number, token, submit, limits));
+                arrives(fleet.latency, Arrival::Submitted(number, token, submit, limits));
             }
-            for (ticket, id, ask, token) in asks {
+            for (entry_id, id, kind, token) in polls {
                 let fate = &mut fates[numbers[&id]];
-                fate.asked.push(now);
-                (requests, caller.on_the_way) = (requests + 1, caller.on_the_way + 1);
-                let (taken, limits) = server.ask(now);
+                fate.polled.push(now);
+                (requests, caller.in_flight) = (requests + 1, caller.in_flight + 1);
+                let (taken, limits) = server.accept(now);
                 refused += usize::from(!taken);
-                let told = if taken { Ok(caller.told(ask, id, now, fate)) } else { Err(refusal()) };
-                answer(fleet.latency, Arrival::Answer(ticket, token, told, limits));
+                let response =
+                    if taken { Ok(caller.poll_response(kind, id, now, fate)) } else { Err(refusal()) };
+                arrives(fleet.latency, Arrival::Response(entry_id, token, response, limits));
             }
         }
         let first = due.peek().map(|Reverse((at, _))| *at);
@@ -361,7 +367,8 @@ fn run(fleet: &Fleet) -> Report {
     Report { fates, refused, requests }
 }
 
-/// What one who knows every end achieves: it submits first, and asks each once. The times to known.
+/// The times at which a clairvoyant client knows the ends. It knows every end beforehand, submits first, and polls each
+/// generation once.
 fn clairvoyant(fleet: &Fleet) -> Vec<f64> {
     let n = fleet.durations.len();
     let token = |number: usize| ((number + 1) as f64 - fleet.server.burst).max(0.0) / PER_SECOND;
@@ -386,7 +393,7 @@ fn clairvoyant(fleet: &Fleet) -> Vec<f64> {
     known
 }
 
-/// Random numbers, the same each time.
+/// Random numbers that are the same each time.
 struct Random(u64);
 
 impl Random {
@@ -399,7 +406,7 @@ impl Random {
         ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Of a normal distribution (Box and Muller).
+    /// From a normal distribution (Box and Muller).
     fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.next()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.next()).cos()
@@ -428,7 +435,8 @@ fn fleet(kind: &str, n: usize, seed: u64) -> Fleet {
     }
 }
 
-/// How a fleet did beside the clairvoyant: the ratios of the times until the last and, on average, until each was known.
+/// A fleet compared with the clairvoyant client: the ratios of the time until the last end was known, and of the mean
+/// time.
 fn beside(fleet: &Fleet) -> (Report, f64, f64) {
     let (report, best) = (run(fleet), clairvoyant(fleet));
     let drained = report.drained() / best.iter().copied().fold(0.0, f64::max);
@@ -440,7 +448,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The table in `policy`'s documentation is what this measures.
+/// Measures the table in the documentation of `policy`.
 #[test]
 fn fleets_drain_nearly_as_fast_as_the_budget_allows() {
     let mut table = String::from(
@@ -486,7 +494,7 @@ fn deliveries_that_never_come_only_delay() {
     for kind in [CONSTANT, LOGNORMAL] {
         let fleet = Fleet { deliveries: Some(Duration::from_secs(1_000_000)), ..fleet(kind, 50, 1) };
         let report = run(&fleet);
-        // The first are missed after two minutes; from then on it is asked as if there were no webhooks.
+        // The first deliveries count as lost after two minutes. From then on polls are as without webhooks.
         assert!(report.drained() <= 300.0, "{kind}: {}", report.drained());
         assert!(report.each() <= 4.0, "{kind}: {}", report.each());
     }
@@ -498,24 +506,25 @@ fn clients_of_one_key_share_it() {
         let fleet = Fleet { clients, ..fleet(LOGNORMAL, 200, 3) };
         let (report, drained, _) = beside(&fleet);
         let refused = report.refused as f64 / report.requests as f64;
-        // They know nothing of each other. A refusal costs no token, so that together they are hardly slower than one.
+        // The clients know nothing of each other. A refusal costs no token, so together they are hardly slower than
+        // one.
         assert!(refused <= refused_max, "{clients} clients: {refused}");
         assert!(drained <= 1.5, "{clients} clients: {drained}");
     }
 }
 
 #[test]
-fn a_fleet_larger_than_what_may_be_in_flight_gets_through() {
+fn a_fleet_larger_than_the_concurrency_limit_gets_through() {
     let fleet = Fleet { in_flight: 20, ..fleet(CONSTANT, 300, 1) };
     let report = run(&fleet);
-    // Fifteen times twenty, one after the other, take 450 s; each end costs its ask and lets one submit go.
+    // Fifteen times twenty, one after the other, take 450 s. Each end costs a poll, and lets one submit pass.
     assert!(report.drained() <= 1.15 * 450.0, "{}", report.drained());
     assert!(report.each() <= 3.0, "{}", report.each());
     assert_eq!(report.refused, 0);
 }
 
 #[test]
-fn a_server_that_tells_nothing_has_its_limit_found_out() {
+fn the_limit_of_a_server_without_headers_is_probed() {
     for burst in [10, 30, 120] {
         let fleet = Fleet { server: Server::new(burst, false), ..fleet(LOGNORMAL, 200, 5) };
         let (report, drained, _) = beside(&fleet);
@@ -526,7 +535,7 @@ fn a_server_that_tells_nothing_has_its_limit_found_out() {
 }
 
 #[test]
-fn a_server_that_tells_nothing_and_has_no_limit_is_not_waited_for() {
+fn a_server_without_headers_and_without_a_limit_is_used_fully() {
     let report = run(&Fleet { server: Server::new(u32::MAX, false), ..fleet(CONSTANT, 100, 1) });
     let last = report.fates.iter().map(|fate| fate.begun).max().unwrap();
     assert!(last <= Duration::from_secs(4), "{last:?}");
@@ -534,9 +543,9 @@ fn a_server_that_tells_nothing_and_has_no_limit_is_not_waited_for() {
 }
 
 #[test]
-fn one_alone_is_not_asked_for_in_vain_too_often() {
+fn a_lone_generation_is_not_polled_in_vain_too_often() {
     let (report, drained, _) = beside(&fleet(CONSTANT, 1, 1));
-    assert!(report.fates[0].asked.len() <= 20, "{:?}", report.fates[0].asked);
+    assert!(report.fates[0].polled.len() <= 20, "{:?}", report.fates[0].polled);
     assert!(drained <= 1.4, "{drained}");
 }
 
@@ -549,148 +558,148 @@ fn a_key_without_a_limit_is_bounded_by_the_policy_alone() {
     assert!(report.drained() <= 30.0 * 1.4, "{}", report.drained());
 }
 
-/// An entry in a table of its own.
-fn alone(watched: bool, deadline: Option<Duration>) -> (Caller, Ticket, Instant) {
+/// A wait in a table of its own.
+fn alone(watched: bool, deadline: Option<Duration>) -> (Caller, EntryId, Instant) {
     let start = Instant::now();
     let mut caller = Caller::new(start);
-    let known = Known::new(start, Some(Duration::ZERO), watched);
+    let state = GenerationState::new(start, Some(Duration::ZERO), watched);
     let goal = if watched { Goal::Updates } else { Goal::Outcome };
-    let mut entry = Entry::new(some_id(), goal, watched, known, start);
+    let mut entry = WaitEntry::new(some_id(), goal, watched, state, start);
     entry.deadline = deadline.map(|deadline| start + deadline);
-    let ticket = caller.table.enter(entry);
-    assert!(caller.poll(ticket, start).is_none());
-    (caller, ticket, start)
+    let entry_id = caller.table.enter(entry);
+    assert!(caller.poll(entry_id, start).is_none());
+    (caller, entry_id, start)
 }
 
 #[test]
-fn a_deadline_passes_even_where_nothing_can_be_asked() {
-    let (mut caller, ticket, start) = alone(false, Some(Duration::from_secs(5)));
+fn a_deadline_passes_even_while_the_budget_is_closed() {
+    let (mut caller, entry_id, start) = alone(false, Some(Duration::from_secs(5)));
     let closed = start + Duration::from_secs(60);
     let mut wakers = Vec::new();
-    let mut turn = |now| caller.table.turn(caller.here, now, CALLS_MAX, |_| Err(closed), &mut wakers);
-    let Turn::Ask { asks, next, starved } = turn(start + Duration::from_secs(1)) else {
-        panic!("it has an entry")
+    let mut step = |now| caller.table.step(caller.here, now, POLLS_MAX, |_| Err(closed), &mut wakers);
+    let Step::Poll { polls, next, starved } = step(start + Duration::from_secs(1)) else {
+        panic!("it has a wait")
     };
-    assert!(asks.is_empty() && starved);
+    assert!(polls.is_empty() && starved);
     assert!(next.is_some_and(|next| next <= start + Duration::from_secs(5)));
-    assert!(matches!(turn(start + Duration::from_secs(5)), Turn::Stop));
+    assert!(matches!(step(start + Duration::from_secs(5)), Step::Stop));
     assert_eq!(wakers.len(), 1);
-    let Some(Ending::Error(error)) = caller.poll(ticket, start) else { panic!("it has ended") };
+    let Some(WaitEnd::Error(error)) = caller.poll(entry_id, start) else { panic!("it has ended") };
     assert!(matches!(*error, Error::Deadline { waited, .. } if waited == Duration::from_secs(5)));
 }
 
 #[test]
-fn one_who_leaves_leaves_nothing_behind() {
+fn a_wait_that_is_dropped_leaves_nothing_behind() {
     let (mut caller, one, start) = alone(true, Some(Duration::from_secs(9)));
     let now = start + Duration::from_secs(1);
     let (here, id) = (caller.here, some_id());
     let other = caller.enter(id, Duration::ZERO, false, false);
-    let turn = caller.table.turn(here, now, 1, |_| Ok(0), &mut Vec::new());
-    let Turn::Ask { asks, .. } = turn else { panic!("it has entries") };
-    // One is being asked for, the other waits; both leave, and so does a call in line.
-    assert_eq!(asks.len(), 1);
+    let step = caller.table.step(here, now, 1, |_| Ok(0), &mut Vec::new());
+    let Step::Poll { polls, .. } = step else { panic!("it has waits") };
+    // One wait is being polled, the other is not. Both leave, and so does a queued call.
+    assert_eq!(polls.len(), 1);
     caller.submit(0);
-    for ticket in [one, other] {
-        assert!(caller.table.leave(ticket).is_some());
+    for entry_id in [one, other] {
+        assert!(caller.table.leave(entry_id).is_some());
     }
-    assert!(caller.table.give_up(caller.line[0].0).is_none());
+    assert!(caller.table.leave_queue(caller.queued[0].0).is_none());
     assert_eq!(caller.table.len(), 0);
-    let (ticket, id, ask, _) = asks[0].clone();
-    let late = Ok(caller.told(ask, id, Duration::ZERO, &Fate::default()));
-    caller.table.told(ticket, now, late, &mut Vec::new());
-    let turn = caller.table.turn(here, now, CALLS_MAX, |_| Ok(0), &mut Vec::new());
-    assert!(matches!(turn, Turn::Stop));
+    let (entry_id, id, kind, _) = polls[0].clone();
+    let late = Ok(caller.poll_response(kind, id, Duration::ZERO, &Fate::default()));
+    caller.table.poll_finished(entry_id, now, late, &mut Vec::new());
+    let step = caller.table.step(here, now, POLLS_MAX, |_| Ok(0), &mut Vec::new());
+    assert!(matches!(step, Step::Stop));
 }
 
 #[test]
-fn entries_of_a_runtime_that_is_gone_find_another() {
-    let (mut caller, ticket, start) = alone(false, None);
+fn waits_of_a_runtime_that_was_shut_down_move_to_another() {
+    let (mut caller, entry_id, start) = alone(false, None);
     let gone = caller.here;
-    assert!(caller.table.abandon(gone, u64::MAX).is_empty()); // an earlier lane's late farewell
-    assert_eq!(caller.table.abandon(gone, 1).len(), 1);
-    // A later runtime may have the same id: it starts a lane of its own.
+    assert!(caller.table.runtime_ended(gone, u64::MAX).is_empty()); // the task of an earlier runtime with this id
+    assert_eq!(caller.table.runtime_ended(gone, 1).len(), 1);
+    // A later runtime may have the same id: a task of its own is started there.
     let mut context = Context::from_waker(Waker::noop());
-    assert!(caller.table.poll(ticket, gone, start, &mut context).1.is_some());
+    assert!(caller.table.poll_wait(entry_id, gone, start, &mut context).1.is_some());
     let elsewhere = Builder::new_current_thread().build().unwrap();
     caller.here = elsewhere.handle().id();
-    assert!(caller.poll(ticket, start).is_none());
+    assert!(caller.poll(entry_id, start).is_none());
     let now = start + Duration::from_secs(1);
-    let turn = caller.table.turn(caller.here, now, CALLS_MAX, |_| Ok(0), &mut Vec::new());
-    assert!(matches!(turn, Turn::Ask { asks, .. } if asks.len() == 1));
+    let step = caller.table.step(caller.here, now, POLLS_MAX, |_| Ok(0), &mut Vec::new());
+    assert!(matches!(step, Step::Poll { polls, .. } if polls.len() == 1));
 }
 
 #[test]
-fn what_one_wait_learns_all_of_its_generation_know() {
+fn the_end_that_one_wait_learns_ends_every_wait_of_the_generation() {
     let (mut caller, watcher, start) = alone(true, None);
     let id = some_id();
     let waits = [(); 2].map(|()| caller.enter(id.clone(), Duration::ZERO, false, false));
     let outcome = caller.outcome(id.clone(), Duration::ZERO, Duration::from_secs(1));
-    let told = Told::Ended(Update::from(outcome.response()), Box::new(outcome));
-    caller.table.told(waits[0], start + Duration::from_secs(2), Ok(told), &mut Vec::new());
-    // An answer that was on the way meanwhile has nothing to add.
-    let late = Told::State(Update::from(StatusResponse::new(id, Status::InProgress)));
-    caller.table.told(waits[1], start + Duration::from_secs(3), Ok(late), &mut Vec::new());
+    let response = PollResponse::Outcome(Update::from(outcome.response()), Box::new(outcome));
+    caller.table.poll_finished(waits[0], start + Duration::from_secs(2), Ok(response), &mut Vec::new());
+    // The response to a poll that was in flight meanwhile is ignored.
+    let late = PollResponse::Status(Update::from(StatusResponse::new(id, Status::InProgress)));
+    caller.table.poll_finished(waits[1], start + Duration::from_secs(3), Ok(late), &mut Vec::new());
     for wait in waits {
-        assert!(matches!(caller.poll(wait, start), Some(Ending::Outcome(_))));
+        assert!(matches!(caller.poll(wait, start), Some(WaitEnd::Outcome(_))));
     }
-    assert!(caller.poll(watcher, start).is_none(), "another generation's");
+    assert!(caller.poll(watcher, start).is_none(), "the wait of another generation");
 }
 
-/// Explicit calls first, then who is sure, then submits, then the rest.
+/// Calls of the user first, then a sure poll, then a submit, then the other polls.
 #[test]
 fn tokens_go_in_the_order_of_the_policy() {
     let start = Instant::now();
     let mut caller = Caller::new(start);
-    let sure = caller.table.enter(Entry::new(
+    let sure = caller.table.enter(WaitEntry::new(
         some_id(),
         Goal::Outcome,
         false,
-        Known::new(start, None, false),
+        GenerationState::new(start, None, false),
         start,
     ));
     assert!(caller.poll(sure, start).is_none());
     let likely = caller.enter(some_id(), Duration::ZERO, false, false);
     caller.submit(0);
-    let call = caller.table.queue(Class::Call);
+    let call = caller.table.queue_call(Priority::Call);
     let mut context = Context::from_waker(Waker::noop());
     assert!(caller.table.poll_token(call, caller.here, start, &mut context).0.is_pending());
     let (mut order, now, here) = (Vec::new(), start + Duration::from_secs(1), caller.here);
     for _ in 0..4 {
         let mut one = true;
         let take = |_| if std::mem::take(&mut one) { Ok(0) } else { Err(now + Duration::from_secs(1)) };
-        let turn = caller.table.turn(here, now, CALLS_MAX, take, &mut Vec::new());
-        let Turn::Ask { asks, .. } = turn else { panic!("it has entries") };
-        order.extend(asks.iter().map(|(ticket, ..)| if *ticket == sure { "sure" } else { "likely" }));
+        let step = caller.table.step(here, now, POLLS_MAX, take, &mut Vec::new());
+        let Step::Poll { polls, .. } = step else { panic!("it has waits") };
+        order.extend(polls.iter().map(|(entry_id, ..)| if *entry_id == sure { "sure" } else { "likely" }));
         order.extend(caller.granted().iter().map(|_| "submit"));
         order.extend(caller.table.poll_token(call, here, now, &mut context).0.is_ready().then_some("call"));
     }
     assert_eq!(order, ["call", "sure", "submit", "likely"], "{likely:?}");
 }
 
-/// The most that may lie between two asks of one of `n`, by `policy`'s bound; and the answer's way.
+/// The longest time between two polls of one of `n` generations by the bound in `policy`, plus the latency.
 fn gap_max(n: usize, age: Duration, latency: Duration) -> Duration {
     let overdue = policy::OVERDUE_MIN.max(age);
     let tokens = f64::from(policy::ROUND) * n as f64 / PER_SECOND;
     overdue + Duration::from_secs_f64(tokens) + latency * 2 + Duration::from_secs(1)
 }
 
-/// What refusals add to that where the limit is not told: pauses of an entry, and of the whole bucket.
+/// What refusals add to that bound without headers: pauses of a wait, and of the whole bucket.
 const PAUSES_MAX: Duration = Duration::from_secs(30);
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever the fleet and the server's bucket: every end becomes known. And where the server tells its limit, no
-    /// request is refused, no entry is left unasked for longer than the stated bound, and the sum of all times to known
-    /// is within one and three quarters of the clairvoyant's, and two seconds each. Where it tells nothing, refusals
-    /// find the limit out; each costs a pause.
+    /// Every end becomes known, for any fleet and any bucket of the server. With headers no request is refused, the
+    /// time between two polls of a generation is within the stated bound, and the sum of all times until an end is
+    /// known is at most one and three quarters of the clairvoyant's, plus two seconds each. Without headers refusals
+    /// find the limit, and each costs a pause.
     #[test]
-    fn no_schedule_exceeds_the_budget_and_none_starves(
+    fn no_schedule_exceeds_the_budget_and_no_wait_starves(
         durations in prop::collection::vec(0u64..120_000, 1..120),
         watched in any::<bool>(),
         latency in 0u64..800,
         burst in 10u32..60,
-        tells in any::<bool>(),
+        sends_limits in any::<bool>(),
     ) {
         let latency = Duration::from_millis(latency);
         let fleet = Fleet {
@@ -698,25 +707,25 @@ proptest! {
             watched,
             deliveries: None,
             latency,
-            server: Server::new(burst, tells),
+            server: Server::new(burst, sends_limits),
             clients: 1,
             in_flight: usize::MAX,
         };
         let (report, best) = (run(&fleet), clairvoyant(&fleet));
-        prop_assert!(report.refused == 0 || !tells, "{} refused", report.refused);
+        prop_assert!(report.refused == 0 || !sends_limits, "{} refused", report.refused);
         let n = report.fates.len();
         for fate in &report.fates {
             let known = fate.known.expect("every end becomes known");
             prop_assert!(known >= fate.ended);
             let mut before = fate.begun;
-            for &asked in &fate.asked {
-                let refusals = if tells { Duration::ZERO } else { PAUSES_MAX };
+            for &polled in &fate.polled {
+                let refusals = if sends_limits { Duration::ZERO } else { PAUSES_MAX };
                 let most = gap_max(n, before - fate.begun, latency) + refusals;
-                prop_assert!(asked - before <= most, "{:?} without an ask, at most {most:?}", asked - before);
-                before = asked;
+                prop_assert!(polled - before <= most, "{:?} without a poll, at most {most:?}", polled - before);
+                before = polled;
             }
         }
-        if !watched && tells {
+        if !watched && sends_limits {
             let (sum, least) = (report.known().sum::<f64>(), best.iter().sum::<f64>());
             let allowed = 1.75 * least + n as f64 * (2.0 + latency.as_secs_f64() * 2.0);
             prop_assert!(sum <= allowed, "{sum} s in all, {least} s at least");

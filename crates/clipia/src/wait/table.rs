@@ -1,15 +1,15 @@
-//! The entries of a client's waits, and the line of its other calls. Pure but for the wakers it hands out: the time is
-//! an argument, and so is the budget.
+//! The table of a client's waits, and of its calls that are queued for the request budget. Pure except for the wakers:
+//! the time and the budget are arguments.
 //!
-//! Entries are served by lanes, one for each Tokio runtime that polls waits of this client: nearly always one. A lane's
-//! task runs exactly where its waits are polled, so that a wait never depends on a runtime that nobody drives.
+//! Each Tokio runtime that polls waits of this client has its own queues and a task that serves them; nearly always
+//! there is one. The task runs on the runtime that polls its waits, so that a wait never depends on a runtime that
+//! nobody drives. `call_queue` has the queued calls, `learning` what the ends of generations teach.
 
 use super::durations::Durations;
-use super::entry::{Entry, Errand, Listed};
-use super::lane::{Choice, Lane};
-use super::policy::Verdict;
-use super::room::Room;
-use super::{Class, Ending, Event, Goal, Update};
+use super::entry::{Plan, QueuedCall, WaitEntry};
+use super::runtime_queues::{RuntimeQueues, TokenUse};
+use super::submit_gate::SubmitGate;
+use super::{Goal, Priority, Update, WaitEnd, WaitEvent};
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::recent::Recent;
@@ -22,369 +22,335 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Id as RuntimeId;
 use tokio::sync::Notify;
 
-/// Models whose durations are remembered apart; further ones are thrown together.
-const MODELS_MAX: usize = 256;
-
-/// How many delivered results are kept for waits that begin later: a fleet of ten thousand, some 20 MB.
+/// Delivered results that are kept for waits that begin later: a fleet of ten thousand, some 20 MB.
 const DELIVERED_MAX: usize = 10_000;
 
-/// How long they are kept: the addresses of files in them may expire.
+/// How long delivered results are kept. The URLs of their files may expire.
 const DELIVERED_FOR: Duration = Duration::from_secs(3_600);
 
-/// So many ends in a row that were found by asking, when a delivery should have told of them, and no more deliveries
-/// are counted on until one arrives.
+/// After this many lost deliveries in a row, none are expected until one arrives. A delivery counts as lost when a poll
+/// finds the end instead.
 const DELIVERIES_MISSED_MAX: u32 = 3;
 
+/// The id of a wait or of a queued call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Ticket(pub(super) u64);
+pub(crate) struct EntryId(pub(super) u64);
 
-/// `T` is the right to make one call.
+/// `T` is the token for one call.
 #[derive(Debug)]
 pub(super) struct Table<T> {
-    tickets: u64,
-    epochs: u64,
-    entries: HashMap<Ticket, Entry>,
-    errands: HashMap<Ticket, Errand<T>>,
-    lanes: HashMap<RuntimeId, Lane>,
-    /// The entries of each generation.
-    of_request: HashMap<RequestId, Vec<Ticket>>,
-    durations: HashMap<Option<Arc<str>>, Durations>,
-    /// What deliveries told, and when, for waits that begin later.
+    last_entry_id: u64,
+    last_epoch: u64,
+    pub(super) entries: HashMap<EntryId, WaitEntry>,
+    pub(super) queued_calls: HashMap<EntryId, QueuedCall<T>>,
+    pub(super) runtimes: HashMap<RuntimeId, RuntimeQueues>,
+    /// The waits of each generation.
+    of_request: HashMap<RequestId, Vec<EntryId>>,
+    pub(super) durations: HashMap<Option<Arc<str>>, Durations>,
+    /// Delivered results with the time of their arrival, for waits that begin later.
     delivered: Recent<(Instant, ResultResponse), DELIVERED_MAX>,
-    room: Room,
+    pub(super) gate: SubmitGate,
     /// Receivers of webhooks that are attached to the client.
     receivers: u32,
-    missed: u32,
+    missed_deliveries: u32,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
         Self {
-            tickets: 0,
-            epochs: 0,
+            last_entry_id: 0,
+            last_epoch: 0,
             entries: HashMap::new(),
-            errands: HashMap::new(),
-            lanes: HashMap::new(),
+            queued_calls: HashMap::new(),
+            runtimes: HashMap::new(),
             of_request: HashMap::new(),
             durations: HashMap::new(),
             delivered: Recent::default(),
-            room: Room::default(),
+            gate: SubmitGate::default(),
             receivers: 0,
-            missed: 0,
+            missed_deliveries: 0,
         }
     }
 }
 
-/// The call to make for an entry.
+/// The call of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
-    /// The status: somebody watches and it runs.
+pub(super) enum PollKind {
+    /// The status, for a watched generation that runs.
     Status,
-    /// The result, which tells both that it has ended and what came out.
+    /// The result, which says both that the generation has ended and what its output is.
     Result,
 }
 
-/// What a call told.
+/// The response to a poll.
 #[derive(Debug)]
-pub(super) enum Told {
-    State(Update),
-    Ended(Update, Box<Outcome>),
+pub(super) enum PollResponse {
+    /// The status of the generation.
+    Status(Update),
+    /// The result of a generation that has ended.
+    Outcome(Update, Box<Outcome>),
 }
 
-/// A lane that must be started, and where to wake it.
+/// The task that must be started for the queues of a runtime, and how it is woken.
 #[derive(Debug)]
-pub(super) struct Start {
+pub(super) struct TaskStart {
     pub(super) epoch: u64,
     pub(super) wake: Arc<Notify>,
 }
 
-/// What a lane has to do now.
+/// The next step of the task of a runtime.
 #[derive(Debug)]
-pub(super) enum Turn<T> {
-    /// Nothing, for ever: it has no entries left and was removed.
+pub(super) enum Step<T> {
+    /// End: the queues are empty and were removed.
     Stop,
-    /// These calls; then come back at `next` or when woken.
-    Ask {
-        asks: Vec<(Ticket, RequestId, Ask, T)>,
+    /// Send these polls; then come back at `next`, or when woken.
+    Poll {
+        polls: Vec<(EntryId, RequestId, PollKind, T)>,
         next: Option<Instant>,
-        /// Whether something waits for the budget alone.
+        /// Whether a call or a poll waits for the budget alone.
         starved: bool,
     },
 }
 
 impl<T> Table<T> {
-    pub(super) fn enter(&mut self, mut entry: Entry) -> Ticket {
-        let ticket = self.ticket();
-        entry.known.expects(entry.webhook && self.counts_on_deliveries());
-        entry.known.numbered(ticket.0);
-        self.of_request.entry(entry.request_id.clone()).or_default().push(ticket);
-        self.entries.insert(ticket, entry);
-        ticket
+    /// Adds a wait.
+    pub(super) fn enter(&mut self, mut entry: WaitEntry) -> EntryId {
+        let entry_id = self.new_entry_id();
+        entry.state.expect_delivery(entry.webhook && self.expects_deliveries());
+        entry.state.set_offset(entry_id.0);
+        self.of_request.entry(entry.request_id.clone()).or_default().push(entry_id);
+        self.entries.insert(entry_id, entry);
+        entry_id
     }
 
-    /// Joins the line of calls.
-    pub(super) fn queue(&mut self, class: Class) -> Ticket {
-        let ticket = self.ticket();
-        self.errands.insert(ticket, Errand { class, lane: None, waker: None, granted: None });
-        ticket
+    pub(super) fn new_entry_id(&mut self) -> EntryId {
+        self.last_entry_id += 1;
+        EntryId(self.last_entry_id)
     }
 
-    fn ticket(&mut self) -> Ticket {
-        self.tickets += 1;
-        Ticket(self.tickets)
-    }
-
-    /// What an early delivery told of a generation.
+    /// The result of a generation, if a delivery has brought it already.
     pub(super) fn delivered(&self, now: Instant, id: &RequestId) -> Option<&ResultResponse> {
         let (at, result) = self.delivered.get(id)?;
         (now.saturating_duration_since(*at) <= DELIVERED_FOR).then_some(result)
     }
 
-    pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Entry> {
-        self.unlist(ticket);
-        self.uncount(ticket);
-        let entry = self.entries.remove(&ticket)?;
-        if let Some(tickets) = self.of_request.get_mut(&entry.request_id) {
-            tickets.retain(|other| *other != ticket);
-            if tickets.is_empty() {
+    /// Removes a wait.
+    pub(super) fn leave(&mut self, entry_id: EntryId) -> Option<WaitEntry> {
+        self.leave_runtime(entry_id);
+        self.uncount_running(entry_id);
+        let entry = self.entries.remove(&entry_id)?;
+        if let Some(ids) = self.of_request.get_mut(&entry.request_id) {
+            ids.retain(|other| *other != entry_id);
+            if ids.is_empty() {
                 self.of_request.remove(&entry.request_id);
             }
         }
         Some(entry)
     }
 
-    /// Leaves the line. What was granted goes back to where it came from when it is dropped.
-    pub(super) fn give_up(&mut self, ticket: Ticket) -> Option<T> {
-        let errand = self.errands.remove(&ticket)?;
-        if let Some(lane) = errand.lane.and_then(|lane| self.lanes.get_mut(&lane)) {
-            lane.line_mut(errand.class).remove(&ticket);
-            lane.left();
-        }
-        errand.granted
-    }
-
-    /// What an entry has for its future, which is polled on the runtime `here`; the lane that must be started there
-    /// for it, if any.
-    pub(super) fn poll(
+    /// The next event of a wait for its future, which is polled on the runtime `here`; and the task that must be
+    /// started on this runtime, if any.
+    pub(super) fn poll_wait(
         &mut self,
-        ticket: Ticket,
+        entry_id: EntryId,
         here: RuntimeId,
         now: Instant,
         context: &mut Context<'_>,
-    ) -> (Poll<Event>, Option<Start>) {
-        let Some(entry) = self.entries.get_mut(&ticket) else { return (Poll::Pending, None) };
+    ) -> (Poll<WaitEvent>, Option<TaskStart>) {
+        let Some(entry) = self.entries.get_mut(&entry_id) else { return (Poll::Pending, None) };
         if entry.unseen {
             entry.unseen = false;
             if let Some(update) = entry.latest.clone() {
-                return (Poll::Ready(Event::Update(update)), None);
+                return (Poll::Ready(WaitEvent::Update(update)), None);
             }
         }
-        if let Some(ending) = entry.ending.take() {
-            self.leave(ticket);
-            return (Poll::Ready(Event::Ended(ending)), None);
+        if let Some(ending) = entry.end.take() {
+            self.leave(entry_id);
+            return (Poll::Ready(WaitEvent::Ended(ending)), None);
         }
         store(&mut entry.waker, context);
-        let start = if entry.lane == Some(here) { None } else { self.settle(ticket, here, now) };
+        let start =
+            if entry.runtime == Some(here) { None } else { self.move_to_runtime(entry_id, here, now) };
         (Poll::Pending, start)
     }
 
-    /// The token of a call in line, once it has one.
-    pub(super) fn poll_token(
+    /// The queues of a runtime, with one more member; and the task that must be started for them if they are new.
+    pub(super) fn queues_of(
         &mut self,
-        ticket: Ticket,
         here: RuntimeId,
         now: Instant,
-        context: &mut Context<'_>,
-    ) -> (Poll<T>, Option<Start>) {
-        let Some(errand) = self.errands.get_mut(&ticket) else { return (Poll::Pending, None) };
-        if let Some(token) = errand.granted.take() {
-            self.give_up(ticket);
-            return (Poll::Ready(token), None);
-        }
-        store(&mut errand.waker, context);
-        let (class, before) = (errand.class, errand.lane.replace(here));
-        if before == Some(here) {
-            return (Poll::Pending, None);
-        }
-        if let Some(lane) = before.and_then(|lane| self.lanes.get_mut(&lane)) {
-            lane.line_mut(class).remove(&ticket);
-            lane.left();
-        }
-        let (lane, start) = self.lane(here, now);
-        lane.line_mut(class).insert(ticket);
-        (Poll::Pending, start)
-    }
-
-    /// The lane of a runtime with one more entry; how to start it, if it is new.
-    fn lane(&mut self, here: RuntimeId, now: Instant) -> (&mut Lane, Option<Start>) {
-        let (epochs, mut start) = (&mut self.epochs, None);
-        let lane = self.lanes.entry(here).or_insert_with(|| {
-            *epochs += 1;
+    ) -> (&mut RuntimeQueues, Option<TaskStart>) {
+        let (last_epoch, mut start) = (&mut self.last_epoch, None);
+        let queues = self.runtimes.entry(here).or_insert_with(|| {
+            *last_epoch += 1;
             let wake = Arc::new(Notify::new());
-            start = Some(Start { epoch: *epochs, wake: Arc::clone(&wake) });
-            Lane::new(*epochs, wake, now)
+            start = Some(TaskStart { epoch: *last_epoch, wake: Arc::clone(&wake) });
+            RuntimeQueues::new(*last_epoch, wake, now)
         });
-        lane.joined();
-        (lane, start)
+        queues.joined();
+        (queues, start)
     }
 
-    /// Gives an entry to the lane of the runtime that polls it.
-    fn settle(&mut self, ticket: Ticket, here: RuntimeId, now: Instant) -> Option<Start> {
-        // Whoever was asking for it elsewhere may never get to tell.
-        self.unlist(ticket);
-        let entry = self.entries.get_mut(&ticket)?;
-        (entry.lane, entry.asking) = (Some(here), false);
-        let deadline = entry.deadline.map(|deadline| (deadline, ticket));
-        let (lane, start) = self.lane(here, now);
-        lane.deadlines.extend(deadline);
-        self.plan(ticket, now);
+    /// Moves a wait to the queues of the runtime that polls it.
+    fn move_to_runtime(&mut self, entry_id: EntryId, here: RuntimeId, now: Instant) -> Option<TaskStart> {
+        // The task of the other runtime may never finish the poll that is in flight.
+        self.leave_runtime(entry_id);
+        let entry = self.entries.get_mut(&entry_id)?;
+        (entry.runtime, entry.polling) = (Some(here), false);
+        let deadline = entry.deadline.map(|deadline| (deadline, entry_id));
+        let (queues, start) = self.queues_of(here, now);
+        queues.deadlines.extend(deadline);
+        self.plan(entry_id, now);
         start
     }
 
-    /// Lists an entry by when to ask for it, by all that is known now.
-    fn plan(&mut self, ticket: Ticket, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&ticket).filter(|entry| !entry.asking) else { return };
-        let Some(lane) = entry.lane.and_then(|lane| self.lanes.get_mut(&lane)) else { return };
-        if let Some(listed) = entry.listed.take() {
-            lane.unlist(ticket, &listed);
+    /// Decides when a wait is polled, from all that is known now, and queues it.
+    fn plan(&mut self, entry_id: EntryId, now: Instant) {
+        let Some(entry) = self.entries.get_mut(&entry_id).filter(|entry| !entry.polling) else { return };
+        let Some(queues) = entry.runtime.and_then(|runtime| self.runtimes.get_mut(&runtime)) else { return };
+        if let Some(plan) = entry.plan.take() {
+            queues.remove(entry_id, &plan);
         }
-        let nothing = Durations::default();
-        let durations = self.durations.get(&entry.model).unwrap_or(&nothing);
-        let level = entry.known.level(durations, now);
-        let listed = Listed {
+        let unknown = Durations::default();
+        let durations = self.durations.get(&entry.model).unwrap_or(&unknown);
+        let level = entry.state.level(durations, now);
+        let plan = Plan {
             level,
-            rises: entry.known.rises_at(durations, now, level),
-            overdue: entry.known.overdue_at(durations),
-            order: lane.order(level, durations.len() > 0, entry.unasked_since),
+            next_level_at: entry.state.next_level_at(durations, now, level),
+            overdue_at: entry.state.overdue_at(durations),
+            order: queues.order(level, durations.len() > 0, entry.unpolled_since),
         };
-        lane.list(ticket, &listed);
-        entry.listed = Some(listed);
+        queues.insert(entry_id, &plan);
+        entry.plan = Some(plan);
     }
 
-    /// Takes an entry out of its lane.
-    fn unlist(&mut self, ticket: Ticket) {
-        let Some(entry) = self.entries.get_mut(&ticket) else { return };
-        let listed = entry.listed.take();
-        let Some(lane) = entry.lane.take().and_then(|lane| self.lanes.get_mut(&lane)) else { return };
-        if let Some(listed) = listed {
-            lane.unlist(ticket, &listed);
+    /// Takes a wait out of the queues of its runtime.
+    fn leave_runtime(&mut self, entry_id: EntryId) {
+        let Some(entry) = self.entries.get_mut(&entry_id) else { return };
+        let plan = entry.plan.take();
+        let Some(queues) = entry.runtime.take().and_then(|runtime| self.runtimes.get_mut(&runtime)) else {
+            return;
+        };
+        if let Some(plan) = plan {
+            queues.remove(entry_id, &plan);
         }
         if let Some(deadline) = entry.deadline {
-            lane.deadlines.remove(&(deadline, ticket));
+            queues.deadlines.remove(&(deadline, entry_id));
         }
-        lane.left();
+        queues.left();
     }
 
-    /// Ends what is past its deadline, and hands out the calls that are due: at most `room` of them, and as many as
-    /// `take` gives tokens for. `take` gets how full the bucket must be, from 0 to 1.
-    pub(super) fn turn(
+    /// Ends the waits whose deadline has passed, and hands out tokens to queued calls and to polls that are due: to at
+    /// most `polls_max` polls, and as many as `take` gives. `take` gets the fullness that the bucket must have, from 0
+    /// to 1.
+    pub(super) fn step(
         &mut self,
         here: RuntimeId,
         now: Instant,
-        room: usize,
+        polls_max: usize,
         mut take: impl FnMut(f64) -> Result<T, Instant>,
         wakers: &mut Vec<Waker>,
-    ) -> Turn<T> {
-        while let Some(ticket) = self.lanes.get(&here).and_then(|lane| lane.past_deadline(now)) {
-            self.end(ticket, |entry| entry.deadline_passed(now), wakers);
+    ) -> Step<T> {
+        while let Some(entry_id) = self.runtimes.get(&here).and_then(|queues| queues.past_deadline(now)) {
+            self.end(entry_id, |entry| entry.deadline_passed(now), wakers);
         }
-        let Some(lane) = self.lanes.get(&here) else { return Turn::Stop };
-        if lane.is_empty() {
-            self.lanes.remove(&here);
-            return Turn::Stop;
+        let Some(queues) = self.runtimes.get(&here) else { return Step::Stop };
+        if queues.is_empty() {
+            self.runtimes.remove(&here);
+            return Step::Stop;
         }
-        while let Some(ticket) = self.lanes.get(&here).and_then(|lane| lane.risen(now)) {
-            self.plan(ticket, now);
+        while let Some(entry_id) = self.runtimes.get(&here).and_then(|queues| queues.risen(now)) {
+            self.plan(entry_id, now);
         }
-        self.review(here, now);
-        let (mut asks, mut later) = (Vec::new(), None);
-        let Some(lane) = self.lanes.get_mut(&here) else { return Turn::Stop };
-        while let Some(choice) = lane.choose(now, asks.len() < room, self.room.may_go(now)) {
-            let token = match take(choice.fullness()) {
+        self.replan_overdue(here, now);
+        let (mut polls, mut later) = (Vec::new(), None);
+        let Some(queues) = self.runtimes.get_mut(&here) else { return Step::Stop };
+        while let Some(token_use) = queues.choose(now, polls.len() < polls_max, self.gate.may_pass(now)) {
+            let token = match take(token_use.fullness()) {
                 Ok(token) => token,
                 Err(when) => {
                     later = Some(when);
                     break;
                 }
             };
-            lane.hand_out(choice);
-            match choice {
-                Choice::Errand(class, ticket) => {
-                    if class == Class::Submit {
-                        self.room.goes(now);
+            queues.hand_out(token_use);
+            match token_use {
+                TokenUse::Call(priority, entry_id) => {
+                    if priority == Priority::Submit {
+                        self.gate.passed(now);
                     }
-                    lane.line_mut(class).remove(&ticket);
-                    let Some(errand) = self.errands.get_mut(&ticket) else { continue };
-                    errand.granted = Some(token);
-                    wakers.extend(errand.waker.take());
+                    queues.calls_mut(priority).remove(&entry_id);
+                    let Some(call) = self.queued_calls.get_mut(&entry_id) else { continue };
+                    call.granted = Some(token);
+                    wakers.extend(call.waker.take());
                 }
-                Choice::Ask(ticket, _) => {
-                    let Some(entry) = self.entries.get_mut(&ticket) else { continue };
-                    if let Some(listed) = entry.listed.take() {
-                        lane.unlist(ticket, &listed);
+                TokenUse::Poll(entry_id, _) => {
+                    let Some(entry) = self.entries.get_mut(&entry_id) else { continue };
+                    if let Some(plan) = entry.plan.take() {
+                        queues.remove(entry_id, &plan);
                     }
-                    (entry.asking, entry.sent, entry.unasked_since) = (true, now, now);
-                    asks.push((ticket, entry.request_id.clone(), entry.ask(), token));
+                    (entry.polling, entry.sent, entry.unpolled_since) = (true, now, now);
+                    polls.push((entry_id, entry.request_id.clone(), entry.poll_kind(), token));
                 }
             }
         }
-        let next = [lane.next(now, self.room.until()), later].into_iter().flatten().min();
-        Turn::Ask { asks, next, starved: later.is_some() }
+        let next = [queues.next(now, self.gate.probe_at()), later].into_iter().flatten().min();
+        Step::Poll { polls, next, starved: later.is_some() }
     }
 
-    /// Plans what seems overdue anew, as long as what was learned since gives it longer.
-    fn review(&mut self, here: RuntimeId, now: Instant) {
-        while let Some(ticket) = self.lanes.get(&here).and_then(|lane| lane.past_due(now)) {
-            let overdue = |table: &Self| table.entries.get(&ticket).and_then(Entry::overdue);
+    /// Plans overdue waits again, because their model may have turned out slower since.
+    fn replan_overdue(&mut self, here: RuntimeId, now: Instant) {
+        while let Some(entry_id) = self.runtimes.get(&here).and_then(|queues| queues.longest_overdue(now)) {
+            let overdue = |table: &Self| table.entries.get(&entry_id).and_then(WaitEntry::overdue_at);
             let before = overdue(self);
-            self.plan(ticket, now);
+            self.plan(entry_id, now);
             if overdue(self) <= before {
                 return;
             }
         }
     }
 
-    /// What a call told about an entry, and so about all entries of its generation.
-    pub(super) fn told(
+    /// Takes the response to a poll for all waits of the generation.
+    pub(super) fn poll_finished(
         &mut self,
-        ticket: Ticket,
+        entry_id: EntryId,
         now: Instant,
-        told: Result<Told, Error>,
+        response: Result<PollResponse, Error>,
         wakers: &mut Vec<Waker>,
     ) {
-        // A call that was on the way when a delivery or the deadline ended its wait has nothing to add.
-        let Some(entry) = self.entries.get_mut(&ticket).filter(|entry| entry.ending.is_none()) else {
+        // The wait may have ended by a delivery or a deadline while the poll was in flight.
+        let Some(entry) = self.entries.get_mut(&entry_id).filter(|entry| entry.end.is_none()) else {
             return;
         };
         let (id, sent) = (entry.request_id.clone(), entry.sent);
-        entry.asking = false;
-        let given_up = entry.known.awaits_delivery();
-        match told {
-            Ok(Told::State(update)) => {
-                if given_up && !update.status.is_terminal() {
-                    let (age, model) = (entry.known.age(sent).as_secs_f64(), entry.model.clone());
-                    self.durations_of(&model).too_soon(age);
+        entry.polling = false;
+        let delivery_is_late = entry.state.awaits_delivery();
+        match response {
+            Ok(PollResponse::Status(update)) => {
+                if delivery_is_late && !update.status.is_terminal() {
+                    let (age, model) = (entry.state.age(sent).as_secs_f64(), entry.model.clone());
+                    self.durations_of(&model).declared_lost_too_early(age);
                 }
-                for ticket in self.entries_of(&id) {
-                    self.state(ticket, sent, now, &update, wakers);
+                for entry_id in self.entries_of(&id) {
+                    self.take_update(entry_id, sent, now, &update, wakers);
                 }
             }
-            Ok(Told::Ended(update, outcome)) => {
-                if given_up {
-                    self.missed = self.missed.saturating_add(1);
-                    if self.missed == DELIVERIES_MISSED_MAX {
-                        self.expect_anew(now);
+            Ok(PollResponse::Outcome(update, outcome)) => {
+                if delivery_is_late {
+                    self.missed_deliveries = self.missed_deliveries.saturating_add(1);
+                    if self.missed_deliveries == DELIVERIES_MISSED_MAX {
+                        self.expectation_changed(now);
                     }
                 }
-                self.learn_exactly(ticket, outcome.response(), now);
-                self.conclude(&id, sent, &update, &outcome, wakers);
+                self.learn_duration(entry_id, outcome.response(), now);
+                self.end_waits(&id, sent, &update, &outcome, wakers);
             }
             Err(error) => {
-                if entry.known.failed(now, &error) == Verdict::GiveUp {
-                    self.end(ticket, |_| Ending::Error(Box::new(error)), wakers);
+                if entry.state.poll_failed(now, &error) {
+                    self.end(entry_id, |_| WaitEnd::Error(Box::new(error)), wakers);
                     return;
                 }
-                let (pause, waits_for) = (entry.known.pause(now), retry::waits_for(&error));
+                let (pause, waits_for) = (entry.state.pause(now), retry::waits_for(&error));
                 let pause_ms = pause.as_millis() as u64;
                 if pause > retry::PAUSE_LONG {
                     tracing::info!(request_id = %id, %error, pause_ms, waits_for, "asking again");
@@ -392,57 +358,38 @@ impl<T> Table<T> {
                     tracing::debug!(request_id = %id, %error, pause_ms, waits_for, "asking again");
                 }
                 entry.trouble = Some(Box::new(error));
-                self.plan(ticket, now);
+                self.plan(entry_id, now);
             }
         }
     }
 
-    /// An entry's generation stood there when it was asked for at `sent`.
-    fn state(
+    /// Takes the state of the generation as of `sent`.
+    fn take_update(
         &mut self,
-        ticket: Ticket,
+        entry_id: EntryId,
         sent: Instant,
         now: Instant,
         update: &Update,
         wakers: &mut Vec<Waker>,
     ) {
-        let Some(entry) = self.entries.get_mut(&ticket).filter(|entry| entry.ending.is_none()) else {
+        let Some(entry) = self.entries.get_mut(&entry_id).filter(|entry| entry.end.is_none()) else {
             return;
         };
         entry.learn(sent, update.clone());
         if entry.goal == Goal::Updates && update.status.is_terminal() {
-            self.learn_roughly(ticket, now);
-            self.end(ticket, |_| Ending::Watched, wakers);
+            self.learn_duration_by_age(entry_id, now);
+            self.end(entry_id, |_| WaitEnd::Updates, wakers);
             return;
         }
         if entry.unseen {
             wakers.extend(entry.waker.take());
         }
-        self.count(ticket, now);
-        self.plan(ticket, now);
+        self.count_running(entry_id, now);
+        self.plan(entry_id, now);
     }
 
-    /// Lets the durations of its model know that an entry's generation still runs.
-    fn count(&mut self, ticket: Ticket, now: Instant) {
-        let Some(entry) = self.entries.get_mut(&ticket) else { return };
-        let Some(age) = entry.known.outlived() else { return };
-        let (model, before) = (entry.model.clone(), entry.counted.replace(age));
-        if self.durations_of(&model).outlived(before, age) {
-            self.replan(now, |entry| entry.model == model);
-        }
-    }
-
-    /// And that it does no more, or is no more followed.
-    fn uncount(&mut self, ticket: Ticket) {
-        let Some(entry) = self.entries.get_mut(&ticket) else { return };
-        if let Some(age) = entry.counted.take() {
-            let model = entry.model.clone();
-            self.durations_of(&model).forget(Some(age));
-        }
-    }
-
-    /// A generation has ended: so do all its entries.
-    fn conclude(
+    /// Ends all waits of a generation. Returns how many there were.
+    fn end_waits(
         &mut self,
         id: &RequestId,
         sent: Instant,
@@ -451,172 +398,143 @@ impl<T> Table<T> {
         wakers: &mut Vec<Waker>,
     ) -> usize {
         let mut ended = 0;
-        for ticket in self.entries_of(id) {
-            if let Some(entry) = self.entries.get_mut(&ticket).filter(|entry| entry.ending.is_none()) {
+        for entry_id in self.entries_of(id) {
+            if let Some(entry) = self.entries.get_mut(&entry_id).filter(|entry| entry.end.is_none()) {
                 ended += 1;
                 if ended == 1 {
-                    self.room.ended();
+                    self.gate.ended();
                 }
                 entry.learn(sent, update.clone());
                 let ending = match entry.goal {
-                    Goal::Outcome => Ending::Outcome(Box::new(outcome.clone())),
-                    Goal::Updates => Ending::Watched,
+                    Goal::Outcome => WaitEnd::Outcome(Box::new(outcome.clone())),
+                    Goal::Updates => WaitEnd::Updates,
                 };
-                self.end(ticket, |_| ending, wakers);
+                self.end(entry_id, |_| ending, wakers);
             }
         }
         ended
     }
 
-    /// A delivery told how a generation ended. Returns how many waits that ended.
+    /// Takes the outcome of a generation from a delivery. Returns how many waits ended with it.
     pub(super) fn deliver(&mut self, now: Instant, outcome: &Outcome, wakers: &mut Vec<Waker>) -> usize {
         let response = outcome.response();
         let update = Update::from(response);
         self.delivered.insert(response.request_id.clone(), (now, response.clone()));
-        if std::mem::take(&mut self.missed) >= DELIVERIES_MISSED_MAX {
-            self.expect_anew(now);
+        if std::mem::take(&mut self.missed_deliveries) >= DELIVERIES_MISSED_MAX {
+            self.expectation_changed(now);
         }
-        if let Some(ticket) = self.entries_of(&response.request_id).first() {
-            self.learn_roughly(*ticket, now);
+        if let Some(entry_id) = self.entries_of(&response.request_id).first() {
+            self.learn_duration_by_age(*entry_id, now);
         }
-        self.conclude(&response.request_id, now, &update, outcome, wakers)
+        self.end_waits(&response.request_id, now, &update, outcome, wakers)
     }
 
-    /// A submit was accepted, or refused because too many are in flight; for so long if the server told.
-    pub(super) fn submitted(&mut self, now: Instant, refused: Option<Option<Duration>>) {
-        match refused {
-            None => self.room.accepted(),
-            Some(told) => self.room.refused(now, told),
-        }
-        self.notify();
-    }
-
-    /// Whether submits are held back.
-    pub(super) fn holds_submits(&self) -> bool {
-        self.room.is_held()
-    }
-
-    /// Something has become of a generation, and asking will tell what.
-    pub(super) fn suspect(&mut self, now: Instant, id: &RequestId) {
-        for ticket in self.entries_of(id) {
-            if let Some(entry) = self.entries.get_mut(&ticket) {
-                entry.known.suspect();
-                self.plan(ticket, now);
+    /// Makes the next poll of a generation due, because it is known to have changed.
+    pub(super) fn mark_changed(&mut self, now: Instant, id: &RequestId) {
+        for entry_id in self.entries_of(id) {
+            if let Some(entry) = self.entries.get_mut(&entry_id) {
+                entry.state.mark_changed();
+                self.plan(entry_id, now);
             }
         }
         self.notify();
     }
 
-    /// A receiver of webhooks was attached to the client, or detached.
-    pub(super) fn receivers(&mut self, now: Instant, attached: bool) {
-        let before = self.counts_on_deliveries();
-        self.receivers =
-            if attached { self.receivers.saturating_add(1) } else { self.receivers.saturating_sub(1) };
-        if self.counts_on_deliveries() != before {
-            self.expect_anew(now);
+    /// Counts a receiver of webhooks that was attached to the client.
+    pub(super) fn receiver_added(&mut self, now: Instant) {
+        self.set_receivers(now, self.receivers.saturating_add(1));
+    }
+
+    /// Counts a receiver of webhooks that was detached.
+    pub(super) fn receiver_removed(&mut self, now: Instant) {
+        self.set_receivers(now, self.receivers.saturating_sub(1));
+    }
+
+    fn set_receivers(&mut self, now: Instant, receivers: u32) {
+        let before = self.expects_deliveries();
+        self.receivers = receivers;
+        if self.expects_deliveries() != before {
+            self.expectation_changed(now);
         }
     }
 
-    fn counts_on_deliveries(&self) -> bool {
-        self.receivers > 0 && self.missed < DELIVERIES_MISSED_MAX
+    fn expects_deliveries(&self) -> bool {
+        self.receivers > 0 && self.missed_deliveries < DELIVERIES_MISSED_MAX
     }
 
-    /// Whether deliveries are counted on has changed.
-    fn expect_anew(&mut self, now: Instant) {
-        let expects = self.counts_on_deliveries();
+    /// Tells every wait whether a delivery is expected, after this has changed.
+    fn expectation_changed(&mut self, now: Instant) {
+        let expects = self.expects_deliveries();
         self.replan(now, |entry| {
-            entry.known.expects(expects && entry.webhook);
+            entry.state.expect_delivery(expects && entry.webhook);
             entry.webhook
         });
     }
 
-    /// Plans those entries anew.
-    fn replan(&mut self, now: Instant, mut concerned: impl FnMut(&mut Entry) -> bool) {
-        let tickets: Vec<Ticket> = self
+    /// Plans the `concerned` waits again.
+    pub(super) fn replan(&mut self, now: Instant, mut concerned: impl FnMut(&mut WaitEntry) -> bool) {
+        let ids: Vec<EntryId> = self
             .entries
             .iter_mut()
-            .filter_map(|(ticket, entry)| (concerned(entry) && entry.listed.is_some()).then_some(*ticket))
+            .filter_map(|(entry_id, entry)| (concerned(entry) && entry.plan.is_some()).then_some(*entry_id))
             .collect();
-        for ticket in tickets {
-            self.plan(ticket, now);
+        for entry_id in ids {
+            self.plan(entry_id, now);
         }
         self.notify();
     }
 
-    /// Wakes every lane, for what it planned by is no more.
+    /// Wakes the task of every runtime, because its plans have changed.
     pub(super) fn notify(&self) {
-        self.lanes.values().for_each(|lane| lane.wake.notify_one());
+        self.runtimes.values().for_each(|queues| queues.wake.notify_one());
     }
 
-    /// Learns from a result how long its model takes.
-    fn learn_exactly(&mut self, ticket: Ticket, response: &ResultResponse, now: Instant) {
-        let (Some(created), Some(completed)) = (response.created_at, response.completed_at) else {
-            return self.learn_roughly(ticket, now);
-        };
-        let Ok(duration) = Duration::try_from(completed.duration_since(created)) else { return };
-        let Some(entry) = self.entries.get(&ticket) else { return };
-        let model = entry.model.clone().or_else(|| response.model.as_deref().map(Arc::from));
-        self.learn(model, duration, now);
-    }
-
-    /// The same from when its end became known, where nothing tells better.
-    fn learn_roughly(&mut self, ticket: Ticket, now: Instant) {
-        let Some(entry) = self.entries.get(&ticket) else { return };
-        if let Some(duration) = entry.known.exact_age(now) {
-            self.learn(entry.model.clone(), duration, now);
-        }
-    }
-
-    fn learn(&mut self, model: Option<Arc<str>>, duration: Duration, now: Instant) {
-        if self.durations_of(&model).learn(duration) {
-            self.replan(now, |entry| entry.model == model);
-        }
-    }
-
-    fn durations_of(&mut self, model: &Option<Arc<str>>) -> &mut Durations {
-        let known = self.durations.len() < MODELS_MAX || self.durations.contains_key(model);
-        self.durations.entry(model.clone().filter(|_| known)).or_default()
-    }
-
-    fn entries_of(&self, id: &RequestId) -> Vec<Ticket> {
+    fn entries_of(&self, id: &RequestId) -> Vec<EntryId> {
         self.of_request.get(id).cloned().unwrap_or_default()
     }
 
-    fn end(&mut self, ticket: Ticket, ending: impl FnOnce(&mut Entry) -> Ending, wakers: &mut Vec<Waker>) {
-        self.unlist(ticket);
-        self.uncount(ticket);
-        if let Some(entry) = self.entries.get_mut(&ticket) {
-            entry.ending = Some(ending(entry));
+    fn end(
+        &mut self,
+        entry_id: EntryId,
+        ending: impl FnOnce(&mut WaitEntry) -> WaitEnd,
+        wakers: &mut Vec<Waker>,
+    ) {
+        self.leave_runtime(entry_id);
+        self.uncount_running(entry_id);
+        if let Some(entry) = self.entries.get_mut(&entry_id) {
+            entry.end = Some(ending(entry));
             wakers.extend(entry.waker.take());
         }
     }
 
-    /// A lane's task is gone before its time: its runtime was shut down. Its entries find another when polled.
-    pub(super) fn abandon(&mut self, lane: RuntimeId, epoch: u64) -> Vec<Waker> {
-        if self.lanes.get(&lane).is_none_or(|found| found.epoch != epoch) {
+    /// Takes back the waits and calls of a task that was dropped, because its runtime was shut down. They join another
+    /// runtime when they are polled: wake the returned wakers.
+    pub(super) fn runtime_ended(&mut self, runtime: RuntimeId, epoch: u64) -> Vec<Waker> {
+        if self.runtimes.get(&runtime).is_none_or(|found| found.epoch != epoch) {
             return Vec::new();
         }
-        self.lanes.remove(&lane);
+        self.runtimes.remove(&runtime);
         let mut wakers = Vec::new();
-        for entry in self.entries.values_mut().filter(|entry| entry.lane == Some(lane)) {
-            (entry.lane, entry.listed) = (None, None);
+        for entry in self.entries.values_mut().filter(|entry| entry.runtime == Some(runtime)) {
+            (entry.runtime, entry.plan) = (None, None);
             wakers.extend(entry.waker.take());
         }
-        for errand in self.errands.values_mut().filter(|errand| errand.lane == Some(lane)) {
-            errand.lane = None;
-            wakers.extend(errand.waker.take());
+        for call in self.queued_calls.values_mut().filter(|call| call.runtime == Some(runtime)) {
+            call.runtime = None;
+            wakers.extend(call.waker.take());
         }
         wakers
     }
 
-    /// How many entries and calls in line there are.
+    /// The number of waits and queued calls.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.entries.len() + self.errands.len()
+        self.entries.len() + self.queued_calls.len()
     }
 }
 
-fn store(waker: &mut Option<Waker>, context: &Context<'_>) {
+/// Keeps the waker of a future that is polled.
+pub(super) fn store(waker: &mut Option<Waker>, context: &Context<'_>) {
     match waker {
         Some(waker) => waker.clone_from(context.waker()),
         none => *none = Some(context.waker().clone()),

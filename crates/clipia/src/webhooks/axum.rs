@@ -1,4 +1,4 @@
-//! Deliveries in an axum application: a route that needs nothing more, and an extractor for handlers of one's own.
+//! Deliveries in an axum application: a route that is complete, and an extractor for your own handlers.
 
 use super::{Received, Webhooks};
 use axum::body::Bytes;
@@ -6,15 +6,15 @@ use axum::extract::{DefaultBodyLimit, FromRef, FromRequest, Request};
 use axum::http::StatusCode;
 use axum::routing::{MethodRouter, post};
 
-/// The longest body that is read. A delivery holds addresses of files, not files: it is a few kilobytes, and whoever
-/// sends more than this has no signature.
+/// Bytes of the longest body that is read. A delivery contains URLs of files, not files: it is a few kilobytes. A
+/// longer body cannot be genuine.
 const BODY_MAX: usize = 1024 * 1024;
 
 impl Webhooks {
-    /// The route for the address that deliveries are sent to. Feature `axum`.
+    /// The route for the URL of the webhook. Feature `axum`.
     ///
-    /// Answers 204 to what is genuine, repeats included; to anything else 400, or 413 to a body over 1 MiB, and
-    /// traces the reason as a warning.
+    /// It responds with 204 to a genuine delivery, repeats included, with 413 to a body over 1 MiB, and with 400 to
+    /// anything else. It logs the reason of a refusal as a warning.
     ///
     /// ```
     /// # fn teach(clipia: clipia::Clipia, secret: &str) -> Result<(), clipia::Error> {
@@ -32,20 +32,20 @@ impl Webhooks {
     }
 }
 
-/// A genuine delivery, for a handler that does more than end waits. Feature `axum`. What is refused never reaches the
-/// handler: it is answered as [`Webhooks::into_route`] does.
+/// A genuine delivery, for a handler that does more than end waits. Feature `axum`. A refused delivery does not reach
+/// the handler; the response to it is that of [`Webhooks::into_route`].
 ///
 /// ```
 /// use axum::{Router, http::StatusCode, routing::post};
 /// use clipia::{Clipia, Received};
 ///
 /// async fn delivered(received: Received) -> StatusCode {
-///     println!("{} is {}", received.request_id(), received.delivery().status); // store it, then answer
+///     println!("{} is {}", received.request_id(), received.delivery().status); // store it, then respond
 ///     StatusCode::NO_CONTENT
 /// }
 ///
 /// # fn teach(clipia: Clipia, secret: &str) -> Result<(), clipia::Error> {
-/// // Or a state of your own that `Webhooks` is `FromRef` of.
+/// // Or your own state, from which `Webhooks` can be taken by `FromRef`.
 /// let app: Router = Router::new().route("/clipia", post(delivered)).with_state(clipia.webhooks(secret)?);
 /// # Ok(()) }
 /// ```

@@ -1,4 +1,4 @@
-//! The blocking client: what the async one does, from threads.
+//! The blocking client: the same calls as the async one, from threads.
 
 use crate::peer::{
     ID, NO_LIMIT, Peer, Reply, Seen, account, another_id, body_reply, id, json_reply, key_of, state,
@@ -17,10 +17,10 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// A client and the peer that it asks, which runs elsewhere.
-fn client(answer: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static) -> (Runtime, Peer, Clipia) {
+/// A client and its peer, which runs on another runtime.
+fn client(respond: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static) -> (Runtime, Peer, Clipia) {
     let runtime = runtime();
-    let peer = runtime.block_on(Peer::new(answer));
+    let peer = runtime.block_on(Peer::new(respond));
     let clipia = Clipia::new(peer.client()).unwrap();
     (runtime, peer, clipia)
 }
@@ -47,9 +47,9 @@ fn a_generation_is_submitted_followed_and_waited_for() {
     assert_eq!(key_of(&peer.seen()[0]), "fox-1");
 
     let mut updates = fox.updates();
-    let told: Vec<_> =
+    let progress: Vec<_> =
         updates.by_ref().map(|update| update.unwrap().progress.map(|done| done.percent())).collect();
-    assert_eq!(told, [Some(10), Some(50), None]);
+    assert_eq!(progress, [Some(10), Some(50), None]);
     assert!(updates.next().is_none());
 
     let Outcome::Completed(picture) = clipia.resume(fox.saved()).wait().run().unwrap() else {
@@ -63,16 +63,16 @@ fn a_generation_is_submitted_followed_and_waited_for() {
 fn subscribe_brings_the_outcome_and_calls_back_on_this_thread() {
     let failed = state("FAILED", json!({ "error": { "code": "TOO_DARK", "message": "too dark" } }));
     let (_running, _peer, clipia) = scripted(vec![submitted(), state("IN_PROGRESS", json!({})), failed]);
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tell = Arc::clone(&told);
+    let statuses = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&statuses);
     let outcome = clipia
         .subscribe("m", json!({}))
         .timeout(Duration::from_secs(60))
-        .on_update(move |update| tell.lock().unwrap().push((thread::current().id(), update.status.clone())))
+        .on_update(move |update| sink.lock().unwrap().push((thread::current().id(), update.status.clone())))
         .run()
         .unwrap();
     let here = |status| (thread::current().id(), status);
-    assert_eq!(*told.lock().unwrap(), [here(Status::InProgress), here(Status::Failed)]);
+    assert_eq!(*statuses.lock().unwrap(), [here(Status::InProgress), here(Status::Failed)]);
     assert!(matches!(outcome.completed(), Err(Error::Failed(why)) if why.code() == "TOO_DARK"));
 }
 
@@ -86,7 +86,7 @@ fn a_deadline_ends_a_wait_and_names_the_generation() {
 }
 
 #[test]
-fn plain_calls_need_no_run() {
+fn calls_without_options_need_no_run() {
     let (_running, _peer, clipia) = client(|_, seen| match seen.path.as_str() {
         "/v1/account" => account(),
         "/v1/models" => json_reply(200, json!({ "data": [] })),
@@ -114,9 +114,9 @@ fn files_are_saved() {
     });
     let dir = tempfile::tempdir().unwrap();
     let bytes = Arc::new(Mutex::new(0));
-    let tell = Arc::clone(&bytes);
+    let sink = Arc::clone(&bytes);
     let picture = clipia.generation(id()).wait().run().unwrap().completed().unwrap();
-    let progress = picture.download(dir.path()).on_progress(move |file| *tell.lock().unwrap() = file.bytes);
+    let progress = picture.download(dir.path()).on_progress(move |file| *sink.lock().unwrap() = file.bytes);
     let paths = progress.run().unwrap();
     assert_eq!(paths, [dir.path().join(format!("{ID}-image-1.png"))]);
     assert_eq!((std::fs::read(&paths[0]).unwrap().as_slice(), *bytes.lock().unwrap()), (&b"a fox"[..], 5));
@@ -151,7 +151,7 @@ fn a_hundred_threads_wait_on_one_client() {
 }
 
 #[test]
-fn in_async_code_a_call_panics_and_says_why_but_not_where_blocking_is_allowed() {
+fn a_call_panics_with_a_reason_in_async_code_and_works_where_blocking_is_allowed() {
     let (running, _peer, clipia) = scripted(vec![account()]);
     let other = clipia.clone();
     let panicked =
@@ -163,8 +163,8 @@ fn in_async_code_a_call_panics_and_says_why_but_not_where_blocking_is_allowed() 
 }
 
 #[test]
-fn the_last_clone_ends_everything_even_in_async_code() {
-    // One connection, kept: it is closed when the client's thread is gone.
+fn dropping_the_last_clone_ends_the_thread_even_in_async_code() {
+    // A single connection, which is kept alive. It is closed when the client's thread ends.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let far_side = thread::spawn(move || {
@@ -176,8 +176,8 @@ fn the_last_clone_ends_everything_even_in_async_code() {
             connection.read_exact(&mut byte).unwrap();
             head.extend(byte);
         }
-        let Reply::Bytes(answer, _) = account() else { unreachable!() };
-        connection.write_all(&answer).unwrap();
+        let Reply::Bytes(reply, _) = account() else { unreachable!() };
+        connection.write_all(&reply).unwrap();
         connection.read(&mut [0]).unwrap()
     });
     let builder = clipia::Clipia::builder().key(crate::peer::KEY).base_url(url);

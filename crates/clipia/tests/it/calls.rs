@@ -1,4 +1,4 @@
-//! Single calls: what is sent, what is repeated, and what an error says.
+//! Single calls: the requests, the retries, and the messages of errors.
 
 use crate::peer::{
     ID, KEY, Peer, Reply, Seen, account, body_reply, error_reply, id, json_reply, key_of, submitted,
@@ -48,7 +48,7 @@ async fn every_call_has_its_path_and_the_key() {
     assert_eq!(key_of(&seen[0]).len(), 36);
 }
 
-/// A server that counts: a bucket of ten, twenty a second.
+/// A server with a rate limit: a bucket of ten tokens, twenty a second.
 fn counting() -> impl Fn(usize, &Seen) -> Reply {
     let bucket = Mutex::new((10.0, Instant::now()));
     move |_, _| {
@@ -73,14 +73,14 @@ async fn a_fleet_of_calls_over_the_limit_gets_through_one_budget() {
     let peer = Peer::new(counting()).await;
     let clipia = peer.client();
     let calls = (0..50).map(|_| clipia.account());
-    let answers = futures_util::future::join_all(calls).await;
-    assert!(answers.iter().all(Result::is_ok), "{:?}", answers.iter().find(|answer| answer.is_err()));
-    // Fifty at once are forty too many; their repeats wait for a token each.
+    let results = futures_util::future::join_all(calls).await;
+    assert!(results.iter().all(Result::is_ok), "{:?}", results.iter().find(|result| result.is_err()));
+    // Fifty at once are forty too many. Each retry waits for a token.
     assert!(peer.seen().len() <= 50 + 40 + 10, "{}", peer.seen().len());
 }
 
 #[tokio::test]
-async fn a_refusal_is_final_and_says_what_the_api_said() {
+async fn a_refusal_is_final_and_shows_the_apis_message() {
     for (status, code) in [
         (400, "invalid_request"),
         (400, "webhook_url_invalid"),
@@ -109,7 +109,7 @@ async fn a_refusal_is_final_and_says_what_the_api_said() {
 }
 
 #[tokio::test]
-async fn a_redirect_does_not_take_the_key_along() {
+async fn a_redirect_does_not_receive_the_key() {
     let elsewhere = Peer::script(vec![account()]).await;
     let there = elsewhere.url.clone() + "/v1/account";
     let peer = Peer::new(move |_, _| body_reply(302, &[("location", &there)], b"")).await;
@@ -121,12 +121,12 @@ async fn a_redirect_does_not_take_the_key_along() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_not() {
+async fn an_impossible_call_is_not_sent() {
     let peer = Peer::script(vec![submitted()]).await;
     let clipia = peer.client();
-    let told = |error: Error| error.to_string();
+    let message = |error: Error| error.to_string();
     let array = clipia.submit("m", json!([1])).await.unwrap_err();
-    assert_eq!(told(array), "the input must be a JSON object; got an array");
+    assert_eq!(message(array), "the input must be a JSON object; got an array");
     let unwritable = std::collections::BTreeMap::from([((1, 2), 3)]);
     assert!(matches!(clipia.estimate("m", unwritable).await, Err(Error::Input { .. })));
     for slug in ["", ".", "..", "..\\account"] {
@@ -134,7 +134,7 @@ async fn what_cannot_be_sent_is_not() {
         assert!(matches!(clipia.model(slug).await, Err(Error::Input { .. })), "{slug}");
     }
     let error = clipia.submit("m", json!({})).idempotency_key("two\nlines").await.unwrap_err();
-    assert_eq!(told(error), "the idempotency key cannot be sent in a header");
+    assert_eq!(message(error), "the idempotency key cannot be sent in a header");
     assert!(peer.seen().is_empty());
 }
 
@@ -147,7 +147,7 @@ fn a_client_without_a_key_says_how_to_get_one() {
     );
 }
 
-/// The futures and handles cross threads, and errors can be boxed.
+/// Futures and handles can move between threads, and errors can be boxed.
 #[test]
 fn everything_can_be_spawned() {
     fn send<T: Send>(_: T) {}

@@ -1,4 +1,4 @@
-//! The catalogue is asked for once in a while, whoever wants it, and an input is checked against it.
+//! The catalogue is cached and shared, and inputs are checked against it.
 
 use crate::peer::{Peer, Reply, error_reply, json_reply};
 use clipia::{Clipia, Error, json};
@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
-/// How long the client remembers, as its documentation tells.
+/// The lifetime of a cached response, as documented.
 const LIFETIME: Duration = Duration::from_secs(300);
 
 fn model() -> Reply {
@@ -27,14 +27,14 @@ fn fox() -> serde_json::Value {
     json!({ "prompt": "a red fox" })
 }
 
-/// Lets time pass that nobody waits for.
+/// Lets time pass.
 async fn later(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();
 }
 
-/// Polls a future until the peer was asked, and leaves it there.
+/// Polls a future until the peer has received a request, then no more.
 async fn begin<T: std::fmt::Debug>(mut call: std::pin::Pin<&mut impl Future<Output = T>>, peer: &Peer) {
     poll_fn(|context| {
         assert!(call.as_mut().poll(context).is_pending());
@@ -48,7 +48,7 @@ async fn begin<T: std::fmt::Debug>(mut call: std::pin::Pin<&mut impl Future<Outp
 }
 
 #[tokio::test]
-async fn a_check_tells_every_fault_and_submits_nothing() {
+async fn a_check_reports_every_fault_and_submits_nothing() {
     let peer = Peer::script(vec![model()]).await;
     let clipia = peer.client();
     assert_eq!(clipia.check("nano-banana-2", fox()).await.unwrap(), []);
@@ -81,7 +81,7 @@ async fn a_check_tells_every_fault_and_submits_nothing() {
 }
 
 #[tokio::test]
-async fn five_hundred_checks_at_once_ask_once() {
+async fn five_hundred_simultaneous_checks_make_one_call() {
     let peer = Peer::script(vec![model()]).await;
     let clipia = peer.client();
     let checks = (0..500).map(|_| {
@@ -94,7 +94,7 @@ async fn five_hundred_checks_at_once_ask_once() {
 }
 
 #[tokio::test]
-async fn what_is_remembered_is_asked_again_after_its_lifetime() {
+async fn a_cached_response_is_fetched_again_after_its_lifetime() {
     let peer = Peer::new(|_, seen| match seen.path.as_str() {
         "/v1/models" => json_reply(200, json!({ "data": [{ "slug": "a", "type": "image" }] })),
         _ => model(),
@@ -104,7 +104,7 @@ async fn what_is_remembered_is_asked_again_after_its_lifetime() {
     for asked in [2, 4] {
         for _ in 0..2 {
             assert_eq!(clipia.models().await.unwrap().len(), 1);
-            // The list may tell less than the model itself.
+            // The list may have fewer details than the model itself.
             assert!(clipia.model("a").await.unwrap().input_schema.is_some());
             assert_eq!(peer.seen().len(), asked);
             later(LIFETIME / 2 - Duration::from_secs(10)).await;
@@ -114,7 +114,7 @@ async fn what_is_remembered_is_asked_again_after_its_lifetime() {
 }
 
 #[tokio::test]
-async fn a_failure_is_shared_by_those_who_wait_and_then_forgotten() {
+async fn an_error_is_shared_by_simultaneous_callers_and_not_cached() {
     let refused = error_reply(403, "insufficient_scope", &[]);
     for (trouble, message) in [
         (refused, "because of insufficient_scope"),
@@ -125,13 +125,13 @@ async fn a_failure_is_shared_by_those_who_wait_and_then_forgotten() {
         ),
         (Reply::Reset, "the connection to the server broke: "),
         (Reply::Hang, "the server did not answer in time"),
-        (json_reply(200, json!([])), "the answer lacks what the API documents: []"),
+        (json_reply(200, json!([])), "the response lacks fields that the API documents: []"),
     ] {
         let peer = Peer::script(vec![trouble, model()]).await;
         let clipia = peer.builder().max_retries(0).timeout(Duration::from_millis(300)).build().unwrap();
         let failed = join_all((0..50).map(|_| clipia.check("nano-banana-2", fox()))).await;
-        for answer in failed {
-            let error = answer.unwrap_err().to_string();
+        for result in failed {
+            let error = result.unwrap_err().to_string();
             assert!(error.starts_with(message), "{error}");
         }
         assert_eq!(peer.seen().len(), 1, "{message}");
@@ -143,7 +143,7 @@ async fn a_failure_is_shared_by_those_who_wait_and_then_forgotten() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_one_who_gave_up_or_dawdles() {
+async fn no_caller_waits_for_another_that_was_dropped_or_is_not_polled() {
     for gives_up in [false, true] {
         let peer = Peer::script(vec![model()]).await;
         let clipia = peer.client();
@@ -153,7 +153,7 @@ async fn nobody_waits_for_one_who_gave_up_or_dawdles() {
             drop(first);
             clipia.check("nano-banana-2", fox()).await.unwrap();
         } else {
-            // The first exists all the while, and is not polled.
+            // The first call still exists, but is not polled.
             clipia.check("nano-banana-2", fox()).await.unwrap();
             first.await.unwrap();
         }
@@ -166,7 +166,7 @@ fn runtime() -> Runtime {
 }
 
 #[test]
-fn nobody_waits_for_a_runtime_that_is_not_driven() {
+fn no_caller_waits_for_a_runtime_that_is_not_driven() {
     let alive = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let peer = alive.block_on(Peer::script(vec![model()]));
     let clipia: Clipia = peer.client();
@@ -175,7 +175,7 @@ fn nobody_waits_for_a_runtime_that_is_not_driven() {
     idle.block_on(begin(first.as_mut(), &peer));
     runtime().block_on(clipia.check("nano-banana-2", fox())).unwrap();
     idle.block_on(first).unwrap();
-    // Nor for one that is gone, its task with it.
+    // Nor for a runtime that was shut down with its task.
     let other = peer.client();
     let mut second = pin!(other.check("nano-banana-2", fox()));
     ended.block_on(begin(second.as_mut(), &peer));

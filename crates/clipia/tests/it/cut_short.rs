@@ -1,4 +1,4 @@
-//! Futures that are dropped before their end: what could be lost is in the log.
+//! Futures that are dropped before their end: the log has the id or key that the caller needs.
 
 use crate::peer::{ID, Peer, Reply, error_reply, id, key_of, state, submitted};
 use crate::secrets::Everything;
@@ -6,13 +6,13 @@ use clipia::{Clipia, Error, json};
 use std::future::IntoFuture;
 use std::time::Duration;
 
-/// Begins a call and drops it before its end.
+/// Starts a call and drops it before its end.
 async fn cut<F: IntoFuture>(call: F) {
     let call = call.into_future();
     assert!(tokio::time::timeout(Duration::from_millis(300), call).await.is_err(), "it should not end");
 }
 
-/// Runs `calls` with what they trace.
+/// Runs `calls` and records their log.
 async fn traced(calls: impl AsyncFnOnce(Everything)) {
     let everything = Everything::here();
     let guard = tracing::subscriber::set_default(everything.clone());
@@ -25,9 +25,9 @@ fn lines(everything: &Everything, word: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_submit_that_is_cut_short_leaves_its_key() {
+async fn a_submit_that_is_cut_short_logs_its_key() {
     traced(async |everything| {
-        // While it is on the way, and while it is about to be tried again.
+        // While the request is in flight, and while the submit pauses before a retry.
         let busy = error_reply(503, "service_unavailable", &[("retry-after", "30")]);
         for reply in [Reply::Hang, busy] {
             let peer = Peer::script(vec![reply]).await;
@@ -35,11 +35,12 @@ async fn a_submit_that_is_cut_short_leaves_its_key() {
             let (own, given) = (submit.get_idempotency_key().to_owned(), format!("mine-{}", peer.url));
             cut(submit).await;
             cut(peer.client().subscribe("m", json!({})).idempotency_key(&given)).await;
-            let told = lines(&everything, "submit cut short");
+            let logged = lines(&everything, "submit cut short");
             for (key, seen) in [own, given].iter().zip(peer.seen()) {
                 assert_eq!(key_of(&seen), key);
-                let told = told.iter().filter(|line| line.contains(&format!("idempotency_key=\"{key}\"")));
-                assert_eq!(told.count(), 1, "{key}");
+                let logged =
+                    logged.iter().filter(|line| line.contains(&format!("idempotency_key=\"{key}\"")));
+                assert_eq!(logged.count(), 1, "{key}");
             }
         }
     })
@@ -47,7 +48,7 @@ async fn a_submit_that_is_cut_short_leaves_its_key() {
 }
 
 #[tokio::test]
-async fn what_is_known_or_was_never_sent_is_not_told() {
+async fn a_submit_that_has_ended_or_was_never_sent_logs_nothing() {
     traced(async |everything| {
         let peer = Peer::script(vec![submitted(), error_reply(402, "insufficient_credits", &[])]).await;
         let clipia = peer.client();
@@ -62,7 +63,7 @@ async fn what_is_known_or_was_never_sent_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_cut_short_leaves_the_id() {
+async fn a_wait_that_is_cut_short_logs_the_id() {
     traced(async |everything| {
         let peer = Peer::new(|_, seen| match seen.method.as_str() {
             "POST" => submitted(),
@@ -75,11 +76,11 @@ async fn a_wait_that_is_cut_short_leaves_the_id() {
                 "wait" => cut(clipia.generation(id()).wait()).await,
                 _ => cut(clipia.subscribe("m", json!({}))).await,
             }
-            let told = lines(&everything, "wait cut short");
-            assert_eq!(told.len(), n, "{told:?}");
-            assert!(told[n - 1].contains(&format!("request_id={ID}")), "{told:?}");
+            let logged = lines(&everything, "wait cut short");
+            assert_eq!(logged.len(), n, "{logged:?}");
+            assert!(logged[n - 1].contains(&format!("request_id={ID}")), "{logged:?}");
         }
-        // One that ends by itself has said so.
+        // A wait that ends by itself logs nothing.
         let error = clipia.generation(id()).wait().timeout(Duration::from_millis(200)).await.unwrap_err();
         assert!(matches!(error, Error::Deadline { .. }), "{error:?}");
         drop(clipia.generation(id()).wait());

@@ -1,4 +1,4 @@
-//! Downloads: whole files under safe names, fetched once however often they break, and no key for media
+//! Downloads: whole files under safe names, resumed after every break; and no key for media
 //! hosts.
 
 use crate::peer::{ID, Peer, Reply, Seen, body_reply, cut, stalled, state};
@@ -20,7 +20,7 @@ fn png(body: &[u8]) -> Reply {
     body_reply(200, &[("content-type", "image/png")], body)
 }
 
-/// A generation with this output, at an API of its own.
+/// A generation with this output, on a peer of its own.
 async fn made(output: Value) -> (Peer, Generation) {
     let api = Peer::script(vec![state("COMPLETED", json!({ "output": output }))]).await;
     let generation = api.client().generation(id());
@@ -32,14 +32,14 @@ async fn made_one(url: &str) -> (Peer, Generation) {
     made(json!({ "images": [{ "url": url }] })).await
 }
 
-/// The long file in one of its versions, which agree nowhere; it begins with the version.
+/// A version of the long file, which begins with its number. No byte is the same in two versions.
 fn clip(version: u32) -> Vec<u8> {
     (0..LONG as u32 / 4).flat_map(|n| (version ^ n.wrapping_mul(0x9e37_79b9)).to_le_bytes()).collect()
 }
 
 const LONG: usize = 100_000;
 
-/// What a host sends that knows ranges: the file, or the rest of it where it is still the same.
+/// The reply of a host with ranges: the file, or the rest of it if the version is still the same.
 fn ranged(file: &[u8], tag: &str, seen: &Seen) -> Reply {
     let png = ("content-type", "image/png");
     let from = seen.headers.get("range").map(|range| range[6..range.len() - 1].parse::<usize>().unwrap());
@@ -47,7 +47,7 @@ fn ranged(file: &[u8], tag: &str, seen: &Seen) -> Reply {
         None => body_reply(200, &[png, ("etag", tag)], file),
         Some(from) => {
             let range = format!("bytes {from}-{}/{}", file.len() - 1, file.len());
-            // Without its type, as RFC 9110 has it.
+            // Without a content type, as RFC 9110 allows.
             body_reply(206, &[("etag", tag), ("content-range", &range)], &file[from..])
         }
     }
@@ -59,7 +59,7 @@ fn body(reply: &Reply) -> usize {
     all.len() - all.windows(4).position(|four| four == b"\r\n\r\n").unwrap() - 4
 }
 
-/// Where in the file a reply's body begins.
+/// The position in the file at which a reply's body begins.
 fn first_byte(reply: &Reply) -> usize {
     let (Reply::Bytes(all, _) | Reply::Stall(all)) = reply else { return 0 };
     let head = String::from_utf8_lossy(&all[..all.len() - body(reply)]).into_owned();
@@ -67,7 +67,7 @@ fn first_byte(reply: &Reply) -> usize {
     range.map_or(0, |(first, _)| first.parse().unwrap_or(0))
 }
 
-/// A host of the long file that breaks its n-th reply as `fault` says, and how many bytes of it went out.
+/// A host of the long file that changes its n-th reply by `fault`; and the number of bytes that it has sent.
 async fn host(fault: impl Fn(usize, Reply) -> Reply + Send + Sync + 'static) -> (Peer, Arc<AtomicUsize>) {
     let sent = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&sent);
@@ -80,7 +80,8 @@ async fn host(fault: impl Fn(usize, Reply) -> Reply + Send + Sync + 'static) -> 
     (peer, sent)
 }
 
-/// Downloads until that many bytes of a file are here, and is dropped then; or what came of it before.
+/// Downloads until this many bytes of a file were received, then drops the download; or returns its result if it ends
+/// before.
 async fn interrupted(
     generation: &Generation,
     dir: &Path,
@@ -100,7 +101,7 @@ async fn interrupted(
     }
 }
 
-/// The names that are no partial file.
+/// The names of files that are not partial files.
 fn finished(dir: &Path) -> Vec<String> {
     names(dir).into_iter().filter(|name| !name.starts_with('.')).collect()
 }
@@ -187,7 +188,7 @@ async fn renditions_are_saved_on_request_beside_the_originals() {
 }
 
 #[tokio::test]
-async fn a_transfer_that_breaks_goes_on_from_there_and_moving_uses_up_no_retries() {
+async fn a_broken_transfer_is_resumed_and_progress_uses_up_no_retries() {
     let (media, sent) = host(|n, reply| match n {
         0..5 => cut(reply, 18_000),
         _ => reply,
@@ -209,7 +210,7 @@ async fn a_transfer_that_breaks_goes_on_from_there_and_moving_uses_up_no_retries
 }
 
 #[tokio::test]
-async fn a_silent_host_is_asked_again_for_the_rest() {
+async fn the_rest_is_requested_again_from_a_silent_host() {
     let (media, sent) = host(|n, reply| if n == 0 { stalled(reply, 1000) } else { reply }).await;
     let (api, _) = made_one(&(media.url.clone() + "/1")).await;
     let clipia = api.builder().timeout(Duration::from_millis(200)).build().unwrap();
@@ -220,34 +221,36 @@ async fn a_silent_host_is_asked_again_for_the_rest() {
 }
 
 #[tokio::test]
-async fn a_killed_download_is_gone_on_with_by_the_next() {
+async fn a_killed_download_is_resumed_by_the_next() {
     let (media, sent) = host(|n, reply| if n == 0 { stalled(reply, 40_000) } else { reply }).await;
-    // The signature is another each time.
+    // Each URL has another signature.
     let (_api, generation) = made_one(&(media.url.clone() + "/1?signature=one")).await;
     let dir = tempfile::tempdir().unwrap();
     assert!(interrupted(&generation, dir.path(), || 40_000).await.is_none());
     assert!(finished(dir.path()).is_empty() && !names(dir.path()).is_empty());
 
     let (_api, generation) = made_one(&(media.url.clone() + "/1?signature=two")).await;
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tell = Arc::clone(&told);
+    let reported = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&reported);
     let download =
-        generation.download(dir.path()).on_progress(move |file| tell.lock().unwrap().push(file.clone()));
+        generation.download(dir.path()).on_progress(move |file| sink.lock().unwrap().push(file.clone()));
     let paths = download.await.unwrap();
     assert_eq!(std::fs::read(&paths[0]).unwrap(), clip(1));
     assert_eq!(names(dir.path()), [format!("{ID}-image-1.png")]);
     assert_eq!((sent.load(Ordering::SeqCst), media.seen().len()), (LONG, 2));
 
-    let told = told.lock().unwrap();
-    let first = told.first().unwrap();
+    let reported = reported.lock().unwrap();
+    let first = reported.first().unwrap();
     assert_eq!((first.bytes, first.total_bytes, first.files_done), (40_000, Some(LONG as u64), 0));
-    let last = told.last().unwrap();
+    let last = reported.last().unwrap();
     assert_eq!((last.bytes, last.total_bytes, last.files_done), (LONG as u64, Some(LONG as u64), 1));
-    assert!(told.iter().all(|file| file.path == paths[0]) && told.is_sorted_by_key(|file| file.bytes));
+    assert!(
+        reported.iter().all(|file| file.path == paths[0]) && reported.is_sorted_by_key(|file| file.bytes)
+    );
 }
 
 #[tokio::test]
-async fn what_was_whole_but_had_no_name_yet_is_not_fetched_again() {
+async fn a_whole_file_without_its_name_is_not_fetched_again() {
     let (media, _) = host(|_, reply| stalled(reply, 40_000)).await;
     let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
     let dir = tempfile::tempdir().unwrap();
@@ -258,7 +261,7 @@ async fn what_was_whole_but_had_no_name_yet_is_not_fetched_again() {
     assert_eq!((names(dir.path()).len(), media.seen().len()), (1, 1));
 }
 
-/// One row: what a host says of the first half of a file, and how it answers one who wants to go on.
+/// One row: the headers with the first half of a file, and the host's reply to the request for the rest.
 async fn never_mixed(
     what: &str,
     first: &[(&str, &str)],
@@ -283,7 +286,7 @@ async fn never_mixed(
 }
 
 #[tokio::test]
-async fn no_file_is_mixed_of_two() {
+async fn no_file_is_mixed_of_two_versions() {
     const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     let v1 = [("etag", "\"v1\"")];
     let part = |tag: &'static str, range: &'static str| {
@@ -307,7 +310,7 @@ async fn no_file_is_mixed_of_two() {
 }
 
 #[tokio::test]
-async fn a_date_will_do_where_there_is_no_tag() {
+async fn without_a_tag_a_date_is_a_validator() {
     const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     let dates = [("last-modified", MODIFIED), ("date", "Sun, 06 Nov 1994 08:50:00 GMT")];
     let media = Peer::new(move |_, seen| match seen.headers.get("range") {
@@ -327,7 +330,7 @@ async fn a_date_will_do_where_there_is_no_tag() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_gone_on_with_is_not_kept() {
+async fn a_partial_file_that_cannot_be_resumed_is_not_kept() {
     let dir = tempfile::tempdir().unwrap();
     let media = Peer::script(vec![stalled(png(b"whole"), 3)]).await;
     let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
@@ -336,7 +339,7 @@ async fn what_cannot_be_gone_on_with_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_broken_file_is_fetched_again_where_the_host_proves_nothing() {
+async fn without_a_validator_a_broken_file_is_fetched_again() {
     let media = Peer::script(vec![cut(png(b"whole"), 3), body_reply(503, &[], b""), png(b"whole")]).await;
     let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
     let dir = tempfile::tempdir().unwrap();
@@ -346,7 +349,7 @@ async fn a_broken_file_is_fetched_again_where_the_host_proves_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_that_never_comes_whole_is_no_file() {
+async fn a_file_that_never_becomes_whole_gets_no_name() {
     let tag = [("content-type", "image/png"), ("etag", "\"v1\"")];
     let gzip = [("content-encoding", "gzip")];
     let endless = Reply::Stall(
@@ -382,9 +385,9 @@ async fn a_file_that_never_comes_whole_is_no_file() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_there_is_not_fetched_again() {
+async fn an_existing_file_is_not_fetched_again() {
     let (media, _) = host(|n, reply| match n {
-        // The first bytes are enough.
+        // The first bytes are enough for the comparison.
         1 => stalled(reply, 1 << 16),
         _ => reply,
     })
@@ -394,19 +397,22 @@ async fn a_file_that_is_there_is_not_fetched_again() {
     let paths = generation.download(dir.path()).await.unwrap();
     let touched = || std::fs::metadata(&paths[0]).unwrap().modified().unwrap();
     let before = touched();
-    let told = Arc::new(Mutex::new(None));
-    let tell = Arc::clone(&told);
+    let reported = Arc::new(Mutex::new(None));
+    let sink = Arc::clone(&reported);
     let download =
-        generation.download(dir.path()).on_progress(move |file| *tell.lock().unwrap() = Some(file.clone()));
+        generation.download(dir.path()).on_progress(move |file| *sink.lock().unwrap() = Some(file.clone()));
     assert_eq!(download.await.unwrap(), paths);
     assert_eq!(touched(), before);
-    let told = told.lock().unwrap().take().unwrap();
-    assert_eq!((told.bytes, told.total_bytes, told.files_done), (LONG as u64, Some(LONG as u64), 1));
+    let reported = reported.lock().unwrap().take().unwrap();
+    assert_eq!(
+        (reported.bytes, reported.total_bytes, reported.files_done),
+        (LONG as u64, Some(LONG as u64), 1)
+    );
     assert_eq!((names(dir.path()).len(), media.seen().len()), (1, 2));
 }
 
 #[tokio::test]
-async fn a_file_of_other_content_is_replaced_only_if_asked() {
+async fn a_file_with_other_content_is_replaced_only_with_overwrite() {
     let other_bytes = {
         let mut bytes = clip(1);
         bytes[9] ^= 1;
@@ -423,8 +429,8 @@ async fn a_file_of_other_content_is_replaced_only_if_asked() {
         ("of another size", sized.clone(), b"cut short".to_vec(), false),
         ("empty", sized.clone(), Vec::new(), false),
         ("of the same size", body_reply(200, &type_only, &clip(1)), other_bytes.clone(), false),
-        ("of the same size where none is told", unsized_reply.clone(), other_bytes, false),
-        ("the same where no size is told", unsized_reply, clip(1), true),
+        ("of the same size, not announced", unsized_reply.clone(), other_bytes, false),
+        ("the same, without an announced size", unsized_reply, clip(1), true),
     ] {
         let media = Peer::new(move |_, _| reply.clone()).await;
         let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
@@ -512,7 +518,7 @@ async fn a_page_in_place_of_a_file_is_an_error_that_shows_it() {
 }
 
 #[tokio::test]
-async fn a_page_costs_nothing_of_what_is_there_already() {
+async fn an_error_page_does_not_remove_a_partial_file() {
     let (media, sent) = host(|n, reply| match n {
         0 => stalled(reply, 40_000),
         1 => body_reply(200, &[("content-type", "text/html"), ("etag", "\"v2\"")], b"<html>later</html>"),
@@ -529,7 +535,7 @@ async fn a_page_costs_nothing_of_what_is_there_already() {
 }
 
 #[tokio::test]
-async fn a_resumed_file_is_named_by_the_same_first_bytes() {
+async fn a_resumed_file_gets_the_same_name() {
     let file = [b"glTF\x02\0\0\0".as_slice(), &clip(1)].concat();
     let media = Peer::new(move |n, seen| {
         let from = seen.headers.get("range").map(|range| range[6..range.len() - 1].parse::<usize>().unwrap());
@@ -553,7 +559,7 @@ async fn a_resumed_file_is_named_by_the_same_first_bytes() {
 }
 
 #[tokio::test]
-async fn one_unknown_file_that_cannot_be_had_costs_none_of_the_others() {
+async fn a_failure_of_an_unknown_file_does_not_lose_the_others() {
     let media = Peer::new(|_, seen| match seen.path.as_str() {
         "/gone" => body_reply(404, &[], b""),
         _ => png(b"whole"),
@@ -566,8 +572,8 @@ async fn one_unknown_file_that_cannot_be_had_costs_none_of_the_others() {
     assert_eq!(names(dir.path()), [format!("{ID}-image-1.png")]);
 }
 
-/// One row: a link under one of the names that a download writes, and whether it is an error. The file that
-/// the link leads to is never touched.
+/// One row: a link under one of the names that a download writes, and whether it is an error. The target of
+/// the link is never changed.
 #[cfg(unix)]
 async fn not_written_through(
     name: &str,
@@ -638,7 +644,7 @@ async fn the_second_download_of_a_file_waits_for_the_first() {
     here.notified().await;
     let second = tokio::spawn(generation.download(dir.path()).into_future());
     let third = tokio::spawn(generation.download(dir.path()).into_future());
-    // They have asked the API, and media would be next.
+    // Both have the result, and would fetch the file next.
     while _api.seen().len() < 3 {
         tokio::task::yield_now().await;
     }
@@ -647,12 +653,12 @@ async fn the_second_download_of_a_file_waits_for_the_first() {
         assert_eq!(std::fs::read(&paths.await.unwrap().unwrap()[0]).unwrap(), clip(1));
     }
     assert_eq!(names(dir.path()), [format!("{ID}-image-1.png")]);
-    // One took over where the first was stopped, the other looked whether it was all there.
+    // One download resumed the stopped one, the other compared the existing file.
     assert_eq!((sent.load(Ordering::SeqCst), media.seen().len()), (2 * LONG, 3));
 }
 
 #[tokio::test]
-async fn many_downloads_of_the_same_files_at_once_do_no_harm() {
+async fn many_simultaneous_downloads_of_the_same_files_do_no_harm() {
     let media = Peer::new(|_, seen| ranged(&clip(seen.path[1..].parse().unwrap()), "\"v\"", seen)).await;
     let images: Vec<_> = (1..8).map(|n| json!({ "url": format!("{}/{n}", media.url) })).collect();
     let (_api, generation) = made(json!({ "images": images })).await;
@@ -668,7 +674,7 @@ async fn many_downloads_of_the_same_files_at_once_do_no_harm() {
 }
 
 #[tokio::test]
-async fn a_host_is_given_the_time_it_asks_for() {
+async fn a_retry_after_of_a_host_is_obeyed() {
     let busy = |seconds| body_reply(503, &[("retry-after", seconds)], b"");
     let media = Peer::script(vec![busy("1"), png(b"whole"), busy("61")]).await;
     let (_api, generation) = made_one(&(media.url.clone() + "/1")).await;
@@ -683,7 +689,7 @@ async fn a_host_is_given_the_time_it_asks_for() {
 }
 
 #[tokio::test]
-async fn redirects_are_followed_without_a_trace_of_where_from_and_not_for_ever() {
+async fn redirects_are_followed_without_a_referer_and_not_for_ever() {
     let last = Peer::script(vec![png(b"whole")]).await;
     let to = last.url.clone() + "/2?signature=secret";
     let first = Peer::new(move |_, seen| match seen.path.as_str() {
@@ -724,41 +730,41 @@ async fn media_of_the_api_itself_get_no_key_either() {
 }
 
 #[tokio::test]
-async fn progress_tells_of_every_file() {
+async fn progress_is_reported_for_every_file() {
     let media = Peer::new(|_, seen| png(&vec![0; seen.path[1..].parse().unwrap()])).await;
     let sizes = [3, 7, 100_000, 2, 1, 5];
     let images: Vec<_> = sizes.iter().map(|size| json!({ "url": format!("{}/{size}", media.url) })).collect();
     let (_api, generation) = made(json!({ "images": images })).await;
     let dir = tempfile::tempdir().unwrap();
-    let told = Arc::new(Mutex::new(Vec::<DownloadProgress>::new()));
-    let tell = Arc::clone(&told);
+    let reported = Arc::new(Mutex::new(Vec::<DownloadProgress>::new()));
+    let sink = Arc::clone(&reported);
     let paths = generation
         .download(dir.path())
-        .on_progress(move |file| tell.lock().unwrap().push(file.clone()))
+        .on_progress(move |file| sink.lock().unwrap().push(file.clone()))
         .await
         .unwrap();
-    let told = told.lock().unwrap();
-    let last: BTreeMap<_, _> = told.iter().map(|file| (file.file, (&file.path, file.bytes))).collect();
+    let reported = reported.lock().unwrap();
+    let last: BTreeMap<_, _> = reported.iter().map(|file| (file.file, (&file.path, file.bytes))).collect();
     for (index, (path, size)) in paths.iter().zip(sizes).enumerate() {
         assert_eq!(last[&index], (path, size));
-        assert!(told.iter().filter(|file| file.file == index).all(|file| file.total_bytes == Some(size)));
+        assert!(reported.iter().filter(|file| file.file == index).all(|file| file.total_bytes == Some(size)));
     }
-    assert!(told.is_sorted_by_key(|file| file.files_done) && told.iter().all(|file| file.files == 6));
-    assert_eq!(told.last().unwrap().files_done, 6);
+    assert!(reported.is_sorted_by_key(|file| file.files_done) && reported.iter().all(|file| file.files == 6));
+    assert_eq!(reported.last().unwrap().files_done, 6);
 }
 
-/// What a host does with one request.
+/// The reply of a host to one request.
 #[derive(Clone, Debug)]
 enum Whim {
     Honest,
-    /// Sends no more than so many bytes.
+    /// Sends at most this many bytes.
     Stalls(usize),
-    /// From now on the file is another.
+    /// Changes the file from now on.
     Changes,
     IgnoresRange,
-    /// Answers with the rest of another file.
+    /// Sends the rest of another file.
     IgnoresCondition,
-    /// Says a false place for what it sends.
+    /// Sends a wrong `Content-Range`.
     Lies,
     Refuses(u16),
 }
@@ -775,7 +781,7 @@ fn whim() -> impl Strategy<Value = Whim> {
     ]
 }
 
-/// Answers as the whims say, one a request. The version counts the changes.
+/// Replies with one whim per request. The version is the number of changes so far.
 fn whimsical(whims: &[Whim], n: usize, seen: &Seen) -> Reply {
     let upto = &whims[..whims.len().min(n + 1)];
     let version = upto.iter().filter(|whim| matches!(whim, Whim::Changes)).count() as u32;
@@ -805,9 +811,9 @@ fn whimsical(whims: &[Whim], n: usize, seen: &Seen) -> Reply {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Whatever hosts do, and wherever a download is killed: what has the name is one version of the file.
+    /// The file with the final name is always one version, whatever the host does and wherever a download is killed.
     #[test]
-    fn a_file_is_whole_and_of_one_piece_whatever_happens(whims in prop::collection::vec(whim(), 0..12)) {
+    fn a_named_file_is_whole_and_one_version(whims in prop::collection::vec(whim(), 0..12)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (stop, requests) = (Arc::new(AtomicUsize::new(0)), whims.len());
@@ -824,7 +830,7 @@ proptest! {
             let generation = api.builder().max_retries(0).build().unwrap().generation(id());
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join(format!("{ID}-image-1.png"));
-            // Each download but the last one meets a whim.
+            // Each download except the last one meets a whim.
             for _ in 0..=requests {
                 let stop = Arc::clone(&stop);
                 match interrupted(&generation, dir.path(), move || stop.load(Ordering::SeqCst)).await {
@@ -853,7 +859,7 @@ async fn only_http_is_fetched() {
 }
 
 #[tokio::test]
-async fn what_has_not_ended_or_made_nothing_has_no_files() {
+async fn a_generation_without_an_output_has_no_files() {
     let api = Peer::script(vec![
         state("IN_PROGRESS", json!({ "progress": 10 })),
         state("FAILED", json!({})),
@@ -869,7 +875,7 @@ async fn what_has_not_ended_or_made_nothing_has_no_files() {
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_is_named() {
+async fn a_directory_that_cannot_be_made_is_named_in_the_error() {
     let (_api, generation) = made(json!({})).await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");

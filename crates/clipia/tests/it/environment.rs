@@ -1,4 +1,4 @@
-//! The environment around a client: key and base URL, proxies, certificates.
+//! The environment variables of a client: key and base URL, proxies, certificates.
 
 use crate::peer::{ID, KEY, NO_LIMIT, Peer, Reply, Seen, body_reply, error_reply, id, state, with_headers};
 use crate::socks::Socks;
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// Tells a test that it was run by itself.
+/// Set in the process of a test that was started by itself.
 const AGAIN: &str = "CLIPIA_TEST_TELLS";
 
 fn is_again() -> bool {
@@ -22,8 +22,8 @@ fn is_again() -> bool {
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
-/// What a test prints when it is run in a process of its own, with these variables and no others of this kind: those of
-/// this process must not change under other tests.
+/// The output of a test in a process of its own, with these variables and no others of this kind. The environment of
+/// this process must not change, because other tests read it.
 fn run_again(test: &str, variables: Variables<'_>) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", &format!("environment::{test}"), "--nocapture"]);
@@ -36,7 +36,7 @@ fn run_again(test: &str, variables: Variables<'_>) -> String {
         }
     }
     child.env(AGAIN, "").envs(variables.iter().copied());
-    // The far sides are tasks of this process.
+    // The servers are tasks of this process.
     let output = tokio::task::block_in_place(|| child.output().unwrap());
     String::from_utf8(output.stdout).unwrap()
 }
@@ -48,7 +48,7 @@ async fn the_environment_sets_up_a_client() {
     }
     const HERE: &str = r#"Ok(Clipia { base_url: "https://api.clipia.ai/", key: clipia_live_…k3Qz })"#;
     let pasted = format!("\u{feff}\"Bearer {KEY}\"\r\n");
-    for (variables, told) in [
+    for (variables, expected) in [
         (&[("CLIPIA_KEY", KEY)][..], HERE),
         (&[("CLIPIA_API_KEY", KEY)], HERE),
         (&[("CLIPIA_KEY", ""), ("CLIPIA_API_KEY", KEY)], HERE),
@@ -71,11 +71,11 @@ async fn the_environment_sets_up_a_client() {
         (&[], "Err(\"no API key: set `CLIPIA_KEY` or `CLIPIA_API_KEY`"),
     ] {
         let said = run_again("the_environment_sets_up_a_client", variables);
-        assert!(said.contains(told), "{variables:?}: {said}");
+        assert!(said.contains(expected), "{variables:?}: {said}");
     }
 }
 
-/// A server, or a proxy before it, with a finished generation; its picture is at another host.
+/// A server, or a proxy before it, with a completed generation. Its picture is at another host.
 fn finished(_: usize, seen: &Seen) -> Reply {
     if seen.method == "CONNECT" {
         return error_reply(502, "service_unavailable", &[]);
@@ -109,13 +109,13 @@ async fn calls_and_downloads_go_through_the_proxy_that_is_set() {
     let port = any.rsplit_once(':').unwrap().1;
     let but_one = format!("elsewhere.test, 0.0.0.0:{port}, media.test:81");
     let other = "http://clipia.test";
-    // The base URL, the environment, what is said, and what the proxy and the SOCKS proxy are asked for.
+    // The base URL, the environment, the output, and the targets requested of the HTTP proxy and of the SOCKS proxy.
     type Row<'a> = (&'a str, Variables<'a>, &'a str, &'a [&'a str], &'a [&'a str]);
     let rows: [Row<'_>; 10] = [
         (other, &[("HTTP_PROXY", &http)], "saved 1", &[&result, "http://media.test/fox.png"], &[]),
         (other, &[("all_proxy", &http)], "saved 1", &[&result, "http://media.test/fox.png"], &[]),
         (other, &[("HTTP_PROXY", &secure)], "saved 1", &[], &["clipia.test:80", "media.test:80"]),
-        // Resolved here, and there is no such host as the one with the file.
+        // The name is resolved here, and the host of the file does not exist.
         ("http://127.0.0.2:80", &[("ALL_PROXY", &plain)], "media.test", &[], &["127.0.0.2:80"]),
         ("https://clipia.test", &[("HTTPS_PROXY", &http)], "no connection", &["clipia.test:443"], &[]),
         ("https://clipia.test", &[("HTTPS_PROXY", "http://me:secret@pro xy")], "`HTTPS_PROXY`", &[], &[]),
@@ -128,24 +128,24 @@ async fn calls_and_downloads_go_through_the_proxy_that_is_set() {
             &["http://media.test/fox.png"],
             &[],
         ),
-        // To this machine there is no proxy on the way, readable or not.
+        // No proxy is used for this machine, even if its variable is unreadable.
         (&server.url, &[("HTTP_PROXY", "pro xy"), ("NO_PROXY", "")], "media.test", &[], &[]),
     ];
-    for (base_url, variables, told, asked, socks_asked) in rows {
-        // Windows connects to no unspecified address.
+    for (base_url, variables, expected, requested, socks_requested) in rows {
+        // Windows cannot connect to an unspecified address.
         if cfg!(windows) && base_url == any {
             continue;
         }
         let set = [("CLIPIA_KEY", KEY), ("CLIPIA_BASE_URL", base_url), ("CLIPIA_ALLOW_HTTP", "1")];
-        let (seen, before) = (proxy.seen().len(), socks.asked().len());
+        let (seen, before) = (proxy.seen().len(), socks.requested().len());
         let variables = [&set[..], variables].concat();
         let said = run_again("calls_and_downloads_go_through_the_proxy_that_is_set", &variables);
-        assert!(said.contains(told) && !said.contains("secret"), "{variables:?}: {said}");
+        assert!(said.contains(expected) && !said.contains("secret"), "{variables:?}: {said}");
         let seen = proxy.seen().split_off(seen);
         let paths: Vec<_> = seen.iter().map(|seen| seen.path.as_str()).collect();
         assert_eq!(
-            (&*paths, &socks.asked()[before..]),
-            (asked, &*socks_asked.iter().map(|&asked| asked.to_owned()).collect::<Vec<_>>()),
+            (&*paths, &socks.requested()[before..]),
+            (requested, &*socks_requested.iter().map(|&requested| requested.to_owned()).collect::<Vec<_>>()),
             "{variables:?}: {said}"
         );
         assert!(seen.iter().all(|seen| seen.headers["proxy-authorization"] == "Basic bWU6cEBzcw=="));
@@ -156,7 +156,7 @@ async fn calls_and_downloads_go_through_the_proxy_that_is_set() {
     assert_eq!(socks.users(), ["me:p@ss", "me:p@ss"]);
 }
 
-/// A server whose certificate nobody knows: what it is called, and its certificate.
+/// The URL and the certificate of a server with a certificate that no client trusts yet.
 async fn secure_server() -> (String, String) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
@@ -172,19 +172,19 @@ async fn secure_server() -> (String, String) {
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            // A client that does not trust it hangs up.
+            // A client that does not trust the certificate closes the connection.
             let Ok(stream) = tls.accept(stream).await else { continue };
             let mut stream = BufReader::new(stream);
             let mut line = String::new();
             while stream.read_line(&mut line).await.unwrap() > 2 {
                 line.clear();
             }
-            let Reply::Bytes(answer, _) =
+            let Reply::Bytes(reply, _) =
                 with_headers(200, &NO_LIMIT, json!({ "account_id": "acc", "balance": { "credits": 35 } }))
             else {
                 unreachable!()
             };
-            stream.write_all(&answer).await.unwrap();
+            stream.write_all(&reply).await.unwrap();
             stream.shutdown().await.unwrap();
         }
     });
@@ -216,7 +216,7 @@ async fn certificates_are_those_of_the_system_and_of_the_environment() {
     std::fs::write(&known, &certificate).unwrap();
     std::fs::write(path("full/known.pem"), &certificate).unwrap();
     std::fs::write(&empty, "").unwrap();
-    // Bundles hold what a client cannot use.
+    // Bundles contain certificates that a client cannot use.
     let bundle = path("bundle.pem");
     let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     std::fs::write(&bundle, format!("{odd}{certificate}")).unwrap();
@@ -246,10 +246,10 @@ async fn certificates_are_those_of_the_system_and_of_the_environment() {
         let test = "certificates_are_those_of_the_system_and_of_the_environment";
         run_again(test, &[&set[..], variables].concat())
     };
-    for (variables, told, more) in rows {
+    for (variables, expected, more) in rows {
         let said = run(&url, variables);
-        assert!(said.contains(told) && said.contains(more), "{variables:?}: {said}");
+        assert!(said.contains(expected) && said.contains(more), "{variables:?}: {said}");
     }
-    // Plain http needs none.
+    // Plain http needs no certificates.
     assert!(run(&plain.url, &[(file, &missing)]).contains(trusted));
 }

@@ -1,6 +1,6 @@
-//! The SDK against a peer on a real socket that does what it is told: answers, breaks, hangs and lies.
+//! The SDK against a scripted peer on a real socket, which responds, breaks off, hangs and lies.
 
-#![allow(clippy::unwrap_used)] // clippy knows no tests outside `#[test]` functions
+#![allow(clippy::unwrap_used)] // clippy does not see that functions outside `#[test]` are tests
 
 #[cfg(feature = "blocking")]
 mod blocking;
@@ -10,6 +10,7 @@ mod cut_short;
 mod downloads;
 mod environment;
 mod max_cost;
+mod no_status;
 mod oddities;
 mod peer;
 mod resume;
@@ -17,6 +18,5 @@ mod retries;
 mod runtimes;
 mod secrets;
 mod socks;
-mod untold;
 mod waits;
 mod webhooks;

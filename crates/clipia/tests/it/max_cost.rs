@@ -1,10 +1,10 @@
-//! A submit with `max_cost` asks for the price first, and sends nothing that is dearer.
+//! A submit with `max_cost` asks for the price first, and is not sent if the price is higher.
 
 use crate::peer::{ID, Peer, Reply, error_reply, json_reply, state, submitted};
 use crate::secrets::Everything;
 use clipia::{Credits, Error, Outcome, json};
 
-/// The submit that the peer accepts costs this.
+/// The cost of the submit that the peer accepts.
 const COST: u64 = 12;
 
 fn estimate(credits: u64) -> Reply {
@@ -16,7 +16,7 @@ fn paths(peer: &Peer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_dearer_is_refused_with_the_estimate() {
+async fn a_higher_price_is_refused_with_the_estimate() {
     let peer = Peer::script(vec![estimate(120)]).await;
     let error = peer.client().submit("seedance-2-fast-t2v", json!({ "prompt": "waves" })).max_cost(40).await;
     let error = error.unwrap_err();
@@ -33,7 +33,7 @@ async fn what_is_dearer_is_refused_with_the_estimate() {
 }
 
 #[tokio::test]
-async fn what_costs_as_much_as_allowed_is_submitted_and_the_price_is_asked_each_time() {
+async fn an_allowed_price_is_submitted_and_never_cached() {
     let peer = Peer::new(|_, seen| match seen.path.as_str() {
         "/v1/models/m/estimate" => estimate(COST),
         "/v1/models/m" => submitted(),
@@ -55,7 +55,7 @@ async fn what_costs_as_much_as_allowed_is_submitted_and_the_price_is_asked_each_
 }
 
 #[tokio::test]
-async fn the_estimate_is_repeated_like_any_call_and_its_refusal_is_the_callers() {
+async fn the_estimate_is_retried_like_any_call_and_its_refusal_is_returned() {
     let trouble = error_reply(503, "service_unavailable", &[]);
     let peer = Peer::script(vec![trouble, Reply::Reset, estimate(COST), submitted()]).await;
     peer.client().submit("m", json!({})).max_cost(COST).await.unwrap();
@@ -68,7 +68,7 @@ async fn the_estimate_is_repeated_like_any_call_and_its_refusal_is_the_callers()
 }
 
 #[tokio::test]
-async fn a_generation_that_was_accepted_at_more_is_kept_and_told_of() {
+async fn a_generation_accepted_at_a_higher_price_is_returned_and_logged() {
     let everything = Everything::here();
     let _guard = tracing::subscriber::set_default(everything.clone());
     let peer = Peer::script(vec![estimate(COST - 1), submitted()]).await;

@@ -1,4 +1,4 @@
-//! Odd answers: a generation that was paid for is found in each of them.
+//! Odd responses: a generation that was paid for is found in each of them.
 
 use crate::peer::{ID, NO_LIMIT, Peer, Reply, body_reply, id, json_reply, key_of, with_headers};
 use clipia::webhook::{SIGNATURE_HEADER, sign};
@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const SECRET: &str = "whsec_of_the_account";
 
-/// A peer that answers everything with what was put here last.
+/// A peer that replies to everything with the latest reply that was set.
 struct Odd(Arc<Mutex<Reply>>, Peer);
 
 impl Odd {
@@ -22,12 +22,12 @@ impl Odd {
         Self(reply, peer)
     }
 
-    fn answers(&self, reply: Reply) {
+    fn replies(&self, reply: Reply) {
         *self.0.lock().unwrap() = reply;
     }
 
     fn says(&self, document: &str) {
-        self.answers(body_reply(200, &NO_LIMIT, document.as_bytes()));
+        self.replies(body_reply(200, &NO_LIMIT, document.as_bytes()));
     }
 }
 
@@ -47,7 +47,7 @@ const HUGE: &str = match std::str::from_utf8(&[b'9'; 330]) {
     Err(_) => panic!("digits are UTF-8"),
 };
 
-/// What may stand in the place of any value. `missing` stands for nothing.
+/// Values that replace a value of an example. `missing` removes it.
 const KINDS: [(&str, &str); 10] = [
     ("null", "null"),
     ("float", "4.5"),
@@ -68,7 +68,7 @@ struct Mutant {
     document: String,
 }
 
-/// Every mutant of an example, but for those of the whole document.
+/// Every mutant of an example, except those of the whole document.
 fn mutants(example: &Value) -> Vec<Mutant> {
     let mut paths = Vec::new();
     gather(example, String::new(), &mut paths);
@@ -106,7 +106,7 @@ fn gather(value: &Value, path: String, paths: &mut Vec<String>) {
 }
 
 #[tokio::test]
-async fn every_mutant_of_every_example_tells_the_id_and_the_status() {
+async fn the_id_and_the_status_are_found_in_every_mutant_of_every_example() {
     let odd = Odd::new().await;
     let clipia = odd.1.builder().max_retries(0).build().unwrap();
     let webhooks = clipia.webhooks(SECRET).unwrap();
@@ -124,7 +124,7 @@ async fn every_mutant_of_every_example_tells_the_id_and_the_status() {
             match clipia.submit("m", json!({})).await {
                 Ok(fox) if fox.id().as_str() == wanted || path == "/request_id" && kind == "not a number" => {
                 }
-                answer => lost.push(format!("submit {kind} at {path}: {answer:?}")),
+                other => lost.push(format!("submit {kind} at {path}: {other:?}")),
             }
             tried += 1;
         }
@@ -133,10 +133,10 @@ async fn every_mutant_of_every_example_tells_the_id_and_the_status() {
         for Mutant { path, kind, document } in mutants(&example) {
             odd.says(&document);
             match clipia.status(id()).await {
-                Ok(told)
-                    if told.request_id == id()
-                        && (path == "/status" || told.status.as_str() == example["status"]) => {}
-                answer => lost.push(format!("status {kind} at {path}: {answer:?}")),
+                Ok(response)
+                    if response.request_id == id()
+                        && (path == "/status" || response.status.as_str() == example["status"]) => {}
+                other => lost.push(format!("status {kind} at {path}: {other:?}")),
             }
             tried += 1;
         }
@@ -145,13 +145,14 @@ async fn every_mutant_of_every_example_tells_the_id_and_the_status() {
         let ending = example["status"].as_str().unwrap();
         for Mutant { path, kind, document } in mutants(&example) {
             odd.says(&document);
-            // What came out tells how it ended, too.
-            let told_otherwise = ["text", "not a number", "huge"].contains(&kind) || ending == "CANCELED";
-            let status_is_lost = path == "/status" && (told_otherwise || !ending.ends_with("ED"));
+            // An output or an error shows the status, too.
+            let status_is_a_word = ["text", "not a number", "huge"].contains(&kind) || ending == "CANCELED";
+            let status_is_lost = path == "/status" && (status_is_a_word || !ending.ends_with("ED"));
             match clipia.result(id()).await {
-                Ok(told) if told.request_id == id() && (status_is_lost || told.status.as_str() == ending) => {
-                }
-                answer => lost.push(format!("result {kind} at {path}: {answer:?}")),
+                Ok(response)
+                    if response.request_id == id()
+                        && (status_is_lost || response.status.as_str() == ending) => {}
+                other => lost.push(format!("result {kind} at {path}: {other:?}")),
             }
             tried += 1;
         }
@@ -164,7 +165,7 @@ async fn every_mutant_of_every_example_tells_the_id_and_the_status() {
             let received = webhooks.receive([(SIGNATURE_HEADER, signature)], document.as_bytes());
             match received {
                 Ok(received) if path == "/request_id" || received.request_id().as_str() == wanted => {}
-                // It names no request.
+                // It has no request id.
                 Err(_) if path == "/request_id" => {}
                 Ok(received) => lost.push(format!("delivery {kind} at {path}: {received:?}")),
                 Err(refusal) => lost.push(format!("delivery {kind} at {path}: {refusal}")),
@@ -176,13 +177,13 @@ async fn every_mutant_of_every_example_tells_the_id_and_the_status() {
     assert!(tried > 2_000, "{tried}");
 }
 
-/// One entry that cannot be read costs none of the others, of an account only what is odd.
+/// An unreadable entry of a catalogue does not lose the others. Of an account only the odd field is lost.
 #[tokio::test]
-async fn no_mutant_of_the_catalogue_or_the_account_costs_the_rest() {
+async fn no_mutant_of_the_catalogue_or_the_account_loses_the_rest() {
     let odd = Odd::new().await;
     let builder = || odd.1.builder().max_retries(0);
     for example in examples("ModelList") {
-        // Of each entry the first two levels: what is below is read as these are.
+        // The first two levels of each entry. Deeper levels are read in the same way.
         for Mutant { path, kind, document } in mutants(&example) {
             let depth = path.matches('/').count();
             let Some(entry) = path.strip_prefix("/data/").filter(|_| depth <= 3) else { continue };
@@ -204,11 +205,11 @@ async fn no_mutant_of_the_catalogue_or_the_account_costs_the_rest() {
                         || account.balance.credits
                             == Credits::from(example["balance"]["credits"].as_u64().unwrap()) => {}
                 Err(Error::UnexpectedAnswer(_)) if path.starts_with("/balance") => {}
-                answer => panic!("{kind} at {path}: {answer:?}"),
+                other => panic!("{kind} at {path}: {other:?}"),
             }
         }
     }
-    // What cannot be read two levels down stays as it came, too.
+    // An unreadable value two levels down stays as it was sent.
     odd.says(
         r#"{"data": [{"slug": "m", "type": "image",
             "pricing": {"multipliers": {"resolution": {"1k": 1, "2k": "twice"}, "quality": {"high": 3}}}}]}"#,
@@ -225,7 +226,7 @@ async fn no_mutant_of_the_catalogue_or_the_account_costs_the_rest() {
 }
 
 #[tokio::test]
-async fn what_can_be_read_is_read_and_the_rest_stays_as_it_came() {
+async fn readable_fields_are_read_and_the_others_stay_as_they_were_sent() {
     let odd = Odd::new().await;
     let clipia = odd.1.client();
     odd.says(&format!(
@@ -233,17 +234,17 @@ async fn what_can_be_read_is_read_and_the_rest_stays_as_it_came() {
             {{"code": "c", "parameter": "p", "message": "m"}}], "status_url": null, "response_url": 7}}"#
     ));
     let fox = clipia.submit("m", json!({})).await.unwrap();
-    let (told, cost) = (fox.response(), fox.cost().unwrap());
-    assert_eq!((told.queue_position, cost.to_string().as_str(), cost.whole()), (Some(3), "4.5", None));
-    assert_eq!((fox.warnings().len(), &told.extra["warnings"][0]), (1, &json!("typo")));
-    assert_eq!(told.response_url.as_deref(), Some("7"));
+    let (response, cost) = (fox.response(), fox.cost().unwrap());
+    assert_eq!((response.queue_position, cost.to_string().as_str(), cost.whole()), (Some(3), "4.5", None));
+    assert_eq!((fox.warnings().len(), &response.extra["warnings"][0]), (1, &json!("typo")));
+    assert_eq!(response.response_url.as_deref(), Some("7"));
 
     odd.says(&format!(
         r#"{{"request_id": "{ID}", "status": "IN_PROGRESS", "progress": "45%", "logs": "step 1", "queue_position": -1}}"#
     ));
-    let told = clipia.status(id()).await.unwrap();
-    assert_eq!((told.progress.unwrap().percent(), told.logs), (45, vec![json!("step 1")]));
-    assert_eq!(told.extra["queue_position"], -1);
+    let response = clipia.status(id()).await.unwrap();
+    assert_eq!((response.progress.unwrap().percent(), response.logs), (45, vec![json!("step 1")]));
+    assert_eq!(response.extra["queue_position"], -1);
 
     let images = json!([{ "url": "/1.png", "width": 1024.0, "height": "tall" }, { "width": 5 }, "/3.png"]);
     let result = json!({
@@ -261,7 +262,7 @@ async fn what_can_be_read_is_read_and_the_rest_stays_as_it_came() {
         (picture.created_at(), completed_at),
         (None, "2026-11-28T19:00:00Z".parse::<Timestamp>().unwrap())
     );
-    // Written, it is one document without anything twice, and what was not read is as it came.
+    // When written again, no field is there twice, and unread fields are as they were sent.
     let written = serde_json::to_string(picture.response()).unwrap();
     assert_eq!(written.matches("\"images\"").count(), 1, "{written}");
     let again: Map<String, Value> = serde_json::from_str(&written).unwrap();
@@ -277,9 +278,9 @@ async fn what_can_be_read_is_read_and_the_rest_stays_as_it_came() {
     assert_eq!((failed.code(), failed.message()), ("GENERATION_FAILED", "the model was overloaded"));
 }
 
-/// What no parser of JSON takes, HTTP that is not as documented.
+/// JSON that a strict parser refuses, and HTTP that is not as documented.
 #[tokio::test]
-async fn an_answer_in_an_odd_form_is_read_all_the_same() {
+async fn a_response_in_an_odd_form_is_read() {
     let odd = Odd::new().await;
     let clipia = odd.1.builder().max_retries(0).build().unwrap();
     let submitted = |more: &[u8]| {
@@ -303,19 +304,19 @@ async fn an_answer_in_an_odd_form_is_read_all_the_same() {
         ("201", body_reply(201, &[], &plain)),
         ("202", body_reply(202, &[], &plain)),
         ("gzip", body_reply(200, &[("content-encoding", "gzip")], &gzip)),
-        ("gzip that is not told of", body_reply(200, &[], &gzip)),
+        ("gzip without a header", body_reply(200, &[], &gzip)),
         ("plain, called br", body_reply(200, &[("content-encoding", "br")], &plain)),
         ("a type of text", body_reply(200, &[("content-type", "text/html")], &plain)),
     ] {
-        odd.answers(reply);
+        odd.replies(reply);
         let fox = clipia.submit("m", json!({})).await.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!((fox.id(), fox.cost()), (&id(), Some(12.into())), "{what}");
     }
 }
 
-/// Where even that cannot be read: the key, the beginning and the id, once for all tries.
+/// An unreadable response leaves the key, its beginning and the id, once for all attempts.
 #[tokio::test]
-async fn what_cannot_be_read_leaves_all_that_there_is() {
+async fn an_unreadable_response_to_a_submit_leaves_key_beginning_and_id() {
     let page = format!("<html>accepted as {ID}, thank you</html>");
     let brotli = [("content-encoding", "br")];
     for (reply, status, beginning, found) in [
@@ -336,7 +337,7 @@ async fn what_cannot_be_read_leaves_all_that_there_is() {
         assert_eq!((api.http_status(), api.beginning()), (status, beginning), "{error}");
         assert_eq!(error.request_id(), found.as_ref(), "{error}");
     }
-    // And once it passes, the generation is there.
+    // Once the trouble has passed, the same key finds the generation.
     let peer = Peer::script(vec![
         body_reply(200, &[], b"<html>one moment</html>"),
         with_headers(200, &NO_LIMIT, json!({ "request_id": ID, "status": "COMPLETED" })),
@@ -350,7 +351,7 @@ async fn what_cannot_be_read_leaves_all_that_there_is() {
 }
 
 #[tokio::test]
-async fn a_large_answer_of_small_values_is_kept_in_bounds() {
+async fn a_large_response_of_small_values_is_bounded() {
     let zeros = vec!["0"; 14_000_000].join(",");
     let document =
         format!(r#"{{"request_id": "{ID}", "status": "IN_QUEUE", "junk": [{zeros}], "cost": 12}}"#);
@@ -361,7 +362,7 @@ async fn a_large_answer_of_small_values_is_kept_in_bounds() {
     assert!(fox.response().extra["junk"].as_array().unwrap().len() <= 100_000);
 }
 
-/// An id is a text and nothing more.
+/// An id is an opaque text.
 #[tokio::test]
 async fn ids_need_not_be_uuids() {
     for (odd, path) in [

@@ -1,4 +1,4 @@
-//! The far side: an HTTP/1.1 server on a raw socket, so that it can also break the rules.
+//! The peer: an HTTP/1.1 server on a raw socket, so that it can also break the rules.
 
 use clipia::{Clipia, RequestId, json};
 use serde_json::Value;
@@ -11,19 +11,19 @@ use tokio::task::JoinSet;
 pub(crate) const KEY: &str = "clipia_live_0123456789abk3Qz";
 pub(crate) const ID: &str = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
 
-/// What a server says that has no limit, so that only the policy paces.
+/// The headers of a server without a limit, so that only the policy decides when polls are sent.
 pub(crate) const NO_LIMIT: [(&str, &str); 3] =
     [("ratelimit-limit", "4294967295"), ("ratelimit-remaining", "4294967295"), ("ratelimit-reset", "0")];
 pub(crate) fn id() -> RequestId {
     ID.into()
 }
 
-/// Of another generation each time.
+/// A new id each time.
 pub(crate) fn another_id() -> RequestId {
     uuid::Uuid::new_v4().to_string().into()
 }
 
-/// A request as it came.
+/// A request as it was received.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: String,
@@ -37,20 +37,20 @@ pub(crate) fn key_of(seen: &Seen) -> &str {
     &seen.headers["idempotency-key"]
 }
 
-/// What the peer does with a request.
+/// The reply of the peer to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// Sends these bytes; `true` keeps the connection.
+    /// Sends these bytes; `true` keeps the connection open.
     Bytes(Vec<u8>, bool),
-    /// Sends these bytes, and then nothing, for ever.
+    /// Sends these bytes, and then hangs.
     Stall(Vec<u8>),
     /// Sends these bytes, then resets the connection.
     Torn(Vec<u8>),
-    /// Sends the first bytes, then the second ones for ever.
+    /// Sends the first bytes, then the second ones again and again.
     Endless(Vec<u8>, Vec<u8>),
-    /// Resets the connection without a word.
+    /// Resets the connection without a reply.
     Reset,
-    /// Says nothing, for ever.
+    /// Hangs without a reply.
     Hang,
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn error_reply(status: u16, code: &str, headers: &[(&str, &str)]) -> 
     with_headers(status, headers, error)
 }
 
-/// The answer to a submit.
+/// The response to a submit.
 pub(crate) fn submitted() -> Reply {
     with_headers(
         200,
@@ -115,24 +115,24 @@ pub(crate) fn submitted() -> Reply {
     )
 }
 
-/// The answer of the account.
+/// The account.
 pub(crate) fn account() -> Reply {
     json_reply(200, json!({ "account_id": "acc", "balance": { "credits": 35 }, "plan": "of a newer API" }))
 }
 
-/// Where a generation stands.
+/// The status of a generation.
 pub(crate) fn state(status: &str, more: Value) -> Reply {
     state_with(200, status, more)
 }
 
-/// Where a generation stands, with this HTTP status.
+/// The status of a generation, with this HTTP status.
 pub(crate) fn state_with(http: u16, status: &str, more: Value) -> Reply {
     let mut body = json!({ "request_id": ID, "status": status });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     with_headers(http, &NO_LIMIT, body)
 }
 
-/// A running peer; dropped, it is gone.
+/// A running peer. It stops when this is dropped.
 pub(crate) struct Peer {
     pub(crate) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -140,19 +140,19 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Answers the n-th request (from 0) with what `answer` says.
-    pub(crate) async fn new(answer: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static) -> Self {
-        Self::resetting(Vec::new(), answer).await
+    /// Replies to the n-th request (from 0) with `respond`.
+    pub(crate) async fn new(respond: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::resetting(Vec::new(), respond).await
     }
 
-    /// The same, but of the first connections each is reset once so many bytes of it were read.
+    /// The same, but resets each of the first connections once this many bytes were read.
     pub(crate) async fn resetting(
         after: Vec<usize>,
-        answer: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static,
+        respond: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (seen, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
+        let (seen, respond) = (Arc::new(Mutex::new(Vec::new())), Arc::new(respond));
         let mut serving = JoinSet::new();
         let log = Arc::clone(&seen);
         serving.spawn(async move {
@@ -160,11 +160,11 @@ impl Peer {
             let mut resets = after.into_iter();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (log, answer, reset) = (Arc::clone(&log), Arc::clone(&answer), resets.next());
+                let (log, respond, reset) = (Arc::clone(&log), Arc::clone(&respond), resets.next());
                 connections.spawn(async move {
                     let _ = match reset {
                         Some(bytes) => break_off(stream, bytes).await,
-                        None => serve(stream, &log, &*answer).await,
+                        None => serve(stream, &log, &*respond).await,
                     };
                 });
             }
@@ -172,17 +172,17 @@ impl Peer {
         Self { url, seen, _serving: serving }
     }
 
-    /// Answers in this order, the last one again and again.
+    /// Replies in this order, with the last reply again and again.
     pub(crate) async fn script(replies: Vec<Reply>) -> Self {
         Self::new(move |n, _| replies[n.min(replies.len() - 1)].clone()).await
     }
 
-    /// What has come so far.
+    /// The requests so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    /// A client that repeats a call twice at most.
+    /// A client with at most two retries.
     pub(crate) fn client(&self) -> Clipia {
         self.builder().max_retries(2).build().unwrap()
     }
@@ -200,7 +200,7 @@ async fn break_off(mut stream: TcpStream, bytes: usize) -> std::io::Result<()> {
 async fn serve(
     stream: TcpStream,
     log: &Mutex<Vec<Seen>>,
-    answer: &(impl Fn(usize, &Seen) -> Reply + Send + Sync),
+    respond: &(impl Fn(usize, &Seen) -> Reply + Send + Sync),
 ) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(seen) = read(&mut stream).await? {
@@ -209,7 +209,7 @@ async fn serve(
             log.push(seen.clone());
             log.len() - 1
         };
-        match answer(number, &seen) {
+        match respond(number, &seen) {
             Reply::Bytes(bytes, keep) => {
                 stream.get_mut().write_all(&bytes).await?;
                 if !keep {

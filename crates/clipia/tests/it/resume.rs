@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// An example of this crate, which Cargo builds with its tests and puts beside them.
+/// An example of this crate. Cargo builds it with the tests, and puts it beside them.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.ancestors().nth(2).unwrap();
@@ -18,7 +18,7 @@ fn example(name: &str) -> PathBuf {
     example
 }
 
-/// The running example; dropped, it is killed.
+/// The running example. It is killed when this is dropped.
 struct Running(Child);
 
 impl Running {
@@ -28,7 +28,7 @@ impl Running {
         Self(example.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap())
     }
 
-    /// What it printed, once it has ended well.
+    /// The output of the example, once it has ended without an error.
     async fn said(mut self) -> String {
         let mut stdout = self.0.stdout.take().unwrap();
         let end = move || {
@@ -42,13 +42,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails where it has ended already.
+        // Fails if the process has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A condition that comes true while a child runs.
+/// Waits for a condition while a child process runs.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let polling = async {
         while !is_so() {
@@ -59,7 +59,7 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_killed_in_a_submit_and_in_a_wait_goes_on_and_pays_once() {
+async fn a_program_killed_during_a_submit_and_during_a_wait_resumes_and_pays_once() {
     let made: Arc<Mutex<HashMap<String, String>>> = Arc::default();
     let (mute, ended) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
     let peer = {
@@ -75,23 +75,23 @@ async fn a_program_killed_in_a_submit_and_in_a_wait_goes_on_and_pays_once() {
             if made.len() == 2 && mute.load(Ordering::SeqCst) {
                 return Reply::Hang;
             }
-            let answer = json!({
+            let response = json!({
                 "request_id": id, "status": status, "queue_position": 0, "cost": 12,
                 "status_url": "x", "response_url": "y",
             });
-            json_reply(200, answer)
+            json_reply(200, response)
         })
         .await
     };
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("pictures.json");
 
-    // Killed while the second submit, which the peer has accepted, waits for its answer.
+    // Killed while the second submit, which the peer has accepted, waits for its response.
     let child = Running::start(&peer, &file);
     until("the second submit", || made.lock().unwrap().len() == 2).await;
     drop(child);
     mute.store(false, Ordering::SeqCst);
-    // Killed while it waits.
+    // Killed during a wait.
     let before = peer.seen().len();
     let child = Running::start(&peer, &file);
     until("a wait", || peer.seen()[before..].iter().any(|seen| seen.method == "GET")).await;
@@ -100,10 +100,10 @@ async fn a_program_killed_in_a_submit_and_in_a_wait_goes_on_and_pays_once() {
     let before = peer.seen().len();
     let said = Running::start(&peer, &file).said().await;
 
-    let told: Vec<String> =
+    let expected: Vec<String> =
         (0..3).map(|n| format!("0198c2f1-6a70-7cc1-b7a5-00000000000{n} COMPLETED")).collect();
-    assert_eq!(said.lines().collect::<Vec<_>>(), told);
-    // Three submits and the one that was killed, of three keys; the last run needed none.
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+    // Three submits and the killed one, with three keys. The last run submitted nothing.
     let submits: Vec<_> = peer.seen().into_iter().filter(|seen| seen.method == "POST").collect();
     assert_eq!((submits.len(), made.lock().unwrap().len()), (4, 3));
     assert_eq!(key_of(&submits[1]), key_of(&submits[2]));
@@ -111,7 +111,7 @@ async fn a_program_killed_in_a_submit_and_in_a_wait_goes_on_and_pays_once() {
 }
 
 #[tokio::test]
-async fn a_saved_handle_keeps_what_is_known() {
+async fn a_saved_handle_keeps_model_and_time() {
     let peer = Peer::script(vec![crate::peer::submitted()]).await;
     let clipia = peer.client();
     let fox = clipia.submit("nano-banana-2", json!({})).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_saved_handle_keeps_what_is_known() {
     let age = clipia::Timestamp::now().duration_since(saved.submitted_at.unwrap());
     assert!((0..60).contains(&age.as_secs()), "{age:?}");
     assert_eq!(clipia.resume(saved.clone()).saved(), saved);
-    // Of an id alone nothing more is known.
+    // A handle from an id alone has only the id.
     let bare = clipia.generation(fox.id()).saved();
     assert_eq!(bare, SavedGeneration::from(fox.id().clone()));
 }

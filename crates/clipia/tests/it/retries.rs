@@ -1,4 +1,4 @@
-//! Calls over a bad line: what is sent again, and what is told where that is of no use.
+//! Calls over a bad line: which are retried, and the errors of those that fail in the end.
 
 use crate::peer::{KEY, Peer, Reply, account, body_reply, cut, error_reply, id, key_of, parts, submitted};
 use crate::secrets::Everything;
@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[tokio::test]
-async fn a_repeated_submit_keeps_its_key_and_another_has_its_own() {
+async fn a_retried_submit_keeps_its_key_and_another_submit_has_its_own() {
     let whole = submitted();
     let peer = Peer::script(vec![Reply::Reset, cut(whole.clone(), 20), whole]).await;
     let clipia = peer.client();
@@ -24,7 +24,7 @@ async fn a_repeated_submit_keeps_its_key_and_another_has_its_own() {
     assert_eq!(key_of(&seen[4]), "mine");
 }
 
-/// The first answer to a submit is this, the second a good one.
+/// The first reply to a submit is `trouble`, the second a success.
 async fn survives(what: &str, trouble: Reply) {
     let peer = Peer::script(vec![trouble, submitted()]).await;
     let clipia = peer.builder().timeout(Duration::from_millis(500)).build().unwrap();
@@ -35,7 +35,7 @@ async fn survives(what: &str, trouble: Reply) {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again() {
+async fn transient_errors_are_retried() {
     for (status, code) in [
         (503, "service_unavailable"),
         (500, "internal_error"),
@@ -52,27 +52,27 @@ async fn what_may_pass_is_tried_again() {
     }
 }
 
-/// A client whose calls take as long as they take: a clock that is held jumps to the next timer.
+/// A client with a long timeout, because a paused clock jumps to the next timer.
 fn patient(peer: &Peer) -> Builder {
     let day = Duration::from_secs(86_400);
     peer.builder().timeout(day).connect_timeout(day)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_after_that_says_nothing_makes_nobody_hurry() {
+async fn a_retry_after_without_meaning_does_not_shorten_the_pauses() {
     for (status, code) in [
         (429, "rate_limit_exceeded"),
         (429, "concurrency_limit_exceeded"),
         (429, "of_a_newer_api"),
         (503, "service_unavailable"),
     ] {
-        for told in ["0", "-5", "Sun, 06 Nov 1994 08:49:37 GMT", "soon", "1"] {
-            let refused = error_reply(status, code, &[("retry-after", told)]);
+        for retry_after in ["0", "-5", "Sun, 06 Nov 1994 08:49:37 GMT", "soon", "1"] {
+            let refused = error_reply(status, code, &[("retry-after", retry_after)]);
             for what in ["submit", "call", "wait", "subscribe"] {
-                let answer = refused.clone();
+                let reply = refused.clone();
                 let peer = Peer::new(move |n, _| match (what, n) {
                     ("subscribe", 0) => submitted(),
-                    _ => answer.clone(),
+                    _ => reply.clone(),
                 })
                 .await;
                 let clipia = patient(&peer).retry_within(Duration::from_secs(10)).build().unwrap();
@@ -84,25 +84,28 @@ async fn a_retry_after_that_says_nothing_makes_nobody_hurry() {
                     _ => clipia.subscribe("m", json!({})).timeout(ten_seconds).await.unwrap_err(),
                 };
                 let seen = peer.seen().len();
-                assert!((2..=12).contains(&seen), "{status} {code} {told}: {seen} for a {what}; {error}");
+                assert!(
+                    (2..=12).contains(&seen),
+                    "{status} {code} {retry_after}: {seen} for a {what}; {error}"
+                );
             }
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fleet_that_is_refused_for_ever_asks_rarely() {
+async fn a_fleet_that_is_refused_for_ever_calls_rarely() {
     let peer = Peer::script(vec![error_reply(429, "rate_limit_exceeded", &[("retry-after", "0")])]).await;
     let clipia = patient(&peer).retry_within(Duration::from_secs(10)).build().unwrap();
     let submits = join_all((0..50).map(|_| clipia.submit("m", json!({})).into_future()));
     let ended = tokio::time::timeout(Duration::from_secs(10), submits).await;
-    // All of the burst that a default key has, and then one now and then.
+    // The burst of a default key, and then a call now and then.
     let seen = peer.seen().len();
     assert!((10..=20).contains(&seen), "{seen}: {ended:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_pause_says_once_what_it_waits_for() {
+async fn a_long_pause_logs_once_what_it_waits_for() {
     for (status, code, waits_for) in [
         (429, "rate_limit_exceeded", "the rate limit"),
         (429, "concurrency_limit_exceeded", "the concurrency limit"),
@@ -115,18 +118,18 @@ async fn a_long_pause_says_once_what_it_waits_for() {
         let peer = Peer::script(vec![refused.clone(), submitted(), refused.clone()]).await;
         let submitted = patient(&peer).build().unwrap().submit("m", json!({})).await.unwrap();
         let line = format!("waits_for=\"{waits_for}\"");
-        let told = |event: &str| {
+        let logged = |event: &str| {
             let of_event = |text: &&str| text.contains(event) && text.contains(&line);
             everything.text().lines().filter(of_event).count()
         };
-        assert_eq!(told("message=trying again"), 1, "{}", everything.text());
+        assert_eq!(logged("message=trying again"), 1, "{}", everything.text());
         if status != 409 {
             submitted.wait().timeout(Duration::from_secs(20)).await.unwrap_err();
-            assert_eq!(told("message=asking again"), 1, "{}", everything.text());
+            assert_eq!(logged("message=asking again"), 1, "{}", everything.text());
         }
         drop(tracing);
     }
-    // And those that are not even sent.
+    // And for calls that wait in the queue.
     let everything = Everything::here();
     let _tracing = tracing::subscriber::set_default(everything.clone());
     let peer = Peer::script(vec![error_reply(429, "rate_limit_exceeded", &[("retry-after", "30")])]).await;
@@ -152,7 +155,7 @@ async fn the_first_submit_of_a_key_is_waited_for() {
     assert!((60..300).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     assert!(peer.seen().iter().all(|seen| key_of(seen) == "mine"));
 
-    // But not for ever, and the key is told.
+    // But not for ever, and the error has the key.
     let peer = Peer::script(vec![first]).await;
     let clipia = patient(&peer).retry_within(Duration::from_secs(20)).build().unwrap();
     let error = clipia.submit("m", json!({})).idempotency_key("mine").await.unwrap_err();
@@ -160,10 +163,10 @@ async fn the_first_submit_of_a_key_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_names_no_limit_is_not_waited_for() {
-    let Reply::Bytes(told, keep) = submitted() else { unreachable!() };
-    let untold = String::from_utf8(told).unwrap().replace("ratelimit", "x-unlimited");
-    let peer = Peer::script(vec![Reply::Bytes(untold.into_bytes(), keep)]).await;
+async fn a_server_without_a_limit_is_not_waited_for() {
+    let Reply::Bytes(reply, keep) = submitted() else { unreachable!() };
+    let unlimited = String::from_utf8(reply).unwrap().replace("ratelimit", "x-unlimited");
+    let peer = Peer::script(vec![Reply::Bytes(unlimited.into_bytes(), keep)]).await;
     let clipia = patient(&peer).build().unwrap();
     let begun = tokio::time::Instant::now();
     let submits = join_all((0..100).map(|_| clipia.submit("m", json!({})).into_future())).await;
@@ -172,10 +175,10 @@ async fn a_server_that_names_no_limit_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_that_is_never_named_loses_nothing() {
-    // Two a second and ten at once, said by nothing but a 429.
-    let Reply::Bytes(told, keep) = submitted() else { unreachable!() };
-    let untold = String::from_utf8(told).unwrap().replace("ratelimit", "x-unlimited").into_bytes();
+async fn a_fleet_gets_through_a_limit_without_headers() {
+    // Two requests a second and ten at once, without any header.
+    let Reply::Bytes(reply, keep) = submitted() else { unreachable!() };
+    let unlimited = String::from_utf8(reply).unwrap().replace("ratelimit", "x-unlimited").into_bytes();
     let bucket = Mutex::new((10.0, tokio::time::Instant::now()));
     let peer = Peer::new(move |_, _| {
         let (tokens, counted) = &mut *bucket.lock().unwrap();
@@ -185,7 +188,7 @@ async fn a_limit_that_is_never_named_loses_nothing() {
             return error_reply(429, "rate_limit_exceeded", &[]);
         }
         *tokens -= 1.0;
-        Reply::Bytes(untold.clone(), keep)
+        Reply::Bytes(unlimited.clone(), keep)
     })
     .await;
     let clipia = patient(&peer).build().unwrap();
@@ -195,12 +198,12 @@ async fn a_limit_that_is_never_named_loses_nothing() {
         submit.unwrap();
     }
     let (took, refused) = (begun.elapsed(), peer.seen().len() - 200);
-    // 95 s for one who knows the limit.
+    // A client that knows the limit needs 95 s.
     assert!(took <= Duration::from_secs(160) && refused <= 30, "{took:?}, {refused} refused");
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_asked_for_again() {
+async fn a_truncated_response_is_fetched_again() {
     let ((head, body), half) = (parts(submitted()), 100);
     let whole = [&head[..], &body].concat();
     let length = |length: usize, keep| {
@@ -209,8 +212,8 @@ async fn an_answer_that_breaks_off_is_asked_for_again() {
     };
     let chunk = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n", body.len());
     let troubles = [
-        ("reset before the answer", Reply::Reset),
-        ("closed before the answer", Reply::Bytes(Vec::new(), false)),
+        ("reset before the response", Reply::Reset),
+        ("closed before the response", Reply::Bytes(Vec::new(), false)),
         ("reset in the head", Reply::Torn(head[..20].to_vec())),
         ("closed in the head", Reply::Bytes(head[..20].to_vec(), false)),
         ("reset in the body", Reply::Torn(whole[..head.len() + half].to_vec())),
@@ -236,7 +239,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_request_that_breaks_off_is_sent_again() {
+async fn a_broken_request_is_sent_again() {
     let input = json!({ "prompt": "fox ".repeat(1_000_000) });
     for bytes in [0, 50, 100_000] {
         let peer = Peer::resetting(vec![bytes, bytes], |_, _| submitted()).await;
@@ -247,7 +250,7 @@ async fn a_request_that_breaks_off_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_reset_after_the_answer_is_no_failure() {
+async fn a_reset_after_the_response_is_no_error() {
     let (head, body) = parts(account());
     let peer = Peer::script(vec![Reply::Torn([head, body].concat())]).await;
     let clipia = peer.client();
@@ -257,21 +260,21 @@ async fn a_reset_after_the_answer_is_no_failure() {
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_cut() {
+async fn an_endless_response_is_cut() {
     let endless = |status: u16| {
         Reply::Endless(format!("HTTP/1.1 {status} Whatever\r\n\r\n").into_bytes(), vec![b' '; 65_536])
     };
     let peer = Peer::script(vec![endless(200)]).await;
     let error = peer.client().account().await.unwrap_err();
-    assert_eq!(error.to_string(), "the answer is longer than 32 MiB (200 http_200)");
+    assert_eq!(error.to_string(), "the response is longer than 32 MiB (200 http_200)");
     let peer = Peer::script(vec![endless(503), account()]).await;
     assert_eq!(peer.client().account().await.unwrap().account_id.as_deref(), Some("acc"));
 }
 
 #[tokio::test]
-async fn retry_after_is_heeded_in_seconds_and_as_a_date() {
+async fn retry_after_is_obeyed_in_seconds_and_as_a_date() {
     for dated in [false, true] {
-        // A date has whole seconds: this one is more than one and at most two seconds away.
+        // A date has whole seconds, so this one is more than one and at most two seconds away.
         let soon = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 2;
         let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(soon));
         let (value, least) = if dated { (date.as_str(), 0.9) } else { ("1", 1.0) };
@@ -282,7 +285,7 @@ async fn retry_after_is_heeded_in_seconds_and_as_a_date() {
         assert!(begun.elapsed().as_secs_f64() >= least, "{value}: {:?}", begun.elapsed());
         assert_eq!(peer.seen().len(), 2);
     }
-    // By a server whose clock is years behind.
+    // From a server whose clock is years behind.
     let dates = [("date", "Tue, 24 Nov 2020 10:00:00 GMT"), ("retry-after", "Tue, 24 Nov 2020 10:00:01 GMT")];
     let peer = Peer::script(vec![error_reply(429, "rate_limit_exceeded", &dates), account()]).await;
     let begun = Instant::now();
@@ -291,7 +294,7 @@ async fn retry_after_is_heeded_in_seconds_and_as_a_date() {
 }
 
 #[tokio::test]
-async fn a_retry_after_beyond_the_cap_goes_to_the_caller() {
+async fn a_retry_after_beyond_the_bound_is_returned_to_the_caller() {
     let peer = Peer::script(vec![error_reply(
         429,
         "rate_limit_exceeded",
@@ -329,12 +332,12 @@ async fn a_full_queue_is_waited_for_while_there_is_time() {
 }
 
 #[tokio::test]
-async fn a_submit_without_an_answer_leaves_its_key_behind() {
+async fn a_submit_without_a_response_returns_its_key() {
     let refused = error_reply(401, "invalid_api_key", &[]);
     for (replies, http_status, retryable) in [
         (vec![Reply::Reset], None, true),
         (vec![error_reply(503, "service_unavailable", &[])], Some(503), true),
-        // Says nothing of the first try.
+        // It says nothing about the first attempt.
         (vec![Reply::Reset, refused.clone()], Some(401), false),
         (vec![body_reply(200, &[], b"<h1>Log in</h1>")], Some(200), true),
         (vec![body_reply(204, &[], b"")], Some(204), true),
@@ -347,7 +350,7 @@ async fn a_submit_without_an_answer_leaves_its_key_behind() {
         assert_eq!((error.http_status(), error.is_retryable()), (http_status, retryable), "{error}");
         assert!(error.to_string().contains(&format!(".idempotency_key(\"{key}\")")), "{error}");
     }
-    // Nothing of these was accepted: the first never, the second by the word of the last answer.
+    // Neither was accepted: the key of the first was refused, and the last response to the second excludes it.
     let used = error_reply(402, "insufficient_credits", &[]);
     for (replies, code) in
         [(vec![refused], "invalid_api_key"), (vec![Reply::Reset, used], "insufficient_credits")]
@@ -355,7 +358,7 @@ async fn a_submit_without_an_answer_leaves_its_key_behind() {
         let error = Peer::script(replies).await.client().submit("m", json!({})).await.unwrap_err();
         assert_eq!((error.code(), error.idempotency_key()), (Some(code), None), "{error:?}");
     }
-    // And what is read again is not asked for with a key.
+    // A call that only reads has no idempotency key.
     let error = Peer::script(vec![Reply::Reset]).await.client().account().await.unwrap_err();
     assert!(matches!(error, Error::Connection { attempts: 3, .. }), "{error:?}");
 }
@@ -370,12 +373,15 @@ async fn a_page_of_html_keeps_its_status() {
         (Some(502), Some("http_502"), true)
     );
     let said = error.to_string();
-    assert!(said.starts_with("the answer is not the API's: <h1>Bad Gateway</h1> (502 http_502, "), "{said}");
+    assert!(
+        said.starts_with("the response is not the API's: <h1>Bad Gateway</h1> (502 http_502, "),
+        "{said}"
+    );
     assert!(said.contains(", tried 3 times over "), "{said}");
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_said_so() {
+async fn an_unreadable_response_is_an_error_that_says_so() {
     let peer = Peer::script(vec![body_reply(200, &[], b"<h1>Log in</h1>")]).await;
     assert!(matches!(peer.client().account().await, Err(Error::UnexpectedAnswer(_))));
     assert_eq!(peer.seen().len(), 1);
@@ -391,7 +397,7 @@ async fn a_hung_call_ends_in_time() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_said_in_plain_words() {
+async fn a_missing_server_is_an_error_in_plain_words() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let nobody = format!("http://127.0.0.1:{port}");
     let clipia = Clipia::builder().key(KEY).base_url(&nobody).max_retries(0).build().unwrap();
@@ -400,7 +406,7 @@ async fn nobody_there_is_said_in_plain_words() {
     let said = error.to_string();
     assert!(said.starts_with(&format!("no connection to the server at {nobody}: ")), "{said}");
     assert!(said.contains("refused"), "{said}");
-    // Nobody can have accepted it.
+    // No server can have accepted it.
     let error = clipia.submit("m", json!({})).await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { attempts: 1, .. }), "{error:?}");
 }

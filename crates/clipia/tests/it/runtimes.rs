@@ -1,4 +1,4 @@
-//! One client, several Tokio runtimes: a wait depends on none but the one that polls it.
+//! One client on several Tokio runtimes: a wait depends only on the runtime that polls it.
 
 use crate::peer::{ID, Peer, state};
 use clipia::{Generation, Outcome, json};
@@ -13,7 +13,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// A peer on a thread of its own, whose generation ends when told to.
+/// A peer on a thread of its own. Its generation ends when `ended` is set.
 fn peer(ended: &Arc<AtomicBool>) -> (Runtime, Peer) {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let ended = Arc::clone(ended);
@@ -23,7 +23,7 @@ fn peer(ended: &Arc<AtomicBool>) -> (Runtime, Peer) {
     (runtime, peer)
 }
 
-/// Polls a wait until the peer was asked once.
+/// Polls a wait until the peer has received a request.
 async fn begin(wait: &mut (impl Future<Output = Result<Outcome, clipia::Error>> + Unpin), peer: &Peer) {
     poll_fn(|context| {
         assert!(Pin::new(&mut *wait).poll(context).is_pending());
@@ -42,7 +42,7 @@ fn handle(peer: &Peer) -> Generation {
 }
 
 #[test]
-fn a_wait_moves_from_a_runtime_that_is_gone() {
+fn a_wait_moves_from_a_runtime_that_was_shut_down() {
     let ended = Arc::new(AtomicBool::new(false));
     let (_alive, peer) = peer(&ended);
     let mut wait = handle(&peer).wait();
@@ -62,9 +62,9 @@ fn a_wait_does_not_need_another_runtime_to_be_driven() {
     let undriven = runtime();
     undriven.block_on(begin(&mut idle, &peer));
     ended.store(true, Ordering::SeqCst);
-    // The first wait, its task and its calls still exist, but nobody polls them.
+    // The first wait, its task and its calls still exist, but are not polled.
     runtime().block_on(generation.wait()).unwrap().completed().unwrap();
-    // Nor does the first one need the runtime where it began.
+    // The first wait does not need the runtime where it began, either.
     runtime().block_on(idle).unwrap().completed().unwrap();
 }
 

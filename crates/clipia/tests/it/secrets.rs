@@ -1,4 +1,4 @@
-//! The key and the inputs show nowhere.
+//! The key and the inputs are in no log, no error and no `Debug`.
 
 use crate::peer::{ID, KEY, Peer, Reply, body_reply, error_reply, json_reply, state, submitted};
 use clipia::{Error, json};
@@ -13,17 +13,17 @@ use tracing::{Event, Metadata, Subscriber};
 
 const PROMPT: &str = "a fox that nobody must know of";
 
-/// Writes down everything that is traced on one thread; the other tests run on others.
+/// Records everything that is traced on one thread. Other tests run on other threads.
 #[derive(Clone)]
 pub(crate) struct Everything(Arc<Mutex<String>>, ThreadId);
 
 impl Everything {
-    /// For the thread that this is called on.
+    /// Records the calling thread.
     pub(crate) fn here() -> Self {
         Self(Arc::default(), std::thread::current().id())
     }
 
-    /// What was written so far.
+    /// The record so far.
     pub(crate) fn text(&self) -> String {
         self.0.lock().unwrap().clone()
     }
@@ -42,7 +42,7 @@ impl Subscriber for Everything {
         std::thread::current().id() == self.1
     }
 
-    /// Asked anew each time, for the answer depends on the thread.
+    /// Never cached, because the result depends on the thread.
     fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
         Interest::sometimes()
     }
@@ -71,7 +71,7 @@ impl Subscriber for Everything {
 }
 
 #[tokio::test]
-async fn neither_traces_nor_debug_nor_errors_tell_them() {
+async fn neither_traces_nor_debug_nor_errors_contain_them() {
     let everything = Everything::here();
     tracing::subscriber::set_global_default(everything.clone()).unwrap();
     let peer = Peer::script(vec![
@@ -82,7 +82,7 @@ async fn neither_traces_nor_debug_nor_errors_tell_them() {
         state("IN_PROGRESS", json!({})),
         error_reply(401, "invalid_api_key", &[]),
         error_reply(422, "model_input_invalid", &[]),
-        // A server that repeats what it does not like.
+        // A server that repeats the key and the input in its errors.
         json_reply(422, json!({ "error": {
             "type": "invalid_request_error", "code": "model_input_invalid", "message": format!("no: {PROMPT}"),
         } })),
@@ -101,8 +101,8 @@ async fn neither_traces_nor_debug_nor_errors_tell_them() {
     let submit = || clipia.submit("m", json!({ "prompt": PROMPT }));
     let error = submit().await.unwrap_err();
     write!(said, "{error} {error:?}").unwrap();
-    let told = submit().await.unwrap_err();
-    assert!(told.to_string().contains(PROMPT), "what the server says reaches the caller: {told}");
+    let refused = submit().await.unwrap_err();
+    assert!(refused.to_string().contains(PROMPT), "the server's message reaches the caller: {refused}");
     let lost = submit().await.unwrap_err();
     write!(said, "{lost} {lost:?}").unwrap();
     assert!(matches!(lost, Error::SubmitUnanswered { .. }), "{lost:?}");
@@ -124,7 +124,7 @@ async fn neither_traces_nor_debug_nor_errors_tell_them() {
         assert!(!text.contains(PROMPT), "{text}");
     }
     assert!(traced.contains(ID), "ids are what traces are for: {traced}");
-    // What the crate's documentation promises.
+    // The events in the documentation of the crate.
     for line in [
         "clipia operation=\"submit\" model=\"m\"\n",
         &format!("clipia operation=\"wait\" model=\"m\" request_id={ID}\n"),

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// A running proxy; dropped, it is gone.
+/// A running proxy. It stops when this is dropped.
 pub(crate) struct Socks {
     pub(crate) address: String,
     log: Arc<Log>,
@@ -31,7 +31,7 @@ impl Socks {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (server, log) = (server.clone(), Arc::clone(&logging));
                 connections.spawn(async move {
-                    // Ends with either side.
+                    // Ends when either side closes.
                     let _ = serve(stream, &server, &log).await;
                 });
             }
@@ -39,12 +39,12 @@ impl Socks {
         Self { address, log, _serving: serving }
     }
 
-    /// The hosts and ports that it was to connect to so far.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    /// The hosts and ports of the connections requested so far.
+    pub(crate) fn requested(&self) -> Vec<String> {
         self.log.asked.lock().unwrap().clone()
     }
 
-    /// The users and passwords that it was told so far.
+    /// The users and passwords received so far.
     pub(crate) fn users(&self) -> Vec<String> {
         self.log.users.lock().unwrap().clone()
     }
@@ -77,7 +77,7 @@ async fn serve(mut client: TcpStream, server: &str, log: &Log) -> std::io::Resul
     Ok(())
 }
 
-/// Bytes with their number before them.
+/// Bytes after their number.
 async fn counted(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; stream.read_u8().await?.into()];
     stream.read_exact(&mut bytes).await?;

@@ -1,4 +1,4 @@
-//! Waiting: what ends it, what does not, and what is asked meanwhile.
+//! Waits: what ends a wait, what does not, and the polls meanwhile.
 
 use crate::peer::{
     ID, Peer, Reply, Seen, another_id, body_reply, cut, error_reply, json_reply, state, state_with, submitted,
@@ -48,7 +48,7 @@ async fn a_wait_ends_with_each_outcome() {
 }
 
 #[tokio::test]
-async fn nothing_that_passes_ends_a_wait() {
+async fn no_transient_error_ends_a_wait() {
     let troubles = [
         vec![Reply::Reset, error_reply(503, "service_unavailable", &[]), cut(completed(), 10)],
         vec![
@@ -68,7 +68,7 @@ async fn nothing_that_passes_ends_a_wait() {
             body_reply(408, &[], b"Request Timeout"),
             error_reply(408, "of_a_newer_api", &[]),
             state("IN_PROGRESS", json!({})),
-            // Of a replica that lags behind.
+            // From a replica that lags behind.
             error_reply(404, "not_found", &[]),
         ],
     ];
@@ -76,7 +76,7 @@ async fn nothing_that_passes_ends_a_wait() {
         replies.push(completed());
         let asks = replies.len();
         let peer = Peer::script(replies).await;
-        // Without retries of its own: a wait needs none.
+        // Without retries, which a wait does not need.
         let clipia = peer.builder().max_retries(0).build().unwrap();
         clipia.generation(id()).wait().await.unwrap().completed().unwrap();
         assert_eq!(peer.seen().len(), asks);
@@ -99,14 +99,14 @@ async fn a_refusal_ends_a_wait() {
         let error = peer.client().generation(id()).wait().await.unwrap_err();
         assert_eq!((error.code(), error.request_id()), (Some(code), Some(&id())));
     }
-    // An id of which nothing is known.
+    // An id without any known state.
     let peer = Peer::script(vec![error_reply(404, "not_found", &[])]).await;
     let error = peer.client().generation(id()).wait().await.unwrap_err();
     assert_eq!((error.code(), error.request_id(), peer.seen().len()), (Some("not_found"), Some(&id()), 1));
 }
 
 #[tokio::test]
-async fn a_replica_that_lags_behind_ends_no_wait() {
+async fn a_replica_that_lags_behind_does_not_end_a_wait() {
     let missing = || error_reply(404, "not_found", &[]);
     let peer = Peer::script(vec![submitted(), missing(), missing(), completed()]).await;
     let subscribed = peer.client().subscribe("m", json!({})).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_replica_that_lags_behind_ends_no_wait() {
 }
 
 #[tokio::test]
-async fn a_deadline_names_the_generation_and_where_it_stood() {
+async fn a_deadline_names_the_generation_and_its_status() {
     let peer = Peer::script(vec![state("IN_PROGRESS", json!({ "progress": 72 })), Reply::Hang]).await;
     let error = peer.client().generation(id()).wait().timeout(Duration::from_millis(300)).await.unwrap_err();
     assert_eq!(
@@ -140,7 +140,7 @@ async fn a_deadline_names_the_generation_and_where_it_stood() {
 }
 
 #[tokio::test]
-async fn a_deadline_says_what_went_wrong_last() {
+async fn a_deadline_shows_the_latest_error() {
     let peer = Peer::script(vec![error_reply(503, "service_unavailable", &[])]).await;
     let error = peer.client().generation(id()).wait().timeout(Duration::from_millis(300)).await.unwrap_err();
     assert!(error.to_string().contains("nothing is known of it yet"), "{error}");
@@ -161,20 +161,20 @@ async fn updates_come_in_order_and_end_with_the_terminal_one() {
     ])
     .await;
     let mut updates = peer.client().generation(id()).updates();
-    let mut told = Vec::new();
+    let mut updates_seen = Vec::new();
     while let Some(update) = updates.next().await {
         let update = update.unwrap();
         assert_eq!(update.request_id, id());
-        told.push((
+        updates_seen.push((
             update.status.to_string(),
             update.queue_position,
             update.progress.map(|done| done.percent()),
         ));
     }
-    let told: Vec<_> =
-        told.iter().map(|(status, position, progress)| (&**status, *position, *progress)).collect();
+    let updates_seen: Vec<_> =
+        updates_seen.iter().map(|(status, position, progress)| (&**status, *position, *progress)).collect();
     assert_eq!(
-        told,
+        updates_seen,
         [
             ("IN_QUEUE", Some(1), None),
             ("IN_QUEUE", Some(0), None),
@@ -204,23 +204,23 @@ async fn subscribe_submits_watches_and_brings_the_outcome() {
         _ => completed(),
     })
     .await;
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tell = Arc::clone(&told);
+    let updates_seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&updates_seen);
     let outcome = peer
         .client()
         .subscribe("m", json!({}))
         .timeout(Duration::from_secs(60))
-        .on_update(move |update| tell.lock().unwrap().push(update.status.clone()))
+        .on_update(move |update| sink.lock().unwrap().push(update.status.clone()))
         .await
         .unwrap();
     outcome.completed().unwrap();
-    assert_eq!(*told.lock().unwrap(), [Status::InQueue, Status::InProgress, Status::Completed]);
+    assert_eq!(*updates_seen.lock().unwrap(), [Status::InQueue, Status::InProgress, Status::Completed]);
     let asked: Vec<_> = peer.seen()[1..].iter().map(is_status).collect();
     assert_eq!(asked, [true, true, true, false], "the result is asked for once, at the end");
 }
 
 #[tokio::test]
-async fn what_ended_at_submit_is_asked_for_at_once() {
+async fn a_generation_that_ended_at_its_submit_is_polled_at_once() {
     let sandbox = json_reply(
         200,
         json!({ "request_id": ID, "status": "COMPLETED", "queue_position": 0, "cost": 12,
@@ -254,13 +254,13 @@ async fn two_hundred_waits_share_one_client() {
 }
 
 #[tokio::test]
-async fn a_dropped_wait_asks_no_more() {
+async fn a_dropped_wait_polls_no_more() {
     let peer = Peer::script(vec![state("IN_PROGRESS", json!({}))]).await;
     let clipia = peer.client();
     let mut updates = clipia.generation(id()).updates();
     updates.next().await.unwrap().unwrap();
     drop(updates);
-    // Another wait outlives many asks of the first one, had it gone on.
+    // Another wait lasts long enough for many polls of the first one, if it went on.
     let other = clipia.generation(another_id());
     let before = peer.seen().iter().filter(|seen| is_status(seen)).count();
     let waited = other.wait().timeout(Duration::from_millis(800)).await;

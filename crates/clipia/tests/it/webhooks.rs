@@ -1,4 +1,4 @@
-//! Deliveries: what is believed, what ends a wait with them, and what that costs.
+//! Deliveries: which are genuine, which waits they end, and how many requests that saves.
 
 use crate::peer::{ID, KEY, NO_LIMIT, Peer, another_id, body_reply, state, submitted, with_headers};
 use clipia::webhook::{ID_HEADER, Refusal, SIGNATURE_HEADER, sign, sign_standard};
@@ -14,7 +14,7 @@ const SECRET: &str = "whsec_0123456789ab";
 const DELIVERY_ID: &str = "5f0c1b8e-9a37-4a53-8f0e-3f1f4a3d9b11";
 const URL: &str = "https://example.com/clipia";
 
-/// Sooner than a wait asks that has a webhook to count on, so that what ends within it was delivered.
+/// Less than the time after which a wait with a webhook polls. A wait that ends within it was ended by a delivery.
 const SOON: Duration = Duration::from_secs(5);
 
 fn id() -> RequestId {
@@ -35,7 +35,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// Hands over what the server would post.
+/// Receives what the server would post.
 fn deliver(webhooks: &Webhooks, body: &Value) -> Received {
     let body = body.to_string();
     let signature = sign([SECRET], now(), body.as_bytes());
@@ -43,7 +43,7 @@ fn deliver(webhooks: &Webhooks, body: &Value) -> Received {
     webhooks.receive(headers, body.as_bytes()).unwrap()
 }
 
-/// A client with webhooks, whose server says of each generation that it runs.
+/// A client with webhooks. For its server every generation runs.
 async fn running() -> (Peer, Clipia, Webhooks) {
     let peer = Peer::script(vec![state("IN_PROGRESS", json!({ "progress": 10 }))]).await;
     let clipia = peer.client();
@@ -51,14 +51,14 @@ async fn running() -> (Peer, Clipia, Webhooks) {
     (peer, clipia, webhooks)
 }
 
-/// Accepts each submit under an id of its own, and then says that it runs.
-async fn accepting(told: impl Fn(RequestId) + Send + Sync + 'static) -> Peer {
+/// A peer that accepts each submit under a new id. Every generation runs.
+async fn accepting(accepted: impl Fn(RequestId) + Send + Sync + 'static) -> Peer {
     Peer::new(move |_, seen| {
         if seen.method != "POST" {
             return state("IN_PROGRESS", json!({}));
         }
         let id = another_id();
-        told(id.clone());
+        accepted(id.clone());
         with_headers(
             200,
             &NO_LIMIT,
@@ -73,8 +73,8 @@ async fn accepting(told: impl Fn(RequestId) + Send + Sync + 'static) -> Peer {
 async fn a_delivery_ends_everything_that_waits_for_its_generation() {
     let (peer, clipia, webhooks) = running().await;
     let (fox, other) = (clipia.generation(id()), clipia.generation(another_id()));
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tell = Arc::clone(&told);
+    let updates_seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&updates_seen);
     let mut updates = fox.updates();
     let all_updates = async {
         let mut all = Vec::new();
@@ -84,14 +84,14 @@ async fn a_delivery_ends_everything_that_waits_for_its_generation() {
         all
     };
     let delivered = async {
-        while peer.seen().len() < 4 || told.lock().unwrap().is_empty() {
+        while peer.seen().len() < 4 || updates_seen.lock().unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
         deliver(&webhooks, &ok(id()))
     };
     let (plain, watched, updates, elsewhere, received) = tokio::join!(
         fox.wait().timeout(SOON),
-        fox.wait().timeout(SOON).on_update(move |update| tell.lock().unwrap().push(update.status.clone())),
+        fox.wait().timeout(SOON).on_update(move |update| sink.lock().unwrap().push(update.status.clone())),
         all_updates,
         other.wait().timeout(Duration::from_secs(1)),
         delivered,
@@ -105,7 +105,7 @@ async fn a_delivery_ends_everything_that_waits_for_its_generation() {
         assert_eq!(picture.output().images[0].url, "https://media/fox.webp");
     }
     assert_eq!(updates, [Status::InProgress, Status::Completed]);
-    assert_eq!(*told.lock().unwrap(), [Status::InProgress, Status::Completed]);
+    assert_eq!(*updates_seen.lock().unwrap(), [Status::InProgress, Status::Completed]);
     assert!(matches!(elsewhere, Err(Error::Deadline { .. })), "of another generation it says nothing");
 
     assert_eq!((received.request_id(), received.resolved(), received.is_duplicate()), (&id(), 3, false));
@@ -163,7 +163,7 @@ async fn a_fleet_costs_one_request_a_generation_in_whatever_order_it_ends() {
 }
 
 #[tokio::test]
-async fn one_that_overtakes_the_answer_to_the_submit_is_kept() {
+async fn a_delivery_that_overtakes_the_response_to_the_submit_is_kept() {
     let webhooks = Arc::new(OnceLock::<Webhooks>::new());
     let early = Arc::clone(&webhooks);
     let peer = accepting(move |id| {
@@ -175,17 +175,17 @@ async fn one_that_overtakes_the_answer_to_the_submit_is_kept() {
     webhooks.set(clipia.webhooks(SECRET).unwrap()).unwrap();
     let fox = clipia.submit("m", json!({})).webhook(URL).await.unwrap();
     fox.wait().timeout(SOON).await.unwrap().completed().unwrap();
-    // And not only for the first that asks.
+    // And not only for the first wait.
     assert_eq!(fox.updates().next().await.unwrap().unwrap().status, Status::Completed);
     fox.wait().timeout(SOON).await.unwrap().completed().unwrap();
     assert_eq!(peer.seen().len(), 1);
 }
 
 #[tokio::test]
-async fn a_repeat_changes_nothing_and_of_two_that_differ_the_first_counts() {
+async fn a_repeat_changes_nothing_and_the_first_of_two_different_deliveries_counts() {
     let (_peer, clipia, webhooks) = running().await;
     let first = deliver(&webhooks, &failure(id()));
-    // Another address of the same client knows what this one received.
+    // Another receiver of the same client knows what this one has received.
     let again = clipia.webhooks(SECRET).unwrap();
     let repeats = [deliver(&webhooks, &failure(id())), deliver(&again, &ok(id()))];
     assert!(!first.is_duplicate() && repeats.iter().all(Received::is_duplicate));
@@ -194,7 +194,7 @@ async fn a_repeat_changes_nothing_and_of_two_that_differ_the_first_counts() {
 }
 
 #[tokio::test]
-async fn one_that_comes_after_the_wait_has_ended_is_harmless() {
+async fn a_delivery_after_the_end_of_the_wait_is_harmless() {
     let peer = Peer::script(vec![state("COMPLETED", json!({ "cost": 12, "output": {} }))]).await;
     let clipia = peer.client();
     let webhooks = clipia.webhooks(SECRET).unwrap();
@@ -206,7 +206,7 @@ async fn one_that_comes_after_the_wait_has_ended_is_harmless() {
 }
 
 #[tokio::test]
-async fn one_that_nobody_waits_for_can_be_acted_on() {
+async fn a_delivery_without_a_wait_has_the_outcome() {
     let peer = Peer::script(vec![body_reply(200, &[("content-type", "image/png")], b"a fox")]).await;
     let webhooks = peer.client().webhooks(SECRET).unwrap();
     let output = json!({ "images": [{ "url": format!("{}/fox.png", peer.url) }] });
@@ -221,7 +221,7 @@ async fn one_that_nobody_waits_for_can_be_acted_on() {
 }
 
 #[tokio::test]
-async fn a_forged_one_changes_nothing() {
+async fn a_forged_delivery_changes_nothing() {
     let (_peer, clipia, webhooks) = running().await;
     let (body, now) = (ok(id()).to_string(), now());
     let genuine = sign([SECRET], now, body.as_bytes());
@@ -249,7 +249,7 @@ async fn a_forged_one_changes_nothing() {
     assert!(!deliver(&webhooks, &ok(id())).is_duplicate(), "a forgery does not shadow the genuine one");
 }
 
-/// What a sender with this secret posts as Standard Webhooks: headers and body.
+/// The headers of a delivery with this secret by Standard Webhooks.
 fn standard(secret: &str, body: &[u8]) -> [(&'static str, String); 3] {
     let signature = sign_standard([secret], DELIVERY_ID, now(), body).unwrap();
     let (id, t) = (DELIVERY_ID.to_owned(), now().to_string());
@@ -257,7 +257,7 @@ fn standard(secret: &str, body: &[u8]) -> [(&'static str, String); 3] {
 }
 
 #[tokio::test]
-async fn one_that_only_standard_webhooks_sign_ends_its_wait() {
+async fn a_delivery_signed_only_by_standard_webhooks_ends_its_wait() {
     let (_peer, clipia, webhooks) = running().await;
     let body = ok(id()).to_string();
     let forged = webhooks.receive(standard("whsec_QUJDREVGR0hJSktM", body.as_bytes()), body.as_bytes());
@@ -268,7 +268,7 @@ async fn one_that_only_standard_webhooks_sign_ends_its_wait() {
     outcome.unwrap().completed().unwrap();
     assert_eq!((received.resolved(), received.is_duplicate()), (1, false));
     assert_eq!(received.delivery_id().unwrap().to_string(), DELIVERY_ID);
-    // The same delivery, signed in the other way too, is a repeat.
+    // The same delivery with both signatures is a repeat.
     let signature = [(SIGNATURE_HEADER, sign([SECRET], now(), body.as_bytes()))];
     let both: Vec<_> =
         signature.into_iter().chain(standard("whsec_QUJDREVGR0hJSktM", body.as_bytes())).collect();
@@ -276,7 +276,7 @@ async fn one_that_only_standard_webhooks_sign_ends_its_wait() {
 }
 
 #[tokio::test]
-async fn what_this_version_cannot_read_makes_waits_ask_at_once() {
+async fn a_delivery_that_this_version_cannot_read_makes_waits_poll_at_once() {
     let ended = Arc::new(OnceLock::new());
     let says = Arc::clone(&ended);
     let peer = Peer::new(move |_, seen| match (seen.method.as_str(), says.get()) {
@@ -290,7 +290,7 @@ async fn what_this_version_cannot_read_makes_waits_ask_at_once() {
     for body in [
         json!({ "request_id": id(), "status": "PARTLY" }),
         json!({ "request_id": id(), "status": "OK" }),
-        // Not a status of deliveries, and therefore no end.
+        // Not a status of deliveries, so not an end.
         json!({ "request_id": id(), "status": "COMPLETED" }),
     ] {
         let fox = clipia.submit("m", json!({})).webhook(URL).await.unwrap();
@@ -307,7 +307,7 @@ async fn what_this_version_cannot_read_makes_waits_ask_at_once() {
 }
 
 #[tokio::test]
-async fn a_lost_one_only_delays() {
+async fn a_lost_delivery_only_delays() {
     let peer = Peer::new(|_, seen| match seen.method.as_str() {
         "POST" => submitted(),
         _ => state("COMPLETED", json!({ "cost": 12, "output": {} })),
@@ -318,7 +318,7 @@ async fn a_lost_one_only_delays() {
     let fox = clipia.submit("m", json!({})).webhook(URL).await.unwrap();
     let mut wait = fox.wait();
     assert!((&mut wait).now_or_never().is_none());
-    // An hour goes by.
+    // An hour passes.
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(3_600)).await;
     tokio::time::resume();
@@ -326,7 +326,7 @@ async fn a_lost_one_only_delays() {
 }
 
 #[tokio::test]
-async fn one_who_watches_is_shown_the_progress_meanwhile() {
+async fn a_watched_generation_shows_its_progress_before_the_delivery() {
     let peer = accepting(|_| {}).await;
     let clipia = peer.client();
     let _webhooks = clipia.webhooks(SECRET).unwrap();
@@ -337,21 +337,21 @@ async fn one_who_watches_is_shown_the_progress_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_reaches_nobody_holds_nothing_back() {
+async fn without_a_receiver_a_webhook_delays_no_poll() {
     let peer = Peer::new(|_, seen| match seen.method.as_str() {
         "POST" => submitted(),
         _ => state("COMPLETED", json!({ "cost": 12, "output": {} })),
     })
     .await;
     let clipia = peer.client();
-    // One was attached, and is gone.
+    // A receiver was attached, and was dropped.
     drop(clipia.webhooks(SECRET).unwrap().secret("the old one").unwrap());
     let wait = clipia.subscribe("m", json!({})).webhook(URL).timeout(SOON);
     wait.await.unwrap().completed().unwrap();
 }
 
 #[test]
-fn headers_come_as_any_framework_has_them() {
+fn headers_are_accepted_in_the_form_of_any_framework() {
     let clipia = Clipia::builder().key(KEY).base_url("http://localhost").build().unwrap();
     let webhooks = clipia.webhooks(SECRET).unwrap();
     let body = ok(id()).to_string();
@@ -372,7 +372,7 @@ fn headers_come_as_any_framework_has_them() {
 }
 
 #[test]
-fn secrets_are_needed_hidden_and_several_during_a_rotation() {
+fn secrets_are_required_hidden_and_several_during_a_rotation() {
     fn shared<T: Clone + Send + Sync>(_: &T) {}
     let clipia = Clipia::builder().key(KEY).base_url("http://localhost").build().unwrap();
     let webhooks = clipia.webhooks("the new one").unwrap().secret(SECRET).unwrap();
@@ -390,7 +390,7 @@ fn secrets_are_needed_hidden_and_several_during_a_rotation() {
             assert!(refused.unwrap_err().to_string().contains("too short: it needs 8 characters"));
         }
     }
-    // A file ends its line, and an editor may begin it with a mark.
+    // A file ends with a line break, and may begin with a byte order mark.
     deliver(&clipia.webhooks(format!("\u{feff}{SECRET}\r\n")).unwrap(), &ok(id()));
 }
 
@@ -411,22 +411,22 @@ mod axum_application {
         url
     }
 
-    /// Posts a body signed with this secret, and brings the answer: the status and the body.
+    /// Posts a body signed with this secret. Returns the status and the body of the response.
     async fn post_signed(url: &str, secret: &str, body: impl Into<Vec<u8>>) -> (u16, String) {
         let body = body.into();
         let signature = sign([secret], now(), &body);
-        let answer = reqwest::Client::new()
+        let response = reqwest::Client::new()
             .post(url)
             .header("X-Clipia-Signature", signature)
             .body(body)
             .send()
             .await
             .unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+        (response.status().as_u16(), response.text().await.unwrap())
     }
 
     #[tokio::test]
-    async fn the_route_ends_waits_and_tells_forgers_nothing() {
+    async fn the_route_ends_waits_and_reveals_nothing_to_forgers() {
         let (_peer, clipia, webhooks) = running().await;
         let url = serve(Router::new().route("/clipia", webhooks.into_route())).await;
         let body = ok(id()).to_string();
@@ -437,10 +437,10 @@ mod axum_application {
         assert_eq!(reqwest::get(&url).await.unwrap().status(), 405);
 
         let fox = clipia.generation(id());
-        let (outcome, answer) =
+        let (outcome, response) =
             tokio::join!(fox.wait().timeout(SOON), post_signed(&url, SECRET, body.clone()));
         outcome.unwrap().completed().unwrap();
-        assert_eq!(answer, (204, nothing.clone()));
+        assert_eq!(response, (204, nothing.clone()));
         let mut request = reqwest::Client::new().post(&url);
         for (name, value) in standard(SECRET, body.as_bytes()) {
             request = request.header(name, value);
@@ -462,7 +462,7 @@ mod axum_application {
     }
 
     #[tokio::test]
-    async fn a_handler_of_ones_own_sees_only_what_is_genuine() {
+    async fn a_handler_sees_only_genuine_deliveries() {
         let (_peer, clipia, webhooks) = running().await;
         let stored = Arc::default();
         let app = App { webhooks, stored: Arc::clone(&stored) };

@@ -1,4 +1,5 @@
-//! Answers that do not tell where a generation stands: no wait for it lasts for ever, and what tells more is asked.
+//! Responses without a status: a wait for the generation ends in time, and the result is asked for in place of the
+//! status.
 
 use crate::peer::{ID, NO_LIMIT, Peer, body_reply, id, json_reply, key_of, with_headers};
 use clipia::{Error, Outcome, Status, json};
@@ -6,34 +7,34 @@ use serde_json::Value;
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_ends_that_is_never_told_the_status() {
+async fn a_wait_that_never_gets_a_status_ends() {
     let envelope = json!({ "error": { "type": "api_error", "code": "internal_error", "message": "sorry" } });
-    for answer in [
+    for response in [
         json!({}),
         json!({ "ok": true }),
         json!({ "status": null }),
         json!({ "status": [1] }),
-        // Of no generation, although it answers 200.
+        // An error envelope with the HTTP status 200.
         envelope,
     ] {
-        let said = answer.clone();
-        let peer = Peer::new(move |_, _| with_headers(200, &NO_LIMIT, said.clone())).await;
+        let body = response.clone();
+        let peer = Peer::new(move |_, _| with_headers(200, &NO_LIMIT, body.clone())).await;
         let fox = peer.client().generation(ID);
         let wait = fox.wait().timeout(Duration::from_secs(600));
         let mut updates = fox.updates();
         for error in [wait.await.unwrap_err(), updates.next().await.unwrap().unwrap_err()] {
-            assert!(matches!(error, Error::UnexpectedAnswer(_)), "{answer}: {error:?}");
+            assert!(matches!(error, Error::UnexpectedAnswer(_)), "{response}: {error:?}");
             assert_eq!(error.request_id(), Some(&id()));
-            assert!(error.to_string().contains("does not tell the status"), "{error}");
+            assert!(error.to_string().contains("the response has no status"), "{error}");
         }
-        // Asked for once, it is what it is.
+        // A single call returns the response as it is.
         assert!(matches!(fox.status().await.unwrap().status, Status::Unknown(_)));
     }
 }
 
-/// Who watches asks for the status, which need not be what tells.
+/// A watched generation is polled for its status, but only the result may be readable.
 #[tokio::test]
-async fn the_result_tells_what_the_status_does_not() {
+async fn the_result_is_polled_if_the_status_is_unreadable() {
     let peer = Peer::new(|_, seen| match seen.path.ends_with("/status") {
         true => with_headers(200, &NO_LIMIT, json!({ "request_id": ID, "status": null })),
         false => {
@@ -52,8 +53,8 @@ async fn the_result_tells_what_the_status_does_not() {
 #[tokio::test]
 async fn a_status_in_another_spelling_ends_the_wait() {
     for spelt in ["completed", " COMPLETED\n", "Completed"] {
-        let said = json!({ "request_id": ID, "status": spelt, "output": {} });
-        let peer = Peer::script(vec![json_reply(200, said.clone())]).await;
+        let body = json!({ "request_id": ID, "status": spelt, "output": {} });
+        let peer = Peer::script(vec![json_reply(200, body.clone())]).await;
         let ended = peer.client().generation(ID).wait().timeout(Duration::from_secs(5)).await.unwrap();
         assert!(matches!(ended, Outcome::Completed(_)));
         let written: Value = serde_json::to_value(ended.response()).unwrap();
@@ -63,7 +64,7 @@ async fn a_status_in_another_spelling_ends_the_wait() {
 }
 
 #[tokio::test]
-async fn a_submit_whose_answer_breaks_off_or_leads_on_leaves_the_id_and_the_key() {
+async fn a_submit_with_a_truncated_response_or_a_redirect_returns_the_id_and_the_key() {
     let half = format!(r#"{{"request_id": "{ID}", "status": "IN_QU"#);
     let half = body_reply(202, &NO_LIMIT, half.as_bytes());
     let place = format!("https://api.example/v1/requests/{ID}?secret=1");
@@ -77,7 +78,7 @@ async fn a_submit_whose_answer_breaks_off_or_leads_on_leaves_the_id_and_the_key(
         assert_eq!(peer.seen().len(), tries, "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
     }
-    // The half of a status is asked for again.
+    // A truncated status is fetched again.
     let whole = json!({ "request_id": ID, "status": "IN_PROGRESS" });
     let peer =
         Peer::script(vec![body_reply(200, &[], &whole.to_string().as_bytes()[..30]), json_reply(200, whole)])
@@ -85,12 +86,12 @@ async fn a_submit_whose_answer_breaks_off_or_leads_on_leaves_the_id_and_the_key(
     assert_eq!(peer.client().status(ID).await.unwrap().status, Status::InProgress);
 }
 
-/// An id that leads nowhere is none.
+/// A value that is no part of a path is no id.
 #[tokio::test]
-async fn what_cannot_be_asked_for_is_no_id() {
+async fn an_id_that_no_path_can_hold_is_refused() {
     for wrong in ["..", ".", " ", "\n"] {
-        let said = json!({ "request_id": wrong, "status": "IN_QUEUE", "status_url": format!("https://a.example/v1/requests/{ID}/status") });
-        let peer = Peer::script(vec![json_reply(200, said)]).await;
+        let body = json!({ "request_id": wrong, "status": "IN_QUEUE", "status_url": format!("https://a.example/v1/requests/{ID}/status") });
+        let peer = Peer::script(vec![json_reply(200, body)]).await;
         assert_eq!(peer.client().submit("m", json!({})).await.unwrap().id(), &id(), "{wrong:?}");
     }
 }

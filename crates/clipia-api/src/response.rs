@@ -1,8 +1,8 @@
-//! Reads an HTTP answer within bounds, whatever its body is. An answer that is none of the API's becomes an error with its
-//! HTTP status and the beginning of its body.
+//! Reading of an HTTP response within bounds. A response that is not the API's becomes an error with the HTTP status
+//! and the start of the body.
 //!
-//! A proxy between client and server may answer 502, or 200, with a page of HTML. A caller needs to know the status and
-//! what the page says.
+//! A proxy between client and server may respond 502, or 200, with a page of HTML. A caller needs to know the status
+//! and what the page says.
 
 use crate::lenient::{Lenient, id_of, is_id};
 use crate::types::ErrorEnvelope;
@@ -15,24 +15,24 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap, LOCATION};
 use serde_json::Value;
 use std::io::Read;
 
-/// Bytes of an answer that are read at most, so that no answer fills the memory. No catalogue is as long; a result may
-/// hold a whole picture.
-const ANSWER_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of a response body that are read at most, so that no response fills the memory. A result may hold a whole
+/// picture; no catalogue is as long.
+const RESPONSE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// The first bytes of whatever is coded gzip.
+/// The first bytes of every gzip body.
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
-/// Reads the answer of a call of the generated client: its body as `T`, or the API's envelope. An answer that is none of
-/// the API's is given an envelope, too, which [`foreign::is_foreign`] tells apart.
+/// Reads the response to a call of the generated client: its body as `T`, or as the API's error envelope. A response
+/// that is not the API's gets an envelope too, which [`foreign::is_foreign`] recognises.
 pub(crate) async fn read<T: Lenient>(
     mut response: Response,
 ) -> Result<ResponseValue<T>, Error<ErrorEnvelope>> {
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let url = response.url().clone();
-    // HTTP itself bounds a body by the length in its headers.
+    // A body with a `Content-Length` is bounded by HTTP itself.
     let body = match response.content_length() {
-        Some(length) if length <= ANSWER_MAX as u64 => response.bytes().await,
-        // Boxed, so that the future of the common answer has no room for this one.
+        Some(length) if length <= RESPONSE_BYTES_MAX as u64 => response.bytes().await,
+        // Boxed, so that the future of the usual response does not grow by this one.
         _ => Box::pin(bounded(response)).await,
     };
     let body = body.map_err(Error::ResponseBodyError)?;
@@ -46,7 +46,7 @@ pub(crate) async fn read<T: Lenient>(
     if status.is_redirection() {
         return Err(unreadable(&redirected(&headers), &body));
     }
-    if body.len() > ANSWER_MAX {
+    if body.len() > RESPONSE_BYTES_MAX {
         return Err(unreadable(&too_long(), &body));
     }
     let body = match decoded(&headers, body) {
@@ -54,79 +54,79 @@ pub(crate) async fn read<T: Lenient>(
         Err(reason) => return Err(unreadable(&reason, &[])),
     };
     if body.trim_ascii().is_empty() {
-        return Err(unreadable("the answer is empty", &[]));
+        return Err(unreadable("the response is empty", &[]));
     }
     if status.is_success()
-        && let Some(answer) = T::read_regular(&body)
+        && let Some(read) = T::read_regular(&body)
     {
-        return Ok(ResponseValue::new(answer, status, headers));
+        return Ok(ResponseValue::new(read, status, headers));
     }
     let value = match json::parse(&body) {
         Ok(value) => value,
-        Err(half) if status.is_success() && half.is_eof() => {
-            let envelope = foreign::half(status, &body);
+        Err(error) if status.is_success() && error.is_eof() => {
+            let envelope = foreign::truncated(status, &body);
             return Err(Error::ErrorResponse(ResponseValue::new(envelope, status, headers)));
         }
-        Err(_) => return Err(unreadable("the answer is not the API's", &body)),
+        Err(_) => return Err(unreadable("the response is not the API's", &body)),
     };
     if status.is_success() {
         return match T::read(named(value, url.path())) {
-            Ok(answer) => Ok(ResponseValue::new(answer, status, headers)),
-            Err(_) => Err(unreadable("the answer lacks what the API documents", &body)),
+            Ok(read) => Ok(ResponseValue::new(read, status, headers)),
+            Err(_) => Err(unreadable("the response lacks fields that the API documents", &body)),
         };
     }
     match ErrorEnvelope::read(value) {
         Ok(envelope) => Err(Error::ErrorResponse(ResponseValue::new(envelope, status, headers))),
-        Err(_) => Err(unreadable("the answer is not the API's", &body)),
+        Err(_) => Err(unreadable("the response is not the API's", &body)),
     }
 }
 
-/// The body, cut one byte after [`ANSWER_MAX`]: so much tells that it is too long.
+/// The body, cut one byte after [`RESPONSE_BYTES_MAX`]. The extra byte shows that the body is too long.
 async fn bounded(mut response: Response) -> reqwest::Result<Bytes> {
     let mut body = Vec::new();
-    while body.len() <= ANSWER_MAX
+    while body.len() <= RESPONSE_BYTES_MAX
         && let Some(chunk) = response.chunk().await?
     {
-        body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_MAX + 1 - body.len())]);
+        body.extend_from_slice(&chunk[..chunk.len().min(RESPONSE_BYTES_MAX + 1 - body.len())]);
     }
     Ok(body.into())
 }
 
-/// The body without its coding. The client asks for no coding, but a proxy may code the body all the same.
+/// The body without its content coding. The client asks for no coding, but a proxy may add one.
 fn decoded(headers: &HeaderMap, body: Bytes) -> Result<Bytes, String> {
-    let told =
+    let coding =
         headers.get(CONTENT_ENCODING).and_then(|coding| coding.to_str().ok()).unwrap_or_default().trim();
-    let is = |coding: &str| told.eq_ignore_ascii_case(coding);
-    // Whatever the headers say: no JSON begins with these bytes.
+    let is = |name: &str| coding.eq_ignore_ascii_case(name);
+    // No JSON begins with these bytes, so the body is gzip even if the headers do not say so.
     if body.starts_with(GZIP) {
         let mut plain = Vec::new();
-        let read = MultiGzDecoder::new(&*body).take(ANSWER_MAX as u64 + 1).read_to_end(&mut plain);
+        let read = MultiGzDecoder::new(&*body).take(RESPONSE_BYTES_MAX as u64 + 1).read_to_end(&mut plain);
         return match read {
-            Ok(length) if length > ANSWER_MAX => Err(too_long()),
+            Ok(length) if length > RESPONSE_BYTES_MAX => Err(too_long()),
             Ok(_) => Ok(plain.into()),
-            Err(error) => Err(format!("the answer is in the coding gzip, and broken: {error}")),
+            Err(error) => Err(format!("the response is broken gzip: {error}")),
         };
     }
-    // A body that is plain JSON is read, whatever coding the headers name.
+    // Plain JSON is read as it is, even if the headers name a coding.
     if is("") || is("identity") || is("gzip") || is("x-gzip") || body.trim_ascii_start().starts_with(b"{") {
         return Ok(body);
     }
-    Err(format!("the answer is in the coding `{told}`, which was not asked for"))
+    Err(format!("the response is in the coding `{coding}`, which was not asked for"))
 }
 
 fn too_long() -> String {
-    format!("the answer is longer than {} MiB", ANSWER_MAX / 1024 / 1024)
+    format!("the response is longer than {} MiB", RESPONSE_BYTES_MAX / 1024 / 1024)
 }
 
 fn redirected(headers: &HeaderMap) -> String {
     let place = headers.get(LOCATION).and_then(|place| place.to_str().ok()).unwrap_or_default();
-    // The query and the fragment may hold a secret.
+    // The query and the fragment of a URL may hold a secret.
     let place = place.split(['?', '#']).next().unwrap_or_default();
     let place = if place.is_empty() { "elsewhere".to_owned() } else { format!("to {place}") };
     format!("the server redirects {place}, where a key must not follow; set the base URL that it leads to")
 }
 
-/// The answer with the id that was asked for, where it is about a request and names none.
+/// Adds the request id of the URL to a response about a request that names none.
 fn named(mut value: Value, path: &str) -> Value {
     if let Some(fields) = value.as_object_mut()
         && !fields.get("request_id").and_then(Value::as_str).is_some_and(is_id)

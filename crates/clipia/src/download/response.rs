@@ -1,14 +1,14 @@
-//! What a media host's answer means for what is there of the file already. Pure.
+//! The response of a media host, and what it means for a partial file. Pure.
 //!
-//! | asked for | answer | the body is |
+//! | request for | response | the body is |
 //! |---|---|---|
-//! | all | 200 | the file |
-//! | the rest | 200 | the file: the host knows no ranges, or it is another by now |
-//! | the rest | 206 of our validator, from where we are, of the same size | the rest, or a part of it |
-//! | the rest | any other 206, 412, 416 | of no use: ask for all |
-//! | | all else | a refusal |
+//! | the whole file | 200 | the file |
+//! | the rest | 200 | the file: the host does not support ranges, or the file has changed |
+//! | the rest | 206 with our validator, from our position, of the same size | the rest, or a part of it |
+//! | the rest | any other 206, 412, 416 | useless: request the whole file |
+//! | either | anything else | a refusal |
 //!
-//! A partial file is never gone on with on trust: a host that proves nothing is asked for the whole file.
+//! A partial file is never resumed without proof. Without proof the whole file is requested.
 
 use reqwest::StatusCode;
 use reqwest::header::{
@@ -18,41 +18,41 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use url::Url;
 
-/// Redirects followed for one file: from a link that lasts to a signed one, and on within the store.
+/// Redirects that are followed for one file: from a permanent link to a signed one, and on within the store.
 const REDIRECTS_MAX: usize = 5;
 
-/// How much older than its answer a file must be for its date to tell it from every other (RFC 9110, section
-/// 8.8.2.2): within one second it may have changed twice.
+/// How much older than its response a file must be for its date to be a strong validator (RFC 9110, section
+/// 8.8.2.2): within one second the file may have changed twice.
 const DATE_STRONG_AFTER: Duration = Duration::from_secs(1);
 
-/// Which file a partial file is the beginning of.
+/// The version of a file to which a partial file belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Version {
-    /// Without what may be secret, and changes from one signature to the next.
+    /// The URL without its query, which may be secret and changes with each signature.
     pub(super) url: String,
-    /// A strong `ETag`, or else a `Last-Modified` that is as good.
+    /// A strong `ETag`, or else a strong `Last-Modified`.
     pub(super) validator: String,
-    /// Of the whole file, in bytes.
+    /// The size of the whole file, in bytes.
     pub(super) size: Option<u64>,
     pub(super) content_type: Option<String>,
 }
 
-/// How to read an answer.
+/// What to do with a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum MediaResponse {
     /// The body is the file from its first byte.
     Whole {
-        /// In bytes.
+        /// The size of the file, in bytes.
         size: Option<u64>,
     },
-    /// The body goes on where the partial file ends.
+    /// The body continues the partial file.
     Rest {
-        /// Where the body ends, counted from the first byte of the file.
+        /// The end of the body, counted from the first byte of the file.
         end: u64,
-        /// Of the whole file, in bytes.
+        /// The size of the whole file, in bytes.
         size: u64,
     },
-    /// The body doesn't fit what is there.
+    /// The body does not fit the partial file.
     Unfit,
     Refused {
         reason: String,
@@ -60,35 +60,37 @@ pub(super) enum Answer {
     },
 }
 
-/// Reads the answer to a request for the whole file or, with `kept`, for what follows that many bytes of a
+/// Reads the response to a request for the whole file or, with `kept`, for the bytes after that many of a
 /// version. `length` is that of the body, if announced.
 pub(super) fn read(
     kept: Option<(&Version, u64)>,
     status: StatusCode,
     headers: &HeaderMap,
     length: Option<u64>,
-) -> Answer {
-    let refused = |reason, transient| Answer::Refused { reason, transient };
+) -> MediaResponse {
+    let refused = |reason, transient| MediaResponse::Refused { reason, transient };
     match (status, kept) {
         (StatusCode::OK | StatusCode::PARTIAL_CONTENT, _) if let Some(coding) = coding(headers) => refused(
             format!("the media host answered in the coding `{coding}`, which was not asked for"),
             false,
         ),
-        (StatusCode::OK, _) => Answer::Whole { size: length },
+        (StatusCode::OK, _) => MediaResponse::Whole { size: length },
         (StatusCode::PARTIAL_CONTENT, Some((version, bytes))) => {
-            rest(version, bytes, headers, length).unwrap_or(Answer::Unfit)
+            rest(version, bytes, headers, length).unwrap_or(MediaResponse::Unfit)
         }
-        (StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => Answer::Unfit,
+        (StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => {
+            MediaResponse::Unfit
+        }
         _ => {
-            // Timed out, too early, too many.
+            // Timeout, too early, too many requests.
             let passes = matches!(status.as_u16(), 408 | 425 | 429);
             refused(format!("the media host answered {status}"), passes || status.is_server_error())
         }
     }
 }
 
-/// The rest of this version, if the headers prove that it is.
-fn rest(version: &Version, bytes: u64, headers: &HeaderMap, length: Option<u64>) -> Option<Answer> {
+/// The rest of this version, if the headers prove that the body is.
+fn rest(version: &Version, bytes: u64, headers: &HeaderMap, length: Option<u64>) -> Option<MediaResponse> {
     if validator(headers)? != version.validator {
         return None;
     }
@@ -100,11 +102,11 @@ fn rest(version: &Version, bytes: u64, headers: &HeaderMap, length: Option<u64>)
         && end <= size
         && version.size.is_none_or(|known| known == size)
         && length.is_none_or(|length| length == end - first);
-    agree.then_some(Answer::Rest { end, size })
+    agree.then_some(MediaResponse::Rest { end, size })
 }
 
-/// What tells this file from every other at its URL: a strong `ETag`, or without any a `Last-Modified` that
-/// is strong (RFC 9110, sections 8.8 and 13.1.5).
+/// The validator of the file: a strong `ETag`, or without any `ETag` a strong `Last-Modified` (RFC 9110, sections 8.8
+/// and 13.1.5).
 pub(super) fn validator(headers: &HeaderMap) -> Option<&str> {
     if headers.contains_key(ETAG) {
         return text(headers, ETAG).filter(|tag| tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"'));
@@ -119,7 +121,7 @@ pub(super) fn content_type(headers: &HeaderMap) -> Option<&str> {
     text(headers, CONTENT_TYPE)
 }
 
-/// The coding of a body that is not the file itself. `aws-chunked` is of an upload; stores repeat it.
+/// The content coding of the body, if it is coded. `aws-chunked` is a coding of uploads, which stores repeat.
 fn coding(headers: &HeaderMap) -> Option<&str> {
     let codings = text(headers, CONTENT_ENCODING)?.split(',').map(str::trim);
     let plain =
@@ -127,7 +129,7 @@ fn coding(headers: &HeaderMap) -> Option<&str> {
     codings.into_iter().find(|coding| !plain(coding))
 }
 
-/// `bytes 5-9/10`, with `*` where the size is not known (RFC 9110, section 14.4).
+/// Parses `bytes 5-9/10`, with `*` for an unknown size (RFC 9110, section 14.4).
 fn content_range(value: &str) -> Option<(u64, u64, Option<u64>)> {
     let (unit, range) = value.trim().split_once(' ')?;
     let (range, total) = range.trim().split_once('/')?;
@@ -141,7 +143,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Whether a redirect on the way to a file may be followed.
+/// Refuses a redirect of a media host that must not be followed.
 pub(crate) fn check_redirect(previous: &[Url], next: &Url) -> Result<(), &'static str> {
     if previous.len() > REDIRECTS_MAX {
         return Err("it redirects too often");
@@ -173,43 +175,43 @@ mod tests {
     }
 
     #[test]
-    fn only_a_proven_rest_is_added() {
-        let five_of_ten = Answer::Rest { end: 10, size: 10 };
+    fn only_a_proven_rest_is_appended() {
+        let five_of_ten = MediaResponse::Rest { end: 10, size: 10 };
         for (tag, range, length, known, want) in [
             ("\"v1\"", "bytes 5-9/10", Some(5), Some(10), &five_of_ten),
             ("\"v1\"", "Bytes 5-9/10", None, Some(10), &five_of_ten),
             ("\"v1\"", "bytes 5-9/*", Some(5), Some(10), &five_of_ten),
             ("\"v1\"", "bytes 5-9/10", Some(5), None, &five_of_ten),
-            ("\"v1\"", "bytes 5-6/10", Some(2), Some(10), &Answer::Rest { end: 7, size: 10 }),
-            ("\"v2\"", "bytes 5-9/10", Some(5), Some(10), &Answer::Unfit),
-            ("W/\"v1\"", "bytes 5-9/10", Some(5), Some(10), &Answer::Unfit),
-            ("\"v1\"", "bytes 0-9/10", Some(10), Some(10), &Answer::Unfit),
-            ("\"v1\"", "bytes 4-9/10", Some(6), Some(10), &Answer::Unfit),
-            ("\"v1\"", "bytes 6-9/10", Some(4), Some(10), &Answer::Unfit),
-            ("\"v1\"", "bytes 5-4/10", Some(0), Some(10), &Answer::Unfit),
-            ("\"v1\"", "bytes 5-10/10", Some(6), Some(10), &Answer::Unfit),
-            ("\"v1\"", "bytes 5-9/11", Some(5), Some(10), &Answer::Unfit),
-            ("\"v1\"", "bytes 5-9/10", Some(6), Some(10), &Answer::Unfit),
-            ("\"v1\"", "bytes 5-9/*", Some(5), None, &Answer::Unfit),
-            ("\"v1\"", "bytes 5-18446744073709551615/*", None, Some(10), &Answer::Unfit),
-            ("\"v1\"", "bytes */10", None, Some(10), &Answer::Unfit),
-            ("\"v1\"", "lines 5-9/10", Some(5), Some(10), &Answer::Unfit),
-            ("\"v1\"", "soon", Some(5), Some(10), &Answer::Unfit),
+            ("\"v1\"", "bytes 5-6/10", Some(2), Some(10), &MediaResponse::Rest { end: 7, size: 10 }),
+            ("\"v2\"", "bytes 5-9/10", Some(5), Some(10), &MediaResponse::Unfit),
+            ("W/\"v1\"", "bytes 5-9/10", Some(5), Some(10), &MediaResponse::Unfit),
+            ("\"v1\"", "bytes 0-9/10", Some(10), Some(10), &MediaResponse::Unfit),
+            ("\"v1\"", "bytes 4-9/10", Some(6), Some(10), &MediaResponse::Unfit),
+            ("\"v1\"", "bytes 6-9/10", Some(4), Some(10), &MediaResponse::Unfit),
+            ("\"v1\"", "bytes 5-4/10", Some(0), Some(10), &MediaResponse::Unfit),
+            ("\"v1\"", "bytes 5-10/10", Some(6), Some(10), &MediaResponse::Unfit),
+            ("\"v1\"", "bytes 5-9/11", Some(5), Some(10), &MediaResponse::Unfit),
+            ("\"v1\"", "bytes 5-9/10", Some(6), Some(10), &MediaResponse::Unfit),
+            ("\"v1\"", "bytes 5-9/*", Some(5), None, &MediaResponse::Unfit),
+            ("\"v1\"", "bytes 5-18446744073709551615/*", None, Some(10), &MediaResponse::Unfit),
+            ("\"v1\"", "bytes */10", None, Some(10), &MediaResponse::Unfit),
+            ("\"v1\"", "lines 5-9/10", Some(5), Some(10), &MediaResponse::Unfit),
+            ("\"v1\"", "soon", Some(5), Some(10), &MediaResponse::Unfit),
         ] {
             let headers = headers(&[(ETAG, tag), (CONTENT_RANGE, range)]);
-            let answer = read(Some((&version(known), 5)), StatusCode::PARTIAL_CONTENT, &headers, length);
-            assert_eq!(answer, *want, "{tag} {range} {length:?} {known:?}");
+            let response = read(Some((&version(known), 5)), StatusCode::PARTIAL_CONTENT, &headers, length);
+            assert_eq!(response, *want, "{tag} {range} {length:?} {known:?}");
         }
         let nothing = HeaderMap::new();
         let read = |status| read(Some((&version(None), 5)), status, &nothing, Some(10));
-        assert_eq!(read(StatusCode::PARTIAL_CONTENT), Answer::Unfit);
-        assert_eq!(read(StatusCode::RANGE_NOT_SATISFIABLE), Answer::Unfit);
-        assert_eq!(read(StatusCode::PRECONDITION_FAILED), Answer::Unfit);
-        assert_eq!(read(StatusCode::OK), Answer::Whole { size: Some(10) });
+        assert_eq!(read(StatusCode::PARTIAL_CONTENT), MediaResponse::Unfit);
+        assert_eq!(read(StatusCode::RANGE_NOT_SATISFIABLE), MediaResponse::Unfit);
+        assert_eq!(read(StatusCode::PRECONDITION_FAILED), MediaResponse::Unfit);
+        assert_eq!(read(StatusCode::OK), MediaResponse::Whole { size: Some(10) });
     }
 
     #[test]
-    fn a_refusal_says_whether_it_may_pass() {
+    fn a_refusal_is_transient_or_final() {
         for (status, passes) in [
             (204, false),
             (206, false),
@@ -224,8 +226,11 @@ mod tests {
             (500, true),
             (503, true),
         ] {
-            let answer = read(None, StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), None);
-            assert!(matches!(answer, Answer::Refused { transient, .. } if transient == passes), "{status}");
+            let response = read(None, StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), None);
+            assert!(
+                matches!(response, MediaResponse::Refused { transient, .. } if transient == passes),
+                "{status}"
+            );
         }
     }
 
@@ -234,8 +239,8 @@ mod tests {
         for (coding, plain) in
             [("identity", true), ("AWS-chunked", true), ("gzip", false), ("aws-chunked, br", false)]
         {
-            let answer = read(None, StatusCode::OK, &headers(&[(CONTENT_ENCODING, coding)]), Some(1));
-            assert_eq!(answer == Answer::Whole { size: Some(1) }, plain, "{coding}");
+            let response = read(None, StatusCode::OK, &headers(&[(CONTENT_ENCODING, coding)]), Some(1));
+            assert_eq!(response == MediaResponse::Whole { size: Some(1) }, plain, "{coding}");
         }
     }
 
