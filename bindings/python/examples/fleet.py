@@ -1,4 +1,4 @@
-"""A hundred pictures at once on one key, whose request budget one client shares among them. None is lost.
+"""A hundred pictures at once on one key: they share the request budget of one client, and none is lost.
 
 CLIPIA_KEY=clipia_live_… python fleet.py 100
 """

@@ -1,4 +1,4 @@
-"""One picture: submitted, followed by a bar, saved.
+"""One picture: submit it, wait with a progress bar, save it.
 
 CLIPIA_KEY=clipia_live_… python quickstart.py
 """

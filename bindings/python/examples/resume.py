@@ -1,6 +1,6 @@
-"""Pictures that outlive the program: kill it at any moment, start it again, and it goes on where it was.
+"""Pictures that outlive the program: kill it at any moment and start it again, and it resumes.
 
-Each is submitted, and charged, once.
+Each picture is submitted, and charged, once.
 
     CLIPIA_KEY=clipia_live_… python resume.py pictures.json
 """
@@ -18,14 +18,14 @@ file = Path(sys.argv[1] if len(sys.argv) > 1 else "pictures.json")
 
 
 def save(pictures: list[dict[str, str]]) -> None:
-    """Written aside, then renamed: whenever the program is killed, the file is whole."""
+    """Writes a new file and renames it, so that the file is whole even if the program is killed."""
     new = file.with_suffix(".new")
     new.write_text(json.dumps(pictures, indent=2))
     new.replace(file)
 
 
 if not file.exists():
-    # Chosen before anything is sent: a submit that was killed before its answer came is found by its key.
+    # Chosen before the submits, so that a submit that was killed before its response can be found.
     save([{"prompt": prompt, "idempotency_key": str(uuid.uuid4())} for prompt in PROMPTS])
 pictures: list[dict[str, str]] = json.loads(file.read_text())
 

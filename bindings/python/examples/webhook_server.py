@@ -1,7 +1,7 @@
-"""A service that makes pictures: a request waits for its picture, and the wait ends with the webhook.
+"""A service that makes pictures. Each request waits for its picture, and the webhook ends the wait.
 
-`CLIPIA_WEBHOOK_SECRET` is the account's, `PUBLIC_URL` where Clipia reaches this server. One that
-`clipia serve --dev` runs on the same machine does so as it is.
+`CLIPIA_WEBHOOK_SECRET` is the account's secret, `PUBLIC_URL` the URL at which Clipia reaches this server. A
+`clipia serve --dev` on the same machine reaches it without that.
 
     CLIPIA_KEY=clipia_live_… PUBLIC_URL=https://example.com uvicorn webhook_server:app
 """
@@ -21,7 +21,7 @@ webhooks = clipia.webhooks(os.environ["CLIPIA_WEBHOOK_SECRET"])
 
 
 async def delivered(delivery: AsyncDelivery) -> None:
-    """For what must be done with each of them. Where it raises, the delivery comes again."""
+    """Called with each delivery. If it raises, the delivery is sent again."""
     log.info("%s ended %s", delivery.request_id, delivery.result.status)
 
 

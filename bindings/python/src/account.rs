@@ -4,7 +4,7 @@ use crate::blocking;
 use crate::session::Session;
 use pyo3::prelude::*;
 
-/// The account behind the key; `Clipia.account`.
+/// The account of the key; `Clipia.account`.
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct AccountResource(Session);
 
@@ -16,7 +16,7 @@ impl AccountResource {
 
 #[pymethods]
 impl AccountResource {
-    /// Its credits, and what it used lately.
+    /// The credits of the account, and its recent usage.
     fn get<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(pythonize::pythonize(py, &blocking::call(py, self.0.account()?)?)?)
     }

@@ -1,4 +1,4 @@
-//! Amounts of credits as Python's numbers.
+//! Amounts of credits as Python numbers.
 
 use crate::exceptions::ClipiaValueError;
 use clipia::Credits;
@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// An `int`, or a `float` where it is a fraction.
+/// An `int`, or a `float` if the amount has a fraction.
 #[derive(IntoPyObject)]
 pub(crate) enum Amount {
     Whole(u64),
@@ -19,7 +19,7 @@ impl From<Credits> for Amount {
     }
 }
 
-/// What a generation may cost, from a number that may have a fraction as costs have.
+/// The highest price that a caller allows, from a number that may have a fraction.
 pub(crate) struct MaxCost(pub(crate) Credits);
 
 impl<'py> FromPyObject<'_, 'py> for MaxCost {

@@ -1,4 +1,4 @@
-//! What Python passes, as the SDK takes it.
+//! Conversion of Python arguments to types of the SDK.
 
 use crate::exceptions::ClipiaValueError;
 use crate::json;
@@ -47,7 +47,7 @@ impl Seconds {
     }
 }
 
-/// The input of a generation, from a mapping of what has a form in JSON.
+/// The input of a generation, from a mapping that can be written as JSON.
 pub(crate) struct Input(pub(crate) Value);
 
 impl<'py> FromPyObject<'_, 'py> for Input {

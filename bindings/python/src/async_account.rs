@@ -4,7 +4,7 @@ use crate::coroutine;
 use crate::session::Session;
 use pyo3::prelude::*;
 
-/// The account behind the key; `AsyncClipia.account`.
+/// The account of the key; `AsyncClipia.account`.
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct AsyncAccountResource(Session);
 
@@ -16,7 +16,7 @@ impl AsyncAccountResource {
 
 #[pymethods]
 impl AsyncAccountResource {
-    /// Its credits, and what it used lately.
+    /// The credits of the account, and its recent usage.
     fn get<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         coroutine::document(py, self.0.account()?)
     }

@@ -11,23 +11,24 @@ use crate::async_webhooks::AsyncWebhooks;
 use crate::coroutine;
 use crate::fleet::{AsyncAsCompleted, Fleet};
 use crate::input_warning::InputWarning;
-use crate::interruption::Underway;
-use crate::session::{Address, Request, Session};
+use crate::interruption::ResumePoint;
+use crate::session::{Request, Server, Session};
 use crate::status_response::StatusResponse;
-use crate::waiting::{self, Patience};
+use crate::waiting::{self, WaitOptions};
 use crate::watch::Listeners;
-use crate::webhooks::Attached;
+use crate::webhooks::Receiver;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::future::ready;
 
 /// A client of the queue API for asyncio.
 ///
-/// The key comes from `CLIPIA_KEY` or else `CLIPIA_API_KEY`, the base URL from `CLIPIA_BASE_URL`, and whether that may be
-/// http to another machine from `CLIPIA_ALLOW_HTTP`, where they are not given. Proxies are those of `HTTPS_PROXY` and the
-/// like, certificates those of the system, `SSL_CERT_FILE` and `REQUESTS_CA_BUNDLE`. Make one client for each key and
-/// share it, between event loops too: all its waits share the one request budget that a key has. Every
-/// call is retried while that may help. Cancelling a wait ends the wait; the generation goes on.
+/// Arguments that are not given come from the environment: the key from `CLIPIA_KEY` or else `CLIPIA_API_KEY`, the base
+/// URL from `CLIPIA_BASE_URL`, and whether it may be http to another machine from `CLIPIA_ALLOW_HTTP`. The proxies are
+/// those of `HTTPS_PROXY` and the like. The certificates are those of the system, `SSL_CERT_FILE` and
+/// `REQUESTS_CA_BUNDLE`. Make one client for each key and share it, between event loops too: its waits share the
+/// request budget of the key. Every call is retried while that may help. Cancelling a wait ends the wait; the
+/// generation goes on.
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct AsyncClipia(Session);
 
@@ -47,23 +48,23 @@ impl AsyncClipia {
         retry_delay: f64,
         allow_http: Option<bool>,
     ) -> PyResult<Self> {
-        let address = Address { api_key, base_url, allow_http };
-        Session::open(py, address, timeout, max_retries, retry_delay).map(Self)
+        let server = Server { api_key, base_url, allow_http };
+        Session::open(py, server, timeout, max_retries, retry_delay).map(Self)
     }
 
-    /// Where the API answers.
+    /// The base URL of the API.
     #[getter]
     fn base_url(&self) -> &str {
         self.0.base_url()
     }
 
-    /// How often a call is repeated after a failure that may pass.
+    /// How often a call is retried after a failure that may pass.
     #[getter]
     fn max_retries(&self) -> u32 {
         self.0.max_retries()
     }
 
-    /// The longest first pause between two tries, in seconds.
+    /// The longest first pause between two attempts, in seconds.
     #[getter]
     fn retry_delay(&self) -> f64 {
         self.0.retry_delay()
@@ -75,7 +76,7 @@ impl AsyncClipia {
         AsyncModelsResource::new(self.0.clone())
     }
 
-    /// The account behind the key.
+    /// The account of the key.
     #[getter]
     fn account(&self) -> AsyncAccountResource {
         AsyncAccountResource::new(self.0.clone())
@@ -83,8 +84,8 @@ impl AsyncClipia {
 
     /// Submits a generation. It is charged once however often the connection breaks.
     ///
-    /// With `max_cost`, in credits, the exact price is asked for first, and what is dearer is not submitted but raises
-    /// `MaxCostExceeded`.
+    /// With `max_cost`, in credits, the client asks for the exact price first. If the price is higher, it submits
+    /// nothing and raises `MaxCostExceeded`.
     #[pyo3(signature = (model, input, *, webhook_url = None, idempotency_key = None, max_cost = None))]
     fn submit<'py>(
         &self,
@@ -99,23 +100,23 @@ impl AsyncClipia {
         coroutine::submit(py, submit, AsyncSubmitted::new)
     }
 
-    /// Where a generation stands now.
+    /// The status of a generation.
     fn status<'py>(&self, py: Python<'py>, request_id: Id) -> PyResult<Bound<'py, PyAny>> {
-        coroutine::call(py, self.0.status(request_id.0)?, |_, answer| Ok(StatusResponse::new(answer)))
+        coroutine::call(py, self.0.status(request_id.0)?, |_, response| Ok(StatusResponse::new(response)))
     }
 
-    /// What came out of a generation; while it runs, its lifecycle fields alone.
+    /// The result of a generation. Before its end there are only the fields of a status.
     fn result<'py>(&self, py: Python<'py>, request_id: Id) -> PyResult<Bound<'py, PyAny>> {
         coroutine::call(py, self.0.result(request_id.0)?, AsyncGenerationResult::new)
     }
 
     /// Submits a generation and waits for its end.
     ///
-    /// Returns the result, be it `COMPLETED`, `FAILED` or `CANCELED`. `on_queue_update`, which may be a coroutine function, is called with a
-    /// `StatusResponse` at every change of position, progress or status; `progress` shows a bar. After `timeout`
-    /// seconds it raises `ClipiaTimeoutError`, which has the `request_id` to go on with. When to ask for the
-    /// generation is decided by what is known of its model and of the key's budget; `poll_interval` makes that no
-    /// more often than once in so many seconds. `max_cost` is that of `submit`.
+    /// Returns the result, which is `COMPLETED`, `FAILED` or `CANCELED`. `on_queue_update`, which may be a coroutine
+    /// function, is called with a `StatusResponse` at every change of position, progress or status. `progress` shows a
+    /// bar. After `timeout` seconds it raises `ClipiaTimeoutError`, whose `request_id` lets you resume. The client
+    /// decides when to poll, from the durations of the model and the request budget of the key. `poll_interval` is the
+    /// shortest time between two polls, in seconds. `max_cost` is that of `submit`.
     #[pyo3(signature = (
         model, input, *, webhook_url = None, idempotency_key = None, on_queue_update = None,
         poll_interval = None, timeout = None, progress = false, max_cost = None
@@ -134,20 +135,20 @@ impl AsyncClipia {
         progress: bool,
         max_cost: Option<MaxCost>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let patience = Patience::begin(timeout, poll_interval);
+        let options = WaitOptions::begin(timeout, poll_interval);
         let listeners = Listeners::new(py, on_queue_update, progress)?;
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        let underway = Underway::submit(&submit);
-        let submitting = coroutine::accepting(submit, underway.clone());
+        let resume = ResumePoint::submit(&submit);
+        let submitting = coroutine::accepting(submit, resume.clone());
         let begin = async move { Ok(submitting.await?.into_generation()) };
-        waiting::coroutine(py, begin, underway, patience, listeners)
+        waiting::coroutine(py, begin, resume, options, listeners)
     }
 
-    /// Waits for many generations at once, and returns their results in the order of `handles`: what `submit` or
-    /// `generation` returned, and ids.
+    /// Waits for many generations at once, and returns their results in the order of `handles`. A handle is what
+    /// `submit` or `generation` returned, or an id.
     ///
-    /// After `timeout` seconds it raises `ClipiaTimeoutError`; that, and whatever else ends it, has in `request_ids`
-    /// those that had not ended. They go on.
+    /// After `timeout` seconds it raises `ClipiaTimeoutError`. This and any other exception that ends the wait has
+    /// `request_ids`, the ids of the generations that have not ended. They go on.
     #[pyo3(signature = (handles, timeout = None))]
     fn wait_all<'py>(
         &self,
@@ -158,12 +159,12 @@ impl AsyncClipia {
         Fleet::new(&self.0, handles, timeout)?.coroutine(py)
     }
 
-    /// Waits for many generations at once: iterates over their results in the order in which they end. `handles` are
-    /// what `submit` or `generation` returned, and ids.
+    /// Waits for many generations at once, and iterates over their results in the order in which they end. A handle is
+    /// what `submit` or `generation` returned, or an id.
     ///
-    /// `timeout` seconds after this call it raises `ClipiaTimeoutError`. That, and whatever else ends a wait, has in
-    /// `request_ids` those whose results are missing; where one alone cannot be waited for, iterating further gives
-    /// the others.
+    /// `timeout` seconds after this call it raises `ClipiaTimeoutError`. This and any other exception that ends a wait
+    /// has `request_ids`, the ids of the generations whose results are missing. After the error of one generation,
+    /// iterating further gives the others.
     #[pyo3(signature = (handles, timeout = None))]
     fn as_completed(
         &self,
@@ -173,26 +174,27 @@ impl AsyncClipia {
         Ok(AsyncAsCompleted::of(&Fleet::new(&self.0, handles, timeout)?))
     }
 
-    /// Checks an input against what its model takes, before anything is paid. Returns a warning for each key that
-    /// the model does not know, and raises `InputInvalid` with its `faults` where the model would refuse it.
+    /// Checks an input against the parameters of its model, before anything is paid. Returns a warning for each key
+    /// that the model does not know. Raises `InputInvalid` with its `faults` if the model would refuse the input.
     fn check<'py>(&self, py: Python<'py>, model: String, input: Input) -> PyResult<Bound<'py, PyAny>> {
         coroutine::call(py, self.0.check(model, input)?, |_, warnings| Ok(InputWarning::all(&warnings)))
     }
 
-    /// A handle on a generation by its id: of any process, any day. Nothing is sent.
+    /// A handle on a generation by its id. Any process can make one at any time. Nothing is sent.
     fn generation(&self, request_id: Id) -> PyResult<AsyncGeneration> {
         self.0.generation(request_id.0).map(AsyncGeneration::new)
     }
 
-    /// Takes the deliveries of webhooks, and ends the waits of this client with them.
+    /// Receives the deliveries of webhooks, and ends the waits of this client with them.
     ///
-    /// `secret` is the account's webhook secret. While the account changes it pass both, the new one and the old one.
+    /// `secret` is the account's webhook secret. While the account changes its secret, pass the new one and the old
+    /// one.
     #[pyo3(signature = (secret, *others))]
     fn webhooks(&self, py: Python<'_>, secret: String, others: Vec<String>) -> PyResult<AsyncWebhooks> {
-        Attached::new(py, &self.0, secret, others).map(AsyncWebhooks::new)
+        Receiver::new(py, &self.0, secret, others).map(AsyncWebhooks::new)
     }
 
-    /// Ends the client. Generations that came of it go on, and so do their handles.
+    /// Closes the client. Its generations go on, and their handles still work.
     fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let session = self.0.clone();
         coroutine::new(py, ready(session), None, |py, session| {

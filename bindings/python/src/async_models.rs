@@ -23,13 +23,13 @@ impl AsyncModelsResource {
         coroutine::document(py, self.0.models()?)
     }
 
-    /// One model, with its price and what it takes.
+    /// One model, with its price and its parameters.
     fn get<'py>(&self, py: Python<'py>, slug: String) -> PyResult<Bound<'py, PyAny>> {
         coroutine::document(py, self.0.model(slug)?)
     }
 
     /// The exact price of an input. Nothing is reserved.
     fn estimate<'py>(&self, py: Python<'py>, slug: String, input: Input) -> PyResult<Bound<'py, PyAny>> {
-        coroutine::call(py, self.0.estimate(slug, input)?, |_, answer| Ok(EstimateResponse::new(answer)))
+        coroutine::call(py, self.0.estimate(slug, input)?, |_, response| Ok(EstimateResponse::new(response)))
     }
 }

@@ -1,7 +1,7 @@
-//! Waiting for the SDK on the calling thread.
+//! Calls of the SDK that block the calling thread.
 
 use crate::exceptions::raise;
-use crate::interruption::Underway;
+use crate::interruption::ResumePoint;
 use crate::{logging, runtime};
 use clipia::{Error, Submit, Submitted};
 use pyo3::prelude::*;
@@ -12,11 +12,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// How often a call looks whether Ctrl-C was pressed: soon enough to feel prompt, and rarely enough to cost nothing.
+/// How often a call checks for Ctrl-C: often enough to feel prompt, and rarely enough to cost nothing.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 
-/// What a future comes to. Other threads of Python run meanwhile. Signal handlers run here, outside of the runtime,
-/// since they may call the client themselves; an exception of theirs drops the future.
+/// Runs a future on the calling thread. Other Python threads run meanwhile. Signal handlers run on this thread, outside
+/// of the runtime, because they may call the client themselves. An exception of a handler drops the future.
 pub(crate) fn run<F>(py: Python<'_>, future: F) -> PyResult<F::Output>
 where
     F: Future<Output: Send> + Send,
@@ -26,20 +26,20 @@ where
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Sleeper(thread::current())));
     loop {
-        let some_time = py.detach(|| {
+        let polled = py.detach(|| {
             let _entered = runtime.enter();
             poll_for(SIGNALS_EVERY, future.as_mut(), &waker)
         });
         logging::flush(py);
-        match some_time {
+        match polled {
             Poll::Ready(output) => return Ok(output),
             Poll::Pending => py.check_signals()?,
         }
     }
 }
 
-/// Drives a future on this thread, for so long. The clock of the runtime would do, too, but its timers wake one of its
-/// threads at each call.
+/// Drives a future on this thread for some time. A timer of the runtime would wake one of its threads at each call, so
+/// this parks the thread with a timeout instead.
 fn poll_for<F: Future>(time: Duration, mut future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     let end = Instant::now() + time;
     loop {
@@ -54,7 +54,7 @@ fn poll_for<F: Future>(time: Duration, mut future: Pin<&mut F>, waker: &Waker) -
     }
 }
 
-/// The thread that drives a future, asleep.
+/// Wakes the thread that drives a future.
 struct Sleeper(Thread);
 
 impl Wake for Sleeper {
@@ -67,7 +67,7 @@ impl Wake for Sleeper {
     }
 }
 
-/// What a call of the SDK answers.
+/// Makes a call of the SDK, whose error becomes an exception.
 pub(crate) fn call<T, F>(py: Python<'_>, call: F) -> PyResult<T>
 where
     T: Send,
@@ -76,9 +76,9 @@ where
     run(py, call)?.map_err(|error| raise(py, error))
 }
 
-/// Runs a submit, and leaves its idempotency key in the exception that interrupts it.
+/// Submits. An exception that interrupts the submit gets its idempotency key.
 pub(crate) fn submit(py: Python<'_>, submit: Submit) -> PyResult<Submitted> {
-    let underway = Underway::submit(&submit);
-    let ended = run(py, submit.into_future()).map_err(|exception| underway.interrupted(py, exception))?;
+    let resume = ResumePoint::submit(&submit);
+    let ended = run(py, submit.into_future()).map_err(|exception| resume.interrupted(py, exception))?;
     ended.map_err(|error| raise(py, error))
 }

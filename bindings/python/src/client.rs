@@ -9,22 +9,22 @@ use crate::generation::Generation;
 use crate::generation_result::GenerationResult;
 use crate::input_warning::InputWarning;
 use crate::models::ModelsResource;
-use crate::session::{Address, Request, Session};
+use crate::session::{Request, Server, Session};
 use crate::status_response::StatusResponse;
 use crate::submitted::Submitted;
-use crate::waiting::{self, Patience};
+use crate::waiting::{self, WaitOptions};
 use crate::watch::Listeners;
-use crate::webhooks::{Attached, Webhooks};
+use crate::webhooks::{Receiver, Webhooks};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 /// A client of the queue API.
 ///
-/// The key comes from `CLIPIA_KEY` or else `CLIPIA_API_KEY`, the base URL from `CLIPIA_BASE_URL`, and whether that may be
-/// http to another machine from `CLIPIA_ALLOW_HTTP`, where they are not given. Proxies are those of `HTTPS_PROXY` and the
-/// like, certificates those of the system, `SSL_CERT_FILE` and `REQUESTS_CA_BUNDLE`. Make one client for each key and
-/// share it, between threads too: all its waits share the one request budget that a key has. Every call
-/// is retried while that may help.
+/// Arguments that are not given come from the environment: the key from `CLIPIA_KEY` or else `CLIPIA_API_KEY`, the base
+/// URL from `CLIPIA_BASE_URL`, and whether it may be http to another machine from `CLIPIA_ALLOW_HTTP`. The proxies are
+/// those of `HTTPS_PROXY` and the like. The certificates are those of the system, `SSL_CERT_FILE` and
+/// `REQUESTS_CA_BUNDLE`. Make one client for each key and share it, between threads too: its waits share the request
+/// budget of the key. Every call is retried while that may help.
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct Clipia(Session);
 
@@ -44,23 +44,23 @@ impl Clipia {
         retry_delay: f64,
         allow_http: Option<bool>,
     ) -> PyResult<Self> {
-        let address = Address { api_key, base_url, allow_http };
-        Session::open(py, address, timeout, max_retries, retry_delay).map(Self)
+        let server = Server { api_key, base_url, allow_http };
+        Session::open(py, server, timeout, max_retries, retry_delay).map(Self)
     }
 
-    /// Where the API answers.
+    /// The base URL of the API.
     #[getter]
     fn base_url(&self) -> &str {
         self.0.base_url()
     }
 
-    /// How often a call is repeated after a failure that may pass.
+    /// How often a call is retried after a failure that may pass.
     #[getter]
     fn max_retries(&self) -> u32 {
         self.0.max_retries()
     }
 
-    /// The longest first pause between two tries, in seconds.
+    /// The longest first pause between two attempts, in seconds.
     #[getter]
     fn retry_delay(&self) -> f64 {
         self.0.retry_delay()
@@ -72,7 +72,7 @@ impl Clipia {
         ModelsResource::new(self.0.clone())
     }
 
-    /// The account behind the key.
+    /// The account of the key.
     #[getter]
     fn account(&self) -> AccountResource {
         AccountResource::new(self.0.clone())
@@ -80,8 +80,8 @@ impl Clipia {
 
     /// Submits a generation. It is charged once however often the connection breaks.
     ///
-    /// With `max_cost`, in credits, the exact price is asked for first, and what is dearer is not submitted but raises
-    /// `MaxCostExceeded`.
+    /// With `max_cost`, in credits, the client asks for the exact price first. If the price is higher, it submits
+    /// nothing and raises `MaxCostExceeded`.
     #[pyo3(signature = (model, input, *, webhook_url = None, idempotency_key = None, max_cost = None))]
     fn submit(
         &self,
@@ -96,23 +96,23 @@ impl Clipia {
         Submitted::new(py, blocking::submit(py, submit)?)
     }
 
-    /// Where a generation stands now.
+    /// The status of a generation.
     fn status(&self, py: Python<'_>, request_id: Id) -> PyResult<StatusResponse> {
         blocking::call(py, self.0.status(request_id.0)?).map(StatusResponse::new)
     }
 
-    /// What came out of a generation; while it runs, its lifecycle fields alone.
+    /// The result of a generation. Before its end there are only the fields of a status.
     fn result(&self, py: Python<'_>, request_id: Id) -> PyResult<Py<GenerationResult>> {
         GenerationResult::new(py, blocking::call(py, self.0.result(request_id.0)?)?)
     }
 
     /// Submits a generation and waits for its end.
     ///
-    /// Returns the result, be it `COMPLETED`, `FAILED` or `CANCELED`. `on_queue_update` is called with a
-    /// `StatusResponse` at every change of position, progress or status; `progress` shows a bar. After `timeout`
-    /// seconds it raises `ClipiaTimeoutError`, which has the `request_id` to go on with. When to ask for the
-    /// generation is decided by what is known of its model and of the key's budget; `poll_interval` makes that no
-    /// more often than once in so many seconds. `max_cost` is that of `submit`.
+    /// Returns the result, which is `COMPLETED`, `FAILED` or `CANCELED`. `on_queue_update` is called with a
+    /// `StatusResponse` at every change of position, progress or status. `progress` shows a bar. After `timeout`
+    /// seconds it raises `ClipiaTimeoutError`, whose `request_id` lets you resume. The client decides when to poll,
+    /// from the durations of the model and the request budget of the key. `poll_interval` is the shortest time between
+    /// two polls, in seconds. `max_cost` is that of `submit`.
     #[pyo3(signature = (
         model, input, *, webhook_url = None, idempotency_key = None, on_queue_update = None,
         poll_interval = None, timeout = None, progress = false, max_cost = None
@@ -131,18 +131,18 @@ impl Clipia {
         progress: bool,
         max_cost: Option<MaxCost>,
     ) -> PyResult<Py<GenerationResult>> {
-        let patience = Patience::begin(timeout, poll_interval);
+        let options = WaitOptions::begin(timeout, poll_interval);
         let listeners = Listeners::new(py, on_queue_update, progress)?;
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
         let generation = blocking::submit(py, submit)?.into_generation();
-        waiting::block(py, generation, patience, &listeners)
+        waiting::block(py, generation, options, &listeners)
     }
 
-    /// Waits for many generations at once, and returns their results in the order of `handles`: what `submit` or
-    /// `generation` returned, and ids.
+    /// Waits for many generations at once, and returns their results in the order of `handles`. A handle is what
+    /// `submit` or `generation` returned, or an id.
     ///
-    /// After `timeout` seconds it raises `ClipiaTimeoutError`; that, and whatever else ends it, has in `request_ids`
-    /// those that had not ended. They go on.
+    /// After `timeout` seconds it raises `ClipiaTimeoutError`. This and any other exception that ends the wait has
+    /// `request_ids`, the ids of the generations that have not ended. They go on.
     #[pyo3(signature = (handles, timeout = None))]
     fn wait_all<'py>(
         &self,
@@ -153,37 +153,38 @@ impl Clipia {
         Fleet::new(&self.0, handles, timeout)?.block(py)
     }
 
-    /// Waits for many generations at once: iterates over their results in the order in which they end. `handles` are
-    /// what `submit` or `generation` returned, and ids.
+    /// Waits for many generations at once, and iterates over their results in the order in which they end. A handle is
+    /// what `submit` or `generation` returned, or an id.
     ///
-    /// `timeout` seconds after this call it raises `ClipiaTimeoutError`. That, and whatever else ends a wait, has in
-    /// `request_ids` those whose results are missing; where one alone cannot be waited for, iterating further gives
-    /// the others.
+    /// `timeout` seconds after this call it raises `ClipiaTimeoutError`. This and any other exception that ends a wait
+    /// has `request_ids`, the ids of the generations whose results are missing. After the error of one generation,
+    /// iterating further gives the others.
     #[pyo3(signature = (handles, timeout = None))]
     fn as_completed(&self, handles: &Bound<'_, PyAny>, timeout: Option<Seconds>) -> PyResult<AsCompleted> {
         Ok(AsCompleted::of(&Fleet::new(&self.0, handles, timeout)?))
     }
 
-    /// Checks an input against what its model takes, before anything is paid. Returns a warning for each key that
-    /// the model does not know, and raises `InputInvalid` with its `faults` where the model would refuse it.
+    /// Checks an input against the parameters of its model, before anything is paid. Returns a warning for each key
+    /// that the model does not know. Raises `InputInvalid` with its `faults` if the model would refuse the input.
     fn check(&self, py: Python<'_>, model: String, input: Input) -> PyResult<Vec<InputWarning>> {
         Ok(InputWarning::all(&blocking::call(py, self.0.check(model, input)?)?))
     }
 
-    /// A handle on a generation by its id: of any process, any day. Nothing is sent.
+    /// A handle on a generation by its id. Any process can make one at any time. Nothing is sent.
     fn generation(&self, request_id: Id) -> PyResult<Generation> {
         self.0.generation(request_id.0).map(Generation::new)
     }
 
-    /// Takes the deliveries of webhooks, and ends the waits of this client with them.
+    /// Receives the deliveries of webhooks, and ends the waits of this client with them.
     ///
-    /// `secret` is the account's webhook secret. While the account changes it pass both, the new one and the old one.
+    /// `secret` is the account's webhook secret. While the account changes its secret, pass the new one and the old
+    /// one.
     #[pyo3(signature = (secret, *others))]
     fn webhooks(&self, py: Python<'_>, secret: String, others: Vec<String>) -> PyResult<Webhooks> {
-        Attached::new(py, &self.0, secret, others).map(Webhooks::new)
+        Receiver::new(py, &self.0, secret, others).map(Webhooks::new)
     }
 
-    /// Ends the client. Generations that came of it go on, and so do their handles.
+    /// Closes the client. Its generations go on, and their handles still work.
     fn close(&self) {
         self.0.close();
     }

@@ -1,8 +1,8 @@
-//! Waiting for the SDK in asyncio.
+//! Coroutines for calls of the SDK.
 
-use crate::deliveries::{self, Answer, Debt};
+use crate::asyncio_futures::{self, MakeValue, PendingFuture};
 use crate::exceptions::raise;
-use crate::interruption::{Interrupted, Underway};
+use crate::interruption::{OnInterrupt, ResumePoint};
 use crate::{logging, runtime};
 use clipia::{Error, Submit, Submitted};
 use pyo3::IntoPyObjectExt;
@@ -16,15 +16,16 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use tokio::task::AbortHandle;
 
-type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type Pending = Pin<Box<dyn Future<Output = MakeValue> + Send>>;
 
-/// Awaited once by a coroutine of Python's. Nothing is sent before, as with any coroutine, and the loop that answers
-/// is the one that awaits.
+/// A call that a Python coroutine awaits once. Nothing is sent before that, as with any coroutine, and the event loop
+/// that awaits it gets the value.
+#[pyclass(frozen, module = "clipia_queue")]
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct Awaitable(Mutex<Option<Pending>>);
 
 impl Awaitable {
-    /// Runs `future`, and comes to what `convert` makes of it. Cancelling it drops the future.
+    /// Runs `future`, and makes the value with `convert`. Cancelling the await drops the future.
     pub(crate) fn new<F, C, R>(future: F, convert: C) -> Self
     where
         F: Future<Output: Send> + Send + 'static,
@@ -33,7 +34,7 @@ impl Awaitable {
     {
         let pending = async move {
             let output = future.await;
-            Box::new(move |py: Python<'_>| convert(py, output)?.into_py_any(py)) as Answer
+            Box::new(move |py: Python<'_>| convert(py, output)?.into_py_any(py)) as MakeValue
         };
         Self(Mutex::new(Some(Box::pin(pending))))
     }
@@ -48,14 +49,14 @@ impl Awaitable {
         let pending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let pending = pending.ok_or_else(|| PyRuntimeError::new_err("cannot await the same call twice"))?;
         let future = event_loop.call_method0(intern!(py, "create_future"))?;
-        let debt = Debt::new(py, event_loop.unbind(), future.clone().unbind());
-        let task = runtime::get(py)?.spawn(async move { debt.settle(pending.await) });
+        let pending_future = PendingFuture::new(py, event_loop.unbind(), future.clone().unbind());
+        let task = runtime::get(py)?.spawn(async move { pending_future.complete(pending.await) });
         future.call_method1(intern!(py, "add_done_callback"), (Abort(task.abort_handle()),))?;
         future.call_method0(intern!(py, "__await__"))
     }
 }
 
-/// Called when a future is done: of use where that is because it was cancelled.
+/// Ends a call. An asyncio future calls this when it is done, which matters if it was cancelled.
 #[pyclass(frozen, module = "clipia_queue")]
 struct Abort(AbortHandle);
 
@@ -63,16 +64,16 @@ struct Abort(AbortHandle);
 impl Abort {
     fn __call__(&self, _future: &Bound<'_, PyAny>) {
         self.0.abort();
-        deliveries::aborted(&self.0);
+        asyncio_futures::cancelled(&self.0);
     }
 }
 
-/// A coroutine that runs `future` and returns what `convert` makes of it. `interrupted` leaves in an exception that
-/// interrupts the coroutine how to go on.
+/// A coroutine that runs `future` and returns what `convert` makes of its output. `on_interrupt` is called with an
+/// exception that interrupts the coroutine.
 pub(crate) fn new<'py, F, C, R>(
     py: Python<'py>,
     future: F,
-    interrupted: Option<Interrupted>,
+    on_interrupt: Option<OnInterrupt>,
     convert: C,
 ) -> PyResult<Bound<'py, PyAny>>
 where
@@ -82,26 +83,26 @@ where
 {
     static RUN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let call = Awaitable::new(future, convert);
-    RUN.import(py, "clipia_queue._coroutines", "run")?.call1((call, interrupted))
+    RUN.import(py, "clipia_queue._coroutines", "run")?.call1((call, on_interrupt))
 }
 
-/// A coroutine that submits, and leaves in an exception that interrupts it the idempotency key, or the id.
+/// A coroutine that submits. An exception that interrupts it gets the idempotency key, or the id.
 pub(crate) fn submit<'py, C, R>(py: Python<'py>, submit: Submit, convert: C) -> PyResult<Bound<'py, PyAny>>
 where
     C: FnOnce(Python<'_>, Submitted) -> PyResult<R> + Send + 'static,
     R: for<'a> IntoPyObject<'a>,
 {
-    let underway = Underway::submit(&submit);
-    let submit = accepting(submit, underway.clone());
-    new(py, submit, Some(underway.into()), |py, answer| {
-        convert(py, answer.map_err(|error| raise(py, error))?)
+    let resume = ResumePoint::submit(&submit);
+    let submit = accepting(submit, resume.clone());
+    new(py, submit, Some(resume.into()), |py, submitted| {
+        convert(py, submitted.map_err(|error| raise(py, error))?)
     })
 }
 
-/// Submits, and notes the id for the exception: an answer that comes while the call is being cancelled is lost.
-pub(crate) async fn accepting(submit: Submit, underway: Underway) -> Result<Submitted, Error> {
+/// Submits, and records the id in `resume`, because a response that arrives while the call is being cancelled is lost.
+pub(crate) async fn accepting(submit: Submit, resume: ResumePoint) -> Result<Submitted, Error> {
     let submitted = submit.await?;
-    underway.accepted(submitted.id());
+    resume.accepted(submitted.id());
     Ok(submitted)
 }
 
@@ -113,14 +114,14 @@ where
     C: FnOnce(Python<'_>, T) -> PyResult<R> + Send + 'static,
     R: for<'a> IntoPyObject<'a>,
 {
-    new(py, call, None, |py, answer| convert(py, answer.map_err(|error| raise(py, error))?))
+    new(py, call, None, |py, result| convert(py, result.map_err(|error| raise(py, error))?))
 }
 
-/// A coroutine that makes a call of the SDK, whose answer Python gets as a dict.
+/// A coroutine that makes a call of the SDK and returns the response as a dict.
 pub(crate) fn document<'py, T, F>(py: Python<'py>, document: F) -> PyResult<Bound<'py, PyAny>>
 where
     T: Serialize + Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
-    call(py, document, |py, answer| Ok(pythonize::pythonize(py, &answer)?.unbind()))
+    call(py, document, |py, response| Ok(pythonize::pythonize(py, &response)?.unbind()))
 }

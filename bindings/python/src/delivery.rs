@@ -7,7 +7,7 @@ use crate::handle::Handle;
 use clipia::{Generation, Received, printable};
 use pyo3::prelude::*;
 
-/// A genuine delivery of a webhook, and what it did.
+/// A genuine delivery of a webhook, and its effect.
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct Delivery {
     received: Received,
@@ -28,34 +28,34 @@ impl Delivery {
         self.received.request_id().to_string()
     }
 
-    /// The id of the delivery, the same for each attempt of it. For logs: it is not signed.
+    /// The id of the delivery, the same for each attempt. Use it for logs only, because it is not signed.
     #[getter]
     fn delivery_id(&self) -> Option<String> {
         self.received.delivery_id().map(|id| id.to_string())
     }
 
-    /// Whether this client received the end of this generation before. What was received before was not therefore
-    /// dealt with: where your own work on it failed, the repeat is the second chance.
+    /// Whether this client has received the end of this generation before. A duplicate may still need your work: if
+    /// your work on the first delivery failed, the repeat is the second chance.
     #[getter]
     fn is_duplicate(&self) -> bool {
         self.received.is_duplicate()
     }
 
-    /// How many waits ended with it.
+    /// The number of waits that the delivery ended.
     #[getter]
     fn resolved(&self) -> usize {
         self.received.resolved()
     }
 
-    /// How the generation ended: `COMPLETED` or `FAILED`. Nothing is asked of the server. Raises `ClipiaError` where a
-    /// newer server tells what this version does not know; ask for the result then.
+    /// The result of the generation: `COMPLETED` or `FAILED`. The server is not called. Raises `ClipiaError` if a
+    /// newer server sends a status that this version does not know; ask for the result then.
     #[getter]
     fn result(&self, py: Python<'_>) -> PyResult<Py<GenerationResult>> {
         let outcome = self.received.outcome().map_err(|error| raise(py, error))?;
         GenerationResult::new(py, files::of_outcome(Handle::Live(self.generation.clone()), outcome))
     }
 
-    /// What was delivered, fields that this version does not know included.
+    /// The whole delivery, including fields that this version does not know.
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(pythonize::pythonize(py, self.received.delivery())?)

@@ -3,21 +3,21 @@
 use pyo3::prelude::*;
 use std::path::PathBuf;
 
-/// How far one file of a download is.
+/// The progress of one file of a download.
 #[pyclass(frozen, get_all, eq, module = "clipia_queue")]
 #[derive(PartialEq, Eq)]
 pub(crate) struct DownloadProgress {
-    /// Which file, from 0, in the order of the paths that the download returns.
+    /// The index of the file, from 0, in the order of the paths that the download returns.
     file: usize,
-    /// Where it is once it is whole.
+    /// The path of the file once it is whole.
     path: PathBuf,
-    /// How much of it is here, what earlier downloads left included.
+    /// Bytes that were received, including those of earlier downloads.
     bytes: u64,
-    /// Its size, if the host tells.
+    /// The size of the file, if the host announces it.
     total_bytes: Option<u64>,
-    /// How many files are whole.
+    /// The number of files that are whole.
     files_done: usize,
-    /// How many files there are.
+    /// The number of all files.
     files: usize,
 }
 

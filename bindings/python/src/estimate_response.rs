@@ -12,32 +12,32 @@ use pyo3::types::PyDict;
 pub(crate) struct EstimateResponse(Document<clipia::EstimateResponse>);
 
 impl EstimateResponse {
-    pub(crate) fn new(answer: clipia::EstimateResponse) -> Self {
-        Self(Document::new(answer))
+    pub(crate) fn new(response: clipia::EstimateResponse) -> Self {
+        Self(Document::new(response))
     }
 }
 
 #[pymethods]
 impl EstimateResponse {
-    /// What a submit of the same input costs.
+    /// The price of a submit of the same input.
     #[getter]
     fn credits(&self) -> Amount {
         self.0.credits.into()
     }
 
-    /// Keys of the input that the model will not apply.
+    /// Warnings about keys of the input that the model ignores.
     #[getter]
     fn warnings(&self) -> Vec<InputWarning> {
         InputWarning::all(&self.0.warnings)
     }
 
-    /// The whole answer, fields that this version does not know included.
+    /// The whole response, including fields that this version does not know.
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
         self.0.dict(py)
     }
 
-    /// The same from the JSON of an answer, as `data` has it.
+    /// Makes the object from the JSON of a response, such as `data`.
     #[staticmethod]
     fn from_dict(data: &Bound<'_, PyAny>) -> PyResult<Self> {
         document::read(data, "EstimateResponse").map(Self::new)

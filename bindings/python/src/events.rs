@@ -1,52 +1,52 @@
-//! A call of the SDK that tells of its progress, as events that Python is told of where it waits.
+//! A call of the SDK as a series of events: its changes, then its end.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::task::{Context, Poll};
 
-/// What a call has to tell.
+/// An event of a call.
 pub(crate) enum Event<T, O> {
-    /// That something changed.
-    Told(T),
-    /// What it came to.
+    /// Something changed.
+    Changed(T),
+    /// The call has ended with this output.
     Ended(O),
 }
 
-/// A call, and what it has told that nobody has heard yet. There is never more of that than the call tells in one go,
-/// since it only goes on once all of it was heard.
+/// A call, and its changes that were not read yet. These are bounded by the changes of one poll, because the call is
+/// only polled again once all were read.
 pub(crate) struct Events<T, O> {
     call: Pin<Box<dyn Future<Output = O> + Send>>,
-    told: Receiver<T>,
+    changes: Receiver<T>,
     ended: Option<O>,
 }
 
 impl<T, O> Events<T, O> {
-    /// Of the call that `call` makes of what it has to tell to.
+    /// Makes the call with a sender for its changes.
     pub(crate) fn of<F>(call: impl FnOnce(Sender<T>) -> F) -> Self
     where
         F: Future<Output = O> + Send + 'static,
     {
-        let (sender, told) = mpsc::channel();
-        Self { call: Box::pin(call(sender)), told, ended: None }
+        let (sender, changes) = mpsc::channel();
+        Self { call: Box::pin(call(sender)), changes, ended: None }
     }
 
-    /// Everything that it tells first, then how it ended.
+    /// The next event. Changes come before the end.
     pub(crate) async fn next(&mut self) -> Event<T, O> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Event<T, O>> {
-        if let Ok(told) = self.told.try_recv() {
-            return Poll::Ready(Event::Told(told));
+        if let Ok(change) = self.changes.try_recv() {
+            return Poll::Ready(Event::Changed(change));
         }
         if self.ended.is_none()
             && let Poll::Ready(ended) = self.call.as_mut().poll(context)
         {
             self.ended = Some(ended);
         }
-        match self.told.try_recv() {
-            Ok(told) => Poll::Ready(Event::Told(told)),
+        match self.changes.try_recv() {
+            Ok(change) => Poll::Ready(Event::Changed(change)),
             Err(_) => self.ended.take().map_or(Poll::Pending, |ended| Poll::Ready(Event::Ended(ended))),
         }
     }

@@ -1,4 +1,4 @@
-//! The errors of the SDK as the exceptions of `clipia_queue`.
+//! Exceptions of `clipia_queue` for the errors of the SDK.
 
 use crate::amount::Amount;
 use crate::generated_exceptions;
@@ -9,6 +9,8 @@ use clipia::{ApiError, Error, RequestId};
 use pyo3::exceptions::{PyFileExistsError, PyOSError};
 use pyo3::import_exception;
 use pyo3::prelude::*;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 import_exception!(clipia_queue._exceptions, ClipiaError);
@@ -29,17 +31,17 @@ import_exception!(clipia_queue._exceptions, DeliveryMalformed);
 import_exception!(clipia_queue._exceptions, InputInvalid);
 import_exception!(clipia_queue._exceptions, MaxCostExceeded);
 
-/// The exception of an error.
+/// The exception for an error.
 pub(crate) fn raise(py: Python<'_>, error: Error) -> PyErr {
     exception(py, error, None).unwrap_or_else(|failure| failure)
 }
 
-/// The exception of the error of a wait that was allowed to take so long.
-pub(crate) fn raise_after(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyErr {
-    exception(py, error, allowed).unwrap_or_else(|failure| failure)
+/// The exception for the error of a wait with this timeout.
+pub(crate) fn raise_after(py: Python<'_>, error: Error, timeout: Option<Duration>) -> PyErr {
+    exception(py, error, timeout).unwrap_or_else(|failure| failure)
 }
 
-fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResult<PyErr> {
+fn exception(py: Python<'_>, error: Error, timeout: Option<Duration>) -> PyResult<PyErr> {
     let (request_id, message) = (error.request_id().cloned(), error.to_string());
     let of_code = generated_exceptions::of_code(&error);
     let exception = match error {
@@ -48,14 +50,9 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
             None => ClipiaError::new_err(message),
         },
         Error::SubmitUnanswered { idempotency_key, source } => {
-            let exception = exception(py, *source, allowed)?;
-            let value = exception.value(py);
-            let note = format!(
-                "nobody knows whether this submit was accepted: the same again with \
-                 idempotency_key={idempotency_key:?} within 24 hours charges once"
-            );
-            value.setattr("idempotency_key", idempotency_key)?;
-            self::note(py, &exception, note);
+            let exception = exception(py, *source, timeout)?;
+            exception.value(py).setattr("idempotency_key", &idempotency_key)?;
+            note(py, &exception, submit_again(&idempotency_key));
             exception
         }
         Error::KeyMissing => ClipiaValueError::new_err(
@@ -81,7 +78,7 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
             ClipiaConnectionError::new_err(message)
         }
         Error::Deadline { request_id, waited, .. } => {
-            let timeout = allowed.unwrap_or(waited).as_secs_f64();
+            let timeout = timeout.unwrap_or(waited).as_secs_f64();
             ClipiaTimeoutError::new_err((request_id.to_string(), timeout, message))
         }
         Error::Failed(failed) => {
@@ -95,13 +92,7 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
         Error::Download { .. } => DownloadFailed::new_err(message),
         Error::Io { path, source, .. } => {
             let exception = DownloadFailed::new_err(message);
-            let (number, path) = (source.raw_os_error(), path.display().to_string());
-            let taken = source.kind() == std::io::ErrorKind::AlreadyExists;
-            let arguments = (number, source.to_string(), path);
-            // With a number Python itself chooses `PermissionError` and the like.
-            let cause =
-                if taken { PyFileExistsError::new_err(arguments) } else { PyOSError::new_err(arguments) };
-            exception.set_cause(py, Some(cause));
+            exception.set_cause(py, Some(os_error(&path, &source)));
             exception
         }
         _ => ClipiaError::new_err(message),
@@ -112,7 +103,24 @@ fn exception(py: Python<'_>, error: Error, allowed: Option<Duration>) -> PyResul
     Ok(exception)
 }
 
-/// The exception of a delivery that is not believed.
+/// The `OSError` for an error of the operating system. Python makes a `PermissionError` and the like from its number.
+fn os_error(path: &Path, error: &io::Error) -> PyErr {
+    let arguments = (error.raw_os_error(), error.to_string(), path.display().to_string());
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => PyFileExistsError::new_err(arguments),
+        _ => PyOSError::new_err(arguments),
+    }
+}
+
+/// The advice for a submit that may have been accepted.
+fn submit_again(idempotency_key: &str) -> String {
+    format!(
+        "nobody knows whether this submit was accepted: the same again with \
+         idempotency_key={idempotency_key:?} within 24 hours charges once"
+    )
+}
+
+/// The exception for a delivery that is not genuine.
 pub(crate) fn refused(refusal: &Refusal) -> PyErr {
     let message = refusal.to_string();
     match refusal {
@@ -138,48 +146,45 @@ fn fields(py: Python<'_>, api: &ApiError) -> PyResult<Fields> {
     ))
 }
 
-/// Leaves the id of a generation in an exception that ends the wait for it, such as `KeyboardInterrupt`, so that
-/// another wait can go on from there.
+/// Puts the id of a generation into an exception that ends its wait, such as `KeyboardInterrupt`, so that another wait
+/// can resume.
 pub(crate) fn interrupted(py: Python<'_>, exception: PyErr, request_id: &RequestId) -> PyErr {
     let resume = format!("{request_id} goes on: resume with client.generation(\"{request_id}\").wait()");
-    // An exception without a place for it stays as it is.
+    // Fails for an exception without attributes, which stays as it is.
     let _ = exception.value(py).setattr("request_id", request_id.to_string());
     logging::warn(py, &format!("wait cut short: {resume}"));
     note(py, &exception, resume);
     exception
 }
 
-/// Leaves the idempotency key of a submit in an exception that ends it before its answer. The log is told by the SDK, if
-/// anything was sent.
+/// Puts the idempotency key of a submit into an exception that ends the submit before its response. The SDK logs the
+/// key if anything was sent.
 pub(crate) fn interrupted_submit(py: Python<'_>, exception: PyErr, idempotency_key: String) -> PyErr {
     logging::flush(py);
-    let again = format!(
-        "nobody knows whether this submit was accepted: the same again with \
-         idempotency_key={idempotency_key:?} within 24 hours charges once"
-    );
-    // An exception without a place for it stays as it is.
+    let again = submit_again(&idempotency_key);
+    // Fails for an exception without attributes, which stays as it is.
     let _ = exception.value(py).setattr("idempotency_key", idempotency_key);
     note(py, &exception, again);
     exception
 }
 
-/// The same for many generations.
+/// Puts the ids of generations into an exception that ends the wait for many.
 pub(crate) fn interrupted_fleet(py: Python<'_>, exception: PyErr, request_ids: Vec<String>) -> PyErr {
     let resume =
         format!("{} generations go on: resume with client.wait_all(error.request_ids)", request_ids.len());
     logging::warn(py, &format!("wait cut short: {resume}: {}", request_ids.join(", ")));
-    left_behind(py, &exception, request_ids);
+    set_request_ids(py, &exception, request_ids);
     note(py, &exception, resume);
     exception
 }
 
-/// Leaves in an exception the ids of the generations that had not ended.
-pub(crate) fn left_behind(py: Python<'_>, exception: &PyErr, request_ids: Vec<String>) {
-    // An exception without a place for it stays as it is.
+/// Puts into an exception the ids of the generations that have not ended.
+pub(crate) fn set_request_ids(py: Python<'_>, exception: &PyErr, request_ids: Vec<String>) {
+    // Fails for an exception without attributes, which stays as it is.
     let _ = exception.value(py).setattr("request_ids", request_ids);
 }
 
 fn note(py: Python<'_>, exception: &PyErr, note: String) {
-    // There are no notes in Python 3.10.
+    // Fails in Python 3.10, which has no notes.
     let _ = exception.value(py).call_method1("add_note", (note,));
 }

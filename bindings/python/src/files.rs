@@ -1,4 +1,4 @@
-//! The files of a result.
+//! Downloads of the files of a result.
 
 use crate::download_progress::DownloadProgress;
 use crate::events::Events;
@@ -12,42 +12,42 @@ use pyo3::prelude::*;
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 
-/// How the files of a result are got at.
+/// The files of a result.
 #[derive(Clone)]
 pub(crate) struct Files {
-    /// How it ended, where that is known; otherwise its result is asked for again.
+    /// The outcome, if it is known. Otherwise a download asks for the result again.
     outcome: Option<Box<Outcome>>,
     pub(crate) handle: Handle,
 }
 
 impl Files {
-    /// Asks for the result again.
-    pub(crate) fn asked(handle: Handle) -> Self {
+    /// Files whose result a download asks for again.
+    pub(crate) fn of_handle(handle: Handle) -> Self {
         Self { outcome: None, handle }
     }
 
     fn source(&self, py: Python<'_>) -> PyResult<Source> {
         match &self.outcome {
-            Some(outcome) => Ok(Source::Of(outcome.clone())),
-            None => Ok(Source::Asked(self.handle.generation(py)?)),
+            Some(outcome) => Ok(Source::Outcome(outcome.clone())),
+            None => Ok(Source::Generation(self.handle.generation(py)?)),
         }
     }
 }
 
-/// The result of a generation, ended or not.
+/// The result of a generation, which may not have ended.
 pub(crate) async fn of_result(generation: Generation) -> Result<(ResultResponse, Files), Error> {
-    Ok((generation.result().await?, Files::asked(Handle::Live(generation))))
+    Ok((generation.result().await?, Files::of_handle(Handle::Live(generation))))
 }
 
-/// The result of a generation that ended.
+/// The result of a generation that has ended.
 pub(crate) fn of_outcome(handle: Handle, outcome: Outcome) -> (ResultResponse, Files) {
     (outcome.response().clone(), Files { outcome: Some(Box::new(outcome)), handle })
 }
 
-/// What the SDK saves files of.
+/// What the SDK downloads.
 enum Source {
-    Of(Box<Outcome>),
-    Asked(Generation),
+    Outcome(Box<Outcome>),
+    Generation(Generation),
 }
 
 /// The arguments of a download.
@@ -66,8 +66,8 @@ async fn save(
     sender: Option<Sender<clipia::DownloadProgress>>,
 ) -> Result<Vec<PathBuf>, Error> {
     let mut download = match source {
-        Source::Of(outcome) => outcome.completed()?.in_this_process()?.download(dir),
-        Source::Asked(generation) => generation.download(dir),
+        Source::Outcome(outcome) => outcome.completed()?.in_this_process()?.download(dir),
+        Source::Generation(generation) => generation.download(dir),
     }
     .overwrite(overwrite);
     if renditions {
@@ -85,7 +85,7 @@ impl Download<'_> {
     pub(crate) fn block(self, py: Python<'_>, files: &Files) -> PyResult<Vec<PathBuf>> {
         let (source, renditions, overwrite) = (files.source(py)?, self.renditions, self.overwrite);
         let listeners = Listeners::new(py, self.on_progress, false)?;
-        if listeners.nobody() {
+        if listeners.is_empty() {
             return blocking::call(py, save(source, self.dir, renditions, overwrite, None));
         }
         let events = Events::of(|sender| save(source, self.dir, renditions, overwrite, Some(sender)));
@@ -98,7 +98,7 @@ impl<'py> Download<'py> {
     pub(crate) fn coroutine(self, py: Python<'py>, files: &Files) -> PyResult<Bound<'py, PyAny>> {
         let (source, renditions, overwrite) = (files.source(py)?, self.renditions, self.overwrite);
         let listeners = Listeners::new(py, self.on_progress, false)?;
-        if listeners.nobody() {
+        if listeners.is_empty() {
             return coroutine::call(py, save(source, self.dir, renditions, overwrite, None), |_, paths| {
                 Ok(paths)
             });

@@ -1,19 +1,19 @@
-//! Waiting for many generations at once, in one future: no thread and no task for each.
+//! Waits for many generations at once, in one future: without a thread or a task for each.
 
 use crate::arguments::{Id, Seconds};
 use crate::async_generation::AsyncGeneration;
 use crate::async_generation_result::AsyncGenerationResult;
 use crate::async_submitted::AsyncSubmitted;
 use crate::coroutine;
-use crate::exceptions::{ClipiaTimeoutError, interrupted_fleet, left_behind};
+use crate::exceptions::{ClipiaTimeoutError, interrupted_fleet, set_request_ids};
 use crate::generation::Generation;
 use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
-use crate::interruption::Interrupted;
+use crate::interruption::OnInterrupt;
 use crate::iteration::Iteration;
 use crate::session::Session;
 use crate::submitted::Submitted;
-use crate::waiting::Patience;
+use crate::waiting::WaitOptions;
 use crate::{blocking, files};
 use clipia::{Error, Outcome, RequestId};
 use futures_util::StreamExt;
@@ -24,80 +24,80 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The generations to wait for, in the order that they were passed in.
+/// The generations to wait for, in the order of the arguments.
 pub(crate) struct Fleet {
     generations: Vec<clipia::Generation>,
-    patience: Patience,
+    options: WaitOptions,
 }
 
-/// One of them, by its place, and how its wait ended.
+/// The index of a generation, and how its wait ended.
 type Ended = (usize, Result<Outcome, Error>);
 
 impl Fleet {
-    /// Of handles of either client and of ids, which are those of `session`.
+    /// A fleet of handles of either client, and of ids, which become handles of `session`.
     pub(crate) fn new(
         session: &Session,
         handles: &Bound<'_, PyAny>,
         timeout: Option<Seconds>,
     ) -> PyResult<Self> {
-        let patience = Patience::begin(timeout, None);
+        let options = WaitOptions::begin(timeout, None);
         let handles = handles.try_iter()?;
         let generations = handles.map(|handle| generation(session, &handle?)).collect::<PyResult<_>>()?;
-        Ok(Self { generations, patience })
+        Ok(Self { generations, options })
     }
 
     fn ids(&self) -> BTreeMap<usize, RequestId> {
         self.generations.iter().map(|generation| generation.id().clone()).enumerate().collect()
     }
 
-    /// The waits, each of which ends in its time.
+    /// The waits, each with its own deadline.
     fn waits(&self) -> FuturesUnordered<impl Future<Output = Ended> + Send + use<>> {
-        let wait = |(place, generation): (usize, &clipia::Generation)| {
-            let (generation, patience) = (generation.clone(), self.patience);
-            async move { (place, patience.wait(&generation).await) }
+        let wait = |(index, generation): (usize, &clipia::Generation)| {
+            let (generation, options) = (generation.clone(), self.options);
+            async move { (index, options.wait(&generation).await) }
         };
         self.generations.iter().enumerate().map(wait).collect()
     }
 
     /// Waits for all on the calling thread.
     pub(crate) fn block(self, py: Python<'_>) -> PyResult<Vec<Py<GenerationResult>>> {
-        let mut roll = Roll::of(&self);
+        let mut unfinished = Unfinished::of(&self);
         let (mut waits, mut results) = (self.waits(), BTreeMap::new());
-        while let Some((place, ended)) =
-            blocking::run(py, waits.next()).map_err(|exception| roll.interrupted(py, exception))?
+        while let Some((index, ended)) =
+            blocking::run(py, waits.next()).map_err(|exception| unfinished.interrupted(py, exception))?
         {
-            results.insert(place, roll.outcome(py, place, ended)?);
+            results.insert(index, unfinished.outcome(py, index, ended)?);
         }
         results.into_values().map(|ended| GenerationResult::new(py, ended)).collect()
     }
 
-    /// A coroutine that waits for all. The timeout counts from when it is first awaited.
+    /// A coroutine that waits for all generations. The timeout counts from when the coroutine is first awaited.
     pub(crate) fn coroutine(mut self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        let roll = Arc::new(Mutex::new(Roll::of(&self)));
-        let interrupted = Interrupted::new({
-            let roll = roll.clone();
-            move |py, exception| locked(&roll).interrupted(py, exception)
+        let unfinished = Arc::new(Mutex::new(Unfinished::of(&self)));
+        let on_interrupt = OnInterrupt::new({
+            let unfinished = unfinished.clone();
+            move |py, exception| locked(&unfinished).interrupted(py, exception)
         });
         let all = async move {
-            self.patience = self.patience.anew();
+            self.options = self.options.restarted();
             let (mut waits, mut results) = (self.waits(), BTreeMap::new());
-            while let Some((place, ended)) = waits.next().await {
+            while let Some((index, ended)) = waits.next().await {
                 match ended {
-                    Ok(outcome) => _ = results.insert(place, outcome),
-                    // The others are not waited for any more.
-                    Err(error) => return (roll, Err(error)),
+                    Ok(outcome) => _ = results.insert(index, outcome),
+                    // The other waits end here.
+                    Err(error) => return (unfinished, Err(error)),
                 }
-                locked(&roll).missing.remove(&place);
+                locked(&unfinished).ids.remove(&index);
             }
             let generations = self.generations.into_iter().map(Handle::Live);
-            (roll, Ok(generations.zip(results.into_values()).collect::<Vec<_>>()))
+            (unfinished, Ok(generations.zip(results.into_values()).collect::<Vec<_>>()))
         };
-        coroutine::new(py, all, Some(interrupted), |py, (roll, ended)| match ended {
+        coroutine::new(py, all, Some(on_interrupt), |py, (unfinished, ended)| match ended {
             Ok(results) => results
                 .into_iter()
                 .map(|(handle, outcome)| AsyncGenerationResult::new(py, files::of_outcome(handle, outcome)))
                 .collect::<PyResult<Vec<_>>>(),
-            Err(error) => Err(locked(&roll).raise(py, error)),
+            Err(error) => Err(locked(&unfinished).raise(py, error)),
         })
     }
 }
@@ -123,88 +123,88 @@ fn generation(session: &Session, handle: &Bound<'_, PyAny>) -> PyResult<clipia::
     }
 }
 
-/// Which of a fleet have not ended.
-struct Roll {
-    all: usize,
-    missing: BTreeMap<usize, RequestId>,
+/// The generations of a fleet that have not ended.
+struct Unfinished {
+    ids: BTreeMap<usize, RequestId>,
+    /// All generations of the fleet.
     generations: Vec<clipia::Generation>,
-    patience: Patience,
+    options: WaitOptions,
 }
 
-impl Roll {
+impl Unfinished {
     fn of(fleet: &Fleet) -> Self {
-        let generations = fleet.generations.clone();
-        Self { all: generations.len(), missing: fleet.ids(), generations, patience: fleet.patience }
+        Self { ids: fleet.ids(), generations: fleet.generations.clone(), options: fleet.options }
     }
 
-    /// What came out of one, as results are made of it.
+    /// The outcome of a generation, from which a result is made.
     fn outcome(
         &mut self,
         py: Python<'_>,
-        place: usize,
+        index: usize,
         ended: Result<Outcome, Error>,
     ) -> PyResult<(clipia::ResultResponse, files::Files)> {
         let outcome = ended.map_err(|error| self.raise(py, error))?;
-        self.missing.remove(&place);
-        Ok(files::of_outcome(Handle::Live(self.generations[place].clone()), outcome))
+        self.ids.remove(&index);
+        Ok(files::of_outcome(Handle::Live(self.generations[index].clone()), outcome))
     }
 
-    /// The exception of a wait that ended without an outcome. After the deadline there is nothing to go on with.
+    /// The exception of a wait that ended without an outcome.
     fn raise(&self, py: Python<'_>, error: Error) -> PyErr {
-        let ids: Vec<String> = self.missing.values().map(RequestId::to_string).collect();
-        let exception = match (&error, self.patience.timeout()) {
-            (Error::Deadline { .. }, Some(timeout)) if self.all > 1 => {
+        let ids: Vec<String> = self.ids.values().map(RequestId::to_string).collect();
+        let exception = match (&error, self.options.timeout()) {
+            (Error::Deadline { .. }, Some(timeout)) if self.generations.len() > 1 => {
                 let timeout = timeout.as_secs_f64();
                 let message = format!(
                     "gave up waiting for {} of {} generations after {timeout} s; they go on: `request_ids` has \
                      their ids, to wait for again",
                     ids.len(),
-                    self.all,
+                    self.generations.len(),
                 );
                 ClipiaTimeoutError::new_err((ids.first().cloned(), timeout, message))
             }
-            _ => self.patience.raise(py, error),
+            _ => self.options.raise(py, error),
         };
-        left_behind(py, &exception, ids);
+        set_request_ids(py, &exception, ids);
         exception
     }
 
     fn interrupted(&self, py: Python<'_>, exception: PyErr) -> PyErr {
-        interrupted_fleet(py, exception, self.missing.values().map(RequestId::to_string).collect())
+        interrupted_fleet(py, exception, self.ids.values().map(RequestId::to_string).collect())
     }
 }
 
-fn locked(roll: &Mutex<Roll>) -> MutexGuard<'_, Roll> {
-    roll.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(unfinished: &Mutex<Unfinished>) -> MutexGuard<'_, Unfinished> {
+    unfinished.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The results of a fleet as they come.
+/// The results of a fleet in the order of their ends.
 struct Results {
     waits: Arc<Iteration<Ended>>,
-    roll: Mutex<Roll>,
+    unfinished: Mutex<Unfinished>,
 }
 
 impl Results {
     fn of(fleet: &Fleet) -> Self {
-        Self { waits: Iteration::new(fleet.waits()), roll: Mutex::new(Roll::of(fleet)) }
+        Self { waits: Iteration::new(fleet.waits()), unfinished: Mutex::new(Unfinished::of(fleet)) }
     }
 
+    /// The result of a wait that has ended; `None` after the last. After the deadline of the fleet no result follows.
     fn take(
         &self,
         py: Python<'_>,
         ended: Option<Ended>,
     ) -> PyResult<Option<(clipia::ResultResponse, files::Files)>> {
-        let Some((place, ended)) = ended else { return Ok(None) };
-        let mut roll = locked(&self.roll);
-        if roll.missing.is_empty() {
+        let Some((index, ended)) = ended else { return Ok(None) };
+        let mut unfinished = locked(&self.unfinished);
+        if unfinished.ids.is_empty() {
             return Ok(None);
         }
         let past_deadline = matches!(ended, Err(Error::Deadline { .. }));
-        let result = roll.outcome(py, place, ended);
+        let result = unfinished.outcome(py, index, ended);
         if past_deadline {
-            roll.missing.clear();
+            unfinished.ids.clear();
         } else {
-            roll.missing.remove(&place);
+            unfinished.ids.remove(&index);
         }
         result.map(Some)
     }
@@ -228,7 +228,7 @@ impl AsCompleted {
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<GenerationResult>>> {
         let ended = blocking::run(py, self.0.waits.next())
-            .map_err(|exception| locked(&self.0.roll).interrupted(py, exception))?;
+            .map_err(|exception| locked(&self.0.unfinished).interrupted(py, exception))?;
         let result = self.0.take(py, ended.take())?;
         result.map(|result| GenerationResult::new(py, result)).transpose()
     }
@@ -252,8 +252,9 @@ impl AsyncAsCompleted {
 
     fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let (results, of) = (self.0.clone(), self.0.clone());
-        let interrupted = Interrupted::new(move |py, exception| locked(&of.roll).interrupted(py, exception));
-        coroutine::new(py, self.0.waits.next(), Some(interrupted), move |py, ended| {
+        let on_interrupt =
+            OnInterrupt::new(move |py, exception| locked(&of.unfinished).interrupted(py, exception));
+        coroutine::new(py, self.0.waits.next(), Some(on_interrupt), move |py, ended| {
             match results.take(py, ended.take())? {
                 Some(result) => AsyncGenerationResult::new(py, result),
                 None => Err(PyStopAsyncIteration::new_err(())),

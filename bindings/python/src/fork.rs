@@ -1,18 +1,18 @@
-//! What happens where Python forks: with `os.fork`, `multiprocessing`, or as a server that loads a program before it
+//! Forks of a Python process: by `os.fork`, by `multiprocessing`, or by a server that loads a program before it
 //! forks its workers.
 //!
-//! A forked process has one thread, and locks that another held stay locked. So the child leaves everything of the
-//! parent's behind and makes its own when it is first needed; clients are renewed by the SDK
+//! A forked process has a single thread, and a lock that another thread held stays locked. So the child abandons the
+//! parent's state and makes its own when it is first needed. The SDK renews the clients
 //! ([`clipia::Clipia::in_this_process`]).
 
-use crate::{deliveries, logging, runtime};
+use crate::{asyncio_futures, logging, runtime};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 
-/// Has Python call the functions below.
+/// Registers the functions below with Python.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let os = module.py().import("os")?;
-    // There is no such thing on Windows, which does not fork.
+    // Windows has no fork.
     if !os.hasattr("register_at_fork")? {
         return Ok(());
     }
@@ -37,7 +37,7 @@ fn after_in_parent() {
 #[pyfunction]
 fn after_in_child(py: Python<'_>) {
     runtime::forget(py);
-    deliveries::forget(py);
+    asyncio_futures::forget(py);
     logging::clear();
     logging::release();
 }

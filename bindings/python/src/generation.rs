@@ -7,15 +7,15 @@ use crate::files::{self, Download, Files};
 use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
 use crate::updates::Updates;
-use crate::waiting::{self, Patience};
+use crate::waiting::{self, WaitOptions};
 use crate::watch::Listeners;
 use pyo3::prelude::*;
 use std::path::PathBuf;
 
-/// A handle on one generation, made from its id alone by `Clipia.generation`. It outlives the client it came
-/// from, and can be pickled.
+/// A handle on one generation, made from its id alone by `Clipia.generation`. It outlives its client, and can be
+/// pickled.
 ///
-/// The key is not in a pickle: a handle out of one asks the server that it came from with the key in `CLIPIA_KEY`.
+/// A pickle does not contain the key: a handle from a pickle calls the same server with the key in `CLIPIA_KEY`.
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct Generation(Handle);
 
@@ -31,15 +31,15 @@ impl Generation {
 
 #[pymethods]
 impl Generation {
-    /// Names the generation, for ever.
+    /// The id of the generation.
     #[getter]
     fn request_id(&self) -> String {
         self.0.id().to_string()
     }
 
-    /// Waits for its end, and returns the result, be it `COMPLETED`, `FAILED` or `CANCELED`.
+    /// Waits for the end of the generation, and returns the result, which is `COMPLETED`, `FAILED` or `CANCELED`.
     ///
-    /// What fails for the moment never ends a wait. After `timeout` seconds it raises `ClipiaTimeoutError`; the
+    /// A transient error never ends a wait. After `timeout` seconds it raises `ClipiaTimeoutError`; the
     /// generation goes on. `progress` shows a bar on stderr, of tqdm or rich if one of them is installed.
     #[pyo3(signature = (timeout = None, *, progress = false))]
     fn wait(
@@ -51,21 +51,21 @@ impl Generation {
         wait(py, &self.0, timeout, progress)
     }
 
-    /// Follows it: iterates over a `StatusResponse` for each change of position, progress or status, the last one
-    /// terminal. One who reads slowly gets the latest, not every one in between.
+    /// Follows the generation: iterates over a `StatusResponse` for each change of position, progress or status, the
+    /// last one terminal. A slow reader gets the latest change, not every one in between.
     fn updates(&self, py: Python<'_>) -> PyResult<Updates> {
         Updates::of(py, &self.0)
     }
 
-    /// What came out of it; while it runs, its lifecycle fields alone.
+    /// The result. Before the end there are only the fields of a status.
     fn result(&self, py: Python<'_>) -> PyResult<Py<GenerationResult>> {
         result(py, &self.0)
     }
 
-    /// Saves every file of its result in the directory `dir`, as the `download` of a result does.
+    /// Saves every file of the result in the directory `dir`, as the `download` of a result does.
     ///
-    /// Waits for nothing: raises `StillRunning` before its end, and `GenerationFailed` or `GenerationCanceled` where
-    /// it made nothing.
+    /// It does not wait for the end: it raises `StillRunning` before it, and `GenerationFailed` or `GenerationCanceled`
+    /// if there is no output.
     #[pyo3(signature = (dir, *, renditions = false, overwrite = false, on_progress = None))]
     fn download<'py>(
         &self,
@@ -75,7 +75,7 @@ impl Generation {
         overwrite: bool,
         on_progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Vec<PathBuf>> {
-        Download { dir, renditions, overwrite, on_progress }.block(py, &Files::asked(self.0.clone()))
+        Download { dir, renditions, overwrite, on_progress }.block(py, &Files::of_handle(self.0.clone()))
     }
 
     fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> bool {
@@ -106,8 +106,8 @@ pub(crate) fn wait(
     timeout: Option<Seconds>,
     progress: bool,
 ) -> PyResult<Py<GenerationResult>> {
-    let patience = Patience::begin(timeout, None);
-    waiting::block(py, handle.generation(py)?, patience, &Listeners::new(py, None, progress)?)
+    let options = WaitOptions::begin(timeout, None);
+    waiting::block(py, handle.generation(py)?, options, &Listeners::new(py, None, progress)?)
 }
 
 pub(crate) fn result(py: Python<'_>, handle: &Handle) -> PyResult<Py<GenerationResult>> {

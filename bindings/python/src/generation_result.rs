@@ -14,19 +14,19 @@ pub(crate) struct GenerationResult(Files);
 impl GenerationResult {
     pub(crate) fn new(
         py: Python<'_>,
-        (answer, files): (clipia::ResultResponse, Files),
+        (response, files): (clipia::ResultResponse, Files),
     ) -> PyResult<Py<Self>> {
-        Py::new(py, PyClassInitializer::from(ResultResponse::new(answer)).add_subclass(Self(files)))
+        Py::new(py, PyClassInitializer::from(ResultResponse::new(response)).add_subclass(Self(files)))
     }
 }
 
 #[pymethods]
 impl GenerationResult {
-    /// Saves every file in the directory `dir`, which is made if need be, and returns their paths.
+    /// Saves every file in the directory `dir`, which is created if it is missing, and returns the paths.
     ///
-    /// In full quality, or, with `renditions`, the smaller ones made for display. `on_progress` is called with a
-    /// `DownloadProgress` as each file comes. What broke off is gone on with by the next download
-    /// into the same directory. A file of other content that is there is replaced only with `overwrite`.
+    /// The files are in full quality or, with `renditions`, the smaller ones for display. `on_progress` is called with
+    /// a `DownloadProgress` as each file arrives. After a break the next download into the same directory resumes. An
+    /// existing file with other content is replaced only with `overwrite`.
     #[pyo3(signature = (dir, *, renditions = false, overwrite = false, on_progress = None))]
     fn download<'py>(
         &self,
@@ -46,11 +46,11 @@ impl GenerationResult {
         saved: &Bound<'_, PyAny>,
         base_url: String,
     ) -> PyResult<Py<Self>> {
-        let answer = document::read(data, "ResultResponse")?;
-        Self::new(py, (answer, Files::asked(Handle::unpickle(saved, base_url)?)))
+        let response = document::read(data, "ResultResponse")?;
+        Self::new(py, (response, Files::of_handle(Handle::unpickle(saved, base_url)?)))
     }
 
-    /// The key is not in a pickle: files are fetched with the one in `CLIPIA_KEY`.
+    /// A pickle does not contain the key: files are fetched with the key in `CLIPIA_KEY`.
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
         document::pickle_with(slf, &slf.get().0.handle)
     }

@@ -1,17 +1,17 @@
-//! A handle on a generation, of a client in this process or out of a pickle.
+//! Handles on generations, with a client of this process or from a pickle.
 
 use crate::exceptions::raise;
-use crate::{document, environment};
+use crate::{document, pickled_clients};
 use clipia::{Generation, RequestId, SavedGeneration};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-/// What every class that goes on with a generation has inside.
+/// The handle inside every Python class that stands for a generation.
 #[derive(Clone)]
 pub(crate) enum Handle {
-    /// Its client is known.
+    /// A handle with its client.
     Live(Generation),
-    /// It came out of a pickle; its client is looked for when it is first needed.
+    /// A handle from a pickle. Its client is made when it is first needed.
     Pickled { saved: SavedGeneration, base_url: String },
 }
 
@@ -23,15 +23,17 @@ impl Handle {
         }
     }
 
-    /// To go on with.
+    /// The handle of the SDK, for this process.
     pub(crate) fn generation(&self, py: Python<'_>) -> PyResult<Generation> {
         match self {
             Self::Live(generation) => generation.in_this_process().map_err(|error| raise(py, error)),
-            Self::Pickled { saved, base_url } => Ok(environment::client(py, base_url)?.resume(saved.clone())),
+            Self::Pickled { saved, base_url } => {
+                Ok(pickled_clients::client(py, base_url)?.resume(saved.clone()))
+            }
         }
     }
 
-    /// What a pickle holds of it: all but the key.
+    /// The data of a pickle: everything but the key.
     pub(crate) fn pickle<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let (saved, base_url) = match self {
             Self::Live(generation) => (generation.saved(), generation.client().base_url()),
@@ -40,7 +42,7 @@ impl Handle {
         (pythonize::pythonize(py, &saved)?, base_url).into_pyobject(py)
     }
 
-    /// The same from there.
+    /// The handle from the data of a pickle.
     pub(crate) fn unpickle(saved: &Bound<'_, PyAny>, base_url: String) -> PyResult<Self> {
         Ok(Self::Pickled { saved: document::read(saved, "Generation")?, base_url })
     }

@@ -4,7 +4,7 @@ use crate::document;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-/// An input key that the model will not apply. The request is accepted all the same.
+/// An input key that the model ignores. The request is accepted all the same.
 #[pyclass(frozen, get_all, eq, hash, module = "clipia_queue")]
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct InputWarning {
@@ -37,7 +37,7 @@ impl InputWarning {
         Self { code, parameter, message }
     }
 
-    /// The same from its JSON.
+    /// Makes the object from its JSON.
     #[staticmethod]
     fn from_dict(data: &Bound<'_, PyAny>) -> PyResult<Self> {
         document::read(data, "InputWarning").map(|warning| Self::of(&warning))

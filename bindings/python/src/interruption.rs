@@ -1,24 +1,24 @@
-//! What an interrupted call leaves in its exception, be it of Ctrl-C, of a signal handler or of asyncio: how to go on
-//! with what may be paid for.
+//! What an exception that interrupts a call carries (from Ctrl-C, a signal handler or asyncio): how to resume a submit
+//! or a wait that may be paid for.
 
 use crate::exceptions::{interrupted, interrupted_submit};
 use clipia::{RequestId, Submit};
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A submit and the wait for what it makes, or the wait alone: how far they have come.
+/// How to resume a call: by the idempotency key of its submit, or by the id of its generation.
 #[derive(Clone)]
-pub(crate) struct Underway(Arc<Mutex<Stage>>);
+pub(crate) struct ResumePoint(Arc<Mutex<Stage>>);
 
 #[derive(Clone)]
 enum Stage {
-    /// Being submitted with this idempotency key.
+    /// Submits with this idempotency key.
     Submit(String),
-    /// Accepted.
+    /// Waits for this generation.
     Wait(RequestId),
 }
 
-impl Underway {
+impl ResumePoint {
     pub(crate) fn submit(submit: &Submit) -> Self {
         Self::at(Stage::Submit(submit.get_idempotency_key().to_owned()))
     }
@@ -31,12 +31,12 @@ impl Underway {
         Self(Arc::new(Mutex::new(stage)))
     }
 
-    /// The submit was accepted.
+    /// Records that the submit was accepted.
     pub(crate) fn accepted(&self, request_id: &RequestId) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Wait(request_id.clone());
     }
 
-    /// The exception that ends it, with what it takes to go on.
+    /// Puts into an exception that ends the call how to resume it.
     pub(crate) fn interrupted(&self, py: Python<'_>, exception: PyErr) -> PyErr {
         let stage = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match stage {
@@ -46,25 +46,25 @@ impl Underway {
     }
 }
 
-/// Called by a coroutine with the exception that ends it.
+/// A coroutine calls this with the exception that ends it.
 #[pyclass(frozen, module = "clipia_queue")]
-pub(crate) struct Interrupted(Box<dyn Fn(Python<'_>, PyErr) -> PyErr + Send + Sync>);
+pub(crate) struct OnInterrupt(Box<dyn Fn(Python<'_>, PyErr) -> PyErr + Send + Sync>);
 
-impl Interrupted {
-    /// `leave` puts into the exception what it takes to go on.
-    pub(crate) fn new(leave: impl Fn(Python<'_>, PyErr) -> PyErr + Send + Sync + 'static) -> Self {
-        Self(Box::new(leave))
+impl OnInterrupt {
+    /// `add` puts into the exception how to resume.
+    pub(crate) fn new(add: impl Fn(Python<'_>, PyErr) -> PyErr + Send + Sync + 'static) -> Self {
+        Self(Box::new(add))
     }
 }
 
-impl From<Underway> for Interrupted {
-    fn from(underway: Underway) -> Self {
-        Self::new(move |py, exception| underway.interrupted(py, exception))
+impl From<ResumePoint> for OnInterrupt {
+    fn from(resume: ResumePoint) -> Self {
+        Self::new(move |py, exception| resume.interrupted(py, exception))
     }
 }
 
 #[pymethods]
-impl Interrupted {
+impl OnInterrupt {
     fn __call__(&self, exception: Bound<'_, PyAny>) {
         let py = exception.py();
         drop((self.0)(py, PyErr::from_value(exception)));

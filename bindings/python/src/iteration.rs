@@ -1,4 +1,4 @@
-//! A stream of the SDK that Python iterates over.
+//! A stream of the SDK as a Python iterator.
 
 use futures_util::{Stream, StreamExt};
 use std::collections::VecDeque;
@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 
-/// What is iterated over. Dropping it ends it.
+/// A stream that Python iterates over. Dropping it ends the stream.
 pub(crate) struct Iteration<T> {
     stream: Mutex<Pin<Box<dyn Stream<Item = T> + Send>>>,
-    /// What came for a step that was cancelled, for the next one.
+    /// Items whose step was cancelled. The next steps get them.
     returned: std::sync::Mutex<VecDeque<T>>,
 }
 
@@ -18,8 +18,8 @@ impl<T: Send + 'static> Iteration<T> {
         Arc::new(Self { stream: Mutex::new(Box::pin(stream)), returned: Default::default() })
     }
 
-    /// The next item. Several may ask at once.
-    pub(crate) fn next(self: &Arc<Self>) -> impl Future<Output = Step<T>> + Send + use<T> {
+    /// The next item. Several steps may wait at once.
+    pub(crate) fn next(self: &Arc<Self>) -> impl Future<Output = PendingItem<T>> + Send + use<T> {
         let iteration = self.clone();
         async move {
             let mut stream = iteration.stream.lock().await;
@@ -29,25 +29,25 @@ impl<T: Send + 'static> Iteration<T> {
                 None => stream.next().await,
             };
             drop(stream);
-            Step { item, iteration }
+            PendingItem { item, iteration }
         }
     }
 }
 
-/// An item on its way to who asked for it. If it never arrives, it goes back.
-pub(crate) struct Step<T> {
+/// An item that its step has not taken yet. If it is dropped, the item returns to the iteration.
+pub(crate) struct PendingItem<T> {
     item: Option<T>,
     iteration: Arc<Iteration<T>>,
 }
 
-impl<T> Step<T> {
-    /// It has arrived; `None` at the end.
+impl<T> PendingItem<T> {
+    /// Takes the item; `None` at the end of the stream.
     pub(crate) fn take(mut self) -> Option<T> {
         self.item.take()
     }
 }
 
-impl<T> Drop for Step<T> {
+impl<T> Drop for PendingItem<T> {
     fn drop(&mut self) {
         if let Some(item) = self.item.take() {
             self.iteration.returned.lock().unwrap_or_else(PoisonError::into_inner).push_back(item);

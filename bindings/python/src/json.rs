@@ -1,8 +1,8 @@
-//! JSON from what Python passes: an input, or the dict of an answer.
+//! JSON from Python objects: an input, or the dict of a response.
 //!
-//! The reader keeps the arrays and objects around a value in a list of its own, and not on the stack of the thread, so
-//! that no nesting ends the process. [`form`] says what one Python object is in JSON, [`data_url`] how bytes are
-//! written.
+//! The reader keeps the arrays and objects around a value in a list, and not on the stack of the thread, so
+//! that deep nesting does not crash the process. [`form`] finds the JSON form of one Python object, [`data_url`] writes
+//! bytes.
 
 mod data_url;
 mod form;
@@ -15,30 +15,30 @@ use pyo3::types::{PyIterator, PyTuple};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
-/// How deep arrays and objects of an input may stand in each other. It is less than what JSON readers take, which is
-/// 128 in `serde_json`, and ends the reading of what holds itself.
+/// Levels of arrays and objects in an input. It is less than JSON readers accept (128 in `serde_json`), and ends the
+/// reading of an object that contains itself.
 pub(crate) const INPUT_DEPTH_MAX: usize = 100;
 
-/// The same of an answer, which `serde_json` has read before.
-pub(crate) const ANSWER_DEPTH_MAX: usize = 128;
+/// Levels of arrays and objects in a response, which `serde_json` has read before.
+pub(crate) const RESPONSE_DEPTH_MAX: usize = 128;
 
-/// Values in one document: an object of ten lists of ten of ten … is small in Python and endless in JSON.
+/// Values in one document. A list of ten references to a list of ten … is small in Python, and huge in JSON.
 const VALUES_MAX: usize = 1_000_000;
 
-/// Bytes of texts and keys in one document, files in it included. The server of this repository takes 6 MiB.
+/// Bytes of texts and keys in one document, files included. The server of this repository accepts 6 MiB.
 const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Keys and indices that a message names before it leaves the rest out.
+/// Keys and indices in the path of a message; further ones are left out.
 const STEPS_NAMED_MAX: usize = 8;
 
-/// Characters of a key that a message names.
+/// Characters of a key in a message.
 const KEY_CHARS_NAMED_MAX: usize = 40;
 
-/// Why an object has no form in JSON.
+/// Why an object has no JSON form.
 enum Fault {
-    /// Worded to go on after the place of the object: "is NaN".
+    /// The reason, worded to follow the path of the object: "is NaN".
     Unfit(String),
-    /// Raised by the object itself where it was asked for what it holds.
+    /// An exception of the object itself while it was read.
     Raised(PyErr),
 }
 
@@ -48,11 +48,11 @@ impl From<PyErr> for Fault {
     }
 }
 
-/// Reads the JSON of a Python object. Messages call it `name`.
+/// Reads a Python object as JSON. Messages call the object `name`.
 ///
 /// # Errors
-/// `ClipiaValueError`, which names the key by its path; and what ends programs, such as `KeyboardInterrupt`, if it was
-/// raised meanwhile.
+/// `ClipiaValueError`, which names the value by its path. An exception that ends programs, such as `KeyboardInterrupt`,
+/// is passed on.
 pub(crate) fn read(object: &Bound<'_, PyAny>, name: &str, depth_max: usize) -> PyResult<Value> {
     let mut reader = Reader { depth_max, open: Vec::new(), whole: Value::Null, values: 0, text_bytes: 0 };
     let reading = reader.read(object);
@@ -62,16 +62,16 @@ pub(crate) fn read(object: &Bound<'_, PyAny>, name: &str, depth_max: usize) -> P
     }
 }
 
-/// An array or object that is not read to its end.
+/// An array or object that is not completely read.
 enum Open<'py> {
     Array {
         rest: Bound<'py, PyIterator>,
         values: Vec<Value>,
     },
     Object {
-        /// Of pairs.
+        /// An iterator of pairs.
         rest: Bound<'py, PyIterator>,
-        /// Of the value that is read now.
+        /// The key of the value that is being read.
         key: Option<String>,
         entries: Map<String, Value>,
     },
@@ -79,7 +79,7 @@ enum Open<'py> {
 
 struct Reader<'py> {
     depth_max: usize,
-    /// What is around the value that is read now, the outermost first.
+    /// The arrays and objects around the value that is being read, the outermost first.
     open: Vec<Open<'py>>,
     whole: Value,
     values: usize,
@@ -98,7 +98,7 @@ impl<'py> Reader<'py> {
         Ok(())
     }
 
-    /// Reads a value that is neither array nor object; opens one that is.
+    /// Reads a value, or opens an array or object.
     fn begin(&mut self, object: &Bound<'py, PyAny>) -> Result<(), Fault> {
         self.values += 1;
         if self.values > VALUES_MAX {
@@ -182,26 +182,26 @@ impl<'py> Reader<'py> {
             Fault::Raised(error) if !error.is_instance_of::<PyException>(py) => return error,
             Fault::Raised(error) => (format!("cannot be read: {error}"), Some(error)),
         };
-        let refusal = ClipiaValueError::new_err(format!("{} {reason}", self.place(name)));
+        let refusal = ClipiaValueError::new_err(format!("{} {reason}", self.path(name)));
         refusal.set_cause(py, cause);
         refusal
     }
 
-    /// Where the reader is: `input["shots"][0]["seed"]`.
-    fn place(&self, name: &str) -> String {
-        let mut place = name.to_owned();
+    /// The path of the value that is being read: `input["shots"][0]["seed"]`.
+    fn path(&self, name: &str) -> String {
+        let mut path = name.to_owned();
         for open in self.open.iter().take(STEPS_NAMED_MAX) {
             // Writing to a string cannot fail.
             let _ = match open {
-                Open::Array { values, .. } => write!(place, "[{}]", values.len()),
-                Open::Object { key: Some(key), .. } => write!(place, "[{}]", named(key)),
+                Open::Array { values, .. } => write!(path, "[{}]", values.len()),
+                Open::Object { key: Some(key), .. } => write!(path, "[{}]", named(key)),
                 Open::Object { key: None, .. } => Ok(()),
             };
         }
         if self.open.len() > STEPS_NAMED_MAX {
-            place.push_str(" …");
+            path.push_str(" …");
         }
-        place
+        path
     }
 }
 

@@ -1,10 +1,10 @@
-//! The compiled half of the Python package `clipia_queue`: the SDK `clipia`, as Python sees it.
+//! The compiled part of the Python package `clipia_queue`: the SDK `clipia` for Python.
 //!
-//! Each class has a file of its own. A method converts its arguments, calls the SDK and converts the answer; `blocking`
-//! waits for it on behalf of `Clipia` and what that returns, `coroutine` on behalf of `AsyncClipia`. The package in
-//! `python/clipia_queue` names all of it for users, and has the exceptions.
+//! Each class has a file of its own. A method converts its arguments, calls the SDK and converts the response.
+//! `blocking` waits for the SDK on behalf of `Clipia` and its objects, `coroutine` on behalf of `AsyncClipia`. The
+//! package in `python/clipia_queue` exports the names for users, and has the exceptions.
 //!
-//! What must never be here: a rule (when to ask, what to retry, how an error is worded), which is the SDK's.
+//! What must never be here: a rule (when to poll, what to retry, the message of an error), which is the SDK's.
 
 mod account;
 mod amount;
@@ -17,14 +17,13 @@ mod async_generation_result;
 mod async_models;
 mod async_submitted;
 mod async_webhooks;
+mod asyncio_futures;
 mod blocking;
 mod client;
 mod coroutine;
-mod deliveries;
 mod delivery;
 mod document;
 mod download_progress;
-mod environment;
 mod estimate_response;
 mod events;
 mod exceptions;
@@ -42,6 +41,7 @@ mod iteration;
 mod json;
 mod logging;
 mod models;
+mod pickled_clients;
 mod printable;
 mod program;
 mod result_response;
@@ -57,7 +57,7 @@ mod webhooks;
 
 use pyo3::prelude::*;
 
-/// The compiled half of `clipia_queue`; import that instead.
+/// The compiled part of `clipia_queue`. Import `clipia_queue` instead.
 #[pymodule]
 mod _clipia_queue {
     use pyo3::exceptions::PyRuntimeWarning;
@@ -117,7 +117,7 @@ mod _clipia_queue {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        let stop = wrap_pyfunction!(crate::deliveries::stop, module)?;
+        let stop = wrap_pyfunction!(crate::asyncio_futures::stop, module)?;
         module.py().import("atexit")?.call_method1("register", (stop,))?;
         crate::logging::install(module.py())?;
         crate::fork::register(module)?;

@@ -1,10 +1,11 @@
-//! What the SDK traces, in Python's module `logging`, under the name `clipia_queue`.
+//! The events of the SDK in Python's module `logging`, under the name `clipia_queue`.
 //!
-//! It is traced on threads that must not wait for the GIL, and so only noted there; a thread that has the GIL anyway
-//! passes it on. What `logging` would not take is not even noted: its level is read at the start of each call, and
-//! below that tracing costs one comparison. Long pauses are noted at any level, for the bars of `progress=True`.
+//! Events come from threads that must not wait for the GIL. So an event is only queued, and a thread that has the GIL
+//! anyway flushes the queue. Events below the level of the logger are not queued: the level is read at the start of
+//! each call, and below it tracing costs one comparison. Long pauses are queued at any level, for the bars of
+//! `progress=True`.
 
-use crate::deliveries;
+use crate::asyncio_futures;
 use clipia::printable;
 use clipia_cli::Pause;
 use pyo3::prelude::*;
@@ -21,45 +22,46 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 const NAME: &str = "clipia_queue";
 
-/// Whose events are passed on: the SDK's.
+/// The target of the SDK's events.
 const TARGET: &str = "clipia";
 
-/// How many may wait to be passed on; those beyond are lost. That is of a thousand calls at once at the lowest level.
-const NOTED_MAX: usize = 8_192;
+/// Records that are queued at most; further ones are lost. A thousand simultaneous calls make so many at the lowest
+/// level.
+const QUEUE_MAX: usize = 8_192;
 
-/// What `logging` calls levels.
+/// The levels of `logging`.
 const TRACE: u8 = 5;
 const DEBUG: u8 = 10;
 const INFO: u8 = 20;
 const WARNING: u8 = 30;
 const ERROR: u8 = 40;
 
-/// The level from which on `logging` takes what is told.
-static TAKEN: AtomicU8 = AtomicU8::new(WARNING);
+/// The level of the logger.
+static LEVEL: AtomicU8 = AtomicU8::new(WARNING);
 
-static NOTED: Mutex<VecDeque<Told>> = Mutex::new(VecDeque::new());
+static QUEUE: Mutex<VecDeque<LogRecord>> = Mutex::new(VecDeque::new());
 
-/// Whether nothing is noted, without the lock.
-static NONE: AtomicBool = AtomicBool::new(true);
+/// Whether the queue is empty, readable without the lock.
+static IS_EMPTY: AtomicBool = AtomicBool::new(true);
 
 thread_local! {
-    /// Held while this thread forks, so that the child finds the lock in order.
-    static HELD: RefCell<Option<MutexGuard<'static, VecDeque<Told>>>> = const { RefCell::new(None) };
+    /// Held while this thread forks, so that the child finds the queue unlocked and intact.
+    static HELD: RefCell<Option<MutexGuard<'static, VecDeque<LogRecord>>>> = const { RefCell::new(None) };
 }
 
-/// One event.
-struct Told {
+/// A queued record.
+struct LogRecord {
     level: u8,
     target: &'static str,
     message: String,
-    /// What it tells bars of a long pause.
+    /// The text of a long pause, which is shown beside progress bars.
     pause: Option<String>,
 }
 
 /// Called when the module is imported.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     let logging = py.import("logging")?;
-    // A library says nothing where its user has not set up logging.
+    // A library must be silent until its user sets up logging.
     logger(py)?.call_method1("addHandler", (logging.call_method0("NullHandler")?,))?;
     Ok(())
 }
@@ -70,87 +72,88 @@ fn logger<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
     Ok(LOGGER.get_or_try_init(py, get)?.bind(py).clone())
 }
 
-/// Asks `logging` for its level. Called at the start of each call.
+/// Reads the level of the logger. Called at the start of each call.
 pub(crate) fn refresh(py: Python<'_>) -> PyResult<()> {
     static FORWARDING: Once = Once::new();
-    // Not at the import: the program `clipia`, which this module has too, says its traces itself and never comes here.
+    // Not done at the import, because the program `clipia`, which this module contains, has a subscriber of its own.
     FORWARDING.call_once(|| drop(tracing::subscriber::set_global_default(Forward)));
     let level: i64 = logger(py)?.call_method0(pyo3::intern!(py, "getEffectiveLevel"))?.extract()?;
     let level = u8::try_from(level.max(0)).unwrap_or(u8::MAX);
-    if TAKEN.swap(level, Ordering::Relaxed) != level {
+    if LEVEL.swap(level, Ordering::Relaxed) != level {
         tracing::callsite::rebuild_interest_cache();
     }
     Ok(())
 }
 
-/// Passes on what was noted. Called by threads that have the GIL anyway.
+/// Passes the queued records to `logging`. Called by threads that have the GIL anyway.
 pub(crate) fn flush(py: Python<'_>) {
-    if NONE.load(Ordering::Relaxed) {
+    if IS_EMPTY.load(Ordering::Relaxed) {
         return;
     }
-    // Without the GIL: a thread about to fork may have the lock, and wait for one that needs the GIL.
-    let noted = py.detach(|| {
-        let mut noted = noted();
-        NONE.store(true, Ordering::Relaxed);
-        std::mem::take(&mut *noted)
+    // Without the GIL, because a thread that is about to fork may hold the lock and wait for a thread that needs the
+    // GIL.
+    let records = py.detach(|| {
+        let mut queue = queue();
+        IS_EMPTY.store(true, Ordering::Relaxed);
+        std::mem::take(&mut *queue)
     });
-    for told in noted {
-        // Handlers deal with their own failures; what a filter raises has nowhere to go.
-        let _ = log(py, &told);
-        if let Some(pause) = &told.pause {
-            let _ = tell_bars(py, pause);
+    for record in records {
+        // Handlers handle their own errors. The exception of a filter cannot be raised anywhere.
+        let _ = log(py, &record);
+        if let Some(pause) = &record.pause {
+            let _ = show_beside_bars(py, pause);
         }
     }
 }
 
-/// Has a pause told beside the bars that are shown.
-fn tell_bars(py: Python<'_>, pause: &str) -> PyResult<()> {
-    static TELL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    TELL.import(py, "clipia_queue._progress", "tell")?.call1((pause,))?;
+/// Shows a pause beside the progress bars.
+fn show_beside_bars(py: Python<'_>, pause: &str) -> PyResult<()> {
+    static SHOW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    SHOW.import(py, "clipia_queue._progress", "show_beside_bars")?.call1((pause,))?;
     Ok(())
 }
 
-/// A warning of the binding's own.
+/// Logs a warning of the bindings.
 pub(crate) fn warn(py: Python<'_>, message: &str) {
     flush(py);
-    let told = Told { level: WARNING, target: TARGET, message: message.to_owned(), pause: None };
-    let _ = log(py, &told);
+    let record = LogRecord { level: WARNING, target: TARGET, message: message.to_owned(), pause: None };
+    let _ = log(py, &record);
 }
 
-fn log(py: Python<'_>, told: &Told) -> PyResult<()> {
+fn log(py: Python<'_>, record: &LogRecord) -> PyResult<()> {
     let logger = logger(py)?;
-    if logger.call_method1("isEnabledFor", (told.level,))?.is_truthy()? {
+    if logger.call_method1("isEnabledFor", (record.level,))?.is_truthy()? {
         let none = py.None();
-        let record = (NAME, told.level, told.target, 0, &told.message, &none, &none);
-        let record = logger.call_method1("makeRecord", record)?;
+        let arguments = (NAME, record.level, record.target, 0, &record.message, &none, &none);
+        let record = logger.call_method1("makeRecord", arguments)?;
         logger.call_method1("handle", (record,))?;
     }
     Ok(())
 }
 
-/// Before a fork.
+/// Called before a fork.
 pub(crate) fn hold() {
-    HELD.set(Some(noted()));
+    HELD.set(Some(queue()));
 }
 
-/// In the child: what was noted is passed on by the parent.
+/// Called in the child of a fork. The parent flushes the records of before.
 pub(crate) fn clear() {
-    HELD.with_borrow_mut(|held| held.as_mut().map(|noted| noted.clear()));
-    NONE.store(true, Ordering::Relaxed);
+    HELD.with_borrow_mut(|held| held.as_mut().map(|queue| queue.clear()));
+    IS_EMPTY.store(true, Ordering::Relaxed);
 }
 
-/// After it, in both.
+/// Called after a fork, in both processes.
 pub(crate) fn release() {
     HELD.take();
 }
 
-fn noted() -> MutexGuard<'static, VecDeque<Told>> {
-    NOTED.lock().unwrap_or_else(PoisonError::into_inner)
+fn queue() -> MutexGuard<'static, VecDeque<LogRecord>> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether `logging` takes what is told at this level.
-fn is_taken(level: u8) -> bool {
-    level >= TAKEN.load(Ordering::Relaxed)
+/// Whether the logger takes records of this level.
+fn is_enabled(level: u8) -> bool {
+    level >= LEVEL.load(Ordering::Relaxed)
 }
 
 fn level(level: Level) -> u8 {
@@ -163,47 +166,47 @@ fn level(level: Level) -> u8 {
     }
 }
 
-/// Notes events. Spans say nothing that the events in them do not.
+/// Queues events. Spans are ignored, because their fields are in their events, too.
 struct Forward;
 
 impl Subscriber for Forward {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event()
             && metadata.target().split("::").next() == Some(TARGET)
-            && (is_taken(level(*metadata.level())) || Pause::is_told_by(metadata))
+            && (is_enabled(level(*metadata.level())) || Pause::is_told_by(metadata))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        // That of long pauses, or lower.
+        // The level of long pauses, or a lower one.
         let levels = [Level::TRACE, Level::DEBUG, Level::INFO];
-        let lowest = levels.into_iter().find(|&lowest| is_taken(level(lowest)));
+        let lowest = levels.into_iter().find(|&lowest| is_enabled(level(lowest)));
         Some(LevelFilter::from_level(lowest.unwrap_or(Level::INFO)))
     }
 
     fn event(&self, event: &Event<'_>) {
         let metadata = event.metadata();
         let pause = Pause::of(event);
-        // People look at a program that stands still.
+        // A long pause is a warning, because the program seems to hang.
         let at_least = if pause.as_ref().is_some_and(Pause::is_long) { WARNING } else { TRACE };
         let level = level(*metadata.level()).max(at_least);
         let pause = pause.and_then(|pause| pause.line());
-        if pause.is_none() && !is_taken(level) {
+        if pause.is_none() && !is_enabled(level) {
             return;
         }
         let mut text = Text::default();
         event.record(&mut text);
         let message = printable(&(text.message + &text.fields)).into_owned();
-        let told = Told { level, target: metadata.target(), message, pause };
+        let record = LogRecord { level, target: metadata.target(), message, pause };
         let first = {
-            let mut noted = noted();
-            if noted.len() >= NOTED_MAX {
+            let mut queue = queue();
+            if queue.len() >= QUEUE_MAX {
                 return;
             }
-            noted.push_back(told);
-            NONE.swap(false, Ordering::Relaxed)
+            queue.push_back(record);
+            IS_EMPTY.swap(false, Ordering::Relaxed)
         };
         if first {
-            deliveries::nudge();
+            asyncio_futures::flush_log();
         }
     }
 

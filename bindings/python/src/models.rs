@@ -23,7 +23,7 @@ impl ModelsResource {
         Ok(pythonize::pythonize(py, &blocking::call(py, self.0.models()?)?)?)
     }
 
-    /// One model, with its price and what it takes.
+    /// One model, with its price and its parameters.
     fn get<'py>(&self, py: Python<'py>, slug: String) -> PyResult<Bound<'py, PyAny>> {
         Ok(pythonize::pythonize(py, &blocking::call(py, self.0.model(slug)?)?)?)
     }

@@ -1,8 +1,8 @@
-//! `printable`, for the package's own use.
+//! `printable`, for internal use of the package.
 
 use pyo3::prelude::*;
 
-/// `text` as a terminal may show it: without the control characters and changes of direction that it would obey.
+/// `text` with escapes in place of the control characters and direction overrides that a terminal obeys.
 #[pyfunction]
 pub(crate) fn printable(text: &str) -> String {
     clipia::printable(text).into_owned()

@@ -10,38 +10,38 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use std::time::SystemTime;
 
-/// What came out of a generation; while it runs, its lifecycle fields alone. Both clients return it with the means to
-/// save its files: `GenerationResult`, `AsyncGenerationResult`.
+/// The result of a generation. Before its end there are only the fields of a status. The clients return subclasses that
+/// can save the files: `GenerationResult`, `AsyncGenerationResult`.
 #[pyclass(frozen, subclass, module = "clipia_queue")]
 pub(crate) struct ResultResponse(Document<clipia::ResultResponse>);
 
 impl ResultResponse {
-    pub(crate) fn new(answer: clipia::ResultResponse) -> Self {
-        Self(Document::new(answer))
+    pub(crate) fn new(response: clipia::ResultResponse) -> Self {
+        Self(Document::new(response))
     }
 }
 
 #[pymethods]
 impl ResultResponse {
-    /// Names the generation, for ever.
+    /// The id of the generation.
     #[getter]
     fn request_id(&self) -> String {
         self.0.request_id.to_string()
     }
 
-    /// `IN_QUEUE`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, `CANCELED`, or a word of a newer API.
+    /// `IN_QUEUE`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, `CANCELED`, or a status of a newer API.
     #[getter]
     fn status(&self) -> &str {
         self.0.status.as_str()
     }
 
-    /// How many requests are ahead in the queue, while it waits; 0 is next.
+    /// The number of requests ahead in the queue, while the generation is queued; 0 is next.
     #[getter]
     fn queue_position(&self) -> Option<u64> {
         self.0.queue_position
     }
 
-    /// Percent done, while it runs.
+    /// Percent done, while the generation runs.
     #[getter]
     fn progress(&self) -> Option<u8> {
         self.0.progress.map(clipia::Progress::percent)
@@ -53,64 +53,64 @@ impl ResultResponse {
         self.0.model.as_deref()
     }
 
-    /// What it made: `images`, `video`, `audio`, `audios`, and what a newer API adds. `original_url` is the file in
+    /// The output: `images`, `video`, `audio`, `audios`, and fields of a newer API. `original_url` is the file in
     /// full quality.
     #[getter]
     fn output<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.0.get(py, "output")
     }
 
-    /// Why it failed: `code` and `message`.
+    /// The cause of a failure: `code` and `message`.
     #[getter]
     fn error<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.0.get(py, "error")
     }
 
-    /// Credits: reserved while it runs, charged once it has ended, 0 unless it completed.
+    /// Credits: reserved while the generation runs, charged once it has completed, 0 if it failed or was canceled.
     #[getter]
     fn cost(&self) -> Option<Amount> {
         self.0.cost.map(Amount::from)
     }
 
-    /// When it was accepted.
+    /// When the generation was accepted.
     #[getter]
     fn created_at(&self) -> Option<SystemTime> {
         self.0.created_at.and_then(time)
     }
 
-    /// When it ended.
+    /// When the generation ended.
     #[getter]
     fn completed_at(&self) -> Option<SystemTime> {
         self.0.completed_at.and_then(time)
     }
 
-    /// When the server removed the files of the output: they cannot be downloaded any more.
+    /// When the server removed the files of the output. They cannot be downloaded any more.
     #[getter]
     fn expired_at(&self) -> Option<SystemTime> {
         self.0.expired_at.and_then(time)
     }
 
-    /// Whether it has not ended yet.
+    /// Whether the generation has not ended yet.
     #[getter]
     fn pending(&self) -> bool {
         !self.is_terminal()
     }
 
-    /// Whether it has ended.
+    /// Whether the generation has ended.
     #[getter]
     fn is_terminal(&self) -> bool {
         self.0.status.is_terminal()
     }
 
-    /// Returns this very result if it is `COMPLETED`; otherwise raises `GenerationFailed`, `GenerationCanceled`, or
-    /// `StillRunning` where it has not ended.
+    /// Returns this result if it is `COMPLETED`. Otherwise raises `GenerationFailed`, `GenerationCanceled`, or
+    /// `StillRunning` if the generation has not ended.
     fn raise_for_status<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
-        let answer = &slf.get().0;
-        let id = answer.request_id.to_string();
-        match &answer.status {
+        let response = &slf.get().0;
+        let id = response.request_id.to_string();
+        match &response.status {
             Status::Completed => Ok(slf),
             Status::Failed => {
-                let (code, message) = clipia::why_failed(answer);
+                let (code, message) = clipia::why_failed(response);
                 Err(GenerationFailed::new_err((id, code.to_owned(), message.to_owned())))
             }
             Status::Canceled => Err(GenerationCanceled::new_err(id)),
@@ -118,19 +118,19 @@ impl ResultResponse {
         }
     }
 
-    /// Shows the first file in a notebook: the browser fetches it from its URL.
+    /// Shows the first file in a notebook. The browser fetches it from its URL.
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         static HTML: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         HTML.import(slf.py(), "clipia_queue._notebook", "html")?.call1((slf,))
     }
 
-    /// The whole answer, fields that this version does not know included.
+    /// The whole response, including fields that this version does not know.
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
         self.0.dict(py)
     }
 
-    /// The same from the JSON of an answer, as `data` has it.
+    /// Makes the object from the JSON of a response, such as `data`.
     #[staticmethod]
     fn from_dict(data: &Bound<'_, PyAny>) -> PyResult<Self> {
         document::read(data, "ResultResponse").map(Self::new)
@@ -140,7 +140,7 @@ impl ResultResponse {
         document::same(slf, other)
     }
 
-    /// Of its id, so that it can be a key of a dict.
+    /// The hash of the id, so that the object can be a key of a dict.
     fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
         slf.getattr("request_id")?.hash()
     }
@@ -150,26 +150,26 @@ impl ResultResponse {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let (class, answer) = (slf.get_type().name()?, &slf.get().0);
-        let mut repr = format!("{class}(request_id='{}', status='{}'", answer.request_id, answer.status);
-        if let Some(model) = &answer.model {
+        let (class, response) = (slf.get_type().name()?, &slf.get().0);
+        let mut repr = format!("{class}(request_id='{}', status='{}'", response.request_id, response.status);
+        if let Some(model) = &response.model {
             repr += &format!(", model='{model}'");
         }
-        if let Some(progress) = answer.progress {
+        if let Some(progress) = response.progress {
             repr += &format!(", progress={}", progress.percent());
         }
-        if let Some(cost) = answer.cost {
+        if let Some(cost) = response.cost {
             repr += &format!(", cost={cost}");
         }
-        if answer.status == Status::Failed {
-            repr += &format!(", error='{}'", clipia::why_failed(answer).0);
+        if response.status == Status::Failed {
+            repr += &format!(", error='{}'", clipia::why_failed(response).0);
         }
         Ok(printable(&(repr + ")")).into_owned())
     }
 }
 
-/// Python reads it as a `datetime` in UTC.
+/// A time, converted to a `datetime` in UTC.
 fn time(timestamp: Timestamp) -> Option<SystemTime> {
-    // pyo3 cannot convert what is before the epoch, and the API is younger than that.
+    // pyo3 cannot convert times before the epoch. The API sends none.
     SystemTime::try_from(timestamp.max(Timestamp::UNIX_EPOCH)).ok()
 }

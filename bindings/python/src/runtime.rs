@@ -1,33 +1,35 @@
-//! The runtime that the SDK runs on, one for all clients of the process.
+//! The Tokio runtime of the SDK, shared by all clients of the process.
 
-use crate::deliveries;
+use crate::asyncio_futures;
 use pyo3::prelude::*;
 use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use tokio::runtime::{Builder, Runtime};
 
-/// Threads that drive connections. They only move bytes and read JSON; more of them than this wait for Python.
+/// Threads that drive connections. They only move bytes and read JSON; with more threads Python would be the
+/// bottleneck.
 const THREADS_MAX: usize = 4;
 
-/// Locked only by a thread that has the GIL, which one that forks has, too. What it holds lives as long as the process.
+/// The runtime, which lives as long as the process. The mutex is only locked by a thread that has the GIL. A thread
+/// that forks has it, too, so a forked process finds the mutex unlocked.
 static RUNTIME: Mutex<Option<&'static Runtime>> = Mutex::new(None);
 
-/// Started by the first call.
+/// The runtime. The first call starts it.
 pub(crate) fn get(py: Python<'_>) -> PyResult<&'static Runtime> {
     let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(runtime) = *runtime {
         return Ok(runtime);
     }
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
-    let deliveries = deliveries::get(py);
+    let completer = asyncio_futures::get(py);
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(threads).thread_name("clipia").enable_all();
-    let started = builder.on_thread_start(move || deliveries::enter(deliveries)).build()?;
+    let started = builder.on_thread_start(move || asyncio_futures::on_runtime_thread(completer)).build()?;
     Ok(*runtime.insert(Box::leak(Box::new(started))))
 }
 
-/// Called in a process that was just forked: the threads of the runtime are not in it.
+/// Called in a process that was just forked. It has none of the runtime's threads.
 pub(crate) fn forget(_: Python<'_>) {
     *RUNTIME.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }

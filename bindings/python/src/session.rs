@@ -1,4 +1,4 @@
-//! The SDK's client behind a client of Python's and its `models` and `account`.
+//! The SDK's client inside a Python client and its `models` and `account`.
 
 use crate::amount::MaxCost;
 use crate::arguments::{Input, Seconds};
@@ -14,13 +14,14 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What the API sees as the program that calls it.
+/// The `User-Agent` of the package.
 const USER_AGENT: &str = concat!("clipia-queue-python/", env!("CARGO_PKG_VERSION"));
 
-/// How long one HTTP call may take where `timeout` is `None`: as good as for ever, and a time that clocks can add.
+/// The timeout of one HTTP call if `timeout` is `None`: so long that it never passes, and short enough for clocks to
+/// add.
 const NO_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
 
-/// Until it is closed, the client, and how it was set up.
+/// The client until it is closed, and its settings.
 #[derive(Clone)]
 pub(crate) struct Session {
     clipia: Arc<Mutex<Option<Clipia>>>,
@@ -33,10 +34,10 @@ struct Settings {
     retry_delay: Duration,
 }
 
-/// Variables that programs of Python read for certificates, in the order of requests.
+/// Variables that Python programs read for certificates, in the order of requests.
 const CERTIFICATES: &[&str] = &["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
 
-/// The settings of a client that is given none: those of the environment, and the SDK's own.
+/// The default settings of a client: those of the environment and of the SDK.
 pub(crate) fn defaults() -> Builder {
     Builder::from_env().user_agent(USER_AGENT).certificate_variables(CERTIFICATES)
 }
@@ -46,10 +47,10 @@ pub(crate) fn build(py: Python<'_>, builder: Builder) -> PyResult<Clipia> {
 }
 
 impl Session {
-    /// A client; what is not given comes from the environment.
+    /// Opens a client. Arguments that are not given come from the environment.
     pub(crate) fn open(
         py: Python<'_>,
-        address: Address,
+        server: Server,
         timeout: Option<f64>,
         max_retries: i64,
         retry_delay: f64,
@@ -59,13 +60,13 @@ impl Session {
         let max_retries = u32::try_from(max_retries)
             .map_err(|_| ClipiaValueError::new_err("`max_retries` must be a count of retries, from 0 on"))?;
         let mut builder = defaults().timeout(timeout).max_retries(max_retries).retry_delay(retry_delay);
-        if let Some(key) = address.api_key {
+        if let Some(key) = server.api_key {
             builder = builder.key(key);
         }
-        if let Some(url) = address.base_url {
+        if let Some(url) = server.base_url {
             builder = builder.base_url(url);
         }
-        if let Some(allowed) = address.allow_http {
+        if let Some(allowed) = server.allow_http {
             builder = builder.allow_http(allowed);
         }
         let clipia = build(py, builder)?;
@@ -86,7 +87,7 @@ impl Session {
         self.settings.retry_delay.as_secs_f64()
     }
 
-    /// Lets go of the connections, once the generations that came of this client have, too.
+    /// Drops the client. Its connections close once its generations were dropped, too.
     pub(crate) fn close(&self) {
         let clipia = self.clipia.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(clipia);
@@ -137,7 +138,7 @@ impl Session {
         Ok(async move { clipia.status(id).await })
     }
 
-    /// A result, and how to get at its files.
+    /// A result with its files.
     pub(crate) fn result(
         &self,
         id: RequestId,
@@ -177,14 +178,14 @@ impl Session {
     }
 }
 
-/// The catalogue as the wire has it.
+/// The catalogue as on the wire.
 #[derive(Serialize)]
 pub(crate) struct ModelList {
     data: Vec<Model>,
 }
 
-/// The arguments of a client that say whom it talks to, and as whom; what is not given comes from the environment.
-pub(crate) struct Address {
+/// The arguments of a client about its server. Arguments that are not given come from the environment.
+pub(crate) struct Server {
     pub(crate) api_key: Option<String>,
     pub(crate) base_url: Option<String>,
     pub(crate) allow_http: Option<bool>,

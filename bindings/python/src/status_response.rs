@@ -6,16 +6,16 @@ use clipia::{Update, printable};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Where a generation stands.
+/// The status of a generation.
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct StatusResponse(Document<clipia::StatusResponse>);
 
 impl StatusResponse {
-    pub(crate) fn new(answer: clipia::StatusResponse) -> Self {
-        Self(Document::new(answer))
+    pub(crate) fn new(response: clipia::StatusResponse) -> Self {
+        Self(Document::new(response))
     }
 
-    /// A change that a wait saw.
+    /// From an update of a wait.
     pub(crate) fn of(update: Update) -> Self {
         Self::new(update.into())
     }
@@ -23,31 +23,31 @@ impl StatusResponse {
 
 #[pymethods]
 impl StatusResponse {
-    /// Names the generation, for ever.
+    /// The id of the generation.
     #[getter]
     fn request_id(&self) -> String {
         self.0.request_id.to_string()
     }
 
-    /// `IN_QUEUE`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, `CANCELED`, or a word of a newer API.
+    /// `IN_QUEUE`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, `CANCELED`, or a status of a newer API.
     #[getter]
     fn status(&self) -> &str {
         self.0.status.as_str()
     }
 
-    /// How many requests are ahead in the queue, while it waits; 0 is next.
+    /// The number of requests ahead in the queue, while the generation is queued; 0 is next.
     #[getter]
     fn queue_position(&self) -> Option<u64> {
         self.0.queue_position
     }
 
-    /// Percent done, while it runs.
+    /// Percent done, while the generation runs.
     #[getter]
     fn progress(&self) -> Option<u8> {
         self.0.progress.map(clipia::Progress::percent)
     }
 
-    /// Lines or records that the model wrote while it ran, if it writes any.
+    /// Lines or records that the model has written so far, if any.
     #[getter]
     fn logs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.0.get(py, "logs")? {
@@ -56,19 +56,19 @@ impl StatusResponse {
         }
     }
 
-    /// Whether it has ended.
+    /// Whether the generation has ended.
     #[getter]
     fn is_terminal(&self) -> bool {
         self.0.status.is_terminal()
     }
 
-    /// The whole answer, fields that this version does not know included.
+    /// The whole response, including fields that this version does not know.
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
         self.0.dict(py)
     }
 
-    /// The same from the JSON of an answer, as `data` has it.
+    /// Makes the object from the JSON of a response, such as `data`.
     #[staticmethod]
     fn from_dict(data: &Bound<'_, PyAny>) -> PyResult<Self> {
         document::read(data, "StatusResponse").map(Self::new)
@@ -78,7 +78,7 @@ impl StatusResponse {
         document::same(slf, other)
     }
 
-    /// Of its id, so that it can be a key of a dict.
+    /// The hash of the id, so that the object can be a key of a dict.
     fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
         slf.getattr("request_id")?.hash()
     }

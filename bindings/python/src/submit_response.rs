@@ -8,73 +8,73 @@ use clipia::printable;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// What the API answered to a submit. Both clients return it with the means to go on: `Submitted`, `AsyncSubmitted`.
+/// The response to a submit. The clients return subclasses that are handles, too: `Submitted`, `AsyncSubmitted`.
 #[pyclass(frozen, subclass, module = "clipia_queue")]
 pub(crate) struct SubmitResponse(Document<clipia::SubmitResponse>);
 
 impl SubmitResponse {
-    pub(crate) fn new(answer: clipia::SubmitResponse) -> Self {
-        Self(Document::new(answer))
+    pub(crate) fn new(response: clipia::SubmitResponse) -> Self {
+        Self(Document::new(response))
     }
 }
 
 #[pymethods]
 impl SubmitResponse {
-    /// Names the generation, for ever. Keep it: with it any process can go on from here.
+    /// The id of the generation. Keep it: with the id any process can resume.
     #[getter]
     fn request_id(&self) -> String {
         self.0.request_id.to_string()
     }
 
-    /// Where it stood when it was accepted; in the sandbox `COMPLETED`.
+    /// The status when the generation was accepted; in the sandbox `COMPLETED`.
     #[getter]
     fn status(&self) -> &str {
         self.0.status.as_str()
     }
 
-    /// How many requests were ahead in the queue; 0 is next. `None` if the answer does not tell.
+    /// The number of requests that were ahead in the queue; 0 is next. `None` if the response has no position.
     #[getter]
     fn queue_position(&self) -> Option<u64> {
         self.0.queue_position
     }
 
-    /// Where the API answers for its status. `None` if the answer does not tell.
+    /// The URL of the status. `None` if the response has none.
     #[getter]
     fn status_url(&self) -> Option<&str> {
         self.0.status_url.as_deref()
     }
 
-    /// Where the API answers for its result. `None` if the answer does not tell.
+    /// The URL of the result. `None` if the response has none.
     #[getter]
     fn response_url(&self) -> Option<&str> {
         self.0.response_url.as_deref()
     }
 
-    /// Credits reserved; for a sandbox key, what a live key would have paid. `None` if the answer does not tell.
+    /// Credits reserved; for a sandbox key, what a live key would have paid. `None` if the response has no cost.
     #[getter]
     fn cost(&self) -> Option<Amount> {
         self.0.cost.map(Amount::from)
     }
 
-    /// Keys of the input that the model will not apply.
+    /// Warnings about keys of the input that the model ignores.
     #[getter]
     fn warnings(&self) -> Vec<InputWarning> {
         InputWarning::all(&self.0.warnings)
     }
 
-    /// Whether it had ended by then.
+    /// Whether the generation had ended when it was accepted.
     #[getter]
     fn is_terminal(&self) -> bool {
         self.0.status.is_terminal()
     }
 
-    /// The whole answer, fields that this version does not know included.
+    /// The whole response, including fields that this version does not know.
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyDict>> {
         self.0.dict(py)
     }
 
-    /// The same from the JSON of an answer, as `data` has it.
+    /// Makes the object from the JSON of a response, such as `data`.
     #[staticmethod]
     fn from_dict(data: &Bound<'_, PyAny>) -> PyResult<Self> {
         document::read(data, "SubmitResponse").map(Self::new)
@@ -84,7 +84,7 @@ impl SubmitResponse {
         document::same(slf, other)
     }
 
-    /// Of its id, so that it can be a key of a dict.
+    /// The hash of the id, so that the object can be a key of a dict.
     fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
         slf.getattr("request_id")?.hash()
     }
@@ -94,12 +94,12 @@ impl SubmitResponse {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let (class, answer) = (slf.get_type().name()?, &slf.get().0);
-        let mut repr = format!("{class}(request_id='{}', status='{}'", answer.request_id, answer.status);
-        if let Some(position) = answer.queue_position {
+        let (class, response) = (slf.get_type().name()?, &slf.get().0);
+        let mut repr = format!("{class}(request_id='{}', status='{}'", response.request_id, response.status);
+        if let Some(position) = response.queue_position {
             repr += &format!(", queue_position={position}");
         }
-        if let Some(cost) = answer.cost {
+        if let Some(cost) = response.cost {
             repr += &format!(", cost={cost}");
         }
         Ok(printable(&(repr + ")")).into_owned())

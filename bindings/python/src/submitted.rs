@@ -11,22 +11,21 @@ use crate::updates::Updates;
 use pyo3::prelude::*;
 use std::path::PathBuf;
 
-/// An accepted generation: what the API answered, and a handle on it. It outlives the client it came from, and can be
-/// pickled.
+/// An accepted generation: the API's response, and a handle. It outlives its client, and can be pickled.
 ///
-/// The key is not in a pickle: a handle out of one asks the server that it came from with the key in `CLIPIA_KEY`.
+/// A pickle does not contain the key: a handle from a pickle calls the same server with the key in `CLIPIA_KEY`.
 #[pyclass(frozen, extends = SubmitResponse, module = "clipia_queue")]
 pub(crate) struct Submitted(Handle);
 
 impl Submitted {
     pub(crate) fn new(py: Python<'_>, submitted: clipia::Submitted) -> PyResult<Py<Self>> {
-        let answer = submitted.response().clone();
-        Self::of(py, answer, Handle::Live(submitted.into_generation()))
+        let response = submitted.response().clone();
+        Self::of(py, response, Handle::Live(submitted.into_generation()))
     }
 
-    fn of(py: Python<'_>, answer: clipia::SubmitResponse, handle: Handle) -> PyResult<Py<Self>> {
-        let answer = SubmitResponse::new(answer);
-        Py::new(py, PyClassInitializer::from(answer).add_subclass(Self(handle)))
+    fn of(py: Python<'_>, response: clipia::SubmitResponse, handle: Handle) -> PyResult<Py<Self>> {
+        let response = SubmitResponse::new(response);
+        Py::new(py, PyClassInitializer::from(response).add_subclass(Self(handle)))
     }
 
     pub(crate) fn handle(&self) -> &Handle {
@@ -36,9 +35,9 @@ impl Submitted {
 
 #[pymethods]
 impl Submitted {
-    /// Waits for its end, and returns the result, be it `COMPLETED`, `FAILED` or `CANCELED`.
+    /// Waits for the end of the generation, and returns the result, which is `COMPLETED`, `FAILED` or `CANCELED`.
     ///
-    /// What fails for the moment never ends a wait. After `timeout` seconds it raises `ClipiaTimeoutError`; the
+    /// A transient error never ends a wait. After `timeout` seconds it raises `ClipiaTimeoutError`; the
     /// generation goes on. `progress` shows a bar on stderr, of tqdm or rich if one of them is installed.
     #[pyo3(signature = (timeout = None, *, progress = false))]
     fn wait(
@@ -50,21 +49,21 @@ impl Submitted {
         generation::wait(py, &self.0, timeout, progress)
     }
 
-    /// Follows it: iterates over a `StatusResponse` for each change of position, progress or status, the last one
-    /// terminal. One who reads slowly gets the latest, not every one in between.
+    /// Follows the generation: iterates over a `StatusResponse` for each change of position, progress or status, the
+    /// last one terminal. A slow reader gets the latest change, not every one in between.
     fn updates(&self, py: Python<'_>) -> PyResult<Updates> {
         Updates::of(py, &self.0)
     }
 
-    /// What came out of it; while it runs, its lifecycle fields alone.
+    /// The result. Before the end there are only the fields of a status.
     fn result(&self, py: Python<'_>) -> PyResult<Py<GenerationResult>> {
         generation::result(py, &self.0)
     }
 
-    /// Saves every file of its result in the directory `dir`, as the `download` of a result does.
+    /// Saves every file of the result in the directory `dir`, as the `download` of a result does.
     ///
-    /// Waits for nothing: raises `StillRunning` before its end, and `GenerationFailed` or `GenerationCanceled` where
-    /// it made nothing.
+    /// It does not wait for the end: it raises `StillRunning` before it, and `GenerationFailed` or `GenerationCanceled`
+    /// if there is no output.
     #[pyo3(signature = (dir, *, renditions = false, overwrite = false, on_progress = None))]
     fn download<'py>(
         &self,
@@ -74,7 +73,7 @@ impl Submitted {
         overwrite: bool,
         on_progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Vec<PathBuf>> {
-        Download { dir, renditions, overwrite, on_progress }.block(py, &Files::asked(self.0.clone()))
+        Download { dir, renditions, overwrite, on_progress }.block(py, &Files::of_handle(self.0.clone()))
     }
 
     #[staticmethod]

@@ -1,10 +1,10 @@
-//! Iterating over the changes of a generation.
+//! Iterators over the changes of a generation.
 
 use crate::blocking;
 use crate::coroutine;
 use crate::exceptions::{interrupted, raise};
 use crate::handle::Handle;
-use crate::interruption::Underway;
+use crate::interruption::ResumePoint;
 use crate::iteration::Iteration;
 use crate::status_response::StatusResponse;
 use clipia::{Error, RequestId, Update};
@@ -66,8 +66,8 @@ impl AsyncUpdates {
     }
 
     fn __anext__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let underway = Underway::wait(&self.request_id);
-        coroutine::new(py, self.changes.next(), Some(underway.into()), |py, next| {
+        let resume = ResumePoint::wait(&self.request_id);
+        coroutine::new(py, self.changes.next(), Some(resume.into()), |py, next| {
             change(py, next.take())?.ok_or_else(|| PyStopAsyncIteration::new_err(()))
         })
     }

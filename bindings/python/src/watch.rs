@@ -1,9 +1,9 @@
-//! Telling Python of events, on the calling thread or in an event loop.
+//! Passing events to Python callbacks, on the calling thread or in an event loop.
 
 use crate::blocking;
 use crate::coroutine::Awaitable;
 use crate::events::{Event, Events};
-use crate::interruption::Interrupted;
+use crate::interruption::OnInterrupt;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -11,7 +11,7 @@ use pyo3::sync::PyOnceLock;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 
-/// Who is told of what happens.
+/// The callback and the progress bar that get the events.
 pub(crate) struct Listeners<'py> {
     callback: Option<Bound<'py, PyAny>>,
     bar: Option<Bound<'py, PyAny>>,
@@ -28,12 +28,12 @@ impl<'py> Listeners<'py> {
         Ok(Self { callback, bar: progress.then(bar).transpose()? })
     }
 
-    /// Whether there are none.
-    pub(crate) fn nobody(&self) -> bool {
+    /// Whether there is neither.
+    pub(crate) fn is_empty(&self) -> bool {
         self.callback.is_none() && self.bar.is_none()
     }
 
-    fn tell(&self, event: impl IntoPyObjectExt<'py>, py: Python<'py>) -> PyResult<()> {
+    fn notify(&self, event: impl IntoPyObjectExt<'py>, py: Python<'py>) -> PyResult<()> {
         let event = event.into_bound_py_any(py)?;
         for listener in self.bar.iter().chain(&self.callback) {
             listener.call1((&event,))?;
@@ -42,7 +42,7 @@ impl<'py> Listeners<'py> {
     }
 }
 
-/// Waits on the calling thread, which also is where listeners are told. What one raises ends the call.
+/// Waits on the calling thread, and notifies the listeners there. An exception of a listener ends the call.
 pub(crate) fn block<'py, T, O, R>(
     py: Python<'py>,
     mut events: Events<T, O>,
@@ -56,7 +56,7 @@ where
 {
     let mut follow = || loop {
         match blocking::run(py, events.next())? {
-            Event::Told(told) => listeners.tell(event(told), py)?,
+            Event::Changed(change) => listeners.notify(event(change), py)?,
             Event::Ended(ended) => return Ok(ended),
         }
     };
@@ -67,13 +67,13 @@ where
     ended
 }
 
-/// A coroutine that comes to what `ended` makes of how the call ended. Listeners are told in the task that awaits it, and
-/// awaited where they are coroutine functions; what one raises ends the call.
+/// A coroutine that returns what `ended` makes of the output of the call. Listeners are notified in the task that
+/// awaits the coroutine. A listener that is a coroutine function is awaited. An exception of a listener ends the call.
 pub(crate) fn coroutine<'py, T, O, R>(
     py: Python<'py>,
     events: Events<T, O>,
     listeners: Listeners<'py>,
-    interrupted: Option<Interrupted>,
+    on_interrupt: Option<OnInterrupt>,
     event: fn(T) -> R,
     ended: fn(Python<'_>, O) -> PyResult<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>>
@@ -88,8 +88,8 @@ where
         let events = events.clone();
         let next = async move { events.lock().await.next().await };
         Awaitable::new(next, move |py, next| match next {
-            Event::Told(told) => Ok((false, event(told).into_py_any(py)?)),
-            Event::Ended(end) => Ok((true, ended(py, end)?)),
+            Event::Changed(change) => Ok((false, event(change).into_py_any(py)?)),
+            Event::Ended(output) => Ok((true, ended(py, output)?)),
         })
     };
     let follow = FOLLOW.import(py, "clipia_queue._coroutines", "follow")?;
@@ -97,11 +97,11 @@ where
         Watch(std::sync::Mutex::new(Some(Box::new(next)))),
         listeners.callback,
         listeners.bar,
-        interrupted,
+        on_interrupt,
     ))
 }
 
-/// A call whose events Python asks for one by one, until it is closed.
+/// A call that Python follows event by event, until it is closed.
 #[pyclass(frozen, module = "clipia_queue")]
 struct Watch(std::sync::Mutex<Option<Next>>);
 
@@ -109,14 +109,14 @@ type Next = Box<dyn Fn() -> Awaitable + Send>;
 
 #[pymethods]
 impl Watch {
-    /// Whether it has ended, and the result or else what changed.
+    /// The next event: whether the call has ended, and the result or else the change.
     fn next(&self) -> PyResult<Awaitable> {
         let next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let next = next.as_ref().ok_or_else(|| PyRuntimeError::new_err("the call is closed"))?;
         Ok(next())
     }
 
-    /// Ends the call, even where the traceback of an exception keeps this.
+    /// Ends the call, even if the traceback of an exception keeps this object alive.
     fn close(&self) {
         let next = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(next);

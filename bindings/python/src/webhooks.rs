@@ -11,64 +11,64 @@ use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyDict, PyString};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Takes the deliveries of webhooks, and ends the waits of its client with them; `Clipia.webhooks`.
+/// Receives the deliveries of webhooks, and ends the waits of its client with them; `Clipia.webhooks`.
 ///
-/// Keep it for as long as deliveries may arrive: while it is there, a wait for what was submitted with a
-/// `webhook_url` leaves off asking. `asgi`, `flask` and `django` make the receivers; `receive` serves any other.
+/// Keep it for as long as deliveries may arrive: meanwhile a wait for a generation with a `webhook_url` polls rarely.
+/// `asgi`, `flask` and `django` make receivers for these frameworks. Use `receive` with any other.
 #[pyclass(frozen, module = "clipia_queue")]
-pub(crate) struct Webhooks(Attached);
+pub(crate) struct Webhooks(Receiver);
 
 impl Webhooks {
-    pub(crate) fn new(attached: Attached) -> Self {
-        Self(attached)
+    pub(crate) fn new(receiver: Receiver) -> Self {
+        Self(receiver)
     }
 }
 
 #[pymethods]
 impl Webhooks {
-    /// Takes one delivery: verifies it, ends the waits of its generation, and returns it.
+    /// Receives one delivery: verifies it, ends the waits of its generation, and returns it.
     ///
-    /// `headers` is any mapping, or pairs of name and value, in text or bytes, whatever the case of the names; `body`
-    /// is the raw body as it arrived. It takes microseconds. Raises a `WebhookRefused` where the delivery is not to be
-    /// believed; answer that with 400, without the reason, and anything else with 204.
+    /// `headers` is any mapping, or pairs of name and value, as text or bytes, with names in any case. `body` is the
+    /// raw body as it was received. It takes microseconds. Raises a `WebhookRefused` if the delivery is not genuine:
+    /// respond with 400 then, without the reason, and with 204 otherwise.
     fn receive(&self, headers: &Bound<'_, PyAny>, body: RawBody) -> PyResult<Delivery> {
         self.0.receive(headers, &body).map(Delivery::new)
     }
 
-    /// An ASGI application for the address of the webhook: a route of Starlette's or FastAPI's, or all of a server.
+    /// An ASGI application for the URL of the webhook: as a route of Starlette or FastAPI, or as a whole server.
     ///
-    /// `on_delivery` is called with each `Delivery` that is genuine, repeats included: a coroutine function in the
-    /// event loop, any other function in a thread. What it raises makes the answer 500, and the delivery come again.
+    /// `on_delivery` is called with each genuine `Delivery`, repeats included: a coroutine function in the
+    /// event loop, any other function in a thread. If it raises, the response is 500, and the delivery is sent again.
     #[pyo3(signature = (on_delivery = None))]
     fn asgi<'py>(
         slf: &Bound<'py, Self>,
         on_delivery: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        receiver(slf, "Asgi", on_delivery)
+        framework_receiver(slf, "Asgi", on_delivery)
     }
 
-    /// A view function of Flask's, for the method POST.
+    /// A view function for Flask, for the method POST.
     ///
-    /// `on_delivery` is called with each `Delivery` that is genuine, repeats included. What it raises makes the answer
-    /// 500, and the delivery come again.
+    /// `on_delivery` is called with each genuine `Delivery`, repeats included. If it raises, the response is 500, and
+    /// the delivery is sent again.
     #[pyo3(signature = (on_delivery = None))]
     fn flask<'py>(
         slf: &Bound<'py, Self>,
         on_delivery: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        receiver(slf, "flask", on_delivery)
+        framework_receiver(slf, "flask", on_delivery)
     }
 
-    /// A view of Django's, exempt from CSRF protection; an async one where `on_delivery` is a coroutine function.
+    /// A view for Django, exempt from CSRF protection. It is async if `on_delivery` is a coroutine function.
     ///
-    /// `on_delivery` is called with each `Delivery` that is genuine, repeats included. What it raises makes the answer
-    /// 500, and the delivery come again.
+    /// `on_delivery` is called with each genuine `Delivery`, repeats included. If it raises, the response is 500, and
+    /// the delivery is sent again.
     #[pyo3(signature = (on_delivery = None))]
     fn django<'py>(
         slf: &Bound<'py, Self>,
         on_delivery: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        receiver(slf, "django", on_delivery)
+        framework_receiver(slf, "django", on_delivery)
     }
 
     fn __repr__(&self) -> String {
@@ -76,14 +76,14 @@ impl Webhooks {
     }
 }
 
-/// What takes deliveries on behalf of a client.
-pub(crate) struct Attached {
+/// A receiver of the SDK, with its client.
+pub(crate) struct Receiver {
     webhooks: clipia::Webhooks,
     clipia: clipia::Clipia,
 }
 
-impl Attached {
-    /// Of the secrets each is accepted.
+impl Receiver {
+    /// A receiver that accepts the signatures of each secret.
     pub(crate) fn new(
         py: Python<'_>,
         session: &Session,
@@ -97,7 +97,7 @@ impl Attached {
         Ok(Self { webhooks: webhooks.map_err(|error| raise(py, error))?, clipia })
     }
 
-    /// A delivery that is genuine, with a handle on its generation.
+    /// Receives a genuine delivery. Returns it with a handle on its generation.
     pub(crate) fn receive(
         &self,
         headers: &Bound<'_, PyAny>,
@@ -114,8 +114,8 @@ impl Attached {
     }
 }
 
-/// What `clipia_queue._receivers` makes for a framework.
-pub(crate) fn receiver<'py, T: pyo3::PyClass>(
+/// The receiver of `clipia_queue._receivers` for a framework.
+pub(crate) fn framework_receiver<'py, T: pyo3::PyClass>(
     webhooks: &Bound<'py, T>,
     framework: &str,
     on_delivery: Option<&Bound<'py, PyAny>>,
@@ -123,12 +123,12 @@ pub(crate) fn receiver<'py, T: pyo3::PyClass>(
     webhooks.py().import("clipia_queue._receivers")?.getattr(framework)?.call1((webhooks, on_delivery))
 }
 
-/// The body of a delivery as it arrived.
+/// The body of a delivery as it was received.
 #[derive(FromPyObject)]
 #[pyo3(transparent)]
 pub(crate) struct RawBody(Bytes);
 
-/// The headers that are text or bytes, from a mapping or from pairs. Frameworks put others beside them.
+/// The headers of a mapping or of pairs. Only text and bytes count, because frameworks add other objects.
 fn pairs(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(Bytes, Bytes)>> {
     let items = match headers.getattr_opt("items")? {
         Some(items) => items.call0()?,
@@ -140,9 +140,9 @@ fn pairs(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(Bytes, Bytes)>> {
 /// Whether a webhook delivery is genuine: signed with `secret`, no more than `tolerance_seconds` from `now` (Unix
 /// seconds, the present unless given), in `X-Clipia-Signature` or as Standard Webhooks sign.
 ///
-/// `headers` is any mapping, whatever the case of its names; `body` is the raw body as it arrived. Never raises: what
-/// cannot be verified is not genuine. With a secret that is empty or shorter than 8 characters beside `whsec_` nothing
-/// is genuine, and the logger `clipia_queue.webhooks` has a warning.
+/// `headers` is any mapping, with names in any case. `body` is the raw body as it was received. Never raises: a
+/// delivery that cannot be verified is not genuine. If the secret is empty or shorter than 8 characters besides
+/// `whsec_`, no delivery is genuine, and the logger `clipia_queue.webhooks` gets a warning.
 #[pyfunction]
 #[pyo3(
     signature = (secret, headers, body, *, tolerance_seconds = None, now = None),
@@ -158,7 +158,7 @@ pub(crate) fn verify_signature(
     verify(secret, headers, body, tolerance_seconds, now).is_some()
 }
 
-/// The proof that a delivery is genuine. Whatever is wrong with what was passed, or with reading it, there is none.
+/// `Some` if a delivery is genuine. `None` also for arguments that are wrong or cannot be read.
 fn verify(
     secret: &Bound<'_, PyAny>,
     headers: &Bound<'_, PyAny>,
@@ -170,7 +170,7 @@ fn verify(
     let mut verifier = match Verifier::new([secret.text()?]) {
         Ok(verifier) => verifier,
         Err(refused) => {
-            // What logging raises has nowhere to go.
+            // An exception of logging cannot be raised here.
             let _ = warn(headers.py(), refused);
             return None;
         }
@@ -182,32 +182,32 @@ fn verify(
         Some(now) => seconds(now)?,
         None => SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs(),
     };
-    // Its own signature alone, in the spelling of ASGI and with it of most frameworks, needs no look at the others.
+    // The fast path: the `X-Clipia-Signature` alone, in the lower case of ASGI and of most frameworks.
     if let Some(signature) = signature(headers)
         && verifier.check(signature.text().unwrap_or_default(), body.bytes(), now).is_ok()
     {
         return Some(());
     }
-    // Only a mapping, as the vendor's package takes it.
+    // Only a mapping is accepted, as by the vendor's package.
     headers.getattr_opt(intern!(headers.py(), "items")).ok()??;
     let headers = DeliveryHeaders::read(pairs(headers).ok()?);
     verifier.check_headers(&headers, body.bytes(), now).ok()
 }
 
-/// Says in the log why nothing is genuine.
+/// Logs why no delivery is genuine.
 fn warn(py: Python<'_>, refused: SecretRefused) -> PyResult<()> {
     let logger = py.import("logging")?.call_method1("getLogger", ("clipia_queue.webhooks",))?;
     logger.call_method1("warning", ("no delivery is genuine: %s", refused.to_string()))?;
     Ok(())
 }
 
-/// Text or bytes: frameworks pass either.
+/// Text or bytes, because frameworks pass either.
 pub(crate) enum Bytes {
     Text(PyBackedStr),
     Raw(PyBackedBytes),
 }
 
-/// By hand: a derived one takes all bytes for text first, and words an exception before it thinks better of it.
+/// Written by hand, because a derived implementation tries text first and makes an exception for all bytes.
 impl<'py> FromPyObject<'_, 'py> for Bytes {
     type Error = PyErr;
 
@@ -238,13 +238,13 @@ impl AsRef<[u8]> for Bytes {
     }
 }
 
-/// Whole seconds of a number that is not negative.
+/// A number that is not negative, in whole seconds.
 fn seconds(number: &Bound<'_, PyAny>) -> Option<u64> {
     let number: f64 = number.extract().ok()?;
     (number >= 0.0).then_some(number as u64)
 }
 
-/// The value of the signature header in a plain `dict` that has its name in lower case.
+/// The value of the signature header in a plain `dict` with its name in lower case.
 fn signature(headers: &Bound<'_, PyAny>) -> Option<Bytes> {
     let dict = headers.cast_exact::<PyDict>().ok()?;
     dict.get_item(intern!(headers.py(), SIGNATURE_HEADER)).ok()??.extract().ok()

@@ -1,4 +1,4 @@
-"""What the tests talk to: the real server, one for all of them, and a peer that says what a test wants."""
+"""Fixtures: one real server for all tests, and a scripted peer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from peer import Peer
 
 ROOT = Path(__file__).parents[3]
 
-# What was started in the background may ignore Ctrl-C, and the tests press it.
+# A process that was started in the background may ignore Ctrl-C, which the tests press.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -33,14 +33,14 @@ class Server:
     webhook_secret: str
 
     def calls(self) -> int:
-        """How many calls of its API it has answered."""
-        with urlopen(f"{self.admin_url}/metrics") as answer:
-            lines = answer.read().decode().splitlines()
+        """The number of calls that the server has answered."""
+        with urlopen(f"{self.admin_url}/metrics") as response:
+            lines = response.read().decode().splitlines()
         return sum(int(line.split()[-1]) for line in lines if line.startswith("clipia_http_requests_total{"))
 
 
 def program() -> Path:
-    """The program `clipia`, which `cargo xtask test` has built and names; otherwise it is built now."""
+    """The program `clipia`: the one that `cargo xtask test` has built, or else a new build."""
     if named := os.environ.get("CLIPIA_TEST_PROGRAM"):
         return Path(named)
     subprocess.run(["cargo", "build", "-p", "clipia-cli"], cwd=ROOT, check=True)
@@ -50,7 +50,7 @@ def program() -> Path:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("server")
-    # The tests make more than the 120 requests that a key has in a minute.
+    # The tests make more than a key's 120 requests a minute.
     options = ["--listen", "127.0.0.1:0", "--data", str(data), "--json", "--dev", "--rpm", "0"]
     with open(data / "log.txt", "w") as log:
         process = subprocess.Popen([program(), "serve", *options], stdout=PIPE, stderr=log, text=True)
@@ -59,19 +59,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             assert process.stdout is not None
             ready = process.stdout.readline()
             assert ready, (data / "log.txt").read_text()
-            told = json.loads(ready)
-            yield Server(**{field.name: told[field.name] for field in fields(Server)})
+            ready_values = json.loads(ready)
+            yield Server(**{field.name: ready_values[field.name] for field in fields(Server)})
             process.terminate()
-            # Windows has no way to ask.
+            # Windows has no signal for this.
             assert process.wait(timeout=30) == (1 if sys.platform == "win32" else 0)
         finally:
-            # Whatever went wrong above, nobody waits for a server that was not asked to stop.
+            # If the code above failed, the server was not asked to stop, and would not end.
             process.kill()
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the machine's own reaches a client."""
+    """Removes the machine's own settings from the environment of clients."""
     own = {
         "CLIPIA_KEY",
         "CLIPIA_API_KEY",

@@ -1,4 +1,4 @@
-"""A far side that says what a test wants, where the real server could not be made to say it."""
+"""A scripted peer, for responses that the real server cannot be made to send."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ ID = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de"
 
 
 def example(name: str) -> dict[str, Any]:
-    """One of the answers that the specification shows."""
-    answer: dict[str, Any] = json.loads((EXAMPLES / f"{name}.json").read_text())
-    return answer
+    """An example of the specification."""
+    document: dict[str, Any] = json.loads((EXAMPLES / f"{name}.json").read_text())
+    return document
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came."""
+    """A request as it was received."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
     port: int
-    """Of the connection that it came by."""
+    """The client's port of the connection."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the peer says to one."""
+class Reply:
+    """The peer's reply to a request."""
 
     body: dict[str, Any] | bytes
-    """JSON, or what it is to send as it stands."""
+    """JSON, or raw bytes."""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def running(request: Request) -> Answer:
-    """Says of every generation that it runs, for ever."""
+def running(request: Request) -> Reply:
+    """Replies that every generation runs."""
     if request.method == "POST":
-        return Answer(example("SubmitResponse.queued") | {"request_id": ID})
+        return Reply(example("SubmitResponse.queued") | {"request_id": ID})
     status = 200 if request.path.endswith("/status") else 202
-    return Answer({"request_id": ID, "status": "IN_PROGRESS", "progress": 72}, status)
+    return Reply({"request_id": ID, "status": "IN_PROGRESS", "progress": 72}, status)
 
 
 class Progressing:
-    """Moves a generation one step on, each time it is asked for its status."""
+    """Moves a generation one step on with each request for its status."""
 
     STEPS = (
         {"status": "IN_QUEUE", "queue_position": 2},
@@ -66,18 +66,18 @@ class Progressing:
     def __init__(self) -> None:
         self.step = -1
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Reply:
         if request.method == "POST":
             return running(request)
         if request.path.endswith("/status"):
             self.step = min(self.step + 1, len(self.STEPS) - 1)
-            return Answer({"request_id": ID, **self.STEPS[self.step]})
-        return Answer(example("ResultResponse.image"))
+            return Reply({"request_id": ID, **self.STEPS[self.step]})
+        return Reply(example("ResultResponse.image"))
 
 
 class Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing of a client that gave up waiting, which tests make it do."""
+        """Ignores a client that closed its connection, as some tests make it do."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -87,33 +87,33 @@ class Peer:
 
     def __init__(self) -> None:
         self.seen: list[Request] = []
-        self.answer: Callable[[Request], Answer] = running
+        self.respond: Callable[[Request], Reply] = running
         peer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # A body that waits until its head is acknowledged costs 40 ms.
+            # Otherwise a body waits 40 ms for the acknowledgement of its head.
             disable_nagle_algorithm = True
 
-            def reply(self) -> None:
+            def handle_request(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Request(self.command, self.path, headers, body, self.client_address[1])
                 peer.seen.append(request)
-                answer = peer.answer(request)
-                content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-                self.send_response(answer.status)
+                reply = peer.respond(request)
+                content = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+                self.send_response(reply.status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(content)))
-                for name, value in answer.headers.items():
+                for name, value in reply.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = reply
+            do_GET = do_POST = handle_request
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Says nothing."""
+                """Logs nothing."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

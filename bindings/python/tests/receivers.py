@@ -91,7 +91,7 @@ def flask_view(webhooks: Webhooks | AsyncWebhooks, on_delivery: OnDelivery) -> I
 def django_project(
     urlpatterns: list[Any], application: Callable[[], Any] = get_wsgi_application
 ) -> Iterator[Any]:
-    """An application of Django's with these addresses."""
+    """A Django application with these URLs."""
     if not settings.configured:
         settings.configure(
             ALLOWED_HOSTS=["*"], MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"], USE_TZ=True

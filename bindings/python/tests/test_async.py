@@ -63,7 +63,7 @@ async def test_callbacks_run_in_the_event_loop(async_live: AsyncClipia) -> None:
 
 
 async def test_callbacks_belong_to_the_task_that_waits(peer: Peer) -> None:
-    peer.answer = Progressing()
+    peer.respond = Progressing()
     statuses: list[str] = []
     mine: ContextVar[str] = ContextVar("mine")
     mine.set("of the task")
@@ -97,7 +97,7 @@ async def test_cancelling_ends_a_callback_too(peer: Peer) -> None:
     assert ended.is_set()
 
 
-async def test_what_a_callback_raises_ends_the_wait(async_live: AsyncClipia) -> None:
+async def test_an_exception_of_a_callback_ends_the_wait(async_live: AsyncClipia) -> None:
     def fail(_: StatusResponse) -> None:
         raise KeyError("of the callback")
 
@@ -140,7 +140,7 @@ async def test_refusals(server: Server, async_live: AsyncClipia) -> None:
     assert (refused.value.status, refused.value.code) == (422, "model_input_invalid")
 
 
-async def test_a_wait_ends_at_its_deadline_and_leaves_the_id(peer: Peer) -> None:
+async def test_a_wait_ends_at_its_deadline_with_the_id(peer: Peer) -> None:
     clipia = AsyncClipia(KEY, base_url=peer.url)
     with pytest.raises(ClipiaTimeoutError) as raised:
         await clipia.generation(ID).wait(timeout=0.3)
@@ -149,7 +149,7 @@ async def test_a_wait_ends_at_its_deadline_and_leaves_the_id(peer: Peer) -> None
         await clipia.subscribe("nano-banana-2", IMAGE, timeout=0.3)
 
 
-async def test_cancelling_ends_the_wait_on_the_other_side_too(peer: Peer) -> None:
+async def test_cancelling_ends_the_polls_too(peer: Peer) -> None:
     clipia = AsyncClipia(KEY, base_url=peer.url)
     wait = asyncio.create_task(clipia.subscribe("nano-banana-2", IMAGE, on_queue_update=lambda _: None))
     await asyncio.sleep(1)
@@ -186,7 +186,7 @@ def test_a_client_serves_one_event_loop_after_another(server: Server) -> None:
     assert [asyncio.run(generate()) for _ in range(3)] == ["COMPLETED"] * 3
 
 
-def test_a_loop_that_ends_early_takes_only_its_own_waits_along(peer: Peer, server: Server) -> None:
+def test_a_loop_that_ends_early_ends_only_its_own_waits(peer: Peer, server: Server) -> None:
     clipia = AsyncClipia(KEY, base_url=peer.url)
 
     async def leave() -> None:
@@ -229,6 +229,6 @@ time.sleep(0.2)
     command = [sys.executable, "-W", "ignore", "-c", program]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert (ended.returncode, ended.stdout) == (0, "")
-    # Of tasks that nobody awaits asyncio itself complains.
+    # asyncio itself complains about tasks that are not awaited.
     assert ended.stderr == "" or "Task was destroyed but it is pending" in ended.stderr
     assert "panicked" not in ended.stderr

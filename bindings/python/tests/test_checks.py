@@ -1,4 +1,4 @@
-"""What is asked before anything is paid: `check` and `max_cost`."""
+"""Checks before anything is paid: `check` and `max_cost`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 import clipia_queue
 from clipia_queue import AsyncClipia, Clipia, ClipiaValueError, InputInvalid, MaxCostExceeded
-from peer import ID, KEY, Answer, Peer, Request, example
+from peer import ID, KEY, Peer, Reply, Request, example
 from test_sync import IMAGE
 
 WRONG = {"prompt": 3, "resolution": "0.5K", "sede": 7}
@@ -28,13 +28,13 @@ async def test_an_input_that_is_right_async(async_live: AsyncClipia) -> None:
     assert warning.parameter == "promt"
 
 
-def told(error: InputInvalid) -> None:
+def check_exception(error: InputInvalid) -> None:
     assert (error.model, error.code, error.status) == ("nano-banana-2", "model_input_invalid", 0)
     (fault,) = error.faults
     assert (fault.parameter, fault.message) == ("prompt", "`prompt` must be a string; got 3")
     assert [warning.parameter for warning in error.warnings] == ["sede"]
     assert fault.message in str(error)
-    # Whoever handles what the server says of an input handles this, too.
+    # A handler for the server's error about an input handles this, too.
     assert isinstance(error, clipia_queue.ModelInputInvalid)
     assert isinstance(error, ValueError)
     copied = pickle.loads(pickle.dumps(error))
@@ -44,7 +44,7 @@ def told(error: InputInvalid) -> None:
 def test_an_input_that_is_wrong(live: Clipia) -> None:
     with pytest.raises(InputInvalid) as raised:
         live.check("nano-banana-2", WRONG)
-    told(raised.value)
+    check_exception(raised.value)
     with pytest.raises(clipia_queue.ModelNotFound):
         live.check("no-such-model", WRONG)
 
@@ -52,10 +52,10 @@ def test_an_input_that_is_wrong(live: Clipia) -> None:
 async def test_an_input_that_is_wrong_async(async_live: AsyncClipia) -> None:
     with pytest.raises(InputInvalid) as raised:
         await async_live.check("nano-banana-2", WRONG)
-    told(raised.value)
+    check_exception(raised.value)
 
 
-def test_what_is_too_dear_is_not_submitted(live: Clipia) -> None:
+def test_a_price_above_max_cost_is_not_submitted(live: Clipia) -> None:
     price = live.models.estimate("nano-banana-2", IMAGE).credits
     before = live.account.get()["balance"]["credits"]
     for call in (live.submit, live.subscribe):
@@ -68,7 +68,7 @@ def test_what_is_too_dear_is_not_submitted(live: Clipia) -> None:
     assert live.subscribe("nano-banana-2", IMAGE, max_cost=price, timeout=60).cost == price
 
 
-async def test_what_is_too_dear_is_not_submitted_async(async_live: AsyncClipia) -> None:
+async def test_a_price_above_max_cost_is_not_submitted_async(async_live: AsyncClipia) -> None:
     price = (await async_live.models.estimate("nano-banana-2", IMAGE)).credits
     for call in (async_live.submit, async_live.subscribe):
         with pytest.raises(MaxCostExceeded) as raised:
@@ -77,20 +77,20 @@ async def test_what_is_too_dear_is_not_submitted_async(async_live: AsyncClipia) 
     assert (await async_live.submit("nano-banana-2", IMAGE, max_cost=price)).cost == price
 
 
-def test_a_price_is_asked_for_first(peer: Peer) -> None:
-    def answer(request: Request) -> Answer:
-        return Answer(
+def test_max_cost_estimates_first(peer: Peer) -> None:
+    def respond(request: Request) -> Reply:
+        return Reply(
             example("EstimateResponse.flat" if request.path.endswith("/estimate") else "Account.new")
         )
 
-    peer.answer = answer
+    peer.respond = respond
     with pytest.raises(MaxCostExceeded):
         Clipia(KEY, base_url=peer.url).submit("nano-banana-2", IMAGE, max_cost=0)
     assert [request.path for request in peer.seen] == ["/v1/models/nano-banana-2/estimate"]
 
 
 def test_costs_may_be_fractions(peer: Peer) -> None:
-    peer.answer = lambda _: Answer({"credits": 4.5, "request_id": ID, "status": "IN_QUEUE", "cost": 4.5})
+    peer.respond = lambda _: Reply({"credits": 4.5, "request_id": ID, "status": "IN_QUEUE", "cost": 4.5})
     clipia = Clipia(KEY, base_url=peer.url)
     for cost in (4, 4.25):
         with pytest.raises(MaxCostExceeded, match=r"4\.5 credits") as raised:

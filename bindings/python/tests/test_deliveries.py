@@ -1,4 +1,4 @@
-"""What `Webhooks.receive` makes of deliveries, genuine and not."""
+"""`Webhooks.receive`, with genuine and forged deliveries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_delivery_is_typed(clipia: Clipia) -> None:
     assert repr(received) == f"Delivery(request_id='{ID}', status='OK', is_duplicate=False, resolved=0)"
 
 
-def test_one_that_only_standard_webhooks_sign_is_genuine(clipia: Clipia) -> None:
+def test_a_delivery_signed_only_by_standard_webhooks_is_genuine(clipia: Clipia) -> None:
     body, webhook_id = json.dumps(OK).encode(), "0198c2f1-0000-7cc1-b7a5-1f6de1a9c0de"
     received = clipia.webhooks(SECRET).receive(standard(body, time.time(), id=webhook_id), body)
     assert (received.request_id, received.delivery_id) == (ID, webhook_id)
@@ -52,19 +52,19 @@ def test_a_failure_is_a_result(clipia: Clipia) -> None:
     assert (result.status, result.error, result.cost) == (clipia_queue.FAILED, ERROR["error"], 0)
 
 
-def test_what_a_newer_server_tells_is_no_empty_success(clipia: Clipia) -> None:
+def test_an_unknown_status_is_no_empty_success(clipia: Clipia) -> None:
     received = clipia.webhooks(SECRET).receive(*delivery({"request_id": ID, "status": "LATER"}))
     with pytest.raises(ClipiaError, match="ask for the result") as raised:
         _ = received.result
     assert raised.value.request_id == ID
 
 
-def test_a_repeat_is_told_apart(clipia: Clipia) -> None:
+def test_a_repeat_is_recognised(clipia: Clipia) -> None:
     webhooks = clipia.webhooks(SECRET)
     assert [webhooks.receive(*delivery(OK)).is_duplicate for _ in range(3)] == [False, True, True]
 
 
-def test_takes_what_frameworks_pass(clipia: Clipia) -> None:
+def test_headers_and_bodies_of_all_frameworks_are_accepted(clipia: Clipia) -> None:
     webhooks = clipia.webhooks(SECRET)
     headers, body = delivery(OK)
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
@@ -83,12 +83,12 @@ def test_takes_what_frameworks_pass(clipia: Clipia) -> None:
         ("SignatureMismatch", *delivery(OK, secret="whsec_guess")),
         ("SignatureMismatch", delivery(OK)[0], json.dumps(OK).encode() + b" "),
         ("SignatureExpired", *delivery(OK, age=301)),
-        # Far enough: the age is counted from when the tests are collected.
+        # Old enough, because the age counts from when the tests are collected.
         ("SignatureExpired", *delivery(OK, age=-86_400)),
         ("DeliveryMalformed", *delivery({"status": "OK"})),
     ],
 )
-def test_what_is_not_believed_has_a_class_for_each_cause(
+def test_a_refused_delivery_has_a_class_for_each_cause(
     clipia: Clipia, cause: str, headers: dict[str, str], body: bytes
 ) -> None:
     with pytest.raises(WebhookRefused) as raised:
@@ -98,7 +98,7 @@ def test_what_is_not_believed_has_a_class_for_each_cause(
     assert not clipia.webhooks(SECRET).receive(*delivery(OK)).is_duplicate, "it changed nothing"
 
 
-def test_both_secrets_are_believed_during_a_rotation(clipia: Clipia) -> None:
+def test_both_secrets_are_accepted_during_a_rotation(clipia: Clipia) -> None:
     webhooks = clipia.webhooks("whsec_the_new_one", "whsec_the_old_one")
     for secret in ("whsec_the_new_one", "whsec_the_old_one"):
         assert webhooks.receive(*delivery(OK, secret)).request_id == ID
@@ -106,7 +106,7 @@ def test_both_secrets_are_believed_during_a_rotation(clipia: Clipia) -> None:
         webhooks.receive(*delivery(OK))
 
 
-def test_a_secret_is_needed_and_hidden(clipia: Clipia, peer: Peer) -> None:
+def test_a_secret_is_required_and_hidden(clipia: Clipia, peer: Peer) -> None:
     for secrets, cause in (
         ([""], "no webhook secret"),
         ([SECRET, ""], "no webhook secret"),
@@ -124,13 +124,13 @@ def test_a_secret_is_needed_and_hidden(clipia: Clipia, peer: Peer) -> None:
 
 
 def test_a_delivery_ends_every_wait_for_it(clipia: Clipia, peer: Peer) -> None:
-    peer.answer = running
+    peer.respond = running
     webhooks = clipia.webhooks(SECRET)
     job = clipia.submit("nano-banana-2", {"prompt": "a fox"}, webhook_url="https://example.com/clipia")
     with ThreadPoolExecutor(2) as threads:
         waits = [threads.submit(job.wait, 60) for _ in range(2)]
         resolved, deadline = 0, time.monotonic() + 30
-        while resolved < 2:  # until both have begun to wait; what came before is kept for them
+        while resolved < 2:  # until both wait; an earlier delivery is kept for them
             assert time.monotonic() < deadline
             resolved += webhooks.receive(*delivery(OK)).resolved
             if all(wait.done() for wait in waits):
@@ -140,8 +140,8 @@ def test_a_delivery_ends_every_wait_for_it(clipia: Clipia, peer: Peer) -> None:
     assert len(peer.seen) == 1, "the submit"
 
 
-async def test_one_that_came_early_ends_the_wait_at_once(peer: Peer) -> None:
-    peer.answer = running
+async def test_an_early_delivery_ends_the_wait_at_once(peer: Peer) -> None:
+    peer.respond = running
     async with AsyncClipia(KEY, base_url=peer.url) as clipia:
         webhooks = clipia.webhooks(SECRET)
         job = await clipia.submit(

@@ -1,4 +1,4 @@
-"""Saving files, and being told of it."""
+"""Downloads and their progress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clipia_queue import (
     GenerationResult,
     Submitted,
 )
-from peer import ID, KEY, Answer, Peer, Request
+from peer import ID, KEY, Peer, Reply, Request
 from test_sync import IMAGE
 
 
@@ -33,7 +33,7 @@ def whole(seen: list[DownloadProgress], paths: list[Path]) -> None:
     assert last != seen[0]
 
 
-def test_a_download_tells_how_far_it_is(live: Clipia, tmp_path: Path) -> None:
+def test_a_download_reports_its_progress(live: Clipia, tmp_path: Path) -> None:
     job = live.submit("nano-banana-2", IMAGE)
     result = job.wait(timeout=60)
     sources: list[GenerationResult | Submitted | Generation] = [result, job, live.generation(job.request_id)]
@@ -43,7 +43,7 @@ def test_a_download_tells_how_far_it_is(live: Clipia, tmp_path: Path) -> None:
         whole(seen, paths)
 
 
-async def test_a_download_tells_how_far_it_is_async(async_live: AsyncClipia, tmp_path: Path) -> None:
+async def test_a_download_reports_its_progress_async(async_live: AsyncClipia, tmp_path: Path) -> None:
     result = await async_live.subscribe("nano-banana-2", IMAGE, timeout=60)
     plain: list[DownloadProgress] = []
     awaited: list[DownloadProgress] = []
@@ -55,14 +55,14 @@ async def test_a_download_tells_how_far_it_is_async(async_live: AsyncClipia, tmp
     whole(awaited, await result.download(tmp_path / "awaited", on_progress=note))
 
 
-def test_what_a_callback_raises_ends_the_download(live: Clipia, tmp_path: Path) -> None:
+def test_an_exception_of_a_callback_ends_the_download(live: Clipia, tmp_path: Path) -> None:
     def fail(_: DownloadProgress) -> None:
         raise KeyError("of the callback")
 
     result = live.subscribe("nano-banana-2", IMAGE, timeout=60)
     with pytest.raises(KeyError, match="of the callback"):
         result.download(tmp_path, on_progress=fail)
-    # And the next one goes on.
+    # The next download resumes.
     (path,) = result.download(tmp_path)
     assert path.read_bytes().startswith(b"\x89PNG")
 
@@ -79,10 +79,10 @@ def test_renditions(live: Clipia, tmp_path: Path) -> None:
 async def test_unknown_outputs_are_saved_and_replace_other_files_only_on_request(
     peer: Peer, tmp_path: Path
 ) -> None:
-    def answer(request: Request) -> Answer:
+    def respond(request: Request) -> Reply:
         if request.path == "/media/1":
-            return Answer({"panels": 4})
-        return Answer(
+            return Reply({"panels": 4})
+        return Reply(
             {
                 "request_id": ID,
                 "status": "COMPLETED",
@@ -90,7 +90,7 @@ async def test_unknown_outputs_are_saved_and_replace_other_files_only_on_request
             }
         )
 
-    peer.answer = answer
+    peer.respond = respond
     path = tmp_path / f"{ID}-layout-3d-1.json"
     generation = Clipia(KEY, base_url=peer.url).generation(ID)
     async_generation = AsyncClipia(KEY, base_url=peer.url).generation(ID)

@@ -1,4 +1,4 @@
-"""Event loops of all kinds, many waits, and what they leave behind."""
+"""Event loops of all kinds, and many waits that leave nothing behind."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_no_thread_for_each_wait(peer: Peer) -> None:
     def threads() -> int:
         return len(list(Path("/proc/self/task").iterdir())) if sys.platform == "linux" else 0
 
-    # The peer has a thread for each connection, which all waits of one generation share.
+    # The peer has a thread for each connection. All waits of one generation share a connection.
     before = threads()
     waits = [asyncio.create_task(clipia.generation(ID).wait()) for _ in range(1_000)]
     await asyncio.sleep(1)
@@ -102,7 +102,7 @@ async def test_a_cancelled_wait_leaves_nothing(peer: Peer) -> None:
     clipia = AsyncClipia(KEY, base_url=peer.url)
 
     class Token:
-        """Of which it is seen whether anything holds it."""
+        """An object of which a test sees whether anything still refers to it."""
 
     async def wait(token: Token) -> None:
         def note(_: clipia_queue.StatusResponse) -> None:
@@ -128,7 +128,7 @@ async def test_a_cancelled_wait_leaves_nothing(peer: Peer) -> None:
     assert not any(token() for token in tokens)
 
 
-async def test_an_answer_in_the_moment_of_cancelling(peer: Peer) -> None:
+async def test_a_response_at_the_moment_of_cancelling(peer: Peer) -> None:
     clipia = AsyncClipia(KEY, base_url=peer.url)
     for pause in [step / 2_000 for step in range(20)]:
         calls = [asyncio.create_task(clipia.status(ID)) for _ in range(5)]

@@ -1,4 +1,4 @@
-"""The programs in `examples`, run as they are against the real server."""
+"""The programs in `examples`, run unchanged against the real server."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def run(environment: dict[str, str], directory: Path, name: str, *arguments: str
 
 
 def test_quickstart(environment: dict[str, str], tmp_path: Path) -> None:
-    told = run(environment, tmp_path, "quickstart.py")
+    output = run(environment, tmp_path, "quickstart.py")
     (file,) = (tmp_path / "out").glob("*.png")
-    assert str(file.relative_to(tmp_path)) in told
+    assert str(file.relative_to(tmp_path)) in output
 
 
 def test_fleet(environment: dict[str, str], tmp_path: Path) -> None:
@@ -68,9 +68,9 @@ def test_resume_after_a_kill(environment: dict[str, str], tmp_path: Path, live: 
             assert first.poll() is None
             time.sleep(0.005)
         first.kill()
-    told = run(environment, tmp_path, "resume.py", str(saved))
+    output = run(environment, tmp_path, "resume.py", str(saved))
     ids = [picture["request_id"] for picture in json.loads(saved.read_text())]
-    assert told.splitlines() == [f"{request_id} COMPLETED" for request_id in ids]
+    assert output.splitlines() == [f"{request_id} COMPLETED" for request_id in ids]
     cost = sum(live.result(request_id).cost or 0 for request_id in ids)
     assert before - live.account.get()["balance"]["credits"] == cost, "each was paid for once"
 
@@ -90,9 +90,9 @@ def test_webhook_server(environment: dict[str, str], tmp_path: Path, server: Ser
         ) as process:
             before = server.calls()
             request = Request(f"{url}/pictures?prompt={quote('a fox')}", method="POST")
-            with urlopen(request, timeout=60) as answer:
-                assert json.load(answer)["images"]
+            with urlopen(request, timeout=60) as response:
+                assert json.load(response)["images"]
             assert server.calls() - before == 1, "the wait ended with the delivery"
             process.terminate()
-            _, told = process.communicate(timeout=30)
-    assert re.search(r"ended COMPLETED", told), told
+            _, output = process.communicate(timeout=30)
+    assert re.search(r"ended COMPLETED", output), output

@@ -23,7 +23,7 @@ from clipia_queue import (
     Generation,
     Submitted,
 )
-from peer import KEY, Answer, Peer, Request, example
+from peer import KEY, Peer, Reply, Request, example
 from test_sync import IMAGE
 
 STATUS = Path("/proc/self/status")
@@ -32,7 +32,7 @@ UNKNOWN = -1.0
 
 
 class Fleet:
-    """Generations that end so many seconds from now, never, or are unknown."""
+    """Generations that end after these seconds, never end, or are unknown."""
 
     def __init__(self, ends: Sequence[float]) -> None:
         begun = time.monotonic()
@@ -44,13 +44,13 @@ class Fleet:
     def end(self, id: str) -> None:
         self.ends[id] = 0.0
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Reply:
         id = request.path.removesuffix("/status").rpartition("/")[2]
         if self.ends[id] == UNKNOWN:
-            return Answer(example("ErrorEnvelope.not_found"), 404)
+            return Reply(example("ErrorEnvelope.not_found"), 404)
         if time.monotonic() < self.ends[id]:
-            return Answer({"request_id": id, "status": "IN_PROGRESS"}, 202)
-        return Answer(example("ResultResponse.image") | {"request_id": id})
+            return Reply({"request_id": id, "status": "IN_PROGRESS"}, 202)
+        return Reply(example("ResultResponse.image") | {"request_id": id})
 
 
 def threads() -> int:
@@ -83,18 +83,18 @@ async def test_the_real_server_async(async_live: AsyncClipia) -> None:
 
 
 def test_results_come_in_the_order_in_which_they_end(peer: Peer) -> None:
-    peer.answer = fleet = Fleet([NEVER] * 3)
+    peer.respond = fleet = Fleet([NEVER] * 3)
     client = Clipia(KEY, base_url=peer.url)
     results = client.as_completed(fleet.ids)
     for id in (fleet.ids[1], fleet.ids[2], fleet.ids[0]):
         fleet.end(id)
         assert next(results).request_id == id
-    # And now that all have ended, in the order of what was passed in.
+    # Now all have ended: the results are in the order of the handles.
     assert ids(client.wait_all(fleet.ids)) == fleet.ids
 
 
 async def test_results_come_in_the_order_in_which_they_end_async(peer: Peer) -> None:
-    peer.answer = fleet = Fleet([NEVER] * 3)
+    peer.respond = fleet = Fleet([NEVER] * 3)
     client = AsyncClipia(KEY, base_url=peer.url)
     results = client.as_completed(fleet.ids)
     for id in (fleet.ids[1], fleet.ids[2], fleet.ids[0]):
@@ -116,22 +116,22 @@ async def test_nothing_to_wait_for_async(peer: Peer) -> None:
 
 
 def test_the_same_twice(peer: Peer) -> None:
-    peer.answer = fleet = Fleet([0.1])
+    peer.respond = fleet = Fleet([0.1])
     client = Clipia(KEY, base_url=peer.url)
     assert ids(client.wait_all(fleet.ids * 2)) == fleet.ids * 2
     assert ids(list(client.as_completed(fleet.ids * 2))) == fleet.ids * 2
 
 
 @pytest.mark.parametrize("handles", [[5], [None], 5, [""]])
-def test_what_cannot_be_waited_for_is_said_at_once(peer: Peer, handles: Any) -> None:
+def test_a_wrong_handle_raises_at_once(peer: Peer, handles: Any) -> None:
     client = Clipia(KEY, base_url=peer.url)
     for wait in (client.wait_all, client.as_completed):
         with pytest.raises((TypeError, ValueError)):
             wait(handles)
 
 
-def test_the_deadline_leaves_the_ids(peer: Peer) -> None:
-    peer.answer = fleet = Fleet([0.0, NEVER, 0.0, NEVER])
+def test_the_deadline_has_the_missing_ids(peer: Peer) -> None:
+    peer.respond = fleet = Fleet([0.0, NEVER, 0.0, NEVER])
     client = Clipia(KEY, base_url=peer.url)
     begun = time.monotonic()
     with pytest.raises(
@@ -150,8 +150,8 @@ def test_the_deadline_leaves_the_ids(peer: Peer) -> None:
     assert list(results) == []
 
 
-async def test_the_deadline_leaves_the_ids_async(peer: Peer) -> None:
-    peer.answer = fleet = Fleet([0.0, NEVER, 0.0, NEVER])
+async def test_the_deadline_has_the_missing_ids_async(peer: Peer) -> None:
+    peer.respond = fleet = Fleet([0.0, NEVER, 0.0, NEVER])
     client = AsyncClipia(KEY, base_url=peer.url)
     with pytest.raises(
         ClipiaTimeoutError, match="gave up waiting for 2 of 4 generations after 1 s"
@@ -167,8 +167,8 @@ async def test_the_deadline_leaves_the_ids_async(peer: Peer) -> None:
     assert raised.value.request_ids == [fleet.ids[1], fleet.ids[3]]
 
 
-def test_one_that_cannot_be_waited_for_loses_no_other(peer: Peer) -> None:
-    peer.answer = fleet = Fleet([0.5, UNKNOWN, 0.5])
+def test_an_unknown_generation_does_not_lose_the_others(peer: Peer) -> None:
+    peer.respond = fleet = Fleet([0.5, UNKNOWN, 0.5])
     client = Clipia(KEY, base_url=peer.url)
     with pytest.raises(clipia_queue.NotFound) as raised:
         client.wait_all(fleet.ids)
@@ -182,8 +182,8 @@ def test_one_that_cannot_be_waited_for_loses_no_other(peer: Peer) -> None:
     assert sorted(ids(list(results))) == sorted([fleet.ids[0], fleet.ids[2]])
 
 
-async def test_one_that_cannot_be_waited_for_loses_no_other_async(peer: Peer) -> None:
-    peer.answer = fleet = Fleet([0.5, UNKNOWN, 0.5])
+async def test_an_unknown_generation_does_not_lose_the_others_async(peer: Peer) -> None:
+    peer.respond = fleet = Fleet([0.5, UNKNOWN, 0.5])
     client = AsyncClipia(KEY, base_url=peer.url)
     with pytest.raises(clipia_queue.NotFound) as raised:
         await client.wait_all(fleet.ids)
@@ -197,11 +197,11 @@ async def test_one_that_cannot_be_waited_for_loses_no_other_async(peer: Peer) ->
 
 @pytest.mark.skipif(not STATUS.exists(), reason="only Linux counts the threads of a process there")
 def test_there_is_no_thread_for_each(peer: Peer) -> None:
-    peer.answer = fleet = Fleet([NEVER] * 300)
+    peer.respond = fleet = Fleet([NEVER] * 300)
     client = Clipia(KEY, base_url=peer.url)
     client.generation(fleet.ids[0]).result()
     before, during = threads(), list[int]()
-    # The peer itself has a thread for each connection, which are at most as many as calls at once.
+    # The peer has a thread for each connection, at most as many as simultaneous calls.
     timer = threading.Timer(1.0, lambda: during.append(threads()))
     timer.start()
     with pytest.raises(ClipiaTimeoutError) as raised:
@@ -211,8 +211,8 @@ def test_there_is_no_thread_for_each(peer: Peer) -> None:
     assert during[0] - before < 100
 
 
-def test_ctrl_c_leaves_the_ids(peer: Peer) -> None:
-    peer.answer = fleet = Fleet([0.0, NEVER])
+def test_ctrl_c_has_the_ids(peer: Peer) -> None:
+    peer.respond = fleet = Fleet([0.0, NEVER])
     client = Clipia(KEY, base_url=peer.url)
     results = client.as_completed(fleet.ids)
     assert next(results).request_id == fleet.ids[0]
@@ -225,8 +225,8 @@ def test_ctrl_c_leaves_the_ids(peer: Peer) -> None:
         assert getattr(raised.value, "request_ids", None) == fleet.ids[1:]
 
 
-async def test_a_step_that_is_cancelled_loses_no_result(peer: Peer) -> None:
-    peer.answer = fleet = Fleet([0.05 * step for step in range(12)])
+async def test_a_cancelled_step_loses_no_result(peer: Peer) -> None:
+    peer.respond = fleet = Fleet([0.05 * step for step in range(12)])
     results = AsyncClipia(KEY, base_url=peer.url).as_completed(fleet.ids)
     seen: list[str] = []
     while len(seen) < 12:
@@ -240,7 +240,7 @@ async def test_a_step_that_is_cancelled_loses_no_result(peer: Peer) -> None:
 
 
 async def test_leaving_early_ends_the_waits(peer: Peer) -> None:
-    peer.answer = fleet = Fleet([0.0, *[NEVER] * 20])
+    peer.respond = fleet = Fleet([0.0, *[NEVER] * 20])
     client = AsyncClipia(KEY, base_url=peer.url)
     async for result in client.as_completed(fleet.ids):
         assert result.request_id == fleet.ids[0]
@@ -255,7 +255,7 @@ async def test_leaving_early_ends_the_waits(peer: Peer) -> None:
 
 
 async def quiet(peer: Peer) -> None:
-    """Nothing more is asked, once what was on its way has arrived."""
+    """No more requests arrive, except those in flight."""
     await asyncio.sleep(0.3)
     asked = len(peer.seen)
     await asyncio.sleep(1.5)

@@ -1,4 +1,4 @@
-"""Programs that fork, with a client that was made and used before."""
+"""Programs that fork after they have made and used a client."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from conftest import Server
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
 
-# The clients, and a handle that the parent has used already. Logging is on, for it has locks; but to memory,
-# since Python itself leaves the lock of a file as it was when another thread wrote to it.
+# The clients, and a handle that the parent has used already. Logging is on, because it has locks. It goes to
+# memory, because Python itself does not reset the lock of a file that another thread wrote to.
 PARENT = """
 import asyncio, logging.handlers, multiprocessing, os, sys, threading, warnings
 warnings.simplefilter("ignore")
@@ -68,11 +68,11 @@ def run(server: Server, directory: object, program: str) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
-def test_a_child_goes_on_with_what_its_parent_had(server: Server, tmp_path: object) -> None:
+def test_a_child_uses_the_client_of_its_parent(server: Server, tmp_path: object) -> None:
     run(server, tmp_path, "join(fork(work)); work(); join(fork(lambda: join(fork(work))))")
 
 
-def test_workers_of_a_server_that_loads_the_program_first(server: Server, tmp_path: object) -> None:
+def test_workers_of_a_server_that_forks_after_loading(server: Server, tmp_path: object) -> None:
     workers = "children = [fork(work) for _ in range(3)]"
     run(server, tmp_path, f"{workers}; work(); [join(child) for child in children]")
 
@@ -82,7 +82,7 @@ def test_multiprocessing(server: Server, tmp_path: object) -> None:
     run(server, tmp_path, f"{pool}\nwork()")
 
 
-def test_a_fork_while_other_threads_are_in_the_middle_of_calls(server: Server, tmp_path: object) -> None:
+def test_a_fork_during_calls_of_other_threads(server: Server, tmp_path: object) -> None:
     program = """
 stop = threading.Event()
 def ask():

@@ -1,4 +1,4 @@
-"""What an input may hold: rows of what was passed and what the server received, and of what is refused."""
+"""Inputs: rows of a value and what the server receives of it, and rows of refused values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ import pytest
 from PIL import Image
 
 from clipia_queue import AsyncClipia, Clipia, ClipiaValueError, EstimateResponse
-from peer import ID, KEY, Answer, Peer, Request, example
+from peer import ID, KEY, Peer, Reply, Request, example
 
 UUID = uuid.UUID(ID)
 UTC = datetime.timezone.utc
@@ -60,7 +60,7 @@ class Real(float):
 
 
 class Upper(dict[str, Any]):
-    """Chooses what its pairs are."""
+    """A dict with pairs of its own."""
 
     def items(self) -> Any:
         return [(key.upper(), value) for key, value in super().items()]
@@ -109,7 +109,7 @@ class Model(pydantic.BaseModel):
 
 
 TAKEN: list[tuple[Any, Any]] = [
-    # What JSON has itself.
+    # JSON types.
     (None, None),
     (True, True),
     ("füchse 🦊 \0", "füchse 🦊 \0"),
@@ -122,7 +122,7 @@ TAKEN: list[tuple[Any, Any]] = [
     ([], []),
     ({}, {}),
     ([1, [2.5, {"a": [None]}]], [1, [2.5, {"a": [None]}]]),
-    # Subclasses of it.
+    # Their subclasses.
     (Text("fox"), "fox"),
     (Whole(7), 7),
     (Real(0.5), 0.5),
@@ -130,7 +130,7 @@ TAKEN: list[tuple[Any, Any]] = [
     (collections.OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
     (collections.defaultdict(list, a=[1]), {"a": [1]}),
     (collections.Counter("aab"), {"a": 2, "b": 1}),
-    # What is like it.
+    # Similar types.
     ((1, "a"), [1, "a"]),
     (Point(1, 2), [1, 2]),
     ({3, 1, 2}, [1, 2, 3]),
@@ -144,7 +144,7 @@ TAKEN: list[tuple[Any, Any]] = [
     (types.MappingProxyType({"a": 1}), {"a": 1}),
     (collections.ChainMap({"a": 1}, {"b": 2}), {"a": 1, "b": 2}),
     (Pair(first=1), {"first": 1}),
-    # Keys, as `json` writes them.
+    # Keys in the form of `json`.
     ({0: 1, None: 2, True: 3, -7: 4}, {"0": 1, "null": 2, "true": 3, "-7": 4}),
     ({0.5: 1, 1e16: 2, 1e-7: 3}, {"0.5": 1, "1e+16": 2, "1e-07": 3}),
     ({UUID: 1, Colour.RED: 2, Seconds.SHORT: 3, numpy.int8(4): 4}, {ID: 1, "red": 2, "5": 3, "4": 4}),
@@ -198,7 +198,7 @@ def received(peer: Peer) -> Any:
     return json.loads(peer.seen[-1].body)["input"]
 
 
-def test_what_is_taken(peer: Peer) -> None:
+def test_accepted_values(peer: Peer) -> None:
     clipia = Clipia(KEY, base_url=peer.url)
     clipia.submit("nano-banana-2", {"rows": [passed for passed, _ in TAKEN]})
     for (passed, expected), arrived in zip(TAKEN, received(peer)["rows"], strict=True):
@@ -217,7 +217,7 @@ PNG = base64.b64decode(
 
 
 class Slow(io.RawIOBase):
-    """A file that cannot be read twice, and gives little at a time."""
+    """A file that is not seekable, and returns few bytes at a time."""
 
     def __init__(self, content: bytes) -> None:
         self.rest = content
@@ -242,7 +242,7 @@ def split(url: str) -> tuple[str, bytes]:
 
 
 def sent(peer: Peer, *contents: Any) -> list[tuple[str, bytes]]:
-    """What arrives of contents: the media type and the bytes of each."""
+    """The media type and the bytes of each content as received."""
     Clipia(KEY, base_url=peer.url).submit("nano-banana-2", {"urls": contents})
     return [split(url) for url in received(peer)["urls"]]
 
@@ -280,7 +280,7 @@ def test_bytes_and_files_are_data_urls(peer: Peer, tmp_path: Path) -> None:
 
     (tmp_path / "fox.svg").write_text("<svg/>")
     with open(tmp_path / "fox.svg", "rb") as file:
-        # The same input may be checked first and then sent.
+        # The same input may be checked first and submitted then.
         for _ in range(2):
             assert sent(peer, file, file) == [("image/svg+xml", b"<svg/>")] * 2
         file.seek(2)
@@ -306,7 +306,7 @@ def test_images_are_data_urls(peer: Peer, tmp_path: Path) -> None:
     assert [image.format for image in images] == ["PNG"] * 8 + ["JPEG", "PNG", "PNG", "PNG"]
     assert images[0].tobytes() == drawn.tobytes()
     assert [image.size for image in images[1:8]] == [(2, 3)] * len(modes)
-    # The side that is up is known, or is up.
+    # The orientation is kept as EXIF, or applied to the image.
     assert [(image.size, image.getexif().get(0x0112, 1)) for image in images[8:]] == [
         ((100, 50), 6),
         *([((50, 100), 1)] * 3),
@@ -338,7 +338,7 @@ def in_itself() -> list[Any]:
 
 
 def multiplied() -> list[Any]:
-    """Sixteen lists, and more values than a machine has room for."""
+    """Sixteen lists that stand for more values than fit into memory."""
     lists: list[Any] = [0] * 16
     for _ in range(15):
         lists = [lists] * 16
@@ -349,7 +349,7 @@ def text_file() -> Any:
     return open(__file__, encoding="utf-8")
 
 
-# What stands at `input["shots"][1]`, and what is said after that.
+# The value at `input["shots"][1]`, and the message after this path.
 REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: math.nan, " is NaN, which is no number in JSON"),
     (lambda: math.inf, " is inf, which is no number in JSON"),
@@ -392,7 +392,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
 ]
 
 
-def test_what_is_refused(peer: Peer) -> None:
+def test_refused_values(peer: Peer) -> None:
     clipia = Clipia(KEY, base_url=peer.url)
     for make, said in REFUSED:
         passed = make()
@@ -434,17 +434,17 @@ async def test_every_call_refuses_the_same(peer: Peer) -> None:
     assert peer.seen == []
 
 
-def test_an_estimate_takes_the_same(peer: Peer) -> None:
-    def answer(request: Request) -> Answer:
-        return Answer(example("EstimateResponse.flat"))
+def test_an_estimate_accepts_the_same(peer: Peer) -> None:
+    def respond(request: Request) -> Reply:
+        return Reply(example("EstimateResponse.flat"))
 
-    peer.answer = answer
+    peer.respond = respond
     estimate = Clipia(KEY, base_url=peer.url).models.estimate("nano-banana-2", {"image_urls": (PNG,)})
     assert isinstance(estimate, EstimateResponse)
     assert split(received(peer)["image_urls"][0]) == ("image/png", PNG)
 
 
-# Runs apart: what ends the process is a failed test and not the end of all of them.
+# Runs in a process of its own, so that a crash fails only this test.
 NESTED = """
 import sys, threading, warnings
 warnings.simplefilter("ignore")
@@ -473,9 +473,9 @@ def work():
                 assert str(error).startswith('input["shots"]') and "nested more than 100 deep" in str(error)
             else:
                 raise AssertionError("was taken")
-        for answer in ("SubmitResponse", "StatusResponse", "ResultResponse", "EstimateResponse"):
+        for response in ("SubmitResponse", "StatusResponse", "ResultResponse", "EstimateResponse"):
             try:
-                getattr(clipia_queue, answer).from_dict(value)
+                getattr(clipia_queue, response).from_dict(value)
             except ClipiaValueError as error:
                 assert str(error).startswith('data["shots"]') and "nested more than 128 deep" in str(error)
             else:
@@ -487,7 +487,7 @@ def stand():
 failed = []
 threading.excepthook = lambda args: (failed.append(args), sys.__excepthook__(*args[:3]))
 work()
-# The least that Python grants a thread is 32 KiB; the rest of a call needs more than that.
+# The smallest stack of a Python thread is 32 KiB. The rest of a call needs more.
 for size, target in ((128, work), (512, stand)):
     threading.stack_size(size << 10)
     thread = threading.Thread(target=target)
@@ -497,7 +497,7 @@ assert not failed
 """
 
 
-def test_no_nesting_ends_the_process(peer: Peer) -> None:
+def test_no_nesting_crashes_the_process(peer: Peer) -> None:
     command = [sys.executable, "-c", NESTED, peer.url, KEY]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, "")

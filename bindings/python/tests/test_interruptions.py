@@ -1,4 +1,4 @@
-"""What Ctrl-C, timeouts of asyncio and cancellation leave in the exception and in the log."""
+"""Interruptions by Ctrl-C, asyncio timeouts and cancellation: the exception and the log say how to resume."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from contextlib import contextmanager
 import pytest
 
 from clipia_queue import AsyncClipia, Clipia, StatusResponse
-from peer import ID, KEY, Answer, Peer, Request, running
+from peer import ID, KEY, Peer, Reply, Request, running
 
 INPUT = {"prompt": "a fox"}
 
 
 def hanging(peer: Peer, *, submits: bool = True) -> None:
-    """The peer accepts submits or hangs at them; generations run for ever."""
+    """The peer accepts submits, or does not respond to them. Generations run for ever."""
 
-    def answer(request: Request) -> Answer:
+    def respond(request: Request) -> Reply:
         if request.method == "POST" and not submits:
             time.sleep(3)
         return running(request)
 
-    peer.answer = answer
+    peer.respond = respond
 
 
 def key_of(peer: Peer) -> str:
@@ -39,7 +39,7 @@ def key_of(peer: Peer) -> str:
 
 @contextmanager
 def pressed(peer: Peer, asks: int) -> Iterator[None]:
-    """Presses Ctrl-C once the peer has been asked so often."""
+    """Presses Ctrl-C once the peer has received this many requests."""
 
     def press() -> None:
         deadline = time.monotonic() + 10
@@ -56,7 +56,7 @@ def pressed(peer: Peer, asks: int) -> Iterator[None]:
 
 
 def notes(exception: BaseException | None) -> str:
-    # There are no notes in Python 3.10.
+    # Python 3.10 has no notes.
     return "\n".join(getattr(exception, "__notes__", []))
 
 
@@ -77,7 +77,7 @@ SYNC: dict[str, Callable[[Clipia], object]] = {
 
 
 @pytest.mark.parametrize("call", [call for call in SYNC if call.startswith("sub")])
-def test_ctrl_c_in_a_submit_leaves_its_key(peer: Peer, caplog: pytest.LogCaptureFixture, call: str) -> None:
+def test_ctrl_c_in_a_submit_has_its_key(peer: Peer, caplog: pytest.LogCaptureFixture, call: str) -> None:
     hanging(peer, submits=False)
     with pytest.raises(KeyboardInterrupt) as raised, pressed(peer, 1):
         SYNC[call](Clipia(KEY, base_url=peer.url))
@@ -88,7 +88,7 @@ def test_ctrl_c_in_a_submit_leaves_its_key(peer: Peer, caplog: pytest.LogCapture
 
 
 @pytest.mark.parametrize("call", [call for call in SYNC if call != "submit"])
-def test_ctrl_c_in_a_wait_leaves_the_id(peer: Peer, caplog: pytest.LogCaptureFixture, call: str) -> None:
+def test_ctrl_c_in_a_wait_has_the_id(peer: Peer, caplog: pytest.LogCaptureFixture, call: str) -> None:
     hanging(peer)
     with pytest.raises(KeyboardInterrupt) as raised, pressed(peer, 2):
         SYNC[call](Clipia(KEY, base_url=peer.url))
@@ -122,25 +122,25 @@ ASYNC: dict[str, Callable[[AsyncClipia], Awaitable[object]]] = {
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Waits for what happens on another thread."""
-    while not condition():  # noqa: ASYNC110 - which cannot set an event of this loop
+    """Waits for a condition that another thread makes true."""
+    while not condition():  # noqa: ASYNC110 - another thread cannot set an event of this loop
         await asyncio.sleep(0.01)
 
 
 async def cancelled(peer: Peer, call: Awaitable[object], asks: int) -> BaseException:
-    """Of a task that is cancelled once the peer has been asked so often."""
+    """The exception of a task that is cancelled once the peer has received this many requests."""
     task = asyncio.ensure_future(call)
     await until(lambda: len(peer.seen) >= asks)
     await asyncio.sleep(0.1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError) as raised:
         await task
-    # In Python 3.10 the task raises another one, of this one.
+    # In Python 3.10 the task raises another exception, whose context is this one.
     return raised.value if sys.version_info >= (3, 11) else raised.value.__context__ or raised.value
 
 
 @pytest.mark.parametrize("call", [call for call in ASYNC if call.startswith("sub")])
-async def test_cancelling_a_submit_leaves_its_key(
+async def test_cancelling_a_submit_has_its_key(
     peer: Peer, caplog: pytest.LogCaptureFixture, call: str
 ) -> None:
     hanging(peer, submits=False)
@@ -153,9 +153,7 @@ async def test_cancelling_a_submit_leaves_its_key(
 
 
 @pytest.mark.parametrize("call", [call for call in ASYNC if call != "submit"])
-async def test_cancelling_a_wait_leaves_the_id(
-    peer: Peer, caplog: pytest.LogCaptureFixture, call: str
-) -> None:
+async def test_cancelling_a_wait_has_the_id(peer: Peer, caplog: pytest.LogCaptureFixture, call: str) -> None:
     hanging(peer)
     exception = await cancelled(peer, ASYNC[call](AsyncClipia(KEY, base_url=peer.url)), 2)
     many = call in ("wait for all", "as completed")
@@ -167,7 +165,7 @@ async def test_cancelling_a_wait_leaves_the_id(
 
 @pytest.mark.parametrize("submits", [False, True], ids=["submitting", "waiting"])
 @pytest.mark.parametrize("way", ["wait_for", "timeout"])
-async def test_timeouts_of_asyncio_have_it_in_their_cause(
+async def test_asyncio_timeouts_have_the_attribute_in_their_cause(
     peer: Peer, caplog: pytest.LogCaptureFixture, way: str, submits: bool
 ) -> None:
     if way == "timeout" and sys.version_info < (3, 11):
@@ -190,7 +188,7 @@ async def test_timeouts_of_asyncio_have_it_in_their_cause(
     await until(lambda: left in logged(caplog))
 
 
-async def test_what_a_callback_raises_leaves_the_id(peer: Peer) -> None:
+async def test_an_exception_of_a_callback_has_the_id(peer: Peer) -> None:
     def fail(_: StatusResponse) -> None:
         raise KeyError("of the callback")
 
@@ -199,7 +197,7 @@ async def test_what_a_callback_raises_leaves_the_id(peer: Peer) -> None:
     assert getattr(raised.value, "request_id", None) == ID
 
 
-async def test_what_ends_by_itself_is_not_told(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_call_that_ends_by_itself_logs_nothing(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
     clipia = AsyncClipia(KEY, base_url=peer.url)
     job = await clipia.submit("m", INPUT)
     with pytest.raises(TimeoutError):
@@ -209,7 +207,7 @@ async def test_what_ends_by_itself_is_not_told(peer: Peer, caplog: pytest.LogCap
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_a_program_in_asyncio_that_is_interrupted(peer: Peer) -> None:
+def test_ctrl_c_in_an_asyncio_program(peer: Peer) -> None:
     hanging(peer, submits=False)
     program = f"""
 import asyncio, logging

@@ -1,4 +1,4 @@
-"""What the package tells the module `logging`."""
+"""Records of the package in the module `logging`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import sys
 import pytest
 
 from clipia_queue import AsyncClipia, Clipia
-from peer import ID, KEY, Answer, Peer, Request, example, running
+from peer import ID, KEY, Peer, Reply, Request, example, running
 
 LOGGER = "clipia_queue"
 
 
 def refused_once(peer: Peer) -> None:
-    """Has the first call fail for the moment."""
+    """Makes the first call fail with a transient error."""
 
-    def answer(request: Request) -> Answer:
+    def respond(request: Request) -> Reply:
         if len(peer.seen) == 1:
-            return Answer(example("ErrorEnvelope.service_unavailable"), 503)
+            return Reply(example("ErrorEnvelope.service_unavailable"), 503)
         return running(request)
 
-    peer.answer = answer
+    peer.respond = respond
 
 
-def test_each_call_is_told_of_at_the_level_of_debugging(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_call_is_logged_at_debug(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, LOGGER)
     Clipia(KEY, base_url=peer.url).status(ID)
     (record,) = [record for record in caplog.records if "operation=status" in record.getMessage()]
@@ -35,9 +35,7 @@ def test_each_call_is_told_of_at_the_level_of_debugging(peer: Peer, caplog: pyte
     assert ID in record.getMessage()
 
 
-def test_retries_are_told_of_at_the_level_of_information(
-    peer: Peer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_retries_are_logged_at_info(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
     refused_once(peer)
     caplog.set_level(logging.INFO, LOGGER)
     Clipia(KEY, base_url=peer.url).status(ID)
@@ -46,15 +44,15 @@ def test_retries_are_told_of_at_the_level_of_information(
     assert record.getMessage().startswith("trying again")
 
 
-def test_a_change_of_the_level_holds_from_the_next_call_on(
+def test_a_change_of_the_level_takes_effect_with_the_next_call(
     peer: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:
     clipia = Clipia(KEY, base_url=peer.url)
-    for level, told in [(logging.DEBUG, True), (logging.ERROR, False), (logging.DEBUG, True)]:
+    for level, logged in [(logging.DEBUG, True), (logging.ERROR, False), (logging.DEBUG, True)]:
         caplog.set_level(level, LOGGER)
         caplog.clear()
         clipia.status(ID)
-        assert bool(caplog.records) == told
+        assert bool(caplog.records) == logged
     logging.disable(logging.CRITICAL)
     try:
         caplog.clear()
@@ -64,26 +62,26 @@ def test_a_change_of_the_level_holds_from_the_next_call_on(
         logging.disable(logging.NOTSET)
 
 
-async def test_asyncio_is_told_while_it_still_waits(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_records_arrive_while_asyncio_still_waits(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, LOGGER)
-    told, loop = asyncio.Event(), asyncio.get_running_loop()
+    logged, loop = asyncio.Event(), asyncio.get_running_loop()
 
     class Telling(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            loop.call_soon_threadsafe(told.set)
+            loop.call_soon_threadsafe(logged.set)
 
     handler = Telling()
     logging.getLogger(LOGGER).addHandler(handler)
     wait = asyncio.create_task(AsyncClipia(KEY, base_url=peer.url).generation(ID).wait())
     try:
-        await asyncio.wait_for(told.wait(), 10)
+        await asyncio.wait_for(logged.wait(), 10)
         assert not wait.done()
     finally:
         wait.cancel()
         logging.getLogger(LOGGER).removeHandler(handler)
 
 
-def test_neither_key_nor_input_is_told(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+def test_neither_key_nor_input_is_logged(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
     refused_once(peer)
     caplog.set_level(1, LOGGER)
     clipia = Clipia(KEY, base_url=peer.url)
@@ -94,7 +92,7 @@ def test_neither_key_nor_input_is_told(peer: Peer, caplog: pytest.LogCaptureFixt
     assert KEY not in repr(clipia) + repr(AsyncClipia(KEY, base_url=peer.url))
 
 
-def test_a_program_without_logging_is_told_nothing(peer: Peer) -> None:
+def test_a_program_without_logging_gets_no_output(peer: Peer) -> None:
     refused_once(peer)
     program = f"""
 import warnings

@@ -1,4 +1,4 @@
-"""Odd answers: a generation that was paid for is found in each of them."""
+"""Odd responses: a generation that was paid for is found in each of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from clipia_queue import (
     SubmitResponse,
     UnexpectedAnswer,
 )
-from peer import EXAMPLES, ID, KEY, Answer, Peer, Request, example
+from peer import EXAMPLES, ID, KEY, Peer, Reply, Request, example
 from signing import SECRET, sign
 
 MISSING = object()
@@ -41,7 +41,7 @@ KINDS = {
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where in a document something stands, but for the document itself."""
+    """The paths of all values in a document, except the document itself."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, within in inner:
         yield (*path, name)
@@ -64,34 +64,34 @@ def mutants(schema: str) -> Iterator[tuple[str, dict[str, Any], tuple[Any, ...],
                 yield file.stem, original, path, kind, json.dumps(mutant).encode()
 
 
-def saying(answer: Answer | dict[str, Any] | bytes) -> Callable[[Request], Answer]:
-    """Says the same to everything."""
-    return lambda _: answer if isinstance(answer, Answer) else Answer(answer)
+def saying(response: Reply | dict[str, Any] | bytes) -> Callable[[Request], Reply]:
+    """Replies the same to every request."""
+    return lambda _: response if isinstance(response, Reply) else Reply(response)
 
 
-def test_every_mutant_of_every_example_tells_the_id_and_the_status(peer: Peer) -> None:
+def test_the_id_and_the_status_are_found_in_every_mutant(peer: Peer) -> None:
     client = Clipia(KEY, base_url=peer.url, max_retries=0)
     lost: list[str] = []
     tried = 0
     for name, original, path, kind, document in mutants("SubmitResponse"):
-        peer.answer = saying(document)
+        peer.respond = saying(document)
         tried += 1
         submitted = client.submit("m", {})
         wanted = "odd" if (path, kind) == (("request_id",), "text") else original["request_id"]
-        # `NaN` is a text to a reader of JSON, and so a text may be an id.
+        # `NaN` is read as a text, and a text may be an id.
         if submitted.request_id != wanted and (path, kind) != (("request_id",), "not a number"):
             lost.append(f"{name} {path} {kind}: {submitted!r}")
         repr(submitted), submitted.data, submitted.cost, submitted.warnings
     for schema, ask in (("StatusResponse", client.status), ("ResultResponse", client.result)):
         for name, original, path, kind, document in mutants(schema):
-            peer.answer = saying(document)
+            peer.respond = saying(document)
             tried += 1
-            answer: Any = ask(ID)
-            if answer.request_id != ID or (path != ("status",) and answer.status != original["status"]):
-                lost.append(f"{name} {path} {kind}: {answer!r}")
-            repr(answer), answer.data
-            again = type(answer).from_dict(answer.data) if schema == "StatusResponse" else answer
-            assert again == answer
+            response: Any = ask(ID)
+            if response.request_id != ID or (path != ("status",) and response.status != original["status"]):
+                lost.append(f"{name} {path} {kind}: {response!r}")
+            repr(response), response.data
+            again = type(response).from_dict(response.data) if schema == "StatusResponse" else response
+            assert again == response
     client.close()
     assert not lost, f"{len(lost)} of {tried}: {lost[:5]}"
     assert tried > 1_500
@@ -116,28 +116,28 @@ def test_every_mutant_of_a_delivery_is_received(peer: Peer) -> None:
     client.close()
 
 
-def test_what_cannot_be_read_stays_as_it_came(peer: Peer) -> None:
+def test_unreadable_fields_stay_as_they_were_sent(peer: Peer) -> None:
     client = Clipia(KEY, base_url=peer.url, max_retries=0)
     odd = {"request_id": ID, "status": "IN_QUEUE", "cost": 4.5, "queue_position": None, "warnings": ["typo"]}
-    peer.answer = saying(odd)
+    peer.respond = saying(odd)
     submitted = client.submit("m", {})
     assert (submitted.cost, submitted.queue_position, submitted.warnings) == (4.5, None, [])
     assert submitted.data["warnings"] == ["typo"]
     assert pickle.loads(pickle.dumps(submitted)) == submitted
     assert SubmitResponse.from_dict(odd).cost == 4.5
 
-    peer.answer = saying(Answer({"status": "IN_PROGRESS", "progress": "45%", "logs": "step 1"}))
+    peer.respond = saying(Reply({"status": "IN_PROGRESS", "progress": "45%", "logs": "step 1"}))
     status = client.status(ID)
     assert (status.progress, status.logs, status.request_id) == (45, ["step 1"], ID)
 
     images = [{"url": "/1.png", "width": "wide"}, "/2.png"]
     output = {"images": images, "mesh": {"url": "/a.glb"}}
-    peer.answer = saying(Answer({"request_id": ID, "status": "COMPLETED", "output": output, "cost": 5.0}))
+    peer.respond = saying(Reply({"request_id": ID, "status": "COMPLETED", "output": output, "cost": 5.0}))
     result = client.result(ID)
     assert (result.cost, type(result.cost)) == (5, int)
     assert result.data["output"] == output
 
-    peer.answer = saying(Answer({"status": "FAILED", "error": "overloaded", "created_at": "yesterday"}))
+    peer.respond = saying(Reply({"status": "FAILED", "error": "overloaded", "created_at": "yesterday"}))
     failed = client.result(ID)
     assert (failed.created_at, failed.data["created_at"]) == (None, "yesterday")
     with pytest.raises(GenerationFailed, match="overloaded"):
@@ -145,45 +145,45 @@ def test_what_cannot_be_read_stays_as_it_came(peer: Peer) -> None:
     client.close()
 
 
-def test_an_answer_that_is_none_of_the_apis_is_one_class(peer: Peer) -> None:
+def test_a_response_that_is_not_the_apis_has_one_class(peer: Peer) -> None:
     client = Clipia(KEY, base_url=peer.url, max_retries=0)
     page = f"<html>accepted as {ID}</html>".encode()
-    for answer, status, beginning in (
-        (Answer(page), 200, page.decode()),
-        (Answer(page, 502), 502, page.decode()),
-        (Answer(b"", 302, {"location": "https://elsewhere.example/login?token=1"}), 302, None),
-        (Answer(b"\x0b\x02", 200, {"content-encoding": "br"}), 200, None),
-        (Answer({"detail": "Not Found"}, 404), 404, '{"detail": "Not Found"}'),
+    for response, status, beginning in (
+        (Reply(page), 200, page.decode()),
+        (Reply(page, 502), 502, page.decode()),
+        (Reply(b"", 302, {"location": "https://elsewhere.example/login?token=1"}), 302, None),
+        (Reply(b"\x0b\x02", 200, {"content-encoding": "br"}), 200, None),
+        (Reply({"detail": "Not Found"}, 404), 404, '{"detail": "Not Found"}'),
     ):
-        peer.answer = saying(answer)
+        peer.respond = saying(response)
         with pytest.raises(UnexpectedAnswer) as raised:
             client.account.get()
         assert isinstance(raised.value, ClipiaApiError)
         assert (raised.value.status, raised.value.beginning) == (status, beginning)
         assert "token" not in str(raised.value)
-    # Of a submit: the id, the key and the beginning.
-    peer.answer = saying(Answer(page))
+    # After a submit the exception has the id, the key and the beginning.
+    peer.respond = saying(Reply(page))
     with pytest.raises(UnexpectedAnswer) as raised:
         client.subscribe("m", {}, idempotency_key="mine")
     error = raised.value
     assert (error.request_id, error.idempotency_key, error.beginning) == (ID, "mine", page.decode())
-    # A coding that nobody asked for is no reason to lose it.
+    # An unexpected content coding does not lose the generation.
     coded = gzip.compress(json.dumps(example("SubmitResponse.queued") | {"request_id": ID}).encode())
-    peer.answer = saying(Answer(coded, 201, {"content-encoding": "gzip"}))
+    peer.respond = saying(Reply(coded, 201, {"content-encoding": "gzip"}))
     assert client.submit("m", {}).request_id == ID
     client.close()
 
 
-def test_a_key_that_a_server_repeats_is_told_nowhere(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_that_a_server_repeats_is_masked(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(1, "clipia_queue")
     client = Clipia(KEY, base_url=peer.url, max_retries=0)
     envelope = {"type": "authentication_error", "code": "invalid_api_key", "message": f"no key {KEY}"}
-    for answer in (
-        Answer({"error": {**envelope, "sent": {"authorization": [f"Bearer {KEY}"]}}, "key": KEY}, 401),
-        Answer(f"<html>denied: Bearer {KEY}</html>".encode(), 403),
-        Answer({"error": {**envelope, "code": f"no key {KEY}"}}, 401),
+    for response in (
+        Reply({"error": {**envelope, "sent": {"authorization": [f"Bearer {KEY}"]}}, "key": KEY}, 401),
+        Reply(f"<html>denied: Bearer {KEY}</html>".encode(), 403),
+        Reply({"error": {**envelope, "code": f"no key {KEY}"}}, 401),
     ):
-        peer.answer = saying(answer)
+        peer.respond = saying(response)
         with pytest.raises(ClipiaApiError) as raised:
             client.account.get()
         error = raised.value
@@ -196,7 +196,7 @@ def test_a_key_that_a_server_repeats_is_told_nowhere(peer: Peer, caplog: pytest.
 
 def test_ids_need_not_be_uuids(peer: Peer) -> None:
     client = Clipia(KEY, base_url=peer.url, max_retries=0)
-    peer.answer = saying(Answer({"request_id": "gen 42", "status": "COMPLETED", "output": {}}))
+    peer.respond = saying(Reply({"request_id": "gen 42", "status": "COMPLETED", "output": {}}))
     assert client.subscribe("m", {}).request_id == "gen 42"
     assert peer.seen[-1].path == "/v1/requests/gen%2042"
     with pytest.raises(clipia_queue.ClipiaValueError):

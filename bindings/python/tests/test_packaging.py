@@ -1,4 +1,4 @@
-"""What `pip install` brings, from the wheel and from the source."""
+"""The package as `pip` installs it, from the wheel and from the source."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from conftest import ROOT, Server
 
 PACKAGE = ROOT / "bindings" / "python"
 PROGRAM = shutil.which("clipia", path=sysconfig.get_path("scripts"))
-# A build of the tests warns that it is slow.
+# A debug build warns that it is slow.
 ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": "ignore"}
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
@@ -34,14 +34,14 @@ def clipia(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_the_metadata_tell_what_it_is() -> None:
-    told = metadata("clipia-queue")
-    assert told["version"] == clipia_queue.__version__
-    assert told["license-expression"] == "MIT"
-    description = told.json["description"]
+def test_the_metadata() -> None:
+    package = metadata("clipia-queue")
+    assert package["version"] == clipia_queue.__version__
+    assert package["license-expression"] == "MIT"
+    description = package.json["description"]
     assert isinstance(description, str)
     assert description.strip() == (PACKAGE / "README.md").read_text().strip()
-    assert "Typing :: Typed" in told.get_all("classifier", [])
+    assert "Typing :: Typed" in package.get_all("classifier", [])
     assert (PACKAGE / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
 
 
@@ -99,8 +99,8 @@ def test_ctrl_c_ends_a_wait_of_the_program(server: Server, tmp_path: Path) -> No
 
 
 @pytest.mark.cargo
-@pytest.mark.timeout(1200)  # where nothing is built yet
-def test_the_source_builds_out_of_sight_of_the_checkout(tmp_path: Path) -> None:
+@pytest.mark.timeout(1200)  # for the case that nothing is built yet
+def test_the_source_builds_outside_of_the_checkout(tmp_path: Path) -> None:
     def run(*command: str | Path, **environment: str) -> str:
         done = subprocess.run(
             command, cwd=tmp_path, env={**ENVIRONMENT, **environment}, capture_output=True, text=True
@@ -113,7 +113,7 @@ def test_the_source_builds_out_of_sight_of_the_checkout(tmp_path: Path) -> None:
     (source,) = tmp_path.glob("*.tar.gz")
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     python = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    # What others wrote is built already, in the profile of the tests.
+    # Third-party crates are built already, in the profile of the tests.
     target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
     profile = "--config-settings=build-args=--profile dev"
     run(python, "-m", "pip", "install", "--quiet", profile, source, CARGO_TARGET_DIR=str(target))
@@ -144,12 +144,12 @@ def test_what_the_workflows_run_is_pinned() -> None:
     assert WORKFLOW in files
     for path in files:
         for line in path.read_text().splitlines():
-            # A workflow of this checkout has no version of its own.
+            # A workflow of this checkout has no version.
             if "uses:" in line and "uses: $/" not in line:
                 assert action.fullmatch(line), f"{path.name}: no full hash with a version: {line}"
             if "cargo install" in line:
                 assert "--locked" in line, f"{path.name}: {line}"
-            # Names without a version; a wheel, a group or a directory has those of its own.
+            # Names without a version. A wheel, a group or a directory has its own.
             for name in re.findall(r"pip install (.*)", line) if path.suffix == ".yml" else []:
                 loose = [word for word in name.split() if not re.search(r"==|/|^--group$|^(dev|test)$", word)]
                 assert not loose, f"{path.name}: {line}"

@@ -1,4 +1,4 @@
-"""The bar of `progress=True`, drawn by each package that may be there."""
+"""The bar of `progress=True`, drawn by each supported package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 import clipia_queue
 from clipia_queue import AsyncClipia, Clipia, ClipiaApiError, ClipiaTimeoutError, StatusResponse
-from peer import ID, KEY, Answer, Peer, Progressing, Request, example
+from peer import ID, KEY, Peer, Progressing, Reply, Request, example
 from test_sync import IMAGE
 
 LABEL = ID[:8]
@@ -21,7 +21,7 @@ LABEL = ID[:8]
 
 @pytest.fixture(params=["tqdm", "rich", "neither"])
 def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Which of the packages, both of which are installed, can be imported."""
+    """The package that can be imported. Both are installed."""
     for absent in {"tqdm": [], "rich": ["tqdm"], "neither": ["tqdm", "rich"]}[request.param]:
         for name in [absent, *(name for name in sys.modules if name.startswith(f"{absent}."))]:
             monkeypatch.setitem(sys.modules, name, None)
@@ -46,22 +46,22 @@ def test_a_bar(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> No
     client = Clipia(KEY, base_url=peer.url)
     waits = by_all(client)
     for wait in waits if drawn == "neither" else waits[:1]:
-        peer.answer = Progressing()
+        peer.respond = Progressing()
         assert wait().status == "COMPLETED"
         captured = capsys.readouterr()
         complete(drawn, captured.err)
         assert captured.out == ""
-        # Nothing of it without being asked.
+        # No bar without `progress=True`.
         assert client.generation(ID).wait().status == "COMPLETED"
         assert capsys.readouterr().err == ""
 
 
 async def test_a_bar_async(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
     client = AsyncClipia(KEY, base_url=peer.url)
-    peer.answer = Progressing()
+    peer.respond = Progressing()
     assert (await client.subscribe("nano-banana-2", IMAGE, progress=True)).status == "COMPLETED"
     complete(drawn, capsys.readouterr().err)
-    peer.answer = Progressing()
+    peer.respond = Progressing()
     assert (await (await client.submit("nano-banana-2", IMAGE)).wait(progress=True)).is_terminal
     complete(drawn, capsys.readouterr().err)
 
@@ -71,7 +71,7 @@ def test_a_line_for_each_change(peer: Peer, capsys: pytest.CaptureFixture[str]) 
         context.setitem(sys.modules, "tqdm", None)
         context.setitem(sys.modules, "tqdm.auto", None)
         context.setitem(sys.modules, "rich.console", None)
-        peer.answer = Progressing()
+        peer.respond = Progressing()
         Clipia(KEY, base_url=peer.url).generation(ID).wait(progress=True)
     assert capsys.readouterr().err.splitlines() == [
         f"{LABEL}   0 %  in queue, 2 ahead",
@@ -81,7 +81,7 @@ def test_a_line_for_each_change(peer: Peer, capsys: pytest.CaptureFixture[str]) 
     ]
 
 
-def test_a_terminal_has_one_line(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_one_line(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -90,7 +90,7 @@ def test_a_terminal_has_one_line(peer: Peer, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setitem(sys.modules, name, None)
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    peer.answer = Progressing()
+    peer.respond = Progressing()
     Clipia(KEY, base_url=peer.url).generation(ID).wait(progress=True)
     assert terminal.getvalue().count("\n") == 1
     assert terminal.getvalue().endswith(f"\r\x1b[K{LABEL} 100 %  completed\n")
@@ -98,7 +98,7 @@ def test_a_terminal_has_one_line(peer: Peer, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_bar_and_a_callback(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[str] = []
-    peer.answer = Progressing()
+    peer.respond = Progressing()
     Clipia(KEY, base_url=peer.url).subscribe(
         "nano-banana-2", IMAGE, on_queue_update=lambda update: seen.append(update.status), progress=True
     )
@@ -118,17 +118,17 @@ async def test_many_bars_at_once(
     assert all(result.request_id[:8] in shown for result in results)
 
 
-async def test_a_long_pause_says_what_it_waits_for(
+async def test_a_long_pause_shows_what_it_waits_for(
     peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     pause = {"retry-after": "30"}
 
-    def answer(request: Request) -> Answer:
+    def respond(request: Request) -> Reply:
         if request.method == "POST":
-            return Answer(example("ErrorEnvelope.rate_limit_exceeded"), 429, pause)
-        return Answer(example("ErrorEnvelope.service_unavailable"), 503, pause)
+            return Reply(example("ErrorEnvelope.rate_limit_exceeded"), 429, pause)
+        return Reply(example("ErrorEnvelope.service_unavailable"), 503, pause)
 
-    peer.answer = answer
+    peer.respond = respond
     client = Clipia(KEY, base_url=peer.url)
 
     async def submit(progress: bool) -> None:
@@ -147,8 +147,8 @@ async def test_a_long_pause_says_what_it_waits_for(
             shown = re.findall(r"^waiting for (.*), (\d+) s$", capsys.readouterr().err, re.MULTILINE)
             assert [reason for reason, _ in shown] == [reason] * progress
             assert all(29 <= int(seconds) <= 60 for _, seconds in shown), shown
-            (told,) = (record for record in caplog.records if reason in record.getMessage())
-            assert told.levelname == "WARNING"
+            (record,) = (record for record in caplog.records if reason in record.getMessage())
+            assert record.levelname == "WARNING"
 
 
 def test_a_bar_ends_with_its_wait(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,8 +157,8 @@ def test_a_bar_ends_with_its_wait(peer: Peer, drawn: str, capsys: pytest.Capture
         with pytest.raises(ClipiaTimeoutError):
             client.generation(ID).wait(timeout=0.5, progress=True)
         assert LABEL in capsys.readouterr().err
-    # Nothing draws on.
-    peer.answer = Progressing()
+    # The closed bar is not drawn again.
+    peer.respond = Progressing()
     client.generation(ID).wait()
     assert capsys.readouterr().err == ""
 
@@ -186,7 +186,7 @@ def test_a_failed_generation_is_not_drawn_as_done(
     assert "100 %" not in shown[-1]
 
 
-def test_what_a_server_sends_gives_the_terminal_no_orders(
+def test_a_servers_text_cannot_control_the_terminal(
     peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     orders = re.compile("[\x07\x9b\u202e]|\x1b]|\x1b\\[8m")
@@ -196,13 +196,13 @@ def test_what_a_server_sends_gives_the_terminal_no_orders(
     )
     failed = {"request_id": ID, "error": {"code": hostile, "message": hostile}}
 
-    def answer(request: Request) -> Answer:
+    def respond(request: Request) -> Reply:
         if request.path.endswith("/status"):
-            return Answer({"request_id": ID, "status": hostile})
-        return Answer(example("ResultResponse.failed") | failed)
+            return Reply({"request_id": ID, "status": hostile})
+        return Reply(example("ResultResponse.failed") | failed)
 
     monkeypatch.setenv("COLUMNS", "200")  # rich breaks lines
-    peer.answer = answer
+    peer.respond = respond
     client = Clipia(KEY, base_url=peer.url)
     with pytest.raises(ClipiaTimeoutError):
         client.generation(ID).wait(timeout=0.5, progress=True)
@@ -213,9 +213,9 @@ def test_what_a_server_sends_gives_the_terminal_no_orders(
     with pytest.raises(ClipiaApiError) as raised:
         result.raise_for_status()
     unknown = StatusResponse.from_dict({"request_id": ID, "status": hostile})
-    told = [str(raised.value), repr(raised.value), repr(result), repr(unknown)]
-    told += [str(ClipiaApiError(400, hostile, hostile)), str(ClipiaApiError(0, hostile, hostile))]
-    for text in told:
+    texts = [str(raised.value), repr(raised.value), repr(result), repr(unknown)]
+    texts += [str(ClipiaApiError(400, hostile, hostile)), str(ClipiaApiError(0, hostile, hostile))]
+    for text in texts:
         assert not orders.search(text), text
         assert "owned" in text
     assert (raised.value.code, raised.value.message) == (hostile, hostile), (

@@ -1,4 +1,4 @@
-"""The snippets of both READMEs, the repository's too, and of the pages beside them, run as written."""
+"""The snippets of the READMEs (the repository's too) and of the pages in `docs`, run as written."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def snippets() -> list[Any]:
         for block in re.finditer(r"```python\n(.*?)```", text, re.DOTALL):
             line = text.count("\n", 0, block.start()) + 1
             name = f"{page.relative_to(ROOT)}:{line}"
-            # Lines are counted as in the page.
+            # Line numbers are those of the page.
             found.append(pytest.param("\n" * line + block[1], page, id=name))
     return found
 
 
 def serve(names: dict[str, Any], secret: str) -> None:
-    """Delivers to the receiver that a snippet made."""
+    """Sends a delivery to the receiver of a snippet."""
     if "urlpatterns" in names:
         with django_project(names["urlpatterns"]) as app, serving_wsgi(app) as url:
             assert send(url, secret=secret).status == 204
@@ -61,7 +61,7 @@ def test_a_snippet(
     monkeypatch.setenv("CLIPIA_WEBHOOK_SECRET", server.webhook_secret)
     monkeypatch.chdir(tmp_path)
     if "import pytest" in snippet:
-        monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # a build of the tests warns that it is slow
+        monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # a debug build warns that it is slow
         monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
         (tmp_path / "test_fox.py").write_text(snippet)
         ran = subprocess.run([sys.executable, "-m", "pytest"], capture_output=True, text=True)
@@ -77,13 +77,13 @@ def test_a_snippet(
 
 def test_the_snippets_are_well_typed(tmp_path: Path) -> None:
     settings = tmp_path / "mypy.ini"
-    # Django brings no types of its own.
+    # Django has no types.
     settings.write_text("[mypy]\nstrict = True\n[mypy-django.*]\nignore_missing_imports = True\n")
     names = []
     for number, snippet in enumerate(snippets()):
         names.append(f"snippet_{number}.py")
         (tmp_path / names[-1]).write_text(snippet.values[0])
-    # In the directory of the snippets, so that nothing of the repository is taken for a module of theirs.
+    # Run in the directory of the snippets, so that they import nothing of the repository.
     check = [sys.executable, "-m", "mypy", "--config-file", str(settings), *names]
     checked = subprocess.run(check, capture_output=True, text=True, cwd=tmp_path)
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -1,4 +1,4 @@
-"""The ready receivers, each in its real framework on a real server."""
+"""The receivers for frameworks, each in its real framework on a real server."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def send(
     age: float = 0,
     signed: dict[str, str] | None = None,
 ) -> http.client.HTTPResponse:
-    """A delivery to the receiver; what it answers. `signed` is in place of `X-Clipia-Signature`."""
+    """Sends a delivery and returns the response. `signed` replaces `X-Clipia-Signature`."""
     signed = signed or {"X-Clipia-Signature": sign(body, time.time() - age, secret)}
     headers = {"Content-Type": "application/json", **signed}
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
-    # A server that has answered may not read to the end.
+    # A server may respond without reading to the end.
     with suppress(BrokenPipeError, ConnectionResetError):
         connection.request(method, PATH, body, headers)
-    answer = connection.getresponse()
-    answer.read()
+    response = connection.getresponse()
+    response.read()
     connection.close()
-    return answer
+    return response
 
 
 @each_receiver
@@ -66,8 +66,8 @@ def test_a_genuine_delivery_reaches_the_handler(receiver: Receiver, clipia: Clip
 
 
 @each_receiver
-def test_one_that_only_standard_webhooks_sign_ends_its_wait(receiver: Receiver, peer: Peer) -> None:
-    peer.answer = running
+def test_a_delivery_signed_only_by_standard_webhooks_ends_its_wait(receiver: Receiver, peer: Peer) -> None:
+    peer.respond = running
     with Clipia(KEY, base_url=peer.url) as clipia, receiver(clipia.webhooks(SECRET), None) as url:
         job = clipia.submit("nano-banana-2", IMAGE, webhook_url="https://example.com/clipia")
         assert send(url, signed=standard(BODY, time.time(), "whsec_QUJDREVGR0hJSktM")).status == 400
@@ -90,13 +90,13 @@ def test_a_handler_may_be_a_coroutine_function(receiver: Receiver) -> None:
 
 
 @each_receiver
-def test_no_handler_is_needed(receiver: Receiver, clipia: Clipia) -> None:
+def test_a_handler_is_optional(receiver: Receiver, clipia: Clipia) -> None:
     with receiver(clipia.webhooks(SECRET), None) as url:
         assert send(url).status == 204
 
 
 @each_receiver
-def test_what_is_not_genuine_is_refused(
+def test_a_forged_delivery_is_refused(
     receiver: Receiver, clipia: Clipia, caplog: pytest.LogCaptureFixture
 ) -> None:
     got: list[Delivery] = []
@@ -104,13 +104,13 @@ def test_what_is_not_genuine_is_refused(
         assert send(url, secret="whsec_guess").status == 400
         assert send(url, age=1000).status == 400
         assert send(url, b"").status == 400
-        told = [record.getMessage() for record in caplog.records if record.name == "clipia_queue.webhooks"]
-        answer = send(url, method="GET")
-        assert (answer.status, "POST" in (answer.getheader("allow") or "")) == (405, True)
+        logged = [record.getMessage() for record in caplog.records if record.name == "clipia_queue.webhooks"]
+        response = send(url, method="GET")
+        assert (response.status, "POST" in (response.getheader("allow") or "")) == (405, True)
         assert send(url, b" " * (1024 * 1024) + BODY).status == 413
     assert not got
-    assert [record.split(":")[0] for record in told] == ["webhook refused"] * 3, "the log has the reasons"
-    assert not any(SECRET in record for record in told)
+    assert [record.split(":")[0] for record in logged] == ["webhook refused"] * 3, "the log has the reasons"
+    assert not any(SECRET in record for record in logged)
 
 
 @each_receiver
@@ -135,11 +135,11 @@ def test_a_plain_handler_does_not_block_the_event_loop(clipia: Clipia) -> None:
         assert released.wait(30)
 
     with asgi_alone(clipia.webhooks(SECRET), on_delivery) as url, ThreadPoolExecutor() as threads:
-        answer = threads.submit(send, url)
+        response = threads.submit(send, url)
         assert begun.wait(30)
         assert send(url, method="GET").status == 405, "answered meanwhile"
         released.set()
-        assert answer.result().status == 204
+        assert response.result().status == 204
 
 
 async def test_an_asgi_application_is_for_http_alone(clipia: Clipia) -> None:

@@ -1,4 +1,4 @@
-"""What Python does with any object: compare, hash, print, pickle and copy responses and handles."""
+"""Comparing, hashing, printing, pickling and copying of responses and handles."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from clipia_queue import (
     SubmitResponse,
 )
 from conftest import Server
-from peer import EXAMPLES, ID, KEY, Answer, Peer, Progressing, example
+from peer import EXAMPLES, ID, KEY, Peer, Progressing, Reply, example
 from test_sync import IMAGE
 
 CLASSES: dict[str, Any] = {
@@ -41,17 +41,17 @@ ANSWERS = sorted(path.stem for path in EXAMPLES.glob("*.json") if path.stem.spli
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_answers_compare_print_and_pickle(name: str) -> None:
+def test_responses_compare_print_and_pickle(name: str) -> None:
     cls, data = CLASSES[name.split(".")[0]], example(name) | {"of_a_newer_api": {"deep": [1, None]}}
-    answer = cls.from_dict(data)
-    assert answer.data == data
-    assert answer == cls.from_dict(data)
-    assert hash(answer) == hash(cls.from_dict(data))
-    assert answer != cls.from_dict(data | {"of_a_newer_api": None})
-    assert answer != data
-    assert repr(answer).startswith(f"{cls.__name__}(")
-    for other in (pickle.loads(pickle.dumps(answer)), copy.copy(answer), copy.deepcopy(answer)):
-        assert (type(other), other, other.data) == (cls, answer, data)
+    response = cls.from_dict(data)
+    assert response.data == data
+    assert response == cls.from_dict(data)
+    assert hash(response) == hash(cls.from_dict(data))
+    assert response != cls.from_dict(data | {"of_a_newer_api": None})
+    assert response != data
+    assert repr(response).startswith(f"{cls.__name__}(")
+    for other in (pickle.loads(pickle.dumps(response)), copy.copy(response), copy.deepcopy(response)):
+        assert (type(other), other, other.data) == (cls, response, data)
 
 
 def test_a_warning_compares_prints_and_pickles() -> None:
@@ -68,14 +68,14 @@ def handles(client: Clipia) -> list[Any]:
 
 
 def test_handles_compare_and_pickle(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    peer.answer = Progressing()
+    peer.respond = Progressing()
     for handle in handles(Clipia(KEY, base_url=peer.url)):
         pickled = pickle.dumps(handle)
         assert KEY.encode() not in pickled
         other = pickle.loads(pickled)
         assert (type(other), other, repr(other)) == (type(handle), handle, repr(handle))
         assert {handle: "found"}[other] == "found"
-        # Once more, as a queue between several processes would.
+        # Pickled again, as a queue between several processes does.
         assert pickle.dumps(other) == pickled
         with pytest.raises(ClipiaValueError, match="no API key: set `CLIPIA_KEY`"):
             other.download("out")
@@ -87,7 +87,7 @@ def test_handles_compare_and_pickle(peer: Peer, monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_async_handles_pickle(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    peer.answer = Progressing()
+    peer.respond = Progressing()
     monkeypatch.setenv("CLIPIA_KEY", KEY)
     client = AsyncClipia(base_url=peer.url)
     job = await client.submit("nano-banana-2", IMAGE)
@@ -97,8 +97,8 @@ async def test_async_handles_pickle(peer: Peer, monkeypatch: pytest.MonkeyPatch)
         assert not isinstance(other, type(job)) or (await other.wait()).status == "COMPLETED"
 
 
-def test_handles_out_of_pickles_share_a_client(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    peer.answer = lambda _: Answer(
+def test_handles_from_pickles_share_a_client(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    peer.respond = lambda _: Reply(
         {"request_id": ID, "status": "IN_QUEUE"}, headers={"RateLimit-Limit": "120"}
     )
     monkeypatch.setenv("CLIPIA_KEY", KEY)
@@ -106,7 +106,7 @@ def test_handles_out_of_pickles_share_a_client(peer: Peer, monkeypatch: pytest.M
     peer.seen.clear()
     for _ in range(5):
         pickle.loads(pickled).result()
-    # The next call may come before the connection of the last one is free: a client may have a few.
+    # A call may come before the connection of the last one is free, so a client may have a few connections.
     assert len({request.port for request in peer.seen}) < len(peer.seen) == 5
 
 
@@ -115,7 +115,7 @@ def wait(handle: Any) -> GenerationResult:
     return result
 
 
-def test_another_process_goes_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_resumes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPIA_KEY", server.live_key)
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     client = Clipia(base_url=server.url)
@@ -127,7 +127,7 @@ def test_another_process_goes_on(server: Server, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("name", "exception", "told"),
+    ("name", "exception", "message"),
     [
         ("failed", GenerationFailed, "could not be read"),
         ("canceled", GenerationCanceled, "was canceled"),
@@ -135,17 +135,17 @@ def test_another_process_goes_on(server: Server, monkeypatch: pytest.MonkeyPatch
         ("in_queue", StillRunning, "still IN_QUEUE"),
     ],
 )
-def test_raise_for_status(name: str, exception: type[clipia_queue.ClipiaApiError], told: str) -> None:
+def test_raise_for_status(name: str, exception: type[clipia_queue.ClipiaApiError], message: str) -> None:
     result = ResultResponse.from_dict(example(f"ResultResponse.{name}"))
-    with pytest.raises(exception, match=told) as raised:
+    with pytest.raises(exception, match=message) as raised:
         result.raise_for_status()
     assert (raised.value.request_id, raised.value.status) == (result.request_id, 0)
     copied = pickle.loads(pickle.dumps(raised.value))
     assert (str(copied), vars(copied)) == (str(raised.value), vars(raised.value))
 
 
-def test_raise_for_status_of_what_completed_is_itself(peer: Peer) -> None:
-    peer.answer = lambda _: Answer(example("ResultResponse.image"))
+def test_raise_for_status_returns_a_completed_result(peer: Peer) -> None:
+    peer.respond = lambda _: Reply(example("ResultResponse.image"))
     result = Clipia(KEY, base_url=peer.url).result(ID)
     assert result.raise_for_status() is result
 
@@ -161,7 +161,7 @@ def test_raise_for_status_of_what_completed_is_itself(peer: Peer) -> None:
 def test_every_cause_is_an_api_error(exception: type[ClipiaError]) -> None:
     general = (ClipiaError, ClipiaValueError)
     if issubclass(exception, clipia_queue.WebhookRefused):
-        return  # of what came in, not of a call
+        return  # about a delivery, not about a call
     assert issubclass(exception, clipia_queue.ClipiaApiError) or exception in general
 
 

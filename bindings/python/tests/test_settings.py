@@ -1,4 +1,4 @@
-"""Setting up a client. Nothing here is sent."""
+"""Settings of a client. Nothing is sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TestEitherClient:
     ) -> None:
         monkeypatch.setenv("CLIPIA_API_KEY", f'\ufeff"Bearer {KEY}"\r\n')
         assert repr(client()) == f"{client.__name__}(base_url='https://api.clipia.ai')"
-        monkeypatch.setenv("CLIPIA_KEY", "no key")  # goes first
+        monkeypatch.setenv("CLIPIA_KEY", "no key")  # has precedence
         with pytest.raises(ClipiaValueError, match="malformed API key: it has a space"):
             client()
         monkeypatch.setenv("CLIPIA_KEY", KEY)
@@ -42,7 +42,7 @@ class TestEitherClient:
             ("Bearer ", "no API key"),
         ],
     )
-    def test_what_is_wrong_with_a_key_is_named(self, client: type[Clipia], key: str, said: str) -> None:
+    def test_the_fault_of_a_key_is_named(self, client: type[Clipia], key: str, said: str) -> None:
         with pytest.raises(ClipiaValueError, match=said) as raised:
             client(key)
         assert key.strip() not in f"{raised.value!r}".replace("Bearer", "")
@@ -63,13 +63,13 @@ class TestEitherClient:
             ("", "it is empty"),
         ],
     )
-    def test_a_key_goes_nowhere_in_clear_text(self, client: type[Clipia], url: str, said: str) -> None:
+    def test_a_key_is_not_sent_in_clear_text(self, client: type[Clipia], url: str, said: str) -> None:
         with pytest.raises(ClipiaValueError, match="cannot use the base URL") as raised:
             client("clipia_test_0123456789abcdef", base_url=url)
         assert said in str(raised.value)
         assert KEY not in repr(raised.value)
 
-    def test_plain_http_to_another_host_is_allowed_by_name(
+    def test_plain_http_to_another_host_can_be_allowed(
         self, client: type[Clipia], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         url = "http://clipia:8080"
@@ -98,9 +98,9 @@ class TestEitherClient:
         with pytest.raises(ClipiaValueError, match=said) as raised:
             client(KEY)
         assert "secret" not in repr(raised.value)
-        client(KEY, base_url="http://localhost:1")  # needs neither
+        client(KEY, base_url="http://localhost:1")  # needs neither proxy nor certificates
 
-    def test_the_key_shows_nowhere(self, client: type[Clipia]) -> None:
+    def test_the_key_is_never_shown(self, client: type[Clipia]) -> None:
         clipia = client(KEY)
         shown = [repr(clipia), str(clipia), repr(clipia.models), repr(clipia.account), repr(vars(client))]
         with pytest.raises(ClipiaValueError) as raised:
@@ -164,7 +164,7 @@ async def test_a_closed_async_client_says_so() -> None:
         await clipia.account.get()
 
 
-def test_names_read_as_they_are_imported() -> None:
+def test_names_show_the_public_module() -> None:
     for name in clipia_queue.__all__:
         thing = getattr(clipia_queue, name)
         if isinstance(thing, type) and not name[0].islower() and "_types" not in thing.__module__:

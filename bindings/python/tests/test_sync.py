@@ -48,7 +48,7 @@ def test_a_generation_from_submit_to_file(live: Clipia, tmp_path: Path) -> None:
     assert live.generation(job.request_id).wait().data == result.data
 
 
-def test_subscribe_tells_of_every_change(live: Clipia) -> None:
+def test_subscribe_reports_every_change(live: Clipia) -> None:
     updates: list[StatusResponse] = []
     result = live.subscribe("nano-banana-2", IMAGE, on_queue_update=updates.append, timeout=60)
     assert result.status == "COMPLETED"
@@ -57,7 +57,7 @@ def test_subscribe_tells_of_every_change(live: Clipia) -> None:
 
 
 def test_the_steps_of_a_generation_in_order(peer: Peer) -> None:
-    peer.answer = Progressing()
+    peer.respond = Progressing()
     updates: list[StatusResponse] = []
     Clipia(KEY, base_url=peer.url).subscribe("nano-banana-2", IMAGE, on_queue_update=updates.append)
     assert [(update.status, update.queue_position, update.progress) for update in updates] == [
@@ -79,7 +79,7 @@ def test_a_callback_may_use_the_client(live: Clipia) -> None:
     assert set(threads) == {threading.get_ident()}
 
 
-def test_what_a_callback_raises_ends_the_wait(live: Clipia) -> None:
+def test_an_exception_of_a_callback_ends_the_wait(live: Clipia) -> None:
     def fail(_: StatusResponse) -> None:
         raise KeyError("of the callback")
 
@@ -178,7 +178,7 @@ def test_other_threads_run_while_one_waits(peer: Peer) -> None:
     ],
     ids=["wait", "subscribe"],
 )
-def test_a_wait_ends_at_its_deadline_and_leaves_the_id(peer: Peer, wait: Callable[[Clipia], object]) -> None:
+def test_a_wait_ends_at_its_deadline_with_the_id(peer: Peer, wait: Callable[[Clipia], object]) -> None:
     begun = time.monotonic()
     with pytest.raises(ClipiaTimeoutError, match=f"gave up waiting for {ID}") as raised:
         wait(Clipia(KEY, base_url=peer.url))
@@ -195,8 +195,8 @@ def test_a_wait_ends_at_its_deadline_and_leaves_the_id(peer: Peer, wait: Callabl
     ],
     ids=["wait", "subscribe"],
 )
-def test_ctrl_c_ends_a_wait_at_once_and_leaves_the_id(peer: Peer, wait: Callable[[Clipia], object]) -> None:
-    peer.answer = running
+def test_ctrl_c_ends_a_wait_at_once_with_the_id(peer: Peer, wait: Callable[[Clipia], object]) -> None:
+    peer.respond = running
     pressed: list[float] = []
 
     def press() -> None:

@@ -1,4 +1,4 @@
-"""What type checkers make of a program: mypy and pyright read it, and it runs."""
+"""A program that type checkers read (mypy and pyright), and that runs."""
 
 from __future__ import annotations
 

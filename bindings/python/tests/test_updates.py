@@ -1,4 +1,4 @@
-"""Following one generation."""
+"""Updates of one generation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import clipia_queue
 from clipia_queue import AsyncClipia, Clipia, StatusResponse
-from peer import ID, KEY, Answer, Peer, Progressing, Request, example
+from peer import ID, KEY, Peer, Progressing, Reply, Request, example
 from test_fleets import quiet
 from test_sync import IMAGE
 
@@ -20,7 +20,7 @@ STEPS = [("IN_QUEUE", 2, None), ("IN_QUEUE", 0, None), ("IN_PROGRESS", None, 40)
 
 @pytest.mark.parametrize("submitted", [True, False])
 def test_the_changes_in_order(peer: Peer, submitted: bool) -> None:
-    peer.answer = Progressing()
+    peer.respond = Progressing()
     client = Clipia(KEY, base_url=peer.url)
     handle = client.submit("nano-banana-2", IMAGE) if submitted else client.generation(ID)
     updates = handle.updates()
@@ -31,7 +31,7 @@ def test_the_changes_in_order(peer: Peer, submitted: bool) -> None:
 
 @pytest.mark.parametrize("submitted", [True, False])
 async def test_the_changes_in_order_async(peer: Peer, submitted: bool) -> None:
-    peer.answer = Progressing()
+    peer.respond = Progressing()
     client = AsyncClipia(KEY, base_url=peer.url)
     handle = await client.submit("nano-banana-2", IMAGE) if submitted else client.generation(ID)
     updates = handle.updates()
@@ -40,26 +40,26 @@ async def test_the_changes_in_order_async(peer: Peer, submitted: bool) -> None:
     assert [update async for update in updates] == []
 
 
-def test_logs_and_unknown_fields_come_along(peer: Peer) -> None:
-    answers = [
+def test_logs_and_unknown_fields_are_passed_on(peer: Peer) -> None:
+    responses = [
         {"status": "IN_PROGRESS", "logs": ["loading"], "region": "north"},
         {"status": "IN_PROGRESS", "logs": ["loading", "drawing"], "region": "north"},
         {"status": "COMPLETED", "logs": ["loading", "drawing"], "region": "north"},
     ]
-    told = [{"request_id": ID, **answer} for answer in answers]
+    expected = [{"request_id": ID, **response} for response in responses]
 
-    def telling() -> Callable[[Request], Answer]:
-        left = iter(told)
+    def expecting() -> Callable[[Request], Reply]:
+        left = iter(expected)
         result = Progressing()
-        return lambda request: Answer(next(left)) if request.path.endswith("/status") else result(request)
+        return lambda request: Reply(next(left)) if request.path.endswith("/status") else result(request)
 
     client = Clipia(KEY, base_url=peer.url)
-    peer.answer = telling()
-    assert [update.data for update in client.generation(ID).updates()] == told
-    peer.answer = telling()
+    peer.respond = expecting()
+    assert [update.data for update in client.generation(ID).updates()] == expected
+    peer.respond = expecting()
     seen: list[StatusResponse] = []
     client.subscribe("nano-banana-2", IMAGE, on_queue_update=seen.append)
-    assert [update.data for update in seen] == told
+    assert [update.data for update in seen] == expected
     assert seen[-1].logs == ["loading", "drawing"]
 
 
@@ -70,8 +70,8 @@ def test_the_real_server(live: Clipia) -> None:
     assert [update.is_terminal for update in updates] == [False] * (len(updates) - 1) + [True]
 
 
-async def test_an_error_is_the_last(peer: Peer) -> None:
-    peer.answer = lambda _: Answer(example("ErrorEnvelope.not_found"), 404)
+async def test_an_error_is_the_last_item(peer: Peer) -> None:
+    peer.respond = lambda _: Reply(example("ErrorEnvelope.not_found"), 404)
     updates = Clipia(KEY, base_url=peer.url).generation(ID).updates()
     with pytest.raises(clipia_queue.NotFound) as raised:
         next(updates)
@@ -84,7 +84,7 @@ async def test_an_error_is_the_last(peer: Peer) -> None:
         await anext(later)
 
 
-def test_ctrl_c_leaves_the_id(peer: Peer) -> None:
+def test_ctrl_c_has_the_id(peer: Peer) -> None:
     updates = Clipia(KEY, base_url=peer.url).generation(ID).updates()
     next(updates)
     timer = threading.Timer(0.3, _thread.interrupt_main)
@@ -95,7 +95,7 @@ def test_ctrl_c_leaves_the_id(peer: Peer) -> None:
     assert getattr(raised.value, "request_id", None) == ID
 
 
-async def test_leaving_early_ends_it(peer: Peer) -> None:
+async def test_leaving_early_ends_the_polls(peer: Peer) -> None:
     async for _ in AsyncClipia(KEY, base_url=peer.url).generation(ID).updates():
         break
     await quiet(peer)
@@ -107,7 +107,7 @@ async def test_leaving_early_ends_it(peer: Peer) -> None:
     await quiet(peer)
 
 
-def test_leaving_early_ends_it_sync_too(peer: Peer) -> None:
+def test_leaving_early_ends_the_polls_sync(peer: Peer) -> None:
     for _ in Clipia(KEY, base_url=peer.url).generation(ID).updates():
         break
     asyncio.run(quiet(peer))

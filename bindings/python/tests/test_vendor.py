@@ -1,4 +1,4 @@
-"""The surface of the vendor's package `clipia`, by which programs written for it run here."""
+"""The surface of the vendor's package `clipia`, with which programs for it run here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import clipia_queue
 from clipia_queue import ClipiaApiError, ClipiaTimeoutError, InputWarning, StatusResponse
 from conftest import Server
-from peer import ID, KEY, Answer, Peer, Progressing, Request, example
+from peer import ID, KEY, Peer, Progressing, Reply, Request, example
 
 NAMES = {
     *("Clipia", "AsyncClipia", "ClipiaApiError", "ClipiaTimeoutError", "verify_signature", "__version__"),
@@ -20,7 +20,7 @@ NAMES = {
     *("IN_QUEUE", "IN_PROGRESS", "COMPLETED", "FAILED", "CANCELED", "TERMINAL_STATUSES"),
 }
 
-# What may be passed by position, and what by keyword alone.
+# Positional arguments, and keyword-only arguments.
 METHODS = {
     "submit": ("model input", "webhook_url idempotency_key"),
     "status": ("request_id", ""),
@@ -56,7 +56,7 @@ def test_every_name_is_here() -> None:
 
 
 @pytest.mark.parametrize("client", ["Clipia", "AsyncClipia"])
-def test_methods_take_what_they_take_there(client: str) -> None:
+def test_methods_have_the_vendors_parameters(client: str) -> None:
     cls = getattr(clipia_queue, client)
     for name, (positional, keywords) in METHODS.items():
         method = getattr(cls, name)
@@ -70,36 +70,36 @@ def test_methods_take_what_they_take_there(client: str) -> None:
 
 
 @pytest.mark.parametrize("client", ["Clipia", "AsyncClipia"])
-def test_the_constructor_takes_what_it_takes_there(client: str) -> None:
+def test_the_constructor_has_the_vendors_parameters(client: str) -> None:
     cls = getattr(clipia_queue, client)
     signature = inspect.signature(cls)
     defaults = {name: parameter.default for name, parameter in signature.parameters.items()}
-    # What is ours comes after, and by name only.
+    # Our own parameters come after, and are keyword-only.
     assert list(defaults) == ["api_key", "base_url", "timeout", "max_retries", "retry_delay", "allow_http"]
     assert signature.parameters["allow_http"].kind is inspect.Parameter.KEYWORD_ONLY
-    # There it is tried twice more, which a restart of the server outlasts. Here as often as in Rust.
+    # The vendor's default is two retries, too few for a restart of the server. Ours is that of Rust.
     assert (defaults["max_retries"], defaults["retry_delay"]) == (5, 0.5)
     made = cls(api_key=KEY, base_url="http://127.0.0.1:4747/", timeout=None, max_retries=3, retry_delay=1)
     assert (made.base_url, made.max_retries, made.retry_delay) == ("http://127.0.0.1:4747", 3, 1.0)
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_responses_have_the_fields_they_have_there(name: str) -> None:
+def test_responses_have_the_vendors_fields(name: str) -> None:
     assert set(FIELDS[name].split()) <= set(dir(getattr(clipia_queue, name)))
 
 
-def test_a_response_is_made_of_its_json() -> None:
+def test_a_response_is_made_from_its_json() -> None:
     data = example("StatusResponse.in_progress") | {"of_a_newer_api": [1]}
     status = StatusResponse.from_dict(data)
     assert (status.status, status.progress, status.data) == ("IN_PROGRESS", data["progress"], data)
-    with pytest.raises(ValueError, match="not the data of a `StatusResponse`: it lacks what is essential"):
+    with pytest.raises(ValueError, match="not the data of a `StatusResponse`: an essential field is missing"):
         StatusResponse.from_dict({"status": "IN_QUEUE"})
     warned = example("EstimateResponse.warnings")["warnings"][0]
     assert InputWarning.from_dict(warned) == InputWarning(**warned)
     assert InputWarning("unknown_parameter", "promt", "did you mean `prompt`?").parameter == "promt"
 
 
-def test_an_api_error_is_made_as_there() -> None:
+def test_an_api_error_has_the_vendors_constructor() -> None:
     error = ClipiaApiError(
         429, "rate_limit_exceeded", "slow down", type="rate_limit_error", body={}, retry_after=2
     )
@@ -154,28 +154,28 @@ def test_a_program_runs_by_changing_its_import(server: Server) -> None:
 
 
 def test_the_first_pause_is_as_long_as_set(peer: Peer) -> None:
-    def busy(_: Request) -> Answer:
-        return Answer(example("ErrorEnvelope.service_unavailable"), 503)
+    def busy(_: Request) -> Reply:
+        return Reply(example("ErrorEnvelope.service_unavailable"), 503)
 
-    peer.answer = busy
-    # With pauses of the default this would take minutes.
+    peer.respond = busy
+    # With the default pauses this would take minutes.
     with pytest.raises(clipia_queue.ServiceUnavailable):
         clipia_queue.Clipia(KEY, base_url=peer.url, max_retries=30, retry_delay=0).account.get()
     assert len(peer.seen) == 31
 
 
-def test_a_poll_interval_is_the_least_time_between_two_asks(peer: Peer) -> None:
+def test_a_poll_interval_is_the_shortest_time_between_two_polls(peer: Peer) -> None:
     times: list[float] = []
     progressing = Progressing()
 
-    def answer(request: Request) -> Answer:
+    def respond(request: Request) -> Reply:
         if request.path.endswith("/status"):
             times.append(time.monotonic())
         return progressing(request)
 
-    peer.answer = answer
+    peer.respond = respond
     client = clipia_queue.Clipia(KEY, base_url=peer.url)
     client.subscribe("nano-banana-2", {}, on_queue_update=lambda _: None, poll_interval=0.4)
     assert len(times) == 4
-    # A little less, for an ask takes a moment to arrive.
+    # A little less, because a poll takes a moment to arrive.
     assert all(later - earlier > 0.35 for earlier, later in itertools.pairwise(times))

@@ -10,7 +10,7 @@ import pytest
 
 from clipia_queue import Clipia, verify_signature
 from conftest import Server
-from peer import Answer, Peer
+from peer import Peer, Reply
 from signing import BODY, NOW, SECRET, sign, standard
 
 
@@ -25,11 +25,11 @@ def test_agrees_with_openssl() -> None:
 
 
 @pytest.mark.parametrize("name", ["X-Clipia-Signature", "x-clipia-signature", "X-CLIPIA-SIGNATURE"])
-def test_takes_headers_in_any_case(name: str) -> None:
+def test_headers_are_accepted_in_any_case(name: str) -> None:
     assert verify({"Content-Type": "application/json", name: sign()})
 
 
-def test_takes_what_frameworks_pass() -> None:
+def test_headers_and_bodies_of_all_frameworks_are_accepted() -> None:
     assert verify({"x-clipia-signature": sign()}, BODY.decode())
     assert verify({"x-clipia-signature": sign()}, bytearray(BODY))
     assert verify({b"x-clipia-signature": sign().encode()})
@@ -37,7 +37,7 @@ def test_takes_what_frameworks_pass() -> None:
     assert verify({"x-clipia-signature": sign(unicode.encode())}, unicode)
 
 
-def test_tries_every_signature() -> None:
+def test_every_signature_is_tried() -> None:
     other = sign(secret="whsec_other")
     genuine = sign().split(",")[1]
     assert verify({"x-clipia-signature": f"{other},{genuine}"})
@@ -50,7 +50,7 @@ def test_the_tolerance_holds_on_both_sides(now: int, genuine: bool) -> None:
     assert verify({"x-clipia-signature": sign()}, now=NOW + now, tolerance_seconds=301)
 
 
-def test_reads_the_clock() -> None:
+def test_the_default_time_is_now() -> None:
     assert verify_signature(SECRET, {"x-clipia-signature": sign(t=int(time.time()))}, BODY)
     assert not verify_signature(SECRET, {"x-clipia-signature": sign()}, BODY)
 
@@ -73,7 +73,7 @@ def test_reads_the_clock() -> None:
         [("x-clipia-signature", sign())],
     ],
 )
-def test_refuses_without_raising(headers: Any) -> None:
+def test_wrong_headers_are_refused_without_an_exception(headers: Any) -> None:
     assert verify(headers) is False
 
 
@@ -90,7 +90,7 @@ def test_refuses_without_raising(headers: Any) -> None:
         {"tolerance_seconds": "long"},
     ],
 )
-def test_refuses_what_makes_no_sense(options: dict[str, Any]) -> None:
+def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
     assert verify({"x-clipia-signature": sign()}, **options) is False
 
 
@@ -104,7 +104,7 @@ def test_an_empty_or_impossible_secret_verifies_nothing(secret: Any) -> None:
     ("secret", "reason"),
     [("", "secret is needed"), (" ", "is needed"), ("whsec_", "too short"), ("whsec_1234567", "too short")],
 )
-def test_a_secret_that_anybody_could_guess_verifies_nothing_and_says_so(
+def test_a_weak_secret_verifies_nothing_and_logs_a_warning(
     secret: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert verify_signature(secret, {"x-clipia-signature": sign(secret=secret)}, BODY, now=NOW) is False
@@ -146,7 +146,7 @@ def test_agrees_with_the_libraries_of_standard_webhooks() -> None:
         ({"webhook-signature": standard()["webhook-signature"]}, False),
     ],
 )
-def test_standard_webhooks_prove_a_delivery_too(headers: Any, genuine: bool) -> None:
+def test_standard_webhooks_verify_a_delivery_too(headers: Any, genuine: bool) -> None:
     assert verify(headers) is genuine
 
 
@@ -159,7 +159,7 @@ def test_headers_that_raise_are_refused() -> None:
 
 
 def test_a_delivery_of_the_server_is_genuine(server: Server, sandbox: Clipia, peer: Peer) -> None:
-    peer.answer = lambda _: Answer({})
+    peer.respond = lambda _: Reply({})
     job = sandbox.submit("nano-banana-2", {"prompt": "a fox"}, webhook_url=f"{peer.url}/hook")
     deadline = time.monotonic() + 20
     while not peer.seen:

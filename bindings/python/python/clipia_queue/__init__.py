@@ -7,9 +7,9 @@
         print(fox.request_id, fox.cost)
         fox.wait().download("out")
 
-`AsyncClipia` is the same for asyncio. `subscribe` submits and waits in one. A generation that failed is a
-result, not an exception; every exception is a `ClipiaError`, and every one about a call, a generation or a
-wait a `ClipiaApiError`. `wait_all` and `as_completed` wait for many.
+`AsyncClipia` is the same for asyncio. `subscribe` submits and waits in one call. `wait_all` and
+`as_completed` wait for many. A failed generation is a result, not an exception. Every exception is a
+`ClipiaError`; an exception about a call, a generation or a wait is a `ClipiaApiError`.
 """
 
 from clipia_queue._api_error import ClipiaApiError, ClipiaError, ClipiaValueError

@@ -9,8 +9,8 @@ from clipia_queue._clipia_queue import run_program
 
 
 def main() -> int:
-    """Runs it with the command line of this process, and returns its exit code."""
-    # Python's own handler would only take note of Ctrl-C, and never be asked.
+    """Runs the program with the command line of this process, and returns its exit code."""
+    # Python's own handler would only record Ctrl-C, and would not run while the program does.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return run_program(["clipia", *sys.argv[1:]])
 

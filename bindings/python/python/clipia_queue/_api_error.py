@@ -1,4 +1,4 @@
-"""What every exception of this package is, and what one about a call is."""
+"""The base classes of the exceptions of this package."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from clipia_queue._clipia_queue import printable
 
 
 class ClipiaError(Exception):
-    """What every exception of this package is."""
+    """The base class of every exception of this package."""
 
     request_id: str | None
-    """The generation it is about, if it is about one."""
+    """The id of the generation, if the exception is about one."""
     request_ids: list[str]
-    """Of those that many were waited for: the generations whose results are missing."""
+    """After a wait for many: the ids of the generations whose results are missing."""
     idempotency_key: str | None = None
-    """Of a submit that may have been accepted: the same again with this key finds it, and is charged once."""
+    """The key of a submit that may have been accepted. The same submit with this key is charged once."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
@@ -25,27 +25,27 @@ class ClipiaError(Exception):
 
 
 class ClipiaValueError(ClipiaError, ValueError):
-    """What was passed cannot be used: an API key, a base URL, an input. Nothing was sent."""
+    """An argument cannot be used: an API key, a base URL, an input. Nothing was sent."""
 
 
 class ClipiaApiError(ClipiaError):
-    """A call, a generation or a wait came to nothing. Each cause is a class of its own.
+    """A call, a generation or a wait failed. Each cause is a class of its own.
 
-    Its fields are what the server sent. Its `str`, for tracebacks, leaves out what a terminal would obey.
+    The fields are what the server sent. `str`, for tracebacks, escapes characters that a terminal would obey.
     """
 
     status: int
-    """The HTTP status of what the API answered; 0 where that was not the cause."""
+    """The HTTP status of the API's response; 0 if no response was the cause."""
     code: str
     """The cause, a word for programs."""
     message: str
-    """The sentence for people."""
+    """A sentence for people."""
     type: str
     """The family of causes, such as `rate_limit_error`."""
     body: dict[str, Any] | None
-    """The whole answer, fields that this version does not know included."""
+    """The whole response, including fields that this version does not know."""
     retry_after: float | None
-    """How many seconds the server asked to wait before the next try."""
+    """How many seconds the server asked to wait before the next attempt."""
 
     def __init__(
         self,

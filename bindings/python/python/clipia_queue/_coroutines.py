@@ -12,29 +12,29 @@ from clipia_queue._progress import Bar
 
 T = TypeVar("T")
 
-Interrupted = Callable[[BaseException], None]
-"""Leaves in the exception that ends a call how to go on."""
+OnInterrupt = Callable[[BaseException], None]
+"""Puts into an exception that ends a call how to resume it."""
 
 
 class Watch(Protocol):
-    """A call whose events are asked for one by one."""
+    """A call that is followed event by event."""
 
     def next(self) -> Awaitable[tuple[bool, Any]]:
-        """Whether it has ended, and what it came to or else what changed."""
+        """The next event: whether the call has ended, and its result or else the change."""
         ...
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends the call."""
         ...
 
 
-async def run(call: Awaitable[T], interrupted: Interrupted | None) -> T:
-    """A real coroutine, which `asyncio.run` and `create_task` insist on."""
+async def run(call: Awaitable[T], on_interrupt: OnInterrupt | None) -> T:
+    """A real coroutine, which `asyncio.run` and `create_task` require."""
     try:
         return await call
     except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as exception:
-        if interrupted is not None:
-            interrupted(exception)
+        if on_interrupt is not None:
+            on_interrupt(exception)
         raise
 
 
@@ -42,9 +42,9 @@ async def follow(
     watch: Watch,
     callback: Callable[[Any], object] | None,
     bar: Bar | None,
-    interrupted: Interrupted | None,
+    on_interrupt: OnInterrupt | None,
 ) -> Any:
-    """Tells a plain function or a coroutine function of every change, and returns what the call came to."""
+    """Passes every change to a plain function or a coroutine function. Returns the result of the call."""
     try:
         while True:
             ended, event = await watch.next()
@@ -52,14 +52,14 @@ async def follow(
                 return event
             if bar is not None:
                 bar(event)
-            if callback is not None and inspect.isawaitable(told := callback(event)):
-                await told
+            if callback is not None and inspect.isawaitable(awaitable := callback(event)):
+                await awaitable
     except (ClipiaError, GeneratorExit):
-        # The first has what it takes to go on, and after the second there is nobody to tell.
+        # A `ClipiaError` says how to resume already. After a `GeneratorExit` nobody gets the exception.
         raise
     except BaseException as exception:
-        if interrupted is not None:
-            interrupted(exception)
+        if on_interrupt is not None:
+            on_interrupt(exception)
         raise
     finally:
         watch.close()

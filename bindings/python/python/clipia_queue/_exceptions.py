@@ -1,6 +1,6 @@
-"""Everything that can go wrong, a class per cause.
+"""The exceptions of this package, a class per cause.
 
-Those of the API's error codes are in `_generated_exceptions`.
+The exceptions for the API's error codes are in `_generated_exceptions`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from clipia_queue._generated_exceptions import ModelInputInvalid
 
 
 class UnexpectedAnswer(ClipiaApiError):
-    """The answer is none of the API's: a page of a proxy, a redirect, nothing, JSON without what matters."""
+    """The response is not the API's: a page of a proxy, a redirect, an empty body, JSON of another form."""
 
     @property
     def beginning(self) -> str | None:
-        """How the answer begins, in a thousand characters; `None` where it is empty."""
+        """The start of the response, a thousand characters at most; `None` if the response is empty."""
         beginning = (self.body or {}).get("body")
         return beginning if isinstance(beginning, str) else None
 
 
 class ClipiaConnectionError(ClipiaApiError):
-    """The server could not be reached, or did not answer in time, however often it was tried."""
+    """The server could not be reached, or did not answer in time, after all retries."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, "connection_failed", message)
@@ -33,23 +33,23 @@ class ClipiaConnectionError(ClipiaApiError):
 
 
 class InputFault(NamedTuple):
-    """One thing that is wrong with an input."""
+    """A fault of an input."""
 
     parameter: str
     """The key of the input."""
     message: str
-    """A sentence for people: what the model wants, and what it got."""
+    """A sentence for people: what the model requires, and what the input has."""
 
 
 class InputInvalid(ModelInputInvalid, ClipiaValueError):
-    """The model would not take this input, as `check` found in the catalogue. Nothing was submitted."""
+    """The model does not accept this input, as `check` found in the catalogue. Nothing was submitted."""
 
     model: str
     """The slug of the model."""
     faults: list[InputFault]
-    """What it would refuse."""
+    """Why the model refuses the input."""
     warnings: list[InputWarning]
-    """What it would not apply besides, often the misspelt name of what is missing."""
+    """Keys that the model would ignore, often the misspelt name of a missing parameter."""
 
     def __init__(
         self,
@@ -71,9 +71,9 @@ class MaxCostExceeded(ClipiaApiError):
     model: str
     """The slug of the model."""
     estimate: float
-    """The credits that it costs."""
+    """The price in credits."""
     max_cost: float
-    """The credits that it may cost."""
+    """The highest price that `max_cost` allows, in credits."""
 
     def __init__(self, model: str, estimate: float, max_cost: float, message: str = "") -> None:
         message = message or f"this costs {estimate} credits, more than the {max_cost} allowed by `max_cost`"
@@ -85,24 +85,24 @@ class MaxCostExceeded(ClipiaApiError):
 
 
 class _OfGeneration(ClipiaApiError):
-    """What is about one generation, which it always names."""
+    """The base class of exceptions about one generation."""
 
     request_id: str
 
     def __init__(self, request_id: str, code: str, message: str) -> None:
         super().__init__(0, code, message)
-        # Set and read as what it is, whatever a cause of another kind has.
+        # The base class allows None, this class does not.
         self.request_id = request_id  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class ClipiaTimeoutError(_OfGeneration, TimeoutError):
     """The wait took longer than its `timeout`. The generation goes on: resume with its `request_id`.
 
-    Of a wait for many it is the first of the `request_ids` that had not ended.
+    After a wait for many this is the first of the `request_ids`.
     """
 
     timeout: float
-    """The seconds that were allowed."""
+    """The timeout in seconds."""
 
     def __init__(self, request_id: str, timeout: float, message: str = "") -> None:
         message = message or f"gave up waiting for {request_id} after {timeout:g} s"
@@ -113,9 +113,9 @@ class ClipiaTimeoutError(_OfGeneration, TimeoutError):
 
 
 class GenerationFailed(_OfGeneration):
-    """The generation made nothing, but what it made was asked for. Its credits were returned.
+    """The generation failed, but its output was required. Its credits were returned.
 
-    `code` and `message` tell why.
+    `code` and `message` are the cause.
     """
 
     def __init__(self, request_id: str, code: str, message: str) -> None:
@@ -127,7 +127,7 @@ class GenerationFailed(_OfGeneration):
 
 
 class GenerationCanceled(_OfGeneration):
-    """The generation was canceled, but what it made was asked for. Its credits were returned."""
+    """The generation was canceled, but its output was required. Its credits were returned."""
 
     def __init__(self, request_id: str) -> None:
         super().__init__(request_id, "generation_canceled", f"generation {request_id} was canceled")
@@ -135,10 +135,10 @@ class GenerationCanceled(_OfGeneration):
 
 
 class StillRunning(_OfGeneration):
-    """The generation has not ended, but what it made was asked for."""
+    """The generation has not ended, but its output was required."""
 
     generation_status: str
-    """Where it stands."""
+    """The status of the generation."""
 
     def __init__(self, request_id: str, generation_status: str) -> None:
         message = f"generation {request_id} has not ended: it is still {generation_status}"
@@ -148,7 +148,7 @@ class StillRunning(_OfGeneration):
 
 
 class DownloadFailed(ClipiaApiError):
-    """A file of a result could not be fetched or written; in that case the `OSError` is its cause."""
+    """A file of a result could not be fetched, or not be written: then the cause is an `OSError`."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, "download_failed", message)
@@ -156,26 +156,26 @@ class DownloadFailed(ClipiaApiError):
 
 
 class WebhookRefused(ClipiaError):
-    """A webhook delivery is not to be believed. It changed nothing; answer 400, without the reason."""
+    """A webhook delivery is not genuine. It changed nothing; respond with 400, without the reason."""
 
 
 class SignatureMalformed(WebhookRefused):
-    """The signature of a delivery is missing, or not of its form."""
+    """The signature of a delivery is missing or malformed."""
 
 
 class SignatureExpired(WebhookRefused):
-    """A delivery was signed too long ago: an old one sent again, or a clock that is wrong."""
+    """A delivery was signed too long ago: an old one was sent again, or a clock is wrong."""
 
 
 class SignatureMismatch(WebhookRefused):
-    """A delivery is signed with another secret, or was changed on its way: forged, or not the raw body."""
+    """A delivery is signed with another secret, or was changed: forged, or not the raw body."""
 
 
 class DeliveryMalformed(WebhookRefused):
-    """The signature is right, yet the body is not a delivery."""
+    """The signature is right, but the body is not a delivery."""
 
 
 for _exception in [*vars(_api_error).values(), *vars(_generated_exceptions).values(), *globals().values()]:
     if isinstance(_exception, type) and issubclass(_exception, (ClipiaError, InputFault)):
-        # Tracebacks read `clipia_queue.RateLimited`, and pickle finds it there.
+        # Tracebacks show `clipia_queue.RateLimited`, and pickle finds the class there.
         _exception.__module__ = "clipia_queue"

@@ -1,4 +1,4 @@
-"""What a result looks like in a notebook."""
+"""Results in a notebook."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STYLE = "max-width: 100%; max-height: 32em"
 
 
 def html(result: ResultResponse) -> str | None:
-    """Its first clip, image or sound, which the browser fetches; nothing for one that made none."""
+    """The first clip, image or sound, which the browser fetches; nothing for a result without one."""
     if result.status != COMPLETED or result.output is None:
         return None
     shown = _media(result.output)
@@ -40,7 +40,7 @@ def _first(files: object) -> str | None:
 
 
 def _url(file: object) -> str | None:
-    """The address of the rendition for display, as an attribute takes it: only of the web, not a script."""
+    """The URL of the rendition, escaped for an attribute. Only http and https, so that it is no script."""
     url = cast("dict[str, object]", file).get("url") if isinstance(file, dict) else None
     if isinstance(url, str) and url.lower().startswith(("https://", "http://")):
         return escape(url)

@@ -1,4 +1,4 @@
-"""The bar of `progress=True`: of tqdm if that is installed, else of rich, else a plain line on stderr."""
+"""The bar of `progress=True`: of tqdm if it is installed, else of rich, else a plain line on stderr."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from clipia_queue._clipia_queue import StatusResponse
 
 LABEL_LENGTH = 8
-"""Characters of the id that tell one bar from another."""
+"""Characters of the id in the label of a bar."""
 
 
 class Drawn(Protocol):
-    """A bar as one of the packages draws it."""
+    """A bar in the style of one of the packages."""
 
-    def draw(self, percent: int, standing: str) -> None: ...
+    def draw(self, percent: int, status: str) -> None: ...
     def close(self) -> None: ...
 
     @staticmethod
-    def tell(line: str) -> None:
+    def write_line(line: str) -> None:
         """Writes a line above all bars."""
         ...
 
 
 class Bar:
-    """Shows where one generation stands. It appears with the first thing known, and stays at the end."""
+    """Shows the status of one generation. The bar appears with the first update, and stays at the end."""
 
     def __init__(self) -> None:
         self._drawn: Drawn | None = None
@@ -46,7 +46,7 @@ class Bar:
             self._percent = 100
         elif update.status not in TERMINAL_STATUSES:
             self._percent = update.progress or 0
-        self._drawn.draw(self._percent, one_line(standing(update)))
+        self._drawn.draw(self._percent, one_line(status_text(update)))
 
     def close(self) -> None:
         _open.discard(self)
@@ -56,23 +56,23 @@ class Bar:
 
 
 _open: WeakSet[Bar] = WeakSet()
-"""Those whose call has not ended; weakly, since a coroutine may never be awaited."""
+"""The bars whose call has not ended. The references are weak, because a coroutine may never be awaited."""
 
 
-def tell(pause: str) -> None:
-    """Says what a long pause waits for, where a bar would stand still without a word."""
+def show_beside_bars(pause: str) -> None:
+    """Shows what a long pause waits for, if there is a bar, which would otherwise seem to hang."""
     if _open:
         for style in (Tqdm, Rich):
             try:
-                style.tell(pause)
+                style.write_line(pause)
             except ImportError:
                 continue
             return
-        Plain.tell(pause)
+        Plain.write_line(pause)
 
 
-def standing(update: StatusResponse) -> str:
-    """Where it stands, in words."""
+def status_text(update: StatusResponse) -> str:
+    """The status in words."""
     if update.status == IN_QUEUE and update.queue_position is not None:
         return f"in queue, {update.queue_position} ahead" if update.queue_position else "next in queue"
     words = "running" if update.status == IN_PROGRESS else update.status.lower().replace("_", " ")
@@ -80,7 +80,7 @@ def standing(update: StatusResponse) -> str:
 
 
 def one_line(text: str) -> str:
-    """A server's text, in one line and without what a terminal would obey."""
+    """A server's text on one line, with escapes for characters that a terminal would obey."""
     return " ".join(printable(text).split())
 
 
@@ -96,7 +96,7 @@ def _bar(label: str) -> Drawn:
 
 
 class Tqdm:
-    """Of tqdm, which draws several below each other, and in a notebook a widget."""
+    """A bar of tqdm, which draws several below each other, and a widget in a notebook."""
 
     def __init__(self, label: str) -> None:
         from tqdm.auto import tqdm
@@ -104,26 +104,26 @@ class Tqdm:
         form = "{desc} {percentage:3.0f} %|{bar}| {elapsed}{postfix}"
         self._bar = tqdm(total=100, desc=label, bar_format=form, file=sys.stderr)
 
-    def draw(self, percent: int, standing: str) -> None:
+    def draw(self, percent: int, status: str) -> None:
         self._bar.n = percent
-        # With `refresh` of its own it would be drawn twice.
-        self._bar.set_postfix_str(standing, refresh=False)
+        # Refreshed below. Otherwise the bar would be drawn twice.
+        self._bar.set_postfix_str(status, refresh=False)
         self._bar.refresh()
 
     def close(self) -> None:
         self._bar.close()
 
     @staticmethod
-    def tell(line: str) -> None:
+    def write_line(line: str) -> None:
         from tqdm.auto import tqdm
 
         tqdm.write(line, file=sys.stderr)
 
 
 class Rich:
-    """Of rich, where all bars of the process that are open share one display: there can be no second one."""
+    """A bar of rich. All open bars of the process share one display, because rich allows only one."""
 
-    _lock = threading.RLock()  # a handler of signals may interrupt its own thread
+    _lock = threading.RLock()  # reentrant, because a signal handler may interrupt its own thread
     _shared: Progress | None = None
     _open = 0
 
@@ -138,16 +138,16 @@ class Rich:
                     BarColumn(),
                     TaskProgressColumn(),
                     TimeElapsedColumn(),
-                    TextColumn("{task.fields[standing]}", markup=False),
+                    TextColumn("{task.fields[status]}", markup=False),
                 )
                 Rich._shared = Progress(*columns, console=Console(stderr=True))
                 Rich._shared.start()
             Rich._open += 1
             self._progress = Rich._shared
-        self._task = self._progress.add_task(label, total=100, standing="")
+        self._task = self._progress.add_task(label, total=100, status="")
 
-    def draw(self, percent: int, standing: str) -> None:
-        self._progress.update(self._task, completed=percent, standing=standing)
+    def draw(self, percent: int, status: str) -> None:
+        self._progress.update(self._task, completed=percent, status=status)
 
     def close(self) -> None:
         self._progress.stop_task(self._task)
@@ -158,7 +158,7 @@ class Rich:
                 Rich._shared = None
 
     @staticmethod
-    def tell(line: str) -> None:
+    def write_line(line: str) -> None:
         from rich.console import Console
 
         with Rich._lock:
@@ -167,15 +167,15 @@ class Rich:
 
 
 class Plain:
-    """One line, written anew at each change; a line for each change where stderr is no terminal."""
+    """One line that is overwritten at each change; a new line if stderr is not a terminal."""
 
     def __init__(self, label: str) -> None:
         self._label = label
         self._terminal = sys.stderr.isatty()
 
-    def draw(self, percent: int, standing: str) -> None:
-        line = f"{self._label} {percent:3} %  {standing}"
-        # The escape erases what was there.
+    def draw(self, percent: int, status: str) -> None:
+        line = f"{self._label} {percent:3} %  {status}"
+        # The escape sequence erases the line.
         sys.stderr.write(f"\r\x1b[K{line}" if self._terminal else f"{line}\n")
         sys.stderr.flush()
 
@@ -184,7 +184,7 @@ class Plain:
             sys.stderr.write("\n")
 
     @staticmethod
-    def tell(line: str) -> None:
+    def write_line(line: str) -> None:
         erase = "\r\x1b[K" if sys.stderr.isatty() else ""
         sys.stderr.write(f"{erase}{line}\n")
         sys.stderr.flush()

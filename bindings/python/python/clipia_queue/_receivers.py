@@ -1,4 +1,4 @@
-"""What takes the deliveries of webhooks in web frameworks. None of them is imported before it is in use."""
+"""Receivers of webhook deliveries for web frameworks. A framework is imported when its receiver is used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from clipia_queue._exceptions import WebhookRefused
 
 BODY_MAX = 1024 * 1024
-"""The longest body that is read, in bytes: a delivery is a few kilobytes, and more has no signature."""
+"""Bytes of the longest body that is read. A delivery is a few kilobytes, so a longer body is forged."""
 
 NO_CONTENT = 204
 BAD_REQUEST = 400
@@ -34,8 +34,8 @@ class Webhooks(Protocol):
 OnDelivery = Callable[[Any], Any]
 
 
-def take(webhooks: Webhooks, headers: Any, body: bytes) -> Any:
-    """The delivery; of one that is refused the log has the reason, and the sender learns nothing."""
+def receive_or_log(webhooks: Webhooks, headers: Any, body: bytes) -> Any:
+    """The delivery, or `None` for a refused one. The reason is only logged: the sender must not learn it."""
     try:
         return webhooks.receive(headers, body)
     except WebhookRefused as refusal:
@@ -44,12 +44,12 @@ def take(webhooks: Webhooks, headers: Any, body: bytes) -> Any:
 
 
 def is_async(on_delivery: OnDelivery | None) -> bool:
-    call = getattr(on_delivery, "__call__", None)  # noqa: B004 (of an object whose method is a coroutine function)
+    call = getattr(on_delivery, "__call__", None)  # noqa: B004 (the method may be a coroutine function)
     return inspect.iscoroutinefunction(on_delivery) or inspect.iscoroutinefunction(call)
 
 
 class Asgi:
-    """An ASGI application for one address. Not a function: Starlette would take that for a view."""
+    """An ASGI application for one URL. It is a class, because Starlette would take a function for a view."""
 
     def __init__(self, webhooks: Webhooks, on_delivery: OnDelivery | None) -> None:
         self._webhooks = webhooks
@@ -60,7 +60,7 @@ class Asgi:
         if scope["type"] != "http":
             raise RuntimeError(f"webhooks come by HTTP, not by `{scope['type']}`")
         if scope["method"] != "POST":
-            return await answer(send, METHOD_NOT_ALLOWED, [(b"allow", b"POST")])
+            return await respond(send, METHOD_NOT_ALLOWED, [(b"allow", b"POST")])
         body, more = bytearray(), True
         while more:
             message = await receive()
@@ -68,32 +68,32 @@ class Asgi:
                 return None
             body += message.get("body", b"")
             if len(body) > BODY_MAX:
-                return await answer(send, TOO_LARGE)
+                return await respond(send, TOO_LARGE)
             more = message.get("more_body", False)
-        delivery = take(self._webhooks, scope["headers"], bytes(body))
+        delivery = receive_or_log(self._webhooks, scope["headers"], bytes(body))
         if delivery is None:
-            return await answer(send, BAD_REQUEST)
+            return await respond(send, BAD_REQUEST)
         if self._async:
             await self._on_delivery(delivery)  # type: ignore[misc]
         elif self._on_delivery is not None:
             await asyncio.to_thread(self._on_delivery, delivery)
-        return await answer(send, NO_CONTENT)
+        return await respond(send, NO_CONTENT)
 
 
-async def answer(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+async def respond(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
     await send({"type": "http.response.start", "status": status, "headers": list(headers)})
     await send({"type": "http.response.body", "body": b""})
 
 
 def flask(webhooks: Webhooks, on_delivery: OnDelivery | None) -> Callable[[], tuple[str, int]]:
-    """A view of Flask's, from release 3.1 on."""
+    """A view for Flask 3.1 or later."""
 
     def clipia_webhook() -> tuple[str, int]:
         from flask import current_app, request
 
-        # What is longer Flask answers with 413.
+        # Flask responds with 413 to a longer body.
         request.max_content_length = BODY_MAX
-        delivery = take(webhooks, request.headers, request.get_data())
+        delivery = receive_or_log(webhooks, request.headers, request.get_data())
         if delivery is None:
             return "", BAD_REQUEST
         if on_delivery is not None:
@@ -104,25 +104,25 @@ def flask(webhooks: Webhooks, on_delivery: OnDelivery | None) -> Callable[[], tu
 
 
 def django(webhooks: Webhooks, on_delivery: OnDelivery | None) -> Callable[[Any], Any]:
-    """A view of Django's, async where `on_delivery` is."""
+    """A view for Django, async if `on_delivery` is."""
 
     def receive(request: Any) -> tuple[Any, Any]:
-        """The delivery if there is one, and the answer to it."""
+        """The delivery, if it is genuine, and the response."""
         from django.core.exceptions import RequestDataTooBig  # type: ignore[import-untyped,unused-ignore]
         from django.http import HttpResponse, HttpResponseNotAllowed  # type: ignore[import-untyped,unused-ignore]
 
         if request.method != "POST":
             return None, HttpResponseNotAllowed(["POST"])
-        # Asked before the body is read. Without a length there is none.
+        # Checked before the body is read. A request without a length has no body.
         length = request.META.get("CONTENT_LENGTH") or "0"
         short = length.isdecimal() and int(length) <= BODY_MAX
         try:
             body = request.body if short else None
-        except RequestDataTooBig:  # of a bound of the project's own
+        except RequestDataTooBig:  # the project may have a lower bound
             body = None
         if body is None:
             return None, HttpResponse(status=TOO_LARGE)
-        delivery = take(webhooks, request.headers, body)
+        delivery = receive_or_log(webhooks, request.headers, body)
         return delivery, HttpResponse(status=BAD_REQUEST if delivery is None else NO_CONTENT)
 
     def clipia_webhook(request: Any) -> Any:

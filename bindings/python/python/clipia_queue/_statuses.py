@@ -1,4 +1,4 @@
-"""Where a generation can stand."""
+"""The statuses of a generation."""
 
 from typing import Final
 
@@ -9,4 +9,4 @@ FAILED: Final = "FAILED"
 CANCELED: Final = "CANCELED"
 
 TERMINAL_STATUSES: Final = frozenset({COMPLETED, FAILED, CANCELED})
-"""Those in which it has ended. A newer API may have others in which it has not."""
+"""The statuses of generations that have ended. A newer API may add statuses of running generations."""

@@ -1,4 +1,4 @@
-"""The dicts that the catalogue and the account come as. A newer API may add keys."""
+"""Types of the dicts of the catalogue and the account. A newer API may add keys."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ModelList(TypedDict):
 
 
 class Pricing(TypedDict, total=False):
-    """How an input is priced."""
+    """The pricing of a model."""
 
     credits: float
     credits_base: float
@@ -41,14 +41,14 @@ class Pricing(TypedDict, total=False):
 
 
 class TextLimits(TypedDict, total=False):
-    """How long the text may be that a speech model reads."""
+    """The limits for the text that a speech model reads."""
 
     min_chars: int
     max_chars: int
 
 
 class InputSchema(TypedDict):
-    """What a model takes."""
+    """The parameters of a model."""
 
     parameters: list[InputParameter]
 
@@ -59,7 +59,7 @@ class _InputParameterRequired(TypedDict):
 
 
 class InputParameter(_InputParameterRequired, total=False):
-    """One key of a model's input."""
+    """A parameter of a model."""
 
     required: bool
     default: Any
@@ -75,13 +75,13 @@ class InputParameter(_InputParameterRequired, total=False):
 
 
 class Balance(TypedDict):
-    """What can be spent now; reserved credits are not in it."""
+    """The credits that can be spent now, without reserved credits."""
 
     credits: int
 
 
 class Usage(TypedDict):
-    """What the last 30 days used."""
+    """The usage of the last 30 days."""
 
     requests: int
     credits_spent: int
@@ -93,6 +93,6 @@ class _AccountRequired(TypedDict):
 
 
 class Account(_AccountRequired, total=False):
-    """The account behind a key."""
+    """The account of a key."""
 
     usage_30d: Usage

@@ -9,21 +9,21 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString};
 
-/// Bytes of one file at most: base64 writes three bytes as four.
+/// Bytes of the largest file: base64 writes three bytes as four.
 const BYTES_MAX: usize = TEXT_BYTES_MAX / 4 * 3;
 
-/// How many bytes tell what is in a container.
+/// The first bytes that show what a container holds.
 const BEGINNING: usize = 4096;
 
-/// The media type where neither the first bytes nor the name tell one.
+/// The media type if neither the first bytes nor the name show one.
 const UNKNOWN: &str = "application/octet-stream";
 
 pub(super) fn of_bytes(bytes: &[u8]) -> Result<String, Fault> {
     url(bytes, &media_type(bytes).unwrap_or_else(|| UNKNOWN.to_owned()))
 }
 
-/// The URL of a file from where it stands, which is where it stands again afterwards: an input may be checked first and
-/// submitted then.
+/// The URL of a file from its current position. The position is restored afterwards, because an input may be checked
+/// first and submitted then.
 pub(super) fn of_file(file: &Bound<'_, PyAny>, read: &Bound<'_, PyAny>) -> Result<String, Fault> {
     let py = file.py();
     if file.is_instance(&py.import("io")?.getattr("TextIOBase")?)? {
@@ -53,7 +53,7 @@ pub(super) fn of_file(file: &Bound<'_, PyAny>, read: &Bound<'_, PyAny>) -> Resul
 fn content(read: &Bound<'_, PyAny>) -> Result<Vec<u8>, Fault> {
     let mut content = Vec::new();
     loop {
-        // One `read` may give less than there is.
+        // One `read` may return less than is left.
         let part = read.call1((BYTES_MAX + 1 - content.len(),))?;
         let length = content.len();
         if let Ok(bytes) = part.cast::<PyBytes>() {
@@ -73,24 +73,24 @@ fn content(read: &Bound<'_, PyAny>) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// The URL of an image of Pillow: a JPEG in the quality that it was opened in, and else a PNG, which loses nothing.
+/// The URL of a Pillow image: a JPEG in its original quality, or otherwise a PNG, which is lossless.
 pub(super) fn of_image(image: &Bound<'_, PyAny>) -> Result<String, Fault> {
     let py = image.py();
     let options = PyDict::new(py);
     let format: Option<String> = image.getattr("format")?.extract()?;
     let mode: String = image.getattr("mode")?.extract()?;
-    // An alpha channel may have been put into it since.
+    // The mode is checked, too, because an alpha channel may have been added.
     let jpeg = format.as_deref() == Some("JPEG") && matches!(mode.as_str(), "RGB" | "L" | "CMYK");
     let (image, media_type) = if jpeg {
         options.set_item("format", "JPEG")?;
         options.set_item("quality", "keep")?;
-        // EXIF tells which side is up, the ICC profile what the colours mean.
+        // EXIF has the orientation, the ICC profile the meaning of the colours.
         options.set_item("exif", image.call_method0("getexif")?)?;
         options.set_item("icc_profile", image.getattr("info")?.call_method1("get", ("icc_profile",))?)?;
         (image.clone(), "image/jpeg")
     } else {
         options.set_item("format", "PNG")?;
-        // Readers of PNG do not look for which side is up.
+        // Readers of PNG ignore an orientation, so the image itself is turned.
         (py.import("PIL.ImageOps")?.call_method1("exif_transpose", (image,))?, "image/png")
     };
     let buffer = py.import("io")?.call_method0("BytesIO")?;
@@ -108,11 +108,11 @@ fn url(bytes: &[u8], media_type: &str) -> Result<String, Fault> {
     Ok(url)
 }
 
-/// The media type that the first bytes tell.
+/// The media type that the first bytes show.
 fn media_type(bytes: &[u8]) -> Option<String> {
     let beginning = &bytes[..bytes.len().min(BEGINNING)];
     let has = |word: &[u8]| beginning.windows(word.len()).any(|window| window == word);
-    // Containers are called what is in most of them, audio as browsers call it.
+    // A container gets the type of its usual content. Audio types are those of browsers.
     let media_type = match FileFormat::from_bytes(bytes) {
         FileFormat::ArbitraryBinaryData | FileFormat::Empty | FileFormat::PlainText => return None,
         FileFormat::AppleItunesAudio => "audio/m4a",
@@ -129,7 +129,7 @@ fn media_type(bytes: &[u8]) -> Option<String> {
     Some(media_type.to_owned())
 }
 
-/// The media type that the name of a file tells.
+/// The media type that the name of a file shows.
 fn media_type_of_name(file: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     let py = file.py();
     match file.getattr_opt(intern!(py, "name"))? {

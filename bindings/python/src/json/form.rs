@@ -1,6 +1,6 @@
-//! What one Python object is in JSON: what `json.dumps` writes, and what a sensible `default` of it would make of the
-//! rest. No package is required for that: a class that only a package has is looked for among the modules that the
-//! program has loaded, or known by its methods.
+//! The JSON form of one Python object: the form of `json.dumps`, and for other objects that of a sensible `default`. No
+//! package is required for this: a class of a package is recognised only if the program has loaded its module, or by
+//! its methods.
 
 use super::{Fault, VALUES_MAX, data_url, too_many_values};
 use pyo3::prelude::*;
@@ -11,8 +11,8 @@ use pyo3::types::{
 use pyo3::{IntoPyObjectExt, intern};
 use serde_json::{Number, Value};
 
-/// How many stand-ins are followed from one object, such as the value of an enum. The bound ends with an error what
-/// stands in for itself.
+/// Stand-ins, such as the value of an enum, that are followed from one object. The bound ends the reading of an object
+/// that stands in for itself.
 const STAND_INS_MAX: usize = 8;
 
 pub(super) enum Form<'py> {
@@ -24,7 +24,7 @@ pub(super) enum Form<'py> {
     Object(Bound<'py, PyIterator>),
 }
 
-/// The form of an object, or a stand-in whose form it has.
+/// The form of an object, or a stand-in that has the same form.
 enum Found<'py> {
     Form(Form<'py>),
     StandIn(Bound<'py, PyAny>),
@@ -46,11 +46,11 @@ impl<'py> Form<'py> {
     }
 }
 
-/// A key as `json.dumps` writes it.
+/// A key in the form of `json.dumps`.
 pub(super) fn key(object: &Bound<'_, PyAny>) -> Result<String, Fault> {
     match Form::of(object) {
         Ok(Form::Value(Value::String(text))) => Ok(text),
-        // Python and Rust write large and small numbers differently.
+        // Python and Rust write large and small numbers differently, so Python writes them.
         Ok(Form::Value(Value::Number(number))) if number.is_f64() => {
             Ok(number.as_f64().into_bound_py_any(object.py())?.to_string())
         }
@@ -65,7 +65,7 @@ fn found<'py>(object: &Bound<'py, PyAny>) -> Result<Found<'py>, Fault> {
     let form = if let Ok(text) = object.cast::<PyString>() {
         Form::Value(Value::from(self::text(text)?))
     } else if let Ok(dict) = object.cast::<PyDict>() {
-        // The pairs are copied, since what is read may change the dict. A subclass chooses what its pairs are.
+        // The pairs are copied, because reading a value may change the dict. A subclass may define its own pairs.
         Form::Object(dict.as_mapping().items()?.try_iter()?)
     } else if object.is_none() {
         Form::Value(Value::Null)
@@ -95,7 +95,7 @@ fn found<'py>(object: &Bound<'py, PyAny>) -> Result<Found<'py>, Fault> {
     Ok(Found::Form(form))
 }
 
-/// What an object is by its class, or by its methods.
+/// The form of an object by its class or its methods.
 fn of_class<'py>(object: &Bound<'py, PyAny>) -> Result<Found<'py>, Fault> {
     let py = object.py();
     if is_a(object, "enum", "Enum")? {
@@ -130,7 +130,7 @@ fn of_class<'py>(object: &Bound<'py, PyAny>) -> Result<Found<'py>, Fault> {
         return Ok(Found::StandIn(path.call0()?));
     }
     if let Some(write) = object.getattr_opt(intern!(py, "isoformat"))? {
-        // As NaN does, the `NaT` of pandas differs from itself.
+        // The `NaT` of pandas differs from itself, as NaN does.
         if object.ne(object)? {
             return Err(no_time());
         }
@@ -150,7 +150,7 @@ fn text<'a>(text: &'a Bound<'_, PyString>) -> Result<&'a str, Fault> {
     text.to_str().map_err(|_| Fault::Unfit(surrogate.to_owned()))
 }
 
-/// An integer, exact: servers read what has more bits as the float nearest to it.
+/// The exact integer. Integers of more than 64 bits are refused, because servers would read them as the nearest float.
 fn integer(number: &Bound<'_, PyInt>) -> Result<Value, Fault> {
     if let Ok(number) = number.extract::<i64>() {
         return Ok(Value::from(number));
@@ -166,13 +166,13 @@ fn float(number: f64) -> Result<Value, Fault> {
     finite.ok_or_else(|| Fault::Unfit(format!("is {number}, which is no number in JSON")))
 }
 
-/// A decimal number as an integer, if it is one, and otherwise as the float nearest to it.
+/// A decimal number: an integer if it is one, otherwise the nearest float.
 fn decimal<'py>(number: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Fault> {
     let py = number.py();
     if !number.call_method0("is_finite")?.is_truthy()? {
         return Err(Fault::Unfit(format!("is {number}, which is no number in JSON")));
     }
-    // Before an integer is made of it, which for `Decimal("1e999999999")` would take all memory.
+    // Checked before conversion, because the integer `Decimal("1e999999999")` would take all memory.
     if number.call_method0("adjusted")?.extract::<i64>()? >= 20 {
         return Err(beyond_64_bits());
     }
@@ -182,7 +182,7 @@ fn decimal<'py>(number: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Fault> 
     Ok(py.get_type::<PyFloat>().call1((number,))?)
 }
 
-/// The array of a set, sorted where its elements can be, so that the same set is the same input in every process.
+/// The array of a set, sorted if its elements can be, so that the same set is the same input in every process.
 fn set<'py>(set: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let list = PyList::empty(set.py());
     for element in set.try_iter()? {
@@ -193,13 +193,13 @@ fn set<'py>(set: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     Ok(list.into_any())
 }
 
-/// What an array or scalar of NumPy is in Python itself.
+/// The Python value of a NumPy array or scalar.
 fn numpy<'py>(array: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Fault> {
     if array.getattr("size")?.extract::<usize>()? > VALUES_MAX {
         return Err(too_many_values());
     }
     match array.getattr("dtype")?.getattr("kind")?.extract::<String>()?.as_str() {
-        // Python's own have microseconds, and `tolist` makes integers of those that have nanoseconds.
+        // Python times have microseconds. For nanoseconds `tolist` would return integers.
         "M" if array
             .py()
             .import("numpy")?
@@ -215,7 +215,7 @@ fn numpy<'py>(array: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Fault> {
     }
 }
 
-/// Whether an object is an instance of a class. It is not where the program has not loaded the module of the class.
+/// Whether an object is an instance of a class. It cannot be if the program has not loaded the module of the class.
 fn is_a(object: &Bound<'_, PyAny>, module: &str, class: &str) -> PyResult<bool> {
     let modules = object.py().import(intern!(object.py(), "sys"))?.getattr("modules")?;
     let Some(module) = modules.cast_into::<PyDict>()?.get_item(module)? else { return Ok(false) };

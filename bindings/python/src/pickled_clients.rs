@@ -1,5 +1,5 @@
-//! The clients of handles that came out of a pickle: one for each server and key, which all of them share, as they
-//! would share the client that they came from.
+//! The clients of handles from pickles. There is one for each server and key, which all these handles share, as they
+//! would share the client that made them.
 
 use crate::session;
 use clipia::Clipia;
@@ -7,38 +7,36 @@ use pyo3::prelude::*;
 use std::ffi::OsString;
 use std::sync::{Mutex, PoisonError};
 
-/// Clients kept. A process sees one; one more than these makes the oldest be forgotten, and handles of its generations
-/// get another.
+/// Clients that are kept. A process normally has one. A further one replaces the oldest, whose generations get a new
+/// client.
 const CLIENTS_MAX: usize = 16;
 
-struct Known {
+struct KeptClient {
     base_url: String,
     variables: Variables,
-    /// A client of before a fork is of no use after it.
+    /// The id of the process, because a client is of no use in a forked process.
     process: u32,
     clipia: Clipia,
 }
 
-/// The environment variables that a client here depends on.
+/// The environment variables that such a client depends on.
 const VARIABLES: [&str; 3] = ["CLIPIA_KEY", "CLIPIA_API_KEY", "CLIPIA_ALLOW_HTTP"];
 type Variables = [Option<OsString>; VARIABLES.len()];
 
-static CLIENTS: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+static CLIENTS: Mutex<Vec<KeptClient>> = Mutex::new(Vec::new());
 
 /// The client for the server at `base_url` with the key of the environment.
 pub(crate) fn client(py: Python<'_>, base_url: &str) -> PyResult<Clipia> {
     let (variables, process) = (VARIABLES.map(std::env::var_os), std::process::id());
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
-    clients.retain(|known| known.process == process);
-    if let Some(known) =
-        clients.iter().find(|known| known.base_url == base_url && known.variables == variables)
-    {
-        return Ok(known.clipia.clone());
+    clients.retain(|kept| kept.process == process);
+    if let Some(kept) = clients.iter().find(|kept| kept.base_url == base_url && kept.variables == variables) {
+        return Ok(kept.clipia.clone());
     }
     let clipia = session::build(py, session::defaults().base_url(base_url))?;
     if clients.len() == CLIENTS_MAX {
         clients.remove(0);
     }
-    clients.push(Known { base_url: base_url.to_owned(), variables, process, clipia: clipia.clone() });
+    clients.push(KeptClient { base_url: base_url.to_owned(), variables, process, clipia: clipia.clone() });
     Ok(clipia)
 }

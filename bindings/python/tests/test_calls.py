@@ -1,4 +1,4 @@
-"""What comes back, read from the specification's own examples."""
+"""Responses and errors of single calls, with the examples of the specification."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clipia_queue import (
     GenerationFailed,
     InputWarning,
 )
-from peer import EXAMPLES, ID, KEY, Answer, Peer, Request, example
+from peer import EXAMPLES, ID, KEY, Peer, Reply, Request, example
 
 CAUSES = {
     "invalid_request": (400, "InvalidRequest"),
@@ -41,11 +41,11 @@ CAUSES = {
 
 
 def saying(peer: Peer, body: dict[str, Any], status: int = 200, **headers: str) -> Clipia:
-    peer.answer = lambda _: Answer(body, status, headers)
+    peer.respond = lambda _: Reply(body, status, headers)
     return Clipia(KEY, base_url=peer.url, max_retries=0)
 
 
-def test_every_cause_of_the_specification_has_a_class() -> None:
+def test_every_error_code_of_the_specification_has_a_class() -> None:
     named = {path.name.split(".")[1] for path in EXAMPLES.glob("ErrorEnvelope.*.json")}
     assert named == set(CAUSES)
 
@@ -65,14 +65,14 @@ def test_a_refusal_has_a_class_of_its_own(peer: Peer, code: str) -> None:
     assert str(error) == f"{error.message} ({status} {code})"
 
 
-def test_a_refusal_tells_when_to_come_back(peer: Peer) -> None:
+def test_a_refusal_has_its_retry_after(peer: Peer) -> None:
     client = saying(peer, example("ErrorEnvelope.rate_limit_exceeded"), 429, **{"Retry-After": "7"})
     with pytest.raises(clipia_queue.RateLimited, match="try again in 7 s") as raised:
         client.account.get()
     assert raised.value.retry_after == 7.0
 
 
-def test_a_cause_of_a_newer_api_is_an_api_error(peer: Peer) -> None:
+def test_an_error_code_of_a_newer_api_is_an_api_error(peer: Peer) -> None:
     body = {"error": {"type": "teapot_error", "code": "short_and_stout", "message": "tip me over"}}
     with pytest.raises(ClipiaApiError, match=r"tip me over \(418 short_and_stout\)") as raised:
         saying(peer, body, 418).account.get()
@@ -85,16 +85,16 @@ def test_no_server_is_a_connection_error() -> None:
 
 
 def test_a_silent_server_is_a_connection_error(peer: Peer) -> None:
-    def dawdle(_: Request) -> Answer:
+    def dawdle(_: Request) -> Reply:
         time.sleep(0.5)
-        return Answer({})
+        return Reply({})
 
-    peer.answer = dawdle
+    peer.respond = dawdle
     with pytest.raises(ClipiaConnectionError, match="did not answer in time"):
         Clipia(KEY, base_url=peer.url, max_retries=0, timeout=0.1).account.get()
 
 
-def test_calls_are_repeated_as_often_as_asked(peer: Peer) -> None:
+def test_calls_are_retried_as_often_as_set(peer: Peer) -> None:
     client = saying(peer, example("ErrorEnvelope.service_unavailable"), 503)
     with pytest.raises(clipia_queue.ServiceUnavailable):
         client.account.get()
@@ -104,7 +104,7 @@ def test_calls_are_repeated_as_often_as_asked(peer: Peer) -> None:
     assert len(peer.seen) == 3
 
 
-def test_what_is_sent(peer: Peer) -> None:
+def test_the_request_of_a_call(peer: Peer) -> None:
     client = saying(peer, example("SubmitResponse.queued"))
     client.submit("nano-banana-2", {"prompt": "żółw", "seed": 1, "scale": 1.5}, idempotency_key="mine")
     (request,) = peer.seen
@@ -116,12 +116,12 @@ def test_what_is_sent(peer: Peer) -> None:
 
 
 def test_a_submit(peer: Peer) -> None:
-    answer = example("SubmitResponse.warnings") | {"region": "north"}
-    job = saying(peer, answer).submit("nano-banana-2", {"promt": "a fox"})
+    response = example("SubmitResponse.warnings") | {"region": "north"}
+    job = saying(peer, response).submit("nano-banana-2", {"promt": "a fox"})
     assert (job.request_id, job.status, job.queue_position) == (ID, "IN_QUEUE", 3)
     assert (job.cost, job.is_terminal) == (12, False)
-    assert (job.status_url, job.response_url) == (answer["status_url"], answer["response_url"])
-    assert job.data == answer
+    assert (job.status_url, job.response_url) == (response["status_url"], response["response_url"])
+    assert job.data == response
     assert job.data is job.data
     assert [(warning.code, warning.parameter) for warning in job.warnings] == [
         ("unknown_parameter", "promt"),
@@ -137,14 +137,14 @@ def test_a_submit(peer: Peer) -> None:
 
 
 def test_a_status(peer: Peer) -> None:
-    answer = example("StatusResponse.in_progress_logs")
-    status = saying(peer, answer).status(answer["request_id"])
+    response = example("StatusResponse.in_progress_logs")
+    status = saying(peer, response).status(response["request_id"])
     assert (status.status, status.progress, status.queue_position) == ("IN_PROGRESS", 72, None)
     assert not status.is_terminal
-    assert status.logs == answer["logs"]
-    assert status.data == answer
+    assert status.logs == response["logs"]
+    assert status.data == response
     assert repr(status) == (
-        f"StatusResponse(request_id='{answer['request_id']}', status='IN_PROGRESS', progress=72)"
+        f"StatusResponse(request_id='{response['request_id']}', status='IN_PROGRESS', progress=72)"
     )
     assert saying(peer, example("StatusResponse.completed")).status(ID).logs == []
 
@@ -155,20 +155,20 @@ def test_a_status_of_a_newer_api_is_kept(peer: Peer) -> None:
 
 
 def test_a_result(peer: Peer) -> None:
-    answer = example("ResultResponse.image")
-    answer |= {"expired_at": "2025-09-18T15:27:41Z"}
-    result = saying(peer, answer | {"seed": 7}).result(ID)
+    response = example("ResultResponse.image")
+    response |= {"expired_at": "2025-09-18T15:27:41Z"}
+    result = saying(peer, response | {"seed": 7}).result(ID)
     assert (result.status, result.model, result.cost) == ("COMPLETED", "nano-banana-2", 12)
     assert (result.is_terminal, result.pending, result.error) == (True, False, None)
-    assert result.output == answer["output"]
+    assert result.output == response["output"]
     assert result.created_at == datetime(2025, 8, 19, 15, 27, 38, 96_000, tzinfo=timezone.utc)
     assert result.completed_at == datetime(2025, 8, 19, 15, 27, 41, 967_000, tzinfo=timezone.utc)
     assert result.expired_at == datetime(2025, 9, 18, 15, 27, 41, tzinfo=timezone.utc)
-    assert result.data == answer | {"seed": 7}
+    assert result.data == response | {"seed": 7}
     assert isinstance(result, clipia_queue.ResultResponse)
 
 
-def test_a_result_to_come(peer: Peer) -> None:
+def test_a_result_before_the_end(peer: Peer) -> None:
     result = saying(peer, example("ResultResponse.in_queue"), 202).result(ID)
     assert (result.pending, result.is_terminal, result.queue_position) == (True, False, 3)
     assert (result.output, result.completed_at) == (None, None)
@@ -178,23 +178,23 @@ def test_a_result_to_come(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("ResultResponse.*.json")))
-def test_results_are_kept_as_they_came(peer: Peer, name: str) -> None:
-    answer = example(name)
-    result = saying(peer, answer).result(answer["request_id"])
-    assert result.data == answer
-    assert result.status == answer["status"]
+def test_results_keep_the_whole_response(peer: Peer, name: str) -> None:
+    response = example(name)
+    result = saying(peer, response).result(response["request_id"])
+    assert result.data == response
+    assert result.status == response["status"]
 
 
 def test_a_failed_result_makes_no_files(peer: Peer) -> None:
-    answer = example("ResultResponse.failed")
-    result = saying(peer, answer).result(answer["request_id"])
-    assert (result.status, result.error, result.cost) == ("FAILED", answer["error"], 0)
+    response = example("ResultResponse.failed")
+    result = saying(peer, response).result(response["request_id"])
+    assert (result.status, result.error, result.cost) == ("FAILED", response["error"], 0)
     with pytest.raises(GenerationFailed, match="could not be read") as raised:
         result.download("out")
-    assert raised.value.request_id == answer["request_id"]
-    answer = example("ResultResponse.canceled")
+    assert raised.value.request_id == response["request_id"]
+    response = example("ResultResponse.canceled")
     with pytest.raises(clipia_queue.GenerationCanceled):
-        saying(peer, answer).generation(answer["request_id"]).download("out")
+        saying(peer, response).generation(response["request_id"]).download("out")
 
 
 def test_models_account_and_estimate(peer: Peer) -> None:
@@ -204,9 +204,9 @@ def test_models_account_and_estimate(peer: Peer) -> None:
     assert saying(peer, model).models.get("seedance-2-fast-t2v") == model
     account = example("Account.used")
     assert saying(peer, account).account.get() == account
-    answer = example("EstimateResponse.warnings")
-    estimate = saying(peer, answer).models.estimate("nano-banana-2", {"promt": "a fox"})
-    assert (estimate.credits, estimate.data) == (12, answer)
+    response = example("EstimateResponse.warnings")
+    estimate = saying(peer, response).models.estimate("nano-banana-2", {"promt": "a fox"})
+    assert (estimate.credits, estimate.data) == (12, response)
     assert [warning.parameter for warning in estimate.warnings] == ["promt"]
 
 
@@ -222,7 +222,7 @@ def test_exceptions_survive_pickling() -> None:
     assert (timeout.status, timeout.code) == (0, "poll_timeout")
 
 
-def test_a_submit_without_an_answer_leaves_its_key_behind(peer: Peer) -> None:
+def test_a_submit_without_a_response_has_its_key(peer: Peer) -> None:
     client = saying(peer, example("ErrorEnvelope.service_unavailable"), 503)
     with pytest.raises(clipia_queue.ServiceUnavailable) as raised:
         client.submit("nano-banana-2", {"prompt": "a fox"})
@@ -232,7 +232,7 @@ def test_a_submit_without_an_answer_leaves_its_key_behind(peer: Peer) -> None:
     assert request.headers["idempotency-key"] == key
     # Python 3.10 has no notes.
     assert key in getattr(raised.value, "__notes__", [key])[0]
-    # It reaches another process, and a read has none.
+    # The key survives pickling. A call that only reads has none.
     assert pickle.loads(pickle.dumps(raised.value)).idempotency_key == key
     with pytest.raises(clipia_queue.ServiceUnavailable) as raised:
         client.status(ID)
