@@ -16,7 +16,7 @@ use clipia_queue::commands::submit::{self, Asked, Checked, NewRecord, Submit};
 use clipia_queue::commands::{self, Now, StoredRequest, grant, lease};
 use clipia_queue::idempotency::{Fingerprint, is_kept};
 use clipia_queue::leases::{HEARTBEAT, Lease, RESCUES_MAX};
-use clipia_queue::ledger::{Balance, Entries, Entry, Movement};
+use clipia_queue::ledger::{Balance, Entries, Entry};
 use clipia_queue::lifecycle::{self, Epoch, Phase};
 use clipia_queue::limits::{KeyLimits, RateLimit, SANDBOX_KEPT};
 use clipia_queue::position::{Place, QueuePlaces, Ticket};
