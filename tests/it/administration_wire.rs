@@ -195,7 +195,7 @@ async fn each_call_is_answered_as_the_document_says() {
     assert_eq!(caller.call("list_keys", "", "", None).await["keys"].as_array().map(Vec::len), Some(4));
 
     // One that failed to arrive, and requests in every state that takes its time.
-    receiver.answer([410]);
+    receiver.respond_with([410]);
     let fox = json!({ "input": { "prompt": "a red fox" }, "webhook_url": receiver.url() });
     server.sandbox().post(FOX, &fox).await.expect(200);
     let clip = json!({ "input": { "prompt": "waves", "duration": 12, "resolution": "1080p" } });

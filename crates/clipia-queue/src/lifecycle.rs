@@ -1,7 +1,7 @@
 #![doc = include_str!("../lifecycle.md")]
 
 use crate::leases::RESCUES_MAX;
-use clipia_api::Status;
+use clipia_api::{Progress, Status};
 use std::fmt;
 
 /// The phase of a request.
