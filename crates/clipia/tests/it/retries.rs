@@ -137,11 +137,12 @@ async fn a_long_pause_logs_once_what_it_waits_for() {
     let fleet = join_all((0..50).map(|_| clipia.submit("m", json!({})).into_future()));
     assert!(tokio::time::timeout(Duration::from_secs(25), fleet).await.is_err());
     let text = everything.text();
-    let in_line: Vec<_> = text.lines().filter(|line| line.contains("still in line")).collect();
-    assert_eq!(in_line.len(), 1, "{in_line:?}");
+    let still_queued: Vec<_> =
+        text.lines().filter(|line| line.contains("still in queue for the request budget")).collect();
+    assert_eq!(still_queued.len(), 1, "{still_queued:?}");
     assert!(
-        in_line[0].contains("calls=40") && in_line[0].contains("waits_for=\"the rate limit\""),
-        "{in_line:?}"
+        still_queued[0].contains("calls=40") && still_queued[0].contains("waits_for=\"the rate limit\""),
+        "{still_queued:?}"
     );
 }
 
