@@ -44,7 +44,7 @@ fn a_change_of_the_spec_is_found_and_repaired() {
 
     let spec = root.path().join(SPEC);
     let before = fs::read_to_string(&spec).unwrap();
-    let video = "    Video:\n      description: One clip.\n      type: object\n      required: [url]\n      properties:\n";
+    let video = "    Video:\n      description: One video.\n      type: object\n      required: [url]\n      properties:\n";
     let after = before.replace(
         video,
         &format!("{video}        frames:\n          type: integer\n          format: uint64\n"),

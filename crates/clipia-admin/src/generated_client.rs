@@ -89,7 +89,7 @@ Arguments:
         after: Option<&'a str>,
         limit: Option<::std::num::NonZeroU32>,
     ) -> Result<types::AccountPage, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/accounts", self.baseurl,);
                 #[allow(unused_mut)]
@@ -110,7 +110,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -126,7 +126,7 @@ Sends a `POST` request to `/accounts`
         &'a self,
         body: &'a types::AccountOrder,
     ) -> Result<types::AccountMade, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/accounts", self.baseurl,);
                 #[allow(unused_mut)]
@@ -146,7 +146,7 @@ Sends a `POST` request to `/accounts`
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -164,7 +164,7 @@ Arguments:
         account_id: &'a str,
         body: &'a types::GrantOrder,
     ) -> Result<types::GrantMade, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!(
                     "{}/accounts/{}/grants", self.baseurl, encode_path(& account_id
@@ -187,7 +187,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -205,7 +205,7 @@ Arguments:
         &'a self,
         account_id: &'a str,
     ) -> Result<types::SecretsListing, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!(
                     "{}/accounts/{}/webhook-secrets", self.baseurl, encode_path(&
@@ -227,7 +227,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -250,7 +250,7 @@ Arguments:
         account_id: &'a str,
         body: &'a types::RotationOrder,
     ) -> Result<types::SecretMade, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!(
                     "{}/accounts/{}/webhook-secrets", self.baseurl, encode_path(&
@@ -273,7 +273,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -293,7 +293,7 @@ Arguments:
         account_id: &'a str,
         body: &'a types::RotationOrder,
     ) -> Result<types::SecretsListing, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!(
                     "{}/accounts/{}/webhook-secrets", self.baseurl, encode_path(&
@@ -316,7 +316,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -336,7 +336,7 @@ Arguments:
         after: Option<&'a str>,
         limit: Option<::std::num::NonZeroU32>,
     ) -> Result<types::KeyPage, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/keys", self.baseurl,);
                 #[allow(unused_mut)]
@@ -357,7 +357,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -371,7 +371,7 @@ Sends a `POST` request to `/keys`
         &'a self,
         body: &'a types::KeyOrder,
     ) -> Result<types::KeyMade, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/keys", self.baseurl,);
                 #[allow(unused_mut)]
@@ -391,7 +391,7 @@ Sends a `POST` request to `/keys`
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -409,7 +409,7 @@ Arguments:
         &'a self,
         key_id: &'a str,
     ) -> Result<(), crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!(
                     "{}/keys/{}", self.baseurl, encode_path(& key_id.to_string()),
@@ -430,7 +430,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -458,7 +458,7 @@ Arguments:
         model: Option<&'a str>,
         status: Option<&'a clipia_api::Status>,
     ) -> Result<types::RequestPage, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/requests", self.baseurl,);
                 #[allow(unused_mut)]
@@ -484,7 +484,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -502,7 +502,7 @@ Arguments:
         &'a self,
         request_id: &'a clipia_api::RequestId,
     ) -> Result<types::RequestDetails, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!(
                     "{}/requests/{}", self.baseurl, encode_path(& request_id
@@ -524,7 +524,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -544,7 +544,7 @@ Arguments:
         &'a self,
         request_id: &'a clipia_api::RequestId,
     ) -> Result<types::RequestCanceled, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!(
                     "{}/requests/{}/cancel", self.baseurl, encode_path(& request_id
@@ -566,7 +566,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -592,7 +592,7 @@ Arguments:
         request_id: Option<&'a clipia_api::RequestId>,
         state: Option<types::DeliveryState>,
     ) -> Result<types::DeliveryList, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/deliveries", self.baseurl,);
                 #[allow(unused_mut)]
@@ -620,7 +620,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -636,7 +636,7 @@ Arguments:
         &'a self,
         delivery_id: &'a ::uuid::Uuid,
     ) -> Result<types::DeliveryDetails, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!(
                     "{}/deliveries/{}", self.baseurl, encode_path(& delivery_id
@@ -658,7 +658,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -676,7 +676,7 @@ Arguments:
         &'a self,
         delivery_id: &'a ::uuid::Uuid,
     ) -> Result<(), crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!(
                     "{}/deliveries/{}/replay", self.baseurl, encode_path(& delivery_id
@@ -698,7 +698,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -714,7 +714,7 @@ Sends a `POST` request to `/deliveries/replay`
         &'a self,
         body: &'a types::ReplayOrder,
     ) -> Result<types::Replayed, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/deliveries/replay", self.baseurl,);
                 #[allow(unused_mut)]
@@ -734,7 +734,7 @@ Sends a `POST` request to `/deliveries/replay`
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -747,7 +747,7 @@ Sends a `POST` request to `/deliveries/resume`
     pub async fn resume_deliveries<'a>(
         &'a self,
     ) -> Result<types::HeldSettled, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/deliveries/resume", self.baseurl,);
                 #[allow(unused_mut)]
@@ -766,7 +766,7 @@ Sends a `POST` request to `/deliveries/resume`
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -781,7 +781,7 @@ Sends a `POST` request to `/deliveries/abandon`
     pub async fn abandon_deliveries<'a>(
         &'a self,
     ) -> Result<types::HeldSettled, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/deliveries/abandon", self.baseurl,);
                 #[allow(unused_mut)]
@@ -800,7 +800,7 @@ Sends a `POST` request to `/deliveries/abandon`
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -822,7 +822,7 @@ Arguments:
         before: Option<i64>,
         limit: u32,
     ) -> Result<types::AuditList, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/audit", self.baseurl,);
                 #[allow(unused_mut)]
@@ -843,7 +843,7 @@ Arguments:
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -860,7 +860,7 @@ Sends a `GET` request to `/examination`
     pub async fn examine<'a>(
         &'a self,
     ) -> Result<types::Findings, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/examination", self.baseurl,);
                 #[allow(unused_mut)]
@@ -879,7 +879,7 @@ Sends a `GET` request to `/examination`
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )
@@ -895,7 +895,7 @@ Sends a `POST` request to `/backups`
         &'a self,
         body: &'a types::BackupOrder,
     ) -> Result<types::BackupMade, crate::AdministrationError> {
-        crate::answer::of(
+        crate::response::of(
             async {
                 let url = format!("{}/backups", self.baseurl,);
                 #[allow(unused_mut)]
@@ -915,7 +915,7 @@ Sends a `POST` request to `/backups`
                 let result = self.exec(request, &info).await;
                 self.post(&result, &info).await?;
                 let response = result?;
-                crate::answer::read(response).await
+                crate::response::read(response).await
             }
                 .await,
         )

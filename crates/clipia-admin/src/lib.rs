@@ -27,7 +27,7 @@ mod access;
 #[cfg(feature = "client")]
 mod administration;
 #[cfg(feature = "client")]
-mod answer;
+mod response;
 #[cfg(feature = "client")]
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unwrap_used)] // generated
 #[rustfmt::skip]
@@ -46,10 +46,10 @@ pub mod types {
 
 pub use access::Access;
 #[cfg(feature = "client")]
-pub use answer::AdministrationError;
-#[cfg(feature = "client")]
 pub use generated_client::Client as Administration;
 pub use generated_operation::Operation;
+#[cfg(feature = "client")]
+pub use response::AdministrationError;
 pub use secret::Secret;
 
 /// The most credits that one call gives an account: a typing error must not make a fortune.

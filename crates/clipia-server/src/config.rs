@@ -31,7 +31,7 @@ keys! {
     pub struct Config {
         /// The address where clients call. Port 0 is any free port. For TLS, put a proxy in front. It must pass on `Host`, and set
         /// `X-Forwarded-Proto`.
-        #[key("listen", "ADDR", "Where to listen, {default} unless told; port 0 is any free one")]
+        #[key("listen", "ADDR", "Where to listen; default {default}; port 0 is any free one")]
         pub listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 4747)),
 
         /// The address of the administration, which `clipia keys` and other commands call, and of `/metrics`. The administration
@@ -40,13 +40,13 @@ keys! {
         #[key(
             "admin_listen",
             "ADDR",
-            "Where administration and `/metrics` listen, any free port of this machine unless told"
+            "Where administration and `/metrics` listen; default: any free port of this machine"
         )]
         pub admin_listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
 
         /// The data directory. This key may only stand in a file that `--config` names. A relative path begins at the working
         /// directory.
-        #[key("data", "DIR", "Where everything is kept, {default} unless told")]
+        #[key("data", "DIR", "Where everything is kept; default {default}")]
         pub data: PathBuf = PathBuf::from(Config::DATA),
 
         /// Whether webhooks and images may be on this machine, and without TLS. For development only.
@@ -60,23 +60,23 @@ keys! {
 
         /// Requests per minute of a key; 0 is no limit. With `dev`, there is no limit unless this key is set. A quarter of the
         /// requests may come at once.
-        #[key("rpm", "N", "Requests a minute of a key, {default} unless told; 0 lifts the limit, as does `--dev`")]
+        #[key("rpm", "N", "Requests a minute of a key; default {default}; 0 lifts the limit, as does `--dev`")]
         ///
         /// `None` where the key is not set: [`Config::rate_limit`] is the limit in force.
         #[serde(with = "per_minute", skip_serializing_if = "Option::is_none")]
         pub limit: Option<RateLimit> = None,
 
         /// Credits of the first account, which the first start creates.
-        #[key("credits", "N", "Credits of the first account at the first start, {default} unless told")]
+        #[key("credits", "N", "Credits of the first account at the first start; default {default}")]
         ///
-        /// At most [`GRANT_MAX`].
+        /// At most [`clipia_admin::GRANT_MAX`].
         #[serde(deserialize_with = "first_credits")]
         pub credits: Credits = Credits::new(10_000),
 
         /// How long running generations may go on after SIGTERM, SIGINT or SIGHUP. A generation that has not ended by then goes back
         /// to the front of its queue, and spends no attempt. Open calls get up to 12 s more. Whatever sends the signal should
         /// wait longer than both together.
-        #[key("drain_seconds", "N", "Seconds that generations may go on once the server is told to stop, {default} unless told")]
+        #[key("drain_seconds", "N", "Seconds that generations may go on after the signal to stop; default {default}")]
         ///
         /// In whole seconds.
         #[serde(with = "seconds")]
@@ -85,25 +85,25 @@ keys! {
         /// How long a request is kept after it has ended and its webhook was delivered or given up: "90d", "12h", "45s" or
         /// "forever". Its credit movements are carried forward in the account's books. A request with an idempotency key is kept
         /// for at least 25 h, so that a repeated submit finds it.
-        #[key("keep_requests", "TIME", "How long requests that ended are kept, such as 12h or forever; {default} unless told")]
+        #[key("keep_requests", "TIME", "How long requests that ended are kept, such as 12h or forever; default {default}")]
         pub keep_requests: Keep = Keep::days(90),
 
         /// How long the files of a request are kept; never longer than the request. A result whose files are gone has an
         /// `expired_at`.
-        #[key("keep_media", "TIME", "How long their files are kept, {default} unless told")]
+        #[key("keep_media", "TIME", "How long their files are kept; default {default}")]
         pub keep_media: Keep = Keep::days(30),
 
         /// How long the input of a request is kept; never longer than the request.
-        #[key("keep_inputs", "TIME", "How long their inputs are kept, {default} unless told")]
+        #[key("keep_inputs", "TIME", "How long their inputs are kept; default {default}")]
         pub keep_inputs: Keep = Keep::days(90),
 
         /// How long the attempts at a request and at its webhook are kept; never longer than the request.
-        #[key("keep_attempts", "TIME", "How long the attempts at them and at their webhooks are kept, {default} unless told")]
+        #[key("keep_attempts", "TIME", "How long the attempts at them and at their webhooks are kept; default {default}")]
         pub keep_attempts: Keep = Keep::days(90),
 
         /// The format of the log on stderr: "text", "json", or "auto", which is text on a terminal and JSON elsewhere. `RUST_LOG`
         /// sets the level.
-        #[key("log_format", "FORMAT", "The log on stderr: text on a terminal and JSON elsewhere unless told")]
+        #[key("log_format", "FORMAT", "The log on stderr: default: text on a terminal and JSON elsewhere")]
         pub log_format: LogFormat = LogFormat::Auto,
     }
 }
@@ -322,8 +322,8 @@ mod tests {
             assert!(!key.help().is_empty() && !key.help().contains(['{', '}', '\n']), "{}", key.help());
         }
         let help = |name| Config::KEYS.iter().find(|key| key.name() == name).unwrap().help();
-        assert!(help("listen").contains(", 127.0.0.1:4747 unless told"));
-        assert!(help("rpm").contains(", 120 unless told"));
+        assert!(help("listen").contains("; default 127.0.0.1:4747"));
+        assert!(help("rpm").contains("; default 120"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use syn::{
     Type, parse_quote,
 };
 
-/// Removes the header `api-version` from every call, and lets `answer::read` of the crate read the response.
+/// Removes the header `api-version` from every call, and lets `response::read` of the crate read the response.
 ///
 /// The API has no such header, and a map of headers for it alone would cost something at each call. The generator's own code
 /// copies all headers, reads bodies of any size, and accepts no success status but the one in the spec.
@@ -23,7 +23,7 @@ const ANSWER: &str = "response";
 impl VisitMut for Adjust {
     fn visit_expr_mut(&mut self, expression: &mut Expr) {
         visit_mut::visit_expr_mut(self, expression);
-        if matches!(expression, Expr::Match(by) if is_of_answer(&by.expr)) {
+        if matches!(expression, Expr::Match(by) if is_of_response(&by.expr)) {
             *expression = parse_quote!(crate::response::read(response).await);
         }
     }
@@ -40,9 +40,9 @@ impl VisitMut for Adjust {
 }
 
 /// Whether an expression starts with the response: `response.status()…`.
-fn is_of_answer(expression: &Expr) -> bool {
+fn is_of_response(expression: &Expr) -> bool {
     match expression {
-        Expr::MethodCall(call) => is_of_answer(&call.receiver),
+        Expr::MethodCall(call) => is_of_response(&call.receiver),
         Expr::Path(path) => path.path.is_ident(ANSWER),
         _ => false,
     }
@@ -95,7 +95,7 @@ impl VisitMut for WithoutMap {
     }
 }
 
-/// Has every call of the client return the body of the answer alone, and fail with this error: `answer::of` of the crate
+/// Has every call of the client return the body of the response alone, and fail with this error: `response::of` of the crate
 /// makes both of what was read.
 pub(super) struct FailWith(pub(super) Type);
 
@@ -104,7 +104,7 @@ impl VisitMut for FailWith {
         if let Some(body) = body_type(&function.sig.output) {
             let (call, error) = (&function.block, &self.0);
             function.sig.output = parse_quote!(-> Result<#body, #error>);
-            function.block = parse_quote!({ crate::answer::of(async #call.await) });
+            function.block = parse_quote!({ crate::response::of(async #call.await) });
         }
     }
 }

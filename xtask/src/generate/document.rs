@@ -23,7 +23,7 @@ pub(super) struct Document {
 }
 
 enum Kind {
-    /// The queue's API: strangers call it and answer it. What depends on the error codes is generated too.
+    /// The queue's API: programs of other versions call it. What depends on the error codes is generated too.
     Queue,
     /// An API of which this project writes both sides. A type for the query of each call and the list of the operations
     /// are generated too, for the server, and the client's calls fail with this error.

@@ -52,7 +52,7 @@ pub(super) fn read_leniently(types: &mut [Item]) -> Result<String> {
     let mut text = String::new();
     for item in types {
         let Item::Struct(item) = item else { continue };
-        if is_of_answers(item) {
+        if is_of_responses(item) {
             let name = item.ident.to_string();
             text += &format!("\n{}", reading(item));
             drop_serialize(item)?;
@@ -75,7 +75,7 @@ fn drop_serialize(item: &mut ItemStruct) -> Result<()> {
     Ok(())
 }
 
-fn is_of_answers(item: &ItemStruct) -> bool {
+fn is_of_responses(item: &ItemStruct) -> bool {
     item.fields.iter().any(|field| field.ident.as_ref().is_some_and(|name| name == EXTRA))
 }
 

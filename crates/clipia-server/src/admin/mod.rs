@@ -2,7 +2,7 @@
 //!
 //! One file a resource. The orders, queries and responses are those of `clipia-admin`, generated from
 //! `spec/administration.yaml`; the records of the store become responses here and nowhere else. The administration listens on
-//! the loopback interface only unless told, and takes one token. Address and token stand in `admin.json` of the data
+//! the loopback interface by default, and accepts one token. Address and token stand in `admin.json` of the data
 //! directory, which only the server's user can read: who can read it runs the server anyway. No response holds a secret,
 //! except the one that the call has just made.
 

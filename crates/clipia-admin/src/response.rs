@@ -1,4 +1,4 @@
-//! Reads what the administration answers: the body of a call, or why the call did nothing.
+//! Reads a response of the administration: its body, or why the call did nothing.
 
 use clipia_api::types::ErrorEnvelope;
 use progenitor_client::{Error, ResponseValue};
@@ -25,14 +25,14 @@ pub enum AdministrationError {
     #[error("{0}")]
     Failed(String),
     /// The server cannot be reached, or its response cannot be read.
-    #[error("the server does not answer: {0}")]
+    #[error("the server cannot be called: {0}")]
     Call(#[from] reqwest::Error),
     /// An order or a response is not of the administration's form.
-    #[error("the server answers in another form: is it of another version? ({0})")]
+    #[error("the response has another form: is the server of another version? ({0})")]
     Form(String),
 }
 
-/// Reads the answer of a call of the generated client.
+/// Reads the response to a call of the generated client.
 pub(crate) async fn read<T: DeserializeOwned>(
     response: Response,
 ) -> Result<ResponseValue<T>, Error<ErrorEnvelope>> {
@@ -40,8 +40,8 @@ pub(crate) async fn read<T: DeserializeOwned>(
     let body = response.bytes().await.map_err(Error::ResponseBodyError)?;
     let unreadable = |error| Error::InvalidResponsePayload(body.clone(), error);
     if status.is_success() {
-        let answer = serde_json::from_slice(&body).map_err(unreadable)?;
-        return Ok(ResponseValue::new(answer, status, headers));
+        let read = serde_json::from_slice(&body).map_err(unreadable)?;
+        return Ok(ResponseValue::new(read, status, headers));
     }
     let envelope = serde_json::from_slice(&body).map_err(unreadable)?;
     Err(Error::ErrorResponse(ResponseValue::new(envelope, status, headers)))
@@ -49,10 +49,10 @@ pub(crate) async fn read<T: DeserializeOwned>(
 
 /// What a call of the generated client returns: the body, or why there is none.
 pub(crate) fn of<T>(
-    answer: Result<ResponseValue<T>, Error<ErrorEnvelope>>,
+    response: Result<ResponseValue<T>, Error<ErrorEnvelope>>,
 ) -> Result<T, AdministrationError> {
-    match answer {
-        Ok(answer) => Ok(answer.into_inner()),
+    match response {
+        Ok(response) => Ok(response.into_inner()),
         Err(Error::ErrorResponse(response)) => {
             let (status, envelope) = (response.status(), response.into_inner());
             let message = envelope.error.message.unwrap_or(envelope.error.code);
