@@ -92,7 +92,10 @@ def test_a_response_is_made_from_its_json() -> None:
     data = example("StatusResponse.in_progress") | {"of_a_newer_api": [1]}
     status = StatusResponse.from_dict(data)
     assert (status.status, status.progress, status.data) == ("IN_PROGRESS", data["progress"], data)
-    with pytest.raises(ValueError, match="not the data of a `StatusResponse`: an essential field is missing"):
+    with pytest.raises(
+        ValueError,
+        match="not the data of a `StatusResponse`: an essential field of a `StatusResponse` is missing",
+    ):
         StatusResponse.from_dict({"status": "IN_QUEUE"})
     warned = example("EstimateResponse.warnings")["warnings"][0]
     assert InputWarning.from_dict(warned) == InputWarning(**warned)
