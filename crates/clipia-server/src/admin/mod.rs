@@ -91,7 +91,7 @@ async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> 
     ApiError::new(ErrorCode::InvalidApiKey, "the administration's token is needed").into_response()
 }
 
-/// The most accounts, keys or requests in one answer.
+/// The most accounts, keys or requests in one response.
 const LISTED_MAX: u32 = 1_000;
 
 /// How many accounts or keys a page has at most.
