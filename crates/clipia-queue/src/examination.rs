@@ -410,7 +410,7 @@ impl Examination {
 
     fn settled(&mut self, of: &Request<'_>) {
         let (account, id) = (Some(of.account), Some(of.id));
-        let (phase, has_ended, cost) = (phase_name(of.phase), of.phase.is_terminal(), of.cost);
+        let (phase, has_ended, cost) = (of.phase.name(), of.phase.is_terminal(), of.cost);
         let (reserve, settlement) = (of.reserve, of.settlement);
         let settled_once = reserve.is_some() && settlement.is_some() == has_ended;
         self.hold(Rule::SettledOnce, settled_once, account, id, || {
@@ -444,7 +444,7 @@ impl Examination {
     }
 
     fn waits_or_runs(&mut self, of: &Request<'_>) {
-        let (account, id, phase) = (Some(of.account), Some(of.id), phase_name(of.phase));
+        let (account, id, phase) = (Some(of.account), Some(of.id), of.phase.name());
         let has_place = match Lane::after(of.epoch) {
             Lane::Requeued => of.places[0],
             Lane::New => of.places[1],
@@ -470,7 +470,7 @@ impl Examination {
     }
 
     fn has_ended(&mut self, of: &Request<'_>) {
-        let (account, id, phase) = (Some(of.account), Some(of.id), phase_name(of.phase));
+        let (account, id, phase) = (Some(of.account), Some(of.id), of.phase.name());
         let has_ended = of.phase.is_terminal();
         let is_whole = of.completed_at == has_ended
             && of.charged.is_some() == has_ended
@@ -504,7 +504,7 @@ impl Examination {
         self.hold(Rule::PlaceHasQueued, is_its_own && was_drawn, account, Some(of.id), || {
             format!(
                 "{}, {:?}, ticket {} of queue `{}`, whose latest is {}",
-                of.request.map_or("no such request", |request| phase_name(request.phase)),
+                of.request.map_or("no such request", |request| request.phase.name()),
                 of.lane,
                 of.ticket.0,
                 of.queue,
@@ -525,17 +525,6 @@ impl Examination {
     /// The first rule that is broken, if one is.
     pub fn breach(self) -> Option<Breach> {
         self.breach
-    }
-}
-
-/// A phase, in what an examination found.
-const fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Queued => "queued",
-        Phase::Running => "running",
-        Phase::Completed => "completed",
-        Phase::Failed => "failed",
-        Phase::Canceled => "canceled",
     }
 }
 

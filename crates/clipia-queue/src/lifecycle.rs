@@ -20,6 +20,24 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// The name in the store and in what an examination finds.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+        }
+    }
+
+    /// The phase of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Queued, Self::Running, Self::Completed, Self::Failed, Self::Canceled]
+            .into_iter()
+            .find(|phase| phase.name() == name)
+    }
+
     /// Whether the request has ended.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Canceled)

@@ -3,7 +3,7 @@
 use super::cache::CachedStatus;
 use super::idempotency::Name;
 use super::position::{Positions, QueuePlace, lane_number};
-use super::rows::{amount, cost, credits, from_json, key, lifecycle, moment, phase_name, to_json};
+use super::rows::{amount, cost, credits, from_json, key, lifecycle, moment, to_json};
 use super::set_aside;
 use super::settlement::announce;
 use super::writing::Writing;
@@ -198,7 +198,7 @@ fn insert(
             submission.sample.is_some(),
             submission.model,
             submission.queue,
-            phase_name(life.phase),
+            life.phase.name(),
             life.epoch.0,
             life.rescues,
             ticket.0,

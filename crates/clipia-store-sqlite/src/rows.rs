@@ -9,27 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-/// The name of a phase in the store.
-pub(crate) fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Queued => "queued",
-        Phase::Running => "running",
-        Phase::Completed => "completed",
-        Phase::Failed => "failed",
-        Phase::Canceled => "canceled",
-    }
-}
-
 /// The phase of that name.
 pub(crate) fn phase(name: &str) -> Result<Phase, StoreError> {
-    Ok(match name {
-        "queued" => Phase::Queued,
-        "running" => Phase::Running,
-        "completed" => Phase::Completed,
-        "failed" => Phase::Failed,
-        "canceled" => Phase::Canceled,
-        _ => return Err(StoreError::Unreadable(format!("phase `{name}`"))),
-    })
+    Phase::named(name).ok_or_else(|| StoreError::Unreadable(format!("phase `{name}`")))
 }
 
 /// The name of an attempt's end in the store.

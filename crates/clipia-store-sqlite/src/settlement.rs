@@ -3,7 +3,7 @@
 use super::counters::Happened;
 use super::position::QueuePlace;
 use super::requests::dequeue;
-use super::rows::{amount, key, phase_name, to_json};
+use super::rows::{amount, key, to_json};
 use super::writing::Writing;
 use super::{audit, leases, ledger};
 use crate::ids;
@@ -50,7 +50,7 @@ fn write(w: &Writing<'_>, request: &StoredRequest, ended: &Ended<'_>, now: Now) 
     )?
     .execute(params![
         key(request.id),
-        phase_name(ended.life.phase),
+        ended.life.phase.name(),
         ended.life.epoch.0,
         ended.life.rescues,
         amount(ended.charged)?,

@@ -4,7 +4,7 @@
 use super::counters::Happened;
 use super::position::QueuePlace;
 use super::requests::enqueue;
-use super::rows::{from_json, key, phase_name};
+use super::rows::{from_json, key};
 use super::settlement::settle;
 use super::stored::request;
 use super::writing::Writing;
@@ -118,7 +118,7 @@ fn take_first(
 fn set(w: &Writing<'_>, id: RequestId, life: Lifecycle, progress: Progress) -> Result<(), StoreError> {
     w.status_changed(id);
     w.prepare_cached("UPDATE request SET phase = ?2, epoch = ?3, rescues = ?4, progress = ?5 WHERE id = ?1")?
-        .execute(params![key(id), phase_name(life.phase), life.epoch.0, life.rescues, progress.percent()])?;
+        .execute(params![key(id), life.phase.name(), life.epoch.0, life.rescues, progress.percent()])?;
     Ok(())
 }
 
