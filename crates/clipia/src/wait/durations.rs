@@ -212,7 +212,8 @@ impl Distribution {
         let faster = (TAIL_POWER - PRIOR_POWER) * seen / (seen + TAIL_HALF);
         let prior = ((PRIOR_FROM.ln() - log).min(0.0) * PRIOR_POWER - beyond * faster).exp();
         let tail = self.tail * (-(log - self.tail_from).max(0.0) * (PRIOR_POWER + faster)).exp();
-        (prior + seen * (learned + tail)) / (1.0 + seen)
+        // Masses that add up to 1 can add up to slightly more in floating point.
+        ((prior + seen * (learned + tail)) / (1.0 + seen)).min(1.0)
     }
 }
 
@@ -303,6 +304,26 @@ mod tests {
         let again = (0..1_000).filter(|n| durations.learn(Duration::from_millis(30_000 + n % 7))).count();
         assert!(again <= 10, "{again}");
         assert!((0..20).any(|_| durations.learn(Duration::from_secs(300))), "the model became slower");
+    }
+
+    #[test]
+    fn rounding_never_makes_survival_more_than_certain() {
+        let durations = learned(&[
+            57986.61831023592,
+            14608.770474509975,
+            30269.511880256898,
+            86228.1965516061,
+            1772.1235910504013,
+            38928.63688353001,
+            34380.908579016104,
+            69554.39237752685,
+            28765.36328728212,
+            93606.08599079179,
+            25278.91414333719,
+            80212.5883352094,
+            11130.940838922841,
+        ]);
+        assert!(durations.survival(0.03975027633602209) <= 1.0);
     }
 
     proptest! {
