@@ -16,9 +16,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clipia", &["clipia-api", "clipia-webhook"]),
     ("clipia-store", &["clipia-api", "clipia-queue"]),
     ("clipia-store-sqlite", &["clipia-api", "clipia-queue", "clipia-store"]),
+    ("clipia-worker", &["clipia-api", "clipia-queue"]),
     (
         "clipia-server",
-        &["clipia-admin", "clipia-api", "clipia-queue", "clipia-render", "clipia-store", "clipia-webhook"],
+        &[
+            "clipia-admin",
+            "clipia-api",
+            "clipia-queue",
+            "clipia-render",
+            "clipia-store",
+            "clipia-webhook",
+            "clipia-worker",
+        ],
     ),
     (
         "clipia-cli",
@@ -31,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clipia-store",
             "clipia-store-sqlite",
             "clipia-webhook",
+            "clipia-worker",
         ],
     ),
     ("clipia-python", &["clipia", "clipia-api", "clipia-cli", "clipia-webhook"]),
@@ -57,6 +67,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("clipia-render", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia", &["axum-core", "rusqlite"]),
     ("clipia-store", &["axum", "hyper", "rusqlite"]),
+    ("clipia-worker", &["axum", "clipia-store", "openh264", "rusqlite", "tiny-skia"]),
     (
         "clipia-server",
         &["clipia-render", "clipia-store-sqlite", "image", "openh264", "rusqlite", "tiny-skia", "webp"],

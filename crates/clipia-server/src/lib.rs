@@ -36,7 +36,7 @@ mod http;
 mod listener;
 mod log;
 mod maintenance;
-pub mod media;
+mod media;
 mod metrics;
 mod models_file;
 pub mod outbound;

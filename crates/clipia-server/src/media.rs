@@ -18,14 +18,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A file of an output.
-pub struct MediaFile {
-    /// The name, such as `image-1.png`: of letters, digits, `-`, `_` and `.`, and unique in the output.
-    pub name: String,
-    /// The content.
-    pub bytes: Vec<u8>,
-}
-
 /// The directory of media.
 #[derive(Clone, Debug)]
 pub(crate) struct MediaStore {

@@ -217,7 +217,7 @@ impl Workers {
                 files = written.commit();
                 AttemptEnd::Completed(output)
             }
-            Err(MakeError::Executor(JobError::Failed(why))) => {
+            Err(MakeError::Executor(JobError::Failed(why) | JobError::Lost(why))) => {
                 tracing::info!(why, "generation failed");
                 AttemptEnd::Failed(Failure::generation(why))
             }

@@ -3,9 +3,9 @@
 use super::needs::{self, SOURCES_AT_ONCE_MAX};
 use super::source;
 use super::source_hosts::SourceHosts;
-use super::{Executor, Job, JobControl, JobError, JobOutput, Source};
+use super::{Executor, Job, JobControl, JobError, JobOutput, MediaFile, Source};
 use crate::blocking::{self, Lost};
-use crate::media::{MediaFile, MediaStore};
+use crate::media::MediaStore;
 use crate::outbound::Outbound;
 use async_trait::async_trait;
 use clipia_api::ModelType;
@@ -257,8 +257,8 @@ fn pictures(
             height: Some(height),
             ..Image::at(rendition.clone())
         });
-        made.files.push(MediaFile { name: original, bytes: png });
-        made.files.push(MediaFile { name: rendition, bytes: webp });
+        made.files.push(MediaFile::new(original, png));
+        made.files.push(MediaFile::new(rendition, webp));
     }
     Ok(made)
 }
@@ -274,7 +274,7 @@ fn clip(clip: Clip) -> JobOutput {
     };
     JobOutput {
         output: Output { video: Some(video), ..Output::default() },
-        files: vec![MediaFile { name, bytes: clip.mp4 }],
+        files: vec![MediaFile::new(name, clip.mp4)],
     }
 }
 
@@ -284,7 +284,7 @@ fn sound(sound: Sound) -> JobOutput {
     let audio = Audio { url: name.clone(), format: Some("wav".to_owned()), extra };
     JobOutput {
         output: Output { audio: Some(audio), ..Output::default() },
-        files: vec![MediaFile { name, bytes: sound.wav }],
+        files: vec![MediaFile::new(name, sound.wav)],
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writing the files of an output: either all of them are at their address, or none.
 
-use super::{MediaFile, MediaStore, PATH, is_plain};
+use super::{MediaStore, PATH, is_plain};
+use crate::executors::{Content, MediaFile};
 use crate::{blocking, failpoints, private};
 use clipia_queue::RequestId;
 use std::collections::BTreeSet;
@@ -144,7 +145,7 @@ impl MediaStore {
         if files.is_empty() {
             return Ok(WrittenFiles { media, directory: None, address });
         }
-        let bytes = files.iter().map(|file| file.bytes.len() as u64).sum();
+        let bytes = files.iter().map(|file| file.content.len()).sum();
         // If the caller stops waiting, the result is dropped, which removes the files.
         let written = blocking::run(move || {
             let staged = Staged::write(&media, &files)?;
@@ -169,7 +170,7 @@ impl MediaStore {
         const PROBE_BYTES_MAX: u64 = 64 * 1024 * 1024;
         let length = self.writes.failed_bytes.load(Ordering::Relaxed).clamp(1, PROBE_BYTES_MAX);
         let bytes = vec![0; usize::try_from(length).unwrap_or(1)];
-        Staged::write(self, &[MediaFile { name: "probe".to_owned(), bytes }])?;
+        Staged::write(self, &[MediaFile::new("probe", bytes)])?;
         self.writes.failed_bytes.store(0, Ordering::Relaxed);
         Ok(())
     }
@@ -238,7 +239,10 @@ impl<'m> Staged<'m> {
         private::directory(&staged.path)?;
         for file in files {
             let mut to = private::create_new(&staged.path.join(&file.name))?;
-            failpoints::write(&mut to, &file.bytes)?;
+            match &file.content {
+                Content::Bytes(bytes) => failpoints::write(&mut to, bytes)?,
+                Content::File { path, .. } => drop(io::copy(&mut fs::File::open(path)?, &mut to)?),
+            }
             to.sync_all()?;
         }
         private::sync_directory(&staged.path)?;

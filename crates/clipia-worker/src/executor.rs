@@ -1,0 +1,55 @@
+//! What makes outputs.
+
+use crate::control::JobControl;
+use crate::job::Job;
+use crate::output::JobOutput;
+use async_trait::async_trait;
+
+/// Makes outputs.
+///
+/// The executor's result decides what happens to the request and to its credits:
+///
+/// | the executor | returns | the request |
+/// |---|---|---|
+/// | has made the output | `Ok` | is completed once its files are on the disk; its credits are charged |
+/// | cannot make this input, now or later | [`JobError::Failed`] | fails with the error's sentence; its credits are returned |
+/// | cannot make any input now, because its machine is away, or has no memory, thread or open file left | [`JobError::Unavailable`] | is queued again, ahead of requests that never ran, and spends no attempt; the whole queue pauses, and one request tries again after a backoff |
+/// | was asked to stop | [`JobError::Stopped`] | is queued again, and spends no attempt |
+/// | died in the middle, or asks for another attempt | [`JobError::Lost`] | spends an attempt and is queued again; fails when its attempts are spent |
+///
+/// In doubt, return `Failed`. After [`JobError::Unavailable`] the same request is tried first. If its own input is the cause, it
+/// delays all other requests.
+#[async_trait]
+pub trait Executor: Send + Sync {
+    /// Makes the output of `job`. It reports its progress to `control`, and stops soon once `control` says so.
+    async fn run(&self, job: Job, control: JobControl) -> Result<JobOutput, JobError>;
+
+    /// Whether `job` needs something from another host. If so, it is [prepared](Self::prepare) before a worker runs it.
+    fn needs_preparing(&self, _job: &Job) -> bool {
+        false
+    }
+
+    /// Fetches what `job` needs from another host. The job has no worker meanwhile, and the attempt's time has not begun. It uses
+    /// one preparation slot of its account's share.
+    async fn prepare(&self, job: Job) -> Result<Job, JobError> {
+        Ok(job)
+    }
+}
+
+/// Why a job has no output.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The executor was asked to stop.
+    #[error("the executor was asked to stop")]
+    Stopped,
+    /// The output cannot be made, now or later. The sentence is for the caller.
+    #[error("{0}")]
+    Failed(String),
+    /// The executor cannot make anything now, and the request is not at fault. The sentence is for the log.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The attempt died, as by a crash of its program, and another one may succeed. The sentence is for the log, and for the
+    /// caller once no attempt is left.
+    #[error("{0}")]
+    Lost(String),
+}

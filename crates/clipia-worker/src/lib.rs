@@ -1,0 +1,20 @@
+//! The contract between a queue and what makes its outputs.
+//!
+//! An [`Executor`] gets a [`Job`] and returns a [`JobOutput`]. It knows nothing of leases, credits or deliveries: its worker
+//! takes care of them.
+//!
+//! What must never be here: a store, a price, and the HTTP server.
+
+mod control;
+mod executor;
+mod inputs;
+mod job;
+mod output;
+mod settings;
+
+pub use control::{JobControl, LOG_LINE_BYTES_MAX, LOG_LINES_KEPT, LogLines};
+pub use executor::{Executor, JobError};
+pub use inputs::Inputs;
+pub use job::{Job, Source};
+pub use output::{Content, JobOutput, MediaFile};
+pub use settings::ProgramSettings;
