@@ -6,6 +6,8 @@
 #[cfg(feature = "bench")]
 mod client;
 #[cfg(feature = "bench")]
+mod executors;
+#[cfg(feature = "bench")]
 mod fleet;
 #[cfg(feature = "bench")]
 mod median;
@@ -36,6 +38,8 @@ pub(crate) enum Scenario {
     Server(Server),
     /// A quiet account beside noisy ones: how much slower its calls and deliveries are (3 minutes)
     Neighbours,
+    /// Programs behind the queue: how many generations they complete, and how soon they start (2 minutes)
+    Executors(Executors),
     /// 100,000 generations on a server with retention times of seconds: the size that it reaches (5 minutes)
     Retention(Retention),
 }
@@ -45,6 +49,14 @@ pub(crate) struct Retention {
     /// The number of generations
     #[arg(long, hide = true, default_value_t = 100_000)]
     generations: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct Executors {
+    /// Is one of the programs that are measured
+    #[cfg(feature = "bench")]
+    #[command(subcommand)]
+    part: Option<executors::Part>,
 }
 
 #[derive(Args)]
@@ -95,6 +107,8 @@ pub(crate) fn run(root: &Path, scenario: Scenario) -> Result<()> {
         Scenario::Server(Server { before: Some(before), .. }) => server::run_beside(&before),
         Scenario::Server(Server { queued, .. }) => server::run(queued),
         Scenario::Neighbours => neighbours::run(),
+        Scenario::Executors(Executors { part: Some(part) }) => part.run(),
+        Scenario::Executors(Executors { part: None }) => executors::run(),
         Scenario::Retention(Retention { generations }) => retention::run(generations),
     }
 }

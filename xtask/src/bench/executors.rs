@@ -1,0 +1,233 @@
+//! `cargo xtask bench executors`: how fast programs get through a queue, and what a large file costs.
+//!
+//! The program that is measured is this one, as [`Part`]: it does nothing, so that what is left is the cost of the queue.
+
+mod program;
+
+pub(in crate::bench) use program::Part;
+
+use super::server::calls::{Line, Request};
+use super::target::Targets;
+use crate::serve::{self, Serving};
+use anyhow::{Context, Result, bail};
+use axum::body::Bytes;
+use clipia_admin::Administration;
+use clipia_admin::types::{KeyLimits, KeyOrder, Scopes};
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Deserialize;
+use serde_json::Value;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// The slots of each measured executor.
+const SLOTS: [usize; 2] = [1, 8];
+
+/// The number of generations that wait when the pace is measured.
+const QUEUED: usize = 20_000;
+
+/// The number of submits under way at once.
+const SUBMITS_AT_ONCE: usize = 64;
+
+/// The number of generations whose start is timed, each when nothing else runs.
+const STARTS: usize = 500;
+
+/// The bytes of the large file.
+const LARGE_BYTES: u64 = 1 << 30;
+
+/// The least number of completed generations in a second.
+const PACE_MIN: f64 = 2_000.0;
+
+/// The longest time from submit to start, for 99 of 100 generations.
+const START_MAX: Duration = Duration::from_millis(5);
+
+/// The most memory that the large file may cost, in bytes.
+const MEMORY_MAX: u64 = 32 << 20;
+
+/// The figures of an executor with some slots.
+struct Row {
+    slots: usize,
+    each_second: f64,
+    /// From submit to start, sorted.
+    starts: Vec<Duration>,
+}
+
+#[derive(Deserialize)]
+struct Submitted {
+    request_id: Uuid,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    status: String,
+    queue_position: Option<u64>,
+}
+
+/// The running server, and what calls it need.
+struct Server {
+    url: String,
+    key: Arc<str>,
+    process: Serving,
+    _data: tempfile::TempDir,
+}
+
+pub(super) fn run() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let (rows, memory) = runtime.block_on(measure())?;
+    let mut table = Table::new();
+    let header = ["slots", "completed a second", "start p50 ms", "p99"];
+    table.load_style(presets::ASCII_MARKDOWN).set_header(header);
+    table.column_iter_mut().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    let ms = |time: Duration| format!("{:.2}", 1e3 * time.as_secs_f64());
+    for row in &rows {
+        let (p50, p99) = (row.starts[STARTS / 2], row.starts[STARTS * 99 / 100]);
+        table.add_row([row.slots.to_string(), format!("{:.0}", row.each_second), ms(p50), ms(p99)]);
+    }
+    println!("{table}");
+    println!("a file of 1 GiB costs {:.1} MiB of memory", memory as f64 / f64::from(1 << 20));
+    let mut targets = Targets::default();
+    for row in &rows {
+        targets.hold(row.each_second >= PACE_MIN, || {
+            format!(
+                "{} slots complete {:.0} a second; the target is {PACE_MIN}",
+                row.slots, row.each_second
+            )
+        });
+        let start = row.starts[STARTS * 99 / 100];
+        targets.hold(start <= START_MAX, || {
+            format!("with {} slots a start takes {} ms; the target is {}", row.slots, ms(start), ms(START_MAX))
+        });
+    }
+    targets.hold(memory <= MEMORY_MAX, || {
+        format!("a file of 1 GiB costs {memory} bytes; the target is {MEMORY_MAX}")
+    });
+    targets.report();
+    Ok(())
+}
+
+async fn measure() -> Result<(Vec<Row>, u64)> {
+    let server = Server::start().await?;
+    let mut rows = Vec::new();
+    for slots in SLOTS {
+        eprintln!("{slots} slots");
+        let model = format!("warm-{slots}");
+        // The program is started, and its files are in the memory of the system.
+        server.generate(&model).await?;
+        let mut starts = Vec::with_capacity(STARTS);
+        for _ in 0..STARTS {
+            starts.push(server.start_of_one(&model).await?);
+        }
+        starts.sort_unstable();
+        rows.push(Row { slots, each_second: server.pace(&model).await?, starts });
+    }
+    eprintln!("a file of 1 GiB");
+    server.generate("warm-1").await?;
+    let before = server.process.memory_max()?;
+    server.generate("large").await?;
+    Ok((rows, server.process.memory_max()?.saturating_sub(before)))
+}
+
+impl Server {
+    async fn start() -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        std::fs::write(data.path().join("models.toml"), models()?)?;
+        let mut command = serve::command(&super::program()?, data.path());
+        command.args(["--credits", "1000000000"]).stderr(Stdio::null());
+        let process = Serving::spawn(command)?;
+        let url = process.ready()?.url;
+        let administration = Administration::of(data.path())?;
+        let account = administration.accounts().await?.pop().context("there is no account")?;
+        let order = KeyOrder {
+            account_id: account.account_id,
+            sandbox: false,
+            scopes: Scopes { generate: true },
+            limits: KeyLimits { in_flight_max: Some(0), ..KeyLimits::default() },
+        };
+        let key = administration.create_key(&order).await?.key.reveal().into();
+        Ok(Self { url, key, process, _data: data })
+    }
+
+    /// Generates once, and returns the output.
+    async fn generate(&self, model: &str) -> Result<Value> {
+        let mut line = Line::to(&self.url).await?;
+        let id = submit(&mut line, &self.key, model).await?;
+        self.wait(&mut line, id).await?;
+        let result = line.call(Request::get(&self.key, &format!("/v1/requests/{id}"))).await?;
+        let mut result: Value = serde_json::from_slice(&result)?;
+        Ok(result["output"].take())
+    }
+
+    /// The time from a submit to the moment that the program has the job.
+    async fn start_of_one(&self, model: &str) -> Result<Duration> {
+        let submitted = program::now();
+        let output = self.generate(model).await?;
+        let started = output[program::STARTED].as_u64().context("the output has no time")?;
+        Ok(Duration::from_micros(started.saturating_sub(submitted)))
+    }
+
+    /// Completed generations in a second, while many wait.
+    async fn pace(&self, model: &str) -> Result<f64> {
+        let mut submits = tokio::task::JoinSet::new();
+        for _ in 0..SUBMITS_AT_ONCE {
+            let (url, key, model) = (self.url.clone(), Arc::clone(&self.key), model.to_owned());
+            submits.spawn(async move {
+                let mut line = Line::to(&url).await?;
+                for _ in 0..QUEUED / SUBMITS_AT_ONCE {
+                    submit(&mut line, &key, &model).await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(ended) = submits.join_next().await {
+            ended??;
+        }
+        let mut line = Line::to(&self.url).await?;
+        let last = submit(&mut line, &self.key, model).await?;
+        let (ahead, start) = (self.status(&mut line, last).await?.queue_position.unwrap_or(0), Instant::now());
+        self.wait(&mut line, last).await?;
+        Ok(ahead as f64 / start.elapsed().as_secs_f64())
+    }
+
+    async fn wait(&self, line: &mut Line, id: Uuid) -> Result<()> {
+        loop {
+            match self.status(line, id).await?.status.as_str() {
+                "COMPLETED" => return Ok(()),
+                "IN_QUEUE" | "IN_PROGRESS" => tokio::time::sleep(Duration::from_millis(5)).await,
+                other => bail!("a generation ended as {other}"),
+            }
+        }
+    }
+
+    async fn status(&self, line: &mut Line, id: Uuid) -> Result<Status> {
+        let status = line.call(Request::get(&self.key, &format!("/v1/requests/{id}/status"))).await?;
+        Ok(serde_json::from_slice(&status)?)
+    }
+}
+
+async fn submit(line: &mut Line, key: &str, model: &str) -> Result<Uuid> {
+    // The submit has no idempotency key, which would keep the request for a day.
+    let body = Bytes::from_static(br#"{"input": {"prompt": "fox"}}"#);
+    let response = line.call(Request::submit(key, &format!("/v1/models/{model}"), body)).await?;
+    let Submitted { request_id } = serde_json::from_slice(&response)?;
+    Ok(request_id)
+}
+
+/// The models: one that does nothing for each number of slots, and one that makes the large file.
+fn models() -> Result<String> {
+    let program = std::env::current_exe()?;
+    let mut models = String::new();
+    let mut add = |name: &str, slots: usize, part: &str| {
+        models += &format!(
+            "[[executor]]\nname = '{name}'\ncommand = ['{}', 'bench', 'executors', {part}]\nwarm = true\nslots = {slots}\n\n\
+             [[model]]\nexecutor = '{name}'\nslug = '{name}'\ntype = 'image'\npricing = {{ credits = 1 }}\n\
+             input_schema = {{ parameters = [{{ name = 'prompt', type = 'string', required = true }}] }}\n\n",
+            program.display()
+        );
+    };
+    for slots in SLOTS {
+        add(&format!("warm-{slots}"), slots, "'nothing'");
+    }
+    add("large", 1, &format!("'file', '{LARGE_BYTES}'"));
+    Ok(models)
+}
