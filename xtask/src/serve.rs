@@ -82,7 +82,8 @@ impl Serving {
     pub(crate) fn memory_max(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .context("this system does not report the memory of a process")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("there is no VmHWM")?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("there is no VmHWM")?;
         let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(1024 * kib)
     }

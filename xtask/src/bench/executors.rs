@@ -89,14 +89,16 @@ pub(super) fn run() -> Result<()> {
     let mut targets = Targets::default();
     for row in &rows {
         targets.hold(row.each_second >= PACE_MIN, || {
-            format!(
-                "{} slots complete {:.0} a second; the target is {PACE_MIN}",
-                row.slots, row.each_second
-            )
+            format!("{} slots complete {:.0} a second; the target is {PACE_MIN}", row.slots, row.each_second)
         });
         let start = row.starts[STARTS * 99 / 100];
         targets.hold(start <= START_MAX, || {
-            format!("with {} slots a start takes {} ms; the target is {}", row.slots, ms(start), ms(START_MAX))
+            format!(
+                "with {} slots a start takes {} ms; the target is {}",
+                row.slots,
+                ms(start),
+                ms(START_MAX)
+            )
         });
     }
     targets.hold(memory <= MEMORY_MAX, || {
@@ -184,7 +186,8 @@ impl Server {
         }
         let mut line = Line::to(&self.url).await?;
         let last = submit(&mut line, &self.key, model).await?;
-        let (ahead, start) = (self.status(&mut line, last).await?.queue_position.unwrap_or(0), Instant::now());
+        let (ahead, start) =
+            (self.status(&mut line, last).await?.queue_position.unwrap_or(0), Instant::now());
         self.wait(&mut line, last).await?;
         Ok(ahead as f64 / start.elapsed().as_secs_f64())
     }

@@ -29,6 +29,8 @@ pub(super) struct Known {
     pub(super) webhook: bool,
     /// Whether the generation cannot succeed.
     pub(super) doomed: bool,
+    /// Whether a program makes it, which may be killed.
+    pub(super) program: bool,
     /// Whether a cancel of the request succeeded.
     pub(super) canceled: bool,
     /// The terminal status that a client has read.
@@ -146,8 +148,9 @@ impl Seen {
         if result["cost"] != owed {
             self.violation(format!("{id}: {status} and charged {}, not {owed}", result["cost"]));
         }
-        // A request whose server was killed too often fails for that reason.
-        let interrupted = result["error"]["message"].as_str().is_some_and(|why| why.contains("interrupted"));
+        // A request whose server or program was killed too often fails for that reason.
+        let why = result["error"]["message"].as_str().unwrap_or_default();
+        let interrupted = why.contains("interrupted") || known.program && why.contains("the program crashed");
         if status == "FAILED" && !known.doomed && !interrupted {
             self.violation(format!("{id}: failed without a reason of its own: {}", result["error"]));
         }

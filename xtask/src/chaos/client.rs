@@ -1,6 +1,7 @@
 //! A client of the server that is killed. It submits, polls and cancels, and repeats submits whose response was lost.
 
 use super::books::{Books, Known};
+use super::programs;
 use anyhow::Result;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -99,7 +100,8 @@ impl Caller {
             };
             let webhook = submit.body.get("webhook_url").is_some();
             let Submit { sandbox, doomed, .. } = *submit;
-            let known = Known { cost, sandbox, webhook, doomed, canceled: false, ended: None };
+            let program = programs::MODELS.contains(&submit.model);
+            let known = Known { cost, sandbox, webhook, doomed, program, canceled: false, ended: None };
             books.with(|seen| {
                 seen.accepted(id, known);
                 seen.read(id, body["status"].as_str().unwrap_or_default());
@@ -218,6 +220,10 @@ impl Client {
         let (model, input) = match self.random.random_range(0..10) {
             0 => (DOOMED, json!({ "prompt": "a fox", "image_url": "data:image/png;base64,AAAA" })),
             1 => ("nano-banana-2", json!({ "prompt": "a fox", "resolution": "0.5K" })),
+            2 | 3 => (
+                programs::MODELS[self.random.random_range(0..programs::MODELS.len())],
+                json!({ "prompt": "fox" }),
+            ),
             _ => ("gemini-3-1-flash-tts", json!({ "prompt": "fox" })),
         };
         let doomed = model == DOOMED && !sandbox;

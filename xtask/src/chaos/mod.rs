@@ -2,8 +2,9 @@
 //!
 //! All rounds use one data directory. In each round the real program starts on it, several clients submit, poll, cancel and
 //! repeat submits, and the program is killed as by `kill -9`: at a random moment, or at a named point of its code (the feature
-//! `failpoints`), or after a trouble that it must survive (a log or media that cannot be written, a clock that is set, a
-//! stopped process). In the end every accepted request must have ended once, been charged once, and been delivered.
+//! `failpoints`), or after a trouble that it must survive (a log or media that cannot be written, a clock that is set, programs
+//! that are killed, a stopped process). No program may outlive its server. In the end every accepted request must have ended
+//! once, been charged once, and been delivered.
 //!
 //! The code is behind the feature `chaos`. Without the feature, this program builds itself again with it, and the server too.
 
@@ -13,6 +14,8 @@ mod books;
 mod client;
 #[cfg(feature = "chaos")]
 mod place;
+#[cfg(feature = "chaos")]
+mod programs;
 #[cfg(feature = "chaos")]
 mod receiver;
 #[cfg(feature = "chaos")]

@@ -9,14 +9,19 @@ use std::time::Duration;
 const POINTS: [&str; 5] = ["before-commit", "after-commit", "after-claim", "after-output", "after-delivery"];
 
 /// The troubles of each cycle of rounds.
-const TROUBLES: [Trouble; 4] =
-    [Trouble::LogOnFullDisk, Trouble::LogUnread, Trouble::MediaFull, Trouble::ClockSet];
+const TROUBLES: [Trouble; 5] = [
+    Trouble::LogOnFullDisk,
+    Trouble::LogUnread,
+    Trouble::MediaFull,
+    Trouble::ClockSet,
+    Trouble::ProgramsKilled,
+];
 
 /// The number of rounds in which each place but the stop has its turn once.
 const CYCLE: u32 = 2 + POINTS.len() as u32 + TROUBLES.len() as u32 + 1;
 
 /// The stop takes 40 s. Therefore it has its turn only once in so many cycles.
-const CYCLES_WITHOUT_STOP: u32 = 6;
+const CYCLES_WITHOUT_STOP: u32 = 5;
 
 /// The place in its work at which the server is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,8 @@ pub(super) enum Trouble {
     MediaFull,
     /// The clock of its machine is set back and forth. It keeps its last setting in later rounds.
     ClockSet,
+    /// The programs of its executors are killed.
+    ProgramsKilled,
     /// Its process is stopped for longer than a lease.
     Stop,
 }
@@ -92,7 +99,8 @@ impl Trouble {
             Self::LogUnread => "a log without a reader",
             Self::MediaFull => "a full disk for media",
             Self::ClockSet => "the clock set back and forth",
-            Self::Stop => "a stop of 40 s, in one cycle of 6",
+            Self::ProgramsKilled => "programs killed",
+            Self::Stop => "a stop of 40 s, in one cycle of 5",
         }
     }
 }

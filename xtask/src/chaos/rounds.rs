@@ -89,12 +89,14 @@ struct Chaos {
 impl Chaos {
     fn new(program: &Path, directory: &TempDir, seed: u64) -> Result<Self> {
         let at = |name| directory.path().join(name);
+        let troubles = Troubles::new(directory.path());
+        troubles.programs.write_models(&at("data"))?;
         Ok(Self {
             program: std::path::absolute(program)?,
             data: at("data"),
             log: at("server.log"),
             troubled_log: at("troubled.log"),
-            troubles: Troubles::new(directory.path()),
+            troubles,
             random: StdRng::seed_from_u64(seed),
             books: Arc::default(),
             kills: BTreeMap::new(),
@@ -171,6 +173,7 @@ impl Chaos {
         // Dropping the server kills it, unless it has ended by itself.
         drop(serving);
         url.send_replace(None);
+        self.troubles.programs.are_gone(&self.books).await;
         match place {
             Place::Trouble(_) if ended => {
                 self.books
@@ -326,6 +329,7 @@ impl Chaos {
             row(&format!("killed at, or after: {name}"), &self.kills.get(name).copied().unwrap_or_default());
         }
         row("rounds whose point was not reached, killed then", &self.unreached);
+        row("programs killed", &self.troubles.programs_killed);
         row("responses to the clients", &seen.figures.responses);
         row("submits accepted", &seen.requests.len());
         row("submits whose response was lost, repeated", &seen.figures.unanswered);

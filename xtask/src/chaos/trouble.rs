@@ -3,6 +3,7 @@
 use super::books::{Books, Seen};
 use super::client::Caller;
 use super::place::Trouble;
+use super::programs::Programs;
 use crate::serve::Serving;
 use anyhow::{Context, Result};
 use rand::rngs::StdRng;
@@ -25,6 +26,9 @@ pub(super) const CLOCKS: [i64; 3] = [-3_600, 0, 3_600];
 /// The longest wait for a server to continue. The machine may be busy.
 const GOES_ON_WITHIN: Duration = Duration::from_secs(30);
 
+/// The kills of programs.
+const KILLS: u32 = 12;
+
 /// The pause between two checks of that.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -34,11 +38,17 @@ pub(super) struct Troubles {
     media_full: PathBuf,
     /// The file with the seconds that the server's clock differs from the machine's.
     clock: PathBuf,
+    /// The programs of the server's executors.
+    pub(super) programs: Programs,
+    /// How many of them were killed.
+    pub(super) programs_killed: u32,
 }
 
 impl Troubles {
     pub(super) fn new(directory: &Path) -> Self {
-        Self { media_full: directory.join("media-full"), clock: directory.join("clock") }
+        let at = |name| directory.join(name);
+        let programs = Programs::new();
+        Self { media_full: at("media-full"), clock: at("clock"), programs, programs_killed: 0 }
     }
 
     /// Points a server to the files, and its log to where the trouble wants it.
@@ -60,7 +70,7 @@ impl Troubles {
 
     /// Causes the trouble of a server that takes calls.
     pub(super) async fn strike(
-        &self,
+        &mut self,
         trouble: Trouble,
         serving: &Serving,
         work: &Work<'_>,
@@ -78,6 +88,12 @@ impl Troubles {
                 for _ in 0..4 {
                     self.set_clock(random)?;
                     rest(random, 300).await;
+                }
+            }
+            Trouble::ProgramsKilled => {
+                for _ in 0..KILLS {
+                    self.programs_killed += u32::from(self.programs.kill_one(random));
+                    rest(random, 60).await;
                 }
             }
             Trouble::Stop => {
