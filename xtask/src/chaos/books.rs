@@ -210,7 +210,15 @@ mod tests {
         let ended = ended.map(str::to_owned);
         seen.accepted(
             id,
-            Known { cost: 2, sandbox: false, webhook: true, doomed: false, canceled: false, ended },
+            Known {
+                cost: 2,
+                sandbox: false,
+                webhook: true,
+                doomed: false,
+                program: false,
+                canceled: false,
+                ended,
+            },
         );
         (id, seen)
     }
