@@ -71,4 +71,5 @@ def write_logs_at_once() -> None:
 def is_child_of_multiprocessing() -> bool:
     """Whether `multiprocessing` has started this process, which then runs the file of the program again."""
     module: Any = sys.modules.get("multiprocessing.process")
-    return module is not None and module.parent_process() is not None
+    # The name is set before the file is run, and `parent_process` only afterwards.
+    return module is not None and module.current_process().name != "MainProcess"

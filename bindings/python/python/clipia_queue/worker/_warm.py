@@ -59,7 +59,7 @@ def serve_warm(make: Callable[[Job], object], events_file: Path) -> int:
         except (Stopped, KeyboardInterrupt):
             return 0  # no job is lost
         if received is None:
-            return 0
+            return 1 if inbox.is_broken else 0
         try:
             end = run(make, received.job, received.control)
             received.events.write(*end.events(), {"done": True})
@@ -99,6 +99,8 @@ class Inbox:
     """Received jobs. A thread reads them, so that a cancel is heard while a job runs."""
 
     def __init__(self, file: int) -> None:
+        self.is_broken = False
+        """Whether stdin had a message that cannot be used."""
         self._file = file
         self._queue: queue.SimpleQueue[Received | None] = queue.SimpleQueue()
         self._received: dict[str, Received] = {}
@@ -120,6 +122,7 @@ class Inbox:
                 self._hear(json.loads(line))
         except (KeyError, OSError, TypeError, ValueError) as error:
             # A job that is not taken would be waited for. The end of the process tells that it is lost.
+            self.is_broken = True
             print(
                 f"clipia: a message on stdin cannot be used, and no other is read: {error!r}", file=sys.stderr
             )
@@ -151,5 +154,4 @@ def lines(file: int) -> Iterator[bytes]:
         parts.append(rest)
         length += len(rest)
         if length > MESSAGE_BYTES_MAX:
-            print(f"clipia: a message on stdin is longer than {MESSAGE_BYTES_MAX} bytes", file=sys.stderr)
-            return
+            raise ValueError(f"it is longer than {MESSAGE_BYTES_MAX} bytes")
