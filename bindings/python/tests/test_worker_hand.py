@@ -154,7 +154,7 @@ def make(job: Job) -> object:
     print("started", flush=True)
     time.sleep(600)
 """
-    command = [sys.executable, program(tmp_path, make).file]
+    command = [sys.executable, str(program(tmp_path, make).file)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=pipe, stderr=pipe) as process:
         assert process.stdout is not None

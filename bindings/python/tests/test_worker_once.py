@@ -50,7 +50,7 @@ def test_an_events_file_may_be_named_by_the_environment_alone(tmp_path: Path) ->
     message = {"job": "1", "input": {"words": "", "code": ""}, "in": "in", "out": "out"}
     (tmp_path / "job.json").write_text(json.dumps(message))
     settings = environment(CLIPIA_JOB="job.json", CLIPIA_EVENTS="events.jsonl")
-    command = [sys.executable, program(tmp_path, MAKE).file]
+    command = [sys.executable, str(program(tmp_path, MAKE).file)]
     ran = subprocess.run(command, cwd=tmp_path, env=settings, stdin=subprocess.DEVNULL, capture_output=True)
     assert (ran.returncode, ran.stdout.splitlines()) == (0, [b"a log of 1"])
     assert '{"progress": 50}' in (tmp_path / "events.jsonl").read_text()
