@@ -7,7 +7,7 @@ Behind the queue it is an executor of `models.toml`. The weights are loaded once
 
     [[executor]]
     name = "gpu"
-    command = ["python", "flux.py"]
+    command = ["/srv/models/venv/bin/python", "/srv/models/flux.py"]
     warm = true
     devices = ["0"]
 """

@@ -9,7 +9,7 @@ Behind the queue it is an executor of `models.toml`:
 
     [[executor]]
     name = "poster"
-    command = ["python", "poster.py"]
+    command = ["/srv/models/venv/bin/python", "/srv/models/poster.py"]
     warm = true
 """
 

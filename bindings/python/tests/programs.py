@@ -55,6 +55,7 @@ class Attempt:
     def message(self) -> dict[str, Any]:
         return {
             "job": self.id,
+            "model": "fox-1",
             "input": self.input,
             "in": str(self.directory / "in"),
             "out": str(self.out),

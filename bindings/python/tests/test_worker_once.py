@@ -63,6 +63,7 @@ def make(job: Job) -> object:
         "image": job.path("image_url").name,
         "content": job.path("image_url").read_text(),
         "images": [path.name for path in job.paths("images")],
+        "odd": job.path("a b.c").name,
         "masks": job.paths("mask_url"),
         "url": job.input["image_url"],
     }
@@ -73,7 +74,7 @@ def make(job: Job) -> object:
         "images-1.webp",
         "image_url.tar.gz",
         "image_url-x.png",
-        "image.png",
+        "a_b_c.png",
     ]
     files = {name: name.encode() for name in names}
     ended, stderr, attempt = program(tmp_path, make).run_once({"image_url": "https://example.com/fox"}, files)
@@ -83,6 +84,7 @@ def make(job: Job) -> object:
         "content": "image_url.tar.gz",
         "images": ["images-1.webp", "images-2.jpg", "images-10.png"],
         "masks": [],
+        "odd": "a_b_c.png",
         "url": "https://example.com/fox",
     }
 

@@ -51,7 +51,7 @@ def serve_by_hand(make: Callable[[Job], object], arguments: Sequence[str]) -> in
     out = Path(tempfile.mkdtemp(prefix=".clipia-", dir=directory)).absolute()
     terminal = Terminal()
     control = Control(terminal)
-    job = Job(str(uuid.uuid4()), input, out, named(input), control)
+    job = Job(str(uuid.uuid4()), None, input, out, named(input), control)
     try:
         end = run(make, job, control)
         terminal.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,6 +13,9 @@ from clipia_queue.worker._control import Control, Refused
 SEED_MAX = 2**32 - 1
 """The largest seed that `Job.seed` draws: every generator of random numbers takes it."""
 
+CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""The codes that the server passes on."""
+
 
 class Job:
     """One job: the input of a request, and where its output goes."""
@@ -19,16 +23,26 @@ class Job:
     id: str
     """The id of the request. By hand: a random one."""
 
+    model: str | None
+    """The model of the request, for a program of several models. None by hand."""
+
     input: dict[str, Any]
-    """The input of the request, with the defaults of the model. A URL is still a URL: `path` is its file."""
+    """The input of the request, checked, and with the defaults of the model. `path` finds its files."""
 
     out: Path
     """An empty directory. The files that `make` writes there are outputs, in the natural order of names."""
 
     def __init__(
-        self, id: str, input: dict[str, Any], out: Path, find: Callable[[str], list[Path]], control: Control
+        self,
+        id: str,
+        model: str | None,
+        input: dict[str, Any],
+        out: Path,
+        find: Callable[[str], list[Path]],
+        control: Control,
     ) -> None:
         self.id = id
+        self.model = model
         self.input = Input(input)
         self.out = out
         self._find = find
@@ -107,6 +121,8 @@ class Job:
 
         `code` tells programs the reason, such as `content_policy`. There is no other attempt.
         """
+        if code is not None and not CODE.fullmatch(code):
+            raise ValueError(f"a code has 1 to 64 letters, digits, `_`, `-` and `.`; got {code[:100]!r}")
         self._refuse(Refused(sentence, code, again=False))
 
     def retry(self, sentence: str) -> NoReturn:
@@ -135,6 +151,7 @@ def fetched(directory: Path) -> Callable[[str], list[Path]]:
     """Finds the files of an input in `in`: `image_url.png` for one URL, `images-1.png`, … for several."""
 
     def find(name: str) -> list[Path]:
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", name)
         found: list[tuple[int, Path]] = []
         for path in directory.iterdir() if directory.is_dir() else ():
             stem = path.name.partition(".")[0]

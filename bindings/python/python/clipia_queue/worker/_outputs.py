@@ -12,8 +12,8 @@ from clipia_queue.worker._directories import unused
 
 KINDS = {
     "image": {".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif"},
-    "video": {".mp4", ".webm", ".mov"},
-    "audio": {".wav", ".mp3", ".ogg", ".flac", ".m4a"},
+    "video": {".mp4", ".webm", ".mov", ".mkv"},
+    "audio": {".wav", ".mp3", ".ogg", ".flac", ".m4a", ".aac"},
 }
 """Suffixes of media. Such files are named by kind and number, in their order. Others keep their names."""
 

@@ -44,7 +44,8 @@ class Received:
         directory, out = Path(message["in"]).absolute(), Path(message["out"]).absolute()
         events = Events(Path(message["events"]).absolute())
         control = Control(events)
-        return cls(Job(message["job"], message["input"], out, fetched(directory), control), control, events)
+        model, find = message.get("model"), fetched(directory)
+        return cls(Job(message["job"], model, message["input"], out, find, control), control, events)
 
 
 def serve_warm(make: Callable[[Job], object], events_file: Path) -> int:
@@ -62,15 +63,14 @@ def serve_warm(make: Callable[[Job], object], events_file: Path) -> int:
             return 1 if inbox.is_broken else 0
         try:
             end = run(make, received.job, received.control)
+            if end.is_process_broken:
+                return EX_TEMPFAIL  # which tells that the job is lost: no other one must come
             received.events.write(*end.events(), {"done": True})
         except (Stopped, KeyboardInterrupt):
             return EX_TEMPFAIL
         finally:
             inbox.forget(received)
             received.events.close()
-        if end.is_process_broken:
-            print("clipia: the device works again only in a new process; this one ends", file=sys.stderr)
-            return EX_TEMPFAIL
 
 
 def serve_once(make: Callable[[Job], object], job_file: Path, events_file: str | None) -> int:
