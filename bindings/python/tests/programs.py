@@ -36,7 +36,8 @@ class Attempt:
 
     @classmethod
     def new(cls, directory: Path, id: str, input: dict[str, Any], files: dict[str, bytes]) -> Attempt:
-        attempt = cls(id, input, directory / id)
+        """An attempt in a new directory."""
+        attempt = cls(id, input, directory)
         attempt.out.mkdir(parents=True)
         (attempt.directory / "in").mkdir()
         for name, content in files.items():
@@ -103,10 +104,13 @@ class Warm:
         self.process.stdin.write(json.dumps(message).encode() + b"\n")
         self.process.stdin.flush()
 
-    def start(self, input: dict[str, Any], files: dict[str, bytes] | None = None) -> Attempt:
+    def start(
+        self, input: dict[str, Any], files: dict[str, bytes] | None = None, id: str | None = None
+    ) -> Attempt:
         """Sends a job."""
         self._jobs += 1
-        attempt = Attempt.new(self._directory, f"job-{self._jobs}", input, files or {})
+        name = f"job-{self._jobs}"
+        attempt = Attempt.new(self._directory / name, id or name, input, files or {})
         self.send(attempt.message)
         return attempt
 
@@ -189,7 +193,7 @@ class Program:
         self, input: dict[str, Any], files: dict[str, bytes] | None = None
     ) -> Iterator[tuple[subprocess.Popen[bytes], Attempt]]:
         """Starts it for one job."""
-        attempt = Attempt.new(self.file.parent, "once", input, files or {})
+        attempt = Attempt.new(self.file.parent / "once", "once", input, files or {})
         job_file = attempt.directory / "job.json"
         job_file.write_text(json.dumps(attempt.message))
         settings = environment(CLIPIA_JOB=str(job_file), CLIPIA_EVENTS=str(attempt.events_file))

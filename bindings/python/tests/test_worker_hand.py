@@ -68,6 +68,12 @@ def test_a_wrong_command_line_says_what_is_wrong(tmp_path: Path, arguments: list
     assert ran.stderr == f"error: {error}\nhint: see `python program.py --help`\n"
 
 
+def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    ran = program(tmp_path, INPUT).by_hand("--out", "program.py")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("error: no file can be made in `program.py`: ")
+
+
 def test_help_has_the_words_of_the_program(tmp_path: Path) -> None:
     source = '"""Draws foxes."""\n' + program(tmp_path, INPUT).file.read_text()
     ran = Program.of(tmp_path, source).by_hand("--help")

@@ -156,6 +156,28 @@ def test_a_job_that_is_canceled_before_it_begins_never_runs(tmp_path: Path) -> N
         assert second.events() == [{"done": True}]
 
 
+def test_a_cancel_reaches_the_next_attempt_of_the_same_request(tmp_path: Path) -> None:
+    make = """
+import pathlib, time
+
+def make(job: Job) -> object:
+    job.log("started")
+    while job.input["until"] is None or not pathlib.Path(job.input["until"]).exists():
+        job.progress(1)
+        time.sleep(0.005)
+    job.retry("again")
+"""
+    with program(tmp_path, make).warm() as warm:
+        first, second = warm.start({"until": "go"}, id="same"), warm.start({"until": None}, id="same")
+        warm.until(lambda: first.events() != [])
+        (tmp_path / "warm" / "go").touch()
+        warm.until(lambda: second.events() != [])
+        warm.send({"cancel": "same"})
+        warm.until_done(second)
+        assert first.events()[-2:] == [{"retry": "again"}, {"done": True}]
+        assert second.events() == [{"log": "started"}, {"progress": 1}, {"done": True}]
+
+
 def test_a_job_may_ask_whether_it_is_canceled(tmp_path: Path) -> None:
     make = """
 import time

@@ -46,9 +46,13 @@ def serve_by_hand(make: Callable[[Job], object], arguments: Sequence[str]) -> in
     except UsageError as error:
         print(f"error: {error}\nhint: see `python {sys.argv[0]} --help`", file=sys.stderr)
         return 2
-    directory.mkdir(parents=True, exist_ok=True)
-    # Below the directory, so that its files are moved there and not copied.
-    out = Path(tempfile.mkdtemp(prefix=".clipia-", dir=directory)).absolute()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        # Below the directory, so that its files are moved there and not copied.
+        out = Path(tempfile.mkdtemp(prefix=".clipia-", dir=directory)).absolute()
+    except OSError as error:
+        print(f"error: no file can be made in `{directory}`: {error}", file=sys.stderr)
+        return 2
     terminal = Terminal()
     control = Control(terminal)
     job = Job(str(uuid.uuid4()), None, input, out, named(input), control)
@@ -66,13 +70,11 @@ def serve_by_hand(make: Callable[[Job], object], arguments: Sequence[str]) -> in
 
 def tell(end: End, files: list[Path]) -> int:
     """Prints what was made, and returns the exit code."""
-    if end.how != "done":
-        return 1 if end.how == "failed" else 75
     for path in files:
         print(path)
     if end.fields:
         print(encoded_json(end.fields).decode())
-    return 0
+    return end.exit_code
 
 
 def parse(arguments: Sequence[str]) -> tuple[dict[str, Any], Path]:

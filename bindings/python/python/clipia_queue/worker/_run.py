@@ -19,6 +19,9 @@ from clipia_queue.worker._outputs import Outputs
 SENTENCE_CHARACTERS_MAX = 1000
 """The longest sentence that a caller is told."""
 
+EX_TEMPFAIL = 75
+"""The exit code of an attempt that is lost: another one may succeed."""
+
 
 @dataclass(frozen=True)
 class End:
@@ -31,6 +34,11 @@ class End:
     """Fields of the output besides its files."""
     is_process_broken: bool = False
     """Whether no later job can succeed in this process."""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a process that ran only this job."""
+        return {"done": 0, "failed": 1}.get(self.how, EX_TEMPFAIL)
 
     def events(self) -> list[dict[str, Any]]:
         """What the events file is told."""

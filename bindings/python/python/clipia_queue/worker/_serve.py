@@ -11,8 +11,8 @@ from typing import Any
 
 from clipia_queue.worker._hand import serve_by_hand
 from clipia_queue.worker._job import Job
+from clipia_queue.worker._server import serve_once, serve_warm
 from clipia_queue.worker._signals import sigterm_raises
-from clipia_queue.worker._warm import serve_once, serve_warm
 
 IS_COROUTINE_FUNCTION = 0x80
 """The flag of the code of an `async def`. `inspect`, which names it, is slow to import."""

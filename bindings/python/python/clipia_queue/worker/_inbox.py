@@ -1,4 +1,4 @@
-"""A warm program: started once, it gets one job after the other on stdin."""
+"""Jobs that the server sends: on stdin of a warm program, or one in a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,11 @@ from typing import Any
 from clipia_queue.worker._control import Control
 from clipia_queue.worker._events import Events
 from clipia_queue.worker._job import Job, fetched
-from clipia_queue.worker._run import run
-from clipia_queue.worker._signals import Stopped
-
-PROTOCOL = 1
-"""The version of the messages on stdin and in the events files."""
 
 MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 """The longest line on stdin, in bytes."""
 
 READ_BYTES = 64 * 1024
-
-EX_TEMPFAIL = 75
-"""The exit code of an attempt that is lost, and may be made again."""
 
 
 @dataclass(frozen=True)
@@ -46,45 +38,6 @@ class Received:
         control = Control(events)
         model, find = message.get("model"), fetched(directory)
         return cls(Job(message["job"], model, message["input"], out, find, control), control, events)
-
-
-def serve_warm(make: Callable[[Job], object], events_file: Path) -> int:
-    """Runs the jobs of stdin until it is closed, and returns the exit code."""
-    inbox = Inbox(take_stdin())
-    process_events = Events(events_file)
-    process_events.write({"ready": True, "protocol": PROTOCOL})
-    process_events.close()
-    while True:
-        try:
-            received = inbox.next()
-        except (Stopped, KeyboardInterrupt):
-            return 0  # no job is lost
-        if received is None:
-            return 1 if inbox.is_broken else 0
-        try:
-            end = run(make, received.job, received.control)
-            if end.is_process_broken:
-                return EX_TEMPFAIL  # which tells that the job is lost: no other one must come
-            received.events.write(*end.events(), {"done": True})
-        except (Stopped, KeyboardInterrupt):
-            return EX_TEMPFAIL
-        finally:
-            inbox.forget(received)
-            received.events.close()
-
-
-def serve_once(make: Callable[[Job], object], job_file: Path, events_file: str | None) -> int:
-    """Runs the one job of a file, and returns the exit code."""
-    os.close(take_stdin())
-    received = Received.of({"events": events_file} | json.loads(job_file.read_bytes()))
-    try:
-        end = run(make, received.job, received.control)
-        received.events.write(*end.events())
-    except (Stopped, KeyboardInterrupt):
-        return EX_TEMPFAIL
-    finally:
-        received.events.close()
-    return {"done": 0, "failed": 1}.get(end.how, EX_TEMPFAIL)
 
 
 def take_stdin() -> int:
@@ -114,7 +67,9 @@ class Inbox:
     def forget(self, received: Received) -> None:
         """Forgets a job that has ended. A cancel of it is ignored from now on."""
         with self._lock:
-            self._received.pop(received.job.id, None)
+            # The next attempt of the same request may be here already.
+            if self._received.get(received.job.id) is received:
+                del self._received[received.job.id]
 
     def _read(self) -> None:
         try:
