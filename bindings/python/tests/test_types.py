@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from clipia_queue import (
     StatusResponse,
     Submitted,
 )
+from clipia_queue.worker import Job, serve
 from conftest import Server
 
 IMAGE = {"prompt": "a fox", "resolution": "0.5K"}
@@ -74,3 +76,23 @@ def test_an_exception_names_its_generation(server: Server) -> None:
         clipia.subscribe("nano-banana-2", IMAGE, timeout=0)
     assert_type(raised.value.request_id, str)
     assert clipia.generation(raised.value.request_id).wait(timeout=60).status == "COMPLETED"
+
+
+def make(job: Job) -> object:
+    assert_type(job.input, dict[str, Any])
+    assert_type(job.path("image_url"), Path)
+    assert_type(job.paths("images"), list[Path])
+    assert_type(job.seed, int)
+    assert_type(job.canceled, bool)
+    callback: Callable[[object, int, int, dict[str, Any]], dict[str, Any]] = job.step(28)
+    if job.input["prompt"] == "dark":
+        job.fail("too dark", code="content_policy")
+    return callback
+
+
+def test_a_program_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["dark.py", "--prompt", "dark", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as raised:
+        serve(make)
+    assert_type(raised.value.code, str | int | None)
+    assert raised.value.code == 1
