@@ -220,7 +220,7 @@ def make(job: Job) -> object:
 
 
 ENDS = """
-import sys
+import asyncio, sys
 
 class OutOfMemoryError(RuntimeError):
     __module__ = "torch"
@@ -256,6 +256,8 @@ def make(job: Job) -> object:
         ("job.path('image_url')", {"fail": "the input has no file `image_url`"}),
         ("sys.exit('no')", {"fail": "the program exited: no"}),
         ("raise ValueError('x' * 5000)", {"fail": "x" * 999 + "…"}),
+        ("raise asyncio.CancelledError", {"fail": "CancelledError"}),
+        ("raise RuntimeError('CUDA error: out of memory')", {"retry": "CUDA error: out of memory"}),
         ("raise MemoryError('Unable to allocate 9 GiB')", {"retry": "Unable to allocate 9 GiB"}),
         ("raise OutOfMemoryError('CUDA out of memory.')", {"retry": "CUDA out of memory."}),
         ("raise ValueError('it failed') from OutOfMemoryError('CUDA')", {"retry": "it failed"}),

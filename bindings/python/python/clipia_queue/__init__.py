@@ -10,6 +10,8 @@
 `AsyncClipia` is the same for asyncio. `subscribe` submits and waits in one call. `wait_all` and
 `as_completed` wait for many. A failed generation is a result, not an exception. Every exception is a
 `ClipiaError`; an exception about a call, a generation or a wait is a `ClipiaApiError`.
+
+`clipia_queue.worker` is the other side: it makes a function of yours a model of a server.
 """
 
 from clipia_queue._api_error import ClipiaApiError, ClipiaError, ClipiaValueError

@@ -19,8 +19,8 @@ def unused(path: Path) -> Path:
 
 
 def empty(directory: Path) -> None:
-    """Removes what is in a directory. What cannot be removed stays."""
-    for entry in list(directory.iterdir()):
+    """Removes what is in a directory, if there is one. What cannot be removed stays."""
+    for entry in list(directory.iterdir()) if directory.is_dir() else ():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
         else:

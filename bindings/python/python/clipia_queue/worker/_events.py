@@ -83,6 +83,4 @@ def _plain(value: object) -> object:
     if isinstance(value, PurePath):
         return str(value)
     kind: type = type(value)
-    raise TypeError(
-        f"the output has a {kind.__module__}.{kind.__qualname__}, which is neither a file nor JSON"
-    )
+    raise TypeError(f"the output has a {kind.__module__}.{kind.__qualname__} where it may only have JSON")

@@ -60,7 +60,9 @@ class Outputs:
                 self._check()
                 self.add(item)
         else:
-            raise TypeError(f"`make` returned a {type(made).__qualname__}; it may return {ACCEPTED}")
+            raise TypeError(
+                f"`make` returned a value of type {type(made).__qualname__}; it may return {ACCEPTED}"
+            )
 
     def _add_named(self, name: str, value: Any) -> None:
         """A value of a dict: files if it is a picture, a path, bytes, or a list of these; or else a field."""

@@ -15,9 +15,13 @@ from clipia_queue.worker._directories import empty
 from clipia_queue.worker._events import EVENT_BYTES_MAX, encoded_json, event_line
 from clipia_queue.worker._job import Job
 from clipia_queue.worker._outputs import Outputs
+from clipia_queue.worker._signals import Stopped
 
 SENTENCE_CHARACTERS_MAX = 1000
 """The longest sentence that a caller is told."""
+
+OUT_OF_MEMORY = ("CUDA out of memory", "CUDA error: out of memory", "MPS backend out of memory")
+"""How messages of torch begin that have no class of their own."""
 
 EX_TEMPFAIL = 75
 """The exit code of an attempt that is lost: another one may succeed."""
@@ -63,7 +67,7 @@ def run(make: Callable[[Job], object], job: Job, control: Control) -> End:
             empty(job.out)
     if end.sentence:
         print(f"clipia: {end.how}: {end.sentence}", file=sys.stderr)
-    if end.how == "retry":
+    if end.how == "retry" and not end.is_process_broken:
         _release_memory()
     return end
 
@@ -87,7 +91,9 @@ def _run(make: Callable[[Job], object], job: Job, control: Control) -> End:
         return End("retry" if refused.again else "failed", sentence, refused.code)
     except SystemExit as error:
         return End("failed", one_line(f"the program exited: {error.code}"))
-    except Exception as error:
+    except (KeyboardInterrupt, Stopped):
+        raise
+    except BaseException as error:  # also that of a canceled task of asyncio
         traceback.print_exc()
         return end_of(error)
 
@@ -103,13 +109,13 @@ def _fields_of_event(fields: dict[str, Any], out: Path) -> dict[str, Any]:
     return {}
 
 
-def end_of(error: Exception) -> End:
+def end_of(error: BaseException) -> End:
     """How a job ends whose `make` raised."""
     sentence = sentence_of(error)
-    if is_of_broken_device(error):
-        return End("retry", sentence, is_process_broken=True)
     if is_out_of_memory(error) or (error.__cause__ is not None and is_out_of_memory(error.__cause__)):
         return End("retry", sentence)
+    if is_of_broken_device(error):
+        return End("retry", sentence, is_process_broken=True)
     return End("failed", sentence)
 
 
@@ -129,12 +135,9 @@ def one_line(text: str) -> str:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether there was no memory, here or on the device. Another attempt may find some."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or _is_of_torch(error, "OutOfMemoryError"):
         return True
-    message = str(error)
-    return _is_of_torch(error, "OutOfMemoryError") or message.startswith(
-        ("CUDA out of memory", "MPS backend out of")
-    )
+    return str(error).startswith(OUT_OF_MEMORY)
 
 
 def is_of_broken_device(error: BaseException) -> bool:
@@ -148,7 +151,7 @@ def _is_of_torch(error: BaseException, name: str) -> bool:
 
 
 def _release_memory() -> None:
-    """Gives the memory of the failed attempt back to the device."""
+    """Gives the memory of the lost attempt back to the device."""
     gc.collect()
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
