@@ -330,7 +330,7 @@ impl Workers {
         let id = job.id;
         let JobOutput { output, files } = catch_panic(self.executor.run(job, control)).await?;
         let written = self.media.write(id, files).await.map_err(|error| match error {
-            WriteError::Name(_) => {
+            WriteError::Name(_) | WriteError::Changed(_) => {
                 tracing::error!(%error, "an executor made files that cannot be kept");
                 JobError::Failed("the files could not be stored".to_owned()).into()
             }

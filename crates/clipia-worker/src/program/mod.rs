@@ -34,7 +34,7 @@ mod warm;
 pub use arguments::placeholders;
 pub use directory::JobDirectory;
 
-use crate::collect::collect;
+use crate::collect::{CollectError, collect};
 use crate::control::JobControl;
 use crate::executor::{Executor, JobError};
 use crate::inputs::Inputs;
@@ -199,7 +199,11 @@ impl Executor for Program {
         let out = directory.output();
         let collected = collect(&out, self.setup.settings.output_bytes_max, extra);
         let (output, files) = tokio::select! {
-            collected = collected => collected.map_err(|error| JobError::Failed(error.to_string()))?,
+            collected = collected => collected.map_err(|error| match error {
+                CollectError::Io(error) => attempt::no_room(error),
+                CollectError::Ending => JobError::Stopped,
+                refused => JobError::Failed(refused.to_string()),
+            })?,
             () = control.stopped() => return Err(JobError::Stopped),
         };
         Ok(JobOutput { output, files })
