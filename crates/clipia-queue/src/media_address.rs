@@ -1,6 +1,6 @@
 //! Where the files of a generation are, as inputs and outputs name them.
 
-use clipia_api::types::{Audio, Image, Output, Video};
+use clipia_api::types::{Audio, Image, Output, OutputFile, Video};
 use serde_json::{Map, Value};
 
 /// Where media are served.
@@ -42,6 +42,9 @@ fn with_urls(mut output: Output, mut change: impl FnMut(&mut String)) -> Output 
         original_url.iter_mut().for_each(&mut change);
     }
     for Audio { url, .. } in output.audio.iter_mut().chain(&mut output.audios) {
+        change(url);
+    }
+    for OutputFile { url, .. } in &mut output.files {
         change(url);
     }
     output
