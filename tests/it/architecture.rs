@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clipia", &["clipia-api", "clipia-webhook"]),
     ("clipia-store", &["clipia-api", "clipia-queue"]),
     ("clipia-store-sqlite", &["clipia-api", "clipia-queue", "clipia-store"]),
-    ("clipia-worker", &["clipia-api", "clipia-queue"]),
+    ("clipia-worker", &["clipia-api", "clipia-queue", "clipia-render"]),
     (
         "clipia-server",
         &[
@@ -67,7 +67,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("clipia-render", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia", &["axum-core", "rusqlite"]),
     ("clipia-store", &["axum", "hyper", "rusqlite"]),
-    ("clipia-worker", &["axum", "clipia-store", "openh264", "rusqlite", "tiny-skia"]),
+    ("clipia-worker", &["axum", "clipia-store", "image", "openh264", "rusqlite", "tiny-skia", "webp"]),
     (
         "clipia-server",
         &["clipia-render", "clipia-store-sqlite", "image", "openh264", "rusqlite", "tiny-skia", "webp"],

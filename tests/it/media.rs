@@ -77,6 +77,8 @@ async fn a_file_is_served_by_the_rules_of_http() {
 
     let page = nobody.get("/media/a/secret/ma%C3%9F%201.html").await.expect(200);
     assert!(page.header("content-security-policy").contains("sandbox"));
+    assert_eq!(page.header("content-disposition"), "attachment");
+    assert_eq!(whole.headers.get("content-disposition"), None);
     let empty = nobody.clone().header("range", "bytes=-5").get("/media/a/secret/empty.png").await.expect(200);
     assert_eq!(empty.header("content-length"), "0");
     assert!(nobody.get("/media/a/secret/long.wav").await.expect(200).body == long);

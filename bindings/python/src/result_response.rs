@@ -53,8 +53,8 @@ impl ResultResponse {
         self.0.model.as_deref()
     }
 
-    /// The output: `images`, `video`, `audio`, `audios`, and fields of a newer API. `original_url` is the file in
-    /// full quality.
+    /// The output: `images`, `video`, `audio`, `audios`, `files`, and fields of a newer API. `original_url` is the
+    /// file in full quality. A self-hosted server lists files of any other type in `files`.
     #[getter]
     fn output<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.0.get(py, "output")

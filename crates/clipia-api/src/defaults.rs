@@ -1,6 +1,6 @@
 //! Constructors of wire types: the required fields are arguments, every other field is empty.
 
-use crate::types::{Image, InputWarning, ResultResponse, StatusResponse, Video};
+use crate::types::{Image, InputWarning, OutputFile, ResultResponse, StatusResponse, Video};
 use crate::{RequestId, Status};
 
 impl InputWarning {
@@ -21,6 +21,13 @@ impl Video {
     /// A clip at `url`, with every other field empty.
     pub fn at(url: String) -> Self {
         Self { url, original_url: None, width: None, height: None, duration: None, extra: Default::default() }
+    }
+}
+
+impl OutputFile {
+    /// A file at `url`, with every other field empty.
+    pub fn at(url: String) -> Self {
+        Self { url, file_name: None, content_type: None, file_size: None, extra: Default::default() }
     }
 }
 

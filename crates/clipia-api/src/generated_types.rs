@@ -207,7 +207,8 @@ pub struct ModelList {
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
 /**The output of a generation. An image model fills `images`, a video model `video`, an audio
-model `audio` or `audios`. Other keys are possible.
+model `audio` or `audios`. Other keys are possible. `files` is an extension of this server: files
+of any other type, as a program makes them, and every video after the first.
 */
 #[derive(::serde::Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct Output {
@@ -216,9 +217,28 @@ pub struct Output {
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub audios: ::std::vec::Vec<Audio>,
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+    pub files: ::std::vec::Vec<OutputFile>,
+    #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub images: ::std::vec::Vec<Image>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub video: ::std::option::Option<Video>,
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+}
+///One file of any type.
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+pub struct OutputFile {
+    ///The media type, such as `application/zip`.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub content_type: ::std::option::Option<::std::string::String>,
+    ///The name of the file, with its extension.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub file_name: ::std::option::Option<::std::string::String>,
+    ///The length in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub file_size: ::std::option::Option<u64>,
+    ///The URL of the file.
+    pub url: ::std::string::String,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
@@ -609,8 +629,20 @@ crate::lenient::object!(Output {
     other: [
         audio = "audio",
         audios = "audios",
+        files = "files",
         images = "images",
         video = "video",
+    ],
+});
+
+crate::lenient::object!(OutputFile {
+    essential: [
+        url = "url",
+    ],
+    other: [
+        content_type = "content_type",
+        file_name = "file_name",
+        file_size = "file_size",
     ],
 });
 

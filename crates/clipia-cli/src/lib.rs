@@ -23,6 +23,8 @@ pub use pauses::Pause;
 
 use arguments::Arguments;
 use clap::Parser;
+#[cfg(unix)]
+use command::Command;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
@@ -43,6 +45,11 @@ pub fn run(arguments: &[OsString]) -> u8 {
 }
 
 fn start(arguments: Arguments, typed: &OsStr) -> u8 {
+    // The keeper of a program is started for each job: it does without a runtime.
+    #[cfg(unix)]
+    if let Command::ExecJob(options) = &arguments.command {
+        return command::exec_job::run(options);
+    }
     let runtime = match clipia_server::runtime() {
         Ok(runtime) => runtime,
         Err(error) => return exit::report(&error.into()),

@@ -21,6 +21,11 @@ impl Failure {
         Self { code: "GENERATION_FAILED".to_owned(), message }
     }
 
+    /// The failure of a generation with a code of its executor's own.
+    pub fn coded(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), ..Self::generation(message) }
+    }
+
     /// The failure of a request whose workers were lost too often.
     pub fn interrupted() -> Self {
         Self::generation("the generation was interrupted too often; its credits were returned")

@@ -60,7 +60,7 @@ pub enum AttemptEnd {
     Failed,
     /// The worker released the request.
     Released,
-    /// The lease expired, or the attempt took too long.
+    /// The lease expired, the attempt took too long, or its worker reported it lost.
     Lost,
     /// The request was canceled.
     Canceled,

@@ -93,7 +93,7 @@ pub enum Event {
     Fail(Epoch),
     /// The worker with this epoch releases it, as when its server shuts down or has no room for the output.
     Release(Epoch),
-    /// The lease of this epoch expired.
+    /// The lease of this epoch expired, or its worker lost the attempt.
     Lose(Epoch),
     /// An operator cancels it.
     Cancel,

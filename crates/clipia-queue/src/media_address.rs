@@ -1,7 +1,7 @@
 //! Where the files of a generation are, as inputs and outputs name them.
 
 use crate::input;
-use clipia_api::types::{Audio, Image, Model, Output, Video};
+use clipia_api::types::{Audio, Image, Model, Output, OutputFile, Video};
 use serde_json::{Map, Value};
 
 /// Where media are served.
@@ -47,6 +47,9 @@ fn with_urls(mut output: Output, mut change: impl FnMut(&mut String)) -> Output 
         original_url.iter_mut().for_each(&mut change);
     }
     for Audio { url, .. } in output.audio.iter_mut().chain(&mut output.audios) {
+        change(url);
+    }
+    for OutputFile { url, .. } in &mut output.files {
         change(url);
     }
     output

@@ -47,6 +47,7 @@ mod places;
 mod plants;
 mod prompt;
 mod random;
+mod rendition;
 mod ridges;
 mod scene;
 mod setting;
@@ -67,6 +68,7 @@ use std::ops::ControlFlow;
 pub use clip::clip;
 pub use music::music;
 pub use picture::picture;
+pub use rendition::{NoRendition, rendition};
 pub use sound::{SOUND_SECONDS_MAX, sound};
 pub use source::{SOURCE_BYTES_MAX, SOURCE_MEMORY_MAX, Source, cover};
 

@@ -8,6 +8,7 @@ use super::{EDGE_MIN, PICTURE_EDGE_MAX, Picture, PictureOrder, Progress, RenderE
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use tiny_skia::{BlendMode, FilterQuality, Paint, Pattern, Pixmap, Rect, SpreadMode, Transform};
+use webp::PixelLayout;
 
 /// The quality of the lossy rendition, of 0.0..=100.0. Above it, files grow with no visible difference.
 const WEBP_QUALITY: f32 = 84.0;
@@ -44,7 +45,7 @@ pub fn picture(order: &PictureOrder, progress: Progress<'_>) -> Result<Picture, 
     report(progress, DRAWN)?;
     let png = png(&rgb, width, height)?;
     report(progress, PNG_WRITTEN)?;
-    let webp = webp(&rgb, width, height)?;
+    let webp = webp(&rgb, PixelLayout::Rgb, width, height)?;
     report(progress, 100)?;
     Ok(Picture { width, height, png, webp })
 }
@@ -95,11 +96,17 @@ fn png(rgb: &[u8], width: u32, height: u32) -> Result<Vec<u8>, RenderError> {
     Ok(file)
 }
 
-fn webp(rgb: &[u8], width: u32, height: u32) -> Result<Vec<u8>, RenderError> {
+/// Encodes the lossy WebP of pixels.
+pub(super) fn webp(
+    pixels: &[u8],
+    layout: PixelLayout,
+    width: u32,
+    height: u32,
+) -> Result<Vec<u8>, RenderError> {
     let mut config = webp::WebPConfig::new().map_err(|()| RenderError::encode("WebP", "no configuration"))?;
     config.quality = WEBP_QUALITY;
     config.method = WEBP_METHOD;
-    let file = webp::Encoder::from_rgb(rgb, width, height)
+    let file = webp::Encoder::new(pixels, layout, width, height)
         .encode_advanced(&config)
         .map_err(|error| RenderError::encode("WebP", format!("{error:?}")))?;
     Ok(file.to_vec())

@@ -153,7 +153,9 @@ impl From<NoSample> for ApiError {
                 "the server cannot make anything at the moment; the call can be repeated",
             )
             .after(Duration::from_secs(5)),
-            JobError::Failed(why) | JobError::Lost(why) => Self::internal(&why),
+            JobError::Failed(why) | JobError::FailedWithCode { why, .. } | JobError::Lost(why) => {
+                Self::internal(&why)
+            }
         }
     }
 }

@@ -92,6 +92,8 @@ pub(crate) enum AttemptOutcome {
     Completed,
     /// With a failure.
     Failed,
+    /// Lost, as by a crash of its program.
+    Lost,
     /// The request was released, as when the server stops.
     Released,
 }
@@ -101,6 +103,7 @@ impl AttemptOutcome {
         match self {
             Self::Completed => "completed",
             Self::Failed => "failed",
+            Self::Lost => "lost",
             Self::Released => "released",
         }
     }

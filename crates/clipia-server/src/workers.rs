@@ -155,18 +155,27 @@ impl Workers {
         }
     }
 
-    /// A free worker slot, once media can be written and the executor is not paused. During a pause of the executor it comes
+    /// A free worker slot, once media can be written, the executor is not paused and can begin a job. During a pause of the executor it comes
     /// with a trial, which is the right to try the executor.
     pub(crate) async fn free_slot(&self) -> (Option<pause::Trial<'_>>, Option<SemaphorePermit<'_>>) {
-        let trial = match self.media.pause().is_on() || self.pause.is_on() {
-            false => None,
-            true => {
-                self.media.pause().until_over().await;
-                self.pause.trial().await
+        loop {
+            let trial = match self.media.pause().is_on() || self.pause.is_on() {
+                false => None,
+                true => {
+                    self.media.pause().until_over().await;
+                    self.pause.trial().await
+                }
+            };
+            // The semaphore is never closed.
+            let slot = self.slots.acquire().await.ok();
+            match self.executor.ready(trial.is_some()).await {
+                Ok(()) => return (trial, slot),
+                Err(why) => {
+                    drop(slot);
+                    self.update_pause(Some(why), trial);
+                }
             }
-        };
-        // The semaphore is never closed.
-        (trial, self.slots.acquire().await.ok())
+        }
     }
 
     /// Begins, prolongs or ends the executor's pause after an attempt. `unavailable` is why the executor could not work.
@@ -217,9 +226,17 @@ impl Workers {
                 files = written.commit();
                 AttemptEnd::Completed(output)
             }
-            Err(MakeError::Executor(JobError::Failed(why) | JobError::Lost(why))) => {
+            Err(MakeError::Executor(JobError::Failed(why))) => {
                 tracing::info!(why, "generation failed");
                 AttemptEnd::Failed(Failure::generation(why))
+            }
+            Err(MakeError::Executor(JobError::FailedWithCode { why, code })) => {
+                tracing::info!(why, code, "generation failed");
+                AttemptEnd::Failed(Failure::coded(code, why))
+            }
+            Err(MakeError::Executor(JobError::Lost(why))) => {
+                tracing::warn!(why, "an attempt was lost");
+                AttemptEnd::Lost(Failure::generation(why))
             }
             Err(MakeError::Executor(JobError::Unavailable(why))) => {
                 unavailable = Some(why);
@@ -232,7 +249,7 @@ impl Workers {
                 let (elapsed, outcome) = (started.elapsed(), end.outcome());
                 self.metrics.ended(&model, outcome, elapsed);
                 tracing::info!(outcome = outcome.name(), seconds = elapsed.as_secs_f64(), "generation ended");
-                if epoch > FIRST_EPOCH && !matches!(end, AttemptEnd::Released) {
+                if epoch > FIRST_EPOCH && !matches!(end, AttemptEnd::Released | AttemptEnd::Lost(_)) {
                     self.media.discard_others(id, files).await;
                 }
             }
@@ -264,6 +281,7 @@ impl Workers {
             let result = match end {
                 AttemptEnd::Completed(output) => self.store.complete(id, epoch, output.clone()).await,
                 AttemptEnd::Failed(why) => self.store.fail(id, epoch, why.clone()).await,
+                AttemptEnd::Lost(why) => self.store.lose(id, epoch, why.clone()).await,
                 AttemptEnd::Released => self.store.release(id, epoch).await,
             };
             reports += 1;
@@ -298,6 +316,7 @@ impl Workers {
             input: claim.input,
             base_url: claim.base_url,
             source: None,
+            directory: None,
         })
     }
 
@@ -311,7 +330,7 @@ impl Workers {
         let id = job.id;
         let JobOutput { output, files } = catch_panic(self.executor.run(job, control)).await?;
         let written = self.media.write(id, files).await.map_err(|error| match error {
-            WriteError::Name(_) => {
+            WriteError::Name(_) | WriteError::Changed(_) => {
                 tracing::error!(%error, "an executor made files that cannot be kept");
                 JobError::Failed("the files could not be stored".to_owned()).into()
             }
@@ -376,6 +395,8 @@ impl From<JobError> for MakeError {
 enum AttemptEnd {
     Completed(Output),
     Failed(Failure),
+    /// The attempt is spent. The request goes back to its queue, or fails if it was the last one.
+    Lost(Failure),
     /// The request goes back to its queue.
     Released,
 }
@@ -385,6 +406,7 @@ impl AttemptEnd {
         match self {
             Self::Completed(_) => AttemptOutcome::Completed,
             Self::Failed(_) => AttemptOutcome::Failed,
+            Self::Lost(_) => AttemptOutcome::Lost,
             Self::Released => AttemptOutcome::Released,
         }
     }

@@ -228,7 +228,7 @@ pub(crate) fn rescue(w: &Writing<'_>, which: Leases<'_>, now: Moment) -> Result<
     drop(rows);
     let mut rescued = Rescued::default();
     for id in lost {
-        match lose(w, id, both(now)) {
+        match lease_lost(w, id, both(now)) {
             Ok(true) => rescued.requeued += 1,
             Ok(false) => rescued.failed += 1,
             Err(WorkRefused::Store(error)) => return Err(error),
@@ -239,16 +239,38 @@ pub(crate) fn rescue(w: &Writing<'_>, which: Leases<'_>, now: Moment) -> Result<
 }
 
 /// Writes that a lease was lost. Returns whether the request waits again.
-fn lose(w: &Writing<'_>, id: RequestId, now: Now) -> Result<bool, WorkRefused> {
+fn lease_lost(w: &Writing<'_>, id: RequestId, now: Now) -> Result<bool, WorkRefused> {
     let request = request(w, id)?;
     let lost = requeue::lose(&request, now)?;
     w.happened(Happened::LeaseLost);
+    write_lost(w, &request, lost, now)
+}
+
+pub(crate) fn lose(
+    w: &Writing<'_>,
+    id: RequestId,
+    epoch: Epoch,
+    why: &Failure,
+    now: Moment,
+) -> Result<(), WorkRefused> {
+    let (request, now) = (request(w, id)?, both(now));
+    let lost = requeue::report_lost(&request, epoch, why, now)?;
+    write_lost(w, &request, lost, now).map(drop)
+}
+
+/// Writes what becomes of a request whose attempt was lost. Returns whether it waits again.
+fn write_lost(
+    w: &Writing<'_>,
+    request: &StoredRequest,
+    lost: Lost<'_>,
+    now: Now,
+) -> Result<bool, WorkRefused> {
     match lost {
         Lost::Requeued(requeued) => {
-            requeue(w, &request, &requeued)?;
+            requeue(w, request, &requeued)?;
             w.work_submitted(&request.queue);
             Ok(true)
         }
-        Lost::Ends(ending) => settle(w, &request, ending, now).map(|()| false),
+        Lost::Ends(ending) => settle(w, request, ending, now).map(|()| false),
     }
 }

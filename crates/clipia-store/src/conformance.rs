@@ -202,6 +202,7 @@ macro_rules! conformance {
                 a_living_worker_keeps_its_lease_whatever_the_clock_says,
                 one_that_is_lost_too_often_fails_and_is_refunded,
                 several_are_claimed_and_kept_at_once,
+                one_whose_attempts_are_lost_fails_with_what_its_worker_said,
                 one_that_is_released_has_lost_nothing,
                 what_is_refused_is_counted;
             queue:

@@ -11,7 +11,7 @@
 //! file while the server runs. It replaces the file by `rename`, so that no half of a number is read.
 
 pub use clock::wall_offset;
-pub use fault::{has_room_for_commit, write};
+pub use fault::{copy, has_room_for_commit, write};
 pub use point::reached;
 
 #[cfg(not(feature = "failpoints"))]
@@ -80,11 +80,17 @@ mod point {
 #[cfg(not(feature = "failpoints"))]
 mod fault {
     use std::fs::File;
-    use std::io::{self, Write};
+    use std::io::{self, Read, Write};
 
     /// Writes a file of media.
     pub fn write(to: &mut File, bytes: &[u8]) -> io::Result<()> {
         to.write_all(bytes)
+    }
+
+    /// Copies at most `bytes` bytes to a file of media, and returns how many there were. The system copies, so that no byte
+    /// takes memory of this process.
+    pub fn copy(from: &mut File, to: &mut File, bytes: u64) -> io::Result<u64> {
+        io::copy(&mut from.take(bytes), to)
     }
 
     /// There is as much room for a commit as the disk has.
@@ -97,7 +103,7 @@ mod fault {
 #[cfg(feature = "failpoints")]
 mod fault {
     use std::fs::File;
-    use std::io::{self, Write};
+    use std::io::{self, Read, Write};
     use std::path::PathBuf;
     use std::sync::LazyLock;
 
@@ -121,6 +127,15 @@ mod fault {
             return Err(io::ErrorKind::StorageFull.into());
         }
         to.write_all(second)
+    }
+
+    /// Copies to a file of media, or half of it.
+    pub fn copy(from: &mut File, to: &mut File, bytes: u64) -> io::Result<u64> {
+        let first = io::copy(&mut from.take(bytes / 2), to)?;
+        if MEDIA.is_now() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(first + io::copy(&mut from.take(bytes - bytes / 2), to)?)
     }
 
     /// Whether a commit has room.

@@ -1,6 +1,8 @@
 //! The connection between a running executor and its worker.
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +18,18 @@ pub const LOG_LINE_BYTES_MAX: usize = 4 * 1024;
 pub struct JobControl {
     percent: Arc<AtomicU8>,
     logs: Arc<Mutex<LogLines>>,
+    kept: Arc<Mutex<Kept>>,
     stop: CancellationToken,
+}
+
+/// What an executor keeps until its output is stored.
+#[derive(Default)]
+struct Kept(Vec<Box<dyn Any + Send + Sync>>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} values", self.0.len())
+    }
 }
 
 /// Log lines of an attempt, in their order.
@@ -31,7 +44,7 @@ pub struct LogLines {
 impl JobControl {
     /// A control that says stop when `stop` is canceled.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { percent: Arc::default(), logs: Arc::default(), stop }
+        Self { percent: Arc::default(), logs: Arc::default(), kept: Arc::default(), stop }
     }
 
     /// Reports that `percent` of the work is done. Progress never goes back.
@@ -63,6 +76,12 @@ impl JobControl {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         let offset = logs.offset + logs.lines.len() as u64;
         std::mem::replace(&mut *logs, LogLines { offset, lines: VecDeque::new() })
+    }
+
+    /// Keeps a value, such as the directory of the output's files, until the output is stored or dropped: the worker holds its
+    /// control so long.
+    pub fn keep(&self, value: impl Send + Sync + 'static) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).0.push(Box::new(value));
     }
 
     /// Whether the executor must stop.

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 /// | the executor | returns | the request |
 /// |---|---|---|
 /// | has made the output | `Ok` | is completed once its files are on the disk; its credits are charged |
-/// | cannot make this input, now or later | [`JobError::Failed`] | fails with the error's sentence; its credits are returned |
+/// | cannot make this input, now or later | [`JobError::Failed`] | fails with the error's sentence, and code if there is one; its credits are returned |
 /// | cannot make any input now, because its machine is away, or has no memory, thread or open file left | [`JobError::Unavailable`] | is queued again, ahead of requests that never ran, and spends no attempt; the whole queue pauses, and one request tries again after a backoff |
 /// | was asked to stop | [`JobError::Stopped`] | is queued again, and spends no attempt |
 /// | died in the middle, or asks for another attempt | [`JobError::Lost`] | spends an attempt and is queued again; fails when its attempts are spent |
@@ -34,6 +34,17 @@ pub trait Executor: Send + Sync {
     async fn prepare(&self, job: Job) -> Result<Job, JobError> {
         Ok(job)
     }
+
+    /// Waits until the executor can begin a job. A worker claims nothing before: the time of an attempt does not pass while a
+    /// program loads. `trial` says that the executor is paused, and that one job may try whether it works again.
+    ///
+    /// Dropping the future has no effect.
+    ///
+    /// # Errors
+    /// Why nothing may be claimed, in words for the log: the queue pauses then, as after [`JobError::Unavailable`].
+    async fn ready(&self, _trial: bool) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// Why a job has no output.
@@ -45,6 +56,14 @@ pub enum JobError {
     /// The output cannot be made, now or later. The sentence is for the caller.
     #[error("{0}")]
     Failed(String),
+    /// As [`Failed`](Self::Failed), with a code for programs, such as `content_policy`.
+    #[error("{why}")]
+    FailedWithCode {
+        /// The sentence, for the caller.
+        why: String,
+        /// The code.
+        code: String,
+    },
     /// The executor cannot make anything now, and the request is not at fault. The sentence is for the log.
     #[error("{0}")]
     Unavailable(String),

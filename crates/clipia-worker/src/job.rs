@@ -1,5 +1,6 @@
 //! One attempt's work.
 
+use crate::program::JobDirectory;
 use bytes::Bytes;
 use clipia_api::types::Model;
 use clipia_queue::{AccountId, RequestId};
@@ -22,6 +23,8 @@ pub struct Job {
     pub base_url: String,
     /// The encoded image that the preparation fetched.
     pub source: Option<Source>,
+    /// The directory with the files that the preparation fetched. The input names them by their paths then.
+    pub directory: Option<Arc<JobDirectory>>,
 }
 
 /// An encoded image. `Debug` shows only its length.

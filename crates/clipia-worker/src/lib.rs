@@ -5,16 +5,20 @@
 //!
 //! What must never be here: a store, a price, and the HTTP server.
 
+pub mod collect;
 mod control;
 mod executor;
 mod inputs;
 mod job;
 mod output;
+mod program;
+pub mod regular;
 mod settings;
 
 pub use control::{JobControl, LOG_LINE_BYTES_MAX, LOG_LINES_KEPT, LogLines};
 pub use executor::{Executor, JobError};
 pub use inputs::Inputs;
 pub use job::{Job, Source};
-pub use output::{Content, JobOutput, MediaFile};
+pub use output::{Content, JobOutput, MediaFile, content_type};
+pub use program::{JobDirectory, Program, placeholders};
 pub use settings::ProgramSettings;

@@ -26,6 +26,11 @@ impl MediaFile {
     }
 }
 
+/// The content type of a file by its name, as the server says it.
+pub fn content_type(name: &str) -> &'static str {
+    mime_guess::from_path(name).first_raw().unwrap_or("application/octet-stream")
+}
+
 /// The content of a file.
 pub enum Content {
     /// Bytes in memory.

@@ -122,7 +122,7 @@ pub use webhooks::{Received, Webhooks};
 
 pub use clipia_api::types::{
     Account, Audio, Balance, ErrorBody, ErrorEnvelope, EstimateResponse, GenerationError, Image,
-    InputParameter, InputSchema, InputWarning, Model, Output, Pricing, RequestId, ResultResponse,
+    InputParameter, InputSchema, InputWarning, Model, Output, OutputFile, Pricing, RequestId, ResultResponse,
     StatusResponse, SubmitResponse, TextLimits, Usage, Video,
 };
 pub use clipia_api::{Credits, ModelType, Progress, Status};

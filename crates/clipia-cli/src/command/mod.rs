@@ -8,6 +8,8 @@ mod credits;
 mod demo;
 mod doctor;
 mod estimate;
+#[cfg(unix)]
+pub(crate) mod exec_job;
 mod generate;
 mod keys;
 mod models;
@@ -43,6 +45,9 @@ pub(crate) enum Command {
     Doctor(doctor::Options),
     Backup(backup::Options),
     Restore(restore::Options),
+    #[cfg(unix)]
+    #[command(hide = true)]
+    ExecJob(exec_job::Options),
 }
 
 impl Command {
@@ -69,6 +74,8 @@ impl Command {
             Self::Doctor(options) => doctor::run(options).await,
             Self::Backup(options) => backup::run(options).await,
             Self::Restore(options) => restore::run(options),
+            #[cfg(unix)]
+            Self::ExecJob(options) => std::process::exit(exec_job::run(&options).into()),
         }
     }
 }

@@ -103,14 +103,18 @@ fn ending(request: &StoredRequest, event: Event, how: AttemptEnd) -> Result<Endi
 }
 
 impl<'a> Ending<'a> {
-    /// The last lease was lost: the request was given to as many workers as it may be.
-    pub(super) fn interrupted(request: &'a StoredRequest, transition: lifecycle::Transition) -> Self {
+    /// The last attempt was lost: the request was given to as many workers as it may be.
+    pub(super) fn interrupted(
+        request: &'a StoredRequest,
+        transition: lifecycle::Transition,
+        why: Cow<'a, Failure>,
+    ) -> Self {
         Self {
             request,
             next: transition.next,
             settlement: transition.settlement,
             output: None,
-            failure: Some(Cow::Owned(Failure::interrupted())),
+            failure: Some(why),
             how: AttemptEnd::Lost,
             act: None,
         }

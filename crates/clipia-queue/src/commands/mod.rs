@@ -10,7 +10,7 @@
 //! | claim | [`claim::first`] |
 //! | hold, beat | [`lease::hold`], [`lease::beat`] |
 //! | complete, fail, cancel | [`end::complete`], [`end::fail`], [`end::cancel`], then [`end::Ending::settle`] |
-//! | release, rescue | [`requeue::release`], [`requeue::is_lost`], [`requeue::lose`] |
+//! | release, lose, rescue | [`requeue::release`], [`requeue::report_lost`], [`requeue::is_lost`], [`requeue::lose`] |
 //! | create an account, grant | [`grant::open`], [`grant::grant`] |
 //! | claim deliveries | [`take::Taking`] |
 //! | record an attempt | [`attempt::AfterAttempt::decide`], [`attempt::record`] |

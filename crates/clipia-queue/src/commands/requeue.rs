@@ -2,10 +2,12 @@
 
 use super::end::Ending;
 use super::{Now, StoredRequest};
+use crate::Failure;
 use crate::leases::{AttemptEnd, Lease, LeaseEnd};
 use crate::lifecycle::{self, Epoch, Event, Lifecycle, Phase};
 use crate::position::{Lane, Place};
 use clipia_api::Progress;
+use std::borrow::Cow;
 
 /// A request that waits again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub struct Requeued {
     pub lease: LeaseEnd,
 }
 
-/// What becomes of a request whose lease was lost.
+/// What becomes of a request whose lease or attempt was lost.
 #[derive(Debug)]
 pub enum Lost<'a> {
     /// It waits for another worker.
@@ -63,10 +65,33 @@ pub fn release(request: &StoredRequest, epoch: Epoch, now: Now) -> Result<Requeu
 /// # Errors
 /// [`lifecycle::Refused`] where no worker has the request.
 pub fn lose(request: &StoredRequest, now: Now) -> Result<Lost<'_>, lifecycle::Refused> {
-    let transition = request.life.apply(Event::Lose(request.life.epoch))?;
+    lost(request, request.life.epoch, Cow::Owned(Failure::interrupted()), now)
+}
+
+/// The worker of claim `epoch` lost its attempt, as by a crash of its program. An attempt is spent as if its lease had expired;
+/// after the last one the request fails because of `why`.
+///
+/// # Errors
+/// [`lifecycle::Refused`] where that claim is not in force.
+pub fn report_lost<'a>(
+    request: &'a StoredRequest,
+    epoch: Epoch,
+    why: &'a Failure,
+    now: Now,
+) -> Result<Lost<'a>, lifecycle::Refused> {
+    lost(request, epoch, Cow::Borrowed(why), now)
+}
+
+fn lost<'a>(
+    request: &'a StoredRequest,
+    epoch: Epoch,
+    why: Cow<'a, Failure>,
+    now: Now,
+) -> Result<Lost<'a>, lifecycle::Refused> {
+    let transition = request.life.apply(Event::Lose(epoch))?;
     Ok(match transition.next.phase {
         Phase::Queued => Lost::Requeued(requeued(request, transition.next, AttemptEnd::Lost, now)),
-        _ => Lost::Ends(Ending::interrupted(request, transition)),
+        _ => Lost::Ends(Ending::interrupted(request, transition, why)),
     })
 }
 

@@ -1,7 +1,7 @@
 use super::{ATTEMPT_MAX, at, life, now, request};
 use clipia_api::Progress;
 use clipia_queue::commands::end::Books;
-use clipia_queue::commands::requeue::{Lost, Worker, is_lost, lose, release};
+use clipia_queue::commands::requeue::{Lost, Worker, is_lost, lose, release, report_lost};
 use clipia_queue::leases::{AttemptEnd, Lease, RESCUES_MAX, SILENCE_MAX};
 use clipia_queue::ledger::{Balance, Movement};
 use clipia_queue::lifecycle::{Epoch, Phase};
@@ -47,4 +47,26 @@ fn a_request_that_was_lost_too_often_fails_and_is_refunded() {
     assert_eq!((ended.life, ended.lease.how), (life(Phase::Failed, 5, RESCUES_MAX), AttemptEnd::Lost));
     assert_eq!(ended.entry.movement, Movement::Release(Credits::new(12)));
     assert_eq!(ended.failure.as_deref(), Some(&Failure::interrupted()));
+}
+
+#[test]
+fn an_attempt_that_its_worker_lost_counts_as_a_lost_lease() {
+    let why = Failure::generation("the program crashed");
+    let running = request(life(Phase::Running, 2, 1));
+    let Lost::Requeued(lost) = report_lost(&running, Epoch(2), &why, now(9)).unwrap() else {
+        panic!("it fails")
+    };
+    let Lost::Requeued(expired) = lose(&running, now(9)).unwrap() else { panic!("it fails") };
+    assert_eq!(lost, expired);
+    // Of a claim that is not in force nothing is lost.
+    assert!(report_lost(&running, Epoch(1), &why, now(9)).is_err());
+    let last = request(life(Phase::Running, 5, RESCUES_MAX));
+    let Lost::Ends(ending) = report_lost(&last, Epoch(5), &why, now(9)).unwrap() else {
+        panic!("it waits again")
+    };
+    let balance = Balance { available: Credits::ZERO, held: Credits::new(12) };
+    let ended = ending.settle(Books { balance, in_flight: 1 }, now(9)).unwrap();
+    assert_eq!((ended.life, ended.lease.how), (life(Phase::Failed, 5, RESCUES_MAX), AttemptEnd::Lost));
+    assert_eq!(ended.entry.movement, Movement::Release(Credits::new(12)));
+    assert_eq!(ended.failure.as_deref(), Some(&why));
 }

@@ -4,7 +4,10 @@
 //! it is scaled, so that no copy is larger than the file's own pixels or twice the frame.
 
 mod jpeg;
+mod refusal;
 mod webp;
+
+pub(super) use refusal::Refusal;
 
 use super::camera::View;
 use super::canvas::Canvas;
@@ -17,9 +20,10 @@ use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageResult, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageResult, Limits};
 use std::cell::Cell;
 use std::io::{self, BufRead, Cursor, Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
 use tiny_skia::Pixmap;
 
 /// The most memory of one source image, in bytes: its file, the decoder's buffers, the pixels, and smaller copies of them.
@@ -32,6 +36,8 @@ const EDGE_MAX: u32 = 8_192;
 const PIXELS_MAX: u64 = 40_000_000;
 /// The most bytes that the PNG decoder may use for a chunk, a colour profile, texts and a row.
 const PNG_CHUNKS_MAX: u64 = 16 * MIB;
+/// The bytes a pixel of another encoding: a copy of four channels of 8 bits, the encoder's planes, and the file.
+const ENCODING_PIXEL_BYTES: u64 = 8;
 /// The bytes of a PNG or WebP file between two checks for a stop. Compressed zeros make 16 MB of pixels of so many bytes.
 const STEP: usize = 16 * 1024;
 /// How much larger than the frame the surface is. So the view at the highest zoom is still sharp.
@@ -56,9 +62,9 @@ pub fn cover(file: &[u8], width: u32, height: u32, progress: Progress<'_>) -> Re
     let surface = ((width as f32 * ROOM) as u32, (height as f32 * ROOM) as u32);
     let stopped = Cell::new(false);
     let file = Watched { file: Cursor::new(file), left: 0, progress, stopped: &stopped };
-    let decoded = decode(file, surface).map_err(|reason| match stopped.get() {
+    let decoded = decode(file, Purpose::Cover(surface)).map_err(|refusal| match stopped.get() {
         true => RenderError::Stopped,
-        false => RenderError::SourceImage(reason),
+        false => RenderError::SourceImage(refusal.to_string()),
     })?;
     let part = Part::of((decoded.width(), decoded.height()), surface);
     let (width, height) = part.reduced;
@@ -83,13 +89,21 @@ impl Source {
     }
 }
 
+/// The pixels of a file, as they are, for another encoding of the whole picture.
+pub(super) fn whole(file: &[u8]) -> Result<DynamicImage, Refusal> {
+    let stopped = Cell::new(false);
+    let progress: Progress<'_> = &mut |_| ControlFlow::Continue(());
+    decode(Watched { file: Cursor::new(file), left: 0, progress, stopped: &stopped }, Purpose::Encoding)
+}
+
 /// The pixels of a file, or the reason why the file is refused.
-fn decode(file: Watched<'_>, surface: (u32, u32)) -> Result<DynamicImage, String> {
+fn decode(file: Watched<'_>, purpose: Purpose) -> Result<DynamicImage, Refusal> {
     let bytes = *file.file.get_ref();
     if bytes.len() > SOURCE_BYTES_MAX {
-        return Err(format!("is too large: it has more than {} MiB", SOURCE_BYTES_MAX as u64 / MIB));
+        let why = format!("is too large: it has more than {} MiB", SOURCE_BYTES_MAX as u64 / MIB);
+        return Err(Refusal::Cost(why));
     }
-    let budget = Budget { file: bytes.len() as u64, surface };
+    let budget = Budget { file: bytes.len() as u64, purpose };
     match image::guess_format(bytes) {
         Ok(ImageFormat::Png) => {
             let mut limits = Limits::no_limits();
@@ -100,71 +114,91 @@ fn decode(file: Watched<'_>, surface: (u32, u32)) -> Result<DynamicImage, String
             read(DynamicImage::from_decoder(decoder))
         }
         Ok(ImageFormat::Jpeg) => {
-            let jpeg = jpeg::Jpeg::read(bytes)?;
+            let jpeg = jpeg::Jpeg::read(bytes).map_err(Refusal::Damage)?;
             let decoder = read(JpegDecoder::new(Cursor::new(&jpeg.file)))?;
             budget.check(&decoder, jpeg.memory())?;
-            jpeg.check_work()?;
+            jpeg.check_work().map_err(Refusal::Cost)?;
             read(DynamicImage::from_decoder(decoder))
         }
         Ok(ImageFormat::WebP) => {
-            let webp = webp::WebP::read(bytes)?;
+            let webp = webp::WebP::read(bytes).map_err(Refusal::Cost)?;
             let decoder = read(WebPDecoder::new(file))?;
             budget.check_size(webp.frame)?;
             budget.check(&decoder, webp.memory(decoder.dimensions()))?;
             read(DynamicImage::from_decoder(decoder))
         }
-        _ => Err("is not a PNG, JPEG or WebP file".to_owned()),
+        _ => Err(Refusal::Format),
     }
 }
 
-fn read<T>(result: ImageResult<T>) -> Result<T, String> {
-    result.map_err(|error| format!("cannot be decoded: {error}"))
+fn read<T>(result: ImageResult<T>) -> Result<T, Refusal> {
+    result.map_err(|error| {
+        let why = format!("cannot be decoded: {error}");
+        match error {
+            ImageError::Limits(_) => Refusal::Cost(why),
+            ImageError::Unsupported(_) => Refusal::Unsupported(why),
+            _ => Refusal::Damage(why),
+        }
+    })
+}
+
+/// What the pixels are for, which decides the memory that they take after they were decoded.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// Covers a surface of this size.
+    Cover((u32, u32)),
+    /// Another encoding of the whole picture.
+    Encoding,
 }
 
 /// The sizes that decide the cost of a source.
 struct Budget {
     /// The bytes of the file.
     file: u64,
-    /// The size of the surface that the image must cover.
-    surface: (u32, u32),
+    purpose: Purpose,
 }
 
 impl Budget {
     /// Checks the size of a picture.
-    fn check_size(&self, (width, height): (u32, u32)) -> Result<(), String> {
+    fn check_size(&self, (width, height): (u32, u32)) -> Result<(), Refusal> {
         if width.max(height) > EDGE_MAX || pixels((width, height)) > PIXELS_MAX {
-            return Err(format!(
+            return Err(Refusal::Cost(format!(
                 "is too large: {width}x{height} pixels, at most {EDGE_MAX} on an edge and {PIXELS_MAX} in all"
-            ));
+            )));
         }
         if width == 0 || height == 0 {
-            return Err("has no pixels".to_owned());
+            return Err(Refusal::Damage("has no pixels".to_owned()));
         }
         Ok(())
     }
 
     /// Checks the picture that `decoder` announces. The decoder uses `kept` bytes in addition to the pixels.
-    fn check(&self, decoder: &impl ImageDecoder, kept: u64) -> Result<(), String> {
+    fn check(&self, decoder: &impl ImageDecoder, kept: u64) -> Result<(), Refusal> {
         self.check_size(decoder.dimensions())?;
         let memory = self.memory(decoder.dimensions(), decoder.total_bytes(), kept);
         if memory > SOURCE_MEMORY_MAX {
-            return Err(format!(
+            return Err(Refusal::Cost(format!(
                 "takes {} MiB of memory to decode, at most {} are given: send a smaller picture, or 8 bits a channel",
                 memory / MIB,
                 SOURCE_MEMORY_MAX / MIB
-            ));
+            )));
         }
         Ok(())
     }
 
-    /// The most bytes in use at once, while the picture is decoded, reduced and scaled.
+    /// The most bytes in use at once: while the picture is decoded, and while its pixels are used.
     fn memory(&self, size: (u32, u32), decoded: u64, kept: u64) -> u64 {
-        let part = Part::of(size, self.surface);
-        let reduced = 4 * pixels(part.reduced);
-        // Floats that are scaled in height only; then the scaled pixels and the surface.
-        let scaling = 16 * pixels((part.reduced.0, self.surface.1)) + 8 * pixels(self.surface);
-        let most = kept.saturating_add(decoded).max(decoded.saturating_add(reduced)).max(reduced + scaling);
-        self.file.saturating_add(most)
+        let used = match self.purpose {
+            Purpose::Cover(surface) => {
+                let part = Part::of(size, surface);
+                let reduced = 4 * pixels(part.reduced);
+                // Floats that are scaled in height only; then the scaled pixels and the surface.
+                let scaling = 16 * pixels((part.reduced.0, surface.1)) + 8 * pixels(surface);
+                decoded.saturating_add(reduced).max(reduced + scaling)
+            }
+            Purpose::Encoding => decoded.saturating_add(ENCODING_PIXEL_BYTES * pixels(size)),
+        };
+        self.file.saturating_add(kept.saturating_add(decoded).max(used))
     }
 }
 
@@ -278,7 +312,6 @@ mod tests {
     use super::*;
     use image::{Rgb, RgbImage};
     use proptest::prelude::*;
-    use std::ops::ControlFlow;
 
     fn covered(file: &[u8], width: u32, height: u32) -> Result<Source, RenderError> {
         cover(file, width, height, &mut |_| ControlFlow::Continue(()))
@@ -352,7 +385,7 @@ mod tests {
             prop_assert!(part.corner.0 + part.size.0 <= size.0 && part.corner.1 + part.size.1 <= size.1, "{part:?}");
             prop_assert!(part.size.0 == size.0 || part.size.1 == size.1, "{part:?}");
             prop_assert!(part.reduced.0 <= surface.0 * 2 && part.reduced.1 <= surface.1 * 2);
-            let budget = Budget { file: 0, surface };
+            let budget = Budget { file: 0, purpose: Purpose::Cover(surface) };
             let scaling = budget.memory(size, 0, 0);
             prop_assert!(scaling <= SOURCE_MEMORY_MAX * 3 / 4, "{scaling}");
             prop_assert_eq!(budget.memory(size, u64::MAX, u64::MAX), u64::MAX);

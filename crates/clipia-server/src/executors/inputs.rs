@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clipia_queue::media_address;
+use clipia_worker::content_type;
 use file_format::FileFormat;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -113,7 +114,8 @@ impl ServerInputs {
         let mut file = create(to).await.map_err(unwritable)?;
         tokio::io::copy(&mut own, &mut file).await.map_err(unwritable)?;
         file.flush().await.map_err(unwritable)?;
-        Ok(mime_guess::from_path(&path).first_raw().map(str::to_owned))
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(Some(content_type(&name).to_owned()))
     }
 }
 
@@ -186,6 +188,7 @@ mod tests {
             input: Default::default(),
             base_url: BASE.to_owned(),
             source: None,
+            directory: None,
         }
     }
 

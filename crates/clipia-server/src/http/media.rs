@@ -13,6 +13,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::{BufMut, Bytes, BytesMut};
+use clipia_worker::content_type;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use sha2::{Digest, Sha256};
@@ -93,7 +94,7 @@ fn is_no_such_file(error: &io::Error) -> bool {
 /// # Errors
 /// If the file cannot be read.
 fn respond(method: &Method, headers: &HeaderMap, name: &str, path: &Path) -> io::Result<Response> {
-    let content_type = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
+    let content_type = content_type(name);
     let file = fs::File::open(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
@@ -126,6 +127,9 @@ fn respond(method: &Method, headers: &HeaderMap, name: &str, path: &Path) -> io:
     let headers = response.headers_mut();
     if selected != Selected::NotModified {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if !is_shown(content_type) {
+            headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+        }
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     }
     insert_validators(headers, validators, &selected)?;
@@ -149,6 +153,14 @@ fn insert_validators(headers: &mut HeaderMap, file: Validators, selected: &Selec
         headers.insert(header::CONTENT_RANGE, text(range)?);
     }
     Ok(())
+}
+
+/// Whether a browser shows or plays a file of this type. It saves any other: a page and an SVG can hold scripts, which would run
+/// at the address of this server if the policy [`SANDBOX`] were not kept.
+fn is_shown(content_type: &str) -> bool {
+    let family = content_type.split('/').next().unwrap_or_default();
+    matches!(family, "image" | "video" | "audio") && content_type != "image/svg+xml"
+        || matches!(content_type, "text/plain" | "application/json")
 }
 
 /// The entity tag of a file. A name belongs to one file for ever. The length tells a truncated copy from the whole file.

@@ -1,9 +1,14 @@
 //! Writing the files of an output: either all of them are at their address, or none.
+//!
+//! A file that an executor left on the disk is copied, also where a rename would do: a program that still has it open, as a
+//! warm one may, could go on writing to a file that was renamed, and a file at its address never changes. The system copies it:
+//! its bytes take no memory of this process, and no time where the file system shares them between copies.
 
 use super::{MediaStore, PATH, is_plain};
 use crate::executors::{Content, MediaFile};
 use crate::{blocking, failpoints, private};
 use clipia_queue::RequestId;
+use clipia_worker::regular;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -23,6 +28,9 @@ pub(crate) enum WriteError {
     /// A name is not allowed, or two files have it. The executor is at fault.
     #[error("`{0}` cannot be the name of a file of an output, or is so twice")]
     Name(String),
+    /// A file on the disk is not the one that the executor made. The executor is at fault.
+    #[error("the file for `{0}` was changed or replaced before it was stored")]
+    Changed(String),
     /// The files cannot be written now. The pause of the media begins.
     #[error("cannot write below `{}`: {source}", .directory.display())]
     Io {
@@ -152,10 +160,14 @@ impl MediaStore {
             let removed = matches!(on_drop, OnDrop::Remove).then(|| directory.clone());
             let written = WrittenFiles { media: media.clone(), directory: removed, address };
             staged.move_to(&directory)?;
-            Ok(written)
+            Ok::<_, Unwritten>(written)
         });
-        let written = written.await.map_err(io::Error::other).and_then(|written| written);
-        written.map_err(|source| {
+        let written = written.await.map_err(|lost| io::Error::other(lost).into()).and_then(|written| written);
+        written.map_err(|unwritten| {
+            let source = match unwritten {
+                Unwritten::Changed(name) => return WriteError::Changed(name),
+                Unwritten::Io(source) => source,
+            };
             self.writes.failed_bytes.fetch_max(bytes, Ordering::Relaxed);
             let reason = reason(&source);
             let failed = WriteError::Io { directory: self.directory().to_owned(), source };
@@ -168,9 +180,18 @@ impl MediaStore {
     pub(super) fn probe(&self) -> io::Result<()> {
         /// The most bytes of a probe.
         const PROBE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-        let length = self.writes.failed_bytes.load(Ordering::Relaxed).clamp(1, PROBE_BYTES_MAX);
-        let bytes = vec![0; usize::try_from(length).unwrap_or(1)];
-        Staged::write(self, &[MediaFile::new("probe", bytes)])?;
+        /// The bytes that are written at once.
+        const PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
+        let mut left = self.writes.failed_bytes.load(Ordering::Relaxed).clamp(1, PROBE_BYTES_MAX);
+        let staged = Staged::begin(self)?;
+        let mut probe = private::create_new(&staged.path.join("probe"))?;
+        while left > 0 {
+            let piece = usize::try_from(left).map_or(PIECE.len(), |left| left.min(PIECE.len()));
+            failpoints::write(&mut probe, &PIECE[..piece])?;
+            left -= piece as u64;
+        }
+        probe.sync_all()?;
+        private::sync_directory(&staged.path)?;
         self.writes.failed_bytes.store(0, Ordering::Relaxed);
         Ok(())
     }
@@ -222,6 +243,19 @@ impl Writes {
     }
 }
 
+/// Why files were not written.
+enum Unwritten {
+    /// See [`WriteError::Changed`].
+    Changed(String),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Unwritten {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 /// A staged directory, whose files are not at their address yet. Dropping this removes files that were not moved.
 struct Staged<'m> {
     media: &'m MediaStore,
@@ -229,19 +263,27 @@ struct Staged<'m> {
 }
 
 impl<'m> Staged<'m> {
-    /// Writes files to a new staged directory, and flushes them to the disk.
-    fn write(media: &'m MediaStore, files: &[MediaFile]) -> io::Result<Self> {
+    /// A new staged directory.
+    fn begin(media: &'m MediaStore) -> io::Result<Self> {
         let staging = media.directory().join(STAGING);
         let path = staging.join(hex::encode(rand::random::<[u8; 16]>()));
         media.writes.staged().insert(path.clone());
         let staged = Self { media, path };
         private::directory(&staging)?;
         private::directory(&staged.path)?;
-        for file in files {
-            let mut to = private::create_new(&staged.path.join(&file.name))?;
-            match &file.content {
+        Ok(staged)
+    }
+
+    /// Writes files to a new staged directory, and flushes them to the disk.
+    fn write(media: &'m MediaStore, files: &[MediaFile]) -> Result<Self, Unwritten> {
+        let staged = Self::begin(media)?;
+        for MediaFile { name, content } in files {
+            let mut to = private::create_new(&staged.path.join(name))?;
+            match content {
                 Content::Bytes(bytes) => failpoints::write(&mut to, bytes)?,
-                Content::File { path, .. } => drop(io::copy(&mut fs::File::open(path)?, &mut to)?),
+                Content::File { path, bytes } => {
+                    copy(path, *bytes, &mut to)?.ok_or_else(|| Unwritten::Changed(name.clone()))?;
+                }
             }
             to.sync_all()?;
         }
@@ -267,6 +309,18 @@ impl<'m> Staged<'m> {
         private::sync_directory(above)?;
         private::sync_directory(self.media.directory())
     }
+}
+
+/// Copies the file at `path`, which has `bytes` bytes. None if another file is there now, or its length is another.
+fn copy(path: &Path, bytes: u64, to: &mut fs::File) -> io::Result<Option<()>> {
+    use ErrorKind::{InvalidInput, NotADirectory, NotFound};
+    let mut from = match regular::open(path) {
+        Ok(from) => from,
+        Err(error) if matches!(error.kind(), InvalidInput | NotADirectory | NotFound) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let whole = from.metadata()?.len() == bytes && failpoints::copy(&mut from, to, bytes)? == bytes;
+    Ok(whole.then_some(()))
 }
 
 impl Drop for Staged<'_> {
@@ -299,5 +353,73 @@ fn reason(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "no room for media",
         _ => "media cannot be written",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::pause::Pause;
+    use std::io::Write;
+    use std::sync::Arc;
+
+    fn file(path: &Path, bytes: u64) -> MediaFile {
+        MediaFile { name: "a.bin".to_owned(), content: Content::File { path: path.to_owned(), bytes } }
+    }
+
+    fn store(data: &Path) -> (MediaStore, Arc<Pause>) {
+        let pause = Pause::new("media", &Metrics::default());
+        (MediaStore::open(data, Arc::clone(&pause)).unwrap(), pause)
+    }
+
+    #[tokio::test]
+    async fn a_stored_file_does_not_change_with_the_one_that_it_was_made_of() {
+        let data = tempfile::tempdir().unwrap();
+        let (media, _) = store(data.path());
+        let path = data.path().join("made");
+        let mut open = fs::File::create(&path).unwrap();
+        open.write_all(b"0123456789").unwrap();
+        let written = media.write_at("sample".to_owned(), vec![file(&path, 10)]).await.unwrap();
+        assert_eq!(written, "/media/sample");
+        open.write_all(b"and more").unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(fs::read(media.directory().join("sample/a.bin")).unwrap(), b"0123456789");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_file_that_was_replaced_is_the_executors_fault_and_pauses_nothing() {
+        let data = tempfile::tempdir().unwrap();
+        let (media, pause) = store(data.path());
+        let secret = data.path().join("secret");
+        fs::write(&secret, "0123456789").unwrap();
+        let made = |name: &str| data.path().join(name);
+        std::os::unix::fs::symlink(&secret, made("link")).unwrap();
+        fs::create_dir(made("directory")).unwrap();
+        fs::write(made("shorter"), "012").unwrap();
+        fs::write(made("longer"), "0123456789ab").unwrap();
+        fs::write(made("linked"), "0123456789").unwrap();
+        fs::hard_link(made("linked"), made("hard link")).unwrap();
+        for name in ["link", "directory", "shorter", "longer", "hard link", "none", "secret/below"] {
+            let refused = media.write_at("sample".to_owned(), vec![file(&made(name), 10)]).await.unwrap_err();
+            assert!(
+                matches!(&refused, WriteError::Changed(changed) if changed == "a.bin"),
+                "{name}: {refused}"
+            );
+        }
+        assert!(!pause.is_on());
+        assert_eq!(fs::read_dir(media.directory().join(STAGING)).unwrap().count(), 0);
+        assert!(!media.directory().join("sample").exists());
+    }
+
+    #[tokio::test]
+    async fn a_probe_leaves_nothing() {
+        let data = tempfile::tempdir().unwrap();
+        let (media, _) = store(data.path());
+        media.writes.failed_bytes.store(200_000, Ordering::Relaxed);
+        media.probe().unwrap();
+        assert_eq!(media.writes.failed_bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(fs::read_dir(media.directory().join(STAGING)).unwrap().count(), 0);
     }
 }

@@ -5,6 +5,7 @@ use super::machine::Machine;
 use super::mistake::{Notes, did_you_mean};
 use crate::suggestion::nearest;
 use clipia_queue::catalogue::Entry;
+use clipia_worker::placeholders;
 use std::path::Path;
 
 /// The placeholders that stand for paths of the job.
@@ -86,13 +87,4 @@ pub(super) fn check_machine(executor: &str, program: &Program, machine: &dyn Mac
             notes.warning(at, message, Some("set it before the server starts".to_owned()));
         }
     }
-}
-
-/// The names of the placeholders in an argument: whatever is in braces and is a name.
-fn placeholders(argument: &str) -> impl Iterator<Item = &str> {
-    let is_name = |name: &&str| {
-        name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    argument.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).filter(is_name)
 }

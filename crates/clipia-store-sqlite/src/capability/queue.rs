@@ -98,6 +98,11 @@ impl Queue for SqliteStore {
         self.count_stale(self.writer.write(move |w| work::release(w, id, epoch, now)).await)
     }
 
+    async fn lose(&self, id: RequestId, epoch: Epoch, why: Failure) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.count_stale(self.writer.write(move |w| work::lose(w, id, epoch, &why, now)).await)
+    }
+
     async fn rescue(&self, living: &LivingAttempts) -> Result<Rescued, StoreError> {
         let now = self.clock.now();
         let mut rescued = Rescued::default();

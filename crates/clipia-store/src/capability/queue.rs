@@ -56,6 +56,9 @@ pub trait Queue: Send + Sync {
     async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure) -> Result<(), WorkRefused>;
     /// A worker gives the request back unharmed, ahead of those that never ran: no attempt and no rescue is spent.
     async fn release(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused>;
+    /// A worker lost its attempt, as by a crash of its program: an attempt is spent as if its lease had expired. The request is
+    /// queued again; after the last attempt it fails because of `why`, and its credits are returned.
+    async fn lose(&self, id: RequestId, epoch: Epoch, why: Failure) -> Result<(), WorkRefused>;
     /// Queues requests again whose lease has expired, whichever node has them. The attempts in `living` are those of the caller's
     /// process, which may have been suspended: they lose their requests only once they have had all their time.
     async fn rescue(&self, living: &LivingAttempts) -> Result<Rescued, StoreError>;

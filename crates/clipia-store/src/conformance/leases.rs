@@ -17,6 +17,7 @@ async fn says_nothing(fixture: &Fixture, id: RequestId, epoch: Epoch) {
         store.complete(id, epoch, Output::default()).await,
         store.fail(id, epoch, Failure::generation("late")).await,
         store.release(id, epoch).await,
+        store.lose(id, epoch, Failure::generation("late")).await,
     ];
     for answer in answers {
         assert!(matches!(answer, Err(WorkRefused::Lifecycle(Refused::Stale { .. }))), "{answer:?}");
@@ -112,6 +113,30 @@ pub async fn one_that_is_lost_too_often_fails_and_is_refunded(fixture: &Fixture)
     assert_eq!(fixture.available().await, 100);
 }
 
+pub async fn one_whose_attempts_are_lost_fails_with_what_its_worker_said(fixture: &Fixture) {
+    let id = fixture.submit(fox()).await;
+    let mut epochs = Vec::new();
+    for _ in 0..RESCUES_MAX {
+        let claim = fixture.claim().await;
+        fixture.store.lose(id, claim.epoch, Failure::generation("it crashed")).await.unwrap();
+        let waiting = fixture.request(id).await;
+        assert_eq!((waiting.phase, waiting.position, waiting.progress), (Phase::Queued, 0, Progress::new(0)));
+        epochs.push(claim.epoch);
+    }
+    let last = fixture.claim().await;
+    for epoch in epochs {
+        says_nothing(fixture, id, epoch).await;
+    }
+    fixture.store.lose(id, last.epoch, Failure::generation("it crashed")).await.unwrap();
+    let failed = fixture.request(id).await;
+    assert_eq!((failed.phase, failed.failure), (Phase::Failed, Some(Failure::generation("it crashed"))));
+    assert_eq!(fixture.available().await, 100);
+    says_nothing(fixture, id, last.epoch).await;
+    // The worker is there: no lease expired.
+    assert_eq!(fixture.store.statistics().await.unwrap().leases_lost, 0);
+    fixture.is_consistent().await;
+}
+
 pub async fn one_that_is_released_has_lost_nothing(fixture: &Fixture) {
     let id = fixture.submit(fox()).await;
     for _ in 0..=2 * RESCUES_MAX {
@@ -135,7 +160,7 @@ pub async fn what_is_refused_is_counted(fixture: &Fixture) {
     fixture.store.cancel(id).await.unwrap();
     fixture.submit(fox()).await;
     let statistics = fixture.store.statistics().await.unwrap();
-    assert_eq!((statistics.stale_refused, statistics.leases_lost, statistics.canceled), (4, 1, 1));
+    assert_eq!((statistics.stale_refused, statistics.leases_lost, statistics.canceled), (5, 1, 1));
     // The first one waited for nothing, the second one until later. A second claim is no first wait.
     assert_eq!(statistics.wait_micros.count(), 2);
     assert_eq!(u128::from(statistics.wait_micros.sum), SILENCE_MAX.as_micros());

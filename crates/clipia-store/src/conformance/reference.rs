@@ -188,6 +188,23 @@ impl Reference {
         Ok(())
     }
 
+    pub(super) fn lose(&mut self, id: RequestId, epoch: Epoch, at: Moment) -> Result<(), WorkRefused> {
+        let (request, why) = (self.request(id)?, Failure::generation("it crashed"));
+        let lost = requeue::report_lost(&request, epoch, &why, now_of(at))?;
+        self.lost(&request, lost, at).map(drop)
+    }
+
+    /// Writes what becomes of a request whose attempt was lost; whether it waits again.
+    fn lost(&mut self, request: &StoredRequest, lost: Lost<'_>, at: Moment) -> Result<bool, WorkRefused> {
+        match lost {
+            Lost::Requeued(decided) => {
+                self.requeue(request.id, &decided);
+                Ok(true)
+            }
+            Lost::Ends(ending) => self.settle(request, ending, at).map(|()| false),
+        }
+    }
+
     /// Takes back what no worker has any more; how many requests wait again, and how many failed.
     pub(super) fn rescue(&mut self, at: Moment) -> (u64, u64) {
         let lost = |kept: &&Kept| {
@@ -197,15 +214,10 @@ impl Reference {
         lost.sort_by_key(|kept| kept.lease.map(|lease| lease.until));
         let (mut requeued, mut failed) = (0, 0);
         for request in lost.into_iter().map(|kept| kept.request.clone()).collect::<Vec<_>>() {
-            match requeue::lose(&request, now_of(at)).unwrap() {
-                Lost::Requeued(decided) => {
-                    self.requeue(request.id, &decided);
-                    requeued += 1;
-                }
-                Lost::Ends(ending) => {
-                    self.settle(&request, ending, at).unwrap();
-                    failed += 1;
-                }
+            let lost = requeue::lose(&request, now_of(at)).unwrap();
+            match self.lost(&request, lost, at).unwrap() {
+                true => requeued += 1,
+                false => failed += 1,
             }
         }
         (requeued, failed)

@@ -141,7 +141,7 @@ impl Both<'_> {
             (self.below(self.claims.len()), Progress::new(self.random.random_range(0..100)));
         let (id, epoch) = self.claims[index];
         let reference = &mut self.reference;
-        let (what, stored, known) = match self.random.random_range(0..6) {
+        let (what, stored, known) = match self.random.random_range(0..7) {
             0 => ("beat", store.beat(id, epoch, progress).await, reference.beat(id, epoch, progress, at)),
             1 => ("hold", store.hold(id, epoch).await, reference.hold(id, epoch, at)),
             2 => ("release", store.release(id, epoch).await, reference.release(id, epoch, at)),
@@ -149,6 +149,10 @@ impl Both<'_> {
             4 => {
                 let failed = store.fail(id, epoch, Failure::generation("no fox")).await;
                 ("fail", failed, reference.fail(id, epoch, at))
+            }
+            5 => {
+                let lost = store.lose(id, epoch, Failure::generation("it crashed")).await;
+                ("lose", lost, reference.lose(id, epoch, at))
             }
             _ => {
                 let completed = store.complete(id, epoch, Output::default()).await;

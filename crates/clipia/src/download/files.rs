@@ -73,6 +73,14 @@ pub(super) fn of<'a>(output: &'a Output, unread: Option<&'a Value>, renditions: 
         let description = Description { format: audio.format.as_deref(), ..description(&audio.extra) };
         files.add("audio", Some(&audio.url), None, description);
     }
+    for file in &output.files {
+        let described = Description {
+            name: file.file_name.as_deref(),
+            content_type: file.content_type.as_deref(),
+            ..description(&file.extra)
+        };
+        files.add("file", Some(&file.url), text(&file.extra, "original_url"), described);
+    }
     files.known = files.all.len();
     for (key, value) in &output.extra {
         files.add_unknown(&kind(key), value, 0);
@@ -155,7 +163,7 @@ fn kind(key: &str) -> String {
         "images" => "image".to_owned(),
         "videos" => "video".to_owned(),
         "audios" => "audio".to_owned(),
-        "" => "file".to_owned(),
+        "files" | "" => "file".to_owned(),
         other => other.to_owned(),
     }
 }
@@ -200,7 +208,7 @@ mod tests {
             (json!({"mesh": "m/1", "seed": 7, "note": "https", "none": null}), vec![]),
             (
                 json!({"files": [{"url": "/1", "original_url": "/2"}, "https://m/3", 4, {"original_url": "/5"}]}),
-                vec![("files-1", "/2"), ("files-2", "https://m/3"), ("files-3", "/5")],
+                vec![("file-1", "/2"), ("file-2", "https://m/3"), ("file-3", "/5")],
             ),
             (json!({"result": {"mesh": {"url": "/1"}, "docs": "https://m/2"}}), vec![("result-1", "/1")]),
             (json!({"mesh": {"url": ""}, "more": {"url": 5}}), vec![]),

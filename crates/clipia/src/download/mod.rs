@@ -49,7 +49,7 @@ type OnProgress = Box<dyn FnMut(&DownloadProgress) + Send>;
 /// that is an [`Error::Io`] of the kind `AlreadyExists`, unless [`overwrite`](Self::overwrite) allows it. Two downloads
 /// of one file at once are safe: the second waits for the first.
 ///
-/// Everything with a URL is saved: images, video and audio, and files under keys of the output that this version of the
+/// Everything with a URL is saved: images, video, audio and `files`, and files under keys of the output that this version of the
 /// crate does not know (at most 1,000 files). The latter come last, and are named by their key:
 /// `0198c2…-model-3d-1.glb`. The extension is chosen by the content type, else by the URL, else by what the output says
 /// of the file, else by the first bytes. It is never that of a program. An error page or an empty body in place of an

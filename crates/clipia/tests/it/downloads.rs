@@ -150,9 +150,9 @@ async fn every_file_is_saved_once_in_full_quality_under_a_safe_name() {
         ("video-1.webm", "clip"),
         ("audio-1.wav", "hello"),
         ("audio-2.mp3", "song"),
-        ("files-1.json", "{\"depth\": 1}"),
-        ("files-2.glb", "glTF\x02\0\0\0"),
-        ("files-3.jpg", "three"),
+        ("file-1.json", "{\"depth\": 1}"),
+        ("file-2.glb", "glTF\x02\0\0\0"),
+        ("file-3.jpg", "three"),
     ];
     for (path, (name, content)) in paths.iter().zip(want) {
         assert_eq!(*path, out.join(format!("{ID}-{name}")));
