@@ -14,6 +14,7 @@ mod examples;
 mod full_disk;
 mod generated;
 mod generations;
+mod honesty;
 #[path = "../../crates/clipia-render/tests/fuzz/hostile.rs"]
 mod hostile;
 mod input;

@@ -142,6 +142,9 @@ fn fault_of_model(model: &Model) -> Option<String> {
     if let Some(key) = model.extra.keys().next() {
         return Some(format!("`{key}` is not a key of a model"));
     }
+    if model.procedural.is_some() {
+        return Some("`procedural` is told by the executor and is not a key of a model".to_owned());
+    }
     let Some(schema) = &model.input_schema else {
         return Some("`input_schema` is missing".to_owned());
     };
