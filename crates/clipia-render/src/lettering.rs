@@ -7,9 +7,9 @@ use super::scene::Layer;
 use tiny_skia::{Path, PathBuilder, Transform};
 
 /// The largest and the smallest height of a capital, in units of the picture's height.
-const SIZE: (f32, f32) = (0.2, 0.026);
+const SIZE: (f32, f32) = (0.15, 0.026);
 /// The largest height of a capital, in units of the picture's width: a tall picture is narrow.
-const SIZE_ACROSS: f32 = 0.26;
+const SIZE_ACROSS: f32 = 0.2;
 /// How much smaller the next tried size is.
 const SMALLER: f32 = 0.94;
 /// The distance of the letters from the left and the right edge, in units of the picture's width.
@@ -206,7 +206,7 @@ mod tests {
         let height = |lettering: &Lettering| lettering.lines[0].place.sy * CAPITAL;
         let short = lettering(&["HELLO"], 1.0).unwrap();
         assert_eq!(short.lines.len(), 1);
-        assert!(height(&short) > 0.14, "{}", height(&short));
+        assert!(height(&short) > 0.12, "{}", height(&short));
         let long = lettering(&["The quick brown fox jumps over the lazy dog and runs away"], 1.0).unwrap();
         assert!((2..=6).contains(&long.lines.len()), "{}", long.lines.len());
         assert!(height(&long) > 0.035, "{}", height(&long));

@@ -77,7 +77,9 @@ pub fn not_drawn(prompt: &str, negative_prompt: Option<&str>) -> Vec<NotDrawn> {
                 unknown.add(word);
             }
         } else if !wanted.is_empty() && !wanted.iter().any(has_room) {
-            no_room.add(word);
+            if is_telling(word) {
+                no_room.add(word);
+            }
         } else if let Some(drawn) = stand_in(word).filter(|_| !wanted.is_empty()) {
             match stand_ins.iter_mut().find(|(thing, _)| *thing == drawn) {
                 Some((_, words)) => words.add(word),
@@ -278,7 +280,7 @@ mod tests {
             ("un dragón rojo sobre una montaña al amanecer", &["nothing for `dragón`"]),
             (
                 "Ein alter Fuchs im verschneiten Wald, Ölgemälde",
-                &["nothing for `verschneiten` und `Ölgemälde`"],
+                &["nothing for `verschneiten` and `Ölgemälde`"],
             ),
             ("Маяк и дракон над морем", &["nothing for `дракон` and `морем`"]),
             ("巨大なドラゴン", &["nothing for `巨大なドラゴン`"]),
@@ -291,10 +293,14 @@ mod tests {
             ),
             ("", &[]),
         ];
+        let mut wrong = vec![];
         for (prompt, expected) in prompts {
-            let expected: Vec<String> = expected.iter().map(|text| text.replace(" und ", " and ")).collect();
-            assert_eq!(sentences(prompt), expected, "{prompt}");
+            let found = sentences(prompt);
+            if found != *expected {
+                wrong.push((prompt, found));
+            }
         }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     #[test]
@@ -311,7 +317,7 @@ mod tests {
 
     #[test]
     fn names_are_bounded() {
-        let prompt: String = (0..99).map(|n| format!("dragon{} ", "x".repeat(n))).collect();
+        let prompt: String = (0..99).map(|n| format!("dragon{n} ")).collect();
         let [NotDrawn::Unknown(words)] = &not_drawn(&prompt, None)[..] else { panic!("unknown words") };
         assert_eq!((words.named.len(), words.others), (NAMED_MAX, 99 - NAMED_MAX));
     }

@@ -41,7 +41,7 @@ const ORDINARY_WORDS: &[&str] = &[
      aesthetics elegant gorgeous stunning pretty lovely nice amazing awesome breathtaking epic majestic dramatic dynamic serene \
      peaceful calm tranquil quiet dreamy magical mystical mysterious vivid vibrant colorful colourful colored coloured color \
      colour colors colours warm cool soft bright light lights lighting lit glow glowing luminous shadow shadows contrast \
-     saturated muted pastel tone tones hue hues gradient texture textures textured volumetric ethereal surreal abstract fantasy \
+     reflection reflections reflective reflecting field saturated muted pastel tone tones hue hues gradient texture textures textured volumetric ethereal surreal abstract fantasy \
      whimsical cozy cosy romantic nostalgic vintage retro modern contemporary classic traditional natural nature outdoor \
      outdoors scenic scenery scenes views picturesque minimal minimalist minimalistic simple clean symmetrical oil watercolor \
      watercolour acrylic gouache ink pencil sketch charcoal anime manga cartoon comic ghibli pixar disney studio impressionist \
