@@ -15,6 +15,7 @@ mod executors;
 mod full_disk;
 mod generated;
 mod generations;
+mod honesty;
 #[path = "../../crates/clipia-render/tests/fuzz/hostile.rs"]
 mod hostile;
 mod input;

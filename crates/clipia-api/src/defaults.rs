@@ -13,7 +13,7 @@ impl InputWarning {
 impl Image {
     /// An image at `url`, with every other field empty.
     pub fn at(url: String) -> Self {
-        Self { url, original_url: None, width: None, height: None, extra: Default::default() }
+        Self { url, original_url: None, width: None, height: None, seed: None, extra: Default::default() }
     }
 }
 

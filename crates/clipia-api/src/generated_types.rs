@@ -64,7 +64,7 @@ pub struct EstimateRequest {
 #[serde(remote = "Self")]
 pub struct EstimateResponse {
     pub credits: crate::Credits,
-    ///Input keys that the model does not apply.
+    ///As in the response to a submit.
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub warnings: ::std::vec::Vec<InputWarning>,
     #[serde(flatten)]
@@ -91,6 +91,11 @@ pub struct Image {
     ///The URL of the file in full quality, for download.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub original_url: ::std::option::Option<::std::string::String>,
+    /**Extension of Clipia Queue: the seed of this image. The same input with this seed gives this image
+first.
+*/
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub seed: ::std::option::Option<u64>,
     ///The URL of a smaller rendition, for display.
     pub url: ::std::string::String,
     ///Pixels of the original.
@@ -158,10 +163,13 @@ pub struct InputSchema {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-///An input key that the model does not apply.
+///An input key that the model does not apply, or not in full.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 pub struct InputWarning {
-    ///`unknown_parameter` (often a typing error) or `unsupported_parameter`.
+    /**`unknown_parameter` (often a typing error) or `unsupported_parameter`. Extension of Clipia Queue:
+`not_drawn`, for words and characters of a prompt that a procedural model does not draw; `message`
+names them.
+*/
     pub code: ::std::string::String,
     ///A sentence for people.
     pub message: ::std::string::String,
@@ -186,6 +194,11 @@ pub struct Model {
     pub name: ::std::option::Option<::std::string::String>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub pricing: ::std::option::Option<Pricing>,
+    /**Extension of Clipia Queue: true if a program makes the outputs from the words of the input, without a
+trained model, whatever model usually has this slug. Other models do not have the field.
+*/
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub procedural: ::std::option::Option<bool>,
     ///The name of the model in paths.
     pub slug: ::std::string::String,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -220,6 +233,16 @@ pub struct Output {
     pub files: ::std::vec::Vec<OutputFile>,
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub images: ::std::vec::Vec<Image>,
+    /**Extension of Clipia Queue: true if a program made the output from the words of the input, without a
+trained model. The other outputs do not have the field.
+*/
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub procedural: ::std::option::Option<bool>,
+    /**Extension of Clipia Queue: the seed of the output, or of the first image; the one that was drawn if
+the input has none. The same input with this seed gives the same output.
+*/
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub seed: ::std::option::Option<u64>,
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub video: ::std::option::Option<Video>,
     #[serde(flatten)]
@@ -374,7 +397,9 @@ pub struct SubmitResponse {
     ///The URL of the status.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub status_url: ::std::option::Option<::std::string::String>,
-    ///Input keys that the model does not apply. The request is accepted anyway.
+    /**Input keys that the model does not apply. The request is accepted anyway. A Clipia Queue server
+also lists what of the input the model cannot make.
+*/
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub warnings: ::std::vec::Vec<InputWarning>,
     #[serde(flatten)]
@@ -557,6 +582,7 @@ crate::lenient::object!(Image {
     other: [
         height = "height",
         original_url = "original_url",
+        seed = "seed",
         width = "width",
     ],
 });
@@ -609,6 +635,7 @@ crate::lenient::object!(Model {
         input_schema = "input_schema",
         name = "name",
         pricing = "pricing",
+        procedural = "procedural",
         text_limits = "text_limits",
     ],
 });
@@ -631,6 +658,8 @@ crate::lenient::object!(Output {
         audios = "audios",
         files = "files",
         images = "images",
+        procedural = "procedural",
+        seed = "seed",
         video = "video",
     ],
 });

@@ -1,4 +1,4 @@
-//! Warnings about names in a body that nothing applies. They are bounded: a body has room for hundreds of thousands of names, and
+//! Warnings about names in a body that nothing applies, and about what an executor cannot make. They are bounded: a body has room for hundreds of thousands of names, and
 //! each warning is stored and sent in responses.
 
 use clipia_api::types::{InputParameter, InputWarning, Model};
@@ -8,6 +8,9 @@ pub const WARNINGS_MAX: usize = 16;
 
 /// Characters that a warning shows of a name. No parameter of a catalogue has a longer one.
 pub const NAME_CHARACTERS_MAX: usize = 64;
+
+/// Characters of a sentence of an executor.
+pub const SENTENCE_CHARACTERS_MAX: usize = 500;
 
 /// The known members of a body.
 const MEMBERS: [&str; 2] = ["input", "webhook_url"];
@@ -76,10 +79,29 @@ impl<'m> Warnings<'m> {
     }
 }
 
+/// `warnings` about names, and those of an executor as far as there is room: both together are [`WARNINGS_MAX`] and one count.
+pub fn with_those_of_executor(
+    mut warnings: Vec<InputWarning>,
+    of_executor: Vec<InputWarning>,
+) -> Vec<InputWarning> {
+    let room = WARNINGS_MAX.saturating_sub(warnings.len());
+    warnings.extend(of_executor.into_iter().take(room).map(|warning| InputWarning {
+        code: shown(&warning.code),
+        parameter: shown(&warning.parameter),
+        message: cut(&warning.message, SENTENCE_CHARACTERS_MAX),
+        extra: Default::default(),
+    }));
+    warnings
+}
+
 /// A name as a warning shows it: not too long, and without control characters, which take six times their size in JSON.
 fn shown(name: &str) -> String {
-    let mut characters = name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
-    let mut shown: String = characters.by_ref().take(NAME_CHARACTERS_MAX).collect();
+    cut(name, NAME_CHARACTERS_MAX)
+}
+
+fn cut(text: &str, characters_max: usize) -> String {
+    let mut characters = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+    let mut shown: String = characters.by_ref().take(characters_max).collect();
     if characters.next().is_some() {
         shown.push('…');
     }
@@ -97,4 +119,19 @@ pub(crate) fn is_near(known: &str, given: &str) -> bool {
     let same_end = known.iter().rev().zip(given.iter().rev()).take_while(|(a, b)| a == b).count();
     let longer = known.len().max(given.len());
     longer.abs_diff(known.len().min(given.len())) <= 1 && same_start + same_end + 1 >= longer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_executors_warnings_are_bounded() {
+        let named = vec![InputWarning::new("unknown_parameter", "promt", "typo".to_owned())];
+        let long = InputWarning::new("not_drawn", "prompt", "x".repeat(9_999));
+        let all = with_those_of_executor(named.clone(), vec![long; 99]);
+        assert_eq!((all.len(), &all[0]), (WARNINGS_MAX, &named[0]));
+        assert_eq!(all[1].message.chars().count(), SENTENCE_CHARACTERS_MAX + 1);
+        assert_eq!(with_those_of_executor(named.clone(), Vec::new()), named);
+    }
 }

@@ -2,8 +2,11 @@
 
 use super::camera::{View, look};
 use super::canvas::Canvas;
+use super::colour::WHITE;
+use super::lettering::{Band, Lettering};
 use super::mp4::Film;
 use super::prompt::Reading;
+use super::provenance::mark_mp4;
 use super::random::Random;
 use super::scene::{Layer, Scene, compose};
 use super::source;
@@ -17,6 +20,8 @@ use tiny_skia::Pixmap;
 const PIXEL: usize = 4;
 /// How much the camera zooms in until the end of a drawn clip.
 const PUSH: f32 = 0.05;
+/// The part of a source image that letters are in. The camera shows its middle at least.
+const CAPTION: Band = (0.55, 0.82);
 
 /// Draws a clip of a prompt, or sets a source image in motion.
 ///
@@ -31,7 +36,11 @@ pub fn clip(order: &ClipOrder, progress: Progress<'_>) -> Result<Clip, RenderErr
     let (mut stack, path) = match &order.source {
         Some(source) => {
             let surface = source.surface();
-            let scene = source::atmosphere(&surface, order.seed);
+            let mut scene = source::atmosphere(&surface, order.seed);
+            let texts = Reading::of(&order.prompt, None).texts;
+            if let Some(letters) = Lettering::of(&texts, surface.aspect(), CAPTION, WHITE) {
+                scene.push(Box::new(letters));
+            }
             let stack = Stack::on(surface, scene)?;
             (stack, source::path(&mut random))
         }
@@ -54,7 +63,8 @@ pub fn clip(order: &ClipOrder, progress: Progress<'_>) -> Result<Clip, RenderErr
         film.add(&frame)?;
         report(progress, (99 * (u64::from(index) + 1) / u64::from(frames)) as u8)?;
     }
-    let mp4 = film.finish()?;
+    let mut mp4 = film.finish()?;
+    mark_mp4(&mut mp4, order.source.is_none());
     report(progress, 100)?;
     let duration_seconds = f64::from(frames) / f64::from(CLIP_FRAMES_PER_SECOND);
     Ok(Clip { width, height, duration_seconds, mp4 })
@@ -301,6 +311,8 @@ mod tests {
         let stss =
             find(&clip.mp4, &[b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stss"]).expect("a sync table");
         assert_eq!((number(stss, 4), number(stss, 8)), (1, 1));
+        let says = |text: &str| clip.mp4.windows(text.len()).any(|part| part == text.as_bytes());
+        assert!(find(&clip.mp4, &[b"uuid"]).is_some() && says("algorithmicMedia") && !says("lighthouse"));
 
         let frames = decoded(&clip.mp4);
         assert_eq!(frames.len(), 12);

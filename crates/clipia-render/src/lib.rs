@@ -1,7 +1,8 @@
 //! Draws pictures and clips, speaks texts and plays music, without a model, a key or a network.
 //!
-//! `prompt` reads the known words of a prompt. `scene` composes them into layers, which are drawn. Unknown words still decide
-//! colours, shapes and positions. The same order gives the same bytes: nothing here reads a clock, a file or a source of
+//! It is procedural: a program draws what it knows from the words of a prompt. `prompt` reads the known words. `scene` composes
+//! them into layers, which are drawn. Unknown words still decide colours, shapes and positions, and [`not_drawn`] names them. A text
+//! in quotes is drawn as letters. Files say that they are procedural, and do not contain the prompt. The same order gives the same bytes: nothing here reads a clock, a file or a source of
 //! randomness. Everything runs on the calling thread, within the limits below.
 //!
 //! ```
@@ -34,18 +35,24 @@ mod cosmos;
 mod craft;
 mod figures;
 mod flowers;
+mod font;
 mod ground;
 mod lands;
+mod lettering;
 mod lighthouse;
 mod mp4;
 mod music;
+mod not_drawn;
 mod objects;
+mod ordinary;
 mod palette;
 mod patterns;
 mod picture;
 mod places;
 mod plants;
 mod prompt;
+mod provenance;
+mod quotes;
 mod random;
 mod rendition;
 mod ridges;
@@ -67,6 +74,7 @@ use std::ops::ControlFlow;
 
 pub use clip::clip;
 pub use music::music;
+pub use not_drawn::{Names, NotDrawn, not_drawn, not_drawn_over_source};
 pub use picture::picture;
 pub use rendition::{NoRendition, rendition};
 pub use sound::{SOUND_SECONDS_MAX, sound};
@@ -94,7 +102,7 @@ pub type Progress<'a> = &'a mut dyn FnMut(u8) -> ControlFlow<()>;
 /// The order of a picture.
 #[derive(Clone, Debug)]
 pub struct PictureOrder {
-    /// The words to draw, in any language.
+    /// The words to draw, in any language. A text in quotes is drawn as letters.
     pub prompt: String,
     /// The words for things that must not appear.
     pub negative_prompt: Option<String>,

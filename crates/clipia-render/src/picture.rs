@@ -2,11 +2,11 @@
 
 use super::canvas::Canvas;
 use super::prompt::Reading;
+use super::provenance::{self, mark_webp};
 use super::random::Random;
 use super::scene::{Scene, compose};
 use super::{EDGE_MIN, PICTURE_EDGE_MAX, Picture, PictureOrder, Progress, RenderError, report};
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
+use png::{BitDepth, ColorType, Compression, EncodingError, Filter};
 use tiny_skia::{BlendMode, FilterQuality, Paint, Pattern, Pixmap, Rect, SpreadMode, Transform};
 use webp::PixelLayout;
 
@@ -43,9 +43,9 @@ pub fn picture(order: &PictureOrder, progress: Progress<'_>) -> Result<Picture, 
     let rgb = opaque(&canvas.pixmap);
     drop(canvas);
     report(progress, DRAWN)?;
-    let png = png(&rgb, width, height)?;
+    let png = png(&rgb, width, height, order.seed).map_err(|error| RenderError::encode("PNG", error))?;
     report(progress, PNG_WRITTEN)?;
-    let webp = webp(&rgb, PixelLayout::Rgb, width, height)?;
+    let webp = mark_webp(&webp(&rgb, PixelLayout::Rgb, width, height)?, width, height)?;
     report(progress, 100)?;
     Ok(Picture { width, height, png, webp })
 }
@@ -88,11 +88,24 @@ fn opaque(pixmap: &Pixmap) -> Vec<u8> {
     rgb
 }
 
-fn png(rgb: &[u8], width: u32, height: u32) -> Result<Vec<u8>, RenderError> {
+fn png(rgb: &[u8], width: u32, height: u32, seed: u64) -> Result<Vec<u8>, EncodingError> {
     let mut file = Vec::with_capacity(rgb.len() / 2);
-    PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Sub)
-        .write_image(rgb, width, height, ExtendedColorType::Rgb8)
-        .map_err(|error| RenderError::encode("PNG", error))?;
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(ColorType::Rgb);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_compression(Compression::Fast);
+    encoder.set_filter(Filter::Sub);
+    for (keyword, text) in [
+        ("Software", provenance::SOFTWARE),
+        ("Comment", provenance::NOTE),
+        (provenance::SEED, &seed.to_string()),
+    ] {
+        encoder.add_text_chunk(keyword.to_owned(), text.to_owned())?;
+    }
+    encoder.add_itxt_chunk(provenance::XMP_KEYWORD.to_owned(), provenance::xmp(true))?;
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(rgb)?;
+    writer.finish()?;
     Ok(file)
 }
 
@@ -197,6 +210,44 @@ mod tests {
             if percent >= 20 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         assert!(matches!(stopped, Err(RenderError::Stopped)) && calls < reported.len());
+    }
+
+    #[test]
+    fn both_files_say_that_they_are_procedural_and_not_the_prompt() {
+        let picture = render(&order("a hidden waterfall", 7));
+        let reader = png::Decoder::new(std::io::Cursor::new(&picture.png)).read_info().expect("a PNG");
+        let info = reader.info();
+        let texts: Vec<(&str, &str)> = info
+            .uncompressed_latin1_text
+            .iter()
+            .map(|text| (text.keyword.as_str(), text.text.as_str()))
+            .collect();
+        assert_eq!(texts, [("Software", provenance::SOFTWARE), ("Comment", provenance::NOTE), ("Seed", "7")]);
+        for file in [&picture.png, &picture.webp] {
+            let has = |text: &str| file.windows(text.len()).any(|part| part == text.as_bytes());
+            assert!(has("digitalsourcetype/algorithmicMedia"));
+            assert!(!has("waterfall"));
+        }
+    }
+
+    #[test]
+    fn a_quoted_text_is_drawn_over_the_scene_of_the_other_words() {
+        let of = |prompt: &str| {
+            decode(
+                &render(&PictureOrder { width: 192, height: 128, ..order(prompt, 3) }).png,
+                ImageFormat::Png,
+            )
+        };
+        let (plain, hello, world) =
+            (of("waves at dusk"), of("waves at dusk \"HELLO\""), of("waves at dusk 'WORLD'"));
+        // The letters are light with a dark outline, and the rest of the scene is the same.
+        let changed: Vec<_> =
+            hello.enumerate_pixels().filter(|(x, y, pixel)| plain.get_pixel(*x, *y) != *pixel).collect();
+        let share = changed.len() as f64 / f64::from(192 * 128);
+        assert!((0.02..0.4).contains(&share), "{share}");
+        assert!(changed.iter().any(|(_, _, pixel)| pixel.0.iter().all(|part| *part > 220)));
+        assert!(changed.iter().any(|(_, _, pixel)| pixel.0.iter().all(|part| *part < 50)));
+        assert!(difference(&hello, &world) > 1.0);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use super::PROMPT_CHARS_MAX;
 use super::colour::Colour;
 use super::palette::Mood;
+use super::quotes::{Quoted, quoted};
 use super::random::hash;
-use super::vocabulary::{InSky, Meaning, Sort, Subject, WORDS, Where};
+use super::vocabulary::{InSky, Meaning, Sort, Subject, Where, meanings_of};
 
 /// The most subjects in one scene. More would crowd it.
-const SUBJECTS_MAX: usize = 3;
+pub(super) const SUBJECTS_MAX: usize = 3;
 /// The longest distance between a colour and the thing that it colours, in words.
 const TINT_REACH: usize = 2;
 
@@ -25,13 +26,16 @@ pub(super) struct Reading {
     without: Vec<Meaning>,
     /// The share of unknown words, 0.0..=1.0.
     pub(super) unknown: f32,
-    /// The hash of the whole prompt.
+    /// The hash of the prompt without its quoted texts.
     pub(super) hash: u64,
+    /// The quoted texts, which are drawn as letters.
+    pub(super) texts: Vec<String>,
 }
 
 impl Reading {
     pub(super) fn of(prompt: &str, negative: Option<&str>) -> Self {
-        let folded = folded(prompt);
+        let Quoted { rest, texts, .. } = quoted(beginning(prompt));
+        let folded = folded(&rest);
         let without: Vec<Meaning> = negative.map(|words| meanings(&self::folded(words))).unwrap_or_default();
         let without: Vec<Meaning> =
             without.into_iter().filter(|meaning| *meaning != Meaning::Blank).collect();
@@ -45,6 +49,7 @@ impl Reading {
             without,
             unknown: 0.0,
             hash: hash(folded.trim().as_bytes()),
+            texts,
         };
         let words = meanings_by_word(&folded);
         let telling = words.iter().filter(|meaning| **meaning != Some(Meaning::Blank)).count();
@@ -117,43 +122,30 @@ fn meanings(text: &str) -> Vec<Meaning> {
 fn meanings_by_word(text: &str) -> Vec<Option<Meaning>> {
     let mut found = vec![];
     for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        let spaceless = word.contains(is_spaceless);
-        let before = found.len();
-        let entries = WORDS
-            .iter()
-            .flat_map(|(meaning, list)| list.split_ascii_whitespace().map(move |entry| (meaning, entry)));
-        for (meaning, entry) in entries {
-            if spaceless && entry.starts_with(is_spaceless) {
-                if word.contains(entry) {
-                    found.push(Some(*meaning));
-                }
-            } else if fits(word, entry) {
-                found.push(Some(*meaning));
-                break;
-            }
-        }
-        if found.len() == before {
-            found.push(None);
+        let meanings = meanings_of(word);
+        match meanings.is_empty() {
+            true => found.push(None),
+            false => found.extend(meanings.into_iter().map(Some)),
         }
     }
     found
 }
 
-fn fits(word: &str, entry: &str) -> bool {
-    match entry.strip_suffix('*') {
-        Some(stem) => word.starts_with(stem),
-        None => word == entry,
-    }
+/// The words of a text as they are written, each with its meanings.
+pub(super) fn words(text: &str) -> impl Iterator<Item = (&str, Vec<Meaning>)> {
+    let between = |c: char| !c.is_alphanumeric() && plain(c).is_some();
+    let words = beginning(text).split(between).map(|word| (word, folded(word)));
+    words.filter(|(_, folded)| !folded.is_empty()).map(|(word, folded)| (word, meanings_of(&folded)))
 }
 
-/// Whether a character is Han, kana or hangul. These are written without spaces, or with endings attached to the word.
-fn is_spaceless(c: char) -> bool {
-    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
+/// The characters of a text that are read: [`PROMPT_CHARS_MAX`] at most.
+pub(super) fn beginning(text: &str) -> &str {
+    text.char_indices().nth(PROMPT_CHARS_MAX).map_or(text, |(end, _)| &text[..end])
 }
 
-/// The text in lower case, without the accents of the known Latin languages, cut to [`PROMPT_CHARS_MAX`].
-fn folded(text: &str) -> String {
-    text.chars().take(PROMPT_CHARS_MAX).flat_map(char::to_lowercase).filter_map(plain).collect()
+/// The text in lower case, without the accents of the known Latin languages.
+pub(super) fn folded(text: &str) -> String {
+    beginning(text).chars().flat_map(char::to_lowercase).filter_map(plain).collect()
 }
 
 fn plain(c: char) -> Option<char> {

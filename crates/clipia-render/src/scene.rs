@@ -6,6 +6,7 @@ use super::colour::{BLACK, Colour};
 use super::cosmos::{Aurora, Cosmos};
 use super::figures;
 use super::lands;
+use super::lettering::Lettering;
 use super::palette::{Mood, Palette};
 use super::patterns::{Arches, Orbits, Ribbons};
 use super::prompt::Reading;
@@ -59,6 +60,11 @@ pub(super) fn compose(reading: &Reading, seed: u64, aspect: f32) -> Scene {
     lands::add_front(&mut scene, reading, &setting, &mut random.branch());
     add_weather(&mut scene, reading, &setting, &mut random);
     scene.push(Box::new(Vignette));
+    // An abstract scene has no sky that would be the place of letters.
+    let band = if setting.abstraction { (0.1, 0.9) } else { (0.08, setting.horizon - 0.05) };
+    if let Some(letters) = Lettering::of(&reading.texts, aspect, band, setting.stage.palette.glow) {
+        scene.push(Box::new(letters));
+    }
     scene
 }
 

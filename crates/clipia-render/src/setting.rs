@@ -62,16 +62,18 @@ impl Setting {
     }
 }
 
+/// The land that the prompt asks for, if it does: the one that is drawn of several.
+pub(super) fn asked_place(reading: &Reading) -> Option<Where> {
+    let first = [Where::Orbit, Where::Waves].into_iter().find(|place| reading.places.contains(place));
+    // Mountains next to another place are its background.
+    let main = || reading.places.iter().find(|place| **place != Where::Mountains).or(reading.places.first());
+    first.or_else(|| main().copied())
+}
+
 fn choose_place(reading: &Reading, random: &mut Random) -> Option<Where> {
     let allowed = |place: &Where| !reading.excludes(Meaning::Place(*place));
-    if let Some(place) = [Where::Orbit, Where::Waves].into_iter().find(|place| reading.places.contains(place))
-    {
+    if let Some(place) = asked_place(reading) {
         return Some(place);
-    }
-    // Mountains next to another place are its background.
-    let main = reading.places.iter().find(|place| **place != Where::Mountains).or(reading.places.first());
-    if let Some(place) = main {
-        return Some(*place);
     }
     let usual: &[Where] = match reading.subjects.first().map(|subject| subject.0) {
         Some(Subject::Lighthouse | Subject::Sailboat | Subject::Ship | Subject::Whale) => &[Where::Sea],

@@ -1,5 +1,6 @@
 //! Speaks a text, and writes it as WAV.
 
+use super::provenance::mark_wav;
 use super::speech::{self, Phone};
 use super::voice::{SAMPLE_RATE, Speaker, Voice};
 use super::{Progress, RenderError, Sound, SoundOrder, report};
@@ -54,7 +55,9 @@ pub(super) fn wav(samples: &[f32]) -> Result<Vec<u8>, RenderError> {
         writer.write_sample((sample * gain) as i16).map_err(failed)?;
     }
     writer.finalize().map_err(failed)?;
-    Ok(file.into_inner())
+    let mut file = file.into_inner();
+    mark_wav(&mut file)?;
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -81,6 +84,9 @@ mod tests {
             reader.samples::<i16>().map(|sample| f64::from(sample.expect("a sample"))).collect();
         let power = samples.iter().map(|sample| sample * sample).sum::<f64>() / samples.len() as f64;
         assert!(power.sqrt() > 1_000.0 && samples.iter().all(|sample| sample.abs() < 32_000.0));
+        let says = |text: &str| sound.wav.windows(text.len()).any(|part| part == text.as_bytes());
+        assert!(says("INFOISFT") && says("Procedural: ") && !says("Hello"));
+        assert_eq!(sound.wav[4..8], (sound.wav.len() as u32 - 8).to_le_bytes());
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use super::colour::Colour;
 use super::palette::Mood;
 use Meaning::{Blank, In, Place, Sign, Thing, Tint, Weather};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// The meaning of a word.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,6 +80,56 @@ impl Meaning {
             _ => None,
         }
     }
+}
+
+/// The entries of [`WORDS`], each with its position there.
+#[derive(Default)]
+struct Index {
+    /// The entries in other scripts that are whole words.
+    exact: HashMap<&'static str, (usize, Meaning)>,
+    /// Those with `*` at their end, without it.
+    stems: HashMap<&'static str, (usize, Meaning)>,
+    /// The entries in a script without spaces, in order.
+    spaceless: Vec<(usize, Meaning, &'static str)>,
+}
+
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let mut index = Index::default();
+    let entries = WORDS
+        .iter()
+        .flat_map(|(meaning, list)| list.split_ascii_whitespace().map(move |entry| (*meaning, entry)));
+    for (position, (meaning, entry)) in entries.enumerate() {
+        if entry.starts_with(is_spaceless) {
+            index.spaceless.push((position, meaning, entry));
+            continue;
+        }
+        let (list, entry) = match entry.strip_suffix('*') {
+            Some(stem) => (&mut index.stems, stem),
+            None => (&mut index.exact, entry),
+        };
+        list.entry(entry).or_insert((position, meaning));
+    }
+    index
+});
+
+/// The meanings of a word in lower case and without accents: those of all entries inside it in a script without spaces, otherwise
+/// that of the first entry that matches it, if one does.
+pub(super) fn meanings_of(word: &str) -> Vec<Meaning> {
+    let ends = word.char_indices().map(|(at, c)| at + c.len_utf8());
+    let stems = ends.filter_map(|end| INDEX.stems.get(&word[..end]));
+    let first = INDEX.exact.get(word).into_iter().chain(stems).min_by_key(|(position, _)| *position);
+    if !word.contains(is_spaceless) {
+        return first.map(|(_, meaning)| *meaning).into_iter().collect();
+    }
+    let last = first.map_or(usize::MAX, |(position, _)| *position);
+    let inside =
+        INDEX.spaceless.iter().filter(|(position, _, entry)| *position < last && word.contains(entry));
+    inside.map(|(_, meaning, _)| *meaning).chain(first.map(|(_, meaning)| *meaning)).collect()
+}
+
+/// Whether a character is Han, kana or hangul. These are written without spaces, or with endings attached to the word.
+pub(super) fn is_spaceless(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
 }
 
 /// The words by their meaning. The first entry that matches a word counts.
@@ -221,3 +273,45 @@ pub(super) const WORDS: &[(Meaning, &str)] = &[
     (Tint(0x9aa2ac), "grey gray gris grau* grigi* cinza сер* 灰 silver"),
     (Tint(0x27b3a8), "teal turquoise turquesa cyan"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The meanings of a word by reading all entries in order.
+    fn by_reading_all(word: &str) -> Vec<Meaning> {
+        let mut found = vec![];
+        let entries = WORDS
+            .iter()
+            .flat_map(|(meaning, list)| list.split_ascii_whitespace().map(move |entry| (*meaning, entry)));
+        for (meaning, entry) in entries {
+            let fits = entry.strip_suffix('*').map_or(word == entry, |stem| word.starts_with(stem));
+            if word.contains(is_spaceless) && entry.starts_with(is_spaceless) {
+                found.extend(word.contains(entry).then_some(meaning));
+            } else if fits {
+                found.push(meaning);
+                break;
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn the_index_finds_what_reading_all_entries_finds() {
+        let entries = WORDS.iter().flat_map(|(_, list)| list.split_ascii_whitespace());
+        for entry in entries.map(|entry| entry.trim_end_matches('*')) {
+            for word in [entry.to_owned(), format!("{entry}s"), format!("{entry}猫海"), format!("夜{entry}")]
+            {
+                assert_eq!(meanings_of(&word), by_reading_all(&word), "{word}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_it_for_any_word(word in "[a-zа-я猫海夜山空]{1,8}|\\PC{1,8}") {
+            prop_assert_eq!(meanings_of(&word), by_reading_all(&word));
+        }
+    }
+}

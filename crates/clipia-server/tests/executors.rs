@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
 
 use async_trait::async_trait;
-use clipia_api::types::Output;
+use clipia_api::types::{InputWarning, Model, Output};
+use clipia_queue::warnings::WARNINGS_MAX;
 use clipia_server::clock::SystemClock;
 use clipia_server::executors::{Executor, Job, JobControl, JobError, JobOutput};
 use clipia_server::{Config, RateLimit, Service};
 use clipia_store_sqlite::SqliteStore;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -107,6 +108,64 @@ async fn an_executor_runs_as_many_jobs_at_once_as_it_has_workers() {
         let ended = served.ended(url).await;
         assert_eq!(ended["output"]["echo"], number.to_string(), "{ended}");
     }
+    served.service.stop().await;
+}
+
+/// An executor that warns of every prompt more than a server lists.
+struct Warner;
+
+#[async_trait]
+impl Executor for Warner {
+    async fn run(&self, _: Job, _: JobControl) -> Result<JobOutput, JobError> {
+        Ok(JobOutput { output: Output::default(), files: Vec::new() })
+    }
+
+    fn is_procedural(&self) -> bool {
+        true
+    }
+
+    fn warnings(&self, model: &Model, input: &Map<String, Value>) -> Vec<InputWarning> {
+        let message = format!("{} lacks {}", model.slug, input["prompt"]);
+        vec![InputWarning::new("not_drawn", "prompt", message); 99]
+    }
+}
+
+#[tokio::test]
+async fn an_executors_warnings_are_listed_by_submit_and_estimate() {
+    let served = Served::start(Warner, 1).await;
+    let url = format!("{}/v1/models/pair", served.service.url());
+    let body = json!({ "input": { "prompt": "a dragon", "promt": "" } }).to_string();
+    let submit = || served.http.post(&url).header("idempotency-key", "once").body(body.clone());
+    let submitted = served.call(submit()).await;
+    let warnings = submitted["warnings"].as_array().unwrap();
+    assert_eq!((warnings.len(), &warnings[0]["parameter"]), (WARNINGS_MAX, &json!("promt")));
+    let expected =
+        json!({ "code": "not_drawn", "parameter": "prompt", "message": "pair lacks \"a dragon\"" });
+    assert_eq!(warnings[1], expected);
+    let repeated = served.call(submit()).await;
+    assert_eq!(
+        (&repeated["request_id"], &repeated["warnings"]),
+        (&submitted["request_id"], &submitted["warnings"])
+    );
+    let estimated = served.call(served.http.post(format!("{url}/estimate")).body(body.clone())).await;
+    assert_eq!(estimated["warnings"], submitted["warnings"]);
+    served.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_model_is_procedural_if_its_executor_is() {
+    let is_procedural = async |served: &Served| {
+        let one = served.call(served.http.get(format!("{}/v1/models/pair", served.service.url()))).await;
+        let all = served.call(served.http.get(format!("{}/v1/models", served.service.url()))).await;
+        let listed = all["data"].as_array().unwrap().iter().find(|model| model["slug"] == "pair").unwrap();
+        assert_eq!(one, *listed);
+        one.get("procedural").cloned()
+    };
+    let served = Served::start(Warner, 1).await;
+    assert_eq!(is_procedural(&served).await, Some(json!(true)));
+    served.service.stop().await;
+    let served = Served::start(Fragile, 1).await;
+    assert_eq!(is_procedural(&served).await, None);
     served.service.stop().await;
 }
 

@@ -4,6 +4,8 @@ use crate::control::JobControl;
 use crate::job::Job;
 use crate::output::JobOutput;
 use async_trait::async_trait;
+use clipia_api::types::{InputWarning, Model};
+use serde_json::{Map, Value};
 
 /// Makes outputs.
 ///
@@ -23,6 +25,19 @@ use async_trait::async_trait;
 pub trait Executor: Send + Sync {
     /// Makes the output of `job`. It reports its progress to `control`, and stops soon once `control` says so.
     async fn run(&self, job: Job, control: JobControl) -> Result<JobOutput, JobError>;
+
+    /// Whether a program makes the outputs from the words of the input, without a trained model. The model list says so of each
+    /// model of this executor.
+    fn is_procedural(&self) -> bool {
+        false
+    }
+
+    /// What the executor cannot make of an input that `model` takes. The response to the submit, or to an estimate, lists it.
+    /// It is called for each of them while the caller waits, so it must take microseconds. The server keeps
+    /// [`WARNINGS_MAX`](clipia_queue::warnings::WARNINGS_MAX) warnings, and cuts long sentences.
+    fn warnings(&self, _model: &Model, _input: &Map<String, Value>) -> Vec<InputWarning> {
+        Vec::new()
+    }
 
     /// Whether `job` needs something from another host. If so, it is [prepared](Self::prepare) before a worker runs it.
     fn needs_preparing(&self, _job: &Job) -> bool {

@@ -196,7 +196,8 @@ impl Submitted {
         self.response.cost
     }
 
-    /// Warnings about keys of the input that the model ignores. The generation runs all the same.
+    /// Warnings about keys of the input that the model ignores, and about what of the input it cannot make. The generation runs
+    /// all the same.
     pub fn warnings(&self) -> &[InputWarning] {
         &self.response.warnings
     }

@@ -16,6 +16,7 @@ class Model(_ModelRequired, total=False):
     name: str
     description: str
     capabilities: list[str]
+    procedural: bool
     pricing: Pricing
     text_limits: TextLimits
     input_schema: InputSchema

@@ -63,6 +63,7 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     };
     let server = Service::builder(config).store(store).render().start().await?;
     output::say(format_args!("  server   {} (in this process, data in a temporary directory)", server.url()));
+    output::say(format_args!("  model    the built-in one: procedural drawings, no trained model"));
     let played = play(&server, scenes).await;
     server.stop().await;
     played?;

@@ -117,6 +117,10 @@ fn of_model(model: &Model) -> Option<Finding> {
     if let Some(key) = model.extra.keys().next() {
         return Some(Finding::unknown("", key, "a model", MODEL_KEYS));
     }
+    if model.procedural.is_some() {
+        let sentence = "`procedural` is told by the executor and is not a key of a model";
+        return Some(Finding::at(".procedural", sentence));
+    }
     let Some(schema) = &model.input_schema else {
         return Some(Finding::at("", "`input_schema` is missing"));
     };

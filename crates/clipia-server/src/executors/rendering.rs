@@ -9,13 +9,25 @@ use crate::media::MediaStore;
 use crate::outbound::Outbound;
 use async_trait::async_trait;
 use clipia_api::ModelType;
-use clipia_api::types::{Audio, Image, Model, Output, Video};
+use clipia_api::types::{Audio, Image, InputWarning, Model, Output, Video};
 use clipia_queue::media_address::is_elsewhere;
 use clipia_render::{Clip, ClipOrder, MusicOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+
+/// The parameters of the words to draw. The first one that an input has counts.
+const PROMPTS: [&str; 2] = ["prompt", "text"];
+
+/// The code of a warning about words that are not drawn.
+const NOT_DRAWN: &str = "not_drawn";
+
+/// The bounds of a seed for a model without the parameter, or without bounds of its own.
+const SEED_MAX: u64 = u32::MAX as u64;
+
+/// The largest integer up to which each one is exact in every reader of JSON.
+const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
 
 /// The executor that makes pictures, clips, speech and music.
 #[derive(Clone)]
@@ -51,17 +63,47 @@ impl Executor for Render {
             (None, Some(url)) => Some(source::local(url, &job.base_url, &self.media).await?),
             (None, None) => None,
         };
-        // A request without a seed gets the random part of its id as the seed.
-        let chance = job.id.0.as_u64_pair().1;
+        // A request without a seed gets one from the random part of its id, so that another attempt has the same.
+        let seeds = Seeds::of(&job.model);
+        let seed = seeds.given(&job.input).unwrap_or_else(|| seeds.by_chance(job.id.0.as_u64_pair().1));
         let mut order = match makes_music(&job.model) {
-            true => Order::Music(music_order(&job.input, chance)),
-            false => order(&job.model.type_, &job.input, chance)?,
+            true => Order::Music(music_order(&job.input, seed)),
+            false => order(&job.model.type_, &job.input, &seeds, seed)?,
         };
         needs::check(&order)?;
         if let (Order::Clip(clip), Some(file)) = (&mut order, source) {
             clip.source = Some(self.decode(file, (clip.width, clip.height), &control).await?);
         }
-        draw(order, control).await
+        let image_seeds = match &order {
+            Order::Pictures(pictures) => pictures.iter().map(|picture| picture.seed).collect(),
+            _ => Vec::new(),
+        };
+        let mut made = draw(order, control).await?;
+        if seeds.are_taken {
+            made.output.seed = Some(seed);
+            for (image, seed) in made.output.images.iter_mut().zip(image_seeds) {
+                image.seed = Some(seed);
+            }
+        }
+        Ok(made)
+    }
+
+    fn is_procedural(&self) -> bool {
+        true
+    }
+
+    fn warnings(&self, model: &Model, input: &Map<String, Value>) -> Vec<InputWarning> {
+        let text = |name: &str| input.get(name).and_then(Value::as_str);
+        let Some((name, prompt)) = PROMPTS.into_iter().find_map(|name| Some((name, text(name)?))) else {
+            return Vec::new();
+        };
+        let missing = match model.type_ {
+            ModelType::Video if text("image_url").is_some() => clipia_render::not_drawn_over_source(prompt),
+            ModelType::Image => clipia_render::not_drawn(prompt, text("negative_prompt")),
+            ModelType::Video => clipia_render::not_drawn(prompt, None),
+            _ => Vec::new(),
+        };
+        missing.iter().map(|missing| InputWarning::new(NOT_DRAWN, name, missing.to_string())).collect()
     }
 
     fn needs_preparing(&self, job: &Job) -> bool {
@@ -135,23 +177,64 @@ fn makes_music(model: &Model) -> bool {
     model.type_ == ModelType::Audio && model.capabilities.iter().any(|name| name == "text-to-music")
 }
 
+/// The seeds that a model takes.
+struct Seeds {
+    /// Whether the model has the parameter `seed`. If not, a seed cannot be submitted again.
+    are_taken: bool,
+    min: u64,
+    step: u64,
+    /// How many there are.
+    count: u64,
+}
+
+impl Seeds {
+    fn of(model: &Model) -> Self {
+        let parameters = model.input_schema.iter().flat_map(|schema| &schema.parameters);
+        let parameter = parameters.into_iter().find(|parameter| parameter.name == "seed");
+        let step = parameter.and_then(|seed| seed.step).unwrap_or(1.0).trunc().max(1.0);
+        let least = parameter.and_then(|seed| seed.min).unwrap_or(0.0);
+        // The first one that is not negative.
+        let least = least + (-least / step).ceil().max(0.0) * step;
+        let (min, step) = (least.ceil().clamp(0.0, EXACT_MAX) as u64, step as u64);
+        let most = parameter.and_then(|seed| seed.max).map(|most| most.clamp(0.0, EXACT_MAX) as u64);
+        let max = most.unwrap_or_else(|| min.saturating_add(SEED_MAX).min(EXACT_MAX as u64));
+        Self { are_taken: parameter.is_some(), min, step, count: max.saturating_sub(min) / step + 1 }
+    }
+
+    /// The seed of an input.
+    fn given(&self, input: &Map<String, Value>) -> Option<u64> {
+        // A float-to-integer cast saturates.
+        input.get("seed").and_then(Value::as_f64).map(|seed| seed as u64)
+    }
+
+    /// One of the seeds, chosen by a random number.
+    fn by_chance(&self, chance: u64) -> u64 {
+        self.min + chance % self.count * self.step
+    }
+
+    /// The seed of an image of several, of which the first has `seed`. After the last seed comes the first one again.
+    fn after(&self, seed: u64, index: u64) -> u64 {
+        match seed.checked_sub(self.min).map(|above| above / self.step) {
+            Some(at) if at < self.count => self.min + (at + index) % self.count * self.step,
+            _ => seed.wrapping_add(index),
+        }
+    }
+}
+
 /// The order of an input of a music model.
-fn music_order(input: &Map<String, Value>, chance: u64) -> MusicOrder {
+fn music_order(input: &Map<String, Value>, seed: u64) -> MusicOrder {
     MusicOrder {
         prompt: input.get("prompt").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        // A float-to-integer cast saturates.
-        seed: input.get("seed").and_then(Value::as_f64).map_or(chance, |seed| seed as u64),
+        seed,
         instrumental: input.get("instrumental") == Some(&Value::Bool(true)),
     }
 }
 
 /// The order of an input of a model of this type.
-fn order(model: &ModelType, input: &Map<String, Value>, chance: u64) -> Result<Order, JobError> {
+fn order(model: &ModelType, input: &Map<String, Value>, seeds: &Seeds, seed: u64) -> Result<Order, JobError> {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     let number = |name: &str| input.get(name).and_then(Value::as_f64);
-    let prompt = text("prompt").or_else(|| text("text")).unwrap_or_default().to_owned();
-    // A float-to-integer cast saturates.
-    let seed = number("seed").map_or(chance, |seed| seed as u64);
+    let prompt = PROMPTS.into_iter().find_map(text).unwrap_or_default().to_owned();
     match model {
         ModelType::Image => {
             let (width, height) =
@@ -160,7 +243,7 @@ fn order(model: &ModelType, input: &Map<String, Value>, chance: u64) -> Result<O
             let picture = |index| PictureOrder {
                 prompt: prompt.clone(),
                 negative_prompt: text("negative_prompt").map(str::to_owned),
-                seed: seed.wrapping_add(index),
+                seed: seeds.after(seed, index),
                 width,
                 height,
             };
@@ -227,12 +310,16 @@ fn make(order: Order, control: &JobControl) -> Result<JobOutput, JobError> {
         control.progress(percent);
         control_flow(control)
     };
-    match order {
+    let made = match order {
         Order::Pictures(orders) => pictures(&orders, &mut progress),
         Order::Clip(order) => clipia_render::clip(&order, &mut progress).map(clip).map_err(job_error),
         Order::Sound(order) => clipia_render::sound(&order, &mut progress).map(sound).map_err(job_error),
         Order::Music(order) => clipia_render::music(&order, &mut progress).map(sound).map_err(job_error),
-    }
+    };
+    made.map(|mut made| {
+        made.output.procedural = Some(true);
+        made
+    })
 }
 
 fn job_error(error: RenderError) -> JobError {
@@ -310,7 +397,7 @@ mod tests {
             (ModelType::Video, json!({"aspect_ratio": "9:16", "resolution": "480p"}), (480, 854)),
             (ModelType::Video, json!({"aspect_ratio": "1:1", "resolution": "1080p"}), (1_080, 1_080)),
         ] {
-            let order = order(&model, input.as_object().unwrap(), 0).unwrap();
+            let order = order(&model, input.as_object().unwrap(), &seeds(json!({})), 0).unwrap();
             let size = match order {
                 Order::Pictures(pictures) => (pictures[0].width, pictures[0].height),
                 Order::Clip(clip) => (clip.width, clip.height),
@@ -323,10 +410,58 @@ mod tests {
     #[test]
     fn several_images_differ_in_their_seed() {
         let input = json!({"prompt": "fox", "seed": 7, "num_images": 3});
-        let Order::Pictures(orders) = order(&ModelType::Image, input.as_object().unwrap(), 1).unwrap() else {
-            panic!("pictures");
+        for (bounds, first, expected) in [
+            (json!({}), 7, [7, 8, 9]),
+            (json!({ "min": 0, "max": 9 }), 8, [8, 9, 0]),
+            (json!({ "min": 2, "max": 9, "step": 3 }), 5, [5, 8, 2]),
+            // A seed outside the bounds is in an input of an older catalogue.
+            (json!({ "max": 9 }), 10, [10, 11, 12]),
+        ] {
+            let of_order = order(&ModelType::Image, input.as_object().unwrap(), &seeds(bounds), first);
+            let Order::Pictures(orders) = of_order.unwrap() else { panic!("pictures") };
+            assert_eq!(orders.iter().map(|order| order.seed).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    /// The seeds of a model whose parameter `seed` has these bounds.
+    fn seeds(bounds: Value) -> Seeds {
+        let mut parameter = json!({ "name": "seed", "type": "integer", "required": false });
+        parameter.as_object_mut().unwrap().extend(bounds.as_object().unwrap().clone());
+        Seeds::of(&model(json!([parameter])))
+    }
+
+    fn model(parameters: Value) -> Model {
+        let model = json!({ "slug": "m", "type": "image", "input_schema": { "parameters": parameters } });
+        serde_json::from_value(model).unwrap()
+    }
+
+    #[test]
+    fn a_model_without_the_parameter_takes_no_seed() {
+        assert!(!Seeds::of(&model(json!([]))).are_taken);
+        assert!(seeds(json!({})).are_taken);
+    }
+
+    #[test]
+    fn a_prompt_of_known_words_has_no_warning_and_others_name_the_words() {
+        let data = tempfile::tempdir().unwrap();
+        let media =
+            MediaStore::open(data.path(), crate::pause::Pause::new("media", &Default::default())).unwrap();
+        let outbound = Outbound::new(false).unwrap();
+        let render = Render::new(media, outbound);
+        let messages = |type_: &str, input: Value| -> Vec<(String, String)> {
+            let model = serde_json::from_value(json!({ "slug": "m", "type": type_ })).unwrap();
+            let warnings = render.warnings(&model, input.as_object().unwrap());
+            warnings.into_iter().map(|warning| (warning.parameter, warning.message)).collect()
         };
-        assert_eq!(orders.iter().map(|order| order.seed).collect::<Vec<_>>(), [7, 8, 9]);
+        assert_eq!(messages("image", json!({ "prompt": "a red fox" })), []);
+        assert_eq!(messages("audio", json!({ "prompt": "a dragon" })), []);
+        assert_eq!(messages("video", json!({})), []);
+        let [(parameter, message)] = &messages("image", json!({ "prompt": "a dragon" }))[..] else {
+            panic!()
+        };
+        assert!(parameter == "prompt" && message.contains("`dragon`"), "{message}");
+        let input = json!({ "prompt": "a fox", "image_url": "https://a.example/1.png" });
+        assert_eq!(messages("video", input).len(), 1);
     }
 
     /// Numbers at the limits of JSON, and near the allowed ones.
@@ -348,6 +483,28 @@ mod tests {
     }
 
     proptest! {
+        /// A returned seed is exact in JSON, and the model takes it again.
+        #[test]
+        fn a_drawn_seed_is_one_that_the_model_takes(
+            min in proptest::option::of(-5_i64..1_000),
+            max in proptest::option::of(prop_oneof![0_u64..2_000, any::<u64>()]),
+            step in proptest::option::of(1_u64..9),
+            chance: u64,
+            index in 0_u64..8,
+        ) {
+            let (least, most) = (min.unwrap_or(0) as f64, max.unwrap_or(u64::MAX) as f64);
+            // A model that takes no seed from 0 on is none of a renderer's.
+            prop_assume!(least.max(0.0) + 9.0 <= most);
+            let bounds = json!({ "min": min, "max": max, "step": step });
+            let parameter = json!({ "name": "seed", "type": "integer", "required": false, "min": min, "max": max, "step": step });
+            let seeds = seeds(bounds);
+            let seed = seeds.after(seeds.by_chance(chance), index);
+            prop_assert!(seed < 1 << 53);
+            let input = Map::from_iter([("seed".to_owned(), Value::from(seed))]);
+            let checked = clipia_queue::input::check(&model(json!([parameter])), &input).unwrap();
+            prop_assert_eq!(seeds.given(&checked.input), Some(seed));
+        }
+
         /// The memory of any order is bounded.
         #[test]
         fn any_input_takes_a_bounded_memory(
@@ -360,7 +517,7 @@ mod tests {
                 "duration": duration, "num_images": images, "speed": speed, "seed": seed,
                 "aspect_ratio": ratio, "resolution": resolution, "prompt": "fox",
             });
-            let Ok(order) = order(&model, input.as_object().unwrap(), 0) else { return Ok(()) };
+            let Ok(order) = order(&model, input.as_object().unwrap(), &seeds(json!({})), 0) else { return Ok(()) };
             let sizes = match &order {
                 Order::Pictures(orders) => {
                     prop_assert!(orders.len() <= 8);

@@ -21,6 +21,7 @@ use http::{HeaderValue, Method, Request, Uri};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use tempfile::TempDir;
@@ -78,6 +79,7 @@ impl Server {
         let api = router(App {
             store: Arc::clone(&store),
             catalogue: Arc::new(Catalogue::built_in()),
+            executors: BTreeMap::new(),
             media,
             samples,
             webhooks: Target::new(false, &[]),

@@ -6,6 +6,7 @@ use clipia_api::error_code::ErrorCode;
 use clipia_api::types::{InputWarning, Model};
 use clipia_queue::catalogue::Entry;
 use clipia_queue::pricing::Unpriced;
+use clipia_queue::warnings::with_those_of_executor;
 use clipia_queue::{Credits, input, pricing};
 use serde_json::{Map, Value};
 
@@ -41,6 +42,24 @@ pub(super) fn take_input(body: &mut Map<String, Value>) -> Result<Map<String, Va
         Some(_) => Err(ApiError::invalid("`input` must be an object such as {\"prompt\": \"a red fox\"}")),
         None => Err(ApiError::invalid("`input` is missing: send {\"input\": {…}}")),
     }
+}
+
+/// Checks and prices an input of a model, with the warnings of its executor.
+///
+/// # Errors
+/// As [`check_and_price`].
+pub(super) fn check_price_and_warn(
+    app: &App,
+    entry: &Entry,
+    input: &Map<String, Value>,
+    unknown: &Map<String, Value>,
+) -> Result<PricedInput, ApiError> {
+    let mut priced = check_and_price(&entry.model, input, unknown)?;
+    if let Some(executor) = app.executors.get(&entry.executor) {
+        let of_executor = executor.warnings(&entry.model, &priced.input);
+        priced.warnings = with_those_of_executor(priced.warnings, of_executor);
+    }
+    Ok(priced)
 }
 
 /// Checks and prices an input. `unknown` holds the members of the body that the API does not know: they become warnings.

@@ -26,6 +26,7 @@ pub(crate) use budgets::Budgets;
 pub(crate) use path::Segment;
 
 use crate::api_error::{no_such_method, no_such_path};
+use crate::executors::Executor;
 use crate::executors::sandbox::Samples;
 use crate::media::MediaStore;
 use crate::metrics::Metrics;
@@ -36,12 +37,15 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use clipia_queue::catalogue::Catalogue;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What every call needs.
 pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) catalogue: Arc<Catalogue>,
+    /// The executors by name, for what they say of models and inputs.
+    pub(crate) executors: BTreeMap<String, Arc<dyn Executor>>,
     /// The files of generations.
     pub(crate) media: MediaStore,
     /// The outputs of sandbox requests.

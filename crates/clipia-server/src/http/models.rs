@@ -2,7 +2,7 @@
 
 use super::body::{self, Checked};
 use super::caller::Caller;
-use super::input::{check_and_price, find_model, take_input};
+use super::input::{check_price_and_warn, find_model, take_input};
 use super::path::Segment;
 use super::{App, json};
 use crate::api_error::ApiError;
@@ -10,10 +10,11 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use clipia_api::types::{EstimateResponse, Model, ModelList};
+use clipia_queue::catalogue::Entry;
 use std::sync::Arc;
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Json<ModelList> {
-    let data = app.catalogue.iter().map(|entry| entry.model.clone()).collect();
+    let data = app.catalogue.iter().map(|entry| shown(&app, entry)).collect();
     Json(ModelList { object: Some("list".to_owned()), data, extra: Default::default() })
 }
 
@@ -21,7 +22,13 @@ pub(super) async fn one(
     State(app): State<Arc<App>>,
     Segment(model): Segment,
 ) -> Result<Json<Model>, ApiError> {
-    Ok(Json(find_model(&app, &model)?.model.clone()))
+    Ok(Json(shown(&app, find_model(&app, &model)?)))
+}
+
+/// A model as clients see it. Its executor says whether it is procedural: the same slug may have another executor.
+fn shown(app: &App, entry: &Entry) -> Model {
+    let is_procedural = app.executors.get(&entry.executor).is_some_and(|executor| executor.is_procedural());
+    Model { procedural: is_procedural.then_some(true), ..entry.model.clone() }
 }
 
 pub(super) async fn estimate(
@@ -42,7 +49,6 @@ fn estimate_body(app: &App, model: &str, body: &[u8]) -> Result<EstimateResponse
     let input = take_input(&mut members)?;
     // A client may estimate the very body that it submits next, so `webhook_url` is no unknown member.
     members.remove("webhook_url");
-    let model = &find_model(app, model)?.model;
-    let priced = check_and_price(model, &input, &members)?;
+    let priced = check_price_and_warn(app, find_model(app, model)?, &input, &members)?;
     Ok(EstimateResponse { credits: priced.cost.into(), warnings: priced.warnings, extra: Default::default() })
 }

@@ -3,7 +3,7 @@
 use super::base_url::BaseUrl;
 use super::body::{self, Checked};
 use super::caller::Caller;
-use super::input::{PricedInput, check_and_price, find_model, take_input};
+use super::input::{PricedInput, check_price_and_warn, find_model, take_input};
 use super::path::Segment;
 use super::responses::submit_response;
 use super::{App, json, observe};
@@ -87,7 +87,7 @@ fn check_order(app: &App, model: String, body: &[u8], has_idempotency_key: bool)
     let request = take_request(&mut members)?;
     let entry = find_model(app, &model)?;
     let webhook_url = webhook_url(app, request.webhook_url.as_deref())?;
-    let priced = check_and_price(&entry.model, &request.input, &members)?;
+    let priced = check_price_and_warn(app, entry, &request.input, &members)?;
     let fingerprint = has_idempotency_key.then(|| Fingerprint::of(&model, &request));
     Ok(Order { model, priced, webhook_url, fingerprint })
 }

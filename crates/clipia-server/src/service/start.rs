@@ -8,6 +8,7 @@ use crate::builder::Builder;
 use crate::config::Config;
 use crate::deliveries::{DeliveryStatistics, Dispatcher};
 use crate::events::{self, Wakers};
+use crate::executors::Executor;
 #[cfg(feature = "render")]
 use crate::executors::Render;
 use crate::executors::ServerInputs;
@@ -64,7 +65,9 @@ struct Parts {
     media: MediaStore,
     outbound: Outbound,
     sampler: Option<Arc<dyn Sampler>>,
-    executors: BTreeMap<String, Pool>,
+    /// The executors whose workers are not started yet.
+    pools: BTreeMap<String, Pool>,
+    executors: BTreeMap<String, Arc<dyn Executor>>,
     queues: Queues,
     catalogue: Arc<Catalogue>,
     listener: Arc<TcpListener>,
@@ -122,7 +125,11 @@ impl Parts {
             sampler: builder.sampler,
             media,
             outbound,
-            executors,
+            executors: executors
+                .iter()
+                .map(|(name, pool)| (name.clone(), Arc::clone(&pool.executor)))
+                .collect(),
+            pools: executors,
             queues,
             catalogue,
             listener,
@@ -158,7 +165,7 @@ impl Parts {
     fn start_workers(&mut self, wakers: &Wakers, living: &LivingAttempts) -> Vec<Arc<Pause>> {
         let Tasks { drain, abort, work, .. } = &self.tasks;
         let mut pauses = Vec::new();
-        for (name, pool) in std::mem::take(&mut self.executors) {
+        for (name, pool) in std::mem::take(&mut self.pools) {
             let pause = Pause::new(&format!("executor {name}"), &self.metrics);
             pauses.push(Arc::clone(&pause));
             let workers = Arc::new(Workers {
@@ -252,6 +259,7 @@ impl Parts {
         let api = http::router(App {
             store: store(),
             catalogue: Arc::clone(&self.catalogue),
+            executors: std::mem::take(&mut self.executors),
             media: self.media.clone(),
             samples: Samples::new(self.media.clone(), self.sampler.take()),
             webhooks: self.outbound.target(),
