@@ -6,6 +6,7 @@ use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::leases::{HEARTBEAT, RESCUES_MAX, SILENCE_MAX};
 use clipia_queue::lifecycle::{Epoch, Phase, Refused};
+use clipia_queue::logs::LogLines;
 use uuid::Uuid;
 
 /// Every report that a worker can make is refused, because its claim is no longer in force.
@@ -17,6 +18,7 @@ async fn says_nothing(fixture: &Fixture, id: RequestId, epoch: Epoch) {
         store.complete(id, epoch, Output::default()).await,
         store.fail(id, epoch, Failure::generation("late")).await,
         store.release(id, epoch).await,
+        store.log(id, epoch, LogLines { offset: 0, lines: ["late".to_owned()].into() }).await,
     ];
     for answer in answers {
         assert!(matches!(answer, Err(WorkRefused::Lifecycle(Refused::Stale { .. }))), "{answer:?}");
@@ -135,7 +137,7 @@ pub async fn what_is_refused_is_counted(fixture: &Fixture) {
     fixture.store.cancel(id).await.unwrap();
     fixture.submit(fox()).await;
     let statistics = fixture.store.statistics().await.unwrap();
-    assert_eq!((statistics.stale_refused, statistics.leases_lost, statistics.canceled), (4, 1, 1));
+    assert_eq!((statistics.stale_refused, statistics.leases_lost, statistics.canceled), (5, 1, 1));
     // The first one waited for nothing, the second one until later. A second claim is no first wait.
     assert_eq!(statistics.wait_micros.count(), 2);
     assert_eq!(u128::from(statistics.wait_micros.sum), SILENCE_MAX.as_micros());
@@ -157,7 +159,8 @@ pub async fn several_are_claimed_and_kept_at_once(fixture: &Fixture) {
     assert!(fixture.store.claim("render", NODE, 9).await.unwrap().is_empty());
 
     // A beat that is refused changes nothing of the others.
-    let beat = |n: usize, epoch| Beat { id: ids[n], epoch, progress: Progress::new(50) };
+    let progress = Progress::new(50);
+    let beat = |n: usize, epoch| Beat { id: ids[n], epoch, progress, logs: LogLines::default() };
     let (epoch, stale) = (claims[0].epoch, Epoch(claims[0].epoch.0 + 1));
     let unknown = Beat { id: RequestId::generate(), ..beat(0, epoch) };
     let beats = vec![beat(0, epoch), beat(1, stale), unknown, beat(2, epoch)];
