@@ -137,7 +137,7 @@ async fn requests_are_listed_and_shown_with_their_history() {
     assert!(!details.to_string().contains("a red fox"), "an operator must not see the prompt: {details}");
 
     let unknown = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
-    for action in ["show", "cancel"] {
+    for action in ["show", "logs", "cancel"] {
         let (code, error) = refused(&server, &["requests", action, unknown]);
         assert_eq!((code, error), (3, format!("error: there is no request `{unknown}`\n")));
     }

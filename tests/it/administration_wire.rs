@@ -27,7 +27,7 @@ fn through_its_type(schema: &str, value: &Value) -> Result<Value, String> {
     }
     table! {
         AccountMade AccountOrder AccountPage AuditList BackupMade BackupOrder DeliveryDetails DeliveryList Findings
-        GrantMade GrantOrder HeldSettled KeyMade KeyOrder KeyPage Replayed ReplayOrder RequestCanceled RequestDetails
+        GrantMade GrantOrder HeldSettled KeyMade KeyOrder KeyPage LogPage Replayed ReplayOrder RequestCanceled RequestDetails
         RequestPage RotationOrder SecretMade SecretsListing
     }
 }
@@ -217,6 +217,11 @@ async fn each_call_is_answered_as_the_document_says() {
     for id in clips.iter().rev() {
         assert_eq!(caller.call("cancel_request", id, "", None).await["request_id"], id.as_str());
         caller.call("get_request", id, "", None).await;
+        let page = caller.call("list_log_lines", id, "?attempt=1&after=1.7&limit=5", None).await;
+        assert_eq!(
+            (&page["lines"], &page["position"], &page["more"]),
+            (&json!([]), &json!("1.7"), &json!(false))
+        );
     }
 
     let failed = until("the failure", async || {

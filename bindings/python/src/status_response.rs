@@ -47,7 +47,7 @@ impl StatusResponse {
         self.0.progress.map(clipia::Progress::percent)
     }
 
-    /// Lines or records that the model has written so far, if any.
+    /// The last lines or records that the model has logged, if any. A self-hosted server gives strings, 50 at most.
     #[getter]
     fn logs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.0.get(py, "logs")? {

@@ -529,6 +529,58 @@ Arguments:
                 .await,
         )
     }
+    /**What the attempts at a request logged
+
+The log lines of a request, in their order. Of each attempt the latest 1,000 lines are kept, and 256 KiB at most; of a
+request the latest ten attempts. To follow a request that runs, ask again after the `position` of the page before, until
+the status is one of an end and there are no more lines.
+
+
+Sends a `GET` request to `/requests/{request_id}/logs`
+
+Arguments:
+- `request_id`: The request. 404 where there is none of this id.
+- `after`: Only lines after this position; the `position` of the page before.
+- `attempt`: Only lines of this attempt, from 1.
+- `limit`: How many at most. More than 1000 means 1000, and so does a page without `limit`.
+*/
+    pub async fn list_log_lines<'a>(
+        &'a self,
+        request_id: &'a clipia_api::RequestId,
+        after: Option<&'a str>,
+        attempt: Option<i64>,
+        limit: Option<::std::num::NonZeroU32>,
+    ) -> Result<types::LogPage, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!(
+                    "{}/requests/{}/logs", self.baseurl, encode_path(& request_id
+                    .to_string()),
+                );
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .get(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .query(&progenitor_client::QueryParam::new("after", &after))
+                    .query(&progenitor_client::QueryParam::new("attempt", &attempt))
+                    .query(&progenitor_client::QueryParam::new("limit", &limit))
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "list_log_lines",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
     /**Cancel a request
 
 Ends a request that is queued or runs. Its reserve is returned, its worker stops, and its webhook is told. 400

@@ -25,6 +25,8 @@ pub enum Operation {
     ListRequests,
     /// `GET /requests/{request_id}`
     GetRequest,
+    /// `GET /requests/{request_id}/logs`
+    ListLogLines,
     /// `POST /requests/{request_id}/cancel`
     CancelRequest,
     /// `GET /deliveries`
@@ -49,7 +51,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every call, in the order of the document.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ListAccounts,
         Self::CreateAccount,
         Self::GrantCredits,
@@ -61,6 +63,7 @@ impl Operation {
         Self::RevokeKey,
         Self::ListRequests,
         Self::GetRequest,
+        Self::ListLogLines,
         Self::CancelRequest,
         Self::ListDeliveries,
         Self::GetDelivery,
@@ -87,6 +90,7 @@ impl Operation {
             Self::RevokeKey => "/keys/{key_id}",
             Self::ListRequests => "/requests",
             Self::GetRequest => "/requests/{request_id}",
+            Self::ListLogLines => "/requests/{request_id}/logs",
             Self::CancelRequest => "/requests/{request_id}/cancel",
             Self::ListDeliveries => "/deliveries",
             Self::GetDelivery => "/deliveries/{delivery_id}",

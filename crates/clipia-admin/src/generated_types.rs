@@ -452,6 +452,20 @@ pub struct ListKeysQuery {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub limit: ::std::option::Option<::std::num::NonZeroU32>,
 }
+///The query of `GET /requests/{request_id}/logs`.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct ListLogLinesQuery {
+    ///Only lines after this position; the `position` of the page before.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub after: ::std::option::Option<::std::string::String>,
+    ///Only lines of this attempt, from 1.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub attempt: ::std::option::Option<i64>,
+    ///How many at most. More than 1000 means 1000, and so does a page without `limit`.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub limit: ::std::option::Option<::std::num::NonZeroU32>,
+}
 ///The query of `GET /requests`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -470,6 +484,31 @@ pub struct ListRequestsQuery {
     ///Only requests with this status.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub status: ::std::option::Option<clipia_api::Status>,
+}
+///A line that an attempt logged.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct LogLine {
+    ///When the worker reported it.
+    pub at: jiff::Timestamp,
+    ///Which claim of a worker, from 1.
+    pub attempt: i64,
+    ///The line, without escape sequences and control characters other than tab.
+    pub line: ::std::string::String,
+    /**Which line of the attempt, from 1. Numbers that are left out are those of lines that were dropped, because there
+were too many.
+*/
+    pub number: u64,
+}
+///A page of the log lines of a request.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct LogPage {
+    pub lines: ::std::vec::Vec<LogLine>,
+    ///Whether there are lines after these now.
+    pub more: bool,
+    ///The `after` of the next page.
+    pub position: ::std::string::String,
+    ///The status of the request when the lines were read. No line comes after its end.
+    pub status: clipia_api::Status,
 }
 ///Something that happened to a request.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

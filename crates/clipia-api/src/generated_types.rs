@@ -351,7 +351,9 @@ server chooses how long it keeps files.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
 #[serde(remote = "Self")]
 pub struct StatusResponse {
-    ///Log lines or records that the model wrote while it ran, if it writes any.
+    /**Log lines or records that the model wrote while it ran, if it writes any. A self-hosted server gives the last 50 lines of
+the current or latest attempt, as strings, and fewer if they have more than 16 KiB.
+*/
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
     pub logs: ::std::vec::Vec<::serde_json::Value>,
     ///The progress in percent, while the status is IN_PROGRESS.

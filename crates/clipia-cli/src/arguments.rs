@@ -77,6 +77,11 @@ impl Server {
         Administration::of(&self.data)
     }
 
+    /// Whether stdout gets JSON.
+    pub(crate) fn prints_json(&self) -> bool {
+        output::is_json(self.json)
+    }
+
     /// Prints `value` on stdout: as `text` writes it for people, or as JSON.
     pub(crate) fn print<T: Serialize>(
         &self,

@@ -23,7 +23,17 @@ pub(crate) fn text_or_json<T: Serialize>(
     as_json: bool,
     text: impl FnOnce(&T) -> String,
 ) -> anyhow::Result<()> {
-    if as_json || !std::io::stdout().is_terminal() { json(value) } else { print(&text(value)) }
+    if is_json(as_json) { json(value) } else { print(&text(value)) }
+}
+
+/// Whether stdout gets JSON: it is not a terminal, or `as_json` is true.
+pub(crate) fn is_json(as_json: bool) -> bool {
+    as_json || !std::io::stdout().is_terminal()
+}
+
+/// Prints `value` on stdout as JSON in one line.
+pub(crate) fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
+    print(&(serde_json::to_string(value)? + "\n"))
 }
 
 /// Prints `text` on stdout.

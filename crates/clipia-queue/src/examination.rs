@@ -7,6 +7,7 @@ use crate::idempotency::is_kept;
 use crate::leases::AttemptEnd;
 use crate::ledger::Entries;
 use crate::lifecycle::{Epoch, Phase};
+use crate::logs::{self, LogFigures};
 use crate::position::{Lane, Ticket};
 use crate::{AccountId, Moment, RequestId};
 use std::collections::HashMap;
@@ -44,6 +45,8 @@ pub enum Rule {
     ClaimsEnded,
     /// Each lost lease was a rescue.
     LostIsRescued,
+    /// Log lines are of an attempt that is kept.
+    LogIsOfAttempt,
     /// What belongs to an end is there at the end.
     EndIsWhole,
     /// A request that has ended has the delivery that it wants.
@@ -56,7 +59,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::MovementSumsToZero,
         Self::BalanceIsSumOfEntries,
         Self::HeldIsReserved,
@@ -72,6 +75,7 @@ impl Rule {
         Self::RunningHasLease,
         Self::ClaimsEnded,
         Self::LostIsRescued,
+        Self::LogIsOfAttempt,
         Self::EndIsWhole,
         Self::EndIsDelivered,
         Self::KeyFindsRequest,
@@ -105,6 +109,9 @@ impl Rule {
             Self::RunningHasLease => "a request has a lease while it runs, and only then",
             Self::ClaimsEnded => "each claim of a request ended once, but for the one that runs",
             Self::LostIsRescued => "a request was rescued as often as its lease was lost",
+            Self::LogIsOfAttempt => {
+                "log lines are of an attempt that is kept, no more than may be, and their request names the latest"
+            }
             Self::EndIsWhole => {
                 "a request has an end, and what belongs to it, if it has ended, and only then"
             }
@@ -253,6 +260,27 @@ pub struct Request<'a> {
     pub webhook: bool,
     /// Whether it has a delivery.
     pub delivery: bool,
+}
+
+/// The log lines that are kept of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Log<'a> {
+    /// The request.
+    pub id: RequestId,
+    /// Whose.
+    pub account: &'a str,
+    /// The attempt.
+    pub epoch: Epoch,
+    /// The request's latest claim.
+    pub latest: Epoch,
+    /// The latest attempt that logged lines, by the request.
+    pub logged: Epoch,
+    /// Whether the attempts at the request were let go.
+    pub attempts_gone: bool,
+    /// How many lines.
+    pub lines: u64,
+    /// How many bytes, with one for the end of each line.
+    pub bytes: u64,
 }
 
 /// A place in a queue that is taken.
@@ -466,6 +494,26 @@ impl Examination {
         let given_up = of.phase == Phase::Failed && latest == Some(AttemptEnd::Lost);
         self.hold(Rule::LostIsRescued, of.rescues == lost - i64::from(given_up), account, id, || {
             format!("{phase}, rescued {} times, lost {lost} times", of.rescues)
+        });
+    }
+
+    /// Looks at the log of an attempt.
+    pub fn log(&mut self, of: &Log<'_>) {
+        let is_of_attempt =
+            of.epoch.0 > 0 && of.epoch <= of.logged && of.logged <= of.latest && !of.attempts_gone;
+        let is_over = LogFigures { logged: 0, lines: of.lines, bytes: of.bytes }.is_over();
+        let oldest = of.logged.0 - logs::ATTEMPTS_MAX;
+        let holds = is_of_attempt && !is_over && of.epoch.0 > oldest;
+        self.hold(Rule::LogIsOfAttempt, holds, Some(of.account), Some(of.id), || {
+            format!(
+                "{} lines of {} bytes of attempt {}, latest logged {}, latest claim {}, attempts {}",
+                of.lines,
+                of.bytes,
+                of.epoch.0,
+                of.logged.0,
+                of.latest.0,
+                if of.attempts_gone { "let go" } else { "kept" },
+            )
         });
     }
 
@@ -734,6 +782,33 @@ mod tests {
         ] {
             let rule = breach(|examination| examination.idempotency_record(&record, NOW));
             assert_eq!(rule, broken.then_some(Rule::KeyFindsRequest), "{record:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_log_must_be() {
+        let log = Log {
+            id: ID,
+            account: "a",
+            epoch: Epoch(2),
+            latest: Epoch(3),
+            logged: Epoch(2),
+            attempts_gone: false,
+            lines: logs::LINES_MAX as u64,
+            bytes: logs::BYTES_MAX as u64,
+        };
+        let look = |log: Log<'_>| breach(|examination| examination.log(&log));
+        assert_eq!(look(log), None);
+        for broken in [
+            Log { epoch: Epoch(0), ..log },
+            Log { logged: Epoch(1), ..log },
+            Log { logged: Epoch(4), ..log },
+            Log { logged: Epoch(12), latest: Epoch(12), ..log },
+            Log { attempts_gone: true, ..log },
+            Log { lines: log.lines + 1, ..log },
+            Log { bytes: log.bytes + 1, ..log },
+        ] {
+            assert_eq!(look(broken), Some(Rule::LogIsOfAttempt), "{broken:?}");
         }
     }
 

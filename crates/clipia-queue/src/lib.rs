@@ -3,7 +3,7 @@
 //! What a request may become ([`lifecycle`]), what it costs ([`pricing`]), what its input must be ([`input`]), how
 //! credits move ([`ledger`]), when a repeated submit is the same one ([`idempotency`]), what a key may do
 //! ([`limits`]), how many are ahead ([`position`]), how long a worker holds a request ([`leases`]), when a delivery is tried
-//! again ([`schedules`]), how long what has ended is kept ([`retention`]), what must hold of all that is stored ([`examination`]), to which host it goes ([`delivery_host`]), when its receiver is left alone ([`breaker`]), which
+//! again ([`schedules`]), how long what has ended is kept ([`retention`]), what is kept of what an attempt logs ([`logs`]), what must hold of all that is stored ([`examination`]), to which host it goes ([`delivery_host`]), when its receiver is left alone ([`breaker`]), which
 //! secrets sign it ([`rotation`]) and how much an account may take of what all share ([`shares`]): each is a function of its
 //! arguments. [`commands`] puts these together: what is done to a queue, as facts and decisions. A store persists what is
 //! decided here, in one transaction each.
@@ -39,6 +39,7 @@ pub mod leases;
 pub mod ledger;
 pub mod lifecycle;
 pub mod limits;
+pub mod logs;
 pub mod media_address;
 mod moment;
 pub mod position;

@@ -123,7 +123,7 @@ pub enum Part {
     Media,
     /// What was submitted.
     Input,
-    /// The attempts of workers at it, and those at its delivery.
+    /// The attempts of workers at it with what they logged, and those at its delivery.
     Attempts,
     /// All of it. Its media go before.
     Request,

@@ -97,8 +97,8 @@ keys! {
         #[key("keep_inputs", "TIME", "How long their inputs are kept; default {default}")]
         pub keep_inputs: Keep = Keep::days(90),
 
-        /// How long the attempts at a request and at its webhook are kept; never longer than the request.
-        #[key("keep_attempts", "TIME", "How long the attempts at them and at their webhooks are kept; default {default}")]
+        /// How long the attempts at a request, their log lines and the attempts at its webhook are kept; never longer than the request.
+        #[key("keep_attempts", "TIME", "How long the attempts at them, their log lines and the attempts at their webhooks are kept; default {default}")]
         pub keep_attempts: Keep = Keep::days(90),
 
         /// The format of the log on stderr: "text", "json", or "auto", which is text on a terminal and JSON elsewhere. `RUST_LOG`

@@ -8,7 +8,7 @@ use crate::media::{self, MediaStore, WriteError, WrittenFiles};
 use crate::metrics::{AttemptOutcome, Metrics};
 use crate::pause::{self, Pause};
 use crate::preparation::Preparation;
-use crate::store::{Claim, Failure, NodeId, Store, WorkRefused};
+use crate::store::{Beat, Claim, Failure, NodeId, Store, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
@@ -24,7 +24,7 @@ use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit, broadcast};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// How often a worker checks the progress. It writes progress that has grown.
+/// How often a worker checks the progress and the log. It writes progress that has grown, and new lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The longest wait for a request between two claims, in case a wake-up was lost.
@@ -244,7 +244,7 @@ impl Workers {
             }
             Err(MakeError::Executor(JobError::Stopped) | MakeError::MediaUnwritable) => AttemptEnd::Released,
         };
-        match self.report_end(id, epoch, &end, &stop).await {
+        match self.report_end(id, epoch, &control, &end, &stop).await {
             Ok(()) => {
                 let (elapsed, outcome) = (started.elapsed(), end.outcome());
                 self.metrics.ended(&model, outcome, elapsed);
@@ -267,22 +267,26 @@ impl Workers {
         unavailable
     }
 
-    /// Reports the end of an attempt to the store. While the store itself fails, the report is repeated: an output must not be
-    /// lost, nor made again, because of a full disk.
+    /// Reports the end of an attempt to the store, after the last lines that it logged. While the store itself fails, the report is
+    /// repeated: an output must not be lost, nor made again, because of a full disk.
     async fn report_end(
         &self,
         id: RequestId,
         epoch: Epoch,
+        control: &JobControl,
         end: &AttemptEnd,
         stop: &CancellationToken,
     ) -> Result<(), WorkRefused> {
         let mut reports = 0;
         loop {
-            let result = match end {
-                AttemptEnd::Completed(output) => self.store.complete(id, epoch, output.clone()).await,
-                AttemptEnd::Failed(why) => self.store.fail(id, epoch, why.clone()).await,
-                AttemptEnd::Lost(why) => self.store.lose(id, epoch, why.clone()).await,
-                AttemptEnd::Released => self.store.release(id, epoch).await,
+            let result = match (self.report_last_lines(id, epoch, control).await, end) {
+                (Err(refused), _) => Err(refused),
+                (Ok(()), AttemptEnd::Completed(output)) => {
+                    self.store.complete(id, epoch, output.clone()).await
+                }
+                (Ok(()), AttemptEnd::Failed(why)) => self.store.fail(id, epoch, why.clone()).await,
+                (Ok(()), AttemptEnd::Lost(why)) => self.store.lose(id, epoch, why.clone()).await,
+                (Ok(()), AttemptEnd::Released) => self.store.release(id, epoch).await,
             };
             reports += 1;
             match result {
@@ -301,6 +305,28 @@ impl Workers {
                 result => return result,
             }
         }
+    }
+
+    /// Reports the lines that no beat has reported. An error that would not pass costs the lines, not the output.
+    async fn report_last_lines(
+        &self,
+        id: RequestId,
+        epoch: Epoch,
+        control: &JobControl,
+    ) -> Result<(), WorkRefused> {
+        let logs = control.unreported_logs();
+        let end = logs.end();
+        if logs.lines.is_empty() {
+            return Ok(());
+        }
+        match self.store.log(id, epoch, logs).await {
+            Err(WorkRefused::Store(error)) if !error.is_transient() => {
+                tracing::error!(%error, "the last log lines of a generation could not be stored");
+            }
+            result => result?,
+        }
+        control.logs_reported(end);
+        Ok(())
     }
 
     /// The job of a claim.
@@ -341,7 +367,7 @@ impl Workers {
         Ok((media::placed(output, written.address()), written))
     }
 
-    /// Prolongs the lease and writes the progress. Returns when the lease is lost.
+    /// Prolongs the lease, and writes the progress and the log lines. Returns when the lease is lost.
     async fn beat(&self, attempt: &mut Attempt, control: &JobControl) {
         let (mut written, mut last, mut fails) = (0, Instant::now(), false);
         loop {
@@ -349,12 +375,18 @@ impl Workers {
                 () = tokio::time::sleep(PROGRESS_INTERVAL) => false,
                 () = attempt.maybe_canceled() => true,
             };
-            let percent = control.percent();
-            if !maybe_canceled && percent == written && last.elapsed() < HEARTBEAT {
+            let (percent, logs) = (control.percent(), control.unreported_logs());
+            let is_new = percent != written || !logs.lines.is_empty();
+            if !maybe_canceled && !is_new && last.elapsed() < HEARTBEAT {
                 continue;
             }
-            match self.store.beat(attempt.id, attempt.epoch, Progress::new(percent)).await {
-                Ok(()) => (written, last, fails) = (percent, Instant::now(), false),
+            let end = logs.end();
+            let beat = Beat { id: attempt.id, epoch: attempt.epoch, progress: Progress::new(percent), logs };
+            match self.store.beat_one(beat).await {
+                Ok(()) => {
+                    control.logs_reported(end);
+                    (written, last, fails) = (percent, Instant::now(), false);
+                }
                 Err(WorkRefused::Store(error)) => {
                     if !std::mem::replace(&mut fails, true) {
                         tracing::error!(%error, "cannot prolong a lease");

@@ -4,7 +4,7 @@ use super::position::QueuePlace;
 use crate::store::{AccountId, Key, KeyHash};
 use clipia_api::Progress;
 use clipia_queue::RequestId;
-use clipia_queue::lifecycle::Phase;
+use clipia_queue::lifecycle::{Epoch, Phase};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -121,6 +121,8 @@ pub(crate) struct CachedStatus {
     pub(crate) progress: Progress,
     /// Its place, while it waits.
     pub(crate) at: Option<QueuePlace>,
+    /// The attempt whose log lines it shows, if it shows any. The lines are not cached: they are long, and change often.
+    pub(crate) logs_of: Option<Epoch>,
 }
 
 impl Default for StatusCache {

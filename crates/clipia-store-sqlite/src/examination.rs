@@ -5,8 +5,8 @@ use super::position::lane_of;
 use super::rows::{attempt_end, count, entries, moment, phase};
 use crate::store::{Checked, StoreError, Violation};
 use clipia_queue::examination::{
-    Account, Attempts, Breach, Examination, Group, IdempotencyRecord, Key, Movement, Place, Placed, Request,
-    RequestMovement, Rule,
+    Account, Attempts, Breach, Examination, Group, IdempotencyRecord, Key, Log, Movement, Place, Placed,
+    Request, RequestMovement, Rule,
 };
 use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::position::Ticket;
@@ -42,6 +42,7 @@ pub(crate) fn examine(c: &Connection, now: Moment) -> Result<(Checked, Option<Vi
     keys(c, &mut examination)?;
     requests(c, &mut examination)?;
     places(c, &mut examination)?;
+    logs(c, &mut examination)?;
     idempotency_records(c, &mut examination, now)?;
     let Some(Breach { rule, account, request, found }) = examination.breach() else {
         checked.rules += Rule::ALL.len() as u64;
@@ -227,6 +228,27 @@ fn requests(c: &Connection, examination: &mut Examination) -> Result<(), StoreEr
             error: row.get("error")?,
             webhook: row.get("webhook")?,
             delivery: row.get("delivery")?,
+        });
+        Ok(())
+    })
+}
+
+fn logs(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    // A line feed is between two lines of a row, and a byte is counted for the end of the last one, too.
+    let query = "SELECT l.request, l.epoch, r.account, r.epoch AS latest, r.logged, r.attempts_gone,
+            sum(length(l.lines) - length(replace(l.lines, char(10), '')) + 1) AS lines,
+            sum(length(CAST(l.lines AS BLOB)) + 1) AS bytes
+         FROM request_log l JOIN request r ON r.id = l.request GROUP BY l.request, l.epoch";
+    each(c, query, |row| {
+        examination.log(&Log {
+            id: RequestId(row.get("request")?),
+            account: text(row, "account")?,
+            epoch: Epoch(row.get("epoch")?),
+            latest: Epoch(row.get("latest")?),
+            logged: Epoch(row.get("logged")?),
+            attempts_gone: row.get("attempts_gone")?,
+            lines: count(row.get("lines")?),
+            bytes: count(row.get("bytes")?),
         });
         Ok(())
     })

@@ -29,6 +29,7 @@ mod leases;
 mod ledger;
 mod listing;
 mod lock;
+mod logs;
 mod memory;
 mod mending;
 mod no_store;

@@ -16,6 +16,8 @@ use crate::store::{
 use clipia_api::Progress;
 use clipia_queue::commands::submit::{self, Asked, Checked, NewRequest, Submit};
 use clipia_queue::idempotency::Fingerprint;
+use clipia_queue::lifecycle::Epoch;
+use clipia_queue::logs::shown_attempt;
 use clipia_queue::position::Ticket;
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, Row, params};
@@ -220,13 +222,13 @@ fn insert(
 
 pub(crate) fn cached_status(c: &Connection, id: RequestId) -> Result<Option<CachedStatus>, StoreError> {
     let mut statement = c.prepare_cached(
-        "SELECT account, sandbox, phase, epoch, rescues, queue, ticket, progress FROM request WHERE id = ?1",
+        "SELECT account, sandbox, phase, epoch, rescues, queue, ticket, progress, logged FROM request WHERE id = ?1",
     )?;
     let mut rows = statement.query([key(id)])?;
     rows.next()?.map(status_of).transpose()
 }
 
-/// The columns `account`, `sandbox`, `phase`, `epoch`, `rescues`, `queue`, `ticket`, `progress`.
+/// The columns `account`, `sandbox`, `phase`, `epoch`, `rescues`, `queue`, `ticket`, `progress`, `logged`.
 fn status_of(row: &Row<'_>) -> Result<CachedStatus, StoreError> {
     let life = lifecycle(row)?;
     Ok(CachedStatus {
@@ -235,6 +237,7 @@ fn status_of(row: &Row<'_>) -> Result<CachedStatus, StoreError> {
         phase: life.phase,
         progress: Progress::new(row.get("progress")?),
         at: QueuePlace::of_request(row, life)?,
+        logs_of: shown_attempt(life, Epoch(row.get("logged")?)),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::rows::{entries, key, moment, phase};
 use super::writing::Writing;
-use super::{ledger, sandbox, stored};
+use super::{ledger, logs, sandbox, stored};
 use crate::clock::wall_at;
 use crate::ids;
 use crate::store::{AccountId, DueOf, DuePage, GivenBack, StoreError};
@@ -127,8 +127,9 @@ pub(crate) fn let_go(
             }
             Part::Attempts => {
                 attempts(w, &found)?;
-                w.prepare_cached("UPDATE request SET attempts_gone = 1 WHERE id = ?1")?
+                w.prepare_cached("UPDATE request SET attempts_gone = 1, logged = 0 WHERE id = ?1")?
                     .execute([key(*id)])?;
+                w.status_changed(*id);
             }
             Part::Request => whole(w, &found, now)?,
         }
@@ -138,6 +139,7 @@ pub(crate) fn let_go(
 }
 
 fn attempts(c: &Connection, of: &Found) -> Result<(), StoreError> {
+    logs::let_go(c, of.candidate.id)?;
     c.prepare_cached("DELETE FROM attempt WHERE request = ?1")?.execute([key(of.candidate.id)])?;
     if let Some(delivery) = of.delivery {
         c.prepare_cached("DELETE FROM delivery_attempt WHERE delivery = ?1")?.execute([delivery])?;

@@ -69,7 +69,8 @@ CREATE TABLE request (
     named       INTEGER NOT NULL, -- an idempotency record names it
     expired_at  INTEGER, -- when its media were let go
     input_gone  INTEGER NOT NULL DEFAULT 0, -- its input was let go
-    attempts_gone INTEGER NOT NULL DEFAULT 0 -- the attempts at it and at its delivery were let go
+    attempts_gone INTEGER NOT NULL DEFAULT 0, -- the attempts at it and at its delivery were let go
+    logged      INTEGER NOT NULL DEFAULT 0 -- the epoch of the latest attempt that has log lines
 ) STRICT, WITHOUT ROWID;
 
 -- Ids rise with time, so that this lists an account's requests by age.
@@ -121,7 +122,11 @@ CREATE TABLE lease (
     node        BLOB NOT NULL, -- the process whose worker has it
     claimed_at  INTEGER NOT NULL,
     deadline_at INTEGER NOT NULL,
-    until       INTEGER NOT NULL
+    until       INTEGER NOT NULL,
+    -- The log of the attempt: the lines that it logged, and of those that are kept how many there are and how many bytes.
+    log_logged  INTEGER NOT NULL DEFAULT 0,
+    log_lines   INTEGER NOT NULL DEFAULT 0,
+    log_bytes   INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX lease_until ON lease (until);
@@ -134,6 +139,16 @@ CREATE TABLE attempt (
     ended_at    INTEGER NOT NULL,
     ending      TEXT NOT NULL CHECK (ending = 'completed' OR ending = 'failed' OR ending = 'released' OR ending = 'lost' OR ending = 'canceled'),
     PRIMARY KEY (request, epoch)
+) STRICT, WITHOUT ROWID;
+
+-- What attempts logged: some lines a row, with a line feed between two.
+CREATE TABLE request_log (
+    request     BLOB NOT NULL REFERENCES request (id),
+    epoch       INTEGER NOT NULL,
+    start       INTEGER NOT NULL, -- how many lines of the attempt came before
+    at          INTEGER NOT NULL, -- when they were reported
+    lines       TEXT NOT NULL,
+    PRIMARY KEY (request, epoch, start)
 ) STRICT, WITHOUT ROWID;
 
 -- One row for each movement of credits, with what is entered in each book; a request is reserved for once and settled

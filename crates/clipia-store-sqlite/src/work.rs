@@ -8,7 +8,7 @@ use super::rows::{from_json, key};
 use super::settlement::settle;
 use super::stored::request;
 use super::writing::Writing;
-use super::{leases, set_aside};
+use super::{leases, logs, set_aside};
 use crate::clock::both;
 use crate::store::living::LivingAttempts;
 use crate::store::{AccountId, Beat, Claim, ClaimPast, Failure, NodeId, Rescued, StoreError, WorkRefused};
@@ -18,6 +18,7 @@ use clipia_queue::commands::claim::{First, first};
 use clipia_queue::commands::requeue::{self, Lost, Requeued, Worker, is_lost};
 use clipia_queue::commands::{Now, StoredRequest, end, lease};
 use clipia_queue::lifecycle::{Epoch, Lifecycle};
+use clipia_queue::logs::LogLines;
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
@@ -122,28 +123,39 @@ fn set(w: &Writing<'_>, id: RequestId, life: Lifecycle, progress: Progress) -> R
     Ok(())
 }
 
-/// Prolongs leases and records progress. Each beat decides before it changes anything: one that is refused leaves the others
+/// Prolongs leases, records progress and keeps log lines. Each beat decides before it changes anything: one that is refused leaves the others
 /// as they are.
 pub(crate) fn beat_many(
     w: &Writing<'_>,
-    beats: &[Beat],
+    beats: Vec<Beat>,
     now: Moment,
 ) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
-    let answers = beats.iter().map(|beat| match self::beat(w, *beat, both(now)) {
+    let answers = beats.into_iter().map(|beat| match self::beat(w, beat, both(now)) {
         Err(WorkRefused::Store(error)) => Err(error),
         answer => Ok(answer),
     });
     answers.collect()
 }
 
-fn beat(w: &Writing<'_>, Beat { id, epoch, progress }: Beat, now: Now) -> Result<(), WorkRefused> {
+fn beat(w: &Writing<'_>, Beat { id, epoch, progress, logs }: Beat, now: Now) -> Result<(), WorkRefused> {
     let request = request(w, id)?;
     let beat = lease::beat(&request, leases::of(w, id)?, epoch, progress, now)?;
     leases::prolong(w, id, &beat.lease)?;
     w.status_changed(id);
     w.prepare_cached("UPDATE request SET progress = ?2 WHERE id = ?1")?
         .execute(params![key(id), beat.progress.percent()])?;
-    Ok(())
+    Ok(logs::append(w, id, epoch, logs, now)?)
+}
+
+pub(crate) fn log(
+    w: &Writing<'_>,
+    id: RequestId,
+    epoch: Epoch,
+    lines: LogLines,
+    now: Moment,
+) -> Result<(), WorkRefused> {
+    lease::log(&request(w, id)?, epoch)?;
+    Ok(logs::append(w, id, epoch, lines, both(now))?)
 }
 
 pub(crate) fn hold(w: &Writing<'_>, id: RequestId, epoch: Epoch, now: Moment) -> Result<(), WorkRefused> {

@@ -14,6 +14,7 @@ pub mod events;
 pub mod keys;
 pub mod leases;
 pub mod listing;
+pub mod logs;
 pub mod outbox;
 mod outbox_account;
 pub mod queue;
@@ -227,6 +228,16 @@ macro_rules! conformance {
                 requests_are_listed_newest_first_and_page_by_page,
                 a_list_is_filtered,
                 a_history_tells_every_attempt_and_movement;
+            logs:
+                lines_are_kept_in_their_order_however_often_they_are_reported,
+                the_latest_lines_are_kept_and_the_others_are_counted,
+                lines_are_read_page_by_page,
+                a_status_shows_the_last_lines_of_the_latest_attempt,
+                a_worker_that_lost_its_lease_logs_nothing,
+                the_last_lines_come_when_the_time_is_up,
+                lines_of_the_latest_attempts_are_kept,
+                lines_stay_after_the_end_and_go_with_the_attempts,
+                nothing_that_a_terminal_obeys_is_kept;
             retention: what_has_had_its_time_is_let_go_and_the_books_stay_as_they_are;
             sequences: random_commands_have_the_results_of_a_naive_store;
         }

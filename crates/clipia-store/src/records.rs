@@ -5,6 +5,7 @@ use clipia_api::types::{InputWarning, Output};
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::limits::KeyLimits;
+use clipia_queue::logs::LogLines;
 pub use clipia_queue::rotation::SigningTimes;
 pub use clipia_queue::{AccountId, Failure};
 use clipia_queue::{Credits, Moment, RequestId};
@@ -173,7 +174,7 @@ pub struct Submitted {
 }
 
 /// The status of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestStatus {
     /// Its id.
     pub id: RequestId,
@@ -185,6 +186,8 @@ pub struct RequestStatus {
     pub position: u64,
     /// How far it is, while it runs.
     pub progress: Progress,
+    /// The last lines that its latest attempt logged ([`clipia_queue::logs`]).
+    pub logs: Vec<String>,
 }
 
 /// A request.
@@ -217,10 +220,10 @@ pub struct Request {
 }
 
 impl Request {
-    /// Its status.
+    /// Its status, without log lines.
     pub fn status(&self) -> RequestStatus {
         let Self { id, sandbox, phase, position, progress, .. } = *self;
-        RequestStatus { id, sandbox, phase, position, progress }
+        RequestStatus { id, sandbox, phase, position, progress, logs: Vec::new() }
     }
 }
 
@@ -236,7 +239,7 @@ pub struct ClaimPast {
 }
 
 /// How far a worker is with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beat {
     /// The request.
     pub id: RequestId,
@@ -244,6 +247,8 @@ pub struct Beat {
     pub epoch: Epoch,
     /// How far it is. Progress never falls within an attempt.
     pub progress: Progress,
+    /// The lines that its attempt has logged since the last report that arrived. Lines that arrived before may be among them.
+    pub logs: LogLines,
 }
 
 /// A request that a worker may run.

@@ -15,7 +15,8 @@ mod program;
 pub mod regular;
 mod settings;
 
-pub use control::{JobControl, LOG_LINE_BYTES_MAX, LOG_LINES_KEPT, LogLines};
+pub use clipia_queue::logs::{LINE_BYTES_MAX as LOG_LINE_BYTES_MAX, LINES_MAX as LOG_LINES_KEPT, LogLines};
+pub use control::JobControl;
 pub use executor::{Executor, JobError};
 pub use inputs::Inputs;
 pub use job::{Job, Source};

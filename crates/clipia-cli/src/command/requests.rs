@@ -1,5 +1,7 @@
 //! `clipia requests`.
 
+mod logs;
+
 use super::webhooks;
 use crate::arguments::Server;
 use crate::output::{facts, table, time};
@@ -8,7 +10,7 @@ use clipia::RequestId;
 use clipia_admin::types::{ListRequestsQuery, RequestDetails, RequestListing};
 use uuid::Uuid;
 
-/// Lists, shows and cancels the requests of a server on this machine
+/// Lists, shows and cancels the requests of a server on this machine, and shows their log lines
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -39,6 +41,8 @@ enum Action {
         /// The request's id
         id: Uuid,
     },
+    /// Shows what the attempts at a request logged: the time, the attempt and the line
+    Logs(logs::Options),
     /// Cancels a request that has not ended: its credits are returned, and its worker stops
     Cancel {
         /// The request's id
@@ -84,6 +88,7 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
             })
         }
         Action::Show { id } => server.print(&administration.get_request(&request_id(id)).await?, details),
+        Action::Logs(options) => logs::run(&server, &administration, options).await,
         Action::Cancel { id } => {
             server.print(&administration.cancel_request(&request_id(id)).await?, |canceled| {
                 format!(

@@ -1,8 +1,8 @@
-//! A worker prolongs its lease.
+//! A worker prolongs its lease, and logs.
 
 use super::{Contradiction, Now, Refused, StoredRequest};
 use crate::leases::Lease;
-use crate::lifecycle::{Epoch, Event};
+use crate::lifecycle::{self, Epoch, Event};
 use clipia_api::Progress;
 
 /// A worker that still runs.
@@ -36,6 +36,15 @@ pub fn beat(
 /// [`Refused`] where that claim is not in force.
 pub fn hold(request: &StoredRequest, lease: Option<Lease>, epoch: Epoch, now: Now) -> Result<Lease, Refused> {
     Ok(in_force(request, lease, epoch)?.held(now.steady, request.attempt_max))
+}
+
+/// The worker of claim `epoch` reports lines of its log, even where the attempt has taken all its time: they tell why.
+/// [`append`](crate::logs::append) decides what is kept.
+///
+/// # Errors
+/// [`lifecycle::Refused`] where that claim is not in force.
+pub fn log(request: &StoredRequest, epoch: Epoch) -> Result<(), lifecycle::Refused> {
+    request.life.apply(Event::Beat(epoch)).map(drop)
 }
 
 fn in_force(request: &StoredRequest, lease: Option<Lease>, epoch: Epoch) -> Result<Lease, Refused> {

@@ -9,6 +9,7 @@
 //! | submit | [`submit::check`], then [`submit::New::accept`] or [`submit::New::sample`] |
 //! | claim | [`claim::first`] |
 //! | hold, beat | [`lease::hold`], [`lease::beat`] |
+//! | log, beat with log lines | [`lease::log`], [`lease::beat`], then [`logs::append`](crate::logs::append) |
 //! | complete, fail, cancel | [`end::complete`], [`end::fail`], [`end::cancel`], then [`end::Ending::settle`] |
 //! | release, lose, rescue | [`requeue::release`], [`requeue::report_lost`], [`requeue::is_lost`], [`requeue::lose`] |
 //! | create an account, grant | [`grant::open`], [`grant::grant`] |

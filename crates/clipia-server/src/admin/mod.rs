@@ -11,6 +11,7 @@ mod accounts;
 mod audit;
 mod deliveries;
 mod keys;
+mod logs;
 mod requests;
 mod secrets;
 mod upkeep;
@@ -77,6 +78,7 @@ fn handler(operation: Operation) -> MethodRouter<Admin> {
         Operation::RevokeKey => delete(keys::revoke),
         Operation::ListRequests => get(requests::list),
         Operation::GetRequest => get(requests::show),
+        Operation::ListLogLines => get(logs::list),
         Operation::CancelRequest => post(requests::cancel),
         Operation::ListDeliveries => get(deliveries::list),
         Operation::GetDelivery => get(deliveries::show),

@@ -165,11 +165,11 @@ pub(super) fn asked(id: &clipia_api::RequestId) -> Result<RequestId, ApiError> {
 }
 
 /// The request that a path names.
-fn id_of(text: &str) -> Result<RequestId, ApiError> {
+pub(super) fn id_of(text: &str) -> Result<RequestId, ApiError> {
     text.parse().map_err(|_| none(text))
 }
 
 /// There is no request of this id.
-fn none(id: impl fmt::Display) -> ApiError {
+pub(super) fn none(id: impl fmt::Display) -> ApiError {
     ApiError::new(ErrorCode::NotFound, format!("there is no request `{id}`"))
 }

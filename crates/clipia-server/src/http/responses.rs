@@ -29,9 +29,10 @@ fn response_url(base: &BaseUrl, id: RequestId) -> String {
 
 /// The response of `GET /v1/requests/{id}/status`.
 pub(super) fn status_response(
-    RequestStatus { id, phase, position, progress, .. }: RequestStatus,
+    RequestStatus { id, phase, position, progress, logs, .. }: RequestStatus,
 ) -> StatusResponse {
     StatusResponse {
+        logs: logs.into_iter().map(Into::into).collect(),
         queue_position: (phase == Phase::Queued).then_some(position),
         progress: (phase == Phase::Running).then_some(progress),
         ..StatusResponse::new(id.into(), phase.status())

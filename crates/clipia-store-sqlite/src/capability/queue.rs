@@ -3,11 +3,12 @@
 use crate::cache::CachedStatus;
 use crate::work::Leases;
 use crate::writing::Writing;
-use crate::{SqliteStore, requests, set_aside, work};
+use crate::{SqliteStore, logs, requests, set_aside, work};
 use async_trait::async_trait;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
+use clipia_queue::logs::LogLines;
 use clipia_store::living::LivingAttempts;
 use clipia_store::{
     AccountId, Beat, ClaimPast, Failure, NodeId, Queue, Request, RequestStatus, Rescued, StoreError,
@@ -50,9 +51,15 @@ impl Queue for SqliteStore {
             }
         };
         let CachedStatus { sandbox, phase, progress, at, .. } = &*stood;
+        if stood.account != *account {
+            return Ok(None);
+        }
         let position = at.as_ref().map_or(0, |at| self.memory.positions.ahead(at));
-        let status = RequestStatus { id, sandbox: *sandbox, phase: *phase, position, progress: *progress };
-        Ok((stood.account == *account).then_some(status))
+        let logs = match stood.logs_of {
+            Some(epoch) => self.read_pool.read(|c| logs::shown(c, id, epoch))?,
+            None => Vec::new(),
+        };
+        Ok(Some(RequestStatus { id, sandbox: *sandbox, phase: *phase, position, progress: *progress, logs }))
     }
 
     async fn claim_past(
@@ -79,8 +86,13 @@ impl Queue for SqliteStore {
 
     async fn beat_many(&self, beats: Vec<Beat>) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
         let now = self.clock.now();
-        let answers = self.writer.write(move |w| work::beat_many(w, &beats, now)).await?;
+        let answers = self.writer.write(move |w| work::beat_many(w, beats, now)).await?;
         Ok(answers.into_iter().map(|answer| self.count_stale(answer)).collect())
+    }
+
+    async fn log(&self, id: RequestId, epoch: Epoch, logs: LogLines) -> Result<(), WorkRefused> {
+        let now = self.clock.now();
+        self.count_stale(self.writer.write(move |w| work::log(w, id, epoch, logs, now)).await)
     }
 
     async fn complete(&self, id: RequestId, epoch: Epoch, output: Output) -> Result<(), WorkRefused> {

@@ -1,11 +1,13 @@
 //! Lists and histories for an operator.
 
-use crate::{SqliteStore, account_listing, accounts, audit, delivery_log, listing, outputs};
+use crate::{SqliteStore, account_listing, accounts, audit, delivery_log, listing, logs, outputs};
 use async_trait::async_trait;
 use clipia_queue::RequestId;
+use clipia_queue::lifecycle::Epoch;
+use clipia_queue::logs::LogPosition;
 use clipia_store::{
-    AccountId, AccountPage, AuditEntry, DeliveryDetails, DeliveryFilter, DeliveryListing, KeyPage, Records,
-    Refusals, RequestFilter, RequestHistory, RequestOutput, RequestPage, StoreError,
+    AccountId, AccountPage, AuditEntry, DeliveryDetails, DeliveryFilter, DeliveryListing, KeyPage, LogPage,
+    Records, Refusals, RequestFilter, RequestHistory, RequestOutput, RequestPage, StoreError,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -37,6 +39,16 @@ impl Records for SqliteStore {
     async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError> {
         let memory = Arc::clone(&self.memory);
         self.read(move |c| listing::history(c, &memory.positions, id)).await
+    }
+
+    async fn logs(
+        &self,
+        id: RequestId,
+        attempt: Option<Epoch>,
+        after: LogPosition,
+        limit: usize,
+    ) -> Result<Option<LogPage>, StoreError> {
+        self.read(move |c| logs::page(c, id, attempt, after, limit)).await
     }
 
     async fn list_deliveries(

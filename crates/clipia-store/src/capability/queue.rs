@@ -13,6 +13,7 @@ use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
+use clipia_queue::logs::LogLines;
 
 /// Requests from their submit to their end.
 #[async_trait]
@@ -42,14 +43,20 @@ pub trait Queue: Send + Sync {
     async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError>;
     /// A worker still has the request and has not begun its attempt, whose time starts now.
     async fn hold(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused>;
-    /// Prolongs the leases of workers that still run, and records their progress. Each beat is accepted or refused by itself; an
-    /// error of the store refuses all.
+    /// Prolongs the leases of workers that still run, records their progress, and keeps what they logged. Each beat is accepted or
+    /// refused by itself; an error of the store refuses all.
     async fn beat_many(&self, beats: Vec<Beat>) -> Result<Vec<Result<(), WorkRefused>>, StoreError>;
     /// Prolongs the lease of a worker that still runs, and records its progress.
     async fn beat(&self, id: RequestId, epoch: Epoch, progress: Progress) -> Result<(), WorkRefused> {
-        let beat = Beat { id, epoch, progress };
+        self.beat_one(Beat { id, epoch, progress, logs: LogLines::default() }).await
+    }
+    /// Prolongs the lease of a worker that still runs, records its progress, and keeps what it logged.
+    async fn beat_one(&self, beat: Beat) -> Result<(), WorkRefused> {
         self.beat_many(vec![beat]).await?.pop().unwrap_or(Err(WorkRefused::Unknown))
     }
+    /// Keeps the last lines that a worker logged, before it reports the end of its attempt. Unlike a beat it prolongs nothing, and
+    /// comes even when the attempt has taken all its time.
+    async fn log(&self, id: RequestId, epoch: Epoch, logs: LogLines) -> Result<(), WorkRefused>;
     /// A worker has the output: charges the credits and writes the delivery.
     async fn complete(&self, id: RequestId, epoch: Epoch, output: Output) -> Result<(), WorkRefused>;
     /// A worker has no output: returns the credits and writes the delivery.

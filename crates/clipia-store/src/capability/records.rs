@@ -1,11 +1,13 @@
 //! Lists and histories for an operator.
 
 use crate::{
-    AccountId, AccountPage, AuditEntry, DeliveryDetails, DeliveryFilter, DeliveryListing, KeyPage, Refusals,
-    RequestFilter, RequestHistory, RequestOutput, RequestPage, StoreError,
+    AccountId, AccountPage, AuditEntry, DeliveryDetails, DeliveryFilter, DeliveryListing, KeyPage, LogPage,
+    Refusals, RequestFilter, RequestHistory, RequestOutput, RequestPage, StoreError,
 };
 use async_trait::async_trait;
 use clipia_queue::RequestId;
+use clipia_queue::lifecycle::Epoch;
+use clipia_queue::logs::LogPosition;
 use uuid::Uuid;
 
 /// Lists and histories for an operator, of every account.
@@ -28,6 +30,15 @@ pub trait Records: Send + Sync {
     async fn outputs(&self, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError>;
     /// A request of any account and what happened to it.
     async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError>;
+    /// What the attempts at a request of any account logged, `limit` lines at most: those after the position `after`, and only of
+    /// `attempt` where one is named. Nothing where there is no such request.
+    async fn logs(
+        &self,
+        id: RequestId,
+        attempt: Option<Epoch>,
+        after: LogPosition,
+        limit: usize,
+    ) -> Result<Option<LogPage>, StoreError>;
 
     /// Deliveries, the newest first: those older than `before`, at most `most` and
     /// [`DELIVERIES_MAX`](crate::DELIVERIES_MAX).

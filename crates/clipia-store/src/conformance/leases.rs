@@ -6,6 +6,7 @@ use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::leases::{HEARTBEAT, RESCUES_MAX, SILENCE_MAX};
 use clipia_queue::lifecycle::{Epoch, Phase, Refused};
+use clipia_queue::logs::LogLines;
 use uuid::Uuid;
 
 /// Every report that a worker can make is refused, because its claim is no longer in force.
@@ -18,6 +19,7 @@ async fn says_nothing(fixture: &Fixture, id: RequestId, epoch: Epoch) {
         store.fail(id, epoch, Failure::generation("late")).await,
         store.release(id, epoch).await,
         store.lose(id, epoch, Failure::generation("late")).await,
+        store.log(id, epoch, LogLines { offset: 0, lines: ["late".to_owned()].into() }).await,
     ];
     for answer in answers {
         assert!(matches!(answer, Err(WorkRefused::Lifecycle(Refused::Stale { .. }))), "{answer:?}");
@@ -182,7 +184,8 @@ pub async fn several_are_claimed_and_kept_at_once(fixture: &Fixture) {
     assert!(fixture.store.claim("render", NODE, 9).await.unwrap().is_empty());
 
     // A beat that is refused changes nothing of the others.
-    let beat = |n: usize, epoch| Beat { id: ids[n], epoch, progress: Progress::new(50) };
+    let progress = Progress::new(50);
+    let beat = |n: usize, epoch| Beat { id: ids[n], epoch, progress, logs: LogLines::default() };
     let (epoch, stale) = (claims[0].epoch, Epoch(claims[0].epoch.0 + 1));
     let unknown = Beat { id: RequestId::generate(), ..beat(0, epoch) };
     let beats = vec![beat(0, epoch), beat(1, stale), unknown, beat(2, epoch)];

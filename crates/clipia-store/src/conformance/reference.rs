@@ -6,8 +6,7 @@ mod outbox;
 pub(super) use outbox::Due;
 
 use super::{ATTEMPT_MAX, account};
-use crate::{DeliveryState, Submission, SubmitRefused, WorkRefused};
-use clipia_api::Progress;
+use crate::{Beat, DeliveryState, Submission, SubmitRefused, WorkRefused};
 use clipia_api::types::Output;
 use clipia_queue::commands::claim::{First, first};
 use clipia_queue::commands::end::{self, Books, Ending};
@@ -18,6 +17,7 @@ use clipia_queue::idempotency::is_kept;
 use clipia_queue::leases::Lease;
 use clipia_queue::ledger::{Balance, cost};
 use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_queue::logs::{Block, LogFigures, LogLines, SHOWN_LINES_MAX, append};
 use clipia_queue::position::{Place, Ticket};
 use clipia_queue::{Credits, Failure, Moment, RequestId};
 use outbox::Delivery;
@@ -39,6 +39,10 @@ pub(super) struct Kept {
     lease: Option<Lease>,
     charged: Option<Credits>,
     delivery: Option<Delivery>,
+    /// What its attempts logged, in order.
+    logs: Vec<(Epoch, Block)>,
+    /// The figures of the running attempt's log.
+    log: LogFigures,
 }
 
 /// A request as its caller sees it.
@@ -51,6 +55,21 @@ pub(super) struct Seen {
     pub(super) cost: Credits,
     /// Its delivery: its state and the attempts of the schedule.
     pub(super) delivery: Option<(DeliveryState, u32)>,
+}
+
+impl Kept {
+    fn append(&mut self, epoch: Epoch, report: LogLines) {
+        let appended = append(epoch, self.log, report);
+        let forgotten = appended.forgotten.unwrap_or_default();
+        self.logs.retain(|(epoch, _)| *epoch > forgotten);
+        self.logs.extend(appended.blocks.into_iter().map(|block| (epoch, block)));
+        self.log = appended.figures;
+        while self.log.is_over() {
+            let oldest = self.logs.iter().position(|(of, _)| *of == epoch).unwrap();
+            let (_, block) = self.logs.remove(oldest);
+            self.log = self.log.without(block.lines.len() as u64, block.bytes() as u64);
+        }
+    }
 }
 
 fn now_of(steady: Moment) -> Now {
@@ -132,7 +151,14 @@ impl Reference {
             base_url: submission.base_url.clone(),
             created_at: row.created_at,
         };
-        self.requests.push(Kept { request, lease: None, charged: row.charged, delivery });
+        self.requests.push(Kept {
+            request,
+            lease: None,
+            charged: row.charged,
+            delivery,
+            logs: Vec::new(),
+            log: LogFigures::default(),
+        });
         Ok((submission.id, row.life.phase))
     }
 
@@ -144,21 +170,40 @@ impl Reference {
             return None;
         };
         (kept.request.life, kept.request.progress) = (claimed.life, claimed.progress);
-        kept.lease = Some(claimed.lease);
+        (kept.lease, kept.log) = (Some(claimed.lease), LogFigures::default());
         Some((kept.request.id, claimed.life.epoch))
     }
 
-    pub(super) fn beat(
-        &mut self,
-        id: RequestId,
-        epoch: Epoch,
-        progress: Progress,
-        at: Moment,
-    ) -> Result<(), WorkRefused> {
-        let kept = self.find(id).ok_or(WorkRefused::Unknown)?;
-        let beat = lease::beat(&kept.request, kept.lease, epoch, progress, now_of(at))?;
-        (kept.lease, kept.request.progress) = (Some(beat.lease), beat.progress);
+    pub(super) fn beat(&mut self, beat: Beat, at: Moment) -> Result<(), WorkRefused> {
+        let kept = self.find(beat.id).ok_or(WorkRefused::Unknown)?;
+        let decided = lease::beat(&kept.request, kept.lease, beat.epoch, beat.progress, now_of(at))?;
+        (kept.lease, kept.request.progress) = (Some(decided.lease), decided.progress);
+        kept.append(beat.epoch, beat.logs);
         Ok(())
+    }
+
+    pub(super) fn log(&mut self, id: RequestId, epoch: Epoch, logs: LogLines) -> Result<(), WorkRefused> {
+        let kept = self.find(id).ok_or(WorkRefused::Unknown)?;
+        lease::log(&kept.request, epoch)?;
+        kept.append(epoch, logs);
+        Ok(())
+    }
+
+    /// Each line that is kept of a request's log, with its attempt and its number.
+    pub(super) fn logged(&mut self, id: RequestId) -> Vec<(Epoch, u64, String)> {
+        let blocks = self.find(id).map(|kept| kept.logs.clone()).unwrap_or_default();
+        let numbered = |(epoch, block): (Epoch, Block)| {
+            (block.offset + 1..).zip(block.lines).map(move |(number, line)| (epoch, number, line))
+        };
+        blocks.into_iter().flat_map(numbered).collect()
+    }
+
+    /// The log lines in a request's status: all those of its latest attempt, cut to the last.
+    pub(super) fn shown(&mut self, id: RequestId) -> Vec<String> {
+        let Some(epoch) = self.find(id).map(|kept| kept.request.life.epoch) else { return Vec::new() };
+        let lines = self.logged(id).into_iter().filter(|(of, _, _)| *of == epoch);
+        let mut lines: Vec<String> = lines.map(|(_, _, line)| line).collect();
+        lines.split_off(lines.len().saturating_sub(SHOWN_LINES_MAX))
     }
 
     pub(super) fn hold(&mut self, id: RequestId, epoch: Epoch, at: Moment) -> Result<(), WorkRefused> {

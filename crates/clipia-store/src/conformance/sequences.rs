@@ -5,12 +5,13 @@ mod outbox;
 use super::reference::{Reference, Seen};
 use super::{Fixture, NODE, account, fox, id_at, key, new_key};
 use crate::living::LivingAttempts;
-use crate::{DeliveryFilter, Key, Submission};
+use crate::{Beat, DeliveryFilter, Key, Submission};
 use clipia_api::Progress;
 use clipia_api::types::{Output, SubmitRequest};
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::limits::KeyLimits;
+use clipia_queue::logs::{LogLines, LogPosition};
 use clipia_queue::{Credits, Failure, Moment, RequestId};
 use outbox::{HOSTS, Senders};
 use rand::rngs::StdRng;
@@ -62,6 +63,9 @@ pub async fn random_commands_have_the_results_of_a_naive_store(fixture: &Fixture
         for step in 0..STEPS {
             let what = both.step().await;
             both.agree(&format!("seed {seed}, step {step}: {what}")).await;
+        }
+        for known in both.reference.seen() {
+            both.logs_agree(known.id, &format!("seed {seed}")).await;
         }
         fixture.is_consistent().await;
     }
@@ -140,9 +144,18 @@ impl Both<'_> {
         let (index, progress) =
             (self.below(self.claims.len()), Progress::new(self.random.random_range(0..100)));
         let (id, epoch) = self.claims[index];
+        let logs = self.log_lines();
         let reference = &mut self.reference;
-        let (what, stored, known) = match self.random.random_range(0..7) {
-            0 => ("beat", store.beat(id, epoch, progress).await, reference.beat(id, epoch, progress, at)),
+        let (what, stored, known) = match self.random.random_range(0..8) {
+            0 => {
+                let beat = Beat { id, epoch, progress, logs };
+                let stored = store.beat_one(beat.clone()).await;
+                ("beat", stored, reference.beat(beat, at))
+            }
+            6 => {
+                let stored = store.log(id, epoch, logs.clone()).await;
+                ("log", stored, reference.log(id, epoch, logs))
+            }
             1 => ("hold", store.hold(id, epoch).await, reference.hold(id, epoch, at)),
             2 => ("release", store.release(id, epoch).await, reference.release(id, epoch, at)),
             3 => ("cancel", store.cancel(id).await, reference.cancel(id, at)),
@@ -162,7 +175,34 @@ impl Both<'_> {
         let (stored, known) =
             (stored.map_err(|refused| refused.to_string()), known.map_err(|refused| refused.to_string()));
         assert_eq!(stored, known, "{what} {id} {epoch:?}");
+        self.logs_agree(id, what).await;
         format!("{what} {id}: {known:?}")
+    }
+
+    /// Log lines of which an earlier report may have had some, or before which some were dropped.
+    fn log_lines(&mut self) -> LogLines {
+        let (offset, count) = ([0, 1, 40, 700][self.below(4)], [0, 1, 30, 900][self.below(4)]);
+        let width = [1, 80, 600][self.below(3)];
+        let lines = (offset..offset + count).map(|number| format!("{number:0width$}")).collect();
+        LogLines { offset: offset as u64, lines }
+    }
+
+    /// Both have the same log of a request.
+    async fn logs_agree(&mut self, id: RequestId, when: &str) {
+        let store = &self.fixture.store;
+        let page = store.logs(id, None, LogPosition::default(), usize::MAX).await.unwrap().unwrap();
+        let stored: Vec<_> =
+            page.lines.into_iter().map(|entry| (entry.epoch, entry.number, entry.line)).collect();
+        assert_eq!(stored, self.reference.logged(id), "{when} {id}");
+        let (shown, known) =
+            (store.status(&account(), id).await.unwrap().unwrap().logs, self.reference.shown(id));
+        // Long lines are fewer in a status than in the log.
+        let last = known.len() - shown.len();
+        assert!(
+            shown[..] == known[last..] && (last == 0 || shown.len() > 20),
+            "{when} {id}: {}",
+            shown.len()
+        );
     }
 
     /// Both show the same to callers and to operators.

@@ -45,7 +45,7 @@ pub struct Update {
     pub queue_position: Option<u64>,
     /// Percent done.
     pub progress: Option<Progress>,
-    /// Lines or records that the model has written so far, if any.
+    /// The last lines or records that the model has logged, if any. A self-hosted server gives strings, 50 at most.
     pub logs: Vec<Value>,
     /// Fields that this version does not know.
     pub extra: Map<String, Value>,
