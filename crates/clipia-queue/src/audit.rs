@@ -7,7 +7,7 @@ use crate::{AccountId, Credits, RequestId};
 pub struct Act {
     /// What was done.
     pub act: &'static str,
-    /// To what: an account, a key, a request or a delivery; empty where it was to several.
+    /// To what: an account, a key, a request, a delivery or a queue; empty where it was to several.
     pub subject: String,
     /// How much, or how.
     pub detail: String,
@@ -74,6 +74,16 @@ impl Act {
     /// Held deliveries were given up; nothing where there were none.
     pub fn held_abandoned(count: u64) -> Option<Self> {
         (count > 0).then(|| Self::new("held deliveries abandoned", "", count.to_string()))
+    }
+
+    /// A queue was paused.
+    pub fn queue_paused(queue: &str) -> Self {
+        Self::new("queue paused", queue, "")
+    }
+
+    /// A queue was resumed.
+    pub fn queue_resumed(queue: &str) -> Self {
+        Self::new("queue resumed", queue, "")
     }
 
     /// A server first ran on a backup.

@@ -8,9 +8,9 @@ use crate::leases::AttemptEnd;
 use crate::ledger::Entries;
 use crate::lifecycle::{Epoch, Phase};
 use crate::logs::{self, LogFigures};
-use crate::position::{Lane, Ticket};
+use crate::position::{Lane, Ticket, Turn};
 use crate::{AccountId, Moment, RequestId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What must hold, in the order in which it is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +55,8 @@ pub enum Rule {
     KeyFindsRequest,
     /// The count of the sandbox's requests is right.
     SandboxIsCounted,
+    /// The accounts that wait in a queue have their turns.
+    WaitingHasTurn,
 }
 
 impl Rule {
@@ -80,6 +82,7 @@ impl Rule {
         Self::EndIsDelivered,
         Self::KeyFindsRequest,
         Self::SandboxIsCounted,
+        Self::WaitingHasTurn,
     ];
 
     /// The rule as a sentence.
@@ -118,6 +121,10 @@ impl Rule {
             Self::EndIsDelivered => "a request that wants a delivery has one if it has ended, and only then",
             Self::KeyFindsRequest => "an idempotency key names a request of its account",
             Self::SandboxIsCounted => "an account's requests of the sandbox are counted",
+            Self::WaitingHasTurn => {
+                "an account has a turn in a queue while a new request of it waits there, and only then, and no two have \
+                 the same"
+            }
         }
     }
 }
@@ -315,6 +322,19 @@ pub struct Placed<'a> {
     pub ticket: Ticket,
 }
 
+/// An account in a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountInQueue<'a> {
+    /// The queue.
+    pub queue: &'a str,
+    /// The account.
+    pub account: &'a str,
+    /// Its turn, if it has one.
+    pub turn: Option<Turn>,
+    /// Whether a request of it waits there that no worker had.
+    pub waits: bool,
+}
+
 /// The record of an idempotency key.
 #[derive(Clone, Copy, Debug)]
 pub struct IdempotencyRecord<'a> {
@@ -341,6 +361,8 @@ pub struct Examination {
     sandbox: HashMap<String, i64>,
     /// A key's live requests that have not ended.
     in_flight: HashMap<String, i64>,
+    /// The turns of queues.
+    turns: HashSet<(String, Turn)>,
 }
 
 impl Examination {
@@ -561,6 +583,18 @@ impl Examination {
         });
     }
 
+    /// Looks at an account that waits in a queue, or has a turn there.
+    pub fn account_in_queue(&mut self, of: &AccountInQueue<'_>) {
+        let is_its_own = of.turn.is_none_or(|turn| self.turns.insert((of.queue.to_owned(), turn)));
+        let holds = is_its_own && of.turn.is_some() == of.waits;
+        self.hold(Rule::WaitingHasTurn, holds, Some(of.account), None, || {
+            let turn = of.turn.map_or_else(|| "no turn".to_owned(), |turn| format!("turn {}", turn.0));
+            let shared = if is_its_own { "" } else { ", as another account has" };
+            let waits = if of.waits { "a new request waits" } else { "no new request waits" };
+            format!("queue `{}`: {turn}{shared}, {waits}", of.queue)
+        });
+    }
+
     /// Looks at the record of an idempotency key at `now`, by the steady clock.
     pub fn idempotency_record(&mut self, of: &IdempotencyRecord<'_>, now: Moment) {
         let may_miss = of.sandbox || !is_kept(of.expires_at, now);
@@ -762,6 +796,23 @@ mod tests {
             of(Placed { ticket: Ticket(2), ..placed }),
         ] {
             assert_eq!(look(broken), Some(Rule::PlaceHasQueued), "{broken:?}");
+        }
+
+        let waits = AccountInQueue { queue: "q", account: "a", turn: Some(Turn(7)), waits: true };
+        let turns = |accounts: &[AccountInQueue<'_>]| {
+            breach(|examination| accounts.iter().for_each(|of| examination.account_in_queue(of)))
+        };
+        let others = [
+            AccountInQueue { queue: "other", ..waits },
+            AccountInQueue { account: "b", turn: Some(Turn(8)), ..waits },
+        ];
+        assert_eq!(turns(&[waits, others[0], others[1]]), None);
+        for broken in [
+            AccountInQueue { turn: None, ..waits },
+            AccountInQueue { waits: false, ..waits },
+            AccountInQueue { turn: Some(Turn(8)), ..waits },
+        ] {
+            assert_eq!(turns(&[others[0], others[1], broken]), Some(Rule::WaitingHasTurn), "{broken:?}");
         }
 
         let record = IdempotencyRecord {

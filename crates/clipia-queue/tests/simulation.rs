@@ -19,7 +19,7 @@ use clipia_queue::leases::{HEARTBEAT, Lease, RESCUES_MAX};
 use clipia_queue::ledger::{Balance, Entries, Entry};
 use clipia_queue::lifecycle::{self, Epoch, Phase};
 use clipia_queue::limits::{KeyLimits, RateLimit, SANDBOX_KEPT};
-use clipia_queue::position::{Place, QueuePlaces, Ticket};
+use clipia_queue::position::{Change, Lane, Place, QueuePlaces, Ticket};
 use clipia_queue::{AccountId, Credits, Failure, Moment, RequestId, schedules};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -125,11 +125,17 @@ struct Seen {
     given_up: u64,
     overdue: u64,
     stale: u64,
+    turns: u64,
     rate_limited: u64,
     concurrency_limited: u64,
     insufficient: u64,
     delivered: u64,
     abandoned: u64,
+}
+
+/// The id of an account.
+fn account_id(account: usize) -> AccountId {
+    AccountId(account.to_string())
 }
 
 struct World {
@@ -148,6 +154,8 @@ struct World {
     records: HashMap<(usize, u8), NewRecord>,
     places: QueuePlaces,
     waiting: BTreeMap<Place, u64>,
+    /// How many new requests of each account were claimed since each account waits or had its turn.
+    passed: [[u32; ACCOUNTS]; ACCOUNTS],
     /// What each worker holds, as far as the worker knows.
     working: Vec<Option<(u64, i64)>>,
     /// Whether leases are looked at in a while.
@@ -184,6 +192,7 @@ impl World {
             records: HashMap::new(),
             places: QueuePlaces::default(),
             waiting: BTreeMap::new(),
+            passed: [[0; ACCOUNTS]; ACCOUNTS],
             working: vec![None; WORKERS],
             watched: false,
             tail: 0,
@@ -340,7 +349,7 @@ impl World {
         };
         let stored = StoredRequest {
             id: submit.id,
-            account: AccountId(account.to_string()),
+            account: account_id(account),
             key_id: n.to_string(),
             sandbox,
             model: submit.model.to_owned(),
@@ -369,8 +378,8 @@ impl World {
         match request.stored.place() {
             None => self.ended(id, &request),
             Some(place) => {
-                self.take_place(id, place);
                 self.live.insert(id, request);
+                self.take_place(id, place);
             }
         }
         self.seen.submits += 1;
@@ -389,14 +398,34 @@ impl World {
     }
 
     fn take_place(&mut self, id: u64, place: Place) {
-        assert!(self.places.take(place), "{place:?} was taken");
+        let account = self.live[&id].account;
+        if self.places.turn(&account_id(account)).is_none() {
+            self.passed[account] = [0; ACCOUNTS];
+        }
+        assert!(self.change_place(account, place, Change::Take), "{place:?} was taken");
         self.waiting.insert(place, id);
         self.wake();
     }
 
-    fn leave_place(&mut self, place: Place) {
-        assert!(self.places.leave(place), "{place:?} was not taken");
+    fn leave_place(&mut self, account: usize, place: Place, change: Change) {
+        assert!(self.change_place(account, place, change), "{place:?} was not taken");
         self.waiting.remove(&place);
+    }
+
+    fn change_place(&mut self, account: usize, place: Place, change: Change) -> bool {
+        self.places.apply(&account_id(account), place, change).is_some()
+    }
+
+    /// A new request of an account is claimed. No account is passed over twice by the same other one.
+    fn takes_its_turn(&mut self, account: usize) {
+        self.passed[account] = [0; ACCOUNTS];
+        for other in (0..ACCOUNTS).filter(|other| *other != account) {
+            if self.places.turn(&account_id(other)).is_some() {
+                self.passed[other][account] += 1;
+                assert!(self.passed[other][account] <= 1, "{account} had two turns while {other} waited");
+                self.seen.turns += 1;
+            }
+        }
     }
 
     /// Has an idle worker look at the queue.
@@ -433,7 +462,7 @@ impl World {
         if let Some(place) = ended.place
             && !(is_canceled && self.broken == Some(Broken::Place))
         {
-            self.leave_place(place);
+            self.leave_place(account, place, Change::Leave);
         }
         let Ended { life, charged, delivery, .. } = ended;
         let mut request = self.live.remove(&id).unwrap();
@@ -492,11 +521,16 @@ impl World {
         if self.working[worker].is_some() {
             return;
         }
-        let Some((place, id)) = self.waiting.first_key_value().map(|(place, id)| (*place, *id)) else {
+        let Some(place) = self.places.first() else {
             return;
         };
-        assert_eq!(self.places.ahead(place), 0);
-        self.leave_place(place);
+        let id = self.waiting[&place];
+        let account = self.live[&id].account;
+        assert_eq!(self.places.ahead(&account_id(account), place), 0);
+        if place.lane == Lane::New {
+            self.takes_its_turn(account);
+        }
+        self.leave_place(account, place, Change::Claim);
         let now = self.both();
         let request = self.live.get_mut(&id).unwrap();
         let First::Claimed(claimed) = first(&request.stored, &[], now).unwrap() else {
@@ -659,8 +693,18 @@ impl World {
             }
         }
         assert_eq!(self.places.waiting(), queued.len() as u64, "places after {step:?}");
-        for (ahead, (place, id)) in queued.iter().enumerate() {
-            assert_eq!(self.places.ahead(*place), ahead as u64, "request {id} after {step:?}");
+        // Each has a position of its own: those that a worker had by their tickets, and then those of each account by theirs.
+        let (mut positions, mut latest) = (BTreeSet::new(), [None; ACCOUNTS]);
+        for (nth, (place, id)) in queued.iter().enumerate() {
+            let account = self.live[id].account;
+            let ahead = self.places.ahead(&account_id(account), *place);
+            assert!(positions.insert(ahead) && ahead < queued.len() as u64, "request {id} after {step:?}");
+            match place.lane {
+                Lane::Requeued => assert_eq!(ahead, nth as u64, "request {id} after {step:?}"),
+                Lane::New => {
+                    assert!(latest[account].replace(ahead) < Some(ahead), "request {id} after {step:?}")
+                }
+            }
         }
         for (account, held) in self.accounts.iter().zip(held) {
             let entered = account.entered;

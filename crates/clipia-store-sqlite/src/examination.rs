@@ -5,11 +5,11 @@ use super::position::lane_of;
 use super::rows::{attempt_end, count, entries, moment, phase};
 use crate::store::{Checked, StoreError, Violation};
 use clipia_queue::examination::{
-    Account, Attempts, Breach, Examination, Group, IdempotencyRecord, Key, Log, Movement, Place, Placed,
-    Request, RequestMovement, Rule,
+    Account, AccountInQueue, Attempts, Breach, Examination, Group, IdempotencyRecord, Key, Log, Movement,
+    Place, Placed, Request, RequestMovement, Rule,
 };
 use clipia_queue::lifecycle::{Epoch, Phase};
-use clipia_queue::position::Ticket;
+use clipia_queue::position::{Ticket, Turn};
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -23,7 +23,8 @@ const OWN_RULES: [(&str, &str); 2] = [
 ];
 
 /// The rule that memory and database must keep between them, which only the writer can look at.
-pub(crate) const INDEX_RULE: &str = "a queue in memory is as long as the one that is stored";
+pub(crate) const INDEX_RULE: &str =
+    "a queue in memory is as long as the one that is stored, with the same turns";
 
 /// Looks at everything that is stored; `c` sees one snapshot.
 pub(crate) fn examine(c: &Connection, now: Moment) -> Result<(Checked, Option<Violation>), StoreError> {
@@ -43,6 +44,7 @@ pub(crate) fn examine(c: &Connection, now: Moment) -> Result<(Checked, Option<Vi
     requests(c, &mut examination)?;
     places(c, &mut examination)?;
     logs(c, &mut examination)?;
+    accounts_in_queues(c, &mut examination)?;
     idempotency_records(c, &mut examination, now)?;
     let Some(Breach { rule, account, request, found }) = examination.breach() else {
         checked.rules += Rule::ALL.len() as u64;
@@ -276,6 +278,23 @@ fn places(c: &Connection, examination: &mut Examination) -> Result<(), StoreErro
             ticket: Ticket(row.get("ticket")?),
             id: RequestId(row.get("request")?),
             request,
+        });
+        Ok(())
+    })
+}
+
+fn accounts_in_queues(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    let query = "SELECT queue, account, max(turn) AS turn, max(waits) AS waits FROM (
+            SELECT p.queue, r.account, NULL AS turn, 1 AS waits
+                FROM queue_place p JOIN request r ON r.id = p.request WHERE p.lane = 1
+            UNION ALL SELECT queue, account, turn, 0 AS waits FROM queue_turn)
+         GROUP BY queue, account";
+    each(c, query, |row| {
+        examination.account_in_queue(&AccountInQueue {
+            queue: text(row, "queue")?,
+            account: text(row, "account")?,
+            turn: row.get::<_, Option<i64>>("turn")?.map(Turn),
+            waits: row.get("waits")?,
         });
         Ok(())
     })

@@ -34,6 +34,7 @@ mod memory;
 mod mending;
 mod no_store;
 mod outputs;
+mod pausing;
 mod position;
 mod read_pool;
 mod recent_keys;
@@ -63,7 +64,7 @@ use clipia_store::{
 use counters::Counters;
 use inspection::Kind;
 use memory::Memory;
-use position::Positions;
+use position::{Positions, Queues};
 use read_pool::ReadPool;
 use requests::Accepted;
 use rusqlite::Connection;
@@ -77,6 +78,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast};
 use work::Leases;
 use writer::Writer;
+use writing::Writing;
 
 pub use no_store::NoStore;
 pub use restore::{RestoreError, Restored, restore};
@@ -155,13 +157,15 @@ impl OpenError {
 fn take_over(
     connection: &Connection,
     keys: &RefCell<idempotency::Keys>,
+    queues: &RefCell<Queues>,
     memory: &Memory,
     now: Moment,
 ) -> Result<Rescued, StoreError> {
-    writer::run_alone(connection, keys, memory, move |w| deliveries::free_all(w, now))?;
+    writer::run_alone(connection, keys, queues, memory, move |w| deliveries::free_all(w, now))?;
     let mut all = Rescued::default();
     loop {
-        let some = writer::run_alone(connection, keys, memory, move |w| work::rescue(w, Leases::All, now))?;
+        let rescue = move |w: &Writing<'_>| work::rescue(w, Leases::All, now);
+        let some = writer::run_alone(connection, keys, queues, memory, rescue)?;
         all.requeued += some.requeued;
         all.failed += some.failed;
         if some.requeued + some.failed < work::RESCUED_AT_ONCE as u64 {
@@ -236,20 +240,28 @@ impl SqliteStore {
             );
         }
         set_aside::put_all_back(&connection)?;
+        let queues = Queues::load(&connection)?;
         let memory = Memory {
             keys: KeyCache::default(),
             statuses: StatusCache::default(),
-            positions: Positions::load(&connection)?,
+            positions: Positions::new(queues.clone()),
             counters: Counters::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
         };
         let memory = Arc::new(memory);
         let keys = RefCell::new(idempotency::Keys::load(&connection)?);
-        let rescued = take_over(&connection, &keys, &memory, clock.now())?;
+        let queues = RefCell::new(queues);
+        let rescued = take_over(&connection, &keys, &queues, &memory, clock.now())?;
         tracing::info!(requeued = rescued.requeued, failed = rescued.failed, "the store is open");
         let checkpoints = Some(Checkpoints::start(path)?);
-        let writer = Writer::start(connection, checkpoints, keys.into_inner(), Arc::clone(&memory))
-            .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+        let writer = Writer::start(
+            connection,
+            checkpoints,
+            keys.into_inner(),
+            queues.into_inner(),
+            Arc::clone(&memory),
+        )
+        .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         Ok(Self {
             read_pool: Arc::new(ReadPool::new(path)),
             path: path.to_owned(),

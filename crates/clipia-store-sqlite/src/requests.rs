@@ -2,13 +2,13 @@
 
 use super::cache::CachedStatus;
 use super::idempotency::Name;
-use super::position::{Positions, QueuePlace, lane_number};
-use super::rows::{amount, cost, credits, from_json, key, lifecycle, moment, to_json};
+use super::position::{Positions, QueuePlace, QueueState, lane_number};
+use super::rows::{amount, cost, count, credits, from_json, key, lifecycle, moment, to_json};
 use super::set_aside;
 use super::settlement::announce;
 use super::writing::Writing;
 use super::{ledger, sandbox};
-use crate::clock::both;
+use crate::clock::{both, timestamp};
 use crate::ids;
 use crate::store::{
     AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
@@ -18,7 +18,7 @@ use clipia_queue::commands::submit::{self, Asked, Checked, NewRequest, Submit};
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::logs::shown_attempt;
-use clipia_queue::position::Ticket;
+use clipia_queue::position::{Change, Ticket};
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
@@ -115,7 +115,8 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
                 tail: Ticket(w.write_back.tail(w, &submission.queue)?),
             };
             let accepted = new.accept(accepted, facts, both(now))?;
-            let at = QueuePlace { queue: submission.queue.clone(), place: accepted.place };
+            let (queue, place) = (submission.queue.clone(), accepted.place);
+            let at = QueuePlace { queue, account: account.clone(), place };
             w.write_back.set_tail(&submission.queue, accepted.request.ticket.0);
             w.write_back.set_in_flight(&key.id, i64::from(accepted.in_flight));
             enqueue(w, at.clone(), submission.id)?;
@@ -164,8 +165,7 @@ pub(crate) fn enqueue(w: &Writing<'_>, at: QueuePlace, id: RequestId) -> Result<
         "INSERT INTO queue_item (queue, lane, ticket, request) VALUES (?1, ?2, ?3, ?4)",
         params![at.queue, lane_number(at.place.lane), at.place.ticket.0, key(id)],
     )?;
-    w.place_taken(at);
-    Ok(())
+    w.change_place(at, Change::Take)
 }
 
 /// Takes a request out of its queue.
@@ -176,8 +176,7 @@ pub(crate) fn dequeue(w: &Writing<'_>, at: QueuePlace) -> Result<(), StoreError>
     if left != 1 && !set_aside::leave(w, &at)? {
         return Err(StoreError::Unreadable(format!("no request has the place {at:?}")));
     }
-    w.place_left(at);
-    Ok(())
+    w.change_place(at, Change::Leave)
 }
 
 fn insert(
@@ -280,11 +279,13 @@ pub(crate) fn read(
     }))
 }
 
-/// How many requests wait in each queue, and since when the older of the two does that are next in its lanes.
+/// How each queue is, and since when the older of the two requests waits that came first to its lanes.
 pub(crate) fn queues(
     c: &Connection,
-    waiting: HashMap<String, u64>,
+    states: HashMap<String, QueueState>,
 ) -> Result<Vec<QueueStatistics>, StoreError> {
+    let mut running =
+        c.prepare_cached("SELECT count(*) FROM lease JOIN request ON id = lease.request WHERE queue = ?1")?;
     let mut oldest = c.prepare_cached(
         "SELECT min(request) FROM (
             SELECT * FROM (SELECT request FROM queue_item WHERE queue = ?1 AND lane = 0 ORDER BY ticket LIMIT 1)
@@ -292,9 +293,13 @@ pub(crate) fn queues(
             SELECT * FROM (SELECT request FROM queue_item WHERE queue = ?1 AND lane = 1 ORDER BY ticket LIMIT 1))",
     )?;
     let mut queues = Vec::new();
-    for (queue, waiting) in waiting {
+    for (queue, state) in states {
+        let QueueState { order, waiting, accounts, paused_at } = state;
         let oldest: Option<Uuid> = oldest.query_row([&queue], |row| row.get(0))?;
-        queues.push(QueueStatistics { queue, waiting, oldest: oldest.and_then(ids::made) });
+        let running = count(running.query_row([&queue], |row| row.get(0))?);
+        let oldest = oldest.and_then(ids::made);
+        let paused_at = paused_at.map(timestamp);
+        queues.push(QueueStatistics { queue, order, waiting, accounts, running, oldest, paused_at });
     }
     queues.sort_by(|a, b| a.queue.cmp(&b.queue));
     Ok(queues)

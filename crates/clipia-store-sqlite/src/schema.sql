@@ -88,7 +88,16 @@ CREATE TABLE request_content (
 
 CREATE TABLE queue (
     name        TEXT PRIMARY KEY,
-    tail        INTEGER NOT NULL
+    tail        INTEGER NOT NULL, -- the latest ticket
+    paused_at   INTEGER -- while nothing of it is claimed
+) STRICT, WITHOUT ROWID;
+
+-- The turns of the accounts of which requests wait in lane 1. The least is next.
+CREATE TABLE queue_turn (
+    queue       TEXT NOT NULL,
+    account     TEXT NOT NULL REFERENCES account (id),
+    turn        INTEGER NOT NULL,
+    PRIMARY KEY (queue, account)
 ) STRICT, WITHOUT ROWID;
 
 -- Lane 0 is for requests that a worker had, lane 1 for those whose epoch is 0.

@@ -1,24 +1,21 @@
 //! Queued requests that are set aside, because their account fetches files for as many of them as it may.
 //!
-//! They keep their places: the queues in memory make no difference between them and the others.
+//! They keep their places, and their positions.
 
-use super::position::{QueuePlace, lane_number};
+use super::position::{QueuePlace, lane_number, place_of};
+use super::writing::Writing;
 use crate::store::{AccountId, StoreError};
 use clipia_queue::RequestId;
+use clipia_queue::position::Change;
 use rusqlite::{Connection, params};
 
 /// Sets a request aside that was the first of its queue, and that `queue_item` has no more.
-pub(crate) fn set(
-    c: &Connection,
-    account: &AccountId,
-    at: &QueuePlace,
-    id: RequestId,
-) -> Result<(), StoreError> {
-    c.prepare_cached(
+pub(crate) fn set(w: &Writing<'_>, at: QueuePlace, id: RequestId) -> Result<(), StoreError> {
+    w.prepare_cached(
         "INSERT INTO queue_aside (queue, account, lane, ticket, request) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![at.queue, account.0, lane_number(at.place.lane), at.place.ticket.0, id.0])?;
-    Ok(())
+    .execute(params![at.queue, at.account.0, lane_number(at.place.lane), at.place.ticket.0, id.0])?;
+    w.change_place(at, Change::SetAside)
 }
 
 /// Removes a request that is set aside. Returns whether there was one.
@@ -31,20 +28,27 @@ pub(crate) fn leave(c: &Connection, at: &QueuePlace) -> Result<bool, StoreError>
 
 /// Puts the first requests of an account back, `most` at most. Returns how many.
 pub(crate) fn put_back(
-    c: &Connection,
+    w: &Writing<'_>,
     queue: &str,
     account: &AccountId,
     most: u32,
 ) -> Result<u32, StoreError> {
     let first = "FROM queue_aside WHERE queue = ?1 AND account = ?2 ORDER BY lane, ticket LIMIT ?3";
-    let put_back = c
-        .prepare_cached(&format!("INSERT INTO queue_item SELECT queue, lane, ticket, request {first}"))?
+    w.prepare_cached(&format!("INSERT INTO queue_item SELECT queue, lane, ticket, request {first}"))?
         .execute(params![queue, account.0, most])?;
-    c.prepare_cached(&format!(
-        "DELETE FROM queue_aside WHERE (queue, lane, ticket) IN (SELECT queue, lane, ticket {first})"
-    ))?
-    .execute(params![queue, account.0, most])?;
-    Ok(u32::try_from(put_back).unwrap_or(u32::MAX))
+    let places: Vec<_> = w
+        .prepare_cached(&format!(
+            "DELETE FROM queue_aside WHERE (queue, lane, ticket) IN (SELECT queue, lane, ticket {first})
+             RETURNING lane, ticket"
+        ))?
+        .query_map(params![queue, account.0, most], place_of)?
+        .collect::<Result<_, _>>()?;
+    let put_back = u32::try_from(places.len()).unwrap_or(u32::MAX);
+    for place in places {
+        let at = QueuePlace { queue: queue.to_owned(), account: account.clone(), place };
+        w.change_place(at, Change::PutBack)?;
+    }
+    Ok(put_back)
 }
 
 /// Puts all requests of every queue back: the process that set them aside is gone.

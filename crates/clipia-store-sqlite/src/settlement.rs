@@ -27,7 +27,8 @@ pub(crate) fn settle(
     };
     let ended = ending.settle(books, now)?;
     if let Some(place) = ended.place {
-        dequeue(w, QueuePlace { queue: request.queue.clone(), place })?;
+        let (queue, account) = (request.queue.clone(), request.account.clone());
+        dequeue(w, QueuePlace { queue, account, place })?;
     }
     write(w, request, &ended, now)?;
     Ok(())

@@ -2,7 +2,7 @@
 //! `clipia-queue` decide.
 
 use super::counters::Happened;
-use super::position::QueuePlace;
+use super::position::{QueuePlace, lane_number};
 use super::requests::enqueue;
 use super::rows::{from_json, key};
 use super::settlement::settle;
@@ -19,6 +19,7 @@ use clipia_queue::commands::requeue::{self, Lost, Requeued, Worker, is_lost};
 use clipia_queue::commands::{Now, StoredRequest, end, lease};
 use clipia_queue::lifecycle::{Epoch, Lifecycle};
 use clipia_queue::logs::LogLines;
+use clipia_queue::position::Change;
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
@@ -71,31 +72,32 @@ fn take_first(
     full: &[AccountId],
     now: Now,
 ) -> Result<Taken, StoreError> {
-    let found: Option<(Uuid, QueuePlace)> = w
-        .prepare_cached(
-            "DELETE FROM queue_item WHERE (queue, lane, ticket) =
-                (SELECT queue, lane, ticket FROM queue_item WHERE queue = ?1 ORDER BY lane, ticket LIMIT 1)
-             RETURNING request, queue, lane, ticket",
-        )?
-        .query_row([queue], |row| Ok((row.get("request")?, QueuePlace::of(row)?)))
-        .optional()?;
-    let Some((id, at)) = found else {
+    let Some(place) = w.first(queue) else {
         return Ok(Taken::Nothing);
     };
+    let found: Option<Uuid> = w
+        .prepare_cached(
+            "DELETE FROM queue_item WHERE queue = ?1 AND lane = ?2 AND ticket = ?3 RETURNING request",
+        )?
+        .query_row(params![queue, lane_number(place.lane), place.ticket.0], |row| row.get(0))
+        .optional()?;
+    let id =
+        found.ok_or_else(|| StoreError::Unreadable(format!("nothing in queue `{queue}` at {place:?}")))?;
     let id = RequestId(id);
     let unreadable = |refused: WorkRefused| match refused {
         WorkRefused::Store(error) => error,
         other => StoreError::Unreadable(format!("request {id} in the queue: {other}")),
     };
     let request = request(w, id).map_err(unreadable)?;
+    let at = QueuePlace { queue: queue.to_owned(), account: request.account.clone(), place };
     let claimed = match first(&request, full, now).map_err(|refused| unreadable(refused.into()))? {
         First::Aside => {
-            set_aside::set(w, &request.account, &at, id)?;
+            set_aside::set(w, at, id)?;
             return Ok(Taken::Aside(request.account));
         }
         First::Claimed(claimed) => claimed,
     };
-    w.place_left(at);
+    w.change_place(at, Change::Claim)?;
     set(w, id, claimed.life, claimed.progress)?;
     leases::give(w, id, node, &claimed.lease)?;
     if let Some(waited) = claimed.waited {
@@ -200,7 +202,8 @@ pub(crate) fn release(w: &Writing<'_>, id: RequestId, epoch: Epoch, now: Moment)
 fn requeue(w: &Writing<'_>, request: &StoredRequest, requeued: &Requeued) -> Result<(), StoreError> {
     set(w, request.id, requeued.life, requeued.progress)?;
     leases::end(w, request.id, &requeued.lease)?;
-    enqueue(w, QueuePlace { queue: request.queue.clone(), place: requeued.place }, request.id)
+    let (queue, account) = (request.queue.clone(), request.account.clone());
+    enqueue(w, QueuePlace { queue, account, place: requeued.place }, request.id)
 }
 
 /// Which leases are taken back.

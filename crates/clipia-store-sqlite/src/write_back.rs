@@ -1,5 +1,5 @@
 //! Rows that are written once a transaction: the balances and the usage of accounts, the counts of keys and sandboxes, the
-//! latest tickets of queues. Nearly every command changes some of them. A transaction keeps their values here, and writes each
+//! latest tickets of queues, the turns of accounts in them. Nearly every command changes some of them. A transaction keeps their values here, and writes each
 //! row right before its commit.
 //!
 //! This is complex for speed. Hundreds of submits share a commit, and most are of few accounts, keys and queues. Without it each
@@ -23,12 +23,14 @@ pub(crate) struct WriteBack {
     usage: Changed<(AccountId, i64), (i64, i64)>,
     in_flight: Changed<String, i64>,
     tails: Changed<String, i64>,
+    /// The turns of accounts in queues; nothing where an account has none any more.
+    turns: Changed<(String, AccountId), Option<i64>>,
     sandbox: Changed<AccountId, i64>,
 }
 
 /// The beginning of a command, which may have to be undone.
 #[derive(Clone, Copy)]
-pub(crate) struct Mark([usize; 5]);
+pub(crate) struct Mark([usize; 6]);
 
 impl WriteBack {
     /// The two books of an account, if there is one.
@@ -89,17 +91,36 @@ impl WriteBack {
         self.tails.set(queue, tail);
     }
 
+    /// The turn of an account in a queue.
+    pub(crate) fn turn(
+        &self,
+        c: &Connection,
+        queue: &str,
+        account: &AccountId,
+    ) -> Result<Option<i64>, StoreError> {
+        if let Some(turn) = self.turns.get(&(queue.to_owned(), account.clone())) {
+            return Ok(turn);
+        }
+        let mut stored = c.prepare_cached("SELECT turn FROM queue_turn WHERE queue = ?1 AND account = ?2")?;
+        Ok(stored.query_row([queue, &account.0], |row| row.get(0)).optional()?)
+    }
+
+    pub(crate) fn set_turn(&self, queue: &str, account: &AccountId, turn: Option<i64>) {
+        self.turns.set(&(queue.to_owned(), account.clone()), turn);
+    }
+
     pub(crate) fn mark(&self) -> Mark {
-        let Self { balances, usage, in_flight, tails, sandbox } = self;
-        Mark([balances.mark(), usage.mark(), in_flight.mark(), tails.mark(), sandbox.mark()])
+        let Self { balances, usage, in_flight, tails, turns, sandbox } = self;
+        Mark([balances.mark(), usage.mark(), in_flight.mark(), tails.mark(), turns.mark(), sandbox.mark()])
     }
 
     /// Undoes what was changed since a mark.
-    pub(crate) fn rewind(&self, Mark([balances, usage, in_flight, tails, sandbox]): Mark) {
+    pub(crate) fn rewind(&self, Mark([balances, usage, in_flight, tails, turns, sandbox]): Mark) {
         self.balances.rewind(balances);
         self.usage.rewind(usage);
         self.in_flight.rewind(in_flight);
         self.tails.rewind(tails);
+        self.turns.rewind(turns);
         self.sandbox.rewind(sandbox);
     }
 
@@ -128,6 +149,20 @@ impl WriteBack {
         )?;
         self.tails.each(|queue, tail| {
             write.execute(params![queue, tail])?;
+            Ok(())
+        })?;
+        self.turns.each(|(queue, account), turn| {
+            match turn {
+                Some(turn) => c
+                    .prepare_cached(
+                        "INSERT INTO queue_turn (queue, account, turn) VALUES (?1, ?2, ?3)
+                         ON CONFLICT (queue, account) DO UPDATE SET turn = ?3",
+                    )?
+                    .execute(params![queue, account.0, turn])?,
+                None => c
+                    .prepare_cached("DELETE FROM queue_turn WHERE queue = ?1 AND account = ?2")?
+                    .execute(params![queue, account.0])?,
+            };
             Ok(())
         })?;
         self.sandbox.each(|account, kept| {

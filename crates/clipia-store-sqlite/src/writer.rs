@@ -13,6 +13,7 @@ use super::checkpoints::Checkpoints;
 use super::command::{Answer, Command, Message, Ran, Refusal, WAITING_MAX, prepare};
 use super::idempotency::Keys;
 use super::memory::Memory;
+use super::position::Queues;
 use super::writing::{Writing, execute};
 use crate::blocking;
 use crate::failpoints;
@@ -36,12 +37,14 @@ impl Writer {
         connection: Connection,
         checkpoints: Option<Checkpoints>,
         keys: Keys,
+        queues: Queues,
         memory: Arc<Memory>,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = mpsc::sync_channel(WAITING_MAX);
-        std::thread::Builder::new()
-            .name("clipia-store".to_owned())
-            .spawn(move || run(connection, checkpoints, &RefCell::new(keys), &memory, &inbox))?;
+        std::thread::Builder::new().name("clipia-store".to_owned()).spawn(move || {
+            let (keys, queues) = (RefCell::new(keys), RefCell::new(queues));
+            run(connection, checkpoints, &keys, &queues, &memory, &inbox);
+        })?;
         Ok(Self { commands })
     }
 
@@ -113,6 +116,7 @@ impl Writer {
 pub(crate) fn run_alone<T: Send + 'static>(
     connection: &Connection,
     keys: &RefCell<Keys>,
+    queues: &RefCell<Queues>,
     memory: &Memory,
     command: impl FnOnce(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -120,7 +124,8 @@ pub(crate) fn run_alone<T: Send + 'static>(
     let command = prepare(false, 0, command, move |answer| drop(sender.send(answer)));
     // Nobody hands in anything else.
     let inbox = mpsc::channel().1;
-    commit(connection, keys, &RefCell::default(), memory, &mut Batch::new(command, &inbox, Last::default()));
+    let mut batch = Batch::new(command, &inbox, Last::default());
+    commit(connection, keys, queues, &RefCell::default(), memory, &mut batch);
     receiver.recv().map_err(|_| StoreError::Closed)?
 }
 
@@ -128,6 +133,7 @@ fn run(
     connection: Connection,
     checkpoints: Option<Checkpoints>,
     keys: &RefCell<Keys>,
+    queues: &RefCell<Queues>,
     memory: &Memory,
     inbox: &mpsc::Receiver<Message>,
 ) {
@@ -138,7 +144,7 @@ fn run(
             Message::Close(closed) => Some(closed),
             Message::Command(first) => {
                 let mut batch = Batch::new(first, inbox, last);
-                last = commit(&connection, keys, &revoked, memory, &mut batch);
+                last = commit(&connection, keys, queues, &revoked, memory, &mut batch);
                 checkpoints.iter().for_each(Checkpoints::committed);
                 batch.close
             }
@@ -197,6 +203,7 @@ fn has_room() -> rusqlite::Result<()> {
 fn commit(
     connection: &Connection,
     keys: &RefCell<Keys>,
+    queues: &RefCell<Queues>,
     revoked: &RefCell<HashSet<String>>,
     memory: &Memory,
     batch: &mut Batch<'_>,
@@ -213,7 +220,7 @@ fn commit(
         }
         return Last::default();
     }
-    let writing = Writing::new(connection, keys, revoked);
+    let writing = Writing::new(connection, keys, queues, revoked);
     let mut answers = Vec::new();
     let mut fault = None;
     for command in &mut *batch {
@@ -238,6 +245,7 @@ fn commit(
         tracing::error!(%error, "the store could not commit");
         let _ = connection.execute_batch("ROLLBACK");
         keys.borrow_mut().undo();
+        writing.undo();
         error
     });
     failpoints::reached("after-commit");
@@ -259,12 +267,14 @@ mod tests {
     use super::super::counters::{Counters, Happened};
     use super::super::position::{Positions, QueuePlace};
     use super::*;
+    use crate::store::AccountId;
     use crate::store::Fault;
-    use clipia_queue::position::{Lane, Place, Ticket};
+    use clipia_queue::position::{Change, Lane, Place, Ticket};
     use tokio::sync::broadcast;
 
     fn place(ticket: i64) -> QueuePlace {
-        QueuePlace { queue: "q".to_owned(), place: Place { lane: Lane::New, ticket: Ticket(ticket) } }
+        let place = Place { lane: Lane::New, ticket: Ticket(ticket) };
+        QueuePlace { queue: "q".to_owned(), account: AccountId("a".to_owned()), place }
     }
 
     fn start() -> (Writer, Arc<Memory>) {
@@ -275,14 +285,17 @@ mod tests {
                  CREATE TABLE account (id, available, held);
                  CREATE TABLE usage_day (account, day, requests, credits, UNIQUE (account, day));
                  CREATE TABLE api_key (id, in_flight);
-                 CREATE TABLE queue (name TEXT UNIQUE, tail);
+                 CREATE TABLE queue (name TEXT UNIQUE, tail, paused_at);
+                 CREATE TABLE queue_turn (queue, account, turn, UNIQUE (queue, account));
+                 CREATE TABLE request (id, account);
                  CREATE TABLE idempotency (number INTEGER PRIMARY KEY, hash, expires_at);
                  CREATE TABLE idempotency_indexed (through);
-                 CREATE TABLE queue_item (queue TEXT, lane INTEGER, ticket INTEGER);
+                 CREATE TABLE queue_item (queue TEXT, lane INTEGER, ticket INTEGER, request);
                  CREATE TABLE child (id INTEGER PRIMARY KEY, parent REFERENCES child (id) DEFERRABLE INITIALLY DEFERRED)",
             )
             .unwrap();
-        let positions = Positions::load(&connection).unwrap();
+        let queues = Queues::load(&connection).unwrap();
+        let positions = Positions::new(queues.clone());
         let memory = Arc::new(Memory {
             keys: KeyCache::default(),
             statuses: StatusCache::default(),
@@ -291,27 +304,27 @@ mod tests {
             events: broadcast::Sender::new(1),
         });
         let keys = Keys::load(&connection).unwrap();
-        (Writer::start(connection, None, keys, Arc::clone(&memory)).unwrap(), memory)
+        (Writer::start(connection, None, keys, queues, Arc::clone(&memory)).unwrap(), memory)
     }
 
     #[tokio::test]
     async fn only_what_is_committed_changes_what_is_in_memory() {
         let (writer, memory) = start();
         let kept = writer.write(|w| {
-            w.place_taken(place(1));
+            w.change_place(place(1), Change::Take)?;
             w.happened(Happened::LeaseLost);
             Ok::<_, StoreError>(())
         });
         kept.await.unwrap();
         let refused = writer.write(|w| {
-            w.place_taken(place(2));
+            w.change_place(place(2), Change::Take)?;
             w.happened(Happened::LeaseLost);
             Err::<(), _>(StoreError::Unreadable("refused".to_owned()))
         });
         assert!(refused.await.is_err());
         let uncommitted = writer.write(|w| {
-            w.place_left(place(1));
-            w.place_taken(place(3));
+            w.change_place(place(1), Change::Leave)?;
+            w.change_place(place(3), Change::Take)?;
             w.execute("INSERT INTO child VALUES (1, 99)", [])?;
             Ok::<_, StoreError>(())
         });
@@ -332,7 +345,7 @@ mod tests {
         });
         let many = futures_util::future::join_all((1..=20).map(|ticket| {
             writer.write(move |w| {
-                w.place_taken(place(ticket));
+                w.change_place(place(ticket), Change::Take)?;
                 w.execute("INSERT INTO child VALUES (?1, NULL)", [ticket])?;
                 if ticket % 4 == 0 { Err(StoreError::Unreadable("refused".to_owned())) } else { Ok(()) }
             })
@@ -356,7 +369,7 @@ mod tests {
             Err::<(), _>(StoreError::Unreadable("refused".to_owned()))
         });
         let kept = writer.write_decided(0, |w| {
-            w.place_taken(place(1));
+            w.change_place(place(1), Change::Take)?;
             w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
             w.write_back.in_flight(w, "k")
         });
@@ -364,7 +377,7 @@ mod tests {
         assert!(refused.is_err());
         assert_eq!(kept.unwrap(), None);
         let failed = writer.write_decided(0, |w| {
-            w.place_taken(place(2));
+            w.change_place(place(2), Change::Take)?;
             w.execute("INSERT INTO child VALUES (2, NULL)", [])?;
             Err::<(), _>(StoreError::Unreadable("failed".to_owned()))
         });
@@ -381,7 +394,7 @@ mod tests {
         let (go, held) = mpsc::channel::<()>();
         let before = writer.write(move |w| {
             let _ = held.recv();
-            w.place_taken(place(1));
+            w.change_place(place(1), Change::Take)?;
             w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
             Ok::<_, StoreError>(())
         });
@@ -414,8 +427,8 @@ mod tests {
             writer.write(move |w| Ok::<_, StoreError>(w.pragma_update(None, "max_page_count", pages)?))
         };
         let large = |w: &Writing<'_>| {
-            w.place_taken(place(1));
-            w.execute("INSERT INTO queue_item VALUES (hex(zeroblob(100000)), 1, 1)", [])?;
+            w.change_place(place(1), Change::Take)?;
+            w.execute("INSERT INTO queue_item VALUES (hex(zeroblob(100000)), 1, 1, NULL)", [])?;
             Ok::<_, StoreError>(())
         };
         room(1).await.unwrap();

@@ -3,10 +3,11 @@
 use super::counters::Happened;
 use super::idempotency::Keys;
 use super::memory::Memory;
-use super::position::{Move, QueuePlace};
+use super::position::{Move, QueuePlace, Queues};
 use super::write_back::{self, WriteBack};
 use crate::store::{KeyHash, StoreError, StoreEvent};
-use clipia_queue::RequestId;
+use clipia_queue::position::{Change, Order, Place};
+use clipia_queue::{Moment, RequestId};
 use rusqlite::{CachedStatement, Connection, Params};
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -17,6 +18,8 @@ pub(crate) struct Writing<'c> {
     connection: &'c Connection,
     pub(crate) write_back: WriteBack,
     pub(crate) keys: &'c RefCell<Keys>,
+    /// The queues as this transaction leaves them.
+    pub(crate) queues: &'c RefCell<Queues>,
     /// Prepared statements that nearly every command runs.
     often: RefCell<Vec<(&'static str, CachedStatement<'c>)>>,
     moves: RefCell<Vec<Move>>,
@@ -48,12 +51,14 @@ impl<'c> Writing<'c> {
     pub(crate) fn new(
         connection: &'c Connection,
         keys: &'c RefCell<Keys>,
+        queues: &'c RefCell<Queues>,
         revoked: &'c RefCell<HashSet<String>>,
     ) -> Self {
         Self {
             connection,
             write_back: WriteBack::default(),
             keys,
+            queues,
             often: RefCell::default(),
             moves: RefCell::default(),
             happened: RefCell::default(),
@@ -75,7 +80,7 @@ impl<'c> Writing<'c> {
 
     /// Undoes what was changed beside the database since a mark.
     pub(crate) fn rewind(&self, mark: Mark) {
-        self.moves.borrow_mut().truncate(mark.moves);
+        self.undo_moves(mark.moves);
         self.happened.borrow_mut().truncate(mark.happened);
         self.events.borrow_mut().truncate(mark.events);
         self.write_back.rewind(mark.write_back);
@@ -99,14 +104,44 @@ impl<'c> Writing<'c> {
         executed
     }
 
-    /// A request takes a place in its queue.
-    pub(crate) fn place_taken(&self, at: QueuePlace) {
-        self.moves.borrow_mut().push(Move { at, is_taken: true });
+    /// Undoes everything that was changed in the queues: the commit failed.
+    pub(crate) fn undo(&self) {
+        self.undo_moves(0);
     }
 
-    /// A request leaves its place.
-    pub(crate) fn place_left(&self, at: QueuePlace) {
-        self.moves.borrow_mut().push(Move { at, is_taken: false });
+    /// Undoes the changes of queues, but for the first `kept`.
+    fn undo_moves(&self, kept: usize) {
+        let mut moves = self.moves.borrow_mut();
+        let kept = kept.min(moves.len());
+        let mut queues = self.queues.borrow_mut();
+        moves.drain(kept..).rev().for_each(|moved| queues.undo(moved));
+    }
+
+    /// The place that is claimed next in a queue.
+    pub(crate) fn first(&self, queue: &str) -> Option<Place> {
+        self.queues.borrow().get(queue)?.first()
+    }
+
+    /// Changes a place in a queue, and the turn of its account with it.
+    pub(crate) fn change_place(&self, at: QueuePlace, change: Change) -> Result<(), StoreError> {
+        let undo = self.queues.borrow_mut().change(&at, change)?;
+        if undo.after != undo.before {
+            self.write_back.set_turn(&at.queue, &at.account, undo.after.map(|turn| turn.0));
+        }
+        self.moves.borrow_mut().push(Move::Place { at, change, undo });
+        Ok(())
+    }
+
+    /// Sets the order of a queue.
+    pub(crate) fn set_order(&self, queue: &str, order: Order) {
+        let moved = self.queues.borrow_mut().set_order(queue, order);
+        self.moves.borrow_mut().push(moved);
+    }
+
+    /// Sets since when a queue is paused.
+    pub(crate) fn set_paused_at(&self, queue: &str, paused_at: Option<Moment>) {
+        let moved = self.queues.borrow_mut().set_paused_at(queue, paused_at);
+        self.moves.borrow_mut().push(moved);
     }
 
     /// Counts something, once this is committed.

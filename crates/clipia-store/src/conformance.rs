@@ -63,6 +63,11 @@ pub fn account() -> AccountId {
     AccountId("acct_test".to_owned())
 }
 
+/// The account of [`Fixture::create_other_account`].
+pub fn other_account() -> AccountId {
+    AccountId("acct_other".to_owned())
+}
+
 /// The first account of the fixture.
 pub fn first() -> FirstAccount {
     let account =
@@ -132,6 +137,12 @@ impl Fixture {
     /// Gives the account as much as a test could spend.
     pub async fn rich(&self) {
         self.store.grant(&account(), Credits::new(1_000_000)).await.unwrap();
+    }
+
+    /// Creates another account.
+    pub async fn create_other_account(&self, grant: Credits) {
+        let account = NewAccount { id: other_account(), webhook_secret: "whsec_2".to_owned(), grant };
+        assert!(self.store.create_account(account).await.unwrap());
     }
 
     pub async fn submit(&self, submission: Submission) -> RequestId {
@@ -210,6 +221,9 @@ macro_rules! conformance {
                 what_was_claimed_before_goes_ahead_of_what_was_not,
                 positions_are_what_counting_says,
                 queues_do_not_mix,
+                turns_go_round_the_accounts_that_wait,
+                one_line_is_in_the_order_of_the_submits,
+                a_paused_queue_takes_submits_and_gives_nothing,
                 those_of_an_account_that_is_full_are_passed_over_and_keep_their_places;
             outbox:
                 those_of_a_host_without_room_are_postponed_and_come_in_their_order_when_there_is_some,

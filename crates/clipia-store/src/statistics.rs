@@ -1,6 +1,7 @@
 //! Statistics for metrics: what a store did since it was opened, and how much waits.
 
 use clipia_queue::Moment;
+use clipia_queue::position::Order;
 
 /// What a store did since it was opened, and how much waits. Reading it costs the same however much that is.
 #[derive(Clone, Debug, Default)]
@@ -25,19 +26,27 @@ pub struct Statistics {
     pub deliveries_held: u64,
     /// The size of the log of commits, in bytes. It shrinks once all of it is checkpointed, which a long read delays.
     pub log_bytes: u64,
-    /// The queues.
+    /// The queues to which something was submitted, that are paused, or whose order was set.
     pub queues: Vec<QueueStatistics>,
 }
 
-/// How much waits in a queue.
+/// How a queue is, and how much waits in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueStatistics {
     /// The queue's name.
     pub queue: String,
+    /// The order of its new requests.
+    pub order: Order,
     /// How many requests wait.
     pub waiting: u64,
-    /// When the older of the two requests was submitted that are next in its lanes, by the steady clock.
+    /// How many accounts have new requests that wait: those that turns go round.
+    pub accounts: u64,
+    /// How many requests run.
+    pub running: u64,
+    /// When the older of the two requests was submitted that came first to its lanes, by the steady clock.
     pub oldest: Option<Moment>,
+    /// When the queue was paused, if it is.
+    pub paused_at: Option<jiff::Timestamp>,
 }
 
 /// How often a number was up to each bound. `sum` is of all numbers, `counts` has one more than `bounds`, for those above.

@@ -7,11 +7,12 @@
 //! | command | functions |
 //! |---|---|
 //! | submit | [`submit::check`], then [`submit::New::accept`] or [`submit::New::sample`] |
-//! | claim | [`claim::first`] |
+//! | claim | [`QueuePlaces::first`](crate::position::QueuePlaces::first), then [`claim::first`] |
 //! | hold, beat | [`lease::hold`], [`lease::beat`] |
 //! | log, beat with log lines | [`lease::log`], [`lease::beat`], then [`logs::append`](crate::logs::append) |
 //! | complete, fail, cancel | [`end::complete`], [`end::fail`], [`end::cancel`], then [`end::Ending::settle`] |
 //! | release, lose, rescue | [`requeue::release`], [`requeue::report_lost`], [`requeue::is_lost`], [`requeue::lose`] |
+//! | pause a queue, resume it | [`pause::pause`], [`pause::resume`] |
 //! | create an account, grant | [`grant::open`], [`grant::grant`] |
 //! | claim deliveries | [`take::Taking`] |
 //! | record an attempt | [`attempt::AfterAttempt::decide`], [`attempt::record`] |
@@ -25,6 +26,9 @@
 //!
 //! Some commands have two steps. The first step decides by few facts whether the second one's are needed at all.
 //!
+//! Places in queues change by [`QueuePlaces::apply`](crate::position::QueuePlaces::apply): a submit takes one, a claim ends its
+//! account's turn, an end leaves one, a requeue takes one again.
+//!
 //! A decision holds no new ids: nothing depends on them. The store makes an id where it writes the row.
 
 pub mod attempt;
@@ -34,6 +38,7 @@ pub mod end;
 pub mod grant;
 pub mod lease;
 pub mod outbox;
+pub mod pause;
 pub mod requeue;
 pub mod sandbox;
 pub mod submit;

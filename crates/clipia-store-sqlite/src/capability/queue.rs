@@ -3,12 +3,13 @@
 use crate::cache::CachedStatus;
 use crate::work::Leases;
 use crate::writing::Writing;
-use crate::{SqliteStore, logs, requests, set_aside, work};
+use crate::{SqliteStore, logs, pausing, requests, set_aside, work};
 use async_trait::async_trait;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::logs::LogLines;
+use clipia_queue::position::Order;
 use clipia_store::living::LivingAttempts;
 use clipia_store::{
     AccountId, Beat, ClaimPast, Failure, NodeId, Queue, Request, RequestStatus, Rescued, StoreError,
@@ -77,6 +78,29 @@ impl Queue for SqliteStore {
     async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError> {
         let (queue, account) = (queue.to_owned(), account.clone());
         self.writer.write(move |w| set_aside::put_back(w, &queue, &account, most)).await
+    }
+
+    async fn set_order(&self, queue: &str, order: Order) -> Result<(), StoreError> {
+        let queue = queue.to_owned();
+        let set = move |w: &Writing<'_>| {
+            w.set_order(&queue, order);
+            Ok(())
+        };
+        self.writer.write(set).await
+    }
+
+    async fn pause_queue(&self, queue: &str) -> Result<bool, StoreError> {
+        let (queue, now) = (queue.to_owned(), self.clock.now());
+        self.writer.write(move |w| pausing::pause(w, &queue, now)).await
+    }
+
+    async fn resume_queue(&self, queue: &str) -> Result<bool, StoreError> {
+        let (queue, now) = (queue.to_owned(), self.clock.now());
+        self.writer.write(move |w| pausing::resume(w, &queue, now)).await
+    }
+
+    async fn paused_queues(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.memory.positions.paused())
     }
 
     async fn hold(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {

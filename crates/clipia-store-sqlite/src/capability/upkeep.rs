@@ -32,8 +32,7 @@ impl Upkeep for SqliteStore {
         let (mut checked, mut violation) = self.read(move |c| examination::examine(c, now)).await?;
         if violation.is_none() {
             let memory = Arc::clone(&self.memory);
-            let difference =
-                self.writer.write(move |w| position::difference(w, &memory.positions, &w.moves()));
+            let difference = self.writer.write(move |w| position::difference(w, &memory.positions));
             match difference.await? {
                 None => checked.rules += 1,
                 Some(found) => {
@@ -59,7 +58,7 @@ impl Upkeep for SqliteStore {
 
     async fn statistics(&self) -> Result<Statistics, StoreError> {
         let counters = &self.memory.counters;
-        let waiting = self.memory.positions.waiting();
+        let queues = self.memory.positions.states();
         Ok(Statistics {
             batches: counters.batches.read(),
             commit_micros: counters.commit_micros.read(),
@@ -71,7 +70,7 @@ impl Upkeep for SqliteStore {
             stale_refused: counters.stale_refused.load(Relaxed),
             deliveries_held: self.read(|c| Ok(held_deliveries::waiting(c)?)).await?,
             log_bytes: inspection::log_bytes(&self.path),
-            queues: self.read(move |c| requests::queues(c, waiting)).await?,
+            queues: self.read(move |c| requests::queues(c, queues)).await?,
         })
     }
 

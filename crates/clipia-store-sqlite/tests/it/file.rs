@@ -6,10 +6,10 @@ use clipia_queue::lifecycle::Phase;
 use clipia_queue::limits::SANDBOX_KEPT;
 use clipia_queue::schedules::due_at_latest;
 use clipia_queue::shares::Shares;
-use clipia_queue::{Moment, RequestId};
+use clipia_queue::{Credits, Moment, RequestId};
 use clipia_store::clock::{Clock, DrivenClock, SystemClock};
 use clipia_store::conformance::{
-    Fixture, NODE, NOW, Opened, Outbox, account, fox, key, new_key, outbox_owner,
+    Fixture, NODE, NOW, Opened, Outbox, account, fox, key, new_key, other_account, outbox_owner,
 };
 use clipia_store::{
     AfterAttempt, AttemptClass, BackupError, DeliveryAttempt, DeliveryClaim, DeliveryHost, DeliveryState,
@@ -274,6 +274,8 @@ async fn an_examination_names_what_is_wrong() {
         ("DELETE FROM delivery", "wants a delivery"),
         ("UPDATE idempotency SET account = 'acct_other' WHERE key = 'fox-1'", "idempotency key"),
         ("DELETE FROM api_key", "refers to rows"),
+        ("DELETE FROM queue_turn", "has a turn in a queue"),
+        ("INSERT INTO queue_turn VALUES ('elsewhere', 'acct_test', 1)", "has a turn in a queue"),
     ] {
         let (fixture, directory) = full_fixture().await;
         fixture.is_consistent().await;
@@ -285,6 +287,40 @@ async fn an_examination_names_what_is_wrong() {
         let violation = violation.unwrap_or_else(|| panic!("unnoticed: {damage}"));
         assert!(violation.rule.contains(rule), "{damage}: {violation:?}");
     }
+}
+
+#[tokio::test]
+async fn turns_and_a_pause_are_as_they_were_when_it_is_opened_again() {
+    let (fixture, directory) = fixture().await;
+    fixture.rich().await;
+    fixture.create_other_account(Credits::new(1_000)).await;
+    let other = Key { id: "key_other".to_owned(), account: other_account(), ..key() };
+    assert!(fixture.store.create_key(new_key(other.clone(), 8)).await.unwrap());
+    let other = Submission { key: Arc::new(other), ..fox() };
+    let mut many = Vec::new();
+    for _ in 0..6 {
+        many.push(fixture.submit(fox()).await);
+    }
+    let other = fixture.submit(other).await;
+    // The first account had its turn. The other one is next.
+    let first = fixture.claim().await;
+    fixture.store.complete(first.id, first.epoch, Output::default()).await.unwrap();
+    assert!(fixture.store.pause_queue("render").await.unwrap());
+    fixture.store.close().await;
+    drop(fixture);
+
+    let store = open_in(directory.path());
+    assert_eq!(store.paused_queues().await.unwrap(), ["render"]);
+    assert!(store.statistics().await.unwrap().queues[0].paused_at.is_some());
+    assert!(store.claim("render", NODE, 9).await.unwrap().is_empty());
+    assert_eq!(store.request(&other_account(), other).await.unwrap().unwrap().position, 0);
+    assert_eq!(store.request(&account(), many[1]).await.unwrap().unwrap().position, 1);
+    assert_eq!(store.examine().await.unwrap().violation, None);
+    assert!(store.resume_queue("render").await.unwrap());
+    let claimed: Vec<_> =
+        store.claim("render", NODE, 2).await.unwrap().iter().map(|claim| claim.id).collect();
+    assert_eq!(claimed, [other, many[1]]);
+    assert_eq!(store.examine().await.unwrap().violation, None);
 }
 
 #[tokio::test]

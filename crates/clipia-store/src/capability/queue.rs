@@ -14,6 +14,7 @@ use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::logs::LogLines;
+use clipia_queue::position::Order;
 
 /// Requests from their submit to their end.
 #[async_trait]
@@ -25,7 +26,8 @@ pub trait Queue: Send + Sync {
     /// The status of a request of this account: no more than a poll needs.
     async fn status(&self, account: &AccountId, id: RequestId) -> Result<Option<RequestStatus>, StoreError>;
 
-    /// Claims the first requests of `queue` for workers of `node`, `limit` at most. Each gets a lease.
+    /// Claims the first requests of `queue` for workers of `node`, `limit` at most, in the order that
+    /// [`QueuePlaces`](clipia_queue::position::QueuePlaces) describes. Each gets a lease.
     async fn claim(&self, queue: &str, node: NodeId, limit: usize) -> Result<Vec<Claim>, StoreError> {
         Ok(self.claim_past(queue, node, limit, Vec::new()).await?.claims)
     }
@@ -41,6 +43,16 @@ pub trait Queue: Send + Sync {
     ) -> Result<ClaimPast, StoreError>;
     /// Puts the first requests of an account back that were set aside, `most` at most. Returns how many there were.
     async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError>;
+    /// Sets the order in which the new requests of a queue are claimed. It holds until the store is closed, since it is the
+    /// server's configuration. At first turns go round the accounts.
+    async fn set_order(&self, queue: &str, order: Order) -> Result<(), StoreError>;
+    /// Pauses a queue, also one that nothing was submitted to: nothing of it is claimed until it is resumed. It takes submits,
+    /// and what runs goes on. False where it is paused already.
+    async fn pause_queue(&self, queue: &str) -> Result<bool, StoreError>;
+    /// Resumes a queue. False where it is not paused.
+    async fn resume_queue(&self, queue: &str) -> Result<bool, StoreError>;
+    /// The names of the queues that are paused, in their order. Cheap enough for every call of a health check.
+    async fn paused_queues(&self) -> Result<Vec<String>, StoreError>;
     /// A worker still has the request and has not begun its attempt, whose time starts now.
     async fn hold(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused>;
     /// Prolongs the leases of workers that still run, records their progress, and keeps what they logged. Each beat is accepted or

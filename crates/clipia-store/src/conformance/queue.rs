@@ -1,11 +1,13 @@
-use super::{ATTEMPT_MAX, Fixture, NODE, NOW, account, fox};
-use crate::{AccountId, Submission};
+use super::{ATTEMPT_MAX, Fixture, NODE, NOW, account, fox, key, new_key, other_account};
+use crate::{AccountId, Key, StoreEvent, Submission};
 use clipia_api::Progress;
-use clipia_queue::RequestId;
 use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_queue::position::Order;
+use clipia_queue::{Credits, RequestId};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub async fn what_was_claimed_before_goes_ahead_of_what_was_not(fixture: &Fixture) {
@@ -125,6 +127,97 @@ pub async fn queues_do_not_mix(fixture: &Fixture) {
     assert!(fixture.next("c").await.is_none());
     fixture.next("b").await.unwrap();
     assert!(fixture.next("b").await.is_none());
+}
+
+/// Another account with a key, and what it submits.
+async fn other(fixture: &Fixture) -> impl Fn() -> Submission {
+    fixture.rich().await;
+    fixture.create_other_account(Credits::new(1_000)).await;
+    let other = Key { id: "key_other".to_owned(), account: other_account(), ..key() };
+    assert!(fixture.store.create_key(new_key(other.clone(), 8)).await.unwrap());
+    move || Submission { key: Arc::new(other.clone()), ..fox() }
+}
+
+pub async fn turns_go_round_the_accounts_that_wait(fixture: &Fixture) {
+    let (store, other) = (&fixture.store, other(fixture).await);
+    let mut many = Vec::new();
+    for _ in 0..40 {
+        many.push(fixture.submit(fox()).await);
+    }
+    let one = store.submit(other()).await.unwrap();
+    assert_eq!(one.position, 1);
+    let second = store.submit(other()).await.unwrap();
+    assert_eq!(second.position, 3);
+    assert_eq!(fixture.request(many[1]).await.position, 2);
+    assert_eq!(fixture.request(many[39]).await.position, 41);
+    fixture.is_consistent().await;
+    let first = fixture.claim().await;
+    let claimed = fixture.claim().await;
+    assert_eq!((first.id, claimed.id), (many[0], one.id));
+    // One that is released had its turn: it comes first, and its account keeps its turn.
+    store.release(claimed.id, claimed.epoch).await.unwrap();
+    assert_eq!(store.request(&other_account(), one.id).await.unwrap().unwrap().position, 0);
+    let ids = [fixture.claim().await.id, fixture.claim().await.id, fixture.claim().await.id];
+    assert_eq!(ids, [one.id, many[1], second.id]);
+    // Whoever comes again joins at the end, behind the one that waits.
+    assert_eq!(store.submit(other()).await.unwrap().position, 1);
+    // A request that is canceled costs no turn.
+    store.cancel(many[2]).await.unwrap();
+    assert_eq!(fixture.request(many[3]).await.position, 0);
+    fixture.is_consistent().await;
+    let queue = &store.statistics().await.unwrap().queues[0];
+    assert_eq!((queue.order, queue.waiting, queue.accounts, queue.running), (Order::Turns, 38, 2, 4));
+}
+
+pub async fn one_line_is_in_the_order_of_the_submits(fixture: &Fixture) {
+    let (store, other) = (&fixture.store, other(fixture).await);
+    let mut many = Vec::new();
+    for _ in 0..10 {
+        many.push(fixture.submit(fox()).await);
+    }
+    assert_eq!(store.submit(other()).await.unwrap().position, 1);
+    store.set_order("render", Order::Fifo).await.unwrap();
+    assert_eq!(fixture.request(many[9]).await.position, 9);
+    assert_eq!(store.submit(other()).await.unwrap().position, 11);
+    for id in &many {
+        assert_eq!(fixture.claim().await.id, *id);
+    }
+    fixture.is_consistent().await;
+    assert_eq!(store.statistics().await.unwrap().queues[0].order, Order::Fifo);
+}
+
+pub async fn a_paused_queue_takes_submits_and_gives_nothing(fixture: &Fixture) {
+    let store = &fixture.store;
+    let running = fixture.submit(fox()).await;
+    let claim = fixture.claim().await;
+    assert!(store.pause_queue("render").await.unwrap());
+    assert!(!store.pause_queue("render").await.unwrap(), "it is paused already");
+    let waits = store.submit(fox()).await.unwrap();
+    assert_eq!((waits.phase, waits.position), (Phase::Queued, 0));
+    assert!(fixture.next("render").await.is_none());
+    store.complete(running, claim.epoch, Default::default()).await.unwrap();
+    assert_eq!(store.paused_queues().await.unwrap(), ["render"]);
+    let queue = store.statistics().await.unwrap().queues.remove(0);
+    assert!(queue.paused_at.is_some() && (queue.waiting, queue.running) == (1, 0), "{queue:?}");
+    // Another queue goes on, and one may be paused before its first submit.
+    assert!(store.pause_queue("idle").await.unwrap());
+    let elsewhere = Submission { queue: "other".to_owned(), ..fox() };
+    fixture.submit(elsewhere).await;
+    assert!(fixture.next("other").await.is_some());
+    fixture.is_consistent().await;
+    let mut events = store.events();
+    assert!(store.resume_queue("render").await.unwrap());
+    assert!(!store.resume_queue("render").await.unwrap(), "it is not paused");
+    let event = events.recv().await.unwrap();
+    assert_eq!(event, StoreEvent::WorkSubmitted { queue: "render".into() });
+    assert_eq!(fixture.claim().await.id, waits.id);
+    assert_eq!(store.paused_queues().await.unwrap(), ["idle"]);
+    let acts = store.audit(None, 9).await.unwrap();
+    let acts: Vec<_> = acts.iter().map(|entry| (entry.act.as_str(), entry.subject.as_str())).collect();
+    assert_eq!(
+        acts[..3],
+        [("queue resumed", "render"), ("queue paused", "idle"), ("queue paused", "render")]
+    );
 }
 
 pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_places(fixture: &Fixture) {

@@ -5,8 +5,8 @@ mod outbox;
 
 pub(super) use outbox::Due;
 
-use super::{ATTEMPT_MAX, account};
-use crate::{Beat, DeliveryState, Submission, SubmitRefused, WorkRefused};
+use super::ATTEMPT_MAX;
+use crate::{AccountId, Beat, DeliveryState, Submission, SubmitRefused, WorkRefused};
 use clipia_api::types::Output;
 use clipia_queue::commands::claim::{First, first};
 use clipia_queue::commands::end::{self, Books, Ending};
@@ -18,19 +18,24 @@ use clipia_queue::leases::Lease;
 use clipia_queue::ledger::{Balance, cost};
 use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::logs::{Block, LogFigures, LogLines, SHOWN_LINES_MAX, append};
-use clipia_queue::position::{Place, Ticket};
+use clipia_queue::position::{Lane, Order, Place, Ticket};
 use clipia_queue::{Credits, Failure, Moment, RequestId};
 use outbox::Delivery;
+use std::collections::HashMap;
 
-/// One account with its key, and a key of its sandbox.
+/// Accounts with their keys, one of them with a key of its sandbox, and one queue.
 #[derive(Default)]
 pub(super) struct Reference {
-    balance: Balance,
-    in_flight: u32,
+    balances: HashMap<AccountId, Balance>,
+    in_flight: HashMap<String, u32>,
     sandbox_kept: u32,
     tail: i64,
+    /// The accounts of which new requests wait, the next one first.
+    ring: Vec<AccountId>,
+    order: Order,
+    is_paused: bool,
     pub(super) requests: Vec<Kept>,
-    records: Vec<(bool, String, NewRecord)>,
+    records: Vec<(AccountId, bool, String, NewRecord)>,
 }
 
 /// A request with all that hangs on it.
@@ -49,6 +54,7 @@ pub(super) struct Kept {
 #[derive(Debug, PartialEq)]
 pub(super) struct Seen {
     pub(super) id: RequestId,
+    pub(super) account: AccountId,
     pub(super) phase: Phase,
     pub(super) position: u64,
     pub(super) progress: u8,
@@ -77,12 +83,30 @@ fn now_of(steady: Moment) -> Now {
 }
 
 impl Reference {
-    pub(super) fn available(&self) -> Credits {
-        self.balance.available
+    pub(super) fn available(&self, account: &AccountId) -> Credits {
+        self.balance(account).available
     }
 
-    pub(super) fn grant(&mut self, credits: Credits) {
-        self.balance = grant::grant(self.balance, credits).unwrap().balance;
+    pub(super) fn grant(&mut self, account: &AccountId, credits: Credits) {
+        let balance = grant::grant(self.balance(account), credits).unwrap().balance;
+        self.balances.insert(account.clone(), balance);
+    }
+
+    pub(super) fn set_order(&mut self, order: Order) {
+        self.order = order;
+    }
+
+    /// Pauses or resumes the queue. False where it is so already.
+    pub(super) fn pause(&mut self, is_paused: bool) -> bool {
+        std::mem::replace(&mut self.is_paused, is_paused) != is_paused
+    }
+
+    fn balance(&self, account: &AccountId) -> Balance {
+        self.balances.get(account).copied().unwrap_or_default()
+    }
+
+    fn in_flight(&self, key: &str) -> u32 {
+        self.in_flight.get(key).copied().unwrap_or(0)
     }
 
     pub(super) fn submit(
@@ -91,11 +115,11 @@ impl Reference {
         at: Moment,
     ) -> Result<(RequestId, Phase), SubmitRefused> {
         let (key, now) = (&submission.key, now_of(at));
-        let named = |(sandbox, name, record): &(bool, String, NewRecord)| {
+        let named = |(account, sandbox, name, record): &(AccountId, bool, String, NewRecord)| {
             let asked = submission.idempotency.as_ref().is_some_and(|(asked, _)| asked == name);
-            *sandbox == key.sandbox && asked && is_kept(record.expires_at, at)
+            *account == key.account && *sandbox == key.sandbox && asked && is_kept(record.expires_at, at)
         };
-        let recorded = self.records.iter().find(|record| named(record)).map(|(_, _, record)| record.record);
+        let recorded = self.records.iter().find(|record| named(record)).map(|(.., record)| record.record);
         let fingerprint = submission.idempotency.as_ref().map(|(_, fingerprint)| *fingerprint);
         let asked = Asked { key_in_force: true, sandbox: key.sandbox, fingerprint, recorded };
         let new = match submit::check(asked)? {
@@ -121,22 +145,23 @@ impl Reference {
             }
             None => {
                 let facts = submit::Account {
-                    balance: self.balance,
-                    in_flight: self.in_flight,
+                    balance: self.balance(&key.account),
+                    in_flight: self.in_flight(&key.id),
                     tail: Ticket(self.tail),
                 };
                 let accepted = new.accept(accepted, facts, now)?;
-                self.balance = accepted.entry.balance;
-                self.in_flight = accepted.in_flight;
+                self.balances.insert(key.account.clone(), accepted.entry.balance);
+                self.in_flight.insert(key.id.clone(), accepted.in_flight);
                 self.tail = accepted.request.ticket.0;
                 (accepted.request, None, accepted.record)
             }
         };
         let name = submission.idempotency.as_ref().map(|(name, _)| name.clone());
-        self.records.extend(name.zip(record).map(|(name, record)| (key.sandbox, name, record)));
+        let record = name.zip(record).map(|(name, record)| (key.account.clone(), key.sandbox, name, record));
+        self.records.extend(record);
         let request = StoredRequest {
             id: submission.id,
-            account: account(),
+            account: key.account.clone(),
             key_id: key.id.clone(),
             sandbox: key.sandbox,
             model: submission.model.clone(),
@@ -159,19 +184,65 @@ impl Reference {
             logs: Vec::new(),
             log: LogFigures::default(),
         });
+        if row.life.phase == Phase::Queued && !self.ring.contains(&key.account) {
+            self.ring.push(key.account.clone());
+        }
         Ok((submission.id, row.life.phase))
     }
 
-    /// The request of the least place leaves the queue.
+    /// The first request leaves the queue. Its account goes to the end, if it was a new one.
     pub(super) fn claim(&mut self, at: Moment) -> Option<(RequestId, Epoch)> {
-        let waits = |kept: &&mut Kept| kept.request.place().is_some();
-        let kept = self.requests.iter_mut().filter(waits).min_by_key(|kept| kept.request.place())?;
+        if self.is_paused {
+            return None;
+        }
+        let (id, place) = *self.waiting().first()?;
+        let kept = self.find(id)?;
         let First::Claimed(claimed) = first(&kept.request, &[], now_of(at)).unwrap() else {
             return None;
         };
         (kept.request.life, kept.request.progress) = (claimed.life, claimed.progress);
         (kept.lease, kept.log) = (Some(claimed.lease), LogFigures::default());
-        Some((kept.request.id, claimed.life.epoch))
+        let account = kept.request.account.clone();
+        if place.lane == Lane::New {
+            self.ring.retain(|of| *of != account);
+            self.ring.push(account);
+        }
+        self.forget_who_waits_no_more();
+        Some((id, claimed.life.epoch))
+    }
+
+    /// All requests that wait, in the order of their claims, which is simulated to its end.
+    fn waiting(&self) -> Vec<(RequestId, Place)> {
+        let of = |lane: Lane| {
+            let requests = self.requests.iter().map(|kept| &kept.request);
+            let placed = requests.filter_map(|request| Some((request, request.place()?)));
+            let mut placed: Vec<_> = placed.filter(|(_, place)| place.lane == lane).collect();
+            placed.sort_by_key(|(_, place)| *place);
+            placed
+        };
+        let mut all = of(Lane::Requeued);
+        let mut new = of(Lane::New);
+        if self.order == Order::Fifo {
+            all.append(&mut new);
+        }
+        let mut ring = self.ring.clone();
+        while !new.is_empty() {
+            let account = ring.remove(0);
+            if let Some(nth) = new.iter().position(|(request, _)| request.account == account) {
+                all.push(new.remove(nth));
+                ring.push(account);
+            }
+        }
+        all.into_iter().map(|(request, place)| (request.id, place)).collect()
+    }
+
+    /// Accounts without a new request that waits leave the ring.
+    fn forget_who_waits_no_more(&mut self) {
+        let waits = |account: &AccountId, kept: &Kept| {
+            let place = kept.request.place();
+            kept.request.account == *account && place.is_some_and(|place| place.lane == Lane::New)
+        };
+        self.ring.retain(|account| self.requests.iter().any(|kept| waits(account, kept)));
     }
 
     pub(super) fn beat(&mut self, beat: Beat, at: Moment) -> Result<(), WorkRefused> {
@@ -269,14 +340,13 @@ impl Reference {
     }
 
     pub(super) fn seen(&self) -> Vec<Seen> {
-        let ahead = |of: Place| {
-            let places = self.requests.iter().filter_map(|kept| kept.request.place());
-            places.filter(|place| *place < of).count() as u64
-        };
+        let waiting = self.waiting();
+        let ahead = |of: RequestId| waiting.iter().position(|(id, _)| *id == of).unwrap_or(0) as u64;
         let seen = self.requests.iter().map(|Kept { request, charged, delivery, .. }| Seen {
             id: request.id,
+            account: request.account.clone(),
             phase: request.life.phase,
-            position: request.place().map_or(0, ahead),
+            position: ahead(request.id),
             progress: request.progress.percent(),
             cost: cost(request.cost, *charged),
             delivery: delivery.as_ref().map(|delivery| (delivery.stored.state, delivery.stored.attempts)),
@@ -293,13 +363,15 @@ impl Reference {
     }
 
     fn settle(&mut self, request: &StoredRequest, ending: Ending<'_>, at: Moment) -> Result<(), WorkRefused> {
-        let books = Books { balance: self.balance, in_flight: self.in_flight };
-        let ended = ending.settle(books, now_of(at))?;
-        (self.balance, self.in_flight) = (ended.entry.balance, ended.in_flight);
+        let (balance, in_flight) = (self.balance(&request.account), self.in_flight(&request.key_id));
+        let ended = ending.settle(Books { balance, in_flight }, now_of(at))?;
+        self.balances.insert(request.account.clone(), ended.entry.balance);
+        self.in_flight.insert(request.key_id.clone(), ended.in_flight);
         let delivery = ended.delivery.as_ref().map(Delivery::new);
         let kept = self.find(request.id).ok_or(WorkRefused::Unknown)?;
         (kept.request.life, kept.charged, kept.lease) = (ended.life, Some(ended.charged), None);
         kept.delivery = delivery;
+        self.forget_who_waits_no_more();
         Ok(())
     }
 

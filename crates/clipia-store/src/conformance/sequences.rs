@@ -3,7 +3,7 @@
 mod outbox;
 
 use super::reference::{Reference, Seen};
-use super::{Fixture, NODE, account, fox, id_at, key, new_key};
+use super::{Fixture, NODE, account, fox, id_at, key, new_key, other_account};
 use crate::living::LivingAttempts;
 use crate::{Beat, DeliveryFilter, Key, Submission};
 use clipia_api::Progress;
@@ -12,6 +12,7 @@ use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::limits::KeyLimits;
 use clipia_queue::logs::{LogLines, LogPosition};
+use clipia_queue::position::Order;
 use clipia_queue::{Credits, Failure, Moment, RequestId};
 use outbox::{HOSTS, Senders};
 use rand::rngs::StdRng;
@@ -28,6 +29,16 @@ fn live() -> Key {
     Key {
         id: "key_live".to_owned(),
         limits: KeyLimits { in_flight_max: Some(4), ..Default::default() },
+        ..key()
+    }
+}
+
+/// A key of another account, which may have eight.
+fn other() -> Key {
+    Key {
+        id: "key_other".to_owned(),
+        account: other_account(),
+        limits: KeyLimits { in_flight_max: Some(8), ..Default::default() },
         ..key()
     }
 }
@@ -50,6 +61,8 @@ pub async fn random_commands_have_the_results_of_a_naive_store(fixture: &Fixture
     let store = &fixture.store;
     assert!(store.create_key(new_key(live(), 21)).await.unwrap());
     assert!(store.create_key(new_key(sandbox(), 22)).await.unwrap());
+    fixture.create_other_account(Credits::new(2_000)).await;
+    assert!(store.create_key(new_key(other(), 23)).await.unwrap());
     let mut both = Both {
         fixture,
         reference: Reference::default(),
@@ -57,7 +70,8 @@ pub async fn random_commands_have_the_results_of_a_naive_store(fixture: &Fixture
         claims: Vec::new(),
         senders: Senders::default(),
     };
-    both.reference.grant(Credits::new(100));
+    both.reference.grant(&account(), Credits::new(100));
+    both.reference.grant(&other_account(), Credits::new(2_000));
     for seed in 0..SEEDS {
         both.random = StdRng::seed_from_u64(seed);
         for step in 0..STEPS {
@@ -83,7 +97,7 @@ impl Both<'_> {
     /// Gives one command to both, and checks that the results are alike.
     async fn step(&mut self) -> String {
         let (at, store) = (self.now(), Arc::clone(&self.fixture.store));
-        match self.below(17) {
+        match self.below(19) {
             0..4 => self.submit().await,
             4..6 => {
                 let claimed = store.claim("render", NODE, 1).await.unwrap().pop();
@@ -104,9 +118,24 @@ impl Both<'_> {
                 format!("{rescued:?}")
             }
             12..16 => self.deliver().await,
+            16 => {
+                let order = [Order::Turns, Order::Fifo][self.below(2)];
+                store.set_order("render", order).await.unwrap();
+                self.reference.set_order(order);
+                format!("{order:?}")
+            }
+            17 => {
+                let is_paused = self.below(3) == 0;
+                let changed = match is_paused {
+                    true => store.pause_queue("render").await.unwrap(),
+                    false => store.resume_queue("render").await.unwrap(),
+                };
+                assert_eq!(changed, self.reference.pause(is_paused));
+                format!("paused: {is_paused}")
+            }
             _ => {
                 store.grant(&account(), Credits::new(24)).await.unwrap();
-                self.reference.grant(Credits::new(24));
+                self.reference.grant(&account(), Credits::new(24));
                 "grant".to_owned()
             }
         }
@@ -120,9 +149,13 @@ impl Both<'_> {
             &SubmitRequest { input: Default::default(), webhook_url: None },
         );
         let name = [None, Some("a"), Some("b"), Some("c")][self.below(4)];
-        let (is_sandbox, host) = (self.below(4) == 0, [None, Some(HOSTS[0]), Some(HOSTS[1])][self.below(3)]);
+        // The other account has no deliveries: those of one account are enough.
+        let key = [live, live, sandbox, other][self.below(4)]();
+        let hosts = [None, Some(HOSTS[0]), Some(HOSTS[1])];
+        let host = if key.account == account() { hosts[self.below(3)] } else { None };
+        let is_sandbox = key.sandbox;
         let make = || Submission {
-            key: Arc::new(if is_sandbox { sandbox() } else { live() }),
+            key: Arc::new(key.clone()),
             idempotency: name.map(|name| (name.to_owned(), fingerprint)),
             cost: Credits::new(price),
             sample: is_sandbox.then(Output::default),
@@ -209,15 +242,18 @@ impl Both<'_> {
     async fn agree(&self, when: &str) {
         let store = &self.fixture.store;
         self.outboxes_agree(when).await;
-        let account = store.account(&account()).await.unwrap().unwrap();
-        assert_eq!(account.available, self.reference.available(), "{when}");
+        for account in [account(), other_account()] {
+            let stored = store.account(&account).await.unwrap().unwrap();
+            assert_eq!(stored.available, self.reference.available(&account), "{when}");
+        }
         let deliveries = store.list_deliveries(DeliveryFilter::default(), None, 1_000).await.unwrap();
         let deliveries: HashMap<_, _> =
             deliveries.iter().map(|of| (of.request_id, (of.state, of.attempts))).collect();
         for known in self.reference.seen() {
-            let request = self.fixture.request(known.id).await;
+            let request = store.request(&known.account, known.id).await.unwrap().unwrap();
             let seen = Seen {
                 id: known.id,
+                account: known.account.clone(),
                 phase: request.phase,
                 position: request.position,
                 progress: request.progress.percent(),
