@@ -61,7 +61,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::MovementSumsToZero,
         Self::BalanceIsSumOfEntries,
         Self::HeldIsReserved,
