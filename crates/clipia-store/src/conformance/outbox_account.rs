@@ -66,6 +66,7 @@ impl Outbox {
             cost: Credits::new(12),
             webhook_url: Some(url.to_owned()),
             base_url: "http://here".to_owned(),
+            elsewhere: false,
             sample: Some(Output::default()),
         };
         self.store.submit(submission).await.unwrap();
