@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from conftest import ROOT, Server
 from receivers import django_project, serving_asgi, serving_wsgi
@@ -60,6 +61,7 @@ def test_a_snippet(
     monkeypatch.setenv("CLIPIA_BASE_URL", server.url)
     monkeypatch.setenv("CLIPIA_WEBHOOK_SECRET", server.webhook_secret)
     monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (64, 36), "orange").save("fox.png")
     if "import pytest" in snippet:
         monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # a debug build warns that it is slow
         monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)

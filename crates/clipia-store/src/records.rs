@@ -6,6 +6,7 @@ use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::limits::KeyLimits;
 pub use clipia_queue::rotation::SigningTimes;
+use clipia_queue::uploads::Named;
 pub use clipia_queue::{AccountId, Failure};
 use clipia_queue::{Credits, Moment, RequestId};
 use serde_json::{Map, Value};
@@ -143,6 +144,8 @@ pub struct Submission {
     pub attempt_max: Duration,
     /// The input, checked and with defaults.
     pub input: Map<String, Value>,
+    /// The uploads that the input names. They stay until the request has ended.
+    pub uploads: Vec<Named>,
     /// Input keys that will not be applied.
     pub warnings: Vec<InputWarning>,
     /// The price.

@@ -109,7 +109,9 @@ fn fault_of(parameter: &InputParameter, value: Option<&Value>) -> Option<String>
             None => Some("a number".to_owned()),
         },
         "select" => option_fault(&parameter.options, value),
-        "image" => return image_fault(name, value),
+        "image" => return file_fault(name, value, "image", "an image"),
+        "video" => return file_fault(name, value, "video", "a video"),
+        "audio" => return file_fault(name, value, "audio", "a sound"),
         _ => None,
     };
     wanted.map(|wanted| format!("`{name}` must be {wanted}; got {}", shown(value)))
@@ -186,13 +188,16 @@ fn same(a: &Value, b: &Value) -> bool {
         || a.as_str().zip(b.as_str()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
 }
 
-fn image_fault(name: &str, value: &Value) -> Option<String> {
-    const STARTS: [&str; 3] = ["https://", "http://", "data:image/"];
+/// The fault of a parameter that takes the URL of a file. `kind` is the first word of its media type, and `file` is the file in
+/// words.
+fn file_fault(name: &str, value: &Value, kind: &str, file: &str) -> Option<String> {
+    let data = format!("data:{kind}/");
+    let starts = ["https://", "http://", &data];
     let begins = |text: &str, start: &str| {
         text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
     };
     let got = match value.as_str() {
-        Some(text) if STARTS.iter().any(|start| begins(text, start)) => return None,
+        Some(text) if starts.iter().any(|start| begins(text, start)) => return None,
         // Of another URL only the scheme is shown: the rest may be a secret, or the image itself.
         Some(text) => match text.split_once("://").or_else(|| text.split_once(',')) {
             Some((kind, _)) => format!("\"{}…\"", cut(kind)),
@@ -200,8 +205,9 @@ fn image_fault(name: &str, value: &Value) -> Option<String> {
         },
         None => shown(value),
     };
+    let (_, noun) = file.split_once(' ').unwrap_or(("", file));
     Some(format!(
-        "`{name}` must be the URL of an image (`https:`, or `data:image/` with the image in it); got {got}"
+        "`{name}` must be the URL of {file} (`https:`, or `{data}` with the {noun} in it); got {got}"
     ))
 }
 
@@ -246,6 +252,8 @@ mod tests {
             {"name": "strength", "type": "number", "max": 1, "step": 0.1},
             {"name": "loop", "type": "boolean"},
             {"name": "image_url", "type": "image", "validation": {"media_types": ["image/png"]}},
+            {"name": "video_url", "type": "video"},
+            {"name": "audio_url", "type": "audio"},
             {"name": "camera", "type": "path of a newer API", "min": 3, "options": ["a"]},
         ]))
     }
@@ -284,6 +292,17 @@ mod tests {
                 "`image_url` must be the URL of an image (`https:`, or `data:image/` with the image in it); \
                  got \"fox.png\"",
             ),
+            (
+                "video_url",
+                json!("data:image/png;base64,AAAA"),
+                "`video_url` must be the URL of a video (`https:`, or `data:video/` with the video in it); \
+                 got \"data:image/png;base64…\"",
+            ),
+            (
+                "audio_url",
+                json!(7),
+                "`audio_url` must be the URL of a sound (`https:`, or `data:audio/` with the sound in it); got 7",
+            ),
         ] {
             assert_eq!(said(name, value.clone()), [message], "{name} {value}");
         }
@@ -305,6 +324,9 @@ mod tests {
             ("strength", json!(-1e6)),
             ("image_url", json!("HTTPS://example.com/fox.gif")),
             ("image_url", json!("data:image/gif;base64,AAAA")),
+            ("video_url", json!("data:video/mp4;base64,AAAA")),
+            ("video_url", json!("https://example.com/fox.mp4")),
+            ("audio_url", json!("data:audio/wav;base64,AAAA")),
             ("camera", json!([1, 2])),
         ] {
             assert_eq!(said(name, value.clone()), [""; 0], "{name} {value}");
@@ -396,7 +418,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_input_and_no_schema_panics(
-            kind in "string|integer|number|boolean|select|image|other",
+            kind in "string|integer|number|boolean|select|image|video|audio|other",
             (min, max, step) in any::<(Option<f64>, Option<f64>, Option<f64>)>(),
             (least, most) in any::<(Option<u64>, Option<u64>)>(),
             options in prop::collection::vec(any_json(), 0..4),

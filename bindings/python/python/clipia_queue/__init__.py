@@ -35,6 +35,7 @@ from clipia_queue._clipia_queue import (
     StatusResponse,
     SubmitResponse,
     Submitted,
+    Upload,
     Webhooks,
     __version__,
     verify_signature,
@@ -54,6 +55,7 @@ from clipia_queue._exceptions import (
     SignatureMismatch,
     StillRunning,
     UnexpectedAnswer,
+    UploadFailed,
     WebhookRefused,
 )
 
@@ -73,6 +75,8 @@ from clipia_queue._generated_exceptions import (
     RequestInProgress,
     ServiceUnavailable,
     SubscriptionRequired,
+    UploadLimitExceeded,
+    UploadTooLarge,
     WebhookUrlInvalid,
 )
 
@@ -143,6 +147,8 @@ __all__ = [
     "Submitted",
     "TextLimits",
     "UnexpectedAnswer",
+    "Upload",
+    "UploadFailed",
     "Usage",
     "WebhookRefused",
     "Webhooks",
@@ -165,6 +171,8 @@ __all__ += [
     "RequestInProgress",
     "ServiceUnavailable",
     "SubscriptionRequired",
+    "UploadLimitExceeded",
+    "UploadTooLarge",
     "WebhookUrlInvalid",
 ]
 # end of what is generated: names

@@ -6,7 +6,7 @@
 //!
 //! | command | functions |
 //! |---|---|
-//! | submit | [`submit::check`], then [`submit::New::accept`] or [`submit::New::sample`] |
+//! | submit | [`submit::check`], then [`Named::check`](crate::uploads::Named::check) for each upload that its input names, then [`submit::New::accept`] or [`submit::New::sample`] |
 //! | claim | [`claim::first`] |
 //! | hold, beat | [`lease::hold`], [`lease::beat`] |
 //! | complete, fail, cancel | [`end::complete`], [`end::fail`], [`end::cancel`], then [`end::Ending::settle`] |
@@ -16,6 +16,7 @@
 //! | record an attempt | [`attempt::AfterAttempt::decide`], [`attempt::record`] |
 //! | replay, hold, resume, abandon, give up, free deliveries | [`outbox`] |
 //! | rotate a webhook secret, replan the rotation | [`rotation::rotate`](crate::rotation::rotate), [`rotation::replan`](crate::rotation::replan) |
+//! | keep an upload, let go of uploads | [`uploads::keep`](crate::uploads::keep), [`StoredUpload::is_due`](crate::uploads::StoredUpload::is_due) |
 //! | let a part of a request go | [`retention::look`](crate::retention::look), [`retention::carry_forward`](crate::retention::carry_forward), [`sandbox::without_one`] |
 //! | examine | [`Examination`](crate::examination::Examination) |
 //!
