@@ -41,4 +41,5 @@ mod slow_clients;
 mod store_faults;
 #[path = "../support/mod.rs"]
 mod support;
+mod uploads;
 mod webhooks;

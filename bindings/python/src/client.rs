@@ -12,6 +12,7 @@ use crate::models::ModelsResource;
 use crate::session::{Request, Server, Session};
 use crate::status_response::StatusResponse;
 use crate::submitted::Submitted;
+use crate::upload::{Upload, UploadFile};
 use crate::waiting::{self, WaitOptions};
 use crate::watch::Listeners;
 use crate::webhooks::{Receiver, Webhooks};
@@ -168,6 +169,16 @@ impl Clipia {
     /// that the model does not know. Raises `InputInvalid` with its `faults` if the model would refuse the input.
     fn check(&self, py: Python<'_>, model: String, input: Input) -> PyResult<Vec<InputWarning>> {
         Ok(InputWarning::all(&blocking::call(py, self.0.check(model, input)?)?))
+    }
+
+    /// Uploads a file, for an input: its `url` is the value of a parameter of the type `image`, `video` or `audio`. `file`
+    /// is a path, or the bytes themselves. `file_name` is the name of the bytes; its extension tells their type.
+    ///
+    /// A self-hosted server keeps the file for 24 hours. For a server that takes no uploads, such as Clipia itself, a
+    /// file of at most 4 MiB becomes a `data:` URL. Raises `UploadFailed` if the file cannot be read, or is larger there.
+    #[pyo3(signature = (file, *, file_name = None))]
+    fn upload(&self, py: Python<'_>, file: UploadFile, file_name: Option<String>) -> PyResult<Upload> {
+        blocking::call(py, self.0.upload(file, file_name)?).map(Upload::new)
     }
 
     /// A handle on a generation by its id. Any process can make one at any time. Nothing is sent.

@@ -23,6 +23,7 @@ import_exception!(clipia_queue._exceptions, GenerationFailed);
 import_exception!(clipia_queue._exceptions, GenerationCanceled);
 import_exception!(clipia_queue._exceptions, StillRunning);
 import_exception!(clipia_queue._exceptions, DownloadFailed);
+import_exception!(clipia_queue._exceptions, UploadFailed);
 import_exception!(clipia_queue._exceptions, WebhookRefused);
 import_exception!(clipia_queue._exceptions, SignatureMalformed);
 import_exception!(clipia_queue._exceptions, SignatureExpired);
@@ -88,6 +89,12 @@ fn exception(py: Python<'_>, error: Error, timeout: Option<Duration>) -> PyResul
         Error::Canceled(canceled) => GenerationCanceled::new_err(canceled.id().to_string()),
         Error::StillRunning { request_id, status, .. } => {
             StillRunning::new_err((request_id.to_string(), status.to_string()))
+        }
+        Error::UploadUnsupported { .. } => UploadFailed::new_err(message),
+        Error::UploadFile { path, source } => {
+            let exception = UploadFailed::new_err(message);
+            exception.set_cause(py, Some(os_error(&path, &source)));
+            exception
         }
         Error::Download { .. } => DownloadFailed::new_err(message),
         Error::Io { path, source, .. } => {

@@ -17,6 +17,8 @@ import_exception!(clipia_queue._generated_exceptions, RequestInProgress);
 import_exception!(clipia_queue._generated_exceptions, ModelInputInvalid);
 import_exception!(clipia_queue._generated_exceptions, RateLimited);
 import_exception!(clipia_queue._generated_exceptions, ConcurrencyLimited);
+import_exception!(clipia_queue._generated_exceptions, UploadTooLarge);
+import_exception!(clipia_queue._generated_exceptions, UploadLimitExceeded);
 import_exception!(clipia_queue._generated_exceptions, InternalError);
 import_exception!(clipia_queue._generated_exceptions, ServiceUnavailable);
 
@@ -36,6 +38,8 @@ pub(crate) fn of_code(error: &Error) -> Option<fn(Fields) -> PyErr> {
         Error::ModelInputInvalid(_) => ModelInputInvalid::new_err,
         Error::RateLimitExceeded(_) => RateLimited::new_err,
         Error::ConcurrencyLimitExceeded(_) => ConcurrencyLimited::new_err,
+        Error::UploadTooLarge(_) => UploadTooLarge::new_err,
+        Error::UploadLimitExceeded(_) => UploadLimitExceeded::new_err,
         Error::InternalError(_) => InternalError::new_err,
         Error::ServiceUnavailable(_) => ServiceUnavailable::new_err,
         _ => return None,

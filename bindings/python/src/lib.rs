@@ -51,6 +51,7 @@ mod status_response;
 mod submit_response;
 mod submitted;
 mod updates;
+mod upload;
 mod waiting;
 mod watch;
 mod webhooks;
@@ -109,6 +110,8 @@ mod _clipia_queue {
     use crate::submit_response::SubmitResponse;
     #[pymodule_export]
     use crate::submitted::Submitted;
+    #[pymodule_export]
+    use crate::upload::Upload;
     #[pymodule_export]
     use crate::webhooks::Webhooks;
     #[pymodule_export]

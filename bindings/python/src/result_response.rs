@@ -169,7 +169,7 @@ impl ResultResponse {
 }
 
 /// A time, converted to a `datetime` in UTC.
-fn time(timestamp: Timestamp) -> Option<SystemTime> {
+pub(crate) fn time(timestamp: Timestamp) -> Option<SystemTime> {
     // pyo3 cannot convert times before the epoch. The API sends none.
     SystemTime::try_from(timestamp.max(Timestamp::UNIX_EPOCH)).ok()
 }

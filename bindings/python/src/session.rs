@@ -4,9 +4,10 @@ use crate::amount::MaxCost;
 use crate::arguments::{Input, Seconds};
 use crate::exceptions::{ClipiaError, ClipiaValueError, raise};
 use crate::files::{self, Files};
+use crate::upload::UploadFile;
 use clipia::{
     Account, Builder, Clipia, Error, EstimateResponse, Generation, InputWarning, Model, RequestId,
-    ResultResponse, StatusResponse, Submit,
+    ResultResponse, StatusResponse, Submit, Upload,
 };
 use pyo3::prelude::*;
 use serde::Serialize;
@@ -128,6 +129,26 @@ impl Session {
     pub(crate) fn account(&self) -> PyResult<impl Future<Output = Result<Account, Error>> + Send + use<>> {
         let clipia = self.clipia()?;
         Ok(async move { clipia.account().await })
+    }
+
+    /// Uploads a file. Only bytes are given a name.
+    pub(crate) fn upload(
+        &self,
+        file: UploadFile,
+        file_name: Option<String>,
+    ) -> PyResult<impl Future<Output = Result<Upload, Error>> + Send + use<>> {
+        if matches!(file, UploadFile::Path(_)) && file_name.is_some() {
+            return Err(ClipiaValueError::new_err("`file_name` is for bytes: a path has a name"));
+        }
+        let clipia = self.clipia()?;
+        Ok(async move {
+            match file {
+                UploadFile::Path(path) => clipia.upload(path).await,
+                UploadFile::Bytes(bytes) => {
+                    clipia.upload_bytes(bytes.to_vec(), file_name.as_deref().unwrap_or("file")).await
+                }
+            }
+        })
     }
 
     pub(crate) fn status(

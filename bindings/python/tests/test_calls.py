@@ -35,6 +35,8 @@ CAUSES = {
     "model_input_invalid": (422, "ModelInputInvalid"),
     "rate_limit_exceeded": (429, "RateLimited"),
     "concurrency_limit_exceeded": (429, "ConcurrencyLimited"),
+    "upload_too_large": (413, "UploadTooLarge"),
+    "upload_limit_exceeded": (403, "UploadLimitExceeded"),
     "internal_error": (500, "InternalError"),
     "service_unavailable": (503, "ServiceUnavailable"),
 }

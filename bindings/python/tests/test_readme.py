@@ -77,6 +77,7 @@ def test_a_snippet(
     if "clipia_queue.worker" in snippet:
         run_program(snippet, tmp_path)
         return
+    Image.new("RGB", (64, 36), "orange").save("fox.png")
     if "import pytest" in snippet:
         monkeypatch.setenv("PYTHONWARNINGS", "ignore")  # a debug build warns that it is slow
         monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)

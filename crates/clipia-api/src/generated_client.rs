@@ -337,4 +337,63 @@ Sends a `GET` request to `/v1/account`
         let response = result?;
         crate::response::read(response).await
     }
+    /**Upload a file
+
+Keeps a file for inputs: the `url` of the response is the value of a parameter of the type `image`,
+`video` or `audio`. The body is the file itself, and nothing else. Any `Content-Type` is taken, and
+ignored.
+
+This is an extension of a self-hosted server. Clipia itself returns 404 `not_found`; a small file can
+be sent in the input there, as a `data:` URL.
+
+The call needs the scope `generate`. It is not idempotent: a repeated upload is kept twice, under two
+URLs. That costs nothing but room.
+
+A file is kept for 24 hours. After that, a new request that names it is refused with
+`model_input_invalid`. A request that was accepted before keeps the file until it has ended. Whoever
+knows the URL can read the file and name it in an input; nobody can guess it.
+
+Bounds: a file of 100 MiB (`upload_too_large`), and 1,000 files and 2 GiB of an account at once
+(`upload_limit_exceeded`).
+
+
+Sends a `POST` request to `/v1/uploads`
+
+Arguments:
+- `file_name`: The name of the file. The URL ends with it; other characters than letters, digits, `.`, `_` and
+`-` are replaced. Its extension decides the `content_type`. A name without one gets that of the
+file's first bytes.
+
+- `body`
+*/
+    pub async fn upload<'a, B: Into<reqwest::Body>>(
+        &'a self,
+        file_name: Option<&'a str>,
+        body: B,
+    ) -> Result<ResponseValue<types::Upload>, Error<types::ErrorEnvelope>> {
+        let url = format!("{}/v1/uploads", self.baseurl,);
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .post(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .header(
+                ::reqwest::header::CONTENT_TYPE,
+                ::reqwest::header::HeaderValue::from_static("application/octet-stream"),
+            )
+            .body(body)
+            .query(&progenitor_client::QueryParam::new("file_name", &file_name))
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "upload",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        crate::response::read(response).await
+    }
 }

@@ -43,6 +43,12 @@ pub enum ErrorCode {
     /// 429 `concurrency_limit_exceeded`: the API key has too many generations in flight.
     /// Submit again when one of the generations has ended.
     ConcurrencyLimitExceeded,
+    /// 413 `upload_too_large`: the file is longer than an upload may be.
+    /// Upload a shorter file. A self-hosted server takes 100 MiB.
+    UploadTooLarge,
+    /// 403 `upload_limit_exceeded`: the account keeps as many uploads as it may, in number or in bytes.
+    /// Wait until some expire, 24 hours after they came.
+    UploadLimitExceeded,
     /// 500 `internal_error`: the server failed.
     /// Repeat the call with growing pauses, a submit with its own idempotency key.
     InternalError,
@@ -67,6 +73,8 @@ impl ErrorCode {
         Self::ModelInputInvalid,
         Self::RateLimitExceeded,
         Self::ConcurrencyLimitExceeded,
+        Self::UploadTooLarge,
+        Self::UploadLimitExceeded,
         Self::InternalError,
         Self::ServiceUnavailable,
     ];
@@ -87,6 +95,8 @@ impl ErrorCode {
             Self::ModelInputInvalid => "model_input_invalid",
             Self::RateLimitExceeded => "rate_limit_exceeded",
             Self::ConcurrencyLimitExceeded => "concurrency_limit_exceeded",
+            Self::UploadTooLarge => "upload_too_large",
+            Self::UploadLimitExceeded => "upload_limit_exceeded",
             Self::InternalError => "internal_error",
             Self::ServiceUnavailable => "service_unavailable",
         }
@@ -108,6 +118,8 @@ impl ErrorCode {
             Self::ModelInputInvalid => 422,
             Self::RateLimitExceeded => 429,
             Self::ConcurrencyLimitExceeded => 429,
+            Self::UploadTooLarge => 413,
+            Self::UploadLimitExceeded => 403,
             Self::InternalError => 500,
             Self::ServiceUnavailable => 503,
         }
@@ -129,6 +141,8 @@ impl ErrorCode {
             Self::ModelInputInvalid => "invalid_request_error",
             Self::RateLimitExceeded => "rate_limit_error",
             Self::ConcurrencyLimitExceeded => "rate_limit_error",
+            Self::UploadTooLarge => "invalid_request_error",
+            Self::UploadLimitExceeded => "permission_error",
             Self::InternalError => "api_error",
             Self::ServiceUnavailable => "api_error",
         }
@@ -162,6 +176,8 @@ impl ErrorCode {
             "model_input_invalid" => Self::ModelInputInvalid,
             "rate_limit_exceeded" => Self::RateLimitExceeded,
             "concurrency_limit_exceeded" => Self::ConcurrencyLimitExceeded,
+            "upload_too_large" => Self::UploadTooLarge,
+            "upload_limit_exceeded" => Self::UploadLimitExceeded,
             "internal_error" => Self::InternalError,
             "service_unavailable" => Self::ServiceUnavailable,
             _ => return None,

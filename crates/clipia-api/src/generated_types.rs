@@ -147,7 +147,7 @@ case of letters does not count: `4k` is `4K`.
     ///The step between numbers. A number is `min` (or 0) plus a multiple of it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub step: ::std::option::Option<f64>,
-    ///`string`, `integer`, `number`, `boolean`, `select` (one of `options`), `image` (the URL of an image: `https:`, or `data:image/png;base64,…` with the image itself) or another.
+    ///`string`, `integer`, `number`, `boolean`, `select` (one of `options`), `image`, `video` or `audio` (the URL of a file: `https:`, that of an upload, or `data:image/png;base64,…` with the file itself) or another.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
     ///Further rules, in the model's own form.
@@ -371,8 +371,9 @@ the current or latest attempt, as strings, and fewer if they have more than 16 K
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct SubmitRequest {
     /**The model's parameters by name, as its `input_schema` lists them, for instance
-`{"prompt": "a red fox in snow", "aspect_ratio": "16:9"}`. An image is an https URL, or a
-`data:` URL such as `data:image/png;base64,…` that contains the image.
+`{"prompt": "a red fox in snow", "aspect_ratio": "16:9"}`. An image, a video or a sound is an
+https URL, the URL of an upload, or a `data:` URL such as `data:image/png;base64,…` that contains
+the file. A body has at most 6 MiB, so a `data:` URL holds a file of some 4 MiB.
 */
     pub input: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     /**The URL that the outcome is posted to. It must be https, at an address that the server
@@ -416,6 +417,26 @@ pub struct TextLimits {
     ///The smallest number of characters.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub min_chars: ::std::option::Option<u64>,
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+}
+///A file that the server keeps for inputs. An extension of a self-hosted server.
+#[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+pub struct Upload {
+    ///The media type, such as `image/png`, as the extension of the name tells it.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub content_type: ::std::option::Option<::std::string::String>,
+    ///Until when a new request may name it.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub expires_at: ::std::option::Option<jiff::Timestamp>,
+    ///The name in the URL.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub file_name: ::std::option::Option<::std::string::String>,
+    ///The length in bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub file_size: ::std::option::Option<u64>,
+    ///The URL of the file, for inputs.
+    pub url: ::std::string::String,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
@@ -746,6 +767,18 @@ crate::lenient::object!(TextLimits {
     other: [
         max_chars = "max_chars",
         min_chars = "min_chars",
+    ],
+});
+
+crate::lenient::object!(Upload {
+    essential: [
+        url = "url",
+    ],
+    other: [
+        content_type = "content_type",
+        expires_at = "expires_at",
+        file_name = "file_name",
+        file_size = "file_size",
     ],
 });
 

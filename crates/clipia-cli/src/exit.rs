@@ -114,7 +114,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
             Error::KeyMissing | Error::KeyMalformed { .. } | Error::BaseUrl { .. } | Error::Input { .. },
         ) => USAGE,
         Some(Error::Proxy { .. } | Error::Certificates { .. }) => USAGE,
-        Some(Error::MaxCost { .. } | Error::InputInvalid { .. }) => REFUSED,
+        Some(Error::MaxCost { .. } | Error::InputInvalid { .. } | Error::UploadUnsupported { .. }) => REFUSED,
         Some(Error::Failed { .. } | Error::Canceled { .. }) => NO_OUTPUT,
         Some(Error::Deadline { .. }) => TIMED_OUT,
         Some(Error::Unreachable { .. } | Error::Connection { .. }) => UNREACHABLE,

@@ -136,6 +136,7 @@ impl From<SubmitRefused> for ApiError {
                 Self::new(ErrorCode::InsufficientCredits, refused.to_string())
             }
             SubmitRefused::Credits(other) => Self::internal(&other),
+            SubmitRefused::Upload(gone) => Self::new(ErrorCode::ModelInputInvalid, gone.to_string()),
             SubmitRefused::Store(error) => error.into(),
         }
     }

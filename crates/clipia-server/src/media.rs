@@ -1,16 +1,20 @@
-//! The files of generations.
+//! The files of generations and of callers.
 //!
 //! A file is at `media/{request}/{secret}/{name}` below the data directory, and at the same path of the server. The secret is
 //! random: whoever knows a request's id cannot guess the path of its files. Files are staged in another directory, and moved to
 //! their address once they are complete and on the disk. The media sweeper removes the files of attempts that were lost.
+//!
+//! An upload is at `media/uploads/{id}/{name}`; its id is random, too.
 
 mod files;
 mod recovery;
+mod uploads;
 
 pub(crate) use clipia_queue::media_address::{PATH, absolute, placed};
 pub(crate) use files::{STAGING, directories};
 pub(crate) use files::{WriteError, WrittenFiles};
 pub(crate) use recovery::resume_when_writable;
+pub(crate) use uploads::Incoming;
 
 use crate::pause::Pause;
 use crate::private;

@@ -1,7 +1,7 @@
 //! Which errors of a command are failures of the store.
 
 use super::command::Refusal;
-use crate::store::{GrantRefused, StoreError, SubmitRefused, WorkRefused};
+use crate::store::{GrantRefused, KeepRefused, StoreError, SubmitRefused, WorkRefused};
 
 pub(crate) use clipia_store::sqlite_faults::fault;
 
@@ -12,6 +12,12 @@ impl Refusal for StoreError {
 }
 
 impl Refusal for GrantRefused {
+    fn failure(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
+}
+
+impl Refusal for KeepRefused {
     fn failure(&self) -> Option<&StoreError> {
         if let Self::Store(error) = self { Some(error) } else { None }
     }

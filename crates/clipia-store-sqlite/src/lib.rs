@@ -47,6 +47,7 @@ mod schema;
 mod set_aside;
 mod settlement;
 mod stored;
+mod uploads;
 mod webhook_secrets;
 mod work;
 mod write_back;

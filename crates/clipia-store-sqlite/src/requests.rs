@@ -7,7 +7,7 @@ use super::rows::{amount, cost, count, credits, from_json, key, lifecycle, momen
 use super::set_aside;
 use super::settlement::announce;
 use super::writing::Writing;
-use super::{ledger, sandbox};
+use super::{ledger, sandbox, uploads};
 use crate::clock::{both, timestamp};
 use crate::ids;
 use crate::store::{
@@ -90,6 +90,7 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
             None => repeats.forgotten().map_err(StoreError::from)?,
         },
     };
+    uploads::check(w, &submission.uploads, now)?;
     let accepted = Submit {
         id: submission.id,
         model: &submission.model,
@@ -121,6 +122,7 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
             w.write_back.set_in_flight(&key.id, i64::from(accepted.in_flight));
             enqueue(w, at.clone(), submission.id)?;
             insert(w, &prepared, &accepted.request)?;
+            uploads::name(w, &submission.uploads, submission.id)?;
             ledger::enter(w, account, accepted.entry, Some(submission.id), now)?;
             ledger::use_up(w, account, accepted.usage)?;
             (accepted.request, Some(at), accepted.record)

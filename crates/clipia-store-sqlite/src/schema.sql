@@ -257,6 +257,23 @@ CREATE TABLE delivery_attempt (
     PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
 
+-- Files of callers. The files themselves are among the media.
+CREATE TABLE upload (
+    id          BLOB PRIMARY KEY,
+    account     TEXT NOT NULL REFERENCES account (id),
+    bytes       INTEGER NOT NULL CHECK (bytes > 0),
+    expires_at  INTEGER NOT NULL -- from then on no new request may name it
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX upload_account ON upload (account, bytes);
+
+-- The uploads that the input of a request names. The rows go with the upload; the request may go before.
+CREATE TABLE upload_use (
+    upload      BLOB NOT NULL REFERENCES upload (id),
+    request     BLOB NOT NULL,
+    PRIMARY KEY (upload, request)
+) STRICT, WITHOUT ROWID;
+
 -- What operators did, and how often tokens were refused. Nothing secret.
 CREATE TABLE audit (
     number      INTEGER PRIMARY KEY,

@@ -21,6 +21,7 @@ pub mod queue;
 mod reference;
 pub mod retention;
 pub mod sequences;
+pub mod uploads;
 
 use crate::{
     AccountId, Bootstrapped, Claim, FirstAccount, Key, KeyHash, NewAccount, NewKey, NodeId, Request, Rescued,
@@ -107,6 +108,7 @@ pub fn fox() -> Submission {
         attempt_max: ATTEMPT_MAX,
         input: Default::default(),
         elsewhere: false,
+        uploads: Vec::new(),
         warnings: Vec::new(),
         cost: Credits::new(12),
         webhook_url: Some("https://example.com/hook".to_owned()),
@@ -253,6 +255,10 @@ macro_rules! conformance {
                 lines_stay_after_the_end_and_go_with_the_attempts,
                 nothing_that_a_terminal_obeys_is_kept;
             retention: what_has_had_its_time_is_let_go_and_the_books_stay_as_they_are;
+            uploads:
+                an_upload_is_kept_for_its_time_and_for_the_requests_that_name_it,
+                a_submit_that_names_no_upload_is_refused_and_a_repeated_one_is_not,
+                an_account_keeps_no_more_uploads_than_it_may;
             sequences: random_commands_have_the_results_of_a_naive_store;
         }
     };

@@ -29,10 +29,11 @@ mod retention;
 #[cfg(feature = "rusqlite")]
 pub mod sqlite_faults;
 mod statistics;
+mod uploads;
 
 pub use account_listing::*;
 pub use audit::*;
-pub use capability::{Accounts, Outbox, Queue, Records, Store, Upkeep};
+pub use capability::{Accounts, Outbox, Queue, Records, Store, Upkeep, Uploads};
 pub use deliveries::*;
 pub use events::*;
 pub use findings::*;
@@ -43,8 +44,10 @@ pub use outputs::*;
 pub use records::*;
 pub use retention::*;
 pub use statistics::*;
+pub use uploads::*;
 
 use blocking::Lost;
+use clipia_queue::uploads::Gone;
 use clipia_queue::{ledger, lifecycle};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -138,6 +141,9 @@ pub enum SubmitRefused {
     /// There are not enough credits.
     #[error(transparent)]
     Credits(#[from] ledger::Refused),
+    /// The input names an upload that is not kept any more.
+    #[error(transparent)]
+    Upload(#[from] Gone),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -7,6 +7,7 @@ use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::limits::KeyLimits;
 use clipia_queue::logs::LogLines;
 pub use clipia_queue::rotation::SigningTimes;
+use clipia_queue::uploads::Named;
 pub use clipia_queue::{AccountId, Failure};
 use clipia_queue::{Credits, Moment, RequestId};
 use serde_json::{Map, Value};
@@ -146,6 +147,8 @@ pub struct Submission {
     pub input: Map<String, Value>,
     /// Whether the input names a file on another host, which has to be fetched before an attempt.
     pub elsewhere: bool,
+    /// The uploads that the input names. They stay until the request has ended.
+    pub uploads: Vec<Named>,
     /// Input keys that will not be applied.
     pub warnings: Vec<InputWarning>,
     /// The price.

@@ -38,9 +38,11 @@ use crate::outcome::{Canceled, Failed};
 use crate::saved::SavedGeneration;
 use crate::wait::Update;
 use crate::webhooks::Webhooks;
+use bytes::Bytes;
 use clipia_api::Credits;
 use clipia_api::types::{
-    Account, EstimateResponse, InputWarning, Model, RequestId, ResultResponse, StatusResponse, SubmitResponse,
+    Account, EstimateResponse, InputWarning, Model, RequestId, ResultResponse, StatusResponse,
+    SubmitResponse, Upload,
 };
 use runtime::Runtime;
 use serde::Serialize;
@@ -172,6 +174,24 @@ impl Clipia {
     #[track_caller]
     pub fn estimate(&self, model: &str, input: impl Serialize) -> Result<EstimateResponse, Error> {
         self.runtime.block_on(self.clipia.estimate(model, input))
+    }
+
+    /// As the async [`upload`](crate::Clipia::upload).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn upload(&self, path: impl AsRef<Path>) -> Result<Upload, Error> {
+        self.runtime.block_on(self.clipia.upload(path))
+    }
+
+    /// As the async [`upload_bytes`](crate::Clipia::upload_bytes).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn upload_bytes(&self, bytes: impl Into<Bytes>, file_name: &str) -> Result<Upload, Error> {
+        self.runtime.block_on(self.clipia.upload_bytes(bytes, file_name))
     }
 
     /// As the async [`account`](crate::Clipia::account).

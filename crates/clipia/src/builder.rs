@@ -210,6 +210,7 @@ impl Builder {
             process: std::process::id(),
             forked: Mutex::default(),
             media: OnceLock::new(),
+            uploads: OnceLock::new(),
             bounds: self.bounds,
             catalogue: CatalogueCache::default(),
             budget: SharedBudget::new(now()),
@@ -269,9 +270,28 @@ pub(crate) struct Http {
 impl Http {
     /// The client for the API. It sends the key with every call, and therefore follows no redirect.
     fn api(&self, key: &Key) -> Result<reqwest::Client, Error> {
+        self.with_key(key, |client| client.timeout(self.timeout))
+    }
+
+    /// The client for uploads. It differs from that for the API in that nothing bounds a call as a whole: a file takes as long
+    /// as its length and the network need.
+    pub(crate) fn uploads(&self, key: &Key) -> Result<reqwest::Client, Error> {
+        self.with_key(key, |client| client)
+    }
+
+    /// The longest time of a call, and of a silence in one that is not bounded as a whole.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn with_key(
+        &self,
+        key: &Key,
+        bounded: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+    ) -> Result<reqwest::Client, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, key.header()?);
-        let client = self.common().default_headers(headers).timeout(self.timeout).redirect(Policy::none());
+        let client = bounded(self.common().default_headers(headers)).redirect(Policy::none());
         // Plain http needs no root certificates, which a container may not have.
         if self.plain && !self.proxies.need_tls() { without_roots(client) } else { self.with_roots(client) }
     }

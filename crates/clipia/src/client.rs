@@ -49,6 +49,8 @@ pub(crate) struct Inner {
     pub(crate) forked: Mutex<Option<Clipia>>,
     /// The HTTP client for media hosts, built for the first download.
     pub(crate) media: OnceLock<reqwest::Client>,
+    /// The API for uploads, built for the first one.
+    pub(crate) uploads: OnceLock<clipia_api::Client>,
     pub(crate) bounds: Bounds,
     pub(crate) catalogue: CatalogueCache,
     pub(crate) budget: SharedBudget,
@@ -98,8 +100,9 @@ impl Clipia {
 
     /// Submits a generation: `.await` sends it.
     ///
-    /// `input` is anything that serialises to a JSON object. An image in it is an https URL, or a `data:` URL such as
-    /// `data:image/png;base64,…` that contains the image. A server accepts some 6 MiB in one request. JSON has neither
+    /// `input` is anything that serialises to a JSON object. An image, a video or a sound in it is an https URL, that of an
+    /// [upload](Self::upload), or a `data:` URL such as `data:image/png;base64,…` that contains the file. A server accepts some
+    /// 6 MiB in one request, so a `data:` URL holds a file of some 4 MiB. JSON has neither
     /// NaN nor infinity: `serde_json`, and so `json!`, writes `null` for them. All retries of a submit carry the same
     /// idempotency key, so that it is charged once however often the connection breaks.
     ///

@@ -98,6 +98,27 @@ pub enum Error {
         /// What is wrong with the value, and the path.
         reason: String,
     },
+    /// A file that is to be uploaded cannot be read.
+    #[error("cannot read `{}`: {source}", printable(&path.display().to_string()))]
+    UploadFile {
+        /// The file.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
+    /// The server takes no uploads, and the file is too large for an input.
+    #[error(
+        "{server} takes no uploads, and `{}` has {} MiB, too many for an input: put it at an https address, and name that",
+        printable(file_name), bytes.div_ceil(1024 * 1024)
+    )]
+    UploadUnsupported {
+        /// The base URL.
+        server: String,
+        /// The name of the file.
+        file_name: String,
+        /// The length of the file.
+        bytes: u64,
+    },
     /// The client could not be built: for instance the system has no root certificates, or a blocking client got no
     /// thread.
     #[error("cannot set up the client: {}", deepest(source.as_ref()))]
@@ -159,6 +180,14 @@ pub enum Error {
     /// Submit again when one of the generations has ended.
     #[error("{0}")]
     ConcurrencyLimitExceeded(Box<ApiError>),
+    /// 413 `upload_too_large`: the file is longer than an upload may be.
+    /// Upload a shorter file. A self-hosted server takes 100 MiB.
+    #[error("{0}")]
+    UploadTooLarge(Box<ApiError>),
+    /// 403 `upload_limit_exceeded`: the account keeps as many uploads as it may, in number or in bytes.
+    /// Wait until some expire, 24 hours after they came.
+    #[error("{0}")]
+    UploadLimitExceeded(Box<ApiError>),
     /// 500 `internal_error`: the server failed.
     /// Repeat the call with growing pauses, a submit with its own idempotency key.
     #[error("{0}")]

@@ -327,7 +327,9 @@ mod tests {
             ("image_url", json!("HTTPS://example.com/fox.gif")),
             ("image_url", json!("data:image/gif;base64,AAAA")),
             ("video_url", json!("data:video/mp4;base64,AAAA")),
+            ("video_url", json!("https://example.com/fox.mp4")),
             ("audio_url", json!("https://example.com/fox.wav")),
+            ("audio_url", json!("data:audio/wav;base64,AAAA")),
             ("camera", json!([1, 2])),
         ] {
             assert_eq!(said(name, value.clone()), [""; 0], "{name} {value}");
@@ -419,7 +421,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_input_and_no_schema_panics(
-            kind in "string|integer|number|boolean|select|image|other",
+            kind in "string|integer|number|boolean|select|image|video|audio|other",
             (min, max, step) in any::<(Option<f64>, Option<f64>, Option<f64>)>(),
             (least, most) in any::<(Option<u64>, Option<u64>)>(),
             options in prop::collection::vec(any_json(), 0..4),

@@ -37,6 +37,7 @@
 //!   request.
 //! - **Before paying**, [`check`](Clipia::check) an input, [`estimate`](Clipia::estimate) its price, or bound
 //!   the price ([`Submit::max_cost`]).
+//! - **Files of your own** go into an input by [`upload`](Clipia::upload), or as a `data:` URL.
 //! - **After a restart**, go on from an id ([`Clipia::generation`]) or from a
 //!   [saved](Generation::saved) handle.
 //!
@@ -69,6 +70,7 @@
 //!   response that settles it: `model`, `idempotency_key`.
 //! - Event `wait cut short: …` (INFO), when the future of a wait is dropped before its end: `request_id`. It is a
 //!   warning for a `subscribe`, whose caller does not know the id.
+//! - Event `uploaded` (DEBUG): `bytes`.
 //! - Event `downloaded` (DEBUG), for each file: `request_id`, `bytes`, `path`. Event `more files than are saved`
 //!   (WARN): `request_id`, `saved`.
 //! - Event `webhook received` (DEBUG): `request_id`, `delivery_id`, `status`, `duplicate`, `resolved`. With
@@ -86,6 +88,7 @@ mod error;
 mod generation;
 mod input;
 mod key;
+mod media_type;
 mod outcome;
 mod printable;
 mod proxies;
@@ -96,6 +99,7 @@ mod retry_after;
 mod saved;
 mod shared_budget;
 mod submit;
+mod upload;
 mod wait;
 mod webhooks;
 
@@ -113,6 +117,7 @@ pub use download::{Download, DownloadProgress};
 pub use error::{ApiError, Error};
 pub use generation::{Generation, Updates, Wait};
 pub use input::InputFault;
+pub use media_type::media_type;
 pub use outcome::{Canceled, Completed, Failed, Outcome, why_failed};
 pub use printable::printable;
 pub use saved::SavedGeneration;
@@ -123,7 +128,7 @@ pub use webhooks::{Received, Webhooks};
 pub use clipia_api::types::{
     Account, Audio, Balance, ErrorBody, ErrorEnvelope, EstimateResponse, GenerationError, Image,
     InputParameter, InputSchema, InputWarning, Model, Output, OutputFile, Pricing, RequestId, ResultResponse,
-    StatusResponse, SubmitResponse, TextLimits, Usage, Video,
+    StatusResponse, SubmitResponse, TextLimits, Upload, Usage, Video,
 };
 pub use clipia_api::{Credits, ModelType, Progress, Status};
 pub use jiff::Timestamp;

@@ -296,6 +296,8 @@ mod tests {
             (402, "insufficient_credits", NEVER, EXCLUDED),
             (402, "subscription_required", NEVER, EXCLUDED),
             (403, "insufficient_scope", NEVER, UNCHANGED),
+            (403, "upload_limit_exceeded", NEVER, EXCLUDED),
+            (413, "upload_too_large", NEVER, EXCLUDED),
             (404, "not_found", NEVER, EXCLUDED),
             (404, "model_not_found", NEVER, EXCLUDED),
             (404, "http_404", NEVER, UNCHANGED),

@@ -37,6 +37,7 @@ from clipia_queue._clipia_queue import (
     StatusResponse,
     SubmitResponse,
     Submitted,
+    Upload,
     Webhooks,
     __version__,
     verify_signature,
@@ -56,6 +57,7 @@ from clipia_queue._exceptions import (
     SignatureMismatch,
     StillRunning,
     UnexpectedAnswer,
+    UploadFailed,
     WebhookRefused,
 )
 
@@ -75,6 +77,8 @@ from clipia_queue._generated_exceptions import (
     RequestInProgress,
     ServiceUnavailable,
     SubscriptionRequired,
+    UploadLimitExceeded,
+    UploadTooLarge,
     WebhookUrlInvalid,
 )
 
@@ -145,6 +149,8 @@ __all__ = [
     "Submitted",
     "TextLimits",
     "UnexpectedAnswer",
+    "Upload",
+    "UploadFailed",
     "Usage",
     "WebhookRefused",
     "Webhooks",
@@ -167,6 +173,8 @@ __all__ += [
     "RequestInProgress",
     "ServiceUnavailable",
     "SubscriptionRequired",
+    "UploadLimitExceeded",
+    "UploadTooLarge",
     "WebhookUrlInvalid",
 ]
 # end of what is generated: names

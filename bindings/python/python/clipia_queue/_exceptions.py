@@ -155,6 +155,15 @@ class DownloadFailed(ClipiaApiError):
         self.args = (message,)
 
 
+class UploadFailed(ClipiaApiError):
+    """A file could not be uploaded: it cannot be read, and the cause is an `OSError`; or the server takes no uploads, and the
+    file is too large for an input."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, "upload_failed", message)
+        self.args = (message,)
+
+
 class WebhookRefused(ClipiaError):
     """A webhook delivery is not genuine. It changed nothing; respond with 400, without the reason."""
 

@@ -96,6 +96,20 @@ class ConcurrencyLimited(ClipiaApiError):
     """
 
 
+class UploadTooLarge(ClipiaApiError):
+    """413 `upload_too_large`: the file is longer than an upload may be.
+
+    Upload a shorter file. A self-hosted server takes 100 MiB.
+    """
+
+
+class UploadLimitExceeded(ClipiaApiError):
+    """403 `upload_limit_exceeded`: the account keeps as many uploads as it may, in number or in bytes.
+
+    Wait until some expire, 24 hours after they came.
+    """
+
+
 class InternalError(ClipiaApiError):
     """500 `internal_error`: the server failed.
 

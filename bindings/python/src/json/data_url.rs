@@ -4,7 +4,7 @@ use super::form::type_name;
 use super::{Fault, TEXT_BYTES_MAX, too_long};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use file_format::FileFormat;
+use clipia::media_type;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString};
@@ -12,14 +12,11 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString};
 /// Bytes of the largest file: base64 writes three bytes as four.
 const BYTES_MAX: usize = TEXT_BYTES_MAX / 4 * 3;
 
-/// The first bytes that show what a container holds.
-const BEGINNING: usize = 4096;
-
 /// The media type if neither the first bytes nor the name show one.
 const UNKNOWN: &str = "application/octet-stream";
 
 pub(super) fn of_bytes(bytes: &[u8]) -> Result<String, Fault> {
-    url(bytes, &media_type(bytes).unwrap_or_else(|| UNKNOWN.to_owned()))
+    url(bytes, &media_type(bytes).unwrap_or(UNKNOWN.into()))
 }
 
 /// The URL of a file from its current position. The position is restored afterwards, because an input may be checked
@@ -106,27 +103,6 @@ fn url(bytes: &[u8], media_type: &str) -> Result<String, Fault> {
     let mut url = format!("data:{media_type};base64,");
     STANDARD.encode_string(bytes, &mut url);
     Ok(url)
-}
-
-/// The media type that the first bytes show.
-fn media_type(bytes: &[u8]) -> Option<String> {
-    let beginning = &bytes[..bytes.len().min(BEGINNING)];
-    let has = |word: &[u8]| beginning.windows(word.len()).any(|window| window == word);
-    // A container gets the type of its usual content. Audio types are those of browsers.
-    let media_type = match FileFormat::from_bytes(bytes) {
-        FileFormat::ArbitraryBinaryData | FileFormat::Empty | FileFormat::PlainText => return None,
-        FileFormat::AppleItunesAudio => "audio/m4a",
-        FileFormat::AudioInterchangeFileFormat => "audio/aiff",
-        FileFormat::ExtensibleBinaryMetaLanguage if has(b"webm") => "video/webm",
-        FileFormat::ExtensibleBinaryMetaLanguage => "video/x-matroska",
-        FileFormat::ExtensibleMarkupLanguage if has(b"<svg") => "image/svg+xml",
-        FileFormat::Id3v2 => "audio/mpeg",
-        FileFormat::Mpeg4Part14 => "video/mp4",
-        FileFormat::OggMultiplexedMedia => "audio/ogg",
-        FileFormat::WaveformAudio => "audio/wav",
-        format => return Some(format.media_type().to_owned()),
-    };
-    Some(media_type.to_owned())
 }
 
 /// The media type that the name of a file shows.

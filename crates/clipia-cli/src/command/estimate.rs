@@ -5,7 +5,7 @@ use crate::output;
 use clap::Args;
 use clipia::Clipia;
 
-/// Shows what an input would cost
+/// Shows what an input would cost. A file of `--set KEY=@FILE` is not uploaded
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -13,6 +13,6 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> {
-    let input = options.what.input()?;
+    let input = options.what.input_to_estimate()?;
     output::json(&clipia.estimate(&options.what.model, input).await?)
 }

@@ -1,15 +1,15 @@
 //! `clipia generate`.
 
-use crate::exit::Interrupted;
+use crate::exit::{Hint, Interrupted};
 use crate::input::What;
 use crate::output;
 use crate::progress::Board;
 use crate::shell::word;
 use clap::Args;
-use clipia::{Clipia, Outcome};
+use clipia::{Clipia, Error, Outcome, Upload};
 use std::future::IntoFuture;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 
 /// Submits a generation, and waits for it with `--wait` or `--output`
@@ -35,7 +35,21 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> {
-    let input = options.what.input()?;
+    // One listener for all calls: a Ctrl-C between two calls interrupts the second.
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    // A repeated submit must name the same uploads: the same file uploaded again would be another input.
+    let mut uploads = String::new();
+    let uploaded = |key: &str, path: &Path, upload: &Upload| {
+        output::say(format_args!("uploaded {}", path.display()));
+        // A `data:` URL of the same file is the same input.
+        if !upload.url.starts_with("data:") {
+            let again = format!("{key}={}", upload.url);
+            uploads += &format!("`--set {}` in place of the file, and ", word(&again));
+        }
+    };
+    let nothing = || "nothing was submitted".to_owned();
+    let input = options.what.input(&clipia, uploaded);
+    let input = unless_interrupted(interrupt.as_mut(), input, nothing).await??;
     let mut submit = clipia.submit(&options.what.model, input);
     if let Some(url) = options.webhook {
         submit = submit.webhook(url);
@@ -47,16 +61,15 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
         submit = submit.idempotency_key(key);
     }
     let key = submit.get_idempotency_key().to_owned();
-    // One listener for all calls: a Ctrl-C between two calls interrupts the second.
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
     let submitted = unless_interrupted(interrupt.as_mut(), submit, || {
         format!(
-            "the submit may have been accepted; run the same command with `--idempotency-key {}` within 24 hours: the \
-             generation is charged once",
+            "the submit may have been accepted; run the same command with {uploads}`--idempotency-key {}` within 24 hours: \
+             the generation is charged once",
             word(&key)
         )
     })
-    .await??;
+    .await?
+    .map_err(|error| after_uploads(error, &uploads))?;
     for warning in submitted.warnings() {
         output::say(format_args!("warning: {}", warning.message));
     }
@@ -89,6 +102,18 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     printed?;
     outcome.completed()?;
     Ok(())
+}
+
+/// The error of a submit, with what repeats it if its input names uploads.
+fn after_uploads(error: Error, uploads: &str) -> anyhow::Error {
+    let unanswered = matches!(error, Error::SubmitUnanswered { .. });
+    let error = anyhow::Error::new(error);
+    if !unanswered || uploads.is_empty() {
+        return error;
+    }
+    error.context(Hint::new(format!(
+        "run the same command with {uploads}that key in `--idempotency-key`: the generation is charged once"
+    )))
 }
 
 /// The output of `call`, or after Ctrl-C an error that says how to continue.

@@ -6,7 +6,7 @@
 //!
 //! | command | functions |
 //! |---|---|
-//! | submit | [`submit::check`], then [`submit::New::accept`] or [`submit::New::sample`] |
+//! | submit | [`submit::check`], then [`Named::check`](crate::uploads::Named::check) for each upload that its input names, then [`submit::New::accept`] or [`submit::New::sample`] |
 //! | claim | [`QueuePlaces::first`](crate::position::QueuePlaces::first), then [`claim::first`] |
 //! | hold, beat | [`lease::hold`], [`lease::beat`] |
 //! | log, beat with log lines | [`lease::log`], [`lease::beat`], then [`logs::append`](crate::logs::append) |
@@ -18,6 +18,7 @@
 //! | record an attempt | [`attempt::AfterAttempt::decide`], [`attempt::record`] |
 //! | replay, hold, resume, abandon, give up, free deliveries | [`outbox`] |
 //! | rotate a webhook secret, replan the rotation | [`rotation::rotate`](crate::rotation::rotate), [`rotation::replan`](crate::rotation::replan) |
+//! | keep an upload, let go of uploads | [`uploads::keep`](crate::uploads::keep), [`StoredUpload::is_due`](crate::uploads::StoredUpload::is_due) |
 //! | let a part of a request go | [`retention::look`](crate::retention::look), [`retention::carry_forward`](crate::retention::carry_forward), [`sandbox::without_one`] |
 //! | examine | [`Examination`](crate::examination::Examination) |
 //!

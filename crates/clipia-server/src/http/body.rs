@@ -60,9 +60,10 @@ async fn read(app: &App, account: &AccountId, body: Body) -> Result<Arrived, Api
         if length > BYTES_MAX {
             drop((bytes, held));
             let most = BYTES_MAX / 1024 / 1024;
-            return Err(
-                discard(stream, ApiError::invalid(format!("the body is longer than {most} MiB"))).await
-            );
+            discard(&mut stream).await;
+            return Err(ApiError::invalid(format!(
+                "the body is longer than {most} MiB: send a file with `POST /v1/uploads`, and its URL in the input"
+            )));
         }
         if length > SMALL_BYTES_MAX && held.is_none() {
             let share = app.admission.share(account);
@@ -70,7 +71,8 @@ async fn read(app: &App, account: &AccountId, body: Body) -> Result<Arrived, Api
                 Ok(body) => held = Some(Held { share, body }),
                 Err(refused) => {
                     drop(bytes);
-                    return Err(discard(stream, refused).await);
+                    discard(&mut stream).await;
+                    return Err(refused);
                 }
             }
             bytes.reserve(announced.unwrap_or(BYTES_MAX));
@@ -87,8 +89,8 @@ async fn read(app: &App, account: &AccountId, body: Body) -> Result<Arrived, Api
     Ok(Arrived { bytes, held })
 }
 
-/// Reads and drops what is left of a body; returns the error of its refusal.
-async fn discard(mut stream: BodyDataStream, refused: ApiError) -> ApiError {
+/// Reads and drops what is left of a refused body.
+pub(super) async fn discard(stream: &mut BodyDataStream) {
     let mut discarded = 0;
     while let Some(Ok(chunk)) = stream.next().await {
         discarded += chunk.len();
@@ -96,7 +98,6 @@ async fn discard(mut stream: BodyDataStream, refused: ApiError) -> ApiError {
             break;
         }
     }
-    refused
 }
 
 impl Arrived {

@@ -1,6 +1,6 @@
 //! The authentication and the rate limit of a call.
 
-use super::{App, observe};
+use super::{App, observe, uploads};
 use crate::api_error::{ApiError, whole_seconds};
 use crate::clock::now;
 use crate::credentials;
@@ -21,6 +21,11 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 /// The longest time of a call: one minute for the body, and the rest for the store. The store finishes a command that it
 /// has begun, also after the call was given up.
 const CALL_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// The longest time of the call at a path.
+fn timeout_of(path: &str) -> Duration {
+    if path == uploads::PATH { uploads::CALL_TIMEOUT } else { CALL_TIMEOUT }
+}
 
 /// The key of an authenticated call.
 #[derive(Clone)]
@@ -52,7 +57,8 @@ pub(crate) async fn admit(app: &App, mut request: Request, next: Next) -> Respon
                 }
                 None => {
                     request.extensions_mut().insert(Caller(key));
-                    let response = tokio::time::timeout(CALL_TIMEOUT, next.run(request)).await;
+                    let time = timeout_of(request.uri().path());
+                    let response = tokio::time::timeout(time, next.run(request)).await;
                     response.unwrap_or_else(|_| ApiError::too_slow().into_response())
                 }
             }
@@ -60,6 +66,18 @@ pub(crate) async fn admit(app: &App, mut request: Request, next: Next) -> Respon
     };
     insert_budget(response.headers_mut(), budget);
     response
+}
+
+/// Checks that a key has the scope `generate`.
+///
+/// # Errors
+/// `insufficient_scope`.
+pub(super) fn may_generate(key: &Key) -> Result<(), ApiError> {
+    if key.scopes.generate {
+        return Ok(());
+    }
+    let message = format!("the key {} lacks the scope `generate`", key.hint);
+    Err(ApiError::new(ErrorCode::InsufficientScope, message))
 }
 
 async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Arc<Key>, ApiError> {

@@ -1,7 +1,7 @@
 //! Fuzz tests with whole calls, by strangers and by a careless operator. Whatever a header, a path, a query or a body
 //! holds, the response is of the contract's form, is no 5xx, and is short.
 
-use super::{Admission, App, Budgets, router};
+use super::{Admission, App, Budgets, router, upload_slots};
 use crate::admin::{self, access};
 use crate::clock::SystemClock;
 use crate::credentials;
@@ -87,6 +87,7 @@ impl Server {
             refused_tokens: Arc::default(),
             budgets: Budgets::new(RateLimit::per_minute(0)),
             admission: Admission::default(),
+            upload_slots: upload_slots(),
         });
         let access = access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
         let administration = admin::router(store, Arc::default(), &access);

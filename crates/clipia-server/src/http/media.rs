@@ -1,4 +1,4 @@
-//! `GET` of the files of generations, with type, length and ranges. A call needs no key: the path is the secret.
+//! `GET` of the files of generations and of uploads, with type, length and ranges. A call needs no key: the path is the secret.
 
 use super::conditions::{self, Selected, Validators};
 use crate::api_error::ApiError;
@@ -13,6 +13,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::{BufMut, Bytes, BytesMut};
+use clipia_queue::uploads::DIRECTORY;
 use clipia_worker::content_type;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -34,6 +35,9 @@ const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=315360
 const SANDBOX: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox",
 );
+
+/// The `Content-Disposition` of an upload: a caller chose its type, so a browser saves it and does not show it.
+const ATTACHMENT: HeaderValue = HeaderValue::from_static("attachment");
 
 pub(super) fn router<S>(media: &MediaStore) -> Router<S> {
     Router::new()
@@ -128,9 +132,12 @@ fn respond(method: &Method, headers: &HeaderMap, name: &str, path: &Path) -> io:
     if selected != Selected::NotModified {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         if !is_shown(content_type) {
-            headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+            headers.insert(header::CONTENT_DISPOSITION, ATTACHMENT);
         }
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    }
+    if name.split('/').next() == Some(DIRECTORY) {
+        headers.insert(header::CONTENT_DISPOSITION, ATTACHMENT);
     }
     insert_validators(headers, validators, &selected)?;
     Ok(response)

@@ -20,10 +20,12 @@ mod path;
 mod requests;
 mod responses;
 mod submit;
+mod uploads;
 
 pub(crate) use admission::Admission;
 pub(crate) use budgets::Budgets;
 pub(crate) use path::Segment;
+pub(crate) use uploads::slots as upload_slots;
 
 use crate::api_error::{no_such_method, no_such_path};
 use crate::executors::Executor;
@@ -32,7 +34,8 @@ use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
 use crate::refused_tokens::RefusedTokens;
-use crate::store::Store;
+use crate::shared_slots::SharedSlots;
+use crate::store::{AccountId, Store};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
@@ -58,6 +61,8 @@ pub(crate) struct App {
     pub(crate) budgets: Budgets,
     /// Each account's share of memory and of the writer.
     pub(crate) admission: Admission,
+    /// The slots of uploads that are being received.
+    pub(crate) upload_slots: Arc<SharedSlots<AccountId>>,
 }
 
 /// The routes of the whole API.
@@ -71,6 +76,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/requests/{request_id}", get(requests::result))
         .route("/v1/requests/{request_id}/status", get(requests::status))
         .route("/v1/account", get(account::account))
+        .route(uploads::PATH, post(uploads::upload))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe_and_admit))

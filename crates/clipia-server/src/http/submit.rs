@@ -2,7 +2,7 @@
 
 use super::base_url::BaseUrl;
 use super::body::{self, Checked};
-use super::caller::Caller;
+use super::caller::{Caller, may_generate};
 use super::input::{PricedInput, check_price_and_warn, find_model, take_input};
 use super::path::Segment;
 use super::responses::submit_response;
@@ -18,7 +18,7 @@ use clipia_api::error_code::ErrorCode;
 use clipia_api::types::{SubmitRequest, SubmitResponse};
 use clipia_queue::RequestId;
 use clipia_queue::idempotency::{Fingerprint, KEY_BYTES_MAX};
-use clipia_queue::media_address;
+use clipia_queue::{media_address, uploads};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -33,12 +33,7 @@ pub(super) async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<SubmitResponse>, ApiError> {
-    if !key.scopes.generate {
-        return Err(ApiError::new(
-            ErrorCode::InsufficientScope,
-            format!("the key {} lacks the scope `generate`", key.hint),
-        ));
-    }
+    may_generate(&key)?;
     let idempotency_key = idempotency_key(&headers)?;
     let arrived = body::arrive(&app, &key.account, body).await?;
     let (checking, has_idempotency_key) = (Arc::clone(&app), idempotency_key.is_some());
@@ -58,6 +53,7 @@ pub(super) async fn submit(
         attempt_max: entry.attempt_max(),
         model: order.model,
         elsewhere: media_address::names_elsewhere(&entry.model, &order.priced.input, &base.0),
+        uploads: uploads::named(&order.priced.input, &base.0),
         input: order.priced.input,
         warnings: order.priced.warnings,
         cost: order.priced.cost,

@@ -5,11 +5,13 @@ mod cleaner;
 mod giver_up;
 mod media_sweeper;
 mod rescuer;
+mod upload_sweeper;
 
 pub(crate) use cleaner::Cleaner;
 pub(crate) use giver_up::GiverUp;
 pub(crate) use media_sweeper::MediaSweeper;
 pub(crate) use rescuer::Rescuer;
+pub(crate) use upload_sweeper::UploadSweeper;
 
 use crate::supervisor::Supervisor;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -65,7 +67,7 @@ impl Rounds {
         );
         registry.register(
             "maintenance_handled",
-            "Requests, deliveries or directories that the maintenance services deleted, rescued, gave up or removed",
+            "Requests, deliveries, uploads or directories that the maintenance services deleted, rescued, gave up or removed",
             self.handled.clone(),
         );
     }

@@ -47,7 +47,7 @@ pub(super) struct Writes {
     /// The staged directories in use, which the media sweeper must not remove.
     staged: Mutex<BTreeSet<PathBuf>>,
     /// Held while a request's directory gets its first file or loses its last.
-    moving: Mutex<()>,
+    pub(super) moving: Mutex<()>,
     /// The bytes of the largest output that could not be written.
     failed_bytes: AtomicU64,
 }
@@ -238,7 +238,8 @@ impl MediaStore {
 }
 
 impl Writes {
-    fn staged(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
+    /// The staged directories in use.
+    pub(super) fn staged(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
         self.staged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

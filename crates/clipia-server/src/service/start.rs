@@ -17,7 +17,7 @@ use crate::health::{self, Health};
 use crate::http::{self, Admission, App, Budgets};
 use crate::listener::{self, Limits};
 use crate::living::LivingAttempts;
-use crate::maintenance::{self, Cleaner, GiverUp, MediaSweeper, Rescuer};
+use crate::maintenance::{self, Cleaner, GiverUp, MediaSweeper, Rescuer, UploadSweeper};
 use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
 use crate::models_file::ModelsFile;
@@ -218,6 +218,7 @@ impl Parts {
         self.maintain(Rescuer::new(store(), living));
         self.maintain(GiverUp::new(store(), Arc::clone(statistics)));
         self.maintain(MediaSweeper::new(store(), self.media.clone()));
+        self.maintain(UploadSweeper::new(store(), self.media.clone()));
         self.maintain(Cleaner::new(store(), self.media.clone(), self.config.retention()));
     }
 
@@ -267,6 +268,7 @@ impl Parts {
             refused_tokens: Arc::clone(&refused_tokens),
             budgets: Budgets::new(self.config.rate_limit()),
             admission: Admission::default(),
+            upload_slots: http::upload_slots(),
         });
         let metrics = Arc::clone(&self.metrics);
         self.listen("listener", &self.listener, api.merge(health.clone()), Limits::API, metrics);

@@ -5,3 +5,4 @@ mod outbox;
 mod queue;
 mod records;
 mod upkeep;
+mod uploads;

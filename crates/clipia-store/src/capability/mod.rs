@@ -6,14 +6,16 @@ mod outbox;
 mod queue;
 mod records;
 mod upkeep;
+mod uploads;
 
 pub use accounts::Accounts;
 pub use outbox::Outbox;
 pub use queue::Queue;
 pub use records::Records;
 pub use upkeep::Upkeep;
+pub use uploads::Uploads;
 
-/// Where accounts, keys, requests, credits and deliveries are kept: a store has every capability.
-pub trait Store: Accounts + Queue + Outbox + Records + Upkeep {}
+/// Where accounts, keys, requests, credits, deliveries and the records of uploads are kept: a store has every capability.
+pub trait Store: Accounts + Queue + Outbox + Records + Upkeep + Uploads {}
 
-impl<S: Accounts + Queue + Outbox + Records + Upkeep> Store for S {}
+impl<S: Accounts + Queue + Outbox + Records + Upkeep + Uploads> Store for S {}

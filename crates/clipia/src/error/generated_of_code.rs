@@ -20,6 +20,8 @@ impl Error {
             Some(ErrorCode::ModelInputInvalid) => Self::ModelInputInvalid(api),
             Some(ErrorCode::RateLimitExceeded) => Self::RateLimitExceeded(api),
             Some(ErrorCode::ConcurrencyLimitExceeded) => Self::ConcurrencyLimitExceeded(api),
+            Some(ErrorCode::UploadTooLarge) => Self::UploadTooLarge(api),
+            Some(ErrorCode::UploadLimitExceeded) => Self::UploadLimitExceeded(api),
             Some(ErrorCode::InternalError) => Self::InternalError(api),
             Some(ErrorCode::ServiceUnavailable) => Self::ServiceUnavailable(api),
             _ => Self::Api(api),
@@ -42,6 +44,8 @@ impl Error {
             | Self::ModelInputInvalid(api)
             | Self::RateLimitExceeded(api)
             | Self::ConcurrencyLimitExceeded(api)
+            | Self::UploadTooLarge(api)
+            | Self::UploadLimitExceeded(api)
             | Self::InternalError(api)
             | Self::ServiceUnavailable(api) => Some(api),
             _ => None,
@@ -64,6 +68,8 @@ impl Error {
             | Self::ModelInputInvalid(api)
             | Self::RateLimitExceeded(api)
             | Self::ConcurrencyLimitExceeded(api)
+            | Self::UploadTooLarge(api)
+            | Self::UploadLimitExceeded(api)
             | Self::InternalError(api)
             | Self::ServiceUnavailable(api) => Some(api),
             _ => None,

@@ -88,6 +88,8 @@ async fn a_refusal_is_final_and_shows_the_apis_message() {
         (402, "insufficient_credits"),
         (402, "subscription_required"),
         (403, "insufficient_scope"),
+        (403, "upload_limit_exceeded"),
+        (413, "upload_too_large"),
         (404, "not_found"),
         (404, "model_not_found"),
         (409, "idempotency_key_reuse"),

@@ -18,5 +18,6 @@ mod retries;
 mod runtimes;
 mod secrets;
 mod socks;
+mod uploads;
 mod waits;
 mod webhooks;

@@ -1,0 +1,102 @@
+//! The upload sweeper removes uploads that have expired and that no request needs, and files of uploads that were never
+//! answered.
+
+use super::{RoundError, Service};
+use crate::blocking;
+use crate::clock::wall;
+use crate::media::{MediaStore, directories};
+use crate::store::{Store, UploadsGone};
+use clipia_queue::Moment;
+use clipia_queue::uploads::{KEPT, UploadId};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// The pause between two rounds.
+const INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// The most uploads of one step, and so of one commit.
+const STEP: usize = 256;
+
+/// The pause between two steps. A sweep can wait, and other users of the store cannot.
+const STEP_PAUSE: Duration = Duration::from_millis(20);
+
+pub(crate) struct UploadSweeper {
+    store: Arc<dyn Store>,
+    media: MediaStore,
+}
+
+impl UploadSweeper {
+    pub(crate) fn new(store: Arc<dyn Store>, media: MediaStore) -> Self {
+        Self { store, media }
+    }
+
+    /// Removes uploads that have expired.
+    async fn remove_expired(&self) -> Result<u64, RoundError> {
+        let (mut removed, mut after) = (0, None);
+        loop {
+            let UploadsGone { gone, next } = self.store.let_go_uploads(after, STEP).await?;
+            removed += gone.len() as u64;
+            self.remove(gone).await?;
+            if next.is_none() {
+                return Ok(removed);
+            }
+            after = next;
+            tokio::time::sleep(STEP_PAUSE).await;
+        }
+    }
+
+    /// Removes files that the store does not know: the process ended before it stored their upload, or after it had let go of it
+    /// and before it removed the file. One that is younger than an upload gets may be about to be stored.
+    async fn remove_unknown(&self) -> Result<u64, RoundError> {
+        let media = self.media.clone();
+        let found = blocking::run(move || old(&media.uploads_directory(), wall())).await??;
+        let mut removed = 0;
+        for ids in found.chunks(STEP) {
+            let stored = self.store.stored_uploads(ids.to_vec()).await?;
+            let unknown: Vec<UploadId> = ids.iter().filter(|id| !stored.contains(id)).copied().collect();
+            removed += unknown.len() as u64;
+            self.remove(unknown).await?;
+            tokio::time::sleep(STEP_PAUSE).await;
+        }
+        Ok(removed)
+    }
+
+    async fn remove(&self, ids: Vec<UploadId>) -> Result<(), RoundError> {
+        if !ids.is_empty() {
+            let media = self.media.clone();
+            let removing = move || ids.into_iter().for_each(|id| media.remove(&media.upload_directory(id)));
+            blocking::run(removing).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The uploads in a directory that are as old as one gets.
+fn old(directory: &Path, now: Moment) -> io::Result<Vec<UploadId>> {
+    let is_old = |name: &String| {
+        let modified = std::fs::metadata(directory.join(name)).and_then(|found| found.modified());
+        let since = modified.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let micros = since.and_then(|since| i64::try_from(since.as_micros()).ok());
+        micros.is_some_and(|micros| Moment::from_micros(micros) + KEPT <= now)
+    };
+    let names = directories(directory)?.into_iter().filter(is_old);
+    Ok(names.filter_map(|name| name.parse().ok()).collect())
+}
+
+impl Service for UploadSweeper {
+    const NAME: &'static str = "upload_sweeper";
+
+    fn pause(&self) -> Duration {
+        INTERVAL
+    }
+
+    async fn round(&self, _paused: Duration) -> Result<u64, RoundError> {
+        let removed = self.remove_expired().await? + self.remove_unknown().await?;
+        if removed > 0 {
+            tracing::info!(removed, "removed uploads that had expired");
+        }
+        Ok(removed)
+    }
+}
