@@ -29,6 +29,7 @@ mod operations;
 mod pictures;
 mod private_files;
 mod program;
+mod program_ends;
 mod readme;
 mod readme_programs;
 mod refusals;
