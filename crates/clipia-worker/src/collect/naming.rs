@@ -53,10 +53,14 @@ impl Names {
 /// and is no option of a program.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
+    let mut is_named = false;
     for c in text.chars() {
+        is_named |= c.is_alphanumeric();
         match c {
             c if c.is_ascii_alphanumeric() || c == '_' => plain.push(c),
             '.' if !plain.is_empty() && !plain.ends_with('.') => plain.push('.'),
+            // Of a name in another script, the extension is left.
+            '.' if plain.is_empty() && is_named => plain = format!("{NAMELESS}."),
             '.' => {}
             _ if !plain.is_empty() && !plain.ends_with(['-', '.']) => plain.push('-'),
             _ => {}
