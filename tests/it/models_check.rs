@@ -26,6 +26,7 @@ pricing = { credits_base = 4, billing_unit = "image", multipliers = { resolution
 [[model.input_schema.parameters]]
 name = "prompt"
 type = "string"
+required = true
 
 [[model.input_schema.parameters]]
 name = "resolution"

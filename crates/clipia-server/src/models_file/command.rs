@@ -6,6 +6,7 @@ use super::mistake::{Notes, did_you_mean};
 use crate::suggestion::nearest;
 use clipia_queue::catalogue::Entry;
 use clipia_worker::placeholders;
+use std::ops::Range;
 use std::path::Path;
 
 /// The placeholders that stand for paths of the job.
@@ -48,10 +49,35 @@ pub(super) fn check_placeholders(executor: &str, program: &Program, users: &[&En
                 );
                 notes.mistake(at, message, Some(hint));
             }
+            check_users(executor, name, at, users, notes);
         }
         // The option may stand with others, as in `-euc`.
         command_of_shell =
             is_shell && argument.starts_with('-') && !argument.starts_with("--") && argument.ends_with('c');
+    }
+}
+
+/// Notes the models whose input may have no value for the placeholder `name`.
+fn check_users(executor: &str, name: &str, at: &Range<usize>, users: &[&Entry], notes: &mut Notes<'_>) {
+    for user in users {
+        let slug = &user.model.slug;
+        let mut parameters = user.model.input_schema.iter().flat_map(|schema| &schema.parameters);
+        match parameters.find(|parameter| parameter.name == name) {
+            None => {
+                let message = format!(
+                    "executor `{executor}`: model `{slug}` has no parameter `{name}`, and `{{{name}}}` stays as it is"
+                );
+                notes.warning(at, message, None);
+            }
+            Some(parameter) if parameter.required != Some(true) && parameter.default.is_none() => {
+                let message = format!(
+                    "executor `{executor}`: `{{{name}}}` is empty where an input of model `{slug}` leaves it out"
+                );
+                let hint = format!("give the parameter `{name}` a default, or make it required");
+                notes.warning(at, message, Some(hint));
+            }
+            Some(_) => {}
+        }
     }
 }
 

@@ -23,17 +23,6 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(known?.1)
 }
 
-/// A size in the largest unit that leaves no rest.
-pub(super) fn spelled(bytes: u64) -> String {
-    let whole = UNITS
-        .iter()
-        .filter(|(name, unit)| (name.contains('i') || *name == "B") && bytes.is_multiple_of(*unit));
-    match whole.max_by_key(|(_, unit)| *unit) {
-        Some((name, unit)) => format!("{} {name}", bytes / unit),
-        None => format!("{bytes} B"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +47,17 @@ mod tests {
             ("18446744073709551616", None),
         ] {
             assert_eq!(bytes(text), expected, "{text}");
+        }
+    }
+
+    /// A size in the largest unit that leaves no rest.
+    fn spelled(bytes: u64) -> String {
+        let whole = UNITS
+            .iter()
+            .filter(|(name, unit)| (name.contains('i') || *name == "B") && bytes.is_multiple_of(*unit));
+        match whole.max_by_key(|(_, unit)| *unit) {
+            Some((name, unit)) => format!("{} {name}", bytes / unit),
+            None => format!("{bytes} B"),
         }
     }
 

@@ -37,12 +37,12 @@ slug = "flux"
 executor = "gpu"
 type = "image"
 pricing = {{ credits = 4 }}
-[[model.input_schema.parameters]]
-name = "prompt"
-type = "string"
-[[model.input_schema.parameters]]
-name = "seed"
-type = "integer"
+[model.input_schema]
+parameters = [
+  {{ name = "prompt", type = "string", required = true }},
+  {{ name = "seed", type = "integer", default = 0 }},
+  {{ name = "style", type = "string" }},
+]
 [[executor]]
 name = "gpu"
 {executor}
@@ -245,6 +245,16 @@ fn what_may_not_be_meant_is_a_warning() {
         (
             "command = [\"sd-cli\"]\nenv_from = [\"HF_TOKEN\", \"HF_TOKENS\"]",
             "line 16: executor `gpu`: the environment has no variable `HF_TOKENS`; set it before the server starts",
+        ),
+        (
+            "command = [\"sd-cli\", \"{style}\"]",
+            "line 15: executor `gpu`: `{style}` is empty where an input of model `flux` leaves it out; give the parameter `style` \
+             a default, or make it required",
+        ),
+        (
+            "command = [\"sd-cli\", \"{prompt}\"]\n[[model]]\nslug = \"free\"\nexecutor = \"gpu\"\ntype = \"image\"\n\
+             pricing = { credits = 1 }\ninput_schema = { parameters = [] }",
+            "line 15: executor `gpu`: model `free` has no parameter `prompt`, and `{prompt}` stays as it is",
         ),
         (
             "command = [\"sd-cli\"]\n[[executor]]\nname = \"cpu\"\ncommand = [\"sd-cli\"]",
