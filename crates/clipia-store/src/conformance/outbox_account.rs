@@ -67,6 +67,7 @@ impl Outbox {
             webhook_url: Some(url.to_owned()),
             base_url: "http://here".to_owned(),
             elsewhere: false,
+            uploads: Vec::new(),
             sample: Some(Output::default()),
         };
         self.store.submit(submission).await.unwrap();
