@@ -176,6 +176,10 @@ impl<'r, 't, 'd> Reader<'r, 't, 'd> {
             }
             Maker::Server
         };
+        let slots = match &maker {
+            Maker::Program(program) => Some(program.settings.slots),
+            Maker::Server | Maker::Unclear => slots,
+        };
         Declared { name: self.name, at: self.at, slots, maker }
     }
 
