@@ -125,13 +125,14 @@ impl ServedExecutor {
 
 /// The price of a model, in words.
 fn price(pricing: &Pricing) -> String {
-    if let Some(credits) = pricing.credits {
-        return format!("{credits} credits");
+    let credits = |credits: f64| format!("{credits} credit{}", if credits == 1.0 { "" } else { "s" });
+    if let Some(flat) = pricing.credits {
+        return credits(flat);
     }
-    let mut price = format!("{} credits", pricing.credits_base.unwrap_or_default());
+    let mut price = credits(pricing.credits_base.unwrap_or_default());
     match (pricing.billing_unit.as_deref(), pricing.unit_size.filter(|size| *size != 1.0)) {
         (None | Some("generation"), _) => {}
-        (Some(unit), None) => price += &format!(" a {unit}"),
+        (Some(unit), None) => price += &format!(" for each {unit}"),
         (Some(unit), Some(size)) => price += &format!(" for {size} {unit}s"),
     }
     if !pricing.multipliers.is_empty() {

@@ -156,16 +156,21 @@ impl<'r, 't, 'd> Reader<'r, 't, 'd> {
     }
 
     fn declared(mut self) -> Declared {
+        let mut means_command = false;
         for (key, _) in self.table {
             let name: &str = key.get_ref();
             if !KEYS.contains(&name) {
-                let hint = did_you_mean(nearest(KEYS, name));
-                self.mistake(&key.span(), &format!("`{name}` is not a key of an executor"), hint);
+                let meant = nearest(KEYS, name);
+                means_command |= meant == Some("command");
+                let message = format!("`{name}` is not a key of an executor");
+                self.mistake(&key.span(), &message, did_you_mean(meant));
             }
         }
         let slots = self.number("slots", 1..=SLOTS_MAX).and_then(|slots| usize::try_from(slots).ok());
         let maker = if self.table.contains_key("command") {
             self.program(slots).map_or(Maker::Unclear, |program| Maker::Program(Box::new(program)))
+        } else if means_command {
+            Maker::Unclear
         } else {
             for (key, _) in self.table {
                 let name: &str = key.get_ref();
@@ -175,6 +180,10 @@ impl<'r, 't, 'd> Reader<'r, 't, 'd> {
                 }
             }
             Maker::Server
+        };
+        let slots = match &maker {
+            Maker::Program(program) => Some(program.settings.slots),
+            Maker::Server | Maker::Unclear => slots,
         };
         Declared { name: self.name, at: self.at, slots, maker }
     }

@@ -102,7 +102,10 @@ fn a_mistake_has_its_line_and_a_hint() {
             "comand = [\"sd-cli\"]",
             "line 15: executor `gpu`: `comand` is not a key of an executor; did you mean `command`?",
         ),
-        ("colour = \"red\"", "line 15: executor `gpu`: `colour` is not a key of an executor"),
+        (
+            "colour = \"red\"\ncommand = [\"sd-cli\"]",
+            "line 15: executor `gpu`: `colour` is not a key of an executor",
+        ),
         (
             "command = \"python3 flux.py\"",
             "line 15: executor `gpu`: `command` must be a list of texts, the program and its arguments: no shell reads it; \
@@ -196,7 +199,7 @@ fn a_mistake_has_its_line_and_a_hint() {
             "command = [\"sd-cli\"]\n[[executors]]\nname = \"cpu\"",
             "line 16: `executors` is neither `[[model]]` nor `[[executor]]`; did you mean `executor`?",
         ),
-        ("command = [\"sd-cli\"", "line 16: this is not TOML: unclosed array, expected `]`"),
+        ("command = [\"sd-cli\"", "line 15: this is not TOML: unclosed array, expected `]`"),
     ] {
         assert_eq!(lines(&parse(&gpu(executor)).mistakes), [mistake], "{executor}");
     }
