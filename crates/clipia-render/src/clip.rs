@@ -20,8 +20,8 @@ use tiny_skia::Pixmap;
 const PIXEL: usize = 4;
 /// How much the camera zooms in until the end of a drawn clip.
 const PUSH: f32 = 0.05;
-/// The part of a source image that letters are in. The camera shows its middle at least.
-const CAPTION: Band = (0.55, 0.82);
+/// The part of a source image that letters are in. The camera shows all of it in every view.
+const CAPTION: Band = Band { top: 0.55, bottom: 0.82, margin: 0.15 };
 
 /// Draws a clip of a prompt, or sets a source image in motion.
 ///

@@ -12,9 +12,6 @@ const SIZE: (f32, f32) = (0.15, 0.026);
 const SIZE_ACROSS: f32 = 0.2;
 /// How much smaller the next tried size is.
 const SMALLER: f32 = 0.94;
-/// The distance of the letters from the left and the right edge, in units of the picture's width.
-const MARGIN: f32 = 0.07;
-
 // The rest is in units of the font.
 
 /// The width of a stroke, and of the dark outline behind it.
@@ -26,8 +23,16 @@ const GAP: f32 = 2.6;
 const LINE: f32 = 17.0;
 const PARAGRAPH: f32 = 5.0;
 
-/// The part of the picture that the letters are in: the heights of its top and its bottom.
-pub(super) type Band = (f32, f32);
+/// The part of the picture that the letters are in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Band {
+    /// Its upper end, in units from the top.
+    pub(super) top: f32,
+    /// Its lower end.
+    pub(super) bottom: f32,
+    /// The distance from the left and the right edge, in units of the picture's width.
+    pub(super) margin: f32,
+}
 
 /// Lines of letters, centred in a band.
 pub(super) struct Lettering {
@@ -53,7 +58,7 @@ impl Lettering {
     /// The letters of `texts` on a picture of this aspect. None if there is nothing that the font can draw.
     pub(super) fn of(texts: &[String], aspect: f32, band: Band, light: Colour) -> Option<Self> {
         let words = words(texts);
-        let room = ((aspect * (1.0 - 2.0 * MARGIN)).max(0.01), band.1 - band.0);
+        let room = ((aspect * (1.0 - 2.0 * band.margin)).max(0.01), band.bottom - band.top);
         let mut size = SIZE.0.min(aspect * SIZE_ACROSS);
         let rows = loop {
             let rows = rows(&words, room.0 / size * CAPITAL);
@@ -67,7 +72,7 @@ impl Lettering {
             size = (size * SMALLER).max(SIZE.1);
         };
         let unit = size / CAPITAL;
-        let mut baseline = (band.0 + band.1 - rows.height() * unit) / 2.0 + size;
+        let mut baseline = (band.top + band.bottom - rows.height() * unit) / 2.0 + size;
         let mut lines = vec![];
         for row in &rows.rows {
             if row.begins && !lines.is_empty() {
@@ -187,9 +192,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const BAND: Band = Band { top: 0.08, bottom: 0.5, margin: 0.07 };
+
     fn lettering(texts: &[&str], aspect: f32) -> Option<Lettering> {
         let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-        Lettering::of(&texts, aspect, (0.08, 0.5), WHITE)
+        Lettering::of(&texts, aspect, BAND, WHITE)
     }
 
     /// The bounds of the drawn letters in units: left, top, right, bottom.
@@ -226,7 +233,7 @@ mod tests {
             texts in proptest::collection::vec("[A-Za-zÄöß .,!?-]{1,160}|[A-Z]{100}", 1..4),
             aspect in 0.1_f32..8.0,
         ) {
-            let Some(lettering) = Lettering::of(&texts, aspect, (0.08, 0.5), WHITE) else { return Ok(()) };
+            let Some(lettering) = Lettering::of(&texts, aspect, BAND, WHITE) else { return Ok(()) };
             let [left, top, right, bottom] = bounds(&lettering);
             prop_assert!(left >= -0.01 && right <= aspect + 0.01, "{left} {right} {aspect}");
             prop_assert!(top >= 0.0 && bottom <= 1.0, "{top} {bottom}");

@@ -6,7 +6,7 @@ use super::colour::{BLACK, Colour};
 use super::cosmos::{Aurora, Cosmos};
 use super::figures;
 use super::lands;
-use super::lettering::Lettering;
+use super::lettering::{Band, Lettering};
 use super::palette::{Mood, Palette};
 use super::patterns::{Arches, Orbits, Ribbons};
 use super::prompt::Reading;
@@ -15,6 +15,9 @@ use super::setting::Setting;
 use super::sky::Sky;
 use super::vocabulary::{InSky, Meaning, Sort, Where};
 use super::weather::{Fog, Lightning, Motes, Rain, Snowfall};
+
+/// The distance of letters from the left and the right edge, in units of the width. The camera of a clip cuts off less.
+const LETTERS_MARGIN: f32 = 0.07;
 
 /// One part of a scene, drawn over the parts before it.
 pub(super) trait Layer {
@@ -61,7 +64,8 @@ pub(super) fn compose(reading: &Reading, seed: u64, aspect: f32) -> Scene {
     add_weather(&mut scene, reading, &setting, &mut random);
     scene.push(Box::new(Vignette));
     // An abstract scene has no sky that would be the place of letters.
-    let band = if setting.abstraction { (0.1, 0.9) } else { (0.08, setting.horizon - 0.05) };
+    let (top, bottom) = if setting.abstraction { (0.1, 0.9) } else { (0.08, setting.horizon - 0.05) };
+    let band = Band { top, bottom, margin: LETTERS_MARGIN };
     if let Some(letters) = Lettering::of(&reading.texts, aspect, band, setting.stage.palette.glow) {
         scene.push(Box::new(letters));
     }
