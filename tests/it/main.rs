@@ -26,6 +26,7 @@ mod operations;
 mod pictures;
 mod private_files;
 mod program;
+mod queues;
 mod readme;
 mod refusals;
 mod restart;

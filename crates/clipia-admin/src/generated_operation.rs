@@ -27,6 +27,12 @@ pub enum Operation {
     GetRequest,
     /// `POST /requests/{request_id}/cancel`
     CancelRequest,
+    /// `GET /queues`
+    ListQueues,
+    /// `POST /queues/{queue}/pause`
+    PauseQueue,
+    /// `POST /queues/{queue}/resume`
+    ResumeQueue,
     /// `GET /deliveries`
     ListDeliveries,
     /// `GET /deliveries/{delivery_id}`
@@ -49,7 +55,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every call, in the order of the document.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::ListAccounts,
         Self::CreateAccount,
         Self::GrantCredits,
@@ -62,6 +68,9 @@ impl Operation {
         Self::ListRequests,
         Self::GetRequest,
         Self::CancelRequest,
+        Self::ListQueues,
+        Self::PauseQueue,
+        Self::ResumeQueue,
         Self::ListDeliveries,
         Self::GetDelivery,
         Self::ReplayDelivery,
@@ -88,6 +97,9 @@ impl Operation {
             Self::ListRequests => "/requests",
             Self::GetRequest => "/requests/{request_id}",
             Self::CancelRequest => "/requests/{request_id}/cancel",
+            Self::ListQueues => "/queues",
+            Self::PauseQueue => "/queues/{queue}/pause",
+            Self::ResumeQueue => "/queues/{queue}/resume",
             Self::ListDeliveries => "/deliveries",
             Self::GetDelivery => "/deliveries/{delivery_id}",
             Self::ReplayDelivery => "/deliveries/{delivery_id}/replay",

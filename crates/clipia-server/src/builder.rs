@@ -6,6 +6,7 @@ use crate::executors::sandbox::Sampler;
 use crate::log::LogWriter;
 use crate::service::{Service, StartError};
 use crate::store::Store;
+use clipia_queue::position::Order;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub struct Builder {
     pub(crate) config: Config,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) executors: BTreeMap<String, Pool>,
+    pub(crate) orders: BTreeMap<String, Order>,
     pub(crate) sampler: Option<Arc<dyn Sampler>>,
     /// Whether to add the built-in model.
     #[cfg(feature = "render")]
@@ -35,6 +37,7 @@ impl Builder {
             config,
             store: None,
             executors: BTreeMap::new(),
+            orders: BTreeMap::new(),
             sampler: None,
             #[cfg(feature = "render")]
             renders: false,
@@ -74,6 +77,23 @@ impl Builder {
     /// ```
     pub fn executor(mut self, name: impl Into<String>, executor: Arc<dyn Executor>, workers: usize) -> Self {
         self.executors.insert(name.into(), Pool { executor, workers });
+        self
+    }
+
+    /// Sets the order in which the requests of the executor `name` are claimed. By default turns go round the accounts that
+    /// wait, so that a thousand requests of one do not keep another's first one waiting for all of them. [`Order::Fifo`] is one
+    /// line, whoever submitted.
+    ///
+    /// ```no_run
+    /// use clipia_queue::position::Order;
+    /// # use clipia_server::{Builder, executors::Executor};
+    /// # use std::sync::Arc;
+    /// # fn with(builder: Builder, executor: Arc<dyn Executor>) -> Builder {
+    /// builder.executor("batch", executor, 2).order("batch", Order::Fifo)
+    /// # }
+    /// ```
+    pub fn order(mut self, name: impl Into<String>, order: Order) -> Self {
+        self.orders.insert(name.into(), order);
         self
     }
 

@@ -1,4 +1,4 @@
-//! What an operator does to a running server: accounts, credits, keys, requests, deliveries, its store.
+//! What an operator does to a running server: accounts, credits, keys, requests, queues, deliveries, its store.
 //!
 //! One file a resource. The orders, queries and responses are those of `clipia-admin`, generated from
 //! `spec/administration.yaml`; the records of the store become responses here and nowhere else. The administration listens on
@@ -11,6 +11,7 @@ mod accounts;
 mod audit;
 mod deliveries;
 mod keys;
+mod queues;
 mod requests;
 mod secrets;
 mod upkeep;
@@ -19,6 +20,7 @@ pub(crate) use accounts::GRANT_MAX;
 
 use crate::api_error::{ApiError, no_such_method, no_such_path};
 use crate::credentials;
+use crate::queues::Queues;
 use crate::refused_tokens::RefusedTokens;
 use crate::store::Store;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
@@ -37,13 +39,19 @@ use subtle::ConstantTimeEq;
 #[derive(Clone)]
 struct Admin {
     store: Arc<dyn Store>,
+    queues: Queues,
     refusals: Arc<RefusedTokens>,
     token: Arc<str>,
 }
 
 /// The administration over HTTP.
-pub(crate) fn router(store: Arc<dyn Store>, refusals: Arc<RefusedTokens>, access: &Access) -> Router {
-    let admin = Admin { store, refusals, token: access.token.reveal().into() };
+pub(crate) fn router(
+    store: Arc<dyn Store>,
+    queues: Queues,
+    refusals: Arc<RefusedTokens>,
+    access: &Access,
+) -> Router {
+    let admin = Admin { store, queues, refusals, token: access.token.reveal().into() };
     let route =
         |router: Router<Admin>, operation: &Operation| router.route(operation.path(), handler(*operation));
     Operation::ALL
@@ -70,6 +78,9 @@ fn handler(operation: Operation) -> MethodRouter<Admin> {
         Operation::ListRequests => get(requests::list),
         Operation::GetRequest => get(requests::show),
         Operation::CancelRequest => post(requests::cancel),
+        Operation::ListQueues => get(queues::list),
+        Operation::PauseQueue => post(queues::pause),
+        Operation::ResumeQueue => post(queues::resume),
         Operation::ListDeliveries => get(deliveries::list),
         Operation::GetDelivery => get(deliveries::show),
         Operation::ReplayDelivery => post(deliveries::replay),
