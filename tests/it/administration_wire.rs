@@ -27,7 +27,8 @@ fn through_its_type(schema: &str, value: &Value) -> Result<Value, String> {
     }
     table! {
         AccountMade AccountOrder AccountPage AuditList BackupMade BackupOrder DeliveryDetails DeliveryList Findings
-        GrantMade GrantOrder HeldSettled KeyMade KeyOrder KeyPage LogPage Replayed ReplayOrder RequestCanceled RequestDetails
+        GrantMade GrantOrder HeldSettled KeyMade KeyOrder KeyPage LogPage QueueList QueueListing Replayed ReplayOrder
+        RequestCanceled RequestDetails
         RequestPage RotationOrder SecretMade SecretsListing
     }
 }
@@ -210,6 +211,10 @@ async fn each_call_is_answered_as_the_document_says() {
         (running["requests"] != json!([])).then_some(())
     })
     .await;
+    let paused = caller.call("pause_queue", "render", "", None).await;
+    assert_eq!(paused["accounts"], 1, "{paused}");
+    assert_eq!(caller.call("list_queues", "", "", None).await, json!([paused]));
+    assert_eq!(caller.call("resume_queue", "render", "", None).await["paused_at"], Value::Null);
     let page = caller.call("list_requests", "", "?limit=2", None).await;
     assert_eq!(page["requests"][0]["status"], "IN_QUEUE", "{page}");
     let next = page["next"].as_str().unwrap();

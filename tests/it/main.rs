@@ -30,6 +30,7 @@ mod pictures;
 mod private_files;
 mod program;
 mod program_ends;
+mod queues;
 mod readme;
 mod readme_programs;
 mod refusals;

@@ -8,7 +8,7 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 #[derive(Clone, Debug)]
 /**Client for Clipia queue administration
 
-What an operator does to a running server: accounts, credits, keys, requests, deliveries, webhook
+What an operator does to a running server: accounts, credits, keys, requests, queues, deliveries, webhook
 secrets, the audit, and the store as a whole.
 
 The administration listens on the loopback interface unless `admin_listen` says otherwise. Its address and its
@@ -613,6 +613,123 @@ Arguments:
                     .build()?;
                 let info = OperationInfo {
                     operation_id: "cancel_request",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
+    /**The queues
+
+In the order of their names: the queue of each executor, and queues of executors that the server does not have any
+more.
+
+
+Sends a `GET` request to `/queues`
+
+*/
+    pub async fn list_queues<'a>(
+        &'a self,
+    ) -> Result<types::QueueList, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!("{}/queues", self.baseurl,);
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .get(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "list_queues",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
+    /**Pause a queue
+
+No request of it is claimed until it is resumed, also after a restart of the server. It takes submits, requests keep
+their positions, and running ones end. A queue that is paused stays as it is.
+
+
+Sends a `POST` request to `/queues/{queue}/pause`
+
+Arguments:
+- `queue`: The name of the queue, which is that of its executor. 404 where there is none of this name.
+*/
+    pub async fn pause_queue<'a>(
+        &'a self,
+        queue: &'a str,
+    ) -> Result<types::QueueListing, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!(
+                    "{}/queues/{}/pause", self.baseurl, encode_path(& queue.to_string()),
+                );
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .post(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "pause_queue",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
+    /**Resume a queue
+
+Its requests are claimed again. A queue that is not paused stays as it is.
+
+Sends a `POST` request to `/queues/{queue}/resume`
+
+Arguments:
+- `queue`: The name of the queue, which is that of its executor. 404 where there is none of this name.
+*/
+    pub async fn resume_queue<'a>(
+        &'a self,
+        queue: &'a str,
+    ) -> Result<types::QueueListing, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!(
+                    "{}/queues/{}/resume", self.baseurl, encode_path(& queue
+                    .to_string()),
+                );
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .post(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "resume_queue",
                 };
                 self.pre(&mut request, &info).await?;
                 let result = self.exec(request, &info).await;

@@ -29,6 +29,12 @@ pub enum Operation {
     ListLogLines,
     /// `POST /requests/{request_id}/cancel`
     CancelRequest,
+    /// `GET /queues`
+    ListQueues,
+    /// `POST /queues/{queue}/pause`
+    PauseQueue,
+    /// `POST /queues/{queue}/resume`
+    ResumeQueue,
     /// `GET /deliveries`
     ListDeliveries,
     /// `GET /deliveries/{delivery_id}`
@@ -51,7 +57,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every call, in the order of the document.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::ListAccounts,
         Self::CreateAccount,
         Self::GrantCredits,
@@ -65,6 +71,9 @@ impl Operation {
         Self::GetRequest,
         Self::ListLogLines,
         Self::CancelRequest,
+        Self::ListQueues,
+        Self::PauseQueue,
+        Self::ResumeQueue,
         Self::ListDeliveries,
         Self::GetDelivery,
         Self::ReplayDelivery,
@@ -92,6 +101,9 @@ impl Operation {
             Self::GetRequest => "/requests/{request_id}",
             Self::ListLogLines => "/requests/{request_id}/logs",
             Self::CancelRequest => "/requests/{request_id}/cancel",
+            Self::ListQueues => "/queues",
+            Self::PauseQueue => "/queues/{queue}/pause",
+            Self::ResumeQueue => "/queues/{queue}/resume",
             Self::ListDeliveries => "/deliveries",
             Self::GetDelivery => "/deliveries/{delivery_id}",
             Self::ReplayDelivery => "/deliveries/{delivery_id}/replay",

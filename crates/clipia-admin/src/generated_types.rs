@@ -69,7 +69,7 @@ pub struct AuditEntry {
     pub detail: ::std::string::String,
     ///Its number, which rises from entry to entry.
     pub number: i64,
-    ///The id of the account, key, request or delivery; empty where it is about none.
+    ///The id of the account, key, request or delivery, or the name of the queue; empty where it is about none.
     pub subject: ::std::string::String,
 }
 ///Entries of the audit, the newest first.
@@ -529,6 +529,98 @@ pub struct Paused {
     pub of: ::std::string::String,
     ///What its program or the system said.
     pub why: ::std::string::String,
+}
+///Queues, in the order of their names.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(transparent)]
+pub struct QueueList(pub ::std::vec::Vec<QueueListing>);
+impl ::std::ops::Deref for QueueList {
+    type Target = ::std::vec::Vec<QueueListing>;
+    fn deref(&self) -> &::std::vec::Vec<QueueListing> {
+        &self.0
+    }
+}
+impl ::std::convert::From<QueueList> for ::std::vec::Vec<QueueListing> {
+    fn from(value: QueueList) -> Self {
+        value.0
+    }
+}
+impl ::std::convert::From<::std::vec::Vec<QueueListing>> for QueueList {
+    fn from(value: ::std::vec::Vec<QueueListing>) -> Self {
+        Self(value)
+    }
+}
+///A queue.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct QueueListing {
+    ///How many accounts have requests that wait for their first attempt.
+    pub accounts: u64,
+    pub order: QueueOrder,
+    ///When it was paused; null where it is not.
+    pub paused_at: ::std::option::Option<jiff::Timestamp>,
+    ///Its name, which is that of its executor.
+    pub queue: ::std::string::String,
+    ///How many requests run.
+    pub running: u64,
+    ///How many requests wait.
+    pub waiting: u64,
+}
+/**The order in which requests are claimed that no worker had. `turns`: turns go round the accounts, first in first
+out within each. `fifo`: one line, first in first out.
+*/
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum QueueOrder {
+    #[serde(rename = "turns")]
+    Turns,
+    #[serde(rename = "fifo")]
+    Fifo,
+}
+impl ::std::fmt::Display for QueueOrder {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Turns => f.write_str("turns"),
+            Self::Fifo => f.write_str("fifo"),
+        }
+    }
+}
+impl ::std::str::FromStr for QueueOrder {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "turns" => Ok(Self::Turns),
+            "fifo" => Ok(Self::Fifo),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for QueueOrder {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for QueueOrder {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
 }
 ///Which deliveries to send again.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

@@ -7,6 +7,7 @@ use crate::log::LogWriter;
 use crate::models_file::{Brought, ModelsFile};
 use crate::service::{Pool, Service, StartError};
 use crate::store::Store;
+use clipia_queue::position::Order;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub struct Builder {
     pub(crate) config: Config,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) executors: BTreeMap<String, Pool>,
+    pub(crate) orders: BTreeMap<String, Order>,
     pub(crate) sampler: Option<Arc<dyn Sampler>>,
     pub(crate) programs: Option<Arc<dyn Programs>>,
     /// Whether to add the built-in model.
@@ -55,6 +57,7 @@ impl Builder {
             config,
             store: None,
             executors: BTreeMap::new(),
+            orders: BTreeMap::new(),
             sampler: None,
             programs: None,
             #[cfg(feature = "render")]
@@ -95,6 +98,23 @@ impl Builder {
     /// ```
     pub fn executor(mut self, name: impl Into<String>, executor: Arc<dyn Executor>, workers: usize) -> Self {
         self.executors.insert(name.into(), Pool { executor, workers });
+        self
+    }
+
+    /// Sets the order in which the requests of the executor `name` are claimed. By default turns go round the accounts that
+    /// wait, so that a thousand requests of one do not keep another's first one waiting for all of them. [`Order::Fifo`] is one
+    /// line, whoever submitted.
+    ///
+    /// ```no_run
+    /// use clipia_queue::position::Order;
+    /// # use clipia_server::{Builder, executors::Executor};
+    /// # use std::sync::Arc;
+    /// # fn with(builder: Builder, executor: Arc<dyn Executor>) -> Builder {
+    /// builder.executor("batch", executor, 2).order("batch", Order::Fifo)
+    /// # }
+    /// ```
+    pub fn order(mut self, name: impl Into<String>, order: Order) -> Self {
+        self.orders.insert(name.into(), order);
         self
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Health {
     tasks: Supervisor,
     probe: Arc<Mutex<watch::Receiver<Probe>>>,
     pauses: Pauses,
+    /// The store, whose queues may be paused; none where only the probe is tested.
+    store: Option<Arc<dyn Store>>,
 }
 
 /// The pauses that keep generations waiting.
@@ -90,16 +92,17 @@ enum ProbeResult {
 impl Health {
     /// The health of a server with this store and these tasks. It is not ready once `draining` is canceled.
     pub(crate) fn new(store: Arc<dyn Store>, tasks: Supervisor, draining: CancellationToken) -> Self {
+        let probed = Arc::clone(&store);
         let write = move || -> BoxFuture<'static, _> {
-            let store = Arc::clone(&store);
+            let store = Arc::clone(&probed);
             Box::pin(async move { store.probe().await })
         };
-        Self::with_write(Arc::new(write), tasks, draining)
+        Self { store: Some(store), ..Self::with_write(Arc::new(write), tasks, draining) }
     }
 
     fn with_write(write: Arc<Write>, tasks: Supervisor, draining: CancellationToken) -> Self {
         let probe = Arc::new(Mutex::new(start_probe(write.as_ref(), None)));
-        Self { write, draining, tasks, probe, pauses: Pauses::default() }
+        Self { write, draining, tasks, probe, pauses: Pauses::default(), store: None }
     }
 
     /// Adds the pauses of the media and of each executor: the server is not ready while they keep all generations waiting.
@@ -134,6 +137,22 @@ impl Health {
             None if probe.started.elapsed() >= STUCK => Err("the store's writer is stuck".to_owned()),
             _ => Ok(()),
         }
+    }
+
+    /// What a server says that is ready: `ok`, and which queues an operator has paused. They are no reason to send no calls,
+    /// since submits are accepted, and other queues go on.
+    async fn ready_text(&self) -> String {
+        let paused = match &self.store {
+            Some(store) => store.paused_queues().await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let mut text = match paused.is_empty() {
+            true => "ok\n".to_owned(),
+            false => format!("ok, but paused by the operator: {}\n", paused.join(", ")),
+        };
+        // The server is ready as long as one executor works. The others are named.
+        text.extend(self.pauses.executors_paused().into_iter().map(|paused| paused + "\n"));
+        text
     }
 
     /// Whether a submit would be stored, and its generation would run.
@@ -202,12 +221,10 @@ async fn live(State(health): State<Health>) -> (StatusCode, String) {
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    let (status, mut text) = response(health.is_ready().await);
-    if status == StatusCode::OK {
-        // The server is ready as long as one executor works. The others are named.
-        text.extend(health.pauses.executors_paused().into_iter().map(|paused| paused + "\n"));
+    match health.is_ready().await {
+        Ok(()) => (StatusCode::OK, health.ready_text().await),
+        not_ready => response(not_ready),
     }
-    (status, text)
 }
 
 fn response(health: Result<(), String>) -> (StatusCode, String) {

@@ -13,6 +13,7 @@ pub(crate) mod exec_job;
 mod generate;
 mod keys;
 mod models;
+mod queues;
 mod requests;
 mod restore;
 mod result;
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Accounts(accounts::Options),
     Credits(credits::Options),
     Requests(requests::Options),
+    Queues(queues::Options),
     Webhooks(webhooks::Options),
     Audit(audit::Options),
     Doctor(doctor::Options),
@@ -69,6 +71,7 @@ impl Command {
             Self::Accounts(options) => accounts::run(options).await,
             Self::Credits(options) => credits::run(options).await,
             Self::Requests(options) => requests::run(options).await,
+            Self::Queues(options) => queues::run(options).await,
             Self::Webhooks(options) => webhooks::run(options).await,
             Self::Audit(options) => audit::run(options).await,
             Self::Doctor(options) => doctor::run(options).await,

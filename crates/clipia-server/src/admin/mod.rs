@@ -1,4 +1,4 @@
-//! What an operator does to a running server: accounts, credits, keys, requests, deliveries, its store.
+//! What an operator does to a running server: accounts, credits, keys, requests, queues, deliveries, its store.
 //!
 //! One file a resource. The orders, queries and responses are those of `clipia-admin`, generated from
 //! `spec/administration.yaml`; the records of the store become responses here and nowhere else. The administration listens on
@@ -12,6 +12,7 @@ mod audit;
 mod deliveries;
 mod keys;
 mod logs;
+mod queues;
 mod requests;
 mod secrets;
 mod upkeep;
@@ -21,6 +22,7 @@ pub(crate) use accounts::GRANT_MAX;
 use crate::api_error::{ApiError, no_such_method, no_such_path};
 use crate::credentials;
 use crate::pause::Pause;
+use crate::queues::Queues;
 use crate::refused_tokens::RefusedTokens;
 use crate::store::Store;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
@@ -39,6 +41,7 @@ use subtle::ConstantTimeEq;
 #[derive(Clone)]
 struct Admin {
     store: Arc<dyn Store>,
+    queues: Queues,
     refusals: Arc<RefusedTokens>,
     token: Arc<str>,
     /// The pauses of the executors.
@@ -48,11 +51,13 @@ struct Admin {
 /// The administration over HTTP.
 pub(crate) fn router(
     store: Arc<dyn Store>,
+    queues: Queues,
     refusals: Arc<RefusedTokens>,
     access: &Access,
     pauses: Vec<Arc<Pause>>,
 ) -> Router {
-    let admin = Admin { store, refusals, token: access.token.reveal().into(), pauses: pauses.into() };
+    let token = access.token.reveal().into();
+    let admin = Admin { store, queues, refusals, token, pauses: pauses.into() };
     let route =
         |router: Router<Admin>, operation: &Operation| router.route(operation.path(), handler(*operation));
     Operation::ALL
@@ -80,6 +85,9 @@ fn handler(operation: Operation) -> MethodRouter<Admin> {
         Operation::GetRequest => get(requests::show),
         Operation::ListLogLines => get(logs::list),
         Operation::CancelRequest => post(requests::cancel),
+        Operation::ListQueues => get(queues::list),
+        Operation::PauseQueue => post(queues::pause),
+        Operation::ResumeQueue => post(queues::resume),
         Operation::ListDeliveries => get(deliveries::list),
         Operation::GetDelivery => get(deliveries::show),
         Operation::ReplayDelivery => post(deliveries::replay),

@@ -10,6 +10,7 @@ use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
 use crate::pause::Pause;
+use crate::queues::Queues;
 use crate::store::{AccountId, NewAccount, Scopes, Store};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -90,7 +91,7 @@ impl Server {
             upload_slots: upload_slots(),
         });
         let access = access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-        let administration = admin::router(store, Arc::default(), &access);
+        let administration = admin::router(store, Queues::default(), Arc::default(), &access, Vec::new());
         let (token, account) = (access.token.reveal().to_owned(), account.0);
         Self { runtime, api, administration, live, sandbox, token, account, _data: data }
     }

@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use clipia_api::error_code::ErrorCode;
 use clipia_api::types::Upload;
 use clipia_queue::uploads::{self, BYTES_MAX, Refused, UploadId};
+use clipia_worker::content_type;
 use file_format::FileFormat;
 use futures_util::StreamExt;
 use http::StatusCode;
@@ -51,9 +52,6 @@ pub(super) const CALL_TIMEOUT: Duration =
 /// The `Retry-After` of an upload that found no slot, and of one that found no room on the disk.
 const SLOT_RETRY_AFTER: Duration = Duration::from_secs(5);
 const DISK_RETRY_AFTER: Duration = Duration::from_secs(10);
-
-/// The media type of a file whose name says none.
-const NO_TYPE: &str = "application/octet-stream";
 
 /// The slots of uploads, shared by all accounts.
 pub(crate) fn slots() -> Arc<SharedSlots<AccountId>> {
@@ -93,7 +91,7 @@ struct Kept {
 
 impl Kept {
     fn response(self, base: &BaseUrl) -> Upload {
-        let content_type = mime_guess::from_path(&self.name).first_raw().unwrap_or(NO_TYPE);
+        let content_type = content_type(&self.name);
         Upload {
             url: format!("{}{}", base.0, self.address),
             file_name: Some(self.name),

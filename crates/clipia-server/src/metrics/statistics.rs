@@ -88,15 +88,24 @@ pub(super) async fn read(
 }
 
 fn of_store(registry: &mut Registry, statistics: &store::Statistics, now: Moment) {
-    let (depth, oldest) =
-        (Family::<Queue, Gauge>::default(), Family::<Queue, Gauge<f64, AtomicU64>>::default());
+    let (depth, accounts, paused) = (
+        Family::<Queue, Gauge>::default(),
+        Family::<Queue, Gauge>::default(),
+        Family::<Queue, Gauge>::default(),
+    );
+    let oldest = Family::<Queue, Gauge<f64, AtomicU64>>::default();
     for counted in &statistics.queues {
         let queue = Queue { queue: counted.queue.clone() };
         depth.get_or_create(&queue).set(i64::try_from(counted.waiting).unwrap_or(i64::MAX));
+        accounts.get_or_create(&queue).set(i64::try_from(counted.accounts).unwrap_or(i64::MAX));
+        paused.get_or_create(&queue).set(i64::from(counted.paused_at.is_some()));
         let age = counted.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
         oldest.get_or_create(&queue).set(age.as_secs_f64());
     }
     registry.register("queue_depth", "Queued generations", depth);
+    let help = "Accounts with generations that wait for their first attempt";
+    registry.register("queue_accounts", help, accounts);
+    registry.register("queue_paused", "Whether an operator has paused the queue", paused);
     let help = "How long the oldest of the next generations has been queued";
     registry.register_with_unit("queue_oldest_age", help, Unit::Seconds, oldest);
     let waits = CountedHistogram::from_store(&statistics.wait_micros, 1e6);

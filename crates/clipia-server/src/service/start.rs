@@ -33,6 +33,7 @@ use crate::workers::Workers;
 use axum::Router;
 use clipia_admin::Access;
 use clipia_queue::catalogue::Catalogue;
+use clipia_queue::position::Order;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -50,6 +51,10 @@ const JOBS: &str = "jobs";
 impl Service {
     pub(crate) async fn run(builder: Builder) -> Result<Self, StartError> {
         let parts = Parts::open(builder).await?;
+        for name in parts.queues.names() {
+            let order = parts.orders.get(name).copied().unwrap_or_default();
+            parts.store.set_order(name, order).await?;
+        }
         // Nothing fails once the first keys exist: nobody would see them, and started tasks would go on.
         let first_keys = first_keys::create(parts.store.as_ref(), parts.config.credits).await?;
         Ok(parts.run(first_keys))
@@ -69,6 +74,8 @@ struct Parts {
     pools: BTreeMap<String, Pool>,
     executors: BTreeMap<String, Arc<dyn Executor>>,
     queues: Queues,
+    /// The orders of queues; turns go round the accounts of the others.
+    orders: BTreeMap<String, Order>,
     catalogue: Arc<Catalogue>,
     listener: Arc<TcpListener>,
     url: String,
@@ -131,6 +138,7 @@ impl Parts {
                 .collect(),
             pools: executors,
             queues,
+            orders: builder.orders,
             catalogue,
             listener,
             url,
@@ -273,7 +281,9 @@ impl Parts {
         let metrics = Arc::clone(&self.metrics);
         self.listen("listener", &self.listener, api.merge(health.clone()), Limits::API, metrics);
         let scraped = health::metrics_router(Arc::clone(&self.metrics), store(), statistics);
-        let admin = admin::router(store(), refused_tokens, &self.access, pauses).merge(health).merge(scraped);
+        let admin = admin::router(store(), self.queues.clone(), refused_tokens, &self.access, pauses)
+            .merge(health)
+            .merge(scraped);
         // The metrics of connections are about the API's connections only.
         let uncounted = Arc::default();
         self.listen("administration", &self.admin_listener, admin, Limits::ADMINISTRATION, uncounted);
