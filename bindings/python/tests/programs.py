@@ -67,6 +67,14 @@ class Attempt:
         """The whole lines of the events file so far."""
         return read_events(self.events_file)
 
+    def told(self) -> Events:
+        """The events without the logs."""
+        return [event for event in self.events() if "log" not in event]
+
+    def logs(self) -> list[str]:
+        """The logs among the events."""
+        return [event["log"] for event in self.events() if "log" in event]
+
     def made(self) -> list[str]:
         """The names of the outputs."""
         return sorted(path.name for path in self.out.iterdir())

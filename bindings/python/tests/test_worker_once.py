@@ -39,10 +39,10 @@ def make(job: Job) -> object:
 def test_the_exit_code_and_the_events_tell_how_it_ended(
     tmp_path: Path, code: str, exit_code: int, event: dict[str, object]
 ) -> None:
-    ended, stderr, attempt = program(tmp_path, MAKE).run_once({"words": "ein Fuß 🦊", "code": code})
-    assert (ended, attempt.events()) == (exit_code, [{"progress": 50}, event])
+    ended, _, attempt = program(tmp_path, MAKE).run_once({"words": "ein Fuß 🦊", "code": code})
+    assert (ended, attempt.told()) == (exit_code, [{"progress": 50}, event])
     assert attempt.made() == (["half.png"] if exit_code == 0 else [])
-    assert ("Traceback" in stderr) == ("raise" in code)
+    assert ("Traceback (most recent call last):" in attempt.logs()) == ("raise" in code)
 
 
 def test_an_events_file_may_be_named_by_the_environment_alone(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_one_file_is_not_chosen_among_several(tmp_path: Path) -> None:
     make = "def make(job: Job) -> object: return job.path('images')"
     files = {"images-1.png": b"1", "images-2.png": b"2"}
     ended, _, attempt = program(tmp_path, make).run_once({}, files)
-    assert (ended, attempt.events()) == (1, [{"fail": "the input has 2 files `images` in place of one"}])
+    assert (ended, attempt.told()) == (1, [{"fail": "the input has 2 files `images` in place of one"}])
 
 
 def test_a_child_process_reads_nothing(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_what_is_returned_becomes_the_output(
 )
 def test_what_can_be_no_output_fails_with_a_sentence(warm: Warm, code: str, sentence: str) -> None:
     attempt = warm.run({"code": code})
-    failed, done = attempt.events()
+    failed, done = attempt.told()
     assert failed["fail"].startswith(sentence)
     assert done == {"done": True}
     assert not attempt.out.exists() or attempt.made() == []
@@ -170,7 +170,7 @@ def test_an_output_that_is_too_long_for_an_event_is_a_file(warm: Warm) -> None:
     assert (attempt.events(), attempt.made()) == ([{"done": True}], ["output.json"])
     assert json.loads((attempt.out / "output.json").read_text()) == {"words": ["fox"] * 20_000}
     both = warm.run({"code": "written(job.out / 'output.json', b'{}') and {'words': ['fox'] * 20_000}"})
-    assert "too long" in both.events()[0]["fail"]
+    assert "too long" in both.told()[0]["fail"]
 
 
 def test_a_file_of_the_program_stays_its_own(warm: Warm, tmp_path: Path) -> None:

@@ -268,10 +268,10 @@ def test_a_job_that_makes_nothing_ends_with_a_sentence(
 ) -> None:
     with program(tmp_path, ENDS).warm() as warm:
         attempt = warm.run({"code": code})
-        assert attempt.events() == [event, {"done": True}]
+        assert attempt.told() == [event, {"done": True}]
         assert attempt.made() == [], "what was half made is dropped"
         raised = code.startswith(("raise", "{}", "job.input", "job.path")) or "a b" in code
-        assert ("Traceback" in warm.stderr) == raised
+        assert ("Traceback (most recent call last):" in attempt.logs()) == raised
         how = "failed" if "fail" in event else "retry"
         assert warm.stderr.splitlines()[-1].startswith(f"clipia: {how}: ")
         assert warm.run({"code": "pass"}).made() == ["half.png"], "the program goes on"
@@ -285,7 +285,7 @@ def test_a_program_whose_device_is_lost_ends_after_the_attempt(tmp_path: Path, c
     with program(tmp_path, ENDS).warm() as warm:
         attempt = warm.start({"code": code})
         assert warm.process.wait(60) == 75
-        assert attempt.events() == [], "the end of the process tells it, and no other job comes before"
+        assert attempt.told() == [], "the end of the process tells it, and no other job comes before"
         assert warm.stderr.splitlines()[-1].endswith("an illegal access")
 
 

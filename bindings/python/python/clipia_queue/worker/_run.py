@@ -94,7 +94,8 @@ def _run(make: Callable[[Job], object], job: Job, control: Control) -> End:
     except (KeyboardInterrupt, Stopped):
         raise
     except BaseException as error:  # also that of a canceled task of asyncio
-        traceback.print_exc()
+        # Not on stderr: the job must have its lines before it ends.
+        job.log(traceback.format_exc())
         return end_of(error)
 
 

@@ -34,8 +34,8 @@ def serve(make: Callable[[Job], object]) -> None:
     | None | the files in `job.out` |
 
     The files in `job.out` are always outputs. If `make` raises, the request fails with the message of the
-    exception, and its traceback is logged. If there was no memory left, another attempt is made. Then the
-    next job begins. `job.fail` and `job.retry` end a job with a sentence of your own.
+    exception, and its traceback is in the logs. If there was no memory left, another attempt is made. Then
+    the next job begins. `job.fail` and `job.retry` end a job with a sentence of your own.
 
     Under the server, `$CLIPIA_JOB` names the one job of this process. If only `$CLIPIA_EVENTS` is set, jobs
     come on stdin. Without either, the command line is the input: see `--help`.
