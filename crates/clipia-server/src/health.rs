@@ -52,11 +52,18 @@ struct Pauses {
 
 impl Pauses {
     /// Why no generation of any model can run now; none if one can.
-    fn reason(&self) -> Option<&'static str> {
+    fn reason(&self) -> Option<String> {
         let media = self.media.as_ref().and_then(|pause| pause.reason());
         // While one executor works, clients should go on to submit.
         let all = !self.executors.is_empty() && self.executors.iter().all(|pause| pause.is_on());
-        media.or_else(|| self.executors.iter().filter(|_| all).find_map(|pause| pause.reason()))
+        let executors = || all.then(|| self.executors_paused().join("; "));
+        media.map(str::to_owned).or_else(executors)
+    }
+
+    /// A sentence for each executor that cannot work now.
+    fn executors_paused(&self) -> Vec<String> {
+        let paused = self.executors.iter().filter_map(|pause| Some((pause.of(), pause.reason()?)));
+        paused.map(|(of, reason)| format!("{of}: {reason}")).collect()
     }
 }
 
@@ -139,7 +146,7 @@ impl Health {
         }
         let probe = self.probe().await;
         let why = match (probe.ended.map(|(_, result)| result), probe.before) {
-            (Some(ProbeResult::Written), _) => self.pauses.reason(),
+            (Some(ProbeResult::Written), _) => return self.pauses.reason().map_or(Ok(()), Err),
             (Some(ProbeResult::Closed), _) => Some("the store cannot write"),
             (Some(ProbeResult::Failed(why)), _) => Some(why),
             // This probe most likely waits for the cause that the last one failed of.
@@ -195,7 +202,12 @@ async fn live(State(health): State<Health>) -> (StatusCode, String) {
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    response(health.is_ready().await)
+    let (status, mut text) = response(health.is_ready().await);
+    if status == StatusCode::OK {
+        // The server is ready as long as one executor works. The others are named.
+        text.extend(health.pauses.executors_paused().into_iter().map(|paused| paused + "\n"));
+    }
+    (status, text)
 }
 
 fn response(health: Result<(), String>) -> (StatusCode, String) {
@@ -323,8 +335,9 @@ mod tests {
         one.begin("cannot work", &"away");
         assert_eq!(health.is_ready().await, Ok(()), "the other works");
         other.begin("cannot work", &"away");
-        assert_eq!(health.is_ready().await, Err("cannot work".to_owned()));
+        assert_eq!(health.is_ready().await, Err("one: cannot work; other: cannot work".to_owned()));
         one.end();
+        assert_eq!(health.pauses.executors_paused(), ["other: cannot work"]);
         media.begin("no room", &"full");
         assert_eq!((health.is_ready().await, health.is_live().await), (Err("no room".to_owned()), Ok(())));
         media.end();

@@ -38,6 +38,8 @@ struct State {
 
 struct Current {
     reason: &'static str,
+    /// The latest error.
+    error: String,
     since: Instant,
     /// The time of the next trial.
     until: Instant,
@@ -71,6 +73,16 @@ impl Pause {
         self.lock().current.as_ref().map(|current| current.reason)
     }
 
+    /// The name of the thing.
+    pub(crate) fn of(&self) -> &str {
+        &self.of
+    }
+
+    /// The latest error while the pause is on, for the operator.
+    pub(crate) fn error(&self) -> Option<String> {
+        self.lock().current.as_ref().map(|current| current.error.clone())
+    }
+
     /// Begins the pause if it is off. A pause soon after another goes on with the longer backoff.
     pub(crate) fn begin(&self, reason: &'static str, error: &dyn Display) {
         let now = Instant::now();
@@ -87,7 +99,7 @@ impl Pause {
         }
         let again = state.over.is_some_and(|over| now.duration_since(over) < BACKOFF_MAX);
         state.backoff = if again { longer(state.backoff) } else { BACKOFF_MIN };
-        state.current = Some(Current { reason, since: now, until: now + state.backoff });
+        state.current = Some(Current { reason, error: error.to_string(), since: now, until: now + state.backoff });
         self.on.set(1);
         self.changed.send_replace(true);
         drop(state);
@@ -102,6 +114,7 @@ impl Pause {
         state.backoff = backoff;
         if let Some(current) = &mut state.current {
             current.until = Instant::now() + backoff;
+            current.error = error.to_string();
         }
         drop(state);
         tracing::debug!(of = self.of, %error, seconds = backoff.as_secs(), "generations wait still");
@@ -175,7 +188,7 @@ mod tests {
         let pause = Pause::new("test", &Metrics::default());
         assert!(pause.trial().await.is_none());
         pause.begin("full", &"no space");
-        assert_eq!(pause.reason(), Some("full"));
+        assert_eq!((pause.reason(), pause.error().as_deref()), (Some("full"), Some("no space")));
         let mut waits = vec![waited(&pause).await];
         for _ in 0..6 {
             pause.prolong(&"no space");

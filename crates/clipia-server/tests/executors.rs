@@ -206,3 +206,96 @@ async fn a_server_without_the_built_in_model_offers_only_its_own_models() {
     );
     served.service.stop().await;
 }
+
+/// An executor whose program crashes as often as it says, and then works.
+#[derive(Clone, Default)]
+struct Crashing(Arc<(AtomicUsize, AtomicUsize)>);
+
+#[async_trait]
+impl Executor for Crashing {
+    async fn run(&self, _: Job, _: JobControl) -> Result<JobOutput, JobError> {
+        let (crashes, runs) = &*self.0;
+        runs.fetch_add(1, Ordering::SeqCst);
+        match crashes.load(Ordering::SeqCst) {
+            0 => Ok(JobOutput { output: Output::default(), files: Vec::new() }),
+            left => {
+                crashes.store(left - 1, Ordering::SeqCst);
+                Err(JobError::Lost("the program crashed: it died of SIGSEGV".to_owned()))
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_attempt_is_made_again_and_the_last_one_fails_and_is_refunded() {
+    let crashing = Crashing::default();
+    let (crashes, runs) = &*crashing.0;
+    crashes.store(2, Ordering::SeqCst);
+    let served = Served::start(crashing.clone(), 1).await;
+    let made = served.submit("fox").await;
+    assert_eq!(served.ended(&made).await["status"], "COMPLETED");
+    assert_eq!(runs.swap(0, Ordering::SeqCst), 3);
+    crashes.store(usize::MAX, Ordering::SeqCst);
+    let failed = served.submit("fox").await;
+    let failed = served.ended(&failed).await;
+    assert_eq!(failed["status"], "FAILED", "{failed}");
+    assert_eq!(failed["error"]["message"], "the program crashed: it died of SIGSEGV", "{failed}");
+    // As many attempts as a request has whose lease expires.
+    assert_eq!(runs.load(Ordering::SeqCst), 5);
+    let account = served.call(served.http.get(format!("{}/v1/account", served.service.url()))).await;
+    assert_eq!(account["balance"]["credits"], 9_999, "{account}");
+    served.service.stop().await;
+}
+
+/// An executor that is ready when a test says so.
+#[derive(Clone)]
+struct Gated(tokio::sync::watch::Sender<Gate>);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Gate {
+    Loading,
+    Broken,
+    Open,
+}
+
+#[async_trait]
+impl Executor for Gated {
+    async fn run(&self, _: Job, _: JobControl) -> Result<JobOutput, JobError> {
+        assert!(*self.0.borrow() == Gate::Open, "it runs before it is ready");
+        Ok(JobOutput { output: Output::default(), files: Vec::new() })
+    }
+
+    async fn ready(&self, _trial: bool) -> Result<(), String> {
+        let mut gate = self.0.subscribe();
+        let gate = *gate.wait_for(|gate| *gate != Gate::Loading).await.unwrap();
+        if gate == Gate::Open { Ok(()) } else { Err("its program died 5 times in a row".to_owned()) }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_claimed_before_an_executor_is_ready_and_a_broken_one_is_reported() {
+    let gate = tokio::sync::watch::Sender::new(Gate::Loading);
+    let served = Served::start(Gated(gate.clone()), WORKERS).await;
+    let ready = async || {
+        let ready = served.http.get(format!("{}/readyz", served.service.url())).send().await.unwrap();
+        (ready.status().as_u16(), ready.text().await.unwrap())
+    };
+    let url = served.submit("fox").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(served.call(served.http.get(&url)).await["status"], "IN_QUEUE");
+    assert_eq!(ready().await, (200, "ok\n".to_owned()));
+    gate.send_replace(Gate::Broken);
+    let broken = (503, "executor pair: the executor cannot work now\n".to_owned());
+    let reported = async {
+        while ready().await != broken {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), reported).await.expect("the breaker is reported");
+    assert_eq!(served.call(served.http.get(&url)).await["status"], "IN_QUEUE");
+    // One worker tries after a pause.
+    gate.send_replace(Gate::Open);
+    assert_eq!(served.ended(&url).await["status"], "COMPLETED");
+    assert_eq!(ready().await, (200, "ok\n".to_owned()));
+    served.service.stop().await;
+}

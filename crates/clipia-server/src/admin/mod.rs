@@ -19,6 +19,7 @@ pub(crate) use accounts::GRANT_MAX;
 
 use crate::api_error::{ApiError, no_such_method, no_such_path};
 use crate::credentials;
+use crate::pause::Pause;
 use crate::refused_tokens::RefusedTokens;
 use crate::store::Store;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
@@ -39,11 +40,18 @@ struct Admin {
     store: Arc<dyn Store>,
     refusals: Arc<RefusedTokens>,
     token: Arc<str>,
+    /// The pauses of the executors.
+    pauses: Arc<[Arc<Pause>]>,
 }
 
 /// The administration over HTTP.
-pub(crate) fn router(store: Arc<dyn Store>, refusals: Arc<RefusedTokens>, access: &Access) -> Router {
-    let admin = Admin { store, refusals, token: access.token.reveal().into() };
+pub(crate) fn router(
+    store: Arc<dyn Store>,
+    refusals: Arc<RefusedTokens>,
+    access: &Access,
+    pauses: Vec<Arc<Pause>>,
+) -> Router {
+    let admin = Admin { store, refusals, token: access.token.reveal().into(), pauses: pauses.into() };
     let route =
         |router: Router<Admin>, operation: &Operation| router.route(operation.path(), handler(*operation));
     Operation::ALL

@@ -5,12 +5,14 @@ use crate::api_error::ApiError;
 use crate::store::{self, BackupError};
 use axum::Json;
 use axum::extract::State;
-use clipia_admin::types::{BackupMade, BackupOrder, Checked, Findings, Violation};
+use clipia_admin::types::{BackupMade, BackupOrder, Checked, Findings, Paused, Violation};
 use std::path::Path;
 
 pub(super) async fn examine(State(admin): State<Admin>) -> Result<Json<Findings>, ApiError> {
     let store::Findings { checked, violation: found } = admin.store.examine().await?;
-    Ok(Json(Findings { checked: looked_at(checked), violation: found.map(violation) }))
+    let paused = admin.pauses.iter().filter_map(|pause| Some((pause.of().to_owned(), pause.error()?)));
+    let paused = paused.map(|(of, why)| Paused { of, why }).collect();
+    Ok(Json(Findings { checked: looked_at(checked), paused, violation: found.map(violation) }))
 }
 
 pub(super) async fn back_up(

@@ -245,7 +245,7 @@ impl Parts {
     ) {
         let store = || Arc::clone(&self.store);
         let health = Health::new(store(), self.supervisor.clone(), self.tasks.drain.clone());
-        let health = health::router(health.with_pauses(Arc::clone(self.media.pause()), pauses));
+        let health = health::router(health.with_pauses(Arc::clone(self.media.pause()), pauses.clone()));
         let api = http::router(App {
             store: store(),
             catalogue: Arc::clone(&self.catalogue),
@@ -260,7 +260,7 @@ impl Parts {
         let metrics = Arc::clone(&self.metrics);
         self.listen("listener", &self.listener, api.merge(health.clone()), Limits::API, metrics);
         let scraped = health::metrics_router(Arc::clone(&self.metrics), store(), statistics);
-        let admin = admin::router(store(), refused_tokens, &self.access).merge(health).merge(scraped);
+        let admin = admin::router(store(), refused_tokens, &self.access, pauses).merge(health).merge(scraped);
         // The metrics of connections are about the API's connections only.
         let uncounted = Arc::default();
         self.listen("administration", &self.admin_listener, admin, Limits::ADMINISTRATION, uncounted);

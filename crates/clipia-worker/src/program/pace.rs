@@ -3,7 +3,10 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The shortest interval.
+/// How long a job is watched without a pause: a warm program may do one in less than a timer takes.
+const CLOSELY: Duration = Duration::from_millis(1);
+
+/// The shortest interval after that.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
 /// The longest interval.
@@ -23,6 +26,9 @@ impl Pace {
 
     /// Waits for the next time.
     pub(super) async fn next(&mut self) {
-        tokio::time::sleep((self.0.elapsed() / PART).clamp(INTERVAL_MIN, INTERVAL_MAX)).await;
+        match self.0.elapsed() {
+            elapsed if elapsed < CLOSELY => tokio::task::yield_now().await,
+            elapsed => tokio::time::sleep((elapsed / PART).clamp(INTERVAL_MIN, INTERVAL_MAX)).await,
+        }
     }
 }
