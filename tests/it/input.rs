@@ -26,6 +26,8 @@ fn every_kind() -> Model {
         { "name": "strength", "type": "number", "min": 0.05, "max": 20, "step": 0.1 },
         { "name": "loop", "type": "boolean" },
         { "name": "image_url", "type": "image", "validation": { "media_types": ["image/png"] } },
+        { "name": "video_url", "type": "video" },
+        { "name": "audio_url", "type": "audio" },
         { "name": "camera", "type": "path of a newer API", "max": 1 },
     ]);
     let model =

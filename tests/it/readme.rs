@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// The first block of the README in `language` that contains `mark`.
-fn block(language: &str, mark: &str) -> String {
+pub(crate) fn block(language: &str, mark: &str) -> String {
     let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
     let fence = format!("```{language}\n");
     let blocks = readme.split(&fence).skip(1).filter_map(|rest| rest.split_once("```\n"));

@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) log: Option<&'static str>,
     /// Further environment variables.
     pub(crate) environment: Vec<(&'static str, OsString)>,
+    /// The `models.toml` of its data directory, if not the commented one.
+    pub(crate) models: Option<String>,
     /// Whether the server has the umask 000 and a data directory that everybody can read.
     pub(crate) wide: bool,
 }
@@ -63,6 +65,7 @@ impl Default for Options {
             stderr: Stderr::Read,
             log: None,
             environment: Vec::new(),
+            models: None,
             wide: false,
         }
     }
@@ -85,6 +88,9 @@ impl Server {
     /// Starts a server on a new data directory.
     pub(crate) fn start(options: Options) -> Self {
         let data = tempfile::tempdir().unwrap();
+        if let Some(models) = &options.models {
+            std::fs::write(data.path().join("models.toml"), models).unwrap();
+        }
         let (process, ready) = Process::start(&options, &data, None);
         let Some(secrets) = ready.secrets else {
             panic!("the first start shows no keys");

@@ -244,6 +244,8 @@ impl ::std::convert::TryFrom<::std::string::String> for DeliveryState {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct Findings {
     pub checked: Checked,
+    ///The executors that make nothing now.
+    pub paused: ::std::vec::Vec<Paused>,
     ///What is wrong; null where the store is in order.
     pub violation: ::std::option::Option<Violation>,
 }
@@ -480,6 +482,14 @@ pub struct Occurrence {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub attempt: ::std::option::Option<i64>,
     pub what: Happening,
+}
+///An executor that makes nothing now. One request tries it again after each pause.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct Paused {
+    ///What pauses, such as `executor gpu`.
+    pub of: ::std::string::String,
+    ///What its program or the system said.
+    pub why: ::std::string::String,
 }
 ///Which deliveries to send again.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

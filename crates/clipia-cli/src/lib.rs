@@ -14,6 +14,7 @@ mod input;
 mod log;
 mod output;
 mod pauses;
+mod programs;
 mod progress;
 mod settings;
 mod shell;

@@ -1,21 +1,22 @@
 //! What can be generated, by what, at what price: data, not code.
 
+mod document;
 mod numbers;
+mod rules;
 
-use crate::warnings::NAME_CHARACTERS_MAX;
-use crate::{Credits, input, leases, pricing};
-use clipia_api::ModelType;
-use clipia_api::types::{InputParameter, Model, TextLimits};
+pub use document::models;
+
+use crate::leases;
+use clipia_api::types::Model;
 use serde::Deserialize;
-use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use serde::de::Error as _;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
+use toml::de::DeTable;
 
 /// The built-in models.
 const BUILT_IN: &str = include_str!("catalogue.toml");
-
-/// The longest attempt that a catalogue may allow, in seconds: a day.
-const ATTEMPT_SECONDS_LIMIT: u64 = 24 * 60 * 60;
 
 /// Every model, by slug.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,30 +49,34 @@ fn attempt_seconds_max() -> u64 {
     leases::ATTEMPT_MAX.as_secs()
 }
 
-/// A catalogue that cannot be used.
+/// A document that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Invalid {
     /// It is not TOML, or not of the catalogue's form.
     #[error("{0}")]
     Form(#[from] toml::de::Error),
-    /// It says something impossible.
-    #[error("model `{slug}`: {fault}")]
-    Model {
-        /// The model.
-        slug: String,
-        /// What is wrong with it.
-        fault: String,
-    },
+    /// A model in it says something impossible.
+    #[error("model `{}`: {}", .0.slug, .0.sentence)]
+    Model(Fault),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    model: Vec<Entry>,
+/// What is wrong with a model of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The model's slug; `?` for a model without one.
+    pub slug: String,
+    /// A sentence that names the key.
+    pub sentence: String,
+    /// The key that was most likely meant by an unknown one.
+    pub meant: Option<&'static str>,
+    /// The bytes of the document that are wrong.
+    pub at: Range<usize>,
 }
 
 impl Catalogue {
+    /// The key of a document's models, each an `[[model]]`.
+    pub const KEY: &str = "model";
+
     /// The models of the contract's examples.
     pub fn built_in() -> Self {
         let empty = Self { entries: BTreeMap::new() };
@@ -85,30 +90,26 @@ impl Catalogue {
         self
     }
 
-    /// This catalogue with the models of a TOML document added; a slug that is here already is replaced.
+    /// This catalogue with these models added; a slug that is here already is replaced.
+    pub fn and(mut self, entries: impl IntoIterator<Item = Entry>) -> Self {
+        self.entries.extend(entries.into_iter().map(|entry| (entry.model.slug.clone(), entry)));
+        self
+    }
+
+    /// This catalogue with the models of a TOML document added, which has nothing but models.
     ///
     /// # Errors
     /// [`Invalid`] names the first fault. A key that a model cannot have is one.
     pub fn with(&self, document: &str) -> Result<Self, Invalid> {
-        let table: toml::Table = toml::from_str(document)?;
-        if let Some(numbers::Fault { slug, sentence }) = numbers::fault_of(&table) {
-            return Err(Invalid::Model { slug, fault: sentence });
+        let table = DeTable::parse(document)?.into_inner();
+        if let Some((key, _)) = table.iter().find(|(key, _)| key.get_ref() != Self::KEY) {
+            return Err(toml::de::Error::unknown_field(key.get_ref(), &[Self::KEY]).into());
         }
-        let mut entries = self.entries.clone();
-        let mut seen = BTreeSet::new();
-        for entry in toml::from_str::<File>(document)?.model {
-            let slug = entry.model.slug.clone();
-            let fault = match fault_of(&entry) {
-                None if seen.insert(slug.clone()) => None,
-                None => Some("stands twice".to_owned()),
-                fault => fault,
-            };
-            if let Some(fault) = fault {
-                return Err(Invalid::Model { slug, fault });
-            }
-            entries.insert(slug, entry);
+        let (entries, faults) = table.get(Self::KEY).map(models).unwrap_or_default();
+        match faults.into_iter().next() {
+            Some(fault) => Err(Invalid::Model(fault)),
+            None => Ok(self.clone().and(entries.into_iter().map(|(entry, _)| entry))),
         }
-        Ok(Self { entries })
     }
 
     /// The model of this slug.
@@ -120,104 +121,6 @@ impl Catalogue {
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
-}
-
-fn fault_of(entry: &Entry) -> Option<String> {
-    if !(1..=ATTEMPT_SECONDS_LIMIT).contains(&entry.attempt_seconds_max) {
-        return Some(format!("`attempt_seconds_max` must be from 1 to {ATTEMPT_SECONDS_LIMIT}"));
-    }
-    fault_of_model(&entry.model)
-}
-
-fn fault_of_model(model: &Model) -> Option<String> {
-    let spelled = |slug: &str| {
-        slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
-    };
-    if model.slug.is_empty() || model.slug.len() > 100 || !spelled(&model.slug) {
-        return Some("`slug` must be of lower-case letters, digits, `-`, `_` and `.`".to_owned());
-    }
-    if !matches!(model.type_, ModelType::Image | ModelType::Video | ModelType::Audio) {
-        return Some(format!("`type` must be image, video or audio; got `{}`", model.type_));
-    }
-    if let Some(key) = model.extra.keys().next() {
-        return Some(format!("`{key}` is not a key of a model"));
-    }
-    let Some(schema) = &model.input_schema else {
-        return Some("`input_schema` is missing".to_owned());
-    };
-    if let Some(key) = schema.extra.keys().next() {
-        return Some(format!("`{key}` is not a key of `input_schema`"));
-    }
-    let mut names = BTreeSet::new();
-    for parameter in &schema.parameters {
-        if !names.insert(&parameter.name) {
-            return Some(format!("parameter `{}` stands twice", parameter.name));
-        }
-        if let Some(fault) = fault_of_parameter(parameter) {
-            return Some(format!("parameter `{}`: {fault}", parameter.name));
-        }
-    }
-    if let Some(fault) = model.text_limits.as_ref().and_then(fault_of_limits) {
-        return Some(fault);
-    }
-    let Some(prices) = &model.pricing else {
-        return Some("`pricing` is missing".to_owned());
-    };
-    if let Some(key) = prices.extra.keys().next() {
-        return Some(format!("`{key}` is not a key of `pricing`"));
-    }
-    if let Some(fault) = pricing::fault_of(prices) {
-        return Some(fault);
-    }
-    match pricing::price(model, &input::defaults(model)) {
-        Ok(Credits::ZERO) => Some("`pricing` makes it free: give `credits` or `credits_base`".to_owned()),
-        Ok(_) => None,
-        Err(error) => Some(error.to_string()),
-    }
-}
-
-fn fault_of_limits(TextLimits { min_chars, max_chars, extra }: &TextLimits) -> Option<String> {
-    if let Some(key) = extra.keys().next() {
-        return Some(format!("`{key}` is not a key of `text_limits`"));
-    }
-    let (least, most) = (min_chars.unwrap_or(0), max_chars.unwrap_or(u64::MAX));
-    (least > most)
-        .then(|| format!("`text_limits` allows no text: {least} characters at least, {most} at most"))
-}
-
-fn fault_of_parameter(parameter: &InputParameter) -> Option<String> {
-    if let Some(key) = parameter.extra.keys().next() {
-        return Some(format!("`{key}` is not a key of a parameter"));
-    }
-    if !input::TYPES.contains(&parameter.type_.as_str()) {
-        return Some(format!("`type` must be one of {}; got `{}`", input::TYPES.join(", "), parameter.type_));
-    }
-    if !(1..=NAME_CHARACTERS_MAX).contains(&parameter.name.chars().count()) {
-        return Some(format!("`name` must have 1 to {NAME_CHARACTERS_MAX} characters"));
-    }
-    if parameter.type_ == "select" && parameter.options.is_empty() {
-        return Some("a `select` needs `options`".to_owned());
-    }
-    let plain = |option: &Value| !matches!(option, Value::Null | Value::Array(_) | Value::Object(_));
-    if !parameter.options.iter().map(input::option_value).all(plain) {
-        return Some(
-            "each of `options` must be a text, a number or a boolean, or have one as its `value`".to_owned(),
-        );
-    }
-    if let Some(step) = parameter.step.filter(|step| *step <= 0.0) {
-        return Some(format!("`step` must be more than 0; got {step}"));
-    }
-    if let Some((min, max)) = parameter.min.zip(parameter.max).filter(|(min, max)| min > max) {
-        return Some(format!("`min` must not be above `max`; got {min} and {max}"));
-    }
-    if let Some((least, most)) =
-        parameter.min_length.zip(parameter.max_length).filter(|(least, most)| least > most)
-    {
-        return Some(format!("`minLength` must not be above `maxLength`; got {least} and {most}"));
-    }
-    let value = parameter.default.as_ref().filter(|value| !value.is_null())?;
-    let input = Map::from_iter([(parameter.name.clone(), Value::clone(value))]);
-    input::fault_of(parameter, &input).map(|fault| format!("`default` is not allowed: {fault}"))
 }
 
 #[cfg(test)]

@@ -10,8 +10,12 @@ const LISTED_MAX: usize = 20;
 /// How far a number may be from a step, in steps: a multiple of 0.1 is seldom one exactly.
 const STEP_SLACK: f64 = 1e-9;
 
-/// The parameter types that are checked. An `image` is a URL of one.
-pub const TYPES: [&str; 6] = ["string", "integer", "number", "boolean", "select", "image"];
+/// The parameter types that are checked.
+pub const TYPES: [&str; 8] =
+    ["string", "integer", "number", "boolean", "select", FILE_TYPES[0], FILE_TYPES[1], FILE_TYPES[2]];
+
+/// The parameter types whose value is the URL of a file of that type.
+pub const FILE_TYPES: [&str; 3] = ["image", "video", "audio"];
 
 /// The parameter that holds the text of a speech model, which `text_limits` bounds (`contract.md`, "Endpoints").
 const TEXT: &str = "prompt";
@@ -98,13 +102,13 @@ pub(crate) fn fault_of(parameter: &InputParameter, input: &Map<String, Value>) -
     let must = |what: &str| Some(format!("`{name}` must be {what}; got {}", shown(value)));
     match parameter.type_.as_str() {
         "string" => value.as_str().map_or_else(|| must("a string"), |text| length_fault(parameter, text)),
-        "image" => match value.as_str() {
-            Some(url)
-                if ["https://", "http://", "data:image/"].iter().any(|start| url.starts_with(start)) =>
-            {
-                None
-            }
-            _ => must("the URL of an image"),
+        kind if FILE_TYPES.contains(&kind) => match value.as_str() {
+            Some(url) if is_url_of(kind, url) => None,
+            _ => must(match kind {
+                "image" => "the URL of an image",
+                "video" => "the URL of a video",
+                _ => "the URL of an audio file",
+            }),
         },
         "boolean" => (!value.is_boolean()).then(|| must("true or false")).flatten(),
         "integer" => match value.as_f64() {
@@ -126,6 +130,25 @@ pub(crate) fn fault_of(parameter: &InputParameter, input: &Map<String, Value>) -
         }
         _ => None,
     }
+}
+
+/// Whether `url` may name a file of this type: an address, or a `data:` URL whose media type is of it.
+fn is_url_of(kind: &str, url: &str) -> bool {
+    ["https://", "http://"].iter().any(|start| url.starts_with(start))
+        || url
+            .strip_prefix("data:")
+            .and_then(|rest| rest.strip_prefix(kind))
+            .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The files that an input names: each parameter of a [file type](FILE_TYPES) that has a value, with its URL.
+pub fn files<'a>(
+    model: &'a Model,
+    input: &'a Map<String, Value>,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let of_files =
+        parameters(model).iter().filter(|parameter| FILE_TYPES.contains(&parameter.type_.as_str()));
+    of_files.filter_map(|parameter| Some((parameter.name.as_str(), input.get(&parameter.name)?.as_str()?)))
 }
 
 fn length_fault(parameter: &InputParameter, text: &str) -> Option<String> {
@@ -256,6 +279,40 @@ mod tests {
             ),
         ] {
             assert_eq!(check_with(slug, input).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_by_an_address_or_is_in_a_data_url_of_its_type() {
+        let parameters: Vec<Value> =
+            FILE_TYPES.iter().map(|kind| json!({"name": format!("{kind}_url"), "type": kind})).collect();
+        let model = json!({"slug": "m", "type": "video", "input_schema": {"parameters": parameters}});
+        let model: Model = serde_json::from_value(model).unwrap();
+        for (name, url, fault) in [
+            ("image_url", "https://example.com/a", None),
+            ("video_url", "http://example.com/a", None),
+            ("audio_url", "https://example.com/a", None),
+            ("image_url", "data:image/png;base64,AA==", None),
+            ("video_url", "data:video/mp4;base64,AA==", None),
+            ("audio_url", "data:audio/wav;base64,AA==", None),
+            (
+                "audio_url",
+                "data:video/mp4;base64,AA==",
+                Some("`audio_url` must be the URL of an audio file; got "),
+            ),
+            ("video_url", "data:videos", Some("`video_url` must be the URL of a video; got ")),
+            ("video_url", "ftp://example.com/a", Some("`video_url` must be the URL of a video; got ")),
+            ("image_url", "", Some("`image_url` must be the URL of an image; got ")),
+        ] {
+            let input = Map::from_iter([(name.to_owned(), Value::from(url))]);
+            let checked = check(&model, &input);
+            match fault {
+                None => {
+                    assert!(checked.is_ok(), "{url}: {checked:?}");
+                    assert_eq!(files(&model, &input).collect::<Vec<_>>(), [(name, url)]);
+                }
+                Some(fault) => assert!(checked.unwrap_err().to_string().starts_with(fault), "{url}"),
+            }
         }
     }
 

@@ -1,21 +1,26 @@
 //! Where the files of a generation are, as inputs and outputs name them.
 
-use clipia_api::types::{Audio, Image, Output, OutputFile, Video};
+use crate::input;
+use clipia_api::types::{Audio, Image, Model, Output, OutputFile, Video};
 use serde_json::{Map, Value};
 
 /// Where media are served.
 pub const PATH: &str = "/media";
 
-/// The address of the image that an input starts from, where it has to be fetched: it is neither in the address itself
-/// nor, by its beginning, a file of this server.
-pub fn source_elsewhere<'a>(input: &'a Map<String, Value>, base_url: &str) -> Option<&'a str> {
-    let url = input.get("image_url")?.as_str()?;
+/// Whether the file at `url` has to be fetched from another host: it is neither in the URL itself nor, by the URL's beginning,
+/// a file of the server at `base_url`.
+pub fn is_elsewhere(url: &str, base_url: &str) -> bool {
     let here = url.starts_with("data:")
         || url
             .strip_prefix(base_url)
             .and_then(|path| path.strip_prefix(PATH))
             .is_some_and(|path| path.starts_with('/'));
-    (!here).then_some(url)
+    !here
+}
+
+/// Whether an input of `model` names a file on another host.
+pub fn names_elsewhere(model: &Model, input: &Map<String, Value>, base_url: &str) -> bool {
+    input::files(model, input).any(|(_, url)| is_elsewhere(url, base_url))
 }
 
 /// `output` with every path of this server made an address under `base_url`.
@@ -66,19 +71,36 @@ mod tests {
     }
 
     #[test]
-    fn an_image_elsewhere_has_to_be_fetched() {
+    fn a_file_elsewhere_has_to_be_fetched() {
         for (url, elsewhere) in [
-            (json!("data:image/png;base64,AA=="), false),
-            (json!("http://here/media/a.png"), false),
-            (json!("http://here/mediaeval.png"), true),
-            (json!("http://here/v1/models"), true),
-            (json!("https://there/media/a.png"), true),
-            (json!(7), false),
+            ("data:image/png;base64,AA==", false),
+            ("http://here/media/a.png", false),
+            ("http://here/mediaeval.png", true),
+            ("http://here/v1/models", true),
+            ("https://there/media/a.png", true),
         ] {
-            let mut input = Map::new();
-            input.insert("image_url".to_owned(), url.clone());
-            assert_eq!(source_elsewhere(&input, "http://here").is_some(), elsewhere, "{url}");
+            assert_eq!(is_elsewhere(url, "http://here"), elsewhere, "{url}");
         }
-        assert_eq!(source_elsewhere(&Map::new(), "http://here"), None);
+    }
+
+    #[test]
+    fn only_a_parameter_that_is_a_file_names_another_host() {
+        let model = json!({"slug": "m", "type": "video", "input_schema": {"parameters": [
+            {"name": "prompt", "type": "string"}, {"name": "voice_url", "type": "audio"}
+        ]}});
+        let model: Model = serde_json::from_value(model).unwrap();
+        for (input, elsewhere) in [
+            (json!({}), false),
+            (json!({"prompt": "https://there/a.wav"}), false),
+            (json!({"voice_url": "https://there/a.wav"}), true),
+            (json!({"voice_url": "http://here/media/a.wav"}), false),
+            (json!({"voice_url": 7}), false),
+        ] {
+            assert_eq!(
+                names_elsewhere(&model, input.as_object().unwrap(), "http://here"),
+                elsewhere,
+                "{input}"
+            );
+        }
     }
 }

@@ -87,7 +87,7 @@ fn shown(name: &str) -> String {
 }
 
 /// Whether one is the other but for letter case, separators or one slip of the hand.
-fn is_near(known: &str, given: &str) -> bool {
+pub(crate) fn is_near(known: &str, given: &str) -> bool {
     let plain = |name: &str| -> Vec<char> {
         let letters = name.chars().take(2 * NAME_CHARACTERS_MAX).filter(|c| c.is_alphanumeric());
         letters.flat_map(char::to_lowercase).collect()

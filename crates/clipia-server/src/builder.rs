@@ -1,14 +1,26 @@
 //! The builder of a server.
 
 use crate::config::Config;
-use crate::executors::Executor;
 use crate::executors::sandbox::Sampler;
+use crate::executors::{Executor, Inputs, ProgramSettings};
 use crate::log::LogWriter;
-use crate::service::{Service, StartError};
+use crate::models_file::{Brought, ModelsFile};
+use crate::service::{Pool, Service, StartError};
 use crate::store::Store;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fmt, io};
+
+/// The name of the executor of the built-in model, and of its queue.
+#[cfg(feature = "render")]
+pub(crate) const RENDER: &str = "render";
+
+/// How many workers the built-in model has if `models.toml` does not say it: one for each core.
+#[cfg(feature = "render")]
+fn render_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
 
 /// Configures and starts a [`Service`]. [`Service::builder`] makes one.
 #[must_use = "nothing runs until it is started"]
@@ -17,16 +29,24 @@ pub struct Builder {
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) executors: BTreeMap<String, Pool>,
     pub(crate) sampler: Option<Arc<dyn Sampler>>,
+    pub(crate) programs: Option<Arc<dyn Programs>>,
     /// Whether to add the built-in model.
     #[cfg(feature = "render")]
     pub(crate) renders: bool,
     pub(crate) log: Option<LogWriter>,
 }
 
-/// An executor, and the number of its workers.
-pub(crate) struct Pool {
-    pub(crate) executor: Arc<dyn Executor>,
-    pub(crate) workers: usize,
+/// Makes the executors of programs: an `[[executor]]` of `models.toml` that has a command.
+pub trait Programs: Send + Sync {
+    /// The executor `name`, which runs a program as `settings` say. It gets the files of an input from `inputs`, and keeps the
+    /// directories of its jobs below `directory`, which no other executor uses and which may not be there yet.
+    fn executor(
+        &self,
+        name: &str,
+        settings: ProgramSettings,
+        inputs: Arc<dyn Inputs>,
+        directory: PathBuf,
+    ) -> Arc<dyn Executor>;
 }
 
 impl Builder {
@@ -36,6 +56,7 @@ impl Builder {
             store: None,
             executors: BTreeMap::new(),
             sampler: None,
+            programs: None,
             #[cfg(feature = "render")]
             renders: false,
             log: None,
@@ -49,8 +70,8 @@ impl Builder {
         self
     }
 
-    /// Adds an executor. It makes the models whose `executor` in `models.toml` is `name`, up to `workers` requests at once. It
-    /// replaces an executor of the same name, also the built-in `render`.
+    /// Adds an executor. It makes the models whose `executor` in `models.toml` is `name`, up to `workers` requests at once, if
+    /// the file says nothing else. It replaces an executor of the same name, also the built-in `render`.
     ///
     /// ```no_run
     /// use clipia_api::types::Output;
@@ -83,13 +104,41 @@ impl Builder {
         self
     }
 
-    /// Adds the built-in model: the executor `render` with a worker for each core, and the samples of the sandbox. An executor
+    /// Adds the built-in model: the executor `render`, with a worker for each core if `models.toml` says nothing else, and the samples of the sandbox. An executor
     /// named `render`, or a sampler, that was set has precedence.
     #[cfg(feature = "render")]
     pub fn render(mut self) -> Self {
         self.renders = true;
         self.sampler.get_or_insert_with(|| Arc::new(crate::executors::DrawnSamples));
         self
+    }
+
+    /// Lets the server run programs. Without it, an `[[executor]]` with a command is a mistake in `models.toml`.
+    pub fn programs(mut self, programs: Arc<dyn Programs>) -> Self {
+        self.programs = Some(programs);
+        self
+    }
+
+    /// Says what this server would serve with the `models.toml` at `path`, and what is wrong with the file. Nothing is started.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn check_models(&self, path: &Path) -> io::Result<ModelsFile> {
+        ModelsFile::read(path, &self.brought())
+    }
+
+    /// What the server has, whatever `models.toml` says.
+    pub(crate) fn brought(&self) -> Brought {
+        #[cfg(feature = "render")]
+        let render = self.renders.then(|| (RENDER.to_owned(), render_workers()));
+        #[cfg(not(feature = "render"))]
+        let render = None;
+        // An executor that was added has precedence.
+        let added = self.executors.iter().map(|(name, pool)| (name.clone(), pool.workers));
+        Brought {
+            executors: render.into_iter().chain(added).collect(),
+            runs_programs: self.programs.is_some(),
+        }
     }
 
     /// Adds a metric of the events that this log dropped.

@@ -47,10 +47,11 @@ mod refused_tokens;
 mod runtime;
 mod service;
 mod shared_slots;
+mod suggestion;
 mod supervisor;
 mod workers;
 
-pub use builder::Builder;
+pub use builder::{Builder, Programs};
 use clipia_queue::ids;
 pub use clipia_queue::lifecycle::Phase;
 pub use clipia_queue::limits::{KeyLimits, RateLimit};
@@ -61,6 +62,7 @@ use clipia_store::{blocking, failpoints, private};
 pub use clipia_store::{clock, living};
 pub use config::{Config, ConfigError, ConfigKey, ConfigValueError, LogFormat, ValueForm};
 pub use log::LogWriter;
+pub use models_file::{ExecutorSettings, Mistake, Mistakes, ModelsFile};
 pub use runtime::runtime;
 pub use service::{FirstKeys, Service, StartError};
 

@@ -51,7 +51,6 @@ impl MediaStore {
     }
 
     /// The path of the file that `url` names, if it is a file of the server at `base_url`.
-    #[cfg(any(feature = "render", test))] // only the built-in executor reads files
     pub(crate) fn own_file(&self, url: &str, base_url: &str) -> Option<PathBuf> {
         let below = url.strip_prefix(base_url)?.strip_prefix(PATH)?.strip_prefix('/')?;
         below.split('/').all(is_plain).then(|| self.directory.join(below))

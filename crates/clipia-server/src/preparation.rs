@@ -20,8 +20,8 @@ use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The preparation slots of one queue. A request holds one while it fetches and while it waits for a worker. Its image is in
-/// memory meanwhile, 20 MiB at most.
+/// The preparation slots of one queue. A request holds one while it fetches and while it waits for a worker. What it fetched is
+/// kept meanwhile: 20 MiB in memory at most for the built-in model, and files on the disk for a program.
 const SLOTS: usize = 16;
 
 /// How often the lease of a request in preparation is prolonged: well before the shortest lease expires.

@@ -1,9 +1,11 @@
 //! A running server: its addresses, its first keys, and its stop. [`start`] starts the parts.
 
 mod first_keys;
+mod pools;
 mod start;
 
 pub use first_keys::FirstKeys;
+pub(crate) use pools::Pool;
 
 use crate::admin::access;
 use crate::builder::Builder;

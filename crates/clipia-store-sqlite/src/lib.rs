@@ -53,7 +53,7 @@ mod writing;
 
 use cache::{KeyCache, StatusCache};
 use checkpoints::Checkpoints;
-use clipia_queue::{Moment, ids, media_address as media};
+use clipia_queue::{Moment, ids};
 use clipia_store as store;
 use clipia_store::clock::Clock;
 use clipia_store::{

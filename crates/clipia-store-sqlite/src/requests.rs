@@ -10,7 +10,6 @@ use super::writing::Writing;
 use super::{ledger, sandbox};
 use crate::clock::both;
 use crate::ids;
-use crate::media;
 use crate::store::{
     AccountId, Failure, QueueStatistics, Request, StoreError, Submission, SubmitRefused, Submitted,
 };
@@ -36,7 +35,6 @@ pub(crate) struct Prepared {
     input: String,
     warnings: String,
     output: Option<String>,
-    elsewhere: bool,
 }
 
 /// An input with this many bytes of text is written as JSON on a thread for long computations.
@@ -61,7 +59,6 @@ pub(crate) fn prepare(mut submission: Submission) -> Result<Prepared, StoreError
     // Freed here: freeing some MiB would take the thread that writes too long.
     let input = std::mem::take(&mut submission.input);
     Ok(Prepared {
-        elsewhere: media::source_elsewhere(&input, &submission.base_url).is_some(),
         idempotency: named
             .map(|(name, fingerprint)| (Name::new(account, submission.key.sandbox, name), fingerprint)),
         input: match submit::keeps_input(submission.sample.is_some()) {
@@ -183,7 +180,7 @@ pub(crate) fn dequeue(w: &Writing<'_>, at: QueuePlace) -> Result<(), StoreError>
 
 fn insert(
     w: &Writing<'_>,
-    Prepared { submission, input, warnings, output, elsewhere, .. }: &Prepared,
+    Prepared { submission, input, warnings, output, .. }: &Prepared,
     request: &NewRequest,
 ) -> Result<(), StoreError> {
     let NewRequest { life, ticket, progress, created_at, completed_at, charged, named } = request;
@@ -209,7 +206,7 @@ fn insert(
             submission.base_url,
             created_at.as_micros(),
             completed_at.map(Moment::as_micros),
-            elsewhere,
+            submission.elsewhere,
             named,
             progress.percent(),
         ],

@@ -56,7 +56,7 @@ CREATE TABLE request (
     rescues     INTEGER NOT NULL,
     ticket      INTEGER NOT NULL,
     attempt_max INTEGER NOT NULL CHECK (attempt_max > 0),
-    elsewhere   INTEGER NOT NULL, -- it starts from an image that has to be fetched
+    elsewhere   INTEGER NOT NULL, -- it names a file on another host
     progress    INTEGER NOT NULL CHECK (progress BETWEEN 0 AND 100),
     cost        INTEGER NOT NULL CHECK (cost >= 0),
     charged     INTEGER CHECK (charged BETWEEN 0 AND cost),

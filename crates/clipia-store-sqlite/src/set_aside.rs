@@ -1,4 +1,4 @@
-//! Queued requests that are set aside, because their account fetches as many images as it may.
+//! Queued requests that are set aside, because their account fetches files for as many of them as it may.
 //!
 //! They keep their places: the queues in memory make no difference between them and the others.
 

@@ -100,6 +100,7 @@ pub fn fox() -> Submission {
         queue: "render".to_owned(),
         attempt_max: ATTEMPT_MAX,
         input: Default::default(),
+        elsewhere: false,
         warnings: Vec::new(),
         cost: Credits::new(12),
         webhook_url: Some("https://example.com/hook".to_owned()),

@@ -143,6 +143,8 @@ pub struct Submission {
     pub attempt_max: Duration,
     /// The input, checked and with defaults.
     pub input: Map<String, Value>,
+    /// Whether the input names a file on another host, which has to be fetched before an attempt.
+    pub elsewhere: bool,
     /// Input keys that will not be applied.
     pub warnings: Vec<InputWarning>,
     /// The price.

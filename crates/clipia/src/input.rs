@@ -109,7 +109,7 @@ fn fault_of(parameter: &InputParameter, value: Option<&Value>) -> Option<String>
             None => Some("a number".to_owned()),
         },
         "select" => option_fault(&parameter.options, value),
-        "image" => return image_fault(name, value),
+        "image" | "video" | "audio" => return file_fault(&parameter.type_, name, value),
         _ => None,
     };
     wanted.map(|wanted| format!("`{name}` must be {wanted}; got {}", shown(value)))
@@ -186,22 +186,29 @@ fn same(a: &Value, b: &Value) -> bool {
         || a.as_str().zip(b.as_str()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
 }
 
-fn image_fault(name: &str, value: &Value) -> Option<String> {
-    const STARTS: [&str; 3] = ["https://", "http://", "data:image/"];
+/// The fault of a parameter of the type `kind`, whose value is the URL of a file of that type.
+fn file_fault(kind: &str, name: &str, value: &Value) -> Option<String> {
+    let data = format!("data:{kind}/");
+    let starts = ["https://", "http://", &data];
     let begins = |text: &str, start: &str| {
         text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start))
     };
     let got = match value.as_str() {
-        Some(text) if STARTS.iter().any(|start| begins(text, start)) => return None,
-        // Of another URL only the scheme is shown: the rest may be a secret, or the image itself.
+        Some(text) if starts.iter().any(|start| begins(text, start)) => return None,
+        // Of another URL only the scheme is shown: the rest may be a secret, or the file itself.
         Some(text) => match text.split_once("://").or_else(|| text.split_once(',')) {
             Some((kind, _)) => format!("\"{}…\"", cut(kind)),
             None => shown(value),
         },
         None => shown(value),
     };
+    let (a, it) = match kind {
+        "image" => ("an", "image"),
+        "video" => ("a", "video"),
+        _ => ("an", "audio file"),
+    };
     Some(format!(
-        "`{name}` must be the URL of an image (`https:`, or `data:image/` with the image in it); got {got}"
+        "`{name}` must be the URL of {a} {it} (`https:`, or `{data}` with the {it} in it); got {got}"
     ))
 }
 
@@ -246,6 +253,8 @@ mod tests {
             {"name": "strength", "type": "number", "max": 1, "step": 0.1},
             {"name": "loop", "type": "boolean"},
             {"name": "image_url", "type": "image", "validation": {"media_types": ["image/png"]}},
+            {"name": "video_url", "type": "video"},
+            {"name": "audio_url", "type": "audio"},
             {"name": "camera", "type": "path of a newer API", "min": 3, "options": ["a"]},
         ]))
     }
@@ -284,6 +293,18 @@ mod tests {
                 "`image_url` must be the URL of an image (`https:`, or `data:image/` with the image in it); \
                  got \"fox.png\"",
             ),
+            (
+                "video_url",
+                json!("data:image/png;base64,AAAA"),
+                "`video_url` must be the URL of a video (`https:`, or `data:video/` with the video in it); \
+                 got \"data:image/png;base64…\"",
+            ),
+            (
+                "audio_url",
+                json!(7),
+                "`audio_url` must be the URL of an audio file (`https:`, or `data:audio/` with the audio file in it); \
+                 got 7",
+            ),
         ] {
             assert_eq!(said(name, value.clone()), [message], "{name} {value}");
         }
@@ -305,6 +326,8 @@ mod tests {
             ("strength", json!(-1e6)),
             ("image_url", json!("HTTPS://example.com/fox.gif")),
             ("image_url", json!("data:image/gif;base64,AAAA")),
+            ("video_url", json!("data:video/mp4;base64,AAAA")),
+            ("audio_url", json!("https://example.com/fox.wav")),
             ("camera", json!([1, 2])),
         ] {
             assert_eq!(said(name, value.clone()), [""; 0], "{name} {value}");

@@ -63,7 +63,7 @@ impl Command {
             Self::Status(options) => status::run(connection.client()?, options).await,
             Self::Result(options) => result::run(connection.client()?, options).await,
             Self::Estimate(options) => estimate::run(connection.client()?, options).await,
-            Self::Models(options) => models::run(connection.client()?, options).await,
+            Self::Models(options) => models::run(connection, options).await,
             Self::Account(options) => account::run(connection.client()?, options).await,
             Self::Keys(options) => keys::run(options).await,
             Self::Accounts(options) => accounts::run(options).await,

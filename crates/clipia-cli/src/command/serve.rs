@@ -2,7 +2,7 @@
 
 use crate::exit::{Hint, Usage};
 use crate::settings::Settings;
-use crate::{log, output, shell};
+use crate::{log, output, programs, shell};
 use anyhow::Context;
 use clap::Args;
 use clipia_server::clock::SystemClock;
@@ -93,7 +93,7 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let data = config.data.clone();
     let store = Arc::new(SqliteStore::open(&data, Arc::new(SystemClock))?);
-    let service = Service::builder(config).store(store).render().log(&log).start().await?;
+    let service = programs::server(config).store(store).log(&log).start().await?;
     if options.config.is_none() {
         Config::leave_reference(&data).context("leaving the reference of `clipia.toml`")?;
     }

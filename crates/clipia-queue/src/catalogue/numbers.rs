@@ -1,21 +1,13 @@
-//! The numbers of a catalogue as they are written, before any type reads them: a fault names the model and the key.
+//! The numbers of a model as they are written, before any type reads them: a fault names the key.
 
-use toml::{Table, Value};
+use super::rules::Finding;
+use toml::Value;
 
-/// A number that cannot be used.
-pub(super) struct Fault {
-    pub(super) slug: String,
-    pub(super) sentence: String,
-}
-
-/// The first number of a document that is none, is not finite or has the wrong sign for its key.
-pub(super) fn fault_of(document: &Table) -> Option<Fault> {
-    let models = document.get("model")?.as_array()?;
-    models.iter().find_map(|model| {
-        let (path, must) = fault_in("", model)?;
-        let slug = model.get("slug").and_then(Value::as_str).unwrap_or("?").to_owned();
-        Some(Fault { slug, sentence: format!("`{}` must be {must}", path.trim_start_matches('.')) })
-    })
+/// The first number of a model that is none, is not finite or has the wrong sign for its key.
+pub(super) fn finding(model: &Value) -> Option<Finding> {
+    let (path, must) = fault_in("", model)?;
+    let sentence = format!("`{}` must be {must}", path.trim_start_matches('.'));
+    Some(Finding::at(path, sentence))
 }
 
 /// Where below `key` the first fault stands, such as `.pricing.credits`, and what must stand there.

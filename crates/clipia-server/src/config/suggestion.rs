@@ -1,9 +1,7 @@
 //! The suggestion of a key for a misspelled name.
 
 use super::Config;
-
-/// The least likeness of a suggestion, from 0 to 1. Names that share only a letter or two are below it.
-const LIKENESS_MIN: f64 = 0.8;
+use crate::suggestion::nearest;
 
 /// The key that is most like `name`; none where `name` is a key, or resembles no key.
 pub(super) fn suggest(name: &str) -> Option<&'static str> {
@@ -11,7 +9,5 @@ pub(super) fn suggest(name: &str) -> Option<&'static str> {
     if known().any(|known| known == name) {
         return None;
     }
-    let likeness = |known: &str| strsim::jaro_winkler(known, name);
-    let best = known().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) > LIKENESS_MIN).then_some(best)
+    nearest(known(), name)
 }

@@ -5,6 +5,9 @@
 
 #[cfg(feature = "render")]
 mod drawn_samples;
+mod fetching;
+mod input_hosts;
+mod inputs;
 #[cfg(feature = "render")]
 mod needs;
 #[cfg(feature = "render")]
@@ -12,12 +15,14 @@ mod rendering;
 pub mod sandbox;
 #[cfg(feature = "render")]
 mod source;
-#[cfg(feature = "render")]
-mod source_hosts;
 
 #[cfg(feature = "render")]
 pub(crate) use drawn_samples::DrawnSamples;
 #[cfg(feature = "render")]
 pub(crate) use rendering::Render;
 
-pub use clipia_worker::{Content, Executor, Job, JobControl, JobError, JobOutput, MediaFile, Source};
+pub(crate) use inputs::ServerInputs;
+
+pub use clipia_worker::{
+    Content, Executor, Inputs, Job, JobControl, JobError, JobOutput, MediaFile, ProgramSettings, Source,
+};

@@ -1,8 +1,8 @@
 //! The executor `render`, which draws on this machine with the built-in model.
 
+use super::input_hosts::InputHosts;
 use super::needs::{self, SOURCES_AT_ONCE_MAX};
 use super::source;
-use super::source_hosts::SourceHosts;
 use super::{Executor, Job, JobControl, JobError, JobOutput, MediaFile, Source};
 use crate::blocking::{self, Lost};
 use crate::media::MediaStore;
@@ -10,7 +10,7 @@ use crate::outbound::Outbound;
 use async_trait::async_trait;
 use clipia_api::ModelType;
 use clipia_api::types::{Audio, Image, Model, Output, Video};
-use clipia_queue::media_address::source_elsewhere;
+use clipia_queue::media_address::is_elsewhere;
 use clipia_render::{Clip, ClipOrder, MusicOrder, Picture, PictureOrder, RenderError, Sound, SoundOrder};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
@@ -18,10 +18,11 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// The executor that makes pictures, clips, speech and music.
+#[derive(Clone)]
 pub(crate) struct Render {
     media: MediaStore,
     outbound: Outbound,
-    hosts: SourceHosts,
+    hosts: InputHosts,
     /// A permit for each source that may be decoded at the same time.
     decoding: Arc<Semaphore>,
 }
@@ -38,14 +39,14 @@ impl Render {
     /// A renderer that reads source images from `media`, and fetches those of other hosts by `outbound`.
     pub(crate) fn new(media: MediaStore, outbound: Outbound) -> Self {
         let decoding = Arc::new(Semaphore::new(SOURCES_AT_ONCE_MAX));
-        Self { media, outbound, hosts: SourceHosts::default(), decoding }
+        Self { media, outbound, hosts: InputHosts::default(), decoding }
     }
 }
 
 #[async_trait]
 impl Executor for Render {
-    async fn run(&self, job: Job, control: JobControl) -> Result<JobOutput, JobError> {
-        let source = match (job.source, job.input.get("image_url").and_then(Value::as_str)) {
+    async fn run(&self, mut job: Job, control: JobControl) -> Result<JobOutput, JobError> {
+        let source = match (job.source.take(), image_url(&job)) {
             (Some(Source(fetched)), _) => Some(fetched.into()),
             (None, Some(url)) => Some(source::local(url, &job.base_url, &self.media).await?),
             (None, None) => None,
@@ -64,16 +65,21 @@ impl Executor for Render {
     }
 
     fn needs_preparing(&self, job: &Job) -> bool {
-        source_elsewhere(&job.input, &job.base_url).is_some()
+        image_url(job).is_some_and(|url| is_elsewhere(url, &job.base_url))
     }
 
     async fn prepare(&self, mut job: Job) -> Result<Job, JobError> {
-        if let Some(url) = source_elsewhere(&job.input, &job.base_url) {
+        if let Some(url) = image_url(&job).filter(|url| is_elsewhere(url, &job.base_url)) {
             let fetched = source::fetch(url, &job.account, &self.hosts, &self.outbound).await?;
             job.source = Some(Source(fetched));
         }
         Ok(job)
     }
+}
+
+/// The URL of the image that a job starts from.
+fn image_url(job: &Job) -> Option<&str> {
+    job.input.get(source::PARAMETER).and_then(Value::as_str)
 }
 
 /// Draws an order on a thread of its own.

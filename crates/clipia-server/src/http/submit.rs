@@ -18,6 +18,7 @@ use clipia_api::error_code::ErrorCode;
 use clipia_api::types::{SubmitRequest, SubmitResponse};
 use clipia_queue::RequestId;
 use clipia_queue::idempotency::{Fingerprint, KEY_BYTES_MAX};
+use clipia_queue::media_address;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -56,6 +57,7 @@ pub(super) async fn submit(
         queue: entry.executor.clone(),
         attempt_max: entry.attempt_max(),
         model: order.model,
+        elsewhere: media_address::names_elsewhere(&entry.model, &order.priced.input, &base.0),
         input: order.priced.input,
         warnings: order.priced.warnings,
         cost: order.priced.cost,

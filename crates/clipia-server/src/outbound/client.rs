@@ -3,7 +3,7 @@
 
 use super::lookup::{AllowedAddresses, Lookup};
 use super::target::{AllowedUrl, Target};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use prometheus_client::metrics::gauge::Gauge;
 use reqwest::{Method, RequestBuilder};
 use std::error::Error;
@@ -22,17 +22,6 @@ const IDLE_MAX: Duration = Duration::from_secs(4);
 pub struct Outbound {
     target: Target,
     http: reqwest::Client,
-}
-
-/// Why a response's body could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    /// The body is longer than allowed.
-    #[error("the answer is longer than {0} bytes")]
-    Length(usize),
-    /// The connection failed.
-    #[error("the answer broke off")]
-    Connection(#[from] reqwest::Error),
 }
 
 impl Outbound {
@@ -108,26 +97,6 @@ pub fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e 
         let inside = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| cause.source())
     })
-}
-
-/// The body of a response, of at most `most` bytes.
-///
-/// # Errors
-/// [`BodyError`] if the body is longer or breaks off.
-pub async fn body(mut response: reqwest::Response, most: usize) -> Result<Bytes, BodyError> {
-    let announced = response.content_length().map(usize::try_from).unwrap_or(Ok(0));
-    // The buffer has its full length at once: growing it would hold the body twice.
-    let mut body = match announced {
-        Ok(length) if length <= most => BytesMut::with_capacity(length),
-        _ => return Err(BodyError::Length(most)),
-    };
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > most {
-            return Err(BodyError::Length(most));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
 }
 
 /// Reads the first `most` bytes of a response's body into `start`. Where the connection fails, it reads what came before.

@@ -1,4 +1,4 @@
-//! Calls to URLs that a caller named: webhooks and source images.
+//! Calls to URLs that a caller named: webhooks and inputs that are files.
 //!
 //! Such a call must never reach an address that only the server can reach. So the address is checked when the connection is made,
 //! and not only in the URL: the connection's own resolver drops the addresses that are not allowed ([`client`]).

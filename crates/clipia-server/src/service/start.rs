@@ -1,14 +1,16 @@
 //! The start of a server, in two steps: first everything that can fail, then the tasks.
 
+use super::pools::{Pool, Pools};
 use super::{FirstKeys, OpenStore, Service, StartError, Tasks, first_keys};
 use crate::admin::{self, access};
 use crate::blocking;
-use crate::builder::{Builder, Pool};
+use crate::builder::Builder;
 use crate::config::Config;
 use crate::deliveries::{DeliveryStatistics, Dispatcher};
 use crate::events::{self, Wakers};
 #[cfg(feature = "render")]
 use crate::executors::Render;
+use crate::executors::ServerInputs;
 use crate::executors::sandbox::{Sampler, Samples};
 use crate::health::{self, Health};
 use crate::http::{self, Admission, App, Budgets};
@@ -17,7 +19,7 @@ use crate::living::LivingAttempts;
 use crate::maintenance::{self, Cleaner, GiverUp, MediaSweeper, Rescuer};
 use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
-use crate::models_file;
+use crate::models_file::ModelsFile;
 use crate::outbound::{Outbound, Target};
 use crate::pause::Pause;
 use crate::preparation::Preparation;
@@ -41,9 +43,8 @@ use tokio::sync::{Mutex, Semaphore};
 /// The files that a server leaves at the top of its data directory.
 const FILES: [&str; 3] = ["clipia.toml", "models.toml", Access::FILE];
 
-/// The name of the executor of the built-in model, and of its queue.
-#[cfg(feature = "render")]
-const RENDER: &str = "render";
+/// The directory of the jobs of programs, with one directory for each executor.
+const JOBS: &str = "jobs";
 
 impl Service {
     pub(crate) async fn run(builder: Builder) -> Result<Self, StartError> {
@@ -76,6 +77,7 @@ struct Parts {
 
 impl Parts {
     async fn open(builder: Builder) -> Result<Self, StartError> {
+        let brought = builder.brought();
         let store = builder.store.ok_or(StartError::NoStore)?;
         let config = builder.config;
         let unusable = |source| StartError::Data { path: config.data.clone(), source };
@@ -90,22 +92,23 @@ impl Parts {
         });
         let media = media.await.map_err(io::Error::other).and_then(|media| media).map_err(unusable)?;
         let outbound = outbound.await.map_err(|panic| unusable(panic.into()))??;
-        #[cfg_attr(
-            not(feature = "render"),
-            expect(unused_mut, reason = "only the built-in executor is added")
-        )]
-        let mut executors = builder.executors;
-        #[cfg(feature = "render")]
-        if builder.renders {
-            executors.entry(RENDER.to_owned()).or_insert_with(|| Pool {
-                executor: Arc::new(Render::new(media.clone(), outbound.clone())),
-                workers: std::thread::available_parallelism().map_or(1, usize::from),
-            });
+        let data = config.data.clone();
+        let models = blocking::run(move || ModelsFile::load(&data, &brought)).await;
+        let models = models.map_err(|lost| unusable(io::Error::other(lost)))??;
+        for warning in &models.warnings {
+            tracing::warn!("`{}`: {warning}", ModelsFile::NAME);
         }
+        let pools = Pools {
+            brought: builder.executors,
+            programs: builder.programs,
+            inputs: Arc::new(ServerInputs::new(media.clone(), outbound.clone())),
+            jobs: config.data.join(JOBS),
+            #[cfg(feature = "render")]
+            render: Render::new(media.clone(), outbound.clone()),
+        };
+        let executors = pools.of(models.executors);
         let queues = Queues::new(executors.keys().map(String::as_str));
-        let (data, names) = (config.data.clone(), queues.clone());
-        let catalogue = blocking::run(move || models_file::load(&data, &names)).await;
-        let catalogue = Arc::new(catalogue.map_err(|lost| unusable(io::Error::other(lost)))??);
+        let catalogue = Arc::new(models.catalogue);
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
         let url = format!("http://{}", local_address(&listener)?);

@@ -28,8 +28,8 @@ pub trait Queue: Send + Sync {
     async fn claim(&self, queue: &str, node: NodeId, limit: usize) -> Result<Vec<Claim>, StoreError> {
         Ok(self.claim_past(queue, node, limit, Vec::new()).await?.claims)
     }
-    /// Claims the first requests of `queue` for workers of `node`, `limit` at most. Requests of the accounts in `full` that start
-    /// from an image elsewhere are passed over: they are set aside, and keep their places, until they are put back. A store
+    /// Claims the first requests of `queue` for workers of `node`, `limit` at most. Requests of the accounts in `full` that name
+    /// a file elsewhere are passed over: they are set aside, and keep their places, until they are put back. A store
     /// that is opened puts all of them back.
     async fn claim_past(
         &self,

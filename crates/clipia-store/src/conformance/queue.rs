@@ -131,7 +131,8 @@ pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_pla
     let store = &fixture.store;
     let picture = |url: &str| {
         let input = serde_json::json!({ "image_url": url });
-        Submission { input: input.as_object().unwrap().clone(), ..fox() }
+        let elsewhere = !url.starts_with("http://here/");
+        Submission { input: input.as_object().unwrap().clone(), elsewhere, ..fox() }
     };
     let mut elsewhere = Vec::new();
     for _ in 0..4 {

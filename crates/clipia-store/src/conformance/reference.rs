@@ -125,7 +125,7 @@ impl Reference {
             queue: submission.queue.clone(),
             ticket: row.ticket,
             attempt_max: ATTEMPT_MAX,
-            elsewhere: false,
+            elsewhere: submission.elsewhere,
             progress: row.progress,
             cost: submission.cost,
             webhook_url: submission.webhook_url.clone(),

@@ -1,4 +1,4 @@
-//! The hosts that images are fetched from, with their circuit breakers.
+//! The hosts that inputs are fetched from, with their circuit breakers.
 //!
 //! A fetch from a host that does not respond takes its whole time limit. After some failures in a row the host's breaker opens for
 //! a while, by the same rules as for receivers of deliveries. Meanwhile the account's generations from that host fail at once,
@@ -19,7 +19,7 @@ type AccountHost = (AccountId, String);
 
 /// The hosts with fetches under way or with failures.
 #[derive(Clone, Default)]
-pub(super) struct SourceHosts(Arc<Mutex<HashMap<AccountHost, Breaker>>>);
+pub(super) struct InputHosts(Arc<Mutex<HashMap<AccountHost, Breaker>>>);
 
 /// The error of a host whose breaker is open.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +32,12 @@ pub(super) struct HostDown;
 
 /// A fetch under way. If it is dropped before its end, the breaker learns nothing of the host.
 pub(super) struct Fetching {
-    hosts: SourceHosts,
+    hosts: InputHosts,
     of: AccountHost,
     turn: Option<Turn>,
 }
 
-impl SourceHosts {
+impl InputHosts {
     fn known(&self) -> MutexGuard<'_, HashMap<AccountHost, Breaker>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_host_that_does_not_respond_is_closed_for_one_account_only() {
-        let hosts = SourceHosts::default();
+        let hosts = InputHosts::default();
         let (noisy, quiet) = (AccountId("noisy".to_owned()), AccountId("quiet".to_owned()));
         let url = |text| Target::new(true, &[]).parse(text).unwrap();
         let (dead, well) = (url("http://127.0.0.1:4000/a.png"), url("http://127.0.0.1:4001/b.png"));
