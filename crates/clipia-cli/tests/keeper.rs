@@ -117,7 +117,9 @@ async fn the_end_of_a_kept_program_is_that_of_the_program() {
     let Content::File { path, .. } = &made.files[0].content else { panic!("it is in memory") };
     assert_eq!(std::fs::read_to_string(path).unwrap(), "made");
     assert_eq!(control.take_logs().lines, ["drawn"]);
-    assert!(matches!(Fixture::new("echo no fox; exit 3").ends().await, JobError::Failed(why) if why == "no fox"));
+    assert!(
+        matches!(Fixture::new("echo no fox; exit 3").ends().await, JobError::Failed(why) if why == "no fox")
+    );
     assert!(matches!(Fixture::new("exit 75").ends().await, JobError::Lost(_)));
     for (signal, name) in [("SEGV", "SIGSEGV"), ("KILL", "SIGKILL"), ("TERM", "SIGTERM")] {
         let error = Fixture::new(&format!("kill -{signal} $$")).ends().await;
@@ -161,7 +163,8 @@ async fn a_program_that_is_stopped_ends_with_all_that_it_started() {
 
 #[tokio::test]
 async fn a_program_ends_when_it_is_asked_to() {
-    let fixture = Fixture::new("trap 'echo asked > $PIDS; exit 0' TERM; echo 1 > $PIDS; while :; do sleep 0.01; done");
+    let fixture =
+        Fixture::new("trap 'echo asked > $PIDS; exit 0' TERM; echo 1 > $PIDS; while :; do sleep 0.01; done");
     let control = JobControl::default();
     let stop = async {
         fixture.pids().await;

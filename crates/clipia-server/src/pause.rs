@@ -99,7 +99,8 @@ impl Pause {
         }
         let again = state.over.is_some_and(|over| now.duration_since(over) < BACKOFF_MAX);
         state.backoff = if again { longer(state.backoff) } else { BACKOFF_MIN };
-        state.current = Some(Current { reason, error: error.to_string(), since: now, until: now + state.backoff });
+        state.current =
+            Some(Current { reason, error: error.to_string(), since: now, until: now + state.backoff });
         self.on.set(1);
         self.changed.send_replace(true);
         drop(state);

@@ -30,8 +30,11 @@ fn text(findings: &Findings) -> String {
              webhooks abandon`\n"
         ),
     };
-    let paused: String =
-        findings.paused.iter().map(|paused| format!("{} makes nothing now: {}\n", paused.of, paused.why)).collect();
+    let paused: String = findings
+        .paused
+        .iter()
+        .map(|paused| format!("{} makes nothing now: {}\n", paused.of, paused.why))
+        .collect();
     format!(
         "{} rules hold (accounts: {}, requests: {}, movements of credits: {}, deliveries: {})\n{held}{paused}",
         checked.rules, checked.accounts, checked.requests, checked.movements, checked.deliveries
