@@ -1,5 +1,7 @@
 //! The keeper of a program, `clipia exec-job`: nothing that a program started outlives it.
 #![cfg(target_os = "linux")]
+// Test code, helpers of tests included: a failed expectation stops the test.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use async_trait::async_trait;
 use clipia_queue::{AccountId, RequestId};

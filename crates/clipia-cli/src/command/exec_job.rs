@@ -123,8 +123,10 @@ fn keep(options: &Options) -> anyhow::Result<u8> {
     let status = child.wait()?;
     end_descendants();
     if let Some(signal) = status.signal().and_then(Signal::from_named_raw) {
-        // The server reads from the keeper how the program ended.
-        let _ = kill_process(getpid(), signal);
+        // The server reads from the keeper how the program ended. The first SIGSEGV only ends the handler that Rust has for it.
+        for _ in 0..2 {
+            let _ = kill_process(getpid(), signal);
+        }
     }
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     Ok(u8::try_from(code).unwrap_or(u8::MAX))

@@ -1,5 +1,7 @@
 //! Real programs, run as executors.
 #![cfg(unix)]
+// Test code, helpers of tests included: a failed expectation stops the test.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cold;
 mod hostile;
