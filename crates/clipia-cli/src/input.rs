@@ -25,8 +25,8 @@ pub(crate) struct What {
     /// The input's `prompt`
     #[arg(short, long, value_name = "PROMPT")]
     prompt: Option<String>,
-    /// One key of the input; the value is JSON, or else a string. `KEY=@FILE` is a file, which is uploaded; a string that begins
-    /// with `@` is written with `@@`
+    /// One key of the input; the value is JSON, or else a string, or `@FILE` for a file, which `generate` uploads (`@@` for a
+    /// string that begins with `@`)
     #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
     set: Vec<(String, Assigned)>,
 }

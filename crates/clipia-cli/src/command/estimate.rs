@@ -5,7 +5,7 @@ use crate::output;
 use clap::Args;
 use clipia::Clipia;
 
-/// Shows what an input would cost. A file of `--set KEY=@FILE` is not uploaded
+/// Shows what an input would cost
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]

@@ -63,20 +63,16 @@ pub async fn a_submit_that_names_no_upload_is_refused_and_a_repeated_one_is_not(
     assert!(matches!(store.submit(named(1)).await, Err(SubmitRefused::Upload(_))));
     assert_eq!(fixture.available().await, 100);
     store.keep_upload(upload(1, 10)).await.unwrap();
-    let first = fixture.submit(named(1)).await;
-    store.cancel(first).await.unwrap();
+    let made = fixture.submit(named(1)).await;
+    store.cancel(made).await.unwrap();
     fixture.clock.advance(KEPT - Duration::from_secs(1));
-    assert_eq!(fixture.submit(named(1)).await, first);
+    assert_eq!(fixture.submit(named(1)).await, made);
     // A request of another account may name it: whoever knows the URL may.
     let other = AccountId("acct_other".to_owned());
-    assert!(store.create_account(NewAccount { id: other.clone(), ..first_account() }).await.unwrap());
+    assert!(store.create_account(NewAccount { id: other.clone(), ..first().account }).await.unwrap());
     let key = Key { id: "key_other".to_owned(), account: other, ..key() };
     assert!(store.create_key(new_key(key.clone(), 9)).await.unwrap());
     fixture.submit(Submission { key: Arc::new(key), ..naming(1) }).await;
-}
-
-fn first_account() -> NewAccount {
-    first().account
 }
 
 pub async fn an_account_keeps_no_more_uploads_than_it_may(fixture: &Fixture) {
