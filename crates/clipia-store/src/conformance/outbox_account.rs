@@ -62,7 +62,6 @@ impl Outbox {
             queue: "render".to_owned(),
             attempt_max: Duration::from_secs(600),
             input: Default::default(),
-            uploads: Vec::new(),
             warnings: Vec::new(),
             cost: Credits::new(12),
             webhook_url: Some(url.to_owned()),
