@@ -235,14 +235,14 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     // The client goes away.
     drop(half(&server).await);
     until("it is removed", async || nothing_is_staged(&server).then_some(())).await;
-    assert_eq!(kept(&server), [PathBuf::new(); 0]);
+    assert_eq!(kept(&server), Vec::<PathBuf>::new());
     // The server is killed.
     let _stream = half(&server).await;
     server.kill9();
     assert!(!nothing_is_staged(&server));
     server.restart();
     until("it is swept", async || nothing_is_staged(&server).then_some(())).await;
-    assert_eq!(kept(&server), [PathBuf::new(); 0]);
+    assert_eq!(kept(&server), Vec::<PathBuf>::new());
     upload(&server.live(), "", picture()).await.expect(201);
 }
 

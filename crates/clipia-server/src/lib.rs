@@ -55,6 +55,7 @@ pub use builder::{Builder, Programs};
 use clipia_queue::ids;
 pub use clipia_queue::lifecycle::Phase;
 pub use clipia_queue::limits::{KeyLimits, RateLimit};
+pub use clipia_queue::position::Order;
 pub use clipia_queue::retention::Keep;
 pub use clipia_queue::{Credits, RequestId};
 pub use clipia_store as store;

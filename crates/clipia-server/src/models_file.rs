@@ -11,6 +11,7 @@ pub use mistake::{Mistake, Mistakes};
 use crate::private;
 use crate::suggestion::nearest;
 use clipia_queue::catalogue::{self, Catalogue, Entry, Fault};
+use clipia_queue::position::Order;
 use clipia_worker::ProgramSettings;
 use executor::{Declared, Maker};
 use machine::{Machine, ThisMachine};
@@ -57,6 +58,8 @@ pub struct ModelsFile {
 pub struct ExecutorSettings {
     /// How many jobs run at once.
     pub slots: usize,
+    /// The order of its queue; none where the file leaves it to the server.
+    pub order: Option<Order>,
     /// The program; none for an executor that the server brings.
     pub program: Option<ProgramSettings>,
 }
@@ -172,9 +175,11 @@ impl Reader<'_, '_, '_> {
     fn executors(&mut self, declared: &[Declared]) -> BTreeMap<String, ExecutorSettings> {
         let brought = self.brought.executors.iter();
         let mut executors: BTreeMap<_, _> = brought
-            .map(|(name, slots)| (name.clone(), ExecutorSettings { slots: *slots, program: None }))
+            .map(|(name, slots)| {
+                (name.clone(), ExecutorSettings { slots: *slots, order: None, program: None })
+            })
             .collect();
-        for Declared { name, at, slots, maker } in declared {
+        for Declared { name, at, slots, order, maker } in declared {
             let program = match maker {
                 Maker::Program(program) => {
                     if !self.brought.runs_programs {
@@ -192,7 +197,8 @@ impl Reader<'_, '_, '_> {
                 Maker::Server | Maker::Unclear => None,
             };
             let usual = executors.get(name).map_or(1, |executor| executor.slots);
-            executors.insert(name.clone(), ExecutorSettings { slots: slots.unwrap_or(usual), program });
+            let settings = ExecutorSettings { slots: slots.unwrap_or(usual), order: *order, program };
+            executors.insert(name.clone(), settings);
         }
         executors
     }

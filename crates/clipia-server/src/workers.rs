@@ -224,7 +224,7 @@ impl Workers {
         let end = match made {
             Ok((output, written)) => {
                 files = written.commit();
-                AttemptEnd::Completed(output)
+                AttemptEnd::Completed(Box::new(output))
             }
             Err(MakeError::Executor(JobError::Failed(why))) => {
                 tracing::info!(why, "generation failed");
@@ -282,7 +282,7 @@ impl Workers {
             let result = match (self.report_last_lines(id, epoch, control).await, end) {
                 (Err(refused), _) => Err(refused),
                 (Ok(()), AttemptEnd::Completed(output)) => {
-                    self.store.complete(id, epoch, output.clone()).await
+                    self.store.complete(id, epoch, Output::clone(output)).await
                 }
                 (Ok(()), AttemptEnd::Failed(why)) => self.store.fail(id, epoch, why.clone()).await,
                 (Ok(()), AttemptEnd::Lost(why)) => self.store.lose(id, epoch, why.clone()).await,
@@ -425,7 +425,7 @@ impl From<JobError> for MakeError {
 
 /// How an attempt ended.
 enum AttemptEnd {
-    Completed(Output),
+    Completed(Box<Output>),
     Failed(Failure),
     /// The attempt is spent. The request goes back to its queue, or fails if it was the last one.
     Lost(Failure),

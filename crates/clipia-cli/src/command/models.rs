@@ -6,7 +6,7 @@ use crate::{output, programs};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use clipia::{Model, Pricing};
-use clipia_server::{Config, ExecutorSettings, Mistake, Mistakes, ModelsFile};
+use clipia_server::{Config, ExecutorSettings, Mistake, Mistakes, ModelsFile, Order};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -96,6 +96,8 @@ struct ServedModel {
 struct ServedExecutor {
     name: String,
     slots: usize,
+    /// The order of its queue.
+    order: Order,
     /// The program and its arguments; null for an executor that the server brings.
     command: Option<Vec<String>>,
     warm: bool,
@@ -114,12 +116,12 @@ impl ServedModel {
 }
 
 impl ServedExecutor {
-    fn new((name, ExecutorSettings { slots, program }): (String, ExecutorSettings)) -> Self {
+    fn new((name, ExecutorSettings { slots, order, program }): (String, ExecutorSettings)) -> Self {
         let (command, warm, devices) = match program {
             Some(program) => (Some(program.command), program.warm, program.devices),
             None => (None, false, Vec::new()),
         };
-        Self { name, slots, command, warm, devices }
+        Self { name, slots, order: order.unwrap_or_default(), command, warm, devices }
     }
 }
 
@@ -155,6 +157,7 @@ fn text(served: &Served<'_>) -> String {
             None => "built in".to_owned(),
         };
         let mut how = vec![format!("{} at once", executor.slots)];
+        how.extend((executor.order == Order::Fifo).then(|| "first in first out".to_owned()));
         how.extend(executor.warm.then(|| "warm".to_owned()));
         how.extend((!executor.devices.is_empty()).then(|| format!("on {}", executor.devices.join(", "))));
         [executor.name.clone(), how.join(", "), runs]

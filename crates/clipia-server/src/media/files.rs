@@ -181,7 +181,7 @@ impl MediaStore {
         /// The most bytes of a probe.
         const PROBE_BYTES_MAX: u64 = 64 * 1024 * 1024;
         /// The bytes that are written at once.
-        const PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
+        static PIECE: [u8; 64 * 1024] = [0; 64 * 1024];
         let mut left = self.writes.failed_bytes.load(Ordering::Relaxed).clamp(1, PROBE_BYTES_MAX);
         let staged = Staged::begin(self)?;
         let mut probe = private::create_new(&staged.path.join("probe"))?;

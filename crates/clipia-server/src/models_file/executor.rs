@@ -3,6 +3,7 @@
 use super::mistake::{Notes, did_you_mean};
 use super::size;
 use crate::suggestion::nearest;
+use clipia_queue::position::Order;
 use clipia_worker::ProgramSettings;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
@@ -33,11 +34,12 @@ const DEVICES_VARIABLE: &str = "CUDA_VISIBLE_DEVICES";
 const CONTRACT_VARIABLES: &str = "CLIPIA_";
 
 /// The keys of an executor.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "name",
     "command",
     "warm",
     "slots",
+    "order",
     "devices",
     "start_seconds_max",
     "env",
@@ -52,7 +54,7 @@ pub(super) const KEYS: [&str; 12] = [
 const WARM_KEYS: [&str; 3] = ["start_seconds_max", "fresh_after", "idle_seconds"];
 
 /// The keys that an executor without a command has too.
-const KEYS_WITHOUT_COMMAND: [&str; 2] = ["name", "slots"];
+const KEYS_WITHOUT_COMMAND: [&str; 3] = ["name", "slots", "order"];
 
 /// An executor as the file says it.
 pub(super) struct Declared {
@@ -61,6 +63,8 @@ pub(super) struct Declared {
     pub(super) at: Range<usize>,
     /// How many jobs run at once; none where the file leaves it to the server.
     pub(super) slots: Option<usize>,
+    /// The order of its queue; none where the file leaves it to the server.
+    pub(super) order: Option<Order>,
     pub(super) maker: Maker,
 }
 
@@ -167,6 +171,7 @@ impl<'r, 't, 'd> Reader<'r, 't, 'd> {
             }
         }
         let slots = self.number("slots", 1..=SLOTS_MAX).and_then(|slots| usize::try_from(slots).ok());
+        let order = self.order();
         let maker = if self.table.contains_key("command") {
             self.program(slots).map_or(Maker::Unclear, |program| Maker::Program(Box::new(program)))
         } else if means_command {
@@ -185,7 +190,7 @@ impl<'r, 't, 'd> Reader<'r, 't, 'd> {
             Maker::Program(program) => Some(program.settings.slots),
             Maker::Server | Maker::Unclear => slots,
         };
-        Declared { name: self.name, at: self.at, slots, maker }
+        Declared { name: self.name, at: self.at, slots, order, maker }
     }
 
     fn program(&mut self, slots: Option<usize>) -> Option<Program> {
@@ -340,6 +345,19 @@ impl<'r, 't, 'd> Reader<'r, 't, 'd> {
             _ => return,
         };
         self.mistake(at, &format!("`{name}` {why}"), None);
+    }
+
+    fn order(&mut self) -> Option<Order> {
+        let value = self.table.get("order")?;
+        let order = match value.get_ref().as_str() {
+            Some("turns") => Some(Order::Turns),
+            Some("fifo") => Some(Order::Fifo),
+            _ => None,
+        };
+        if order.is_none() {
+            self.must("order", &value.span(), "\"turns\" or \"fifo\"");
+        }
+        order
     }
 
     fn boolean(&mut self, key: &str) -> Option<bool> {

@@ -55,6 +55,7 @@ fn every_key_of_an_executor_is_read() {
     let file = parse(&gpu(r#"
 command = ["python3", "/opt/flux.py", "--seed={seed}"]
 warm = true
+order = "fifo"
 devices = ["0", 1]
 start_seconds_max = 60
 env = { HF_HOME = "/models" }
@@ -66,6 +67,7 @@ idle_seconds = 600
 [[executor]]
 name = "render"
 slots = 1
+order = "turns"
 "#));
     assert_eq!((lines(&file.mistakes), lines(&file.warnings)), (vec![], vec![]));
     let program = ProgramSettings {
@@ -81,8 +83,14 @@ slots = 1
         fresh_after: Some(50),
         idle: Some(Duration::from_secs(600)),
     };
-    assert_eq!(file.executors["gpu"], ExecutorSettings { slots: 2, program: Some(program) });
-    assert_eq!(file.executors["render"], ExecutorSettings { slots: 1, program: None });
+    assert_eq!(
+        file.executors["gpu"],
+        ExecutorSettings { slots: 2, order: Some(Order::Fifo), program: Some(program) }
+    );
+    assert_eq!(
+        file.executors["render"],
+        ExecutorSettings { slots: 1, order: Some(Order::Turns), program: None }
+    );
     assert!(file.catalogue.get("flux").is_some() && file.catalogue.get("nano-banana-2").is_some());
 }
 
@@ -90,7 +98,7 @@ slots = 1
 fn what_is_left_out_is_as_usual() {
     let file = parse(&gpu(r#"command = ["sd-cli", "{prompt}"]"#));
     let usual = ProgramSettings::new(vec!["sd-cli".to_owned(), "{prompt}".to_owned()]);
-    assert_eq!(file.executors["gpu"], ExecutorSettings { slots: 1, program: Some(usual) });
+    assert_eq!(file.executors["gpu"], ExecutorSettings { slots: 1, order: None, program: Some(usual) });
     assert_eq!(file.executors["render"].slots, 2);
     assert!(parse("").mistakes.is_empty() && parse("").catalogue.get("nano-banana-2").is_some());
 }
@@ -110,6 +118,10 @@ fn a_mistake_has_its_line_and_a_hint() {
             "command = \"python3 flux.py\"",
             "line 15: executor `gpu`: `command` must be a list of texts, the program and its arguments: no shell reads it; \
              write `command = [\"python3\", \"flux.py\"]`",
+        ),
+        (
+            "command = [\"sd-cli\"]\norder = \"lifo\"",
+            "line 16: executor `gpu`: `order` must be \"turns\" or \"fifo\"; got \"lifo\"",
         ),
         ("command = []", "line 15: executor `gpu`: `command` is empty: it must name a program"),
         ("command = [\"sd-cli\", 7]", "line 15: executor `gpu`: `command` must be a list of texts; got 7"),

@@ -34,7 +34,7 @@ impl Pools {
     /// The executors of these settings. Settings of an executor that nobody can make are left out: the file was checked.
     pub(super) fn of(mut self, settings: BTreeMap<String, ExecutorSettings>) -> BTreeMap<String, Pool> {
         let mut pools = BTreeMap::new();
-        for (name, ExecutorSettings { slots, program }) in settings {
+        for (name, ExecutorSettings { slots, program, .. }) in settings {
             let executor = match (program, &self.programs) {
                 (Some(program), Some(programs)) => {
                     let (inputs, directory) = (Arc::clone(&self.inputs), self.jobs.join(&name));

@@ -116,6 +116,9 @@ impl Parts {
             #[cfg(feature = "render")]
             render: Render::new(media.clone(), outbound.clone()),
         };
+        let mut orders = builder.orders;
+        let declared = models.executors.iter();
+        orders.extend(declared.filter_map(|(name, executor)| Some((name.clone(), executor.order?))));
         let executors = pools.of(models.executors);
         let queues = Queues::new(executors.keys().map(String::as_str));
         let catalogue = Arc::new(models.catalogue);
@@ -138,7 +141,7 @@ impl Parts {
                 .collect(),
             pools: executors,
             queues,
-            orders: builder.orders,
+            orders,
             catalogue,
             listener,
             url,
