@@ -224,11 +224,15 @@ async fn speech_is_a_wav_with_sound() {
         let audio = speech.output().audio.clone().unwrap();
         assert_eq!(audio.format.as_deref(), Some("wav"));
         assert!(served(&audio.url, "audio/wav").await == wav);
-        // The form of a WAV of PCM: RIFF, its length, WAVE, `fmt ` of 16 bytes, `data` and its length.
+        // The form of a WAV of PCM: RIFF, its length, WAVE, `fmt ` of 16 bytes, `data` and its length, and what the file is.
         assert_eq!((&wav[..4], &wav[8..16], &wav[36..40]), (&b"RIFF"[..], &b"WAVEfmt "[..], &b"data"[..]));
         let size = |at: usize| u32::from_le_bytes(wav[at..at + 4].try_into().unwrap()) as usize;
-        assert_eq!((size(4), size(40)), (wav.len() - 8, wav.len() - 44));
-        assert!(wav[44..].iter().any(|byte| *byte != 0), "there is a sound in it");
+        let (sound, list) = wav[44..].split_at(size(40));
+        assert_eq!(
+            (size(4), &list[..4], list.len()),
+            (wav.len() - 8, &b"LIST"[..], 8 + size(48 + sound.len()))
+        );
+        assert!(sound.iter().any(|byte| *byte != 0), "there is a sound in it");
         lengths.push(wav.len());
     }
     assert!(lengths[0] < lengths[1], "a longer text takes longer to say");

@@ -22,7 +22,8 @@ fn start(script: &str, pids: &Path) -> Server {
     let command = json!(["sh", "-c", script]);
     let models = format!(
         "[[executor]]\nname = \"any\"\ncommand = {command}\ngrace_seconds = 1\nenv = {{ PIDS = {pids:?} }}\n\
-         [[model]]\nslug = \"any\"\nexecutor = \"any\"\ntype = \"image\"\npricing = {{ credits = 3 }}\n"
+         [[model]]\nslug = \"any\"\nexecutor = \"any\"\ntype = \"image\"\npricing = {{ credits = 3 }}\n\
+         input_schema = {{ parameters = [] }}\n"
     );
     Server::start(Options { models: Some(models), credits: Some(1_000), ..Options::default() })
 }

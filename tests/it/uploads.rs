@@ -70,7 +70,8 @@ async fn sweep(server: &Server) {
 
 /// Whether no file is staged.
 fn nothing_is_staged(server: &Server) -> bool {
-    fs::read_dir(server.data().join("media/.new")).is_ok_and(|mut entries| entries.next().is_none())
+    // The sweeper removes the directory too.
+    fs::read_dir(server.data().join("media/.new")).map_or(true, |mut entries| entries.next().is_none())
 }
 
 fn path_of<'u>(server: &Server, url: &'u str) -> &'u str {

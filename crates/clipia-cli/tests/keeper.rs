@@ -115,7 +115,8 @@ async fn are_gone(pids: &[String]) {
 async fn the_end_of_a_kept_program_is_that_of_the_program() {
     let control = JobControl::default();
     let text = "grep -q fox && [ \"$(ls)\" = '' ] && echo drawn && printf made > $CLIPIA_OUT/x.txt";
-    let made = Fixture::new(text).run(&control).await.unwrap();
+    let fixture = Fixture::new(text);
+    let made = fixture.run(&control).await.unwrap();
     let Content::File { path, .. } = &made.files[0].content else { panic!("it is in memory") };
     assert_eq!(std::fs::read_to_string(path).unwrap(), "made");
     assert_eq!(control.take_logs().lines, ["drawn"]);

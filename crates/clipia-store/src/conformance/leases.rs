@@ -162,7 +162,7 @@ pub async fn what_is_refused_is_counted(fixture: &Fixture) {
     fixture.store.cancel(id).await.unwrap();
     fixture.submit(fox()).await;
     let statistics = fixture.store.statistics().await.unwrap();
-    assert_eq!((statistics.stale_refused, statistics.leases_lost, statistics.canceled), (5, 1, 1));
+    assert_eq!((statistics.stale_refused, statistics.leases_lost, statistics.canceled), (6, 1, 1));
     // The first one waited for nothing, the second one until later. A second claim is no first wait.
     assert_eq!(statistics.wait_micros.count(), 2);
     assert_eq!(u128::from(statistics.wait_micros.sum), SILENCE_MAX.as_micros());

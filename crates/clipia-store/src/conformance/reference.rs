@@ -354,6 +354,11 @@ impl Reference {
         seen.collect()
     }
 
+    /// The account of a request.
+    pub(super) fn account_of(&mut self, id: RequestId) -> Option<AccountId> {
+        Some(self.find(id)?.request.account.clone())
+    }
+
     fn find(&mut self, id: RequestId) -> Option<&mut Kept> {
         self.requests.iter_mut().find(|kept| kept.request.id == id)
     }

@@ -227,8 +227,9 @@ impl Both<'_> {
         let stored: Vec<_> =
             page.lines.into_iter().map(|entry| (entry.epoch, entry.number, entry.line)).collect();
         assert_eq!(stored, self.reference.logged(id), "{when} {id}");
+        let account = self.reference.account_of(id).unwrap();
         let (shown, known) =
-            (store.status(&account(), id).await.unwrap().unwrap().logs, self.reference.shown(id));
+            (store.status(&account, id).await.unwrap().unwrap().logs, self.reference.shown(id));
         // Long lines are fewer in a status than in the log.
         let last = known.len() - shown.len();
         assert!(

@@ -183,7 +183,7 @@ mod tests {
         let closed = directory.work().join("closed");
         std::fs::create_dir(&closed).unwrap();
         std::fs::write(closed.join("file"), "x").unwrap();
-        std::fs::set_permissions(&closed, PermissionsExt::from_mode(0)).unwrap();
+        std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o0)).unwrap();
         drop(directory);
         assert!(!path.exists());
         assert!(outside.join("kept").exists(), "a link is removed, and not followed");

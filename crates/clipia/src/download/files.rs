@@ -207,8 +207,12 @@ mod tests {
             (json!({"mesh": "HTTP://m/1"}), vec![("mesh-1", "HTTP://m/1")]),
             (json!({"mesh": "m/1", "seed": 7, "note": "https", "none": null}), vec![]),
             (
-                json!({"files": [{"url": "/1", "original_url": "/2"}, "https://m/3", 4, {"original_url": "/5"}]}),
-                vec![("file-1", "/2"), ("file-2", "https://m/3"), ("file-3", "/5")],
+                json!({"parts": [{"url": "/1", "original_url": "/2"}, "https://m/3", 4, {"original_url": "/5"}]}),
+                vec![("parts-1", "/2"), ("parts-2", "https://m/3"), ("parts-3", "/5")],
+            ),
+            (
+                json!({"files": [{"url": "/1", "file_name": "a.zip"}, {"url": "/2"}]}),
+                vec![("file-1", "/1"), ("file-2", "/2")],
             ),
             (json!({"result": {"mesh": {"url": "/1"}, "docs": "https://m/2"}}), vec![("result-1", "/1")]),
             (json!({"mesh": {"url": ""}, "more": {"url": 5}}), vec![]),
@@ -237,7 +241,7 @@ mod tests {
         let pair = json!({"model": {"url": "/1", "original_url": "/2"}});
         assert_eq!(names(pair, true), [("model-1-rendition".to_owned(), "/1".to_owned())]);
         let many: Vec<_> = (0..UNKNOWN_MAX + 5).map(|n| json!({"url": format!("/{n}")})).collect();
-        assert_eq!(names(json!({"files": many}), false).len(), UNKNOWN_MAX);
+        assert_eq!(names(json!({"parts": many}), false).len(), UNKNOWN_MAX);
     }
 
     #[test]
