@@ -171,12 +171,13 @@ fn each_built_in_model_is_shown_as_it_is() {
         .map(|example| (example.case, example.value))
         .collect();
     for entry in Catalogue::built_in().iter() {
-        let mut model = serde_json::to_value(&entry.model).unwrap();
-        // The executor that makes it says so.
-        model["procedural"] = Value::Bool(true);
+        let model = serde_json::to_value(&entry.model).unwrap();
         let example =
             shown.get(&entry.model.slug).unwrap_or_else(|| panic!("no example of {}", entry.model.slug));
-        assert_eq!(plain_numbers(example), plain_numbers(&model));
+        let mut example = example.clone();
+        // Its executor says that, not the catalogue.
+        example.as_object_mut().unwrap().remove("procedural");
+        assert_eq!(plain_numbers(&example), plain_numbers(&model));
     }
 }
 

@@ -100,7 +100,7 @@ mod tests {
             ("-rf.png", png, "rf.png"),
             ("..", &[], "file"),
             ("\u{6797}\u{6a94}.png", png, "file.png"),
-            ("a b\u{7}c;$(rm).tar.gz", &[], "a-b-c-rm.tar.gz"),
+            ("a b\u{7}c;$(rm).tar.gz", &[], "a-b-c-rm-.tar.gz"),
             ("model.", &[], "model"),
             ("a.b c d", &[], "a.b-c-d"),
         ] {
