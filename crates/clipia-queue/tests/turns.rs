@@ -223,6 +223,9 @@ impl Both {
     }
 }
 
+/// What an undo goes back to: how many changes there were, the naive order, and what ran.
+type Kept = (usize, Naive, Vec<(usize, Place)>);
+
 proptest! {
     #[test]
     fn positions_and_claims_are_those_of_the_simulated_order(
@@ -230,7 +233,7 @@ proptest! {
         steps in proptest::collection::vec(step(11), 1..60),
     ) {
         let mut both = Both::new(accounts, order);
-        let mut kept: Option<(usize, Naive, Vec<(usize, Place)>)> = None;
+        let mut kept: Option<Kept> = None;
         for step in &steps {
             match (step, kept.take()) {
                 (Step::Undo, None) => kept = Some((both.made.len(), both.naive.clone(), both.running.clone())),
