@@ -51,7 +51,8 @@ def test_a_file_that_cannot_be_read_is_named(live: Clipia, tmp_path: Path) -> No
     missing = tmp_path / "none.png"
     with pytest.raises(UploadFailed, match=r"none\.png") as raised:
         live.upload(missing)
-    assert isinstance(raised.value, ClipiaError) and isinstance(raised.value.__cause__, FileNotFoundError)
+    assert isinstance(raised.value, ClipiaError)
+    assert isinstance(raised.value.__cause__, FileNotFoundError)
     (tmp_path / "fox.png").write_bytes(png())
     with pytest.raises(ClipiaValueError, match="`file_name` is for bytes"):
         live.upload(str(tmp_path / "fox.png"), file_name="hen.png")

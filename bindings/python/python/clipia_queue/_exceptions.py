@@ -156,8 +156,11 @@ class DownloadFailed(ClipiaApiError):
 
 
 class UploadFailed(ClipiaApiError):
-    """A file could not be uploaded: it cannot be read, and the cause is an `OSError`; or the server takes no uploads, and the
-    file is too large for an input."""
+    """A file could not be uploaded.
+
+    It cannot be read, and the cause is an `OSError`; or the server takes no uploads, and the file is too large for an
+    input.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(0, "upload_failed", message)
