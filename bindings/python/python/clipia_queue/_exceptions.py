@@ -158,8 +158,8 @@ class DownloadFailed(ClipiaApiError):
 class UploadFailed(ClipiaApiError):
     """A file could not be uploaded.
 
-    It cannot be read, and the cause is an `OSError`; or the server takes no uploads, and the file is too large for
-    an input.
+    It cannot be read, and the cause is an `OSError`; or the server takes no uploads, and the file is too
+    large for an input.
     """
 
     def __init__(self, message: str) -> None:
