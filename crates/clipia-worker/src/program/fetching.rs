@@ -4,6 +4,7 @@ use super::directory::JobDirectory;
 use crate::executor::JobError;
 use crate::inputs::Inputs;
 use crate::job::Job;
+use clipia_queue::input::FILE_TYPES;
 use serde_json::{Value, json};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,6 @@ const INPUT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// The most files of one input.
 const INPUT_FILES_MAX: usize = 64;
-
-/// The types of parameters whose values are URLs of files.
-const FILE_TYPES: [&str; 3] = ["image", "video", "audio"];
 
 /// The longest extension of a file's name that is taken over from a URL, in bytes.
 const EXTENSION_BYTES_MAX: usize = 5;
