@@ -16,13 +16,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clipia", &["clipia-api", "clipia-webhook"]),
     ("clipia-store", &["clipia-api", "clipia-queue"]),
     ("clipia-store-sqlite", &["clipia-api", "clipia-queue", "clipia-store"]),
-    ("clipia-worker", &["clipia-api", "clipia-queue", "clipia-render"]),
+    ("clipia-remote", &["clipia-api"]),
+    ("clipia-worker", &["clipia-api", "clipia-queue", "clipia-remote", "clipia-render"]),
     (
         "clipia-server",
         &[
             "clipia-admin",
             "clipia-api",
             "clipia-queue",
+            "clipia-remote",
             "clipia-render",
             "clipia-store",
             "clipia-webhook",
@@ -45,7 +47,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("clipia-python", &["clipia", "clipia-api", "clipia-cli", "clipia-webhook"]),
     // Both use the other crates, and no crate depends on them.
-    ("clipia-tests", &["clipia", "clipia-admin", "clipia-api", "clipia-queue", "clipia-webhook"]),
+    (
+        "clipia-tests",
+        &["clipia", "clipia-admin", "clipia-api", "clipia-queue", "clipia-remote", "clipia-webhook"],
+    ),
     (
         "xtask",
         &["clipia", "clipia-admin", "clipia-queue", "clipia-server", "clipia-store-sqlite", "clipia-webhook"],
@@ -60,6 +65,10 @@ const PURE: &[(&str, &[&str])] = &[
     ("clipia-api", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     (
         "clipia-admin",
+        &["axum", "clipia-queue", "clipia-store", "http", "hyper", "reqwest", "rusqlite", "tokio"],
+    ),
+    (
+        "clipia-remote",
         &["axum", "clipia-queue", "clipia-store", "http", "hyper", "reqwest", "rusqlite", "tokio"],
     ),
     ("clipia-webhook", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),

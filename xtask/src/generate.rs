@@ -1,5 +1,5 @@
-//! Turns the documents of `spec/` into the generated files: the types and clients of `clipia-api` and `clipia-admin`, and
-//! everything that lists the error codes.
+//! Turns the documents of `spec/` into the generated files: the types and clients of `clipia-api`, `clipia-admin` and
+//! `clipia-remote`, and everything that lists the error codes.
 
 mod calls;
 mod document;

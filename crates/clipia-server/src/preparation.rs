@@ -94,7 +94,7 @@ impl Workers {
         self.put_back().await?;
         loop {
             let full = self.preparation.slots.full();
-            let mut past = self.store.claim_past(&self.queue, self.node, 1, full).await?;
+            let mut past = self.store.claim_past(&self.queue, self.node.into(), 1, full).await?;
             self.preparation.note_aside(past.aside);
             let claim = past.claims.pop();
             if claim.is_some() || !past.more {

@@ -30,10 +30,11 @@ mod retention;
 pub mod sqlite_faults;
 mod statistics;
 mod uploads;
+mod workers;
 
 pub use account_listing::*;
 pub use audit::*;
-pub use capability::{Accounts, Outbox, Queue, Records, Store, Upkeep, Uploads};
+pub use capability::{Accounts, Outbox, Queue, Records, Store, Upkeep, Uploads, Workers};
 pub use deliveries::*;
 pub use events::*;
 pub use findings::*;
@@ -45,6 +46,7 @@ pub use records::*;
 pub use retention::*;
 pub use statistics::*;
 pub use uploads::*;
+pub use workers::*;
 
 use blocking::Lost;
 use clipia_queue::uploads::Gone;

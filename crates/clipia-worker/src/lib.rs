@@ -14,6 +14,7 @@ mod output;
 mod program;
 pub mod regular;
 mod settings;
+pub mod work;
 
 pub use clipia_queue::logs::{LINE_BYTES_MAX as LOG_LINE_BYTES_MAX, LINES_MAX as LOG_LINES_KEPT, LogLines};
 pub use control::JobControl;

@@ -3,11 +3,12 @@
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Block, Expr, GenericArgument, Ident, ImplItemFn, LitStr, Local, Pat, PathArguments, ReturnType, Stmt,
-    Type, parse_quote,
+    Block, Expr, ExprPath, GenericArgument, Ident, ImplItemFn, LitStr, Local, Pat, PathArguments, ReturnType,
+    Stmt, Type, parse_quote,
 };
 
-/// Removes the header `api-version` from every call, and lets `response::read` of the crate read the response.
+/// Removes the header `api-version` from every call, and lets `response::read` of the crate read the response, or
+/// `response::stream` one that is a file.
 ///
 /// The API has no such header, and a map of headers for it alone would cost something at each call. The generator's own code
 /// copies all headers, reads bodies of any size, and accepts no success status but the one in the spec.
@@ -28,6 +29,13 @@ impl VisitMut for Adjust {
         }
     }
 
+    fn visit_impl_item_fn_mut(&mut self, function: &mut ImplItemFn) {
+        visit_mut::visit_impl_item_fn_mut(self, function);
+        if body_type(&function.sig.output).is_some_and(|body| is_stream(&body)) {
+            Streamed.visit_block_mut(&mut function.block);
+        }
+    }
+
     fn visit_block_mut(&mut self, block: &mut Block) {
         visit_mut::visit_block_mut(self, block);
         block.stmts.retain(|statement| !Gathering::of(statement).version);
@@ -37,6 +45,23 @@ impl VisitMut for Adjust {
             WithoutMap.visit_block_mut(block);
         }
     }
+}
+
+/// Reads the response as a file.
+struct Streamed;
+
+impl VisitMut for Streamed {
+    fn visit_expr_path_mut(&mut self, function: &mut ExprPath) {
+        let segments = &mut function.path.segments;
+        if segments.len() == 3 && segments[1].ident == "response" {
+            segments[2] = parse_quote!(stream);
+        }
+    }
+}
+
+/// Whether a type is the generator's for the bytes of a file.
+fn is_stream(body: &Type) -> bool {
+    matches!(body, Type::Path(path) if path.path.is_ident("ByteStream"))
 }
 
 /// Whether an expression starts with the response: `response.status()…`.

@@ -34,7 +34,7 @@ enum Kind {
 pub(super) const QUEUE_SPEC: &str = "spec/openapi.yaml";
 
 /// Every document.
-pub(super) const ALL: [Document; 2] = [
+pub(super) const ALL: [Document; 3] = [
     Document {
         spec: QUEUE_SPEC,
         source: "crates/clipia-api/src",
@@ -68,6 +68,19 @@ pub(super) const ALL: [Document; 2] = [
         ],
         with_default: &["KeyLimits", "ListAuditQuery", "ListDeliveriesQuery", "ListRequestsQuery"],
         kind: Kind::BothSides { error: "crate::AdministrationError" },
+    },
+    Document {
+        spec: "spec/workers.yaml",
+        source: "crates/clipia-remote/src",
+        by_hand: &[
+            ("ErrorEnvelope", "clipia_api::types::ErrorEnvelope"),
+            ("Model", "clipia_api::types::Model"),
+            ("Output", "clipia_api::types::Output"),
+            ("Progress", "clipia_api::Progress"),
+            ("RequestId", "clipia_api::RequestId"),
+        ],
+        with_default: &["LoggedLines"],
+        kind: Kind::BothSides { error: "crate::CallError" },
     },
 ];
 

@@ -6,3 +6,4 @@ mod queue;
 mod records;
 mod upkeep;
 mod uploads;
+mod workers;

@@ -12,7 +12,7 @@ use clipia_queue::logs::LogLines;
 use clipia_queue::position::Order;
 use clipia_store::living::LivingAttempts;
 use clipia_store::{
-    AccountId, Beat, ClaimPast, Failure, NodeId, Queue, Request, RequestStatus, Rescued, StoreError,
+    AccountId, Beat, ClaimPast, Failure, Holder, Queue, Request, RequestStatus, Rescued, StoreError,
     StoreEvent, Submission, SubmitRefused, Submitted, WorkRefused, blocking,
 };
 use std::sync::Arc;
@@ -66,13 +66,13 @@ impl Queue for SqliteStore {
     async fn claim_past(
         &self,
         queue: &str,
-        node: NodeId,
+        holder: Holder,
         limit: usize,
         full: Vec<AccountId>,
     ) -> Result<ClaimPast, StoreError> {
         let now = self.clock.now();
         let queue = queue.to_owned();
-        self.writer.write(move |w| work::claim(w, &queue, node, limit, &full, now)).await
+        self.writer.write(move |w| work::claim(w, &queue, holder.node, limit, &full, now)).await
     }
 
     async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError> {

@@ -73,7 +73,10 @@ async fn everything_is_there_when_it_is_opened_again_and_nobody_else_may_open_it
         assert_eq!(claim.id, id);
         claims.push(claim);
     }
-    assert_eq!(fixture.store.claim_past("render", NODE, 1, vec![account()]).await.unwrap().aside.len(), 1);
+    assert_eq!(
+        fixture.store.claim_past("render", NODE.into(), 1, vec![account()]).await.unwrap().aside.len(),
+        1
+    );
     for claim in claims {
         fixture.store.release(claim.id, claim.epoch).await.unwrap();
     }

@@ -7,6 +7,7 @@ mod queue;
 mod records;
 mod upkeep;
 mod uploads;
+mod workers;
 
 pub use accounts::Accounts;
 pub use outbox::Outbox;
@@ -14,8 +15,9 @@ pub use queue::Queue;
 pub use records::Records;
 pub use upkeep::Upkeep;
 pub use uploads::Uploads;
+pub use workers::Workers;
 
-/// Where accounts, keys, requests, credits, deliveries and the records of uploads are kept: a store has every capability.
-pub trait Store: Accounts + Queue + Outbox + Records + Upkeep + Uploads {}
+/// Where accounts, keys, requests, credits, deliveries, workers and the records of uploads are kept: a store has every capability.
+pub trait Store: Accounts + Queue + Outbox + Records + Upkeep + Uploads + Workers {}
 
-impl<S: Accounts + Queue + Outbox + Records + Upkeep + Uploads> Store for S {}
+impl<S: Accounts + Queue + Outbox + Records + Upkeep + Uploads + Workers> Store for S {}

@@ -5,7 +5,7 @@
 
 use crate::living::LivingAttempts;
 use crate::{
-    AccountId, Beat, Claim, ClaimPast, Failure, NodeId, Request, RequestStatus, Rescued, StoreError,
+    AccountId, Beat, Claim, ClaimPast, Failure, Holder, NodeId, Request, RequestStatus, Rescued, StoreError,
     Submission, SubmitRefused, Submitted, WorkRefused,
 };
 use async_trait::async_trait;
@@ -29,15 +29,15 @@ pub trait Queue: Send + Sync {
     /// Claims the first requests of `queue` for workers of `node`, `limit` at most, in the order that
     /// [`QueuePlaces`](clipia_queue::position::QueuePlaces) describes. Each gets a lease.
     async fn claim(&self, queue: &str, node: NodeId, limit: usize) -> Result<Vec<Claim>, StoreError> {
-        Ok(self.claim_past(queue, node, limit, Vec::new()).await?.claims)
+        Ok(self.claim_past(queue, node.into(), limit, Vec::new()).await?.claims)
     }
-    /// Claims the first requests of `queue` for workers of `node`, `limit` at most. Requests of the accounts in `full` that name
+    /// Claims the first requests of `queue` for `holder`, `limit` at most. Requests of the accounts in `full` that name
     /// a file elsewhere are passed over: they are set aside, and keep their places, until they are put back. A store
     /// that is opened puts all of them back.
     async fn claim_past(
         &self,
         queue: &str,
-        node: NodeId,
+        holder: Holder,
         limit: usize,
         full: Vec<AccountId>,
     ) -> Result<ClaimPast, StoreError>;

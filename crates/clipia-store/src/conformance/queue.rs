@@ -233,7 +233,7 @@ pub async fn those_of_an_account_that_is_full_are_passed_over_and_keep_their_pla
     }
     let own = fixture.submit(picture("http://here/media/a/b/c.png")).await;
     let full = || vec![account()];
-    let past = store.claim_past("render", NODE, 9, full()).await.unwrap();
+    let past = store.claim_past("render", NODE.into(), 9, full()).await.unwrap();
     assert_eq!((past.claims[0].id, past.aside, past.more), (own, full(), false));
     assert_eq!(store.statistics().await.unwrap().queues[0].waiting, 4);
     for (position, id) in (0..).zip(&elsewhere) {
