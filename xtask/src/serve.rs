@@ -8,6 +8,7 @@ pub(crate) use serving::Ready;
 
 use anyhow::{Context, Result};
 use serving::{first_line, isolated};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -28,8 +29,14 @@ pub(crate) struct Serving {
 /// The command `clipia serve` on a free port and the data directory `data`. Webhooks may be on this machine, and keys have no
 /// rate limit.
 pub(crate) fn command(program: &Path, data: &Path) -> Command {
+    command_at(program, data, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+}
+
+/// The same on the address `listen`.
+pub(crate) fn command_at(program: &Path, data: &Path, listen: SocketAddr) -> Command {
     let mut serve = isolated(program);
-    serve.args(["serve", "--listen", "127.0.0.1:0", "--json", "--dev", "--rpm", "0", "--data"]).arg(data);
+    serve.args(["serve", "--listen", &listen.to_string(), "--json", "--dev", "--rpm", "0", "--data"]);
+    serve.arg(data);
     serve.stdout(Stdio::piped());
     serve
 }

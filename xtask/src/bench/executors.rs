@@ -12,11 +12,11 @@ use crate::serve::{self, Serving};
 use anyhow::{Context, Result, bail};
 use axum::body::Bytes;
 use clipia_admin::Administration;
-use clipia_admin::types::{KeyLimits, KeyOrder, Scopes};
+use clipia_admin::types::{KeyLimits, KeyOrder, Scopes, WorkerOrder};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Deserialize;
 use serde_json::Value;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -36,17 +36,46 @@ const STARTS: usize = 500;
 /// The bytes of the large file.
 const LARGE_BYTES: u64 = 1 << 30;
 
-/// The least number of completed generations in a second.
-const PACE_MIN: f64 = 2_000.0;
-
-/// The longest time from submit to start, for 99 of 100 generations.
-const START_MAX: Duration = Duration::from_millis(5);
-
 /// The most memory that the large file may cost, in bytes.
 const MEMORY_MAX: u64 = 32 << 20;
 
+/// Where a program runs.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Beside the server.
+    Here,
+    /// With `clipia work`, which calls the server over loopback.
+    Elsewhere,
+}
+
+impl Place {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Here => "here",
+            Self::Elsewhere => "over HTTP",
+        }
+    }
+
+    /// The least number of completed generations in a second.
+    fn pace_min(self) -> f64 {
+        match self {
+            Self::Here => 2_000.0,
+            Self::Elsewhere => 500.0,
+        }
+    }
+
+    /// The longest time from submit to start, for 99 of 100 generations.
+    fn start_max(self) -> Duration {
+        match self {
+            Self::Here => Duration::from_millis(5),
+            Self::Elsewhere => Duration::from_millis(20),
+        }
+    }
+}
+
 /// The figures of an executor with some slots.
 struct Row {
+    place: Place,
     slots: usize,
     each_second: f64,
     /// From submit to start, sorted.
@@ -69,36 +98,37 @@ struct Server {
     url: String,
     key: Arc<str>,
     process: Serving,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 pub(super) fn run() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let (rows, memory) = runtime.block_on(measure())?;
     let mut table = Table::new();
-    let header = ["slots", "completed a second", "start p50 ms", "p99"];
+    let header = ["program", "slots", "completed a second", "start p50 ms", "p99"];
     table.load_style(presets::ASCII_MARKDOWN).set_header(header);
     table.column_iter_mut().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     let ms = |time: Duration| format!("{:.2}", 1e3 * time.as_secs_f64());
     for row in &rows {
         let (p50, p99) = (row.starts[STARTS / 2], row.starts[STARTS * 99 / 100]);
-        table.add_row([row.slots.to_string(), format!("{:.0}", row.each_second), ms(p50), ms(p99)]);
+        let place = row.place.name().to_owned();
+        table.add_row([place, row.slots.to_string(), format!("{:.0}", row.each_second), ms(p50), ms(p99)]);
     }
     println!("{table}");
     println!("a file of 1 GiB costs {:.1} MiB of memory", memory as f64 / f64::from(1 << 20));
     let mut targets = Targets::default();
     for row in &rows {
-        targets.hold(row.each_second >= PACE_MIN, || {
-            format!("{} slots complete {:.0} a second; the target is {PACE_MIN}", row.slots, row.each_second)
+        let (place, slots) = (row.place.name(), row.slots);
+        let (pace_min, start_max) = (row.place.pace_min(), row.place.start_max());
+        targets.hold(row.each_second >= pace_min, || {
+            format!(
+                "{place}, {slots} slots complete {:.0} a second; the target is {pace_min}",
+                row.each_second
+            )
         });
         let start = row.starts[STARTS * 99 / 100];
-        targets.hold(start <= START_MAX, || {
-            format!(
-                "with {} slots a start takes {} ms; the target is {}",
-                row.slots,
-                ms(start),
-                ms(START_MAX)
-            )
+        targets.hold(start <= start_max, || {
+            format!("{place}, {slots} slots: a start takes {} ms; the target is {}", ms(start), ms(start_max))
         });
     }
     targets.hold(memory <= MEMORY_MAX, || {
@@ -113,15 +143,14 @@ async fn measure() -> Result<(Vec<Row>, u64)> {
     let mut rows = Vec::new();
     for slots in SLOTS {
         eprintln!("{slots} slots");
-        let model = format!("warm-{slots}");
-        // The program is started, and its files are in the memory of the system.
-        server.generate(&model).await?;
-        let mut starts = Vec::with_capacity(STARTS);
-        for _ in 0..STARTS {
-            starts.push(server.start_of_one(&model).await?);
-        }
-        starts.sort_unstable();
-        rows.push(Row { slots, each_second: server.pace(&model).await?, starts });
+        rows.push(server.row(Place::Here, slots, &format!("warm-{slots}")).await?);
+    }
+    for slots in SLOTS {
+        eprintln!("{slots} slots over HTTP");
+        let name = format!("remote-{slots}");
+        let worker = server.start_worker(&name, slots).await?;
+        rows.push(server.row(Place::Elsewhere, slots, &name).await?);
+        drop(worker);
     }
     eprintln!("a file of 1 GiB");
     server.generate("warm-1").await?;
@@ -147,7 +176,34 @@ impl Server {
             limits: KeyLimits { in_flight_max: Some(0), ..KeyLimits::default() },
         };
         let key = administration.create_key(&order).await?.key.reveal().into();
-        Ok(Self { url, key, process, _data: data })
+        Ok(Self { url, key, process, data })
+    }
+
+    /// Starts the worker of the executor `name` as on another machine.
+    async fn start_worker(&self, name: &str, slots: usize) -> Result<Worker> {
+        let order = WorkerOrder { name: name.to_owned(), executors: vec![name.to_owned()] };
+        let made = Administration::of(self.data.path())?.create_worker(&order).await?;
+        let mut work = Command::new(super::program()?);
+        work.args(["work", "--server", &self.url, "--executor", name, "--warm"])
+            .args(["--slots", &slots.to_string(), "--"])
+            .arg(std::env::current_exe()?)
+            .args(["bench", "executors", "nothing"])
+            .env("CLIPIA_WORKER_TOKEN", made.token.reveal())
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(Worker(work.spawn().context("running `clipia work`")?))
+    }
+
+    /// The figures of a model.
+    async fn row(&self, place: Place, slots: usize, model: &str) -> Result<Row> {
+        // The program is started, and its files are in the memory of the system.
+        self.generate(model).await?;
+        let mut starts = Vec::with_capacity(STARTS);
+        for _ in 0..STARTS {
+            starts.push(self.start_of_one(model).await?);
+        }
+        starts.sort_unstable();
+        Ok(Row { place, slots, each_second: self.pace(model).await?, starts })
     }
 
     /// Generates once, and returns the output.
@@ -208,6 +264,17 @@ impl Server {
     }
 }
 
+/// A running worker. It is killed when this value is dropped.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Both calls fail if the process has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 async fn submit(line: &mut Line, key: &str, model: &str) -> Result<Uuid> {
     // The submit has no idempotency key, which would keep the request for a day.
     let body = Bytes::from_static(br#"{"input": {"prompt": "fox"}}"#);
@@ -216,21 +283,32 @@ async fn submit(line: &mut Line, key: &str, model: &str) -> Result<Uuid> {
     Ok(request_id)
 }
 
+/// A model of the executor `name`, with the same name.
+fn model(name: &str) -> String {
+    format!(
+        "[[model]]\nexecutor = '{name}'\nslug = '{name}'\ntype = 'image'\npricing = {{ credits = 1 }}\n\
+         input_schema = {{ parameters = [{{ name = 'prompt', type = 'string', required = true }}] }}\n\n"
+    )
+}
+
 /// The models: one that does nothing for each number of slots, and one that makes the large file.
 fn models() -> Result<String> {
     let program = std::env::current_exe()?;
     let mut models = String::new();
     let mut add = |name: &str, slots: usize, part: &str| {
         models += &format!(
-            "[[executor]]\nname = '{name}'\ncommand = ['{}', 'bench', 'executors', {part}]\nwarm = true\nslots = {slots}\n\n\
-             [[model]]\nexecutor = '{name}'\nslug = '{name}'\ntype = 'image'\npricing = {{ credits = 1 }}\n\
-             input_schema = {{ parameters = [{{ name = 'prompt', type = 'string', required = true }}] }}\n\n",
-            program.display()
+            "[[executor]]\nname = '{name}'\ncommand = ['{}', 'bench', 'executors', {part}]\nwarm = true\nslots = {slots}\n\n{}",
+            program.display(),
+            model(name)
         );
     };
     for slots in SLOTS {
         add(&format!("warm-{slots}"), slots, "'nothing'");
     }
     add("large", 1, &format!("'file', '{LARGE_BYTES}'"));
+    for slots in SLOTS {
+        let name = format!("remote-{slots}");
+        models += &format!("[[executor]]\nname = '{name}'\n\n{}", model(&name));
+    }
     Ok(models)
 }

@@ -3,7 +3,8 @@
 //! All rounds use one data directory. In each round the real program starts on it, several clients submit, poll, cancel and
 //! repeat submits, and the program is killed as by `kill -9`: at a random moment, or at a named point of its code (the feature
 //! `failpoints`), or after a trouble that it must survive (a log or media that cannot be written, a clock that is set, programs
-//! that are killed, a stopped process). No program may outlive its server. In the end every accepted request must have ended
+//! that are killed, workers elsewhere that are killed, a stopped process). The workers elsewhere go on through all rounds. No program
+//! may outlive its server or its worker. In the end every accepted request must have ended
 //! once, been charged once, and been delivered.
 //!
 //! The code is behind the feature `chaos`. Without the feature, this program builds itself again with it, and the server too.
@@ -22,6 +23,8 @@ mod receiver;
 mod rounds;
 #[cfg(feature = "chaos")]
 mod trouble;
+#[cfg(feature = "chaos")]
+mod workers;
 
 use anyhow::Result;
 use clap::Args;

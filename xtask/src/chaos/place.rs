@@ -9,18 +9,19 @@ use std::time::Duration;
 const POINTS: [&str; 5] = ["before-commit", "after-commit", "after-claim", "after-output", "after-delivery"];
 
 /// The troubles of each cycle of rounds.
-const TROUBLES: [Trouble; 5] = [
+const TROUBLES: [Trouble; 6] = [
     Trouble::LogOnFullDisk,
     Trouble::LogUnread,
     Trouble::MediaFull,
     Trouble::ClockSet,
     Trouble::ProgramsKilled,
+    Trouble::WorkersKilled,
 ];
 
-/// The number of rounds in which each place but the stop has its turn once.
+/// The number of rounds in which each place but the stops has its turn once.
 const CYCLE: u32 = 2 + POINTS.len() as u32 + TROUBLES.len() as u32 + 1;
 
-/// The stop takes 40 s. Therefore it has its turn only once in so many cycles.
+/// A stop takes 40 s. Therefore each has its turn only once in so many cycles.
 const CYCLES_WITHOUT_STOP: u32 = 5;
 
 /// The place in its work at which the server is killed.
@@ -49,12 +50,16 @@ pub(super) enum Trouble {
     ClockSet,
     /// The programs of its executors are killed.
     ProgramsKilled,
+    /// Workers on other machines are killed.
+    WorkersKilled,
     /// Its process is stopped for longer than a lease.
     Stop,
+    /// A worker on another machine is stopped for longer than a lease, which it loses.
+    WorkerStopped,
 }
 
 impl Place {
-    /// The place of a round. Places take turns, so that a short run has all of them but the stop.
+    /// The place of a round. Places take turns, so that a short run has all of them but the stops.
     pub(super) fn draw(round: u32, random: &mut StdRng) -> Self {
         let (cycle, place) = (round / CYCLE, usize::try_from(round % CYCLE).unwrap_or(0));
         let moment = Self::Moment(Duration::from_millis(random.random_range(0..600)));
@@ -70,6 +75,7 @@ impl Place {
             place => match TROUBLES.get(place - POINTS.len() - 2) {
                 Some(trouble) => Self::Trouble(*trouble),
                 None if cycle % CYCLES_WITHOUT_STOP == 1 => Self::Trouble(Trouble::Stop),
+                None if cycle % CYCLES_WITHOUT_STOP == 3 => Self::Trouble(Trouble::WorkerStopped),
                 None => moment,
             },
         }
@@ -87,7 +93,8 @@ impl Place {
 
     /// Every name, in the order of the rounds.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
-        let troubles = TROUBLES.into_iter().chain([Trouble::Stop]).map(Trouble::name);
+        let stops = [Trouble::Stop, Trouble::WorkerStopped];
+        let troubles = TROUBLES.into_iter().chain(stops).map(Trouble::name);
         ["a random moment", "mid-delivery"].into_iter().chain(POINTS).chain(troubles)
     }
 }
@@ -100,7 +107,9 @@ impl Trouble {
             Self::MediaFull => "a full disk for media",
             Self::ClockSet => "the clock set back and forth",
             Self::ProgramsKilled => "programs killed",
+            Self::WorkersKilled => "workers elsewhere killed",
             Self::Stop => "a stop of 40 s, in one cycle of 5",
+            Self::WorkerStopped => "a stop of a worker, in one cycle of 5",
         }
     }
 }
@@ -127,7 +136,7 @@ mod tests {
     use rand::SeedableRng;
     use std::collections::BTreeMap;
 
-    /// A run of the documented length has every place, and stops the server three times.
+    /// A run of the documented length has every place, and stops the server and a worker three times each.
     #[test]
     fn every_place_has_its_turn() {
         let (mut random, mut visited) = (StdRng::seed_from_u64(1), BTreeMap::<_, u32>::new());
@@ -136,6 +145,8 @@ mod tests {
         }
         assert!(Place::names().all(|name| visited.contains_key(name)), "{visited:?}");
         assert_eq!(visited.len(), Place::names().count());
-        assert_eq!(visited[Place::Trouble(Trouble::Stop).name()], 3);
+        for stop in [Trouble::Stop, Trouble::WorkerStopped] {
+            assert_eq!(visited[Place::Trouble(stop).name()], 3);
+        }
     }
 }

@@ -9,19 +9,22 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The models that programs make.
-pub(super) const MODELS: [&str; 2] = ["program", "warm-program"];
+pub(super) const MODELS: [&str; 3] = ["program", "warm-program", REMOTE_MODEL];
 
-/// The longest life of a program whose server was killed.
+/// The model that workers on other machines make, and the name of its executor.
+pub(super) const REMOTE_MODEL: &str = "remote-program";
+
+/// The longest life of a program whose server or worker was killed.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The pause between two looks for programs.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A program that takes 0 to 90 ms for a job.
-const PROGRAM: &str = r#"sleep 0.0$(($$ % 10)); echo made > "$CLIPIA_OUT/made.txt""#;
+pub(super) const PROGRAM: &str = r#"sleep 0.0$(($$ % 10)); echo made > "$CLIPIA_OUT/made.txt""#;
 
 /// The same as a warm program. A shell has no JSON: the paths are taken from the line by their names.
-const WARM_PROGRAM: &str = r#"
+pub(super) const WARM_PROGRAM: &str = r#"
 path() { printf %s "$line" | sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
 echo '{"ready": true, "protocol": 1}' >> "$CLIPIA_EVENTS"
 while read -r line; do
@@ -32,7 +35,8 @@ while read -r line; do
 done
 "#;
 
-/// The programs of one run. They are known by a variable of their environment.
+/// The programs of the servers of a run, or of a worker. They are known by a variable of their environment.
+#[derive(Clone)]
 pub(super) struct Programs {
     mark: String,
 }
@@ -42,15 +46,26 @@ impl Programs {
         Self { mark: format!("CHAOS={:032x}", rand::random::<u128>()) }
     }
 
+    /// The variable of their environment, with its value.
+    pub(super) fn mark(&self) -> &str {
+        &self.mark
+    }
+
     /// Writes the models to the data directory `data`, which need not exist.
     pub(super) fn write_models(&self, data: &Path) -> Result<()> {
         std::fs::create_dir_all(data)?;
         let mark = self.mark.trim_start_matches("CHAOS=");
-        let models = MODELS.into_iter().zip([PROGRAM, WARM_PROGRAM]).map(|(name, script)| {
-            let warm = script == WARM_PROGRAM;
+        let models = MODELS.into_iter().zip([Some(PROGRAM), Some(WARM_PROGRAM), None]).map(|(name, script)| {
+            let program = script.map(|script| {
+                let warm = script == WARM_PROGRAM;
+                format!(
+                    "command = ['sh', '-c', '''{script}''']\nwarm = {warm}\nslots = 2\ngrace_seconds = 1\n\
+                     env = {{ CHAOS = '{mark}' }}\n"
+                )
+            });
+            let program = program.unwrap_or_default();
             format!(
-                "[[executor]]\nname = '{name}'\ncommand = ['sh', '-c', '''{script}''']\nwarm = {warm}\nslots = 2\n\
-                 grace_seconds = 1\nenv = {{ CHAOS = '{mark}' }}\n\n\
+                "[[executor]]\nname = '{name}'\n{program}\n\
                  [[model]]\nexecutor = '{name}'\nslug = '{name}'\ntype = 'image'\npricing = {{ credits = 3 }}\n\
                  input_schema = {{ parameters = [{{ name = 'prompt', type = 'string', required = true }}] }}\n\n"
             )
@@ -65,8 +80,9 @@ impl Programs {
         pid.is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok())
     }
 
-    /// Waits until no program runs: the server that started them was killed. Records a violation if one goes on.
-    pub(super) async fn are_gone(&self, books: &Books) {
+    /// Waits until no program runs: the process that started them, a server or a worker, was killed. Records a violation if one goes
+    /// on.
+    pub(super) async fn are_gone(&self, books: &Books, of: &str) {
         let start = Instant::now();
         loop {
             let running = self.running();
@@ -74,7 +90,7 @@ impl Programs {
                 return;
             }
             if start.elapsed() > GONE_WITHIN {
-                books.violation(format!("the processes {running:?} outlive their server"));
+                books.violation(format!("the processes {running:?} outlive their {of}"));
                 return;
             }
             tokio::time::sleep(LOOK).await;

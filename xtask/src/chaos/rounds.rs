@@ -5,6 +5,7 @@ use super::client::{Caller, Canceler, Client, knows};
 use super::place::{Place, Trouble, fork};
 use super::receiver::Receiver;
 use super::trouble::{Troubles, Work};
+use super::workers::Workers;
 use crate::serve::{self, Ready, Serving};
 use anyhow::{Context, Result, bail};
 use comfy_table::{CellAlignment, Table, presets};
@@ -12,6 +13,7 @@ use futures_util::{StreamExt, stream};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -71,6 +73,8 @@ pub(super) fn run(program: &Path, rounds: u32, seed: u64) -> Result<()> {
 struct Chaos {
     program: PathBuf,
     data: PathBuf,
+    /// Where each server of the run listens, so that the workers elsewhere find the next one.
+    listen: SocketAddr,
     log: PathBuf,
     /// The log of rounds with a trouble, which may contain errors.
     troubled_log: PathBuf,
@@ -89,11 +93,17 @@ struct Chaos {
 impl Chaos {
     fn new(program: &Path, directory: &TempDir, seed: u64) -> Result<Self> {
         let at = |name| directory.path().join(name);
-        let troubles = Troubles::new(directory.path());
+        let program = std::path::absolute(program)?;
+        // The port is free again when this statement has ended.
+        let listen = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let workers = Workers::new(&program, format!("http://{listen}"), directory.path());
+        let troubles = Troubles::new(directory.path(), workers);
         troubles.programs.write_models(&at("data"))?;
         Ok(Self {
-            program: std::path::absolute(program)?,
+            cancels: knows(&program, &["requests", "cancel"]),
+            program,
             data: at("data"),
+            listen,
             log: at("server.log"),
             troubled_log: at("troubled.log"),
             troubles,
@@ -101,13 +111,15 @@ impl Chaos {
             books: Arc::default(),
             kills: BTreeMap::new(),
             unreached: 0,
-            cancels: knows(program, &["requests", "cancel"]),
             doctor: None,
         })
     }
 
     async fn run(&mut self, rounds: u32) -> Result<()> {
-        let (first, url) = (self.start(None)?.ready()?, watch::Sender::new(None));
+        let (serving, url) = (self.start(None)?, watch::Sender::new(None));
+        let first = serving.ready()?;
+        self.troubles.workers.start(&self.data).await?;
+        drop(serving);
         let secrets = first.secrets.context("the first start made no keys")?;
         let random = fork(&mut self.random);
         let receiver = Receiver::listen(&secrets.webhook_secret, Arc::clone(&self.books), random).await?;
@@ -140,7 +152,7 @@ impl Chaos {
     }
 
     fn start(&self, place: Option<Place>) -> Result<Serving> {
-        let mut command = serve::command(&self.program, &self.data);
+        let mut command = serve::command_at(&self.program, &self.data, self.listen);
         let trouble = match place {
             Some(Place::Trouble(trouble)) => Some(trouble),
             _ => None,
@@ -173,7 +185,8 @@ impl Chaos {
         // Dropping the server kills it, unless it has ended by itself.
         drop(serving);
         url.send_replace(None);
-        self.troubles.programs.are_gone(&self.books).await;
+        self.troubles.programs.are_gone(&self.books, "server").await;
+        self.troubles.workers.look(&self.books)?;
         match place {
             Place::Trouble(_) if ended => {
                 self.books
@@ -292,10 +305,16 @@ impl Chaos {
                 books.violation(format!("`clipia doctor`: {said}"));
             }
         }
-        for (log, worst) in [(&self.log, "ERROR"), (&self.troubled_log, "panicked at")] {
+        let workers_log = self.troubles.workers.log();
+        let logs = [
+            (self.log.as_path(), "ERROR"),
+            (&self.troubled_log, "panicked at"),
+            (workers_log, "panicked at"),
+        ];
+        for (log, worst) in logs {
             let log = std::fs::read_to_string(log).unwrap_or_default();
             for line in log.lines().filter(|line| line.contains("panicked at") || line.contains(worst)) {
-                books.violation(format!("the server's log says: {line}"));
+                books.violation(format!("the log says: {line}"));
             }
         }
         if rounds >= ALL_PLACES_FROM {
@@ -330,6 +349,7 @@ impl Chaos {
         }
         row("rounds whose point was not reached, killed then", &self.unreached);
         row("programs killed", &self.troubles.programs_killed);
+        row("workers elsewhere killed", &self.troubles.workers.killed);
         row("responses to the clients", &seen.figures.responses);
         row("submits accepted", &seen.requests.len());
         row("submits whose response was lost, repeated", &seen.figures.unanswered);

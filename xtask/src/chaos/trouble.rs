@@ -4,6 +4,7 @@ use super::books::{Books, Seen};
 use super::client::Caller;
 use super::place::Trouble;
 use super::programs::Programs;
+use super::workers::Workers;
 use crate::serve::Serving;
 use anyhow::{Context, Result};
 use rand::rngs::StdRng;
@@ -29,6 +30,9 @@ const GOES_ON_WITHIN: Duration = Duration::from_secs(30);
 /// The kills of programs.
 const KILLS: u32 = 12;
 
+/// The kills of workers elsewhere.
+const WORKER_KILLS: u32 = 3;
+
 /// The pause between two checks of that.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -42,13 +46,15 @@ pub(super) struct Troubles {
     pub(super) programs: Programs,
     /// How many of them were killed.
     pub(super) programs_killed: u32,
+    /// The workers on other machines.
+    pub(super) workers: Workers,
 }
 
 impl Troubles {
-    pub(super) fn new(directory: &Path) -> Self {
+    pub(super) fn new(directory: &Path, workers: Workers) -> Self {
         let at = |name| directory.join(name);
         let programs = Programs::new();
-        Self { media_full: at("media-full"), clock: at("clock"), programs, programs_killed: 0 }
+        Self { media_full: at("media-full"), clock: at("clock"), programs, programs_killed: 0, workers }
     }
 
     /// Points a server to the files, and its log to where the trouble wants it.
@@ -96,6 +102,13 @@ impl Troubles {
                     rest(random, 60).await;
                 }
             }
+            Trouble::WorkersKilled => {
+                for _ in 0..WORKER_KILLS {
+                    self.workers.kill_one(work.books, random).await?;
+                    rest(random, 300).await;
+                }
+            }
+            Trouble::WorkerStopped => self.workers.stop_one(STOP, random).await?,
             Trouble::Stop => {
                 work.begin_a_long_one(serving).await?;
                 let lost = leases_lost(serving).await?;
