@@ -13,6 +13,8 @@ mod job;
 mod output;
 mod program;
 pub mod regular;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod settings;
 pub mod work;
 
