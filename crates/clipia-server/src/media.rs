@@ -61,6 +61,14 @@ impl MediaStore {
     }
 }
 
+/// The longest file name that common file systems accept, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Whether a file of an output may have this name.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    is_plain(name) && name.len() <= NAME_BYTES_MAX
+}
+
 /// Whether `name` is a plain file name: it leads to no other directory, and needs no escape in a URL.
 fn is_plain(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);

@@ -272,6 +272,7 @@ pub(crate) fn method_name(method: &http::Method) -> &'static str {
         "GET" => "GET",
         "HEAD" => "HEAD",
         "POST" => "POST",
+        "PUT" => "PUT",
         _ => "other",
     }
 }

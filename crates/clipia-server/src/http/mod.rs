@@ -23,7 +23,11 @@ mod submit;
 mod uploads;
 
 pub(crate) use admission::Admission;
+pub(crate) use body::discard;
 pub(crate) use budgets::Budgets;
+pub(crate) use conditions::{Selected, Validators, select};
+pub(crate) use media::body as file_body;
+pub(crate) use observe::{request as note_request, watch, worker as note_worker};
 pub(crate) use path::Segment;
 pub(crate) use uploads::slots as upload_slots;
 
