@@ -1,7 +1,8 @@
 //! Requests from their submit to their end.
 //!
 //! A lease belongs to a node, as it says when it claims. A store that knows at its opening that every other node is gone frees
-//! their leases then: each counts as lost.
+//! their leases then: each counts as lost. A lease that a node has for a session on another machine is kept, since the session may be
+//! alive: it expires if the session is not heard of for as long as a worker may be silent.
 
 use crate::living::LivingAttempts;
 use crate::{
