@@ -7,6 +7,7 @@
 
 pub mod collect;
 mod control;
+mod data_url;
 mod executor;
 mod inputs;
 mod job;
@@ -18,6 +19,7 @@ pub mod work;
 
 pub use clipia_queue::logs::{LINE_BYTES_MAX as LOG_LINE_BYTES_MAX, LINES_MAX as LOG_LINES_KEPT, LogLines};
 pub use control::JobControl;
+pub use data_url::DataUrl;
 pub use executor::{Executor, JobError};
 pub use inputs::Inputs;
 pub use job::{Job, Source};
