@@ -1,7 +1,7 @@
-//! The contract between a queue and what makes its outputs.
+//! The contract between a queue and what makes its outputs, and the workers between the two.
 //!
 //! An [`Executor`] gets a [`Job`] and returns a [`JobOutput`]. It knows nothing of leases, credits or deliveries: its worker
-//! takes care of them.
+//! takes care of them. The [`work`] of all workers is one loop. It reaches its queue over a [`Line`](work::Line).
 //!
 //! What must never be here: a store, a price, and the HTTP server.
 

@@ -168,12 +168,11 @@ pub(super) fn unreadable(parameter: &str, error: &io::Error) -> JobError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
-    use crate::pause::Pause;
     use crate::store::AccountId;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
     use clipia_queue::RequestId;
+    use clipia_worker::work::Pause;
     use serde_json::json;
     use std::sync::Arc;
     use tokio::net::TcpListener;
@@ -212,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_written_from_wherever_it_is_or_the_caller_learns_why_not() {
         let data = tempfile::tempdir().unwrap();
-        let media = MediaStore::open(data.path(), Pause::new("media", &Metrics::default())).unwrap();
+        let media = MediaStore::open(data.path(), Pause::new("media", Default::default())).unwrap();
         std::fs::create_dir_all(data.path().join("media/r/s")).unwrap();
         std::fs::write(data.path().join("media/r/s/a.bin"), PNG).unwrap();
         std::fs::write(data.path().join("media/r/s/long.bin"), vec![0; 2_000]).unwrap();
@@ -275,7 +274,7 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_takes_nothing_is_not_the_callers_fault() {
         let data = tempfile::tempdir().unwrap();
-        let media = MediaStore::open(data.path(), Pause::new("media", &Metrics::default())).unwrap();
+        let media = MediaStore::open(data.path(), Pause::new("media", Default::default())).unwrap();
         let inputs = ServerInputs::new(media, Outbound::new(true).unwrap());
         let nowhere = data.path().join("none/a");
         let fetched =

@@ -88,7 +88,7 @@ pub(super) trait Printed: AsyncRead + Unpin + Send + 'static {
     fn unread(&self) -> u64;
 }
 
-/// The bytes in a pipe. The runtime may not know of them yet, so that a read would wait.
+/// Pipes, as things that a program prints to. The system knows what a pipe holds before the runtime does.
 macro_rules! pipes {
     ($($pipe:ty),*) => {$(
         impl Printed for $pipe {
