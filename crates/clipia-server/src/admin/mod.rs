@@ -21,7 +21,6 @@ pub(crate) use accounts::GRANT_MAX;
 
 use crate::api_error::{ApiError, no_such_method, no_such_path};
 use crate::credentials;
-use crate::pause::Pause;
 use crate::queues::Queues;
 use crate::refused_tokens::RefusedTokens;
 use crate::store::Store;
@@ -32,6 +31,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post};
 use axum::{Json, Router};
 use clipia_admin::{Access, Operation};
 use clipia_api::error_code::ErrorCode;
+use clipia_worker::work::Pause;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use std::num::NonZeroU32;

@@ -38,12 +38,12 @@ use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
 use crate::refused_tokens::RefusedTokens;
-use crate::shared_slots::SharedSlots;
 use crate::store::{AccountId, Store};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use clipia_queue::catalogue::Catalogue;
+use clipia_worker::work::SharedSlots;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -360,8 +360,7 @@ fn reason(error: &io::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
-    use crate::pause::Pause;
+    use clipia_worker::work::Pause;
     use std::io::Write;
     use std::sync::Arc;
 
@@ -370,7 +369,7 @@ mod tests {
     }
 
     fn store(data: &Path) -> (MediaStore, Arc<Pause>) {
-        let pause = Pause::new("media", &Metrics::default());
+        let pause = Pause::new("media", Default::default());
         (MediaStore::open(data, Arc::clone(&pause)).unwrap(), pause)
     }
 

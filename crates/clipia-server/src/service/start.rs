@@ -22,25 +22,22 @@ use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
 use crate::models_file::ModelsFile;
 use crate::outbound::{Outbound, Target};
-use crate::pause::Pause;
-use crate::preparation::Preparation;
 use crate::private;
 use crate::queues::Queues;
 use crate::refused_tokens::{self, RefusedTokens};
 use crate::store::{NodeId, Store};
+use crate::store_line::StoreLine;
 use crate::supervisor::Supervisor;
-use crate::workers::Workers;
 use axum::Router;
 use clipia_admin::Access;
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::position::Order;
+use clipia_worker::work::{Pause, Preparation, Workers};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Semaphore};
 
 /// The files that a server leaves at the top of its data directory.
 const FILES: [&str; 3] = ["clipia.toml", "models.toml", Access::FILE];
@@ -95,7 +92,7 @@ impl Parts {
         // Reading this machine's trusted certificates takes a while. The directories are made meanwhile.
         let (target, lookups) = (Target::new(config.dev, &config.allow), metrics.lookups.clone());
         let outbound = tokio::task::spawn_blocking(|| Outbound::counted(target, lookups));
-        let (data, pause) = (config.data.clone(), Pause::new("media", &metrics));
+        let (data, pause) = (config.data.clone(), Pause::new("media", metrics.pause("media")));
         let media = blocking::run(move || {
             private::data_directory(&data, &FILES)?;
             MediaStore::open(&data, pause)
@@ -120,7 +117,7 @@ impl Parts {
         let declared = models.executors.iter();
         orders.extend(declared.filter_map(|(name, executor)| Some((name.clone(), executor.order?))));
         let executors = pools.of(models.executors);
-        let queues = Queues::new(executors.keys().map(String::as_str));
+        let queues = Queues::new(executors.keys().map(String::as_str), &metrics.accounts_aside);
         let catalogue = Arc::new(models.catalogue);
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
@@ -177,29 +174,27 @@ impl Parts {
         let Tasks { drain, abort, work, .. } = &self.tasks;
         let mut pauses = Vec::new();
         for (name, pool) in std::mem::take(&mut self.pools) {
-            let pause = Pause::new(&format!("executor {name}"), &self.metrics);
+            let paused = format!("executor {name}");
+            let pause = Pause::new(&paused, self.metrics.pause(&paused));
             pauses.push(Arc::clone(&pause));
-            let workers = Arc::new(Workers {
-                submitted: self.queues.submitted(&name),
-                queue: name,
-                executor: pool.executor,
-                node: self.node,
+            let line = Arc::new(StoreLine {
+                queue: self.queues.get(&name),
+                name,
+                holder: self.node.into(),
                 store: Arc::clone(&self.store),
                 catalogue: Arc::clone(&self.catalogue),
                 media: self.media.clone(),
-                pause,
-                claims_fail: AtomicBool::default(),
                 canceled: wakers.canceled.clone(),
-                metrics: Arc::clone(&self.metrics),
                 living: living.clone(),
-                slots: Semaphore::new(pool.workers),
-                preparation: Preparation::new(&self.metrics, work.clone()),
-                watch: Mutex::default(),
+                metrics: Arc::clone(&self.metrics),
             });
+            let (fetches, waiting) = (self.metrics.fetches.clone(), self.metrics.fetches_waiting.clone());
+            let preparation = Preparation::new(fetches, waiting, work.clone());
+            let workers = Arc::new(Workers::new(line, pool.executor, pool.workers, pause, preparation));
             for _ in 0..pool.workers {
                 let (workers, drained, aborted) = (Arc::clone(&workers), drain.clone(), abort.clone());
                 self.supervisor.supervise(work, "worker", drain.clone(), move || {
-                    Arc::clone(&workers).run(drained.clone(), aborted.clone())
+                    Arc::clone(&workers).run_one(drained.clone(), aborted.clone())
                 });
             }
         }
