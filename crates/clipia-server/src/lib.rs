@@ -43,6 +43,7 @@ mod models_file;
 pub mod outbound;
 mod queues;
 mod refused_tokens;
+mod remote;
 mod runtime;
 mod service;
 mod store_line;

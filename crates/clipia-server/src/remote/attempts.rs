@@ -3,10 +3,10 @@
 //! The store decides whether a lease is in force. What is here only spares it questions: the session of a claim never changes, so
 //! it is asked for it once, and the reports of the session are fenced by the epoch.
 
-use super::{Remote, no_longer_offered};
 use super::authorization::Caller;
 use super::inputs::FetchedInputs;
 use super::staging::StagedFiles;
+use super::{Remote, no_longer_offered};
 use crate::api_error::ApiError;
 use crate::store::{Claim, Failure, HeldAttempt, WorkerSession};
 use crate::store_line::StoreLine;
@@ -143,9 +143,9 @@ impl Remote {
             return Ok(Arc::clone(known));
         }
         let entry = self.catalogue.get(&claim.model);
-        let queue = entry.and_then(|entry| self.queues.get(&entry.executor)).ok_or_else(|| {
-            no_longer_offered(&claim.model)
-        })?;
+        let queue = entry
+            .and_then(|entry| self.queues.get(&entry.executor))
+            .ok_or_else(|| no_longer_offered(&claim.model))?;
         let now = Instant::now();
         let attempt = Arc::new(Attempt {
             id,
@@ -197,7 +197,10 @@ impl Remote {
                     Ok(Found::InForce(attempt))
                 }
                 Err(failure) => {
-                    self.store.fail(id.id, id.epoch, failure).await.map_err(|error| ApiError::internal(&error))?;
+                    self.store
+                        .fail(id.id, id.epoch, failure)
+                        .await
+                        .map_err(|error| ApiError::internal(&error))?;
                     Ok(Found::Others)
                 }
             },
@@ -232,7 +235,11 @@ impl Remote {
     ///
     /// # Errors
     /// If the store fails.
-    pub(super) async fn held(&self, caller: &Caller, id: AttemptId) -> Result<Option<Arc<Attempt>>, ApiError> {
+    pub(super) async fn held(
+        &self,
+        caller: &Caller,
+        id: AttemptId,
+    ) -> Result<Option<Arc<Attempt>>, ApiError> {
         if let Some(known) = self.attempts.get(id) {
             return Ok((known.session == caller.session).then_some(known));
         }
@@ -263,7 +270,8 @@ mod tests {
     fn a_directory_names_its_attempt() {
         let id = AttemptId { id: RequestId::generate(), epoch: Epoch(7) };
         assert_eq!(of_directory(&directory_name(id)), Some(id));
-        for name in ["", "-", "x-7", &format!("{}", id.id), &format!("{}-07", id.id), &format!("{}-x", id.id)] {
+        for name in ["", "-", "x-7", &format!("{}", id.id), &format!("{}-07", id.id), &format!("{}-x", id.id)]
+        {
             assert_eq!(of_directory(name), None, "{name}");
         }
     }

@@ -96,7 +96,10 @@ async fn caller(remote: &Remote, headers: &HeaderMap) -> Result<Caller, Refused>
         return Err(Refused::NoWorkers);
     }
     let token = credentials::of_headers(headers).ok_or_else(|| {
-        ApiError::new(ErrorCode::InvalidApiKey, "a worker's token is needed: send `Authorization: Bearer <token>`")
+        ApiError::new(
+            ErrorCode::InvalidApiKey,
+            "a worker's token is needed: send `Authorization: Bearer <token>`",
+        )
     })?;
     let token = credentials::hash(token);
     let worker = remote.store.worker(&token).await?;

@@ -3,12 +3,11 @@
 use super::attempts::{Attempt, not_in_force};
 use super::authorization::Caller;
 use super::order::Order;
-use super::{Remote, lines};
+use super::{Remote, attempt_named, lines};
 use crate::api_error::ApiError;
 use crate::store::{Beat, WorkRefused};
 use axum::Json;
 use axum::extract::{Extension, State};
-use clipia_queue::lifecycle::Epoch;
 use clipia_remote::types::{BeatAnswer, BeatOrder, JobAnswer, JobBeat};
 use clipia_worker::work::AttemptId;
 use futures_util::stream::{self, StreamExt};
@@ -31,7 +30,7 @@ pub(super) async fn beat(
     remote.sessions.heard(remote.store.as_ref(), &caller.session, None).await?;
     let (mut reports, mut answers) = (Vec::new(), Vec::new());
     for job in order.jobs {
-        let id = AttemptId { id: job.request_id.into(), epoch: Epoch(job.epoch) };
+        let id = attempt_named(&job.request_id, job.epoch)?;
         reports.push((id, Report::new(id, job)?));
         answers.push(id);
     }
@@ -71,37 +70,33 @@ impl Remote {
         caller: &Caller,
         reports: Vec<(AttemptId, Report)>,
     ) -> Result<Vec<Option<String>>, ApiError> {
-        let known = stream::iter(&reports).map(|(id, _)| self.held(caller, *id)).buffered(AT_ONCE);
-        let known: Vec<Option<Arc<Attempt>>> =
-            known.collect::<Vec<_>>().await.into_iter().collect::<Result<_, _>>()?;
-        let mut answers: Vec<Option<String>> = known
-            .iter()
-            .zip(&reports)
-            .map(|(known, (id, _))| known.is_none().then(|| not_in_force(*id).message().to_owned()))
-            .collect();
-        let mut beats = Vec::new();
-        let mut holds = Vec::new();
-        for (place, ((id, report), known)) in reports.into_iter().zip(&known).enumerate() {
-            let Some(attempt) = known else { continue };
-            match report {
-                Report::Preparing => holds.push((place, id, attempt)),
-                Report::Beat(beat) => beats.push((place, beat, attempt)),
+        let ids: Vec<AttemptId> = reports.iter().map(|(id, _)| *id).collect();
+        let known = stream::iter(ids.into_iter().map(|id| self.held(caller, id)));
+        let known: Vec<_> = known.buffered(AT_ONCE).collect().await;
+        // What is not said of a report below is that its lease is not in force.
+        let mut answers = Vec::new();
+        let (mut beats, mut holds) = (Vec::new(), Vec::new());
+        for (place, ((id, report), known)) in reports.into_iter().zip(known).enumerate() {
+            answers.push(Some(not_in_force(id).message().to_owned()));
+            match (known?, report) {
+                (None, _) => {}
+                (Some(attempt), Report::Preparing) => holds.push((place, attempt)),
+                (Some(attempt), Report::Beat(beat)) => beats.push((place, attempt, beat)),
             }
         }
-        let held = stream::iter(holds.iter().map(|(_, id, _)| self.store.hold(id.id, id.epoch)));
-        let held: Vec<_> = held.buffered(AT_ONCE).collect().await;
-        for ((place, _, attempt), held) in holds.iter().zip(held) {
-            let answer = self.prolonged(attempt, held, true)?;
-            answers.get_mut(*place).into_iter().for_each(|place| *place = answer.clone());
-        }
-        if beats.is_empty() {
-            return Ok(answers);
-        }
-        let orders = beats.iter().map(|(_, beat, _)| beat.clone()).collect();
-        let accepted = self.store.beat_many(orders).await?;
-        for ((place, _, attempt), accepted) in beats.iter().zip(accepted) {
-            let answer = self.prolonged(attempt, accepted, false)?;
-            answers.get_mut(*place).into_iter().for_each(|place| *place = answer.clone());
+        let (places, beats): (Vec<_>, Vec<_>) =
+            beats.into_iter().map(|(place, attempt, beat)| ((place, attempt), beat)).unzip();
+        let holding = holds.iter().map(|(_, attempt)| attempt.id).collect::<Vec<_>>();
+        let holding = holding.into_iter().map(|id| self.store.hold(id.id, id.epoch));
+        let held: Vec<_> = stream::iter(holding).buffered(AT_ONCE).collect().await;
+        let beaten = if beats.is_empty() { Vec::new() } else { self.store.beat_many(beats).await? };
+        let held = holds.into_iter().zip(held).map(|(whose, result)| (whose, result, true));
+        let beaten = places.into_iter().zip(beaten).map(|(whose, result)| (whose, result, false));
+        for ((place, attempt), result, preparing) in held.chain(beaten) {
+            let answer = self.prolonged(&attempt, result, preparing)?;
+            if let Some(place) = answers.get_mut(place) {
+                *place = answer;
+            }
         }
         Ok(answers)
     }

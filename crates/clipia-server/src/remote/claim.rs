@@ -3,17 +3,16 @@
 use super::authorization::Caller;
 use super::order::Order;
 use super::sessions::ClaimTurn;
-use super::{Queue, Remote};
+use super::{Queue, Remote, attempt_named};
 use crate::api_error::ApiError;
 use crate::listener::Client;
 use crate::store::{AboutSession, AccountId, Claim, Holder};
 use axum::Json;
 use axum::extract::{Extension, State};
 use clipia_api::error_code::ErrorCode;
-use clipia_queue::lifecycle::Epoch;
+use clipia_queue::logs::LogLines;
 use clipia_remote::types::{ClaimOrder, Claimed, ClaimedJob, Word};
 use clipia_worker::work::{AttemptId, End, Line, PreparationRoom};
-use clipia_queue::logs::LogLines;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +89,11 @@ fn check(order: &ClaimOrder) -> Result<(), ApiError> {
         format!("`held` names {HELD_MAX} attempts at most")
     } else if full_accounts.len() > ACCOUNTS_MAX {
         format!("`full_accounts` names {ACCOUNTS_MAX} accounts at most")
-    } else if ![Some(&about.host), about.gpu.as_ref(), Some(&about.version)].into_iter().flatten().all(|text| short(text)) {
+    } else if ![Some(&about.host), about.gpu.as_ref(), Some(&about.version)]
+        .into_iter()
+        .flatten()
+        .all(|text| short(text))
+    {
         format!("a text of `about` has {ABOUT_BYTES_MAX} bytes at most, and no control characters")
     } else {
         return Ok(());
@@ -146,7 +149,10 @@ impl Claiming<'_> {
         let mut looks = 0;
         let mut woken = WakeUp(None);
         loop {
-            self.remote.sessions.heard(self.remote.store.as_ref(), &self.caller.session, Some(self.about())).await?;
+            self.remote
+                .sessions
+                .heard(self.remote.store.as_ref(), &self.caller.session, Some(self.about()))
+                .await?;
             self.caller.look_again(self.remote).await?;
             let word = self.caller.word();
             let may_claim = word == Word::Work && !self.queue.line.cannot_keep_files();
@@ -210,7 +216,8 @@ impl Claiming<'_> {
         let line = &self.queue.line;
         while jobs.len() < slots && !self.turn.superseded.is_cancelled() {
             let room = RemoteRoom { full: full.clone(), free: slots - jobs.len() };
-            let claimed = line.queue.aside.claim(self.remote.store.as_ref(), &line.name, &holder, &room).await;
+            let claimed =
+                line.queue.aside.claim(self.remote.store.as_ref(), &line.name, &holder, &room).await;
             match claimed {
                 Ok(Some(claim)) => {
                     tracing::info!(request_id = %claim.id, key_id = claim.key_id, worker = self.caller.session.worker, model = claim.model, "generation claimed by a worker elsewhere");
@@ -238,7 +245,7 @@ impl Claiming<'_> {
             .order
             .held
             .iter()
-            .map(|name| AttemptId { id: name.request_id.into(), epoch: Epoch(name.epoch) })
+            .filter_map(|name| attempt_named(&name.request_id, name.epoch).ok())
             .collect();
         let claims = self.remote.store.claims_of(&self.caller.session).await?;
         let is_unknown = |claim: &Claim| !held.contains(&AttemptId { id: claim.id, epoch: claim.epoch });

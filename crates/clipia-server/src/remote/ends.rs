@@ -6,21 +6,20 @@
 use super::attempts::{Attempt, Found, not_in_force};
 use super::authorization::Caller;
 use super::order::Order;
-use super::{Remote, lines};
+use super::{Remote, attempt_named, lines};
 use crate::api_error::ApiError;
 use crate::blocking::Lost;
 use axum::Json;
 use axum::extract::{Extension, State};
 use clipia_api::error_code::ErrorCode;
+use clipia_api::types::Output;
 use clipia_queue::Failure;
 use clipia_queue::leases::AttemptEnd;
-use clipia_queue::lifecycle::Epoch;
 use clipia_queue::logs::LogLines;
 use clipia_queue::media_address::urls;
 use clipia_remote::types::{CompleteOrder, FailOrder, ReleaseOrder};
 use clipia_worker::JobOutput;
 use clipia_worker::work::{AttemptId, End, KeepError, Line, ReportRefused};
-use clipia_api::types::Output;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +44,7 @@ pub(super) async fn complete(
     let CompleteOrder { request_id, epoch, output, files, logs } = order;
     let files: Vec<(String, u64)> = files.into_iter().map(|file| (file.name, file.bytes)).collect();
     check(&output, &files)?;
-    let id = AttemptId { id: request_id.into(), epoch: Epoch(epoch) };
+    let id = attempt_named(&request_id, epoch)?;
     remote.end(caller, id, Reported::Completed(Box::new(output), files), lines(logs)?).await
 }
 
@@ -73,13 +72,13 @@ pub(super) async fn release(
     Order(order): Order<ReleaseOrder>,
 ) -> Result<Done, ApiError> {
     let ReleaseOrder { request_id, epoch, logs } = order;
-    let id = AttemptId { id: request_id.into(), epoch: Epoch(epoch) };
+    let id = attempt_named(&request_id, epoch)?;
     remote.end(caller, id, Reported::Released, lines(logs)?).await
 }
 
 fn failure(order: FailOrder) -> Result<(AttemptId, Failure, LogLines), ApiError> {
     let FailOrder { request_id, epoch, message, code, logs } = order;
-    let id = AttemptId { id: request_id.into(), epoch: Epoch(epoch) };
+    let id = attempt_named(&request_id, epoch)?;
     let failure = match code {
         None => Failure::generation(message),
         Some(code) if !code.is_empty() && code.len() <= CODE_BYTES_MAX => Failure::coded(code, message),

@@ -104,24 +104,19 @@ pub(super) async fn get(
     let attempt = remote.in_force(&caller, attempt_of(&request, &epoch)?).await?;
     crate::http::note_request(attempt.id.id);
     let url = remote.url(&attempt, &query).ok_or_else(|| {
-        let message = format!("the input has no file {} of the parameter `{}`", query.number, query.parameter);
+        let message =
+            format!("the input has no file {} of the parameter `{}`", query.number, query.parameter);
         ApiError::new(ErrorCode::NotFound, message)
     })?;
-    let mut awaited = remote.fetch(&attempt, (query.parameter, query.number), url)?;
+    let awaited = remote.fetch(&attempt, (query.parameter, query.number), url)?;
     let fetched = tokio::select! {
-        fetched = timeout(WAIT_MAX, awaited.wait_for(Option::is_some)) => fetched,
+        fetched = timeout(WAIT_MAX, there(awaited)) => fetched,
         () = attempt.ended.cancelled() => return Err(attempt.lost()),
     };
-    let fetched = match fetched {
-        Ok(Ok(fetched)) => fetched.clone(),
-        // The task was given up.
-        Ok(Err(_)) => Some(Err(NotFetched::Unavailable)),
-        Err(_) => {
-            let message = "the file is being fetched: ask again";
-            return Err(ApiError::new(ErrorCode::ServiceUnavailable, message).after(SOON));
-        }
-    };
-    let fetched = fetched.unwrap_or(Err(NotFetched::Unavailable)).map_err(|error| match error {
+    let fetched = fetched.map_err(|_| {
+        ApiError::new(ErrorCode::ServiceUnavailable, "the file is being fetched: ask again").after(SOON)
+    })?;
+    let fetched = fetched.map_err(|error| match error {
         NotFetched::Failed(why) => ApiError::new(ErrorCode::ModelInputInvalid, why),
         NotFetched::Unavailable => {
             let message = "the server cannot fetch the file now; the call can be repeated";
@@ -134,6 +129,13 @@ pub(super) async fn get(
         Err(_) if attempt.ended.is_cancelled() => Err(attempt.lost()),
         Err(error) => Err(ApiError::internal(&error)),
     }
+}
+
+/// Waits until a file is there, or cannot be fetched.
+async fn there(mut awaited: Awaited) -> Result<Arc<Fetched>, NotFetched> {
+    let fetched = awaited.wait_for(Option::is_some).await;
+    // The task may have been given up.
+    fetched.ok().and_then(|fetched| fetched.clone()).unwrap_or(Err(NotFetched::Unavailable))
 }
 
 impl Remote {

@@ -32,6 +32,7 @@ use authorization::Caller;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, any, get, post, put};
+use clipia_api::RequestId;
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::Failure;
 use clipia_queue::catalogue::Catalogue;
@@ -200,13 +201,25 @@ fn handler(operation: Operation) -> MethodRouter<Arc<Remote>> {
     }
 }
 
+/// The attempt that an order names.
+///
+/// # Errors
+/// `not_found`.
+fn attempt_named(request: &RequestId, epoch: i64) -> Result<AttemptId, ApiError> {
+    let id = request.as_str().parse().map_err(|_| no_such_attempt())?;
+    Ok(AttemptId { id, epoch: Epoch(epoch) })
+}
+
 /// The attempt that a path names.
 ///
 /// # Errors
 /// `not_found`.
 fn attempt_of(request: &str, epoch: &str) -> Result<AttemptId, ApiError> {
-    let attempt = || Some(AttemptId { id: request.parse().ok()?, epoch: Epoch(epoch.parse().ok()?) });
-    attempt().ok_or_else(|| ApiError::new(ErrorCode::NotFound, "there is no such request, or no such claim"))
+    attempt_named(&request.into(), epoch.parse().map_err(|_| no_such_attempt())?)
+}
+
+fn no_such_attempt() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "there is no such request, or no such claim")
 }
 
 /// The failure of a request whose model is no longer offered.
@@ -223,7 +236,9 @@ fn lines(logged: Option<LoggedLines>) -> Result<LogLines, ApiError> {
     let bytes: usize = lines.iter().map(|line| bytes_of(line)).sum();
     if lines.len() > LINES_MAX || bytes > BYTES_MAX {
         let most = BYTES_MAX / 1024;
-        return Err(ApiError::invalid(format!("a report has {LINES_MAX} log lines and {most} KiB of them at most")));
+        return Err(ApiError::invalid(format!(
+            "a report has {LINES_MAX} log lines and {most} KiB of them at most"
+        )));
     }
     Ok(LogLines { offset, lines: lines.into() })
 }

@@ -5,11 +5,11 @@ use crate::http::discard;
 use axum::body::HttpBody;
 use axum::extract::{FromRequest, Request};
 use bytes::BytesMut;
+use clipia_api::error_code::ErrorCode;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use clipia_api::error_code::ErrorCode;
 
 /// The longest order, in bytes.
 const BYTES_MAX: usize = 1024 * 1024;
@@ -37,13 +37,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Order<T> {
         let read = tokio::time::timeout(TIMEOUT, read(request)).await;
         let (bytes, _long) = read.map_err(|_| ApiError::invalid("the body took too long to arrive"))??;
         let order = serde_json::from_slice(&bytes);
-        order.map(Self).map_err(|error| ApiError::invalid(format!("the body is not the order of this call: {error}")))
+        order
+            .map(Self)
+            .map_err(|error| ApiError::invalid(format!("the body is not the order of this call: {error}")))
     }
 }
 
 async fn read(request: Request) -> Result<(BytesMut, Option<SemaphorePermit<'static>>), ApiError> {
     let body = request.into_body();
-    let announced = body.size_hint().exact().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    let announced =
+        body.size_hint().exact().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
     let mut stream = body.into_data_stream();
     let (mut bytes, mut long) = (BytesMut::new(), None);
     let mut length = announced;
@@ -55,7 +58,8 @@ async fn read(request: Request) -> Result<(BytesMut, Option<SemaphorePermit<'sta
         }
         if length > SMALL_BYTES_MAX && long.is_none() {
             let permit = LONG.acquire().await.map_err(|_| {
-                ApiError::new(ErrorCode::ServiceUnavailable, "the server has no room for another long order").after(RETRY_AFTER)
+                ApiError::new(ErrorCode::ServiceUnavailable, "the server has no room for another long order")
+                    .after(RETRY_AFTER)
             })?;
             long = Some(permit);
         }

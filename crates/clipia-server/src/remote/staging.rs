@@ -157,7 +157,9 @@ impl StagedFiles {
             known.superseded.cancel();
         }
         if known.is_some_and(|known| known.total != piece.total && piece.start > 0) {
-            return Err(refused(format!("the file `{name}` was begun with another length: begin it again at 0")));
+            return Err(refused(format!(
+                "the file `{name}` was begun with another length: begin it again at 0"
+            )));
         }
         if known.is_none() && files.len() >= FILES_MAX {
             return Err(refused(format!("an output has {FILES_MAX} files at most")));
@@ -205,7 +207,8 @@ impl StagedFiles {
             let not_whole = |why: std::fmt::Arguments<'_>| {
                 ApiError::invalid(format!("the file `{name}` is not whole: {why}"))
             };
-            let file = files.get(name).ok_or_else(|| not_whole(format_args!("nothing of it was received")))?;
+            let file =
+                files.get(name).ok_or_else(|| not_whole(format_args!("nothing of it was received")))?;
             let received = file.received.try_lock().map(|received| *received);
             let received =
                 received.map_err(|_| not_whole(format_args!("a piece of it is being received")))?;

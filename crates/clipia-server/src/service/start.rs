@@ -11,8 +11,8 @@ use crate::events::{self, Wakers};
 use crate::executors::Executor;
 #[cfg(feature = "render")]
 use crate::executors::Render;
-use crate::executors::ServerInputs;
 use crate::executors::sandbox::{Sampler, Samples};
+use crate::executors::{Inputs, ServerInputs};
 use crate::health::{self, Health};
 use crate::http::{self, Admission, App, Budgets};
 use crate::listener::{self, Limits};
@@ -20,11 +20,12 @@ use crate::living::LivingAttempts;
 use crate::maintenance::{self, Cleaner, GiverUp, MediaSweeper, Rescuer, UploadSweeper};
 use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
-use crate::models_file::ModelsFile;
+use crate::models_file::{ExecutorSettings, ModelsFile};
 use crate::outbound::{Outbound, Target};
 use crate::private;
 use crate::queues::Queues;
 use crate::refused_tokens::{self, RefusedTokens};
+use crate::remote::{self, AttemptSweeper, Remote};
 use crate::store::{NodeId, Store};
 use crate::store_line::StoreLine;
 use crate::supervisor::Supervisor;
@@ -67,6 +68,10 @@ struct Parts {
     media: MediaStore,
     outbound: Outbound,
     sampler: Option<Arc<dyn Sampler>>,
+    /// The files of inputs.
+    inputs: Arc<dyn Inputs>,
+    /// The most bytes of an output of each executor.
+    output_bytes_max: BTreeMap<String, u64>,
     /// The executors whose workers are not started yet.
     pools: BTreeMap<String, Pool>,
     executors: BTreeMap<String, Arc<dyn Executor>>,
@@ -105,10 +110,11 @@ impl Parts {
         for warning in &models.warnings {
             tracing::warn!("`{}`: {warning}", ModelsFile::NAME);
         }
+        let inputs: Arc<dyn Inputs> = Arc::new(ServerInputs::new(media.clone(), outbound.clone()));
         let pools = Pools {
             brought: builder.executors,
             programs: builder.programs,
-            inputs: Arc::new(ServerInputs::new(media.clone(), outbound.clone())),
+            inputs: Arc::clone(&inputs),
             jobs: config.data.join(JOBS),
             #[cfg(feature = "render")]
             render: Render::new(media.clone(), outbound.clone()),
@@ -116,8 +122,11 @@ impl Parts {
         let mut orders = builder.orders;
         let declared = models.executors.iter();
         orders.extend(declared.filter_map(|(name, executor)| Some((name.clone(), executor.order?))));
+        let bytes_max =
+            |(name, executor): (&String, &ExecutorSettings)| (name.clone(), executor.output_bytes_max);
+        let output_bytes_max: BTreeMap<_, _> = models.executors.iter().map(bytes_max).collect();
         let executors = pools.of(models.executors);
-        let queues = Queues::new(executors.keys().map(String::as_str), &metrics.accounts_aside);
+        let queues = Queues::new(output_bytes_max.keys().map(String::as_str), &metrics.accounts_aside);
         let catalogue = Arc::new(models.catalogue);
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
@@ -132,6 +141,8 @@ impl Parts {
             sampler: builder.sampler,
             media,
             outbound,
+            inputs,
+            output_bytes_max,
             executors: executors
                 .iter()
                 .map(|(name, pool)| (name.clone(), Arc::clone(&pool.executor)))
@@ -155,7 +166,8 @@ impl Parts {
     fn run(mut self, first_keys: Option<FirstKeys>) -> Service {
         let wakers = Wakers::new(self.queues.clone());
         let living = LivingAttempts::default();
-        let pauses = self.start_workers(&wakers, &living);
+        let lines = self.lines(&wakers, &living);
+        let pauses = self.start_workers(&lines);
         let outbox_changed = Arc::clone(&wakers.outbox_changed);
         let (store, outbound) = (Arc::clone(&self.store), self.outbound.clone());
         let dispatcher = Arc::new(Dispatcher::new(self.node, store, outbound, outbox_changed));
@@ -165,29 +177,39 @@ impl Parts {
         self.start_maintenance(living, &statistics);
         self.start_deliveries(dispatcher);
         let refused_tokens = self.start_audit();
-        self.serve(pauses, statistics, refused_tokens);
+        let remote = self.remote(lines, &refused_tokens);
+        self.maintain(AttemptSweeper::new(Arc::clone(&remote)));
+        self.serve(pauses, statistics, refused_tokens, remote);
         self.into_service(first_keys)
     }
 
-    /// Starts the workers of each executor; returns the executors' pauses.
-    fn start_workers(&mut self, wakers: &Wakers, living: &LivingAttempts) -> Vec<Arc<Pause>> {
+    /// The line to each queue.
+    fn lines(&self, wakers: &Wakers, living: &LivingAttempts) -> BTreeMap<String, Arc<StoreLine>> {
+        let line = |name: &str| StoreLine {
+            queue: self.queues.get(name),
+            name: name.to_owned(),
+            holder: self.node.into(),
+            store: Arc::clone(&self.store),
+            catalogue: Arc::clone(&self.catalogue),
+            media: self.media.clone(),
+            canceled: wakers.canceled.clone(),
+            living: living.clone(),
+            metrics: Arc::clone(&self.metrics),
+        };
+        self.queues.names().map(|name| (name.to_owned(), Arc::new(line(name)))).collect()
+    }
+
+    /// Starts the workers of each executor; returns the executors' pauses. The pause of an executor that workers elsewhere alone make
+    /// is never on.
+    fn start_workers(&mut self, lines: &BTreeMap<String, Arc<StoreLine>>) -> Vec<Arc<Pause>> {
         let Tasks { drain, abort, work, .. } = &self.tasks;
-        let mut pauses = Vec::new();
-        for (name, pool) in std::mem::take(&mut self.pools) {
+        let (mut pauses, mut pools) = (Vec::new(), std::mem::take(&mut self.pools));
+        for (name, line) in lines {
             let paused = format!("executor {name}");
             let pause = Pause::new(&paused, self.metrics.pause(&paused));
             pauses.push(Arc::clone(&pause));
-            let line = Arc::new(StoreLine {
-                queue: self.queues.get(&name),
-                name,
-                holder: self.node.into(),
-                store: Arc::clone(&self.store),
-                catalogue: Arc::clone(&self.catalogue),
-                media: self.media.clone(),
-                canceled: wakers.canceled.clone(),
-                living: living.clone(),
-                metrics: Arc::clone(&self.metrics),
-            });
+            let Some(pool) = pools.remove(name) else { continue };
+            let line = Arc::clone(line);
             let (fetches, waiting) = (self.metrics.fetches.clone(), self.metrics.fetches_waiting.clone());
             let preparation = Preparation::new(fetches, waiting, work.clone());
             let workers = Arc::new(Workers::new(line, pool.executor, pool.workers, pause, preparation));
@@ -199,6 +221,32 @@ impl Parts {
             }
         }
         pauses
+    }
+
+    /// What answers workers elsewhere.
+    fn remote(
+        &self,
+        lines: BTreeMap<String, Arc<StoreLine>>,
+        refused_tokens: &Arc<RefusedTokens>,
+    ) -> Arc<Remote> {
+        let bytes_max = |name: &str| self.output_bytes_max.get(name).copied().unwrap_or_default();
+        let queue = |(name, line): (String, Arc<StoreLine>)| {
+            let output_bytes_max = bytes_max(&name);
+            (name, remote::Queue { line, output_bytes_max })
+        };
+        Remote::new(remote::Parts {
+            store: Arc::clone(&self.store),
+            node: self.node,
+            catalogue: Arc::clone(&self.catalogue),
+            queues: lines.into_iter().map(queue).collect(),
+            media: self.media.clone(),
+            metrics: Arc::clone(&self.metrics),
+            refused_tokens: Arc::clone(refused_tokens),
+            inputs: Arc::clone(&self.inputs),
+            data: &self.config.data,
+            drain: self.tasks.drain.clone(),
+            tasks: self.tasks.work.clone(),
+        })
     }
 
     fn start_event_forwarding(&self, wakers: Wakers) {
@@ -259,6 +307,7 @@ impl Parts {
         pauses: Vec<Arc<Pause>>,
         statistics: Arc<DeliveryStatistics>,
         refused_tokens: Arc<RefusedTokens>,
+        remote: Arc<Remote>,
     ) {
         let store = || Arc::clone(&self.store);
         let health = Health::new(store(), self.supervisor.clone(), self.tasks.drain.clone());
@@ -277,7 +326,8 @@ impl Parts {
             upload_slots: http::upload_slots(),
         });
         let metrics = Arc::clone(&self.metrics);
-        self.listen("listener", &self.listener, api.merge(health.clone()), Limits::API, metrics);
+        let api = api.merge(remote::router(remote)).merge(health.clone());
+        self.listen("listener", &self.listener, api, Limits::API, metrics);
         let scraped = health::metrics_router(Arc::clone(&self.metrics), store(), statistics);
         let admin = admin::router(store(), self.queues.clone(), refused_tokens, &self.access, pauses)
             .merge(health)

@@ -34,7 +34,7 @@ pub trait Queue: Send + Sync {
     }
     /// Claims the first requests of `queue` for `holder`, `limit` at most. Requests of the accounts in `full` that name
     /// a file elsewhere are passed over: they are set aside, and keep their places, until they are put back. A store
-    /// that is opened puts all of them back.
+    /// that is opened puts all of them back. A session gets nothing whose worker is quiet or revoked.
     async fn claim_past(
         &self,
         queue: &str,
