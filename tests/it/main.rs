@@ -34,6 +34,7 @@ mod queues;
 mod readme;
 mod readme_programs;
 mod refusals;
+mod remote;
 mod restart;
 mod restore;
 mod retention;

@@ -4,7 +4,6 @@ mod command;
 mod executor;
 mod machine;
 mod mistake;
-mod size;
 
 pub use mistake::{Mistake, Mistakes};
 

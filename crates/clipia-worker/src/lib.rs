@@ -17,6 +17,7 @@ pub mod regular;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod settings;
+pub mod size;
 pub mod work;
 
 pub use clipia_queue::logs::{LINE_BYTES_MAX as LOG_LINE_BYTES_MAX, LINES_MAX as LOG_LINES_KEPT, LogLines};

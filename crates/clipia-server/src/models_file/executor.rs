@@ -1,10 +1,9 @@
 //! An `[[executor]]` of `models.toml`.
 
 use super::mistake::{Notes, did_you_mean};
-use super::size;
 use crate::suggestion::nearest;
 use clipia_queue::position::Order;
-use clipia_worker::ProgramSettings;
+use clipia_worker::{ProgramSettings, size};
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;

@@ -2,15 +2,16 @@
 
 use super::backoff::pause;
 use super::calls::{CallFailed, Series, within};
-use super::data_url;
 use super::session::Session;
 use super::wire;
+use crate::data_url::DataUrl;
 use crate::executor::JobError;
 use crate::inputs::Inputs;
 use crate::job::Job;
 use crate::work::AttemptId;
 use async_trait::async_trait;
 use clipia_remote::types::GetInputQuery;
+use file_format::FileFormat;
 use serde_json::Value;
 use std::io;
 use std::path::Path;
@@ -26,8 +27,8 @@ const HEAD_MAX: Duration = Duration::from_secs(60);
 /// How long the next bytes of a file may take.
 const NEXT_MAX: Duration = Duration::from_secs(30);
 
-/// For how long a download is tried again that gets no further.
-const STUCK_MAX: Duration = Duration::from_secs(2 * 60);
+/// For how long a download is tried again that gets no further. The server may fetch a file for 10 minutes from another host.
+const STUCK_MAX: Duration = Duration::from_secs(12 * 60);
 
 /// The status of a file that cannot be had.
 const UNAVAILABLE: u16 = 422;
@@ -171,17 +172,14 @@ impl Inputs for RemoteInputs {
         let mut download = Download::new(to, bytes_max).await.map_err(unwritable_job)?;
         let number = number_of(job, parameter, url);
         let query = GetInputQuery { number, parameter: parameter.to_owned() };
-        if let Some(data) = url.strip_prefix("data:") {
-            let read = data_url::read(data);
-            let (bytes, media_type) = read.ok_or_else(|| {
-                JobError::Failed(format!("`{parameter}` is a data: URL that is not in base64"))
-            })?;
+        if let Some(read) = DataUrl::read(parameter, url) {
+            let DataUrl { media_type, bytes } = read?;
             if bytes.len() as u64 > bytes_max {
                 return Err(JobError::Failed(format!("`{parameter}` is longer than {bytes_max} bytes")));
             }
             download.file.write_all(&bytes).await.map_err(unwritable_job)?;
             download.file.flush().await.map_err(unwritable_job)?;
-            return Ok(media_type);
+            return Ok(Some(type_of(&bytes).unwrap_or(media_type)).filter(|told| !told.is_empty()));
         }
         // The attempt has ended meanwhile where the session does not know it any more.
         let epoch = self.session.epoch_of(job.id).ok_or(JobError::Stopped)?;
@@ -194,6 +192,13 @@ fn number_of(job: &Job, parameter: &str, url: &str) -> u32 {
     let urls = job.input.get(parameter).and_then(Value::as_array);
     let number = urls.and_then(|urls| urls.iter().position(|named| named.as_str() == Some(url)));
     number.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+}
+
+/// The media type that the bytes of a file tell, if they tell one of a picture, a clip or a sound.
+fn type_of(bytes: &[u8]) -> Option<String> {
+    let found = FileFormat::from_bytes(bytes).media_type().to_owned();
+    let is_media = ["image/", "video/", "audio/"].iter().any(|family| found.starts_with(family));
+    is_media.then_some(found)
 }
 
 impl From<CallFailed> for Broken {

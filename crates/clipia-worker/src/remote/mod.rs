@@ -14,7 +14,6 @@ mod backoff;
 mod beats;
 mod calls;
 mod claims;
-mod data_url;
 mod files;
 mod inputs;
 mod line;
