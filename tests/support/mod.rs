@@ -2,17 +2,21 @@
 //! the spec.
 
 mod program;
+mod proxy;
 mod raw;
 mod receiver;
 mod schema;
 mod server;
 mod serving;
+mod worker;
 
 pub(crate) use program::{cargo, command, example, output, output_on_terminal};
+pub(crate) use proxy::{Faults, Proxy};
 pub(crate) use raw::{Raw, Response};
 pub(crate) use receiver::{Delivery, Receiver};
 pub(crate) use schema::Spec;
 pub(crate) use server::{Options, Server, Stderr};
+pub(crate) use worker::{Worker, worker_token};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

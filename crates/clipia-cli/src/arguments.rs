@@ -39,6 +39,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Whether plain http to another machine is allowed, by the option or by the variable that the SDK reads.
+    pub(crate) fn allows_http(&self) -> bool {
+        let said = std::env::var("CLIPIA_ALLOW_HTTP").unwrap_or_default();
+        self.allow_http || matches!(said.trim().to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on")
+    }
+
     /// The SDK's client. The SDK reads the environment, so that all programs built on it read the same variables.
     pub(crate) fn client(self) -> Result<Clipia, clipia::Error> {
         let mut builder = Builder::from_env().user_agent(concat!("clipia-cli/", env!("CARGO_PKG_VERSION")));

@@ -5,6 +5,7 @@ use clipia::Error;
 use clipia_admin::AdministrationError;
 use clipia_server::ConfigError;
 use clipia_store_sqlite::{NoStore, OpenError};
+use clipia_worker::remote::Over;
 use std::fmt;
 
 /// The meaning of the exit codes, for `--help`.
@@ -13,9 +14,9 @@ Exit codes:
   0  done
   1  something on this machine failed, such as writing a file; `doctor` found a fault
   2  the command line, the configuration or the base URL is wrong; the key is missing or malformed
-  3  refused: not enough credits, a cost above `--max-cost`, an unknown model or id, a key not in force, …
+  3  refused: not enough credits, a cost above `--max-cost`, an unknown model or id, a key or a token not in force, …
   4  the generation ended FAILED or CANCELED; its credits were returned
-  5  the wait timed out; the generation goes on
+  5  the wait timed out; the generation goes on. `work --once`: no request came
   6  the server could not be reached, or reported a failure of its own
   130  interrupted by Ctrl-C; stderr says how to continue";
 
@@ -50,6 +51,11 @@ impl Usage {
         Self(message)
     }
 }
+
+/// No request came to a worker that should make one.
+#[derive(Debug, thiserror::Error)]
+#[error("no request came")]
+pub(crate) struct NoWork;
 
 /// What the user can do about an error. It is attached to the error as context.
 #[derive(Debug)]
@@ -97,6 +103,12 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     if error.downcast_ref::<Interrupted>().is_some() {
         return INTERRUPTED;
+    }
+    if error.downcast_ref::<NoWork>().is_some() {
+        return TIMED_OUT;
+    }
+    if error.downcast_ref::<Over>().is_some() {
+        return REFUSED;
     }
     if let Some(error) = error.downcast_ref::<AdministrationError>() {
         return match error {

@@ -18,6 +18,7 @@ mod programs;
 mod progress;
 mod settings;
 mod shell;
+mod signals;
 
 pub use pauses::Pause;
 

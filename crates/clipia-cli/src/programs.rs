@@ -24,15 +24,19 @@ impl Programs for LocalPrograms {
         inputs: Arc<dyn Inputs>,
         directory: PathBuf,
     ) -> Arc<dyn Executor> {
-        let program = Program::new(name, settings, inputs, directory);
-        #[cfg(unix)]
-        let program = match exec_job::keeper() {
-            Ok(keeper) => program.with_keeper(keeper),
-            Err(error) => {
-                tracing::warn!(%error, "this program does not find itself: programs that it starts may outlive it");
-                program
-            }
-        };
-        Arc::new(program)
+        Arc::new(with_keeper(Program::new(name, settings, inputs, directory)))
     }
+}
+
+/// Lets this program watch what `program` starts.
+pub(crate) fn with_keeper(program: Program) -> Program {
+    #[cfg(unix)]
+    let program = match exec_job::keeper() {
+        Ok(keeper) => program.with_keeper(keeper),
+        Err(error) => {
+            tracing::warn!(%error, "this program does not find itself: programs that it starts may outlive it");
+            program
+        }
+    };
+    program
 }

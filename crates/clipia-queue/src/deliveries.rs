@@ -1,6 +1,6 @@
 //! Deliveries as they are stored: their owner, their host, and their state.
 
-use crate::shares::Share;
+use crate::shares::{Party, Share};
 use crate::{AccountId, Moment};
 
 /// The owner of deliveries: an account, or its sandbox, whose deliveries cost it nothing.
@@ -12,9 +12,9 @@ pub struct DeliveryOwner {
     pub sandbox: bool,
 }
 
-impl DeliveryOwner {
+impl Party for DeliveryOwner {
     /// The share that the owner may have of the attempts under way.
-    pub fn share(&self) -> Share {
+    fn share(&self) -> Share {
         if self.sandbox { Share::Small } else { Share::Whole }
     }
 }

@@ -37,6 +37,15 @@ pub fn placed(output: Output, directory: &str) -> Output {
     with_urls(output, |name| *name = format!("{directory}/{name}"))
 }
 
+/// The URLs of an output.
+pub fn urls(output: &Output) -> impl Iterator<Item = &str> {
+    let images = output.images.iter().flat_map(|image| [Some(&image.url), image.original_url.as_ref()]);
+    let video = output.video.iter().flat_map(|video| [Some(&video.url), video.original_url.as_ref()]);
+    let audio = output.audio.iter().chain(&output.audios).map(|audio| Some(&audio.url));
+    let files = output.files.iter().map(|file| Some(&file.url));
+    images.chain(video).chain(audio).chain(files).flatten().map(String::as_str)
+}
+
 fn with_urls(mut output: Output, mut change: impl FnMut(&mut String)) -> Output {
     for Image { url, original_url, .. } in &mut output.images {
         change(url);
@@ -68,6 +77,23 @@ mod tests {
         let urls: Vec<String> =
             absolute(output, "http://here").images.into_iter().map(|image| image.url).collect();
         assert_eq!(urls, ["http://here/media/a.webp", "https://elsewhere/a.webp"]);
+    }
+
+    #[test]
+    fn each_url_of_an_output_is_told() {
+        let output = json!({
+            "images": [{ "url": "1", "original_url": "2" }],
+            "video": { "url": "3", "original_url": "4" },
+            "audio": { "url": "5" },
+            "audios": [{ "url": "6" }],
+            "files": [{ "url": "7" }],
+        });
+        let output: Output = serde_json::from_value(output).unwrap();
+        let told: Vec<String> = urls(&output).map(str::to_owned).collect();
+        assert_eq!(told, ["1", "2", "3", "4", "5", "6", "7"]);
+        let mut changed = Vec::new();
+        with_urls(output, |url| changed.push(url.clone()));
+        assert_eq!(changed, told, "what is told is what is changed");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! whoever comes. Of `n` accounts that want all there is, each gets a part of `n + 1`, and as much stays free. A fixed
 //! share would either leave a single account too little or be used up by a few of them.
 
+use crate::AccountId;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
@@ -23,6 +24,18 @@ impl Share {
             Self::Whole => free,
             Self::Small => free / 8,
         }
+    }
+}
+
+/// A party that has a share of the places, such as an account.
+pub trait Party: Clone + Eq + Hash {
+    /// The size of the share.
+    fn share(&self) -> Share;
+}
+
+impl Party for AccountId {
+    fn share(&self) -> Share {
+        Share::Whole
     }
 }
 

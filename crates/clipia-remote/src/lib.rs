@@ -7,6 +7,8 @@
 //! of HTTP.
 
 #[cfg(feature = "client")]
+mod address;
+#[cfg(feature = "client")]
 mod connection;
 #[cfg(feature = "client")]
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::unwrap_used)] // generated
@@ -18,6 +20,8 @@ mod generated_operation;
 #[rustfmt::skip]
 mod generated_types;
 #[cfg(feature = "client")]
+mod input;
+#[cfg(feature = "client")]
 mod response;
 
 /// Every order and response of the wire.
@@ -26,10 +30,14 @@ pub mod types {
 }
 
 #[cfg(feature = "client")]
+pub use address::{NotAServer, server_url};
+#[cfg(feature = "client")]
 pub use connection::NotAToken;
 #[cfg(feature = "client")]
 pub use generated_client::Client as Remote;
 pub use generated_operation::Operation;
+#[cfg(feature = "client")]
+pub use input::InputPart;
 #[cfg(feature = "client")]
 pub use response::CallError;
 

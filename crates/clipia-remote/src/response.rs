@@ -41,6 +41,14 @@ impl CallError {
         matches!(self, Self::Refused { status: StatusCode::CONFLICT, .. })
     }
 
+    /// The status with which the server itself refused the call or failed; none where no answer of its own came.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } | Self::Failed { status, .. } => Some(status.as_u16()),
+            Self::Token(_) | Self::Call(_) | Self::Form(_) => None,
+        }
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -72,6 +80,14 @@ pub(crate) async fn stream(response: Response) -> Result<ResponseValue<ByteStrea
     match response.status().is_success() {
         true => Ok(ResponseValue::stream(response)),
         false => Err(refused(response).await),
+    }
+}
+
+/// A response with success as it is, or why there is none.
+pub(crate) async fn success(response: Response) -> Result<Response, CallError> {
+    match response.status().is_success() {
+        true => Ok(response),
+        false => of(Err(refused(response).await)),
     }
 }
 

@@ -68,6 +68,11 @@ impl ApiError {
         Self::new(ErrorCode::ServiceUnavailable, message).after(Duration::from_secs(5))
     }
 
+    /// The message.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Adds a `Retry-After`.
     pub(crate) fn after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }

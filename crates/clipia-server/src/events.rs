@@ -2,7 +2,7 @@
 
 use crate::queues::Queues;
 use crate::store::{Store, StoreEvent};
-use clipia_queue::RequestId;
+use clipia_worker::work::Canceled;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
@@ -10,9 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 /// The cancels that the channel to the workers holds. A worker that is slower misses some, and then asks the store.
 pub(crate) const CANCELED_KEPT: usize = 64;
-
-/// The request that was canceled; none where events were missed, so that it may be any request.
-pub(crate) type Canceled = Option<RequestId>;
 
 /// The tasks that the store's events wake.
 #[derive(Clone)]
@@ -74,13 +71,16 @@ async fn follow(mut events: broadcast::Receiver<StoreEvent>, wakers: &Wakers, st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clipia_queue::RequestId;
+    use prometheus_client::metrics::gauge::Gauge;
     use std::time::Duration;
     use uuid::Uuid;
 
     #[tokio::test]
     async fn an_event_wakes_the_tasks_it_concerns_and_missed_events_wake_all() {
-        let (wakers, stop) = (Wakers::new(Queues::new(["a", "b"])), CancellationToken::new());
-        let (a, b) = (wakers.queues.submitted("a"), wakers.queues.submitted("b"));
+        let (wakers, stop) =
+            (Wakers::new(Queues::new(["a", "b"], &Gauge::default())), CancellationToken::new());
+        let (a, b) = (wakers.queues.get("a").submitted, wakers.queues.get("b").submitted);
         let mut canceled = wakers.canceled.subscribe();
         let (events, receiver) = broadcast::channel(2);
         let is_woken =

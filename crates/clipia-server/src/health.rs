@@ -8,12 +8,12 @@ use crate::deliveries::DeliveryStatistics;
 
 use crate::api_error::ApiError;
 use crate::metrics::{Format, Metrics};
-use crate::pause::Pause;
 use crate::store::{Fault, Store, StoreError};
 use crate::supervisor::Supervisor;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use clipia_worker::work::Pause;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, StatusCode, header};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -345,7 +345,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn health_follows_the_pauses() {
-        let pause = |of| Pause::new(of, &Metrics::default());
+        let pause = |of| Pause::new(of, Default::default());
         let (media, one, other) = (pause("media"), pause("one"), pause("other"));
         let Fake { health, .. } = Fake::new();
         let health = health.with_pauses(Arc::clone(&media), vec![Arc::clone(&one), Arc::clone(&other)]);

@@ -25,6 +25,7 @@
 
 mod admin;
 mod api_error;
+mod aside;
 mod builder;
 mod config;
 mod credentials;
@@ -40,16 +41,14 @@ mod media;
 mod metrics;
 mod models_file;
 pub mod outbound;
-mod pause;
-mod preparation;
 mod queues;
 mod refused_tokens;
+mod remote;
 mod runtime;
 mod service;
-mod shared_slots;
+mod store_line;
 mod suggestion;
 mod supervisor;
-mod workers;
 
 pub use builder::{Builder, Programs};
 use clipia_queue::ids;

@@ -11,13 +11,12 @@ mod recovery;
 mod uploads;
 
 pub(crate) use clipia_queue::media_address::{PATH, absolute, placed};
-pub(crate) use files::{STAGING, directories};
-pub(crate) use files::{WriteError, WrittenFiles};
+pub(crate) use files::{STAGING, WriteError, directories};
 pub(crate) use recovery::resume_when_writable;
 pub(crate) use uploads::Incoming;
 
-use crate::pause::Pause;
 use crate::private;
+use clipia_worker::work::Pause;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,6 +60,14 @@ impl MediaStore {
     }
 }
 
+/// The longest file name that common file systems accept, in bytes.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Whether a file of an output may have this name.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    is_plain(name) && name.len() <= NAME_BYTES_MAX
+}
+
 /// Whether `name` is a plain file name: it leads to no other directory, and needs no escape in a URL.
 fn is_plain(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
@@ -70,11 +77,10 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
 
     #[test]
     fn only_a_url_of_this_server_names_an_own_file() {
-        let pause = Pause::new("media", &Metrics::default());
+        let pause = Pause::new("media", Default::default());
         let media = MediaStore { directory: PathBuf::from("data/media"), pause, writes: Arc::default() };
         let own = |url| media.own_file(url, "http://localhost:80");
         assert_eq!(own("http://localhost:80/media/a/b/c.png"), Some(PathBuf::from("data/media/a/b/c.png")));

@@ -14,6 +14,7 @@ use crate::log::LogWriter;
 use crate::maintenance::Rounds;
 use crate::store::{Store, StoreError};
 use crate::supervisor::Restarts;
+use clipia_worker::work::End;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
@@ -85,34 +86,10 @@ struct Ended {
     outcome: &'static str,
 }
 
-/// How an attempt at a generation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AttemptOutcome {
-    /// With an output.
-    Completed,
-    /// With a failure.
-    Failed,
-    /// Lost, as by a crash of its program.
-    Lost,
-    /// The request was released, as when the server stops.
-    Released,
-}
-
-impl AttemptOutcome {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Lost => "lost",
-            Self::Released => "released",
-        }
-    }
-}
-
 /// Counts a running attempt. Dropping this ends the count.
-pub(crate) struct Running<'a>(&'a Gauge);
+pub(crate) struct Running(Gauge);
 
-impl Drop for Running<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -226,15 +203,15 @@ impl Metrics {
     }
 
     /// Counts the begin of an attempt.
-    pub(crate) fn begin(&self) -> Running<'_> {
+    pub(crate) fn begin(&self) -> Running {
         self.running.inc();
-        Running(&self.running)
+        Running(self.running.clone())
     }
 
     /// Counts the end of an attempt.
-    pub(crate) fn ended(&self, model: &str, outcome: AttemptOutcome, after: Duration) {
-        self.ended.get_or_create(&Ended { model: model.to_owned(), outcome: outcome.name() }).inc();
-        if outcome == AttemptOutcome::Completed {
+    pub(crate) fn ended(&self, model: &str, end: &End, after: Duration) {
+        self.ended.get_or_create(&Ended { model: model.to_owned(), outcome: end.name() }).inc();
+        if matches!(end, End::Completed(_)) {
             self.generation_seconds.observe(after.as_secs_f64());
         }
     }
@@ -272,6 +249,7 @@ pub(crate) fn method_name(method: &http::Method) -> &'static str {
         "GET" => "GET",
         "HEAD" => "HEAD",
         "POST" => "POST",
+        "PUT" => "PUT",
         _ => "other",
     }
 }

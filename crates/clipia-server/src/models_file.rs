@@ -4,7 +4,6 @@ mod command;
 mod executor;
 mod machine;
 mod mistake;
-mod size;
 
 pub use mistake::{Mistake, Mistakes};
 
@@ -56,12 +55,19 @@ pub struct ModelsFile {
 /// How an executor runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutorSettings {
-    /// How many jobs run at once.
+    /// How many jobs run at once on this server: 0 for an executor that workers on other machines alone make.
     pub slots: usize,
     /// The order of its queue; none where the file leaves it to the server.
     pub order: Option<Order>,
-    /// The program; none for an executor that the server brings.
+    /// The program; none for an executor that the server brings, and for one that workers on other machines alone make.
     pub program: Option<ProgramSettings>,
+    /// The most bytes of all files of one output.
+    pub output_bytes_max: u64,
+}
+
+/// The most bytes of all files of one output, unless the file says otherwise.
+fn output_bytes_max() -> u64 {
+    ProgramSettings::new(Vec::new()).output_bytes_max
 }
 
 /// What a server brings, whatever the file says.
@@ -171,15 +177,21 @@ impl Reader<'_, '_, '_> {
         ModelsFile { catalogue, executors, mistakes: Vec::new(), warnings: Vec::new() }
     }
 
-    /// The executors of the server: what it brings, as the file configures it, and the programs of the file.
+    /// The executors of the server: what it brings, as the file configures it, the programs of the file, and those that workers
+    /// elsewhere make.
     fn executors(&mut self, declared: &[Declared]) -> BTreeMap<String, ExecutorSettings> {
         let brought = self.brought.executors.iter();
         let mut executors: BTreeMap<_, _> = brought
             .map(|(name, slots)| {
-                (name.clone(), ExecutorSettings { slots: *slots, order: None, program: None })
+                let output_bytes_max = output_bytes_max();
+                let settings =
+                    ExecutorSettings { slots: *slots, order: None, program: None, output_bytes_max };
+                (name.clone(), settings)
             })
             .collect();
-        for Declared { name, at, slots, order, maker } in declared {
+        for Declared { name, at, slots, slots_at, output_bytes_max, order, maker } in declared {
+            let usual = executors.get(name).map_or(1, |executor| executor.slots);
+            let mut slots = slots.unwrap_or(usual);
             let program = match maker {
                 Maker::Program(program) => {
                     if !self.brought.runs_programs {
@@ -189,18 +201,36 @@ impl Reader<'_, '_, '_> {
                     Some(program.settings.clone())
                 }
                 Maker::Server if !executors.contains_key(name) => {
-                    let message = format!("executor `{name}`: it needs a `command`");
-                    let known = self.brought.executors.keys().map(String::as_str);
-                    self.notes.mistake(at, message, did_you_mean(nearest(known, name)));
+                    self.check_elsewhere(name, at, slots_at.as_ref());
+                    slots = 0;
                     None
                 }
                 Maker::Server | Maker::Unclear => None,
             };
-            let usual = executors.get(name).map_or(1, |executor| executor.slots);
-            let settings = ExecutorSettings { slots: slots.unwrap_or(usual), order: *order, program };
+            let output_bytes_max = output_bytes_max.unwrap_or_else(self::output_bytes_max);
+            let settings = ExecutorSettings { slots, order: *order, program, output_bytes_max };
             executors.insert(name.clone(), settings);
         }
         executors
+    }
+
+    /// Checks an executor that workers elsewhere make.
+    fn check_elsewhere(&mut self, name: &str, at: &Range<usize>, slots: Option<&Range<usize>>) {
+        if let Some(slots) = slots {
+            let message =
+                format!("executor `{name}`: `slots` has a meaning only beside a `command`, which is missing");
+            let hint = format!(
+                "add a `command`, or take it away: `clipia work --executor {name} --slots N` says it"
+            );
+            self.notes.mistake(slots, message, Some(hint));
+        }
+        let known = self.brought.executors.keys().map(String::as_str);
+        if let Some(meant) = nearest(known, name) {
+            let message = format!(
+                "executor `{name}`: it has no `command`, so that it waits for `clipia work --executor {name}`"
+            );
+            self.notes.warning(at, message, did_you_mean(Some(meant)));
+        }
     }
 
     /// Notes a model whose executor is not there. `at` has the bytes of the model.

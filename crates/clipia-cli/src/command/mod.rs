@@ -20,6 +20,8 @@ mod result;
 mod serve;
 mod status;
 mod webhooks;
+mod work;
+mod workers;
 
 use crate::arguments::Connection;
 use crate::pauses;
@@ -31,6 +33,7 @@ use std::ffi::OsStr;
 pub(crate) enum Command {
     Demo(demo::Options),
     Serve(serve::Options),
+    Work(Box<work::Options>),
     Generate(generate::Options),
     Status(status::Options),
     Result(result::Options),
@@ -42,6 +45,7 @@ pub(crate) enum Command {
     Credits(credits::Options),
     Requests(requests::Options),
     Queues(queues::Options),
+    Workers(workers::Options),
     Webhooks(webhooks::Options),
     Audit(audit::Options),
     Doctor(doctor::Options),
@@ -55,12 +59,13 @@ pub(crate) enum Command {
 impl Command {
     /// Runs the command. `typed` is the name that the program was called by.
     pub(crate) async fn run(self, connection: Connection, typed: &OsStr) -> anyhow::Result<()> {
-        if !matches!(self, Self::Demo(_) | Self::Serve(_)) {
+        if !matches!(self, Self::Demo(_) | Self::Serve(_) | Self::Work(_)) {
             pauses::start();
         }
         match self {
             Self::Demo(options) => demo::run(options, typed).await,
             Self::Serve(options) => serve::run(options, typed).await,
+            Self::Work(options) => work::run(*options, &connection).await,
             Self::Generate(options) => generate::run(connection.client()?, options).await,
             Self::Status(options) => status::run(connection.client()?, options).await,
             Self::Result(options) => result::run(connection.client()?, options).await,
@@ -72,6 +77,7 @@ impl Command {
             Self::Credits(options) => credits::run(options).await,
             Self::Requests(options) => requests::run(options).await,
             Self::Queues(options) => queues::run(options).await,
+            Self::Workers(options) => workers::run(options).await,
             Self::Webhooks(options) => webhooks::run(options).await,
             Self::Audit(options) => audit::run(options).await,
             Self::Doctor(options) => doctor::run(options).await,

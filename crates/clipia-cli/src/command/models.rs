@@ -98,7 +98,8 @@ struct ServedExecutor {
     slots: usize,
     /// The order of its queue.
     order: Order,
-    /// The program and its arguments; null for an executor that the server brings.
+    /// The program and its arguments; null for an executor that the server brings, and for one that waits for workers on other
+    /// machines.
     command: Option<Vec<String>>,
     warm: bool,
     devices: Vec<String>,
@@ -116,7 +117,7 @@ impl ServedModel {
 }
 
 impl ServedExecutor {
-    fn new((name, ExecutorSettings { slots, order, program }): (String, ExecutorSettings)) -> Self {
+    fn new((name, ExecutorSettings { slots, order, program, .. }): (String, ExecutorSettings)) -> Self {
         let (command, warm, devices) = match program {
             Some(program) => (Some(program.command), program.warm, program.devices),
             None => (None, false, Vec::new()),
@@ -154,9 +155,13 @@ fn text(served: &Served<'_>) -> String {
     let executors = served.executors.iter().map(|executor| {
         let runs = match &executor.command {
             Some(command) => command.join(" "),
+            None if executor.slots == 0 => format!("waits for `clipia work --executor {}`", executor.name),
             None => "built in".to_owned(),
         };
-        let mut how = vec![format!("{} at once", executor.slots)];
+        let mut how = match executor.slots {
+            0 => vec!["on other machines".to_owned()],
+            slots => vec![format!("{slots} at once")],
+        };
         how.extend((executor.order == Order::Fifo).then(|| "first in first out".to_owned()));
         how.extend(executor.warm.then(|| "warm".to_owned()));
         how.extend((!executor.devices.is_empty()).then(|| format!("on {}", executor.devices.join(", "))));

@@ -2,7 +2,7 @@
 
 use crate::Moment;
 use crate::deliveries::{DeliveryHost, DeliveryOwner, HostRoom, StoredDelivery};
-use crate::shares::Shares;
+use crate::shares::{Party, Shares};
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -33,6 +33,8 @@ pub(super) async fn resume(
     found(&admin, &queue).await?;
     if admin.store.resume_queue(&queue).await? {
         tracing::info!(queue, "the queue is resumed");
+        // A claim of a worker elsewhere that is held open looks again.
+        admin.queues.wake(&queue);
     }
     found(&admin, &queue).await.map(Json)
 }

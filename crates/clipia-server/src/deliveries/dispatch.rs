@@ -7,14 +7,14 @@ use crate::clock::timestamp;
 use crate::failpoints;
 use crate::living::{Alive, Living};
 use crate::outbound::Outbound;
-use crate::shared_slots::{Party, SharedSlots, Slot};
 use crate::store::{
     AfterAttempt, DeliveryAttempt, DeliveryClaim, DeliveryOwner, DueDelivery, NodeId, Reply, Store,
     StoreError,
 };
 use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
 use clipia_queue::schedules::DELIVERY_TIMEOUT;
-use clipia_queue::shares::{Share, Shares};
+use clipia_queue::shares::Shares;
+use clipia_worker::work::{SharedSlot, SharedSlots};
 use prometheus_client::metrics::gauge::Gauge;
 use reqwest::StatusCode;
 use std::sync::Arc;
@@ -47,12 +47,6 @@ pub struct Dispatcher {
     attempts: TaskTracker,
     /// Whether the hosts were read that had postponed deliveries when this process started.
     knows_postponed: AtomicBool,
-}
-
-impl Party for DeliveryOwner {
-    fn share(&self) -> Share {
-        Self::share(self)
-    }
 }
 
 /// The state that all attempts share.
@@ -189,7 +183,7 @@ impl Sender {
         delivery: DueDelivery,
         alive: Alive<Uuid>,
         under_way: UnderWay,
-        slot: Slot<DeliveryOwner>,
+        slot: SharedSlot<DeliveryOwner>,
     ) {
         let (started, clock) = (self.store.now(), Instant::now());
         let lag = (delivery.number == 1).then(|| started.since(delivery.due_at));

@@ -4,7 +4,7 @@ use super::statistics::DeliveryStatistics;
 use crate::store::{ClaimedDeliveries, DeliveryHost, DeliveryOwner, HostRoom};
 use clipia_queue::Moment;
 use clipia_queue::breaker::{Breaker, Sign, Turn};
-use clipia_queue::shares::Shares;
+use clipia_queue::shares::{Party, Shares};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -7,10 +7,8 @@ use crate::media::MediaStore;
 use crate::outbound::Outbound;
 use crate::{blocking, private};
 use async_trait::async_trait;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use clipia_queue::media_address;
-use clipia_worker::content_type;
+use clipia_worker::{DataUrl, content_type};
 use file_format::FileFormat;
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -56,8 +54,8 @@ impl Inputs for ServerInputs {
         to: &Path,
         bytes_max: u64,
     ) -> Result<Option<String>, JobError> {
-        let told = if let Some(data) = url.strip_prefix("data:") {
-            decode(parameter, data, to, bytes_max).await?
+        let told = if let Some(data) = DataUrl::read(parameter, url) {
+            write(parameter, data?, to, bytes_max).await?
         } else if media_address::is_elsewhere(url, &job.base_url) {
             self.fetch_elsewhere(job, parameter, url, to, bytes_max).await?
         } else {
@@ -119,18 +117,20 @@ impl ServerInputs {
     }
 }
 
-/// Writes the file in a `data:` URL, whose part behind `data:` is `data`.
-async fn decode(parameter: &str, data: &str, to: &Path, bytes_max: u64) -> Result<Option<String>, JobError> {
-    let malformed = || failed(parameter, "is a data: URL that is not in base64");
-    let (told, encoded) = data.split_once(";base64,").ok_or_else(malformed)?;
-    let bytes = STANDARD.decode(encoded).map_err(|_| malformed())?;
+/// Writes the file in a `data:` URL.
+async fn write(
+    parameter: &str,
+    DataUrl { media_type, bytes }: DataUrl,
+    to: &Path,
+    bytes_max: u64,
+) -> Result<Option<String>, JobError> {
     if bytes.len() as u64 > bytes_max {
         return Err(failed(parameter, TooLong(bytes_max)));
     }
     let mut file = create(to).await.map_err(unwritable)?;
     file.write_all(&bytes).await.map_err(unwritable)?;
     file.flush().await.map_err(unwritable)?;
-    Ok(Some(told.split(';').next().unwrap_or(told).to_owned()))
+    Ok(Some(media_type))
 }
 
 async fn create(path: &Path) -> io::Result<File> {
@@ -168,10 +168,11 @@ pub(super) fn unreadable(parameter: &str, error: &io::Error) -> JobError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
-    use crate::pause::Pause;
     use crate::store::AccountId;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     use clipia_queue::RequestId;
+    use clipia_worker::work::Pause;
     use serde_json::json;
     use std::sync::Arc;
     use tokio::net::TcpListener;
@@ -210,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_written_from_wherever_it_is_or_the_caller_learns_why_not() {
         let data = tempfile::tempdir().unwrap();
-        let media = MediaStore::open(data.path(), Pause::new("media", &Metrics::default())).unwrap();
+        let media = MediaStore::open(data.path(), Pause::new("media", Default::default())).unwrap();
         std::fs::create_dir_all(data.path().join("media/r/s")).unwrap();
         std::fs::write(data.path().join("media/r/s/a.bin"), PNG).unwrap();
         std::fs::write(data.path().join("media/r/s/long.bin"), vec![0; 2_000]).unwrap();
@@ -273,7 +274,7 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_takes_nothing_is_not_the_callers_fault() {
         let data = tempfile::tempdir().unwrap();
-        let media = MediaStore::open(data.path(), Pause::new("media", &Metrics::default())).unwrap();
+        let media = MediaStore::open(data.path(), Pause::new("media", Default::default())).unwrap();
         let inputs = ServerInputs::new(media, Outbound::new(true).unwrap());
         let nowhere = data.path().join("none/a");
         let fetched =

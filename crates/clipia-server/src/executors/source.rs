@@ -7,9 +7,8 @@ use super::inputs::unreadable;
 use crate::media::MediaStore;
 use crate::outbound::Outbound;
 use crate::store::AccountId;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
+use clipia_worker::DataUrl;
 use std::io;
 use std::path::PathBuf;
 use tokio::io::AsyncReadExt;
@@ -26,13 +25,11 @@ const IMAGE_BYTES_MAX: usize = clipia_render::SOURCE_BYTES_MAX;
 /// [`JobError::Failed`] tells the caller what is wrong with the URL. [`JobError::Unavailable`] if this server has no open file or
 /// no memory left.
 pub(super) async fn local(url: &str, base_url: &str, media: &MediaStore) -> Result<Vec<u8>, JobError> {
-    let failed = |why| failed(PARAMETER, why);
-    if let Some(data) = url.strip_prefix("data:") {
-        let (_, encoded) =
-            data.split_once(";base64,").ok_or_else(|| failed("is a data: URL that is not in base64"))?;
-        return STANDARD.decode(encoded).map_err(|_| failed("is a data: URL that is not in base64"));
+    if let Some(data) = DataUrl::read(PARAMETER, url) {
+        return data.map(|data| data.bytes);
     }
-    let path = media.own_file(url, base_url).ok_or_else(|| failed("names no file of this server"))?;
+    let path = media.own_file(url, base_url);
+    let path = path.ok_or_else(|| failed(PARAMETER, "names no file of this server"))?;
     own_file(path).await.map_err(|error| unreadable(PARAMETER, &error))
 }
 

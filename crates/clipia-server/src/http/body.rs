@@ -90,7 +90,7 @@ async fn read(app: &App, account: &AccountId, body: Body) -> Result<Arrived, Api
 }
 
 /// Reads and drops what is left of a refused body.
-pub(super) async fn discard(stream: &mut BodyDataStream) {
+pub(crate) async fn discard(stream: &mut BodyDataStream) {
     let mut discarded = 0;
     while let Some(Ok(chunk)) = stream.next().await {
         discarded += chunk.len();

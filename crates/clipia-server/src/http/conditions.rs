@@ -7,18 +7,18 @@ use std::time::{Duration, SystemTime};
 
 /// The properties of a file that conditions compare.
 #[derive(Clone, Debug)]
-pub(super) struct Validators {
+pub(crate) struct Validators {
     /// The strong entity tag, with its quotes.
-    pub(super) etag: HeaderValue,
+    pub(crate) etag: HeaderValue,
     /// The time of the last change, in whole seconds; none where a header cannot express that time.
-    pub(super) modified: Option<SystemTime>,
+    pub(crate) modified: Option<SystemTime>,
     /// The length in bytes.
-    pub(super) length: u64,
+    pub(crate) length: u64,
 }
 
 /// The part of a file that a response has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Selected {
+pub(crate) enum Selected {
     /// The whole file.
     Whole,
     /// The bytes from the first to the last.
@@ -32,7 +32,7 @@ pub(super) enum Selected {
 }
 
 impl Selected {
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Whole => StatusCode::OK,
             Self::Part(_) => StatusCode::PARTIAL_CONTENT,
@@ -44,7 +44,7 @@ impl Selected {
 }
 
 /// The part of a file for a `GET` or `HEAD` with these headers. The conditions are checked in the order of section 13.2.2.
-pub(super) fn select(method: &Method, headers: &HeaderMap, file: &Validators) -> Selected {
+pub(crate) fn select(method: &Method, headers: &HeaderMap, file: &Validators) -> Selected {
     let etag = file.etag.as_bytes();
     let newer_than = |name| Some(file.modified? > date(headers, name)?);
     if headers.contains_key(header::IF_MATCH) {

@@ -7,9 +7,7 @@ use crate::clock::SystemClock;
 use crate::credentials;
 use crate::executors::sandbox::Samples;
 use crate::media::MediaStore;
-use crate::metrics::Metrics;
 use crate::outbound::Target;
-use crate::pause::Pause;
 use crate::queues::Queues;
 use crate::store::{AccountId, NewAccount, Scopes, Store};
 use axum::Router;
@@ -18,6 +16,7 @@ use clipia_queue::Credits;
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::limits::RateLimit;
 use clipia_store_sqlite::SqliteStore;
+use clipia_worker::work::Pause;
 use http::{HeaderValue, Method, Request, Uri};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -72,7 +71,7 @@ impl Server {
             }
             keys
         });
-        let media = MediaStore::open(data.path(), Pause::new("media", &Metrics::default())).unwrap();
+        let media = MediaStore::open(data.path(), Pause::new("media", Default::default())).unwrap();
         #[cfg(feature = "render")]
         let samples = Samples::new(media.clone(), Some(Arc::new(crate::executors::DrawnSamples)));
         #[cfg(not(feature = "render"))]

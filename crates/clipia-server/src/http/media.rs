@@ -179,7 +179,7 @@ fn etag(name: &str, length: u64) -> HeaderValue {
 }
 
 /// A body of `size` bytes of a file, from `start` on. The first bytes are read at once, the others as the client reads.
-fn body(mut file: fs::File, start: u64, size: u64) -> io::Result<Body> {
+pub(crate) fn body(mut file: fs::File, start: u64, size: u64) -> io::Result<Body> {
     if start > 0 {
         file.seek(SeekFrom::Start(start))?;
     }

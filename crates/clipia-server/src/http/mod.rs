@@ -23,7 +23,11 @@ mod submit;
 mod uploads;
 
 pub(crate) use admission::Admission;
+pub(crate) use body::discard;
 pub(crate) use budgets::Budgets;
+pub(crate) use conditions::{Selected, Validators, select};
+pub(crate) use media::body as file_body;
+pub(crate) use observe::{request as note_request, watch, worker as note_worker};
 pub(crate) use path::Segment;
 pub(crate) use uploads::slots as upload_slots;
 
@@ -34,12 +38,12 @@ use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
 use crate::refused_tokens::RefusedTokens;
-use crate::shared_slots::SharedSlots;
 use crate::store::{AccountId, Store};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use clipia_queue::catalogue::Catalogue;
+use clipia_worker::work::SharedSlots;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

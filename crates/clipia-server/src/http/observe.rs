@@ -1,7 +1,7 @@
 //! The log and the metrics of each call.
 
 use super::{App, caller};
-use crate::metrics::method_name;
+use crate::metrics::{Metrics, method_name};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -19,30 +19,37 @@ pub(super) const FILE: &str = "/media/{file}";
 
 /// Observes a call for a file. The path is not logged: it is the file's secret.
 pub(super) async fn observe_file(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    watch(&app, FILE, request, |request| next.run(request)).await
+    watch(&app.metrics, FILE, request, |request| next.run(request)).await
 }
 
 /// Observes a call that needs a key.
 pub(super) async fn observe_and_admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NOWHERE, MatchedPath::as_str);
-    watch(&app, route, request, |request| caller::admit(&app, request, next)).await
+    watch(&app.metrics, route, request, |request| caller::admit(&app, request, next)).await
 }
 
-/// Runs a call in a span, and counts it. The span has the route, and the key and the request once they are known.
-async fn watch<F: Future<Output = Response>>(
-    app: &App,
+/// Runs a call in a span, and counts it. The span has the route, and the key or the worker and the request once they are known.
+pub(crate) async fn watch<F: Future<Output = Response>>(
+    metrics: &Metrics,
     route: &str,
     request: Request,
     run: impl FnOnce(Request) -> F,
 ) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
-    let span =
-        tracing::info_span!("call", method = method_name(&method), route, key_id = Empty, request_id = Empty);
+    let method_name = method_name(&method);
+    let span = tracing::info_span!(
+        "call",
+        method = method_name,
+        route,
+        key_id = Empty,
+        worker = Empty,
+        request_id = Empty
+    );
     let response = run(request).instrument(span.clone()).await;
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
-    app.metrics.called(route, &method, status, elapsed);
+    metrics.called(route, &method, status, elapsed);
     span.in_scope(|| tracing::debug!(status, seconds = elapsed.as_secs_f64(), "answered"));
     response
 }
@@ -52,7 +59,12 @@ pub(super) fn key(id: &str) {
     Span::current().record("key_id", id);
 }
 
+/// Adds the worker's name to the span of the current call.
+pub(crate) fn worker(name: &str) {
+    Span::current().record("worker", name);
+}
+
 /// Adds the request's id to the span of the current call.
-pub(super) fn request(id: RequestId) {
+pub(crate) fn request(id: RequestId) {
     Span::current().record("request_id", tracing::field::display(id));
 }

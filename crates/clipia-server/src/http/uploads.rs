@@ -7,7 +7,6 @@ use super::caller::{Caller, may_generate};
 use crate::api_error::ApiError;
 use crate::clock::{now, timestamp, wall_at};
 use crate::media::Incoming;
-use crate::shared_slots::{SharedSlots, Slot};
 use crate::store::{AccountId, KeepRefused, NewUpload};
 use axum::Json;
 use axum::body::{Body, BodyDataStream, HttpBody};
@@ -17,6 +16,7 @@ use clipia_api::error_code::ErrorCode;
 use clipia_api::types::Upload;
 use clipia_queue::uploads::{self, BYTES_MAX, Refused, UploadId};
 use clipia_worker::content_type;
+use clipia_worker::work::{SharedSlot, SharedSlots};
 use file_format::FileFormat;
 use futures_util::StreamExt;
 use http::StatusCode;
@@ -132,7 +132,7 @@ async fn receive(
 }
 
 /// Waits for a slot of the account's share.
-async fn slot(app: &App, account: &AccountId) -> Result<Slot<AccountId>, ApiError> {
+async fn slot(app: &App, account: &AccountId) -> Result<SharedSlot<AccountId>, ApiError> {
     let waiting = timeout(SLOT_WAIT_MAX, app.upload_slots.wait(account.clone())).await;
     waiting.map_err(|_| {
         let (code, message) = match app.upload_slots.shares().held(account) {

@@ -3,6 +3,7 @@
 use super::connection::{Connection, Phase};
 use super::min_rate::MinRate;
 use super::slots::{SPARE_HEAD, Slot};
+use super::stream::SharedStream;
 use crate::api_error::ApiError;
 use crate::health;
 use crate::media;
@@ -38,10 +39,15 @@ pub(super) async fn serve_connection(
     // The kernel sends small responses at once, and does not wait for more data.
     let _ = stream.set_nodelay(true);
     let limits = connection.slots.limits;
+    let stream = SharedStream::new(stream);
+    let client = stream.client();
     let stream = MinRate::new(stream, Arc::clone(&connection), &limits);
     let spare = connection.is_spare();
     let of_calls = Arc::clone(&connection);
-    let service = service_fn(move |request| respond(request, router.clone(), Arc::clone(&of_calls)));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(client.clone());
+        respond(request, router.clone(), Arc::clone(&of_calls))
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(if spare { limits.head_timeout.min(SPARE_HEAD) } else { limits.head_timeout })

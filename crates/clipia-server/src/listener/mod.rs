@@ -11,6 +11,7 @@ mod connection;
 mod http1;
 mod min_rate;
 mod slots;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use connection::Connection;
 use slots::{Candidates, Slots};
 use std::sync::Arc;
 use std::time::Duration;
+pub(crate) use stream::Client;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

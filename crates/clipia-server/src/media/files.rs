@@ -4,7 +4,7 @@
 //! warm one may, could go on writing to a file that was renamed, and a file at its address never changes. The system copies it:
 //! its bytes take no memory of this process, and no time where the file system shares them between copies.
 
-use super::{MediaStore, PATH, is_plain};
+use super::{MediaStore, PATH, is_file_name};
 use crate::executors::{Content, MediaFile};
 use crate::{blocking, failpoints, private};
 use clipia_queue::RequestId;
@@ -18,9 +18,6 @@ use std::sync::{Mutex, PoisonError};
 
 /// The directory of files that are not complete yet.
 pub(crate) const STAGING: &str = ".new";
-
-/// The longest file name that common file systems accept, in bytes.
-const NAME_BYTES_MAX: usize = 255;
 
 /// Why files were not written.
 #[derive(Debug, thiserror::Error)]
@@ -142,9 +139,7 @@ impl MediaStore {
         on_drop: OnDrop,
     ) -> Result<WrittenFiles, WriteError> {
         let mut names = BTreeSet::new();
-        let is_invalid = |file: &&MediaFile| {
-            !is_plain(&file.name) || file.name.len() > NAME_BYTES_MAX || !names.insert(file.name.clone())
-        };
+        let is_invalid = |file: &&MediaFile| !is_file_name(&file.name) || !names.insert(file.name.clone());
         if let Some(file) = files.iter().find(is_invalid) {
             return Err(WriteError::Name(file.name.clone()));
         }
@@ -168,12 +163,17 @@ impl MediaStore {
                 Unwritten::Changed(name) => return WriteError::Changed(name),
                 Unwritten::Io(source) => source,
             };
-            self.writes.failed_bytes.fetch_max(bytes, Ordering::Relaxed);
-            let reason = reason(&source);
-            let failed = WriteError::Io { directory: self.directory().to_owned(), source };
-            self.pause().begin(reason, &failed);
-            failed
+            self.unwritable(bytes, source)
         })
+    }
+
+    /// Begins the pause of the media, since a file of so many bytes cannot be written.
+    pub(crate) fn unwritable(&self, bytes: u64, source: io::Error) -> WriteError {
+        self.writes.failed_bytes.fetch_max(bytes, Ordering::Relaxed);
+        let reason = reason(&source);
+        let failed = WriteError::Io { directory: self.directory().to_owned(), source };
+        self.pause().begin(reason, &failed);
+        failed
     }
 
     /// Writes as many bytes as the largest failed output, and removes them. Fails if the disk is still full.
@@ -360,8 +360,7 @@ fn reason(error: &io::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
-    use crate::pause::Pause;
+    use clipia_worker::work::Pause;
     use std::io::Write;
     use std::sync::Arc;
 
@@ -370,7 +369,7 @@ mod tests {
     }
 
     fn store(data: &Path) -> (MediaStore, Arc<Pause>) {
-        let pause = Pause::new("media", &Metrics::default());
+        let pause = Pause::new("media", Default::default());
         (MediaStore::open(data, Arc::clone(&pause)).unwrap(), pause)
     }
 

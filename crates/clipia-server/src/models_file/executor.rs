@@ -1,10 +1,9 @@
 //! An `[[executor]]` of `models.toml`.
 
 use super::mistake::{Notes, did_you_mean};
-use super::size;
 use crate::suggestion::nearest;
 use clipia_queue::position::Order;
-use clipia_worker::ProgramSettings;
+use clipia_worker::{ProgramSettings, size};
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
@@ -54,7 +53,7 @@ pub(super) const KEYS: [&str; 13] = [
 const WARM_KEYS: [&str; 3] = ["start_seconds_max", "fresh_after", "idle_seconds"];
 
 /// The keys that an executor without a command has too.
-const KEYS_WITHOUT_COMMAND: [&str; 3] = ["name", "slots", "order"];
+const KEYS_WITHOUT_COMMAND: [&str; 4] = ["name", "slots", "order", "output_bytes_max"];
 
 /// An executor as the file says it.
 pub(super) struct Declared {
@@ -63,6 +62,10 @@ pub(super) struct Declared {
     pub(super) at: Range<usize>,
     /// How many jobs run at once; none where the file leaves it to the server.
     pub(super) slots: Option<usize>,
+    /// The bytes of its slots.
+    pub(super) slots_at: Option<Range<usize>>,
+    /// The most bytes of all files of one output; none where the file leaves it to the server.
+    pub(super) output_bytes_max: Option<u64>,
     /// The order of its queue; none where the file leaves it to the server.
     pub(super) order: Option<Order>,
     pub(super) maker: Maker,
@@ -70,7 +73,7 @@ pub(super) struct Declared {
 
 /// What makes the outputs of an executor.
 pub(super) enum Maker {
-    /// What the server brings under the executor's name.
+    /// What the server brings under the executor's name; where it brings nothing, workers elsewhere.
     Server,
     /// A program.
     Program(Box<Program>),
@@ -181,7 +184,8 @@ impl<'r, 't, 'd> Reader<'r, 't, 'd> {
                 let name: &str = key.get_ref();
                 if KEYS.contains(&name) && !KEYS_WITHOUT_COMMAND.contains(&name) {
                     let message = format!("`{name}` has a meaning only beside a `command`, which is missing");
-                    self.mistake(&key.span(), &message, None);
+                    let hint = "add a `command`, or take it away: without one, the executor is made by `clipia work`, which has its own settings";
+                    self.mistake(&key.span(), &message, Some(hint.to_owned()));
                 }
             }
             Maker::Server
@@ -190,7 +194,13 @@ impl<'r, 't, 'd> Reader<'r, 't, 'd> {
             Maker::Program(program) => Some(program.settings.slots),
             Maker::Server | Maker::Unclear => slots,
         };
-        Declared { name: self.name, at: self.at, slots, order, maker }
+        let output_bytes_max = match &maker {
+            Maker::Program(program) => Some(program.settings.output_bytes_max),
+            Maker::Server => self.size("output_bytes_max"),
+            Maker::Unclear => None,
+        };
+        let slots_at = self.table.get("slots").map(Spanned::span);
+        Declared { name: self.name, at: self.at, slots, slots_at, output_bytes_max, order, maker }
     }
 
     fn program(&mut self, slots: Option<usize>) -> Option<Program> {

@@ -85,20 +85,39 @@ order = "turns"
     };
     assert_eq!(
         file.executors["gpu"],
-        ExecutorSettings { slots: 2, order: Some(Order::Fifo), program: Some(program) }
+        ExecutorSettings {
+            slots: 2,
+            order: Some(Order::Fifo),
+            program: Some(program),
+            output_bytes_max: 4 << 30
+        }
     );
     assert_eq!(
         file.executors["render"],
-        ExecutorSettings { slots: 1, order: Some(Order::Turns), program: None }
+        ExecutorSettings { slots: 1, order: Some(Order::Turns), program: None, output_bytes_max: 2 << 30 }
     );
     assert!(file.catalogue.get("flux").is_some() && file.catalogue.get("nano-banana-2").is_some());
+}
+
+#[test]
+fn an_executor_without_a_command_waits_for_workers_elsewhere() {
+    let file = parse(&gpu("order = \"fifo\"\noutput_bytes_max = \"1GiB\""));
+    assert!(file.mistakes.is_empty() && file.warnings.is_empty(), "{file:?}");
+    let elsewhere =
+        ExecutorSettings { slots: 0, order: Some(Order::Fifo), program: None, output_bytes_max: 1 << 30 };
+    assert_eq!(file.executors["gpu"], elsewhere);
+    // A name that is nearly that of an executor of the server is most likely not meant.
+    let file = parse("[[executor]]\nname = \"rendr\"");
+    let warned = file.warnings.iter().any(|warning| warning.to_string().contains("did you mean `render`?"));
+    assert!(file.mistakes.is_empty() && warned, "{file:?}");
 }
 
 #[test]
 fn what_is_left_out_is_as_usual() {
     let file = parse(&gpu(r#"command = ["sd-cli", "{prompt}"]"#));
     let usual = ProgramSettings::new(vec!["sd-cli".to_owned(), "{prompt}".to_owned()]);
-    assert_eq!(file.executors["gpu"], ExecutorSettings { slots: 1, order: None, program: Some(usual) });
+    let usual = ExecutorSettings { slots: 1, order: None, program: Some(usual), output_bytes_max: 2 << 30 };
+    assert_eq!(file.executors["gpu"], usual);
     assert_eq!(file.executors["render"].slots, 2);
     assert!(parse("").mistakes.is_empty() && parse("").catalogue.get("nano-banana-2").is_some());
 }
@@ -189,7 +208,21 @@ fn a_mistake_has_its_line_and_a_hint() {
             "command = [\"sd-cli\"]\nenv = { HF_TOKEN = \"\" }\nenv_from = [\"HF_TOKEN\"]",
             "line 17: executor `gpu`: `HF_TOKEN` stands in both `env` and `env_from`",
         ),
-        ("slots = 2", "line 14: executor `gpu`: it needs a `command`"),
+        (
+            "slots = 2",
+            "line 15: executor `gpu`: `slots` has a meaning only beside a `command`, which is missing; add a `command`, or take it \
+             away: `clipia work --executor gpu --slots N` says it",
+        ),
+        (
+            "env = {}",
+            "line 15: executor `gpu`: `env` has a meaning only beside a `command`, which is missing; add a `command`, or take it away: \
+             without one, the executor is made by `clipia work`, which has its own settings",
+        ),
+        (
+            "output_bytes_max = \"much\"",
+            "line 15: executor `gpu`: `output_bytes_max` must be a number of bytes or a size such as \"2GiB\", at most 1 TiB; got \
+             \"much\"",
+        ),
         (
             "command = [\"sd-cli\"]\n[[executor]]\nname = \"gpu\"\ncommand = [\"sd-cli\"]",
             "line 17: there are two executors of the name `gpu`",
@@ -201,7 +234,7 @@ fn a_mistake_has_its_line_and_a_hint() {
         ),
         (
             "command = [\"sd-cli\"]\n[[executor]]\nname = \"rendr\"\nslots = 2",
-            "line 17: executor `rendr`: it needs a `command`; did you mean `render`?",
+            "line 18: executor `rendr`: `slots` has a meaning only beside a `command`, which is missing",
         ),
         (
             "command = [\"sd-cli\"]\n[[executor]]\nname = \"render\"\nwarm = true",

@@ -11,8 +11,8 @@ use crate::events::{self, Wakers};
 use crate::executors::Executor;
 #[cfg(feature = "render")]
 use crate::executors::Render;
-use crate::executors::ServerInputs;
 use crate::executors::sandbox::{Sampler, Samples};
+use crate::executors::{Inputs, ServerInputs};
 use crate::health::{self, Health};
 use crate::http::{self, Admission, App, Budgets};
 use crate::listener::{self, Limits};
@@ -20,27 +20,25 @@ use crate::living::LivingAttempts;
 use crate::maintenance::{self, Cleaner, GiverUp, MediaSweeper, Rescuer, UploadSweeper};
 use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
-use crate::models_file::ModelsFile;
+use crate::models_file::{ExecutorSettings, ModelsFile};
 use crate::outbound::{Outbound, Target};
-use crate::pause::Pause;
-use crate::preparation::Preparation;
 use crate::private;
 use crate::queues::Queues;
 use crate::refused_tokens::{self, RefusedTokens};
+use crate::remote::{self, AttemptSweeper, Remote};
 use crate::store::{NodeId, Store};
+use crate::store_line::StoreLine;
 use crate::supervisor::Supervisor;
-use crate::workers::Workers;
 use axum::Router;
 use clipia_admin::Access;
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::position::Order;
+use clipia_worker::work::{Pause, Preparation, Workers};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Semaphore};
 
 /// The files that a server leaves at the top of its data directory.
 const FILES: [&str; 3] = ["clipia.toml", "models.toml", Access::FILE];
@@ -70,6 +68,10 @@ struct Parts {
     media: MediaStore,
     outbound: Outbound,
     sampler: Option<Arc<dyn Sampler>>,
+    /// The files of inputs.
+    inputs: Arc<dyn Inputs>,
+    /// The most bytes of an output of each executor.
+    output_bytes_max: BTreeMap<String, u64>,
     /// The executors whose workers are not started yet.
     pools: BTreeMap<String, Pool>,
     executors: BTreeMap<String, Arc<dyn Executor>>,
@@ -95,7 +97,7 @@ impl Parts {
         // Reading this machine's trusted certificates takes a while. The directories are made meanwhile.
         let (target, lookups) = (Target::new(config.dev, &config.allow), metrics.lookups.clone());
         let outbound = tokio::task::spawn_blocking(|| Outbound::counted(target, lookups));
-        let (data, pause) = (config.data.clone(), Pause::new("media", &metrics));
+        let (data, pause) = (config.data.clone(), Pause::new("media", metrics.pause("media")));
         let media = blocking::run(move || {
             private::data_directory(&data, &FILES)?;
             MediaStore::open(&data, pause)
@@ -108,10 +110,11 @@ impl Parts {
         for warning in &models.warnings {
             tracing::warn!("`{}`: {warning}", ModelsFile::NAME);
         }
+        let inputs: Arc<dyn Inputs> = Arc::new(ServerInputs::new(media.clone(), outbound.clone()));
         let pools = Pools {
             brought: builder.executors,
             programs: builder.programs,
-            inputs: Arc::new(ServerInputs::new(media.clone(), outbound.clone())),
+            inputs: Arc::clone(&inputs),
             jobs: config.data.join(JOBS),
             #[cfg(feature = "render")]
             render: Render::new(media.clone(), outbound.clone()),
@@ -119,8 +122,11 @@ impl Parts {
         let mut orders = builder.orders;
         let declared = models.executors.iter();
         orders.extend(declared.filter_map(|(name, executor)| Some((name.clone(), executor.order?))));
+        let bytes_max =
+            |(name, executor): (&String, &ExecutorSettings)| (name.clone(), executor.output_bytes_max);
+        let output_bytes_max: BTreeMap<_, _> = models.executors.iter().map(bytes_max).collect();
         let executors = pools.of(models.executors);
-        let queues = Queues::new(executors.keys().map(String::as_str));
+        let queues = Queues::new(output_bytes_max.keys().map(String::as_str), &metrics.accounts_aside);
         let catalogue = Arc::new(models.catalogue);
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
@@ -135,6 +141,8 @@ impl Parts {
             sampler: builder.sampler,
             media,
             outbound,
+            inputs,
+            output_bytes_max,
             executors: executors
                 .iter()
                 .map(|(name, pool)| (name.clone(), Arc::clone(&pool.executor)))
@@ -158,7 +166,8 @@ impl Parts {
     fn run(mut self, first_keys: Option<FirstKeys>) -> Service {
         let wakers = Wakers::new(self.queues.clone());
         let living = LivingAttempts::default();
-        let pauses = self.start_workers(&wakers, &living);
+        let lines = self.lines(&wakers, &living);
+        let pauses = self.start_workers(&lines);
         let outbox_changed = Arc::clone(&wakers.outbox_changed);
         let (store, outbound) = (Arc::clone(&self.store), self.outbound.clone());
         let dispatcher = Arc::new(Dispatcher::new(self.node, store, outbound, outbox_changed));
@@ -168,42 +177,76 @@ impl Parts {
         self.start_maintenance(living, &statistics);
         self.start_deliveries(dispatcher);
         let refused_tokens = self.start_audit();
-        self.serve(pauses, statistics, refused_tokens);
+        let remote = self.remote(lines, &refused_tokens);
+        self.maintain(AttemptSweeper::new(Arc::clone(&remote)));
+        self.serve(pauses, statistics, refused_tokens, remote);
         self.into_service(first_keys)
     }
 
-    /// Starts the workers of each executor; returns the executors' pauses.
-    fn start_workers(&mut self, wakers: &Wakers, living: &LivingAttempts) -> Vec<Arc<Pause>> {
+    /// The line to each queue.
+    fn lines(&self, wakers: &Wakers, living: &LivingAttempts) -> BTreeMap<String, Arc<StoreLine>> {
+        let line = |name: &str| StoreLine {
+            queue: self.queues.get(name),
+            name: name.to_owned(),
+            holder: self.node.into(),
+            store: Arc::clone(&self.store),
+            catalogue: Arc::clone(&self.catalogue),
+            media: self.media.clone(),
+            canceled: wakers.canceled.clone(),
+            living: living.clone(),
+            metrics: Arc::clone(&self.metrics),
+        };
+        self.queues.names().map(|name| (name.to_owned(), Arc::new(line(name)))).collect()
+    }
+
+    /// Starts the workers of each executor; returns the executors' pauses. The pause of an executor that workers elsewhere alone make
+    /// is never on.
+    fn start_workers(&mut self, lines: &BTreeMap<String, Arc<StoreLine>>) -> Vec<Arc<Pause>> {
         let Tasks { drain, abort, work, .. } = &self.tasks;
-        let mut pauses = Vec::new();
-        for (name, pool) in std::mem::take(&mut self.pools) {
-            let pause = Pause::new(&format!("executor {name}"), &self.metrics);
+        let (mut pauses, mut pools) = (Vec::new(), std::mem::take(&mut self.pools));
+        for (name, line) in lines {
+            let paused = format!("executor {name}");
+            let pause = Pause::new(&paused, self.metrics.pause(&paused));
             pauses.push(Arc::clone(&pause));
-            let workers = Arc::new(Workers {
-                submitted: self.queues.submitted(&name),
-                queue: name,
-                executor: pool.executor,
-                node: self.node,
-                store: Arc::clone(&self.store),
-                catalogue: Arc::clone(&self.catalogue),
-                media: self.media.clone(),
-                pause,
-                claims_fail: AtomicBool::default(),
-                canceled: wakers.canceled.clone(),
-                metrics: Arc::clone(&self.metrics),
-                living: living.clone(),
-                slots: Semaphore::new(pool.workers),
-                preparation: Preparation::new(&self.metrics, work.clone()),
-                watch: Mutex::default(),
-            });
+            let Some(pool) = pools.remove(name) else { continue };
+            let line = Arc::clone(line);
+            let (fetches, waiting) = (self.metrics.fetches.clone(), self.metrics.fetches_waiting.clone());
+            let preparation = Preparation::new(fetches, waiting, work.clone());
+            let workers = Arc::new(Workers::new(line, pool.executor, pool.workers, pause, preparation));
             for _ in 0..pool.workers {
                 let (workers, drained, aborted) = (Arc::clone(&workers), drain.clone(), abort.clone());
                 self.supervisor.supervise(work, "worker", drain.clone(), move || {
-                    Arc::clone(&workers).run(drained.clone(), aborted.clone())
+                    Arc::clone(&workers).run_one(drained.clone(), aborted.clone())
                 });
             }
         }
         pauses
+    }
+
+    /// What answers workers elsewhere.
+    fn remote(
+        &self,
+        lines: BTreeMap<String, Arc<StoreLine>>,
+        refused_tokens: &Arc<RefusedTokens>,
+    ) -> Arc<Remote> {
+        let bytes_max = |name: &str| self.output_bytes_max.get(name).copied().unwrap_or_default();
+        let queue = |(name, line): (String, Arc<StoreLine>)| {
+            let output_bytes_max = bytes_max(&name);
+            (name, remote::Queue { line, output_bytes_max })
+        };
+        Remote::new(remote::Parts {
+            store: Arc::clone(&self.store),
+            node: self.node,
+            catalogue: Arc::clone(&self.catalogue),
+            queues: lines.into_iter().map(queue).collect(),
+            media: self.media.clone(),
+            metrics: Arc::clone(&self.metrics),
+            refused_tokens: Arc::clone(refused_tokens),
+            inputs: Arc::clone(&self.inputs),
+            data: &self.config.data,
+            drain: self.tasks.drain.clone(),
+            tasks: self.tasks.work.clone(),
+        })
     }
 
     fn start_event_forwarding(&self, wakers: Wakers) {
@@ -264,6 +307,7 @@ impl Parts {
         pauses: Vec<Arc<Pause>>,
         statistics: Arc<DeliveryStatistics>,
         refused_tokens: Arc<RefusedTokens>,
+        remote: Arc<Remote>,
     ) {
         let store = || Arc::clone(&self.store);
         let health = Health::new(store(), self.supervisor.clone(), self.tasks.drain.clone());
@@ -282,7 +326,8 @@ impl Parts {
             upload_slots: http::upload_slots(),
         });
         let metrics = Arc::clone(&self.metrics);
-        self.listen("listener", &self.listener, api.merge(health.clone()), Limits::API, metrics);
+        let api = api.merge(remote::router(remote)).merge(health.clone());
+        self.listen("listener", &self.listener, api, Limits::API, metrics);
         let scraped = health::metrics_router(Arc::clone(&self.metrics), store(), statistics);
         let admin = admin::router(store(), self.queues.clone(), refused_tokens, &self.access, pauses)
             .merge(health)

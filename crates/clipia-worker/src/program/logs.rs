@@ -5,6 +5,8 @@ use crate::control::JobControl;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{ChildStderr, ChildStdout};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// How much of a line is kept until it ends, in bytes.
@@ -80,24 +82,66 @@ impl Lines {
     }
 }
 
+/// A stream that a program prints to.
+pub(super) trait Printed: AsyncRead + Unpin + Send + 'static {
+    /// How many bytes it holds that nobody has read.
+    fn unread(&self) -> u64;
+}
+
+/// Pipes, as things that a program prints to. The system knows what a pipe holds before the runtime does.
+macro_rules! pipes {
+    ($($pipe:ty),*) => {$(
+        impl Printed for $pipe {
+            #[cfg(unix)]
+            fn unread(&self) -> u64 {
+                // The system does not tell it of a pipe that is broken, which has nothing to read.
+                rustix::io::ioctl_fionread(self).unwrap_or(0)
+            }
+
+            #[cfg(not(unix))]
+            fn unread(&self) -> u64 {
+                0
+            }
+        }
+    )*};
+}
+
+pipes!(ChildStdout, ChildStderr);
+
 /// Readers of what a program prints.
-pub(super) struct Readers(Vec<JoinHandle<()>>);
+pub(super) struct Readers(Vec<Reader>);
+
+/// A reader of one stream.
+struct Reader {
+    task: JoinHandle<()>,
+    /// Asks the task to read what the stream holds now, and to say so.
+    catch_up: mpsc::Sender<oneshot::Sender<()>>,
+}
 
 impl Readers {
     /// Reads both streams until they end.
     pub(super) fn start(
         lines: &Arc<Lines>,
-        stdout: Option<impl AsyncRead + Unpin + Send + 'static>,
-        stderr: Option<impl AsyncRead + Unpin + Send + 'static>,
+        stdout: Option<impl Printed>,
+        stderr: Option<impl Printed>,
     ) -> Self {
-        let mut readers = Vec::new();
-        if let Some(stdout) = stdout {
-            readers.push(tokio::spawn(read(Arc::clone(lines), Stream::Stdout, stdout)));
-        }
-        if let Some(stderr) = stderr {
-            readers.push(tokio::spawn(read(Arc::clone(lines), Stream::Stderr, stderr)));
-        }
-        Self(readers)
+        let stdout = stdout.map(|stdout| Reader::start(Arc::clone(lines), Stream::Stdout, stdout));
+        let stderr = stderr.map(|stderr| Reader::start(Arc::clone(lines), Stream::Stderr, stderr));
+        Self(stdout.into_iter().chain(stderr).collect())
+    }
+
+    /// Waits until all has been read that the program has printed before this call, with a line that has not ended.
+    pub(super) async fn catch_up(&self) {
+        let caught_up = async {
+            for reader in &self.0 {
+                let (say, caught_up) = oneshot::channel();
+                // A reader that has ended has read all.
+                if reader.catch_up.send(say).await.is_ok() {
+                    let _ = caught_up.await;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(REST_MAX, caught_up).await;
     }
 
     /// Waits for the rest of a program that has ended.
@@ -105,35 +149,84 @@ impl Readers {
         let rest = async {
             for reader in &mut self.0 {
                 // A reader that panicked has read no more.
-                let _ = reader.await;
+                let _ = (&mut reader.task).await;
             }
         };
         let _ = tokio::time::timeout(REST_MAX, rest).await;
     }
 }
 
-impl Drop for Readers {
-    fn drop(&mut self) {
-        self.0.iter().for_each(JoinHandle::abort);
+impl Reader {
+    fn start(lines: Arc<Lines>, stream: Stream, from: impl Printed) -> Self {
+        let (catch_up, asked) = mpsc::channel(1);
+        let task = tokio::spawn(async move {
+            let mut reading = Reading { lines, stream, splitter: Splitter::default() };
+            reading.read(from, asked).await;
+            reading.end_line();
+        });
+        Self { task, catch_up }
     }
 }
 
-async fn read(lines: Arc<Lines>, stream: Stream, mut from: impl AsyncRead + Unpin) {
-    let mut splitter = Splitter::default();
-    let mut chunk = vec![0; CHUNK_BYTES];
-    while let Ok(count @ 1..) = from.read(&mut chunk).await {
-        splitter.add(&chunk[..count], |line, end| match end {
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The reading of one stream.
+struct Reading {
+    lines: Arc<Lines>,
+    stream: Stream,
+    splitter: Splitter,
+}
+
+impl Reading {
+    /// Reads a stream to its end, or until nobody can ask any more.
+    async fn read(&mut self, mut from: impl Printed, mut asked: mpsc::Receiver<oneshot::Sender<()>>) {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let caught_up = tokio::select! {
+                count = from.read(&mut chunk) => match count {
+                    Ok(count @ 1..) => {
+                        self.add(&chunk[..count]);
+                        continue;
+                    }
+                    _ => return,
+                },
+                Some(caught_up) = asked.recv() => caught_up,
+            };
+            let mut unread = from.unread();
+            while unread > 0 {
+                let Ok(count @ 1..) = from.read(&mut chunk).await else { return };
+                self.add(&chunk[..count]);
+                unread = unread.saturating_sub(count as u64);
+            }
+            self.end_line();
+            // Nobody waits any more where it took too long.
+            let _ = caught_up.send(());
+        }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        let Self { lines, stream, splitter } = self;
+        splitter.add(bytes, |line, end| match end {
             End::Redrawn => lines.progress(line),
             End::Line => {
                 lines.progress(line);
-                lines.add(stream, line);
+                lines.add(*stream, line);
             }
         });
         // A bar begins with the return that draws over the one before: its own end comes late.
         lines.progress(&splitter.partial);
     }
-    if !splitter.partial.is_empty() {
-        lines.add(stream, &splitter.partial);
+
+    /// Ends a line that has begun.
+    fn end_line(&mut self) {
+        let partial = std::mem::take(&mut self.splitter).partial;
+        if !partial.is_empty() {
+            self.lines.add(self.stream, &partial);
+        }
     }
 }
 
@@ -238,6 +331,12 @@ mod tests {
         assert_eq!(percent_of(b"5%|\xe2\x96\x88| 1/2 \xe2\x96"), Some(5));
     }
 
+    impl Printed for &'static [u8] {
+        fn unread(&self) -> u64 {
+            self.len() as u64
+        }
+    }
+
     #[tokio::test]
     async fn streams_are_read_to_their_end_and_secrets_are_hidden() {
         let (control, lines) = (JobControl::default(), Lines::new(Secrets::default()));
@@ -250,6 +349,32 @@ mod tests {
         for line in ["{\"progress\": 90}", "last of stdout", "Traceback", " 30%|###| 3/10"] {
             assert!(logged.iter().any(|logged| logged == line), "{line}: {logged:?}");
         }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_is_in_a_pipe_is_read_even_if_the_runtime_does_not_know_of_it_yet() {
+        let directory = tempfile::tempdir().unwrap();
+        let printed = directory.path().join("printed");
+        let mut child = tokio::process::Command::new("sh")
+            .args(["-c", "echo one; printf two; echo three >&2; touch \"$0\"; read wait"])
+            .arg(&printed)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (control, lines) = (JobControl::default(), Lines::new(Secrets::default()));
+        lines.belong_to(Some(control.clone()));
+        let readers = Readers::start(&lines, child.stdout.take(), child.stderr.take());
+        // The only thread of the runtime is busy: no reader runs meanwhile.
+        while !printed.exists() {
+            std::thread::yield_now();
+        }
+        assert!(control.unreported_logs().lines.is_empty());
+        readers.catch_up().await;
+        assert_eq!(control.take_logs().lines, ["one", "two", "three"]);
+        assert_eq!(child.try_wait().unwrap(), None, "its pipes are still open");
     }
 
     proptest! {

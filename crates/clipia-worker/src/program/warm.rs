@@ -264,7 +264,7 @@ struct WarmProcess {
     secrets: Secrets,
     /// How many jobs it has ended as it should.
     completed: u64,
-    _readers: Readers,
+    readers: Readers,
     /// Its working directory and its events.
     _directory: JobDirectory,
 }
@@ -298,7 +298,7 @@ impl WarmProcess {
             report: Report::default(),
             secrets,
             completed: 0,
-            _readers: readers,
+            readers,
             _directory: directory,
         };
         let ready = tokio::time::timeout(setup.settings.start_max, warm.ready(setup)).await;
@@ -319,7 +319,7 @@ impl WarmProcess {
                     if let Some(why) = self.process.unstarted(exit) {
                         return Err(NotReady::Unstartable(setup.cannot_start(&why).to_string()));
                     }
-                    return Err(NotReady::Died(format!("{} before it was ready", self.death(exit))));
+                    return Err(NotReady::Died(format!("{} before it was ready", self.death(exit).await)));
                 }
                 () = pace.next() => {
                     self.read().map_err(NotReady::Died)?;
@@ -345,7 +345,7 @@ impl WarmProcess {
         let idle_at = idle.map(|idle| Instant::now() + idle);
         loop {
             tokio::select! {
-                exit = self.process.wait() => return End::Died(self.exit_words(exit)),
+                exit = self.process.wait() => return End::Died(self.exit_words(exit).await),
                 () = until(idle_at) => return End::Idle,
                 () = tokio::time::sleep(IDLE_INTERVAL) => {
                     if let Err(why) = self.read() {
@@ -359,8 +359,12 @@ impl WarmProcess {
 
     /// Does a job. Returns why the process takes no more of them, if it does not.
     async fn run(&mut self, setup: &Setup, job: WarmJob) -> Option<End> {
+        // What it has printed without a job is not of this one.
+        self.readers.catch_up().await;
         self.lines.belong_to(Some(job.control.clone()));
         let (result, end) = self.attempt(setup, &job).await;
+        // What it printed before it said that the job has ended is the job's.
+        self.readers.catch_up().await;
         self.lines.belong_to(None);
         if matches!(result, Ok(_) | Err(JobError::Failed(_) | JobError::FailedWithCode { .. }))
             && end.is_none()
@@ -401,7 +405,7 @@ impl WarmProcess {
                 exit = self.process.wait() => {
                     // A broken line is none of what ends a job.
                     let _ = events.finish(&mut report, Some(control), &self.secrets);
-                    let why = self.exit_words(exit);
+                    let why = self.exit_words(exit).await;
                     return match (stopped, report.has_ended()) {
                         (true, _) => (Err(JobError::Stopped), Some(End::Replaced)),
                         (false, true) => (ended(report), Some(End::Replaced)),
@@ -451,12 +455,16 @@ impl WarmProcess {
         let _ = self.process.wait().await;
     }
 
-    fn exit_words(&self, exit: std::io::Result<Exit>) -> String {
-        exit.map_or_else(|error| error.to_string(), |exit| self.death(exit))
+    async fn exit_words(&self, exit: std::io::Result<Exit>) -> String {
+        match exit {
+            Ok(exit) => self.death(exit).await,
+            Err(error) => error.to_string(),
+        }
     }
 
     /// How the process ended, with the last line that it printed.
-    fn death(&self, exit: Exit) -> String {
+    async fn death(&self, exit: Exit) -> String {
+        self.readers.catch_up().await;
         match self.lines.last() {
             Some(line) => format!("{} ({line})", exit.words()),
             None => exit.words(),

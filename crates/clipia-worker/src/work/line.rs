@@ -52,12 +52,18 @@ pub trait PreparationRoom: Sync {
     fn free_for(&self, account: &AccountId) -> usize;
 }
 
-/// An output whose files the queue has. Nothing is charged until the attempt is [completed](Line::complete).
+/// An output whose files the queue has. Nothing is charged until the end of the attempt is [reported](Line::end).
 pub struct KeptOutput {
     /// The output. Its URLs are those that callers read, as far as the line knows them.
     pub output: Output,
     /// What the line needs to complete the attempt or to remove the files.
     pub files: Box<dyn Any + Send + Sync>,
+}
+
+impl fmt::Debug for KeptOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptOutput").finish_non_exhaustive()
+    }
 }
 
 /// Why an output's files were not kept.
@@ -94,10 +100,10 @@ impl fmt::Display for ReportRefused {
 }
 
 /// How an attempt ended, for the line.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum End {
-    /// It has the output whose files were kept.
-    Completed,
+    /// It has this output, whose files were kept.
+    Completed(KeptOutput),
     /// The input cannot be made, now or later.
     Failed(Failure),
     /// It died. It is spent, and the request goes back to its queue, or fails if it was the last one.
@@ -110,7 +116,7 @@ impl End {
     /// The name, for the log and for metrics.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Completed => "completed",
+            Self::Completed(_) => "completed",
             Self::Failed(_) => "failed",
             Self::Lost(_) => "lost",
             Self::Released => "released",
@@ -120,10 +126,15 @@ impl End {
 
 /// The line between the workers of one executor and its queue: the store of the server's process, or HTTP to a server elsewhere.
 ///
-/// The calls may be repeated. A repeated report of an end that was recorded is accepted again.
+/// The reports may be repeated. A repeated report of an end that was recorded is accepted again, or refused as
+/// [lost](ReportRefused::Lost) where the line cannot tell.
 #[async_trait]
 pub trait Line: Send + Sync {
     /// Claims the first request that can run. `room` says which accounts have their whole share of the preparation.
+    ///
+    /// Several workers claim at once, and no worker drops the call before it returns: a claim whose result nobody takes would hold
+    /// its request until the lease expires. So a line that waits for a request within the call ends the wait by itself when its
+    /// workers drain.
     ///
     /// # Errors
     /// Why nothing can be claimed now, for the log. The next claim comes after [`work_submitted`](Self::work_submitted).
@@ -132,7 +143,8 @@ pub trait Line: Send + Sync {
         room: &dyn PreparationRoom,
     ) -> Result<Option<Claimed>, Arc<dyn Error + Send + Sync>>;
 
-    /// Waits until there may be something to claim. One of the workers waits here for all that are idle.
+    /// Waits until there may be something to claim, or until it is time to look again. One of the workers waits here for all that
+    /// are idle.
     async fn work_submitted(&self);
 
     /// Says that there may be something to claim, as when a preparation slot is free again.
@@ -158,21 +170,16 @@ pub trait Line: Send + Sync {
     /// Prolongs the lease, and reports progress in percent and log lines.
     async fn beat(&self, attempt: AttemptId, percent: u8, logs: LogLines) -> Result<(), ReportRefused>;
 
-    /// Has the files of an output kept, so that nothing of it is lost once the attempt is completed.
+    /// Has the files of an output kept, so that nothing of it is lost once the attempt is completed. The attempt beats meanwhile. If
+    /// the lease is lost, the call is dropped.
     async fn keep_files(&self, attempt: AttemptId, made: JobOutput) -> Result<KeptOutput, KeepError>;
 
-    /// Reports the end of an attempt, with the log lines that no beat has reported. `kept` is the output of a completed one. It stays
-    /// the caller's, who repeats the report if it was not recorded.
-    async fn end(
-        &self,
-        attempt: AttemptId,
-        end: &End,
-        kept: Option<&KeptOutput>,
-        logs: LogLines,
-    ) -> Result<(), ReportRefused>;
+    /// Reports the end of an attempt, with the log lines that no beat has reported. The caller repeats a report that was not recorded,
+    /// with the same lines.
+    async fn end(&self, attempt: AttemptId, end: &End, logs: LogLines) -> Result<(), ReportRefused>;
 
     /// The end of an attempt was recorded: the files of other attempts at the request can go, unless it goes back to its queue.
-    async fn recorded(&self, _attempt: AttemptId, _end: &End, _kept: Option<KeptOutput>) {}
+    async fn recorded(&self, _attempt: AttemptId, _end: End) {}
 
     /// The end of an attempt was refused for good: its files can go.
     async fn discard(&self, _kept: KeptOutput) {}
@@ -182,6 +189,6 @@ pub trait Line: Send + Sync {
         Box::new(())
     }
 
-    /// An attempt at a generation of `model` ended, after so long.
+    /// The end of an attempt at a generation of `model` was recorded, so long after the attempt began.
     fn ended(&self, _model: &str, _end: &End, _after: Duration) {}
 }

@@ -26,6 +26,10 @@ for line in sys.stdin:
         say(job["events"], {"fail": "too dark", "code": "content_policy"})
     elif prompt == "retry":
         say(job["events"], {"retry": "out of memory"})
+    elif prompt == "talk":
+        sys.stdout.write("".join(f"{jobs} says {n}\n" for n in range(500)) + f"{jobs} ends")
+        say(job["events"], {"output": {"jobs": jobs}})
+        say(job["events"], {"done": True})
     elif prompt in ("hang", "obey"):
         say(job["events"], {"progress": 10})
     else:
@@ -55,6 +59,19 @@ async fn one_process_does_one_job_after_the_other() {
     assert!(matches!(&lost, JobError::Lost(why) if why == "out of memory"), "{lost:?}");
     let last = made(&fixture).await;
     assert_eq!((&last["pid"], &last["jobs"]), (&first["pid"], &json!(4)));
+}
+
+#[tokio::test]
+async fn what_was_printed_before_the_end_of_a_job_is_in_its_log() {
+    let fixture = Fixture::new(serving());
+    for job in 1..=20 {
+        let control = JobControl::default();
+        fixture.run_with(json!({ "prompt": "talk" }), &control).await.unwrap();
+        let said = (0..500).map(|n| format!("{job} says {n}"));
+        let expected: Vec<String> =
+            ["doing talk".to_owned()].into_iter().chain(said).chain([format!("{job} ends")]).collect();
+        assert_eq!(logs(&control), expected);
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,7 @@
-//! A pause of work for a cause in the server itself: a full disk, or an executor that cannot work now.
+//! A pause of work for a cause in the workers' own process: a full disk, or an executor that cannot work now.
 //!
 //! No generation fails for such a cause. Its request is released. After a backoff one task tries again, until it succeeds.
 
-use crate::metrics::Metrics;
 use prometheus_client::metrics::gauge::Gauge;
 use std::fmt::{self, Display};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +16,7 @@ const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// The pause of one thing: of the media, or of an executor. It is on or off.
-pub(crate) struct Pause {
+pub struct Pause {
     /// The name of the thing, in the log and in the metrics.
     of: String,
     /// 1 while the pause is on. Each claim reads it, without a lock, and `/metrics` shows it.
@@ -47,16 +46,16 @@ struct Current {
 
 /// The right to try again. One task has it at a time.
 #[derive(Debug)]
-pub(crate) struct Trial<'p> {
+pub struct Trial<'p> {
     _trying: tokio::sync::MutexGuard<'p, ()>,
 }
 
 impl Pause {
-    /// The pause of the thing `of`. It is off.
-    pub(crate) fn new(of: &str, metrics: &Metrics) -> Arc<Self> {
+    /// The pause of the thing `of`. It is off. `on` is 1 while it is on.
+    pub fn new(of: &str, on: Gauge) -> Arc<Self> {
         Arc::new(Self {
             of: of.to_owned(),
-            on: metrics.pause(of),
+            on,
             changed: watch::Sender::new(false),
             state: Mutex::default(),
             trying: tokio::sync::Mutex::default(),
@@ -64,27 +63,27 @@ impl Pause {
     }
 
     /// Whether the pause is on.
-    pub(crate) fn is_on(&self) -> bool {
+    pub fn is_on(&self) -> bool {
         self.on.get() != 0
     }
 
     /// Why the pause is on, in words for `/readyz`; none while it is off.
-    pub(crate) fn reason(&self) -> Option<&'static str> {
+    pub fn reason(&self) -> Option<&'static str> {
         self.lock().current.as_ref().map(|current| current.reason)
     }
 
     /// The name of the thing.
-    pub(crate) fn of(&self) -> &str {
+    pub fn of(&self) -> &str {
         &self.of
     }
 
     /// The latest error while the pause is on, for the operator.
-    pub(crate) fn error(&self) -> Option<String> {
+    pub fn error(&self) -> Option<String> {
         self.lock().current.as_ref().map(|current| current.error.clone())
     }
 
     /// Begins the pause if it is off. A pause soon after another goes on with the longer backoff.
-    pub(crate) fn begin(&self, reason: &'static str, error: &dyn Display) {
+    pub fn begin(&self, reason: &'static str, error: &dyn Display) {
         let now = Instant::now();
         let mut state = self.lock();
         if let Some(current) = &state.current {
@@ -109,7 +108,7 @@ impl Pause {
     }
 
     /// Prolongs the pause after a failed trial.
-    pub(crate) fn prolong(&self, error: &dyn Display) {
+    pub fn prolong(&self, error: &dyn Display) {
         let mut state = self.lock();
         let backoff = longer(state.backoff);
         state.backoff = backoff;
@@ -122,7 +121,7 @@ impl Pause {
     }
 
     /// Ends the pause.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         let now = Instant::now();
         let mut state = self.lock();
         let Some(current) = state.current.take() else {
@@ -137,18 +136,18 @@ impl Pause {
     }
 
     /// Waits until the pause is on.
-    pub(crate) async fn until_on(&self) {
+    pub async fn until_on(&self) {
         // `self` owns the sender, so this does not fail.
         let _ = self.changed.subscribe().wait_for(|on| *on).await;
     }
 
     /// Waits until the pause is off.
-    pub(crate) async fn until_over(&self) {
+    pub async fn until_over(&self) {
         let _ = self.changed.subscribe().wait_for(|on| !*on).await;
     }
 
     /// Waits for the backoff, and for other trials; returns the right to try again. `None` if the pause is off by then.
-    pub(crate) async fn trial(&self) -> Option<Trial<'_>> {
+    pub async fn trial(&self) -> Option<Trial<'_>> {
         if !self.is_on() {
             return None;
         }
@@ -186,7 +185,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_backoff_doubles_until_a_trial_succeeds() {
-        let pause = Pause::new("test", &Metrics::default());
+        let pause = Pause::new("test", Gauge::default());
         assert!(pause.trial().await.is_none());
         pause.begin("full", &"no space");
         assert_eq!((pause.reason(), pause.error().as_deref()), (Some("full"), Some("no space")));
@@ -212,7 +211,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_after_the_backoff_prolongs_the_pause_without_a_trial() {
-        let pause = Pause::new("test", &Metrics::default());
+        let pause = Pause::new("test", Gauge::default());
         pause.begin("no means", &"too many open files");
         let mut waits = vec![waited(&pause).await];
         for _ in 0..3 {
@@ -225,7 +224,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn other_tasks_wait_while_one_tries() {
-        let pause = Pause::new("test", &Metrics::default());
+        let pause = Pause::new("test", Gauge::default());
         pause.begin("full", &"no space");
         let trial = pause.trial().await.unwrap();
         let mut second = Box::pin(pause.trial());

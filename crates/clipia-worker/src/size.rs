@@ -1,4 +1,4 @@
-//! A size in bytes, as a file says it: `1024`, `"2GiB"`.
+//! A size in bytes, as people write it: `1024`, `2GiB`.
 
 /// The units and their bytes.
 const UNITS: [(&str, u64); 9] = [
@@ -14,7 +14,7 @@ const UNITS: [(&str, u64); 9] = [
 ];
 
 /// The bytes that a text such as `2GiB` or `500 MB` says; none if it says no size.
-pub(super) fn bytes(text: &str) -> Option<u64> {
+pub fn bytes(text: &str) -> Option<u64> {
     let end = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let unit = unit.trim_start();
