@@ -46,3 +46,4 @@ mod support;
 mod uploads;
 mod webhooks;
 mod worker_tokens;
+mod workers_wire;
