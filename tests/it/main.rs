@@ -47,3 +47,4 @@ mod support;
 mod uploads;
 mod webhooks;
 mod worker_tokens;
+mod workers_wire;

@@ -15,7 +15,16 @@ impl Spec {
 
     /// The document of the administration, with the schemas that it takes from that of the queue.
     pub(crate) fn administration() -> Self {
-        let mut own = document("administration.yaml", |text| text.replace("openapi.yaml#/", "#/"));
+        Self::beside_the_queue("administration.yaml")
+    }
+
+    /// The document of workers on other machines, with the schemas that it takes from that of the queue.
+    pub(crate) fn workers() -> Self {
+        Self::beside_the_queue("workers.yaml")
+    }
+
+    fn beside_the_queue(file: &str) -> Self {
+        let mut own = document(file, |text| text.replace("openapi.yaml#/", "#/"));
         let queue = Self::load();
         let schemas = own["components"]["schemas"].as_object_mut().unwrap();
         for (name, schema) in queue.0["components"]["schemas"].as_object().unwrap() {

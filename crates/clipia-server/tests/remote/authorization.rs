@@ -73,7 +73,7 @@ async fn a_revoked_worker_is_let_in_no_more_and_its_request_runs_elsewhere() {
     };
     let revoke = async {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        server.store.revoke_worker("box").await.unwrap();
+        server.store().revoke_worker("box").await.unwrap();
     };
     let (answer, ()) = tokio::join!(held, revoke);
     assert!(answer.status == 401 || answer.done()["jobs"] != json!([]), "{answer:?}");

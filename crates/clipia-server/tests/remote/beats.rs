@@ -21,7 +21,7 @@ async fn a_beat_shows_progress_and_logs_to_the_caller() {
     let account = server.result(&id).await;
     assert_eq!((&account["status"], &account["progress"]), (&json!("IN_PROGRESS"), &json!(40)));
     let id: RequestId = id.parse().unwrap();
-    let page = server.store.logs(id, None, Default::default(), 10).await.unwrap().unwrap();
+    let page = server.store().logs(id, None, Default::default(), 10).await.unwrap().unwrap();
     let lines: Vec<&str> = page.lines.iter().map(|line| line.line.as_str()).collect();
     assert_eq!(lines, ["step 1", "step 2"]);
 }
@@ -35,7 +35,7 @@ async fn a_canceled_attempt_is_told_to_end_and_the_others_go_on() {
     }
     let jobs: Vec<Attempt> = session.jobs(&server, 3).await.iter().map(crate::support::attempt).collect();
     session.put(&server, &jobs[1], "a.png", (0, 6), b"fox").await.done();
-    server.store.cancel(jobs[1].request.parse().unwrap()).await.unwrap();
+    server.store().cancel(jobs[1].request.parse().unwrap()).await.unwrap();
     let order =
         json!({ "jobs": [jobs[0].with(json!({ "preparing": true })), jobs[1].name(), jobs[2].name()] });
     let answer = session.post(&server, "beat", &order).await.done();

@@ -135,8 +135,10 @@ async fn nothing_is_claimed_for_a_client_that_has_gone() {
     );
     let mut stream = TcpStream::connect(&address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
-    until("session", async || (!server.store.workers().await.unwrap()[0].sessions.is_empty()).then_some(()))
-        .await;
+    until("session", async || {
+        (!server.store().workers().await.unwrap()[0].sessions.is_empty()).then_some(())
+    })
+    .await;
     stream.shutdown().await.unwrap();
     // The response comes when the server has noticed.
     let mut response = [0; 1_024];
@@ -154,7 +156,7 @@ async fn a_quiet_worker_gets_the_word_and_nothing_else() {
     let session = server.session().await;
     let quiet = async {
         a_moment().await;
-        server.store.set_quiet("box", true).await.unwrap();
+        server.store().set_quiet("box", true).await.unwrap();
     };
     let ((answer, after), ()) = tokio::join!(held(&session, &server), quiet);
     assert_eq!(answer.done(), json!({ "jobs": [], "say": "quiet" }));
@@ -163,7 +165,7 @@ async fn a_quiet_worker_gets_the_word_and_nothing_else() {
     assert_eq!(session.claim_with(&server, 1, 1, &[]).await.done(), json!({ "jobs": [], "say": "quiet" }));
     let work = async {
         a_moment().await;
-        server.store.set_quiet("box", false).await.unwrap();
+        server.store().set_quiet("box", false).await.unwrap();
     };
     let ((answer, after), ()) = tokio::join!(held(&session, &server), work);
     assert_eq!(answer.done()["jobs"].as_array().unwrap().len(), 1);
@@ -174,7 +176,7 @@ async fn a_quiet_worker_gets_the_word_and_nothing_else() {
 async fn a_paused_queue_gives_nothing_until_it_is_resumed() {
     let server = Server::start().await;
     let session = server.session().await;
-    server.store.pause_queue(EXECUTOR).await.unwrap();
+    server.store().pause_queue(EXECUTOR).await.unwrap();
     server.submit(json!({ "prompt": "fox" })).await;
     assert_eq!(session.jobs(&server, 1).await, Vec::<Value>::new());
     let resume = async {
@@ -196,7 +198,7 @@ async fn a_session_is_listed_with_what_it_says_of_itself() {
     let session = server.session().await;
     server.submit(json!({ "prompt": "fox" })).await;
     session.claim(&server).await;
-    let listed = server.store.workers().await.unwrap().remove(0).sessions.remove(0);
+    let listed = server.store().workers().await.unwrap().remove(0).sessions.remove(0);
     assert_eq!((listed.session.to_string(), listed.running), (session.id, 1));
     let about = listed.about;
     assert_eq!((about.executor, about.host, about.slots), (EXECUTOR.to_owned(), "gpu-box-1".to_owned(), 1));
@@ -213,8 +215,10 @@ async fn a_server_that_stops_answers_claims_that_are_held_open() {
     let claim = claim.body(claim_order(25, 1, &[]).to_string());
     let begin = Instant::now();
     let claiming = tokio::spawn(async move { crate::support::send(claim).await });
-    until("session", async || (!server.store.workers().await.unwrap()[0].sessions.is_empty()).then_some(()))
-        .await;
+    until("session", async || {
+        (!server.store().workers().await.unwrap()[0].sessions.is_empty()).then_some(())
+    })
+    .await;
     server.stop().await;
     assert_eq!(claiming.await.unwrap().done()["jobs"], json!([]));
     assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());

@@ -52,7 +52,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 
 pub(crate) struct Server {
     service: Option<Service>,
-    pub(crate) store: Arc<SqliteStore>,
+    store: Option<Arc<SqliteStore>>,
     http: reqwest::Client,
     key: String,
     pub(crate) data: TempDir,
@@ -70,7 +70,11 @@ impl Server {
         let key = service.first_keys().unwrap().live_key.clone();
         // The service sets up TLS for the process.
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { service: Some(service), store, http, key, data }
+        Self { service: Some(service), store: Some(store), http, key, data }
+    }
+
+    pub(crate) fn store(&self) -> &SqliteStore {
+        self.store.as_ref().unwrap()
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -83,12 +87,14 @@ impl Server {
 
     pub(crate) async fn stop(&mut self) {
         self.service.take().unwrap().stop().await;
+        // Whoever has it has the data directory.
+        self.store = None;
     }
 
     /// Starts again on the same data, at another address.
     pub(crate) async fn start_again(&mut self) {
         let (service, store) = serve(self.data.path()).await;
-        self.store = store;
+        self.store = Some(store);
         self.service = Some(service);
     }
 
@@ -101,7 +107,7 @@ impl Server {
             hint: "clipia_worker_…cret".to_owned(),
             executors: executors.iter().map(|name| (*name).to_owned()).collect(),
         };
-        self.store.create_worker(worker).await.unwrap();
+        self.store().create_worker(worker).await.unwrap();
         token
     }
 
@@ -208,7 +214,7 @@ impl Answer {
 pub(crate) struct Session {
     pub(crate) token: String,
     pub(crate) id: String,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
 }
 
 /// An attempt that a session has.
