@@ -22,7 +22,7 @@ enum Action {
         /// The worker's name, of letters, digits, `-`, `_` and `.`
         name: String,
         /// The executors that it may be, as `clipia queues list` shows them
-        #[arg(long, value_delimiter = ',', required = true, value_name = "NAME")]
+        #[arg(long, value_delimiter = ',', required = true, value_name = "EXECUTOR")]
         executors: Vec<String>,
     },
     /// Lists the workers and the machines that work with their tokens
