@@ -128,14 +128,14 @@ impl Line for StoreLine {
         let output = media::placed(output, written.address());
         // The files stay from here on, since the end that names them may be in the store whatever comes of its report.
         let kept: Kept = written.commit();
-        Ok(KeptOutput { output, files: Box::new(kept) })
+        Ok(KeptOutput { output: Box::new(output), files: Box::new(kept) })
     }
 
     async fn end(&self, attempt: AttemptId, end: &End, logs: LogLines) -> Result<(), ReportRefused> {
         let AttemptId { id, epoch } = attempt;
         self.report_last_lines(attempt, logs).await?;
         let recorded = match end {
-            End::Completed(kept) => self.store.complete(id, epoch, kept.output.clone()).await,
+            End::Completed(kept) => self.store.complete(id, epoch, (*kept.output).clone()).await,
             End::Failed(why) => self.store.fail(id, epoch, why.clone()).await,
             End::Lost(why) => self.store.lose(id, epoch, why.clone()).await,
             End::Released => self.store.release(id, epoch).await,

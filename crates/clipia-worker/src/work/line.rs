@@ -55,7 +55,7 @@ pub trait PreparationRoom: Sync {
 /// An output whose files the queue has. Nothing is charged until the end of the attempt is [reported](Line::end).
 pub struct KeptOutput {
     /// The output. Its URLs are those that callers read, as far as the line knows them.
-    pub output: Output,
+    pub output: Box<Output>,
     /// What the line needs to complete the attempt or to remove the files.
     pub files: Box<dyn Any + Send + Sync>,
 }

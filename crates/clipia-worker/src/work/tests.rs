@@ -165,7 +165,7 @@ impl Line for FakeLine {
     async fn keep_files(&self, _: AttemptId, made: JobOutput) -> Result<KeptOutput, KeepError> {
         match *self.keeps.lock().unwrap() {
             Some(error) => Err(error()),
-            None => Ok(KeptOutput { output: made.output, files: Box::new(()) }),
+            None => Ok(KeptOutput { output: Box::new(made.output), files: Box::new(()) }),
         }
     }
 
