@@ -91,7 +91,7 @@ impl HttpLine {
             epoch: attempt.epoch.0,
             files: sent.map(Sent::names).unwrap_or_default(),
             logs,
-            output: kept.output.clone(),
+            output: (*kept.output).clone(),
             request_id: wire::request(attempt),
         };
         let complete = || within(CALL_MAX, self.session.remote.complete(&order));
@@ -168,7 +168,7 @@ impl Line for HttpLine {
 
     async fn keep_files(&self, attempt: AttemptId, made: JobOutput) -> Result<KeptOutput, KeepError> {
         let sent = self.files.send(attempt, made.files).await?;
-        Ok(KeptOutput { output: made.output, files: Box::new(sent) })
+        Ok(KeptOutput { output: Box::new(made.output), files: Box::new(sent) })
     }
 
     async fn end(&self, attempt: AttemptId, end: &End, logs: LogLines) -> Result<(), ReportRefused> {
