@@ -184,7 +184,7 @@ impl<'r, 't, 'd> Reader<'r, 't, 'd> {
                 let name: &str = key.get_ref();
                 if KEYS.contains(&name) && !KEYS_WITHOUT_COMMAND.contains(&name) {
                     let message = format!("`{name}` has a meaning only beside a `command`, which is missing");
-                    let hint = "add a `command`, or take it away: without one, the executor is made by `clipia work`, which has its own settings";
+                    let hint = "add a `command`, or take it away: it is about a program of this machine";
                     self.mistake(&key.span(), &message, Some(hint.to_owned()));
                 }
             }

@@ -215,8 +215,8 @@ fn a_mistake_has_its_line_and_a_hint() {
         ),
         (
             "env = {}",
-            "line 15: executor `gpu`: `env` has a meaning only beside a `command`, which is missing; add a `command`, or take it away: \
-             without one, the executor is made by `clipia work`, which has its own settings",
+            "line 15: executor `gpu`: `env` has a meaning only beside a `command`, which is missing; add a `command`, or take it away: it is \
+             about a program of this machine",
         ),
         (
             "output_bytes_max = \"much\"",
@@ -234,11 +234,13 @@ fn a_mistake_has_its_line_and_a_hint() {
         ),
         (
             "command = [\"sd-cli\"]\n[[executor]]\nname = \"rendr\"\nslots = 2",
-            "line 18: executor `rendr`: `slots` has a meaning only beside a `command`, which is missing",
+            "line 18: executor `rendr`: `slots` has a meaning only beside a `command`, which is missing; add a `command`, or take it \
+             away: `clipia work --executor rendr --slots N` says it",
         ),
         (
             "command = [\"sd-cli\"]\n[[executor]]\nname = \"render\"\nwarm = true",
-            "line 18: executor `render`: `warm` has a meaning only beside a `command`, which is missing",
+            "line 18: executor `render`: `warm` has a meaning only beside a `command`, which is missing; add a `command`, or take it away: \
+             it is about a program of this machine",
         ),
         (
             "command = [\"sd-cli\"]\n[[executors]]\nname = \"cpu\"",
