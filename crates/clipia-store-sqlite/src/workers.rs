@@ -12,8 +12,10 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 /// The workers whose tokens are in force, in memory: each call of a worker asks for one. An operator makes each, so that they are few.
+#[derive(Default)]
 pub(crate) struct WorkersInForce(RwLock<Known>);
 
+#[derive(Default)]
 struct Known {
     /// By the hashes of their tokens.
     by_hash: HashMap<[u8; 32], RemoteWorker>,
@@ -34,7 +36,7 @@ impl WorkersInForce {
     pub(crate) fn load(c: &Connection) -> Result<Self, StoreError> {
         let mut statement = c.prepare("SELECT * FROM worker")?;
         let mut rows = statement.query([])?;
-        let mut known = Known { by_hash: HashMap::new(), any: false };
+        let mut known = Known::default();
         while let Some(row) = rows.next()? {
             known.any = true;
             if row.get::<_, Option<i64>>("revoked_at")?.is_none() {

@@ -269,6 +269,7 @@ mod tests {
     use super::*;
     use crate::store::AccountId;
     use crate::store::Fault;
+    use crate::workers::WorkersInForce;
     use clipia_queue::position::{Change, Lane, Place, Ticket};
     use tokio::sync::broadcast;
 
@@ -298,6 +299,7 @@ mod tests {
         let positions = Positions::new(queues.clone());
         let memory = Arc::new(Memory {
             keys: KeyCache::default(),
+            workers: WorkersInForce::default(),
             statuses: StatusCache::default(),
             positions,
             counters: Counters::default(),

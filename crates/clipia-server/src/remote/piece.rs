@@ -86,12 +86,12 @@ fn number(digits: &str) -> Option<u64> {
 /// The SHA-256 in a `Content-Digest`, a dictionary of digests by algorithm (RFC 9530, section 2). Where a key comes twice, the last
 /// value counts (RFC 9651, section 3.2).
 fn content_digest(value: &str) -> Option<[u8; 32]> {
-    let members = value.split(',').map(|member| member.trim_matches([' ', '\t']));
-    let digests = members.filter_map(|member| {
+    let members = value.split(',').map(|member| member.trim_matches([' ', '\t'])).rev();
+    let mut digests = members.filter_map(|member| {
         let (name, value) = member.split_once('=')?;
         (name == SHA_256).then_some(value)
     });
-    let encoded = digests.last()?.strip_prefix(':')?.strip_suffix(':')?;
+    let encoded = digests.next()?.strip_prefix(':')?.strip_suffix(':')?;
     STANDARD.decode(encoded).ok()?.try_into().ok()
 }
 
