@@ -42,8 +42,8 @@ them, and no attempt is spent.
 
 Examples:
   clipia work --server https://queue.example --executor gpu --token-file token -- sd-cli -p {prompt} -o {out}/image.png
-  clipia work --server https://queue.example --executor gpu --token-file token --warm --devices 0,1 -- python flux.py
-  clipia work --server https://queue.example --executor gpu --token-file token --idle-exit 10m --max-jobs 50 -- ./model")]
+  clipia work --server https://queue.example --executor gpu --token-file token --warm --devices 0,1 -- python /opt/flux.py
+  clipia work --server https://queue.example --executor gpu --token-file token --idle-exit 10m --max-jobs 50 -- /opt/model")]
 pub(crate) struct Options {
     /// The server's URL
     #[arg(long, value_name = "URL")]

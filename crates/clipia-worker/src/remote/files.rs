@@ -165,6 +165,7 @@ impl Files {
                 Err(error) => error,
             };
             if error.is_stale() || self.session.is_revoked(error.refused(), &error) {
+                tracing::warn!(%error, "a lease was lost before the files were sent");
                 return Err(KeepError::Lost);
             }
             if !error.is_transient() {
