@@ -87,7 +87,7 @@ pub struct CompleteOrder {
     ///The number of its claim.
     pub epoch: i64,
     ///Its files.
-    pub files: ::std::vec::Vec<OutputFile>,
+    pub files: ::std::vec::Vec<SentFile>,
     ///The lines that no beat has reported.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub logs: ::std::option::Option<LoggedLines>,
@@ -170,15 +170,6 @@ pub struct LoggedLines {
     ///How many lines of the attempt came before these, those that were dropped included.
     pub offset: u64,
 }
-///A file of an output, all of which the server has.
-#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub struct OutputFile {
-    ///Its length in bytes.
-    pub bytes: u64,
-    ///Its name.
-    pub name: ::std::string::String,
-}
 ///A request to give back.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -190,6 +181,15 @@ pub struct ReleaseOrder {
     pub logs: ::std::option::Option<LoggedLines>,
     ///The request.
     pub request_id: clipia_api::RequestId,
+}
+///A file of an output, all of which the server has.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct SentFile {
+    ///Its length in bytes.
+    pub bytes: u64,
+    ///Its name.
+    pub name: ::std::string::String,
 }
 /**What the operator says to a worker: to work, or to be quiet, which is to end what it runs and to claim nothing.
 */

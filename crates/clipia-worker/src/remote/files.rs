@@ -10,7 +10,7 @@ use crate::work::{AttemptId, KeepError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use clipia_remote::types::OutputFile;
+use clipia_remote::types::SentFile;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -36,8 +36,8 @@ pub(super) struct Sent(Vec<Sending>);
 
 impl Sent {
     /// The files as the wire names them.
-    pub(super) fn names(&self) -> Vec<OutputFile> {
-        self.0.iter().map(|file| OutputFile { bytes: file.bytes(), name: file.name.clone() }).collect()
+    pub(super) fn names(&self) -> Vec<SentFile> {
+        self.0.iter().map(|file| SentFile { bytes: file.bytes(), name: file.name.clone() }).collect()
     }
 }
 
