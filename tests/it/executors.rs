@@ -172,8 +172,8 @@ async fn video_and_audio_are_inputs_too() {
 fn a_server_does_not_start_with_a_mistake_in_its_models() {
     let mut server = start(model("copy", &["cp", "{image_url}", "{out}/copy.png"], IMAGE));
     server.terminate();
-    let wrong =
-        model("copy", &["cp", "{imag_url}", "{out}/copy.png"], IMAGE) + "[[executor]]\nname = \"cpu\"\nwarm = true\n";
+    let wrong = model("copy", &["cp", "{imag_url}", "{out}/copy.png"], IMAGE)
+        + "[[executor]]\nname = \"cpu\"\nwarm = true\n";
     std::fs::write(server.data().join("models.toml"), wrong).unwrap();
     let mut command = crate::support::command(&["serve", "--listen", "127.0.0.1:0", "--json", "--data"]);
     let run = crate::support::output(command.arg(server.data()));

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The longest wait of a test for anything. It is long because the machine may be busy, and only a failing test waits so long.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// The top of the repository.
 pub(crate) fn repository() -> PathBuf {

@@ -90,6 +90,10 @@ fn rust(root: &Path) -> Vec<Step> {
     let build = everything("build", &["--all-targets"]);
     let mut tests = everything("test", &["--no-fail-fast"]);
     tests.env("CLIPIA_TEST_PROGRAM", program(root));
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        // Most tests of the whole system wait for a server, a clock or a peer.
+        tests.env("RUST_TEST_THREADS", (2 * cores()).to_string());
+    }
     // This program as the build step has built it, with all features.
     let mut chaos =
         Command::new(target(root).join("debug").join(format!("xtask{}", std::env::consts::EXE_SUFFIX)));
@@ -109,6 +113,11 @@ fn rust(root: &Path) -> Vec<Step> {
         Step::counted("tests in Rust", tests, Runner::Cargo),
         Step::command("chaos, short", chaos),
     ]
+}
+
+/// The number of processors that this machine has for the tests.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {

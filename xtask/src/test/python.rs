@@ -35,7 +35,9 @@ pub(super) fn steps(root: &Path) -> Vec<Step> {
         wheels: target.join("wheels"),
     };
     let tool = |name, arguments: &[&str]| places.tool(name, arguments);
-    let mut pytest = tool("pytest", &["--color=no"]);
+    // Most tests wait for a server, a clock or a peer: more processes than cores have always one that does not.
+    let processes = (2 * super::cores()).to_string();
+    let mut pytest = tool("pytest", &["--color=no", "-n", &processes, "--dist", "worksteal"]);
     pytest.env("CLIPIA_TEST_PROGRAM", program(root));
     let stubtest = tool("python", &["-m", "mypy.stubtest", MODULE]);
     let (environment, wheel) = (places.clone(), places.clone());
