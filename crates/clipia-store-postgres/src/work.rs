@@ -1,0 +1,202 @@
+//! What workers and operators do to requests: the facts are read here and the decisions are written here. The commands of
+//! `clipia-queue` decide.
+
+use super::counters::Happened;
+use super::settlement::{lock_books, settle};
+use super::stored::{Locked, request};
+use super::values::values;
+use super::writing::Writing;
+use super::{leases, logs, set_aside};
+use clipia_api::types::Output;
+use clipia_queue::RequestId;
+use clipia_queue::commands::end::{self, Books};
+use clipia_queue::commands::requeue::{self, Lost, Requeued, Worker, is_lost};
+use clipia_queue::commands::{Now, lease};
+use clipia_queue::lifecycle::{Epoch, Lifecycle};
+use clipia_queue::logs::LogLines;
+use clipia_store::living::LivingAttempts;
+use clipia_store::{AccountId, Beat, Failure, StoreError, StoreEvent, WorkRefused};
+
+/// How many leases that have expired are looked at a time.
+pub(crate) const RESCUED_AT_ONCE: usize = 500;
+
+/// Prolongs leases, records progress and keeps log lines. Each beat decides before it changes anything: one that is refused leaves
+/// the others as they are.
+pub(crate) async fn beat_many(
+    w: &Writing,
+    beats: Vec<Beat>,
+) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
+    let now = w.now().await?;
+    // All requests are locked before one is changed, in the order of their ids.
+    let mut ids: Vec<_> = beats.iter().map(|beat| beat.id.0).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    w.later("SELECT 1 FROM request WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", values![ids]);
+    let mut answers = Vec::with_capacity(beats.len());
+    for beat in beats {
+        answers.push(match self::beat(w, beat, now).await {
+            Err(WorkRefused::Store(error)) => return Err(error),
+            answer => answer,
+        });
+    }
+    Ok(answers)
+}
+
+async fn beat(w: &Writing, Beat { id, epoch, progress, logs }: Beat, now: Now) -> Result<(), WorkRefused> {
+    let Locked { request, lease } = request(w, id).await?;
+    let beat = lease::beat(&request, lease, epoch, progress, now)?;
+    leases::prolong(w, id, &beat.lease);
+    if beat.progress != request.progress {
+        w.later("UPDATE request SET progress = $2 WHERE id = $1", values![id, beat.progress.percent()]);
+    }
+    Ok(logs::append(w, id, epoch, logs, now).await?)
+}
+
+pub(crate) async fn log(
+    w: &Writing,
+    id: RequestId,
+    epoch: Epoch,
+    lines: LogLines,
+) -> Result<(), WorkRefused> {
+    let now = w.now().await?;
+    lease::log(&request(w, id).await?.request, epoch)?;
+    Ok(logs::append(w, id, epoch, lines, now).await?)
+}
+
+pub(crate) async fn hold(w: &Writing, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
+    let now = w.now().await?;
+    let Locked { request, lease } = request(w, id).await?;
+    leases::prolong(w, id, &lease::hold(&request, lease, epoch, now)?);
+    Ok(())
+}
+
+/// A request whose end may come, with the books that settle it. All of them are locked, in their order: whose the request is never
+/// changes, so that it may be read before.
+async fn with_books(w: &Writing, id: RequestId) -> Result<(Locked, Books), WorkRefused> {
+    let of = w.optional("SELECT account, api_key FROM request WHERE id = $1", values![id]).await?;
+    let of = of.ok_or(WorkRefused::Unknown)?;
+    let books = lock_books(w, &AccountId(of.get("account")?), of.get("api_key")?).await?;
+    Ok((request(w, id).await?, books))
+}
+
+pub(crate) async fn complete(
+    w: &Writing,
+    id: RequestId,
+    epoch: Epoch,
+    output: &Output,
+) -> Result<(), WorkRefused> {
+    let now = w.now().await?;
+    let (locked, books) = with_books(w, id).await?;
+    settle(w, &locked, end::complete(&locked.request, epoch, output)?, books, now)
+}
+
+pub(crate) async fn fail(w: &Writing, id: RequestId, epoch: Epoch, why: &Failure) -> Result<(), WorkRefused> {
+    let now = w.now().await?;
+    let (locked, books) = with_books(w, id).await?;
+    settle(w, &locked, end::fail(&locked.request, epoch, why)?, books, now)
+}
+
+pub(crate) async fn cancel(w: &Writing, id: RequestId) -> Result<(), WorkRefused> {
+    let now = w.now().await?;
+    let (locked, books) = with_books(w, id).await?;
+    settle(w, &locked, end::cancel(&locked.request)?, books, now)?;
+    w.event(StoreEvent::RequestCanceled { id });
+    Ok(())
+}
+
+pub(crate) async fn release(w: &Writing, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
+    let now = w.now().await?;
+    let locked = request(w, id).await?;
+    let requeued = requeue::release(&locked.request, epoch, now)?;
+    requeue(w, &locked, &requeued);
+    Ok(())
+}
+
+/// Writes a lifecycle that has not ended.
+fn set(w: &Writing, id: RequestId, life: Lifecycle, progress: u8) {
+    w.later(
+        "UPDATE request SET phase = $2, epoch = $3, rescues = $4, progress = $5 WHERE id = $1",
+        values![id, life.phase.name(), life.epoch.0, life.rescues, progress],
+    );
+}
+
+/// Writes that a request waits again.
+fn requeue(w: &Writing, locked: &Locked, requeued: &Requeued) {
+    let request = &locked.request;
+    set(w, request.id, requeued.life, requeued.progress.percent());
+    leases::end(w, request.id, locked.lease, &requeued.lease);
+    set_aside::take(w, &request.queue, requeued.place, &request.account, request.id);
+}
+
+/// The requests whose worker may be gone, those whose leases expired first before the others.
+pub(crate) async fn expired(w: &Writing, living: &LivingAttempts) -> Result<Vec<RequestId>, StoreError> {
+    let now = w.now().await?;
+    let rows = w
+        .query(
+            "SELECT r.id, r.epoch, l.claimed_at, l.deadline_at, l.until
+             FROM lease l JOIN request r ON r.id = l.request WHERE l.until <= $1 ORDER BY l.until, l.request",
+            values![now.steady],
+        )
+        .await?;
+    let mut lost = Vec::new();
+    for row in rows {
+        let (id, epoch) = (row.request("id")?, Epoch(row.get("epoch")?));
+        let worker = if living.holds(&(id, epoch)) { Worker::Living } else { Worker::Unknown };
+        if leases::lease(&row)?.is_some_and(|lease| is_lost(&lease, worker, now)) {
+            lost.push(id);
+        }
+        if lost.len() >= RESCUED_AT_ONCE {
+            break;
+        }
+    }
+    Ok(lost)
+}
+
+/// Takes a request back whose lease has expired, unless its worker beat meanwhile. Returns whether the request waits again;
+/// nothing where it was left alone.
+pub(crate) async fn rescue(
+    w: &Writing,
+    id: RequestId,
+    living: &LivingAttempts,
+) -> Result<Option<bool>, WorkRefused> {
+    let now = w.now().await?;
+    let (locked, books) = match with_books(w, id).await {
+        Err(WorkRefused::Unknown) => return Ok(None),
+        found => found?,
+    };
+    let worker = match living.holds(&(id, locked.request.life.epoch)) {
+        true => Worker::Living,
+        false => Worker::Unknown,
+    };
+    if !locked.lease.is_some_and(|lease| is_lost(&lease, worker, now)) {
+        return Ok(None);
+    }
+    let lost = requeue::lose(&locked.request, now)?;
+    w.happened(Happened::LeaseLost);
+    write_lost(w, &locked, lost, books, now).map(Some)
+}
+
+pub(crate) async fn lose(w: &Writing, id: RequestId, epoch: Epoch, why: &Failure) -> Result<(), WorkRefused> {
+    let now = w.now().await?;
+    let (locked, books) = with_books(w, id).await?;
+    let lost = requeue::report_lost(&locked.request, epoch, why, now)?;
+    write_lost(w, &locked, lost, books, now).map(drop)
+}
+
+/// Writes what becomes of a request whose attempt was lost. Returns whether it waits again.
+fn write_lost(
+    w: &Writing,
+    locked: &Locked,
+    lost: Lost<'_>,
+    books: Books,
+    now: Now,
+) -> Result<bool, WorkRefused> {
+    match lost {
+        Lost::Requeued(requeued) => {
+            requeue(w, locked, &requeued);
+            w.work_submitted(&locked.request.queue);
+            Ok(true)
+        }
+        Lost::Ends(ending) => settle(w, locked, ending, books, now).map(|()| false),
+    }
+}
