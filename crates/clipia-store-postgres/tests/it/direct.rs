@@ -1,9 +1,10 @@
 //! The conformance suite, without a pooler.
 
 use crate::server::Database;
+use clipia_store::Store;
 use clipia_store::clock::Clock;
 use clipia_store::conformance::Opened;
-use clipia_store_postgres::PostgresStore;
+use clipia_store_postgres::{Address, PostgresStore};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -11,8 +12,11 @@ clipia_store::conformance!(crate::direct::open);
 
 pub(crate) fn open(clock: Arc<dyn Clock>) -> Option<Opened> {
     let database = Database::new()?;
-    let address = database.address();
-    let open = async { PostgresStore::open_with_clock(&address, clock).await.unwrap() };
-    let store = tokio::task::block_in_place(|| Handle::current().block_on(open));
-    Some((Arc::new(store), Box::new(database)))
+    Some((store(&database.address(), clock), Box::new(database)))
+}
+
+/// The store at an address, with this clock.
+pub(crate) fn store(address: &Address, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+    let open = async { PostgresStore::open_with_clock(address, clock).await.unwrap() };
+    Arc::new(tokio::task::block_in_place(|| Handle::current().block_on(open)))
 }

@@ -4,4 +4,5 @@
 
 mod direct;
 mod nodes;
+mod pooled;
 mod server;

@@ -27,32 +27,7 @@ pub(crate) struct Database {
 impl Server {
     /// Nothing where no PostgreSQL is installed.
     fn start() -> Option<Self> {
-        let mut command = match is_root() {
-            true => {
-                let mut command = Command::new("setsid");
-                command.args(["runuser", "-u", "nobody", "--", "sh", "-c", include_str!("server.sh")]);
-                command
-            }
-            false => {
-                let mut command = Command::new("setsid");
-                command.args(["sh", "-c", include_str!("server.sh")]);
-                command
-            }
-        };
-        let mut running = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
-        BufReader::new(running.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        let directory = said.trim().to_owned();
-        assert!(!directory.is_empty(), "the server did not start: see above");
-        if directory == "none" {
-            running.wait().unwrap();
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "PostgreSQL is not installed: `apt-get install postgresql`"
-            );
-            eprintln!("left out: PostgreSQL is not installed (`apt-get install postgresql`)");
-            return None;
-        }
+        let (directory, running) = start(include_str!("server.sh"), &[], "postgresql")?;
         let server = Self { directory, _running: running };
         server.run(&format!("CREATE DATABASE {TEMPLATE}"));
         let address = server.address(TEMPLATE);
@@ -73,6 +48,53 @@ impl Server {
     /// Runs a statement on the server.
     fn run(&self, statement: &str) {
         run_on(self.url("postgres"), statement);
+    }
+}
+
+/// Starts a program by a script that ends it when its input ends. Returns the first line that it prints; nothing where the program is
+/// not installed.
+fn start(script: &str, arguments: &[&str], package: &str) -> Option<(String, Child)> {
+    // Not in the process group of the tests: an interrupt from the terminal would come to it before they end.
+    let mut command = Command::new("setsid");
+    if is_root() {
+        command.args(["runuser", "-u", "nobody", "--"]);
+    }
+    command.args(["sh", "-c", script, "sh"]).args(arguments);
+    let mut running = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(running.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let said = said.trim().to_owned();
+    assert!(!said.is_empty(), "it did not start: see above");
+    if said == "none" {
+        running.wait().unwrap();
+        assert!(std::env::var_os("CI").is_none(), "{package} is not installed: `apt-get install {package}`");
+        eprintln!("left out: {package} is not installed (`apt-get install {package}`)");
+        return None;
+    }
+    Some((said, running))
+}
+
+/// PgBouncer in transaction mode before the server.
+pub(crate) struct Pooler {
+    directory: String,
+    _running: Child,
+}
+
+impl Pooler {
+    /// Nothing where it is not installed, or no PostgreSQL is.
+    pub(crate) fn get() -> Option<&'static Self> {
+        static POOLER: LazyLock<Option<Pooler>> = LazyLock::new(|| {
+            let server = SERVER.as_ref()?;
+            let (directory, running) = start(include_str!("pooler.sh"), &[&server.directory], "pgbouncer")?;
+            Some(Pooler { directory, _running: running })
+        });
+        POOLER.as_ref()
+    }
+
+    /// A database behind the pooler.
+    pub(crate) fn address(&self, database: &Database) -> Address {
+        let url = format!("host={} port=6432 user=clipia dbname={}", self.directory, database.name);
+        Address::new(&url).unwrap()
     }
 }
 
