@@ -29,7 +29,7 @@ fn through_its_type(schema: &str, value: &Value) -> Result<Value, String> {
         AccountMade AccountOrder AccountPage AuditList BackupMade BackupOrder DeliveryDetails DeliveryList Findings
         GrantMade GrantOrder HeldSettled KeyMade KeyOrder KeyPage LogPage QueueList QueueListing Replayed ReplayOrder
         RequestCanceled RequestDetails
-        RequestPage RotationOrder SecretMade SecretsListing
+        RequestPage RotationOrder SecretMade SecretsListing WorkerList WorkerListing WorkerMade WorkerOrder WorkerRevoked
     }
 }
 
@@ -75,6 +75,7 @@ fn no_secret_is_in_a_debug_form() {
         let (shown, secret) = match schema.as_str() {
             "AccountMade" => (shown::<types::AccountMade>(&value), &value["webhook_secret"]),
             "KeyMade" => (shown::<types::KeyMade>(&value), &value["key"]),
+            "WorkerMade" => (shown::<types::WorkerMade>(&value), &value["token"]),
             "SecretMade" => (shown::<types::SecretMade>(&value), &value["webhook_secret"]),
             _ => continue,
         };
@@ -194,6 +195,13 @@ async fn each_call_is_answered_as_the_document_says() {
         assert_eq!(revoked, Value::Null);
     }
     assert_eq!(caller.call("list_keys", "", "", None).await["keys"].as_array().map(Vec::len), Some(4));
+
+    let made =
+        caller.call("create_worker", "", "", Some(json!({ "name": "box", "executors": ["render"] }))).await;
+    assert_eq!(caller.call("list_workers", "", "", None).await[0]["name"], made["name"]);
+    assert_eq!(caller.call("quiet_worker", "box", "", None).await["quiet"], true);
+    assert_eq!(caller.call("resume_worker", "box", "", None).await["quiet"], false);
+    assert_eq!(caller.call("revoke_worker", "box", "", None).await["taken_back"], 0);
 
     // One that failed to arrive, and requests in every state that takes its time.
     receiver.respond_with([410]);

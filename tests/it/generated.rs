@@ -9,6 +9,7 @@ use syn::{Attribute, Fields, File, ImplItem, Item, Type, TypePath, Visibility};
 
 const SPEC: &str = "spec/openapi.yaml";
 const ADMINISTRATION: &str = "spec/administration.yaml";
+const WORKERS: &str = "spec/workers.yaml";
 const TYPES: &str = "crates/clipia-api/src/generated_types.rs";
 const CLIENT: &str = "crates/clipia-api/src/generated_client.rs";
 const ADMINISTRATION_TYPES: &str = "crates/clipia-admin/src/generated_types.rs";
@@ -109,7 +110,7 @@ const KETTLE: &str = "  /kettles/{kettle}:
 
 /// The documents, and every file of which they give all or some lines.
 fn generated() -> Vec<PathBuf> {
-    let mut files = vec![PathBuf::from(SPEC), PathBuf::from(ADMINISTRATION)];
+    let mut files = [SPEC, ADMINISTRATION, WORKERS].map(PathBuf::from).to_vec();
     for directory in ["crates", "bindings/python/src", "bindings/python/python", "spec/examples"] {
         collect(&repository().join(directory), &mut files);
     }

@@ -45,3 +45,4 @@ mod store_faults;
 mod support;
 mod uploads;
 mod webhooks;
+mod worker_tokens;

@@ -8,8 +8,8 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 #[derive(Clone, Debug)]
 /**Client for Clipia queue administration
 
-What an operator does to a running server: accounts, credits, keys, requests, queues, deliveries, webhook
-secrets, the audit, and the store as a whole.
+What an operator does to a running server: accounts, credits, keys, requests, queues, workers on other machines,
+deliveries, webhook secrets, the audit, and the store as a whole.
 
 The administration listens on the loopback interface unless `admin_listen` says otherwise. Its address and its
 token are in `admin.json` of the data directory, which only the server's user can read:
@@ -730,6 +730,201 @@ Arguments:
                     .build()?;
                 let info = OperationInfo {
                     operation_id: "resume_queue",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
+    /**The workers on other machines
+
+Every worker with its sessions, in the order of their names. Revoked ones are listed too.
+
+Sends a `GET` request to `/workers`
+
+*/
+    pub async fn list_workers<'a>(
+        &'a self,
+    ) -> Result<types::WorkerList, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!("{}/workers", self.baseurl,);
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .get(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "list_workers",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
+    /**Create a worker
+
+The token is all that a machine needs to work as it. Several processes may use one token at the same time. The name of
+a worker is never another one's, also after it was revoked: attempts are told by it.
+
+
+Sends a `POST` request to `/workers`
+
+*/
+    pub async fn create_worker<'a>(
+        &'a self,
+        body: &'a types::WorkerOrder,
+    ) -> Result<types::WorkerMade, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!("{}/workers", self.baseurl,);
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .post(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .json(&body)
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "create_worker",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
+    /**Revoke a worker
+
+Its token is refused from now on. What its sessions have is taken back at once: an attempt is spent, and the request is
+queued again, or fails if that was its last attempt.
+
+
+Sends a `DELETE` request to `/workers/{worker}`
+
+Arguments:
+- `worker`: The name of the worker. 404 where none of this name is in force.
+*/
+    pub async fn revoke_worker<'a>(
+        &'a self,
+        worker: &'a str,
+    ) -> Result<types::WorkerRevoked, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!(
+                    "{}/workers/{}", self.baseurl, encode_path(& worker.to_string()),
+                );
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .delete(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "revoke_worker",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
+    /**Make a worker quiet
+
+It claims nothing more, also after a restart of the server, and what it has it completes. A worker that is quiet stays
+as it is.
+
+
+Sends a `POST` request to `/workers/{worker}/quiet`
+
+Arguments:
+- `worker`: The name of the worker. 404 where none of this name is in force.
+*/
+    pub async fn quiet_worker<'a>(
+        &'a self,
+        worker: &'a str,
+    ) -> Result<types::WorkerListing, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!(
+                    "{}/workers/{}/quiet", self.baseurl, encode_path(& worker
+                    .to_string()),
+                );
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .post(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "quiet_worker",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
+    /**Have a quiet worker claim again
+
+A worker that is not quiet stays as it is.
+
+Sends a `POST` request to `/workers/{worker}/resume`
+
+Arguments:
+- `worker`: The name of the worker. 404 where none of this name is in force.
+*/
+    pub async fn resume_worker<'a>(
+        &'a self,
+        worker: &'a str,
+    ) -> Result<types::WorkerListing, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!(
+                    "{}/workers/{}/resume", self.baseurl, encode_path(& worker
+                    .to_string()),
+                );
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .post(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "resume_worker",
                 };
                 self.pre(&mut request, &info).await?;
                 let result = self.exec(request, &info).await;

@@ -35,6 +35,16 @@ pub enum Operation {
     PauseQueue,
     /// `POST /queues/{queue}/resume`
     ResumeQueue,
+    /// `GET /workers`
+    ListWorkers,
+    /// `POST /workers`
+    CreateWorker,
+    /// `DELETE /workers/{worker}`
+    RevokeWorker,
+    /// `POST /workers/{worker}/quiet`
+    QuietWorker,
+    /// `POST /workers/{worker}/resume`
+    ResumeWorker,
     /// `GET /deliveries`
     ListDeliveries,
     /// `GET /deliveries/{delivery_id}`
@@ -57,7 +67,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every call, in the order of the document.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 30] = [
         Self::ListAccounts,
         Self::CreateAccount,
         Self::GrantCredits,
@@ -74,6 +84,11 @@ impl Operation {
         Self::ListQueues,
         Self::PauseQueue,
         Self::ResumeQueue,
+        Self::ListWorkers,
+        Self::CreateWorker,
+        Self::RevokeWorker,
+        Self::QuietWorker,
+        Self::ResumeWorker,
         Self::ListDeliveries,
         Self::GetDelivery,
         Self::ReplayDelivery,
@@ -104,6 +119,11 @@ impl Operation {
             Self::ListQueues => "/queues",
             Self::PauseQueue => "/queues/{queue}/pause",
             Self::ResumeQueue => "/queues/{queue}/resume",
+            Self::ListWorkers => "/workers",
+            Self::CreateWorker => "/workers",
+            Self::RevokeWorker => "/workers/{worker}",
+            Self::QuietWorker => "/workers/{worker}/quiet",
+            Self::ResumeWorker => "/workers/{worker}/resume",
             Self::ListDeliveries => "/deliveries",
             Self::GetDelivery => "/deliveries/{delivery_id}",
             Self::ReplayDelivery => "/deliveries/{delivery_id}/replay",

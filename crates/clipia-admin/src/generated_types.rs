@@ -772,6 +772,95 @@ pub struct Violation {
     ///The rule, as a sentence.
     pub rule: ::std::string::String,
 }
+///Workers, in the order of their names.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(transparent)]
+pub struct WorkerList(pub ::std::vec::Vec<WorkerListing>);
+impl ::std::ops::Deref for WorkerList {
+    type Target = ::std::vec::Vec<WorkerListing>;
+    fn deref(&self) -> &::std::vec::Vec<WorkerListing> {
+        &self.0
+    }
+}
+impl ::std::convert::From<WorkerList> for ::std::vec::Vec<WorkerListing> {
+    fn from(value: WorkerList) -> Self {
+        value.0
+    }
+}
+impl ::std::convert::From<::std::vec::Vec<WorkerListing>> for WorkerList {
+    fn from(value: ::std::vec::Vec<WorkerListing>) -> Self {
+        Self(value)
+    }
+}
+///A worker on other machines.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerListing {
+    ///When it was created.
+    pub created_at: jiff::Timestamp,
+    ///The executors that it may be.
+    pub executors: ::std::vec::Vec<::std::string::String>,
+    ///Enough of the token to recognise it by.
+    pub hint: ::std::string::String,
+    ///Its name.
+    pub name: ::std::string::String,
+    ///Whether it claims nothing more.
+    pub quiet: bool,
+    ///When it was revoked; null while it is in force.
+    pub revoked_at: ::std::option::Option<jiff::Timestamp>,
+    /**The processes that work with its token, the latest first. One that has no request is listed for a day after it was
+last heard of.
+*/
+    pub sessions: ::std::vec::Vec<WorkerSession>,
+}
+///A worker that was created.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerMade {
+    ///The executors that it may be.
+    pub executors: ::std::vec::Vec<::std::string::String>,
+    ///Its name.
+    pub name: ::std::string::String,
+    ///What it works with.
+    pub token: crate::Secret,
+}
+///A worker to create.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerOrder {
+    ///The executors of the server that it may be, at least one.
+    pub executors: ::std::vec::Vec<::std::string::String>,
+    ///Its name, of 1 to 64 letters, digits, `-`, `_` and `.`, not of dots alone.
+    pub name: ::std::string::String,
+}
+///A worker that was revoked.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerRevoked {
+    ///Its name.
+    pub name: ::std::string::String,
+    ///How many requests it had.
+    pub taken_back: u64,
+}
+///A process that works with a worker's token, by what it says of itself.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WorkerSession {
+    ///The executor that it is.
+    pub executor: ::std::string::String,
+    ///The names of its GPUs; null where it knows none.
+    pub gpu: ::std::option::Option<::std::string::String>,
+    ///The name of its machine.
+    pub host: ::std::string::String,
+    ///How many requests it has.
+    pub running: u64,
+    ///When it was last heard of.
+    pub seen_at: jiff::Timestamp,
+    ///What it chose when it started.
+    pub session: ::uuid::Uuid,
+    ///When it was first heard of.
+    pub since: jiff::Timestamp,
+    ///How many requests it runs at once.
+    pub slots: u32,
+    ///Its version of `clipia`.
+    pub version: ::std::string::String,
+}
 /// Error types.
 pub mod error {
     /// Error from a `TryFrom` or `FromStr` implementation.

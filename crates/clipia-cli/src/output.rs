@@ -86,6 +86,17 @@ pub(crate) fn time(at: Option<jiff::Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"))
 }
 
+/// How long ago a time was, in its largest unit.
+pub(crate) fn ago(at: jiff::Timestamp, now: jiff::Timestamp) -> String {
+    let seconds = now.duration_since(at).as_secs().max(0);
+    match seconds {
+        0..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..86_400 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +110,19 @@ mod tests {
             table(["A", "B"], [[HOSTILE.to_owned(), "b".to_owned()]]) + &facts([("url", HOSTILE.to_owned())]);
         let heading = format!("A{}  B", " ".repeat(SHOWN.len() - 1));
         assert_eq!(text, format!("{heading}\n{SHOWN}  b\nurl  {SHOWN}\n"));
+    }
+
+    #[test]
+    fn a_time_is_told_by_its_largest_unit() {
+        let now: jiff::Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
+        for (at, told) in [
+            ("2026-01-31T12:00:09Z", "0 s ago"),
+            ("2026-01-31T11:59:55.2Z", "4 s ago"),
+            ("2026-01-31T11:58:01Z", "1 min ago"),
+            ("2026-01-31T09:00:00Z", "3 h ago"),
+            ("2026-01-29T11:00:00Z", "2 d ago"),
+        ] {
+            assert_eq!(ago(at.parse().unwrap(), now), told);
+        }
     }
 }

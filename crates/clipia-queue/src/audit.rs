@@ -7,7 +7,7 @@ use crate::{AccountId, Credits, RequestId};
 pub struct Act {
     /// What was done.
     pub act: &'static str,
-    /// To what: an account, a key, a request, a delivery or a queue; empty where it was to several.
+    /// To what: an account, a key, a request, a delivery, a queue or a worker; empty where it was to several.
     pub subject: String,
     /// How much, or how.
     pub detail: String,
@@ -84,6 +84,22 @@ impl Act {
     /// A queue was resumed.
     pub fn queue_resumed(queue: &str) -> Self {
         Self::new("queue resumed", queue, "")
+    }
+
+    /// A worker was created.
+    pub fn worker_created(name: &str, executors: &[String]) -> Self {
+        Self::new("worker created", name, executors.join(", "))
+    }
+
+    /// A worker was made quiet, or it claims again.
+    pub fn worker_quiet(name: &str, is_quiet: bool) -> Self {
+        Self::new(if is_quiet { "worker made quiet" } else { "worker resumed" }, name, "")
+    }
+
+    /// A worker was revoked that had `leases`.
+    pub fn worker_revoked(name: &str, leases: u64) -> Self {
+        let requests = if leases == 1 { "request was" } else { "requests were" };
+        Self::new("worker revoked", name, format!("{leases} {requests} taken back"))
     }
 
     /// A server first ran on a backup.

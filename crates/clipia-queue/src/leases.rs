@@ -45,6 +45,14 @@ impl Lease {
         Self { claimed_at: self.claimed_at, ..Self::claimed(now, attempt_max) }
     }
 
+    /// The lease of a worker on another machine, once the store is opened at `now`: the worker could not beat meanwhile, so it has as
+    /// long as after a beat. An attempt of `attempt_max` at most cannot end later than that from now: a later deadline was set by a
+    /// clock that was wrong.
+    pub fn reopened(self, now: Moment, attempt_max: Duration) -> Self {
+        let deadline_at = self.deadline_at.min(now + attempt_max);
+        Self { deadline_at, until: deadline_at.min(now + SILENCE_MAX), ..self }
+    }
+
     /// Whether the lease has expired at `now`.
     pub fn is_over(self, now: Moment) -> bool {
         self.until <= now
@@ -64,6 +72,20 @@ pub enum AttemptEnd {
     Lost,
     /// The request was canceled.
     Canceled,
+}
+
+impl AttemptEnd {
+    /// Whether a worker that reports `reported` of its attempt only repeats what is recorded already: its report arrived, and the
+    /// response was lost. Nobody reports a cancel but the operator who made it, and so it is no repeat of anything.
+    pub const fn is_repeated_by(self, reported: Self) -> bool {
+        matches!(
+            (self, reported),
+            (Self::Completed, Self::Completed)
+                | (Self::Failed, Self::Failed)
+                | (Self::Released, Self::Released)
+                | (Self::Lost, Self::Lost)
+        )
+    }
 }
 
 /// The end of a request's lease, and of the attempt under it.
@@ -99,6 +121,34 @@ mod tests {
         assert_eq!(prolonged.until, start + ATTEMPT_MAX);
         assert!(!prolonged.is_over(late) && prolonged.is_over(lease.deadline_at));
         assert_eq!(prolonged.prolonged(lease.deadline_at), None);
+    }
+
+    #[test]
+    fn a_worker_elsewhere_has_as_long_after_an_opening_as_after_a_beat() {
+        let start = Moment::from_micros(0);
+        let lease = Lease::claimed(start, ATTEMPT_MAX);
+        let late = start + 10 * SILENCE_MAX;
+        let reopened = lease.reopened(late, ATTEMPT_MAX);
+        assert_eq!(reopened, Lease { until: late + SILENCE_MAX, ..lease });
+        // The deadline stays, and an attempt that has passed it is over.
+        let at_the_end = lease.reopened(start + ATTEMPT_MAX - HEARTBEAT, ATTEMPT_MAX);
+        assert_eq!(at_the_end.until, lease.deadline_at);
+        assert!(lease.reopened(start + 2 * ATTEMPT_MAX, ATTEMPT_MAX).is_over(start + 2 * ATTEMPT_MAX));
+        // The clock was a year ahead when the request was claimed.
+        let ahead =
+            Lease::claimed(start + 365 * 24 * 120 * SILENCE_MAX, ATTEMPT_MAX).reopened(start, ATTEMPT_MAX);
+        assert_eq!((ahead.until, ahead.deadline_at), (start + SILENCE_MAX, start + ATTEMPT_MAX));
+    }
+
+    #[test]
+    fn an_end_is_repeated_by_the_same_report_alone() {
+        use AttemptEnd::{Canceled, Completed, Failed, Lost, Released};
+        for recorded in [Completed, Failed, Released, Lost, Canceled] {
+            for reported in [Completed, Failed, Released, Lost, Canceled] {
+                let same = recorded == reported && reported != Canceled;
+                assert_eq!(recorded.is_repeated_by(reported), same, "{recorded:?} {reported:?}");
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! credits move ([`ledger`]), when a repeated submit is the same one ([`idempotency`]), what a key may do
 //! ([`limits`]), how many are ahead ([`position`]), how long a worker holds a request ([`leases`]), when a delivery is tried
 //! again ([`schedules`]), how long what has ended is kept ([`retention`]), what is kept of what an attempt logs ([`logs`]), what must hold of all that is stored ([`examination`]), to which host it goes ([`delivery_host`]), when its receiver is left alone ([`breaker`]), which
-//! secrets sign it ([`rotation`]), which files of callers are kept ([`uploads`]) and how much an account may take of what all share ([`shares`]): each is a function of its
+//! secrets sign it ([`rotation`]), what a worker on another machine may be named ([`workers`]), which files of callers are kept ([`uploads`]) and how much an account may take of what all share ([`shares`]): each is a function of its
 //! arguments. [`commands`] puts these together: what is done to a queue, as facts and decisions. A store persists what is
 //! decided here, in one transaction each.
 //!
@@ -52,6 +52,7 @@ pub mod shares;
 pub mod uploads;
 pub mod usage;
 pub mod warnings;
+pub mod workers;
 
 pub use account_id::AccountId;
 pub use credits::Credits;

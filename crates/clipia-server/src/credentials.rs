@@ -1,11 +1,12 @@
-//! New API keys and webhook secrets, and the key that a call carries.
+//! New API keys, tokens of workers and webhook secrets, and the key that a call carries.
 
 use crate::clock::now;
 use crate::ids;
-use crate::store::{AccountId, KeyHash, NewKey, Scopes};
+use crate::store::{AccountId, KeyHash, NewKey, NewWorker, Scopes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clipia_queue::limits::KeyLimits;
+use clipia_remote::TOKEN_PREFIX;
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 
@@ -21,14 +22,25 @@ const HINT_LENGTH: usize = 4;
 /// A new key with the default limits, and its record for the store, which does not contain the key. The key is shown to its
 /// owner once.
 pub(crate) fn new_key(account: AccountId, sandbox: bool, scopes: Scopes) -> (String, NewKey) {
-    let start = if sandbox { TEST } else { LIVE };
-    let secret = hex::encode(rand::random::<[u8; 32]>());
-    let key = format!("{start}{secret}");
-    let hint = format!("{start}…{}", &secret[secret.len() - HINT_LENGTH..]);
+    let (key, hint) = new_token(if sandbox { TEST } else { LIVE });
     let id = format!("key_{}", hex::encode(rand::random::<[u8; 8]>()));
     let stored =
         NewKey { id, account, hash: hash(&key), hint, sandbox, scopes, limits: KeyLimits::default() };
     (key, stored)
+}
+
+/// A new worker's token, and its record for the store, which does not contain the token. The token is shown to the operator once.
+pub(crate) fn new_worker(name: String, executors: Vec<String>) -> (String, NewWorker) {
+    let (token, hint) = new_token(TOKEN_PREFIX);
+    let stored = NewWorker { name, hash: hash(&token), hint, executors };
+    (token, stored)
+}
+
+/// A new token of 256 random bits that begins with `start`, and its hint.
+fn new_token(start: &str) -> (String, String) {
+    let secret = hex::encode(rand::random::<[u8; 32]>());
+    let hint = format!("{start}…{}", &secret[secret.len() - HINT_LENGTH..]);
+    (format!("{start}{secret}"), hint)
 }
 
 /// A new account id.
@@ -45,7 +57,7 @@ pub(crate) fn new_webhook_secret() -> String {
     format!("whsec_{}", STANDARD.encode(rand::random::<[u8; WEBHOOK_SECRET_BYTES]>()))
 }
 
-/// The hash that finds a key in the store. A fast hash is enough for a key of 256 random bits.
+/// The hash that finds a key or a worker's token in the store. A fast hash is enough for 256 random bits.
 pub(crate) fn hash(key: &str) -> KeyHash {
     KeyHash(Sha256::digest(key.as_bytes()).into())
 }
@@ -89,5 +101,13 @@ mod tests {
         assert!(key.starts_with(LIVE) && key.len() == LIVE.len() + 64);
         assert_eq!(stored.hint, format!("clipia_live_…{}", &key[key.len() - 4..]));
         assert_ne!(new_key(AccountId("a".into()), true, scopes).0, key);
+    }
+
+    #[test]
+    fn the_record_of_a_worker_does_not_reveal_its_token() {
+        let (token, stored) = new_worker("box".to_owned(), vec!["gpu".to_owned()]);
+        assert!(token.starts_with("clipia_worker_") && token.len() == "clipia_worker_".len() + 64);
+        assert_eq!(stored.hint, format!("clipia_worker_…{}", &token[token.len() - 4..]));
+        assert!(stored.hash == hash(&token));
     }
 }

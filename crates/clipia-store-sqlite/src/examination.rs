@@ -2,15 +2,15 @@
 //! that SQLite itself looks at.
 
 use super::position::lane_of;
-use super::rows::{attempt_end, count, entries, moment, phase};
+use super::rows::{attempt_end, count, entries, from_json, moment, phase};
 use crate::store::{Checked, StoreError, Violation};
 use clipia_queue::examination::{
-    Account, AccountInQueue, Attempts, Breach, Examination, Group, IdempotencyRecord, Key, Log, Movement,
-    Place, Placed, Request, RequestMovement, Rule,
+    Account, AccountInQueue, Attempts, Breach, Examination, Group, IdempotencyRecord, InputUploads, Key, Log,
+    Movement, Place, Placed, Request, RequestMovement, Rule, WorkerAttempts,
 };
 use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::position::{Ticket, Turn};
-use clipia_queue::{Moment, RequestId};
+use clipia_queue::{Moment, RequestId, media_address, uploads};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 /// What SQLite itself looks at: a sentence, and the query for the first exception.
@@ -46,6 +46,8 @@ pub(crate) fn examine(c: &Connection, now: Moment) -> Result<(Checked, Option<Vi
     logs(c, &mut examination)?;
     accounts_in_queues(c, &mut examination)?;
     idempotency_records(c, &mut examination, now)?;
+    workers(c, &mut examination)?;
+    input_uploads(c, &mut examination)?;
     let Some(Breach { rule, account, request, found }) = examination.breach() else {
         checked.rules += Rule::ALL.len() as u64;
         return Ok((checked, None));
@@ -315,6 +317,49 @@ fn idempotency_records(c: &Connection, examination: &mut Examination, now: Momen
             request: request.zip(sandbox),
         };
         examination.idempotency_record(&record, now);
+        Ok(())
+    })
+}
+
+fn workers(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    let query = "SELECT held.worker, w.name IS NOT NULL AS known, w.revoked_at IS NULL AS in_force,
+            sum(is_lease) AS leases, sum(NOT is_lease) AS attempts, min(request) AS request
+         FROM (SELECT worker, request, 1 AS is_lease FROM lease WHERE worker IS NOT NULL
+               UNION ALL SELECT worker, request, 0 FROM attempt WHERE worker IS NOT NULL) held
+         LEFT JOIN worker w ON w.name = held.worker GROUP BY held.worker";
+    each(c, query, |row| {
+        let is_known: bool = row.get("known")?;
+        examination.worker_attempts(&WorkerAttempts {
+            worker: text(row, "worker")?,
+            in_force: is_known.then(|| row.get("in_force")).transpose()?,
+            leases: count(row.get("leases")?),
+            attempts: count(row.get("attempts")?),
+            id: RequestId(row.get("request")?),
+        });
+        Ok(())
+    })
+}
+
+/// Only the inputs are read that name a file of this server.
+fn input_uploads(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    let query = format!(
+        "SELECT r.id, r.account, r.phase, r.base_url, o.input FROM request r JOIN request_content o ON o.request = r.id
+         WHERE (r.phase = 'queued' OR r.phase = 'running') AND instr(o.input, '{}/{}/') > 0",
+        media_address::PATH,
+        uploads::DIRECTORY
+    );
+    let mut is_kept = c.prepare(
+        "SELECT 1 FROM upload_use JOIN upload ON upload.id = upload_use.upload WHERE upload = ?1 AND request = ?2",
+    )?;
+    each(c, &query, |row| {
+        let (id, input) = (RequestId(row.get("id")?), from_json(text(row, "input")?)?);
+        let (mut named, mut kept) = (0, 0);
+        for upload in uploads::named(&input, text(row, "base_url")?) {
+            named += 1;
+            kept += u64::from(is_kept.exists([upload.id.0, id.0])?);
+        }
+        let (account, phase) = (text(row, "account")?, phase_of(row, "phase")?);
+        examination.input_uploads(&InputUploads { id, account, phase, named, kept });
         Ok(())
     })
 }

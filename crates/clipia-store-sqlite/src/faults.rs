@@ -1,7 +1,7 @@
 //! Which errors of a command are failures of the store.
 
 use super::command::Refusal;
-use crate::store::{GrantRefused, KeepRefused, StoreError, SubmitRefused, WorkRefused};
+use crate::store::{GrantRefused, KeepRefused, StoreError, SubmitRefused, WorkRefused, WorkerRefused};
 
 pub(crate) use clipia_store::sqlite_faults::fault;
 
@@ -30,6 +30,12 @@ impl Refusal for SubmitRefused {
 }
 
 impl Refusal for WorkRefused {
+    fn failure(&self) -> Option<&StoreError> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
+}
+
+impl Refusal for WorkerRefused {
     fn failure(&self) -> Option<&StoreError> {
         if let Self::Store(error) = self { Some(error) } else { None }
     }

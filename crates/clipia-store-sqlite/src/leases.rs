@@ -1,18 +1,23 @@
 //! The leases of workers on requests, and how attempts ended.
 
 use super::rows::{attempt_name, key, moment};
-use crate::store::{NodeId, StoreError};
-use clipia_queue::RequestId;
+use crate::store::{Holder, StoreError};
 use clipia_queue::leases::{Lease, LeaseEnd};
+use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::Duration;
+use uuid::Uuid;
 
-pub(crate) fn give(c: &Connection, id: RequestId, node: NodeId, lease: &Lease) -> Result<(), StoreError> {
+pub(crate) fn give(c: &Connection, id: RequestId, holder: &Holder, lease: &Lease) -> Result<(), StoreError> {
     c.prepare_cached(
-        "INSERT INTO lease (request, node, claimed_at, deadline_at, until) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO lease (request, node, worker, session, claimed_at, deadline_at, until)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
     .execute(params![
         key(id),
-        node.0,
+        holder.node.0,
+        holder.session.as_ref().map(|of| &of.worker),
+        holder.session.as_ref().map(|of| of.session),
         lease.claimed_at.as_micros(),
         lease.deadline_at.as_micros(),
         lease.until.as_micros()
@@ -43,22 +48,43 @@ pub(crate) fn prolong(c: &Connection, id: RequestId, lease: &Lease) -> Result<()
     Ok(())
 }
 
+/// Prolongs the leases of workers on other machines, which could not beat while the store was closed. Returns how many there are.
+pub(crate) fn reopen(c: &Connection, now: Moment) -> Result<u64, StoreError> {
+    let leases: Vec<(RequestId, Lease, Duration)> = c
+        .prepare(
+            "SELECT l.request, l.claimed_at, l.deadline_at, l.until, r.attempt_max
+             FROM lease l JOIN request r ON r.id = l.request WHERE l.session IS NOT NULL",
+        )?
+        .query_map([], |row| {
+            let attempt_max = Duration::from_micros(row.get::<_, i64>("attempt_max")?.unsigned_abs());
+            Ok((RequestId(row.get("request")?), lease(row)?, attempt_max))
+        })?
+        .collect::<Result<_, _>>()?;
+    for (id, lease, attempt_max) in &leases {
+        prolong(c, *id, &lease.reopened(now, *attempt_max))?;
+    }
+    Ok(leases.len() as u64)
+}
+
 /// Ends the lease of a request, if it has one, and keeps how its attempt ended.
 pub(crate) fn end(c: &Connection, id: RequestId, end: &LeaseEnd) -> Result<(), StoreError> {
-    let claimed_at: Option<i64> = c
-        .prepare_cached("DELETE FROM lease WHERE request = ?1 RETURNING claimed_at")?
-        .query_row([key(id)], |row| row.get(0))
+    let ended: Option<(i64, Option<String>, Option<Uuid>)> = c
+        .prepare_cached("DELETE FROM lease WHERE request = ?1 RETURNING claimed_at, worker, session")?
+        .query_row([key(id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    if let Some(claimed_at) = claimed_at {
+    if let Some((claimed_at, worker, session)) = ended {
         c.prepare_cached(
-            "INSERT INTO attempt (request, epoch, claimed_at, ended_at, ending) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO attempt (request, epoch, claimed_at, ended_at, ending, worker, session)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             key(id),
             end.epoch.0,
             claimed_at,
             end.ended_at(moment(claimed_at)).as_micros(),
-            attempt_name(end.how)
+            attempt_name(end.how),
+            worker,
+            session
         ])?;
     }
     Ok(())

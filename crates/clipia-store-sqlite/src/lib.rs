@@ -50,6 +50,8 @@ mod stored;
 mod uploads;
 mod webhook_secrets;
 mod work;
+mod worker_sessions;
+mod workers;
 mod write_back;
 mod writer;
 mod writing;
@@ -78,6 +80,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast};
 use work::Leases;
+use workers::WorkersInForce;
 use writer::Writer;
 use writing::Writing;
 
@@ -154,7 +157,8 @@ impl OpenError {
     }
 }
 
-/// Takes back what other nodes had claimed. They are gone: nobody else has the file.
+/// Takes back what other nodes had claimed for their own workers. They are gone: nobody else has the file. Workers on other machines
+/// may be alive, and keep what they have.
 fn take_over(
     connection: &Connection,
     keys: &RefCell<idempotency::Keys>,
@@ -163,9 +167,16 @@ fn take_over(
     now: Moment,
 ) -> Result<Rescued, StoreError> {
     writer::run_alone(connection, keys, queues, memory, move |w| deliveries::free_all(w, now))?;
+    let prolonged = writer::run_alone(connection, keys, queues, memory, move |w| leases::reopen(w, now))?;
+    if prolonged > 0 {
+        tracing::info!(
+            prolonged,
+            "workers on other machines keep their requests if they are heard of in time"
+        );
+    }
     let mut all = Rescued::default();
     loop {
-        let rescue = move |w: &Writing<'_>| work::rescue(w, Leases::All, now);
+        let rescue = move |w: &Writing<'_>| work::rescue(w, Leases::OfNodes, now);
         let some = writer::run_alone(connection, keys, queues, memory, rescue)?;
         all.requeued += some.requeued;
         all.failed += some.failed;
@@ -247,6 +258,7 @@ impl SqliteStore {
             statuses: StatusCache::default(),
             positions: Positions::new(queues.clone()),
             counters: Counters::default(),
+            workers: WorkersInForce::load(&connection)?,
             events: broadcast::Sender::new(EVENTS_KEPT),
         };
         let memory = Arc::new(memory);

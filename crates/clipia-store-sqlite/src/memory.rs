@@ -3,6 +3,7 @@
 use super::cache::{KeyCache, StatusCache};
 use super::counters::Counters;
 use super::position::Positions;
+use super::workers::WorkersInForce;
 use crate::store::StoreEvent;
 use tokio::sync::broadcast;
 
@@ -12,5 +13,6 @@ pub(crate) struct Memory {
     pub(crate) statuses: StatusCache,
     pub(crate) positions: Positions,
     pub(crate) counters: Counters,
+    pub(crate) workers: WorkersInForce,
     pub(crate) events: broadcast::Sender<StoreEvent>,
 }

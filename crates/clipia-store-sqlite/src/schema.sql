@@ -126,19 +126,50 @@ CREATE VIEW queue_place AS
     SELECT queue, lane, ticket, request FROM queue_item
     UNION ALL SELECT queue, lane, ticket, request FROM queue_aside;
 
+-- Workers on other machines. A row stays: attempts name it.
+CREATE TABLE worker (
+    name        TEXT PRIMARY KEY,
+    hash        BLOB NOT NULL UNIQUE, -- of its token
+    hint        TEXT NOT NULL,
+    executors   TEXT NOT NULL, -- that it may be, as JSON
+    quiet       INTEGER NOT NULL DEFAULT 0, -- it claims nothing more
+    created_at  INTEGER NOT NULL,
+    revoked_at  INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Processes that work with a worker's token.
+CREATE TABLE worker_session (
+    worker      TEXT NOT NULL REFERENCES worker (name),
+    session     BLOB NOT NULL,
+    executor    TEXT NOT NULL,
+    host        TEXT NOT NULL,
+    gpu         TEXT,
+    version     TEXT NOT NULL,
+    slots       INTEGER NOT NULL,
+    since       INTEGER NOT NULL,
+    seen_at     INTEGER NOT NULL, -- decides when it is forgotten, and is shown
+    PRIMARY KEY (worker, session)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX worker_session_seen ON worker_session (seen_at);
+
 CREATE TABLE lease (
     request     BLOB PRIMARY KEY REFERENCES request (id),
-    node        BLOB NOT NULL, -- the process whose worker has it
+    node        BLOB NOT NULL, -- the process that has claimed it
+    worker      TEXT, -- on another machine, that the process has claimed it for
+    session     BLOB, -- of that worker
     claimed_at  INTEGER NOT NULL,
     deadline_at INTEGER NOT NULL,
     until       INTEGER NOT NULL,
     -- The log of the attempt: the lines that it logged, and of those that are kept how many there are and how many bytes.
     log_logged  INTEGER NOT NULL DEFAULT 0,
     log_lines   INTEGER NOT NULL DEFAULT 0,
-    log_bytes   INTEGER NOT NULL DEFAULT 0
+    log_bytes   INTEGER NOT NULL DEFAULT 0,
+    CHECK ((worker IS NULL) = (session IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX lease_until ON lease (until);
+CREATE INDEX lease_session ON lease (worker, session) WHERE session IS NOT NULL;
 
 -- How each lease ended.
 CREATE TABLE attempt (
@@ -147,6 +178,8 @@ CREATE TABLE attempt (
     claimed_at  INTEGER NOT NULL,
     ended_at    INTEGER NOT NULL,
     ending      TEXT NOT NULL CHECK (ending = 'completed' OR ending = 'failed' OR ending = 'released' OR ending = 'lost' OR ending = 'canceled'),
+    worker      TEXT, -- on another machine, that had the lease
+    session     BLOB,
     PRIMARY KEY (request, epoch)
 ) STRICT, WITHOUT ROWID;
 

@@ -8,10 +8,10 @@ use super::rows::{from_json, key};
 use super::settlement::settle;
 use super::stored::request;
 use super::writing::Writing;
-use super::{leases, logs, set_aside};
+use super::{leases, logs, set_aside, workers};
 use crate::clock::both;
 use crate::store::living::LivingAttempts;
-use crate::store::{AccountId, Beat, Claim, ClaimPast, Failure, NodeId, Rescued, StoreError, WorkRefused};
+use crate::store::{AccountId, Beat, Claim, ClaimPast, Failure, Holder, Rescued, StoreError, WorkRefused};
 use clipia_api::Progress;
 use clipia_api::types::Output;
 use clipia_queue::commands::claim::{First, first};
@@ -33,14 +33,19 @@ const SET_ASIDE_AT_ONCE: usize = 200;
 pub(crate) fn claim(
     w: &Writing<'_>,
     queue: &str,
-    node: NodeId,
+    holder: &Holder,
     limit: usize,
     full: &[AccountId],
     now: Moment,
 ) -> Result<ClaimPast, StoreError> {
     let (mut past, mut set_aside) = (ClaimPast::default(), 0);
+    if let Some(of) = &holder.session
+        && !workers::may_claim(w, &of.worker)?
+    {
+        return Ok(past);
+    }
     while past.claims.len() < limit {
-        match take_first(w, queue, node, full, both(now))? {
+        match take_first(w, queue, holder, full, both(now))? {
             Taken::Nothing => return Ok(past),
             Taken::Claim(claim) => past.claims.push(*claim),
             Taken::Aside(account) => {
@@ -68,7 +73,7 @@ enum Taken {
 fn take_first(
     w: &Writing<'_>,
     queue: &str,
-    node: NodeId,
+    holder: &Holder,
     full: &[AccountId],
     now: Now,
 ) -> Result<Taken, StoreError> {
@@ -99,7 +104,7 @@ fn take_first(
     };
     w.change_place(at, Change::Claim)?;
     set(w, id, claimed.life, claimed.progress)?;
-    leases::give(w, id, node, &claimed.lease)?;
+    leases::give(w, id, holder, &claimed.lease)?;
     if let Some(waited) = claimed.waited {
         w.happened(Happened::Waited(waited));
     }
@@ -209,8 +214,8 @@ fn requeue(w: &Writing<'_>, request: &StoredRequest, requeued: &Requeued) -> Res
 /// Which leases are taken back.
 #[derive(Clone, Copy)]
 pub(crate) enum Leases<'l> {
-    /// Every one: the nodes that have them are gone.
-    All,
+    /// Every one that a node has for its own workers: the nodes are gone.
+    OfNodes,
     /// Those that have expired, but of the living attempts only those that are overdue.
     Expired(&'l LivingAttempts),
 }
@@ -218,21 +223,22 @@ pub(crate) enum Leases<'l> {
 /// Takes back some of the requests whose worker is gone.
 pub(crate) fn rescue(w: &Writing<'_>, which: Leases<'_>, now: Moment) -> Result<Rescued, StoreError> {
     let until = match which {
-        Leases::All => i64::MAX,
+        Leases::OfNodes => i64::MAX,
         Leases::Expired(_) => now.as_micros(),
     };
     let mut statement = w.prepare_cached(
         "SELECT request.id, request.epoch, lease.claimed_at, lease.deadline_at, lease.until
-         FROM lease JOIN request ON request.id = lease.request WHERE lease.until <= ?1 ORDER BY lease.until",
+         FROM lease JOIN request ON request.id = lease.request
+         WHERE lease.until <= ?1 AND (?2 OR lease.session IS NULL) ORDER BY lease.until",
     )?;
-    let mut rows = statement.query([until])?;
+    let mut rows = statement.query(params![until, matches!(which, Leases::Expired(_))])?;
     let mut lost = Vec::new();
     while lost.len() < RESCUED_AT_ONCE
         && let Some(row) = rows.next()?
     {
         let (id, epoch) = (RequestId(row.get("id")?), Epoch(row.get("epoch")?));
         let worker = match which {
-            Leases::All => Worker::Gone,
+            Leases::OfNodes => Worker::Gone,
             Leases::Expired(living) if living.holds(&(id, epoch)) => Worker::Living,
             Leases::Expired(_) => Worker::Unknown,
         };
@@ -254,7 +260,7 @@ pub(crate) fn rescue(w: &Writing<'_>, which: Leases<'_>, now: Moment) -> Result<
 }
 
 /// Writes that a lease was lost. Returns whether the request waits again.
-fn lease_lost(w: &Writing<'_>, id: RequestId, now: Now) -> Result<bool, WorkRefused> {
+pub(crate) fn lease_lost(w: &Writing<'_>, id: RequestId, now: Now) -> Result<bool, WorkRefused> {
     let request = request(w, id)?;
     let lost = requeue::lose(&request, now)?;
     w.happened(Happened::LeaseLost);

@@ -4,6 +4,7 @@ use super::counters::Happened;
 use super::idempotency::Keys;
 use super::memory::Memory;
 use super::position::{Move, QueuePlace, Queues};
+use super::workers::WorkerChange;
 use super::write_back::{self, WriteBack};
 use crate::store::{KeyHash, StoreError, StoreEvent};
 use clipia_queue::position::{Change, Order, Place};
@@ -28,6 +29,7 @@ pub(crate) struct Writing<'c> {
     /// The keys that were revoked since the start. A caller may have been admitted before.
     revoked: &'c RefCell<HashSet<String>>,
     statuses: RefCell<Vec<RequestId>>,
+    workers: RefCell<Vec<WorkerChange>>,
     events: RefCell<Vec<StoreEvent>>,
 }
 
@@ -44,6 +46,7 @@ pub(crate) struct Mark {
     write_back: write_back::Mark,
     moves: usize,
     happened: usize,
+    workers: usize,
     events: usize,
 }
 
@@ -65,6 +68,7 @@ impl<'c> Writing<'c> {
             changed_keys: RefCell::default(),
             revoked,
             statuses: RefCell::default(),
+            workers: RefCell::default(),
             events: RefCell::default(),
         }
     }
@@ -74,6 +78,7 @@ impl<'c> Writing<'c> {
             write_back: self.write_back.mark(),
             moves: self.moves.borrow().len(),
             happened: self.happened.borrow().len(),
+            workers: self.workers.borrow().len(),
             events: self.events.borrow().len(),
         }
     }
@@ -82,6 +87,7 @@ impl<'c> Writing<'c> {
     pub(crate) fn rewind(&self, mark: Mark) {
         self.undo_moves(mark.moves);
         self.happened.borrow_mut().truncate(mark.happened);
+        self.workers.borrow_mut().truncate(mark.workers);
         self.events.borrow_mut().truncate(mark.events);
         self.write_back.rewind(mark.write_back);
     }
@@ -172,6 +178,11 @@ impl<'c> Writing<'c> {
         Ok(stored.query_row([key], |row| row.get(0))?)
     }
 
+    /// A worker has changed.
+    pub(crate) fn worker_changed(&self, change: WorkerChange) {
+        self.workers.borrow_mut().push(change);
+    }
+
     /// The status of a request has changed.
     pub(crate) fn status_changed(&self, id: RequestId) {
         self.statuses.borrow_mut().push(id);
@@ -215,6 +226,7 @@ impl<'c> Writing<'c> {
         memory.positions.apply(&self.moves.borrow());
         memory.keys.invalidate(&self.changed_keys.borrow());
         memory.statuses.invalidate(&*self.statuses.borrow());
+        memory.workers.apply(self.workers.take());
         self.happened.borrow().iter().for_each(|what| memory.counters.happened(*what));
         for event in self.events.take() {
             // Nobody may listen.

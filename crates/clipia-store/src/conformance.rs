@@ -22,6 +22,7 @@ mod reference;
 pub mod retention;
 pub mod sequences;
 pub mod uploads;
+pub mod workers;
 
 use crate::{
     AccountId, Bootstrapped, Claim, FirstAccount, Key, KeyHash, NewAccount, NewKey, NodeId, Request, Rescued,
@@ -264,6 +265,14 @@ macro_rules! conformance {
                 an_upload_is_kept_for_its_time_and_for_the_requests_that_name_it,
                 a_submit_that_names_no_upload_is_refused_and_a_repeated_one_is_not,
                 an_account_keeps_no_more_uploads_than_it_may;
+            workers:
+                a_worker_is_known_by_its_token_until_it_is_revoked,
+                what_a_session_holds_is_told_again,
+                revoking_a_worker_takes_back_what_its_sessions_have,
+                a_quiet_worker_claims_nothing_and_keeps_what_it_has,
+                a_session_that_is_silent_loses_what_it_has,
+                sessions_are_listed_and_forgotten_after_a_day,
+                the_attempts_of_sessions_go_with_their_request;
             sequences: random_commands_have_the_results_of_a_naive_store;
         }
     };

@@ -20,6 +20,7 @@ mod result;
 mod serve;
 mod status;
 mod webhooks;
+mod workers;
 
 use crate::arguments::Connection;
 use crate::pauses;
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Credits(credits::Options),
     Requests(requests::Options),
     Queues(queues::Options),
+    Workers(workers::Options),
     Webhooks(webhooks::Options),
     Audit(audit::Options),
     Doctor(doctor::Options),
@@ -72,6 +74,7 @@ impl Command {
             Self::Credits(options) => credits::run(options).await,
             Self::Requests(options) => requests::run(options).await,
             Self::Queues(options) => queues::run(options).await,
+            Self::Workers(options) => workers::run(options).await,
             Self::Webhooks(options) => webhooks::run(options).await,
             Self::Audit(options) => audit::run(options).await,
             Self::Doctor(options) => doctor::run(options).await,

@@ -20,10 +20,15 @@
 //! | rotate a webhook secret, replan the rotation | [`rotation::rotate`](crate::rotation::rotate), [`rotation::replan`](crate::rotation::replan) |
 //! | keep an upload, let go of uploads | [`uploads::keep`](crate::uploads::keep), [`StoredUpload::is_due`](crate::uploads::StoredUpload::is_due) |
 //! | let a part of a request go | [`retention::look`](crate::retention::look), [`retention::carry_forward`](crate::retention::carry_forward), [`sandbox::without_one`] |
+//! | create a worker | [`workers::check_name`](crate::workers::check_name), [`workers::check_executors`](crate::workers::check_executors) |
+//! | make a worker quiet, resume it | [`workers::set_quiet`](crate::workers::set_quiet) |
+//! | revoke a worker | [`requeue::lose`] for each of its leases |
+//! | repeat the report of an end | [`AttemptEnd::is_repeated_by`](crate::leases::AttemptEnd::is_repeated_by) |
 //! | examine | [`Examination`](crate::examination::Examination) |
 //!
 //! A store that is opened, and knows that every other node is gone, takes back what they had: [`requeue::lose`] for each lease,
-//! [`outbox::free`] for each delivery. One that comes from a backup holds its deliveries first: [`outbox::hold`].
+//! [`outbox::free`] for each delivery. A lease of a worker on another machine is prolonged instead:
+//! [`Lease::reopened`](crate::leases::Lease::reopened). One that comes from a backup holds its deliveries first: [`outbox::hold`].
 //!
 //! Some commands have two steps. The first step decides by few facts whether the second one's are needed at all.
 //!

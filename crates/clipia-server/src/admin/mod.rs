@@ -1,4 +1,5 @@
-//! What an operator does to a running server: accounts, credits, keys, requests, queues, deliveries, its store.
+//! What an operator does to a running server: accounts, credits, keys, requests, queues, workers on other machines, deliveries, its
+//! store.
 //!
 //! One file a resource. The orders, queries and responses are those of `clipia-admin`, generated from
 //! `spec/administration.yaml`; the records of the store become responses here and nowhere else. The administration listens on
@@ -16,6 +17,7 @@ mod queues;
 mod requests;
 mod secrets;
 mod upkeep;
+mod workers;
 
 pub(crate) use accounts::GRANT_MAX;
 
@@ -88,6 +90,11 @@ fn handler(operation: Operation) -> MethodRouter<Admin> {
         Operation::ListQueues => get(queues::list),
         Operation::PauseQueue => post(queues::pause),
         Operation::ResumeQueue => post(queues::resume),
+        Operation::ListWorkers => get(workers::list),
+        Operation::CreateWorker => post(workers::create),
+        Operation::RevokeWorker => delete(workers::revoke),
+        Operation::QuietWorker => post(workers::quiet),
+        Operation::ResumeWorker => post(workers::resume),
         Operation::ListDeliveries => get(deliveries::list),
         Operation::GetDelivery => get(deliveries::show),
         Operation::ReplayDelivery => post(deliveries::replay),

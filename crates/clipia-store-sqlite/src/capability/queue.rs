@@ -72,7 +72,7 @@ impl Queue for SqliteStore {
     ) -> Result<ClaimPast, StoreError> {
         let now = self.clock.now();
         let queue = queue.to_owned();
-        self.writer.write(move |w| work::claim(w, &queue, holder.node, limit, &full, now)).await
+        self.writer.write(move |w| work::claim(w, &queue, &holder, limit, &full, now)).await
     }
 
     async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError> {

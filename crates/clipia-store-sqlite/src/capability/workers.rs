@@ -1,53 +1,58 @@
-//! Workers on other machines, in SQLite.
+//! Workers on other machines.
 
-use crate::SqliteStore;
-use crate::store::{
-    Claim, HeldAttempt, KeyHash, NewWorker, RemoteWorker, SessionSeen, StoreError, WorkerListing,
-    WorkerRefused, WorkerSession, Workers,
-};
+use crate::{SqliteStore, worker_sessions, workers};
 use async_trait::async_trait;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
+use clipia_store::{
+    Claim, HeldAttempt, KeyHash, NewWorker, RemoteWorker, SessionSeen, StoreError, WorkerListing,
+    WorkerRefused, WorkerSession, Workers,
+};
 
 #[async_trait]
 impl Workers for SqliteStore {
-    async fn create_worker(&self, _worker: NewWorker) -> Result<(), WorkerRefused> {
-        Err(StoreError::Closed.into())
+    async fn create_worker(&self, worker: NewWorker) -> Result<(), WorkerRefused> {
+        let now = self.clock.now();
+        self.writer.write(move |w| workers::create(w, worker, now)).await
     }
 
-    async fn worker(&self, _token: &KeyHash) -> Result<Option<RemoteWorker>, StoreError> {
-        Ok(None)
+    async fn worker(&self, token: &KeyHash) -> Result<Option<RemoteWorker>, StoreError> {
+        Ok(self.memory.workers.find(token))
     }
 
     async fn has_workers(&self) -> Result<bool, StoreError> {
-        Ok(false)
+        Ok(self.memory.workers.any())
     }
 
     async fn workers(&self) -> Result<Vec<WorkerListing>, StoreError> {
-        Ok(Vec::new())
+        self.read(workers::list).await
     }
 
-    async fn set_quiet(&self, _name: &str, _quiet: bool) -> Result<bool, StoreError> {
-        Ok(false)
+    async fn set_quiet(&self, name: &str, quiet: bool) -> Result<bool, StoreError> {
+        let (name, now) = (name.to_owned(), self.clock.now());
+        self.writer.write(move |w| workers::set_quiet(w, &name, quiet, now)).await
     }
 
-    async fn revoke_worker(&self, _name: &str) -> Result<Option<u64>, StoreError> {
-        Ok(None)
+    async fn revoke_worker(&self, name: &str) -> Result<Option<u64>, StoreError> {
+        let (name, now) = (name.to_owned(), self.clock.now());
+        self.writer.write(move |w| workers::revoke(w, &name, now)).await
     }
 
-    async fn session_seen(&self, _seen: SessionSeen) -> Result<(), StoreError> {
-        Ok(())
+    async fn session_seen(&self, seen: SessionSeen) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.writer.write(move |w| worker_sessions::seen(w, &seen, now)).await
     }
 
-    async fn claims_of(&self, _session: &WorkerSession) -> Result<Vec<Claim>, StoreError> {
-        Ok(Vec::new())
+    async fn claims_of(&self, session: &WorkerSession) -> Result<Vec<Claim>, StoreError> {
+        let session = session.clone();
+        self.read(move |c| worker_sessions::claims(c, &session)).await
     }
 
     async fn attempt_of_session(
         &self,
-        _id: RequestId,
-        _epoch: Epoch,
+        id: RequestId,
+        epoch: Epoch,
     ) -> Result<Option<HeldAttempt>, StoreError> {
-        Ok(None)
+        self.read(move |c| worker_sessions::attempt(c, id, epoch)).await
     }
 }

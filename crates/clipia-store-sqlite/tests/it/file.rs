@@ -31,7 +31,7 @@ pub(crate) fn open(clock: Arc<dyn Clock>) -> Opened {
     (open_by(directory.path(), clock), Box::new(directory))
 }
 
-fn open_by(directory: &Path, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+pub(crate) fn open_by(directory: &Path, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
     Arc::new(SqliteStore::open(directory, clock).unwrap())
 }
 

@@ -3,3 +3,4 @@
 #![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
 
 mod file;
+mod workers;

@@ -1,7 +1,8 @@
 //! Requests from their submit to their end.
 //!
 //! A lease belongs to a node, as it says when it claims. A store that knows at its opening that every other node is gone frees
-//! their leases then: each counts as lost.
+//! their leases then: each counts as lost. A lease that a node has for a session on another machine is kept, since the session may be
+//! alive: it expires if the session is not heard of for as long as a worker may be silent.
 
 use crate::living::LivingAttempts;
 use crate::{
@@ -33,7 +34,7 @@ pub trait Queue: Send + Sync {
     }
     /// Claims the first requests of `queue` for `holder`, `limit` at most. Requests of the accounts in `full` that name
     /// a file elsewhere are passed over: they are set aside, and keep their places, until they are put back. A store
-    /// that is opened puts all of them back.
+    /// that is opened puts all of them back. A session gets nothing whose worker is quiet or revoked.
     async fn claim_past(
         &self,
         queue: &str,

@@ -23,12 +23,14 @@ pub trait Workers: Send + Sync {
     async fn has_workers(&self) -> Result<bool, StoreError>;
     /// Every worker with its sessions, in the order of their names, revoked ones included.
     async fn workers(&self) -> Result<Vec<WorkerListing>, StoreError>;
-    /// Says whether a worker is quiet: whether it claims nothing more. Nothing where there is no such worker in force.
+    /// Says whether a worker is quiet: whether it claims nothing more. False where there is no such worker in force.
     async fn set_quiet(&self, name: &str, quiet: bool) -> Result<bool, StoreError>;
     /// Takes a worker's token out of force. The leases of its sessions end: each attempt counts as lost, and its request is queued
     /// again or fails. Returns how many leases it had; nothing where there is no such worker in force.
     async fn revoke_worker(&self, name: &str) -> Result<Option<u64>, StoreError>;
-    /// A session of a worker was heard of. It forgets sessions that were not heard of for a day and have no lease.
+    /// A session of a worker was heard of; nothing is noted where the worker is not in force. It forgets sessions without a lease that
+    /// were not heard of for a day ([`SESSION_KEPT`](clipia_queue::workers::SESSION_KEPT)), and of the worker those beyond the latest
+    /// hundred ([`SESSIONS_MAX`](clipia_queue::workers::SESSIONS_MAX)).
     async fn session_seen(&self, seen: SessionSeen) -> Result<(), StoreError>;
     /// The claims of the leases of a session, in the order of their requests.
     async fn claims_of(&self, session: &WorkerSession) -> Result<Vec<Claim>, StoreError>;

@@ -2,11 +2,12 @@
 //! commands as every store does. What differs between the two is therefore how facts are gathered and decisions are written.
 
 mod outbox;
+mod workers;
 
 pub(super) use outbox::Due;
 
 use super::ATTEMPT_MAX;
-use crate::{AccountId, Beat, DeliveryState, Submission, SubmitRefused, WorkRefused};
+use crate::{AccountId, Beat, DeliveryState, Submission, SubmitRefused, WorkRefused, WorkerSession};
 use clipia_api::types::Output;
 use clipia_queue::commands::claim::{First, first};
 use clipia_queue::commands::end::{self, Books, Ending};
@@ -36,12 +37,16 @@ pub(super) struct Reference {
     is_paused: bool,
     pub(super) requests: Vec<Kept>,
     records: Vec<(AccountId, bool, String, NewRecord)>,
+    /// The workers in force, and which of them are quiet.
+    workers: HashMap<String, bool>,
 }
 
 /// A request with all that hangs on it.
 pub(super) struct Kept {
     pub(super) request: StoredRequest,
     lease: Option<Lease>,
+    /// Its claims, in order.
+    claims: Vec<workers::Held>,
     charged: Option<Credits>,
     delivery: Option<Delivery>,
     /// What its attempts logged, in order.
@@ -179,6 +184,7 @@ impl Reference {
         self.requests.push(Kept {
             request,
             lease: None,
+            claims: Vec::new(),
             charged: row.charged,
             delivery,
             logs: Vec::new(),
@@ -191,8 +197,8 @@ impl Reference {
     }
 
     /// The first request leaves the queue. Its account goes to the end, if it was a new one.
-    pub(super) fn claim(&mut self, at: Moment) -> Option<(RequestId, Epoch)> {
-        if self.is_paused {
+    pub(super) fn claim(&mut self, by: Option<&WorkerSession>, at: Moment) -> Option<(RequestId, Epoch)> {
+        if self.is_paused || by.is_some_and(|by| !self.may_claim(&by.worker)) {
             return None;
         }
         let (id, place) = *self.waiting().first()?;
@@ -202,6 +208,7 @@ impl Reference {
         };
         (kept.request.life, kept.request.progress) = (claimed.life, claimed.progress);
         (kept.lease, kept.log) = (Some(claimed.lease), LogFigures::default());
+        kept.claims.push(workers::Held::new(claimed.life.epoch, by));
         let account = kept.request.account.clone();
         if place.lane == Lane::New {
             self.ring.retain(|of| *of != account);
@@ -374,7 +381,8 @@ impl Reference {
         self.in_flight.insert(request.key_id.clone(), ended.in_flight);
         let delivery = ended.delivery.as_ref().map(Delivery::new);
         let kept = self.find(request.id).ok_or(WorkRefused::Unknown)?;
-        (kept.request.life, kept.charged, kept.lease) = (ended.life, Some(ended.charged), None);
+        kept.lease_ends(ended.lease.how);
+        (kept.request.life, kept.charged) = (ended.life, Some(ended.charged));
         kept.delivery = delivery;
         self.forget_who_waits_no_more();
         Ok(())
@@ -383,7 +391,7 @@ impl Reference {
     fn requeue(&mut self, id: RequestId, requeued: &Requeued) {
         if let Some(kept) = self.find(id) {
             (kept.request.life, kept.request.progress) = (requeued.life, requeued.progress);
-            kept.lease = None;
+            kept.lease_ends(requeued.lease.how);
         }
     }
 }

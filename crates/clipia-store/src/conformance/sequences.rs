@@ -1,9 +1,10 @@
 //! Random sequences of commands have the same results from the store and from one in memory that is as naive as can be.
 
 mod outbox;
+mod workers;
 
 use super::reference::{Reference, Seen};
-use super::{Fixture, NODE, account, fox, id_at, key, new_key, other_account};
+use super::{Fixture, account, fox, id_at, key, new_key, other_account};
 use crate::living::LivingAttempts;
 use crate::{Beat, DeliveryFilter, Key, Submission};
 use clipia_api::Progress;
@@ -23,6 +24,9 @@ use std::time::Duration;
 
 const SEEDS: u64 = 6;
 const STEPS: usize = 160;
+
+/// How many of the claims are compared after each step. All are at the end.
+const LATEST_CLAIMS: usize = 3;
 
 /// A key that may have four requests in flight.
 fn live() -> Key {
@@ -54,6 +58,8 @@ struct Both<'h> {
     /// Claims that a worker may report on, in force or not.
     claims: Vec<(RequestId, Epoch)>,
     senders: Senders,
+    /// How many workers on other machines there were. The last one is in force.
+    workers: u32,
 }
 
 /// As long a sequence as fits a test, and again from other beginnings.
@@ -69,7 +75,9 @@ pub async fn random_commands_have_the_results_of_a_naive_store(fixture: &Fixture
         random: StdRng::seed_from_u64(0),
         claims: Vec::new(),
         senders: Senders::default(),
+        workers: 0,
     };
+    both.another_worker().await;
     both.reference.grant(&account(), Credits::new(100));
     both.reference.grant(&other_account(), Credits::new(2_000));
     for seed in 0..SEEDS {
@@ -81,6 +89,7 @@ pub async fn random_commands_have_the_results_of_a_naive_store(fixture: &Fixture
         for known in both.reference.seen() {
             both.logs_agree(known.id, &format!("seed {seed}")).await;
         }
+        both.attempts_agree(usize::MAX, &format!("seed {seed}")).await;
         fixture.is_consistent().await;
     }
 }
@@ -97,14 +106,15 @@ impl Both<'_> {
     /// Gives one command to both, and checks that the results are alike.
     async fn step(&mut self) -> String {
         let (at, store) = (self.now(), Arc::clone(&self.fixture.store));
-        match self.below(19) {
+        match self.below(20) {
             0..4 => self.submit().await,
             4..6 => {
-                let claimed = store.claim("render", NODE, 1).await.unwrap().pop();
-                let claimed = claimed.map(|claim| (claim.id, claim.epoch));
-                assert_eq!(claimed, self.reference.claim(at));
+                let holder = self.holder();
+                let claimed = store.claim_past("render", holder.clone(), 1, Vec::new()).await.unwrap();
+                let claimed = claimed.claims.first().map(|claim| (claim.id, claim.epoch));
+                assert_eq!(claimed, self.reference.claim(holder.session.as_ref(), at));
                 self.claims.extend(claimed);
-                format!("claim {claimed:?}")
+                format!("claim {claimed:?} by {holder:?}")
             }
             6..10 if !self.claims.is_empty() => self.work().await,
             10 => {
@@ -133,6 +143,7 @@ impl Both<'_> {
                 assert_eq!(changed, self.reference.pause(is_paused));
                 format!("paused: {is_paused}")
             }
+            18 => self.administer_worker().await,
             _ => {
                 store.grant(&account(), Credits::new(24)).await.unwrap();
                 self.reference.grant(&account(), Credits::new(24));
@@ -240,9 +251,10 @@ impl Both<'_> {
     }
 
     /// Both show the same to callers and to operators.
-    async fn agree(&self, when: &str) {
-        let store = &self.fixture.store;
+    async fn agree(&mut self, when: &str) {
+        let store = Arc::clone(&self.fixture.store);
         self.outboxes_agree(when).await;
+        self.attempts_agree(LATEST_CLAIMS, when).await;
         for account in [account(), other_account()] {
             let stored = store.account(&account).await.unwrap().unwrap();
             assert_eq!(stored.available, self.reference.available(&account), "{when}");
