@@ -10,6 +10,7 @@ use super::rows::{from_json, lane_number};
 use super::set_aside;
 use super::stored::request_of;
 use super::values::values;
+use super::workers;
 use super::writing::Writing;
 use clipia_queue::commands::claim::{Claimed, First, first};
 use clipia_queue::commands::{Now, StoredRequest};
@@ -62,6 +63,11 @@ pub(crate) async fn claim(
     full: &[AccountId],
 ) -> Result<ClaimPast, StoreError> {
     let limit = limit.min(CLAIMED_AT_ONCE);
+    if let Some(of) = &holder.session
+        && !workers::may_claim(w, &of.worker).await?
+    {
+        return Ok(ClaimPast::default());
+    }
     w.lock_head(queue);
     if paused_at(w, queue).await?.is_some() {
         return Ok(ClaimPast::default());
@@ -254,7 +260,7 @@ impl Claiming<'_> {
             ],
         );
         let leases: Vec<_> = taken.iter().map(|(of, claimed)| (of.id, claimed.lease)).collect();
-        leases::give(w, holder.node, &leases);
+        leases::give(w, holder, &leases);
         for waited in taken.iter().filter_map(|(_, claimed)| claimed.waited) {
             w.happened(Happened::Waited(waited));
         }

@@ -2,14 +2,14 @@
 //! row must refer to rows that are there: no foreign key holds that.
 
 use super::connection::Connection;
-use super::rows::{Row, attempt_end};
+use super::rows::{Row, attempt_end, from_json};
 use clipia_queue::examination::{
-    Account, AccountInQueue, Attempts, Breach, Examination, Group, IdempotencyRecord, Key, Log, Movement,
-    Place, Placed, Request, RequestMovement, Rule,
+    Account, AccountInQueue, Attempts, Breach, Examination, Group, IdempotencyRecord, InputUploads, Key, Log,
+    Movement, Place, Placed, Request, RequestMovement, Rule, WorkerAttempts,
 };
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::position::{Ticket, Turn};
-use clipia_queue::{Moment, RequestId};
+use clipia_queue::{Moment, RequestId, media_address, uploads};
 use clipia_store::{Checked, StoreError, Violation};
 
 /// How many rows are read at a time.
@@ -19,7 +19,7 @@ const ROWS_AT_ONCE: usize = 5_000;
 const REFERENCES: &str = "every row refers to rows that are there";
 
 /// Which column refers to which.
-const REFERRING: [(&str, &str, &str, &str); 16] = [
+const REFERRING: [(&str, &str, &str, &str); 17] = [
     ("webhook_secret", "account", "account", "id"),
     ("api_key", "account", "account", "id"),
     ("request", "account", "account", "id"),
@@ -36,6 +36,7 @@ const REFERRING: [(&str, &str, &str, &str); 16] = [
     ("delivery_attempt", "delivery", "delivery", "id"),
     ("upload", "account", "account", "id"),
     ("upload_use", "upload", "upload", "id"),
+    ("worker_session", "worker", "worker", "name"),
 ];
 
 /// Looks at everything that is stored; `c` sees one snapshot.
@@ -63,6 +64,8 @@ pub(crate) async fn examine(c: &Connection, now: Moment) -> Result<(Checked, Opt
     logs(c, &mut examination).await?;
     accounts_in_queues(c, &mut examination).await?;
     idempotency_records(c, &mut examination, now).await?;
+    workers(c, &mut examination).await?;
+    input_uploads(c, &mut examination).await?;
     let Some(Breach { rule, account, request, found }) = examination.breach() else {
         checked.rules += Rule::ALL.len() as u64;
         return Ok((checked, None));
@@ -335,6 +338,53 @@ async fn idempotency_records(
             request: request.zip(sandbox),
         };
         examination.idempotency_record(&record, now);
+        Ok(())
+    })
+    .await
+}
+
+async fn workers(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    let query = "SELECT held.worker, w.name IS NOT NULL AS known, w.revoked_at IS NULL AS in_force,
+            count(*) FILTER (WHERE is_lease) AS leases, count(*) FILTER (WHERE NOT is_lease) AS attempts,
+            (array_agg(request ORDER BY request))[1] AS request
+         FROM (SELECT worker, request, TRUE AS is_lease FROM lease WHERE worker IS NOT NULL
+               UNION ALL SELECT worker, request, FALSE FROM attempt WHERE worker IS NOT NULL) held
+         LEFT JOIN worker w ON w.name = held.worker GROUP BY held.worker, w.name, w.revoked_at";
+    each(c, query, |row| {
+        let is_known: bool = row.get("known")?;
+        examination.worker_attempts(&WorkerAttempts {
+            worker: row.get("worker")?,
+            in_force: is_known.then(|| row.get("in_force")).transpose()?,
+            leases: row.count("leases")?,
+            attempts: row.count("attempts")?,
+            id: row.request("request")?,
+        });
+        Ok(())
+    })
+    .await
+}
+
+/// Only the inputs are read that name a file of this server.
+async fn input_uploads(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
+    let query = format!(
+        "SELECT r.id, r.account, r.phase, r.base_url, o.input,
+            ARRAY(SELECT u.upload FROM upload_use u JOIN upload k ON k.id = u.upload WHERE u.request = r.id) AS kept
+         FROM request r JOIN request_content o ON o.request = r.id
+         WHERE r.phase IN ('queued', 'running') AND position('{}/{}/' IN o.input) > 0",
+        media_address::PATH,
+        uploads::DIRECTORY
+    );
+    each(c, &query, |row| {
+        let (input, uses) = (from_json(row.get("input")?)?, row.get::<Vec<uuid::Uuid>>("kept")?);
+        let named = uploads::named(&input, row.get("base_url")?);
+        let kept = named.iter().filter(|upload| uses.contains(&upload.id.0)).count();
+        examination.input_uploads(&InputUploads {
+            id: row.request("id")?,
+            account: row.get("account")?,
+            phase: row.phase("phase")?,
+            named: named.len() as u64,
+            kept: kept as u64,
+        });
         Ok(())
     })
     .await

@@ -49,6 +49,8 @@ mod uploads;
 mod values;
 mod webhook_secrets;
 mod work;
+mod worker_sessions;
+mod workers;
 mod writing;
 
 use clipia_queue::ids;

@@ -110,17 +110,47 @@ CREATE TABLE queue_turn (
 -- Turns rise, and no two are the same, whatever commits first.
 CREATE SEQUENCE turn;
 
+-- Workers on other machines. A row stays: attempts name it.
+CREATE TABLE worker (
+    name        TEXT COLLATE "C" PRIMARY KEY,
+    hash        BYTEA NOT NULL UNIQUE, -- of its token
+    hint        TEXT NOT NULL,
+    executors   TEXT NOT NULL, -- that it may be, as JSON
+    quiet       BOOLEAN NOT NULL DEFAULT FALSE, -- it claims nothing more
+    created_at  BIGINT NOT NULL,
+    revoked_at  BIGINT
+);
+
+-- Processes that work with a worker's token.
+CREATE TABLE worker_session (
+    worker      TEXT NOT NULL,
+    session     UUID NOT NULL,
+    executor    TEXT NOT NULL,
+    host        TEXT NOT NULL,
+    gpu         TEXT,
+    version     TEXT NOT NULL,
+    slots       BIGINT NOT NULL,
+    since       BIGINT NOT NULL,
+    seen_at     BIGINT NOT NULL, -- decides when it is forgotten, and is shown
+    PRIMARY KEY (worker, session)
+) WITH (fillfactor = 50);
+
 CREATE TABLE lease (
     request     UUID PRIMARY KEY,
-    node        UUID NOT NULL, -- the process whose worker has it
+    node        UUID NOT NULL, -- the process that has claimed it
+    worker      TEXT, -- on another machine, that the process has claimed it for
+    session     UUID, -- of that worker
     claimed_at  BIGINT NOT NULL,
     deadline_at BIGINT NOT NULL,
     until       BIGINT NOT NULL,
     -- The log of the attempt: the lines that it logged, and of those that are kept how many there are and how many bytes.
     log_logged  BIGINT NOT NULL DEFAULT 0,
     log_lines   BIGINT NOT NULL DEFAULT 0,
-    log_bytes   BIGINT NOT NULL DEFAULT 0
+    log_bytes   BIGINT NOT NULL DEFAULT 0,
+    CHECK ((worker IS NULL) = (session IS NULL))
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 1000);
+
+CREATE INDEX lease_session ON lease (worker, session) WHERE session IS NOT NULL;
 
 -- How each lease ended.
 CREATE TABLE attempt (
@@ -129,6 +159,8 @@ CREATE TABLE attempt (
     claimed_at  BIGINT NOT NULL,
     ended_at    BIGINT NOT NULL,
     ending      TEXT NOT NULL CHECK (ending IN ('completed', 'failed', 'released', 'lost', 'canceled')),
+    worker      TEXT, -- on another machine, that had the lease
+    session     UUID,
     PRIMARY KEY (request, epoch)
 );
 

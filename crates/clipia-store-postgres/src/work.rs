@@ -171,9 +171,38 @@ pub(crate) async fn rescue(
     if !locked.lease.is_some_and(|lease| is_lost(&lease, worker, now)) {
         return Ok(None);
     }
+    lease_lost(w, &locked, books, now).map(Some)
+}
+
+/// Takes requests back that a session has whose worker was revoked. All that is concerned is locked first, in its order. Returns
+/// how many there are.
+pub(crate) async fn take_back(w: &Writing, ids: Vec<RequestId>) -> Result<u64, WorkRefused> {
+    let now = w.now().await?;
+    let of: Vec<_> = ids.iter().map(|id| id.0).collect();
+    let (accounts, keys) = (
+        "SELECT 1 FROM account WHERE id IN (SELECT account FROM request WHERE id = ANY($1)) ORDER BY id FOR NO KEY UPDATE",
+        "SELECT 1 FROM api_key WHERE id IN (SELECT api_key FROM request WHERE id = ANY($1)) ORDER BY id FOR NO KEY UPDATE",
+    );
+    w.later(accounts, values![of.clone()]);
+    w.later(keys, values![of.clone()]);
+    w.later("SELECT 1 FROM request WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", values![of]);
+    let mut taken = 0;
+    for id in ids {
+        let (locked, books) = with_books(w, id).await?;
+        // Its worker may have reported an end meanwhile.
+        if locked.lease.is_some() {
+            lease_lost(w, &locked, books, now)?;
+            taken += 1;
+        }
+    }
+    Ok(taken)
+}
+
+/// Writes that a lease was lost. Returns whether the request waits again.
+fn lease_lost(w: &Writing, locked: &Locked, books: Books, now: Now) -> Result<bool, WorkRefused> {
     let lost = requeue::lose(&locked.request, now)?;
     w.happened(Happened::LeaseLost);
-    write_lost(w, &locked, lost, books, now).map(Some)
+    write_lost(w, locked, lost, books, now)
 }
 
 pub(crate) async fn lose(w: &Writing, id: RequestId, epoch: Epoch, why: &Failure) -> Result<(), WorkRefused> {

@@ -4,6 +4,7 @@
 //!
 //! Every command locks in this order, and within one kind by ids that rise. So no two commands wait for each other.
 //!
+//! 0. a worker on another machine: its claims share the lock with each other, not with an operator who revokes it
 //! 1. the head of a queue ([`Writing::lock_head`]): claims, pauses, and what is put back
 //! 2. accounts
 //! 3. keys

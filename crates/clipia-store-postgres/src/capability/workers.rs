@@ -1,6 +1,6 @@
-//! Workers on other machines, in PostgreSQL.
+//! Workers on other machines.
 
-use crate::PostgresStore;
+use crate::{PostgresStore, worker_sessions, workers};
 use async_trait::async_trait;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
@@ -11,43 +11,45 @@ use clipia_store::{
 
 #[async_trait]
 impl Workers for PostgresStore {
-    async fn create_worker(&self, _worker: NewWorker) -> Result<(), WorkerRefused> {
-        Err(StoreError::Closed.into())
+    async fn create_worker(&self, worker: NewWorker) -> Result<(), WorkerRefused> {
+        self.write(move |w| async move { workers::create(&w, worker).await }).await
     }
 
-    async fn worker(&self, _token: &KeyHash) -> Result<Option<RemoteWorker>, StoreError> {
-        Ok(None)
+    async fn worker(&self, token: &KeyHash) -> Result<Option<RemoteWorker>, StoreError> {
+        workers::find(&self.connection().await?, token).await
     }
 
     async fn has_workers(&self) -> Result<bool, StoreError> {
-        Ok(false)
+        workers::any(&self.connection().await?).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerListing>, StoreError> {
-        Ok(Vec::new())
+        workers::list(&self.connection().await?).await
     }
 
-    async fn set_quiet(&self, _name: &str, _quiet: bool) -> Result<bool, StoreError> {
-        Ok(false)
+    async fn set_quiet(&self, name: &str, quiet: bool) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.write(move |w| async move { workers::set_quiet(&w, &name, quiet).await }).await
     }
 
-    async fn revoke_worker(&self, _name: &str) -> Result<Option<u64>, StoreError> {
-        Ok(None)
+    async fn revoke_worker(&self, name: &str) -> Result<Option<u64>, StoreError> {
+        let name = name.to_owned();
+        self.write(move |w| async move { workers::revoke(&w, &name).await }).await
     }
 
-    async fn session_seen(&self, _seen: SessionSeen) -> Result<(), StoreError> {
-        Ok(())
+    async fn session_seen(&self, seen: SessionSeen) -> Result<(), StoreError> {
+        self.write(move |w| async move { worker_sessions::seen(&w, &seen).await }).await
     }
 
-    async fn claims_of(&self, _session: &WorkerSession) -> Result<Vec<Claim>, StoreError> {
-        Ok(Vec::new())
+    async fn claims_of(&self, session: &WorkerSession) -> Result<Vec<Claim>, StoreError> {
+        worker_sessions::claims(&self.connection().await?, session).await
     }
 
     async fn attempt_of_session(
         &self,
-        _id: RequestId,
-        _epoch: Epoch,
+        id: RequestId,
+        epoch: Epoch,
     ) -> Result<Option<HeldAttempt>, StoreError> {
-        Ok(None)
+        worker_sessions::attempt(&self.connection().await?, id, epoch).await
     }
 }
