@@ -3,6 +3,10 @@
 //! The head of the queue is locked, so that turns go round as if there were one node. [`QueuePlaces`] decides who comes next, from as
 //! many of the first places as the claim can need. Submits go on meanwhile: they lock the tail.
 
+mod heads;
+
+pub(crate) use heads::Heads;
+
 use super::counters::Happened;
 use super::leases;
 use super::pausing::paused_at;
@@ -23,8 +27,8 @@ use uuid::Uuid;
 /// How many requests one claim sets aside at most: other commands do not wait for more.
 const SET_ASIDE_AT_ONCE: usize = 200;
 
-/// How many requests one claim takes at most.
-const CLAIMED_AT_ONCE: usize = 1_000;
+/// How many requests one claim takes at most. As many accounts are looked at, and of each as many requests.
+const CLAIMED_AT_ONCE: usize = 100;
 
 /// Where a request waits that may be claimed.
 struct Waiting {
@@ -37,8 +41,6 @@ struct Waiting {
 struct Candidates {
     places: QueuePlaces,
     waiting: Vec<Waiting>,
-    /// Whether there may be more than these.
-    more: bool,
 }
 
 /// A claim as it goes on.
@@ -52,6 +54,8 @@ struct Claiming<'a> {
     set_aside: usize,
     /// Requests that another command has locked, such as a cancel.
     skipped: Vec<Uuid>,
+    /// The accounts, and up to which ticket this node has claimed the requests of each.
+    heads: (Vec<String>, Vec<i64>),
 }
 
 /// Claims the first requests of a queue.
@@ -62,7 +66,7 @@ pub(crate) async fn claim(
     limit: usize,
     full: &[AccountId],
 ) -> Result<ClaimPast, StoreError> {
-    let limit = limit.min(CLAIMED_AT_ONCE);
+    let (asked, limit) = (limit, limit.min(CLAIMED_AT_ONCE));
     if let Some(of) = &holder.session
         && !workers::may_claim(w, &of.worker).await?
     {
@@ -82,18 +86,19 @@ pub(crate) async fn claim(
         past: ClaimPast::default(),
         set_aside: 0,
         skipped: Vec::new(),
+        heads: w.memory.heads.of(queue, order),
     };
-    while claiming.past.claims.len() < limit {
-        let wanted = limit - claiming.past.claims.len();
-        let candidates = claiming.candidates(wanted).await?;
-        let passed_over = candidates.more;
-        if !claiming.take(candidates, wanted, holder).await? && !passed_over {
-            break;
-        }
-        if claiming.past.more {
+    loop {
+        let before = (claiming.past.claims.len(), claiming.set_aside, claiming.skipped.len());
+        let candidates = claiming.candidates(limit - before.0).await?;
+        let more = claiming.take(candidates, limit - before.0, holder).await?;
+        let after = (claiming.past.claims.len(), claiming.set_aside, claiming.skipped.len());
+        if after.0 >= limit || after == before || !more || claiming.past.more {
             break;
         }
     }
+    // Another claim may get the rest.
+    claiming.past.more |= asked > limit && claiming.past.claims.len() == limit;
     Ok(claiming.past)
 }
 
@@ -105,18 +110,26 @@ impl Claiming<'_> {
             Order::Turns => format!(
                 "SELECT i.lane, i.ticket, i.account, i.request, t.turn
                  FROM (
-                    SELECT account, turn FROM queue_turn t WHERE queue = $1 AND EXISTS (
-                        SELECT FROM queue_item i WHERE i.queue = $1 AND i.account = t.account AND i.lane = 1 AND {free})
-                    ORDER BY turn LIMIT $2
+                    SELECT t.account, t.turn, coalesce(h.ticket, 0) AS head
+                    FROM queue_turn t LEFT JOIN unnest($5::text[], $6::int8[]) AS h (account, ticket) ON h.account = t.account,
+                        LATERAL (
+                            SELECT 1 FROM queue_item i WHERE i.queue = $1 AND i.account = t.account AND i.lane = 1
+                                AND i.ticket > coalesce(h.ticket, 0) AND {free}
+                            ORDER BY i.ticket LIMIT 1
+                        ) waits
+                    WHERE t.queue = $1 ORDER BY t.turn LIMIT $2
                  ) t, LATERAL (
-                    SELECT * FROM queue_item i WHERE i.queue = $1 AND i.account = t.account AND i.lane = 1 AND {free}
+                    SELECT * FROM queue_item i
+                    WHERE i.queue = $1 AND i.account = t.account AND i.lane = 1 AND i.ticket > t.head AND {free}
                     ORDER BY ticket LIMIT $2
                  ) i"
             ),
             Order::Fifo => format!(
                 "SELECT i.lane, i.ticket, i.account, i.request, t.turn
                  FROM (
-                    SELECT * FROM queue_item i WHERE i.queue = $1 AND i.lane = 1 AND {free} ORDER BY ticket LIMIT $2
+                    SELECT * FROM queue_item i
+                    WHERE i.queue = $1 AND i.lane = 1 AND i.ticket > coalesce(($6::int8[])[cardinality($5::text[])], 0) AND {free}
+                    ORDER BY ticket LIMIT $2
                  ) i LEFT JOIN queue_turn t ON t.queue = $1 AND t.account = i.account"
             ),
         };
@@ -128,7 +141,14 @@ impl Claiming<'_> {
                       FROM queue_item i WHERE i.queue = $1 AND i.lane = 0 AND {free} ORDER BY ticket LIMIT $2)
                      UNION ALL ({new}) ORDER BY lane, ticket"
                 ),
-                values![self.queue, wanted.saturating_add(1), self.now.steady, self.skipped.clone()],
+                values![
+                    self.queue,
+                    wanted.saturating_add(1),
+                    self.now.steady,
+                    self.skipped.clone(),
+                    self.heads.0.clone(),
+                    self.heads.1.clone(),
+                ],
             )
             .await?;
         let (mut places, mut waiting) = (QueuePlaces::default(), Vec::with_capacity(rows.len()));
@@ -138,7 +158,7 @@ impl Claiming<'_> {
             places.restore(&account, place, row.get::<Option<i64>>("turn")?.map(Turn));
             waiting.push(Waiting { id: row.request("request")?, account, place });
         }
-        Ok(Candidates { places, more: rows.len() > wanted, waiting })
+        Ok(Candidates { places, waiting })
     }
 
     /// Takes the first of the candidates, `wanted` at most. Returns whether another look may find more.
@@ -148,7 +168,7 @@ impl Claiming<'_> {
         wanted: usize,
         holder: &Holder,
     ) -> Result<bool, StoreError> {
-        let Candidates { mut places, waiting, .. } = candidates;
+        let Candidates { mut places, waiting } = candidates;
         let by_place: HashMap<(i64, i64), &Waiting> =
             waiting.iter().map(|of| ((lane_number(of.place.lane), of.place.ticket.0), of)).collect();
         let at = |place: Place| by_place.get(&(lane_number(place.lane), place.ticket.0)).copied();
@@ -160,7 +180,7 @@ impl Claiming<'_> {
             simulated.apply(&of.account, of.place, Change::Claim);
             ids.push(of.id.0);
         }
-        if ids.is_empty() {
+        if ids.is_empty() || wanted == 0 {
             return Ok(false);
         }
         let mut requests = self.requests(&ids).await?;
@@ -259,6 +279,9 @@ impl Claiming<'_> {
                 column(|claimed| i64::from(claimed.progress.percent())),
             ],
         );
+        let new = taken.iter().filter(|(of, _)| of.place.lane == Lane::New);
+        let new = new.map(|(of, _)| (of.account.0.clone(), of.place.ticket.0)).collect();
+        w.claimed(self.queue, self.order, new);
         let leases: Vec<_> = taken.iter().map(|(of, claimed)| (of.id, claimed.lease)).collect();
         leases::give(w, holder, &leases);
         for waited in taken.iter().filter_map(|(_, claimed)| claimed.waited) {

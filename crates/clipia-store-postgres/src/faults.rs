@@ -21,6 +21,19 @@ pub(crate) fn of_pool(error: PoolError) -> StoreError {
     }
 }
 
+/// Whether a transaction that failed with this error has surely changed nothing: the database has refused a statement. Where the
+/// connection was lost, a commit may have succeeded.
+pub(crate) fn has_refused(error: &StoreError) -> bool {
+    match error {
+        StoreError::Backend { source, .. } => source
+            .downcast_ref::<Error>()
+            .and_then(Error::code)
+            .is_some_and(|state| !state.code().starts_with("57") && !state.code().starts_with("08")),
+        StoreError::Unreadable(_) => true,
+        StoreError::Panicked | StoreError::Closed => false,
+    }
+}
+
 fn fault(error: &Error) -> Fault {
     let Some(state) = error.code() else {
         // No answer of the server: the connection is lost, or was never there. The next call gets another one.

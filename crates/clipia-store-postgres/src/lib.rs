@@ -19,8 +19,10 @@ mod connection;
 mod counters;
 mod deliveries;
 mod delivery_log;
+mod ends;
 mod examination;
 mod faults;
+mod gathered;
 mod held_deliveries;
 mod idempotency;
 mod keys;
@@ -53,12 +55,14 @@ mod worker_sessions;
 mod workers;
 mod writing;
 
+use claims::Heads;
 use clipia_queue::ids;
 use clipia_store::clock::Clock;
 use clipia_store::{EVENTS_KEPT, StoreError, WorkRefused};
 use connection::{CLOCK, Connection};
 use counters::Counters;
 use deadpool_postgres::Pool;
+use ends::Ends;
 use memory::Memory;
 use notices::Notices;
 use position::Positions;
@@ -81,6 +85,7 @@ pub use schema::{Migrated, migrate};
 pub struct PostgresStore {
     database: Arc<Database>,
     submits: Submits,
+    ends: Ends,
     /// Ends what runs beside the commands.
     closing: CancellationToken,
 }
@@ -122,6 +127,7 @@ impl PostgresStore {
             time,
             counters: Counters::default(),
             positions: Positions::default(),
+            heads: Heads::default(),
             notices: Notices::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
         };
@@ -137,7 +143,7 @@ impl PostgresStore {
             notices::start(&database, address, &closing);
         }
         tracing::info!(address = ?address, "the store is open");
-        Ok(Self { submits: Submits::start(&database), database, closing })
+        Ok(Self { submits: Submits::start(&database), ends: Ends::start(&database), database, closing })
     }
 
     /// Runs a command in a transaction of its own, to its end.
@@ -169,11 +175,6 @@ impl PostgresStore {
             snapshot.roll_back().await;
         }
         found
-    }
-
-    /// The queues of this node in which the first comes first, as queries take them.
-    fn fifo(&self) -> Vec<String> {
-        self.database.memory.positions.fifo()
     }
 
     /// Counts a report that was refused because its claim is no longer in force.

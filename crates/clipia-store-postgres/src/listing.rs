@@ -1,14 +1,17 @@
 //! Requests as an operator sees them.
 
+use super::Database;
 use super::connection::Connection;
-use super::position;
+use super::position::QueuePlace;
 use super::rows::{Row, attempt_end, from_json};
 use super::values::values;
+use super::writing::Writing;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
 use clipia_store::{
     Attempt, RequestFilter, RequestHistory, RequestListing, RequestMovement, RequestPage, StoreError,
 };
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// How many requests are looked at for one page, however few are found.
@@ -16,27 +19,24 @@ const LOOKED_AT_MAX: usize = 10_000;
 
 /// Requests, the newest first. The filter is applied to those that are looked at: an index for each filter would cost every submit.
 pub(crate) async fn list(
-    c: &Connection,
+    database: &Database,
     filter: &RequestFilter,
     after: Option<RequestId>,
     limit: usize,
-    fifo: Vec<String>,
 ) -> Result<RequestPage, StoreError> {
     // Ids rise with time: by id is by age.
+    let c = database.connection().await?;
     let rows = c
         .query(
-            &format!(
                 "WITH looked_at AS (
                     SELECT * FROM request WHERE id < $1 AND ($2::text IS NULL OR account = $2) ORDER BY id DESC LIMIT $3
                  ), bounds AS (
                     SELECT (SELECT count(*) FROM looked_at) AS looked_at, (SELECT id FROM looked_at ORDER BY id LIMIT 1) AS last)
-                 SELECT r.*, b.looked_at, b.last AS last_looked_at, {}
+                 SELECT r.*, b.looked_at, b.last AS last_looked_at
                  FROM bounds b LEFT JOIN LATERAL (
                     SELECT * FROM looked_at l WHERE ($4::text IS NULL OR l.phase = $4) AND ($5::text IS NULL OR l.model = $5)
                     ORDER BY l.id DESC LIMIT $6
                  ) r ON TRUE ORDER BY r.id DESC",
-                position::column(7)
-            ),
             values![
                 after.map_or(Uuid::max(), |after| after.0),
                 filter.account.as_ref().map(|account| &account.0),
@@ -44,10 +44,11 @@ pub(crate) async fn list(
                 filter.phase.map(clipia_queue::lifecycle::Phase::name),
                 filter.model.as_ref(),
                 limit.saturating_add(1),
-                fifo,
             ],
         )
         .await?;
+    // Given back first: what reads positions takes one, too.
+    drop(c);
     let mut page = RequestPage::default();
     for row in &rows {
         // The row of the bounds alone, where nothing was found.
@@ -58,7 +59,7 @@ pub(crate) async fn list(
             page.next = page.requests.last().map(|last| last.id);
             return Ok(page);
         }
-        page.requests.push(listing(row)?);
+        page.requests.push(listing(database, row).await?);
     }
     if let Some(row) = rows.first()
         && row.count("looked_at")? > LOOKED_AT_MAX as u64
@@ -70,32 +71,45 @@ pub(crate) async fn list(
 
 /// A request and what happened to it.
 pub(crate) async fn history(
-    c: &Connection,
+    database: &Database,
     id: RequestId,
-    fifo: Vec<String>,
 ) -> Result<Option<RequestHistory>, StoreError> {
-    let found = c
-        .optional(
-            &format!(
-                "SELECT r.*, o.input, {} FROM request r JOIN request_content o ON o.request = r.id WHERE r.id = $1",
-                position::column(2)
-            ),
-            values![id, fifo],
-        )
-        .await?;
-    let Some(row) = found else { return Ok(None) };
-    let request = listing(&row)?;
+    let memory = Arc::clone(&database.memory);
+    let snapshot = Writing::begin_reading(database.connection().await?, memory);
+    let found = gather(&snapshot, id).await;
+    snapshot.roll_back().await;
+    let Some((row, attempts, movements)) = found? else { return Ok(None) };
     let input: &str = row.get("input")?;
     Ok(Some(RequestHistory {
         input: (!input.is_empty()).then(|| from_json(input)).transpose()?,
-        attempts: attempts(c, &request).await?,
-        movements: movements(c, id).await?,
-        request,
+        attempts,
+        movements,
+        request: listing(database, &row).await?,
     }))
 }
 
-fn listing(row: &Row) -> Result<RequestListing, StoreError> {
+/// The row of a request with its input, its attempts and its movements.
+async fn gather(
+    c: &Connection,
+    id: RequestId,
+) -> Result<Option<(Row, Vec<Attempt>, Vec<RequestMovement>)>, StoreError> {
+    let found = c
+        .optional(
+            "SELECT r.*, o.input FROM request r JOIN request_content o ON o.request = r.id WHERE r.id = $1",
+            values![id],
+        )
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    let attempts = attempts(c, id, row.get("epoch")?).await?;
+    Ok(Some((row, attempts, movements(c, id).await?)))
+}
+
+async fn listing(database: &Database, row: &Row) -> Result<RequestListing, StoreError> {
     let life = row.lifecycle()?;
+    let position = match QueuePlace::of_row(row, life)? {
+        Some(at) => Some(database.ahead(&at).await?),
+        None => None,
+    };
     Ok(RequestListing {
         id: row.request("id")?,
         account: row.account()?,
@@ -104,7 +118,7 @@ fn listing(row: &Row) -> Result<RequestListing, StoreError> {
         model: row.get("model")?,
         queue: row.get("queue")?,
         phase: life.phase,
-        position: row.get::<Option<i64>>("position")?.map(i64::unsigned_abs),
+        position,
         progress: life.phase.progress(row.progress()?),
         epoch: life.epoch,
         cost: row.cost()?,
@@ -114,13 +128,13 @@ fn listing(row: &Row) -> Result<RequestListing, StoreError> {
     })
 }
 
-async fn attempts(c: &Connection, request: &RequestListing) -> Result<Vec<Attempt>, StoreError> {
+async fn attempts(c: &Connection, id: RequestId, latest: i64) -> Result<Vec<Attempt>, StoreError> {
     let rows = c
         .query(
             "SELECT epoch, claimed_at, ended_at, ending FROM attempt WHERE request = $1
              UNION ALL SELECT $2, claimed_at, NULL, NULL FROM lease WHERE request = $1
              ORDER BY epoch",
-            values![request.id, request.epoch.0],
+            values![id, latest],
         )
         .await?;
     let attempts = rows.iter().map(|row| {

@@ -1,5 +1,6 @@
 //! What a node keeps in memory beside the database.
 
+use super::claims::Heads;
 use super::counters::Counters;
 use super::notices::Notices;
 use super::position::Positions;
@@ -12,6 +13,7 @@ pub(crate) struct Memory {
     pub(crate) time: Time,
     pub(crate) counters: Counters,
     pub(crate) positions: Positions,
+    pub(crate) heads: Heads,
     pub(crate) notices: Notices,
     pub(crate) events: broadcast::Sender<StoreEvent>,
 }

@@ -187,10 +187,8 @@ fn hear(database: &Database, payload: &str) {
 }
 
 fn tell(database: &Database, event: StoreEvent) {
-    match &event {
-        StoreEvent::WorkSubmitted { queue } => database.memory.positions.changed(queue),
-        StoreEvent::RequestCanceled { .. } => database.memory.positions.all_changed(),
-        _ => {}
+    if let StoreEvent::WorkSubmitted { queue } = &event {
+        database.memory.positions.changed(queue);
     }
     // Nobody may listen.
     let _ = database.memory.events.send(event);

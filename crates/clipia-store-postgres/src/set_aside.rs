@@ -50,5 +50,6 @@ pub(crate) async fn put_back(
             values![queue, account, most],
         )
         .await?;
+    w.memory.heads.forget(queue);
     Ok(u32::try_from(put_back).unwrap_or(u32::MAX))
 }

@@ -12,23 +12,6 @@ use clipia_queue::commands::end::{Books, Ended, Ending};
 use clipia_queue::{RequestId, ids};
 use clipia_store::{AccountId, StoreError, WorkRefused};
 
-/// What settles a request, which is locked before the request itself.
-pub(crate) async fn lock_books(w: &Writing, account: &AccountId, key: &str) -> Result<Books, StoreError> {
-    w.later("SELECT 1 FROM account WHERE id = $1 FOR NO KEY UPDATE", values![account]);
-    w.later("SELECT 1 FROM api_key WHERE id = $1 FOR NO KEY UPDATE", values![key]);
-    let row = w
-        .optional(
-            "SELECT a.available, a.held, k.in_flight FROM account a, api_key k WHERE a.id = $1 AND k.id = $2",
-            values![account, key],
-        )
-        .await?;
-    let row =
-        row.ok_or_else(|| StoreError::Unreadable(format!("no account `{account}`, or no key {key}")))?;
-    let balance =
-        clipia_queue::ledger::Balance { available: row.credits("available")?, held: row.credits("held")? };
-    Ok(Books { balance, in_flight: row.small("in_flight")? })
-}
-
 /// Settles a request that may end.
 pub(crate) fn settle(
     w: &Writing,

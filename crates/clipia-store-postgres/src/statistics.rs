@@ -18,8 +18,8 @@ pub(crate) async fn queues(
         .query(
             "SELECT q.name, q.paused_at,
                 (SELECT count(*) FROM queue_item i WHERE i.queue = q.name) AS waiting,
-                (SELECT count(*) FROM queue_turn t WHERE t.queue = q.name AND EXISTS (
-                    SELECT FROM queue_item i WHERE i.queue = q.name AND i.account = t.account AND i.lane = 1)) AS accounts,
+                (SELECT count(*) FROM queue_turn t WHERE t.queue = q.name AND
+                    (SELECT TRUE FROM queue_item i WHERE i.queue = q.name AND i.account = t.account AND i.lane = 1 LIMIT 1)) AS accounts,
                 (SELECT count(*) FROM lease l JOIN request r ON r.id = l.request WHERE r.queue = q.name) AS running,
                 (SELECT request FROM queue_item i WHERE i.queue = q.name AND i.lane = 0 ORDER BY ticket LIMIT 1) AS requeued,
                 (SELECT request FROM queue_item i WHERE i.queue = q.name AND i.lane = 1 ORDER BY ticket LIMIT 1) AS new

@@ -6,8 +6,10 @@ use super::rows::Row;
 use super::values::{Value, values};
 use clipia_queue::RequestId;
 use clipia_queue::commands::StoredRequest;
+use clipia_queue::commands::end::Books;
 use clipia_queue::deliveries::StoredDelivery;
 use clipia_queue::leases::Lease;
+use clipia_queue::ledger::Balance;
 use clipia_queue::position::Ticket;
 use clipia_store::{DeliveryState, StoreError, WorkRefused};
 use std::time::Duration;
@@ -54,6 +56,35 @@ pub(crate) async fn request(c: &Connection, id: RequestId) -> Result<Locked, Wor
         .await?;
     let row = row.ok_or(WorkRefused::Unknown)?;
     Ok(Locked { request: request_of(&row)?, lease: leases::lease(&row)? })
+}
+
+/// Locks requests, and before them the accounts and keys whose books their ends change. Whose a request is never changes, so that it
+/// may be read before.
+pub(crate) fn lock_with_books(c: &Connection, ids: Vec<Uuid>) {
+    for text in [
+        "SELECT 1 FROM account WHERE id IN (SELECT account FROM request WHERE id = ANY($1)) ORDER BY id FOR NO KEY UPDATE",
+        "SELECT 1 FROM api_key WHERE id IN (SELECT api_key FROM request WHERE id = ANY($1)) ORDER BY id FOR NO KEY UPDATE",
+        "SELECT 1 FROM request WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+    ] {
+        c.later(text, values![ids.clone()]);
+    }
+}
+
+/// A request with its lease, and the books that settle it. All of them are [locked](lock_with_books).
+pub(crate) async fn with_books(c: &Connection, id: RequestId) -> Result<(Locked, Books), WorkRefused> {
+    let row = c
+        .optional(
+            "SELECT r.*, l.claimed_at, l.deadline_at, l.until, a.available, a.held, k.in_flight
+             FROM request r LEFT JOIN lease l ON l.request = r.id JOIN account a ON a.id = r.account
+                JOIN api_key k ON k.id = r.api_key
+             WHERE r.id = $1",
+            values![id],
+        )
+        .await?;
+    let row = row.ok_or(WorkRefused::Unknown)?;
+    let balance = Balance { available: row.credits("available")?, held: row.credits("held")? };
+    let books = Books { balance, in_flight: row.small("in_flight")? };
+    Ok((Locked { request: request_of(&row)?, lease: leases::lease(&row)? }, books))
 }
 
 /// The columns that [`delivery_of`] reads.

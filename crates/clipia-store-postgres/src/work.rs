@@ -2,12 +2,11 @@
 //! `clipia-queue` decide.
 
 use super::counters::Happened;
-use super::settlement::{lock_books, settle};
+use super::settlement::settle;
 use super::stored::{Locked, request};
 use super::values::values;
 use super::writing::Writing;
-use super::{leases, logs, set_aside};
-use clipia_api::types::Output;
+use super::{leases, logs, set_aside, stored};
 use clipia_queue::RequestId;
 use clipia_queue::commands::end::{self, Books};
 use clipia_queue::commands::requeue::{self, Lost, Requeued, Worker, is_lost};
@@ -15,7 +14,7 @@ use clipia_queue::commands::{Now, lease};
 use clipia_queue::lifecycle::{Epoch, Lifecycle};
 use clipia_queue::logs::LogLines;
 use clipia_store::living::LivingAttempts;
-use clipia_store::{AccountId, Beat, Failure, StoreError, StoreEvent, WorkRefused};
+use clipia_store::{Beat, Failure, StoreError, StoreEvent, WorkRefused};
 
 /// How many leases that have expired are looked at a time.
 pub(crate) const RESCUED_AT_ONCE: usize = 500;
@@ -58,55 +57,35 @@ pub(crate) async fn log(
     epoch: Epoch,
     lines: LogLines,
 ) -> Result<(), WorkRefused> {
-    let now = w.now().await?;
     lease::log(&request(w, id).await?.request, epoch)?;
+    let now = w.now().await?;
     Ok(logs::append(w, id, epoch, lines, now).await?)
 }
 
 pub(crate) async fn hold(w: &Writing, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
-    let now = w.now().await?;
     let Locked { request, lease } = request(w, id).await?;
+    let now = w.now().await?;
     leases::prolong(w, id, &lease::hold(&request, lease, epoch, now)?);
     Ok(())
 }
 
-/// A request whose end may come, with the books that settle it. All of them are locked, in their order: whose the request is never
-/// changes, so that it may be read before.
-async fn with_books(w: &Writing, id: RequestId) -> Result<(Locked, Books), WorkRefused> {
-    let of = w.optional("SELECT account, api_key FROM request WHERE id = $1", values![id]).await?;
-    let of = of.ok_or(WorkRefused::Unknown)?;
-    let books = lock_books(w, &AccountId(of.get("account")?), of.get("api_key")?).await?;
-    Ok((request(w, id).await?, books))
-}
-
-pub(crate) async fn complete(
-    w: &Writing,
-    id: RequestId,
-    epoch: Epoch,
-    output: &Output,
-) -> Result<(), WorkRefused> {
-    let now = w.now().await?;
-    let (locked, books) = with_books(w, id).await?;
-    settle(w, &locked, end::complete(&locked.request, epoch, output)?, books, now)
-}
-
-pub(crate) async fn fail(w: &Writing, id: RequestId, epoch: Epoch, why: &Failure) -> Result<(), WorkRefused> {
-    let now = w.now().await?;
-    let (locked, books) = with_books(w, id).await?;
-    settle(w, &locked, end::fail(&locked.request, epoch, why)?, books, now)
+/// A request whose end may come, with its books, and the time.
+async fn with_books(w: &Writing, id: RequestId) -> Result<(Locked, Books, Now), WorkRefused> {
+    stored::lock_with_books(w, vec![id.0]);
+    let (locked, books) = stored::with_books(w, id).await?;
+    Ok((locked, books, w.now().await?))
 }
 
 pub(crate) async fn cancel(w: &Writing, id: RequestId) -> Result<(), WorkRefused> {
-    let now = w.now().await?;
-    let (locked, books) = with_books(w, id).await?;
+    let (locked, books, now) = with_books(w, id).await?;
     settle(w, &locked, end::cancel(&locked.request)?, books, now)?;
     w.event(StoreEvent::RequestCanceled { id });
     Ok(())
 }
 
 pub(crate) async fn release(w: &Writing, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {
-    let now = w.now().await?;
     let locked = request(w, id).await?;
+    let now = w.now().await?;
     let requeued = requeue::release(&locked.request, epoch, now)?;
     requeue(w, &locked, &requeued);
     Ok(())
@@ -159,8 +138,7 @@ pub(crate) async fn rescue(
     id: RequestId,
     living: &LivingAttempts,
 ) -> Result<Option<bool>, WorkRefused> {
-    let now = w.now().await?;
-    let (locked, books) = match with_books(w, id).await {
+    let (locked, books, now) = match with_books(w, id).await {
         Err(WorkRefused::Unknown) => return Ok(None),
         found => found?,
     };
@@ -178,17 +156,10 @@ pub(crate) async fn rescue(
 /// how many there are.
 pub(crate) async fn take_back(w: &Writing, ids: Vec<RequestId>) -> Result<u64, WorkRefused> {
     let now = w.now().await?;
-    let of: Vec<_> = ids.iter().map(|id| id.0).collect();
-    let (accounts, keys) = (
-        "SELECT 1 FROM account WHERE id IN (SELECT account FROM request WHERE id = ANY($1)) ORDER BY id FOR NO KEY UPDATE",
-        "SELECT 1 FROM api_key WHERE id IN (SELECT api_key FROM request WHERE id = ANY($1)) ORDER BY id FOR NO KEY UPDATE",
-    );
-    w.later(accounts, values![of.clone()]);
-    w.later(keys, values![of.clone()]);
-    w.later("SELECT 1 FROM request WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", values![of]);
+    stored::lock_with_books(w, ids.iter().map(|id| id.0).collect());
     let mut taken = 0;
     for id in ids {
-        let (locked, books) = with_books(w, id).await?;
+        let (locked, books) = stored::with_books(w, id).await?;
         // Its worker may have reported an end meanwhile.
         if locked.lease.is_some() {
             lease_lost(w, &locked, books, now)?;
@@ -206,8 +177,7 @@ fn lease_lost(w: &Writing, locked: &Locked, books: Books, now: Now) -> Result<bo
 }
 
 pub(crate) async fn lose(w: &Writing, id: RequestId, epoch: Epoch, why: &Failure) -> Result<(), WorkRefused> {
-    let now = w.now().await?;
-    let (locked, books) = with_books(w, id).await?;
+    let (locked, books, now) = with_books(w, id).await?;
     let lost = requeue::report_lost(&locked.request, epoch, why, now)?;
     write_lost(w, &locked, lost, books, now).map(drop)
 }

@@ -21,6 +21,7 @@ use super::connection::Connection;
 use super::counters::Happened;
 use super::memory::Memory;
 use clipia_queue::commands::Now;
+use clipia_queue::position::Order;
 use clipia_store::{StoreError, StoreEvent};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +48,8 @@ struct Effects {
     happened: Vec<Happened>,
     /// Queues in which requests take or leave places.
     moved: Vec<String>,
+    /// New requests that were claimed: of which queue, in which order, and each with its account and its ticket.
+    claimed: Vec<(String, Order, Vec<(String, i64)>)>,
 }
 
 impl Deref for Writing {
@@ -128,6 +131,11 @@ impl Writing {
         }
     }
 
+    /// New requests of a queue were claimed, each of an account and with a ticket.
+    pub(crate) fn claimed(&self, queue: &str, order: Order, claimed: Vec<(String, i64)>) {
+        self.effects().claimed.push((queue.to_owned(), order, claimed));
+    }
+
     /// Ends the transaction with what `commands` commands changed.
     pub(crate) async fn commit(mut self, commands: usize) -> Result<(), StoreError> {
         let began = Instant::now();
@@ -140,9 +148,12 @@ impl Writing {
             return committed;
         }
         self.is_open = false;
-        let Effects { events, happened, moved } = std::mem::take(&mut *self.effects());
+        let Effects { events, happened, moved, claimed } = std::mem::take(&mut *self.effects());
         self.memory.counters.committed(commands, began.elapsed());
         happened.into_iter().for_each(|what| self.memory.counters.happened(what));
+        for (queue, order, claimed) in claimed {
+            self.memory.heads.claimed(&queue, order, claimed);
+        }
         for queue in moved {
             self.memory.positions.changed(&queue);
         }

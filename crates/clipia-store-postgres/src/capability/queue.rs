@@ -1,5 +1,6 @@
 //! Requests from their submit to their end.
 
+use crate::ends::End;
 use crate::{PostgresStore, claims, pausing, requests, set_aside, work};
 use async_trait::async_trait;
 use clipia_api::types::Output;
@@ -20,11 +21,11 @@ impl Queue for PostgresStore {
     }
 
     async fn request(&self, account: &AccountId, id: RequestId) -> Result<Option<Request>, StoreError> {
-        requests::read(&self.connection().await?, account, id, self.fifo()).await
+        requests::read(&self.database, account, id).await
     }
 
     async fn status(&self, account: &AccountId, id: RequestId) -> Result<Option<RequestStatus>, StoreError> {
-        requests::status(&self.connection().await?, account, id, self.fifo()).await
+        requests::status(&self.database, account, id).await
     }
 
     async fn claim_past(
@@ -76,13 +77,11 @@ impl Queue for PostgresStore {
     }
 
     async fn complete(&self, id: RequestId, epoch: Epoch, output: Output) -> Result<(), WorkRefused> {
-        self.count_stale(
-            self.write(move |w| async move { work::complete(&w, id, epoch, &output).await }).await,
-        )
+        self.count_stale(self.ends.report(id, epoch, End::Completed(output)).await)
     }
 
     async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure) -> Result<(), WorkRefused> {
-        self.count_stale(self.write(move |w| async move { work::fail(&w, id, epoch, &why).await }).await)
+        self.count_stale(self.ends.report(id, epoch, End::Failed(why)).await)
     }
 
     async fn release(&self, id: RequestId, epoch: Epoch) -> Result<(), WorkRefused> {

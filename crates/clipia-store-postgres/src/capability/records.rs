@@ -27,7 +27,7 @@ impl Records for PostgresStore {
         after: Option<RequestId>,
         limit: usize,
     ) -> Result<RequestPage, StoreError> {
-        listing::list(&self.connection().await?, &filter, after, limit, self.fifo()).await
+        listing::list(&self.database, &filter, after, limit).await
     }
 
     async fn outputs(&self, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError> {
@@ -35,8 +35,7 @@ impl Records for PostgresStore {
     }
 
     async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError> {
-        let fifo = self.fifo();
-        self.in_snapshot(|w| async move { listing::history(&w, id, fifo).await }).await
+        listing::history(&self.database, id).await
     }
 
     async fn logs(

@@ -237,8 +237,7 @@ impl Accepted {
         w.later(
             "WITH joining AS MATERIALIZED (
                 SELECT queue, account, nextval('turn') AS turn FROM unnest($1::text[], $2::text[]) AS a (queue, account)
-                WHERE NOT EXISTS (
-                    SELECT FROM queue_item i WHERE i.queue = a.queue AND i.account = a.account AND i.lane = 1))
+                WHERE (SELECT TRUE FROM queue_item i WHERE i.queue = a.queue AND i.account = a.account AND i.lane = 1 LIMIT 1) IS NULL)
              INSERT INTO queue_turn (queue, account, turn) SELECT * FROM joining
              ON CONFLICT (queue, account) DO UPDATE SET turn = excluded.turn",
             values![of, joining],

@@ -5,15 +5,15 @@ use super::accepted::Accepted;
 use super::prepared::Prepared;
 use crate::idempotency::{self, Name};
 use crate::ledger::{self, Locked, LockedKey, known};
+use crate::position::QueuePlace;
 use crate::rows::{Row, from_json};
 use crate::values::values;
 use crate::writing::Writing;
 use crate::{sandbox, settlement, uploads};
 use clipia_queue::commands::Now;
-use clipia_queue::commands::submit::{self, Asked, Checked, New, Submit};
+use clipia_queue::commands::submit::{self, Asked, Checked, New, NewRequest, Submit};
 use clipia_queue::idempotency::Record;
-use clipia_queue::lifecycle::Phase;
-use clipia_queue::position::Ticket;
+use clipia_queue::position::{Place, Ticket};
 use clipia_queue::uploads::UploadId;
 use clipia_queue::{Moment, RequestId};
 use clipia_store::{StoreError, SubmitRefused, Submitted};
@@ -23,7 +23,8 @@ use std::collections::{BTreeSet, HashMap};
 pub(crate) struct Outcome {
     /// Its position is not known yet.
     pub(crate) submitted: Submitted,
-    pub(crate) waits: bool,
+    /// Where it waits.
+    pub(crate) at: Option<QueuePlace>,
 }
 
 /// What the submits of a transaction have left so far.
@@ -35,7 +36,7 @@ struct Facts {
     uploads: HashMap<UploadId, Moment>,
     tails: HashMap<String, i64>,
     /// Requests that are repeated.
-    repeated: HashMap<RequestId, (Submitted, String)>,
+    repeated: HashMap<RequestId, Repeated>,
 }
 
 /// Decides submits, and writes those that are accepted.
@@ -105,12 +106,9 @@ impl Facts {
         let new = match submit::check(asked)? {
             Checked::New(new) => new,
             Checked::Repeated(repeats) => match self.repeated.get(&repeats.id) {
-                Some((submitted, queue)) => {
-                    let waits = submitted.phase == Phase::Queued;
-                    if waits {
-                        w.work_submitted(queue);
-                    }
-                    return Ok(Outcome { submitted: submitted.clone(), waits });
+                Some((submitted, at)) => {
+                    at.iter().for_each(|at| w.work_submitted(at.queue()));
+                    return Ok(Outcome { submitted: submitted.clone(), at: at.clone() });
                 }
                 None => repeats.forgotten().map_err(StoreError::from)?,
             },
@@ -118,16 +116,18 @@ impl Facts {
         for named in &submission.uploads {
             named.check(self.uploads.get(&named.id).copied(), self.now.steady)?;
         }
-        let phase = self.accept(w, prepared, new, accepted).await?;
+        let request = self.accept(w, prepared, new, accepted).await?;
+        let at = Place::of(request.life, request.ticket);
+        let at = at.map(|place| QueuePlace::new(&submission.queue, &key.account.0, place));
         let submitted = Submitted {
             id: submission.id,
-            phase,
+            phase: request.life.phase,
             position: 0,
             cost: submission.cost,
             warnings: submission.warnings.clone(),
         };
-        self.repeated.insert(submission.id, (submitted.clone(), submission.queue.clone()));
-        Ok(Outcome { submitted, waits: phase == Phase::Queued })
+        self.repeated.insert(submission.id, (submitted.clone(), at.clone()));
+        Ok(Outcome { submitted, at })
     }
 
     async fn accept(
@@ -136,7 +136,7 @@ impl Facts {
         prepared: &Prepared,
         new: New,
         accepted: &mut Accepted,
-    ) -> Result<Phase, SubmitRefused> {
+    ) -> Result<NewRequest, SubmitRefused> {
         let submission = &prepared.submission;
         let (key, now) = (&submission.key, self.now);
         let missing = |what: &str, id: &str| StoreError::Unreadable(format!("no {what} `{id}`"));
@@ -189,35 +189,35 @@ impl Facts {
             self.records.insert(name.clone(), new.record);
             accepted.record(name.clone(), new);
         }
-        Ok(request.life.phase)
+        Ok(request)
     }
 }
 
-/// Requests that submits repeat, as they are now, each with its queue.
-async fn of_repeated(
-    w: &Writing,
-    ids: Vec<RequestId>,
-) -> Result<HashMap<RequestId, (Submitted, String)>, StoreError> {
+/// A request that is repeated, as it is now, and where it waits.
+type Repeated = (Submitted, Option<QueuePlace>);
+
+/// Requests that submits repeat.
+async fn of_repeated(w: &Writing, ids: Vec<RequestId>) -> Result<HashMap<RequestId, Repeated>, StoreError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
     let rows = w
         .query(
-            "SELECT r.id, r.phase, r.cost, r.queue, o.warnings FROM request r JOIN request_content o ON o.request = r.id
+            "SELECT r.*, o.warnings FROM request r JOIN request_content o ON o.request = r.id
              WHERE r.id = ANY($1)",
             values![ids.into_iter().map(|id| id.0).collect::<Vec<_>>()],
         )
         .await?;
     let submitted = |row: &Row| {
-        let id = row.request("id")?;
+        let (id, life) = (row.request("id")?, row.lifecycle()?);
         let submitted = Submitted {
             id,
-            phase: row.phase("phase")?,
+            phase: life.phase,
             position: 0,
             cost: row.credits("cost")?,
             warnings: from_json(row.get("warnings")?)?,
         };
-        Ok((id, (submitted, row.get("queue")?)))
+        Ok((id, (submitted, QueuePlace::of_row(row, life)?)))
     };
     rows.iter().map(submitted).collect()
 }

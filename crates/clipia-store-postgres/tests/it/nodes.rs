@@ -96,9 +96,18 @@ async fn nodes_that_submit_to_one_queue_give_every_ticket_once() {
     tokio::join!(submit(one), submit(two), submit(three), submit(four));
     nodes.is_consistent().await;
     // Positions are as many as there are requests, and each is another one: what the tickets say.
-    let page = one.list_requests(Default::default(), None, 1_000).await.unwrap();
-    let positions: BTreeSet<u64> = page.requests.iter().filter_map(|request| request.position).collect();
-    assert_eq!(positions, (0..200).collect());
+    // What other nodes have done is known to them a quarter of a second later at most.
+    let counted = async {
+        loop {
+            let page = one.list_requests(Default::default(), None, 1_000).await.unwrap();
+            let positions: BTreeSet<u64> =
+                page.requests.iter().filter_map(|request| request.position).collect();
+            if positions == (0..200).collect() {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, counted).await.unwrap();
     let tickets =
         nodes.database.number("SELECT count(DISTINCT ticket) FROM request WHERE ticket BETWEEN 1 AND 200");
     assert_eq!(tickets, 200, "no ticket is left out, and none is given twice");
