@@ -2,17 +2,19 @@
 //! otherwise wait for each other's commits.
 
 use super::gathered::{Bounds, Gathered};
-use super::settlement::settle;
+use super::stored::{Facts, Locked};
 use super::writing::Writing;
-use super::{Database, faults, stored};
+use super::{Database, faults, settlement, stored};
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
-use clipia_queue::commands::end;
+use clipia_queue::commands::StoredRequest;
+use clipia_queue::commands::end::{self, Ended, Ending};
 use clipia_queue::lifecycle::Epoch;
 use clipia_store::{Failure, StoreError, WorkRefused};
 use std::sync::Arc;
 
-const BOUNDS: Bounds = Bounds { shared_max: 32, under_way_max: 2 };
+/// One transaction at a time: those of one account would wait for each other.
+const BOUNDS: Bounds = Bounds { shared_max: 64, under_way_max: 1 };
 
 /// How an attempt ended.
 pub(crate) enum End {
@@ -79,24 +81,42 @@ async fn write_together(
     Ok(results)
 }
 
-/// Decides each report by what those before it have left. One that is refused changes nothing.
+/// Decides each report by what those before it have left, and then writes all ends. A report that is refused changes nothing.
 async fn decide(w: &Writing, reports: &[Report]) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
-    stored::lock_with_books(w, reports.iter().map(|report| report.id.0).collect());
-    let mut results = Vec::with_capacity(reports.len());
-    for report in reports {
-        results.push(match self::report(w, report).await {
+    let of: Vec<_> = reports.iter().map(|report| report.id.0).collect();
+    stored::lock_with_books(w, of.clone());
+    let mut facts = Facts::read(w, of).await?;
+    let (now, requests) = (w.now().await?, std::mem::take(&mut facts.requests));
+    let (mut all, mut results): (Vec<(&Locked, Ended<'_>)>, Vec<_>) = (Vec::new(), Vec::new());
+    for Report { id, epoch, end } in reports {
+        let Some(locked) = requests.get(id) else {
+            results.push(Err(WorkRefused::Unknown));
+            continue;
+        };
+        if let Some((_, ended)) = all.iter().find(|(of, _)| of.request.id == *id) {
+            // Reported twice: the second report comes to a request that has ended.
+            let after = StoredRequest { life: ended.life, ..locked.request.clone() };
+            results.push(ending(&after, *epoch, end).map(drop));
+            continue;
+        }
+        let books = facts.books(&locked.request);
+        match ending(&locked.request, *epoch, end).and_then(|ending| Ok(ending.settle(books, now)?)) {
+            Ok(ended) => {
+                facts.settled(&locked.request.account, &locked.request.key_id, settlement::left(&ended));
+                all.push((locked, ended));
+                results.push(Ok(()));
+            }
             Err(WorkRefused::Store(error)) => return Err(error),
-            result => result,
-        });
+            Err(refused) => results.push(Err(refused)),
+        }
     }
+    settlement::write(w, &all, now)?;
     Ok(results)
 }
 
-async fn report(w: &Writing, Report { id, epoch, end }: &Report) -> Result<(), WorkRefused> {
-    let (locked, books) = stored::with_books(w, *id).await?;
-    let ending = match end {
-        End::Completed(output) => end::complete(&locked.request, *epoch, output)?,
-        End::Failed(why) => end::fail(&locked.request, *epoch, why)?,
-    };
-    settle(w, &locked, ending, books, w.now().await?)
+fn ending<'a>(request: &'a StoredRequest, epoch: Epoch, end: &'a End) -> Result<Ending<'a>, WorkRefused> {
+    Ok(match end {
+        End::Completed(output) => end::complete(request, epoch, output)?,
+        End::Failed(why) => end::fail(request, epoch, why)?,
+    })
 }

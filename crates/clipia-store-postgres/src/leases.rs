@@ -42,11 +42,28 @@ pub(crate) fn prolong(c: &Connection, id: RequestId, lease: &Lease) {
 
 /// Ends the lease of a request, if it has one, and keeps how its attempt ended.
 pub(crate) fn end(c: &Connection, id: RequestId, lease: Option<Lease>, end: &LeaseEnd) {
-    let Some(Lease { claimed_at, .. }) = lease else { return };
+    end_all(c, &[(id, lease, end)]);
+}
+
+/// The same for several requests.
+pub(crate) fn end_all(c: &Connection, ends: &[(RequestId, Option<Lease>, &LeaseEnd)]) {
+    let ends: Vec<_> = ends.iter().filter_map(|(id, lease, end)| Some((id, (*lease)?, end))).collect();
+    if ends.is_empty() {
+        return;
+    }
     c.later(
-        "WITH ended AS (DELETE FROM lease WHERE request = $1 RETURNING worker, session)
-         INSERT INTO attempt (request, epoch, claimed_at, ended_at, ending, worker, session)
-         SELECT $1, $2, $3, $4, $5, worker, session FROM ended",
-        values![id, end.epoch.0, claimed_at, end.ended_at(claimed_at), attempt_name(end.how)],
+        "WITH ended AS (
+            DELETE FROM lease l
+            USING unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::text[]) AS e (request, epoch, claimed_at, ended_at, ending)
+            WHERE l.request = e.request
+            RETURNING l.request, e.epoch, e.claimed_at, e.ended_at, e.ending, l.worker, l.session)
+         INSERT INTO attempt (request, epoch, claimed_at, ended_at, ending, worker, session) SELECT * FROM ended",
+        values![
+            ends.iter().map(|(id, ..)| id.0).collect::<Vec<_>>(),
+            ends.iter().map(|(.., end)| end.epoch.0).collect::<Vec<_>>(),
+            ends.iter().map(|(_, lease, _)| lease.claimed_at.as_micros()).collect::<Vec<_>>(),
+            ends.iter().map(|(_, lease, end)| end.ended_at(lease.claimed_at).as_micros()).collect::<Vec<_>>(),
+            ends.iter().map(|(.., end)| attempt_name(end.how).to_owned()).collect::<Vec<_>>(),
+        ],
     );
 }

@@ -6,9 +6,9 @@ use super::values::values;
 use clipia_queue::commands::Now;
 use clipia_queue::ledger::{Balance, Entries, Entry};
 use clipia_queue::usage::Usage;
-use clipia_queue::{RequestId, ids};
+use clipia_queue::{Credits, RequestId, ids};
 use clipia_store::{AccountId, StoreError};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// The row of an account that is locked.
@@ -65,15 +65,6 @@ pub(crate) async fn lock_keys(
     rows.iter().map(locked).collect()
 }
 
-/// An account that must be there.
-pub(crate) fn known<'l, T>(
-    locked: &'l HashMap<String, T>,
-    what: &str,
-    id: &str,
-) -> Result<&'l T, StoreError> {
-    locked.get(id).ok_or_else(|| StoreError::Unreadable(format!("no {what} `{id}`")))
-}
-
 /// Writes a movement.
 pub(crate) fn enter(c: &Connection, account: &AccountId, entry: Entry, request: Option<RequestId>, now: Now) {
     enter_all(c, vec![(account.clone(), entry, request)], now);
@@ -111,9 +102,34 @@ pub(crate) fn set_balance(c: &Connection, account: &AccountId, balance: Balance)
     Ok(())
 }
 
-/// Writes how many requests a key has in flight.
-pub(crate) fn set_in_flight(c: &Connection, key: &str, in_flight: u32) {
-    c.later("UPDATE api_key SET in_flight = $2 WHERE id = $1", values![key, in_flight]);
+/// Writes balances, each of another account.
+pub(crate) fn set_balances(c: &Connection, balances: &HashMap<AccountId, Balance>) -> Result<(), StoreError> {
+    if balances.is_empty() {
+        return Ok(());
+    }
+    let column = |of: fn(&Balance) -> Credits| balances.values().map(|balance| amount(of(balance))).collect();
+    let (available, held): (Result<Vec<_>, _>, Result<Vec<_>, _>) =
+        (column(|balance| balance.available), column(|balance| balance.held));
+    c.later(
+        "UPDATE account a SET available = n.available, held = n.held
+         FROM unnest($1::text[], $2::int8[], $3::int8[]) AS n (id, available, held) WHERE a.id = n.id",
+        values![balances.keys().map(|id| id.0.clone()).collect::<Vec<_>>(), available?, held?],
+    );
+    Ok(())
+}
+
+/// Writes how many requests keys have in flight, each another key.
+pub(crate) fn set_in_flight(c: &Connection, in_flight: &HashMap<String, u32>) {
+    if in_flight.is_empty() {
+        return;
+    }
+    let (keys, counts): (Vec<_>, Vec<_>) =
+        in_flight.iter().map(|(key, count)| (key.clone(), i64::from(*count))).unzip();
+    c.later(
+        "UPDATE api_key k SET in_flight = n.in_flight FROM unnest($1::text[], $2::int8[]) AS n (id, in_flight)
+         WHERE k.id = n.id",
+        values![keys, counts],
+    );
 }
 
 /// Writes the opening movement of an account, which sums what was condensed.
@@ -133,13 +149,28 @@ pub(crate) fn open(c: &Connection, account: &AccountId, entries: Entries, is_fir
     }
 }
 
-/// Adds to what an account used. The account is locked, and so is its row here.
-pub(crate) fn use_up(c: &Connection, account: &AccountId, usage: Usage) -> Result<(), StoreError> {
+/// Adds to what accounts used. The accounts are locked, and so are their rows here.
+pub(crate) fn use_up(c: &Connection, used: &[(AccountId, Usage)]) -> Result<(), StoreError> {
+    let mut sums: BTreeMap<(&str, i64), (i64, i64)> = BTreeMap::new();
+    for (account, usage) in used {
+        let sum = sums.entry((&account.0, usage.day)).or_default();
+        sum.0 = sum.0.saturating_add(i64::from(usage.requests));
+        sum.1 = sum.1.saturating_add(amount(usage.credits)?);
+    }
+    if sums.is_empty() {
+        return Ok(());
+    }
     c.later(
-        "INSERT INTO usage_day (account, day, requests, credits) VALUES ($1, $2, $3, $4)
+        "INSERT INTO usage_day (account, day, requests, credits)
+         SELECT * FROM unnest($1::text[], $2::int8[], $3::int8[], $4::int8[])
          ON CONFLICT (account, day) DO UPDATE
             SET requests = usage_day.requests + excluded.requests, credits = usage_day.credits + excluded.credits",
-        values![account, usage.day, usage.requests, amount(usage.credits)?],
+        values![
+            sums.keys().map(|(account, _)| (*account).to_owned()).collect::<Vec<_>>(),
+            sums.keys().map(|(_, day)| *day).collect::<Vec<_>>(),
+            sums.values().map(|(requests, _)| *requests).collect::<Vec<_>>(),
+            sums.values().map(|(_, credits)| *credits).collect::<Vec<_>>(),
+        ],
     );
     Ok(())
 }

@@ -4,14 +4,15 @@ use super::connection::Connection;
 use super::leases;
 use super::rows::Row;
 use super::values::{Value, values};
-use clipia_queue::RequestId;
 use clipia_queue::commands::StoredRequest;
 use clipia_queue::commands::end::Books;
 use clipia_queue::deliveries::StoredDelivery;
 use clipia_queue::leases::Lease;
 use clipia_queue::ledger::Balance;
 use clipia_queue::position::Ticket;
+use clipia_queue::{AccountId, RequestId};
 use clipia_store::{DeliveryState, StoreError, WorkRefused};
+use std::collections::HashMap;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -70,21 +71,50 @@ pub(crate) fn lock_with_books(c: &Connection, ids: Vec<Uuid>) {
     }
 }
 
-/// A request with its lease, and the books that settle it. All of them are [locked](lock_with_books).
-pub(crate) async fn with_books(c: &Connection, id: RequestId) -> Result<(Locked, Books), WorkRefused> {
-    let row = c
-        .optional(
-            "SELECT r.*, l.claimed_at, l.deadline_at, l.until, a.available, a.held, k.in_flight
-             FROM request r LEFT JOIN lease l ON l.request = r.id JOIN account a ON a.id = r.account
-                JOIN api_key k ON k.id = r.api_key
-             WHERE r.id = $1",
-            values![id],
-        )
-        .await?;
-    let row = row.ok_or(WorkRefused::Unknown)?;
-    let balance = Balance { available: row.credits("available")?, held: row.credits("held")? };
-    let books = Books { balance, in_flight: row.small("in_flight")? };
-    Ok((Locked { request: request_of(&row)?, lease: leases::lease(&row)? }, books))
+/// Requests with their leases, and the books that settle them. All of them are [locked](lock_with_books).
+#[derive(Default)]
+pub(crate) struct Facts {
+    pub(crate) requests: HashMap<RequestId, Locked>,
+    balances: HashMap<AccountId, Balance>,
+    in_flight: HashMap<String, u32>,
+}
+
+impl Facts {
+    /// Reads what is locked.
+    pub(crate) async fn read(c: &Connection, ids: Vec<Uuid>) -> Result<Self, StoreError> {
+        let rows = c
+            .query(
+                "SELECT r.*, l.claimed_at, l.deadline_at, l.until, a.available, a.held, k.in_flight
+                 FROM request r LEFT JOIN lease l ON l.request = r.id JOIN account a ON a.id = r.account
+                    JOIN api_key k ON k.id = r.api_key
+                 WHERE r.id = ANY($1)",
+                values![ids],
+            )
+            .await?;
+        let mut facts = Self::default();
+        for row in rows {
+            let locked = Locked { request: request_of(&row)?, lease: leases::lease(&row)? };
+            let balance = Balance { available: row.credits("available")?, held: row.credits("held")? };
+            facts.balances.insert(locked.request.account.clone(), balance);
+            facts.in_flight.insert(locked.request.key_id.clone(), row.small("in_flight")?);
+            facts.requests.insert(locked.request.id, locked);
+        }
+        Ok(facts)
+    }
+
+    /// The books that settle a request of this account and key, after those that were settled before.
+    pub(crate) fn books(&self, request: &StoredRequest) -> Books {
+        Books {
+            balance: self.balances.get(&request.account).copied().unwrap_or_default(),
+            in_flight: self.in_flight.get(&request.key_id).copied().unwrap_or(0),
+        }
+    }
+
+    /// A request of this account and key was settled, which left these books.
+    pub(crate) fn settled(&mut self, account: &AccountId, key: &str, Books { balance, in_flight }: Books) {
+        self.balances.insert(account.clone(), balance);
+        self.in_flight.insert(key.to_owned(), in_flight);
+    }
 }
 
 /// The columns that [`delivery_of`] reads.

@@ -13,7 +13,8 @@ use clipia_store::{StoreError, Submission, SubmitRefused, Submitted, blocking};
 use prepared::Prepared;
 use std::sync::Arc;
 
-const BOUNDS: Bounds = Bounds { shared_max: 64, under_way_max: 3 };
+/// Two transactions at a time: one that waits for a lock does not stop the others.
+const BOUNDS: Bounds = Bounds { shared_max: 64, under_way_max: 2 };
 
 /// Takes submits.
 pub(crate) struct Submits(Gathered<Prepared, Result<Submitted, SubmitRefused>>);

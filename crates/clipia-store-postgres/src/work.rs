@@ -3,7 +3,7 @@
 
 use super::counters::Happened;
 use super::settlement::settle;
-use super::stored::{Locked, request};
+use super::stored::{Facts, Locked, request};
 use super::values::values;
 use super::writing::Writing;
 use super::{leases, logs, set_aside, stored};
@@ -72,7 +72,9 @@ pub(crate) async fn hold(w: &Writing, id: RequestId, epoch: Epoch) -> Result<(),
 /// A request whose end may come, with its books, and the time.
 async fn with_books(w: &Writing, id: RequestId) -> Result<(Locked, Books, Now), WorkRefused> {
     stored::lock_with_books(w, vec![id.0]);
-    let (locked, books) = stored::with_books(w, id).await?;
+    let mut facts = Facts::read(w, vec![id.0]).await?;
+    let locked = facts.requests.remove(&id).ok_or(WorkRefused::Unknown)?;
+    let books = facts.books(&locked.request);
     Ok((locked, books, w.now().await?))
 }
 
@@ -131,13 +133,12 @@ pub(crate) async fn expired(w: &Writing, living: &LivingAttempts) -> Result<Vec<
     Ok(lost)
 }
 
-/// Takes a request back whose lease has expired, unless its worker beat meanwhile. Returns whether the request waits again;
-/// nothing where it was left alone.
+/// Takes a request back whose lease has expired, unless its worker beat meanwhile. Nothing where it was left alone.
 pub(crate) async fn rescue(
     w: &Writing,
     id: RequestId,
     living: &LivingAttempts,
-) -> Result<Option<bool>, WorkRefused> {
+) -> Result<Option<Taken>, WorkRefused> {
     let (locked, books, now) = match with_books(w, id).await {
         Err(WorkRefused::Unknown) => return Ok(None),
         found => found?,
@@ -155,22 +156,34 @@ pub(crate) async fn rescue(
 /// Takes requests back that a session has whose worker was revoked. All that is concerned is locked first, in its order. Returns
 /// how many there are.
 pub(crate) async fn take_back(w: &Writing, ids: Vec<RequestId>) -> Result<u64, WorkRefused> {
-    let now = w.now().await?;
-    stored::lock_with_books(w, ids.iter().map(|id| id.0).collect());
-    let mut taken = 0;
+    let of: Vec<_> = ids.iter().map(|id| id.0).collect();
+    stored::lock_with_books(w, of.clone());
+    let mut facts = Facts::read(w, of).await?;
+    let (now, mut taken) = (w.now().await?, 0);
     for id in ids {
-        let (locked, books) = stored::with_books(w, id).await?;
+        let Some(locked) = facts.requests.remove(&id) else { continue };
         // Its worker may have reported an end meanwhile.
-        if locked.lease.is_some() {
-            lease_lost(w, &locked, books, now)?;
-            taken += 1;
+        if locked.lease.is_none() {
+            continue;
         }
+        if let Taken::Ended(left) = lease_lost(w, &locked, facts.books(&locked.request), now)? {
+            facts.settled(&locked.request.account, &locked.request.key_id, left);
+        }
+        taken += 1;
     }
     Ok(taken)
 }
 
-/// Writes that a lease was lost. Returns whether the request waits again.
-fn lease_lost(w: &Writing, locked: &Locked, books: Books, now: Now) -> Result<bool, WorkRefused> {
+/// What became of a request that was taken back.
+pub(crate) enum Taken {
+    /// It waits again.
+    Requeued,
+    /// It failed, and left these books.
+    Ended(Books),
+}
+
+/// Writes that a lease was lost.
+fn lease_lost(w: &Writing, locked: &Locked, books: Books, now: Now) -> Result<Taken, WorkRefused> {
     let lost = requeue::lose(&locked.request, now)?;
     w.happened(Happened::LeaseLost);
     write_lost(w, locked, lost, books, now)
@@ -182,20 +195,20 @@ pub(crate) async fn lose(w: &Writing, id: RequestId, epoch: Epoch, why: &Failure
     write_lost(w, &locked, lost, books, now).map(drop)
 }
 
-/// Writes what becomes of a request whose attempt was lost. Returns whether it waits again.
+/// Writes what becomes of a request whose attempt was lost.
 fn write_lost(
     w: &Writing,
     locked: &Locked,
     lost: Lost<'_>,
     books: Books,
     now: Now,
-) -> Result<bool, WorkRefused> {
+) -> Result<Taken, WorkRefused> {
     match lost {
         Lost::Requeued(requeued) => {
             requeue(w, locked, &requeued);
             w.work_submitted(&locked.request.queue);
-            Ok(true)
+            Ok(Taken::Requeued)
         }
-        Lost::Ends(ending) => settle(w, locked, ending, books, now).map(|()| false),
+        Lost::Ends(ending) => settle(w, locked, ending, books, now).map(Taken::Ended),
     }
 }

@@ -1,6 +1,7 @@
 //! Requests from their submit to their end.
 
 use crate::ends::End;
+use crate::work::Taken;
 use crate::{PostgresStore, claims, pausing, requests, set_aside, work};
 use async_trait::async_trait;
 use clipia_api::types::Output;
@@ -102,8 +103,8 @@ impl Queue for PostgresStore {
             for id in expired {
                 let of = living.clone();
                 match self.write(move |w| async move { work::rescue(&w, id, &of).await }).await {
-                    Ok(Some(true)) => rescued.requeued += 1,
-                    Ok(Some(false)) => rescued.failed += 1,
+                    Ok(Some(Taken::Requeued)) => rescued.requeued += 1,
+                    Ok(Some(Taken::Ended(_))) => rescued.failed += 1,
                     Ok(None) => {}
                     Err(WorkRefused::Store(error)) => return Err(error),
                     Err(other) => {

@@ -8,10 +8,11 @@ use crate::values::values;
 use crate::writing::Writing;
 use clipia_queue::commands::Now;
 use clipia_queue::commands::submit::{Accepted as Decided, NewRecord, NewRequest};
-use clipia_queue::ledger::Entry;
+use clipia_queue::ledger::{Balance, Entry};
 use clipia_queue::usage::Usage;
 use clipia_queue::{AccountId, Moment, RequestId};
 use clipia_store::{StoreError, Submission};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// The rows of accepted submits.
@@ -21,7 +22,10 @@ pub(crate) struct Accepted {
     items: Items,
     entries: Vec<(AccountId, Entry, Option<RequestId>)>,
     usage: Vec<(AccountId, Usage)>,
-    keys: Vec<String>,
+    /// The balances that are left.
+    balances: HashMap<AccountId, Balance>,
+    /// How many requests the keys have in flight.
+    in_flight: HashMap<String, u32>,
     records: Vec<(Name, NewRecord)>,
     /// Uploads, and the requests that name them.
     uses: (Vec<Uuid>, Vec<Uuid>),
@@ -73,26 +77,11 @@ impl Accepted {
             items: Items::default(),
             entries: Vec::new(),
             usage: Vec::new(),
-            keys: Vec::new(),
+            balances: HashMap::new(),
+            in_flight: HashMap::new(),
             records: Vec::new(),
             uses: Default::default(),
         }
-    }
-
-    /// The accounts of which credits are reserved, each once.
-    pub(crate) fn accounts(&self) -> Vec<&AccountId> {
-        let mut accounts: Vec<_> = self.entries.iter().map(|(account, ..)| account).collect();
-        accounts.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        accounts.dedup();
-        accounts
-    }
-
-    /// The keys of live requests, each once.
-    pub(crate) fn keys(&self) -> Vec<&String> {
-        let mut keys: Vec<_> = self.keys.iter().collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys
     }
 
     /// A request, live or of the sandbox.
@@ -135,7 +124,8 @@ impl Accepted {
         self.items.requests.push(submission.id.0);
         self.entries.push((account.clone(), decided.entry, Some(submission.id)));
         self.usage.push((account.clone(), decided.usage));
-        self.keys.push(submission.key.id.clone());
+        self.balances.insert(account.clone(), decided.entry.balance);
+        self.in_flight.insert(submission.key.id.clone(), decided.in_flight);
         for named in &submission.uploads {
             self.uses.0.push(named.id.0);
             self.uses.1.push(submission.id.0);
@@ -161,9 +151,9 @@ impl Accepted {
         if !self.entries.is_empty() {
             ledger::enter_all(w, self.entries.clone(), self.now);
         }
-        for (account, usage) in summed(&self.usage) {
-            ledger::use_up(w, &account, usage)?;
-        }
+        ledger::set_balances(w, &self.balances)?;
+        ledger::set_in_flight(w, &self.in_flight);
+        ledger::use_up(w, &self.usage)?;
         if !self.records.is_empty() {
             idempotency::record(w, std::mem::take(&mut self.records));
         }
@@ -248,21 +238,4 @@ impl Accepted {
             values![rows.queues, rows.lanes, rows.tickets, rows.accounts, rows.requests],
         );
     }
-}
-
-/// The usage of each account and day, in the order of accounts.
-fn summed(usage: &[(AccountId, Usage)]) -> Vec<(AccountId, Usage)> {
-    let mut sums: Vec<(AccountId, Usage)> = Vec::new();
-    for (account, usage) in usage {
-        match sums.iter_mut().find(|(of, sum)| of == account && sum.day == usage.day) {
-            Some((_, sum)) => {
-                sum.requests = sum.requests.saturating_add(usage.requests);
-                sum.credits =
-                    clipia_queue::Credits::new(sum.credits.get().saturating_add(usage.credits.get()));
-            }
-            None => sums.push((account.clone(), *usage)),
-        }
-    }
-    sums.sort_by(|(a, _), (b, _)| a.0.cmp(&b.0));
-    sums
 }

@@ -4,12 +4,13 @@
 use super::accepted::Accepted;
 use super::prepared::Prepared;
 use crate::idempotency::{self, Name};
-use crate::ledger::{self, Locked, LockedKey, known};
+use crate::ledger::{self, Locked, LockedKey};
 use crate::position::QueuePlace;
 use crate::rows::{Row, from_json};
+use crate::settlement::{Announced, announce};
 use crate::values::values;
 use crate::writing::Writing;
-use crate::{sandbox, settlement, uploads};
+use crate::{sandbox, uploads};
 use clipia_queue::commands::Now;
 use clipia_queue::commands::submit::{self, Asked, Checked, New, NewRequest, Submit};
 use clipia_queue::idempotency::Record;
@@ -54,12 +55,6 @@ pub(crate) async fn run(
         });
     }
     accepted.write(w)?;
-    for account in accepted.accounts() {
-        ledger::set_balance(w, account, known(&facts.accounts, "account", &account.0)?.balance)?;
-    }
-    for key in accepted.keys() {
-        ledger::set_in_flight(w, key, known(&facts.keys, "key", key)?.in_flight);
-    }
     Ok(outcomes)
 }
 
@@ -160,7 +155,8 @@ impl Facts {
                 }
                 sandbox::make_room(w, &key.account, sampled.room).await?;
                 if let Some(delivery) = &sampled.delivery {
-                    settlement::announce(w, submission.id, &key.account, true, delivery, now)?;
+                    let (request, account) = (submission.id, &key.account);
+                    announce(w, &[Announced { request, account, sandbox: true, delivery }], now)?;
                 }
                 (sampled.request, sampled.record)
             }
