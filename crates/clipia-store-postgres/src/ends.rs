@@ -18,7 +18,7 @@ const BOUNDS: Bounds = Bounds { shared_max: 64, under_way_max: 1 };
 
 /// How an attempt ended.
 pub(crate) enum End {
-    Completed(Output),
+    Completed(Box<Output>),
     Failed(Failure),
 }
 

@@ -8,8 +8,11 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 /// How many commands may wait. Beyond that callers wait for room.
 const WAITING_MAX: usize = 4_096;
 
+/// A command that waits, and where its result goes.
+type Waiting<C, R> = (C, oneshot::Sender<R>);
+
 /// Takes commands `C`, each of which returns an `R`.
-pub(crate) struct Gathered<C, R>(mpsc::Sender<(C, oneshot::Sender<R>)>);
+pub(crate) struct Gathered<C, R>(mpsc::Sender<Waiting<C, R>>);
 
 /// How commands are gathered.
 #[derive(Clone, Copy)]
@@ -46,7 +49,7 @@ impl<C: Send + 'static, R: Send + 'static> Gathered<C, R> {
 /// Writes what waits, until nothing can come any more.
 async fn run<C, R, W, Run>(
     database: Arc<Database>,
-    receiver: Arc<Mutex<mpsc::Receiver<(C, oneshot::Sender<R>)>>>,
+    receiver: Arc<Mutex<mpsc::Receiver<Waiting<C, R>>>>,
     shared_max: usize,
     write: W,
 ) where

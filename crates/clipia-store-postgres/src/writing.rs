@@ -48,8 +48,15 @@ struct Effects {
     happened: Vec<Happened>,
     /// Queues in which requests take or leave places.
     moved: Vec<String>,
-    /// New requests that were claimed: of which queue, in which order, and each with its account and its ticket.
-    claimed: Vec<(String, Order, Vec<(String, i64)>)>,
+    claimed: Vec<Claimed>,
+}
+
+/// New requests that were claimed of a queue.
+struct Claimed {
+    queue: String,
+    order: Order,
+    /// The account and the ticket of each.
+    tickets: Vec<(String, i64)>,
 }
 
 impl Deref for Writing {
@@ -132,8 +139,8 @@ impl Writing {
     }
 
     /// New requests of a queue were claimed, each of an account and with a ticket.
-    pub(crate) fn claimed(&self, queue: &str, order: Order, claimed: Vec<(String, i64)>) {
-        self.effects().claimed.push((queue.to_owned(), order, claimed));
+    pub(crate) fn claimed(&self, queue: &str, order: Order, tickets: Vec<(String, i64)>) {
+        self.effects().claimed.push(Claimed { queue: queue.to_owned(), order, tickets });
     }
 
     /// Ends the transaction with what `commands` commands changed.
@@ -151,8 +158,8 @@ impl Writing {
         let Effects { events, happened, moved, claimed } = std::mem::take(&mut *self.effects());
         self.memory.counters.committed(commands, began.elapsed());
         happened.into_iter().for_each(|what| self.memory.counters.happened(what));
-        for (queue, order, claimed) in claimed {
-            self.memory.heads.claimed(&queue, order, claimed);
+        for Claimed { queue, order, tickets } in claimed {
+            self.memory.heads.claimed(&queue, order, tickets);
         }
         for queue in moved {
             self.memory.positions.changed(&queue);

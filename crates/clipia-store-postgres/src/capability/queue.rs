@@ -78,7 +78,7 @@ impl Queue for PostgresStore {
     }
 
     async fn complete(&self, id: RequestId, epoch: Epoch, output: Output) -> Result<(), WorkRefused> {
-        self.count_stale(self.ends.report(id, epoch, End::Completed(output)).await)
+        self.count_stale(self.ends.report(id, epoch, End::Completed(output.into())).await)
     }
 
     async fn fail(&self, id: RequestId, epoch: Epoch, why: Failure) -> Result<(), WorkRefused> {

@@ -6,7 +6,8 @@ use clipia_queue::{Credits, RequestId};
 use clipia_store::clock::{Clock, DrivenClock};
 use clipia_store::conformance::{NOW, account, first, fox, key, new_key, other_account};
 use clipia_store::{
-    Accounts, Claim, Key, NewAccount, NodeId, Queue, Records, StoreError, StoreEvent, Submission, Upkeep,
+    Accounts, Claim, Failure, Key, NewAccount, NodeId, Queue, Records, StoreError, StoreEvent, Submission,
+    Upkeep, WorkRefused,
 };
 use clipia_store_postgres::{Migrated, OpenError, PostgresStore, migrate};
 use std::collections::BTreeSet;
@@ -266,4 +267,41 @@ async fn a_store_that_is_closed_refuses_everything() {
     assert!(matches!(node.account(&account()).await, Err(StoreError::Closed)));
     let refused = node.submit(fox()).await;
     assert!(matches!(refused, Err(clipia_store::SubmitRefused::Store(StoreError::Closed))), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_submit_that_the_database_refuses_takes_no_other_with_it() {
+    let Some(nodes) = Nodes::new(1).await else { return };
+    let node = &nodes.nodes[0];
+    // No text of a database has this character.
+    let refused = || Submission { webhook_url: Some("https://example.com/\0".to_owned()), ..fox() };
+    let submits = (0..30).map(|n| if n % 10 == 9 { refused() } else { fox() });
+    let results = futures_util::future::join_all(submits.map(|submission| node.submit(submission))).await;
+    let accepted: Vec<bool> = results.iter().map(Result::is_ok).collect();
+    assert_eq!(accepted, (0..30).map(|n| n % 10 != 9).collect::<Vec<_>>());
+    nodes.is_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_is_reported_twice_at_the_same_time_counts_once() {
+    let Some(nodes) = Nodes::new(1).await else { return };
+    let node = &nodes.nodes[0];
+    for _ in 0..3 {
+        node.submit(fox()).await.unwrap();
+    }
+    let before = node.account(&account()).await.unwrap().unwrap().available.get();
+    for _ in 0..3 {
+        let Claim { id, epoch, .. } = nodes.claim(0).await.unwrap();
+        // A program may say anything.
+        let why = || Failure::generation("no\0 fox");
+        let reports = (0..8).map(|_| node.fail(id, epoch, why()));
+        let results = futures_util::future::join_all(reports).await;
+        let stale = results.iter().filter(|result| result.as_ref().is_err_and(WorkRefused::is_stale)).count();
+        assert_eq!((results.iter().filter(|result| result.is_ok()).count(), stale), (1, 7));
+        let failure = node.request(&account(), id).await.unwrap().unwrap().failure.unwrap();
+        assert_eq!(failure.message, Failure::generation("no\u{fffd} fox").message);
+    }
+    let after = node.account(&account()).await.unwrap().unwrap().available.get();
+    assert_eq!(after, before + 3 * 12);
+    nodes.is_consistent().await;
 }
