@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clipia", &["clipia-api", "clipia-webhook"]),
     ("clipia-store", &["clipia-api", "clipia-queue"]),
     ("clipia-store-sqlite", &["clipia-api", "clipia-queue", "clipia-store"]),
+    ("clipia-store-postgres", &["clipia-api", "clipia-queue", "clipia-store"]),
     ("clipia-remote", &["clipia-api"]),
     ("clipia-worker", &["clipia-api", "clipia-queue", "clipia-remote", "clipia-render"]),
     (
@@ -75,7 +76,9 @@ const PURE: &[(&str, &[&str])] = &[
     ("clipia-queue", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia-render", &["axum", "http", "hyper", "reqwest", "rusqlite", "tokio"]),
     ("clipia", &["axum-core", "rusqlite"]),
-    ("clipia-store", &["axum", "hyper", "rusqlite"]),
+    ("clipia-store", &["axum", "hyper", "rusqlite", "tokio-postgres"]),
+    ("clipia-store-postgres", &["axum", "hyper", "rusqlite"]),
+    ("clipia-store-sqlite", &["axum", "hyper", "tokio-postgres"]),
     ("clipia-worker", &["axum", "clipia-store", "image", "openh264", "rusqlite", "tiny-skia", "webp"]),
     (
         "clipia-server",

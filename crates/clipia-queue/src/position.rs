@@ -95,6 +95,12 @@ pub enum Order {
     Fifo,
 }
 
+/// How many requests of an account that has `waiting` are claimed before one of another account that has `own` of that account
+/// before it. `first` says whether the turn of the account comes before that of the other one.
+pub fn of_another_account(waiting: u64, own: u64, first: bool) -> u64 {
+    waiting.min(own + u64::from(first))
+}
+
 /// The two lanes of a queue. Requests of the first are claimed before those of the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {

@@ -1,7 +1,7 @@
 //! The accounts of which new requests wait in a queue, with their turns.
 
-use super::Turn;
 use super::tickets::Tickets;
+use super::{Turn, of_another_account};
 use crate::AccountId;
 use std::collections::{BTreeSet, HashMap};
 
@@ -156,7 +156,7 @@ impl Accounts {
             None => (0, Turn(i64::MAX)),
         };
         // Of its own account too as many as were claimed before: `own`, since no turn is before itself.
-        let ahead = |(of, count): &(Turn, u64)| (*count).min(own + u64::from(*of < turn));
+        let ahead = |(of, count): &(Turn, u64)| of_another_account(*count, own, *of < turn);
         self.counts.iter().map(ahead).sum()
     }
 

@@ -1,0 +1,9 @@
+//! The store as each of its capabilities: each command is a transaction, or a query beside them.
+
+mod accounts;
+mod outbox;
+mod queue;
+mod records;
+mod upkeep;
+mod uploads;
+mod workers;

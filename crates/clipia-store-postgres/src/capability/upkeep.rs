@@ -1,0 +1,88 @@
+//! The store itself: its clock, events, examinations and figures, and its end.
+
+use crate::values::values;
+use crate::{PostgresStore, examination, held_deliveries, retention, statistics};
+use async_trait::async_trait;
+use clipia_queue::retention::{Horizon, Part};
+use clipia_queue::{Moment, RequestId};
+use clipia_store::{
+    BackupError, DueOf, DuePage, Findings, GivenBack, Statistics, StoreError, StoreEvent, Upkeep,
+};
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+use tokio::sync::broadcast;
+
+#[async_trait]
+impl Upkeep for PostgresStore {
+    fn now(&self) -> Moment {
+        self.database.memory.time.now()
+    }
+
+    fn events(&self) -> broadcast::Receiver<StoreEvent> {
+        self.database.memory.events.subscribe()
+    }
+
+    async fn examine(&self) -> Result<Findings, StoreError> {
+        let now = self.now();
+        let (checked, violation) =
+            self.in_snapshot(|w| async move { examination::examine(&w, now).await }).await?;
+        Ok(Findings { checked, violation })
+    }
+
+    async fn backup(&self, path: &Path) -> Result<(), BackupError> {
+        let source = std::io::Error::new(
+            std::io::ErrorKind::Unsupported,
+            "a store in PostgreSQL is copied by the database's own means, such as `pg_dump`",
+        );
+        Err(BackupError::File { path: path.to_owned(), source })
+    }
+
+    async fn statistics(&self) -> Result<Statistics, StoreError> {
+        let (memory, connection) = (&self.database.memory, self.connection().await?);
+        let counters = &memory.counters;
+        Ok(Statistics {
+            batches: counters.batches.read(),
+            commit_micros: counters.commit_micros.read(),
+            wait_micros: counters.wait_micros.read(),
+            completed: counters.completed.load(Relaxed),
+            failed: counters.failed.load(Relaxed),
+            canceled: counters.canceled.load(Relaxed),
+            leases_lost: counters.leases_lost.load(Relaxed),
+            stale_refused: counters.stale_refused.load(Relaxed),
+            deliveries_held: held_deliveries::waiting(&connection).await?,
+            // The database keeps its log itself.
+            log_bytes: 0,
+            queues: statistics::queues(&connection, memory.positions.orders()).await?,
+        })
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let probe = |w: std::sync::Arc<crate::Writing>| async move {
+            w.later("UPDATE clipia_schema SET version = version", values![]);
+            Ok(())
+        };
+        self.write(probe).await
+    }
+
+    async fn due(&self, part: Part, horizon: Horizon, of: DueOf) -> Result<DuePage, StoreError> {
+        retention::due(&self.connection().await?, part, horizon, of).await
+    }
+
+    async fn let_go(
+        &self,
+        part: Part,
+        horizon: Horizon,
+        ids: Vec<RequestId>,
+    ) -> Result<Vec<RequestId>, StoreError> {
+        self.write(move |w| async move { retention::let_go(&w, part, horizon, &ids).await }).await
+    }
+
+    async fn give_back(&self) -> Result<GivenBack, StoreError> {
+        self.write(|w| async move { retention::give_back(&w).await }).await
+    }
+
+    async fn close(&self) {
+        self.closing.cancel();
+        self.database.close().await;
+    }
+}

@@ -1,0 +1,198 @@
+//! A connection as commands use it.
+//!
+//! Every statement says the types of its parameters: none is prepared under a name, so that a pooler may give each transaction
+//! another session. Statements whose results nobody waits for are [sent later](Connection::later), together with the next one
+//! that is waited for: one round trip for all of them, in their order.
+
+use super::faults;
+use super::rows::Row;
+use super::values::Value;
+use clipia_queue::Moment;
+use clipia_store::StoreError;
+use deadpool_postgres::Object;
+use futures_util::future::BoxFuture;
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
+use tokio_postgres::types::{ToSql, Type};
+
+/// The text of a statement.
+pub(crate) type Text = Cow<'static, str>;
+
+/// A statement that is to be sent.
+enum Step {
+    /// Without parameters or results, such as the beginning of a transaction.
+    Plain(Text),
+    /// The database's clock is read.
+    Clock,
+    /// Rows are changed.
+    Execute(Text, Vec<Value>),
+}
+
+/// The database's clock, in microseconds since the Unix epoch.
+pub(crate) const CLOCK: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now";
+
+/// A connection, with the statements that are to be sent.
+pub(crate) struct Connection {
+    /// Taken out only where the connection is given up.
+    client: Option<Object>,
+    later: Mutex<Vec<Step>>,
+    clock: Mutex<Option<Moment>>,
+}
+
+/// What a statement in the pipeline returned.
+enum Done {
+    Nothing,
+    Rows(Vec<tokio_postgres::Row>),
+    Changed(u64),
+}
+
+impl Connection {
+    pub(crate) fn new(client: Object) -> Self {
+        Self { client: Some(client), later: Mutex::default(), clock: Mutex::default() }
+    }
+
+    fn client(&self) -> Result<&Object, StoreError> {
+        self.client.as_ref().ok_or(StoreError::Closed)
+    }
+
+    fn push(&self, step: Step) {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+    }
+
+    /// Sends a statement without parameters with the next one.
+    pub(crate) fn plain(&self, text: impl Into<Text>) {
+        self.push(Step::Plain(text.into()));
+    }
+
+    /// Changes rows. The statement is sent with the next one that is waited for, at the latest with the end of the transaction.
+    pub(crate) fn later(&self, text: impl Into<Text>, values: Vec<Value>) {
+        self.push(Step::Execute(text.into(), values));
+    }
+
+    /// The rows of a query.
+    pub(crate) async fn query(&self, text: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        match self.send(Some((text, values, true))).await? {
+            Done::Rows(rows) => Ok(rows.into_iter().map(Row).collect()),
+            Done::Nothing | Done::Changed(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The first row of a query, if there is one.
+    pub(crate) async fn optional(&self, text: &str, values: Vec<Value>) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(text, values).await?.into_iter().next())
+    }
+
+    /// The row of a query that always has one.
+    pub(crate) async fn one(&self, text: &str, values: Vec<Value>) -> Result<Row, StoreError> {
+        self.optional(text, values)
+            .await?
+            .ok_or_else(|| StoreError::Unreadable("a query without a row".to_owned()))
+    }
+
+    /// Changes rows. Returns how many.
+    pub(crate) async fn execute(&self, text: &str, values: Vec<Value>) -> Result<u64, StoreError> {
+        match self.send(Some((text, values, false))).await? {
+            Done::Changed(rows) => Ok(rows),
+            Done::Nothing | Done::Rows(_) => Ok(0),
+        }
+    }
+
+    /// Sends what is to be sent, and waits for it.
+    pub(crate) async fn flush(&self) -> Result<(), StoreError> {
+        self.send(None).await.map(drop)
+    }
+
+    /// The database's clock, as [`clock_later`](Self::clock_later) had it read.
+    pub(crate) async fn clock(&self) -> Result<Moment, StoreError> {
+        let read = || *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if read().is_none() {
+            self.flush().await?;
+        }
+        read().ok_or_else(|| StoreError::Unreadable("the database's clock was not read".to_owned()))
+    }
+
+    /// Reads the database's clock with the next statement.
+    pub(crate) fn clock_later(&self) {
+        self.push(Step::Clock);
+    }
+
+    /// Forgets what was to be sent.
+    pub(crate) fn forget_later(&self) {
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Closes the connection: nobody knows in what state it is.
+    pub(crate) fn give_up(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Object::take(client));
+        }
+    }
+
+    /// Sends all statements at once, in their order, and waits for their results. The first error is the one that counts: those
+    /// behind it in a transaction only say that the transaction has failed.
+    async fn send(&self, last: Option<(&str, Vec<Value>, bool)>) -> Result<Done, StoreError> {
+        let client = self.client()?;
+        let steps = std::mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut running: Vec<BoxFuture<'_, Result<Done, tokio_postgres::Error>>> = Vec::new();
+        for step in &steps {
+            running.push(match step {
+                Step::Plain(text) => {
+                    Box::pin(async { client.batch_execute(text).await.map(|()| Done::Nothing) })
+                }
+                Step::Clock => Box::pin(async { client.query_typed(CLOCK, &[]).await.map(Done::Rows) }),
+                Step::Execute(text, values) => {
+                    let values = typed(values);
+                    Box::pin(async move { client.execute_typed(text, &values).await.map(Done::Changed) })
+                }
+            });
+        }
+        if let Some((text, values, has_rows)) = &last {
+            let values = typed(values);
+            running.push(match has_rows {
+                true => Box::pin(async move { client.query_typed(text, &values).await.map(Done::Rows) }),
+                false => {
+                    Box::pin(async move { client.execute_typed(text, &values).await.map(Done::Changed) })
+                }
+            });
+        }
+        let mut results = in_order(running).await;
+        let answer = match last {
+            Some(_) => results.pop(),
+            None => None,
+        };
+        for (step, result) in steps.iter().zip(results) {
+            let done = result.map_err(faults::of)?;
+            if let (Step::Clock, Done::Rows(rows)) = (step, done)
+                && let Some(row) = rows.into_iter().next()
+            {
+                *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(Row(row).moment("now")?);
+            }
+        }
+        answer.unwrap_or(Ok(Done::Nothing)).map_err(faults::of)
+    }
+}
+
+fn typed(values: &[Value]) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    values.iter().map(Value::typed).collect()
+}
+
+/// Runs futures together. Each is begun before the ones behind it: the driver sends a statement when its future is polled first.
+async fn in_order<T>(mut running: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    let mut results: Vec<Option<T>> = running.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut waits = false;
+        for (future, result) in running.iter_mut().zip(&mut results) {
+            if result.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(done) => *result = Some(done),
+                    Poll::Pending => waits = true,
+                }
+            }
+        }
+        if waits { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    results.into_iter().flatten().collect()
+}

@@ -1,0 +1,111 @@
+//! Counters of what the store does, for metrics.
+
+use clipia_queue::lifecycle::Phase;
+use clipia_store::Histogram;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Commands in a commit, up to the most that share one.
+const BATCH_BOUNDS: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+/// Microseconds of a commit: the last statements of a command, and the disk of the database.
+const COMMIT_BOUNDS: &[u64] =
+    &[100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
+
+/// Microseconds that a request was queued: from nothing to hours.
+const WAIT_BOUNDS: &[u64] = &[
+    10_000,
+    100_000,
+    1_000_000,
+    5_000_000,
+    15_000_000,
+    60_000_000,
+    300_000_000,
+    900_000_000,
+    3_600_000_000,
+    14_400_000_000,
+];
+
+/// Counts numbers by size.
+pub(crate) struct Sizes<const N: usize> {
+    bounds: &'static [u64],
+    counts: [AtomicU64; N],
+    sum: AtomicU64,
+}
+
+impl<const N: usize> Sizes<N> {
+    fn new(bounds: &'static [u64]) -> Self {
+        debug_assert_eq!(bounds.len() + 1, N);
+        Self { bounds, counts: std::array::from_fn(|_| AtomicU64::new(0)), sum: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn count(&self, number: u64) {
+        let place = self.bounds.partition_point(|bound| *bound < number);
+        self.counts[place.min(N - 1)].fetch_add(1, Relaxed);
+        self.sum.fetch_add(number, Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> Histogram {
+        let counts = self.counts.iter().map(|count| count.load(Relaxed)).collect();
+        Histogram { bounds: self.bounds, counts, sum: self.sum.load(Relaxed) }
+    }
+}
+
+/// What was counted since the store was opened.
+pub(crate) struct Counters {
+    pub(crate) batches: Sizes<10>,
+    pub(crate) commit_micros: Sizes<13>,
+    pub(crate) wait_micros: Sizes<11>,
+    pub(crate) completed: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) canceled: AtomicU64,
+    pub(crate) leases_lost: AtomicU64,
+    pub(crate) stale_refused: AtomicU64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            batches: Sizes::new(BATCH_BOUNDS),
+            commit_micros: Sizes::new(COMMIT_BOUNDS),
+            wait_micros: Sizes::new(WAIT_BOUNDS),
+            completed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            canceled: AtomicU64::new(0),
+            leases_lost: AtomicU64::new(0),
+            stale_refused: AtomicU64::new(0),
+        }
+    }
+}
+
+/// What is counted once its commit has succeeded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Happened {
+    /// A request was claimed for the first time, after so long.
+    Waited(Duration),
+    /// A request ended.
+    Ended(Phase),
+    /// A lease was lost.
+    LeaseLost,
+}
+
+impl Counters {
+    /// A transaction of so many commands was committed.
+    pub(crate) fn committed(&self, commands: usize, took: Duration) {
+        self.batches.count(u64::try_from(commands).unwrap_or(u64::MAX));
+        self.commit_micros.count(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn happened(&self, what: Happened) {
+        let count = match what {
+            Happened::Waited(wait) => {
+                return self.wait_micros.count(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX));
+            }
+            Happened::LeaseLost => &self.leases_lost,
+            Happened::Ended(Phase::Completed) => &self.completed,
+            Happened::Ended(Phase::Failed) => &self.failed,
+            Happened::Ended(_) => &self.canceled,
+        };
+        count.fetch_add(1, Relaxed);
+    }
+}

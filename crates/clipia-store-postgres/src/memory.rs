@@ -1,0 +1,19 @@
+//! What a node keeps in memory beside the database.
+
+use super::claims::Heads;
+use super::counters::Counters;
+use super::notices::Notices;
+use super::position::Positions;
+use super::time::Time;
+use clipia_store::StoreEvent;
+use tokio::sync::broadcast;
+
+/// What a node keeps in memory.
+pub(crate) struct Memory {
+    pub(crate) time: Time,
+    pub(crate) counters: Counters,
+    pub(crate) positions: Positions,
+    pub(crate) heads: Heads,
+    pub(crate) notices: Notices,
+    pub(crate) events: broadcast::Sender<StoreEvent>,
+}

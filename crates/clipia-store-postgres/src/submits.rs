@@ -1,0 +1,88 @@
+//! Submits. Those that arrive while a transaction is under way share the next one: one commit, and as many round trips for all of
+//! them as for one.
+
+mod accepted;
+mod batch;
+mod prepared;
+
+use super::gathered::{Bounds, Gathered};
+use super::writing::Writing;
+use super::{Database, faults};
+use batch::Outcome;
+use clipia_store::{StoreError, Submission, SubmitRefused, Submitted, blocking};
+use prepared::Prepared;
+use std::sync::Arc;
+
+/// Two transactions at a time: one that waits for a lock does not stop the others.
+const BOUNDS: Bounds = Bounds { shared_max: 64, under_way_max: 2 };
+
+/// Takes submits.
+pub(crate) struct Submits(Gathered<Prepared, Result<Submitted, SubmitRefused>>);
+
+impl Submits {
+    pub(crate) fn start(database: &Arc<Database>) -> Self {
+        Self(Gathered::start(database, BOUNDS, write_all))
+    }
+
+    /// Accepts a submit, or finds the one that it repeats.
+    pub(crate) async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitRefused> {
+        let prepared = match Prepared::is_large(&submission) {
+            true => blocking::compute(|| Prepared::new(submission)).await.map_err(StoreError::from)??,
+            false => Prepared::new(submission)?,
+        };
+        self.0.run(prepared).await.unwrap_or(Err(SubmitRefused::Store(StoreError::Closed)))
+    }
+}
+
+/// Writes submits in one transaction. If the database refuses it, each is written alone: one that is refused takes no other with it.
+async fn write_all(database: Arc<Database>, submits: Vec<Prepared>) -> Vec<Result<Submitted, SubmitRefused>> {
+    match write_together(&database, &submits).await {
+        Ok(results) => results,
+        Err(error) if submits.len() == 1 || !faults::has_refused(&error) => {
+            submits.iter().map(|_| Err(error.clone().into())).collect()
+        }
+        Err(_) => {
+            let mut results = Vec::with_capacity(submits.len());
+            for submit in &submits {
+                let alone = write_together(&database, std::slice::from_ref(submit)).await;
+                results.push(match alone {
+                    Ok(mut results) => results.pop().unwrap_or(Err(StoreError::Panicked.into())),
+                    Err(error) => Err(error.into()),
+                });
+            }
+            results
+        }
+    }
+}
+
+/// Writes submits in one transaction, and then reads their positions.
+async fn write_together(
+    database: &Database,
+    submits: &[Prepared],
+) -> Result<Vec<Result<Submitted, SubmitRefused>>, StoreError> {
+    let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
+    let outcomes = match batch::run(&w, submits).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            w.roll_back().await;
+            return Err(error);
+        }
+    };
+    w.commit(submits.len()).await?;
+    let mut placed = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        placed.push(match outcome {
+            Ok(outcome) => place(database, outcome).await.map_err(SubmitRefused::from),
+            Err(refused) => Err(refused),
+        });
+    }
+    Ok(placed)
+}
+
+/// A submit with the position of its request as of the latest commit. It is accepted, whatever becomes of the position.
+async fn place(database: &Database, Outcome { submitted, at }: Outcome) -> Result<Submitted, StoreError> {
+    Ok(match at {
+        Some(at) => Submitted { position: database.ahead(&at).await?, ..submitted },
+        None => submitted,
+    })
+}

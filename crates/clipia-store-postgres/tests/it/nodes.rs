@@ -1,0 +1,307 @@
+//! Several nodes on one database, and the database itself.
+
+use crate::server::Database;
+use clipia_queue::leases::SILENCE_MAX;
+use clipia_queue::{Credits, RequestId};
+use clipia_store::clock::{Clock, DrivenClock};
+use clipia_store::conformance::{NOW, account, first, fox, key, new_key, other_account};
+use clipia_store::{
+    Accounts, Claim, Failure, Key, NewAccount, NodeId, Queue, Records, StoreError, StoreEvent, Submission,
+    Upkeep, WorkRefused,
+};
+use clipia_store_postgres::{Migrated, OpenError, PostgresStore, migrate};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Nodes with one clock on one database.
+struct Nodes {
+    nodes: Vec<PostgresStore>,
+    clock: Arc<DrivenClock>,
+    database: Database,
+}
+
+impl Nodes {
+    /// Nothing where no PostgreSQL is installed.
+    async fn new(count: usize) -> Option<Self> {
+        let mut nodes =
+            Self { nodes: Vec::new(), clock: Arc::new(DrivenClock::new(NOW)), database: Database::new()? };
+        for _ in 0..count {
+            nodes.join().await;
+        }
+        nodes.nodes[0].bootstrap(first()).await.unwrap();
+        nodes.nodes[0].grant(&account(), Credits::new(1_000_000)).await.unwrap();
+        Some(nodes)
+    }
+
+    /// Another node.
+    async fn join(&mut self) {
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        self.nodes.push(PostgresStore::open_with_clock(&self.database.address(), clock).await.unwrap());
+    }
+
+    async fn claim(&self, node: usize) -> Option<Claim> {
+        let id = NodeId(Uuid::from_u128(node as u128 + 1));
+        self.nodes[node].claim("render", id, 1).await.unwrap().pop()
+    }
+
+    async fn is_consistent(&self) {
+        assert_eq!(self.nodes[0].examine().await.unwrap().violation, None);
+    }
+}
+
+/// Waits for an event; others may come before it.
+async fn hears(events: &mut Receiver<StoreEvent>, expected: StoreEvent) {
+    let heard = async { while events.recv().await.unwrap() != expected {} };
+    timeout(PATIENCE, heard).await.unwrap_or_else(|_| panic!("{expected:?} did not come"));
+}
+
+#[tokio::test]
+async fn a_store_is_made_by_a_migration_and_never_by_a_server() {
+    let Some(database) = Database::empty() else { return };
+    let address = database.address();
+    let refused = async |expected: &str| {
+        let error = PostgresStore::open(&address).await.err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    refused("run `clipia migrate` once").await;
+    let (one, other) = tokio::join!(migrate(&address), migrate(&address));
+    let mut from = [one.unwrap().from, other.unwrap().from];
+    from.sort_unstable();
+    assert_eq!(from, [0, 1], "the second one waits, and has nothing to do");
+    drop(PostgresStore::open(&address).await.unwrap());
+    database.run("UPDATE clipia_schema SET version = 99");
+    refused("use a newer `clipia`").await;
+    let newer = migrate(&address).await;
+    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: 1 })), "{newer:?}");
+    database.run("UPDATE clipia_schema SET version = 1");
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 1, to: 1 });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_submit_to_one_queue_give_every_ticket_once() {
+    let Some(nodes) = Nodes::new(4).await else { return };
+    let submit = async |node: &PostgresStore| {
+        for _ in 0..5 {
+            let ten = (0..10).map(|_| node.submit(fox()));
+            futures_util::future::try_join_all(ten).await.unwrap();
+        }
+    };
+    let [one, two, three, four] = &nodes.nodes[..] else { unreachable!() };
+    tokio::join!(submit(one), submit(two), submit(three), submit(four));
+    nodes.is_consistent().await;
+    // Positions are as many as there are requests, and each is another one: what the tickets say.
+    // What other nodes have done is known to them a quarter of a second later at most.
+    let counted = async {
+        loop {
+            let page = one.list_requests(Default::default(), None, 1_000).await.unwrap();
+            let positions: BTreeSet<u64> =
+                page.requests.iter().filter_map(|request| request.position).collect();
+            if positions == (0..200).collect() {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, counted).await.unwrap();
+    let tickets =
+        nodes.database.number("SELECT count(DISTINCT ticket) FROM request WHERE ticket BETWEEN 1 AND 200");
+    assert_eq!(tickets, 200, "no ticket is left out, and none is given twice");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_go_round_as_if_there_were_one_node() {
+    let Some(nodes) = Nodes::new(2).await else { return };
+    let node = &nodes.nodes[0];
+    let other =
+        NewAccount { id: other_account(), webhook_secret: "whsec_2".to_owned(), grant: Credits::new(1_000) };
+    assert!(node.create_account(other).await.unwrap());
+    let other = Key { id: "key_other".to_owned(), account: other_account(), ..key() };
+    assert!(node.create_key(new_key(other.clone(), 8)).await.unwrap());
+    for _ in 0..4 {
+        node.submit(fox()).await.unwrap();
+    }
+    for _ in 0..3 {
+        let of_other = Submission { key: Arc::new(other.clone()), ..fox() };
+        nodes.nodes[1].submit(of_other).await.unwrap();
+    }
+    let mut accounts = Vec::new();
+    for claim in 0..7 {
+        accounts.push(nodes.claim(claim % 2).await.unwrap().account);
+    }
+    let [a, b] = [account(), other_account()];
+    assert_eq!(accounts, [&a, &b, &a, &b, &a, &b, &a].map(Clone::clone));
+    nodes.is_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_claim_at_the_same_time_share_what_waits() {
+    let Some(nodes) = Nodes::new(3).await else { return };
+    futures_util::future::try_join_all((0..60).map(|_| nodes.nodes[0].submit(fox()))).await.unwrap();
+    let claim = async |node: usize| {
+        let mut claimed: Vec<RequestId> = Vec::new();
+        while let Some(claim) = nodes.claim(node).await {
+            claimed.push(claim.id);
+        }
+        claimed
+    };
+    let (one, two, three) = tokio::join!(claim(0), claim(1), claim(2));
+    let all: Vec<RequestId> = [one, two, three].concat();
+    assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (60, 60));
+    nodes.is_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_leaves_the_leases_of_the_others_until_they_expire() {
+    let Some(mut nodes) = Nodes::new(1).await else { return };
+    let id = nodes.nodes[0].submit(fox()).await.unwrap().id;
+    let claim = nodes.claim(0).await.unwrap();
+    nodes.join().await;
+    assert_eq!(nodes.nodes[1].rescue(&Default::default()).await.unwrap(), Default::default());
+    nodes.nodes[0].beat(id, claim.epoch, clipia_api::Progress::new(10)).await.unwrap();
+    // The first node is gone, and nobody beats.
+    nodes.clock.advance(SILENCE_MAX);
+    assert_eq!(nodes.nodes[1].rescue(&Default::default()).await.unwrap().requeued, 1);
+    assert_eq!(nodes.claim(1).await.unwrap().id, id);
+    nodes.is_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_that_is_gone_set_aside_comes_back() {
+    let Some(nodes) = Nodes::new(2).await else { return };
+    let elsewhere = Submission { elsewhere: true, ..fox() };
+    let id = nodes.nodes[0].submit(elsewhere).await.unwrap().id;
+    let node = NodeId(Uuid::from_u128(1));
+    let past = nodes.nodes[0].claim_past("render", node.into(), 1, vec![account()]).await.unwrap();
+    assert_eq!((past.claims.len(), past.aside), (0, vec![account()]));
+    assert!(nodes.claim(1).await.is_none());
+    nodes.clock.advance(SILENCE_MAX);
+    assert_eq!(nodes.claim(1).await.unwrap().id, id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_hear_of_each_other_whether_they_listen_or_look() {
+    let Some(database) = Database::new() else { return };
+    let address = database.address();
+    let listening = address.clone().listening_at(&database.url()).unwrap();
+    let acts = PostgresStore::open(&address).await.unwrap();
+    let (looks, listens) =
+        (PostgresStore::open(&address).await.unwrap(), PostgresStore::open(&listening).await.unwrap());
+    let (mut seen, mut heard) = (looks.events(), listens.events());
+    acts.bootstrap(first()).await.unwrap();
+    let submission = || Submission { id: RequestId(clipia_queue::ids::new(acts.now())), ..fox() };
+    // A node that has just started looks for the first time before it can tell what is new.
+    let submitted = || StoreEvent::WorkSubmitted { queue: "render".into() };
+    let id = acts.submit(submission()).await.unwrap().id;
+    hears(&mut heard, submitted()).await;
+    let again = async {
+        loop {
+            if timeout(Duration::from_millis(500), seen.recv())
+                .await
+                .is_ok_and(|event| event.unwrap() == submitted())
+            {
+                return;
+            }
+            acts.submit(submission()).await.unwrap();
+        }
+    };
+    timeout(PATIENCE, again).await.unwrap();
+    acts.cancel(id).await.unwrap();
+    hears(&mut heard, StoreEvent::RequestCanceled { id }).await;
+    hears(&mut seen, StoreEvent::OutboxChanged).await;
+    acts.revoke_key("key_1").await.unwrap();
+    hears(&mut heard, StoreEvent::KeyRevoked { id: "key_1".into() }).await;
+    assert!(acts.now().since(looks.now()).max(looks.now().since(acts.now())) < Duration::from_secs(5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_runs_to_its_end_where_its_caller_has_gone() {
+    let Some(nodes) = Nodes::new(1).await else { return };
+    let node = &nodes.nodes[0];
+    let id = node.submit(fox()).await.unwrap().id;
+    {
+        let mut cancel = std::pin::pin!(node.cancel(id));
+        assert!(futures_util::poll!(cancel.as_mut()).is_pending());
+    }
+    let ends = async {
+        while node.request(&account(), id).await.unwrap().unwrap().completed_at.is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, ends).await.unwrap();
+    nodes.is_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_are_ended_are_replaced() {
+    let Some(nodes) = Nodes::new(1).await else { return };
+    let node = &nodes.nodes[0];
+    node.submit(fox()).await.unwrap();
+    nodes.database.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    let submits = async {
+        loop {
+            match node.submit(fox()).await {
+                Ok(submitted) => return submitted,
+                Err(clipia_store::SubmitRefused::Store(error)) => assert!(error.is_transient(), "{error:?}"),
+                Err(other) => panic!("{other}"),
+            }
+        }
+    };
+    timeout(PATIENCE, submits).await.unwrap();
+    nodes.is_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_closed_refuses_everything() {
+    let Some(nodes) = Nodes::new(1).await else { return };
+    let node = &nodes.nodes[0];
+    node.close().await;
+    assert!(matches!(node.probe().await, Err(StoreError::Closed)));
+    assert!(matches!(node.account(&account()).await, Err(StoreError::Closed)));
+    let refused = node.submit(fox()).await;
+    assert!(matches!(refused, Err(clipia_store::SubmitRefused::Store(StoreError::Closed))), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_submit_that_the_database_refuses_takes_no_other_with_it() {
+    let Some(nodes) = Nodes::new(1).await else { return };
+    let node = &nodes.nodes[0];
+    // No text of a database has this character.
+    let refused = || Submission { webhook_url: Some("https://example.com/\0".to_owned()), ..fox() };
+    let submits = (0..30).map(|n| if n % 10 == 9 { refused() } else { fox() });
+    let results = futures_util::future::join_all(submits.map(|submission| node.submit(submission))).await;
+    let accepted: Vec<bool> = results.iter().map(Result::is_ok).collect();
+    assert_eq!(accepted, (0..30).map(|n| n % 10 != 9).collect::<Vec<_>>());
+    nodes.is_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_that_is_reported_twice_at_the_same_time_counts_once() {
+    let Some(nodes) = Nodes::new(1).await else { return };
+    let node = &nodes.nodes[0];
+    for _ in 0..3 {
+        node.submit(fox()).await.unwrap();
+    }
+    let before = node.account(&account()).await.unwrap().unwrap().available.get();
+    for _ in 0..3 {
+        let Claim { id, epoch, .. } = nodes.claim(0).await.unwrap();
+        // A program may say anything.
+        let why = || Failure::generation("no\0 fox");
+        let reports = (0..8).map(|_| node.fail(id, epoch, why()));
+        let results = futures_util::future::join_all(reports).await;
+        let stale = results.iter().filter(|result| result.as_ref().is_err_and(WorkRefused::is_stale)).count();
+        assert_eq!((results.iter().filter(|result| result.is_ok()).count(), stale), (1, 7));
+        let failure = node.request(&account(), id).await.unwrap().unwrap().failure.unwrap();
+        assert_eq!(failure.message, Failure::generation("no\u{fffd} fox").message);
+    }
+    let after = node.account(&account()).await.unwrap().unwrap().available.get();
+    assert_eq!(after, before + 3 * 12);
+    nodes.is_consistent().await;
+}

@@ -1,0 +1,15 @@
+//! The conformance suite behind PgBouncer in transaction mode: each transaction may have another session.
+
+use crate::direct;
+use crate::server::{Database, Pooler};
+use clipia_store::clock::Clock;
+use clipia_store::conformance::Opened;
+use std::sync::Arc;
+
+clipia_store::conformance!(crate::pooled::open);
+
+pub(crate) fn open(clock: Arc<dyn Clock>) -> Option<Opened> {
+    let database = Database::new()?;
+    let address = Pooler::get()?.address(&database);
+    Some((direct::store(&address, clock), Box::new(database)))
+}
