@@ -14,6 +14,8 @@ const TYPES: &str = "crates/clipia-api/src/generated_types.rs";
 const CLIENT: &str = "crates/clipia-api/src/generated_client.rs";
 const ADMINISTRATION_TYPES: &str = "crates/clipia-admin/src/generated_types.rs";
 const ADMINISTRATION_CLIENT: &str = "crates/clipia-admin/src/generated_client.rs";
+const WORKERS_TYPES: &str = "crates/clipia-remote/src/generated_types.rs";
+const WORKERS_CLIENT: &str = "crates/clipia-remote/src/generated_client.rs";
 const OPERATION: &str = "crates/clipia-admin/src/generated_operation.rs";
 
 #[test]
@@ -30,6 +32,8 @@ fn the_public_surface_is_the_one_reviewed() {
         insta::assert_snapshot!("generated_client", surface(CLIENT));
         insta::assert_snapshot!("generated_administration_types", surface(ADMINISTRATION_TYPES));
         insta::assert_snapshot!("generated_administration_client", surface(ADMINISTRATION_CLIENT));
+        insta::assert_snapshot!("generated_workers_types", surface(WORKERS_TYPES));
+        insta::assert_snapshot!("generated_workers_client", surface(WORKERS_CLIENT));
     });
 }
 

@@ -166,7 +166,8 @@ Sends a `POST` request to `/worker/v1/beat`
     /**A file that an input names
 
 The server fetches the file, by its own rules of what may be fetched, and passes it on: an upload, media of its own, or
-a file on another host. A download that broke off goes on with `Range`.
+a file on another host. A download that broke off goes on with `Range`; its response is 206. While the server is still
+fetching the file the response may be 503 with `Retry-After`: the same call is repeated then.
 
 422 `model_input_invalid` says why the file cannot be had; the generation fails with this message.
 
@@ -218,7 +219,7 @@ Arguments:
                 .await,
         )
     }
-    #[doc = "A piece of a file of the output\n\nAdds a piece to a file of the attempt's output. Pieces come in order. `Content-Range` says where the piece is and how\nlong the whole file is (`bytes 0-1048575/3145728`; `bytes */0` for an empty file). `Content-Digest` is the SHA-256 of\nthe piece (RFC 9530): a piece that does not have it is refused with 400 and nothing of it is kept.\n\nThe response says how many bytes of the file the server has. A piece that it has already is accepted again. After a gap\nthe piece is not kept, and the next one begins at `received`.\n\n\nSends a `PUT` request to `/worker/v1/files/{request_id}/{epoch}/{name}`\n\nArguments:\n- `request_id`: The request.\n- `epoch`: The number of its claim.\n- `name`: The name of the file in the output, of letters, digits, `.`, `_` and `-`.\n- `content_digest`: The SHA-256 of the piece.\n- `content_range`: Where the piece is in the file, and how long the file is.\n- `body`\n"]
+    #[doc = "A piece of a file of the output\n\nAdds a piece to a file of the attempt's output, of 64 MiB at most. Pieces come in order. `Content-Range` says where the piece is and how\nlong the whole file is (`bytes 0-1048575/3145728`; `bytes */0` for an empty file). `Content-Digest` is the SHA-256 of\nthe piece (RFC 9530): a piece that does not have it is refused with 400 and nothing of it is kept.\n\nThe response says how many bytes of the file the server has. A piece that it has already is accepted again. After a gap\nthe piece is not kept, and the next one begins at `received`.\n\n\nSends a `PUT` request to `/worker/v1/files/{request_id}/{epoch}/{name}`\n\nArguments:\n- `request_id`: The request.\n- `epoch`: The number of its claim.\n- `name`: The name of the file in the output, of letters, digits, `.`, `_` and `-`.\n- `content_digest`: The SHA-256 of the piece.\n- `content_range`: Where the piece is in the file, and how long the file is.\n- `body`\n"]
     pub async fn put_piece<'a, B: Into<reqwest::Body>>(
         &'a self,
         request_id: &'a clipia_api::RequestId,
