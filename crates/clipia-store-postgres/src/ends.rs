@@ -4,7 +4,7 @@
 use super::gathered::{Bounds, Gathered};
 use super::stored::{Facts, Locked};
 use super::writing::Writing;
-use super::{Database, faults, settlement, stored};
+use super::{Database, faults, settlement};
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::commands::StoredRequest;
@@ -83,9 +83,7 @@ async fn write_together(
 
 /// Decides each report by what those before it have left, and then writes all ends. A report that is refused changes nothing.
 async fn decide(w: &Writing, reports: &[Report]) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
-    let of: Vec<_> = reports.iter().map(|report| report.id.0).collect();
-    stored::lock_with_books(w, of.clone());
-    let mut facts = Facts::read(w, of).await?;
+    let mut facts = Facts::lock(w, reports.iter().map(|report| report.id.0).collect()).await?;
     let (now, requests) = (w.now().await?, std::mem::take(&mut facts.requests));
     let (mut all, mut results): (Vec<(&Locked, Ended<'_>)>, Vec<_>) = (Vec::new(), Vec::new());
     for Report { id, epoch, end } in reports {

@@ -59,19 +59,7 @@ pub(crate) async fn request(c: &Connection, id: RequestId) -> Result<Locked, Wor
     Ok(Locked { request: request_of(&row)?, lease: leases::lease(&row)? })
 }
 
-/// Locks requests, and before them the accounts and keys whose books their ends change. Whose a request is never changes, so that it
-/// may be read before.
-pub(crate) fn lock_with_books(c: &Connection, ids: Vec<Uuid>) {
-    for text in [
-        "SELECT 1 FROM account WHERE id IN (SELECT account FROM request WHERE id = ANY($1)) ORDER BY id FOR NO KEY UPDATE",
-        "SELECT 1 FROM api_key WHERE id IN (SELECT api_key FROM request WHERE id = ANY($1)) ORDER BY id FOR NO KEY UPDATE",
-        "SELECT 1 FROM request WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
-    ] {
-        c.later(text, values![ids.clone()]);
-    }
-}
-
-/// Requests with their leases, and the books that settle them. All of them are [locked](lock_with_books).
+/// Requests with their leases, and the books that settle them. All of them are locked.
 #[derive(Default)]
 pub(crate) struct Facts {
     pub(crate) requests: HashMap<RequestId, Locked>,
@@ -80,23 +68,46 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Reads what is locked.
-    pub(crate) async fn read(c: &Connection, ids: Vec<Uuid>) -> Result<Self, StoreError> {
-        let rows = c
-            .query(
-                "SELECT r.*, l.claimed_at, l.deadline_at, l.until, a.available, a.held, k.in_flight
-                 FROM request r LEFT JOIN lease l ON l.request = r.id JOIN account a ON a.id = r.account
-                    JOIN api_key k ON k.id = r.api_key
+    /// Locks requests, and before them the accounts and keys whose books their ends change, in one round trip. Whose a request is
+    /// never changes, so that it may be read before. What locks a row reads it, too: after many changes a row is slow to find while
+    /// an old transaction is open.
+    pub(crate) async fn lock(c: &Connection, ids: Vec<Uuid>) -> Result<Self, StoreError> {
+        let requests = async {
+            c.later(
+                "SELECT 1 FROM request WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+                values![ids.clone()],
+            );
+            c.query(
+                "SELECT r.*, l.claimed_at, l.deadline_at, l.until FROM request r LEFT JOIN lease l ON l.request = r.id
                  WHERE r.id = ANY($1)",
-                values![ids],
+                values![ids.clone()],
             )
-            .await?;
+            .await
+        };
+        let (accounts, keys, requests) = tokio::try_join!(
+            biased;
+            c.query(
+                "SELECT id, available, held FROM account WHERE id IN (SELECT account FROM request WHERE id = ANY($1))
+                 ORDER BY id FOR NO KEY UPDATE",
+                values![ids.clone()],
+            ),
+            c.query(
+                "SELECT id, in_flight FROM api_key WHERE id IN (SELECT api_key FROM request WHERE id = ANY($1))
+                 ORDER BY id FOR NO KEY UPDATE",
+                values![ids.clone()],
+            ),
+            requests,
+        )?;
         let mut facts = Self::default();
-        for row in rows {
-            let locked = Locked { request: request_of(&row)?, lease: leases::lease(&row)? };
+        for row in accounts {
             let balance = Balance { available: row.credits("available")?, held: row.credits("held")? };
-            facts.balances.insert(locked.request.account.clone(), balance);
-            facts.in_flight.insert(locked.request.key_id.clone(), row.small("in_flight")?);
+            facts.balances.insert(AccountId(row.get("id")?), balance);
+        }
+        for row in keys {
+            facts.in_flight.insert(row.get("id")?, row.small("in_flight")?);
+        }
+        for row in requests {
+            let locked = Locked { request: request_of(&row)?, lease: leases::lease(&row)? };
             facts.requests.insert(locked.request.id, locked);
         }
         Ok(facts)

@@ -6,7 +6,7 @@ use super::settlement::settle;
 use super::stored::{Facts, Locked, request};
 use super::values::values;
 use super::writing::Writing;
-use super::{leases, logs, set_aside, stored};
+use super::{leases, logs, set_aside};
 use clipia_queue::RequestId;
 use clipia_queue::commands::end::{self, Books};
 use clipia_queue::commands::requeue::{self, Lost, Requeued, Worker, is_lost};
@@ -71,8 +71,7 @@ pub(crate) async fn hold(w: &Writing, id: RequestId, epoch: Epoch) -> Result<(),
 
 /// A request whose end may come, with its books, and the time.
 async fn with_books(w: &Writing, id: RequestId) -> Result<(Locked, Books, Now), WorkRefused> {
-    stored::lock_with_books(w, vec![id.0]);
-    let mut facts = Facts::read(w, vec![id.0]).await?;
+    let mut facts = Facts::lock(w, vec![id.0]).await?;
     let locked = facts.requests.remove(&id).ok_or(WorkRefused::Unknown)?;
     let books = facts.books(&locked.request);
     Ok((locked, books, w.now().await?))
@@ -156,9 +155,7 @@ pub(crate) async fn rescue(
 /// Takes requests back that a session has whose worker was revoked. All that is concerned is locked first, in its order. Returns
 /// how many there are.
 pub(crate) async fn take_back(w: &Writing, ids: Vec<RequestId>) -> Result<u64, WorkRefused> {
-    let of: Vec<_> = ids.iter().map(|id| id.0).collect();
-    stored::lock_with_books(w, of.clone());
-    let mut facts = Facts::read(w, of).await?;
+    let mut facts = Facts::lock(w, ids.iter().map(|id| id.0).collect()).await?;
     let (now, mut taken) = (w.now().await?, 0);
     for id in ids {
         let Some(locked) = facts.requests.remove(&id) else { continue };
