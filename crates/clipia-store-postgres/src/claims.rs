@@ -7,7 +7,6 @@ mod heads;
 
 pub(crate) use heads::Heads;
 
-use super::counters::Happened;
 use super::leases;
 use super::pausing::paused_at;
 use super::rows::{from_json, lane_number};
@@ -20,6 +19,7 @@ use clipia_queue::commands::claim::{Claimed, First, first};
 use clipia_queue::commands::{Now, StoredRequest};
 use clipia_queue::position::{Change, Lane, Order, Place, QueuePlaces, Turn};
 use clipia_queue::{AccountId, RequestId};
+use clipia_store::counters::Happened;
 use clipia_store::{Claim, ClaimPast, Holder, StoreError};
 use std::collections::HashMap;
 use uuid::Uuid;

@@ -1,11 +1,11 @@
 //! What a node keeps in memory beside the database.
 
 use super::claims::Heads;
-use super::counters::Counters;
 use super::notices::Notices;
 use super::position::Positions;
 use super::time::Time;
 use clipia_store::StoreEvent;
+use clipia_store::counters::Counters;
 use tokio::sync::broadcast;
 
 /// What a node keeps in memory.

@@ -1,7 +1,6 @@
 //! The ends of requests, as they are written: their rows, their credits, their leases and their deliveries together. One statement a
 //! table, however many end.
 
-use super::counters::Happened;
 use super::rows::{amount, to_json};
 use super::stored::Locked;
 use super::values::{text, values};
@@ -12,6 +11,7 @@ use clipia_queue::commands::delivery::NewDelivery;
 use clipia_queue::commands::end::{Books, Ended, Ending};
 use clipia_queue::deliveries::StoredDelivery;
 use clipia_queue::{Moment, RequestId, ids};
+use clipia_store::counters::Happened;
 use clipia_store::{AccountId, StoreError, WorkRefused};
 
 /// Settles a request that may end. Returns the books that are left.

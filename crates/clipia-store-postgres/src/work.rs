@@ -1,7 +1,6 @@
 //! What workers and operators do to requests: the facts are read here and the decisions are written here. The commands of
 //! `clipia-queue` decide.
 
-use super::counters::Happened;
 use super::settlement::settle;
 use super::stored::{Facts, Locked, request};
 use super::values::values;
@@ -13,6 +12,7 @@ use clipia_queue::commands::requeue::{self, Lost, Requeued, Worker, is_lost};
 use clipia_queue::commands::{Now, lease};
 use clipia_queue::lifecycle::{Epoch, Lifecycle};
 use clipia_queue::logs::LogLines;
+use clipia_store::counters::Happened;
 use clipia_store::living::LivingAttempts;
 use clipia_store::{Beat, Failure, StoreError, StoreEvent, WorkRefused};
 

@@ -18,10 +18,10 @@
 //! after the lock was got: the snapshot of a statement that waits for a lock is older than what it waited for.
 
 use super::connection::Connection;
-use super::counters::Happened;
 use super::memory::Memory;
 use clipia_queue::commands::Now;
 use clipia_queue::position::Order;
+use clipia_store::counters::Happened;
 use clipia_store::{StoreError, StoreEvent};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -15,7 +15,6 @@ mod cache;
 mod capability;
 mod checkpoints;
 mod command;
-mod counters;
 mod creation;
 mod deliveries;
 mod delivery_log;
@@ -61,10 +60,10 @@ use checkpoints::Checkpoints;
 use clipia_queue::{Moment, ids};
 use clipia_store as store;
 use clipia_store::clock::Clock;
+use clipia_store::counters::Counters;
 use clipia_store::{
     EVENTS_KEPT, Fault, Rescued, StoreError, Submitted, WorkRefused, blocking, clock, failpoints, private,
 };
-use counters::Counters;
 use inspection::Kind;
 use memory::Memory;
 use position::{Positions, Queues};

@@ -1,10 +1,10 @@
 //! What a commit changes beside the database.
 
 use super::cache::{KeyCache, StatusCache};
-use super::counters::Counters;
 use super::position::Positions;
 use super::workers::WorkersInForce;
 use crate::store::StoreEvent;
+use clipia_store::counters::Counters;
 use tokio::sync::broadcast;
 
 /// What a commit changes beside the database.

@@ -1,6 +1,5 @@
 //! The end of a request, as it is written: its row, its credits, its lease and its delivery together.
 
-use super::counters::Happened;
 use super::position::QueuePlace;
 use super::requests::dequeue;
 use super::rows::{amount, key, to_json};
@@ -12,6 +11,7 @@ use clipia_queue::commands::delivery::NewDelivery;
 use clipia_queue::commands::end::{Books, Ended, Ending};
 use clipia_queue::commands::{Now, StoredRequest};
 use clipia_queue::{Moment, RequestId};
+use clipia_store::counters::Happened;
 use rusqlite::params;
 
 /// Settles a request that may end.

@@ -1,7 +1,6 @@
 //! What workers and operators do to requests: the facts are read here and the decisions are written here. The commands of
 //! `clipia-queue` decide.
 
-use super::counters::Happened;
 use super::position::{QueuePlace, lane_number};
 use super::requests::enqueue;
 use super::rows::{from_json, key};
@@ -21,6 +20,7 @@ use clipia_queue::lifecycle::{Epoch, Lifecycle};
 use clipia_queue::logs::LogLines;
 use clipia_queue::position::Change;
 use clipia_queue::{Moment, RequestId};
+use clipia_store::counters::Happened;
 use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 

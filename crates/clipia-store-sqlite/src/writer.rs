@@ -264,13 +264,13 @@ fn commit(
 #[cfg(test)]
 mod tests {
     use super::super::cache::{KeyCache, StatusCache};
-    use super::super::counters::{Counters, Happened};
     use super::super::position::{Positions, QueuePlace};
     use super::*;
     use crate::store::AccountId;
     use crate::store::Fault;
     use crate::workers::WorkersInForce;
     use clipia_queue::position::{Change, Lane, Place, Ticket};
+    use clipia_store::counters::{Counters, Happened};
     use tokio::sync::broadcast;
 
     fn place(ticket: i64) -> QueuePlace {

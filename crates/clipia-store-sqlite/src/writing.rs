@@ -1,6 +1,5 @@
 //! The transaction that commands write in.
 
-use super::counters::Happened;
 use super::idempotency::Keys;
 use super::memory::Memory;
 use super::position::{Move, QueuePlace, Queues};
@@ -9,6 +8,7 @@ use super::write_back::{self, WriteBack};
 use crate::store::{KeyHash, StoreError, StoreEvent};
 use clipia_queue::position::{Change, Order, Place};
 use clipia_queue::{Moment, RequestId};
+use clipia_store::counters::Happened;
 use rusqlite::{CachedStatement, Connection, Params};
 use std::cell::RefCell;
 use std::collections::HashSet;

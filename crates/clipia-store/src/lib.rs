@@ -13,6 +13,7 @@ pub mod capability;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod counters;
 mod decided;
 mod deliveries;
 mod events;

@@ -9,7 +9,6 @@ use clipia_store::{
     BackupError, DueOf, DuePage, Findings, GivenBack, Statistics, StoreError, StoreEvent, Upkeep,
 };
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::broadcast;
 
 #[async_trait]
@@ -39,20 +38,13 @@ impl Upkeep for PostgresStore {
 
     async fn statistics(&self) -> Result<Statistics, StoreError> {
         let (memory, connection) = (&self.database.memory, self.connection().await?);
-        let counters = &memory.counters;
+        let counted = memory.counters.statistics();
         Ok(Statistics {
-            batches: counters.batches.read(),
-            commit_micros: counters.commit_micros.read(),
-            wait_micros: counters.wait_micros.read(),
-            completed: counters.completed.load(Relaxed),
-            failed: counters.failed.load(Relaxed),
-            canceled: counters.canceled.load(Relaxed),
-            leases_lost: counters.leases_lost.load(Relaxed),
-            stale_refused: counters.stale_refused.load(Relaxed),
             deliveries_held: held_deliveries::waiting(&connection).await?,
             // The database keeps its log itself.
             log_bytes: 0,
             queues: statistics::queues(&connection, memory.positions.orders()).await?,
+            ..counted
         })
     }
 

@@ -14,7 +14,6 @@ use clipia_store::{
 };
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::broadcast;
 
 #[async_trait]
@@ -57,20 +56,13 @@ impl Upkeep for SqliteStore {
     }
 
     async fn statistics(&self) -> Result<Statistics, StoreError> {
-        let counters = &self.memory.counters;
+        let counted = self.memory.counters.statistics();
         let queues = self.memory.positions.states();
         Ok(Statistics {
-            batches: counters.batches.read(),
-            commit_micros: counters.commit_micros.read(),
-            wait_micros: counters.wait_micros.read(),
-            completed: counters.completed.load(Relaxed),
-            failed: counters.failed.load(Relaxed),
-            canceled: counters.canceled.load(Relaxed),
-            leases_lost: counters.leases_lost.load(Relaxed),
-            stale_refused: counters.stale_refused.load(Relaxed),
             deliveries_held: self.read(|c| Ok(held_deliveries::waiting(c)?)).await?,
             log_bytes: inspection::log_bytes(&self.path),
             queues: self.read(move |c| requests::queues(c, queues)).await?,
+            ..counted
         })
     }
 

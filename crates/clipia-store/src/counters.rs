@@ -1,14 +1,14 @@
-//! Counters of what the store does, for metrics.
+//! Counters of what a store does, for metrics.
 
+use crate::{Histogram, Statistics};
 use clipia_queue::lifecycle::Phase;
-use clipia_store::Histogram;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Commands in a commit, up to the most that share one.
 const BATCH_BOUNDS: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-/// Microseconds of a commit: the last statements of a command, and the disk of the database.
+/// Microseconds of a commit: a fast disk, a slow one, one that stalls.
 const COMMIT_BOUNDS: &[u64] =
     &[100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000];
 
@@ -27,7 +27,8 @@ const WAIT_BOUNDS: &[u64] = &[
 ];
 
 /// Counts numbers by size.
-pub(crate) struct Sizes<const N: usize> {
+#[derive(Debug)]
+pub struct Sizes<const N: usize> {
     bounds: &'static [u64],
     counts: [AtomicU64; N],
     sum: AtomicU64,
@@ -39,28 +40,39 @@ impl<const N: usize> Sizes<N> {
         Self { bounds, counts: std::array::from_fn(|_| AtomicU64::new(0)), sum: AtomicU64::new(0) }
     }
 
-    pub(crate) fn count(&self, number: u64) {
+    /// Counts a number.
+    pub fn count(&self, number: u64) {
         let place = self.bounds.partition_point(|bound| *bound < number);
         self.counts[place.min(N - 1)].fetch_add(1, Relaxed);
         self.sum.fetch_add(number, Relaxed);
     }
 
-    pub(crate) fn read(&self) -> Histogram {
+    /// What was counted.
+    pub fn read(&self) -> Histogram {
         let counts = self.counts.iter().map(|count| count.load(Relaxed)).collect();
         Histogram { bounds: self.bounds, counts, sum: self.sum.load(Relaxed) }
     }
 }
 
 /// What was counted since the store was opened.
-pub(crate) struct Counters {
-    pub(crate) batches: Sizes<10>,
-    pub(crate) commit_micros: Sizes<13>,
-    pub(crate) wait_micros: Sizes<11>,
-    pub(crate) completed: AtomicU64,
-    pub(crate) failed: AtomicU64,
-    pub(crate) canceled: AtomicU64,
-    pub(crate) leases_lost: AtomicU64,
-    pub(crate) stale_refused: AtomicU64,
+#[derive(Debug)]
+pub struct Counters {
+    /// How many commands shared each commit.
+    pub batches: Sizes<10>,
+    /// How long each commit took, in microseconds.
+    pub commit_micros: Sizes<13>,
+    /// How long requests waited for their first claim, in microseconds.
+    pub wait_micros: Sizes<11>,
+    /// Requests that completed.
+    pub completed: AtomicU64,
+    /// Requests that failed.
+    pub failed: AtomicU64,
+    /// Requests that were canceled.
+    pub canceled: AtomicU64,
+    /// Leases that were lost.
+    pub leases_lost: AtomicU64,
+    /// Reports of workers that were refused because their claim was no longer in force.
+    pub stale_refused: AtomicU64,
 }
 
 impl Default for Counters {
@@ -80,7 +92,7 @@ impl Default for Counters {
 
 /// What is counted once its commit has succeeded.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Happened {
+pub enum Happened {
     /// A request was claimed for the first time, after so long.
     Waited(Duration),
     /// A request ended.
@@ -90,13 +102,14 @@ pub(crate) enum Happened {
 }
 
 impl Counters {
-    /// A transaction of so many commands was committed.
-    pub(crate) fn committed(&self, commands: usize, took: Duration) {
+    /// Counts a commit of so many commands, which took so long.
+    pub fn committed(&self, commands: usize, took: Duration) {
         self.batches.count(u64::try_from(commands).unwrap_or(u64::MAX));
         self.commit_micros.count(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
-    pub(crate) fn happened(&self, what: Happened) {
+    /// Counts what happened.
+    pub fn happened(&self, what: Happened) {
         let count = match what {
             Happened::Waited(wait) => {
                 return self.wait_micros.count(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX));
@@ -107,5 +120,20 @@ impl Counters {
             Happened::Ended(_) => &self.canceled,
         };
         count.fetch_add(1, Relaxed);
+    }
+
+    /// The statistics of what was counted. What waits, and what a store alone knows, is not among them.
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            batches: self.batches.read(),
+            commit_micros: self.commit_micros.read(),
+            wait_micros: self.wait_micros.read(),
+            completed: self.completed.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            canceled: self.canceled.load(Relaxed),
+            leases_lost: self.leases_lost.load(Relaxed),
+            stale_refused: self.stale_refused.load(Relaxed),
+            ..Statistics::default()
+        }
     }
 }
