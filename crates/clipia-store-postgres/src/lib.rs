@@ -24,6 +24,7 @@ mod faults;
 mod gathered;
 mod held_deliveries;
 mod idempotency;
+mod import;
 mod keys;
 mod leases;
 mod ledger;
@@ -77,6 +78,7 @@ use tokio_util::task::TaskTracker;
 use writing::Writing;
 
 pub use address::{Address, AddressInvalid};
+pub use import::{ImportError, Imported, import};
 pub use open_error::OpenError;
 pub use schema::{Migrated, migrate};
 

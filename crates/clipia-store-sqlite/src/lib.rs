@@ -19,6 +19,7 @@ mod creation;
 mod deliveries;
 mod delivery_log;
 mod examination;
+mod export;
 mod faults;
 mod health;
 mod held_deliveries;
@@ -31,6 +32,7 @@ mod lock;
 mod logs;
 mod memory;
 mod mending;
+mod moved;
 mod no_store;
 mod outputs;
 mod pausing;
@@ -83,6 +85,7 @@ use workers::WorkersInForce;
 use writer::Writer;
 use writing::Writing;
 
+pub use export::{ExportError, Exported, export};
 pub use no_store::NoStore;
 pub use restore::{RestoreError, Restored, restore};
 
@@ -108,6 +111,18 @@ pub enum OpenError {
     /// Another server uses it.
     #[error("`{}` is in use by another `clipia serve`", .0.display())]
     InUse(PathBuf),
+    /// Its store was exported.
+    #[error(
+        "the store was exported {to}, and another store goes on with it: this one would do the same again. If that file was not \
+         imported, remove `{}`, and start again",
+        .mark.display()
+    )]
+    Moved {
+        /// The file that says so.
+        mark: PathBuf,
+        /// What it says: to which file, and when.
+        to: String,
+    },
     /// The directory cannot be made.
     #[error("cannot use the data directory `{}`: {source}", .path.display())]
     Directory {
@@ -203,10 +218,24 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`] where it cannot be used; nothing was changed then.
     pub fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_where(directory, clock, moved::refuse)
+    }
+
+    /// Opens the store in `directory`, even where it was exported.
+    fn open_moved(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_where(directory, clock, |_| Ok(()))
+    }
+
+    fn open_where(
+        directory: &Path,
+        clock: Arc<dyn Clock>,
+        look: impl FnOnce(&Path) -> Result<(), OpenError>,
+    ) -> Result<Self, OpenError> {
         let unusable = |source| OpenError::Directory { path: directory.to_owned(), source };
         private::directory(directory).map_err(unusable)?;
         private::tighten_files(directory, &FILES);
         let lock = lock::take(directory)?;
+        look(directory)?;
         let path = directory.join(FILE);
         creation::ensure(&path)?;
         let kind = inspection::before_opening(&path)
