@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clipia-queue",
             "clipia-server",
             "clipia-store",
+            "clipia-store-postgres",
             "clipia-store-sqlite",
             "clipia-webhook",
             "clipia-worker",

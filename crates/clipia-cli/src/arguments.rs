@@ -1,12 +1,13 @@
 //! The arguments that commands share, and what is printed for a command line that is wrong.
 
 use crate::command::Command;
-use crate::{exit, output};
+use crate::{exit, output, store};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 use clipia::{Builder, Clipia};
 use clipia_admin::{Administration, AdministrationError};
-use clipia_server::Config;
+use clipia_server::{Config, DatabaseUrl};
+use clipia_store_postgres::Address;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,21 @@ impl Connection {
             builder = builder.allow_http(true);
         }
         builder.build()
+    }
+}
+
+/// A PostgreSQL database.
+#[derive(Args)]
+pub(crate) struct Database {
+    /// The PostgreSQL database, such as postgres://clipia@db.example.com/clipia?sslmode=require
+    #[arg(long, value_name = "URL", env = "CLIPIA_DATABASE_URL", hide_env_values = true)]
+    database_url: DatabaseUrl,
+}
+
+impl Database {
+    /// The address of the database.
+    pub(crate) fn address(&self) -> anyhow::Result<Address> {
+        store::address(&self.database_url, &DatabaseUrl::default())
     }
 }
 

@@ -50,6 +50,7 @@ fn argument(key: &'static ConfigKey) -> Arg {
     let argument = Arg::new(key.name())
         .long(key.flag())
         .env(key.variable())
+        .hide_env_values(key.is_secret())
         .value_name(key.value_name())
         .help(key.help())
         .value_parser(parser(key));
@@ -70,7 +71,7 @@ fn parser(key: &'static ConfigKey) -> ValueParser {
         ValueForm::OneOf(names) => {
             PossibleValuesParser::new(names.iter().copied()).map(OsString::from).into()
         }
-        ValueForm::Text | ValueForm::List => {
+        ValueForm::Text | ValueForm::Url | ValueForm::List => {
             let check = |text: String| {
                 let words = [OsString::from(text)];
                 key.set(&mut Config::default(), &words)?;

@@ -14,6 +14,7 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod counters;
+pub mod data_lock;
 mod decided;
 mod deliveries;
 mod events;

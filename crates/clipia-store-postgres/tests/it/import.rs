@@ -203,7 +203,7 @@ async fn a_store_in_use_and_a_directory_without_one_are_not_exported() {
     let filled = Filled::simple().await;
     let server = SqliteStore::open(filled.directory.path(), Arc::clone(&filled.clock)).unwrap();
     let refused = export(filled.directory.path(), &filled.file(), Arc::clone(&filled.clock)).await;
-    assert!(matches!(refused, Err(ExportError::Open(OpenError::InUse(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(ExportError::Open(OpenError::Lock(_)))), "{refused:?}");
     server.close().await;
     drop(server);
     let empty = tempfile::tempdir().unwrap();
