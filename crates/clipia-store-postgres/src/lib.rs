@@ -25,6 +25,7 @@ mod gathered;
 mod held_deliveries;
 mod idempotency;
 mod import;
+mod key_budgets;
 mod keys;
 mod leases;
 mod ledger;
