@@ -2,6 +2,7 @@
 
 use super::serving::{Ready, Secrets, first_line};
 use super::{DEADLINE, Raw, program};
+use clipia_tests_postgres::Database;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -11,7 +12,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -90,18 +91,57 @@ pub(crate) struct Server {
     pub(crate) options: Options,
     data: TempDir,
     process: Process,
+    /// Removed after the process has ended.
+    _database: Option<Database>,
+}
+
+/// The environment variable by which the tests are told which store their servers have: one in their data directories, or
+/// "postgres".
+const STORE: &str = "CLIPIA_TEST_STORE";
+
+/// A database with an empty store, for a server of its own, where the tests run on PostgreSQL and it is installed.
+fn of_its_own() -> Option<Database> {
+    /// The database with an empty store that the others are copies of.
+    const TEMPLATE: &str = "template_of_servers";
+    static SERVER: LazyLock<Option<&clipia_tests_postgres::Server>> = LazyLock::new(|| {
+        let server = clipia_tests_postgres::Server::shared()?;
+        server.run(&format!("CREATE DATABASE {TEMPLATE}"));
+        let url = server.url(TEMPLATE);
+        let made = program::output(&mut program::command(&["migrate", "--database-url", &url]));
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Some(server)
+    });
+    if std::env::var_os(STORE)? != "postgres" {
+        return None;
+    }
+    SERVER.map(|server| server.database(TEMPLATE))
 }
 
 impl Server {
     /// Starts a server on a new data directory.
     pub(crate) fn start(options: Options) -> Self {
+        let database = of_its_own();
+        let options = match &database {
+            Some(database) => options.with(&["--database-url", &database.url()]),
+            None => options,
+        };
         let (data, process, ready) = Self::start_on_new(&options);
         let Some(secrets) = ready.secrets else {
             panic!("the first start shows no keys");
         };
         let Secrets { live_key, test_key, webhook_secret } = secrets;
         let (url, admin_url) = (ready.url, ready.admin_url);
-        Self { url, admin_url, live_key, test_key, webhook_secret, options, data, process }
+        Self {
+            url,
+            admin_url,
+            live_key,
+            test_key,
+            webhook_secret,
+            options,
+            data,
+            process,
+            _database: database,
+        }
     }
 
     /// Starts another server on the database of this one, with a new data directory of its own.
@@ -117,6 +157,7 @@ impl Server {
             options,
             data,
             process,
+            _database: None,
         }
     }
 
