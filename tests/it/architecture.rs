@@ -107,6 +107,7 @@ const TOP: &[&str] = &[
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE",
+    "OPERATING.md",
     "README.md",
     "SECURITY.md",
     "bindings",
