@@ -53,7 +53,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Both use the other crates, and no crate depends on them.
     (
         "clipia-tests",
-        &["clipia", "clipia-admin", "clipia-api", "clipia-queue", "clipia-remote", "clipia-webhook"],
+        &[
+            "clipia",
+            "clipia-admin",
+            "clipia-api",
+            "clipia-queue",
+            "clipia-remote",
+            "clipia-tests-postgres",
+            "clipia-webhook",
+        ],
     ),
     (
         "xtask",
@@ -101,6 +109,7 @@ const TOP: &[&str] = &[
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE",
+    "OPERATING.md",
     "README.md",
     "SECURITY.md",
     "bindings",
