@@ -70,8 +70,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that the tests of a crate may use beside those of `ARROWS`: the server is tested on a real store.
-const ARROWS_OF_TESTS: &[(&str, &[&str])] =
-    &[("clipia-server", &["clipia-store-sqlite"]), ("clipia-store-postgres", &["clipia-tests-postgres"])];
+const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[
+    ("clipia-server", &["clipia-store-sqlite"]),
+    ("clipia-store-postgres", &["clipia-store-sqlite", "clipia-tests-postgres"]),
+];
 
 /// Crates that a crate must not build, directly or indirectly. Pure code has no runtime and no HTTP, and xtask builds quickly.
 const PURE: &[(&str, &[&str])] = &[

@@ -10,6 +10,7 @@
 mod arguments;
 mod command;
 mod exit;
+mod figures;
 mod input;
 mod log;
 mod output;

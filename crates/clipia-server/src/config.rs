@@ -89,7 +89,8 @@ keys! {
         pub allow: Vec<IpNet> = Vec::new(),
 
         /// Requests per minute of a key; 0 is no limit. With `dev`, there is no limit unless this key is set. A quarter of the
-        /// requests may come at once.
+        /// requests may come at once. Servers that share a database tell each other twice a second what keys have used: together they
+        /// allow as many requests as one, and beside these at most what came within about a second.
         #[key("rpm", "N", "Requests a minute of a key; default {default}; 0 lifts the limit, as does `--dev`")]
         ///
         /// `None` where the key is not set: [`Config::rate_limit`] is the limit in force.

@@ -19,6 +19,7 @@ mod creation;
 mod deliveries;
 mod delivery_log;
 mod examination;
+mod export;
 mod faults;
 mod health;
 mod held_deliveries;
@@ -30,6 +31,7 @@ mod listing;
 mod logs;
 mod memory;
 mod mending;
+mod moved;
 mod no_store;
 mod outputs;
 mod pausing;
@@ -84,6 +86,7 @@ use workers::WorkersInForce;
 use writer::Writer;
 use writing::Writing;
 
+pub use export::{ExportError, Exported, export};
 pub use no_store::NoStore;
 pub use restore::{RestoreError, Restored, restore};
 
@@ -109,6 +112,18 @@ pub enum OpenError {
     /// The data directory cannot be locked, most often since another server uses it.
     #[error(transparent)]
     Lock(#[from] LockRefused),
+    /// Its store was exported.
+    #[error(
+        "the store was exported {to}, and another store goes on with it: this one would do the same again. If that file was not \
+         imported, remove `{}`, and start again",
+        .mark.display()
+    )]
+    Moved {
+        /// The file that says so.
+        mark: PathBuf,
+        /// What it says: to which file, and when.
+        to: String,
+    },
     /// The directory cannot be made.
     #[error("cannot use the data directory `{}`: {source}", .path.display())]
     Directory {
@@ -199,9 +214,9 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Whether there is a store in `directory`, of whichever version.
+    /// Whether there is a store in `directory`, of whichever version, that was not exported.
     pub fn is_in(directory: &Path) -> bool {
-        directory.join(FILE).exists()
+        directory.join(FILE).exists() && moved::refuse(directory).is_ok()
     }
 
     /// Opens the store in `directory`, or creates it. Its commands are decided by `clock`.
@@ -209,10 +224,24 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`] where it cannot be used; nothing was changed then.
     pub fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_where(directory, clock, moved::refuse)
+    }
+
+    /// Opens the store in `directory`, even where it was exported.
+    fn open_moved(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_where(directory, clock, |_| Ok(()))
+    }
+
+    fn open_where(
+        directory: &Path,
+        clock: Arc<dyn Clock>,
+        look: impl FnOnce(&Path) -> Result<(), OpenError>,
+    ) -> Result<Self, OpenError> {
         let unusable = |source| OpenError::Directory { path: directory.to_owned(), source };
         private::directory(directory).map_err(unusable)?;
         private::tighten_files(directory, &FILES);
         let lock = data_lock::take(directory)?;
+        look(directory)?;
         let path = directory.join(FILE);
         creation::ensure(&path)?;
         let kind = inspection::before_opening(&path)

@@ -31,6 +31,7 @@ mod retention;
 #[cfg(feature = "rusqlite")]
 pub mod sqlite_faults;
 mod statistics;
+pub mod transfer;
 mod uploads;
 mod workers;
 

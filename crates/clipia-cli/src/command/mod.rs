@@ -10,7 +10,9 @@ mod doctor;
 mod estimate;
 #[cfg(unix)]
 pub(crate) mod exec_job;
+mod export;
 mod generate;
+mod import;
 mod keys;
 mod migrate;
 mod models;
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Migrate(migrate::Options),
     Backup(backup::Options),
     Restore(restore::Options),
+    Export(export::Options),
+    Import(import::Options),
     #[cfg(unix)]
     #[command(hide = true)]
     ExecJob(exec_job::Options),
@@ -86,6 +90,8 @@ impl Command {
             Self::Migrate(options) => migrate::run(options).await,
             Self::Backup(options) => backup::run(options).await,
             Self::Restore(options) => restore::run(options),
+            Self::Export(options) => export::run(options).await,
+            Self::Import(options) => import::run(options).await,
             #[cfg(unix)]
             Self::ExecJob(options) => std::process::exit(exec_job::run(&options).into()),
         }

@@ -306,6 +306,18 @@ impl Parts {
         refused_tokens
     }
 
+    /// Starts what shares the budgets of keys with other nodes; returns the budgets.
+    fn start_budgets(&self) -> Arc<Budgets> {
+        let Tasks { stop, others, .. } = &self.tasks;
+        let budgets = Arc::new(Budgets::new(self.config.rate_limit()));
+        let shared = (Arc::clone(&budgets), Arc::clone(&self.store), stop.clone());
+        self.supervisor.supervise(others, "budgets", stop.clone(), move || {
+            let (budgets, store, stop) = shared.clone();
+            http::share_budgets(budgets, store, stop)
+        });
+        budgets
+    }
+
     /// Starts the listeners of the API and of the administration.
     fn serve(
         &mut self,
@@ -326,7 +338,7 @@ impl Parts {
             webhooks: self.outbound.target(),
             metrics: Arc::clone(&self.metrics),
             refused_tokens: Arc::clone(&refused_tokens),
-            budgets: Budgets::new(self.config.rate_limit()),
+            budgets: self.start_budgets(),
             admission: Admission::default(),
             upload_slots: http::upload_slots(),
         });

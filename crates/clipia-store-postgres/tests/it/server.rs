@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 /// The database with an empty store that those of the tests are copies of.
 const TEMPLATE: &str = "template_of_tests";
 
+static POOLER: LazyLock<Option<Pooler>> = LazyLock::new(|| Pooler::start(Server::shared()?));
+
 /// A database of a test.
 pub(crate) struct Database(clipia_tests_postgres::Database);
 
@@ -38,9 +40,13 @@ impl Database {
         Address::new(&self.url()).unwrap()
     }
 
+    /// Starts the servers, where they are installed. A process that is being started has the locks of this one for a moment.
+    pub(crate) fn start_servers() {
+        LazyLock::force(&POOLER);
+    }
+
     /// The address of the database behind PgBouncer; nothing where it is not installed.
     pub(crate) fn address_behind_pooler(&self) -> Option<Address> {
-        static POOLER: LazyLock<Option<Pooler>> = LazyLock::new(|| Pooler::start(Server::shared()?));
         POOLER.as_ref().map(|pooler| Address::new(&pooler.url(self)).unwrap())
     }
 }
