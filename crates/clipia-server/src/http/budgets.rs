@@ -32,24 +32,7 @@ impl Budgets {
     /// Spends one request of a key's budget, if one is left.
     pub(crate) fn spend(&self, key: &Key, now: Moment) -> Decision {
         let limit = key.limits.rate(self.default);
-        self.of(&mut self.lock(), &key.id, now, |spending| spending.spend(limit, now))
-    }
-
-    /// Does something with a key's budget.
-    fn of<T>(
-        &self,
-        spendings: &mut HashMap<String, Spending>,
-        key: &str,
-        now: Moment,
-        work: impl FnOnce(&mut Spending) -> T,
-    ) -> T {
-        if let Some(spending) = spendings.get_mut(key) {
-            return work(spending);
-        }
-        if spendings.len() >= KEYS_KEPT {
-            spendings.retain(|_, spending| !spending.is_whole(now));
-        }
-        work(spendings.entry(key.to_owned()).or_default())
+        with(&mut self.lock(), &key.id, now, |spending| spending.spend(limit, now))
     }
 
     /// What was spent since this was last called.
@@ -73,13 +56,29 @@ impl Budgets {
     fn hear(&self, arrivals: Vec<(String, Moment)>, now: Moment) {
         let mut spendings = self.lock();
         for (key, arrival) in arrivals.into_iter().filter(|(_, arrival)| *arrival > now) {
-            self.of(&mut spendings, &key, now, |spending| spending.hear(arrival));
+            with(&mut spendings, &key, now, |spending| spending.hear(arrival));
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Spending>> {
         self.spendings.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Does something with what was spent of a key's budget.
+fn with<T>(
+    spendings: &mut HashMap<String, Spending>,
+    key: &str,
+    now: Moment,
+    work: impl FnOnce(&mut Spending) -> T,
+) -> T {
+    if let Some(spending) = spendings.get_mut(key) {
+        return work(spending);
+    }
+    if spendings.len() >= KEYS_KEPT {
+        spendings.retain(|_, spending| !spending.is_whole(now));
+    }
+    work(spendings.entry(key.to_owned()).or_default())
 }
 
 /// Tells other nodes what this one spends, and hears what they spend, until `stop`.

@@ -250,7 +250,7 @@ async fn sessions_that_are_ended_are_replaced() {
         loop {
             match node.submit(fox()).await {
                 Ok(submitted) => return submitted,
-                Err(clipia_store::SubmitRefused::Store(error)) => assert!(error.is_transient(), "{error:?}"),
+                Err(SubmitRefused::Store(error)) => assert!(error.is_transient(), "{error:?}"),
                 Err(other) => panic!("{other}"),
             }
         }
@@ -267,7 +267,7 @@ async fn a_store_that_is_closed_refuses_everything() {
     assert!(matches!(node.probe().await, Err(StoreError::Closed)));
     assert!(matches!(node.account(&account()).await, Err(StoreError::Closed)));
     let refused = node.submit(fox()).await;
-    assert!(matches!(refused, Err(clipia_store::SubmitRefused::Store(StoreError::Closed))), "{refused:?}");
+    assert!(matches!(refused, Err(SubmitRefused::Store(StoreError::Closed))), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
