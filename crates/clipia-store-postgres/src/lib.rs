@@ -45,6 +45,7 @@ mod settlement;
 mod statistics;
 mod stored;
 mod submits;
+mod terms;
 mod time;
 mod uploads;
 mod values;

@@ -255,6 +255,13 @@ CREATE TABLE delivery_attempt (
     PRIMARY KEY (delivery, number)
 );
 
+-- Which node leads each task that one node does for all.
+CREATE TABLE term (
+    task        TEXT PRIMARY KEY,
+    node        UUID NOT NULL,
+    until       BIGINT NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 1000);
+
 -- Files of callers. The files themselves are among the media.
 CREATE TABLE upload (
     id          UUID PRIMARY KEY,

@@ -1,14 +1,15 @@
 //! The store itself: its clock, events, examinations and figures, and its end.
 
 use crate::values::values;
-use crate::{PostgresStore, examination, held_deliveries, retention, statistics};
+use crate::{PostgresStore, examination, held_deliveries, retention, statistics, terms};
 use async_trait::async_trait;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
 use clipia_store::{
-    BackupError, DueOf, DuePage, Findings, GivenBack, Statistics, StoreError, StoreEvent, Upkeep,
+    BackupError, DueOf, DuePage, Findings, GivenBack, NodeId, Statistics, StoreError, StoreEvent, Upkeep,
 };
 use std::path::Path;
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 #[async_trait]
@@ -71,6 +72,11 @@ impl Upkeep for PostgresStore {
 
     async fn give_back(&self) -> Result<GivenBack, StoreError> {
         self.write(|w| async move { retention::give_back(&w).await }).await
+    }
+
+    async fn lead(&self, task: &str, node: NodeId, term: Duration) -> Result<bool, StoreError> {
+        let task = task.to_owned();
+        self.write(move |w| async move { terms::lead(&w, &task, node, term).await }).await
     }
 
     async fn close(&self) {

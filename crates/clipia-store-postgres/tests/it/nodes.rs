@@ -185,6 +185,30 @@ async fn what_a_node_that_is_gone_set_aside_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_node_leads_a_task_and_another_when_it_is_gone() {
+    let Some(nodes) = Nodes::new(3).await else { return };
+    let term = Duration::from_secs(60);
+    let lead = async |node: usize| {
+        let id = NodeId(Uuid::from_u128(node as u128 + 1));
+        nodes.nodes[node].lead("cleaner", id, term).await.unwrap()
+    };
+    let all = async || {
+        let (one, two, three) = tokio::join!(lead(0), lead(1), lead(2));
+        [one, two, three]
+    };
+    let first = all().await;
+    assert_eq!(first.iter().filter(|leads| **leads).count(), 1, "{first:?}");
+    assert_eq!(all().await, first, "it stays the one that leads");
+    let leader = first.iter().position(|leads| *leads).unwrap();
+    let other = (leader + 1) % 3;
+    nodes.clock.advance(term - Duration::from_micros(1));
+    assert!(!lead(other).await);
+    nodes.clock.advance(Duration::from_micros(1));
+    assert!(lead(other).await);
+    assert!(!lead(leader).await, "one that comes back is told so");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_hear_of_each_other_whether_they_listen_or_look() {
     let Some(database) = Database::new() else { return };
     let address = database.address();
