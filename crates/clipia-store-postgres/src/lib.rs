@@ -34,6 +34,7 @@ mod notices;
 mod open_error;
 mod outputs;
 mod pausing;
+mod pins;
 mod position;
 mod requests;
 mod retention;

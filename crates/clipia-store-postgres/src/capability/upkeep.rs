@@ -1,7 +1,7 @@
 //! The store itself: its clock, events, examinations and figures, and its end.
 
 use crate::values::values;
-use crate::{PostgresStore, examination, held_deliveries, retention, statistics, terms};
+use crate::{PostgresStore, examination, held_deliveries, pins, retention, statistics, terms};
 use async_trait::async_trait;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
@@ -26,7 +26,8 @@ impl Upkeep for PostgresStore {
         let now = self.now();
         let (checked, violation) =
             self.in_snapshot(|w| async move { examination::examine(&w, now).await }).await?;
-        Ok(Findings { checked, violation })
+        // Read after the snapshot, which would be one itself.
+        Ok(Findings { checked, violation, pins: pins::read(&self.connection().await?).await? })
     }
 
     async fn backup(&self, path: &Path) -> Result<(), BackupError> {

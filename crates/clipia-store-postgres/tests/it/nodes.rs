@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
+use tokio_postgres::NoTls;
 use uuid::Uuid;
 
 /// How long a test waits for what must come.
@@ -206,6 +207,42 @@ async fn one_node_leads_a_task_and_another_when_it_is_gone() {
     nodes.clock.advance(Duration::from_micros(1));
     assert!(lead(other).await);
     assert!(!lead(leader).await, "one that comes back is told so");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_examination_names_who_keeps_old_rows() {
+    let Some(nodes) = Nodes::new(1).await else { return };
+    let url = nodes.database.url();
+    let (reader, connection) =
+        tokio_postgres::connect(&format!("{url} application_name=report"), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    reader
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM request")
+        .await
+        .unwrap();
+    // It waits for every transaction that is open.
+    nodes.database.run("SELECT pg_create_logical_replication_slot('forgotten', 'test_decoding')");
+    nodes.database.run("BEGIN; CREATE TABLE forgotten (); PREPARE TRANSACTION 'forgotten'");
+    let pins = async || nodes.nodes[0].examine().await.unwrap().pins;
+    assert_eq!(pins().await, [], "nobody is told of what is young");
+    nodes.database.run(
+        "CREATE TEMPORARY TABLE spent (); DO $$ BEGIN FOR n IN 1..20000 LOOP
+            BEGIN INSERT INTO spent DEFAULT VALUES; EXCEPTION WHEN division_by_zero THEN END;
+         END LOOP; END $$",
+    );
+    let found = pins().await;
+    let named = |text: &str| found.iter().filter(|pin| pin.by.contains(text)).count();
+    let expected = [
+        "(report), which is idle in transaction: end it with `SELECT pg_terminate_backend(",
+        "replication slot `forgotten`, which is unused: ",
+        "prepared transaction 'forgotten' of clipia: end it with `ROLLBACK PREPARED 'forgotten'`",
+    ];
+    assert_eq!(expected.map(named), [1, 1, 1], "{found:?}");
+    assert!(found.iter().all(|pin| pin.transactions >= 20_000), "{found:?}");
+    reader.batch_execute("COMMIT").await.unwrap();
+    nodes.database.run("ROLLBACK PREPARED 'forgotten'");
+    nodes.database.run("SELECT pg_drop_replication_slot('forgotten')");
+    assert_eq!(pins().await, []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,7 +20,7 @@ initdb -D "$directory/data" --auth=trust --username=clipia --encoding=UTF8 --no-
     exit 1
 }
 pg_ctl -D "$directory/data" -l "$directory/server.log" -w -t 60 start \
-    -o "-c fsync=on -c listen_addresses='' -c unix_socket_directories='$directory' -c max_connections=200 -c shared_buffers=64MB" \
+    -o "-c fsync=on -c listen_addresses='' -c unix_socket_directories='$directory' -c max_connections=200 -c shared_buffers=64MB -c max_prepared_transactions=2 -c wal_level=logical" \
     >/dev/null 2>&1 </dev/null || {
     cat "$directory/server.log" >&2
     exit 1

@@ -41,7 +41,7 @@ impl Upkeep for SqliteStore {
                 }
             }
         }
-        Ok(Findings { checked, violation })
+        Ok(Findings { checked, violation, pins: Vec::new() })
     }
 
     async fn backup(&self, path: &Path) -> Result<(), BackupError> {
