@@ -48,6 +48,7 @@ mod stored;
 mod submits;
 mod terms;
 mod time;
+mod turns;
 mod uploads;
 mod values;
 mod webhook_secrets;

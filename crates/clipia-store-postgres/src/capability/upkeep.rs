@@ -39,13 +39,12 @@ impl Upkeep for PostgresStore {
     }
 
     async fn statistics(&self) -> Result<Statistics, StoreError> {
-        let (memory, connection) = (&self.database.memory, self.connection().await?);
-        let counted = memory.counters.statistics();
+        let counted = self.database.memory.counters.statistics();
         Ok(Statistics {
-            deliveries_held: held_deliveries::waiting(&connection).await?,
+            deliveries_held: held_deliveries::waiting(&self.connection().await?).await?,
             // The database keeps its log itself.
             log_bytes: 0,
-            queues: statistics::queues(&connection, memory.positions.orders()).await?,
+            queues: statistics::queues(&self.database).await?,
             ..counted
         })
     }

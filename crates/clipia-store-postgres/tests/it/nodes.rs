@@ -2,6 +2,7 @@
 
 use crate::server::Database;
 use clipia_queue::leases::SILENCE_MAX;
+use clipia_queue::position::Order;
 use clipia_queue::{Credits, RequestId};
 use clipia_store::clock::{Clock, DrivenClock};
 use clipia_store::conformance::{NOW, account, first, fox, key, new_key, other_account};
@@ -207,6 +208,64 @@ async fn one_node_leads_a_task_and_another_when_it_is_gone() {
     nodes.clock.advance(Duration::from_micros(1));
     assert!(lead(other).await);
     assert!(!lead(leader).await, "one that comes back is told so");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn positions_follow_what_other_nodes_do() {
+    let Some(nodes) = Nodes::new(2).await else { return };
+    let [acts, looks] = &nodes.nodes[..] else { unreachable!() };
+    let mut waiting = Vec::new();
+    for _ in 0..40 {
+        waiting.push(acts.submit(fox()).await.unwrap().id);
+    }
+    let position = async |id| looks.status(&account(), id).await.unwrap().unwrap().position;
+    assert_eq!(position(waiting[39]).await, 39);
+    let follow = async |waiting: &[RequestId]| {
+        let followed = async {
+            for (ahead, id) in waiting.iter().enumerate() {
+                while position(*id).await != ahead as u64 {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+        };
+        timeout(PATIENCE, followed).await.unwrap();
+        let queues = looks.statistics().await.unwrap().queues;
+        assert_eq!((queues[0].waiting, queues[0].accounts), (waiting.len() as u64, 1));
+    };
+    let claim = nodes.claim(0).await.unwrap();
+    assert_eq!(claim.id, waiting.remove(0));
+    for _ in 0..3 {
+        acts.cancel(waiting.remove(20)).await.unwrap();
+    }
+    assert_eq!(nodes.claim(0).await.unwrap().id, waiting.remove(0));
+    follow(&waiting).await;
+    // One that a worker had comes back ahead of the others.
+    acts.release(claim.id, claim.epoch).await.unwrap();
+    waiting.insert(0, claim.id);
+    waiting.push(acts.submit(fox()).await.unwrap().id);
+    follow(&waiting).await;
+    // Who left is forgotten after some minutes.
+    nodes.database.run("UPDATE queue_left SET at = at - 601000000");
+    acts.give_back().await.unwrap();
+    assert_eq!(nodes.database.number("SELECT count(*) FROM queue_left"), 0);
+    nodes.is_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deep_queue_is_known_to_its_last_place() {
+    let Some(nodes) = Nodes::new(1).await else { return };
+    let node = &nodes.nodes[0];
+    nodes.database.run(
+        "INSERT INTO queue VALUES ('render', 45000);
+         INSERT INTO queue_turn SELECT 'render', 'acct_' || n, n - 3 FROM generate_series(0, 2) n;
+         INSERT INTO queue_item (queue, lane, ticket, account, request)
+            SELECT 'render', 1, n, 'acct_' || n % 3, gen_random_uuid() FROM generate_series(1, 45000) n",
+    );
+    assert_eq!(node.submit(fox()).await.unwrap().position, 3, "each of the others has a turn before");
+    let queue = node.statistics().await.unwrap().queues.remove(0);
+    assert_eq!((queue.waiting, queue.accounts), (45_001, 4));
+    node.set_order("render", Order::Fifo).await.unwrap();
+    assert_eq!(node.submit(fox()).await.unwrap().position, 45_001);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
