@@ -71,6 +71,14 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// These options with further arguments.
+    pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+}
+
 /// A running `clipia serve` with its own data directory. Dropping the value kills the server and removes the directory.
 pub(crate) struct Server {
     pub(crate) url: String,
@@ -87,17 +95,38 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on a new data directory.
     pub(crate) fn start(options: Options) -> Self {
-        let data = tempfile::tempdir().unwrap();
-        if let Some(models) = &options.models {
-            std::fs::write(data.path().join("models.toml"), models).unwrap();
-        }
-        let (process, ready) = Process::start(&options, &data, None);
+        let (data, process, ready) = Self::start_on_new(&options);
         let Some(secrets) = ready.secrets else {
             panic!("the first start shows no keys");
         };
         let Secrets { live_key, test_key, webhook_secret } = secrets;
         let (url, admin_url) = (ready.url, ready.admin_url);
         Self { url, admin_url, live_key, test_key, webhook_secret, options, data, process }
+    }
+
+    /// Starts another server on the database of this one, with a new data directory of its own.
+    pub(crate) fn join(&self, options: Options) -> Self {
+        let (data, process, ready) = Self::start_on_new(&options);
+        assert!(ready.secrets.is_none(), "the store has keys");
+        Self {
+            url: ready.url,
+            admin_url: ready.admin_url,
+            live_key: self.live_key.clone(),
+            test_key: self.test_key.clone(),
+            webhook_secret: self.webhook_secret.clone(),
+            options,
+            data,
+            process,
+        }
+    }
+
+    fn start_on_new(options: &Options) -> (TempDir, Process, Ready) {
+        let data = tempfile::tempdir().unwrap();
+        if let Some(models) = &options.models {
+            std::fs::write(data.path().join("models.toml"), models).unwrap();
+        }
+        let (process, ready) = Process::start(options, &data, None);
+        (data, process, ready)
     }
 
     /// Starts again on the same data directory, after [`Server::kill9`] or [`Server::terminate`]. The port is another.

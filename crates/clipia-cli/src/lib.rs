@@ -19,6 +19,7 @@ mod progress;
 mod settings;
 mod shell;
 mod signals;
+mod store;
 
 pub use pauses::Pause;
 

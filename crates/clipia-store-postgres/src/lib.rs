@@ -140,6 +140,10 @@ impl PostgresStore {
         {
             database.memory.time.not_before(after);
         }
+        // A deep queue takes a while to read: nobody is to wait for it later.
+        for queue in database.connection().await?.query("SELECT name FROM queue", Vec::new()).await? {
+            database.line(queue.get("name")?).await?;
+        }
         let closing = CancellationToken::new();
         if !database.memory.time.is_given() {
             notices::start(&database, address, &closing);

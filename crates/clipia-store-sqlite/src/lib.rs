@@ -27,7 +27,6 @@ mod inspection;
 mod leases;
 mod ledger;
 mod listing;
-mod lock;
 mod logs;
 mod memory;
 mod mending;
@@ -61,8 +60,10 @@ use clipia_queue::{Moment, ids};
 use clipia_store as store;
 use clipia_store::clock::Clock;
 use clipia_store::counters::Counters;
+use clipia_store::data_lock::LockRefused;
 use clipia_store::{
-    EVENTS_KEPT, Fault, Rescued, StoreError, Submitted, WorkRefused, blocking, clock, failpoints, private,
+    EVENTS_KEPT, Fault, Rescued, StoreError, Submitted, WorkRefused, blocking, clock, data_lock, failpoints,
+    private,
 };
 use inspection::Kind;
 use memory::Memory;
@@ -93,7 +94,7 @@ const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const FILE: &str = "clipia.db";
 
 /// The files of the store, at the top of its directory.
-const FILES: [&str; 4] = [FILE, "clipia.db-wal", "clipia.db-shm", lock::FILE];
+const FILES: [&str; 4] = [FILE, "clipia.db-wal", "clipia.db-shm", data_lock::FILE];
 
 /// How long a commit waits while another program locks the file, such as a shell with a transaction open. Calls meanwhile wait
 /// as long, and then fail with a transient error.
@@ -105,9 +106,9 @@ const READERS: usize = 4;
 /// A store that could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another server uses it.
-    #[error("`{}` is in use by another `clipia serve`", .0.display())]
-    InUse(PathBuf),
+    /// The data directory cannot be locked, most often since another server uses it.
+    #[error(transparent)]
+    Lock(#[from] LockRefused),
     /// The directory cannot be made.
     #[error("cannot use the data directory `{}`: {source}", .path.display())]
     Directory {
@@ -198,6 +199,11 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// Whether there is a store in `directory`, of whichever version.
+    pub fn is_in(directory: &Path) -> bool {
+        directory.join(FILE).exists()
+    }
+
     /// Opens the store in `directory`, or creates it. Its commands are decided by `clock`.
     ///
     /// # Errors
@@ -206,7 +212,7 @@ impl SqliteStore {
         let unusable = |source| OpenError::Directory { path: directory.to_owned(), source };
         private::directory(directory).map_err(unusable)?;
         private::tighten_files(directory, &FILES);
-        let lock = lock::take(directory)?;
+        let lock = data_lock::take(directory)?;
         let path = directory.join(FILE);
         creation::ensure(&path)?;
         let kind = inspection::before_opening(&path)

@@ -15,6 +15,7 @@ pub mod columns;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod counters;
+pub mod data_lock;
 mod decided;
 mod deliveries;
 mod events;

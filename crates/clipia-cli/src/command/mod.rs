@@ -12,6 +12,7 @@ mod estimate;
 pub(crate) mod exec_job;
 mod generate;
 mod keys;
+mod migrate;
 mod models;
 mod queues;
 mod requests;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Webhooks(webhooks::Options),
     Audit(audit::Options),
     Doctor(doctor::Options),
+    Migrate(migrate::Options),
     Backup(backup::Options),
     Restore(restore::Options),
     #[cfg(unix)]
@@ -81,6 +83,7 @@ impl Command {
             Self::Webhooks(options) => webhooks::run(options).await,
             Self::Audit(options) => audit::run(options).await,
             Self::Doctor(options) => doctor::run(options).await,
+            Self::Migrate(options) => migrate::run(options).await,
             Self::Backup(options) => backup::run(options).await,
             Self::Restore(options) => restore::run(options),
             #[cfg(unix)]

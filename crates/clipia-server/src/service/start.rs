@@ -3,9 +3,10 @@
 use super::pools::{Pool, Pools};
 use super::{FirstKeys, OpenStore, Service, StartError, Tasks, first_keys};
 use crate::admin::{self, access};
+use crate::api_error::no_calls;
 use crate::blocking;
 use crate::builder::Builder;
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::deliveries::{DeliveryStatistics, Dispatcher};
 use crate::events::{self, Wakers};
 use crate::executors::Executor;
@@ -208,7 +209,8 @@ impl Parts {
             let paused = format!("executor {name}");
             let pause = Pause::new(&paused, self.metrics.pause(&paused));
             pauses.push(Arc::clone(&pause));
-            let Some(pool) = pools.remove(name) else { continue };
+            let pool = pools.remove(name).filter(|_| self.config.roles.has(Role::Workers));
+            let Some(pool) = pool else { continue };
             let line = Arc::clone(line);
             let (fetches, waiting) = (self.metrics.fetches.clone(), self.metrics.fetches_waiting.clone());
             let preparation = Preparation::new(fetches, waiting, work.clone());
@@ -284,6 +286,9 @@ impl Parts {
     }
 
     fn start_deliveries(&self, dispatcher: Arc<Dispatcher>) {
+        if !self.config.roles.has(Role::Deliveries) {
+            return;
+        }
         let Tasks { stop, others, .. } = &self.tasks;
         let stopped = stop.clone();
         self.supervisor.supervise(others, "deliveries", stop.clone(), move || {
@@ -328,7 +333,11 @@ impl Parts {
             upload_slots: http::upload_slots(),
         });
         let metrics = Arc::clone(&self.metrics);
-        let api = api.merge(remote::router(remote)).merge(health.clone());
+        let api = match self.config.roles.has(Role::Api) {
+            true => api.merge(remote::router(remote)),
+            false => Router::new().fallback(no_calls),
+        };
+        let api = api.merge(health.clone());
         self.listen("listener", &self.listener, api, Limits::API, metrics);
         let scraped = health::metrics_router(Arc::clone(&self.metrics), store(), statistics);
         let admin = admin::router(store(), self.queues.clone(), refused_tokens, &self.access, pauses)

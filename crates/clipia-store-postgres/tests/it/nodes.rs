@@ -10,7 +10,8 @@ use clipia_store::{
     Accounts, Claim, Failure, Key, NewAccount, NodeId, Queue, Records, StoreError, StoreEvent, Submission,
     Upkeep, WorkRefused,
 };
-use clipia_store_postgres::{Migrated, OpenError, PostgresStore, migrate};
+use clipia_store_postgres::{Address, Migrated, OpenError, PostgresStore, migrate};
+use clipia_tests_postgres::Server;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -270,21 +271,26 @@ async fn a_deep_queue_is_known_to_its_last_place() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_examination_names_who_keeps_old_rows() {
-    let Some(nodes) = Nodes::new(1).await else { return };
-    let url = nodes.database.url();
+    let Some(server) = Server::start(&["wal_level = logical", "max_prepared_transactions = 1"]) else {
+        return;
+    };
+    let database = server.database("template1");
+    let address = Address::new(&database.url()).unwrap();
+    migrate(&address).await.unwrap();
+    let node = PostgresStore::open(&address).await.unwrap();
     let (reader, connection) =
-        tokio_postgres::connect(&format!("{url} application_name=report"), NoTls).await.unwrap();
+        tokio_postgres::connect(&format!("{}&application_name=report", database.url()), NoTls).await.unwrap();
     tokio::spawn(connection);
     reader
         .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM request")
         .await
         .unwrap();
-    // It waits for every transaction that is open.
-    nodes.database.run("SELECT pg_create_logical_replication_slot('forgotten', 'test_decoding')");
-    nodes.database.run("BEGIN; CREATE TABLE forgotten (); PREPARE TRANSACTION 'forgotten'");
-    let pins = async || nodes.nodes[0].examine().await.unwrap().pins;
+    // It waits for every transaction that has changed something.
+    database.run("SELECT pg_create_logical_replication_slot('forgotten', 'test_decoding')");
+    database.run("BEGIN; CREATE TABLE forgotten (); PREPARE TRANSACTION 'forgotten'");
+    let pins = async || node.examine().await.unwrap().pins;
     assert_eq!(pins().await, [], "nobody is told of what is young");
-    nodes.database.run(
+    database.run(
         "CREATE TEMPORARY TABLE spent (); DO $$ BEGIN FOR n IN 1..20000 LOOP
             BEGIN INSERT INTO spent DEFAULT VALUES; EXCEPTION WHEN division_by_zero THEN END;
          END LOOP; END $$",
@@ -299,8 +305,8 @@ async fn an_examination_names_who_keeps_old_rows() {
     assert_eq!(expected.map(named), [1, 1, 1], "{found:?}");
     assert!(found.iter().all(|pin| pin.transactions >= 20_000), "{found:?}");
     reader.batch_execute("COMMIT").await.unwrap();
-    nodes.database.run("ROLLBACK PREPARED 'forgotten'");
-    nodes.database.run("SELECT pg_drop_replication_slot('forgotten')");
+    database.run("ROLLBACK PREPARED 'forgotten'");
+    database.run("SELECT pg_drop_replication_slot('forgotten')");
     assert_eq!(pins().await, []);
 }
 
