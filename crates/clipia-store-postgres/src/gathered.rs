@@ -11,10 +11,13 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 const WAITING_MAX: usize = 4_096;
 
 /// A command that waits, and where its result goes.
-type Waiting<C, R> = (C, oneshot::Sender<R>);
+type Waiting<C, T, E> = (C, oneshot::Sender<Result<T, E>>);
+
+/// Where transactions take what waits, one after the other.
+type Receiver<C, T, E> = Arc<Mutex<mpsc::Receiver<Waiting<C, T, E>>>>;
 
 /// Takes commands `C`, each of which returns a `T` or an `E`.
-pub(crate) struct Gathered<C, T, E>(mpsc::Sender<Waiting<C, Result<T, E>>>);
+pub(crate) struct Gathered<C, T, E>(mpsc::Sender<Waiting<C, T, E>>);
 
 /// Commands of one transaction.
 pub(crate) struct Shared<C> {
@@ -74,7 +77,7 @@ where
 /// Writes what waits, until nothing can come any more.
 async fn run<C, T, E, W, Run>(
     database: Arc<Database>,
-    receiver: Arc<Mutex<mpsc::Receiver<Waiting<C, Result<T, E>>>>>,
+    receiver: Receiver<C, T, E>,
     shared_max: usize,
     write: W,
 ) where

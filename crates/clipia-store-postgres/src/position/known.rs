@@ -1,8 +1,7 @@
 //! The places of a queue in memory, and what is read to bring them up to date.
 //!
 //! Each reading is one statement, and so one snapshot. Tickets of new requests rise in the order of the commits: what came since has
-//! greater ones. What left since was left by a transaction that had not ended at the last reading: none of them has a lower number
-//! than the least that ran then. Some are read twice, which does no harm: no ticket comes back.
+//! greater ones. What left since was left by a transaction that ran at the last reading, or began after it.
 
 use super::{BOUNDS_MAX, Bounds, left};
 use crate::connection::Connection;
@@ -25,25 +24,43 @@ pub(crate) struct Known {
     requeued: Vec<i64>,
     /// The latest ticket of lane 1 that was read.
     tail: i64,
-    /// The least transaction that ran at the reading, and the database's clock.
-    read: Option<(i64, i64)>,
+    /// The snapshot of the latest reading.
+    read: Option<Snapshot>,
     /// How often this node had changed the queue before, and when that was.
     fresh: Option<(u64, Instant)>,
+}
+
+/// The snapshot of a reading: which transactions had not ended.
+#[derive(Clone, Debug)]
+struct Snapshot {
+    /// The first that had not begun.
+    next: i64,
+    /// Those that ran. One that runs for long is asked for again and again, and those that began after it are not.
+    running: Vec<i64>,
+    /// The database's clock.
+    clock: i64,
+}
+
+impl Default for Snapshot {
+    /// Of the first reading: nobody has left of whom it is known that they wait.
+    fn default() -> Self {
+        Self { next: i64::MAX, running: Vec::new(), clock: 0 }
+    }
 }
 
 /// What is asked for.
 pub(super) struct Since {
     tail: i64,
-    /// Who left by this transaction or a later one is asked for.
-    transaction: i64,
+    /// Who left by a transaction that had not ended then is asked for.
+    snapshot: Snapshot,
     /// The accounts that wait.
     accounts: Vec<String>,
 }
 
 /// What was read.
+#[derive(Default)]
 pub(super) struct Page {
-    transaction: i64,
-    clock: i64,
+    snapshot: Snapshot,
     gone: Vec<(AccountId, Vec<i64>)>,
     new: Vec<(AccountId, Vec<i64>)>,
     requeued: Vec<i64>,
@@ -58,14 +75,16 @@ impl Since {
                 "WITH new AS MATERIALIZED (
                     SELECT account, ticket FROM queue_item WHERE queue = $1 AND lane = 1 AND ticket > $2 ORDER BY ticket LIMIT $5)
                  SELECT 'now' AS what, '' AS account, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS turn,
-                    ARRAY[pg_snapshot_xmin(pg_current_snapshot())::text::bigint] AS tickets
+                    ARRAY[pg_snapshot_xmax(pg_current_snapshot())::text::bigint]
+                        || ARRAY(SELECT x::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS x) AS tickets
                  UNION ALL SELECT 'gone', account, NULL, tickets FROM queue_left WHERE queue = $1 AND transaction >= $3
+                 UNION ALL SELECT 'gone', account, NULL, tickets FROM queue_left WHERE queue = $1 AND transaction = ANY($6)
                  UNION ALL SELECT 'new', account, NULL, array_agg(ticket ORDER BY ticket) FROM new GROUP BY account
                  UNION ALL SELECT 'requeued', '', NULL, array_agg(ticket ORDER BY ticket) FROM queue_item WHERE queue = $1 AND lane = 0
                  UNION ALL SELECT 'turn', t.account, t.turn, NULL
                     FROM (SELECT account FROM unnest($4::text[]) AS known (account) UNION SELECT account FROM new) waits,
                         LATERAL ({}) t", turns::newest("waits.account")),
-                values![queue, self.tail, self.transaction, self.accounts.clone(), PAGE],
+                values![queue, self.tail, self.snapshot.next, self.accounts.clone(), PAGE, self.snapshot.running.clone()],
             )
             .await?;
         Page::of(&rows)
@@ -74,20 +93,14 @@ impl Since {
 
 impl Page {
     fn of(rows: &[Row]) -> Result<Self, StoreError> {
-        let mut page = Self {
-            transaction: 0,
-            clock: 0,
-            gone: Vec::new(),
-            new: Vec::new(),
-            requeued: Vec::new(),
-            turns: Vec::new(),
-        };
+        let mut page = Self::default();
         for row in rows {
             let tickets = || Ok::<_, StoreError>(row.get::<Option<Vec<i64>>>("tickets")?.unwrap_or_default());
             match row.get("what")? {
                 "now" => {
-                    page.clock = row.get("turn")?;
-                    page.transaction = tickets()?.first().copied().unwrap_or(0);
+                    let mut running = tickets()?;
+                    let next = if running.is_empty() { i64::MAX } else { running.remove(0) };
+                    page.snapshot = Snapshot { next, running, clock: row.get("turn")? };
                 }
                 "gone" => page.gone.push((row.account()?, tickets()?)),
                 "new" => page.new.push((row.account()?, tickets()?)),
@@ -118,7 +131,7 @@ impl Known {
     pub(super) fn since(&self) -> Since {
         Since {
             tail: self.tail,
-            transaction: self.read.map_or(i64::MAX, |(transaction, _)| transaction),
+            snapshot: self.read.clone().unwrap_or_default(),
             accounts: self.places.turns().map(|(account, _)| account.0.clone()).collect(),
         }
     }
@@ -126,7 +139,7 @@ impl Known {
     /// Takes what was read. Returns whether that was all.
     pub(super) fn take(&mut self, page: Page, order: Order, changes: u64, began: Instant) -> bool {
         let kept = i64::try_from(left::KEPT.as_micros() / 2).unwrap_or(i64::MAX);
-        if self.read.is_some_and(|(_, clock)| page.clock.saturating_sub(clock) > kept) {
+        if self.read.as_ref().is_some_and(|read| page.snapshot.clock.saturating_sub(read.clock) > kept) {
             // Some of those who left since may have been forgotten.
             *self = Self::default();
             return false;
@@ -157,7 +170,7 @@ impl Known {
         for ticket in self.requeued.iter().filter(|ticket| requeued.binary_search(ticket).is_err()) {
             self.places.restore(&nobody, place(ticket), None);
         }
-        self.read = Some((page.transaction, page.clock));
+        self.read = Some(page.snapshot);
         if read < PAGE {
             self.fresh = Some((changes, began));
         }
@@ -195,14 +208,7 @@ mod tests {
     use super::*;
 
     fn page(clock: i64) -> Page {
-        Page {
-            transaction: 7,
-            clock,
-            gone: Vec::new(),
-            new: Vec::new(),
-            requeued: Vec::new(),
-            turns: Vec::new(),
-        }
+        Page { snapshot: Snapshot { next: 7, running: vec![4], clock }, ..Page::default() }
     }
 
     fn account(id: &str) -> AccountId {
@@ -219,7 +225,8 @@ mod tests {
         assert!(known.take(Page { new, turns, ..page(1) }, Order::Turns, 3, began));
         assert!(known.is_fresh(3, Duration::from_secs(600)) && !known.is_fresh(4, Duration::from_secs(600)));
         assert_eq!(known.places().ahead(&a, new_place(5)), 3);
-        assert_eq!((known.since().tail, known.since().transaction), (5, 7));
+        let since = known.since();
+        assert_eq!((since.tail, since.snapshot.next, since.snapshot.running), (5, 7, vec![4]));
         // One that left is told of twice, and one that came and left since was never seen.
         let gone = vec![(a.clone(), vec![1]), (a.clone(), vec![1, 6])];
         assert!(known.take(Page { gone, requeued: vec![1], ..page(2) }, Order::Turns, 4, began));
@@ -235,7 +242,7 @@ mod tests {
         let later = i64::try_from(left::KEPT.as_micros()).unwrap_or(i64::MAX);
         assert!(known.take(Page { new: vec![(account("a"), vec![4])], ..page(1) }, Order::Fifo, 0, began));
         assert!(!known.take(page(later), Order::Fifo, 0, began));
-        assert_eq!((known.since().tail, known.since().transaction, known.age()), (0, i64::MAX, None));
+        assert_eq!((known.since().tail, known.since().snapshot.next, known.age()), (0, i64::MAX, None));
         assert!(known.take(page(later), Order::Fifo, 0, began));
         assert_eq!(known.places().waiting(), 0);
     }
