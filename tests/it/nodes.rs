@@ -149,3 +149,23 @@ async fn a_revoked_key_and_a_cancel_reach_every_server() {
         drop(workers);
     }
 }
+
+/// Whether a server has done a round of a maintenance service.
+async fn has_done(server: &Server, service: &str) -> bool {
+    let metrics = Raw::new(&server.admin_url).get("/metrics").await.expect(200).body;
+    let rounds = format!("clipia_maintenance_rounds_total{{service=\"{service}\",outcome=\"completed\"}}");
+    String::from_utf8(metrics.to_vec()).unwrap().contains(&rounds)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_server_does_the_maintenance_for_all_and_another_when_it_has_ended() {
+    let Some(database) = migrated() else { return };
+    let mut one = Server::start(options(&database.url(), "api"));
+    until("the first does a round", async || has_done(&one, "cleaner").await.then_some(())).await;
+    let other = one.join(options(&database.url(), "api"));
+    // Each rescues the requests that its own attempts do not hold.
+    until("the other does its own rounds", async || has_done(&other, "rescuer").await.then_some(())).await;
+    assert!(!has_done(&other, "cleaner").await);
+    assert!(one.terminate().success());
+    until("the other does a round", async || has_done(&other, "cleaner").await.then_some(())).await;
+}

@@ -240,12 +240,14 @@ impl ::std::convert::TryFrom<::std::string::String> for DeliveryState {
         value.parse()
     }
 }
-///What an examination looked at, and the first thing that it found wrong.
+///What an examination looked at, the first thing that it found wrong, and what slows the store down.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct Findings {
     pub checked: Checked,
     ///The executors that make nothing now.
     pub paused: ::std::vec::Vec<Paused>,
+    ///What keeps a PostgreSQL database from removing rows that changed, the oldest first. The store gets slower until that ends. Nothing is here that fewer than 20,000 transactions came after.
+    pub pins: ::std::vec::Vec<Pin>,
     ///What is wrong; null where the store is in order.
     pub violation: ::std::option::Option<Violation>,
 }
@@ -529,6 +531,16 @@ pub struct Paused {
     pub of: ::std::string::String,
     ///What its program or the system said.
     pub why: ::std::string::String,
+}
+///What keeps a database from removing rows that changed since.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct Pin {
+    ///What it is, such as a session, and how it is ended.
+    pub by: ::std::string::String,
+    ///Since when; null where that is not known.
+    pub since: ::std::option::Option<jiff::Timestamp>,
+    ///How many transactions began since.
+    pub transactions: u64,
 }
 ///Queues, in the order of their names.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

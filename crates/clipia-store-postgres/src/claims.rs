@@ -9,9 +9,11 @@ pub(crate) use heads::Heads;
 
 use super::leases;
 use super::pausing::paused_at;
+use super::position::{self, Bounds};
 use super::rows::{from_json, lane_number};
 use super::set_aside;
 use super::stored::request_of;
+use super::turns;
 use super::values::values;
 use super::workers;
 use super::writing::Writing;
@@ -54,8 +56,8 @@ struct Claiming<'a> {
     set_aside: usize,
     /// Requests that another command has locked, such as a cancel.
     skipped: Vec<Uuid>,
-    /// The accounts, and up to which ticket this node has claimed the requests of each.
-    heads: (Vec<String>, Vec<i64>),
+    /// The tickets before which nothing is looked for.
+    heads: Bounds,
 }
 
 /// Claims the first requests of a queue.
@@ -86,7 +88,7 @@ pub(crate) async fn claim(
         past: ClaimPast::default(),
         set_aside: 0,
         skipped: Vec::new(),
-        heads: w.memory.heads.of(queue, order),
+        heads: w.memory.heads.of(queue, order, w.memory.positions.bounds(queue)),
     };
     loop {
         let before = (claiming.past.claims.len(), claiming.set_aside, claiming.skipped.len());
@@ -110,14 +112,14 @@ impl Claiming<'_> {
             Order::Turns => format!(
                 "SELECT i.lane, i.ticket, i.account, i.request, t.turn
                  FROM (
-                    SELECT t.account, t.turn, coalesce(h.ticket, 0) AS head
-                    FROM queue_turn t LEFT JOIN unnest($5::text[], $6::int8[]) AS h (account, ticket) ON h.account = t.account,
+                    SELECT t.account, t.turn, coalesce(h.ticket, $7) AS head
+                    FROM t LEFT JOIN unnest($5::text[], $6::int8[]) AS h (account, ticket) ON h.account = t.account,
                         LATERAL (
                             SELECT 1 FROM queue_item i WHERE i.queue = $1 AND i.account = t.account AND i.lane = 1
-                                AND i.ticket > coalesce(h.ticket, 0) AND {free}
+                                AND i.ticket > coalesce(h.ticket, $7) AND {free}
                             ORDER BY i.ticket LIMIT 1
                         ) waits
-                    WHERE t.queue = $1 ORDER BY t.turn LIMIT $2
+                    ORDER BY t.turn LIMIT $2
                  ) t, LATERAL (
                     SELECT * FROM queue_item i
                     WHERE i.queue = $1 AND i.account = t.account AND i.lane = 1 AND i.ticket > t.head AND {free}
@@ -128,26 +130,32 @@ impl Claiming<'_> {
                 "SELECT i.lane, i.ticket, i.account, i.request, t.turn
                  FROM (
                     SELECT * FROM queue_item i
-                    WHERE i.queue = $1 AND i.lane = 1 AND i.ticket > coalesce(($6::int8[])[cardinality($5::text[])], 0) AND {free}
+                    WHERE i.queue = $1 AND i.lane = 1 AND i.ticket > $7 AND {free}
                     ORDER BY ticket LIMIT $2
-                 ) i LEFT JOIN queue_turn t ON t.queue = $1 AND t.account = i.account"
+                 ) i LEFT JOIN LATERAL ({}) t ON TRUE",
+                turns::newest("i.account")
             ),
         };
+        let (accounts, heads): (Vec<String>, Vec<i64>) =
+            self.heads.accounts.iter().map(|(account, ticket)| (account.clone(), *ticket)).unzip();
         let rows = self
             .w
             .query(
                 &format!(
-                    "(SELECT i.lane, i.ticket, i.account, i.request, NULL::bigint AS turn
+                    "WITH RECURSIVE t AS ({})
+                     (SELECT i.lane, i.ticket, i.account, i.request, NULL::bigint AS turn
                       FROM queue_item i WHERE i.queue = $1 AND i.lane = 0 AND {free} ORDER BY ticket LIMIT $2)
-                     UNION ALL ({new}) ORDER BY lane, ticket"
+                     UNION ALL ({new}) ORDER BY lane, ticket",
+                    turns::ALL
                 ),
                 values![
                     self.queue,
                     wanted.saturating_add(1),
                     self.now.steady,
                     self.skipped.clone(),
-                    self.heads.0.clone(),
-                    self.heads.1.clone(),
+                    accounts,
+                    heads,
+                    self.heads.others,
                 ],
             )
             .await?;
@@ -264,7 +272,7 @@ impl Claiming<'_> {
             return;
         }
         let w = self.w;
-        self.leave(taken.iter().map(|(of, _)| of.place));
+        self.leave(taken.iter().map(|(of, _)| (of.account.0.as_str(), of.place)).collect());
         let column =
             |of: fn(&Claimed) -> i64| taken.iter().map(|(_, claimed)| of(claimed)).collect::<Vec<_>>();
         w.later(
@@ -290,9 +298,10 @@ impl Claiming<'_> {
     }
 
     /// Places are free.
-    fn leave(&self, places: impl Iterator<Item = Place>) {
+    fn leave(&self, places: Vec<(&str, Place)>) {
+        position::leave(self.w, self.queue, &places);
         let (lanes, tickets): (Vec<_>, Vec<_>) =
-            places.map(|place| (lane_number(place.lane), place.ticket.0)).unzip();
+            places.iter().map(|(_, place)| (lane_number(place.lane), place.ticket.0)).unzip();
         self.w.later(
             "DELETE FROM queue_item i USING unnest($2::int8[], $3::int8[]) AS gone (lane, ticket)
              WHERE i.queue = $1 AND i.lane = gone.lane AND i.ticket = gone.ticket",
@@ -320,13 +329,15 @@ impl Claiming<'_> {
         if accounts.is_empty() {
             return;
         }
-        self.w.later(
-            "SELECT 1 FROM queue_turn WHERE queue = $1 AND account = ANY($2) ORDER BY account FOR NO KEY UPDATE",
-            values![self.queue, accounts.clone()],
+        turns::lock(
+            self.w,
+            accounts.iter().map(|account| (self.queue.to_owned(), account.clone())).collect(),
         );
         self.w.later(
             "WITH turned AS MATERIALIZED (SELECT account, nextval('turn') AS turn FROM unnest($2::text[]) AS a (account))
-             UPDATE queue_turn t SET turn = turned.turn FROM turned WHERE t.queue = $1 AND t.account = turned.account",
+             UPDATE queue_turn t SET turn = turned.turn FROM turned
+             WHERE t.ctid = (SELECT ctid FROM queue_turn n WHERE n.queue = $1 AND n.account >= turned.account
+                                AND n.account <= turned.account ORDER BY n.account DESC LIMIT 1)",
             values![self.queue, accounts],
         );
     }

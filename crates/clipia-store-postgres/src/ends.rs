@@ -1,10 +1,10 @@
 //! The ends that workers report. Those that arrive while a transaction is under way share the next one: many of one account would
 //! otherwise wait for each other's commits.
 
-use super::gathered::{Bounds, Gathered};
+use super::gathered::{Bounds, Gathered, Shared};
 use super::stored::{Facts, Locked};
 use super::writing::Writing;
-use super::{Database, faults, settlement};
+use super::{Database, settlement};
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::commands::StoredRequest;
@@ -30,47 +30,25 @@ struct Report {
 }
 
 /// Takes reports of ends.
-pub(crate) struct Ends(Gathered<Report, Result<(), WorkRefused>>);
+pub(crate) struct Ends(Gathered<Report, (), WorkRefused>);
 
 impl Ends {
     pub(crate) fn start(database: &Arc<Database>) -> Self {
-        Self(Gathered::start(database, BOUNDS, write_all))
+        Self(Gathered::start(database, BOUNDS, write_together))
     }
 
     /// The worker of claim `epoch` reports an end.
     pub(crate) async fn report(&self, id: RequestId, epoch: Epoch, end: End) -> Result<(), WorkRefused> {
-        let reported = self.0.run(Report { id, epoch, end }).await;
-        reported.unwrap_or(Err(WorkRefused::Store(StoreError::Closed)))
-    }
-}
-
-/// Writes ends in one transaction. If the database refuses it, each is written alone.
-async fn write_all(database: Arc<Database>, reports: Vec<Report>) -> Vec<Result<(), WorkRefused>> {
-    match write_together(&database, &reports).await {
-        Ok(results) => results,
-        Err(error) if reports.len() == 1 || !faults::has_refused(&error) => {
-            reports.iter().map(|_| Err(error.clone().into())).collect()
-        }
-        Err(_) => {
-            let mut results = Vec::with_capacity(reports.len());
-            for report in &reports {
-                let alone = write_together(&database, std::slice::from_ref(report)).await;
-                results.push(match alone {
-                    Ok(mut results) => results.pop().unwrap_or(Err(StoreError::Panicked.into())),
-                    Err(error) => Err(error.into()),
-                });
-            }
-            results
-        }
+        self.0.run(Report { id, epoch, end }).await
     }
 }
 
 async fn write_together(
-    database: &Database,
-    reports: &[Report],
+    database: Arc<Database>,
+    reports: Shared<Report>,
 ) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
     let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
-    let results = match decide(&w, reports).await {
+    let results = match decide(&w, &reports).await {
         Ok(results) => results,
         Err(error) => {
             w.roll_back().await;

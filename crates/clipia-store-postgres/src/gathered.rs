@@ -1,7 +1,9 @@
 //! Commands of one kind that share transactions: those that arrive while one is under way share the next one, and one commit.
 
-use super::Database;
+use super::{Database, faults};
+use clipia_store::StoreError;
 use std::future::Future;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -9,10 +11,27 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 const WAITING_MAX: usize = 4_096;
 
 /// A command that waits, and where its result goes.
-type Waiting<C, R> = (C, oneshot::Sender<R>);
+type Waiting<C, T, E> = (C, oneshot::Sender<Result<T, E>>);
 
-/// Takes commands `C`, each of which returns an `R`.
-pub(crate) struct Gathered<C, R>(mpsc::Sender<Waiting<C, R>>);
+/// Where transactions take what waits, one after the other.
+type Receiver<C, T, E> = Arc<Mutex<mpsc::Receiver<Waiting<C, T, E>>>>;
+
+/// Takes commands `C`, each of which returns a `T` or an `E`.
+pub(crate) struct Gathered<C, T, E>(mpsc::Sender<Waiting<C, T, E>>);
+
+/// Commands of one transaction.
+pub(crate) struct Shared<C> {
+    all: Arc<[C]>,
+    part: Range<usize>,
+}
+
+impl<C> Deref for Shared<C> {
+    type Target = [C];
+
+    fn deref(&self) -> &[C] {
+        &self.all[self.part.clone()]
+    }
+}
 
 /// How commands are gathered.
 #[derive(Clone, Copy)]
@@ -23,12 +42,18 @@ pub(crate) struct Bounds {
     pub(crate) under_way_max: usize,
 }
 
-impl<C: Send + 'static, R: Send + 'static> Gathered<C, R> {
-    /// Starts what writes them by `write`, which returns a result for each. It ends with this value, once what was taken is written.
+impl<C, T, E> Gathered<C, T, E>
+where
+    C: Send + Sync + 'static,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    /// Starts what writes them by `write`, which returns a result for each that shares the transaction. It ends with this value, once
+    /// what was taken is written.
     pub(crate) fn start<W, Run>(database: &Arc<Database>, bounds: Bounds, write: W) -> Self
     where
-        W: Fn(Arc<Database>, Vec<C>) -> Run + Copy + Send + Sync + 'static,
-        Run: Future<Output = Vec<R>> + Send + 'static,
+        W: Fn(Arc<Database>, Shared<C>) -> Run + Copy + Send + Sync + 'static,
+        Run: Future<Output = Result<Vec<Result<T, E>>, StoreError>> + Send + 'static,
     {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let receiver = Arc::new(Mutex::new(receiver));
@@ -38,25 +63,29 @@ impl<C: Send + 'static, R: Send + 'static> Gathered<C, R> {
         Self(sender)
     }
 
-    /// The result of a command; nothing where the store ends, or a command of its transaction panicked.
-    pub(crate) async fn run(&self, command: C) -> Option<R> {
+    /// The result of a command. It is [`StoreError::Closed`] where the store ends, or a command of its transaction panicked.
+    pub(crate) async fn run(&self, command: C) -> Result<T, E> {
         let (answer, answered) = oneshot::channel();
-        self.0.send((command, answer)).await.ok()?;
-        answered.await.ok()
+        let closed = || Err(StoreError::Closed.into());
+        match self.0.send((command, answer)).await {
+            Ok(()) => answered.await.unwrap_or_else(|_| closed()),
+            Err(_) => closed(),
+        }
     }
 }
 
 /// Writes what waits, until nothing can come any more.
-async fn run<C, R, W, Run>(
+async fn run<C, T, E, W, Run>(
     database: Arc<Database>,
-    receiver: Arc<Mutex<mpsc::Receiver<Waiting<C, R>>>>,
+    receiver: Receiver<C, T, E>,
     shared_max: usize,
     write: W,
 ) where
-    C: Send + 'static,
-    R: Send + 'static,
-    W: Fn(Arc<Database>, Vec<C>) -> Run,
-    Run: Future<Output = Vec<R>> + Send + 'static,
+    C: Send + Sync + 'static,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    W: Fn(Arc<Database>, Shared<C>) -> Run + Copy + Send + Sync + 'static,
+    Run: Future<Output = Result<Vec<Result<T, E>>, StoreError>> + Send + 'static,
 {
     loop {
         let mut waiting = Vec::new();
@@ -65,10 +94,36 @@ async fn run<C, R, W, Run>(
         }
         let (commands, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
         // On a task of its own: a panic ends one transaction, and not the service.
-        let written = database.running.spawn(write(Arc::clone(&database), commands)).await;
+        let written = database.running.spawn(write_all(Arc::clone(&database), commands.into(), write)).await;
         for (answer, result) in answers.into_iter().zip(written.unwrap_or_default()) {
             // The caller may have gone.
             let _ = answer.send(result);
+        }
+    }
+}
+
+/// Writes commands in one transaction. If the database refuses it, each is written alone: one that is refused takes no other with it.
+async fn write_all<C, T, E, W, Run>(database: Arc<Database>, all: Arc<[C]>, write: W) -> Vec<Result<T, E>>
+where
+    E: From<StoreError>,
+    W: Fn(Arc<Database>, Shared<C>) -> Run,
+    Run: Future<Output = Result<Vec<Result<T, E>>, StoreError>>,
+{
+    let together = |part| write(Arc::clone(&database), Shared { all: Arc::clone(&all), part });
+    match together(0..all.len()).await {
+        Ok(results) => results,
+        Err(error) if all.len() == 1 || !faults::has_refused(&error) => {
+            all.iter().map(|_| Err(error.clone().into())).collect()
+        }
+        Err(_) => {
+            let mut results = Vec::with_capacity(all.len());
+            for command in 0..all.len() {
+                results.push(match together(command..command + 1).await {
+                    Ok(mut alone) => alone.pop().unwrap_or_else(|| Err(StoreError::Panicked.into())),
+                    Err(error) => Err(error.into()),
+                });
+            }
+            results
         }
     }
 }

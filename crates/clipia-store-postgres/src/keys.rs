@@ -42,7 +42,7 @@ pub(crate) async fn find(c: &Connection, hash: KeyHash) -> Result<Option<Key>, S
     let found = c
         .optional(
             "SELECT hash, id, account, hint, sandbox, may_generate, requests_per_minute, in_flight_max
-             FROM api_key WHERE hash = $1 AND revoked_at IS NULL",
+             FROM (SELECT * FROM api_key WHERE hash >= $1 AND hash <= $1 ORDER BY hash DESC LIMIT 1) newest WHERE revoked_at IS NULL",
             values![hash.0.to_vec()],
         )
         .await?;

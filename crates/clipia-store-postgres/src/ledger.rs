@@ -1,4 +1,11 @@
 //! The books: movements, balances, usage, and what keys have in flight.
+//!
+//! # Rows that change with every batch
+//!
+//! While an old transaction is open, every earlier version of such a row is kept, and the index has them all. A look-up `id = $1` visits
+//! them from the oldest on, so that a batch costs more with each one before it. `id >= $1 AND id <= $1 ORDER BY id DESC LIMIT 1` reads
+//! the index backwards and finds the version that counts at once. A row is changed at the place, `ctid`, that such a look-up found: it
+//! is locked, so it stays there.
 
 use super::connection::Connection;
 use super::rows::{Row, amount};
@@ -27,12 +34,20 @@ pub(crate) struct LockedKey {
     pub(crate) in_force: bool,
 }
 
+/// Rows are locked in the order of their ids.
+fn sorted(mut ids: Vec<String>) -> Vec<String> {
+    ids.sort_unstable();
+    ids
+}
+
 /// Locks accounts, in the order of their ids.
 pub(crate) async fn lock(c: &Connection, ids: Vec<String>) -> Result<HashMap<String, Locked>, StoreError> {
     let rows = c
         .query(
-            "SELECT id, available, held, sandbox_kept FROM account WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
-            values![ids],
+            "SELECT a.* FROM unnest($1::text[]) AS asked (asked), LATERAL (
+                SELECT id, available, held, sandbox_kept FROM account WHERE id >= asked AND id <= asked
+                ORDER BY id DESC LIMIT 1 FOR NO KEY UPDATE) a",
+            values![sorted(ids)],
         )
         .await?;
     let locked = |row: &Row| {
@@ -54,9 +69,10 @@ pub(crate) async fn lock_keys(
 ) -> Result<HashMap<String, LockedKey>, StoreError> {
     let rows = c
         .query(
-            "SELECT id, in_flight, revoked_at IS NULL AS in_force FROM api_key WHERE id = ANY($1) ORDER BY id
-             FOR NO KEY UPDATE",
-            values![ids],
+            "SELECT k.* FROM unnest($1::text[]) AS asked (asked), LATERAL (
+                SELECT id, in_flight, revoked_at IS NULL AS in_force FROM api_key WHERE id >= asked AND id <= asked
+                ORDER BY id DESC LIMIT 1 FOR NO KEY UPDATE) k",
+            values![sorted(ids)],
         )
         .await?;
     let locked = |row: &Row| {
@@ -95,11 +111,7 @@ pub(crate) fn enter_all(c: &Connection, entries: Vec<(AccountId, Entry, Option<R
 
 /// Writes a balance.
 pub(crate) fn set_balance(c: &Connection, account: &AccountId, balance: Balance) -> Result<(), StoreError> {
-    c.later(
-        "UPDATE account SET available = $2, held = $3 WHERE id = $1",
-        values![account, amount(balance.available)?, amount(balance.held)?],
-    );
-    Ok(())
+    set_balances(c, &HashMap::from([(account.clone(), balance)]))
 }
 
 /// Writes balances, each of another account.
@@ -112,7 +124,8 @@ pub(crate) fn set_balances(c: &Connection, balances: &HashMap<AccountId, Balance
         (column(|balance| balance.available), column(|balance| balance.held));
     c.later(
         "UPDATE account a SET available = n.available, held = n.held
-         FROM unnest($1::text[], $2::int8[], $3::int8[]) AS n (id, available, held) WHERE a.id = n.id",
+         FROM unnest($1::text[], $2::int8[], $3::int8[]) AS n (id, available, held)
+         WHERE a.ctid = (SELECT ctid FROM account WHERE id >= n.id AND id <= n.id ORDER BY id DESC LIMIT 1)",
         values![balances.keys().map(|id| id.0.clone()).collect::<Vec<_>>(), available?, held?],
     );
     Ok(())
@@ -127,7 +140,7 @@ pub(crate) fn set_in_flight(c: &Connection, in_flight: &HashMap<String, u32>) {
         in_flight.iter().map(|(key, count)| (key.clone(), i64::from(*count))).unzip();
     c.later(
         "UPDATE api_key k SET in_flight = n.in_flight FROM unnest($1::text[], $2::int8[]) AS n (id, in_flight)
-         WHERE k.id = n.id",
+         WHERE k.ctid = (SELECT ctid FROM api_key WHERE id >= n.id AND id <= n.id ORDER BY id DESC LIMIT 1)",
         values![keys, counts],
     );
 }
@@ -160,11 +173,17 @@ pub(crate) fn use_up(c: &Connection, used: &[(AccountId, Usage)]) -> Result<(), 
     if sums.is_empty() {
         return Ok(());
     }
+    // The account is locked: nobody makes the row meanwhile.
     c.later(
-        "INSERT INTO usage_day (account, day, requests, credits)
-         SELECT * FROM unnest($1::text[], $2::int8[], $3::int8[], $4::int8[])
-         ON CONFLICT (account, day) DO UPDATE
-            SET requests = usage_day.requests + excluded.requests, credits = usage_day.credits + excluded.credits",
+        "WITH used AS MATERIALIZED (
+            SELECT used.*, (SELECT ctid FROM usage_day d WHERE d.account = used.account AND d.day >= used.day AND d.day <= used.day
+                            ORDER BY d.account DESC, d.day DESC LIMIT 1) AS place
+            FROM unnest($1::text[], $2::int8[], $3::int8[], $4::int8[]) AS used (account, day, requests, credits)
+         ), added AS (
+            UPDATE usage_day d SET requests = d.requests + used.requests, credits = d.credits + used.credits
+            FROM used WHERE d.ctid = used.place)
+         INSERT INTO usage_day (account, day, requests, credits)
+         SELECT account, day, requests, credits FROM used WHERE place IS NULL",
         values![
             sums.keys().map(|(account, _)| (*account).to_owned()).collect::<Vec<_>>(),
             sums.keys().map(|(_, day)| *day).collect::<Vec<_>>(),

@@ -36,6 +36,7 @@ mod notices;
 mod open_error;
 mod outputs;
 mod pausing;
+mod pins;
 mod position;
 mod requests;
 mod retention;
@@ -47,7 +48,9 @@ mod settlement;
 mod statistics;
 mod stored;
 mod submits;
+mod terms;
 mod time;
+mod turns;
 mod uploads;
 mod values;
 mod webhook_secrets;
@@ -139,6 +142,10 @@ impl PostgresStore {
             && let Some(after) = ids::after(latest.get("id")?)
         {
             database.memory.time.not_before(after);
+        }
+        // A deep queue takes a while to read: nobody is to wait for it later.
+        for queue in database.connection().await?.query("SELECT name FROM queue", Vec::new()).await? {
+            database.line(queue.get("name")?).await?;
         }
         let closing = CancellationToken::new();
         if !database.memory.time.is_given() {

@@ -3,17 +3,13 @@
 //! A request without lines costs nothing here: its row says so, and its lease has the figures of its log.
 
 use super::connection::Connection;
-use super::rows::Row;
 use super::values::values;
 use super::writing::Writing;
 use clipia_queue::RequestId;
 use clipia_queue::commands::Now;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::logs::{BLOCK_LINES_MAX, LogFigures, LogLines, LogPosition, Shown, append as appended};
-use clipia_store::{LogEntry, LogPage, StoreError};
-
-/// The character between two lines of a row. No line has it.
-const BETWEEN: char = '\n';
+use clipia_store::{BETWEEN_LINES, LogBlock, LogPage, StoreError};
 
 /// How many rows are read at a time.
 const ROWS_AT_ONCE: usize = 64;
@@ -94,7 +90,7 @@ async fn drop_oldest(
             StoreError::Unreadable(format!("the log of request {id} has fewer lines than are counted"))
         })?;
     let lines: &str = dropped.get("lines")?;
-    Ok(figures.without(lines.split(BETWEEN).count() as u64, lines.len() as u64 + 1))
+    Ok(figures.without(lines.split(BETWEEN_LINES).count() as u64, lines.len() as u64 + 1))
 }
 
 /// The lines that the status of a request shows whose latest attempt `epoch` has some.
@@ -111,7 +107,7 @@ pub(crate) async fn shown(c: &Connection, id: RequestId, epoch: Epoch) -> Result
             .await?;
         for row in &rows {
             before = row.get("start")?;
-            if !shown.take(row.get::<&str>("lines")?.split(BETWEEN)) {
+            if !shown.take(row.get::<&str>("lines")?.split(BETWEEN_LINES)) {
                 return Ok(shown.into_lines());
             }
         }
@@ -148,7 +144,9 @@ pub(crate) async fn page(
             .await?;
         for row in &rows {
             block = (row.get("epoch")?, row.get("start")?);
-            if !take(&mut page, row, begin, limit)? {
+            let (epoch, start) = (Epoch(row.get("epoch")?), row.count("start")?);
+            let block = LogBlock { epoch, start, at: row.time("at")?, lines: row.get("lines")? };
+            if !page.take(block, begin, limit) {
                 page.more = true;
                 return Ok(Some(page));
             }
@@ -157,23 +155,6 @@ pub(crate) async fn page(
             return Ok(Some(page));
         }
     }
-}
-
-/// Takes the lines of a row after the position `begin` into the page. Returns whether all of them had room.
-fn take(page: &mut LogPage, row: &Row, begin: LogPosition, limit: usize) -> Result<bool, StoreError> {
-    let (epoch, start, at) = (Epoch(row.get("epoch")?), row.count("start")?, row.time("at")?);
-    for (number, line) in (start.saturating_add(1)..).zip(row.get::<&str>("lines")?.split(BETWEEN)) {
-        let position = LogPosition { epoch, number };
-        if position <= begin {
-            continue;
-        }
-        if page.lines.len() >= limit {
-            return Ok(false);
-        }
-        page.lines.push(LogEntry { epoch, number, at, line: line.to_owned() });
-        page.position = position;
-    }
-    Ok(true)
 }
 
 /// Lets the log of a request go.

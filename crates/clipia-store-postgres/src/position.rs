@@ -1,69 +1,67 @@
 //! Queue positions: how many requests are ahead of one, as [`clipia_queue::position`] describes it.
 //!
-//! One statement reads what the positions of all requests of an account in a queue depend on. It is kept for a short time, and read
-//! again at once where this node changed the queue. Polls that arrive meanwhile share what is read next.
+//! A node has the places of a queue in memory, as they were in a snapshot of the database. Before it tells a position it reads what has
+//! changed since, so that a position costs the same however many wait: new places have greater tickets than all before, and who leaves
+//! one says so in `queue_left`. What was read is kept for a short time, and read again at once where this node changed the queue. Polls
+//! that arrive meanwhile share what is read next.
+
+mod known;
+mod left;
+
+pub(crate) use left::{forget, leave};
 
 use super::Database;
-use super::values::values;
+use clipia_queue::AccountId;
 use clipia_queue::lifecycle::Lifecycle;
-use clipia_queue::position::{Lane, Order, Place, Ticket, of_another_account};
+use clipia_queue::position::{Order, Place, Ticket};
 use clipia_store::StoreError;
+use known::Known;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 /// How long what other nodes do may be unknown to positions.
 const KEPT: Duration = Duration::from_millis(250);
 
-/// How many accounts of queues are kept.
-const LINES_MAX: usize = 1_000;
-
-/// What the positions of an account's requests in a queue depend on. In [`Order::Fifo`] all accounts are one.
-struct Line {
-    /// The tickets of lane 0, of every account.
-    requeued: Vec<i64>,
-    /// The tickets of the account in lane 1.
-    own: Vec<i64>,
-    /// Of each other account how many requests wait in lane 1, as far as that counts, and whether its turn comes before.
-    others: Vec<(u64, bool)>,
-}
-
-impl Line {
-    fn ahead(&self, place: Place) -> u64 {
-        let below = |tickets: &[i64]| tickets.partition_point(|ticket| *ticket < place.ticket.0) as u64;
-        match place.lane {
-            Lane::Requeued => below(&self.requeued),
-            Lane::New => {
-                let own = below(&self.own);
-                let others =
-                    self.others.iter().map(|(waiting, first)| of_another_account(*waiting, own, *first));
-                self.requeued.len() as u64 + own + others.sum::<u64>()
-            }
-        }
-    }
-}
-
-/// A line as it was read.
-struct Read {
-    line: Arc<Line>,
-    /// How often this node had changed the queue before.
-    changes: u64,
-    at: Instant,
-}
-
-/// A place for a line. Whoever reads it holds the lock, and the others wait.
-type Cell = Arc<tokio::sync::Mutex<Option<Read>>>;
+/// How many accounts of a queue have bounds of their own in a statement.
+const BOUNDS_MAX: usize = 1_000;
 
 /// What this node knows of its queues.
 #[derive(Default)]
 pub(crate) struct Positions {
     /// The orders that its configuration says.
     orders: RwLock<HashMap<String, Order>>,
-    /// How often this node has changed each queue.
-    changes: RwLock<HashMap<String, Arc<AtomicU64>>>,
-    /// By queue and account.
-    lines: Mutex<HashMap<(String, String), Cell>>,
+    lines: RwLock<HashMap<String, Arc<Line>>>,
+}
+
+/// A queue as this node knows it.
+#[derive(Default)]
+pub(crate) struct Line {
+    /// How often this node has changed the queue.
+    changes: AtomicU64,
+    /// Whoever reads has this, and the others wait.
+    gate: tokio::sync::Mutex<()>,
+    known: RwLock<Known>,
+}
+
+/// From which tickets on new requests of a queue wait. It stays true, whatever happens: none waits before, and none will.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// The accounts of which some wait, each with the ticket before its first.
+    pub(crate) accounts: HashMap<String, i64>,
+    /// The ticket before the first of any other account.
+    pub(crate) others: i64,
+}
+
+impl Line {
+    pub(crate) fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Positions {
@@ -85,23 +83,25 @@ impl Positions {
 
     /// Requests of a queue have taken or left places.
     pub(crate) fn changed(&self, queue: &str) {
-        self.changes_of(queue).fetch_add(1, Ordering::SeqCst);
+        self.line(queue).changes.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn changes_of(&self, queue: &str) -> Arc<AtomicU64> {
-        if let Some(changes) = self.changes.read().unwrap_or_else(PoisonError::into_inner).get(queue) {
-            return Arc::clone(changes);
+    fn line(&self, queue: &str) -> Arc<Line> {
+        if let Some(line) = self.lines.read().unwrap_or_else(PoisonError::into_inner).get(queue) {
+            return Arc::clone(line);
         }
-        let mut all = self.changes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.lines.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(queue.to_owned()).or_default())
     }
 
-    fn cell(&self, queue: &str, account: &str) -> Cell {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() >= LINES_MAX {
-            lines.clear();
-        }
-        Arc::clone(lines.entry((queue.to_owned(), account.to_owned())).or_default())
+    /// From which tickets on new requests of a queue wait, by what this node has read so far.
+    pub(crate) fn bounds(&self, queue: &str) -> Bounds {
+        self.line(queue).known().bounds()
+    }
+
+    /// The ticket before the first new request of an account that waits, by what this node has read so far.
+    pub(crate) fn before_first(&self, queue: &str, account: &str) -> i64 {
+        self.line(queue).known().before_first(&AccountId(account.to_owned()))
     }
 }
 
@@ -109,19 +109,19 @@ impl Positions {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct QueuePlace {
     queue: String,
-    account: String,
+    account: AccountId,
     place: Place,
 }
 
 impl QueuePlace {
-    pub(crate) fn new(queue: &str, account: &str, place: Place) -> Self {
-        Self { queue: queue.to_owned(), account: account.to_owned(), place }
+    pub(crate) fn new(queue: &str, account: &AccountId, place: Place) -> Self {
+        Self { queue: queue.to_owned(), account: account.clone(), place }
     }
 
     /// The place of a request of the columns `queue`, `account` and `ticket`, while it waits.
     pub(crate) fn of_row(row: &super::rows::Row, life: Lifecycle) -> Result<Option<Self>, StoreError> {
         let Some(place) = Place::of(life, Ticket(row.get("ticket")?)) else { return Ok(None) };
-        Ok(Some(Self::new(row.get("queue")?, row.get("account")?, place)))
+        Ok(Some(Self::new(row.get("queue")?, &row.account()?, place)))
     }
 
     pub(crate) fn queue(&self) -> &str {
@@ -133,77 +133,47 @@ impl Database {
     /// How many requests are ahead of a place: as of now for what this node has done, and as of a quarter of a second ago at most for
     /// what others have.
     pub(crate) async fn ahead(&self, at: &QueuePlace) -> Result<u64, StoreError> {
-        let positions = &self.memory.positions;
-        let (order, changes) = (positions.order(&at.queue), positions.changes_of(&at.queue));
-        let account = if order == Order::Fifo { "" } else { at.account.as_str() };
-        let arrived = changes.load(Ordering::SeqCst);
-        let cell = positions.cell(&at.queue, account);
-        let mut read = cell.lock().await;
-        if let Some(read) = &*read
-            && read.changes >= arrived
-            && read.at.elapsed() < KEPT
-        {
-            return Ok(read.line.ahead(at.place));
+        let line = self.line(&at.queue).await?;
+        let known = line.known();
+        Ok(known.places().ahead(&at.account, at.place))
+    }
+
+    /// The places of a queue, as fresh as positions are.
+    pub(crate) async fn line(&self, queue: &str) -> Result<Arc<Line>, StoreError> {
+        self.line_within(queue, KEPT).await
+    }
+
+    /// Reads what a node that only claims would never read: a claim that begins where nothing waits any more passes over all that was
+    /// claimed before.
+    pub(crate) async fn read_bounds(&self, queue: &str) -> Result<(), StoreError> {
+        let line = self.memory.positions.line(queue);
+        if line.known().age().is_some_and(|age| age < left::BOUNDS_AGE_MAX) {
+            return Ok(());
         }
-        let (changes, began) = (changes.load(Ordering::SeqCst), Instant::now());
-        let line = Arc::new(self.line(&at.queue, account, order).await?);
-        let ahead = line.ahead(at.place);
-        *read = Some(Read { line, changes, at: began });
-        Ok(ahead)
+        self.line(queue).await.map(drop)
     }
 
-    async fn line(&self, queue: &str, account: &str, order: Order) -> Result<Line, StoreError> {
-        let c = self.connection().await?;
-        let requeued =
-            "ARRAY(SELECT ticket FROM queue_item WHERE queue = $1 AND lane = 0 ORDER BY ticket) AS requeued";
-        let row = match order {
-            Order::Fifo => {
-                let all = format!(
-                    "SELECT {requeued}, '{{}}'::int8[] AS others,
-                        ARRAY(SELECT ticket FROM queue_item WHERE queue = $1 AND lane = 1 ORDER BY ticket) AS own"
-                );
-                c.one(&all, values![queue]).await?
+    async fn line_within(&self, queue: &str, age: Duration) -> Result<Arc<Line>, StoreError> {
+        let positions = &self.memory.positions;
+        let line = positions.line(queue);
+        let arrived = line.changes.load(Ordering::SeqCst);
+        if line.known().is_fresh(arrived, age) {
+            return Ok(line);
+        }
+        let gate = line.gate.lock().await;
+        if !line.known().is_fresh(arrived, age) {
+            let (changes, began) = (line.changes.load(Ordering::SeqCst), Instant::now());
+            let c = self.connection().await?;
+            // A page at a time: a deep queue would be one large result.
+            loop {
+                let since = line.known().since();
+                let page = since.read(&c, queue).await?;
+                if line.known_mut().take(page, positions.order(queue), changes, began) {
+                    break;
+                }
             }
-            // Of each other account no more rows are looked at than count.
-            Order::Turns => {
-                let text = format!(
-                    "WITH own AS MATERIALIZED (
-                        SELECT ARRAY(SELECT ticket FROM queue_item WHERE queue = $1 AND account = $2 AND lane = 1 ORDER BY ticket) AS tickets,
-                               (SELECT turn FROM queue_turn WHERE queue = $1 AND account = $2) AS turn)
-                     SELECT {requeued}, own.tickets AS own, ARRAY(
-                        SELECT 2 * other.waiting + (t.turn < own.turn)::int
-                        FROM queue_turn t, LATERAL (
-                            SELECT count(*) AS waiting FROM (
-                                SELECT FROM queue_item i WHERE i.queue = $1 AND i.account = t.account AND i.lane = 1
-                                LIMIT cardinality(own.tickets) + 1
-                            ) counted
-                        ) other
-                        WHERE t.queue = $1 AND t.account <> $2 AND other.waiting > 0
-                     ) AS others FROM own"
-                );
-                c.one(&text, values![queue, account]).await?
-            }
-        };
-        let others = row.get::<Vec<Option<i64>>>("others")?.into_iter().flatten();
-        Ok(Line {
-            requeued: row.get("requeued")?,
-            own: row.get("own")?,
-            others: others.map(|other| (other.unsigned_abs() / 2, other % 2 == 1)).collect(),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn those_of_other_accounts_are_ahead_as_far_as_turns_go() {
-        let line = Line { requeued: vec![3], own: vec![5, 8, 13], others: vec![(1, false), (9, true)] };
-        let at = |lane, ticket| line.ahead(Place { lane, ticket: Ticket(ticket) });
-        assert_eq!((at(Lane::Requeued, 3), at(Lane::Requeued, 4)), (0, 1));
-        // The first: the one that a worker had, and one of the account whose turn comes before.
-        assert_eq!(at(Lane::New, 5), 2);
-        assert_eq!(at(Lane::New, 13), 1 + 2 + 1 + 3);
+        }
+        drop(gate);
+        Ok(line)
     }
 }

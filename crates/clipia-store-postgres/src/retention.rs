@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::rows::Row;
 use super::values::values;
 use super::writing::Writing;
-use super::{idempotency, ledger, logs, sandbox, stored};
+use super::{idempotency, ledger, logs, position, sandbox, stored};
 use clipia_queue::commands::Now;
 use clipia_queue::commands::sandbox::without_one;
 use clipia_queue::ledger::Entries;
@@ -228,5 +228,6 @@ async fn condense(w: &Writing, of: &Found, now: Now) -> Result<(), StoreError> {
 /// Removes records of idempotency keys that are not in force any more. The space is the database's: autovacuum has it used again.
 pub(crate) async fn give_back(w: &Writing) -> Result<GivenBack, StoreError> {
     let now = w.now().await?.steady;
+    position::forget(w).await?;
     Ok(GivenBack { bytes: 0, more: idempotency::remove_expired(w, now).await? })
 }

@@ -4,10 +4,10 @@ use clipia_queue::ledger::Entries;
 use clipia_queue::lifecycle::{Epoch, Lifecycle, Phase};
 use clipia_queue::position::{Lane, Place, Ticket};
 use clipia_queue::{AccountId, Credits, Moment, RequestId, ledger};
+use clipia_store::StoreError;
 use clipia_store::clock::timestamp;
-use clipia_store::{AttemptEnd, StoreError};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+pub(crate) use clipia_store::columns::{amount, attempt_end, attempt_name, from_json, lane_number, to_json};
+use clipia_store::columns::{count, credits, lane, phase};
 use tokio_postgres::types::FromSql;
 
 /// A row of a result.
@@ -39,7 +39,7 @@ impl Row {
 
     /// A number that is never negative.
     pub(crate) fn count(&self, column: &str) -> Result<u64, StoreError> {
-        self.get::<i64>(column).map(|number| u64::try_from(number).unwrap_or(0))
+        self.get(column).map(count)
     }
 
     pub(crate) fn small(&self, column: &str) -> Result<u32, StoreError> {
@@ -101,60 +101,6 @@ impl Row {
 
     /// The column `lane`.
     pub(crate) fn lane(&self) -> Result<Lane, StoreError> {
-        Ok(if self.get::<i64>("lane")? == 0 { Lane::Requeued } else { Lane::New })
+        Ok(lane(self.get("lane")?))
     }
-}
-
-/// The column `lane` of a lane.
-pub(crate) const fn lane_number(lane: Lane) -> i64 {
-    match lane {
-        Lane::Requeued => 0,
-        Lane::New => 1,
-    }
-}
-
-fn phase(name: &str) -> Result<Phase, StoreError> {
-    Phase::named(name).ok_or_else(|| StoreError::Unreadable(format!("phase `{name}`")))
-}
-
-/// The name of an attempt's end in the store.
-pub(crate) const fn attempt_name(how: AttemptEnd) -> &'static str {
-    match how {
-        AttemptEnd::Completed => "completed",
-        AttemptEnd::Failed => "failed",
-        AttemptEnd::Released => "released",
-        AttemptEnd::Lost => "lost",
-        AttemptEnd::Canceled => "canceled",
-    }
-}
-
-/// The attempt's end of that name.
-pub(crate) fn attempt_end(name: &str) -> Result<AttemptEnd, StoreError> {
-    Ok(match name {
-        "completed" => AttemptEnd::Completed,
-        "failed" => AttemptEnd::Failed,
-        "released" => AttemptEnd::Released,
-        "lost" => AttemptEnd::Lost,
-        "canceled" => AttemptEnd::Canceled,
-        _ => return Err(StoreError::Unreadable(format!("ending `{name}`"))),
-    })
-}
-
-fn credits(amount: i64) -> Result<Credits, StoreError> {
-    u64::try_from(amount).map(Credits::new).map_err(|_| StoreError::Unreadable(format!("{amount} credits")))
-}
-
-/// Credits for a column.
-pub(crate) fn amount(credits: Credits) -> Result<i64, StoreError> {
-    i64::try_from(credits.get()).map_err(|_| StoreError::Unreadable(format!("{credits} credits")))
-}
-
-/// A value as JSON for a column.
-pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Unreadable(error.to_string()))
-}
-
-/// A value from the JSON of a column.
-pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Unreadable(error.to_string()))
 }

@@ -115,6 +115,18 @@ CREATE TABLE queue_item (
 
 CREATE INDEX queue_item_account ON queue_item (queue, account, lane, ticket);
 
+-- Who left the places of new requests, for the nodes that have the places in memory. It is kept for some minutes, in the order of the
+-- transactions.
+CREATE TABLE queue_left (
+    queue       TEXT NOT NULL,
+    transaction BIGINT NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    account     TEXT NOT NULL,
+    tickets     BIGINT[] NOT NULL,
+    at          BIGINT NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 1000);
+
+CREATE INDEX queue_left_transaction ON queue_left (queue, transaction);
+
 -- The turns of accounts. An account has its turn while a request of it waits in lane 1; a row without one is what was left.
 CREATE TABLE queue_turn (
     queue       TEXT NOT NULL,
@@ -270,6 +282,13 @@ CREATE TABLE delivery_attempt (
     reply       TEXT NOT NULL,
     PRIMARY KEY (delivery, number)
 );
+
+-- Which node leads each task that one node does for all.
+CREATE TABLE term (
+    task        TEXT PRIMARY KEY,
+    node        UUID NOT NULL,
+    until       BIGINT NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 1000);
 
 -- Files of callers. The files themselves are among the media.
 CREATE TABLE upload (

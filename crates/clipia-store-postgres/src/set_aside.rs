@@ -3,6 +3,7 @@
 //! A request is set aside because its account fetches files for as many of them as it may. It keeps its place, and its position. A
 //! node that set it aside may be gone before it puts it back: it comes back by itself after a while.
 
+use super::position;
 use super::rows::lane_number;
 use super::values::values;
 use super::writing::Writing;
@@ -26,11 +27,12 @@ pub(crate) fn take(w: &Writing, queue: &str, place: Place, account: &AccountId, 
 }
 
 /// Leaves a place.
-pub(crate) fn leave(w: &Writing, queue: &str, place: Place) {
+pub(crate) fn leave(w: &Writing, queue: &str, place: Place, account: &AccountId) {
     w.later(
         "DELETE FROM queue_item WHERE queue = $1 AND lane = $2 AND ticket = $3",
         values![queue, lane_number(place.lane), place.ticket.0],
     );
+    position::leave(w, queue, &[(&account.0, place)]);
     w.moved(queue);
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn write(w: &Writing, all: &[(&Locked, Ended<'_>)], now: Now) -> Resu
     announce(w, &deliveries.collect::<Vec<_>>(), now)?;
     for (of, ended) in all {
         if let Some(place) = ended.place {
-            set_aside::leave(w, &of.request.queue, place);
+            set_aside::leave(w, &of.request.queue, place, &of.request.account);
         }
         if let Some(act) = &ended.act {
             audit::record(w, act, now);

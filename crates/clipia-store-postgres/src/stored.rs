@@ -69,8 +69,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Locks requests, and before them the accounts and keys whose books their ends change, in one round trip. Whose a request is
-    /// never changes, so that it may be read before. What locks a row reads it, too: after many changes a row is slow to find while
-    /// an old transaction is open.
+    /// never changes, so that it may be read before.
     pub(crate) async fn lock(c: &Connection, ids: Vec<Uuid>) -> Result<Self, StoreError> {
         let requests = async {
             c.later(
@@ -87,13 +86,15 @@ impl Facts {
         let (accounts, keys, requests) = tokio::try_join!(
             biased;
             c.query(
-                "SELECT id, available, held FROM account WHERE id IN (SELECT account FROM request WHERE id = ANY($1))
-                 ORDER BY id FOR NO KEY UPDATE",
+                "SELECT a.* FROM (SELECT DISTINCT account COLLATE \"C\" AS asked FROM request WHERE id = ANY($1) ORDER BY 1) asked,
+                    LATERAL (SELECT id, available, held FROM account WHERE id >= asked AND id <= asked
+                             ORDER BY id DESC LIMIT 1 FOR NO KEY UPDATE) a",
                 values![ids.clone()],
             ),
             c.query(
-                "SELECT id, in_flight FROM api_key WHERE id IN (SELECT api_key FROM request WHERE id = ANY($1))
-                 ORDER BY id FOR NO KEY UPDATE",
+                "SELECT k.* FROM (SELECT DISTINCT api_key COLLATE \"C\" AS asked FROM request WHERE id = ANY($1) ORDER BY 1) asked,
+                    LATERAL (SELECT id, in_flight FROM api_key WHERE id >= asked AND id <= asked
+                             ORDER BY id DESC LIMIT 1 FOR NO KEY UPDATE) k",
                 values![ids.clone()],
             ),
             requests,

@@ -5,9 +5,9 @@ mod accepted;
 mod batch;
 mod prepared;
 
-use super::gathered::{Bounds, Gathered};
+use super::Database;
+use super::gathered::{Bounds, Gathered, Shared};
 use super::writing::Writing;
-use super::{Database, faults};
 use batch::Outcome;
 use clipia_store::{StoreError, Submission, SubmitRefused, Submitted, blocking};
 use prepared::Prepared;
@@ -17,11 +17,11 @@ use std::sync::Arc;
 const BOUNDS: Bounds = Bounds { shared_max: 64, under_way_max: 2 };
 
 /// Takes submits.
-pub(crate) struct Submits(Gathered<Prepared, Result<Submitted, SubmitRefused>>);
+pub(crate) struct Submits(Gathered<Prepared, Submitted, SubmitRefused>);
 
 impl Submits {
     pub(crate) fn start(database: &Arc<Database>) -> Self {
-        Self(Gathered::start(database, BOUNDS, write_all))
+        Self(Gathered::start(database, BOUNDS, write_together))
     }
 
     /// Accepts a submit, or finds the one that it repeats.
@@ -30,38 +30,17 @@ impl Submits {
             true => blocking::compute(|| Prepared::new(submission)).await.map_err(StoreError::from)??,
             false => Prepared::new(submission)?,
         };
-        self.0.run(prepared).await.unwrap_or(Err(SubmitRefused::Store(StoreError::Closed)))
-    }
-}
-
-/// Writes submits in one transaction. If the database refuses it, each is written alone: one that is refused takes no other with it.
-async fn write_all(database: Arc<Database>, submits: Vec<Prepared>) -> Vec<Result<Submitted, SubmitRefused>> {
-    match write_together(&database, &submits).await {
-        Ok(results) => results,
-        Err(error) if submits.len() == 1 || !faults::has_refused(&error) => {
-            submits.iter().map(|_| Err(error.clone().into())).collect()
-        }
-        Err(_) => {
-            let mut results = Vec::with_capacity(submits.len());
-            for submit in &submits {
-                let alone = write_together(&database, std::slice::from_ref(submit)).await;
-                results.push(match alone {
-                    Ok(mut results) => results.pop().unwrap_or(Err(StoreError::Panicked.into())),
-                    Err(error) => Err(error.into()),
-                });
-            }
-            results
-        }
+        self.0.run(prepared).await
     }
 }
 
 /// Writes submits in one transaction, and then reads their positions.
 async fn write_together(
-    database: &Database,
-    submits: &[Prepared],
+    database: Arc<Database>,
+    submits: Shared<Prepared>,
 ) -> Result<Vec<Result<Submitted, SubmitRefused>>, StoreError> {
     let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
-    let outcomes = match batch::run(&w, submits).await {
+    let outcomes = match batch::run(&w, &submits).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
             w.roll_back().await;
@@ -72,7 +51,7 @@ async fn write_together(
     let mut placed = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
         placed.push(match outcome {
-            Ok(outcome) => place(database, outcome).await.map_err(SubmitRefused::from),
+            Ok(outcome) => place(&database, outcome).await.map_err(SubmitRefused::from),
             Err(refused) => Err(refused),
         });
     }

@@ -5,15 +5,12 @@
 use super::rows::{count, key, moment, phase};
 use super::writing::Writing;
 use crate::clock::timestamp;
-use crate::store::{LogEntry, LogPage, StoreError};
+use crate::store::{BETWEEN_LINES, LogBlock, LogPage, StoreError};
 use clipia_queue::RequestId;
 use clipia_queue::commands::Now;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::logs::{BLOCK_LINES_MAX, LogFigures, LogLines, LogPosition, Shown, append as appended};
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
-/// The character between two lines of a row. No line has it.
-const BETWEEN: char = '\n';
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// Keeps what attempt `epoch` reports, which is in force.
 pub(crate) fn append(
@@ -93,7 +90,7 @@ fn drop_oldest(
     let lines = lines.ok_or_else(|| {
         StoreError::Unreadable(format!("the log of request {id} has fewer lines than are counted"))
     })?;
-    Ok(figures.without(lines.split(BETWEEN).count() as u64, lines.len() as u64 + 1))
+    Ok(figures.without(lines.split(BETWEEN_LINES).count() as u64, lines.len() as u64 + 1))
 }
 
 /// The lines that the status of a request shows whose latest attempt `epoch` has some.
@@ -105,7 +102,7 @@ pub(crate) fn shown(c: &Connection, id: RequestId, epoch: Epoch) -> Result<Vec<S
     let mut shown = Shown::default();
     while let Some(row) = rows.next()? {
         let lines = row.get_ref("lines")?.as_str().map_err(rusqlite::Error::from)?;
-        if !shown.take(lines.split(BETWEEN)) {
+        if !shown.take(lines.split(BETWEEN_LINES)) {
             break;
         }
     }
@@ -140,36 +137,14 @@ pub(crate) fn page(
         if attempt.is_some_and(|attempt| attempt != epoch) {
             break;
         }
-        if !take(&mut page, row, epoch, begin, limit)? {
+        let (start, at) = (count(row.get("start")?), timestamp(moment(row.get("at")?)));
+        let lines = row.get_ref("lines")?.as_str().map_err(rusqlite::Error::from)?;
+        if !page.take(LogBlock { epoch, start, at, lines }, begin, limit) {
             page.more = true;
             break;
         }
     }
     Ok(Some(page))
-}
-
-/// Takes the lines of a row after the position `begin` into the page. Returns whether all of them had room.
-fn take(
-    page: &mut LogPage,
-    row: &Row<'_>,
-    epoch: Epoch,
-    begin: LogPosition,
-    limit: usize,
-) -> Result<bool, StoreError> {
-    let (start, at) = (count(row.get("start")?), timestamp(moment(row.get("at")?)));
-    let lines = row.get_ref("lines")?.as_str().map_err(rusqlite::Error::from)?;
-    for (number, line) in (start.saturating_add(1)..).zip(lines.split(BETWEEN)) {
-        let position = LogPosition { epoch, number };
-        if position <= begin {
-            continue;
-        }
-        if page.lines.len() >= limit {
-            return Ok(false);
-        }
-        page.lines.push(LogEntry { epoch, number, at, line: line.to_owned() });
-        page.position = position;
-    }
-    Ok(true)
 }
 
 /// Lets the log of a request go.

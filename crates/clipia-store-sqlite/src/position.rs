@@ -10,24 +10,15 @@ use crate::store::{AccountId, StoreError};
 use clipia_queue::Moment;
 use clipia_queue::lifecycle::Lifecycle;
 use clipia_queue::position::{Change, Lane, Order, Place, QueuePlaces, Ticket, Turn, Undo};
+use clipia_store::columns;
+pub(crate) use clipia_store::columns::lane_number;
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-/// The column `lane` of a lane.
-pub(crate) const fn lane_number(lane: Lane) -> i64 {
-    match lane {
-        Lane::Requeued => 0,
-        Lane::New => 1,
-    }
-}
-
 /// The lane of the column `lane`.
 pub(crate) fn lane_of(row: &Row<'_>) -> rusqlite::Result<Lane> {
-    Ok(match row.get::<_, i64>("lane")? {
-        0 => Lane::Requeued,
-        _ => Lane::New,
-    })
+    row.get("lane").map(columns::lane)
 }
 
 /// The columns `lane`, `ticket`.

@@ -21,6 +21,7 @@ pub mod queue;
 mod reference;
 pub mod retention;
 pub mod sequences;
+pub mod terms;
 pub mod uploads;
 pub mod workers;
 
@@ -261,6 +262,7 @@ macro_rules! conformance {
                 lines_stay_after_the_end_and_go_with_the_attempts,
                 nothing_that_a_terminal_obeys_is_kept;
             retention: what_has_had_its_time_is_let_go_and_the_books_stay_as_they_are;
+            terms: a_task_is_led_by_the_node_that_asks_again_and_after_its_term_by_another;
             uploads:
                 an_upload_is_kept_for_its_time_and_for_the_requests_that_name_it,
                 a_submit_that_names_no_upload_is_refused_and_a_repeated_one_is_not,

@@ -3,13 +3,26 @@
 use super::AccountId;
 use clipia_queue::RequestId;
 
-/// What an examination looked at, and the first rule that is broken.
+/// What an examination looked at, the first rule that is broken, and what slows the store down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings {
     /// How much was looked at.
     pub checked: Checked,
     /// The rule that is broken, if one is.
     pub violation: Option<Violation>,
+    /// What keeps the database from removing rows that changed, the oldest first. It gets slower until that ends.
+    pub pins: Vec<Pin>,
+}
+
+/// What keeps the database from removing rows that changed since: the oldest snapshot that something may still look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// What it is, such as a session of a user, and how it is ended.
+    pub by: String,
+    /// How many transactions began since.
+    pub transactions: u64,
+    /// Since when, where that is known.
+    pub since: Option<jiff::Timestamp>,
 }
 
 /// How much was looked at.

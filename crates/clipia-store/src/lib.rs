@@ -11,6 +11,7 @@ mod audit;
 pub mod blocking;
 pub mod capability;
 pub mod clock;
+pub mod columns;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod counters;

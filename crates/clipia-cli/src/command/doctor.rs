@@ -3,7 +3,7 @@
 use crate::arguments::Server;
 use anyhow::bail;
 use clap::Args;
-use clipia_admin::types::{Findings, Violation};
+use clipia_admin::types::{Findings, Pin, Violation};
 
 /// Checks that the credits and the requests of a server on this machine are consistent
 #[derive(Args)]
@@ -35,9 +35,18 @@ fn text(findings: &Findings) -> String {
         .iter()
         .map(|paused| format!("{} makes nothing now: {}\n", paused.of, paused.why))
         .collect();
+    let pins: String = findings.pins.iter().map(pinned).collect();
     format!(
-        "{} rules hold (accounts: {}, requests: {}, movements of credits: {}, deliveries: {})\n{held}{paused}",
+        "{} rules hold (accounts: {}, requests: {}, movements of credits: {}, deliveries: {})\n{held}{paused}{pins}",
         checked.rules, checked.accounts, checked.requests, checked.movements, checked.deliveries
+    )
+}
+
+/// What slows the database down, as a line.
+fn pinned(Pin { by, transactions, since }: &Pin) -> String {
+    let since = since.map_or_else(String::new, |since| format!(" since {since:.0}"));
+    format!(
+        "the database cannot remove old rows{since} ({transactions} transactions), and gets slower: {by}\n"
     )
 }
 

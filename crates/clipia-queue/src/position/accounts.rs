@@ -49,6 +49,11 @@ impl Line {
         self.waiting.first()
     }
 
+    /// The first, which may be set aside.
+    fn least(&self) -> Option<i64> {
+        self.waiting.first().into_iter().chain(self.aside.first()).min()
+    }
+
     /// All tickets, each with whether it is set aside.
     pub(super) fn iter(&self) -> impl Iterator<Item = (i64, bool)> + '_ {
         let waiting = self.waiting.iter().map(|ticket| (ticket, false));
@@ -89,6 +94,16 @@ impl Accounts {
     /// The turn of an account, while it has one.
     pub(super) fn turn(&self, account: &AccountId) -> Option<Turn> {
         self.indices.get(account).map(|index| self.counts[*index].0)
+    }
+
+    /// Each account with its least ticket.
+    pub(super) fn least(&self) -> impl Iterator<Item = (&AccountId, i64)> {
+        self.lines.iter().filter_map(|(account, line)| Some((account, line.least()?)))
+    }
+
+    /// The least ticket of an account.
+    pub(super) fn least_of(&self, account: &AccountId) -> Option<i64> {
+        self.lines[*self.indices.get(account)?].1.least()
     }
 
     /// The turn of an account that goes to the end: its own, where it is there already.

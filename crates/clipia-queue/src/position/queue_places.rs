@@ -131,6 +131,21 @@ impl QueuePlaces {
         self.new.turn(account)
     }
 
+    /// Gives an account another turn, as it is stored.
+    pub fn set_turn(&mut self, account: &AccountId, turn: Turn) {
+        self.new.set_turn(account, turn);
+    }
+
+    /// The accounts of which new requests wait, each with the least ticket of them, in no order.
+    pub fn least(&self) -> impl Iterator<Item = (&AccountId, Ticket)> {
+        self.new.least().map(|(account, ticket)| (account, Ticket(ticket)))
+    }
+
+    /// The least ticket of the new requests of an account that wait.
+    pub fn least_of(&self, account: &AccountId) -> Option<Ticket> {
+        self.new.least_of(account).map(Ticket)
+    }
+
     /// The order.
     pub fn order(&self) -> Order {
         self.order

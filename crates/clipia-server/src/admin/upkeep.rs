@@ -5,14 +5,15 @@ use crate::api_error::ApiError;
 use crate::store::{self, BackupError};
 use axum::Json;
 use axum::extract::State;
-use clipia_admin::types::{BackupMade, BackupOrder, Checked, Findings, Paused, Violation};
+use clipia_admin::types::{BackupMade, BackupOrder, Checked, Findings, Paused, Pin, Violation};
 use std::path::Path;
 
 pub(super) async fn examine(State(admin): State<Admin>) -> Result<Json<Findings>, ApiError> {
-    let store::Findings { checked, violation: found } = admin.store.examine().await?;
+    let store::Findings { checked, violation: found, pins } = admin.store.examine().await?;
     let paused = admin.pauses.iter().filter_map(|pause| Some((pause.of().to_owned(), pause.error()?)));
     let paused = paused.map(|(of, why)| Paused { of, why }).collect();
-    Ok(Json(Findings { checked: looked_at(checked), paused, violation: found.map(violation) }))
+    let pins = pins.into_iter().map(pin).collect();
+    Ok(Json(Findings { checked: looked_at(checked), paused, pins, violation: found.map(violation) }))
 }
 
 pub(super) async fn back_up(
@@ -34,6 +35,11 @@ pub(super) async fn back_up(
 fn looked_at(checked: store::Checked) -> Checked {
     let store::Checked { rules, accounts, requests, movements, deliveries, deliveries_held } = checked;
     Checked { rules, accounts, requests, movements, deliveries, deliveries_held }
+}
+
+fn pin(pin: store::Pin) -> Pin {
+    let store::Pin { by, transactions, since } = pin;
+    Pin { by, transactions, since }
 }
 
 fn violation(violation: store::Violation) -> Violation {

@@ -1,6 +1,6 @@
 //! The cleaner deletes what has been kept for its time: media, inputs and attempts of ended requests, and then the requests.
 
-use super::{RoundError, Service};
+use super::{DoneBy, RoundError, Service};
 use crate::blocking;
 use crate::media::MediaStore;
 use crate::store::{DueOf, DuePage, Store, StoreError};
@@ -106,6 +106,7 @@ impl Cleaner {
 
 impl Service for Cleaner {
     const NAME: &'static str = "cleaner";
+    const DONE_BY: DoneBy = DoneBy::OneNode;
 
     fn pause(&self) -> Duration {
         self.retention.pause()

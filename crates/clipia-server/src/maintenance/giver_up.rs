@@ -1,6 +1,6 @@
 //! The giver-up gives up deliveries that are too old: their hosts stayed down for as long as a delivery may be attempted.
 
-use super::{RoundError, Service};
+use super::{DoneBy, RoundError, Service};
 use crate::deliveries::DeliveryStatistics;
 use crate::store::Store;
 use clipia_queue::schedules::DELIVERY_AGE_MAX;
@@ -23,6 +23,7 @@ impl GiverUp {
 
 impl Service for GiverUp {
     const NAME: &'static str = "giver_up";
+    const DONE_BY: DoneBy = DoneBy::OneNode;
 
     fn pause(&self) -> Duration {
         INTERVAL

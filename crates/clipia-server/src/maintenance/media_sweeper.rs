@@ -1,7 +1,7 @@
 //! The media sweeper removes files that no output names: files of attempts that were lost, and staged files that were never
 //! completed.
 
-use super::{RoundError, Service};
+use super::{DoneBy, RoundError, Service};
 use crate::media::{MediaStore, STAGING, directories};
 use crate::store::{RequestOutput, Store};
 use crate::{blocking, private};
@@ -40,6 +40,7 @@ impl MediaSweeper {
 
 impl Service for MediaSweeper {
     const NAME: &'static str = "media_sweeper";
+    const DONE_BY: DoneBy = DoneBy::OneNode;
 
     fn pause(&self) -> Duration {
         INTERVAL

@@ -5,12 +5,14 @@ mod cleaner;
 mod giver_up;
 mod media_sweeper;
 mod rescuer;
+mod term;
 mod upload_sweeper;
 
 pub(crate) use cleaner::Cleaner;
 pub(crate) use giver_up::GiverUp;
 pub(crate) use media_sweeper::MediaSweeper;
 pub(crate) use rescuer::Rescuer;
+pub(crate) use term::Leading;
 pub(crate) use upload_sweeper::UploadSweeper;
 
 use crate::supervisor::Supervisor;
@@ -21,6 +23,7 @@ use prometheus_client::registry::Registry;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use term::Term;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +32,9 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// The name in metrics and in the log.
     const NAME: &'static str;
 
+    /// Which nodes do its rounds.
+    const DONE_BY: DoneBy;
+
     /// The pause after a round.
     fn pause(&self) -> Duration;
 
@@ -36,6 +42,18 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// first round.
     fn round(&self, paused: Duration) -> impl Future<Output = Result<u64, RoundError>> + Send;
 }
+
+/// Which nodes do the rounds of a service, where several have one store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DoneBy {
+    /// One at a time, which has the term of the service. It does no harm where two do a round.
+    OneNode,
+    /// Each its own.
+    EachNode,
+}
+
+/// What is said of a round whose term another node has taken meanwhile.
+const LOST: &str = "another node does the rounds, since this one did not ask for a new term in time";
 
 /// Why a round failed. The next round tries again.
 pub(crate) type RoundError = Box<dyn Error + Send + Sync>;
@@ -79,25 +97,45 @@ pub(crate) fn supervise<S: Service>(
     tasks: &TaskTracker,
     stop: &CancellationToken,
     rounds: &Rounds,
+    leading: &Leading,
     service: S,
 ) {
     let (service, rounds, ends) = (Arc::new(service), rounds.clone(), stop.clone());
+    let leading = leading.clone();
     supervisor.supervise(tasks, S::NAME, stop.clone(), move || {
         let (service, rounds, ends) = (Arc::clone(&service), rounds.clone(), ends.clone());
+        let term = match S::DONE_BY {
+            DoneBy::OneNode => Some(leading.term(S::NAME, service.pause())),
+            DoneBy::EachNode => None,
+        };
         async move {
             tokio::select! {
                 () = ends.cancelled() => {}
-                () = run(service.as_ref(), &rounds) => {}
+                () = run(service.as_ref(), &rounds, term.as_ref()) => {}
+            }
+            if let Some(term) = term {
+                term.give_away().await;
             }
         }
     });
 }
 
-async fn run<S: Service>(service: &S, rounds: &Rounds) {
+async fn run<S: Service>(service: &S, rounds: &Rounds, term: Option<&Term>) {
     let handled = rounds.handled.get_or_create(&Handled { service: S::NAME }).clone();
     let mut paused = Duration::ZERO;
     loop {
-        let outcome = match service.round(paused).await {
+        let round = service.round(paused);
+        let done = match term {
+            None => round.await,
+            Some(term) => {
+                term.take().await;
+                tokio::select! {
+                    done = round => done,
+                    () = term.is_lost() => Err(Box::from(LOST)),
+                }
+            }
+        };
+        let outcome = match done {
             Ok(count) => {
                 handled.inc_by(count);
                 "completed"

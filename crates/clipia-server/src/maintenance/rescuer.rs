@@ -1,6 +1,6 @@
 //! The rescuer queues requests again whose lease expired.
 
-use super::{RoundError, Service};
+use super::{DoneBy, RoundError, Service};
 use crate::living::LivingAttempts;
 use crate::store::{Rescued, Store};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ impl Rescuer {
 
 impl Service for Rescuer {
     const NAME: &'static str = "rescuer";
+    // It knows the attempts of its own process. And the node that leads may be the one whose requests wait for their rescue.
+    const DONE_BY: DoneBy = DoneBy::EachNode;
 
     fn pause(&self) -> Duration {
         INTERVAL

@@ -1,7 +1,7 @@
 //! The upload sweeper removes uploads that have expired and that no request needs, and files of uploads that were never
 //! answered.
 
-use super::{RoundError, Service};
+use super::{DoneBy, RoundError, Service};
 use crate::blocking;
 use crate::clock::wall;
 use crate::media::{MediaStore, directories};
@@ -87,6 +87,7 @@ fn old(directory: &Path, now: Moment) -> io::Result<Vec<UploadId>> {
 
 impl Service for UploadSweeper {
     const NAME: &'static str = "upload_sweeper";
+    const DONE_BY: DoneBy = DoneBy::OneNode;
 
     fn pause(&self) -> Duration {
         INTERVAL

@@ -5,7 +5,7 @@
 use super::Remote;
 use super::attempts::of_directory;
 use crate::blocking;
-use crate::maintenance::{RoundError, Service};
+use crate::maintenance::{DoneBy, RoundError, Service};
 use clipia_worker::work::AttemptId;
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,6 +29,8 @@ impl AttemptSweeper {
 
 impl Service for AttemptSweeper {
     const NAME: &'static str = "attempt_sweeper";
+    // What was staged is on this machine.
+    const DONE_BY: DoneBy = DoneBy::EachNode;
 
     fn pause(&self) -> Duration {
         INTERVAL

@@ -18,7 +18,7 @@ use crate::health::{self, Health};
 use crate::http::{self, Admission, App, Budgets};
 use crate::listener::{self, Limits};
 use crate::living::LivingAttempts;
-use crate::maintenance::{self, Cleaner, GiverUp, MediaSweeper, Rescuer, UploadSweeper};
+use crate::maintenance::{self, Cleaner, GiverUp, Leading, MediaSweeper, Rescuer, UploadSweeper};
 use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
 use crate::models_file::{ExecutorSettings, ModelsFile};
@@ -280,7 +280,9 @@ impl Parts {
 
     fn maintain(&self, service: impl maintenance::Service) {
         let Tasks { drain, others, .. } = &self.tasks;
-        maintenance::supervise(&self.supervisor, others, drain, &self.metrics.maintenance, service);
+        let leading = Leading { store: Arc::clone(&self.store), node: self.node };
+        let rounds = &self.metrics.maintenance;
+        maintenance::supervise(&self.supervisor, others, drain, rounds, &leading, service);
     }
 
     fn start_deliveries(&self, dispatcher: Arc<Dispatcher>) {

@@ -36,6 +36,7 @@ impl Queue for PostgresStore {
         limit: usize,
         full: Vec<AccountId>,
     ) -> Result<ClaimPast, StoreError> {
+        self.database.read_bounds(queue).await?;
         let queue = queue.to_owned();
         self.write(move |w| async move { claims::claim(&w, &queue, &holder, limit, &full).await }).await
     }

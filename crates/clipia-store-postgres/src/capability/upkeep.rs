@@ -1,14 +1,15 @@
 //! The store itself: its clock, events, examinations and figures, and its end.
 
 use crate::values::values;
-use crate::{PostgresStore, examination, held_deliveries, retention, statistics};
+use crate::{PostgresStore, examination, held_deliveries, pins, retention, statistics, terms};
 use async_trait::async_trait;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
 use clipia_store::{
-    BackupError, DueOf, DuePage, Findings, GivenBack, Statistics, StoreError, StoreEvent, Upkeep,
+    BackupError, DueOf, DuePage, Findings, GivenBack, NodeId, Statistics, StoreError, StoreEvent, Upkeep,
 };
 use std::path::Path;
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 #[async_trait]
@@ -25,7 +26,8 @@ impl Upkeep for PostgresStore {
         let now = self.now();
         let (checked, violation) =
             self.in_snapshot(|w| async move { examination::examine(&w, now).await }).await?;
-        Ok(Findings { checked, violation })
+        // Read after the snapshot, which would be one itself.
+        Ok(Findings { checked, violation, pins: pins::read(&self.connection().await?).await? })
     }
 
     async fn backup(&self, path: &Path) -> Result<(), BackupError> {
@@ -37,13 +39,12 @@ impl Upkeep for PostgresStore {
     }
 
     async fn statistics(&self) -> Result<Statistics, StoreError> {
-        let (memory, connection) = (&self.database.memory, self.connection().await?);
-        let counted = memory.counters.statistics();
+        let counted = self.database.memory.counters.statistics();
         Ok(Statistics {
-            deliveries_held: held_deliveries::waiting(&connection).await?,
+            deliveries_held: held_deliveries::waiting(&self.connection().await?).await?,
             // The database keeps its log itself.
             log_bytes: 0,
-            queues: statistics::queues(&connection, memory.positions.orders()).await?,
+            queues: statistics::queues(&self.database).await?,
             ..counted
         })
     }
@@ -71,6 +72,11 @@ impl Upkeep for PostgresStore {
 
     async fn give_back(&self) -> Result<GivenBack, StoreError> {
         self.write(|w| async move { retention::give_back(&w).await }).await
+    }
+
+    async fn lead(&self, task: &str, node: NodeId, term: Duration) -> Result<bool, StoreError> {
+        let task = task.to_owned();
+        self.write(move |w| async move { terms::lead(&w, &task, node, term).await }).await
     }
 
     async fn close(&self) {

@@ -4,6 +4,7 @@ use super::prepared::Prepared;
 use crate::idempotency::{self, Name};
 use crate::ledger;
 use crate::rows::{amount, lane_number};
+use crate::turns;
 use crate::values::values;
 use crate::writing::Writing;
 use clipia_queue::commands::Now;
@@ -223,14 +224,25 @@ impl Accepted {
              WHERE NOT EXISTS (SELECT FROM queue q WHERE q.name = new.name) ON CONFLICT DO NOTHING",
             values![queues],
         );
+        let positions = &w.memory.positions;
+        // Those of an account that were claimed before are not looked at.
+        let before: Vec<i64> =
+            joins.iter().map(|(queue, account)| positions.before_first(queue, account)).collect();
+        turns::lock(w, joins.clone());
         let (of, joining): (Vec<_>, Vec<_>) = joins.into_iter().unzip();
         w.later(
             "WITH joining AS MATERIALIZED (
-                SELECT queue, account, nextval('turn') AS turn FROM unnest($1::text[], $2::text[]) AS a (queue, account)
-                WHERE (SELECT TRUE FROM queue_item i WHERE i.queue = a.queue AND i.account = a.account AND i.lane = 1 LIMIT 1) IS NULL)
-             INSERT INTO queue_turn (queue, account, turn) SELECT * FROM joining
-             ON CONFLICT (queue, account) DO UPDATE SET turn = excluded.turn",
-            values![of, joining],
+                SELECT queue, account, nextval('turn') AS turn
+                FROM unnest($1::text[], $2::text[], $3::int8[]) AS a (queue, account, before)
+                WHERE (SELECT TRUE FROM queue_item i
+                       WHERE i.queue = a.queue AND i.account = a.account AND i.lane = 1 AND i.ticket > a.before LIMIT 1) IS NULL
+             ), placed AS MATERIALIZED (
+                SELECT joining.*, (SELECT ctid FROM queue_turn t WHERE t.queue = joining.queue AND t.account >= joining.account
+                                        AND t.account <= joining.account ORDER BY t.account DESC LIMIT 1) AS place
+                FROM joining
+             ), again AS (UPDATE queue_turn t SET turn = placed.turn FROM placed WHERE t.ctid = placed.place)
+             INSERT INTO queue_turn (queue, account, turn) SELECT queue, account, turn FROM placed WHERE place IS NULL",
+            values![of, joining, before],
         );
         w.later(
             "INSERT INTO queue_item (queue, lane, ticket, account, request)

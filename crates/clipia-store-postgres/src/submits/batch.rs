@@ -113,7 +113,7 @@ impl Facts {
         }
         let request = self.accept(w, prepared, new, accepted).await?;
         let at = Place::of(request.life, request.ticket);
-        let at = at.map(|place| QueuePlace::new(&submission.queue, &key.account.0, place));
+        let at = at.map(|place| QueuePlace::new(&submission.queue, &key.account, place));
         let submitted = Submitted {
             id: submission.id,
             phase: request.life.phase,

@@ -3,6 +3,7 @@
 use crate::server::Database;
 use clipia_queue::leases::SILENCE_MAX;
 use clipia_queue::limits::{KeyLimits, RateLimit, Spending, Spent};
+use clipia_queue::position::Order;
 use clipia_queue::{Credits, Moment, RequestId};
 use clipia_store::clock::{Clock, DrivenClock};
 use clipia_store::conformance::{NOW, account, first, fox, key, new_key, other_account};
@@ -10,12 +11,14 @@ use clipia_store::{
     Accounts, Claim, Failure, Key, KeyHash, NewAccount, NodeId, Queue, Records, StoreError, StoreEvent,
     Submission, SubmitRefused, Upkeep, WorkRefused,
 };
-use clipia_store_postgres::{Migrated, OpenError, PostgresStore, migrate};
+use clipia_store_postgres::{Address, Migrated, OpenError, PostgresStore, migrate};
+use clipia_tests_postgres::Server;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
+use tokio_postgres::NoTls;
 use uuid::Uuid;
 
 /// How long a test waits for what must come.
@@ -183,6 +186,129 @@ async fn what_a_node_that_is_gone_set_aside_comes_back() {
     assert!(nodes.claim(1).await.is_none());
     nodes.clock.advance(SILENCE_MAX);
     assert_eq!(nodes.claim(1).await.unwrap().id, id);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_node_leads_a_task_and_another_when_it_is_gone() {
+    let Some(nodes) = Nodes::new(3).await else { return };
+    let term = Duration::from_secs(60);
+    let lead = async |node: usize| {
+        let id = NodeId(Uuid::from_u128(node as u128 + 1));
+        nodes.nodes[node].lead("cleaner", id, term).await.unwrap()
+    };
+    let all = async || {
+        let (one, two, three) = tokio::join!(lead(0), lead(1), lead(2));
+        [one, two, three]
+    };
+    let first = all().await;
+    assert_eq!(first.iter().filter(|leads| **leads).count(), 1, "{first:?}");
+    assert_eq!(all().await, first, "it stays the one that leads");
+    let leader = first.iter().position(|leads| *leads).unwrap();
+    let other = (leader + 1) % 3;
+    nodes.clock.advance(term - Duration::from_micros(1));
+    assert!(!lead(other).await);
+    nodes.clock.advance(Duration::from_micros(1));
+    assert!(lead(other).await);
+    assert!(!lead(leader).await, "one that comes back is told so");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn positions_follow_what_other_nodes_do() {
+    let Some(nodes) = Nodes::new(2).await else { return };
+    let [acts, looks] = &nodes.nodes[..] else { unreachable!() };
+    let mut waiting = Vec::new();
+    for _ in 0..40 {
+        waiting.push(acts.submit(fox()).await.unwrap().id);
+    }
+    let position = async |id| looks.status(&account(), id).await.unwrap().unwrap().position;
+    assert_eq!(position(waiting[39]).await, 39);
+    let follow = async |waiting: &[RequestId]| {
+        let followed = async {
+            for (ahead, id) in waiting.iter().enumerate() {
+                while position(*id).await != ahead as u64 {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+        };
+        timeout(PATIENCE, followed).await.unwrap();
+        let queues = looks.statistics().await.unwrap().queues;
+        assert_eq!((queues[0].waiting, queues[0].accounts), (waiting.len() as u64, 1));
+    };
+    let claim = nodes.claim(0).await.unwrap();
+    assert_eq!(claim.id, waiting.remove(0));
+    for _ in 0..3 {
+        acts.cancel(waiting.remove(20)).await.unwrap();
+    }
+    assert_eq!(nodes.claim(0).await.unwrap().id, waiting.remove(0));
+    follow(&waiting).await;
+    // One that a worker had comes back ahead of the others.
+    acts.release(claim.id, claim.epoch).await.unwrap();
+    waiting.insert(0, claim.id);
+    waiting.push(acts.submit(fox()).await.unwrap().id);
+    follow(&waiting).await;
+    // Who left is forgotten after some minutes.
+    nodes.database.run("UPDATE queue_left SET at = at - 601000000");
+    acts.give_back().await.unwrap();
+    assert_eq!(nodes.database.number("SELECT count(*) FROM queue_left"), 0);
+    nodes.is_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deep_queue_is_known_to_its_last_place() {
+    let Some(nodes) = Nodes::new(1).await else { return };
+    let node = &nodes.nodes[0];
+    nodes.database.run(
+        "INSERT INTO queue VALUES ('render', 45000);
+         INSERT INTO queue_turn SELECT 'render', 'acct_' || n, n - 3 FROM generate_series(0, 2) n;
+         INSERT INTO queue_item (queue, lane, ticket, account, request)
+            SELECT 'render', 1, n, 'acct_' || n % 3, gen_random_uuid() FROM generate_series(1, 45000) n",
+    );
+    assert_eq!(node.submit(fox()).await.unwrap().position, 3, "each of the others has a turn before");
+    let queue = node.statistics().await.unwrap().queues.remove(0);
+    assert_eq!((queue.waiting, queue.accounts), (45_001, 4));
+    node.set_order("render", Order::Fifo).await.unwrap();
+    assert_eq!(node.submit(fox()).await.unwrap().position, 45_001);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_examination_names_who_keeps_old_rows() {
+    let Some(server) = Server::start(&["wal_level = logical", "max_prepared_transactions = 1"]) else {
+        return;
+    };
+    let database = server.database("template1");
+    let address = Address::new(&database.url()).unwrap();
+    migrate(&address).await.unwrap();
+    let node = PostgresStore::open(&address).await.unwrap();
+    let (reader, connection) =
+        tokio_postgres::connect(&format!("{}&application_name=report", database.url()), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    reader
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM request")
+        .await
+        .unwrap();
+    // It waits for every transaction that has changed something.
+    database.run("SELECT pg_create_logical_replication_slot('forgotten', 'test_decoding')");
+    database.run("BEGIN; CREATE TABLE forgotten (); PREPARE TRANSACTION 'forgotten'");
+    let pins = async || node.examine().await.unwrap().pins;
+    assert_eq!(pins().await, [], "nobody is told of what is young");
+    database.run(
+        "CREATE TEMPORARY TABLE spent (); DO $$ BEGIN FOR n IN 1..20000 LOOP
+            BEGIN INSERT INTO spent DEFAULT VALUES; EXCEPTION WHEN division_by_zero THEN END;
+         END LOOP; END $$",
+    );
+    let found = pins().await;
+    let named = |text: &str| found.iter().filter(|pin| pin.by.contains(text)).count();
+    let expected = [
+        "(report), which is idle in transaction: end it with `SELECT pg_terminate_backend(",
+        "replication slot `forgotten`, which is unused: ",
+        "prepared transaction 'forgotten' of clipia: end it with `ROLLBACK PREPARED 'forgotten'`",
+    ];
+    assert_eq!(expected.map(named), [1, 1, 1], "{found:?}");
+    assert!(found.iter().all(|pin| pin.transactions >= 20_000), "{found:?}");
+    reader.batch_execute("COMMIT").await.unwrap();
+    database.run("ROLLBACK PREPARED 'forgotten'");
+    database.run("SELECT pg_drop_replication_slot('forgotten')");
+    assert_eq!(pins().await, []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

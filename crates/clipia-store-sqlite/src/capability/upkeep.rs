@@ -9,11 +9,12 @@ use clipia_queue::audit::Act;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
 use clipia_store::{
-    BackupError, DueOf, DuePage, Findings, GivenBack, Statistics, StoreError, StoreEvent, Upkeep, Violation,
-    blocking,
+    BackupError, DueOf, DuePage, Findings, GivenBack, NodeId, Statistics, StoreError, StoreEvent, Upkeep,
+    Violation, blocking,
 };
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 #[async_trait]
@@ -40,7 +41,7 @@ impl Upkeep for SqliteStore {
                 }
             }
         }
-        Ok(Findings { checked, violation })
+        Ok(Findings { checked, violation, pins: Vec::new() })
     }
 
     async fn backup(&self, path: &Path) -> Result<(), BackupError> {
@@ -86,6 +87,11 @@ impl Upkeep for SqliteStore {
 
     async fn give_back(&self) -> Result<GivenBack, StoreError> {
         self.writer.write(|w| retention::give_back(w)).await
+    }
+
+    async fn lead(&self, _task: &str, _node: NodeId, _term: Duration) -> Result<bool, StoreError> {
+        // No other process can open the store.
+        Ok(true)
     }
 
     async fn close(&self) {

@@ -1,10 +1,11 @@
 //! The store itself: its clock, events, copies, examinations and figures, and its end.
 
-use crate::{BackupError, DueOf, DuePage, Findings, GivenBack, Statistics, StoreError, StoreEvent};
+use crate::{BackupError, DueOf, DuePage, Findings, GivenBack, NodeId, Statistics, StoreError, StoreEvent};
 use async_trait::async_trait;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
 use std::path::Path;
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// The store itself: its clock, events, copies, examinations and figures, and its end.
@@ -38,6 +39,14 @@ pub trait Upkeep: Send + Sync {
     ) -> Result<Vec<RequestId>, StoreError>;
     /// Gives some unused space back to the system.
     async fn give_back(&self) -> Result<GivenBack, StoreError>;
+
+    /// Whether `node` leads `task` until `term` from now has passed: no other node does until then. A node that asks again while it
+    /// leads has a new term, and one that asks for none gives the task to whoever asks next. Where one process has the store, it leads
+    /// everything.
+    ///
+    /// The term bounds how long a task rests whose node is gone. It is no lock: a node that was suspended may go on for a while after
+    /// its term, so a task must do no harm where two nodes are at it.
+    async fn lead(&self, task: &str, node: NodeId, term: Duration) -> Result<bool, StoreError>;
 
     /// Writes everything down and closes. Later calls fail with [`StoreError::Closed`].
     async fn close(&self);
