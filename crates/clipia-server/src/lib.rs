@@ -62,6 +62,7 @@ use clipia_store::{blocking, failpoints, private};
 pub use clipia_store::{clock, living};
 pub use config::{Config, ConfigError, ConfigKey, ConfigValueError, LogFormat, ValueForm};
 pub use log::LogWriter;
+pub use media::{MediaLocation, NoMediaLocation};
 pub use models_file::{ExecutorSettings, Mistake, Mistakes, ModelsFile};
 pub use runtime::runtime;
 pub use service::{FirstKeys, Service, StartError};
