@@ -128,7 +128,7 @@ async fn generations_wait_for_disk_space_and_none_fails() {
                 .then_some(())
         })
         .await;
-        assert_eq!(names(&server.data().join("media/.new")), Vec::<String>::new());
+        assert_eq!(names(&server.staging()), Vec::<String>::new());
 
         end(&server, &full);
         all_complete(&server, &ids).await;
@@ -144,7 +144,7 @@ async fn generations_wait_for_disk_space_and_none_fails() {
         expected.sort();
         assert_eq!(names(&media), expected);
         assert!(ids.iter().all(|id| names(&media.join(id)).len() == 1));
-        assert_eq!(names(&media.join(".new")), Vec::<String>::new());
+        assert_eq!(names(&server.staging()), Vec::<String>::new());
         let log = server.log();
         assert_eq!(log.matches("generations wait until this is over").count(), 1, "{log}");
         assert_eq!(log.matches("generations are made again").count(), 1, "{log}");
@@ -195,7 +195,7 @@ async fn only_files_that_no_output_names_are_swept() {
     let lost = names(&media.join(&second));
     assert_eq!(lost.len(), 1);
     let left = [
-        media.join(".new").join(SECRET),
+        server.staging().join(SECRET),
         media.join(&first).join(SECRET),
         // Files of a request that the store does not know, and files of no request.
         media.join(UNKNOWN).join(SECRET),

@@ -23,6 +23,7 @@ mod keys;
 mod log;
 mod lost_responses;
 mod media;
+mod media_in_s3;
 mod metrics;
 mod models_check;
 mod nodes;

@@ -70,8 +70,7 @@ async fn sweep(server: &Server) {
 
 /// Whether no file is staged.
 fn nothing_is_staged(server: &Server) -> bool {
-    // The sweeper removes the directory too.
-    fs::read_dir(server.data().join("media/.new")).map_or(true, |mut entries| entries.next().is_none())
+    fs::read_dir(server.staging()).map_or(true, |mut entries| entries.next().is_none())
 }
 
 fn path_of<'u>(server: &Server, url: &'u str) -> &'u str {

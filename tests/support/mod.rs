@@ -5,6 +5,7 @@ mod program;
 mod proxy;
 mod raw;
 mod receiver;
+pub(crate) mod s3;
 mod schema;
 mod server;
 mod serving;

@@ -193,6 +193,12 @@ impl Server {
         self.process.child.wait().unwrap();
     }
 
+    /// The directory where the server stages media.
+    pub(crate) fn staging(&self) -> PathBuf {
+        let name = std::fs::read_to_string(self.data().join("node")).unwrap();
+        self.data().join("media/.new").join(name)
+    }
+
     /// Asks the process to end (SIGTERM) and waits until it has.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
         self.ask_to_end();

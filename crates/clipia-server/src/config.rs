@@ -13,6 +13,7 @@ pub use roles::{Role, Roles, RolesInvalid};
 pub use value::ConfigValueError;
 
 use crate::admin::GRANT_MAX;
+use crate::media::MediaLocation;
 use crate::outbound::IpNet;
 use clipia_queue::Credits;
 use clipia_queue::limits::{REQUESTS_PER_MINUTE, RateLimit};
@@ -78,6 +79,13 @@ keys! {
         /// `models.toml`, "deliveries" sends webhooks. Each role needs one server at least.
         #[key("roles", "ROLE", "What this server does of api, workers and deliveries; default: all")]
         pub roles: Roles = Roles::default(),
+
+        /// Where the files of generations and uploads are: a directory, such as one that several servers mount, or an S3-compatible
+        /// store as "s3://bucket/prefix". A relative path begins at the data directory. The address of the store and the credentials
+        /// are read from the environment alone, from AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the
+        /// like. Let the bucket remove incomplete uploads after a day.
+        #[key("media", "PLACE", "Where files are: a directory or s3://bucket/prefix; default {default} in the data directory")]
+        pub media: MediaLocation = MediaLocation::default(),
 
         /// Whether webhooks and images may be on this machine, and without TLS. For development only.
         #[key("dev", "BOOL", "Allows webhooks and images on this machine and without TLS")]
@@ -370,6 +378,8 @@ mod tests {
             ("database_url", &["postgres://db/clipia"], "database_url = \"postgres://db/clipia\""),
             ("roles", &["deliveries", "api"], "roles = [\"api\", \"deliveries\"]"),
             ("data", &[path], &format!("data = \"{path}\"")),
+            ("media", &["s3://clipia/media"], "media = \"s3://clipia/media\""),
+            ("media", &[path], &format!("media = \"{path}\"")),
             ("dev", &["true"], "dev = true"),
             ("allow", &["10.0.0.0/8", "::1/128"], "allow = [\"10.0.0.0/8\", \"::1/128\"]"),
             ("rpm", &["0"], "rpm = 0"),

@@ -65,6 +65,7 @@ pub use config::{
     Roles, RolesInvalid, ValueForm,
 };
 pub use log::LogWriter;
+pub use media::{MediaLocation, NoMediaLocation};
 pub use models_file::{ExecutorSettings, Mistake, Mistakes, ModelsFile};
 pub use runtime::runtime;
 pub use service::{FirstKeys, Service, StartError};

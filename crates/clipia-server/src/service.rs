@@ -10,6 +10,7 @@ pub(crate) use pools::Pool;
 use crate::admin::access;
 use crate::builder::Builder;
 use crate::config::Config;
+use crate::media::MediaLocation;
 use crate::models_file::ModelsFileError;
 use crate::store::{Store, StoreError};
 use std::net::SocketAddr;
@@ -31,6 +32,14 @@ pub enum StartError {
     Data {
         /// The data directory.
         path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The place of media cannot be written or read.
+    #[error("cannot use `{location}` for media: {source}{}", .location.hint())]
+    Media {
+        /// The place of media.
+        location: MediaLocation,
         /// The cause.
         source: io::Error,
     },

@@ -18,7 +18,6 @@ use clipia_worker::work::{
 use clipia_worker::{Job, JobError, JobOutput};
 use std::any::Any;
 use std::error::Error;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -48,7 +47,7 @@ pub(crate) struct StoreLine {
 }
 
 /// The directory of an output's files; none where it has no files.
-type Kept = Option<PathBuf>;
+type Kept = Option<String>;
 
 #[async_trait]
 impl Line for StoreLine {

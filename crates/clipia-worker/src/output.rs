@@ -42,6 +42,13 @@ pub enum Content {
         /// Its length in bytes.
         bytes: u64,
     },
+    /// A file on this machine that nobody writes any more, so that it may get a second name instead of being copied.
+    Sealed {
+        /// Its path.
+        path: PathBuf,
+        /// Its length in bytes.
+        bytes: u64,
+    },
 }
 
 impl Content {
@@ -49,7 +56,7 @@ impl Content {
     pub fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File { bytes, .. } => *bytes,
+            Self::File { bytes, .. } | Self::Sealed { bytes, .. } => *bytes,
         }
     }
 

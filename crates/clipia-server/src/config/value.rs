@@ -2,6 +2,7 @@
 
 use super::{DatabaseUrl, LogFormat, Role, Roles, ValueForm};
 use crate::admin::GRANT_MAX;
+use crate::media::MediaLocation;
 use crate::outbound::IpNet;
 use clipia_queue::Credits;
 use clipia_queue::limits::RateLimit;
@@ -51,6 +52,15 @@ impl Value for PathBuf {
 
     fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
         Ok(one(words)?.into())
+    }
+}
+
+/// A place of media, which may be a path that is not UTF-8.
+impl Value for MediaLocation {
+    const FORM: ValueForm = ValueForm::Path;
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        Self::try_from(PathBuf::from(one(words)?)).map_err(|error| ConfigValueError(error.to_string()))
     }
 }
 

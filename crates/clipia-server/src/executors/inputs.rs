@@ -3,7 +3,7 @@
 use super::fetching::{Arriving, TooLong, Wanted, failed, is_shortage};
 use super::input_hosts::InputHosts;
 use super::{Inputs, Job, JobError};
-use crate::media::MediaStore;
+use crate::media::{MediaStore, is_away};
 use crate::outbound::Outbound;
 use crate::{blocking, private};
 use async_trait::async_trait;
@@ -99,21 +99,18 @@ impl ServerInputs {
         to: &Path,
         bytes_max: u64,
     ) -> Result<Option<String>, JobError> {
-        let path = self.media.own_file(url, &job.base_url);
-        let path = path.ok_or_else(|| failed(parameter, "names no file of this server"))?;
-        let mut own = File::open(&path).await.map_err(|error| unreadable(parameter, &error))?;
-        let length = own.metadata().await.map_err(|error| unreadable(parameter, &error))?;
-        if !length.is_file() {
-            return Err(failed(parameter, "names no file of this server"));
-        }
-        if length.len() > bytes_max {
+        let located = self.media.own_file(url, &job.base_url);
+        let located = located.ok_or_else(|| failed(parameter, "names no file of this server"))?;
+        let mut own = located.open().await.map_err(|error| unreadable(parameter, &error))?;
+        if own.length() > bytes_max {
             return Err(failed(parameter, TooLong(bytes_max)));
         }
         let mut file = create(to).await.map_err(unwritable)?;
-        tokio::io::copy(&mut own, &mut file).await.map_err(unwritable)?;
+        while let Some(chunk) = own.chunk().await.map_err(|error| unreadable(parameter, &error))? {
+            file.write_all(&chunk).await.map_err(unwritable)?;
+        }
         file.flush().await.map_err(unwritable)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Ok(Some(content_type(&name).to_owned()))
+        Ok(Some(content_type(url).to_owned()))
     }
 }
 
@@ -160,7 +157,9 @@ pub(super) fn unreadable(parameter: &str, error: &io::Error) -> JobError {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
             failed(parameter, "names no file of this server")
         }
-        _ if is_shortage(error) => JobError::Unavailable(format!("cannot read media: {error}")),
+        _ if is_shortage(error) || is_away(error) => {
+            JobError::Unavailable(format!("cannot read media: {error}"))
+        }
         _ => failed(parameter, "names a file of this server that cannot be read"),
     }
 }
@@ -180,6 +179,10 @@ mod tests {
     const BASE: &str = "http://here";
     const BYTES_MAX: u64 = 1_000;
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+
+    fn media(data: &Path) -> MediaStore {
+        MediaStore::in_directory(&data.join("media"), data, Pause::new("media", Default::default())).unwrap()
+    }
 
     fn job() -> Job {
         Job {
@@ -211,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_written_from_wherever_it_is_or_the_caller_learns_why_not() {
         let data = tempfile::tempdir().unwrap();
-        let media = MediaStore::open(data.path(), Pause::new("media", Default::default())).unwrap();
+        let media = media(data.path());
         std::fs::create_dir_all(data.path().join("media/r/s")).unwrap();
         std::fs::write(data.path().join("media/r/s/a.bin"), PNG).unwrap();
         std::fs::write(data.path().join("media/r/s/long.bin"), vec![0; 2_000]).unwrap();
@@ -274,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_takes_nothing_is_not_the_callers_fault() {
         let data = tempfile::tempdir().unwrap();
-        let media = MediaStore::open(data.path(), Pause::new("media", Default::default())).unwrap();
+        let media = media(data.path());
         let inputs = ServerInputs::new(media, Outbound::new(true).unwrap());
         let nowhere = data.path().join("none/a");
         let fetched =

@@ -4,14 +4,12 @@ use super::JobError;
 use super::fetching::{Arriving, SILENCE_MAX, Wanted, failed};
 use super::input_hosts::InputHosts;
 use super::inputs::unreadable;
-use crate::media::MediaStore;
+use crate::media::{Located, MediaStore};
 use crate::outbound::Outbound;
 use crate::store::AccountId;
 use bytes::{Bytes, BytesMut};
 use clipia_worker::DataUrl;
 use std::io;
-use std::path::PathBuf;
-use tokio::io::AsyncReadExt;
 
 /// The parameter that names it.
 pub(super) const PARAMETER: &str = "image_url";
@@ -28,9 +26,9 @@ pub(super) async fn local(url: &str, base_url: &str, media: &MediaStore) -> Resu
     if let Some(data) = DataUrl::read(PARAMETER, url) {
         return data.map(|data| data.bytes);
     }
-    let path = media.own_file(url, base_url);
-    let path = path.ok_or_else(|| failed(PARAMETER, "names no file of this server"))?;
-    own_file(path).await.map_err(|error| unreadable(PARAMETER, &error))
+    let located = media.own_file(url, base_url);
+    let located = located.ok_or_else(|| failed(PARAMETER, "names no file of this server"))?;
+    own_file(located).await.map_err(|error| unreadable(PARAMETER, &error))
 }
 
 /// The encoded image at `url`, which is on another host.
@@ -57,9 +55,15 @@ pub(super) async fn fetch(
 
 /// The content of a file of this server. Of a file that is too large, it is one byte more than allowed, and the decoder refuses
 /// it.
-async fn own_file(path: PathBuf) -> io::Result<Vec<u8>> {
-    let mut image = Vec::new();
-    let file = tokio::fs::File::open(path).await?;
-    file.take(IMAGE_BYTES_MAX as u64 + 1).read_to_end(&mut image).await?;
+async fn own_file(located: Located) -> io::Result<Vec<u8>> {
+    let mut file = located.open().await?;
+    let most =
+        usize::try_from(file.length()).map_or(IMAGE_BYTES_MAX + 1, |length| length.min(IMAGE_BYTES_MAX + 1));
+    let mut image = Vec::with_capacity(most);
+    while image.len() < most
+        && let Some(chunk) = file.chunk().await?
+    {
+        image.extend_from_slice(&chunk[..chunk.len().min(most - image.len())]);
+    }
     Ok(image)
 }

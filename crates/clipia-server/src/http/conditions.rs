@@ -18,7 +18,7 @@ pub(crate) struct Validators {
 
 /// The part of a file that a response has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Selected {
+pub(super) enum Selected {
     /// The whole file.
     Whole,
     /// The bytes from the first to the last.
@@ -32,7 +32,7 @@ pub(crate) enum Selected {
 }
 
 impl Selected {
-    pub(crate) fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Whole => StatusCode::OK,
             Self::Part(_) => StatusCode::PARTIAL_CONTENT,
@@ -44,7 +44,7 @@ impl Selected {
 }
 
 /// The part of a file for a `GET` or `HEAD` with these headers. The conditions are checked in the order of section 13.2.2.
-pub(crate) fn select(method: &Method, headers: &HeaderMap, file: &Validators) -> Selected {
+pub(super) fn select(method: &Method, headers: &HeaderMap, file: &Validators) -> Selected {
     let etag = file.etag.as_bytes();
     let newer_than = |name| Some(file.modified? > date(headers, name)?);
     if headers.contains_key(header::IF_MATCH) {

@@ -71,7 +71,12 @@ impl Server {
             }
             keys
         });
-        let media = MediaStore::open(data.path(), Pause::new("media", Default::default())).unwrap();
+        let media = MediaStore::in_directory(
+            &data.path().join("media"),
+            data.path(),
+            Pause::new("media", Default::default()),
+        )
+        .unwrap();
         #[cfg(feature = "render")]
         let samples = Samples::new(media.clone(), Some(Arc::new(crate::executors::DrawnSamples)));
         #[cfg(not(feature = "render"))]

@@ -1,26 +1,29 @@
 //! `GET` of the files of generations and of uploads, with type, length and ranges. A call needs no key: the path is the secret.
 
-use super::conditions::{self, Selected, Validators};
+use super::conditions::{Validators, whole_seconds};
+use super::file_response::FileResponse;
 use crate::api_error::ApiError;
 use crate::api_error::{no_such_method, no_such_path};
 use crate::blocking;
-use crate::media::MediaStore;
+use crate::media::{FoundObject, Located, MediaStore};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path as Segments, Request, State};
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use bytes::{BufMut, Bytes, BytesMut};
 use clipia_queue::uploads::DIRECTORY;
 use clipia_worker::content_type;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Component, Path, PathBuf};
+use std::ops::Range;
+use std::path::Path;
+use std::time::SystemTime;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
@@ -39,7 +42,16 @@ const SANDBOX: HeaderValue = HeaderValue::from_static(
 /// The `Content-Disposition` of an upload: a caller chose its type, so a browser saves it and does not show it.
 const ATTACHMENT: HeaderValue = HeaderValue::from_static("attachment");
 
-pub(super) fn router<S>(media: &MediaStore) -> Router<S> {
+/// The headers that choose what of a file a call gets.
+const SELECTING: [header::HeaderName; 5] = [
+    header::RANGE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
+
+pub(crate) fn router<S>(media: &MediaStore) -> Router<S> {
     Router::new()
         .route("/{*file}", get(file))
         .fallback(no_such_path)
@@ -64,26 +76,27 @@ async fn file(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     // A path that is not UTF-8 names no file.
-    let located = name.ok().and_then(|Segments(name)| Some((path(&media, &name)?, name)));
-    let Some((path, name)) = located else {
+    let located = name.ok().and_then(|Segments(name)| Some((media.located(&name)?, name)));
+    let Some((located, name)) = located else {
         return Err(no_such_path().await);
     };
-    // One task opens the file, reads its metadata and its first bytes: each switch to another thread costs a wait.
-    let response = blocking::run(move || respond(&method, &headers, &name, &path)).await;
-    match response.map_err(|lost| ApiError::internal(&lost))? {
+    let response = match located {
+        // One task opens the file, reads its metadata and its first bytes: each switch to another thread costs a wait.
+        Located::Path(path) => {
+            let response = blocking::run(move || respond(&method, &headers, &name, &path)).await;
+            response.map_err(|lost| ApiError::internal(&lost))?
+        }
+        Located::Object(object) => {
+            // A call with a condition or a range may get another part than the whole file.
+            let all = method == Method::GET && !SELECTING.iter().any(|name| headers.contains_key(name));
+            respond_from_bucket(&method, &headers, &name, object.find(all).await).await
+        }
+    };
+    match response {
         Ok(response) => Ok(response),
         Err(error) if is_no_such_file(&error) => Err(no_such_path().await),
         Err(error) => Err(ApiError::internal(&error)),
     }
-}
-
-/// The path of the file `name`; none where a part of the name would lead out of the directory.
-fn path(media: &MediaStore, name: &str) -> Option<PathBuf> {
-    let plain = |part: &str| {
-        let mut components = Path::new(part).components();
-        matches!((components.next(), components.next()), (Some(Component::Normal(only)), None) if only == part)
-    };
-    name.split('/').all(plain).then(|| media.directory().join(name))
 }
 
 /// Whether an error means that no file has this name. Any other error is a failure of the server.
@@ -98,68 +111,58 @@ fn is_no_such_file(error: &io::Error) -> bool {
 /// # Errors
 /// If the file cannot be read.
 fn respond(method: &Method, headers: &HeaderMap, name: &str, path: &Path) -> io::Result<Response> {
-    let content_type = content_type(name);
     let file = fs::File::open(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    let length = found.len();
-    let modified = found.modified().ok().and_then(conditions::whole_seconds);
-    let validators = Validators { etag: etag(name, length), modified, length };
-    let selected = conditions::select(method, headers, &validators);
-    let sent = match &selected {
-        Selected::Whole => 0..length,
-        Selected::Part(part) => *part.start()..*part.end() + 1,
-        Selected::NotModified => 0..0,
-        Selected::ConditionFailed => {
-            let refused =
-                ApiError::invalid("the file is not the one that `If-Match` or `If-Unmodified-Since` names");
-            return Ok(refused.with_status(StatusCode::PRECONDITION_FAILED).into_response());
-        }
-        Selected::Unsatisfiable => {
-            let refused = ApiError::invalid(format!("the file has {length} bytes, and none of this `Range`"));
-            let total = [(header::CONTENT_RANGE, format!("bytes */{length}"))];
-            return Ok((total, refused.with_status(StatusCode::RANGE_NOT_SATISFIABLE)).into_response());
-        }
-    };
-    let size = sent.end - sent.start;
-    let body =
-        if *method == Method::HEAD || size == 0 { Body::empty() } else { body(file, sent.start, size)? };
-    let mut response = Response::new(body);
-    *response.status_mut() = selected.status();
-    let headers = response.headers_mut();
-    if selected != Selected::NotModified {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        if !is_shown(content_type) {
-            headers.insert(header::CONTENT_DISPOSITION, ATTACHMENT);
-        }
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-    }
-    if name.split('/').next() == Some(DIRECTORY) {
-        headers.insert(header::CONTENT_DISPOSITION, ATTACHMENT);
-    }
-    insert_validators(headers, validators, &selected)?;
-    Ok(response)
+    let response =
+        match FileResponse::to(method, headers, validators(name, found.len(), found.modified().ok())) {
+            Ok(response) => response,
+            Err(refused) => return Ok(refused),
+        };
+    let body = body(file, response.body())?;
+    Ok(finished(response, name, body))
 }
 
-/// Adds the headers of a response with a file, or with a part of one, that follow from its validators.
-fn insert_validators(headers: &mut HeaderMap, file: Validators, selected: &Selected) -> io::Result<()> {
-    let text = |text: String| HeaderValue::try_from(text).map_err(io::Error::other);
-    headers.insert(header::ETAG, file.etag);
+/// The response with a file of a bucket, as [`respond`].
+async fn respond_from_bucket(
+    method: &Method,
+    headers: &HeaderMap,
+    name: &str,
+    found: io::Result<FoundObject>,
+) -> io::Result<Response> {
+    let found = found?;
+    let validators = validators(name, found.length(), Some(found.modified()));
+    let response = match FileResponse::to(method, headers, validators) {
+        Ok(response) => response,
+        Err(refused) => return Ok(refused),
+    };
+    let body = match response.body() {
+        none if none.is_empty() => Body::empty(),
+        bytes => Body::from_stream(found.bytes(bytes).await?.inspect_err(broken_off)),
+    };
+    Ok(finished(response, name, body))
+}
+
+fn validators(name: &str, length: u64, modified: Option<SystemTime>) -> Validators {
+    Validators { etag: etag(name, length), modified: modified.and_then(whole_seconds), length }
+}
+
+/// The response with the headers of media.
+fn finished(response: FileResponse, name: &str, body: Body) -> Response {
+    let content_type = content_type(name);
+    let mut response = response.with(HeaderValue::from_static(content_type), body);
+    let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, IMMUTABLE);
-    if *selected != Selected::NotModified {
-        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let has_type = headers.contains_key(header::CONTENT_TYPE);
+    if has_type {
         headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
     }
-    if let (Some(modified), Selected::Whole | Selected::Part(_)) = (file.modified, selected) {
-        headers.insert(header::LAST_MODIFIED, text(httpdate::fmt_http_date(modified))?);
+    if has_type && !is_shown(content_type) || name.split('/').next() == Some(DIRECTORY) {
+        headers.insert(header::CONTENT_DISPOSITION, ATTACHMENT);
     }
-    if let Selected::Part(part) = selected {
-        let range = format!("bytes {}-{}/{}", part.start(), part.end(), file.length);
-        headers.insert(header::CONTENT_RANGE, text(range)?);
-    }
-    Ok(())
+    response
 }
 
 /// Whether a browser shows or plays a file of this type. It saves any other: a page and an SVG can hold scripts, which would run
@@ -178,10 +181,14 @@ fn etag(name: &str, length: u64) -> HeaderValue {
     HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
-/// A body of `size` bytes of a file, from `start` on. The first bytes are read at once, the others as the client reads.
-pub(crate) fn body(mut file: fs::File, start: u64, size: u64) -> io::Result<Body> {
-    if start > 0 {
-        file.seek(SeekFrom::Start(start))?;
+/// A body of these bytes of a file. The first are read at once, the others as the client reads.
+pub(crate) fn body(mut file: fs::File, bytes: Range<u64>) -> io::Result<Body> {
+    let size = bytes.end - bytes.start;
+    if size == 0 {
+        return Ok(Body::empty());
+    }
+    if bytes.start > 0 {
+        file.seek(SeekFrom::Start(bytes.start))?;
     }
     let mut first = vec![0; chunk_bytes(size)];
     let read = match file.read(&mut first)? {
@@ -202,10 +209,11 @@ pub(crate) fn body(mut file: fs::File, start: u64, size: u64) -> io::Result<Body
         let left = left - next.len() as u64;
         Ok(Some((next, (file, left))))
     });
-    let rest = rest.inspect_err(|error: &io::Error| {
-        tracing::error!(%error, route = super::observe::FILE, "a file could not be read to its end");
-    });
-    Ok(Body::from_stream(stream::iter([Ok(first)]).chain(rest)))
+    Ok(Body::from_stream(stream::iter([Ok(first)]).chain(rest.inspect_err(broken_off))))
+}
+
+fn broken_off(error: &io::Error) {
+    tracing::error!(%error, route = super::observe::FILE, "a file could not be read to its end");
 }
 
 /// The bytes to read at once where `left` bytes are left.

@@ -7,6 +7,7 @@ mod body;
 mod budgets;
 mod caller;
 mod conditions;
+mod file_response;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
@@ -25,8 +26,11 @@ mod uploads;
 pub(crate) use admission::Admission;
 pub(crate) use body::discard;
 pub(crate) use budgets::{Budgets, share as share_budgets};
-pub(crate) use conditions::{Selected, Validators, select};
+pub(crate) use conditions::Validators;
+pub(crate) use file_response::FileResponse;
 pub(crate) use media::body as file_body;
+#[cfg(test)]
+pub(crate) use media::router as media_router;
 pub(crate) use observe::{request as note_request, watch, worker as note_worker};
 pub(crate) use path::Segment;
 pub(crate) use uploads::slots as upload_slots;

@@ -1,7 +1,6 @@
 //! The cleaner deletes what has been kept for its time: media, inputs and attempts of ended requests, and then the requests.
 
 use super::{DoneBy, RoundError, Service};
-use crate::blocking;
 use crate::media::MediaStore;
 use crate::store::{DueOf, DuePage, Store, StoreError};
 use clipia_queue::retention::{Horizon, Part, Retention};
@@ -79,8 +78,7 @@ impl Cleaner {
         // A request that this step fails to delete is checked again.
         progress.late.extend(&due);
         if matches!(part, Part::Media | Part::Request) {
-            let (media, of) = (self.media.clone(), due.clone());
-            blocking::run(move || of.iter().try_for_each(|id| media.remove_request(*id))).await??;
+            self.media.remove_requests(due.clone()).await?;
         }
         let gone = self.store.let_go(part, horizon, due).await?;
         gone.iter().for_each(|id| {

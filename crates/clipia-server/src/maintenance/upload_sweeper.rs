@@ -2,16 +2,11 @@
 //! answered.
 
 use super::{DoneBy, RoundError, Service};
-use crate::blocking;
-use crate::clock::wall;
-use crate::media::{MediaStore, directories};
+use crate::media::MediaStore;
 use crate::store::{Store, UploadsGone};
-use clipia_queue::Moment;
-use clipia_queue::uploads::{KEPT, UploadId};
-use std::io;
-use std::path::Path;
+use clipia_queue::uploads::UploadId;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The pause between two rounds.
 const INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -50,8 +45,7 @@ impl UploadSweeper {
     /// Removes files that the store does not know: the process ended before it stored their upload, or after it had let go of it
     /// and before it removed the file. One that is younger than an upload gets may be about to be stored.
     async fn remove_unknown(&self) -> Result<u64, RoundError> {
-        let media = self.media.clone();
-        let found = blocking::run(move || old(&media.uploads_directory(), wall())).await??;
+        let found = self.media.old_uploads().await?;
         let mut removed = 0;
         for ids in found.chunks(STEP) {
             let stored = self.store.stored_uploads(ids.to_vec()).await?;
@@ -65,24 +59,10 @@ impl UploadSweeper {
 
     async fn remove(&self, ids: Vec<UploadId>) -> Result<(), RoundError> {
         if !ids.is_empty() {
-            let media = self.media.clone();
-            let removing = move || ids.into_iter().for_each(|id| media.remove(&media.upload_directory(id)));
-            blocking::run(removing).await?;
+            self.media.remove_uploads(ids).await?;
         }
         Ok(())
     }
-}
-
-/// The uploads in a directory that are as old as one gets.
-fn old(directory: &Path, now: Moment) -> io::Result<Vec<UploadId>> {
-    let is_old = |name: &String| {
-        let modified = std::fs::metadata(directory.join(name)).and_then(|found| found.modified());
-        let since = modified.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        let micros = since.and_then(|since| i64::try_from(since.as_micros()).ok());
-        micros.is_some_and(|micros| Moment::from_micros(micros) + KEPT <= now)
-    };
-    let names = directories(directory)?.into_iter().filter(is_old);
-    Ok(names.filter_map(|name| name.parse().ok()).collect())
 }
 
 impl Service for UploadSweeper {

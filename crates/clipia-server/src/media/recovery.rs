@@ -1,8 +1,6 @@
 //! The end of a media pause: probes whether files can be written again.
 
 use super::MediaStore;
-use crate::blocking;
-use std::io;
 use tokio_util::sync::CancellationToken;
 
 /// During each pause of the media, writes a probe after each backoff, and ends the pause when the write succeeds. Runs until
@@ -14,9 +12,7 @@ pub(crate) async fn resume_when_writable(media: MediaStore, stop: CancellationTo
             if media.pause().trial().await.is_none() {
                 continue;
             }
-            let probed = media.clone();
-            let probed = blocking::run(move || probed.probe()).await;
-            match probed.map_err(io::Error::other).and_then(|probed| probed) {
+            match media.probe().await {
                 Ok(()) => media.pause().end(),
                 Err(error) => media.pause().prolong(&error),
             }

@@ -1,32 +1,31 @@
-//! Writing uploads: a file that comes in pieces, and is at its address once all of it is on the disk.
+//! Writing uploads: a file that comes in pieces, and is at its address once all of it is there.
 //!
-//! An upload is at `media/uploads/{id}/{name}`. It is staged like the files of an output, so that the media sweeper removes what
-//! a process that was killed has left.
+//! An upload is at `media/uploads/{id}/{name}`. It is staged on a disk of this server, also where media are in a bucket: a client
+//! that sends slowly holds no memory and no call of the store meanwhile. The media sweeper removes what a process that was killed
+//! has left.
 
-use super::{MediaStore, STAGING};
+use super::staging::Staged;
+use super::{MediaStore, Place, run, upload_directory};
+use crate::clock::wall;
 use crate::{blocking, failpoints, private};
 use bytes::Bytes;
-use clipia_queue::uploads::{DIRECTORY, UploadId, path};
+use clipia_queue::Moment;
+use clipia_queue::uploads::{UploadId, path};
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 /// The name of a staged file. The file gets its own name when it is placed.
 const STAGED: &str = "upload";
 
 /// A file that is being received. Dropping this removes what has come so far.
 pub(crate) struct Incoming {
+    media: MediaStore,
     staged: Staged,
     /// The open file; none while a piece is being written, and after a write that was given up.
     file: Option<File>,
     bytes: u64,
-}
-
-/// A staged directory, which is removed on drop unless it was moved.
-struct Staged {
-    media: MediaStore,
-    path: PathBuf,
 }
 
 /// An upload at its address. Dropping this removes the file, unless it is kept.
@@ -34,7 +33,7 @@ struct Staged {
 pub(crate) struct Placed {
     media: MediaStore,
     /// The directory to remove on drop.
-    directory: Option<PathBuf>,
+    directory: Option<String>,
     /// The path of the file on the server.
     address: String,
 }
@@ -46,27 +45,27 @@ impl MediaStore {
     /// If its file cannot be made.
     pub(crate) async fn receive(&self) -> io::Result<Incoming> {
         let media = self.clone();
-        let beginning = blocking::run(move || {
-            let staging = media.directory().join(STAGING);
-            let path = staging.join(hex::encode(rand::random::<[u8; 16]>()));
-            media.writes.staged().insert(path.clone());
-            let staged = Staged { media, path };
-            private::directory(&staging)?;
-            private::directory(&staged.path)?;
-            let file = private::create_new(&staged.path.join(STAGED))?;
-            Ok(Incoming { staged, file: Some(file), bytes: 0 })
-        });
-        beginning.await.map_err(io::Error::other)?
+        run(move || {
+            let staged = media.staging.begin()?;
+            let file = private::create_new(&staged.path().join(STAGED))?;
+            Ok(Incoming { media, staged, file: Some(file), bytes: 0 })
+        })
+        .await
     }
 
-    /// The directory of an upload.
-    pub(crate) fn upload_directory(&self, id: UploadId) -> PathBuf {
-        self.uploads_directory().join(id.to_string())
-    }
-
-    /// The directory of all uploads.
-    pub(crate) fn uploads_directory(&self) -> PathBuf {
-        self.directory().join(DIRECTORY)
+    /// The uploads that are as old as one gets.
+    ///
+    /// # Errors
+    /// If the place of media cannot be read.
+    pub(crate) async fn old_uploads(&self) -> io::Result<Vec<UploadId>> {
+        let now = UNIX_EPOCH + wall().since(Moment::from_micros(0));
+        match &self.place {
+            Place::Directory(directory) => {
+                let directory = Arc::clone(directory);
+                run(move || directory.old_uploads(now)).await
+            }
+            Place::Bucket(bucket) => bucket.old_uploads(now).await,
+        }
     }
 }
 
@@ -89,30 +88,35 @@ impl Incoming {
         Ok(())
     }
 
-    /// Moves the file to its address. It is on the disk when this returns.
+    /// Brings the file to its address. It survives a crash when this returns.
     ///
     /// # Errors
-    /// If it cannot be flushed or moved. Nothing is left then.
+    /// If it cannot be flushed, moved or written. Nothing is left then, or the upload sweeper removes it.
     pub(crate) async fn place(mut self, id: UploadId, name: String) -> io::Result<Placed> {
         let file = self.file.take().ok_or_else(given_up)?;
+        let Self { media, staged, .. } = self;
         // If the caller stops waiting, the result is dropped, which removes the file.
-        let placing = blocking::run(move || {
-            let Staged { media, path: staged } = &self.staged;
-            file.sync_all()?;
-            drop(file);
-            fs::rename(staged.join(STAGED), staged.join(&name))?;
-            private::sync_directory(staged)?;
-            let (above, to) = (media.uploads_directory(), media.upload_directory(id));
-            let moving = media.writes.moving.lock().unwrap_or_else(PoisonError::into_inner);
-            private::directory(&above)?;
-            fs::rename(staged, &to)?;
-            drop(moving);
-            let placed = Placed { media: media.clone(), directory: Some(to), address: path(id, &name) };
-            private::sync_directory(&above)?;
-            private::sync_directory(media.directory())?;
-            Ok(placed)
-        });
-        placing.await.map_err(io::Error::other)?
+        let placed = Placed { media, directory: Some(upload_directory(id)), address: path(id, &name) };
+        match placed.media.place.clone() {
+            Place::Directory(directory) => {
+                run(move || {
+                    file.sync_all()?;
+                    drop(file);
+                    fs::rename(staged.path().join(STAGED), staged.path().join(&name))?;
+                    directory.place(&staged, id)?;
+                    Ok(placed)
+                })
+                .await
+            }
+            Place::Bucket(bucket) => {
+                drop(file);
+                let placing = tokio::spawn(async move {
+                    bucket.place(&staged.path().join(STAGED), id, &name).await?;
+                    Ok(placed)
+                });
+                placing.await.map_err(io::Error::other)?
+            }
+        }
     }
 }
 
@@ -131,16 +135,8 @@ impl Placed {
 
 impl Drop for Placed {
     fn drop(&mut self) {
-        if let Some(directory) = &self.directory {
-            self.media.remove(directory);
+        if let Some(directory) = self.directory.take() {
+            self.media.remove_on_drop(directory);
         }
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // A moved directory is gone already. The media sweeper removes one that cannot be removed now.
-        let _ = fs::remove_dir_all(&self.path);
-        self.media.writes.staged().remove(&self.path);
     }
 }

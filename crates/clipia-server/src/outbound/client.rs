@@ -60,10 +60,7 @@ impl Outbound {
     }
 
     fn resolving(target: Target, addresses: AllowedAddresses) -> Result<Self, reqwest::Error> {
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // This fails if another thread was faster, and then that thread's provider does.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
+        install_tls_provider();
         let http = reqwest::Client::builder()
             .user_agent(concat!("clipia-server/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -87,6 +84,14 @@ impl Outbound {
     /// The inner client, for calls to URLs that no caller named.
     pub fn http(&self) -> &reqwest::Client {
         &self.http
+    }
+}
+
+/// Sets up the provider of TLS for the process, if it has none.
+pub(crate) fn install_tls_provider() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // This fails if another thread was faster, and then that thread's provider does.
+        let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
 

@@ -8,17 +8,16 @@ use super::authorization::Caller;
 use super::{Remote, attempt_of};
 use crate::api_error::ApiError;
 use crate::executors::{Job, JobError};
-use crate::http::{Selected, Validators, file_body, select};
+use crate::http::{FileResponse, Validators, file_body};
 use crate::{blocking, private};
-use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Extension, Path, Query, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::input::FILE_TYPES;
 use clipia_remote::types::GetInputQuery;
 use clipia_worker::regular;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -248,36 +247,14 @@ fn respond(headers: &HeaderMap, fetched: &Fetched) -> io::Result<Response> {
     let file = regular::open(&fetched.path)?;
     let length = file.metadata()?.len();
     let validators = Validators { etag: fetched.etag.clone(), modified: None, length };
-    let selected = select(&Method::GET, headers, &validators);
-    let sent = match &selected {
-        Selected::Whole => 0..length,
-        Selected::Part(part) => *part.start()..*part.end() + 1,
-        Selected::NotModified => 0..0,
-        Selected::ConditionFailed => {
-            let refused = ApiError::invalid("the file is not the one that `If-Match` names");
-            return Ok(refused.with_status(StatusCode::PRECONDITION_FAILED).into_response());
-        }
-        Selected::Unsatisfiable => {
-            let refused = ApiError::invalid(format!("the file has {length} bytes, and none of this `Range`"));
-            let total = [(header::CONTENT_RANGE, format!("bytes */{length}"))];
-            return Ok((total, refused.with_status(StatusCode::RANGE_NOT_SATISFIABLE)).into_response());
-        }
+    let response = match FileResponse::to(&Method::GET, headers, validators) {
+        Ok(response) => response,
+        Err(refused) => return Ok(refused),
     };
-    let size = sent.end - sent.start;
-    let body = if size == 0 { Body::empty() } else { file_body(file, sent.start, size)? };
-    let mut response = Response::new(body);
-    *response.status_mut() = selected.status();
+    let body = file_body(file, response.body())?;
     let told = fetched.media_type.as_ref().and_then(|told| HeaderValue::try_from(told).ok());
-    let headers = response.headers_mut();
     let unknown = HeaderValue::from_static("application/octet-stream");
-    headers.insert(header::CONTENT_TYPE, told.unwrap_or(unknown));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-    headers.insert(header::ETAG, fetched.etag.clone());
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Selected::Part(part) = &selected {
-        let range = format!("bytes {}-{}/{length}", part.start(), part.end());
-        headers.insert(header::CONTENT_RANGE, HeaderValue::try_from(range).map_err(io::Error::other)?);
-    }
+    let mut response = response.with(told.unwrap_or(unknown), body);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

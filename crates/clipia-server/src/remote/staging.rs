@@ -216,7 +216,7 @@ impl StagedFiles {
                 return Err(not_whole(format_args!("{} of {bytes} bytes were received", received.bytes)));
             }
             let path = Paths::of(&self.directory, name).file;
-            Ok(MediaFile { name: name.clone(), content: Content::File { path, bytes: *bytes } })
+            Ok(MediaFile { name: name.clone(), content: Content::Sealed { path, bytes: *bytes } })
         };
         listed.iter().map(whole).collect()
     }
@@ -357,8 +357,9 @@ fn read(directory: &Path) -> io::Result<BTreeMap<String, Staged>> {
     for entry in fs::read_dir(directory.join(RECEIVED))? {
         let Ok(name) = entry?.file_name().into_string() else { continue };
         let Some((received, total)) = marked(&directory.join(RECEIVED).join(&name)) else { continue };
-        let there = regular::open(&directory.join(FILES).join(&name)).and_then(|file| file.metadata());
-        if is_file_name(&name) && there.is_ok_and(|there| there.len() >= received) {
+        // A whole file has a second name where the server was killed while it kept the output.
+        let there = fs::symlink_metadata(directory.join(FILES).join(&name));
+        if is_file_name(&name) && there.is_ok_and(|there| there.is_file() && there.len() >= received) {
             let received = Arc::new(Mutex::new(Received { bytes: received, total: Some(total) }));
             files.insert(name, Staged { total, received, superseded: CancellationToken::new() });
         }

@@ -99,11 +99,10 @@ impl Parts {
         let (target, lookups) = (Target::new(config.dev, &config.allow), metrics.lookups.clone());
         let outbound = tokio::task::spawn_blocking(|| Outbound::counted(target, lookups));
         let (data, pause) = (config.data.clone(), Pause::new("media", metrics.pause("media")));
-        let media = blocking::run(move || {
-            private::data_directory(&data, &FILES)?;
-            MediaStore::open(&data, pause)
-        });
-        let media = media.await.map_err(io::Error::other).and_then(|media| media).map_err(unusable)?;
+        let made = blocking::run(move || private::data_directory(&data, &FILES)).await;
+        made.map_err(io::Error::other).and_then(|made| made).map_err(unusable)?;
+        let media = MediaStore::open(&config.media, &config.data, pause).await;
+        let media = media.map_err(|source| StartError::Media { location: config.media.clone(), source })?;
         let outbound = outbound.await.map_err(|panic| unusable(panic.into()))??;
         let data = config.data.clone();
         let models = blocking::run(move || ModelsFile::load(&data, &brought)).await;

@@ -63,7 +63,7 @@ impl Sending {
     fn of(file: MediaFile) -> Self {
         let source = match file.content {
             Content::Bytes(bytes) => Source::Memory(bytes.into()),
-            Content::File { path, bytes } => Source::Disk { path, bytes },
+            Content::File { path, bytes } | Content::Sealed { path, bytes } => Source::Disk { path, bytes },
         };
         Self { name: file.name, source }
     }
