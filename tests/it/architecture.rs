@@ -41,16 +41,27 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clipia-queue",
             "clipia-server",
             "clipia-store",
+            "clipia-store-postgres",
             "clipia-store-sqlite",
             "clipia-webhook",
             "clipia-worker",
         ],
     ),
     ("clipia-python", &["clipia", "clipia-api", "clipia-cli", "clipia-webhook"]),
+    // What tests and xtask start.
+    ("clipia-tests-postgres", &[]),
     // Both use the other crates, and no crate depends on them.
     (
         "clipia-tests",
-        &["clipia", "clipia-admin", "clipia-api", "clipia-queue", "clipia-remote", "clipia-webhook"],
+        &[
+            "clipia",
+            "clipia-admin",
+            "clipia-api",
+            "clipia-queue",
+            "clipia-remote",
+            "clipia-tests-postgres",
+            "clipia-webhook",
+        ],
     ),
     (
         "xtask",
@@ -59,7 +70,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that the tests of a crate may use beside those of `ARROWS`: the server is tested on a real store.
-const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[("clipia-server", &["clipia-store-sqlite"])];
+const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[
+    ("clipia-server", &["clipia-store-sqlite"]),
+    ("clipia-store-postgres", &["clipia-store-sqlite", "clipia-tests-postgres"]),
+];
 
 /// Crates that a crate must not build, directly or indirectly. Pure code has no runtime and no HTTP, and xtask builds quickly.
 const PURE: &[(&str, &[&str])] = &[
@@ -95,6 +109,7 @@ const TOP: &[&str] = &[
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE",
+    "OPERATING.md",
     "README.md",
     "SECURITY.md",
     "bindings",

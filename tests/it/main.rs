@@ -25,6 +25,7 @@ mod lost_responses;
 mod media;
 mod metrics;
 mod models_check;
+mod nodes;
 mod operations;
 mod pictures;
 mod private_files;

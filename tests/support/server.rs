@@ -2,6 +2,7 @@
 
 use super::serving::{Ready, Secrets, first_line};
 use super::{DEADLINE, Raw, program};
+use clipia_tests_postgres::Database;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -11,7 +12,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -71,6 +72,14 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// These options with further arguments.
+    pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+}
+
 /// A running `clipia serve` with its own data directory. Dropping the value kills the server and removes the directory.
 pub(crate) struct Server {
     pub(crate) url: String,
@@ -82,22 +91,83 @@ pub(crate) struct Server {
     pub(crate) options: Options,
     data: TempDir,
     process: Process,
+    /// Removed after the process has ended.
+    _database: Option<Database>,
+}
+
+/// The environment variable by which the tests are told which store their servers have: one in their data directories, or
+/// "postgres".
+const STORE: &str = "CLIPIA_TEST_STORE";
+
+/// A database with an empty store, for a server of its own, where the tests run on PostgreSQL and it is installed.
+fn of_its_own() -> Option<Database> {
+    /// The database with an empty store that the others are copies of.
+    const TEMPLATE: &str = "template_of_servers";
+    static SERVER: LazyLock<Option<&clipia_tests_postgres::Server>> = LazyLock::new(|| {
+        let server = clipia_tests_postgres::Server::shared()?;
+        server.run(&format!("CREATE DATABASE {TEMPLATE}"));
+        let url = server.url(TEMPLATE);
+        let made = program::output(&mut program::command(&["migrate", "--database-url", &url]));
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Some(server)
+    });
+    if std::env::var_os(STORE)? != "postgres" {
+        return None;
+    }
+    SERVER.map(|server| server.database(TEMPLATE))
 }
 
 impl Server {
     /// Starts a server on a new data directory.
     pub(crate) fn start(options: Options) -> Self {
-        let data = tempfile::tempdir().unwrap();
-        if let Some(models) = &options.models {
-            std::fs::write(data.path().join("models.toml"), models).unwrap();
-        }
-        let (process, ready) = Process::start(&options, &data, None);
+        let database = of_its_own();
+        let options = match &database {
+            Some(database) => options.with(&["--database-url", &database.url()]),
+            None => options,
+        };
+        let (data, process, ready) = Self::start_on_new(&options);
         let Some(secrets) = ready.secrets else {
             panic!("the first start shows no keys");
         };
         let Secrets { live_key, test_key, webhook_secret } = secrets;
         let (url, admin_url) = (ready.url, ready.admin_url);
-        Self { url, admin_url, live_key, test_key, webhook_secret, options, data, process }
+        Self {
+            url,
+            admin_url,
+            live_key,
+            test_key,
+            webhook_secret,
+            options,
+            data,
+            process,
+            _database: database,
+        }
+    }
+
+    /// Starts another server on the database of this one, with a new data directory of its own.
+    pub(crate) fn join(&self, options: Options) -> Self {
+        let (data, process, ready) = Self::start_on_new(&options);
+        assert!(ready.secrets.is_none(), "the store has keys");
+        Self {
+            url: ready.url,
+            admin_url: ready.admin_url,
+            live_key: self.live_key.clone(),
+            test_key: self.test_key.clone(),
+            webhook_secret: self.webhook_secret.clone(),
+            options,
+            data,
+            process,
+            _database: None,
+        }
+    }
+
+    fn start_on_new(options: &Options) -> (TempDir, Process, Ready) {
+        let data = tempfile::tempdir().unwrap();
+        if let Some(models) = &options.models {
+            std::fs::write(data.path().join("models.toml"), models).unwrap();
+        }
+        let (process, ready) = Process::start(options, &data, None);
+        (data, process, ready)
     }
 
     /// Starts again on the same data directory, after [`Server::kill9`] or [`Server::terminate`]. The port is another.

@@ -74,6 +74,18 @@ fn announce(what: &str) {
     println!("\n=== {what}");
 }
 
+/// The tests of the whole system that also run on servers over PostgreSQL, by their files.
+const ON_BOTH_STORES: [&str; 8] = [
+    "contract::",
+    "credits::",
+    "generations::",
+    "lost_responses::",
+    "metrics::",
+    "queues::",
+    "refusals::",
+    "workers_wire::",
+];
+
 /// The steps that need only Rust, quick ones first.
 fn rust(root: &Path) -> Vec<Step> {
     let (check, dependencies) = (root.to_path_buf(), root.to_path_buf());
@@ -89,10 +101,15 @@ fn rust(root: &Path) -> Vec<Step> {
     // This step also builds the program `clipia`, which the system tests run.
     let build = everything("build", &["--all-targets"]);
     let mut tests = everything("test", &["--no-fail-fast"]);
-    tests.env("CLIPIA_TEST_PROGRAM", program(root));
-    if std::env::var_os("RUST_TEST_THREADS").is_none() {
-        // Most tests of the whole system wait for a server, a clock or a peer.
-        tests.env("RUST_TEST_THREADS", (2 * cores()).to_string());
+    // What a caller sees is the same on both stores. The other tests concern the program, or the files of one store.
+    let mut on_postgres = everything("test", &["--test", "it", "--"]);
+    on_postgres.args(ON_BOTH_STORES).env("CLIPIA_TEST_STORE", "postgres");
+    for test in [&mut tests, &mut on_postgres] {
+        test.env("CLIPIA_TEST_PROGRAM", program(root));
+        if std::env::var_os("RUST_TEST_THREADS").is_none() {
+            // Most tests of the whole system wait for a server, a clock or a peer.
+            test.env("RUST_TEST_THREADS", (2 * cores()).to_string());
+        }
     }
     // This program as the build step has built it, with all features.
     let mut chaos =
@@ -111,6 +128,7 @@ fn rust(root: &Path) -> Vec<Step> {
         Step::command("documentation", documentation),
         Step::command("build", build),
         Step::counted("tests in Rust", tests, Runner::Cargo),
+        Step::counted("the wire on PostgreSQL", on_postgres, Runner::Cargo),
         Step::command("chaos, short", chaos),
     ]
 }

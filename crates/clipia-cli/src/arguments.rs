@@ -1,12 +1,15 @@
 //! The arguments that commands share, and what is printed for a command line that is wrong.
 
 use crate::command::Command;
-use crate::{exit, output};
+use crate::exit::Usage;
+use crate::{exit, output, store};
+use anyhow::ensure;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 use clipia::{Builder, Clipia};
 use clipia_admin::{Administration, AdministrationError};
-use clipia_server::Config;
+use clipia_server::{Config, DatabaseUrl, DatabaseUrlInvalid};
+use clipia_store_postgres::Address;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -58,6 +61,27 @@ impl Connection {
             builder = builder.allow_http(true);
         }
         builder.build()
+    }
+}
+
+/// A PostgreSQL database.
+#[derive(Args)]
+pub(crate) struct Database {
+    /// The PostgreSQL database, such as postgres://clipia@db.example.com/clipia?sslmode=require
+    #[arg(long, value_name = "URL", env = "CLIPIA_DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+}
+
+impl Database {
+    /// The address of the database.
+    pub(crate) fn address(&self) -> anyhow::Result<Address> {
+        // Parsed here, since the parser of the command line would print a wrong value, and with it a password.
+        let url: DatabaseUrl = self
+            .database_url
+            .parse()
+            .map_err(|error: DatabaseUrlInvalid| Usage::new(format!("`--database-url`: {error}")))?;
+        ensure!(url.is_set(), Usage::new("`--database-url` names no database".to_owned()));
+        store::address(&url, &DatabaseUrl::default())
     }
 }
 

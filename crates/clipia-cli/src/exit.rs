@@ -4,6 +4,7 @@ use crate::output::say;
 use clipia::Error;
 use clipia_admin::AdministrationError;
 use clipia_server::ConfigError;
+use clipia_store_postgres::{AddressInvalid, OpenError as DatabaseError};
 use clipia_store_sqlite::{NoStore, OpenError};
 use clipia_worker::remote::Over;
 use std::fmt;
@@ -100,6 +101,11 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
 fn code_of(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<Usage>().is_some() || error.downcast_ref::<ConfigError>().is_some() {
         return USAGE;
+    }
+    match error.downcast_ref::<DatabaseError>() {
+        Some(DatabaseError::Database(_) | DatabaseError::Store(_)) => return UNREACHABLE,
+        None if error.downcast_ref::<AddressInvalid>().is_some() => return USAGE,
+        _ => {}
     }
     if error.downcast_ref::<Interrupted>().is_some() {
         return INTERRUPTED;

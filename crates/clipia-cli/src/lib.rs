@@ -10,6 +10,7 @@
 mod arguments;
 mod command;
 mod exit;
+mod figures;
 mod input;
 mod log;
 mod output;
@@ -19,6 +20,7 @@ mod progress;
 mod settings;
 mod shell;
 mod signals;
+mod store;
 
 pub use pauses::Pause;
 

@@ -1,6 +1,7 @@
 //! The keys of `clipia.toml` as options of `clipia serve` and as environment variables. The server declares the keys; this
 //! file turns them into arguments of the command line.
 
+use crate::exit::Usage;
 use clap::builder::{
     BoolishValueParser, PathBufValueParser, PossibleValuesParser, StringValueParser, TypedValueParser,
     ValueParser,
@@ -15,9 +16,13 @@ pub(crate) struct Settings(Vec<(&'static ConfigKey, Vec<OsString>)>);
 
 impl Settings {
     /// `config` with these keys set.
-    pub(crate) fn over(&self, mut config: Config) -> Result<Config, ConfigValueError> {
+    ///
+    /// # Errors
+    /// If a key does not accept its value.
+    pub(crate) fn over(&self, mut config: Config) -> Result<Config, Usage> {
         for (key, words) in &self.0 {
-            key.set(&mut config, words)?;
+            let refused = |error| Usage::new(format!("`--{}`: {error}", key.flag()));
+            key.set(&mut config, words).map_err(refused)?;
         }
         Ok(config)
     }
@@ -50,6 +55,7 @@ fn argument(key: &'static ConfigKey) -> Arg {
     let argument = Arg::new(key.name())
         .long(key.flag())
         .env(key.variable())
+        .hide_env_values(key.is_secret())
         .value_name(key.value_name())
         .help(key.help())
         .value_parser(parser(key));
@@ -70,6 +76,8 @@ fn parser(key: &'static ConfigKey) -> ValueParser {
         ValueForm::OneOf(names) => {
             PossibleValuesParser::new(names.iter().copied()).map(OsString::from).into()
         }
+        // The parser would print a wrong value, and with it a password.
+        ValueForm::Url => StringValueParser::new().map(OsString::from).into(),
         ValueForm::Text | ValueForm::List => {
             let check = |text: String| {
                 let words = [OsString::from(text)];

@@ -3,6 +3,10 @@
 //! The rate is held by the generic cell rate algorithm (ITU-T I.371): one number for each key, the theoretical
 //! arrival time of the next request. It acts as a bucket that refills evenly and holds [`RateLimit::burst`].
 
+mod spending;
+
+pub use spending::{Spending, Spent, TOLD_EVERY};
+
 use crate::Moment;
 use std::time::Duration;
 

@@ -171,6 +171,11 @@ pub(crate) async fn no_such_path() -> ApiError {
     ApiError::new(ErrorCode::NotFound, "there is nothing at this path: see the API's description")
 }
 
+/// The response to every call at a server that does not have the role `api`.
+pub(crate) async fn no_calls() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "this server takes no calls: it does not have the role `api`")
+}
+
 /// The response for a path that does not take the method.
 pub(crate) async fn no_such_method() -> ApiError {
     ApiError::invalid("this path does not take this method").with_status(StatusCode::METHOD_NOT_ALLOWED)

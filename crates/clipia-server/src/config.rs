@@ -1,11 +1,15 @@
 //! The configuration of a server, and its file. A key is declared in one place: in [`Config`].
 
+mod database_url;
 mod declare;
 mod key;
+mod roles;
 mod suggestion;
 mod value;
 
+pub use database_url::{DatabaseUrl, DatabaseUrlInvalid};
 pub use key::{ConfigKey, ValueForm};
+pub use roles::{Role, Roles, RolesInvalid};
 pub use value::ConfigValueError;
 
 use crate::admin::GRANT_MAX;
@@ -49,6 +53,32 @@ keys! {
         #[key("data", "DIR", "Where everything is kept; default {default}")]
         pub data: PathBuf = PathBuf::from(Config::DATA),
 
+        /// The URL of a PostgreSQL database that several servers share, or of a pooler before it. Without one, everything is kept in
+        /// the data directory, which then belongs to one server. `clipia migrate` makes the store in the database. A password is best
+        /// left to the environment.
+        #[key(
+            "database_url",
+            "URL",
+            "The PostgreSQL database that several servers share; default: the data directory keeps everything",
+            env = "CLIPIA_DATABASE_URL"
+        )]
+        pub database_url: DatabaseUrl = DatabaseUrl::default(),
+
+        /// The URL of the database itself, where `database_url` is that of a pooler. There a server hears at once what the others
+        /// do. Without it, it looks five times a second.
+        #[key(
+            "database_listen_url",
+            "URL",
+            "The same database without a pooler, to hear at once what the other servers do",
+            env = "CLIPIA_DATABASE_LISTEN_URL"
+        )]
+        pub database_listen_url: DatabaseUrl = DatabaseUrl::default(),
+
+        /// What this server does, where several share a database: "api" takes calls, "workers" runs the executors of
+        /// `models.toml`, "deliveries" sends webhooks. Each role needs one server at least.
+        #[key("roles", "ROLE", "What this server does of api, workers and deliveries; default: all")]
+        pub roles: Roles = Roles::default(),
+
         /// Whether webhooks and images may be on this machine, and without TLS. For development only.
         #[key("dev", "BOOL", "Allows webhooks and images on this machine and without TLS")]
         pub dev: bool = false,
@@ -59,7 +89,8 @@ keys! {
         pub allow: Vec<IpNet> = Vec::new(),
 
         /// Requests per minute of a key; 0 is no limit. With `dev`, there is no limit unless this key is set. A quarter of the
-        /// requests may come at once.
+        /// requests may come at once. Servers that share a database tell each other twice a second what keys have used: together they
+        /// allow as many requests as one, and beside these at most what came within about a second.
         #[key("rpm", "N", "Requests a minute of a key; default {default}; 0 lifts the limit, as does `--dev`")]
         ///
         /// `None` where the key is not set: [`Config::rate_limit`] is the limit in force.
@@ -217,7 +248,7 @@ impl Config {
         }
     }
 
-    /// The configuration as TOML, with every key. No key is a secret.
+    /// The configuration as TOML, with every key. Passwords are hidden.
     ///
     /// # Errors
     /// If a path is not UTF-8.
@@ -226,7 +257,12 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|source| ConfigError::Invalid {
+        let read = toml::from_str(text).and_then(|config: Self| {
+            let urls = [&config.database_url, &config.database_listen_url];
+            urls.into_iter().try_for_each(DatabaseUrl::check).map_err(toml::de::Error::custom)?;
+            Ok(config)
+        });
+        read.map_err(|source| ConfigError::Invalid {
             path: path.to_owned(),
             source: Box::new(source),
             suggestion: keys(text).find_map(|key| suggest(&key)).map(str::to_owned),
@@ -331,6 +367,8 @@ mod tests {
         let path = "/clipia \u{fffd}";
         for (name, words, line) in [
             ("listen", &["[::1]:80"][..], "listen = \"[::1]:80\""),
+            ("database_url", &["postgres://db/clipia"], "database_url = \"postgres://db/clipia\""),
+            ("roles", &["deliveries", "api"], "roles = [\"api\", \"deliveries\"]"),
             ("data", &[path], &format!("data = \"{path}\"")),
             ("dev", &["true"], "dev = true"),
             ("allow", &["10.0.0.0/8", "::1/128"], "allow = [\"10.0.0.0/8\", \"::1/128\"]"),
@@ -394,6 +432,8 @@ mod tests {
             ("requests = 1", "unknown field `requests`", None),
             ("dev = 1", "expected a boolean", None),
             ("listen = \"here\"", "invalid socket address", None),
+            ("database_url = \"mysql://me:hunter2@db\"", "a database has a URL such as", None),
+            ("roles = []", "some of api, workers, deliveries", None),
             ("rpm = -1", "invalid value", None),
             ("credits = 9223372036854775807", "gets 1000000000 credits at most", None),
             ("log_format = \"xml\"", "unknown variant `xml`", None),
@@ -401,6 +441,7 @@ mod tests {
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.to_string().contains(message), "{message}: {error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
             assert!(
                 matches!(&error, ConfigError::Invalid { suggestion, .. } if suggestion.as_deref() == expected),
                 "{error:?}"

@@ -60,7 +60,10 @@ pub use clipia_queue::{Credits, RequestId};
 pub use clipia_store as store;
 use clipia_store::{blocking, failpoints, private};
 pub use clipia_store::{clock, living};
-pub use config::{Config, ConfigError, ConfigKey, ConfigValueError, LogFormat, ValueForm};
+pub use config::{
+    Config, ConfigError, ConfigKey, ConfigValueError, DatabaseUrl, DatabaseUrlInvalid, LogFormat, Role,
+    Roles, RolesInvalid, ValueForm,
+};
 pub use log::LogWriter;
 pub use models_file::{ExecutorSettings, Mistake, Mistakes, ModelsFile};
 pub use runtime::runtime;

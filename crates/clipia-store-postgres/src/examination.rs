@@ -97,14 +97,24 @@ async fn figures(c: &Connection) -> Result<Checked, StoreError> {
 async fn each(
     c: &Connection,
     query: &str,
+    look: impl FnMut(&Row) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    each_by(c, query, ROWS_AT_ONCE, look).await
+}
+
+/// The same, so many rows at a time.
+pub(crate) async fn each_by(
+    c: &Connection,
+    query: &str,
+    at_once: usize,
     mut look: impl FnMut(&Row) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     c.plain(format!("DECLARE examined NO SCROLL CURSOR FOR {query}"));
-    let fetch = format!("FETCH {ROWS_AT_ONCE} FROM examined");
+    let fetch = format!("FETCH {at_once} FROM examined");
     loop {
         let rows = c.query(&fetch, Vec::new()).await?;
         rows.iter().try_for_each(&mut look)?;
-        if rows.len() < ROWS_AT_ONCE {
+        if rows.len() < at_once {
             return c.execute("CLOSE examined", Vec::new()).await.map(drop);
         }
     }

@@ -24,6 +24,8 @@ mod faults;
 mod gathered;
 mod held_deliveries;
 mod idempotency;
+mod import;
+mod key_budgets;
 mod keys;
 mod leases;
 mod ledger;
@@ -77,6 +79,7 @@ use tokio_util::task::TaskTracker;
 use writing::Writing;
 
 pub use address::{Address, AddressInvalid};
+pub use import::{ImportError, Imported, import};
 pub use open_error::OpenError;
 pub use schema::{Migrated, migrate};
 

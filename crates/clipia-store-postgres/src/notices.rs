@@ -1,17 +1,19 @@
 //! What other nodes do: they notify this one, and it looks by itself now and then, since a notification may be lost.
 //!
 //! A commit that notifies takes a lock that all such commits of the database share. So notifications are sent beside the commands, by
-//! statements of their own, and what is to be said within a short time is said together.
+//! statements of their own, and what is to be said within a short time is said together. What no table shows is noted in one, for nodes
+//! that cannot listen.
 
 use super::address::{Address, Listening};
-use super::connection::Connection;
+use super::connection::{CLOCK, Connection};
+use super::rows::{Row, from_json, to_json};
 use super::values::values;
 use super::{Database, OpenError};
 use clipia_queue::RequestId;
 use clipia_store::{StoreError, StoreEvent};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -28,6 +30,9 @@ const GATHERED: Duration = Duration::from_millis(50);
 
 /// The most that one notification says; PostgreSQL takes 8,000 bytes.
 const SAID_MAX: usize = 50;
+
+/// How long what is noted can be found. A node looks much more often.
+const NOTED_FOR: Duration = Duration::from_secs(10);
 
 /// How often a node looks by itself, where it cannot listen.
 const LOOKS: Duration = Duration::from_millis(200);
@@ -65,6 +70,11 @@ impl Said {
             StoreEvent::KeyRevoked { id } => Self::Revoked(id.to_string()),
             _ => return None,
         })
+    }
+
+    /// Whether a node that looks finds it in no other table.
+    const fn is_noted(&self) -> bool {
+        matches!(self, Self::Canceled(_) | Self::Revoked(_))
     }
 
     fn event(self) -> StoreEvent {
@@ -135,10 +145,23 @@ async fn say(database: Arc<Database>) {
 }
 
 async fn notify(database: &Database, from: Uuid, said: Vec<Said>) -> Result<(), StoreError> {
-    let notification = serde_json::to_string(&Notification { from, said })
-        .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    let noted: Vec<String> =
+        said.iter().filter(|said| said.is_noted()).map(to_json).collect::<Result<_, _>>()?;
+    let notification = to_json(&Notification { from, said })?;
     let connection = database.connection().await?;
+    if !noted.is_empty() {
+        // One statement, but not that of the notification: its commit is as short as it can be.
+        let note = format!(
+            "WITH clock AS MATERIALIZED ({CLOCK}), gone AS (DELETE FROM notice USING clock WHERE at < now - 2 * $2)
+             INSERT INTO notice (at, said) SELECT now, said FROM unnest($1::text[]) AS n (said), clock"
+        );
+        connection.execute(&note, values![noted, noted_for()]).await?;
+    }
     connection.query("SELECT pg_notify($1, $2)", values![CHANNEL, notification]).await.map(drop)
+}
+
+fn noted_for() -> i64 {
+    i64::try_from(NOTED_FOR.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Listens, on a session of its own. One that is lost is opened again.
@@ -200,6 +223,8 @@ struct Seen {
     /// Of each queue: its latest ticket, how many requests wait that a worker had, and whether it is paused.
     queues: HashMap<String, (i64, i64, bool)>,
     outbox: (Option<i64>, Option<Uuid>),
+    /// What was noted lately.
+    notices: BTreeMap<i64, Said>,
 }
 
 /// Looks for what others have done. It also finds what this node has done: an event may come twice.
@@ -241,12 +266,17 @@ async fn look_once(database: &Database) -> Result<Seen, StoreError> {
             Vec::new(),
         )
         .await?;
-    let queue = |row: &super::rows::Row| {
-        Ok((row.get("name")?, (row.get("tail")?, row.get("requeued")?, row.get("paused")?)))
-    };
+    // Numbers are not in the order of the commits: what was noted lately is compared with what was found before.
+    let lately = format!("SELECT number, said FROM notice, ({CLOCK}) AS clock WHERE at > now - $1");
+    let notices = c.query(&lately, values![noted_for()]).await?;
+    // Another version of this program may say what this one does not know.
+    let noticed = |row: &Row| Some((row.get("number").ok()?, from_json(row.get("said").ok()?).ok()?));
+    let queue =
+        |row: &Row| Ok((row.get("name")?, (row.get("tail")?, row.get("requeued")?, row.get("paused")?)));
     Ok(Seen {
         queues: rows.iter().map(queue).collect::<Result<_, StoreError>>()?,
         outbox: (outbox.get("next")?, outbox.get("latest")?),
+        notices: notices.iter().filter_map(noticed).collect(),
     })
 }
 
@@ -266,6 +296,8 @@ fn changes(before: &Seen, now: &Seen) -> Vec<StoreEvent> {
     if sooner || now.outbox.1 > before.outbox.1 {
         events.push(StoreEvent::OutboxChanged);
     }
+    let new = now.notices.iter().filter(|(number, _)| !before.notices.contains_key(number));
+    events.extend(new.map(|(_, said)| said.clone().event()));
     events
 }
 
@@ -278,6 +310,7 @@ mod tests {
         let seen = |tail, requeued, paused, next| Seen {
             queues: [("render".to_owned(), (tail, requeued, paused))].into(),
             outbox: (next, None),
+            notices: BTreeMap::new(),
         };
         let submitted = [StoreEvent::WorkSubmitted { queue: "render".into() }];
         let before = || seen(5, 1, false, Some(10));
@@ -292,6 +325,12 @@ mod tests {
         }
         assert_eq!(changes(&seen(5, 1, true, None), &seen(5, 1, false, None)), submitted);
         assert_eq!(changes(&Seen::default(), &before()).len(), 2);
+        let noted = |numbers: &[i64]| Seen {
+            notices: numbers.iter().map(|number| (*number, Said::Revoked(format!("key_{number}")))).collect(),
+            ..before()
+        };
+        let revoked = StoreEvent::KeyRevoked { id: "key_2".into() };
+        assert_eq!(changes(&noted(&[1, 3]), &noted(&[2, 3])), [revoked]);
     }
 
     #[test]

@@ -54,6 +54,17 @@ impl OpenError {
     }
 }
 
+/// What an error of the store says, with what the server or the system says.
+pub(crate) fn described(error: &StoreError) -> String {
+    match error {
+        StoreError::Backend { fault, source } => match source.downcast_ref() {
+            Some(source) => format!("{fault}: {}", told(source)),
+            None => error.to_string(),
+        },
+        _ => error.to_string(),
+    }
+}
+
 /// What the server or the system says: the driver's own text only says which kind of error it is.
 fn told(error: &tokio_postgres::Error) -> String {
     match (error.as_db_error(), std::error::Error::source(error)) {

@@ -37,6 +37,22 @@ CREATE TABLE api_key (
 
 CREATE INDEX api_key_account ON api_key (account);
 
+-- What all nodes have told that they spent of the rate budgets of keys. After a crash of the database every budget is whole, so this is
+-- in no log.
+CREATE UNLOGGED TABLE key_budget (
+    key         TEXT COLLATE "C" PRIMARY KEY,
+    arrival     BIGINT NOT NULL, -- the theoretical arrival time of the next request
+    spent       BIGINT NOT NULL, -- what a node told last
+    told_at     BIGINT NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 1000);
+
+-- What nodes have said lately that no other table shows, for those that look. It is in no log: what is lost is found a little later.
+CREATE UNLOGGED TABLE notice (
+    number      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at          BIGINT NOT NULL,
+    said        TEXT NOT NULL -- as JSON
+);
+
 CREATE TABLE request (
     id          UUID PRIMARY KEY,
     account     TEXT NOT NULL,

@@ -23,10 +23,15 @@ pub(crate) fn copy(from: &Path, to: &Path, now: Moment) -> Result<(), BackupErro
     }
     let part = Part::create(to).map_err(unwritten)?;
     write(from, &part.0, now)?.map_err(unwritten)?;
-    File::open(&part.0).and_then(|file| file.sync_all()).map_err(unwritten)?;
+    publish(&part, to).map_err(unwritten)
+}
+
+/// Gives a file its name, once it is on the disk.
+pub(crate) fn publish(part: &Part, to: &Path) -> Result<(), Error> {
+    File::open(&part.0)?.sync_all()?;
     // Unlike a rename, a link never replaces what has come there meanwhile.
-    fs::hard_link(&part.0, to).map_err(unwritten)?;
-    sync_directory_of(to).map_err(unwritten)
+    fs::hard_link(&part.0, to)?;
+    sync_directory_of(to)
 }
 
 /// Writes the copy. The outer error is one of the store, the inner one of the copy's file.
@@ -65,11 +70,16 @@ fn fill(file: &Path, like: &Path) -> Result<(), Error> {
 }
 
 /// A file that is removed when it is no longer needed.
-struct Part(PathBuf);
+pub(crate) struct Part(PathBuf);
 
 impl Part {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// An empty file beside `to`, for its owner alone: a store holds secrets.
-    fn create(to: &Path) -> Result<Self, Error> {
+    pub(crate) fn create(to: &Path) -> Result<Self, Error> {
         let name = to.file_name().ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
         let path = to.with_file_name(format!("{}.part-{}", name.display(), std::process::id()));
         private::create_new(&path)?;

@@ -19,6 +19,7 @@ mod creation;
 mod deliveries;
 mod delivery_log;
 mod examination;
+mod export;
 mod faults;
 mod health;
 mod held_deliveries;
@@ -27,10 +28,10 @@ mod inspection;
 mod leases;
 mod ledger;
 mod listing;
-mod lock;
 mod logs;
 mod memory;
 mod mending;
+mod moved;
 mod no_store;
 mod outputs;
 mod pausing;
@@ -61,8 +62,10 @@ use clipia_queue::{Moment, ids};
 use clipia_store as store;
 use clipia_store::clock::Clock;
 use clipia_store::counters::Counters;
+use clipia_store::data_lock::LockRefused;
 use clipia_store::{
-    EVENTS_KEPT, Fault, Rescued, StoreError, Submitted, WorkRefused, blocking, clock, failpoints, private,
+    EVENTS_KEPT, Fault, Rescued, StoreError, Submitted, WorkRefused, blocking, clock, data_lock, failpoints,
+    private,
 };
 use inspection::Kind;
 use memory::Memory;
@@ -83,6 +86,7 @@ use workers::WorkersInForce;
 use writer::Writer;
 use writing::Writing;
 
+pub use export::{ExportError, Exported, export};
 pub use no_store::NoStore;
 pub use restore::{RestoreError, Restored, restore};
 
@@ -93,7 +97,7 @@ const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const FILE: &str = "clipia.db";
 
 /// The files of the store, at the top of its directory.
-const FILES: [&str; 4] = [FILE, "clipia.db-wal", "clipia.db-shm", lock::FILE];
+const FILES: [&str; 4] = [FILE, "clipia.db-wal", "clipia.db-shm", data_lock::FILE];
 
 /// How long a commit waits while another program locks the file, such as a shell with a transaction open. Calls meanwhile wait
 /// as long, and then fail with a transient error.
@@ -105,9 +109,21 @@ const READERS: usize = 4;
 /// A store that could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another server uses it.
-    #[error("`{}` is in use by another `clipia serve`", .0.display())]
-    InUse(PathBuf),
+    /// The data directory cannot be locked, most often since another server uses it.
+    #[error(transparent)]
+    Lock(#[from] LockRefused),
+    /// Its store was exported.
+    #[error(
+        "the store was exported {to}, and another store goes on with it: this one would do the same again. If that file was not \
+         imported, remove `{}`, and start again",
+        .mark.display()
+    )]
+    Moved {
+        /// The file that says so.
+        mark: PathBuf,
+        /// What it says: to which file, and when.
+        to: String,
+    },
     /// The directory cannot be made.
     #[error("cannot use the data directory `{}`: {source}", .path.display())]
     Directory {
@@ -198,15 +214,34 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// Whether there is a store in `directory`, of whichever version, that was not exported.
+    pub fn is_in(directory: &Path) -> bool {
+        directory.join(FILE).exists() && moved::refuse(directory).is_ok()
+    }
+
     /// Opens the store in `directory`, or creates it. Its commands are decided by `clock`.
     ///
     /// # Errors
     /// [`OpenError`] where it cannot be used; nothing was changed then.
     pub fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_where(directory, clock, moved::refuse)
+    }
+
+    /// Opens the store in `directory`, even where it was exported.
+    fn open_moved(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_where(directory, clock, |_| Ok(()))
+    }
+
+    fn open_where(
+        directory: &Path,
+        clock: Arc<dyn Clock>,
+        look: impl FnOnce(&Path) -> Result<(), OpenError>,
+    ) -> Result<Self, OpenError> {
         let unusable = |source| OpenError::Directory { path: directory.to_owned(), source };
         private::directory(directory).map_err(unusable)?;
         private::tighten_files(directory, &FILES);
-        let lock = lock::take(directory)?;
+        let lock = data_lock::take(directory)?;
+        look(directory)?;
         let path = directory.join(FILE);
         creation::ensure(&path)?;
         let kind = inspection::before_opening(&path)

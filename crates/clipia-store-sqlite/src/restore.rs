@@ -5,9 +5,9 @@
 
 use super::inspection::{self, Kind, beside, log_bytes, log_of};
 use super::rows::{count, moment, phase};
-use super::{FILE, FILES, NoStore, OpenError, backup, lock};
+use super::{FILE, FILES, NoStore, OpenError, backup};
 use crate::clock::{timestamp, wall};
-use crate::private;
+use crate::{data_lock, private};
 use clipia_queue::commands::outbox;
 use clipia_queue::deliveries::DeliveryState;
 use jiff::Timestamp;
@@ -77,7 +77,7 @@ pub fn restore(file: &Path, directory: &Path) -> Result<Restored, RestoreError> 
         return Err(no_store(file)(NoStore::OpenLog));
     }
     private::data_directory(directory, &FILES).map_err(at(directory))?;
-    let _lock = lock::take(directory)?;
+    let _lock = data_lock::take(directory).map_err(OpenError::from)?;
     let store = directory.join(FILE);
     if inspection::is_same(file, &store) {
         return Err(RestoreError::Itself(file.to_owned()));

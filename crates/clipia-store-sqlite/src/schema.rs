@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 const STEPS: [&str; 1] = [include_str!("schema.sql")];
 
 /// The version that the last step leads to.
-const VERSION: u32 = STEPS.len() as u32;
+pub(crate) const VERSION: u32 = STEPS.len() as u32;
 
 /// Makes the schema in an empty database.
 pub(crate) fn create(connection: &mut Connection) -> rusqlite::Result<()> {

@@ -14,6 +14,7 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod counters;
+pub mod data_lock;
 mod decided;
 mod deliveries;
 mod events;
@@ -30,6 +31,7 @@ mod retention;
 #[cfg(feature = "rusqlite")]
 pub mod sqlite_faults;
 mod statistics;
+pub mod transfer;
 mod uploads;
 mod workers;
 

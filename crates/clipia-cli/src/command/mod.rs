@@ -10,8 +10,11 @@ mod doctor;
 mod estimate;
 #[cfg(unix)]
 pub(crate) mod exec_job;
+mod export;
 mod generate;
+mod import;
 mod keys;
+mod migrate;
 mod models;
 mod queues;
 mod requests;
@@ -49,8 +52,11 @@ pub(crate) enum Command {
     Webhooks(webhooks::Options),
     Audit(audit::Options),
     Doctor(doctor::Options),
+    Migrate(migrate::Options),
     Backup(backup::Options),
     Restore(restore::Options),
+    Export(export::Options),
+    Import(import::Options),
     #[cfg(unix)]
     #[command(hide = true)]
     ExecJob(exec_job::Options),
@@ -81,8 +87,11 @@ impl Command {
             Self::Webhooks(options) => webhooks::run(options).await,
             Self::Audit(options) => audit::run(options).await,
             Self::Doctor(options) => doctor::run(options).await,
+            Self::Migrate(options) => migrate::run(options).await,
             Self::Backup(options) => backup::run(options).await,
             Self::Restore(options) => restore::run(options),
+            Self::Export(options) => export::run(options).await,
+            Self::Import(options) => import::run(options).await,
             #[cfg(unix)]
             Self::ExecJob(options) => std::process::exit(exec_job::run(&options).into()),
         }

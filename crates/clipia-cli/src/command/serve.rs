@@ -3,12 +3,10 @@
 use crate::exit::{Hint, Usage};
 use crate::settings::Settings;
 use crate::signals::Signals;
-use crate::{log, output, programs, shell};
+use crate::{log, output, programs, shell, store};
 use anyhow::Context;
 use clap::Args;
-use clipia_server::clock::SystemClock;
 use clipia_server::{Config, ConfigError, ConfigKey, FirstKeys, Service};
-use clipia_store_sqlite::SqliteStore;
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -91,13 +89,18 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     // The handlers are set before the start, so that no signal during the start is lost.
     let mut signals = Signals::new()?;
     let data = config.data.clone();
-    let store = Arc::new(SqliteStore::open(&data, Arc::new(SystemClock))?);
-    let service = programs::server(config).store(store).log(&log).start().await?;
+    let database = config.database_url.shown();
+    let opened = store::open(&config).await?;
+    let service = programs::server(config).store(Arc::clone(&opened.store)).log(&log).start().await?;
     if options.config.is_none() {
         Config::leave_reference(&data).context("leaving the reference of `clipia.toml`")?;
     }
     let program = shell::program(typed);
-    print_ready(if options.json { ready_json(&service)? } else { ready(&service, &data, &program) });
+    print_ready(if options.json {
+        ready_json(&service)?
+    } else {
+        ready(&service, &data, &database, &program)
+    });
     signals.next().await;
     tokio::select! {
         () = service.stop() => {}
@@ -155,10 +158,13 @@ fn ready_json(service: &Service) -> anyhow::Result<String> {
     Ok(serde_json::to_string(&ready)? + "\n")
 }
 
-fn ready(service: &Service, data: &Path, program: &str) -> String {
+fn ready(service: &Service, data: &Path, database: &str, program: &str) -> String {
     let url = service.url();
     let mut text = format!("  url             {url}\n  metrics         {}/metrics\n", service.admin_url());
     text += &format!("  data            {}\n", data.display());
+    if !database.is_empty() {
+        text += &format!("  database        {database}\n");
+    }
     match service.first_keys() {
         Some(FirstKeys { live_key, test_key, webhook_secret }) => {
             text += &format!("  live key        {live_key}\n  test key        {test_key}\n");

@@ -20,7 +20,7 @@ macro_rules! keys {
         pub struct $Config:ident {
             $(
                 $(#[doc = $line:literal])+
-                #[key($name:literal, $value_name:literal, $help:literal)]
+                #[key($name:literal, $value_name:literal, $help:literal $(, env = $variable:literal)? $(,)?)]
                 $(#[$attribute:meta])*
                 pub $field:ident: $Type:ty = $default:expr,
             )+
@@ -49,6 +49,7 @@ macro_rules! keys {
             pub const KEYS: &[ConfigKey] = &[
                 $(ConfigKey {
                     name: $name,
+                    variable: [$($variable)?].as_slice(),
                     value_name: $value_name,
                     help: $help,
                     comment: &[$($line),+],

@@ -23,6 +23,8 @@ static DEFAULTS: LazyLock<toml::Table> = LazyLock::new(|| {
 #[derive(Debug)]
 pub struct ConfigKey {
     pub(super) name: &'static str,
+    /// The environment variable, where it is another than that of the name; else nothing.
+    pub(super) variable: &'static [&'static str],
     pub(super) value_name: &'static str,
     pub(super) help: &'static str,
     pub(super) comment: &'static [&'static str],
@@ -35,6 +37,8 @@ pub struct ConfigKey {
 pub enum ValueForm {
     /// A text with a syntax of its own, such as an address.
     Text,
+    /// A URL, which may hold a password.
+    Url,
     /// A path, which need not be UTF-8.
     Path,
     /// `true` or `false`. An option without a value is `true`.
@@ -65,9 +69,10 @@ impl ConfigKey {
         self.name.replace('_', "-")
     }
 
-    /// The environment variable: `CLIPIA_SERVE_DRAIN_SECONDS`.
+    /// The environment variable: `CLIPIA_SERVE_DRAIN_SECONDS`. One that other commands read as well has a name without `SERVE`.
     pub fn variable(&self) -> String {
-        format!("{}{}", Self::VARIABLES, self.name.to_uppercase())
+        let own = || format!("{}{}", Self::VARIABLES, self.name.to_uppercase());
+        self.variable.first().map_or_else(own, |&shared| shared.to_owned())
     }
 
     /// The placeholder of the value in the help: `N`.
@@ -83,6 +88,11 @@ impl ConfigKey {
             None => String::new(),
         };
         self.help.replace("{default}", &default)
+    }
+
+    /// Whether the value may hold a secret, which is never shown.
+    pub fn is_secret(&self) -> bool {
+        self.form == ValueForm::Url
     }
 
     /// The form of the value on the command line and in the environment.

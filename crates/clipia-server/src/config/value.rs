@@ -1,6 +1,6 @@
 //! The types of a key's value, and how they are parsed on the command line and in the environment.
 
-use super::{LogFormat, ValueForm};
+use super::{DatabaseUrl, LogFormat, Role, Roles, ValueForm};
 use crate::admin::GRANT_MAX;
 use crate::outbound::IpNet;
 use clipia_queue::Credits;
@@ -59,6 +59,24 @@ impl Value for bool {
 
     fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
         parse(one(words)?)
+    }
+}
+
+impl Value for DatabaseUrl {
+    const FORM: ValueForm = ValueForm::Url;
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        parse(one(words)?)
+    }
+}
+
+impl Value for Roles {
+    const FORM: ValueForm = ValueForm::List;
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        let invalid = |_| ConfigValueError(super::RolesInvalid.to_string());
+        let roles: Vec<Role> = words.iter().map(parse).collect::<Result<_, _>>().map_err(invalid)?;
+        Self::new(roles).map_err(|error| ConfigValueError(error.to_string()))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::{App, observe, uploads};
 use crate::api_error::{ApiError, whole_seconds};
-use crate::clock::now;
 use crate::credentials;
 use crate::store::Key;
 use axum::extract::Request;
@@ -37,7 +36,7 @@ pub(crate) async fn admit(app: &App, mut request: Request, next: Next) -> Respon
     let mut response = match authenticate(app, request.headers()).await {
         Err(error) => error.into_response(),
         Ok(key) => {
-            let decision = app.budgets.spend(&key, now());
+            let decision = app.budgets.spend(&key, app.store.now());
             budget = decision.budget;
             observe::key(&key.id);
             match decision.refused_for {

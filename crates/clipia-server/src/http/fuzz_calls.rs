@@ -85,7 +85,7 @@ impl Server {
             webhooks: Target::new(false, &[]),
             metrics: Arc::default(),
             refused_tokens: Arc::default(),
-            budgets: Budgets::new(RateLimit::per_minute(0)),
+            budgets: Arc::new(Budgets::new(RateLimit::per_minute(0))),
             admission: Admission::default(),
             upload_slots: upload_slots(),
         });

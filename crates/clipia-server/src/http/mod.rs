@@ -24,7 +24,7 @@ mod uploads;
 
 pub(crate) use admission::Admission;
 pub(crate) use body::discard;
-pub(crate) use budgets::Budgets;
+pub(crate) use budgets::{Budgets, share as share_budgets};
 pub(crate) use conditions::{Selected, Validators, select};
 pub(crate) use media::body as file_body;
 pub(crate) use observe::{request as note_request, watch, worker as note_worker};
@@ -62,7 +62,7 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) refused_tokens: Arc<RefusedTokens>,
     /// The rate budget of each key.
-    pub(crate) budgets: Budgets,
+    pub(crate) budgets: Arc<Budgets>,
     /// Each account's share of memory and of the writer.
     pub(crate) admission: Admission,
     /// The slots of uploads that are being received.

@@ -3,9 +3,10 @@
 use super::pools::{Pool, Pools};
 use super::{FirstKeys, OpenStore, Service, StartError, Tasks, first_keys};
 use crate::admin::{self, access};
+use crate::api_error::no_calls;
 use crate::blocking;
 use crate::builder::Builder;
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::deliveries::{DeliveryStatistics, Dispatcher};
 use crate::events::{self, Wakers};
 use crate::executors::Executor;
@@ -208,7 +209,8 @@ impl Parts {
             let paused = format!("executor {name}");
             let pause = Pause::new(&paused, self.metrics.pause(&paused));
             pauses.push(Arc::clone(&pause));
-            let Some(pool) = pools.remove(name) else { continue };
+            let pool = pools.remove(name).filter(|_| self.config.roles.has(Role::Workers));
+            let Some(pool) = pool else { continue };
             let line = Arc::clone(line);
             let (fetches, waiting) = (self.metrics.fetches.clone(), self.metrics.fetches_waiting.clone());
             let preparation = Preparation::new(fetches, waiting, work.clone());
@@ -282,6 +284,9 @@ impl Parts {
     }
 
     fn start_deliveries(&self, dispatcher: Arc<Dispatcher>) {
+        if !self.config.roles.has(Role::Deliveries) {
+            return;
+        }
         let Tasks { stop, others, .. } = &self.tasks;
         let stopped = stop.clone();
         self.supervisor.supervise(others, "deliveries", stop.clone(), move || {
@@ -299,6 +304,18 @@ impl Parts {
             refused_tokens::record_until(refused_tokens, store, stop)
         });
         refused_tokens
+    }
+
+    /// Starts what shares the budgets of keys with other nodes; returns the budgets.
+    fn start_budgets(&self) -> Arc<Budgets> {
+        let Tasks { stop, others, .. } = &self.tasks;
+        let budgets = Arc::new(Budgets::new(self.config.rate_limit()));
+        let shared = (Arc::clone(&budgets), Arc::clone(&self.store), stop.clone());
+        self.supervisor.supervise(others, "budgets", stop.clone(), move || {
+            let (budgets, store, stop) = shared.clone();
+            http::share_budgets(budgets, store, stop)
+        });
+        budgets
     }
 
     /// Starts the listeners of the API and of the administration.
@@ -321,12 +338,16 @@ impl Parts {
             webhooks: self.outbound.target(),
             metrics: Arc::clone(&self.metrics),
             refused_tokens: Arc::clone(&refused_tokens),
-            budgets: Budgets::new(self.config.rate_limit()),
+            budgets: self.start_budgets(),
             admission: Admission::default(),
             upload_slots: http::upload_slots(),
         });
         let metrics = Arc::clone(&self.metrics);
-        let api = api.merge(remote::router(remote)).merge(health.clone());
+        let api = match self.config.roles.has(Role::Api) {
+            true => api.merge(remote::router(remote)),
+            false => Router::new().fallback(no_calls),
+        };
+        let api = api.merge(health.clone());
         self.listen("listener", &self.listener, api, Limits::API, metrics);
         let scraped = health::metrics_router(Arc::clone(&self.metrics), store(), statistics);
         let admin = admin::router(store(), self.queues.clone(), refused_tokens, &self.access, pauses)

@@ -1,14 +1,16 @@
 //! Accounts, their credits, their keys and their webhook secrets.
 
-use crate::{PostgresStore, accounts, keys, webhook_secrets};
+use crate::{PostgresStore, accounts, key_budgets, keys, webhook_secrets};
 use async_trait::async_trait;
+use clipia_queue::limits::Spent;
 use clipia_queue::rotation::Rotation;
-use clipia_queue::{Credits, ledger};
+use clipia_queue::{Credits, Moment, ledger};
 use clipia_store::{
     AccountId, AccountSummary, Accounts, Bootstrapped, FirstAccount, GrantRefused, Key, KeyHash, NewAccount,
     NewKey, SigningTimes, StoreError, Upkeep,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 #[async_trait]
 impl Accounts for PostgresStore {
@@ -40,6 +42,14 @@ impl Accounts for PostgresStore {
     async fn revoke_key(&self, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();
         self.write(move |w| async move { keys::revoke(&w, &id).await }).await
+    }
+
+    async fn share_spending(
+        &self,
+        spent: Vec<(String, Spent)>,
+        since: Option<Duration>,
+    ) -> Result<Option<Vec<(String, Moment)>>, StoreError> {
+        key_budgets::share(&self.connection().await?, spent, since).await.map(Some)
     }
 
     async fn rotate_webhook_secret(

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // test code, helpers of tests included: a failed expectation stops the test
 
 mod direct;
+mod import;
 mod nodes;
 mod pooled;
 mod server;

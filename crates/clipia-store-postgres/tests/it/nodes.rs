@@ -2,17 +2,18 @@
 
 use crate::server::Database;
 use clipia_queue::leases::SILENCE_MAX;
-use clipia_queue::{Credits, RequestId};
+use clipia_queue::limits::{KeyLimits, RateLimit, Spending, Spent};
+use clipia_queue::{Credits, Moment, RequestId};
 use clipia_store::clock::{Clock, DrivenClock};
 use clipia_store::conformance::{NOW, account, first, fox, key, new_key, other_account};
 use clipia_store::{
-    Accounts, Claim, Failure, Key, NewAccount, NodeId, Queue, Records, StoreError, StoreEvent, Submission,
-    Upkeep, WorkRefused,
+    Accounts, Claim, Failure, Key, KeyHash, NewAccount, NodeId, Queue, Records, StoreError, StoreEvent,
+    Submission, SubmitRefused, Upkeep, WorkRefused,
 };
 use clipia_store_postgres::{Migrated, OpenError, PostgresStore, migrate};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -304,4 +305,138 @@ async fn an_end_that_is_reported_twice_at_the_same_time_counts_once() {
     let after = node.account(&account()).await.unwrap().unwrap().available.get();
     assert_eq!(after, before + 3 * 12);
     nodes.is_consistent().await;
+}
+
+/// Nodes with the database's clock: one that acts, one that listens, one that looks, and one that looks through a pooler.
+struct Hearing {
+    acts: PostgresStore,
+    others: Vec<PostgresStore>,
+    _database: Database,
+}
+
+impl Hearing {
+    async fn new() -> Option<Self> {
+        let database = Database::new()?;
+        let address = database.address();
+        let listens = address.clone().listening_at(&database.url()).unwrap();
+        let addresses = [Some(listens), Some(address.clone()), database.address_behind_pooler()];
+        let mut others = Vec::new();
+        for address in addresses.into_iter().flatten() {
+            others.push(PostgresStore::open(&address).await.unwrap());
+        }
+        let acts = PostgresStore::open(&address).await.unwrap();
+        acts.bootstrap(first()).await.unwrap();
+        Some(Self { acts, others, _database: database })
+    }
+
+    fn submission(&self) -> Submission {
+        Submission { id: RequestId(clipia_queue::ids::new(self.acts.now())), ..fox() }
+    }
+}
+
+/// The shortest of some times: a busy machine delays any of them.
+async fn shortest(mut measured: impl AsyncFnMut() -> Duration) -> Duration {
+    let mut shortest = Duration::MAX;
+    for _ in 0..10 {
+        shortest = shortest.min(measured().await);
+        if shortest < Duration::from_secs(1) {
+            break;
+        }
+    }
+    shortest
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_reaches_the_attempt_on_another_node_within_a_second() {
+    let Some(hearing) = Hearing::new().await else { return };
+    for (number, node) in hearing.others.iter().enumerate() {
+        let took = shortest(async || {
+            let mut events = node.events();
+            let id = hearing.acts.submit(hearing.submission()).await.unwrap().id;
+            let holder = NodeId(Uuid::from_u128(number as u128 + 2));
+            let claim = node.claim("render", holder, 1).await.unwrap().pop().unwrap();
+            assert_eq!(claim.id, id);
+            node.beat(id, claim.epoch, clipia_api::Progress::new(10)).await.unwrap();
+            let canceled = Instant::now();
+            hearing.acts.cancel(id).await.unwrap();
+            // Whatever is heard or not, the attempt changes nothing any more.
+            let late = node.complete(id, claim.epoch, Default::default()).await;
+            assert!(late.is_err(), "{late:?}");
+            hears(&mut events, StoreEvent::RequestCanceled { id }).await;
+            canceled.elapsed()
+        });
+        let took = took.await;
+        assert!(took < Duration::from_secs(1), "node {number}: {took:?}");
+    }
+    assert_eq!(hearing.acts.examine().await.unwrap().violation, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_key_is_refused_by_another_node_within_a_second() {
+    let Some(hearing) = Hearing::new().await else { return };
+    for (number, node) in hearing.others.iter().enumerate() {
+        let hash = u8::try_from(number).unwrap() + 50;
+        let key = Key { id: format!("key_of_{number}"), ..key() };
+        assert!(hearing.acts.create_key(new_key(key.clone(), hash)).await.unwrap());
+        // Another node may have it in memory.
+        assert!(node.key(KeyHash([hash; 32])).await.unwrap().is_some());
+        assert!(hearing.acts.revoke_key(&key.id).await.unwrap());
+        assert!(node.key(KeyHash([hash; 32])).await.unwrap().is_none(), "node {number}");
+        // Nor does a submit succeed whose caller was admitted before.
+        let submission = Submission { key: Arc::new(key), ..hearing.submission() };
+        assert!(matches!(node.submit(submission).await, Err(SubmitRefused::KeyRevoked)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_submit_with_one_key_give_it_no_more_in_flight_than_it_may() {
+    let Some(nodes) = Nodes::new(3).await else { return };
+    let limits = KeyLimits { in_flight_max: Some(10), ..KeyLimits::default() };
+    let key = Key { id: "key_of_ten".to_owned(), limits, ..key() };
+    assert!(nodes.nodes[0].create_key(new_key(key.clone(), 9)).await.unwrap());
+    let key = Arc::new(key);
+    let submits = (0..60).map(|number| {
+        let submission = Submission { key: Arc::clone(&key), ..fox() };
+        nodes.nodes[number % 3].submit(submission)
+    });
+    let results = futures_util::future::join_all(submits).await;
+    let (accepted, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    assert_eq!(accepted.len(), 10);
+    assert!(refused.iter().all(|refused| matches!(refused, Err(SubmitRefused::InFlight(10)))), "{refused:?}");
+    nodes.is_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_key_spends_on_one_node_is_known_to_the_others() {
+    let Some(hearing) = Hearing::new().await else { return };
+    let limit = RateLimit::per_minute(60);
+    let told = |spent: &Spent| vec![("key_1".to_owned(), *spent)];
+    let mut all = Moment::default();
+    for node in hearing.others.iter().chain([&hearing.acts]) {
+        let mut spending = Spending::default();
+        spending.spend(limit, node.now());
+        spending.spend(limit, node.now());
+        let spent = spending.tell().unwrap();
+        all = spent.arrival_after(all);
+        let heard = node.share_spending(told(&spent), None).await.unwrap().unwrap();
+        assert_eq!(heard.iter().map(|(_, arrival)| *arrival).max(), Some(all), "{heard:?}");
+    }
+    // A node that has spent nothing hears what the others have.
+    let heard = hearing.others[0].share_spending(Vec::new(), Some(Duration::ZERO)).await.unwrap();
+    assert_eq!(heard, Some(vec![("key_1".to_owned(), all)]));
+    // Many keys of several nodes at the same time, in whatever order, take one statement of each node.
+    let spent = Spent { began: hearing.acts.now(), time: Duration::from_secs(1) };
+    let keys = |order: bool| -> Vec<_> {
+        let numbered =
+            (0..200).map(|number| (format!("key_{}", if order { number } else { 199 - number }), spent));
+        numbered.collect()
+    };
+    for _ in 0..5 {
+        let nodes = hearing.others.iter().enumerate();
+        let shares =
+            nodes.map(|(number, node)| node.share_spending(keys(number % 2 == 0), Some(Duration::ZERO)));
+        for heard in futures_util::future::join_all(shares).await {
+            assert!(heard.unwrap().unwrap().len() >= 200);
+        }
+    }
 }

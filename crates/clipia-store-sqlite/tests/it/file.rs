@@ -11,6 +11,7 @@ use clipia_store::clock::{Clock, DrivenClock, SystemClock};
 use clipia_store::conformance::{
     Fixture, NODE, NOW, Opened, Outbox, account, fox, key, new_key, other_account, outbox_owner,
 };
+use clipia_store::data_lock::LockRefused;
 use clipia_store::{
     AfterAttempt, AttemptClass, BackupError, DeliveryAttempt, DeliveryClaim, DeliveryHost, DeliveryState,
     HostRoom, Key, Store, Submission, WorkRefused,
@@ -80,7 +81,10 @@ async fn everything_is_there_when_it_is_opened_again_and_nobody_else_may_open_it
     for claim in claims {
         fixture.store.release(claim.id, claim.epoch).await.unwrap();
     }
-    assert!(matches!(SqliteStore::open(directory.path(), fixture.clock.clone()), Err(OpenError::InUse(_))));
+    assert!(matches!(
+        SqliteStore::open(directory.path(), fixture.clock.clone()),
+        Err(OpenError::Lock(LockRefused::InUse(_)))
+    ));
     fixture.store.close().await;
     assert!(fixture.store.submit(fox()).await.is_err());
     drop(fixture);

@@ -5,9 +5,11 @@ use crate::{
     SigningTimes, StoreError,
 };
 use async_trait::async_trait;
+use clipia_queue::limits::Spent;
 use clipia_queue::rotation::Rotation;
-use clipia_queue::{Credits, ledger};
+use clipia_queue::{Credits, Moment, ledger};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Accounts, their credits, their keys and their webhook secrets.
 #[async_trait]
@@ -28,6 +30,17 @@ pub trait Accounts: Send + Sync {
     async fn key(&self, hash: KeyHash) -> Result<Option<Arc<Key>>, StoreError>;
     /// Takes a key out of force at once. False where there is none of this id in force.
     async fn revoke_key(&self, id: &str) -> Result<bool, StoreError>;
+    /// Tells other nodes what this one has spent of the rate budgets of keys, by their public names. Returns the arrival times to which
+    /// all nodes together have come of those keys of which a node has told within `since`; of every key that is not whole where nothing
+    /// is said. Nothing where the store has one node only: there is nobody to tell.
+    async fn share_spending(
+        &self,
+        spent: Vec<(String, Spent)>,
+        since: Option<Duration>,
+    ) -> Result<Option<Vec<(String, Moment)>>, StoreError> {
+        let _ = (spent, since);
+        Ok(None)
+    }
 
     /// Gives an account another secret to sign deliveries with. The old ones sign, too, until the end that `rotation` has.
     /// False where there is no such account.

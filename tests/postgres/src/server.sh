@@ -1,0 +1,44 @@
+# A PostgreSQL server in a temporary directory, until the standard input ends: that is when the tests end, whichever way. The arguments
+# are settings. Prints the directory once the server is ready. Each line of the input is a way to stop the server (`fast`, `immediate`):
+# it is started again, and "ready" is printed. PostgreSQL refuses to run as root: the tests run this as another user then.
+set -eu
+cd /
+binaries=$(ls -d /usr/lib/postgresql/*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql@*/bin 2>/dev/null | sort -V | tail -n 1)
+PATH="$binaries:$PATH"
+if ! command -v initdb >/dev/null; then
+    echo "none"
+    exit 0
+fi
+directory=$(mktemp -d /tmp/clipia-postgres.XXXXXX)
+end() {
+    trap '' EXIT INT TERM
+    pg_ctl -D "$directory/data" -m immediate stop >/dev/null 2>&1 || true
+    rm -rf "$directory"
+}
+trap end EXIT INT TERM
+initdb -D "$directory/data" --auth=trust --username=clipia --encoding=UTF8 --no-locale --no-sync >"$directory/initdb.log" 2>&1 || {
+    cat "$directory/initdb.log" >&2
+    exit 1
+}
+{
+    echo "listen_addresses = ''"
+    echo "unix_socket_directories = '$directory'"
+    echo "max_connections = 200"
+    echo "shared_buffers = 64MB"
+    for setting in "$@"; do
+        echo "$setting"
+    done
+} >>"$directory/data/postgresql.conf"
+start() {
+    pg_ctl -D "$directory/data" -l "$directory/server.log" -w -t 60 start >/dev/null 2>&1 </dev/null || {
+        cat "$directory/server.log" >&2
+        exit 1
+    }
+}
+start
+echo "$directory"
+while read -r way; do
+    pg_ctl -D "$directory/data" -m "$way" -w -t 60 stop >/dev/null 2>&1 </dev/null || true
+    start
+    echo "ready"
+done
