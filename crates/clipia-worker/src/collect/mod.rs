@@ -118,6 +118,10 @@ pub async fn collect(
     bytes_max: u64,
     extra: Map<String, Value>,
 ) -> Result<(Output, Vec<MediaFile>), CollectError> {
+    // A directory without an entry is read sooner than a thread begins.
+    if std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_none()) {
+        return gather(out, bytes_max, extra);
+    }
     let out = out.to_owned();
     let gathering = tokio::task::spawn_blocking(move || gather(&out, bytes_max, extra));
     gathering.await.unwrap_or(Err(CollectError::Ending))

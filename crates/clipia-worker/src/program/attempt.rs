@@ -60,7 +60,7 @@ impl Attempt {
 
     async fn watch(&self) -> Result<Map<String, Value>, Died> {
         let Self { setup, directory, control, .. } = self;
-        let mut events = EventsFile::create(&directory.events()).map_err(no_room)?;
+        let mut events = EventsFile::of(directory.new_events().map_err(no_room)?);
         let environment = self.environment()?;
         let secrets = environment.secrets();
         let mut process = self.start(&environment)?;

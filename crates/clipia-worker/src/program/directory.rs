@@ -1,19 +1,27 @@
 //! The directory of a job: its inputs, what it makes, and its events.
 
+use super::spares::Spares;
 use clipia_queue::RequestId;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 
 /// Makes the names of directories different: a request may have several attempts.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// The directory of a job, which only this user may read. It is removed with this value, in the background.
+/// The directory of a job, which only this user may read. With this value it is removed, or emptied for another job, in the
+/// background.
 #[derive(Debug)]
 pub struct JobDirectory {
     path: PathBuf,
+    /// The file of events, if it was made with the directory.
+    events: Mutex<Option<File>>,
+    /// Where the directory goes once it is [done](Self::done).
+    spares: Option<Arc<Spares>>,
+    done: AtomicBool,
 }
 
 impl JobDirectory {
@@ -22,10 +30,35 @@ impl JobDirectory {
     /// # Errors
     /// If this machine has no room, or does not let us.
     pub(super) fn for_job(jobs: &Path, id: RequestId) -> io::Result<Self> {
-        let directory = Self::create(jobs, &id.to_string())?;
-        for part in [directory.input(), directory.output()] {
+        let directory = Self::new(jobs, &id.to_string())?;
+        for part in [directory.input(), directory.output(), directory.work()] {
             create(&part)?;
         }
+        Ok(directory)
+    }
+
+    /// A directory for a job of the request `id` that a warm program does, which has a working directory of its own.
+    ///
+    /// # Errors
+    /// If this machine has no room, or does not let us.
+    pub(super) fn for_warm_job(spares: &Arc<Spares>, id: RequestId) -> io::Result<Self> {
+        let (jobs, name) = (spares.jobs(), id.to_string());
+        let path = next(jobs, &name);
+        let mut directory = match spares.take(&path) {
+            Some(events) => {
+                let mut directory = Self::at(path);
+                directory.events = Mutex::new(Some(events));
+                directory
+            }
+            None => {
+                let directory = Self::new(jobs, &name)?;
+                for part in [directory.input(), directory.output()] {
+                    create(&part)?;
+                }
+                directory
+            }
+        };
+        directory.spares = Some(Arc::clone(spares));
         Ok(directory)
     }
 
@@ -33,14 +66,38 @@ impl JobDirectory {
     ///
     /// # Errors
     /// If this machine has no room, or does not let us.
-    pub(super) fn create(jobs: &Path, name: &str) -> io::Result<Self> {
+    pub(super) fn for_process(jobs: &Path, name: &str) -> io::Result<Self> {
+        let directory = Self::new(jobs, name)?;
+        create(&directory.work())?;
+        Ok(directory)
+    }
+
+    /// Makes a directory whose name begins with `name`.
+    fn new(jobs: &Path, name: &str) -> io::Result<Self> {
         create(jobs)?;
-        let directory = Self { path: jobs.join(format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed))) };
+        let directory = Self::at(next(jobs, name));
         // One that is left from before was not swept: it must not be taken for this job's.
         DirBuilder::new().create(&directory.path)?;
         tighten(&directory.path)?;
-        create(&directory.work())?;
         Ok(directory)
+    }
+
+    fn at(path: PathBuf) -> Self {
+        Self { path, events: Mutex::default(), spares: None, done: AtomicBool::new(false) }
+    }
+
+    /// The program has said that it is done with the job, so that it leaves the directory alone: another job may get it.
+    pub(super) fn done(&self) {
+        self.done.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes the file of events, which is empty.
+    ///
+    /// # Errors
+    /// If this machine has no room.
+    pub(super) fn new_events(&self) -> io::Result<File> {
+        let made = self.events.lock().unwrap_or_else(PoisonError::into_inner).take();
+        made.map_or_else(|| new_file(&self.events()), Ok)
     }
 
     /// The files of its input.
@@ -85,12 +142,25 @@ impl JobDirectory {
 impl Drop for JobDirectory {
     fn drop(&mut self) {
         let path = std::mem::take(&mut self.path);
-        match Handle::try_current() {
-            // A directory of many files takes a while.
-            Ok(runtime) => drop(runtime.spawn_blocking(move || remove(&path))),
-            Err(_) => remove(&path),
-        }
+        let spares = self.spares.take().filter(|_| *self.done.get_mut());
+        in_background(move || match spares {
+            Some(spares) => spares.keep(&path),
+            None => remove(&path),
+        });
     }
+}
+
+/// Does what takes a while, such as the removal of many files.
+pub(super) fn in_background(what: impl FnOnce() + Send + 'static) {
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(what)),
+        Err(_) => what(),
+    }
+}
+
+/// A path below `jobs` that no other directory has had. Its name begins with `name`.
+pub(super) fn next(jobs: &Path, name: &str) -> PathBuf {
+    jobs.join(format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// Removes the directories that a process left which did not end by itself.
@@ -122,12 +192,23 @@ fn tighten(path: &Path) -> io::Result<()> {
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700))
 }
 
+/// Whether a directory has the mode that [`tighten`] sets, and no other user's bits.
+#[cfg(unix)]
+pub(super) fn is_private(directory: &Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&directory.permissions()) & 0o7777 == 0o700
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_private(_: &Metadata) -> bool {
+    true
+}
+
 #[cfg(not(unix))]
 fn tighten(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn remove(path: &Path) {
+pub(super) fn remove(path: &Path) {
     let mut removed = remove_once(path);
     if removed.as_ref().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
         // The program closed a directory of its own.

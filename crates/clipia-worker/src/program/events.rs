@@ -8,7 +8,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
 
 /// The longest line of events, in bytes.
 pub(super) const EVENT_BYTES_MAX: usize = 64 * 1024;
@@ -164,12 +163,9 @@ pub(super) struct EventsFile {
 }
 
 impl EventsFile {
-    /// Makes the file.
-    ///
-    /// # Errors
-    /// If this machine has no room.
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: super::directory::new_file(path)?, read: 0, partial: Vec::new() })
+    /// The events of a new file.
+    pub(super) fn of(file: File) -> Self {
+        Self { file, read: 0, partial: Vec::new() }
     }
 
     /// Adds what was appended since the last call to `report`.
@@ -191,8 +187,10 @@ impl EventsFile {
             self.read = 0;
             self.partial.clear();
         }
-        let mut chunk = vec![0; EVENT_BYTES_MAX];
-        loop {
+        let unread = usize::try_from(length - self.read).unwrap_or(usize::MAX);
+        let mut chunk = vec![0; unread.min(EVENT_BYTES_MAX)];
+        // What is appended meanwhile is read the next time.
+        while self.read < length {
             // The program has a description of its own, and so a position of its own.
             self.file.seek(SeekFrom::Start(self.read)).map_err(EventsError::Unreadable)?;
             let count = self.file.read(&mut chunk).map_err(EventsError::Unreadable)?;
@@ -214,6 +212,7 @@ impl EventsFile {
                 }
             }
         }
+        Ok(())
     }
 
     /// Adds the rest, of a program that has ended: its last line may lack an end.
@@ -249,7 +248,8 @@ mod tests {
     impl Events {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
-            let file = EventsFile::create(&directory.path().join("events")).unwrap();
+            let file = crate::program::directory::new_file(&directory.path().join("events")).unwrap();
+            let file = EventsFile::of(file);
             Self { directory, file, report: Report::default(), control: JobControl::default() }
         }
 

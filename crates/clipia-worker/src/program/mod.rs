@@ -29,6 +29,7 @@ mod pace;
 mod process;
 mod room;
 mod slots;
+mod spares;
 mod warm;
 
 pub use arguments::placeholders;
@@ -47,6 +48,7 @@ use deaths::Deaths;
 use environment::Environment;
 use serde_json::{Map, Value};
 use slots::Slots;
+use spares::Spares;
 use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,7 +70,11 @@ enum Processes {
     /// One for each job.
     Cold(Arc<Slots>),
     /// Some that get one job after the other. They are started when the program is used for the first time.
-    Warm(OnceCell<Warm>),
+    Warm {
+        warm: OnceCell<Warm>,
+        /// The directories of their next jobs.
+        spares: Arc<Spares>,
+    },
 }
 
 /// What all jobs of a program share.
@@ -94,7 +100,11 @@ impl Program {
         // The working directory of a program is another one.
         let jobs = std::path::absolute(&jobs).unwrap_or(jobs);
         let processes = match settings.warm {
-            true => Processes::Warm(OnceCell::new()),
+            true => Processes::Warm {
+                warm: OnceCell::new(),
+                // A slot runs one job while the end of another is reported.
+                spares: Arc::new(Spares::new(jobs.clone(), 2 * settings.slots.max(1))),
+            },
             false => Processes::Cold(Slots::new(settings.slots.max(1))),
         };
         let setup = Setup { name, settings, jobs, keeper: None, deaths: Deaths::new() };
@@ -123,7 +133,11 @@ impl Program {
     /// A directory for a job.
     async fn directory(&self, job: &Job) -> Result<Arc<JobDirectory>, JobError> {
         self.sweep().await;
-        JobDirectory::for_job(&self.setup.jobs, job.id).map(Arc::new).map_err(attempt::no_room)
+        let directory = match &self.processes {
+            Processes::Warm { spares, .. } => JobDirectory::for_warm_job(spares, job.id),
+            Processes::Cold(_) => JobDirectory::for_job(&self.setup.jobs, job.id),
+        };
+        directory.map(Arc::new).map_err(attempt::no_room)
     }
 
     /// The warm processes. The first call starts them.
@@ -140,7 +154,7 @@ impl Program {
         control: &JobControl,
     ) -> Result<Map<String, Value>, JobError> {
         let slots = match &self.processes {
-            Processes::Warm(warm) => {
+            Processes::Warm { warm, .. } => {
                 return self.warm(warm).await.run(job, Arc::clone(directory), control.clone()).await;
             }
             Processes::Cold(slots) => slots,
@@ -227,7 +241,7 @@ impl Executor for Program {
         }
         match &self.processes {
             Processes::Cold(slots) => slots.free().await,
-            Processes::Warm(warm) => {
+            Processes::Warm { warm, .. } => {
                 let warm = self.warm(warm).await;
                 tokio::select! {
                     biased;

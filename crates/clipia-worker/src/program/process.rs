@@ -105,8 +105,8 @@ impl Process {
     /// If it reads no more.
     pub(super) async fn send(&mut self, line: &str) -> io::Result<()> {
         let stdin = self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        stdin.write_all(line.as_bytes()).await?;
-        stdin.write_all(b"\n").await?;
+        // One write wakes its reader once.
+        stdin.write_all(format!("{line}\n").as_bytes()).await?;
         stdin.flush().await
     }
 

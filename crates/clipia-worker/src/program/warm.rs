@@ -10,7 +10,7 @@ use super::environment::Secrets;
 use super::events::{EventsFile, Ready, Report};
 use super::logs::{Lines, Readers};
 use super::offers::Offers;
-use super::pace::Pace;
+use super::pace::{Growth, Pace};
 use super::process::{Exit, Input, Launch, Process};
 use super::room;
 use crate::control::JobControl;
@@ -261,6 +261,8 @@ struct WarmProcess {
     /// Events of the process itself.
     events: EventsFile,
     report: Report,
+    /// Tells that the events of a job have grown.
+    growth: Growth,
     secrets: Secrets,
     /// How many jobs it has ended as it should.
     completed: u64,
@@ -273,9 +275,9 @@ impl WarmProcess {
     /// Starts a process, and waits until it says that it is ready.
     async fn start(setup: &Setup, slot: usize) -> Result<Self, NotReady> {
         let unstartable = |error: JobError| NotReady::Unstartable(error.to_string());
-        let directory = JobDirectory::create(&setup.jobs, &format!("slot-{slot}"));
+        let directory = JobDirectory::for_process(&setup.jobs, &format!("slot-{slot}"));
         let directory = directory.map_err(|error| unstartable(no_room(error)))?;
-        let events = EventsFile::create(&directory.events()).map_err(|error| unstartable(no_room(error)))?;
+        let events = directory.new_events().map_err(|error| unstartable(no_room(error)))?;
         let mut environment = setup.environment(slot).map_err(unstartable)?;
         environment.set("CLIPIA_EVENTS", directory.events());
         let started = Process::start(Launch {
@@ -294,8 +296,9 @@ impl WarmProcess {
         let mut warm = Self {
             process,
             lines,
-            events,
+            events: EventsFile::of(events),
             report: Report::default(),
+            growth: Growth::new(),
             secrets,
             completed: 0,
             readers,
@@ -371,6 +374,7 @@ impl WarmProcess {
         {
             self.completed += 1;
             setup.deaths.succeeded();
+            job.directory.done();
         }
         job.reply(result);
         end
@@ -382,10 +386,11 @@ impl WarmProcess {
         job: &WarmJob,
     ) -> (Result<Map<String, Value>, JobError>, Option<End>) {
         let WarmJob { job: work, directory, control, .. } = job;
-        let mut events = match EventsFile::create(&directory.events()) {
-            Ok(events) => events,
+        let mut events = match directory.new_events() {
+            Ok(events) => EventsFile::of(events),
             Err(error) => return (Err(no_room(error)), None),
         };
+        self.growth.watch(&directory.events());
         let line = json(work, directory).to_string();
         tokio::select! {
             // A process that reads no more has died, which its end tells.
@@ -396,7 +401,7 @@ impl WarmProcess {
                 return (Err(JobError::Stopped), Some(End::Replaced));
             }
         }
-        let (mut report, mut pace) = (Report::default(), Pace::new());
+        let (mut report, mut pace) = (Report::default(), Pace::of(&self.growth));
         let (mut stopped, mut kill_at) = (false, None::<Instant>);
         let exceeded = room::exceeded(directory, setup.settings.output_bytes_max);
         tokio::pin!(exceeded);

@@ -75,17 +75,43 @@ impl From<JobError> for Unmade {
     }
 }
 
+/// An attempt that has ended, and whose end is not recorded yet.
+pub(super) struct Ended {
+    /// It is under way until its end is recorded.
+    attempt: Attempt,
+    control: JobControl,
+    end: End,
+    started: Instant,
+    stop: CancellationToken,
+    _running: Box<dyn Any + Send + Sync>,
+}
+
+/// What is left to do once an attempt has run.
+pub(super) struct Worked {
+    /// The end to report; none where the lease was lost.
+    pub(super) ended: Option<Ended>,
+    /// Why the executor cannot work now, if it cannot.
+    pub(super) unavailable: Option<String>,
+}
+
+impl Ended {
+    /// Whether the request goes back to its queue. Then its end is recorded before its worker claims again.
+    pub(super) fn goes_back(&self) -> bool {
+        matches!(self.end, End::Lost(_) | End::Released)
+    }
+}
+
 impl Workers {
-    /// Runs one attempt to its end, and reports the end to the line. Returns why the executor cannot work now, if it cannot.
+    /// Runs one attempt to its end, which is to be [reported](Self::report).
     pub(super) async fn work(
         &self,
         mut attempt: Attempt,
         job: Result<Job, JobError>,
         stop: CancellationToken,
-    ) -> Option<String> {
-        let _running = self.line.began();
-        let (id, model) = (attempt.id, attempt.model.clone());
-        tracing::info!(model, "generation started");
+    ) -> Worked {
+        let running = self.line.began();
+        let id = attempt.id;
+        tracing::info!(model = attempt.model, "generation started");
         let started = Instant::now();
         let control = JobControl::new(stop.clone());
         let made = tokio::select! {
@@ -115,13 +141,21 @@ impl Workers {
             Err(Unmade::Executor(JobError::Stopped) | Unmade::NoRoom) => End::Released,
             Err(Unmade::Lost) => {
                 control.stop();
-                return None;
+                return Worked { ended: None, unavailable: None };
             }
         };
+        let ended = Ended { attempt, control, end, started, stop, _running: running };
+        Worked { ended: Some(ended), unavailable }
+    }
+
+    /// Reports the end of an attempt to the line.
+    pub(super) async fn report(&self, ended: Ended) {
+        let Ended { attempt, control, end, started, stop, _running } = ended;
+        let id = attempt.id;
         match self.report_end(id, &control, &end, &stop).await {
             Ok(()) => {
                 let elapsed = started.elapsed();
-                self.line.ended(&model, &end, elapsed);
+                self.line.ended(&attempt.model, &end, elapsed);
                 tracing::info!(outcome = end.name(), seconds = elapsed.as_secs_f64(), "generation ended");
                 self.line.recorded(id, end).await;
             }
@@ -136,7 +170,6 @@ impl Workers {
                 }
             }
         }
-        unavailable
     }
 
     /// Reports the end of an attempt, with the last lines that it logged. While the end cannot be recorded, the report is repeated:

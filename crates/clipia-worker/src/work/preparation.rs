@@ -5,7 +5,7 @@
 //! slots, no more such requests of the account are claimed: the claim sets them aside. So a host that hangs delays neither
 //! other accounts, nor requests of the same account that need no host.
 
-use super::attempt::{Attempt, catch_panic};
+use super::attempt::{Attempt, Worked, catch_panic};
 use super::line::{PreparationRoom, ReportRefused};
 use super::pause::Trial;
 use super::shared_slots::SharedSlots;
@@ -97,7 +97,7 @@ impl Workers {
             // The hold only ends when the lease is lost, as by a cancel.
             () = self.hold(&mut attempt) => return,
         };
-        let (job, trial, _slot) = match ready {
+        let (job, trial, slot) = match ready {
             Ok((job, trial, slot)) => (Ok(job), trial, slot),
             Err(why) => (Err(why), None, None),
         };
@@ -114,8 +114,13 @@ impl Workers {
                 }
             }
         }
-        let unavailable = self.work(attempt, job, stop).await;
+        let Worked { ended, unavailable } = self.work(attempt, job, stop).await;
         self.update_pause(unavailable, trial);
+        if let Some(ended) = ended {
+            // A request that goes back to its queue keeps the slot until it is there.
+            let _slot = slot.filter(|_| ended.goes_back());
+            self.report(ended).await;
+        }
     }
 
     /// Prepares a job, and waits for a worker slot.

@@ -1,7 +1,7 @@
 //! The workers of an executor. A worker claims a request, runs the executor, and reports the end of the attempt to the line.
 
 use super::activity::{Activity, ClaimsLeft, UnderWay};
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Ended, Worked};
 use super::line::{Canceled, Claimed, Line};
 use super::pause::{Pause, Trial};
 use super::preparation::Preparation;
@@ -26,6 +26,8 @@ pub struct Workers {
     slots: Semaphore,
     /// The requests that are being prepared.
     pub(super) preparation: Preparation,
+    /// A place for each end that is reported beside its worker: as many as there are workers.
+    reports: Arc<Semaphore>,
     claims_left: ClaimsLeft,
     activity: watch::Sender<Activity>,
     /// Whether the last claim failed: only the first failure of a series is logged.
@@ -51,6 +53,7 @@ impl Workers {
             count,
             slots: Semaphore::new(count),
             preparation,
+            reports: Arc::new(Semaphore::new(count)),
             claims_left: ClaimsLeft::default(),
             activity: watch::Sender::default(),
             claims_fail: AtomicBool::default(),
@@ -94,7 +97,7 @@ impl Workers {
     }
 
     /// Runs one worker, for a caller that watches each: see [`run`](Self::run). The caller runs as many as the workers are, and
-    /// waits for the tasks of the [`Preparation`] itself.
+    /// waits for the tasks of the [`Preparation`] itself, which report ends too.
     pub async fn run_one(self: Arc<Self>, drain: CancellationToken, stop: CancellationToken) {
         while !drain.is_cancelled() {
             let (right, (trial, slot)) = tokio::select! {
@@ -157,9 +160,31 @@ impl Workers {
                 self.preparation.tasks().spawn(prepared.instrument(span));
             }
             job => {
-                let unavailable = self.work(attempt, job, stop.child_token()).instrument(span).await;
+                let working = self.work(attempt, job, stop.child_token());
+                let Worked { ended, unavailable } = working.instrument(span.clone()).await;
                 self.update_pause(unavailable, trial);
+                if let Some(ended) = ended {
+                    self.report_beside(ended).instrument(span).await;
+                }
             }
+        }
+    }
+
+    /// Has a task report an end, so that the worker can claim again: a store records the end and the claim in one commit. Returns
+    /// when the end was reported if the request goes back to its queue, where the next claim may find it, or if too many ends wait.
+    async fn report_beside(self: &Arc<Self>, ended: Ended) {
+        // The semaphore is never closed.
+        let place = Arc::clone(&self.reports).try_acquire_owned().ok();
+        match place {
+            Some(place) if !ended.goes_back() => {
+                let workers = Arc::clone(self);
+                let report = async move {
+                    workers.report(ended).await;
+                    drop(place);
+                };
+                self.preparation.tasks().spawn(report.in_current_span());
+            }
+            _ => self.report(ended).await,
         }
     }
 
