@@ -57,7 +57,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "xtask",
-        &["clipia", "clipia-admin", "clipia-queue", "clipia-server", "clipia-store-sqlite", "clipia-webhook"],
+        &[
+            "clipia",
+            "clipia-admin",
+            "clipia-queue",
+            "clipia-server",
+            "clipia-store-sqlite",
+            "clipia-tests-postgres",
+            "clipia-webhook",
+        ],
     ),
 ];
 
