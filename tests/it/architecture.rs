@@ -62,6 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clipia-admin",
             "clipia-queue",
             "clipia-server",
+            "clipia-store-postgres",
             "clipia-store-sqlite",
             "clipia-tests-postgres",
             "clipia-webhook",
