@@ -65,7 +65,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "xtask",
-        &["clipia", "clipia-admin", "clipia-queue", "clipia-server", "clipia-store-sqlite", "clipia-webhook"],
+        &[
+            "clipia",
+            "clipia-admin",
+            "clipia-queue",
+            "clipia-server",
+            "clipia-store-postgres",
+            "clipia-store-sqlite",
+            "clipia-tests-postgres",
+            "clipia-webhook",
+        ],
     ),
 ];
 

@@ -5,6 +5,8 @@
 mod serving;
 
 pub(crate) use serving::Ready;
+#[cfg(feature = "chaos")]
+pub(crate) use serving::Secrets;
 
 use anyhow::{Context, Result};
 use serving::{first_line, isolated};
@@ -39,6 +41,17 @@ pub(crate) fn command_at(program: &Path, data: &Path, listen: SocketAddr) -> Com
     serve.arg(data);
     serve.stdout(Stdio::piped());
     serve
+}
+
+/// A counter of the server whose administration is at `admin_url`, from its metrics.
+#[cfg(feature = "chaos")]
+pub(crate) async fn counter(admin_url: &str, name: &str) -> Result<u64> {
+    let metrics = reqwest::get(format!("{admin_url}/metrics")).await?.text().await?;
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.with_context(|| format!("the metrics have no {name}"))?
+        .trim()
+        .parse()
+        .context("the value of a counter")
 }
 
 impl Serving {

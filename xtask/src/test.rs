@@ -112,9 +112,12 @@ fn rust(root: &Path) -> Vec<Step> {
         }
     }
     // This program as the build step has built it, with all features.
-    let mut chaos =
-        Command::new(target(root).join("debug").join(format!("xtask{}", std::env::consts::EXE_SUFFIX)));
-    chaos.args(["chaos", "--rounds", "14", "--seed", "1"]);
+    let chaos = |arguments: &[&str]| {
+        let xtask = format!("xtask{}", std::env::consts::EXE_SUFFIX);
+        let mut chaos = Command::new(target(root).join("debug").join(xtask));
+        chaos.arg("chaos").args(arguments).args(["--seed", "1"]);
+        chaos
+    };
     vec![
         Step::command("format", cargo(root, &["fmt", "--all", "--check"])),
         Step::check("generated code", move || generate::run(&check, true)),
@@ -129,7 +132,8 @@ fn rust(root: &Path) -> Vec<Step> {
         Step::command("build", build),
         Step::counted("tests in Rust", tests, Runner::Cargo),
         Step::counted("the wire on PostgreSQL", on_postgres, Runner::Cargo),
-        Step::command("chaos, short", chaos),
+        Step::command("chaos, short", chaos(&["--rounds", "10"])),
+        Step::command("chaos of nodes, short", chaos(&["--postgres", "--short"])),
     ]
 }
 

@@ -14,6 +14,8 @@ mod median;
 #[cfg(feature = "bench")]
 mod neighbours;
 #[cfg(feature = "bench")]
+mod postgres;
+#[cfg(feature = "bench")]
 mod python;
 #[cfg(feature = "bench")]
 mod retention;
@@ -36,6 +38,8 @@ pub(crate) enum Scenario {
     Python(Python),
     /// Submits and status calls beside bare axum, a long queue, and deliveries (10 minutes)
     Server(Server),
+    /// One to three nodes over PostgreSQL beside pgbench, free and with a pinned horizon (6 minutes)
+    Postgres,
     /// A quiet account beside noisy ones: how much slower its calls and deliveries are (3 minutes)
     Neighbours,
     /// Programs behind the queue: how many generations they complete, and how soon they start (2 minutes)
@@ -106,6 +110,7 @@ pub(crate) fn run(root: &Path, scenario: Scenario) -> Result<()> {
         Scenario::Server(Server { part: Some(part), .. }) => part.run(),
         Scenario::Server(Server { before: Some(before), .. }) => server::run_beside(&before),
         Scenario::Server(Server { queued, .. }) => server::run(queued),
+        Scenario::Postgres => postgres::run(),
         Scenario::Neighbours => neighbours::run(),
         Scenario::Executors(Executors { part: Some(part) }) => part.run(),
         Scenario::Executors(Executors { part: None }) => executors::run(),

@@ -5,7 +5,7 @@
 mod bare;
 mod before;
 pub(super) mod calls;
-mod child;
+pub(super) mod child;
 mod deliveries;
 mod queue;
 

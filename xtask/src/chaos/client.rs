@@ -1,4 +1,4 @@
-//! A client of the server that is killed. It submits, polls and cancels, and repeats submits whose response was lost.
+//! A client of the servers that are killed. It submits, polls and cancels, and repeats submits whose response was lost.
 
 use super::books::{Books, Known};
 use super::programs;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -29,12 +30,14 @@ const REST_MAX: u64 = 20;
 /// The pause of a client while no server runs.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// The server that the clients call, and the books that they write to.
+/// The servers that the clients call, and the books that they write to.
 #[derive(Clone)]
 pub(super) struct Caller {
     http: reqwest::Client,
-    /// The URL of the server, while one runs.
-    url: watch::Receiver<Option<String>>,
+    /// The URLs of the servers that run.
+    urls: watch::Receiver<Vec<String>>,
+    /// Calls go round the servers: a repeated one goes to another server, where there are several.
+    turn: Arc<AtomicUsize>,
     books: Arc<Books>,
     pub(super) live_key: String,
     pub(super) sandbox_key: String,
@@ -48,7 +51,7 @@ pub(super) struct Response {
 
 impl Caller {
     pub(super) fn new(
-        url: watch::Receiver<Option<String>>,
+        urls: watch::Receiver<Vec<String>>,
         books: Arc<Books>,
         live_key: String,
         sandbox_key: String,
@@ -56,7 +59,7 @@ impl Caller {
         // reqwest builds no client without a TLS provider, even for http. One that is installed already serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build()?;
-        Ok(Self { http, url, books, live_key, sandbox_key })
+        Ok(Self { http, urls, turn: Arc::default(), books, live_key, sandbox_key })
     }
 
     /// The sandbox key or the live key: a key sees only requests of its own kind.
@@ -111,10 +114,11 @@ impl Caller {
     }
 
     async fn at(&self, path: &str) -> String {
-        let mut url = self.url.clone();
+        let mut urls = self.urls.clone();
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         // The sender outlives the clients.
-        let url = url.wait_for(Option::is_some).await.ok().and_then(|url| url.clone());
-        url.unwrap_or_default() + path
+        let urls = urls.wait_for(|urls| !urls.is_empty()).await.ok();
+        urls.and_then(|urls| urls.get(turn % urls.len()).cloned()).unwrap_or_default() + path
     }
 
     /// One attempt at a call. `None` if the server has gone, or says that it is shutting down.
@@ -141,14 +145,18 @@ impl Caller {
 #[derive(Clone, Debug)]
 pub(super) struct Canceler {
     pub(super) program: PathBuf,
-    pub(super) data: PathBuf,
+    /// The data directories of the servers.
+    pub(super) data: Vec<PathBuf>,
 }
 
 impl Canceler {
-    /// Cancels a request. Returns whether the command succeeded.
-    async fn cancel(&self, id: Uuid) -> bool {
+    /// Cancels a request at any of the servers. Returns whether the command succeeded.
+    async fn cancel(&self, id: Uuid, random: &mut StdRng) -> bool {
+        let Some(data) = self.data.choose(random) else {
+            return false;
+        };
         let mut cancel = Command::new(&self.program);
-        cancel.args(["requests", "cancel", &id.to_string(), "--data"]).arg(&self.data);
+        cancel.args(["requests", "cancel", &id.to_string(), "--data"]).arg(data);
         cancel.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let ended = tokio::task::spawn_blocking(move || cancel.status()).await;
         matches!(ended, Ok(Ok(status)) if status.success())
@@ -254,7 +262,7 @@ impl Client {
         else {
             return;
         };
-        if canceler.cancel(id).await {
+        if canceler.cancel(id, &mut self.random).await {
             self.caller.books.with(|seen| {
                 seen.figures.cancels += 1;
                 seen.requests.entry(id).and_modify(|known| known.canceled = true);

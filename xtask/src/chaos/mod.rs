@@ -7,16 +7,29 @@
 //! may outlive its server or its worker. In the end every accepted request must have ended
 //! once, been charged once, and been delivered.
 //!
+//! `cargo xtask chaos --postgres`: several servers over one PostgreSQL, and for each cell the same checks after its disturbance.
+//!
 //! The code is behind the feature `chaos`. Without the feature, this program builds itself again with it, and the server too.
 
 #[cfg(feature = "chaos")]
 mod books;
+mod cell;
+#[cfg(feature = "chaos")]
+mod checks;
 #[cfg(feature = "chaos")]
 mod client;
 #[cfg(feature = "chaos")]
+mod disturbance;
+#[cfg(feature = "chaos")]
+mod nodes;
+#[cfg(feature = "chaos")]
 mod place;
 #[cfg(feature = "chaos")]
+mod postgres;
+#[cfg(feature = "chaos")]
 mod programs;
+#[cfg(feature = "chaos")]
+mod proxy;
 #[cfg(feature = "chaos")]
 mod receiver;
 #[cfg(feature = "chaos")]
@@ -27,6 +40,7 @@ mod trouble;
 mod workers;
 
 use anyhow::Result;
+use cell::Cell;
 use clap::Args;
 use std::path::Path;
 
@@ -38,11 +52,24 @@ pub(crate) struct Options {
     /// The seed that a run has printed; the same seed makes the same decisions
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Disturbs several servers that share a PostgreSQL instead, in each of the cells (15 minutes)
+    #[arg(long, conflicts_with = "rounds")]
+    postgres: bool,
+    /// Runs only these cells
+    #[arg(long, value_name = "NAME", value_enum, requires = "postgres", conflicts_with = "short")]
+    cell: Vec<Cell>,
+    /// Runs the quickest cells together, in less than a minute
+    #[arg(long, requires = "postgres")]
+    short: bool,
 }
 
 #[cfg(feature = "chaos")]
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
-    rounds::run(&crate::test::program(root), options.rounds, options.seed.unwrap_or_else(rand::random))
+    let (program, seed) = (crate::test::program(root), options.seed.unwrap_or_else(rand::random));
+    match options.postgres {
+        true => postgres::run(&program, &Cell::stages(&options.cell, options.short), seed),
+        false => rounds::run(&program, options.rounds, seed),
+    }
 }
 
 #[cfg(not(feature = "chaos"))]

@@ -17,8 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// The share of verified deliveries that the receiver refuses.
-const REFUSED: f64 = 0.02;
+/// The share of verified deliveries that a receiver refuses, unless it is to refuse none.
+pub(super) const REFUSED: f64 = 0.02;
 
 /// How long a response is held back, so that the server is killed before it arrives.
 const HELD: Duration = Duration::from_secs(5);
@@ -32,6 +32,8 @@ pub(super) struct Receiver {
 struct Receiving {
     verifier: Verifier,
     books: Arc<Books>,
+    /// The share of verified deliveries that it refuses.
+    refused: f64,
     random: Mutex<StdRng>,
     trap: Mutex<Option<Trap>>,
 }
@@ -40,12 +42,22 @@ struct Receiving {
 struct Trap(u64, oneshot::Sender<()>);
 
 impl Receiver {
-    pub(super) async fn listen(secret: &str, books: Arc<Books>, random: StdRng) -> Result<Self> {
+    pub(super) async fn listen(
+        secret: &str,
+        books: Arc<Books>,
+        random: StdRng,
+        refused: f64,
+    ) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}/clipia", listener.local_addr()?);
         let verifier = Verifier::new([secret])?;
-        let state =
-            Arc::new(Receiving { verifier, books, random: Mutex::new(random), trap: Mutex::default() });
+        let state = Arc::new(Receiving {
+            verifier,
+            books,
+            refused,
+            random: Mutex::new(random),
+            trap: Mutex::default(),
+        });
         let router = Router::new().route("/clipia", post(receive)).with_state(Arc::clone(&state));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(Self { url, state })
@@ -71,7 +83,7 @@ async fn receive(State(state): State<Arc<Receiving>>, headers: HeaderMap, body: 
         state.books.violation(format!("a delivery has a wrong signature: {refusal}"));
         return StatusCode::BAD_REQUEST;
     }
-    if state.random.lock().unwrap_or_else(PoisonError::into_inner).random_bool(REFUSED) {
+    if state.random.lock().unwrap_or_else(PoisonError::into_inner).random_bool(state.refused) {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
     let delivery = text(ID_HEADER).to_owned();

@@ -1,21 +1,20 @@
 //! The rounds of a run, and the checks at its end.
 
 use super::books::{Books, Seen};
+use super::checks;
 use super::client::{Caller, Canceler, Client, knows};
 use super::place::{Place, Trouble, fork};
-use super::receiver::Receiver;
+use super::receiver::{REFUSED, Receiver};
 use super::trouble::{Troubles, Work};
 use super::workers::Workers;
 use crate::serve::{self, Ready, Serving};
 use anyhow::{Context, Result, bail};
 use comfy_table::{CellAlignment, Table, presets};
-use futures_util::{StreamExt, stream};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -36,16 +35,6 @@ const REACHED_WITHIN: Duration = Duration::from_secs(4);
 
 /// The longest wait for a server to take calls before its trouble.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-
-/// The longest wait for everything to end after the last kill. A delivery that was under way at the last kill is attempted again
-/// half a minute later, and one that was also refused, another half a minute later.
-const SETTLED_WITHIN: Duration = Duration::from_secs(180);
-
-/// The pause between two checks of that.
-const SETTLED_LOOK: Duration = Duration::from_millis(200);
-
-/// The number of results that are read at once.
-const READS: usize = 16;
 
 /// The number of rounds in which the server must have been killed at every place. A shorter run on a busy machine may miss one.
 const ALL_PLACES_FROM: u32 = 50;
@@ -116,20 +105,22 @@ impl Chaos {
     }
 
     async fn run(&mut self, rounds: u32) -> Result<()> {
-        let (serving, url) = (self.start(None)?, watch::Sender::new(None));
+        let (serving, url) = (self.start(None)?, watch::Sender::new(Vec::new()));
         let first = serving.ready()?;
         self.troubles.workers.start(&self.data).await?;
         drop(serving);
         let secrets = first.secrets.context("the first start made no keys")?;
         let random = fork(&mut self.random);
-        let receiver = Receiver::listen(&secrets.webhook_secret, Arc::clone(&self.books), random).await?;
+        let receiver =
+            Receiver::listen(&secrets.webhook_secret, Arc::clone(&self.books), random, REFUSED).await?;
         let books = Arc::clone(&self.books);
         let caller = Caller::new(url.subscribe(), books, secrets.live_key, secrets.test_key)?;
         let (stop, mut clients) = (watch::Sender::new(false), JoinSet::new());
         for _ in 0..CLIENTS {
             let random = fork(&mut self.random);
-            let canceler =
-                self.cancels.then(|| Canceler { program: self.program.clone(), data: self.data.clone() });
+            let canceler = self
+                .cancels
+                .then(|| Canceler { program: self.program.clone(), data: vec![self.data.clone()] });
             let client = Client::new(caller.clone(), random, receiver.url.clone(), canceler);
             clients.spawn(client.run(stop.subscribe()));
         }
@@ -142,10 +133,10 @@ impl Chaos {
         }
         let last = self.start(None)?;
         let Ready { url: at, .. } = last.ready()?;
-        url.send_replace(Some(at));
+        url.send_replace(vec![at]);
         stop.send_replace(true);
         clients.join_all().await;
-        self.settle(&caller).await;
+        checks::settle(&self.books, &caller).await;
         self.check(&caller, rounds).await?;
         drop(last);
         Ok(())
@@ -171,7 +162,7 @@ impl Chaos {
     async fn round(
         &mut self,
         round: u32,
-        url: &watch::Sender<Option<String>>,
+        url: &watch::Sender<Vec<String>>,
         receiver: &Receiver,
         caller: &Caller,
     ) -> Result<()> {
@@ -184,7 +175,7 @@ impl Chaos {
         let ended = serving.has_ended()?;
         // Dropping the server kills it, unless it has ended by itself.
         drop(serving);
-        url.send_replace(None);
+        url.send_replace(Vec::new());
         self.troubles.programs.are_gone(&self.books, "server").await;
         self.troubles.workers.look(&self.books)?;
         match place {
@@ -210,7 +201,7 @@ impl Chaos {
         &self,
         place: Place,
         serving: &mut Serving,
-        url: &watch::Sender<Option<String>>,
+        url: &watch::Sender<Vec<String>>,
         receiver: &Receiver,
     ) -> Result<bool> {
         let mut sprung = match place {
@@ -220,7 +211,7 @@ impl Chaos {
         let start = Instant::now();
         loop {
             if let Some(ready) = serving.ready_now() {
-                url.send_replace(Some(ready.url));
+                url.send_replace(vec![ready.url]);
             }
             if serving.has_ended()? {
                 return Ok(matches!(place, Place::Point(..)));
@@ -241,13 +232,13 @@ impl Chaos {
         &mut self,
         trouble: Trouble,
         serving: &mut Serving,
-        url: &watch::Sender<Option<String>>,
+        url: &watch::Sender<Vec<String>>,
         caller: &Caller,
     ) -> Result<bool> {
         let start = Instant::now();
         while serving.admin_url().is_none() {
             if let Some(ready) = serving.ready_now() {
-                url.send_replace(Some(ready.url));
+                url.send_replace(vec![ready.url]);
             } else if serving.has_ended()? || start.elapsed() > READY_WITHIN {
                 return Ok(false);
             }
@@ -259,51 +250,12 @@ impl Chaos {
         Ok(true)
     }
 
-    /// Waits until every request has ended and been delivered.
-    async fn settle(&self, caller: &Caller) {
-        let start = Instant::now();
-        loop {
-            for (id, sandbox) in self.books.with(|seen| seen.open()) {
-                let response = caller.get(caller.key(sandbox), &format!("/v1/requests/{id}/status")).await;
-                self.books.with(|seen| seen.read(id, response.body["status"].as_str().unwrap_or_default()));
-            }
-            let (open, undelivered) = self.books.with(|seen| (seen.open().len(), seen.undelivered()));
-            if open + undelivered == 0 {
-                return;
-            }
-            if start.elapsed() > SETTLED_WITHIN {
-                let within = SETTLED_WITHIN.as_secs();
-                eprintln!("after {within} s {open} requests and {undelivered} deliveries are still open");
-                return;
-            }
-            tokio::time::sleep(SETTLED_LOOK).await;
-        }
-    }
-
     /// Compares the books with what the server says now.
     async fn check(&mut self, caller: &Caller, rounds: u32) -> Result<()> {
         let books = Arc::clone(&self.books);
-        let known = |seen: &mut Seen| seen.requests.iter().map(|(id, known)| (*id, known.sandbox)).collect();
-        let ids: Vec<_> = books.with(known);
-        let results = stream::iter(ids).map(async |(id, sandbox)| {
-            (id, caller.get(caller.key(sandbox), &format!("/v1/requests/{id}")).await)
-        });
-        let mut results = std::pin::pin!(results.buffer_unordered(READS));
-        while let Some((id, response)) = results.next().await {
-            match response.status {
-                200 => books.with(|seen| seen.check_result(id, &response.body)),
-                status => books.violation(format!("{id}: its result call returned {status} in the end")),
-            }
-        }
-        let account = caller.get(&caller.live_key, "/v1/account").await;
-        books.with(|seen| seen.check_account(CREDITS, &account.body));
+        checks::compare(&books, caller, CREDITS).await;
         if knows(&self.program, &["doctor"]) {
-            let doctor = Command::new(&self.program).arg("doctor").arg("--data").arg(&self.data).output()?;
-            self.doctor = Some(doctor.status.success());
-            if !doctor.status.success() {
-                let said = String::from_utf8_lossy(&doctor.stderr).into_owned();
-                books.violation(format!("`clipia doctor`: {said}"));
-            }
+            self.doctor = Some(checks::doctor(&books, &self.program, &self.data)?);
         }
         let workers_log = self.troubles.workers.log();
         let logs = [
@@ -312,10 +264,7 @@ impl Chaos {
             (workers_log, "panicked at"),
         ];
         for (log, worst) in logs {
-            let log = std::fs::read_to_string(log).unwrap_or_default();
-            for line in log.lines().filter(|line| line.contains("panicked at") || line.contains(worst)) {
-                books.violation(format!("the log says: {line}"));
-            }
+            checks::read_log(&books, log, worst);
         }
         if rounds >= ALL_PLACES_FROM {
             for name in Place::names().filter(|name| !self.kills.contains_key(name)) {

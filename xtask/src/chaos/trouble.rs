@@ -5,7 +5,7 @@ use super::client::Caller;
 use super::place::Trouble;
 use super::programs::Programs;
 use super::workers::Workers;
-use crate::serve::Serving;
+use crate::serve::{self, Serving};
 use anyhow::{Context, Result};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -146,9 +146,7 @@ async fn rest(random: &mut impl Rng, most: u64) {
 /// The number of leases that the server has lost since its start, from its metrics.
 async fn leases_lost(serving: &Serving) -> Result<u64> {
     let url = serving.admin_url().context("it does not take calls")?;
-    let metrics = reqwest::get(format!("{url}/metrics")).await?.text().await?;
-    let line = metrics.lines().find_map(|line| line.strip_prefix("clipia_leases_lost_total "));
-    line.context("the metrics have no count of lost leases")?.trim().parse().context("the count of leases")
+    serve::counter(url, "clipia_leases_lost_total").await
 }
 
 /// The work that clients keep a server busy with.

@@ -62,22 +62,34 @@ impl Line {
 }
 
 /// The pace of calls.
-pub(super) struct Paced {
+pub(in crate::bench) struct Paced {
     elapsed: Duration,
     /// The time of each call, sorted.
     latencies: Vec<Duration>,
 }
 
 impl Paced {
-    pub(super) fn each_second(&self) -> f64 {
+    pub(in crate::bench) fn each_second(&self) -> f64 {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64()
     }
 
+    /// The number of calls.
+    pub(in crate::bench) fn count(&self) -> usize {
+        self.latencies.len()
+    }
+
     /// The quantile `share` of the times.
-    pub(super) fn quantile(&self, share: f64) -> Duration {
+    pub(in crate::bench) fn quantile(&self, share: f64) -> Duration {
         let rank = (share * self.latencies.len() as f64).ceil() as usize;
         self.latencies.get(rank.saturating_sub(1)).copied().unwrap_or_default()
     }
+}
+
+/// The pace of calls that were made at the same time, or one after the other.
+pub(in crate::bench) fn together(all: Vec<Paced>, elapsed: Duration) -> Paced {
+    let mut latencies: Vec<Duration> = all.into_iter().flat_map(|paced| paced.latencies).collect();
+    latencies.sort_unstable();
+    Paced { elapsed, latencies }
 }
 
 /// Makes calls for the time `slice`, `in_flight` at once. `request` gets the number of the call.
@@ -92,7 +104,7 @@ pub(super) async fn pace(
 }
 
 /// Makes calls while `more` returns true, and passes each response to `responded`.
-pub(super) async fn run(
+pub(in crate::bench) async fn run(
     url: &str,
     in_flight: usize,
     request: impl Fn(usize) -> Request,

@@ -4,9 +4,12 @@ use super::bare;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use clap::Subcommand;
+use clipia::Output;
 use clipia_server::clock::SystemClock;
 use clipia_server::executors::{Executor, Job, JobControl, JobError, JobOutput};
+use clipia_server::store::Store;
 use clipia_server::{Config, Credits, RateLimit, Service};
+use clipia_store_postgres::{Address, PostgresStore};
 use clipia_store_sqlite::SqliteStore;
 use memory_stats::memory_stats;
 use serde::{Deserialize, Serialize};
@@ -17,7 +20,22 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 /// A model without workers, so that its queue only grows.
-pub(super) const MODEL: &str = "idle";
+pub(in crate::bench) const MODEL: &str = "idle";
+
+/// A model whose generations end at once, of a node.
+pub(in crate::bench) const INSTANT: &str = "instant";
+
+/// The generations of it that a node makes at once.
+const INSTANT_SLOTS: usize = 8;
+
+const INSTANT_MODELS: &str = r#"
+[[model]]
+executor = "instant"
+slug = "instant"
+type = "image"
+pricing = { credits = 12 }
+input_schema = { parameters = [{ name = "prompt", type = "string", required = true }] }
+"#;
 
 const MODELS: &str = r#"
 [[model]]
@@ -39,13 +57,15 @@ pub(in crate::bench) enum Part {
     Bare,
     /// The queue, with this data directory
     Queue { data: PathBuf },
+    /// A node of several, with this data directory and the database of this URL
+    Node { data: PathBuf, database_url: String },
 }
 
 /// The line that the process prints once it takes calls.
 #[derive(Deserialize, Serialize)]
-pub(super) struct Ready {
+pub(in crate::bench) struct Ready {
     pub(super) url: String,
-    pub(super) live_key: Option<String>,
+    pub(in crate::bench) live_key: Option<String>,
     pub(super) test_key: Option<String>,
 }
 
@@ -54,7 +74,7 @@ impl Part {
     pub(in crate::bench) fn run(self) -> Result<()> {
         let runtime = match self {
             Self::Bare => tokio::runtime::Builder::new_multi_thread().enable_all().build()?,
-            Self::Queue { .. } => clipia_server::runtime()?,
+            Self::Queue { .. } | Self::Node { .. } => clipia_server::runtime()?,
         };
         let (ready, service) = runtime.block_on(self.start())?;
         println!("{}", serde_json::to_string(&ready)?);
@@ -70,11 +90,20 @@ impl Part {
     }
 
     async fn start(self) -> Result<(Ready, Option<Service>)> {
-        let Self::Queue { data } = self else {
-            return Ok((Ready { url: bare::serve().await?, live_key: None, test_key: None }, None));
+        let (data, store): (PathBuf, Arc<dyn Store>) = match self {
+            Self::Bare => {
+                return Ok((Ready { url: bare::serve().await?, live_key: None, test_key: None }, None));
+            }
+            Self::Queue { data } => {
+                let store = SqliteStore::open(&data, Arc::new(SystemClock))?;
+                (data, Arc::new(store))
+            }
+            Self::Node { data, database_url } => {
+                let address = Address::new(&database_url)?.listening_at(&database_url)?;
+                (data, Arc::new(PostgresStore::open(&address).await?))
+            }
         };
-        std::fs::write(data.join("models.toml"), MODELS)?;
-        let store = Arc::new(SqliteStore::open(&data, Arc::new(SystemClock))?);
+        std::fs::write(data.join("models.toml"), format!("{MODELS}{INSTANT_MODELS}"))?;
         let config = Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             dev: true, // the webhooks are on this machine
@@ -82,8 +111,8 @@ impl Part {
             credits: Credits::new(1_000_000_000),
             ..Config::new(data)
         };
-        let service =
-            Service::builder(config).store(store).executor(MODEL, Arc::new(Idle), 0).render().start().await?;
+        let builder = Service::builder(config).store(store).executor(MODEL, Arc::new(Idle), 0);
+        let service = builder.executor(INSTANT, Arc::new(Instant), INSTANT_SLOTS).render().start().await?;
         let keys = service.first_keys();
         let ready = Ready {
             url: service.url().to_owned(),
@@ -104,21 +133,32 @@ impl Executor for Idle {
     }
 }
 
+/// An executor that makes nothing.
+struct Instant;
+
+#[async_trait]
+impl Executor for Instant {
+    async fn run(&self, _: Job, _: JobControl) -> Result<JobOutput, JobError> {
+        Ok(JobOutput { output: Output::default(), files: Vec::new() })
+    }
+}
+
 /// A process that is a [`Part`]. It ends when this value is dropped.
-pub(super) struct Child {
+pub(in crate::bench) struct Child {
     process: std::process::Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    pub(super) ready: Ready,
+    pub(in crate::bench) ready: Ready,
 }
 
 impl Child {
-    pub(super) fn start(program: &Path, part: &Part) -> Result<Self> {
+    pub(in crate::bench) fn start(program: &Path, part: &Part) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["bench", "server"]);
         match part {
             Part::Bare => command.arg("bare"),
             Part::Queue { data } => command.arg("queue").arg(data),
+            Part::Node { data, database_url } => command.arg("node").arg(data).arg(database_url),
         };
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = process.stdin.take();
@@ -139,7 +179,7 @@ impl Child {
         Ok(self.process.kill()?)
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(in crate::bench) fn url(&self) -> &str {
         &self.ready.url
     }
 
