@@ -51,7 +51,7 @@ fn path_of<'u>(server: &Server, url: &'u str) -> &'u str {
 #[tokio::test(flavor = "multi_thread")]
 async fn files_are_served_from_a_bucket_and_removed_by_retention() {
     let store = S3::start().await;
-    let (mut server, other) = (server(&store), self::server(&store));
+    let (mut server, other) = (server(&store), server(&store));
     // An upload to one server is an input of a generation.
     let mut picture = std::io::Cursor::new(Vec::new());
     image::RgbImage::new(64, 36).write_to(&mut picture, image::ImageFormat::Png).unwrap();

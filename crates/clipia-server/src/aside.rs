@@ -24,7 +24,8 @@ impl Aside {
         Self { accounts: Mutex::default(), counted }
     }
 
-    /// Claims the first request of `queue` that can run where `room` says what can be prepared. The accounts are those of this queue.
+    /// Claims the first requests of `queue` that can run where `room` says what can be prepared, `most` at most. The accounts are
+    /// those of this queue.
     ///
     /// # Errors
     /// If the store fails.
@@ -34,14 +35,14 @@ impl Aside {
         queue: &str,
         holder: &Holder,
         room: &dyn PreparationRoom,
-    ) -> Result<Option<Claim>, StoreError> {
+        most: usize,
+    ) -> Result<Vec<Claim>, StoreError> {
         self.put_back(store, queue, room).await?;
         loop {
-            let mut past = store.claim_past(queue, holder.clone(), 1, room.full()).await?;
+            let past = store.claim_past(queue, holder.clone(), most, room.full()).await?;
             self.note(past.aside);
-            let claim = past.claims.pop();
-            if claim.is_some() || !past.more {
-                return Ok(claim);
+            if !past.claims.is_empty() || !past.more {
+                return Ok(past.claims);
             }
         }
     }

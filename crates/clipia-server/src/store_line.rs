@@ -55,8 +55,8 @@ impl Line for StoreLine {
         &self,
         room: &dyn PreparationRoom,
     ) -> Result<Option<Claimed>, Arc<dyn Error + Send + Sync>> {
-        let claim = self.queue.aside.claim(self.store.as_ref(), &self.name, &self.holder, room).await;
-        let claim = match claim {
+        let claims = self.queue.aside.claim(self.store.as_ref(), &self.name, &self.holder, room, 1).await;
+        let claim = match claims.map(|mut claims| claims.pop()) {
             Ok(Some(claim)) => claim,
             Ok(None) => return Ok(None),
             Err(error) => return Err(Arc::new(error)),

@@ -9,7 +9,7 @@
 
 use anyhow::Context;
 use clap::Args;
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionread};
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getpid, getppid, getrlimit, kill_process,
     kill_process_group, setrlimit, waitid,
@@ -20,6 +20,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,6 +36,9 @@ const TERMINATE: &str = "terminate";
 
 /// The exit code if the program cannot be started.
 const UNSTARTED: u8 = 127;
+
+/// The bytes that an empty pipe has room for at least: a page.
+const PIPE_ROOM: usize = 4_096;
 
 /// How many lines wait for a program that does not read its stdin. The server sends a few for each job.
 const LINES_MAX: usize = 64;
@@ -237,14 +241,12 @@ impl Group {
 
 /// Does what the server says on stdin, and passes other lines on to the program.
 fn listen(group: &Group, program: Option<ChildStdin>) {
-    let lines = program.map(forward);
+    let lines = program.map(Forward::to);
     for line in BufReader::new(std::io::stdin()).split(b'\n') {
         let Ok(line) = line else { break };
         if line == TERMINATE.as_bytes() {
             group.signal(Signal::TERM);
-        } else if let Some(lines) = &lines
-            && let Err(TrySendError::Full(_)) = lines.try_send(line)
-        {
+        } else if lines.as_ref().is_some_and(|lines| !lines.pass_on(line)) {
             // It has read nothing for many jobs.
             break;
         }
@@ -252,18 +254,47 @@ fn listen(group: &Group, program: Option<ChildStdin>) {
     group.signal(Signal::KILL);
 }
 
-/// Writes lines to the program in a thread of its own: a program that does not read must not keep the keeper from its stdin.
-fn forward(mut program: ChildStdin) -> SyncSender<Vec<u8>> {
-    let (sender, lines) = sync_channel::<Vec<u8>>(LINES_MAX);
-    std::thread::spawn(move || {
-        for mut line in lines {
-            line.push(b'\n');
-            if program.write_all(&line).is_err() {
-                return;
+/// Passes lines on to a program. One that does not read must not keep the keeper from its stdin: what its pipe has no room for
+/// is written by a thread.
+struct Forward {
+    program: Arc<ChildStdin>,
+    waiting: SyncSender<Vec<u8>>,
+    /// How many lines the thread has not written yet.
+    unwritten: Arc<AtomicUsize>,
+}
+
+impl Forward {
+    fn to(program: ChildStdin) -> Self {
+        let (program, unwritten) = (Arc::new(program), Arc::new(AtomicUsize::new(0)));
+        let (waiting, lines) = sync_channel::<Vec<u8>>(LINES_MAX);
+        let (to, written) = (Arc::clone(&program), Arc::clone(&unwritten));
+        std::thread::spawn(move || {
+            for line in lines {
+                if (&*to).write_all(&line).is_err() {
+                    return;
+                }
+                written.fetch_sub(1, Ordering::Release);
             }
+        });
+        Self { program, waiting, unwritten }
+    }
+
+    /// Returns whether there was room for the line.
+    fn pass_on(&self, mut line: Vec<u8>) -> bool {
+        line.push(b'\n');
+        if self.unwritten.load(Ordering::Acquire) == 0 && self.has_room_for(line.len()) {
+            // A program that has closed its stdin is told nothing.
+            let _ = (&*self.program).write_all(&line);
+            return true;
         }
-    });
-    sender
+        self.unwritten.fetch_add(1, Ordering::Relaxed);
+        !matches!(self.waiting.try_send(line), Err(TrySendError::Full(_)))
+    }
+
+    /// Whether so many bytes can be written without a wait: an empty pipe has room for a few.
+    fn has_room_for(&self, bytes: usize) -> bool {
+        cfg!(target_os = "linux") && bytes <= PIPE_ROOM && ioctl_fionread(&*self.program) == Ok(0)
+    }
 }
 
 /// Ends the processes that left the group: they are orphans, and so children of the keeper.

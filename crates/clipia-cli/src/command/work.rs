@@ -10,8 +10,8 @@ use crate::log;
 use crate::programs::with_keeper;
 use crate::signals::Signals;
 use anyhow::Context;
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Arg, Args};
 use clipia_server::LogFormat;
 use clipia_worker::Program;
 use clipia_worker::remote::{HttpLine, Over, Settings, server_url};
@@ -34,7 +34,10 @@ const GIVING_BACK_MAX: Duration = Duration::from_secs(15);
 
 /// Makes outputs for a server on another machine, with a program on this one
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    arg = not_of_workers("key", "key", "a worker has a token, from `--token-file` or CLIPIA_WORKER_TOKEN"),
+    arg = not_of_workers("base_url", "base-url", "the server of a worker is named by `--server`"),
+    after_help = "\
 The token comes from `--token-file` or from the variable CLIPIA_WORKER_TOKEN. On the server, `clipia workers create` prints it.
 
 The first SIGTERM or Ctrl-C lets what runs end, and claims nothing more. The second one gives the requests back: another worker makes \
@@ -43,7 +46,8 @@ them, and no attempt is spent.
 Examples:
   clipia work --server https://queue.example --executor gpu --token-file token -- sd-cli -p {prompt} -o {out}/image.png
   clipia work --server https://queue.example --executor gpu --token-file token --warm --devices 0,1 -- python /opt/flux.py
-  clipia work --server https://queue.example --executor gpu --token-file token --idle-exit 10m --max-jobs 50 -- /opt/model")]
+  clipia work --server https://queue.example --executor gpu --token-file token --idle-exit 10m --max-jobs 50 -- /opt/model"
+)]
 pub(crate) struct Options {
     /// The server's URL
     #[arg(long, value_name = "URL")]
@@ -68,6 +72,11 @@ pub(crate) struct Options {
     log_format: LogFormat,
     #[command(flatten)]
     program: ProgramOptions,
+}
+
+/// An option that all other commands have. Here it is refused, and not in the help.
+fn not_of_workers(id: &'static str, long: &'static str, hint: &'static str) -> Arg {
+    Arg::new(id).long(long).hide(true).value_parser(move |_: &str| Err::<String, _>(hint))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

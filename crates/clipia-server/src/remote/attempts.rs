@@ -66,6 +66,11 @@ impl Attempt {
         self.files.get_or_try_init(|| StagedFiles::open(self.directory.clone(), self.bytes_max)).await
     }
 
+    /// Whether the lease was in force a moment ago, and this process has not heard that it is not any more.
+    pub(super) fn seems_in_force(&self) -> bool {
+        !self.ended.is_cancelled() && self.state().in_force.elapsed() < IN_FORCE
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -221,7 +226,7 @@ impl Remote {
             if known.session != caller.session {
                 return Err(not_in_force(id));
             }
-            if known.state().in_force.elapsed() < IN_FORCE {
+            if known.seems_in_force() {
                 return Ok(known);
             }
         }

@@ -28,7 +28,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How many looks there are between two claims, in case a wake-up was lost or reached a session that could not take the request.
 const LOOKS_BETWEEN_CLAIMS: u32 = 5;
 
-/// The most requests of one claim. Each is a commit of its own.
+/// The most requests of one claim.
 const JOBS_MAX: usize = 64;
 
 /// The bounds of an order's lists.
@@ -216,14 +216,19 @@ impl Claiming<'_> {
         let line = &self.queue.line;
         while jobs.len() < slots && !self.turn.superseded.is_cancelled() {
             let room = RemoteRoom { full: full.clone(), free: slots - jobs.len() };
-            let claimed =
-                line.queue.aside.claim(self.remote.store.as_ref(), &line.name, &holder, &room).await;
+            let (store, free) = (self.remote.store.as_ref(), room.free);
+            let claimed = line.queue.aside.claim(store, &line.name, &holder, &room, free).await;
             match claimed {
-                Ok(Some(claim)) => {
-                    tracing::info!(request_id = %claim.id, key_id = claim.key_id, worker = self.caller.session.worker, model = claim.model, "generation claimed by a worker elsewhere");
-                    jobs.extend(self.job(claim).await);
+                Ok(claims) => {
+                    let are_all = claims.len() < free;
+                    for claim in claims {
+                        tracing::info!(request_id = %claim.id, key_id = claim.key_id, worker = self.caller.session.worker, model = claim.model, "generation claimed by a worker elsewhere");
+                        jobs.extend(self.job(claim).await);
+                    }
+                    if are_all {
+                        break;
+                    }
                 }
-                Ok(None) => break,
                 // The session gets what was claimed before.
                 Err(error) if !jobs.is_empty() => {
                     tracing::error!(%error, "cannot claim requests");

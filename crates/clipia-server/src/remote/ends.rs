@@ -157,10 +157,14 @@ impl Remote {
             Some(attempt) => Some(attempt.ending.lock().await),
             None => None,
         };
-        let attempt = match self.find(caller, id).await? {
-            Found::InForce(attempt) => attempt,
-            Found::Ended(end) if end.is_repeated_by(as_recorded) => return Ok(()),
-            Found::Ended(_) | Found::Others => return Err(not_in_force(id)),
+        let attempt = match known.clone().filter(|attempt| attempt.seems_in_force()) {
+            // The store refuses the end if the lease was lost meanwhile.
+            Some(attempt) => attempt,
+            None => match self.find(caller, id).await? {
+                Found::InForce(attempt) => attempt,
+                Found::Ended(end) if end.is_repeated_by(as_recorded) => return Ok(()),
+                Found::Ended(_) | Found::Others => return Err(not_in_force(id)),
+            },
         };
         let end = match reported {
             Reported::Completed(output, files) => self.keep(&attempt, *output, &files).await?,

@@ -153,6 +153,10 @@ impl Remote {
 
     /// Removes a directory of files in the background.
     fn remove(&self, directory: PathBuf) {
+        // Most attempts have none, which is seen sooner than a task begins.
+        if fs::symlink_metadata(&directory).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return;
+        }
         self.tasks.spawn(async move {
             let removing = blocking::run(move || {
                 let removed = match fs::symlink_metadata(&directory) {
