@@ -26,6 +26,7 @@ mod media;
 mod media_in_s3;
 mod metrics;
 mod models_check;
+mod moving;
 mod nodes;
 mod operations;
 mod pictures;

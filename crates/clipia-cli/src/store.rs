@@ -4,7 +4,7 @@ use crate::exit::Usage;
 use anyhow::{Context, ensure};
 use clipia_server::clock::SystemClock;
 use clipia_server::store::{Store, data_lock, private};
-use clipia_server::{Config, DatabaseUrl};
+use clipia_server::{Config, DatabaseUrl, MediaLocation};
 use clipia_store_postgres::{Address, PostgresStore};
 use clipia_store_sqlite::SqliteStore;
 use std::fs::File;
@@ -45,6 +45,12 @@ async fn open_shared(config: &Config) -> anyhow::Result<Opened> {
         tracing::warn!(
             data = %config.data.display(),
             "the data directory has a store of its own, which this server does not use: the database has another"
+        );
+    }
+    if config.media == MediaLocation::default() {
+        tracing::warn!(
+            "files are kept in this server's data directory, where the other servers of the database do not find them: set `media` to a \
+             place that all share"
         );
     }
     let address = address(&config.database_url, &config.database_listen_url)?;

@@ -38,6 +38,7 @@ use clipia_queue::uploads::{DIRECTORY, UploadId};
 use clipia_worker::work::Pause;
 use directory::Directory;
 use object_store::aws::AmazonS3Builder;
+pub(crate) use staging::NAME as NODE_FILE;
 use staging::Staging;
 use std::io;
 use std::path::Path;

@@ -230,16 +230,15 @@ struct Seen {
 /// Looks for what others have done. It also finds what this node has done: an event may come twice.
 async fn look(database: Arc<Database>, listens: bool) {
     let every = if listens { LOOKS_LISTENING } else { LOOKS };
-    let mut seen = None;
+    // The first look tells everything: others may have done something since this node was opened.
+    let mut seen = Seen::default();
     loop {
         let part = rand::rng().random_range(0.5..1.5);
         sleep(every.mul_f64(part)).await;
         match look_once(&database).await {
             Ok(now) => {
-                if let Some(before) = &seen {
-                    changes(before, &now).into_iter().for_each(|event| tell(&database, event));
-                }
-                seen = Some(now);
+                changes(&seen, &now).into_iter().for_each(|event| tell(&database, event));
+                seen = now;
             }
             Err(StoreError::Closed) => return,
             Err(error) => tracing::debug!(%error, "this node could not look what others have done"),

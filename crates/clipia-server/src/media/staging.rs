@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// The file of the data directory that holds the name of the server's directory.
-const NAME: &str = "node";
+pub(crate) const NAME: &str = "node";
 
 /// For how long another server's file may be staged without a write. An upload, the slowest, is refused in less than half an hour;
 /// the rest is for clocks that differ.

@@ -42,7 +42,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 /// The files that a server leaves at the top of its data directory.
-const FILES: [&str; 3] = ["clipia.toml", "models.toml", Access::FILE];
+const FILES: [&str; 4] = ["clipia.toml", "models.toml", Access::FILE, media::NODE_FILE];
 
 /// The directory of the jobs of programs, with one directory for each executor.
 const JOBS: &str = "jobs";
