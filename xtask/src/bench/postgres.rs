@@ -26,7 +26,7 @@ const IN_FLIGHT: usize = 64;
 
 /// The number of turns. Both databases take turns, so that noise of the machine affects both. A figure is the median of the turns; a
 /// ratio, the median of the turns' ratios.
-const TURNS: usize = 5;
+const TURNS: usize = 3;
 const SLICE: Duration = Duration::from_secs(2);
 
 /// The number of generations of a turn.
@@ -123,6 +123,8 @@ async fn measure(server: &Server, report: &mut Report) -> Result<()> {
         pinned.turn(server).await?;
     }
     report.paces(free, pinned);
+    // What follows takes minutes.
+    eprintln!("{}", report.table);
     eprintln!("positions");
     let deep = Shared::new(server, 1).await?;
     let [node] = &deep.start(1)?[..] else { anyhow::bail!("there is no node") };
