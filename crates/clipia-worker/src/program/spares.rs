@@ -106,7 +106,8 @@ fn is_part(entry: &DirEntry) -> io::Result<bool> {
     Ok((name == "in" || name == "out") && metadata.is_dir() && is_private(&metadata))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::super::directory::JobDirectory;
     use super::*;
