@@ -30,15 +30,6 @@ async fn submit(server: &Server, model: &str, input: Value) -> String {
     submitted["request_id"].as_str().unwrap().to_owned()
 }
 
-async fn result(server: &Server, id: &str) -> Value {
-    let path = format!("/v1/requests/{id}");
-    until("the result", async || {
-        let response = server.live().get(&path).await;
-        (response.status == 200).then(|| response.json())
-    })
-    .await
-}
-
 async fn readiness(server: &Server) -> String {
     String::from_utf8(Raw::new(&server.url).get("/readyz").await.body.to_vec()).unwrap()
 }
@@ -66,7 +57,7 @@ async fn files_are_served_from_a_bucket_and_removed_by_retention() {
         json!({ "prompt": "sway", "image_url": url, "duration": 1, "resolution": "480p" }),
     )
     .await;
-    let made = result(&server, &id).await;
+    let made = server.result(&id).await;
     assert_eq!(made["status"], "COMPLETED", "{made}");
     let file = path_of(&server, made["output"]["video"]["url"].as_str().unwrap()).to_owned();
     let upload = path_of(&server, url).to_owned();
@@ -112,7 +103,7 @@ async fn generations_wait_for_a_store_that_is_away_and_none_is_lost() {
     let store = S3::start().await;
     let mut server = server(&store);
     let first = submit(&server, SPEECH, json!({ "prompt": "a word" })).await;
-    let first = result(&server, &first).await;
+    let first = server.result(&first).await;
     // It goes away in the middle of an output of several files or of the next one.
     store.go_away_after(1);
     let mut ids = Vec::new();
@@ -130,7 +121,7 @@ async fn generations_wait_for_a_store_that_is_away_and_none_is_lost() {
     store.come_back();
     server.restart();
     for id in &ids {
-        assert_eq!(result(&server, id).await["status"], "COMPLETED");
+        assert_eq!(server.result(id).await["status"], "COMPLETED");
     }
     assert_eq!(readiness(&server).await, "ok\n");
     // A file from before, at the address of the server that has started since.

@@ -18,22 +18,12 @@ async fn submit(client: &Raw, webhook: Option<&str>) -> String {
     client.post(SPEECH, &body).await.expect(200).json()["request_id"].as_str().unwrap().to_owned()
 }
 
-/// The result of a request, once it has ended.
-async fn result(server: &Server, id: &str) -> Value {
-    let path = format!("/v1/requests/{id}");
-    until("the result", async || {
-        let response = server.live().get(&path).await;
-        (response.status == 200).then(|| response.json())
-    })
-    .await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_without_its_files_has_expired_at() {
     let keep = ["--keep-media", "2s", "--keep-inputs", "2s", "--keep-attempts", "2s"];
     let (server, receiver) = (server(&keep), Receiver::start().await);
     let id = submit(&server.live(), Some(receiver.url())).await;
-    let made = result(&server, &id).await;
+    let made = server.result(&id).await;
     receiver.wait_for(1).await;
     assert_eq!(made["expired_at"], Value::Null, "{made}");
     let path = format!("/v1/requests/{id}");
@@ -73,7 +63,7 @@ async fn requests_are_removed_and_their_credits_are_carried_forward() {
     receiver.respond_with([500; 20]);
     let still_told = submit(&live, Some(receiver.url())).await;
     for id in [&plain, &found_by_key, &still_told] {
-        result(&server, id).await;
+        server.result(id).await;
     }
     let account = live.get("/v1/account").await.expect(200).json();
     let path = format!("/v1/requests/{plain}");

@@ -1,7 +1,7 @@
 //! `clipia serve` as a child process.
 
 use super::serving::{Ready, Secrets, first_line};
-use super::{DEADLINE, Raw, program};
+use super::{DEADLINE, Raw, program, until};
 use clipia_tests_postgres::Database;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, kill_process};
@@ -235,6 +235,16 @@ impl Server {
             return Value::Null;
         }
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The result of a live request, once it has ended.
+    pub(crate) async fn result(&self, id: &str) -> Value {
+        let path = format!("/v1/requests/{id}");
+        until("the result", async || {
+            let response = self.live().get(&path).await;
+            (response.status == 200).then(|| response.json())
+        })
+        .await
     }
 
     /// The credits that the first account can spend.

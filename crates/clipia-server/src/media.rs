@@ -106,6 +106,12 @@ impl MediaStore {
         })
     }
 
+    /// The media of a test in the data directory `data`.
+    #[cfg(test)]
+    pub(crate) fn of_test(data: &Path) -> Self {
+        Self::in_directory(&data.join("media"), data, Pause::new("media", Default::default())).unwrap()
+    }
+
     /// The media in a bucket. The address of the store and the credentials are in `settings`.
     ///
     /// # Errors

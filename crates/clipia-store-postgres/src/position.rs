@@ -140,28 +140,14 @@ impl Database {
 
     /// The places of a queue, as fresh as positions are.
     pub(crate) async fn line(&self, queue: &str) -> Result<Arc<Line>, StoreError> {
-        self.line_within(queue, KEPT).await
-    }
-
-    /// Reads what a node that only claims would never read: a claim that begins where nothing waits any more passes over all that was
-    /// claimed before.
-    pub(crate) async fn read_bounds(&self, queue: &str) -> Result<(), StoreError> {
-        let line = self.memory.positions.line(queue);
-        if line.known().age().is_some_and(|age| age < left::BOUNDS_AGE_MAX) {
-            return Ok(());
-        }
-        self.line(queue).await.map(drop)
-    }
-
-    async fn line_within(&self, queue: &str, age: Duration) -> Result<Arc<Line>, StoreError> {
         let positions = &self.memory.positions;
         let line = positions.line(queue);
         let arrived = line.changes.load(Ordering::SeqCst);
-        if line.known().is_fresh(arrived, age) {
+        if line.known().is_fresh(arrived, KEPT) {
             return Ok(line);
         }
         let gate = line.gate.lock().await;
-        if !line.known().is_fresh(arrived, age) {
+        if !line.known().is_fresh(arrived, KEPT) {
             let (changes, began) = (line.changes.load(Ordering::SeqCst), Instant::now());
             let c = self.connection().await?;
             // A page at a time: a deep queue would be one large result.
@@ -175,5 +161,15 @@ impl Database {
         }
         drop(gate);
         Ok(line)
+    }
+
+    /// Reads what a node that only claims would never read: a claim that begins where nothing waits any more passes over all that was
+    /// claimed before.
+    pub(crate) async fn read_bounds(&self, queue: &str) -> Result<(), StoreError> {
+        let line = self.memory.positions.line(queue);
+        if line.known().age().is_some_and(|age| age < left::BOUNDS_AGE_MAX) {
+            return Ok(());
+        }
+        self.line(queue).await.map(drop)
     }
 }

@@ -18,6 +18,8 @@ mod postgres;
 #[cfg(feature = "bench")]
 mod python;
 #[cfg(feature = "bench")]
+mod report;
+#[cfg(feature = "bench")]
 mod retention;
 #[cfg(feature = "bench")]
 mod server;

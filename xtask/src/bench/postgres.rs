@@ -6,12 +6,12 @@
 mod nodes;
 mod unbatched;
 
-use super::median::median;
+use super::median::{median, median_ratio};
+use super::report::Report;
 use super::server::calls::{Paced, together};
-use super::target::Targets;
+use super::server::each_second;
 use anyhow::{Context, Result};
 use clipia_tests_postgres::Server;
-use comfy_table::{CellAlignment, Table, presets};
 use nodes::{Shared, pin};
 use std::fs::File;
 use std::io::Write;
@@ -89,29 +89,17 @@ impl Side {
     }
 }
 
-/// The table and the targets.
-struct Report {
-    table: Table,
-    targets: Targets,
-}
-
 pub(super) fn run() -> Result<()> {
     // The database has room for a million requests, and no checkpoint is forced by the size of the log.
     let settings = ["fsync = on", "shared_buffers = 512MB", "max_wal_size = 4GB"];
     let server = Server::start(&settings).context("there is nothing to measure")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN).set_header(["", "free", "pinned", "target", ""]);
-    for column in table.column_iter_mut().skip(1).take(3) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let mut report = Report { table, targets: Targets::default() };
-    report.row("a flush of the disk: p50", ms(flush()?), String::new(), None);
+    let mut report = Report::of("free", "pinned");
+    report.row("a flush of the disk: p50", ms(flush()?), "", None);
     runtime.block_on(measure(&server, &mut report))?;
     // The targets may end this process, and the server's files are removed before.
     drop(server);
-    println!("{}", report.table);
-    report.targets.report();
+    report.print();
     Ok(())
 }
 
@@ -124,7 +112,7 @@ async fn measure(server: &Server, report: &mut Report) -> Result<()> {
     }
     report.paces(free, pinned);
     // What follows takes minutes.
-    eprintln!("{}", report.table);
+    eprintln!("{report}");
     eprintln!("positions");
     let deep = Shared::new(server, 1).await?;
     let [node] = &deep.start(1)?[..] else { anyhow::bail!("there is no node") };
@@ -138,85 +126,67 @@ async fn measure(server: &Server, report: &mut Report) -> Result<()> {
     let submits_pinned = deep.submits(std::slice::from_ref(node), IN_FLIGHT, SLICE).await?;
     let many_pinned = deep.positions(node, POSITIONS).await?;
     report.positions(&few, &many, &many_pinned);
-    report.row(
-        &format!("submits a second, {FEW} waiting"),
-        pace(submits_few.each_second()),
-        String::new(),
-        None,
-    );
+    report.row(&format!("submits a second, {FEW} waiting"), each_second(submits_few.each_second()), "", None);
     report.row(
         &format!("submits a second, {MANY} waiting"),
-        pace(submits_many.each_second()),
-        pace(submits_pinned.each_second()),
+        each_second(submits_many.each_second()),
+        &each_second(submits_pinned.each_second()),
         None,
     );
     Ok(())
 }
 
 impl Report {
-    /// A row, whose target is held where there is one.
-    fn row(&mut self, what: &str, free: String, pinned: String, target: Option<(bool, String)>) {
-        let (verdict, column) = match &target {
-            None => ("", String::new()),
-            Some((true, target)) => ("met", target.clone()),
-            Some((false, target)) => ("missed", target.clone()),
-        };
-        if let Some((met, target)) = target {
-            self.targets.hold(met, || format!("{what}: {free} {pinned}; the target is {target}"));
-        }
-        self.table.add_row([what, &free, &pinned, &column, verdict]);
-    }
-
     fn at_least(&mut self, what: &str, ratio: f64, least: f64) {
-        self.row(what, format!("{ratio:.2}"), String::new(), Some((ratio >= least, format!("≥ {least}"))));
+        self.row(what, format!("{ratio:.2}"), "", Some((ratio >= least, format!("≥ {least}"))));
     }
 
     fn paces(&mut self, free: Side, pinned: Side) {
-        let of = |all: &[f64]| pace(median(all.to_vec()));
+        let of = |all: &[f64]| each_second(median(all.to_vec()));
         self.row(
             &format!("pgbench, a transaction a submit, {IN_FLIGHT} clients"),
             of(&free.unbatched),
-            of(&pinned.unbatched),
+            &of(&pinned.unbatched),
             None,
         );
         for nodes in 1..=NODES {
             let (ours, theirs) = (free.submits(nodes), pinned.submits(nodes));
-            self.row(&format!("durable submits, {}", named(nodes)), of(&ours), of(&theirs), None);
+            self.row(&format!("durable submits, {}", named(nodes)), of(&ours), &of(&theirs), None);
             self.at_least(
                 &format!("durable submits, {}: pinned of free", named(nodes)),
-                ratio(&theirs, &ours),
+                median_ratio(&theirs, &ours),
                 PINNED_MIN,
             );
         }
         for nodes in 1..=NODES {
             let (ours, theirs) = (&free.generations[nodes - 1], &pinned.generations[nodes - 1]);
-            self.row(&format!("completed generations, {}", named(nodes)), of(ours), of(theirs), None);
+            self.row(&format!("completed generations, {}", named(nodes)), of(ours), &of(theirs), None);
             self.at_least(
                 &format!("completed generations, {}: pinned of free", named(nodes)),
-                ratio(theirs, ours),
+                median_ratio(theirs, ours),
                 PINNED_MIN,
             );
         }
         let one = free.submits(1);
         self.at_least(
             "durable submits, 1 node: multiple of pgbench",
-            ratio(&one, &free.unbatched),
+            median_ratio(&one, &free.unbatched),
             SUBMITS_MIN,
         );
-        self.at_least("durable submits: 2 nodes of 1", ratio(&free.submits(2), &one), TWO_MIN);
+        self.at_least("durable submits: 2 nodes of 1", median_ratio(&free.submits(2), &one), TWO_MIN);
         let [alone, two, _] = &free.generations;
-        self.at_least("completed generations: 2 nodes of 1", ratio(two, alone), TWO_MIN);
+        self.at_least("completed generations: 2 nodes of 1", median_ratio(two, alone), TWO_MIN);
         for (nodes, (ours, theirs)) in (1..).zip(free.submits.into_iter().zip(pinned.submits)) {
             let p99 = |all| ms(together(all, SLICE).quantile(0.99));
-            self.row(&format!("durable submits, {}: p99", named(nodes)), p99(ours), p99(theirs), None);
+            self.row(&format!("durable submits, {}: p99", named(nodes)), p99(ours), &p99(theirs), None);
         }
     }
 
     fn positions(&mut self, few: &Paced, many: &Paced, pinned: &Paced) {
         for (share, name) in [(0.5, "p50"), (0.99, "p99"), (1.0, "longest")] {
             let of = |paced: &Paced| ms(paced.quantile(share));
-            self.row(&format!("position, {FEW} waiting: {name}"), of(few), String::new(), None);
-            self.row(&format!("position, {MANY} waiting: {name}"), of(many), of(pinned), None);
+            self.row(&format!("position, {FEW} waiting: {name}"), of(few), "", None);
+            self.row(&format!("position, {MANY} waiting: {name}"), of(many), &of(pinned), None);
         }
         // The mean holds what a call costs that reads the queue for all that follow.
         for (name, of) in [
@@ -229,16 +199,11 @@ impl Report {
             self.row(
                 &format!("position, {MANY} waiting of {FEW}: {name}"),
                 format!("{ratio:.2}"),
-                pinned,
+                &pinned,
                 target,
             );
         }
     }
-}
-
-/// The median of the ratios, turn by turn.
-fn ratio(ours: &[f64], theirs: &[f64]) -> f64 {
-    median(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect())
 }
 
 /// The median time to write a page and flush it.
@@ -258,10 +223,6 @@ fn flush() -> Result<Duration> {
 
 fn named(nodes: usize) -> String {
     if nodes == 1 { "1 node".to_owned() } else { format!("{nodes} nodes") }
-}
-
-fn pace(each_second: f64) -> String {
-    format!("{each_second:.0} a second")
 }
 
 fn ms(duration: Duration) -> String {

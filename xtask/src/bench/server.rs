@@ -9,13 +9,12 @@ pub(super) mod child;
 mod deliveries;
 mod queue;
 
-use super::median::median;
-use super::target::Targets;
+use super::median::{median, median_ratio};
+use super::report::Report;
 use crate::serve::{self, Serving};
 use anyhow::{Context, Result};
 use calls::{Paced, Request};
 use child::Child;
-use comfy_table::{CellAlignment, Table, presets};
 use queue::Queue;
 use std::time::{Duration, Instant};
 
@@ -62,20 +61,9 @@ const POSITIONS: usize = 3_000;
 /// The number of measured starts.
 const STARTS: usize = 7;
 
-/// The table and the targets.
-struct Report {
-    table: Table,
-    targets: Targets,
-}
-
 pub(super) fn run(queued: usize) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN).set_header(["", "the queue", "bare axum", "target", ""]);
-    for column in table.column_iter_mut().skip(1).take(3) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let mut report = Report { table, targets: Targets::default() };
+    let mut report = Report::of("the queue", "bare axum");
     let start = cold_start()?;
     report.row(
         "cold start to ready, empty",
@@ -84,8 +72,7 @@ pub(super) fn run(queued: usize) -> Result<()> {
         held(start < START_MAX, format!("< {}", ms(START_MAX))),
     );
     runtime.block_on(measure(&mut report, queued))?;
-    println!("{}", report.table);
-    report.targets.report();
+    report.print();
     Ok(())
 }
 
@@ -145,7 +132,7 @@ async fn measure(report: &mut Report, queued: usize) -> Result<()> {
             if dead { past.push(pace) } else { fast.push(pace) }
         }
     }
-    let slowdown = 1.0 - median(past.iter().zip(&fast).map(|(past, fast)| past / fast).collect());
+    let slowdown = 1.0 - median_ratio(&past, &fast);
     let (fast, past) = (median(fast), median(past));
     report.row("deliveries to a fast host", each_second(fast), "", None);
     report.row("deliveries to it beside a dead host", each_second(past), "", None);
@@ -160,18 +147,6 @@ fn held(met: bool, target: String) -> Option<(bool, String)> {
 }
 
 impl Report {
-    fn row(&mut self, what: &str, ours: String, theirs: &str, target: Option<(bool, String)>) {
-        let (verdict, column) = match &target {
-            None => ("", String::new()),
-            Some((true, target)) => ("met", target.clone()),
-            Some((false, target)) => ("missed", target.clone()),
-        };
-        if let Some((met, target)) = target {
-            self.targets.hold(met, || format!("{what}: {ours}; the target is {target}"));
-        }
-        self.table.add_row([what, &ours, theirs, &column, verdict]);
-    }
-
     fn submits(&mut self, in_flight: usize, ours: Vec<Paced>, theirs: Vec<Paced>) {
         let ratio = calls::ratio(&ours, &theirs);
         let (ours, theirs) = (calls::median(ours), calls::median(theirs));
@@ -213,7 +188,7 @@ fn cold_start() -> Result<Duration> {
     starts.get(STARTS / 2).copied().context("nothing was started")
 }
 
-fn each_second(pace: f64) -> String {
+pub(super) fn each_second(pace: f64) -> String {
     format!("{pace:.0} a second")
 }
 

@@ -171,7 +171,6 @@ mod tests {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
     use clipia_queue::RequestId;
-    use clipia_worker::work::Pause;
     use serde_json::json;
     use std::sync::Arc;
     use tokio::net::TcpListener;
@@ -179,10 +178,6 @@ mod tests {
     const BASE: &str = "http://here";
     const BYTES_MAX: u64 = 1_000;
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
-
-    fn media(data: &Path) -> MediaStore {
-        MediaStore::in_directory(&data.join("media"), data, Pause::new("media", Default::default())).unwrap()
-    }
 
     fn job() -> Job {
         Job {
@@ -214,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_written_from_wherever_it_is_or_the_caller_learns_why_not() {
         let data = tempfile::tempdir().unwrap();
-        let media = media(data.path());
+        let media = MediaStore::of_test(data.path());
         std::fs::create_dir_all(data.path().join("media/r/s")).unwrap();
         std::fs::write(data.path().join("media/r/s/a.bin"), PNG).unwrap();
         std::fs::write(data.path().join("media/r/s/long.bin"), vec![0; 2_000]).unwrap();
@@ -277,7 +272,7 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_takes_nothing_is_not_the_callers_fault() {
         let data = tempfile::tempdir().unwrap();
-        let media = media(data.path());
+        let media = MediaStore::of_test(data.path());
         let inputs = ServerInputs::new(media, Outbound::new(true).unwrap());
         let nowhere = data.path().join("none/a");
         let fetched =

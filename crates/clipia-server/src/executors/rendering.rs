@@ -444,12 +444,7 @@ mod tests {
     #[test]
     fn a_prompt_of_known_words_has_no_warning_and_others_name_the_words() {
         let data = tempfile::tempdir().unwrap();
-        let media = MediaStore::in_directory(
-            &data.path().join("media"),
-            data.path(),
-            clipia_worker::work::Pause::new("media", Default::default()),
-        )
-        .unwrap();
+        let media = MediaStore::of_test(data.path());
         let outbound = Outbound::new(false).unwrap();
         let render = Render::new(media, outbound);
         let messages = |type_: &str, input: Value| -> Vec<(String, String)> {

@@ -16,7 +16,6 @@ use clipia_queue::Credits;
 use clipia_queue::catalogue::Catalogue;
 use clipia_queue::limits::RateLimit;
 use clipia_store_sqlite::SqliteStore;
-use clipia_worker::work::Pause;
 use http::{HeaderValue, Method, Request, Uri};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -71,12 +70,7 @@ impl Server {
             }
             keys
         });
-        let media = MediaStore::in_directory(
-            &data.path().join("media"),
-            data.path(),
-            Pause::new("media", Default::default()),
-        )
-        .unwrap();
+        let media = MediaStore::of_test(data.path());
         #[cfg(feature = "render")]
         let samples = Samples::new(media.clone(), Some(Arc::new(crate::executors::DrawnSamples)));
         #[cfg(not(feature = "render"))]

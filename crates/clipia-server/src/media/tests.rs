@@ -134,12 +134,7 @@ async fn a_walk_goes_through_all_requests_in_steps() {
 async fn a_download_is_the_same_from_a_directory_and_from_a_bucket() {
     let (store, one, other) = (S3::start().await, data(), data());
     let bucket = open(&store, &one).await;
-    let directory = MediaStore::in_directory(
-        &other.path().join("media"),
-        other.path(),
-        Pause::new("media", Default::default()),
-    )
-    .unwrap();
+    let directory = MediaStore::of_test(other.path());
     for media in [&bucket, &directory] {
         let file = |name: &str, bytes: &[u8]| MediaFile::new(name, bytes.to_vec());
         let files =

@@ -2,7 +2,7 @@
 
 use super::queue::Queue;
 use super::{DELIVERY_TURNS, HELD_AT, IN_FLIGHT, SLICE, deliveries, each_second};
-use crate::bench::median::median;
+use crate::bench::median::{median, median_ratio};
 use crate::bench::target::Targets;
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
@@ -89,9 +89,9 @@ struct Report {
 }
 
 impl Report {
-    /// The median of the turns' own ratios is held: what else runs on the machine meets both of a turn.
+    /// The median of the turns' own ratios is held.
     fn row(&mut self, what: &str, before: Vec<f64>, now: Vec<f64>) {
-        let ratio = median(now.iter().zip(&before).map(|(now, before)| now / before).collect());
+        let ratio = median_ratio(&now, &before);
         eprintln!("{what}: {ratio:.3} of before");
         let met = ratio >= PACE_MIN;
         self.targets.hold(met, || format!("{what}: {ratio:.3} of before; the target is {PACE_MIN}"));
