@@ -4,7 +4,7 @@
 //! are set aside in the store. Before each claim, requests of accounts that have room with this claimer are put back. So what one
 //! claimer set aside, another one takes.
 
-use crate::store::{AccountId, Claim, Holder, Store, StoreError};
+use crate::store::{AccountId, Claim, Holder, Recorded, Store, StoreError};
 use clipia_worker::work::PreparationRoom;
 use prometheus_client::metrics::gauge::Gauge;
 use std::collections::HashSet;
@@ -25,7 +25,7 @@ impl Aside {
     }
 
     /// Claims the first requests of `queue` that can run where `room` says what can be prepared, `most` at most. The accounts are
-    /// those of this queue.
+    /// those of this queue. The store may answer [ahead of its commit](crate::store::Queue::claim_ahead).
     ///
     /// # Errors
     /// If the store fails.
@@ -36,13 +36,13 @@ impl Aside {
         holder: &Holder,
         room: &dyn PreparationRoom,
         most: usize,
-    ) -> Result<Vec<Claim>, StoreError> {
+    ) -> Result<(Vec<Claim>, Recorded), StoreError> {
         self.put_back(store, queue, room).await?;
         loop {
-            let past = store.claim_past(queue, holder.clone(), most, room.full()).await?;
+            let (past, recorded) = store.claim_ahead(queue, holder.clone(), most, room.full()).await?;
             self.note(past.aside);
             if !past.claims.is_empty() || !past.more {
-                return Ok(past.claims);
+                return Ok((past.claims, recorded));
             }
         }
     }

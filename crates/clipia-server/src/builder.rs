@@ -1,12 +1,17 @@
 //! The builder of a server.
 
+use crate::clock::now;
 use crate::config::Config;
+use crate::deliveries::Tamper;
 use crate::executors::sandbox::Sampler;
 use crate::executors::{Executor, Inputs, ProgramSettings};
+use crate::ids;
 use crate::log::LogWriter;
 use crate::models_file::{Brought, ModelsFile};
 use crate::service::{Pool, Service, StartError};
 use crate::store::Store;
+use axum::Router;
+use clipia_queue::RequestId;
 use clipia_queue::position::Order;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,6 +41,20 @@ pub struct Builder {
     #[cfg(feature = "render")]
     pub(crate) renders: bool,
     pub(crate) log: Option<LogWriter>,
+    pub(crate) tamper: Option<Arc<dyn Tamper>>,
+    pub(crate) wrap: Option<Wrap>,
+    pub(crate) request_ids: Option<RequestIds>,
+}
+
+/// Wraps the routes of the API.
+pub(crate) type Wrap = Box<dyn FnOnce(Router) -> Router + Send>;
+
+/// Makes the id of the next request.
+pub(crate) type RequestIds = Arc<dyn Fn() -> RequestId + Send + Sync>;
+
+/// The id of the next request, if the builder was given no other ids.
+pub(crate) fn new_request_id() -> RequestId {
+    RequestId(ids::new(now()))
 }
 
 /// Makes the executors of programs: an `[[executor]]` of `models.toml` that has a command.
@@ -63,6 +82,9 @@ impl Builder {
             #[cfg(feature = "render")]
             renders: false,
             log: None,
+            tamper: None,
+            wrap: None,
+            request_ids: None,
         }
     }
 
@@ -164,6 +186,26 @@ impl Builder {
     /// Adds a metric of the events that this log dropped.
     pub fn log(mut self, log: &LogWriter) -> Self {
         self.log = Some(log.clone());
+        self
+    }
+
+    /// Has `tamper` do something to deliveries on their way, so that receivers can be tested.
+    pub fn tamper(mut self, tamper: Arc<dyn Tamper>) -> Self {
+        self.tamper = Some(tamper);
+        self
+    }
+
+    /// Wraps the routes of the API, as in a layer that sees each call before the server does. Health checks and the calls of workers
+    /// elsewhere are not among them.
+    pub fn wrap_api(mut self, wrap: impl FnOnce(Router) -> Router + Send + 'static) -> Self {
+        self.wrap = Some(Box::new(wrap));
+        self
+    }
+
+    /// Has `ids` make the ids of requests, as for a run that is to be repeated. The default is a UUID of version 7 by the clock of this
+    /// process. Each must be new.
+    pub fn request_ids(mut self, ids: impl Fn() -> RequestId + Send + Sync + 'static) -> Self {
+        self.request_ids = Some(Arc::new(ids));
         self
     }
 

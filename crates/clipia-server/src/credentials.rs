@@ -29,6 +29,22 @@ pub(crate) fn new_key(account: AccountId, sandbox: bool, scopes: Scopes) -> (Str
     (key, stored)
 }
 
+/// The record of a key that is known already, as one for tests; none where it does not begin as a key does, or has nothing behind
+/// that. Its public name follows from the key, so that the same key has the same name in every run.
+pub fn known_key(account: AccountId, key: &str, limits: KeyLimits) -> Option<NewKey> {
+    let sandbox = match key {
+        _ if key.strip_prefix(LIVE).is_some_and(|secret| !secret.is_empty()) => false,
+        _ if key.strip_prefix(TEST).is_some_and(|secret| !secret.is_empty()) => true,
+        _ => return None,
+    };
+    let hash = hash(key);
+    let id = format!("key_{}", hex::encode(&hash.0[..8]));
+    let start = if sandbox { TEST } else { LIVE };
+    let tail = key.char_indices().rev().nth(HINT_LENGTH - 1).map_or("", |(at, _)| &key[at..]);
+    let hint = format!("{start}…{}", tail);
+    Some(NewKey { id, account, hash, hint, sandbox, scopes: Scopes { generate: true }, limits })
+}
+
 /// A new worker's token, and its record for the store, which does not contain the token. The token is shown to the operator once.
 pub(crate) fn new_worker(name: String, executors: Vec<String>) -> (String, NewWorker) {
     let (token, hint) = new_token(TOKEN_PREFIX);
@@ -63,7 +79,7 @@ pub(crate) fn hash(key: &str) -> KeyHash {
 }
 
 /// The key that a call carries, in any of the three forms (`contract.md`, "Authentication").
-pub(crate) fn of_headers(headers: &HeaderMap) -> Option<&str> {
+pub fn key_of_call(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let authorization = text(header::AUTHORIZATION.as_str()).and_then(|value| {
         let (scheme, key) = value.split_once(' ')?;
@@ -90,7 +106,7 @@ mod tests {
             ("x-api-key", "", None),
         ] {
             let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
-            assert_eq!(of_headers(&headers), key, "{name}: {value}");
+            assert_eq!(key_of_call(&headers), key, "{name}: {value}");
         }
     }
 

@@ -10,6 +10,7 @@ pub(crate) use pools::Pool;
 use crate::admin::access;
 use crate::builder::Builder;
 use crate::config::Config;
+use crate::deliveries::Dispatcher;
 use crate::media::MediaLocation;
 use crate::models_file::ModelsFileError;
 use crate::store::{Store, StoreError};
@@ -73,6 +74,7 @@ pub struct Service {
     data: PathBuf,
     drain_max: Duration,
     first_keys: Option<FirstKeys>,
+    dispatcher: Arc<Dispatcher>,
     tasks: Tasks,
     store: OpenStore,
 }
@@ -128,6 +130,11 @@ impl Service {
     /// The keys that the first start of this data directory made; none at a later start.
     pub fn first_keys(&self) -> Option<&FirstKeys> {
         self.first_keys.as_ref()
+    }
+
+    /// Whether no delivery is being attempted now.
+    pub fn deliveries_are_idle(&self) -> bool {
+        self.dispatcher.is_idle()
     }
 
     /// Stops the server: it takes no more work, lets running attempts end for a while, releases the others, and closes the

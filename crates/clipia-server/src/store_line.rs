@@ -16,6 +16,7 @@ use clipia_worker::work::{
     AttemptId, Canceled, Claimed, End, KeepError, KeptOutput, Line, PreparationRoom, ReportRefused,
 };
 use clipia_worker::{Job, JobError, JobOutput};
+use futures_util::{FutureExt, TryFutureExt};
 use std::any::Any;
 use std::error::Error;
 use std::sync::Arc;
@@ -56,9 +57,9 @@ impl Line for StoreLine {
         room: &dyn PreparationRoom,
     ) -> Result<Option<Claimed>, Arc<dyn Error + Send + Sync>> {
         let claims = self.queue.aside.claim(self.store.as_ref(), &self.name, &self.holder, room, 1).await;
-        let claim = match claims.map(|mut claims| claims.pop()) {
-            Ok(Some(claim)) => claim,
-            Ok(None) => return Ok(None),
+        let (claim, recorded) = match claims.map(|(mut claims, recorded)| (claims.pop(), recorded)) {
+            Ok((Some(claim), recorded)) => (claim, recorded),
+            Ok((None, _)) => return Ok(None),
             Err(error) => return Err(Arc::new(error)),
         };
         // The rescuer does not take the request back while this exists.
@@ -70,6 +71,7 @@ impl Line for StoreLine {
             key_id: Some(claim.key_id.clone()),
             model: claim.model.clone(),
             job: self.job(claim),
+            recorded: recorded.wait().map_err(|error| Arc::new(error) as _).boxed().shared(),
             alive,
         }))
     }

@@ -4,8 +4,10 @@
 //! many of the first places as the claim can need. Submits go on meanwhile: they lock the tail.
 
 mod heads;
+mod shared;
 
 pub(crate) use heads::Heads;
+pub(crate) use shared::Claims;
 
 use super::leases;
 use super::pausing::paused_at;

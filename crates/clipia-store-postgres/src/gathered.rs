@@ -5,16 +5,23 @@ use clipia_store::StoreError;
 use std::future::Future;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// After which time a transaction may wait for a lock that the commands behind it do not need.
+const SLOW: Duration = Duration::from_millis(50);
+
+/// How long a transaction waits for more commands: this fraction of the time that the latest one took, and at most so long.
+const PATIENCE: u32 = 4;
+const PATIENCE_MAX: Duration = Duration::from_millis(3);
 
 /// How many commands may wait. Beyond that callers wait for room.
 const WAITING_MAX: usize = 4_096;
 
 /// A command that waits, and where its result goes.
 type Waiting<C, T, E> = (C, oneshot::Sender<Result<T, E>>);
-
-/// Where transactions take what waits, one after the other.
-type Receiver<C, T, E> = Arc<Mutex<mpsc::Receiver<Waiting<C, T, E>>>>;
 
 /// Takes commands `C`, each of which returns a `T` or an `E`.
 pub(crate) struct Gathered<C, T, E>(mpsc::Sender<Waiting<C, T, E>>);
@@ -38,7 +45,8 @@ impl<C> Deref for Shared<C> {
 pub(crate) struct Bounds {
     /// How many share a transaction at most.
     pub(crate) shared_max: usize,
-    /// How many transactions are under way at the same time: one that waits for a lock does not stop the others.
+    /// How many transactions are under way at the same time. Another one begins only where the one before is [`SLOW`]: it may wait for a
+    /// lock that the others do not need.
     pub(crate) under_way_max: usize,
 }
 
@@ -56,10 +64,7 @@ where
         Run: Future<Output = Result<Vec<Result<T, E>>, StoreError>> + Send + 'static,
     {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        let receiver = Arc::new(Mutex::new(receiver));
-        for _ in 0..bounds.under_way_max {
-            tokio::spawn(run(Arc::clone(database), Arc::clone(&receiver), bounds.shared_max, write));
-        }
+        tokio::spawn(run(Arc::clone(database), receiver, bounds, write));
         Self(sender)
     }
 
@@ -77,8 +82,8 @@ where
 /// Writes what waits, until nothing can come any more.
 async fn run<C, T, E, W, Run>(
     database: Arc<Database>,
-    receiver: Receiver<C, T, E>,
-    shared_max: usize,
+    mut receiver: mpsc::Receiver<Waiting<C, T, E>>,
+    bounds: Bounds,
     write: W,
 ) where
     C: Send + Sync + 'static,
@@ -87,17 +92,66 @@ async fn run<C, T, E, W, Run>(
     W: Fn(Arc<Database>, Shared<C>) -> Run + Copy + Send + Sync + 'static,
     Run: Future<Output = Result<Vec<Result<T, E>>, StoreError>> + Send + 'static,
 {
+    let (mut under_way, mut last) = (JoinSet::new(), Last::default());
+    while let Some(first) = receiver.recv().await {
+        // What comes while a transaction is under way shares the next one.
+        while !under_way.is_empty() {
+            let ended = match under_way.len() < bounds.under_way_max {
+                false => under_way.join_next().await,
+                true => match timeout(SLOW, under_way.join_next()).await {
+                    Ok(ended) => ended,
+                    Err(_) => break,
+                },
+            };
+            if let Some(Ok(ended)) = ended {
+                last = ended;
+            }
+        }
+        let mut waiting = vec![first];
+        gather(&mut receiver, &mut waiting, bounds.shared_max, last).await;
+        let (commands, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+        let (database, began) = (Arc::clone(&database), Instant::now());
+        under_way.spawn(async move {
+            let taken = commands.len();
+            // On a task of its own: a panic ends one transaction, and not the service.
+            let written =
+                database.running.spawn(write_all(Arc::clone(&database), commands.into(), write)).await;
+            for (answer, result) in answers.into_iter().zip(written.unwrap_or_default()) {
+                // The caller may have gone.
+                let _ = answer.send(result);
+            }
+            Last { taken, took: began.elapsed() }
+        });
+    }
+    // What was taken is written.
+    under_way.join_all().await;
+}
+
+/// The latest transaction that has ended.
+#[derive(Clone, Copy, Default)]
+struct Last {
+    /// How many commands shared it.
+    taken: usize,
+    /// How long it took.
+    took: Duration,
+}
+
+/// Adds what waits by now. If there is less than the latest transaction had, it waits a little: callers that were just answered usually
+/// come again, and the cost of a transaction hardly depends on how many share it.
+async fn gather<W>(receiver: &mut mpsc::Receiver<W>, waiting: &mut Vec<W>, most: usize, last: Last) {
+    let end = Instant::now() + (last.took / PATIENCE).min(PATIENCE_MAX);
     loop {
-        let mut waiting = Vec::new();
-        if receiver.lock().await.recv_many(&mut waiting, shared_max).await == 0 {
+        while waiting.len() < most
+            && let Ok(next) = receiver.try_recv()
+        {
+            waiting.push(next);
+        }
+        if waiting.len() >= most.min(last.taken) {
             return;
         }
-        let (commands, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
-        // On a task of its own: a panic ends one transaction, and not the service.
-        let written = database.running.spawn(write_all(Arc::clone(&database), commands.into(), write)).await;
-        for (answer, result) in answers.into_iter().zip(written.unwrap_or_default()) {
-            // The caller may have gone.
-            let _ = answer.send(result);
+        match timeout_at(end, receiver.recv()).await {
+            Ok(Some(next)) => waiting.push(next),
+            Ok(None) | Err(_) => return,
         }
     }
 }
@@ -125,5 +179,39 @@ where
             }
             results
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transaction_waits_a_little_for_those_who_come_again() {
+        let (sender, mut receiver) = mpsc::channel(8);
+        let last = Last { taken: 3, took: Duration::from_millis(8) };
+        let comes = async {
+            for (after, number) in [(1, 2), (0, 3), (1, 4)] {
+                tokio::time::sleep(Duration::from_millis(after)).await;
+                sender.send(number).await.unwrap();
+            }
+        };
+        let mut waiting = vec![1];
+        let began = Instant::now();
+        let gathered = async {
+            gather(&mut receiver, &mut waiting, 8, last).await;
+            began.elapsed()
+        };
+        let (after, ()) = tokio::join!(gathered, comes);
+        assert_eq!((waiting, after), (vec![1, 2, 3], Duration::from_millis(1)));
+        // The fourth has come meanwhile. Nobody else comes, and the wait has an end.
+        let mut waiting = vec![0];
+        let began = Instant::now();
+        gather(&mut receiver, &mut waiting, 8, last).await;
+        assert_eq!((waiting, began.elapsed()), (vec![0, 4], Duration::from_millis(2)));
+        // No more than may share a transaction.
+        let mut waiting = vec![0];
+        gather(&mut receiver, &mut waiting, 1, last).await;
+        assert_eq!(waiting, [0]);
     }
 }

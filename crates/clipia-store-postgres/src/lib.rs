@@ -59,7 +59,7 @@ mod worker_sessions;
 mod workers;
 mod writing;
 
-use claims::Heads;
+use claims::{Claims, Heads};
 use clipia_queue::ids;
 use clipia_store::clock::Clock;
 use clipia_store::counters::Counters;
@@ -91,6 +91,7 @@ pub struct PostgresStore {
     database: Arc<Database>,
     submits: Submits,
     ends: Ends,
+    claims: Claims,
     /// Ends what runs beside the commands.
     closing: CancellationToken,
 }
@@ -129,7 +130,7 @@ impl PostgresStore {
         drop(client);
         let time = clock.map_or_else(|| Time::Database(Readings::new(now)), Time::Given);
         let memory = Memory {
-            time,
+            time: Arc::new(time),
             counters: Counters::default(),
             positions: Positions::default(),
             heads: Heads::default(),
@@ -152,7 +153,8 @@ impl PostgresStore {
             notices::start(&database, address, &closing);
         }
         tracing::info!(address = ?address, "the store is open");
-        Ok(Self { submits: Submits::start(&database), ends: Ends::start(&database), database, closing })
+        let (submits, ends) = (Submits::start(&database), Ends::start(&database));
+        Ok(Self { submits, ends, claims: Claims::default(), database, closing })
     }
 
     /// Runs a command in a transaction of its own, to its end.

@@ -6,11 +6,12 @@ use super::position::Positions;
 use super::time::Time;
 use clipia_store::StoreEvent;
 use clipia_store::counters::Counters;
+use std::sync::Arc;
 use tokio::sync::broadcast;
 
 /// What a node keeps in memory.
 pub(crate) struct Memory {
-    pub(crate) time: Time,
+    pub(crate) time: Arc<Time>,
     pub(crate) counters: Counters,
     pub(crate) positions: Positions,
     pub(crate) heads: Heads,

@@ -13,7 +13,7 @@ use clipia_store::{StoreError, Submission, SubmitRefused, Submitted, blocking};
 use prepared::Prepared;
 use std::sync::Arc;
 
-/// Two transactions at a time: one that waits for a lock does not stop the others.
+/// Two transactions at a time, where one waits for a lock.
 const BOUNDS: Bounds = Bounds { shared_max: 64, under_way_max: 2 };
 
 /// Takes submits.

@@ -1,5 +1,6 @@
 //! The time of the store: the clock of its database, which is the same for every node.
 
+use async_trait::async_trait;
 use clipia_queue::Moment;
 use clipia_queue::commands::Now;
 use clipia_store::clock::Clock;
@@ -51,14 +52,32 @@ impl Readings {
     }
 }
 
-impl Time {
-    pub(crate) fn now(&self) -> Moment {
+#[async_trait]
+impl Clock for Time {
+    fn now(&self) -> Moment {
         match self {
             Self::Database(readings) => readings.now(),
             Self::Given(clock) => clock.now(),
         }
     }
 
+    fn not_before(&self, latest: Moment) -> Duration {
+        match self {
+            // The clock of the database is not this process's to move.
+            Self::Database(_) => Duration::ZERO,
+            Self::Given(clock) => clock.not_before(latest),
+        }
+    }
+
+    async fn until(&self, at: Moment) {
+        match self {
+            Self::Database(readings) => tokio::time::sleep(at.since(readings.now())).await,
+            Self::Given(clock) => clock.until(at).await,
+        }
+    }
+}
+
+impl Time {
     /// The time of a command that read the database's clock at `read`.
     pub(crate) fn at(&self, read: Moment) -> Now {
         let at = match self {
@@ -74,14 +93,6 @@ impl Time {
     /// Whether a test moves the clock.
     pub(crate) const fn is_given(&self) -> bool {
         matches!(self, Self::Given(_))
-    }
-
-    /// Moves a clock of this process on to `latest`, if it is behind.
-    pub(crate) fn not_before(&self, latest: Moment) -> Duration {
-        match self {
-            Self::Database(_) => Duration::ZERO,
-            Self::Given(clock) => clock.not_before(latest),
-        }
     }
 }
 

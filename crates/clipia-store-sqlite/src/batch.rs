@@ -21,6 +21,8 @@ pub(crate) struct Last {
     pub(crate) taken: usize,
     /// How long it took once they had run.
     pub(crate) took: Duration,
+    /// Whether it failed.
+    pub(crate) failed: bool,
 }
 
 /// The commands that share a commit: all that have been handed in by the time the one before has run. If they are fewer than
@@ -41,6 +43,11 @@ impl<'i> Batch<'i> {
     pub(crate) fn new(first: Command, inbox: &'i mpsc::Receiver<Message>, last: Last) -> Self {
         let patience = (last.took / 3).min(GATHERING_MAX);
         Self { first: Some(first), inbox, last, patience, taken: 0, bytes: 0, close: None }
+    }
+
+    /// The commit before this one.
+    pub(crate) fn latest(&self) -> Last {
+        self.last
     }
 
     /// Every command that waits by now: none of them shall wait for a transaction any longer.
@@ -115,7 +122,7 @@ mod tests {
     #[test]
     fn a_transaction_waits_for_so_long_in_all_however_many_come() {
         let (commands, inbox) = mpsc::channel();
-        let last = Last { taken: BATCH_MAX, took: Duration::from_secs(1) };
+        let last = Last { taken: BATCH_MAX, took: Duration::from_secs(1), ..Last::default() };
         let mut batch = Batch::new(command(), &inbox, last);
         assert!(batch.next().is_some());
         assert!(batch.next().is_none());

@@ -58,19 +58,66 @@ where
     E: Refusal,
 {
     let run = Box::new(move |writing: Result<&Writing<'_>, StoreError>| {
-        // The panic of one command must not end the thread, and with it the service.
-        let caught = catch_unwind(AssertUnwindSafe(|| writing.map_err(E::from).and_then(command)));
-        let result = caught.unwrap_or_else(|_| Err(E::from(StoreError::Panicked)));
-        let ran = match &result {
-            Ok(_) => Ran::Kept,
-            Err(error) => match error.failure() {
-                None => Ran::Refused,
-                Some(StoreError::Panicked) => Ran::Panicked,
-                Some(failure) => Ran::Failed(failure.clone()),
-            },
-        };
+        let result = caught(writing, command);
+        let ran = ran(&result);
         let answer: Answer = Box::new(move |committed| answer(committed.map_err(E::from).and(result)));
         (ran, answer)
     });
     Command { decides, bytes, run }
+}
+
+/// The result of a command ahead of its commit, and what gets the result of the commit.
+pub(crate) type Ahead<T> = (T, oneshot::Receiver<Result<(), StoreError>>);
+
+/// A command that gives `answer` its result as soon as it has run, if the latest commit succeeded. Otherwise it is answered once the
+/// commit has succeeded or failed: while the disk is full, nobody is told of what cannot be kept.
+pub(crate) fn prepare_ahead<T, E>(
+    command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
+    answer: impl FnOnce(Result<Ahead<T>, E>) + Send + 'static,
+) -> Command
+where
+    T: Send + 'static,
+    E: Refusal,
+{
+    let run = Box::new(move |writing: Result<&Writing<'_>, StoreError>| {
+        let ahead = writing.as_ref().is_ok_and(|w| w.answers_ahead);
+        let result = caught(writing, command);
+        let ran = ran(&result);
+        let (sender, commit) = oneshot::channel();
+        let result = result.map(|value| (value, commit));
+        // A caller that no longer waits changes nothing.
+        let later: Answer = match ahead {
+            true => {
+                answer(result);
+                Box::new(move |committed| drop(sender.send(committed)))
+            }
+            false => Box::new(move |committed| {
+                drop(sender.send(committed.clone()));
+                answer(committed.map_err(E::from).and(result));
+            }),
+        };
+        (ran, later)
+    });
+    Command { decides: false, bytes: 0, run }
+}
+
+/// Runs a command. Its panic must not end the thread, and with it the service.
+fn caught<T, E: Refusal>(
+    writing: Result<&Writing<'_>, StoreError>,
+    command: impl FnOnce(&Writing<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let caught = catch_unwind(AssertUnwindSafe(|| writing.map_err(E::from).and_then(command)));
+    caught.unwrap_or_else(|_| Err(E::from(StoreError::Panicked)))
+}
+
+/// What becomes of the changes of a command with this result.
+fn ran<T, E: Refusal>(result: &Result<T, E>) -> Ran {
+    match result {
+        Ok(_) => Ran::Kept,
+        Err(error) => match error.failure() {
+            None => Ran::Refused,
+            Some(StoreError::Panicked) => Ran::Panicked,
+            Some(failure) => Ran::Failed(failure.clone()),
+        },
+    }
 }

@@ -201,6 +201,24 @@ fn take_over(
     }
 }
 
+/// What a commit waits for.
+#[derive(Clone, Copy)]
+enum Durable {
+    /// The disk.
+    ByEachCommit,
+    /// Nothing: the system writes to the disk when it likes.
+    BySystem,
+}
+
+impl Durable {
+    fn synchronous(self) -> &'static str {
+        match self {
+            Self::ByEachCommit => "FULL",
+            Self::BySystem => "OFF",
+        }
+    }
+}
+
 /// A store in one SQLite file.
 pub struct SqliteStore {
     path: PathBuf,
@@ -224,17 +242,27 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`] where it cannot be used; nothing was changed then.
     pub fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        Self::open_where(directory, clock, moved::refuse)
+        Self::open_where(directory, clock, Durable::ByEachCommit, moved::refuse)
+    }
+
+    /// Opens the store in `directory`, or creates it, for a process whose data nobody needs after it, as an emulator's. A commit does not
+    /// wait for the disk. What was committed survives the end of the process, and not that of the machine.
+    ///
+    /// # Errors
+    /// [`OpenError`] where it cannot be used; nothing was changed then.
+    pub fn open_volatile(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        Self::open_where(directory, clock, Durable::BySystem, moved::refuse)
     }
 
     /// Opens the store in `directory`, even where it was exported.
     fn open_moved(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        Self::open_where(directory, clock, |_| Ok(()))
+        Self::open_where(directory, clock, Durable::ByEachCommit, |_| Ok(()))
     }
 
     fn open_where(
         directory: &Path,
         clock: Arc<dyn Clock>,
+        durable: Durable,
         look: impl FnOnce(&Path) -> Result<(), OpenError>,
     ) -> Result<Self, OpenError> {
         let unusable = |source| OpenError::Directory { path: directory.to_owned(), source };
@@ -246,13 +274,19 @@ impl SqliteStore {
         creation::ensure(&path)?;
         let kind = inspection::before_opening(&path)
             .map_err(|why| OpenError::NoStore { path: path.clone(), why })?;
-        Self::open_file(&path, kind, lock, clock).map_err(|error| match error {
+        Self::open_file(&path, kind, lock, clock, durable).map_err(|error| match error {
             OpenError::Database(error) => OpenError::of(error, &path),
             other => other,
         })
     }
 
-    fn open_file(path: &Path, kind: Kind, lock: File, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    fn open_file(
+        path: &Path,
+        kind: Kind,
+        lock: File,
+        clock: Arc<dyn Clock>,
+        durable: Durable,
+    ) -> Result<Self, OpenError> {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_MAX)?;
         // A file that is refused stays as it is, and so does its log.
@@ -265,7 +299,7 @@ impl SqliteStore {
             transaction.commit()?;
         }
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "synchronous", durable.synchronous())?;
         // Each foreign key costs a look-up in every insert, and only a fault of this program could break one. Tests enforce
         // them, and `clipia doctor` looks at all rows.
         connection.pragma_update(None, "foreign_keys", cfg!(debug_assertions))?;

@@ -1,7 +1,7 @@
 //! The one thread that writes.
 //!
 //! Commands that arrive together share a transaction and its one flush to the disk (group commit). Each is answered after the
-//! commit. A command that is refused leaves nothing behind: it runs in a savepoint of its own, or decides before it changes
+//! commit, but for claims of this process's own workers, which begin while the disk is flushed. A command that is refused leaves nothing behind: it runs in a savepoint of its own, or decides before it changes
 //! anything. Submits do the latter, since a savepoint copies each page that is changed in it. What a command changes beside the
 //! database (queues in memory, counts, events) happens between the commit and the answer.
 //!
@@ -10,7 +10,7 @@
 
 use super::batch::{Batch, Last};
 use super::checkpoints::Checkpoints;
-use super::command::{Answer, Command, Message, Ran, Refusal, WAITING_MAX, prepare};
+use super::command::{Ahead, Answer, Command, Message, Ran, Refusal, WAITING_MAX, prepare, prepare_ahead};
 use super::idempotency::Keys;
 use super::memory::Memory;
 use super::position::Queues;
@@ -87,6 +87,22 @@ impl Writer {
         let (sender, receiver) = oneshot::channel();
         // A caller that no longer waits changes nothing: the command runs.
         let command = prepare(decides, bytes, command, move |answer| drop(sender.send(answer)));
+        self.send(Message::Command(command)).await?;
+        receiver.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs `command` in a transaction, and returns ahead of the commit, whose result comes later. After a commit that failed it
+    /// returns after the commit.
+    pub(crate) async fn write_ahead<T, E>(
+        &self,
+        command: impl FnOnce(&Writing<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<Ahead<T>, E>
+    where
+        T: Send + 'static,
+        E: Refusal,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let command = prepare_ahead(command, move |answer| drop(sender.send(answer)));
         self.send(Message::Command(command)).await?;
         receiver.await.map_err(|_| StoreError::Closed)?
     }
@@ -218,9 +234,9 @@ fn commit(
             let (_, answer) = (command.run)(Err(error.clone()));
             answer(Ok(()));
         }
-        return Last::default();
+        return Last { failed: true, ..Last::default() };
     }
-    let writing = Writing::new(connection, keys, queues, revoked);
+    let writing = Writing::new(connection, keys, queues, revoked, !batch.latest().failed);
     let mut answers = Vec::new();
     let mut fault = None;
     for command in &mut *batch {
@@ -255,10 +271,11 @@ fn commit(
         memory.counters.commit_micros.count(micros);
         writing.publish(memory);
     }
+    let failed = committed.is_err();
     for answer in answers {
         answer(committed.clone());
     }
-    Last { taken: batch.taken, took }
+    Last { taken: batch.taken, took, failed }
 }
 
 #[cfg(test)]
@@ -443,6 +460,44 @@ mod tests {
         room(1_000_000).await.unwrap();
         writer.write_decided(0, large).await.unwrap();
         assert_eq!(memory.positions.ahead(&place(9)), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_ahead_of_its_commit_unless_the_latest_commit_failed() {
+        let (writer, _) = start();
+        let insert = |id: i64, parent: Option<i64>| {
+            writer.write_ahead(move |w| {
+                Ok::<_, StoreError>(w.execute("INSERT INTO child VALUES (?1, ?2)", (id, parent))?)
+            })
+        };
+        let hold = |held: mpsc::Receiver<()>| {
+            writer.write(move |_| {
+                let _ = held.recv();
+                Ok::<_, StoreError>(())
+            })
+        };
+        // The three share a commit, and the last one goes on until the one before it was answered.
+        let ((go_first, first), (go_last, last)) = (mpsc::channel(), mpsc::channel());
+        let inserted = async {
+            let (rows, mut commit) = insert(1, None).await.unwrap();
+            assert!(matches!(commit.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
+            drop(go_last);
+            commit.await.unwrap().unwrap();
+            rows
+        };
+        let release = async move { drop(go_first) };
+        let (first, rows, last, ()) = tokio::join!(hold(first), inserted, hold(last), release);
+        assert_eq!((first.is_ok(), rows, last.is_ok()), (true, 1, true));
+        // A child without a parent is refused by the commit.
+        let (_, commit) = insert(2, Some(99)).await.unwrap();
+        assert!(commit.await.unwrap().is_err());
+        // The next answers come after their commit.
+        assert!(insert(3, Some(99)).await.is_err());
+        let (_, mut commit) = insert(4, None).await.unwrap();
+        assert!(matches!(commit.try_recv(), Ok(Ok(()))));
+        let stored = writer
+            .write(|w| Ok::<i64, StoreError>(w.query_row("SELECT sum(id) FROM child", [], |r| r.get(0))?));
+        assert_eq!(stored.await.unwrap(), 1 + 4);
     }
 
     #[tokio::test]

@@ -31,6 +31,8 @@ pub(crate) struct Writing<'c> {
     statuses: RefCell<Vec<RequestId>>,
     workers: RefCell<Vec<WorkerChange>>,
     events: RefCell<Vec<StoreEvent>>,
+    /// Whether a command may be answered ahead of the commit: the latest commit succeeded.
+    pub(crate) answers_ahead: bool,
 }
 
 impl Deref for Writing<'_> {
@@ -56,6 +58,7 @@ impl<'c> Writing<'c> {
         keys: &'c RefCell<Keys>,
         queues: &'c RefCell<Queues>,
         revoked: &'c RefCell<HashSet<String>>,
+        answers_ahead: bool,
     ) -> Self {
         Self {
             connection,
@@ -70,6 +73,7 @@ impl<'c> Writing<'c> {
             statuses: RefCell::default(),
             workers: RefCell::default(),
             events: RefCell::default(),
+            answers_ahead,
         }
     }
 

@@ -5,19 +5,38 @@
 //! converted by [`wall_at`] when its row is written, since another process has another steady clock.
 
 use crate::failpoints;
+use async_trait::async_trait;
 use clipia_queue::Moment;
 use clipia_queue::commands::Now;
 use std::fmt;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::Notify;
 
-/// The steady clock of a store, which is given to it when it is opened.
+/// The steady clock of a store, which is given to it when it is opened. A server waits by the clock of its store.
+#[async_trait]
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The present.
     fn now(&self) -> Moment;
     /// Moves the clock on to `latest`, if it is behind. Returns how far it was.
     fn not_before(&self, latest: Moment) -> Duration;
+
+    /// The present of callers and receivers, who do not live by another clock than this one but where a server only plays that time
+    /// passes. Their budgets of calls are counted by it.
+    fn real(&self) -> Moment {
+        self.now()
+    }
+
+    /// Waits until the clock says `at`, when something is due.
+    async fn until(&self, at: Moment) {
+        tokio::time::sleep(at.since(self.now())).await;
+    }
+
+    /// Waits between two rounds of a task that looks whether there is something to do. Nothing is due at the end of the pause.
+    async fn pause(&self, pause: Duration) {
+        tokio::time::sleep(pause).await;
+    }
 }
 
 /// The steady clock of this process: [`now`] and [`not_before`].
@@ -36,17 +55,21 @@ impl Clock for SystemClock {
 
 /// A clock that a test moves.
 #[derive(Debug)]
-pub struct DrivenClock(AtomicI64);
+pub struct DrivenClock {
+    now: AtomicI64,
+    moved: Notify,
+}
 
 impl DrivenClock {
     /// A clock whose present is `at`.
     pub const fn new(at: Moment) -> Self {
-        Self(AtomicI64::new(at.as_micros()))
+        Self { now: AtomicI64::new(at.as_micros()), moved: Notify::const_new() }
     }
 
     /// Sets the clock to `at`, be it earlier or later.
     pub fn set(&self, at: Moment) {
-        self.0.store(at.as_micros(), Ordering::SeqCst);
+        self.now.store(at.as_micros(), Ordering::SeqCst);
+        self.moved.notify_waiters();
     }
 
     /// Moves the clock on.
@@ -55,15 +78,29 @@ impl DrivenClock {
     }
 }
 
+#[async_trait]
 impl Clock for DrivenClock {
     fn now(&self) -> Moment {
-        Moment::from_micros(self.0.load(Ordering::SeqCst))
+        Moment::from_micros(self.now.load(Ordering::SeqCst))
     }
 
     fn not_before(&self, latest: Moment) -> Duration {
         let behind = latest.since(self.now());
-        self.0.fetch_max(latest.as_micros(), Ordering::SeqCst);
+        self.now.fetch_max(latest.as_micros(), Ordering::SeqCst);
+        self.moved.notify_waiters();
         behind
+    }
+
+    async fn until(&self, at: Moment) {
+        loop {
+            // It waits before it looks, so that no move between the two is missed.
+            let mut moved = std::pin::pin!(self.moved.notified());
+            moved.as_mut().enable();
+            if self.now() >= at {
+                return;
+            }
+            moved.await;
+        }
     }
 }
 
@@ -140,6 +177,19 @@ mod tests {
         ] {
             assert_eq!(beside(at, difference).as_micros() - at.as_micros(), shown, "{difference}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_wait_ends_when_the_clock_was_moved_so_far() {
+        let clock = DrivenClock::new(Moment::from_micros(0));
+        let at = clock.now() + Duration::from_secs(7_200);
+        let move_on = async {
+            clock.advance(Duration::from_secs(7_199));
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_secs(1));
+        };
+        tokio::join!(clock.until(at), move_on);
+        clock.until(at).await;
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod logs;
 mod node;
 mod outputs;
 pub mod private;
+mod recorded;
 mod records;
 mod retention;
 #[cfg(feature = "rusqlite")]
@@ -46,6 +47,7 @@ pub use listing::*;
 pub use logs::*;
 pub use node::NodeId;
 pub use outputs::*;
+pub use recorded::Recorded;
 pub use records::*;
 pub use retention::*;
 pub use statistics::*;

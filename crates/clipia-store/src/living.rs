@@ -37,6 +37,11 @@ impl<K: Eq + Hash> Living<K> {
         self.keys().contains(key)
     }
 
+    /// Whether nothing is under way.
+    pub fn is_empty(&self) -> bool {
+        self.keys().is_empty()
+    }
+
     fn keys(&self) -> MutexGuard<'_, HashSet<K>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,7 +2,7 @@
 
 mod activity;
 mod attempt;
-mod line;
+pub(crate) mod line;
 mod pause;
 mod preparation;
 mod shared_slots;
@@ -12,7 +12,8 @@ mod workers;
 
 pub use activity::Activity;
 pub use line::{
-    AttemptId, Canceled, Claimed, End, KeepError, KeptOutput, Line, PreparationRoom, ReportRefused,
+    AttemptId, Canceled, ClaimRecorded, Claimed, End, KeepError, KeptOutput, Line, PreparationRoom,
+    ReportRefused,
 };
 pub use pause::{Pause, Trial};
 pub use preparation::Preparation;

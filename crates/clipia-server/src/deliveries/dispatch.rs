@@ -3,6 +3,7 @@
 use super::hosts::{Hosts, UnderWay};
 use super::send::send;
 use super::statistics::DeliveryStatistics;
+use super::tamper::Tamper;
 use crate::clock::timestamp;
 use crate::failpoints;
 use crate::living::{Alive, Living};
@@ -11,12 +12,14 @@ use crate::store::{
     AfterAttempt, DeliveryAttempt, DeliveryClaim, DeliveryOwner, DueDelivery, NodeId, Reply, Store,
     StoreError,
 };
+use clipia_queue::Moment;
 use clipia_queue::breaker::HOST_UNDER_WAY_MAX;
 use clipia_queue::schedules::DELIVERY_TIMEOUT;
 use clipia_queue::shares::Shares;
 use clipia_worker::work::{SharedSlot, SharedSlots};
 use prometheus_client::metrics::gauge::Gauge;
 use reqwest::StatusCode;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -47,6 +50,8 @@ pub struct Dispatcher {
     attempts: TaskTracker,
     /// Whether the hosts were read that had postponed deliveries when this process started.
     knows_postponed: AtomicBool,
+    /// Whether it claims deliveries now.
+    claims: AtomicBool,
 }
 
 /// The state that all attempts share.
@@ -56,6 +61,7 @@ struct Sender {
     outbound: Outbound,
     hosts: Hosts,
     statistics: Arc<DeliveryStatistics>,
+    tamper: Option<Arc<dyn Tamper>>,
     /// The deliveries that are being attempted.
     living: Living<Uuid>,
     /// Notified when an attempt has ended, which frees its slot.
@@ -68,7 +74,8 @@ impl Dispatcher {
         let statistics = Arc::new(DeliveryStatistics::default());
         let hosts = Hosts::new(Arc::clone(&statistics));
         let living = Living::default();
-        let sender = Sender { store, outbound, hosts, statistics, living, attempt_ended: Arc::default() };
+        let attempt_ended = Arc::default();
+        let sender = Sender { store, outbound, hosts, statistics, tamper: None, living, attempt_ended };
         Self {
             node,
             sender,
@@ -77,7 +84,19 @@ impl Dispatcher {
             slots: SharedSlots::new(UNDER_WAY_MAX, Gauge::default(), Gauge::default()),
             attempts: TaskTracker::new(),
             knows_postponed: AtomicBool::new(false),
+            claims: AtomicBool::new(false),
         }
+    }
+
+    /// A dispatcher whose deliveries `tamper` does something to.
+    pub(crate) fn tampered_with(mut self, tamper: Option<Arc<dyn Tamper>>) -> Self {
+        self.sender.tamper = tamper;
+        self
+    }
+
+    /// Whether no delivery is being attempted, and none is being claimed.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.claims.load(Ordering::SeqCst) && self.sender.living.is_empty()
     }
 
     /// The statistics of the deliveries.
@@ -91,12 +110,15 @@ impl Dispatcher {
         while !stop.is_cancelled() {
             let knows_postponed =
                 self.knows_postponed.load(Ordering::Relaxed) || self.learn_postponed().await;
-            let pause = if knows_postponed { self.send_due().await } else { PAUSE_MAX };
+            self.claims.store(true, Ordering::SeqCst);
+            let next = if knows_postponed { self.send_due().await } else { None };
+            self.claims.store(false, Ordering::SeqCst);
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.outbox_changed.notified() => {}
                 () = self.sender.attempt_ended.notified() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = self.until(next) => {}
+                () = tokio::time::sleep(PAUSE_MAX) => {}
             }
         }
         self.attempts.close();
@@ -118,29 +140,34 @@ impl Dispatcher {
         }
     }
 
-    /// Starts an attempt at each delivery that is due and whose host and owner may have another; returns how long to pause then.
-    async fn send_due(&self) -> Duration {
+    /// Waits until the store's clock says `next`; for good where nothing is due.
+    async fn until(&self, next: Option<Moment>) {
+        match next {
+            Some(next) => self.sender.store.clock().until(next).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Starts an attempt at each delivery that is due and whose host and owner may have another; returns when the next may be due, if
+    /// that is known.
+    async fn send_due(&self) -> Option<Moment> {
         loop {
             // No other task takes slots, so each claimed delivery gets one.
             let shares = self.slots.shares();
             if shares.free() == 0 {
-                return PAUSE_MAX;
+                return None;
             }
             let more = match self.claim(shares).await {
                 Ok(more) => more,
                 Err(error) => {
                     tracing::error!(%error, "cannot read the deliveries that are due");
-                    return PAUSE_MAX;
+                    return None;
                 }
             };
             if !more {
                 let due = self.sender.store.next_delivery().await.ok().flatten();
                 let probe = self.sender.hosts.next_probe();
-                return due
-                    .into_iter()
-                    .chain(probe)
-                    .min()
-                    .map_or(PAUSE_MAX, |at| at.since(self.sender.store.now()).min(PAUSE_MAX));
+                return due.into_iter().chain(probe).min();
             }
         }
     }
@@ -176,6 +203,12 @@ impl Dispatcher {
     }
 }
 
+impl fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatcher").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
 impl Sender {
     /// Makes one attempt at a delivery, and records it.
     async fn attempt(
@@ -188,7 +221,7 @@ impl Sender {
         let (started, clock) = (self.store.now(), Instant::now());
         let lag = (delivery.number == 1).then(|| started.since(delivery.due_at));
         let counted = self.statistics.begin(lag);
-        let outcome = send(&self.outbound, &delivery).await;
+        let outcome = send(&self.outbound, &delivery, self.tamper.as_deref()).await;
         failpoints::reached("after-delivery");
         self.statistics.attempted(outcome.class);
         let of_schedule = (!delivery.replay).then_some(delivery.attempts + 1);

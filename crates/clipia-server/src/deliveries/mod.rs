@@ -10,6 +10,8 @@ mod dispatch;
 mod hosts;
 mod send;
 mod statistics;
+mod tamper;
 
 pub use dispatch::Dispatcher;
 pub use statistics::{DeliveryLag, DeliveryStatistics, LAG_BUCKETS};
+pub use tamper::{Outgoing, Tamper};

@@ -1,21 +1,24 @@
 //! One attempt at a delivery.
 
+use super::tamper::{Outgoing, Tamper};
 use crate::clock::wall;
 use crate::outbound::client::{causes, start_of_body};
 use crate::outbound::{LookupError, Outbound, TimeLimit};
 use crate::store::{AttemptClass, DueDelivery};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use clipia_queue::breaker::Sign;
 use clipia_queue::schedules::DELIVERY_TIMEOUT;
 use clipia_webhook::{
     ID_HEADER, SIGNATURE_HEADER, STANDARD_ID_HEADER, STANDARD_SIGNATURE_HEADER, STANDARD_TIMESTAMP_HEADER,
     TIMESTAMP_HEADER,
 };
+use futures_util::stream;
 use http::HeaderName;
 use http::header::{DATE, RETRY_AFTER};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Body, Method, Response, StatusCode};
+use std::convert::Infallible;
 use std::error::Error;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The most bytes of a receiver's response that are read. A response that is read to its end leaves the connection usable for
 /// the next delivery.
@@ -43,6 +46,12 @@ impl SendOutcome {
         Self { class, status: None, retry_after: None, error: Some(error), reply: String::new() }
     }
 
+    /// The outcome of a delivery that an emulator lost: its sender takes it for accepted.
+    fn lost_on_its_way() -> Self {
+        let status = Some(StatusCode::OK);
+        Self { class: AttemptClass::Delivered, status, retry_after: None, error: None, reply: String::new() }
+    }
+
     /// The sign of the host's health, for its breaker.
     pub(super) fn sign(&self) -> Sign {
         match self.class {
@@ -55,8 +64,30 @@ impl SendOutcome {
     }
 }
 
-/// Sends a delivery. One time limit covers the name lookup, the connection, TLS, and reading the response.
-pub(super) async fn send(outbound: &Outbound, delivery: &DueDelivery) -> SendOutcome {
+/// Sends a delivery, or what `tamper` makes of it.
+pub(super) async fn send(
+    outbound: &Outbound,
+    delivery: &DueDelivery,
+    tamper: Option<&dyn Tamper>,
+) -> SendOutcome {
+    // Each attempt is signed anew: receivers refuse a signature older than five minutes.
+    let signed_at = u64::try_from(wall().as_micros() / 1_000_000).unwrap_or(0);
+    let outgoing = Outgoing::of(delivery, signed_at);
+    let Some(tamper) = tamper else {
+        return send_once(outbound, delivery, outgoing).await;
+    };
+    let mut first = None;
+    for outgoing in tamper.in_place_of(outgoing).await {
+        let start = Instant::now();
+        let outcome = send_once(outbound, delivery, outgoing.clone()).await;
+        tamper.responded(&outgoing, outcome.status.map(|status| status.as_u16()), start.elapsed());
+        first.get_or_insert(outcome);
+    }
+    first.unwrap_or_else(SendOutcome::lost_on_its_way)
+}
+
+/// Sends a delivery once. One time limit covers the name lookup, the connection, TLS, and reading the response.
+async fn send_once(outbound: &Outbound, delivery: &DueDelivery, outgoing: Outgoing) -> SendOutcome {
     let url = match outbound.target().parse(&delivery.url) {
         Ok(url) => url,
         // The URL was allowed at submit. The operator may have restricted the addresses since.
@@ -64,25 +95,27 @@ pub(super) async fn send(outbound: &Outbound, delivery: &DueDelivery) -> SendOut
             return SendOutcome::failed(AttemptClass::RefusedAddress, format!("the webhook URL {refused}"));
         }
     };
-    // Each attempt is signed anew: receivers refuse a signature older than five minutes.
-    let timestamp = u64::try_from(wall().as_micros() / 1_000_000).unwrap_or(0);
+    let Outgoing { body, secrets, signed_at: timestamp, pause_before_byte, .. } = outgoing;
     let id = delivery.id.to_string();
-    let signature = clipia_webhook::sign(&delivery.secrets, timestamp, &delivery.body);
+    let signature = clipia_webhook::sign(&secrets, timestamp, &body);
     let mut request = outbound
         .call(Method::POST, url)
         .header("content-type", "application/json")
         .header(ID_HEADER, &id)
         .header(TIMESTAMP_HEADER, timestamp)
         .header(SIGNATURE_HEADER, signature);
-    if let Some(signature) = clipia_webhook::sign_standard(&delivery.secrets, &id, timestamp, &delivery.body)
-    {
+    if let Some(signature) = clipia_webhook::sign_standard(&secrets, &id, timestamp, &body) {
         request = request
             .header(STANDARD_ID_HEADER, &id)
             .header(STANDARD_TIMESTAMP_HEADER, timestamp)
             .header(STANDARD_SIGNATURE_HEADER, signature);
     }
     let mut limit = TimeLimit::new(DELIVERY_TIMEOUT);
-    match limit.of(request.body(delivery.body.clone()).send()).await {
+    let body = match pause_before_byte {
+        None => body.into(),
+        Some(pause) => slowly(body, pause),
+    };
+    match limit.of(request.body(body).send()).await {
         Some(Ok(response)) => outcome_of_response(response, limit).await,
         Some(Err(error)) => outcome_of_error(&error),
         None => SendOutcome::failed(
@@ -90,6 +123,19 @@ pub(super) async fn send(outbound: &Outbound, delivery: &DueDelivery) -> SendOut
             format!("no answer within {} s", DELIVERY_TIMEOUT.as_secs()),
         ),
     }
+}
+
+/// A body that is sent byte by byte.
+fn slowly(body: Bytes, pause: Duration) -> Body {
+    let bytes = stream::unfold(body, move |mut left| async move {
+        if left.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        let byte = left.split_to(1);
+        Some((Ok::<_, Infallible>(byte), left))
+    });
+    Body::wrap_stream(bytes)
 }
 
 /// The outcome of an attempt with a response. The status decides, also if the body breaks off.

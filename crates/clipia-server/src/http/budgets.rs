@@ -88,7 +88,7 @@ pub(crate) async fn share(budgets: Arc<Budgets>, store: Arc<dyn Store>, stop: Ca
         let (now, spent) = (Instant::now(), budgets.tell());
         match store.share_spending(spent.clone(), heard.map(|at| at.elapsed())).await {
             Ok(Some(arrivals)) => {
-                budgets.hear(arrivals, store.now());
+                budgets.hear(arrivals, store.clock().real());
                 heard = Some(now);
             }
             // The store has this node only, or none any more.

@@ -36,7 +36,7 @@ pub(crate) async fn admit(app: &App, mut request: Request, next: Next) -> Respon
     let mut response = match authenticate(app, request.headers()).await {
         Err(error) => error.into_response(),
         Ok(key) => {
-            let decision = app.budgets.spend(&key, app.store.now());
+            let decision = app.budgets.spend(&key, app.store.clock().real());
             budget = decision.budget;
             observe::key(&key.id);
             match decision.refused_for {
@@ -80,7 +80,7 @@ pub(super) fn may_generate(key: &Key) -> Result<(), ApiError> {
 }
 
 async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Arc<Key>, ApiError> {
-    let key = credentials::of_headers(headers).ok_or_else(|| {
+    let key = credentials::key_of_call(headers).ok_or_else(|| {
         let message = "an API key is needed: send `Authorization: Bearer <key>`";
         ApiError::new(ErrorCode::InvalidApiKey, message)
     })?;

@@ -3,6 +3,7 @@
 
 use super::{Admission, App, Budgets, router, upload_slots};
 use crate::admin::{self, access};
+use crate::builder::new_request_id;
 use crate::clock::SystemClock;
 use crate::credentials;
 use crate::executors::sandbox::Samples;
@@ -85,6 +86,7 @@ impl Server {
             metrics: Arc::default(),
             refused_tokens: Arc::default(),
             budgets: Arc::new(Budgets::new(RateLimit::per_minute(0))),
+            request_ids: Arc::new(new_request_id),
             admission: Admission::default(),
             upload_slots: upload_slots(),
         });

@@ -36,6 +36,7 @@ pub(crate) use path::Segment;
 pub(crate) use uploads::slots as upload_slots;
 
 use crate::api_error::{no_such_method, no_such_path};
+use crate::builder::RequestIds;
 use crate::executors::Executor;
 use crate::executors::sandbox::Samples;
 use crate::media::MediaStore;
@@ -67,6 +68,8 @@ pub(crate) struct App {
     pub(crate) refused_tokens: Arc<RefusedTokens>,
     /// The rate budget of each key.
     pub(crate) budgets: Arc<Budgets>,
+    /// Makes the ids of requests.
+    pub(crate) request_ids: RequestIds,
     /// Each account's share of memory and of the writer.
     pub(crate) admission: Admission,
     /// The slots of uploads that are being received.

@@ -8,15 +8,12 @@ use super::path::Segment;
 use super::responses::submit_response;
 use super::{App, json, observe};
 use crate::api_error::ApiError;
-use crate::clock::now;
-use crate::ids;
 use crate::store::Submission;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use clipia_api::error_code::ErrorCode;
 use clipia_api::types::{SubmitRequest, SubmitResponse};
-use clipia_queue::RequestId;
 use clipia_queue::idempotency::{Fingerprint, KEY_BYTES_MAX};
 use clipia_queue::{media_address, uploads};
 use http::HeaderMap;
@@ -46,7 +43,7 @@ pub(super) async fn submit(
     };
     let share = app.admission.share(&key.account);
     let submission = Submission {
-        id: RequestId(ids::new(now())),
+        id: (app.request_ids)(),
         key,
         idempotency: idempotency_key.zip(order.fingerprint),
         queue: entry.executor.clone(),

@@ -15,6 +15,7 @@ pub(crate) use rescuer::Rescuer;
 pub(crate) use term::Leading;
 pub(crate) use upload_sweeper::UploadSweeper;
 
+use crate::clock::Clock;
 use crate::supervisor::Supervisor;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -101,9 +102,10 @@ pub(crate) fn supervise<S: Service>(
     service: S,
 ) {
     let (service, rounds, ends) = (Arc::new(service), rounds.clone(), stop.clone());
-    let leading = leading.clone();
+    let (leading, clock) = (leading.clone(), leading.store.clock());
     supervisor.supervise(tasks, S::NAME, stop.clone(), move || {
         let (service, rounds, ends) = (Arc::clone(&service), rounds.clone(), ends.clone());
+        let clock = Arc::clone(&clock);
         let term = match S::DONE_BY {
             DoneBy::OneNode => Some(leading.term(S::NAME, service.pause())),
             DoneBy::EachNode => None,
@@ -111,7 +113,7 @@ pub(crate) fn supervise<S: Service>(
         async move {
             tokio::select! {
                 () = ends.cancelled() => {}
-                () = run(service.as_ref(), &rounds, term.as_ref()) => {}
+                () = run(service.as_ref(), &rounds, term.as_ref(), clock.as_ref()) => {}
             }
             if let Some(term) = term {
                 term.give_away().await;
@@ -120,7 +122,7 @@ pub(crate) fn supervise<S: Service>(
     });
 }
 
-async fn run<S: Service>(service: &S, rounds: &Rounds, term: Option<&Term>) {
+async fn run<S: Service>(service: &S, rounds: &Rounds, term: Option<&Term>, clock: &dyn Clock) {
     let handled = rounds.handled.get_or_create(&Handled { service: S::NAME }).clone();
     let mut paused = Duration::ZERO;
     loop {
@@ -147,7 +149,7 @@ async fn run<S: Service>(service: &S, rounds: &Rounds, term: Option<&Term>) {
         };
         rounds.ended.get_or_create(&Round { service: S::NAME, outcome }).inc();
         let start = Instant::now();
-        tokio::time::sleep(service.pause()).await;
+        clock.pause(service.pause()).await;
         paused = start.elapsed();
     }
 }

@@ -6,7 +6,8 @@ use super::sessions::ClaimTurn;
 use super::{Queue, Remote, attempt_named};
 use crate::api_error::ApiError;
 use crate::listener::Client;
-use crate::store::{AboutSession, AccountId, Claim, Holder};
+use crate::store::{AboutSession, AccountId, Claim, Holder, StoreError};
+use crate::store_line::StoreLine;
 use axum::Json;
 use axum::extract::{Extension, State};
 use clipia_api::error_code::ErrorCode;
@@ -216,9 +217,8 @@ impl Claiming<'_> {
         let line = &self.queue.line;
         while jobs.len() < slots && !self.turn.superseded.is_cancelled() {
             let room = RemoteRoom { full: full.clone(), free: slots - jobs.len() };
-            let (store, free) = (self.remote.store.as_ref(), room.free);
-            let claimed = line.queue.aside.claim(store, &line.name, &holder, &room, free).await;
-            match claimed {
+            let free = room.free;
+            match self.claim_recorded(line, &holder, &room).await {
                 Ok(claims) => {
                     let are_all = claims.len() < free;
                     for claim in claims {
@@ -242,6 +242,19 @@ impl Claiming<'_> {
             jobs.clear();
         }
         Ok(jobs)
+    }
+
+    /// Claims requests for the session, and waits until the claims are recorded: the worker may outlive this process.
+    async fn claim_recorded(
+        &self,
+        line: &StoreLine,
+        holder: &Holder,
+        room: &RemoteRoom,
+    ) -> Result<Vec<Claim>, StoreError> {
+        let store = self.remote.store.as_ref();
+        let (claims, recorded) = line.queue.aside.claim(store, &line.name, holder, room, room.free).await?;
+        recorded.wait().await?;
+        Ok(claims)
     }
 
     /// The claims of the session's leases that it does not know of.

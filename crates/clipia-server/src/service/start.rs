@@ -5,9 +5,9 @@ use super::{FirstKeys, OpenStore, Service, StartError, Tasks, first_keys};
 use crate::admin::{self, access};
 use crate::api_error::no_calls;
 use crate::blocking;
-use crate::builder::Builder;
+use crate::builder::{Builder, RequestIds, Wrap, new_request_id};
 use crate::config::{Config, Role};
-use crate::deliveries::{DeliveryStatistics, Dispatcher};
+use crate::deliveries::{DeliveryStatistics, Dispatcher, Tamper};
 use crate::events::{self, Wakers};
 use crate::executors::Executor;
 #[cfg(feature = "render")]
@@ -85,6 +85,9 @@ struct Parts {
     admin_listener: Arc<TcpListener>,
     access: Access,
     supervisor: Supervisor,
+    tamper: Option<Arc<dyn Tamper>>,
+    wrap: Option<Wrap>,
+    request_ids: RequestIds,
     tasks: Tasks,
 }
 
@@ -157,6 +160,9 @@ impl Parts {
             access,
             supervisor: Supervisor::new(metrics.restarts.clone()),
             metrics,
+            tamper: builder.tamper,
+            wrap: builder.wrap,
+            request_ids: builder.request_ids.unwrap_or_else(|| Arc::new(new_request_id)),
             tasks: Tasks::default(),
             config,
         })
@@ -170,17 +176,18 @@ impl Parts {
         let pauses = self.start_workers(&lines);
         let outbox_changed = Arc::clone(&wakers.outbox_changed);
         let (store, outbound) = (Arc::clone(&self.store), self.outbound.clone());
-        let dispatcher = Arc::new(Dispatcher::new(self.node, store, outbound, outbox_changed));
+        let dispatcher = Dispatcher::new(self.node, store, outbound, outbox_changed);
+        let dispatcher = Arc::new(dispatcher.tampered_with(self.tamper.take()));
         let statistics = dispatcher.statistics();
         self.start_event_forwarding(wakers);
         self.start_media_recovery();
         self.start_maintenance(living, &statistics);
-        self.start_deliveries(dispatcher);
+        self.start_deliveries(Arc::clone(&dispatcher));
         let refused_tokens = self.start_audit();
         let remote = self.remote(lines, &refused_tokens);
         self.maintain(AttemptSweeper::new(Arc::clone(&remote)));
         self.serve(pauses, statistics, refused_tokens, remote);
-        self.into_service(first_keys)
+        self.into_service(first_keys, dispatcher)
     }
 
     /// The line to each queue.
@@ -340,9 +347,14 @@ impl Parts {
             metrics: Arc::clone(&self.metrics),
             refused_tokens: Arc::clone(&refused_tokens),
             budgets: self.start_budgets(),
+            request_ids: Arc::clone(&self.request_ids),
             admission: Admission::default(),
             upload_slots: http::upload_slots(),
         });
+        let api = match self.wrap.take() {
+            Some(wrap) => wrap(api),
+            None => api,
+        };
         let metrics = Arc::clone(&self.metrics);
         let api = match self.config.roles.has(Role::Api) {
             true => api.merge(remote::router(remote)),
@@ -375,7 +387,7 @@ impl Parts {
         });
     }
 
-    fn into_service(self, first_keys: Option<FirstKeys>) -> Service {
+    fn into_service(self, first_keys: Option<FirstKeys>, dispatcher: Arc<Dispatcher>) -> Service {
         self.tasks.work.close();
         self.tasks.others.close();
         Service {
@@ -384,6 +396,7 @@ impl Parts {
             data: self.config.data,
             drain_max: self.config.drain,
             first_keys,
+            dispatcher,
             tasks: self.tasks,
             store: OpenStore(self.store),
         }

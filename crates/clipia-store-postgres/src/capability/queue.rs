@@ -2,7 +2,7 @@
 
 use crate::ends::End;
 use crate::work::Taken;
-use crate::{PostgresStore, claims, pausing, requests, set_aside, work};
+use crate::{PostgresStore, pausing, requests, set_aside, work};
 use async_trait::async_trait;
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
@@ -36,9 +36,7 @@ impl Queue for PostgresStore {
         limit: usize,
         full: Vec<AccountId>,
     ) -> Result<ClaimPast, StoreError> {
-        self.database.read_bounds(queue).await?;
-        let queue = queue.to_owned();
-        self.write(move |w| async move { claims::claim(&w, &queue, &holder, limit, &full).await }).await
+        self.claims.claim(&self.database, queue, holder, limit, full).await
     }
 
     async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError> {

@@ -5,10 +5,12 @@ use crate::{PostgresStore, examination, held_deliveries, pins, retention, statis
 use async_trait::async_trait;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
+use clipia_store::clock::Clock;
 use clipia_store::{
     BackupError, DueOf, DuePage, Findings, GivenBack, NodeId, Statistics, StoreError, StoreEvent, Upkeep,
 };
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
 
@@ -16,6 +18,10 @@ use tokio::sync::broadcast;
 impl Upkeep for PostgresStore {
     fn now(&self) -> Moment {
         self.database.memory.time.now()
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.database.memory.time) as _
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {
@@ -50,7 +56,7 @@ impl Upkeep for PostgresStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let probe = |w: std::sync::Arc<crate::Writing>| async move {
+        let probe = |w: Arc<crate::Writing>| async move {
             w.later("UPDATE clipia_schema SET version = version", values![]);
             Ok(())
         };

@@ -12,8 +12,8 @@ use clipia_queue::logs::LogLines;
 use clipia_queue::position::Order;
 use clipia_store::living::LivingAttempts;
 use clipia_store::{
-    AccountId, Beat, ClaimPast, Failure, Holder, Queue, Request, RequestStatus, Rescued, StoreError,
-    StoreEvent, Submission, SubmitRefused, Submitted, WorkRefused, blocking,
+    AccountId, Beat, ClaimPast, Failure, Holder, Queue, Recorded, Request, RequestStatus, Rescued,
+    StoreError, StoreEvent, Submission, SubmitRefused, Submitted, WorkRefused, blocking,
 };
 use std::sync::Arc;
 
@@ -73,6 +73,20 @@ impl Queue for SqliteStore {
         let now = self.clock.now();
         let queue = queue.to_owned();
         self.writer.write(move |w| work::claim(w, &queue, &holder, limit, &full, now)).await
+    }
+
+    async fn claim_ahead(
+        &self,
+        queue: &str,
+        holder: Holder,
+        limit: usize,
+        full: Vec<AccountId>,
+    ) -> Result<(ClaimPast, Recorded), StoreError> {
+        let now = self.clock.now();
+        let queue = queue.to_owned();
+        let claim = move |w: &Writing<'_>| work::claim(w, &queue, &holder, limit, &full, now);
+        let (past, commit) = self.writer.write_ahead(claim).await?;
+        Ok((past, Recorded::soon(commit)))
     }
 
     async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError> {

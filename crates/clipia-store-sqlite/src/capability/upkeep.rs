@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use clipia_queue::audit::Act;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
+use clipia_store::clock::Clock;
 use clipia_store::{
     BackupError, DueOf, DuePage, Findings, GivenBack, NodeId, Statistics, StoreError, StoreEvent, Upkeep,
     Violation, blocking,
@@ -21,6 +22,10 @@ use tokio::sync::broadcast;
 impl Upkeep for SqliteStore {
     fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     fn events(&self) -> broadcast::Receiver<StoreEvent> {

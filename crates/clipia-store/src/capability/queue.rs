@@ -6,8 +6,8 @@
 
 use crate::living::LivingAttempts;
 use crate::{
-    AccountId, Beat, Claim, ClaimPast, Failure, Holder, NodeId, Request, RequestStatus, Rescued, StoreError,
-    Submission, SubmitRefused, Submitted, WorkRefused,
+    AccountId, Beat, Claim, ClaimPast, Failure, Holder, NodeId, Recorded, Request, RequestStatus, Rescued,
+    StoreError, Submission, SubmitRefused, Submitted, WorkRefused,
 };
 use async_trait::async_trait;
 use clipia_api::Progress;
@@ -42,6 +42,18 @@ pub trait Queue: Send + Sync {
         limit: usize,
         full: Vec<AccountId>,
     ) -> Result<ClaimPast, StoreError>;
+    /// The same for workers of the store's own process, which end with it: a store may answer ahead of its commit, so that the work
+    /// begins while the disk is flushed. A claim whose commit fails never was: the next claim of the request has the same epoch. So
+    /// its attempt ends at once and nothing of it is reported. A store whose last commit failed answers after the commit.
+    async fn claim_ahead(
+        &self,
+        queue: &str,
+        holder: Holder,
+        limit: usize,
+        full: Vec<AccountId>,
+    ) -> Result<(ClaimPast, Recorded), StoreError> {
+        Ok((self.claim_past(queue, holder, limit, full).await?, Recorded::already()))
+    }
     /// Puts the first requests of an account back that were set aside, `most` at most. Returns how many there were.
     async fn put_back(&self, queue: &str, account: &AccountId, most: u32) -> Result<u32, StoreError>;
     /// Sets the order in which the new requests of a queue are claimed. It holds until the store is closed, since it is the

@@ -1,10 +1,12 @@
 //! The store itself: its clock, events, copies, examinations and figures, and its end.
 
+use crate::clock::Clock;
 use crate::{BackupError, DueOf, DuePage, Findings, GivenBack, NodeId, Statistics, StoreError, StoreEvent};
 use async_trait::async_trait;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
 
@@ -13,6 +15,8 @@ use tokio::sync::broadcast;
 pub trait Upkeep: Send + Sync {
     /// The present by the store's clock. The moments that a store takes and gives are by this clock.
     fn now(&self) -> Moment;
+    /// The store's clock, by which its server waits.
+    fn clock(&self) -> Arc<dyn Clock>;
     /// What commits change from now on. A receiver that [lags](broadcast::error::RecvError::Lagged) must look at everything
     /// again.
     fn events(&self) -> broadcast::Receiver<StoreEvent>;

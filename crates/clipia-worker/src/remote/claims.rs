@@ -7,6 +7,7 @@ use super::backoff::pause;
 use super::calls::{CALL_MAX, CallFailed, Series, within};
 use super::session::{Over, Session};
 use super::wire;
+use crate::work::line::recorded;
 use crate::work::{AttemptId, Claimed, PreparationRoom};
 use clipia_queue::AccountId;
 use clipia_remote::types::{self, ClaimOrder, ReleaseOrder, Word};
@@ -278,7 +279,15 @@ impl Claims {
                 Ok(job) => (job.account.clone(), job.model.slug.clone()),
                 Err(_) => continue,
             };
-            let claimed = Claimed { attempt, account, key_id: None, model, job, alive: Box::new(held) };
+            let claimed = Claimed {
+                attempt,
+                account,
+                key_id: None,
+                model,
+                job,
+                recorded: recorded(),
+                alive: Box::new(held),
+            };
             self.hand_to_first(claimed);
         }
     }

@@ -1,7 +1,7 @@
 //! One attempt: the executor's run with its beats, and the report of its end.
 
 use super::activity::UnderWay;
-use super::line::{AttemptId, Canceled, End, KeepError, KeptOutput, ReportRefused};
+use super::line::{AttemptId, Canceled, ClaimRecorded, End, KeepError, KeptOutput, ReportRefused};
 use super::workers::Workers;
 use crate::control::JobControl;
 use crate::executor::JobError;
@@ -29,6 +29,8 @@ pub(super) struct Attempt {
     pub(super) id: AttemptId,
     model: String,
     canceled: broadcast::Receiver<Canceled>,
+    /// Whether the queue has recorded the claim.
+    pub(super) recorded: ClaimRecorded,
     /// What the line keeps as long as the attempt lasts.
     _alive: Box<dyn Any + Send + Sync>,
     _under_way: UnderWay,
@@ -39,10 +41,22 @@ impl Attempt {
         id: AttemptId,
         model: String,
         canceled: broadcast::Receiver<Canceled>,
+        recorded: ClaimRecorded,
         alive: Box<dyn Any + Send + Sync>,
         under_way: UnderWay,
     ) -> Self {
-        Self { id, model, canceled, _alive: alive, _under_way: under_way }
+        Self { id, model, canceled, recorded, _alive: alive, _under_way: under_way }
+    }
+
+    /// Returns if the claim cannot be recorded: then there is no attempt.
+    fn undone(&self) -> impl Future<Output = ()> + use<> {
+        let recorded = self.recorded.clone();
+        async move {
+            match recorded.await {
+                Ok(()) => std::future::pending().await,
+                Err(error) => tracing::warn!(%error, "a claim could not be recorded: its attempt ends"),
+            }
+        }
     }
 
     /// Returns when the request may have been canceled. The next beat asks the line, which decides. Without this event a worker
@@ -114,8 +128,20 @@ impl Workers {
         tracing::info!(model = attempt.model, "generation started");
         let started = Instant::now();
         let control = JobControl::new(stop.clone());
+        let recorded = attempt.recorded.clone();
         let made = tokio::select! {
-            made = self.make(id, job, control.clone()) => made,
+            biased;
+            () = attempt.undone() => Err(Unmade::Lost),
+            // Nothing is reported of a claim that is not recorded.
+            made = self.make(id, job, control.clone()) => match (recorded.await, made) {
+                (Ok(()), made) => made,
+                (Err(_), made) => {
+                    if let Ok(kept) = made {
+                        self.line.discard(kept).await;
+                    }
+                    Err(Unmade::Lost)
+                }
+            },
             // The beats only end when the lease is lost, as by a cancel. The line would refuse the executor's output.
             () = self.beat(&mut attempt, &control) => Err(Unmade::Lost),
         };

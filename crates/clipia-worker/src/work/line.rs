@@ -8,6 +8,9 @@ use clipia_api::types::Output;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::logs::LogLines;
 use clipia_queue::{AccountId, Failure, RequestId};
+#[cfg(any(test, feature = "remote"))]
+use futures_util::future::{self, FutureExt};
+use futures_util::future::{BoxFuture, Shared};
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
@@ -39,8 +42,19 @@ pub struct Claimed {
     pub model: String,
     /// The work, or why there is none, as when the model is no longer offered.
     pub job: Result<Job, JobError>,
+    /// Whether the queue has recorded the claim. The work may begin before; if the claim cannot be recorded, the attempt never was.
+    pub recorded: ClaimRecorded,
     /// What the line keeps as long as the attempt lasts.
     pub alive: Box<dyn Any + Send + Sync>,
+}
+
+/// Ends once the queue has recorded a claim, or with the reason why it has not.
+pub type ClaimRecorded = Shared<BoxFuture<'static, Result<(), Arc<dyn Error + Send + Sync>>>>;
+
+/// A claim that the queue has recorded already.
+#[cfg(any(test, feature = "remote"))]
+pub(crate) fn recorded() -> ClaimRecorded {
+    future::ready(Ok(())).boxed().shared()
 }
 
 /// What becomes of the preparation slots of each account.

@@ -90,6 +90,10 @@ impl Workers {
         drain: CancellationToken,
         stop: CancellationToken,
     ) {
+        if let Err(error) = attempt.recorded.clone().await {
+            tracing::warn!(%error, "a claim could not be recorded");
+            return;
+        }
         let ready = tokio::select! {
             ready = self.ready(job) => ready,
             // The request is released at once: the host may never respond.

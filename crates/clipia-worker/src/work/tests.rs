@@ -1,5 +1,6 @@
 //! The loop over a line that fails as a line may, on a clock that the tests drive.
 
+use super::line::recorded;
 use super::*;
 use crate::executor::{Executor, JobError};
 use crate::job::Job;
@@ -9,6 +10,7 @@ use clipia_api::types::Output;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::logs::LogLines;
 use clipia_queue::{AccountId, RequestId};
+use futures_util::FutureExt;
 use prometheus_client::metrics::gauge::Gauge;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -64,6 +66,8 @@ struct FakeLine {
     end_takes: Mutex<Duration>,
     /// What all beats and holds are told.
     beats: Mutex<Option<Says>>,
+    /// When it is known whether the claims are recorded, and whether they are; at once if nothing is said.
+    records_claims: Mutex<Option<(Duration, bool)>>,
     /// What all outputs are told.
     keeps: Mutex<Option<fn() -> KeepError>>,
     heard: Mutex<Vec<String>>,
@@ -80,6 +84,7 @@ impl FakeLine {
             ends: Mutex::default(),
             end_takes: Mutex::default(),
             beats: Mutex::default(),
+            records_claims: Mutex::default(),
             keeps: Mutex::default(),
             heard: Mutex::default(),
             since: Instant::now(),
@@ -102,6 +107,19 @@ impl FakeLine {
             }
         };
         timeout(2 * LONG, heard).await.unwrap_or_else(|_| panic!("no `{what}`: {:?}", self.heard()));
+    }
+
+    fn claim_recorded(&self) -> ClaimRecorded {
+        match *self.records_claims.lock().unwrap() {
+            None => recorded(),
+            Some((after, are_recorded)) => {
+                let said = async move {
+                    sleep(after).await;
+                    if are_recorded { Ok(()) } else { Err(Arc::from(Box::from("full"))) }
+                };
+                said.boxed().shared()
+            }
+        }
     }
 
     fn beaten(&self) -> Result<(), ReportRefused> {
@@ -135,6 +153,7 @@ impl Line for FakeLine {
                 source: None,
                 directory: None,
             }),
+            recorded: self.claim_recorded(),
             alive: Box::new(()),
         }))
     }
@@ -282,6 +301,38 @@ async fn progress_and_lines_are_reported_soon_and_the_lease_is_prolonged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_work_begins_before_its_claim_is_recorded_and_its_end_is_reported_after() {
+    let line = FakeLine::new(&["make"]);
+    *line.records_claims.lock().unwrap() = Some((Duration::from_secs(2), true));
+    let running = Running::start(&line, 1);
+    line.hears("recorded completed").await;
+    assert_eq!(line.heard(), ["0.00 claim make", "2.00 end completed []", "2.00 recorded completed"]);
+    running.drained().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_reported_of_an_attempt_whose_claim_is_not_recorded() {
+    for (model, heard) in [
+        // It has ended before: its files go.
+        ("make", &["0.00 claim make", "2.00 discard"] as &[_]),
+        ("hang", &["0.00 claim hang"]),
+        ("prepare", &["0.00 claim prepare"]),
+    ] {
+        let line = FakeLine::new(&[model]);
+        *line.records_claims.lock().unwrap() = Some((Duration::from_secs(2), false));
+        let running = Running::start(&line, 1);
+        let mut activity = running.workers.activity();
+        let ended = async {
+            activity.wait_for(|activity| activity.under_way == 1).await.unwrap();
+            activity.wait_for(|activity| activity.under_way == 0).await.unwrap();
+        };
+        timeout(LONG, ended).await.expect("the attempt ends");
+        running.drained().await;
+        assert_eq!(line.heard(), heard);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_end_is_reported_until_it_is_recorded_with_the_last_lines() {
     let line = FakeLine::new(&["log"]);
     line.ends.lock().unwrap().extend([Says::Away; 20]);
@@ -316,17 +367,18 @@ async fn an_end_that_cannot_be_recorded_is_given_up_and_its_files_stay() {
 
 #[tokio::test(start_paused = true)]
 async fn the_next_request_is_claimed_while_an_end_is_reported_and_a_drain_waits_for_the_report() {
-    let line = FakeLine::new(&["make", "make", "make"]);
+    let line = FakeLine::new(&["make", "make", "make", "make"]);
     *line.end_takes.lock().unwrap() = Duration::from_secs(5);
     let running = Running::start(&line, 1);
     sleep(Duration::from_secs(1)).await;
-    // As many ends are reported beside the workers as there are workers.
-    let expected = ["0.00 claim make", "0.00 claim make", "0.00 end completed []", "0.00 end completed []"];
-    assert_eq!(line.heard(), expected);
-    assert_eq!(*running.workers.activity().borrow(), Activity { claimed: 2, under_way: 2 });
+    // Two ends of each worker are reported beside it.
+    let mut heard = line.heard();
+    heard.sort();
+    assert_eq!(heard, [["0.00 claim make"; 3], ["0.00 end completed []"; 3]].concat());
+    assert_eq!(*running.workers.activity().borrow(), Activity { claimed: 3, under_way: 3 });
     running.drained().await;
     let recorded = line.heard().iter().filter(|heard| heard.ends_with("5.00 recorded completed")).count();
-    assert_eq!(recorded, 2, "{:?}", line.heard());
+    assert_eq!(recorded, 3, "{:?}", line.heard());
 }
 
 #[tokio::test(start_paused = true)]

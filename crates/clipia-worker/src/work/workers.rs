@@ -14,6 +14,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+/// How many ends of each worker may wait to be recorded while it claims again. The claim of the next request may be answered before the end
+/// of the last one is recorded, and a short attempt may end before it is, too.
+const REPORTS_PER_WORKER: usize = 2;
+
 /// The workers of one executor, which share its line.
 pub struct Workers {
     pub(super) line: Arc<dyn Line>,
@@ -26,7 +30,7 @@ pub struct Workers {
     slots: Semaphore,
     /// The requests that are being prepared.
     pub(super) preparation: Preparation,
-    /// A place for each end that is reported beside its worker: as many as there are workers.
+    /// A place for each end that is reported beside its worker: [`REPORTS_PER_WORKER`] for each.
     reports: Arc<Semaphore>,
     claims_left: ClaimsLeft,
     activity: watch::Sender<Activity>,
@@ -53,7 +57,7 @@ impl Workers {
             count,
             slots: Semaphore::new(count),
             preparation,
-            reports: Arc::new(Semaphore::new(count)),
+            reports: Arc::new(Semaphore::new(REPORTS_PER_WORKER * count)),
             claims_left: ClaimsLeft::default(),
             activity: watch::Sender::default(),
             claims_fail: AtomicBool::default(),
@@ -149,9 +153,9 @@ impl Workers {
         drain: &CancellationToken,
         stop: &CancellationToken,
     ) {
-        let Claimed { attempt: id, key_id, model, job, alive, .. } = claimed;
+        let Claimed { attempt: id, key_id, model, job, recorded, alive, .. } = claimed;
         let span = tracing::info_span!("generation", request_id = %id.id, key_id);
-        let attempt = Attempt::new(id, model, canceled, alive, UnderWay::begin(&self.activity));
+        let attempt = Attempt::new(id, model, canceled, recorded, alive, UnderWay::begin(&self.activity));
         match job {
             Ok(job) if self.executor.needs_preparing(&job) => {
                 // The task takes a trial of its own once the request is prepared.
