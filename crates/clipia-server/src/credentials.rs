@@ -79,7 +79,7 @@ pub(crate) fn hash(key: &str) -> KeyHash {
 }
 
 /// The key that a call carries, in any of the three forms (`contract.md`, "Authentication").
-pub fn key_of_call(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn of_headers(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let authorization = text(header::AUTHORIZATION.as_str()).and_then(|value| {
         let (scheme, key) = value.split_once(' ')?;
@@ -106,7 +106,7 @@ mod tests {
             ("x-api-key", "", None),
         ] {
             let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
-            assert_eq!(key_of_call(&headers), key, "{name}: {value}");
+            assert_eq!(of_headers(&headers), key, "{name}: {value}");
         }
     }
 

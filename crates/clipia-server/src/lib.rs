@@ -64,7 +64,7 @@ pub use config::{
     Config, ConfigError, ConfigKey, ConfigValueError, DatabaseUrl, DatabaseUrlInvalid, LogFormat, Role,
     Roles, RolesInvalid, ValueForm,
 };
-pub use credentials::{key_of_call, known_key};
+pub use credentials::known_key;
 pub use log::LogWriter;
 pub use media::{MediaLocation, NoMediaLocation};
 pub use models_file::{ExecutorSettings, Mistake, Mistakes, ModelsFile};

@@ -132,9 +132,10 @@ impl Service {
         self.first_keys.as_ref()
     }
 
-    /// Whether no delivery is being attempted now.
-    pub fn deliveries_are_idle(&self) -> bool {
-        self.dispatcher.is_idle()
+    /// What says whether no delivery is being attempted.
+    pub fn deliveries_idle(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+        let dispatcher = Arc::clone(&self.dispatcher);
+        move || dispatcher.is_idle()
     }
 
     /// Stops the server: it takes no more work, lets running attempts end for a while, releases the others, and closes the

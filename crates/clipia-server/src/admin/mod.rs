@@ -108,7 +108,7 @@ fn handler(operation: Operation) -> MethodRouter<Admin> {
 }
 
 async fn authorize(State(admin): State<Admin>, request: Request, next: Next) -> Response {
-    let token = credentials::key_of_call(request.headers()).unwrap_or_default();
+    let token = credentials::of_headers(request.headers()).unwrap_or_default();
     if bool::from(token.as_bytes().ct_eq(admin.token.as_bytes())) {
         return next.run(request).await;
     }

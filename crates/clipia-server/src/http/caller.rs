@@ -80,7 +80,7 @@ pub(super) fn may_generate(key: &Key) -> Result<(), ApiError> {
 }
 
 async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Arc<Key>, ApiError> {
-    let key = credentials::key_of_call(headers).ok_or_else(|| {
+    let key = credentials::of_headers(headers).ok_or_else(|| {
         let message = "an API key is needed: send `Authorization: Bearer <key>`";
         ApiError::new(ErrorCode::InvalidApiKey, message)
     })?;

@@ -127,7 +127,7 @@ fn headers() -> impl Strategy<Value = HeaderMap> {
 proptest! {
     #[test]
     fn any_key_is_read_or_refused(headers in headers()) {
-        if let Some(key) = credentials::key_of_call(&headers) {
+        if let Some(key) = credentials::of_headers(&headers) {
             prop_assert!(!key.is_empty() && key == key.trim());
             let _ = credentials::hash(key);
         }

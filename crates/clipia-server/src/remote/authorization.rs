@@ -95,7 +95,7 @@ async fn caller(remote: &Remote, headers: &HeaderMap) -> Result<Caller, Refused>
     if !remote.store.has_workers().await? {
         return Err(Refused::NoWorkers);
     }
-    let token = credentials::key_of_call(headers).ok_or_else(|| {
+    let token = credentials::of_headers(headers).ok_or_else(|| {
         ApiError::new(
             ErrorCode::InvalidApiKey,
             "a worker's token is needed: send `Authorization: Bearer <token>`",
