@@ -33,11 +33,24 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "clipia-emulator",
+        &[
+            "clipia-api",
+            "clipia-queue",
+            "clipia-render",
+            "clipia-server",
+            "clipia-store",
+            "clipia-store-sqlite",
+            "clipia-worker",
+        ],
+    ),
+    (
         "clipia-cli",
         &[
             "clipia",
             "clipia-admin",
             "clipia-api",
+            "clipia-emulator",
             "clipia-queue",
             "clipia-server",
             "clipia-store",
@@ -81,6 +94,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Crates that the tests of a crate may use beside those of `ARROWS`: the server is tested on a real store.
 const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[
     ("clipia-server", &["clipia-store-sqlite"]),
+    ("clipia-emulator", &["clipia", "clipia-webhook"]),
     ("clipia-store-postgres", &["clipia-store-sqlite", "clipia-tests-postgres"]),
 ];
 
@@ -121,6 +135,7 @@ const TOP: &[&str] = &[
     "OPERATING.md",
     "README.md",
     "SECURITY.md",
+    "TESTING.md",
     "bindings",
     "clippy.toml",
     "crates",

@@ -10,6 +10,7 @@ mod bounds;
 mod clock;
 mod contract;
 mod credits;
+mod emulate;
 mod examples;
 mod executors;
 mod full_disk;

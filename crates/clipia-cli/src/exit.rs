@@ -8,6 +8,7 @@ use clipia_store_postgres::{AddressInvalid, OpenError as DatabaseError};
 use clipia_store_sqlite::{NoStore, OpenError};
 use clipia_worker::remote::Over;
 use std::fmt;
+use std::process::ExitStatus;
 
 /// The meaning of the exit codes, for `--help`.
 pub(crate) const CODES: &str = "\
@@ -58,6 +59,23 @@ impl Usage {
 #[error("no request came")]
 pub(crate) struct NoWork;
 
+/// The end of a command that this program ran. Whatever was wrong, the command has said it.
+#[derive(Debug, thiserror::Error)]
+#[error("the command ended with {0}")]
+pub(crate) struct Ended(u8);
+
+impl Ended {
+    /// The exit code is that of the command; of one that a signal ended, what a shell would say.
+    pub(crate) fn of(status: ExitStatus) -> Self {
+        #[cfg(unix)]
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        #[cfg(not(unix))]
+        let signal: Option<i32> = None;
+        let code = status.code().or_else(|| signal.map(|signal| 128 + signal));
+        Self(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILURE))
+    }
+}
+
 /// What the user can do about an error. It is attached to the error as context.
 #[derive(Debug)]
 pub(crate) struct Hint(String);
@@ -76,6 +94,9 @@ impl fmt::Display for Hint {
 
 /// Prints on stderr what was wrong and what to do. Returns the exit code.
 pub(crate) fn report(error: &anyhow::Error) -> u8 {
+    if let Some(Ended(code)) = error.downcast_ref() {
+        return *code;
+    }
     let hint = error.downcast_ref::<Hint>();
     match error.downcast_ref::<Error>() {
         // The SDK's messages include their causes.

@@ -24,9 +24,18 @@ static LOG: OnceLock<LogWriter> = OnceLock::new();
 /// Starts writing events to stderr: as text for people, as JSON for a log collector. Panics become events too: the standard
 /// library would write them to stderr directly, and a full pipe would block the thread that panicked.
 pub(crate) fn start(format: LogFormat) -> anyhow::Result<LogWriter> {
+    start_from(format, "info")
+}
+
+/// The same for a program whose own output is what matters: only errors are written, unless `RUST_LOG` says otherwise.
+pub(crate) fn start_quiet(format: LogFormat) -> anyhow::Result<LogWriter> {
+    start_from(format, "error")
+}
+
+fn start_from(format: LogFormat, level: &str) -> anyhow::Result<LogWriter> {
     let log = LogWriter::start(std::io::stderr())?;
     let writer = log.clone();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let terminal = std::io::stderr().is_terminal();
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)

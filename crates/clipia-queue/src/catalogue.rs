@@ -74,6 +74,11 @@ pub struct Fault {
 }
 
 impl Catalogue {
+    /// Each model, to be changed. What it says then is not checked again.
+    pub fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.values_mut()
+    }
+
     /// The key of a document's models, each an `[[model]]`.
     pub const KEY: &str = "model";
 

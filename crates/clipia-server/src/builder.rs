@@ -12,6 +12,7 @@ use crate::service::{Pool, Service, StartError};
 use crate::store::Store;
 use axum::Router;
 use clipia_queue::RequestId;
+use clipia_queue::catalogue::Catalogue;
 use clipia_queue::position::Order;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,11 @@ pub struct Builder {
     pub(crate) tamper: Option<Arc<dyn Tamper>>,
     pub(crate) wrap: Option<Wrap>,
     pub(crate) request_ids: Option<RequestIds>,
+    pub(crate) change_models: Option<ChangeModels>,
 }
+
+/// Changes the models before the server starts.
+pub(crate) type ChangeModels = Box<dyn FnOnce(&mut Catalogue) + Send>;
 
 /// Wraps the routes of the API.
 pub(crate) type Wrap = Box<dyn FnOnce(Router) -> Router + Send>;
@@ -85,6 +90,7 @@ impl Builder {
             tamper: None,
             wrap: None,
             request_ids: None,
+            change_models: None,
         }
     }
 
@@ -199,6 +205,12 @@ impl Builder {
     /// elsewhere are not among them.
     pub fn wrap_api(mut self, wrap: impl FnOnce(Router) -> Router + Send + 'static) -> Self {
         self.wrap = Some(Box::new(wrap));
+        self
+    }
+
+    /// Changes the models that the server offers, once `models.toml` was read.
+    pub fn models(mut self, change: impl FnOnce(&mut Catalogue) + Send + 'static) -> Self {
+        self.change_models = Some(Box::new(change));
         self
     }
 

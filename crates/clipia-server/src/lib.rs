@@ -28,7 +28,7 @@ mod api_error;
 mod aside;
 mod builder;
 mod config;
-mod credentials;
+pub mod credentials;
 pub mod deliveries;
 mod events;
 pub mod executors;
@@ -47,13 +47,14 @@ mod remote;
 mod runtime;
 mod service;
 mod store_line;
-mod suggestion;
 mod supervisor;
 
+pub use api_error::ApiError;
 pub use builder::{Builder, Programs};
 use clipia_queue::ids;
 pub use clipia_queue::lifecycle::Phase;
 pub use clipia_queue::limits::{KeyLimits, RateLimit};
+pub use clipia_queue::mistakes::{Mistake, Mistakes};
 pub use clipia_queue::position::Order;
 pub use clipia_queue::retention::Keep;
 pub use clipia_queue::{Credits, RequestId};
@@ -64,10 +65,10 @@ pub use config::{
     Config, ConfigError, ConfigKey, ConfigValueError, DatabaseUrl, DatabaseUrlInvalid, LogFormat, Role,
     Roles, RolesInvalid, ValueForm,
 };
-pub use credentials::known_key;
+pub use listener::{Client, Reset};
 pub use log::LogWriter;
 pub use media::{MediaLocation, NoMediaLocation};
-pub use models_file::{ExecutorSettings, Mistake, Mistakes, ModelsFile};
+pub use models_file::{ExecutorSettings, ModelsFile};
 pub use runtime::runtime;
 pub use service::{FirstKeys, Service, StartError};
 

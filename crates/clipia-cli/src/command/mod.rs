@@ -7,6 +7,7 @@ mod backup;
 mod credits;
 mod demo;
 mod doctor;
+mod emulate;
 mod estimate;
 #[cfg(unix)]
 pub(crate) mod exec_job;
@@ -36,6 +37,7 @@ use std::ffi::OsStr;
 pub(crate) enum Command {
     Demo(demo::Options),
     Serve(serve::Options),
+    Emulate(Box<emulate::Options>),
     Work(Box<work::Options>),
     Generate(generate::Options),
     Status(status::Options),
@@ -65,12 +67,13 @@ pub(crate) enum Command {
 impl Command {
     /// Runs the command. `typed` is the name that the program was called by.
     pub(crate) async fn run(self, connection: Connection, typed: &OsStr) -> anyhow::Result<()> {
-        if !matches!(self, Self::Demo(_) | Self::Serve(_) | Self::Work(_)) {
+        if !matches!(self, Self::Demo(_) | Self::Serve(_) | Self::Emulate(_) | Self::Work(_)) {
             pauses::start();
         }
         match self {
             Self::Demo(options) => demo::run(options, typed).await,
             Self::Serve(options) => serve::run(options, typed).await,
+            Self::Emulate(options) => emulate::run(*options).await,
             Self::Work(options) => work::run(*options, &connection).await,
             Self::Generate(options) => generate::run(connection.client()?, options).await,
             Self::Status(options) => status::run(connection.client()?, options).await,

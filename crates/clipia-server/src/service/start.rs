@@ -130,7 +130,11 @@ impl Parts {
         let output_bytes_max: BTreeMap<_, _> = models.executors.iter().map(bytes_max).collect();
         let executors = pools.of(models.executors);
         let queues = Queues::new(output_bytes_max.keys().map(String::as_str), &metrics.accounts_aside);
-        let catalogue = Arc::new(models.catalogue);
+        let mut catalogue = models.catalogue;
+        if let Some(change) = builder.change_models {
+            change(&mut catalogue);
+        }
+        let catalogue = Arc::new(catalogue);
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
         let url = format!("http://{}", local_address(&listener)?);

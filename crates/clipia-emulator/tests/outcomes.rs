@@ -1,0 +1,134 @@
+//! What a caller sees of an emulator, by the SDK and by a receiver of webhooks.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use clipia::{Clipia, Error, Outcome};
+use clipia_emulator::{Emulator, LIVE_KEY, Occurrence, Pace, Settings};
+use http::StatusCode;
+use serde_json::json;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const MODEL: &str = "nano-banana-2";
+
+async fn start(pace: Pace) -> Emulator {
+    Emulator::start(Settings { pace, ..Settings::default() }).await.unwrap()
+}
+
+fn client(emulator: &Emulator, key: &str) -> Clipia {
+    Clipia::builder().key(key).base_url(emulator.url()).build().unwrap()
+}
+
+/// How a generation with this prompt ends.
+async fn outcome(clipia: &Clipia, prompt: &str) -> Result<Outcome, Error> {
+    clipia.subscribe(MODEL, json!({ "prompt": prompt })).await
+}
+
+/// A receiver that responds with these statuses, one after the other, and then with the last one; it keeps the bodies.
+struct Receiver {
+    url: String,
+    bodies: Arc<Mutex<Vec<String>>>,
+}
+
+impl Receiver {
+    async fn start(statuses: &'static [u16]) -> Self {
+        let bodies: Arc<Mutex<Vec<String>>> = Arc::default();
+        let receive = async move |State(bodies): State<Arc<Mutex<Vec<String>>>>, body: String| {
+            let mut bodies = bodies.lock().unwrap();
+            bodies.push(body);
+            let status = statuses.get(bodies.len() - 1).or(statuses.last()).copied().unwrap_or(200);
+            StatusCode::from_u16(status).unwrap()
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let router = Router::new().route("/hook", post(receive)).with_state(Arc::clone(&bodies));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, bodies }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_outcome_takes_no_time() {
+    let emulator = start(Pace::Auto).await;
+    let clipia = client(&emulator, LIVE_KEY);
+    let began = Instant::now();
+    let credits = clipia.account().await.unwrap().balance.credits;
+    let completed = outcome(&clipia, "@takes=10m a red fox").await.unwrap().completed().unwrap();
+    assert_eq!(completed.output().images.len(), 1);
+    let failed = outcome(&clipia, r#"@takes=5m @fail=content_policy:"too violent" a red fox"#).await.unwrap();
+    let failed = failed.completed().unwrap_err().to_string();
+    assert!(failed.contains("too violent"), "{failed}");
+    assert!(matches!(outcome(&clipia, "@cancel a red fox").await.unwrap(), Outcome::Canceled(_)));
+    assert!(matches!(outcome(&clipia, "@crash=2 a red fox").await.unwrap(), Outcome::Completed(_)));
+    assert!(matches!(outcome(&clipia, "@polls=2 a red fox").await.unwrap(), Outcome::Completed(_)));
+    let refused = outcome(&clipia, "@reject=insufficient_credits a red fox").await.unwrap_err().to_string();
+    assert!(refused.contains("credits"), "{refused}");
+    let typo = outcome(&clipia, "@fial a red fox").await.unwrap_err().to_string();
+    assert!(typo.contains("did you mean `@fail`?"), "{typo}");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    // Three were made and paid.
+    let left = clipia.account().await.unwrap().balance.credits;
+    let number = |credits: clipia::Credits| credits.to_string().parse::<u64>().unwrap();
+    assert_eq!(number(credits) - number(left), 3 * number(completed.cost().unwrap()));
+    emulator.assert_clean();
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_advance_returns_what_happened_in_order() {
+    let emulator = start(Pace::Manual).await;
+    let clipia = client(&emulator, "clipia_live_of_this_test");
+    let receiver = Receiver::start(&[500, 204]).await;
+    let submit = async |words: &str| {
+        let input = json!({ "prompt": format!("{words} a red fox") });
+        clipia.submit(MODEL, input).webhook(&receiver.url).await.unwrap()
+    };
+    let (slow, quick) = (submit("@takes=30m").await, submit("@takes=10m @fail").await);
+    let occurred = emulator.advance(Duration::from_secs(2 * 3_600)).await.unwrap();
+    let seen = |id: &str| -> Vec<String> {
+        let of = occurred.iter().filter(|Occurrence { request_id, .. }| request_id == id);
+        of.map(|occurrence| occurrence.what.clone()).collect()
+    };
+    assert_eq!(seen(quick.id().as_str()), ["failed", "delivery attempt 1: 500", "delivery attempt 2: 204"]);
+    assert_eq!(seen(slow.id().as_str()), ["completed", "delivery attempt 1: 204"]);
+    assert!(occurred.is_sorted_by_key(|occurrence| occurrence.at), "{occurred:?}");
+    assert!(matches!(slow.wait().await.unwrap(), Outcome::Completed(_)));
+    assert!(emulator.advance(Duration::from_secs(3_600)).await.unwrap().is_empty());
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn six_attempts_at_a_delivery_take_no_time() {
+    let emulator = start(Pace::Auto).await;
+    let clipia = client(&emulator, LIVE_KEY);
+    let receiver = Receiver::start(&[500, 500, 500, 500, 500, 200]).await;
+    let input = json!({ "prompt": "@takes=10m a red fox" });
+    let began = Instant::now();
+    clipia.submit(MODEL, input).webhook(&receiver.url).await.unwrap();
+    while receiver.bodies.lock().unwrap().len() < 6 {
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", receiver.bodies.lock().unwrap());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    println!("six attempts took {:?}", began.elapsed());
+    emulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_accepts_a_forged_delivery_is_found() {
+    let emulator = start(Pace::Auto).await;
+    let clipia = client(&emulator, LIVE_KEY);
+    let receiver = Receiver::start(&[200]).await;
+    let input = json!({ "prompt": "@deliver=forged a red fox" });
+    let submitted = clipia.submit(MODEL, input).webhook(&receiver.url).await.unwrap();
+    submitted.wait().await.unwrap();
+    let began = Instant::now();
+    while emulator.findings().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let findings = emulator.findings();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].what.contains("signature"), "{findings:?}");
+    emulator.stop().await;
+}
