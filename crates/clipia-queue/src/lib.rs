@@ -4,7 +4,8 @@
 //! credits move ([`ledger`]), when a repeated submit is the same one ([`idempotency`]), what a key may do
 //! ([`limits`]), how many are ahead ([`position`]), how long a worker holds a request ([`leases`]), when a delivery is tried
 //! again ([`schedules`]), how long what has ended is kept ([`retention`]), what is kept of what an attempt logs ([`logs`]), what must hold of all that is stored ([`examination`]), to which host it goes ([`delivery_host`]), when its receiver is left alone ([`breaker`]), which
-//! secrets sign it ([`rotation`]), what a worker on another machine may be named ([`workers`]), which files of callers are kept ([`uploads`]) and how much an account may take of what all share ([`shares`]): each is a function of its
+//! secrets sign it ([`rotation`]), what a worker on another machine may be named ([`workers`]), which files of callers are kept ([`uploads`]) how much an account may take of what all share ([`shares`]), what is wrong with a file of an operator ([`mistakes`]) and
+//! which name a misspelled one means ([`suggestion`]): each is a function of its
 //! arguments. [`commands`] puts these together: what is done to a queue, as facts and decisions. A store persists what is
 //! decided here, in one transaction each.
 //!
@@ -41,6 +42,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod logs;
 pub mod media_address;
+pub mod mistakes;
 mod moment;
 pub mod position;
 pub mod pricing;
@@ -49,6 +51,7 @@ pub mod retention;
 pub mod rotation;
 pub mod schedules;
 pub mod shares;
+pub mod suggestion;
 pub mod uploads;
 pub mod usage;
 pub mod warnings;

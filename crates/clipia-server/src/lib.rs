@@ -47,13 +47,13 @@ mod remote;
 mod runtime;
 mod service;
 mod store_line;
-mod suggestion;
 mod supervisor;
 
 pub use builder::{Builder, Programs};
 use clipia_queue::ids;
 pub use clipia_queue::lifecycle::Phase;
 pub use clipia_queue::limits::{KeyLimits, RateLimit};
+pub use clipia_queue::mistakes::{Mistake, Mistakes};
 pub use clipia_queue::position::Order;
 pub use clipia_queue::retention::Keep;
 pub use clipia_queue::{Credits, RequestId};
@@ -66,7 +66,7 @@ pub use config::{
 };
 pub use log::LogWriter;
 pub use media::{MediaLocation, NoMediaLocation};
-pub use models_file::{ExecutorSettings, Mistake, Mistakes, ModelsFile};
+pub use models_file::{ExecutorSettings, ModelsFile};
 pub use runtime::runtime;
 pub use service::{FirstKeys, Service, StartError};
 

@@ -3,18 +3,15 @@
 mod command;
 mod executor;
 mod machine;
-mod mistake;
-
-pub use mistake::{Mistake, Mistakes};
 
 use crate::private;
-use crate::suggestion::nearest;
 use clipia_queue::catalogue::{self, Catalogue, Entry, Fault};
+use clipia_queue::mistakes::{Mistake, Mistakes, Notes};
 use clipia_queue::position::Order;
+use clipia_queue::suggestion::{did_you_mean, nearest};
 use clipia_worker::ProgramSettings;
 use executor::{Declared, Maker};
 use machine::{Machine, ThisMachine};
-use mistake::{Notes, did_you_mean};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::Range;

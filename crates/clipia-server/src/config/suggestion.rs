@@ -1,7 +1,7 @@
 //! The suggestion of a key for a misspelled name.
 
 use super::Config;
-use crate::suggestion::nearest;
+use clipia_queue::suggestion::nearest;
 
 /// The key that is most like `name`; none where `name` is a key, or resembles no key.
 pub(super) fn suggest(name: &str) -> Option<&'static str> {

@@ -2,9 +2,9 @@
 
 use super::executor::Program;
 use super::machine::Machine;
-use super::mistake::{Notes, did_you_mean};
-use crate::suggestion::nearest;
 use clipia_queue::catalogue::Entry;
+use clipia_queue::mistakes::Notes;
+use clipia_queue::suggestion::{did_you_mean, nearest};
 use clipia_worker::placeholders;
 use std::ops::Range;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! An `[[executor]]` of `models.toml`.
 
-use super::mistake::{Notes, did_you_mean};
-use crate::suggestion::nearest;
+use clipia_queue::mistakes::Notes;
 use clipia_queue::position::Order;
+use clipia_queue::suggestion::{did_you_mean, nearest};
 use clipia_worker::{ProgramSettings, size};
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
@@ -158,7 +158,7 @@ impl<'r, 't, 'd> Reader<'r, 't, 'd> {
 
     /// Notes that a key must be something else.
     fn must(&mut self, key: &str, at: &Range<usize>, what: &str) {
-        let message = format!("`{key}` must be {what}; got {}", shown(self.notes.text, at));
+        let message = format!("`{key}` must be {what}; got {}", shown(self.notes.text(), at));
         self.mistake(at, &message, None);
     }
 

@@ -1,15 +1,15 @@
-//! What is wrong with `models.toml`, each with its line.
+//! What is wrong with a file that a person writes, each with its line.
 
 use serde::Serialize;
 use std::fmt;
 use std::ops::Range;
 
-/// What is wrong with a place in `models.toml`.
+/// What is wrong with a place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mistake {
     /// The line, from 1.
     pub line: usize,
-    /// A sentence that names the model or the executor, and the key.
+    /// A sentence that names the table, such as a model, and the key.
     pub message: String,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,7 +23,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Everything that is wrong with a `models.toml`. There is at least one mistake.
+/// Everything that is wrong with a file. There is at least one mistake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Mistakes(pub Vec<Mistake>);
 
@@ -40,24 +40,33 @@ impl fmt::Display for Mistakes {
 }
 
 /// The mistakes and the warnings about a text, as they are found.
-pub(super) struct Notes<'t> {
-    pub(super) text: &'t str,
-    pub(super) mistakes: Vec<Mistake>,
-    pub(super) warnings: Vec<Mistake>,
+#[derive(Debug)]
+pub struct Notes<'t> {
+    text: &'t str,
+    /// What a program cannot start with.
+    pub mistakes: Vec<Mistake>,
+    /// What is most likely not meant.
+    pub warnings: Vec<Mistake>,
 }
 
 impl<'t> Notes<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    /// No notes about `text`.
+    pub fn new(text: &'t str) -> Self {
         Self { text, mistakes: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Notes what a server cannot start with. `at` has the bytes that are wrong.
-    pub(super) fn mistake(&mut self, at: &Range<usize>, message: String, hint: Option<String>) {
+    /// The text.
+    pub fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// Notes what a program cannot start with. `at` has the bytes that are wrong.
+    pub fn mistake(&mut self, at: &Range<usize>, message: String, hint: Option<String>) {
         self.mistakes.push(Mistake { line: self.line(at), message, hint });
     }
 
-    /// Notes what a server starts with, and what is most likely not meant.
-    pub(super) fn warning(&mut self, at: &Range<usize>, message: String, hint: Option<String>) {
+    /// Notes what a program starts with, and what is most likely not meant.
+    pub fn warning(&mut self, at: &Range<usize>, message: String, hint: Option<String>) {
         self.warnings.push(Mistake { line: self.line(at), message, hint });
     }
 
@@ -65,9 +74,4 @@ impl<'t> Notes<'t> {
         let before = self.text.get(..at.start).unwrap_or(self.text);
         before.bytes().filter(|byte| *byte == b'\n').count() + 1
     }
-}
-
-/// The hint that another name was meant, if there is one.
-pub(super) fn did_you_mean(meant: Option<&str>) -> Option<String> {
-    meant.map(|meant| format!("did you mean `{meant}`?"))
 }
