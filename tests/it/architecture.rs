@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clipia-worker",
         ],
     ),
+    ("clipia-emulator", &["clipia-api", "clipia-queue", "clipia-server", "clipia-worker"]),
     (
         "clipia-cli",
         &[

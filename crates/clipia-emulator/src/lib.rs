@@ -1,0 +1,17 @@
+//! The emulator of the Clipia queue: the same server with another clock, scripted outcomes and a layer of faults, so that a test
+//! sees every outcome in milliseconds.
+//!
+//! [`words`] at the start of a prompt say what happens to a request.
+//!
+//! What must never be here: a rule of the queue, and another way to answer a call that goes right. The server does both.
+
+pub mod duration;
+mod refusal;
+pub mod words;
+
+pub use refusal::{NoRefusal, Refusal};
+
+/// Compiles and runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
