@@ -1,14 +1,18 @@
 //! The emulator of the Clipia queue: the same server with another clock, scripted outcomes and a layer of faults, so that a test
 //! sees every outcome in milliseconds.
 //!
-//! [`words`] at the start of a prompt say what happens to a request.
+//! [`words`] at the start of a prompt say what happens to a request. [`Faults`] are what goes wrong with calls.
 //!
 //! What must never be here: a rule of the queue, and another way to answer a call that goes right. The server does both.
 
 pub mod duration;
+pub mod fault;
+mod operation;
 mod refusal;
 pub mod words;
 
+pub use fault::{Calls, Fault, FaultError, FaultRule, FaultRuleError, Faults};
+pub use operation::{Called, Operation};
 pub use refusal::{NoRefusal, Refusal};
 
 /// Compiles and runs the README's example.
