@@ -1,19 +1,26 @@
 //! The emulator of the Clipia queue: the same server with another clock, scripted outcomes and a layer of faults, so that a test
 //! sees every outcome in milliseconds.
 //!
-//! [`words`] at the start of a prompt say what happens to a request. [`Faults`] are what goes wrong with calls.
+//! [`words`] at the start of a prompt say what happens to a request; a [`Scenario`] says the same of requests whose prompt has no
+//! words. [`Faults`] are what goes wrong with calls.
 //!
 //! What must never be here: a rule of the queue, and another way to answer a call that goes right. The server does both.
 
+mod caller_key;
 pub mod duration;
 pub mod fault;
 mod operation;
 mod refusal;
+pub mod scenario;
+mod script_rule;
 pub mod words;
 
+pub use caller_key::{CallerKey, NoCallerKey};
 pub use fault::{Calls, Fault, FaultError, FaultRule, FaultRuleError, Faults};
 pub use operation::{Called, Operation};
 pub use refusal::{NoRefusal, Refusal};
+pub use scenario::{Scenario, ScenarioAccount};
+pub use script_rule::{PatternError, PromptPattern, ScriptRule};
 
 /// Compiles and runs the README's example.
 #[cfg(doctest)]

@@ -11,13 +11,14 @@ use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 
 /// The prefix of a live key.
-pub(crate) const LIVE: &str = "clipia_live_";
+pub const LIVE: &str = "clipia_live_";
 
 /// The prefix of a sandbox key.
-pub(crate) const TEST: &str = "clipia_test_";
+pub const TEST: &str = "clipia_test_";
 
-/// The last characters of a key that its hint shows.
+/// The last characters of a key that its hint shows, and the fewest characters before them that it hides.
 const HINT_LENGTH: usize = 4;
+const HIDDEN_MIN: usize = 8;
 
 /// A new key with the default limits, and its record for the store, which does not contain the key. The key is shown to its
 /// owner once.
@@ -39,8 +40,29 @@ pub(crate) fn new_worker(name: String, executors: Vec<String>) -> (String, NewWo
 /// A new token of 256 random bits that begins with `start`, and its hint.
 fn new_token(start: &str) -> (String, String) {
     let secret = hex::encode(rand::random::<[u8; 32]>());
-    let hint = format!("{start}…{}", &secret[secret.len() - HINT_LENGTH..]);
-    (format!("{start}{secret}"), hint)
+    let token = format!("{start}{secret}");
+    let hint = hint_below(start, &secret);
+    (token, hint)
+}
+
+/// Enough of a key to recognise it by, as the store, responses and the log name it: `clipia_live_…k3Qz`.
+///
+/// ```
+/// use clipia_server::credentials::hint;
+///
+/// assert_eq!(hint("clipia_live_0123456789abcdef"), "clipia_live_…cdef");
+/// assert_eq!(hint("clipia_live_short"), "clipia_live_…", "most of it would be shown");
+/// ```
+pub fn hint(key: &str) -> String {
+    let start = [LIVE, TEST].into_iter().find(|start| key.starts_with(start)).unwrap_or_default();
+    hint_below(start, &key[start.len()..])
+}
+
+/// The hint of a key that is `start` and `secret`.
+fn hint_below(start: &str, secret: &str) -> String {
+    let hidden = secret.chars().count().saturating_sub(HINT_LENGTH);
+    let shown: String = secret.chars().skip(hidden).filter(|_| hidden >= HIDDEN_MIN).collect();
+    format!("{start}…{shown}")
 }
 
 /// A new account id.
@@ -58,12 +80,12 @@ pub(crate) fn new_webhook_secret() -> String {
 }
 
 /// The hash that finds a key or a worker's token in the store. A fast hash is enough for 256 random bits.
-pub(crate) fn hash(key: &str) -> KeyHash {
+pub fn hash(key: &str) -> KeyHash {
     KeyHash(Sha256::digest(key.as_bytes()).into())
 }
 
 /// The key that a call carries, in any of the three forms (`contract.md`, "Authentication").
-pub(crate) fn of_headers(headers: &HeaderMap) -> Option<&str> {
+pub fn of_headers(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let authorization = text(header::AUTHORIZATION.as_str()).and_then(|value| {
         let (scheme, key) = value.split_once(' ')?;

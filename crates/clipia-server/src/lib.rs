@@ -28,7 +28,7 @@ mod api_error;
 mod aside;
 mod builder;
 mod config;
-mod credentials;
+pub mod credentials;
 pub mod deliveries;
 mod events;
 pub mod executors;
