@@ -9,6 +9,7 @@
 mod caller_key;
 pub mod duration;
 pub mod fault;
+pub mod journal;
 mod operation;
 mod refusal;
 pub mod scenario;
@@ -17,6 +18,7 @@ pub mod words;
 
 pub use caller_key::{CallerKey, NoCallerKey};
 pub use fault::{Calls, Fault, FaultError, FaultRule, FaultRuleError, Faults};
+pub use journal::Journal;
 pub use operation::{Called, Operation};
 pub use refusal::{NoRefusal, Refusal};
 pub use scenario::{Scenario, ScenarioAccount};
