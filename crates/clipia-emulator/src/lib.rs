@@ -9,6 +9,7 @@
 mod caller_key;
 pub mod duration;
 pub mod fault;
+pub mod findings;
 pub mod journal;
 mod operation;
 mod refusal;
@@ -18,6 +19,7 @@ pub mod words;
 
 pub use caller_key::{CallerKey, NoCallerKey};
 pub use fault::{Calls, Fault, FaultError, FaultRule, FaultRuleError, Faults};
+pub use findings::{Finding, FindingKind, ObservedDelivery, ObservedSignature, Observer};
 pub use journal::Journal;
 pub use operation::{Called, Operation};
 pub use refusal::{NoRefusal, Refusal};
