@@ -8,23 +8,31 @@
 
 mod caller_key;
 pub mod duration;
+mod emulation;
 pub mod fault;
 pub mod findings;
 pub mod journal;
+mod layer;
 mod operation;
 mod refusal;
 pub mod scenario;
 mod script_rule;
+pub mod scripts;
+mod steps;
 pub mod words;
 
 pub use caller_key::{CallerKey, NoCallerKey};
+pub use emulation::{Emulation, Server};
 pub use fault::{Calls, Fault, FaultError, FaultRule, FaultRuleError, Faults};
 pub use findings::{Finding, FindingKind, ObservedDelivery, ObservedSignature, Observer};
 pub use journal::Journal;
+pub use layer::{FAULT, layered};
 pub use operation::{Called, Operation};
 pub use refusal::{NoRefusal, Refusal};
 pub use scenario::{Scenario, ScenarioAccount};
 pub use script_rule::{PatternError, PromptPattern, ScriptRule};
+pub use scripts::Scripts;
+pub use steps::Step;
 
 /// Compiles and runs the README's example.
 #[cfg(doctest)]

@@ -20,9 +20,20 @@ const FAULT_WAIT: Duration = Duration::from_secs(10);
 /// The longest message of an error, in bytes. Some messages quote what the client sent.
 const MESSAGE_BYTES_MAX: usize = 2_000;
 
-/// The error that a call gets in place of its result.
+/// The error that a call gets in place of its result: one envelope, with the status and the type of its code.
+///
+/// ```
+/// use axum::response::IntoResponse;
+/// use clipia_api::error_code::ErrorCode;
+/// use clipia_server::ApiError;
+/// use std::time::Duration;
+///
+/// let error = ApiError::new(ErrorCode::RateLimitExceeded, "too many calls").after(Duration::from_secs(2));
+/// let response = error.into_response();
+/// assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &"2".parse().unwrap()));
+/// ```
 #[derive(Debug)]
-pub(crate) struct ApiError {
+pub struct ApiError {
     code: ErrorCode,
     message: String,
     retry_after: Option<Duration>,
@@ -31,7 +42,7 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     /// An error with this code. A message that is too long is cut.
-    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let mut message = message.into();
         if message.len() > MESSAGE_BYTES_MAX {
             message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
@@ -74,12 +85,12 @@ impl ApiError {
     }
 
     /// Adds a `Retry-After`.
-    pub(crate) fn after(self, wait: Duration) -> Self {
+    pub fn after(self, wait: Duration) -> Self {
         Self { retry_after: Some(wait), ..self }
     }
 
     /// Replaces the status of the code by a more exact one.
-    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+    pub fn with_status(self, status: StatusCode) -> Self {
         Self { status: Some(status), ..self }
     }
 }

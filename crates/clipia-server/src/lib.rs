@@ -49,6 +49,7 @@ mod service;
 mod store_line;
 mod supervisor;
 
+pub use api_error::ApiError;
 pub use builder::{Builder, Programs};
 use clipia_queue::ids;
 pub use clipia_queue::lifecycle::Phase;
@@ -64,6 +65,7 @@ pub use config::{
     Config, ConfigError, ConfigKey, ConfigValueError, DatabaseUrl, DatabaseUrlInvalid, LogFormat, Role,
     Roles, RolesInvalid, ValueForm,
 };
+pub use listener::{Client, Reset};
 pub use log::LogWriter;
 pub use media::{MediaLocation, NoMediaLocation};
 pub use models_file::{ExecutorSettings, ModelsFile};

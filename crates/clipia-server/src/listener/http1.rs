@@ -2,8 +2,9 @@
 
 use super::connection::{Connection, Phase};
 use super::min_rate::MinRate;
+use super::reset::{Reset, WasReset};
 use super::slots::{SPARE_HEAD, Slot};
-use super::stream::SharedStream;
+use super::stream::{Client, SharedStream};
 use crate::api_error::ApiError;
 use crate::health;
 use crate::media;
@@ -16,7 +17,6 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -46,7 +46,7 @@ pub(super) async fn serve_connection(
     let of_calls = Arc::clone(&connection);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(client.clone());
-        respond(request, router.clone(), Arc::clone(&of_calls))
+        respond(request, router.clone(), client.clone(), Arc::clone(&of_calls))
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -77,12 +77,13 @@ pub(super) async fn serve_connection(
     }
 }
 
-/// The response to a call; an error where there is no slot or no permit for it.
+/// The response to a call; a refusal where there is no slot or no permit for it. The error resets the connection.
 async fn respond(
     request: Request<Incoming>,
     router: Router,
+    client: Client,
     connection: Arc<Connection>,
-) -> Result<Response<ResponseBody>, Infallible> {
+) -> Result<Response<ResponseBody>, WasReset> {
     if !connection.enter(Phase::Working) {
         // The connection was closed a moment ago. This call ends with it, before anything was done.
         std::future::pending::<()>().await;
@@ -111,7 +112,11 @@ async fn respond(
     };
     let of_body = Arc::clone(&connection);
     let request = request.map(|body| Body::new(RequestBody { body, connection: of_body, waits: false }));
-    let response: Response<Body> = router.oneshot(request).await?;
+    let response: Response<Body> = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+    if response.extensions().get::<Reset>().is_some() {
+        client.reset_at_end();
+        return Err(WasReset);
+    }
     connection.enter(Phase::Responding);
     Ok(response.map(|body| ResponseBody { body, connection, media_permit }))
 }

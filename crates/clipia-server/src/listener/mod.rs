@@ -10,6 +10,7 @@
 mod connection;
 mod http1;
 mod min_rate;
+mod reset;
 mod slots;
 mod stream;
 #[cfg(test)]
@@ -18,10 +19,11 @@ mod tests;
 use crate::metrics::Metrics;
 use axum::Router;
 use connection::Connection;
+pub use reset::Reset;
 use slots::{Candidates, Slots};
 use std::sync::Arc;
 use std::time::Duration;
-pub(crate) use stream::Client;
+pub use stream::Client;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

@@ -14,9 +14,9 @@ use tokio::net::TcpStream;
 /// The stream of a connection.
 pub(super) struct SharedStream(Arc<TcpStream>);
 
-/// The client of a call.
+/// The client of a call: an extension of the call's request.
 #[derive(Clone, Debug)]
-pub(crate) struct Client(Arc<TcpStream>);
+pub struct Client(Arc<TcpStream>);
 
 impl SharedStream {
     pub(super) fn new(stream: TcpStream) -> Self {
@@ -31,10 +31,17 @@ impl SharedStream {
 impl Client {
     /// Returns when the client has closed its connection, or its sending side. One that has sent another call already is not
     /// looked at any more.
-    pub(crate) async fn gone(&self) {
+    pub async fn gone(&self) {
         match self.0.peek(&mut [0]).await {
             Ok(0) | Err(_) => {}
             Ok(_) => std::future::pending().await,
+        }
+    }
+
+    /// Makes the end of the connection a reset, so that the client learns that nothing more comes.
+    pub(super) fn reset_at_end(&self) {
+        if let Err(error) = self.0.set_zero_linger() {
+            tracing::debug!(%error, "a connection ends without a reset");
         }
     }
 }

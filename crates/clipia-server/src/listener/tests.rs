@@ -52,6 +52,7 @@ impl Served {
             .route("/long", get(async || long()))
             .route("/media/long", get(async || long()))
             .route("/readyz", get(async || "ready"))
+            .route("/reset", get(async || axum::Extension(Reset)))
             .route("/sent", post(async |body: Bytes| body))
             .route(
                 "/held",
@@ -192,6 +193,18 @@ async fn a_client_may_close_its_sending_side_after_its_call() {
     let text = read_to_end(stream).await;
     assert!(text.ends_with("held"), "{text}");
     served.connections(0).await;
+}
+
+#[tokio::test]
+async fn a_connection_is_reset_in_place_of_a_response() {
+    let served = Served::start(LIMITS).await;
+    for before in ["", "GET /quick HTTP/1.1\r\nhost: a\r\n\r\n"] {
+        let mut stream = served.send(&format!("{before}GET /reset HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        let mut read = Vec::new();
+        let error = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut read)).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        served.connections(0).await;
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,69 @@
+//! Reads of the status and the result of a scripted request.
+
+use super::body::Received;
+use super::{Call, Made};
+use crate::scripts::Read;
+use crate::words::Script;
+use axum::body::Body;
+use clipia_queue::RequestId;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// How long a read is held for the end of a request that its script says now, in real time.
+const END_WAIT: Duration = Duration::from_secs(5);
+
+/// Runs a read, and writes what the script says into its response.
+pub(super) async fn read(call: &mut Call, request: RequestId, body: Body) -> Made {
+    let script = call.emulation.scripts.learned(request);
+    call.note.script = script.as_ref().map(|script| script.to_string()).filter(|words| !words.is_empty());
+    let mut response = call.run(body).await;
+    // Only who may read the request takes it a step on.
+    if response.is_unfinished() {
+        let now = call.emulation.server.now();
+        match call.emulation.scripts.read(request, now) {
+            Read::AsItIs => {}
+            Read::Scripted(script, step) => {
+                return scripted(response, &script, |json| script.write_step(step, json));
+            }
+            Read::End => {
+                let ended = call.emulation.server.ended(request);
+                let _ = tokio::time::timeout(END_WAIT, ended).await;
+                response = call.run(Body::empty()).await;
+            }
+        }
+    }
+    match script {
+        Some(script) => scripted(response, &script, |_| {}),
+        None => Made { response, bent_by: None },
+    }
+}
+
+/// The response with what the script says.
+pub(super) fn scripted(
+    mut response: Received,
+    script: &Script,
+    write: impl FnOnce(&mut Map<String, Value>),
+) -> Made {
+    let told = response.json.as_ref().filter(|_| response.parts.status.is_success());
+    let Some(Value::Object(told)) = told else { return Made { response, bent_by: None } };
+    let mut json = told.clone();
+    write(&mut json);
+    if script.extra {
+        add_unknown_fields(&mut json);
+    }
+    if json == *told {
+        return Made { response, bent_by: None };
+    }
+    response.replace(Value::Object(json));
+    Made { response, bent_by: Some(script.names_of_reads()) }
+}
+
+/// Adds fields that no client knows.
+fn add_unknown_fields(json: &mut Map<String, Value>) {
+    let unknown =
+        || json!({"text": "a field that this client does not know", "list": [1, null, {"deep": true}]});
+    if let Some(Value::Object(output)) = json.get_mut("output") {
+        output.insert("emulator_extra".to_owned(), unknown());
+    }
+    json.insert("emulator_extra".to_owned(), unknown());
+}
