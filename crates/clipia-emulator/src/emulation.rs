@@ -42,8 +42,7 @@ pub struct Emulation {
 }
 
 impl Emulation {
-    /// The emulation over a server, with the faults and the scripts of a scenario; its accounts are the server's to open. `seed` decides
-    /// the faults that come by chance.
+    /// The emulation over a server, with what a scenario says. `seed` decides the faults that come by chance.
     pub fn new(server: Arc<dyn Server>, scenario: Scenario, seed: u64) -> Self {
         let emulation = Self {
             server,

@@ -2,7 +2,9 @@
 //! sees every outcome in milliseconds.
 //!
 //! [`words`] at the start of a prompt say what happens to a request; a [`Scenario`] says the same of requests whose prompt has no
-//! words. [`Faults`] are what goes wrong with calls.
+//! words. [`Faults`] are what goes wrong with calls. The layer over the server's router ([`layered`]) applies both, and notes each call in
+//! the [`journal`]; [`findings`] say what callers and receivers do wrong. [`control`] has the routes by which a test drives all this. An
+//! [`Emulator`] is all of it, running.
 //!
 //! What must never be here: a rule of the queue, and another way to answer a call that goes right. The server does both.
 

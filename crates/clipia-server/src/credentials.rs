@@ -40,9 +40,7 @@ pub fn known_key(account: AccountId, key: &str, limits: KeyLimits) -> Option<New
     };
     let hash = hash(key);
     let id = format!("key_{}", hex::encode(&hash.0[..8]));
-    let start = if sandbox { TEST } else { LIVE };
-    let tail = key.char_indices().rev().nth(HINT_LENGTH - 1).map_or("", |(at, _)| &key[at..]);
-    let hint = format!("{start}…{}", tail);
+    let hint = hint(key);
     Some(NewKey { id, account, hash, hint, sandbox, scopes: Scopes { generate: true }, limits })
 }
 
