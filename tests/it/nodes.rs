@@ -3,10 +3,14 @@
 use crate::support::{Options, Raw, Receiver, Server, command, output, until};
 use clipia_tests_postgres::{Database, Pooler};
 use serde_json::{Value, json};
+use std::fmt::Write;
 use std::path::Path;
 use std::time::Instant;
 
 const FOX: &str = "/v1/models/nano-banana-2";
+
+/// In seconds.
+const DAY: i64 = 24 * 60 * 60;
 
 /// A program that runs far longer than a test, and leaves its number where the test finds it.
 const LONG: &str = "[[executor]]\nname = \"long\"\ncommand = [\"sh\", \"-c\", \"echo $$ >PIDS; exec sleep 600\"]\n\
@@ -108,6 +112,41 @@ async fn what_one_server_accepts_another_makes_and_a_third_delivers() {
         assert_eq!(server.administer(&["doctor"])["violation"], Value::Null);
     }
     assert_eq!(api.balance().await, 1_000 - 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_was_kept_for_its_time_is_dropped() {
+    let Some(database) = migrated() else { return };
+    // The time of the media sets how often the cleaner looks.
+    let server = Server::start(options(&database.url(), "api").with(&["--keep-media", "5s"]));
+    let id = submit(&server.live(), FOX, json!({ "input": { "prompt": "a red fox" } })).await;
+    server.administer(&["requests", "cancel", &id]);
+    // The same request as if it had been made and canceled earlier: twice in each of two months.
+    let (now, mut copies) = (database.number("SELECT extract(epoch FROM now())::bigint"), String::new());
+    for ago in [200, 150].into_iter().flat_map(|days| [days * DAY, days * DAY + 30]) {
+        let at = now - ago;
+        let old = format!("first_id(to_timestamp({at}) AT TIME ZONE 'UTC')");
+        let other = format!(
+            "jsonb_build_object('id', {old}, 'request', {old}, 'completed_at', {at} * 1000000::bigint)"
+        );
+        write!(copies, "SELECT make_month({old});").unwrap();
+        for (table, key) in [("request_content", "request"), ("request", "id"), ("movement", "id")] {
+            let copy =
+                format!("SELECT (jsonb_populate_record(t, {other})).* FROM {table} t WHERE {key} = '{id}'");
+            write!(copies, "INSERT INTO {table} {copy};").unwrap();
+        }
+    }
+    database.run(&copies);
+    let over = format!("first_id(to_timestamp({}) AT TIME ZONE 'UTC')", now - 100 * DAY);
+    let left = format!("SELECT count(*) FROM month WHERE leaving_at IS NULL AND after <= {over}");
+    until("the months to be dropped", async || (database.number(&left) == 0).then_some(())).await;
+    let movements = "SELECT count(*) FROM movement WHERE kind IN ('reserve', 'release')";
+    until("their movements to be carried forward", async || (database.number(movements) == 2).then_some(()))
+        .await;
+    assert_eq!(database.number("SELECT count(*) FROM request"), 1);
+    assert_eq!(status(&server.live(), &id).await, "CANCELED");
+    assert_eq!(server.administer(&["doctor"])["violation"], Value::Null);
+    assert_eq!(server.balance().await, 1_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

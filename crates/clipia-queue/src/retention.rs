@@ -6,7 +6,7 @@
 use crate::deliveries::StoredDelivery;
 use crate::ledger::Entries;
 use crate::lifecycle::Phase;
-use crate::{Moment, RequestId, idempotency, ledger};
+use crate::{Moment, RequestId, idempotency, ids, ledger};
 use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -20,6 +20,13 @@ const IDEMPOTENCY_SLACK: Duration = Duration::from_secs(60 * 60);
 /// The longest and the shortest pause between two looks at what is due.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 const PAUSE_MIN: Duration = Duration::from_millis(500);
+
+/// Where requests are kept for so long or longer, a store that keeps months apart removes them by whole months: they stay for about
+/// half as long again at most.
+const BY_MONTH_FROM: Keep = Keep::days(60);
+
+/// How long the other requests of a month wait for those that stay longer. Then each is removed alone.
+const MONTH_WAITS: Duration = Duration::from_secs(7 * DAY);
 
 /// A time is this many pauses: what is due waits for a fraction of its time at most.
 const PAUSES: u32 = 10;
@@ -272,6 +279,16 @@ impl Horizon {
         if named { self.named } else { self.ended }
     }
 
+    /// The highest id that a request can have of which this looks at most. Of later ones none has had its time.
+    pub fn last(&self) -> RequestId {
+        RequestId(ids::last_before(self.ended))
+    }
+
+    /// The same for a month that waited for those of it that stay longer: its requests are removed one by one.
+    pub fn last_that_waited(&self) -> RequestId {
+        RequestId(ids::last_before(self.ended - MONTH_WAITS))
+    }
+
     /// Whether the part of a request of which these are the facts may be let go.
     pub fn admits(&self, facts: &Facts) -> bool {
         let settled = match facts.delivery {
@@ -305,6 +322,29 @@ impl Retention {
             Part::Attempts => self.attempts,
             Part::Request => self.requests,
         }
+    }
+
+    /// Whether requests are removed by whole months where a store keeps months apart. The parts that are kept as long as the requests
+    /// go with them then.
+    ///
+    /// ```
+    /// use clipia_queue::retention::{Keep, Retention};
+    ///
+    /// let retention = |days| Retention::new(Keep::days(days), Keep::days(30), Keep::days(90), Keep::days(90));
+    /// assert!(retention(90).goes_by_month());
+    /// assert!(!retention(45).goes_by_month());
+    /// ```
+    pub fn goes_by_month(&self) -> bool {
+        self.requests >= BY_MONTH_FROM
+    }
+
+    /// Whether a part goes with the month of its request. The media never do: their files are not in the store.
+    pub fn goes_with_month(&self, part: Part) -> bool {
+        self.goes_by_month()
+            && match part {
+                Part::Media | Part::Request => false,
+                Part::Input | Part::Attempts => self.of(part) == self.requests,
+            }
     }
 
     /// Up to when a part has had its time at `now`; nothing where it is kept forever.
@@ -403,6 +443,25 @@ mod tests {
         }
         let forever = Retention::new(Keep::Forever, hours(1), Keep::Forever, Keep::Forever);
         assert!(forever.horizon(Part::Request, now).is_none() && forever.horizon(Part::Media, now).is_some());
+    }
+
+    #[test]
+    fn what_is_kept_as_long_as_its_request_goes_with_its_month() {
+        use Part::{Attempts, Input, Media, Request};
+        let (short, long) = (Keep::days(59), Keep::days(60));
+        let with_month = |requests, inputs| {
+            let retention = Retention::new(requests, Keep::Forever, inputs, Keep::Forever);
+            [Media, Input, Attempts, Request].map(|part| retention.goes_with_month(part))
+        };
+        assert_eq!(with_month(long, long), [false, true, true, false]);
+        assert_eq!(with_month(long, short), [false, false, true, false]);
+        assert_eq!(with_month(short, short), [false; 4]);
+        let horizon = Horizon { ended: at(30 * DAY), named: at(30 * DAY) };
+        assert_eq!(
+            ids::made(horizon.last().0).map(|made| made.as_micros() / 1_000),
+            Some(30 * 86_400_000 - 1)
+        );
+        assert_eq!(ids::after(horizon.last_that_waited().0), Some(at(23 * DAY)));
     }
 
     #[test]

@@ -245,11 +245,14 @@ impl Claiming<'_> {
         &self,
         ids: &[Uuid],
     ) -> Result<HashMap<RequestId, (StoredRequest, String)>, StoreError> {
+        let of = self.w.memory.months.of(ids);
         let rows = self
             .w
             .query(
-                "SELECT r.*, o.input FROM request r JOIN request_content o ON o.request = r.id
-                 WHERE r.id = ANY($1) AND r.phase = 'queued' ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED",
+                &format!(
+                    "SELECT r.*, o.input FROM request{of} r JOIN request_content{of} o ON o.request = r.id
+                     WHERE r.id = ANY($1) AND r.phase = 'queued' ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED"
+                ),
                 values![ids.to_vec()],
             )
             .await?;
@@ -277,12 +280,16 @@ impl Claiming<'_> {
         self.leave(taken.iter().map(|(of, _)| (of.account.0.as_str(), of.place)).collect());
         let column =
             |of: fn(&Claimed) -> i64| taken.iter().map(|(_, claimed)| of(claimed)).collect::<Vec<_>>();
+        let ids: Vec<Uuid> = taken.iter().map(|(of, _)| of.id.0).collect();
+        let of = w.memory.months.of(&ids);
         w.later(
-            "UPDATE request SET phase = new.phase, epoch = new.epoch, rescues = new.rescues, progress = new.progress
-             FROM unnest($1::uuid[], $2::text[], $3::int8[], $4::int8[], $5::int8[]) AS new (id, phase, epoch, rescues, progress)
-             WHERE request.id = new.id",
+            format!(
+                "UPDATE request{of} r SET phase = new.phase, epoch = new.epoch, rescues = new.rescues, progress = new.progress
+                 FROM unnest($1::uuid[], $2::text[], $3::int8[], $4::int8[], $5::int8[]) AS new (id, phase, epoch, rescues, progress)
+                 WHERE r.id = new.id"
+            ),
             values![
-                taken.iter().map(|(of, _)| of.id.0).collect::<Vec<_>>(),
+                ids,
                 taken.iter().map(|(_, claimed)| claimed.life.phase.name().to_owned()).collect::<Vec<_>>(),
                 column(|claimed| claimed.life.epoch.0),
                 column(|claimed| i64::from(claimed.life.rescues)),

@@ -17,6 +17,9 @@ use uuid::Uuid;
 
 const LISTING: &str = "SELECT id, account, request, url, state, attempts, postponed, created_at, next_at, settled_at FROM delivery";
 
+/// A delivery that may be sent again. While this transaction goes on, nothing drops the month of its request.
+const OF_REQUEST: &str = "AND EXISTS (SELECT FROM request r WHERE r.id = delivery.request)";
+
 pub(crate) async fn list(
     c: &Connection,
     filter: &DeliveryFilter,
@@ -81,7 +84,8 @@ pub(crate) async fn details(c: &Connection, id: Uuid) -> Result<Option<DeliveryD
 
 pub(crate) async fn replay(w: &Writing, id: Uuid) -> Result<bool, StoreError> {
     let now = w.now().await?;
-    let Some(delivery) = stored::delivery(w, id).await? else {
+    let found = format!("WHERE id = $1 {OF_REQUEST} FOR NO KEY UPDATE");
+    let Some((_, delivery)) = stored::deliveries(w, &found, values![id]).await?.pop() else {
         return Ok(false);
     };
     stored::write(w, id, &outbox::replay(delivery, now));
@@ -92,10 +96,11 @@ pub(crate) async fn replay(w: &Writing, id: Uuid) -> Result<bool, StoreError> {
 pub(crate) async fn replay_failed(w: &Writing, since: Moment, most: u32) -> Result<Replayed, StoreError> {
     let now = w.now().await?;
     // The index finds candidates. The command decides.
-    let failed =
-        "WHERE state = 'abandoned' AND settled_at >= $1 AND replay_at IS NULL AND claimed_until IS NULL
-                  ORDER BY settled_at, id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED";
-    let found = stored::deliveries(w, failed, values![since, most.min(DELIVERIES_MAX)]).await?;
+    let failed = format!(
+        "WHERE state = 'abandoned' AND settled_at >= $1 AND replay_at IS NULL AND claimed_until IS NULL {OF_REQUEST}
+         ORDER BY settled_at, id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
+    );
+    let found = stored::deliveries(w, &failed, values![since, most.min(DELIVERIES_MAX)]).await?;
     let (mut count, mut last) = (0, since);
     for (id, delivery) in found {
         if outbox::is_replayed(&delivery, since) {
@@ -105,7 +110,7 @@ pub(crate) async fn replay_failed(w: &Writing, since: Moment, most: u32) -> Resu
         }
     }
     // Those of the same moment as the last that were left out are found again from that moment on.
-    let next = stored::deliveries(w, failed, values![last, 1_u32]).await?;
+    let next = stored::deliveries(w, &failed, values![last, 1_u32]).await?;
     let next = next.first().and_then(|(_, delivery)| delivery.settled_at);
     audit::record(w, &Act::deliveries_replayed(count, timestamp(since)), now);
     Ok(Replayed { count, next: next.map(timestamp) })

@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::examination::{self, each_by};
 use super::open_error;
 use super::rows::Row as Stored;
-use super::values::{IntoValue, Value};
+use super::values::{IntoValue, Value, values};
 use super::writing::Writing;
 use super::{Address, OpenError, PostgresStore};
 use clipia_store::transfer::{Cell, Column, Figures, FileReader, Header, Kind, Row, Table, Unread};
@@ -249,7 +249,23 @@ fn name(table: Table, column: &Column) -> &'static str {
     }
 }
 
+/// The column with the request of a row, in the tables that are kept by month.
+const fn request_column(table: Table) -> Option<&'static str> {
+    match table {
+        Table::Request => Some("id"),
+        Table::RequestContent | Table::Attempt | Table::RequestLog => Some("request"),
+        _ => None,
+    }
+}
+
 async fn insert(w: &Writing, Batch { table, columns, .. }: Batch) -> Result<(), StoreError> {
+    let of =
+        table.columns().iter().zip(&columns).find(|(column, _)| Some(column.name) == request_column(table));
+    if let Some((_, Cells::Id(ids))) = of {
+        let make =
+            "SELECT make_month(min(id::text)::uuid) FROM unnest($1::uuid[]) AS i (id) GROUP BY month_of(id)";
+        w.query(make, values![ids.clone()]).await?;
+    }
     let names: Vec<&str> = table.columns().iter().map(|column| name(table, column)).collect();
     let arrays: Vec<String> =
         columns.iter().zip(1..).map(|(cells, number)| format!("${number}::{}", cells.array())).collect();

@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::rows::{Row, attempt_name};
 use super::values::values;
+use super::writing::Writing;
 use clipia_queue::RequestId;
 use clipia_queue::leases::{Lease, LeaseEnd};
 use clipia_store::{Holder, StoreError};
@@ -41,25 +42,29 @@ pub(crate) fn prolong(c: &Connection, id: RequestId, lease: &Lease) {
 }
 
 /// Ends the lease of a request, if it has one, and keeps how its attempt ended.
-pub(crate) fn end(c: &Connection, id: RequestId, lease: Option<Lease>, end: &LeaseEnd) {
-    end_all(c, &[(id, lease, end)]);
+pub(crate) fn end(w: &Writing, id: RequestId, lease: Option<Lease>, end: &LeaseEnd) {
+    end_all(w, &[(id, lease, end)]);
 }
 
 /// The same for several requests.
-pub(crate) fn end_all(c: &Connection, ends: &[(RequestId, Option<Lease>, &LeaseEnd)]) {
+pub(crate) fn end_all(w: &Writing, ends: &[(RequestId, Option<Lease>, &LeaseEnd)]) {
     let ends: Vec<_> = ends.iter().filter_map(|(id, lease, end)| Some((id, (*lease)?, end))).collect();
     if ends.is_empty() {
         return;
     }
-    c.later(
-        "WITH ended AS (
-            DELETE FROM lease l
-            USING unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::text[]) AS e (request, epoch, claimed_at, ended_at, ending)
-            WHERE l.request = e.request
-            RETURNING l.request, e.epoch, e.claimed_at, e.ended_at, e.ending, l.worker, l.session)
-         INSERT INTO attempt (request, epoch, claimed_at, ended_at, ending, worker, session) SELECT * FROM ended",
+    let ids: Vec<_> = ends.iter().map(|(id, ..)| id.0).collect();
+    let of = w.memory.months.of(&ids);
+    w.later(
+        format!(
+            "WITH ended AS (
+                DELETE FROM lease l
+                USING unnest($1::uuid[], $2::int8[], $3::int8[], $4::int8[], $5::text[]) AS e (request, epoch, claimed_at, ended_at, ending)
+                WHERE l.request = e.request
+                RETURNING l.request, e.epoch, e.claimed_at, e.ended_at, e.ending, l.worker, l.session)
+             INSERT INTO attempt{of} (request, epoch, claimed_at, ended_at, ending, worker, session) SELECT * FROM ended"
+        ),
         values![
-            ends.iter().map(|(id, ..)| id.0).collect::<Vec<_>>(),
+            ids,
             ends.iter().map(|(.., end)| end.epoch.0).collect::<Vec<_>>(),
             ends.iter().map(|(_, lease, _)| lease.claimed_at.as_micros()).collect::<Vec<_>>(),
             ends.iter().map(|(_, lease, end)| end.ended_at(lease.claimed_at).as_micros()).collect::<Vec<_>>(),

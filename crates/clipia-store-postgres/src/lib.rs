@@ -32,6 +32,7 @@ mod ledger;
 mod listing;
 mod logs;
 mod memory;
+mod months;
 mod notices;
 mod open_error;
 mod outputs;
@@ -68,13 +69,14 @@ use connection::{CLOCK, Connection};
 use deadpool_postgres::Pool;
 use ends::Ends;
 use memory::Memory;
+use months::Months;
 use notices::Notices;
 use position::Positions;
 use rows::Row;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use submits::Submits;
+use submits::{Submits, Tails};
 use time::{Readings, Time};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -134,6 +136,8 @@ impl PostgresStore {
             counters: Counters::default(),
             positions: Positions::default(),
             heads: Heads::default(),
+            months: Months::default(),
+            tails: Tails::default(),
             notices: Notices::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
         };
@@ -144,6 +148,7 @@ impl PostgresStore {
         {
             database.memory.time.not_before(after);
         }
+        months::keep_up(&database).await?;
         // A deep queue takes a while to read: nobody is to wait for it later.
         for queue in database.connection().await?.query("SELECT name FROM queue", Vec::new()).await? {
             database.line(queue.get("name")?).await?;

@@ -3,6 +3,7 @@
 //! A request without lines costs nothing here: its row says so, and its lease has the figures of its log.
 
 use super::connection::Connection;
+use super::months::Tables;
 use super::values::values;
 use super::writing::Writing;
 use clipia_queue::RequestId;
@@ -25,31 +26,36 @@ pub(crate) async fn append(
     if report == LogLines::default() {
         return Ok(());
     }
-    let kept = figures(w, id).await?;
+    let (kept, of) = (figures(w, id).await?, w.memory.months.of(&[id.0]));
     let appended = appended(epoch, kept, report);
     if appended.figures == kept {
         return Ok(());
     }
     if let Some(through) = appended.forgotten {
-        w.later("DELETE FROM request_log WHERE request = $1 AND epoch <= $2", values![id, through.0]);
+        w.later(
+            format!("DELETE FROM request_log{of} WHERE request = $1 AND epoch <= $2"),
+            values![id, through.0],
+        );
     }
     let (offsets, lines): (Vec<i64>, Vec<String>) =
         appended.blocks.iter().map(|block| (column(block.offset), block.lines.join("\n"))).unzip();
     w.later(
-        "INSERT INTO request_log (request, epoch, start, at, lines)
-         SELECT $1, $2, start, $3, lines FROM unnest($4::int8[], $5::text[]) AS block (start, lines)",
+        format!(
+            "INSERT INTO request_log{of} (request, epoch, start, at, lines)
+             SELECT $1, $2, start, $3, lines FROM unnest($4::int8[], $5::text[]) AS block (start, lines)"
+        ),
         values![id, epoch.0, now.wall, offsets, lines],
     );
     let mut figures = appended.figures;
     while figures.is_over() {
-        figures = drop_oldest(w, id, epoch, figures).await?;
+        figures = drop_oldest(w, &of, id, epoch, figures).await?;
     }
     w.later(
         "UPDATE lease SET log_logged = $2, log_lines = $3, log_bytes = $4 WHERE request = $1",
         values![id, column(figures.logged), column(figures.lines), column(figures.bytes)],
     );
     if kept.lines == 0 && figures.lines > 0 {
-        w.later("UPDATE request SET logged = $2 WHERE id = $1", values![id, epoch.0]);
+        w.later(format!("UPDATE request{of} SET logged = $2 WHERE id = $1"), values![id, epoch.0]);
     }
     Ok(())
 }
@@ -74,15 +80,18 @@ async fn figures(c: &Connection, id: RequestId) -> Result<LogFigures, StoreError
 /// Drops the oldest block of an attempt. Returns the figures without it.
 async fn drop_oldest(
     c: &Connection,
+    of: &Tables,
     id: RequestId,
     epoch: Epoch,
     figures: LogFigures,
 ) -> Result<LogFigures, StoreError> {
     let dropped = c
         .optional(
-            "DELETE FROM request_log WHERE request = $1 AND epoch = $2 AND start =
-                (SELECT min(start) FROM request_log WHERE request = $1 AND epoch = $2)
-             RETURNING lines",
+            &format!(
+                "DELETE FROM request_log{of} WHERE request = $1 AND epoch = $2 AND start =
+                    (SELECT min(start) FROM request_log{of} WHERE request = $1 AND epoch = $2)
+                 RETURNING lines"
+            ),
             values![id, epoch.0],
         )
         .await?
@@ -94,14 +103,21 @@ async fn drop_oldest(
 }
 
 /// The lines that the status of a request shows whose latest attempt `epoch` has some.
-pub(crate) async fn shown(c: &Connection, id: RequestId, epoch: Epoch) -> Result<Vec<String>, StoreError> {
+pub(crate) async fn shown(
+    c: &Connection,
+    of: &Tables,
+    id: RequestId,
+    epoch: Epoch,
+) -> Result<Vec<String>, StoreError> {
     let (mut shown, mut before) = (Shown::default(), i64::MAX);
     // A block rarely has fewer lines than are shown.
     for limit in [2, ROWS_AT_ONCE] {
         let rows = c
             .query(
-                "SELECT start, lines FROM request_log WHERE request = $1 AND epoch = $2 AND start < $3
-                 ORDER BY start DESC LIMIT $4",
+                &format!(
+                    "SELECT start, lines FROM request_log{of} WHERE request = $1 AND epoch = $2 AND start < $3
+                     ORDER BY start DESC LIMIT $4"
+                ),
                 values![id, epoch.0, before, limit],
             )
             .await?;
@@ -158,6 +174,7 @@ pub(crate) async fn page(
 }
 
 /// Lets the log of a request go.
-pub(crate) fn let_go(c: &Connection, id: RequestId) {
-    c.later("DELETE FROM request_log WHERE request = $1", values![id]);
+pub(crate) fn let_go(w: &Writing, id: RequestId) {
+    let of = w.memory.months.of(&[id.0]);
+    w.later(format!("DELETE FROM request_log{of} WHERE request = $1"), values![id]);
 }

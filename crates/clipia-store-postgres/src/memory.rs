@@ -1,8 +1,10 @@
 //! What a node keeps in memory beside the database.
 
 use super::claims::Heads;
+use super::months::Months;
 use super::notices::Notices;
 use super::position::Positions;
+use super::submits::Tails;
 use super::time::Time;
 use clipia_store::StoreEvent;
 use clipia_store::counters::Counters;
@@ -15,6 +17,8 @@ pub(crate) struct Memory {
     pub(crate) counters: Counters,
     pub(crate) positions: Positions,
     pub(crate) heads: Heads,
+    pub(crate) months: Months,
+    pub(crate) tails: Tails,
     pub(crate) notices: Notices,
     pub(crate) events: broadcast::Sender<StoreEvent>,
 }

@@ -6,6 +6,7 @@
 
 use super::address::{Address, Listening};
 use super::connection::{CLOCK, Connection};
+use super::months;
 use super::rows::{Row, from_json, to_json};
 use super::values::values;
 use super::{Database, OpenError};
@@ -15,7 +16,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_postgres::AsyncMessage;
@@ -231,8 +232,14 @@ struct Seen {
 async fn look(database: Arc<Database>, listens: bool) {
     let every = if listens { LOOKS_LISTENING } else { LOOKS };
     // The first look tells everything: others may have done something since this node was opened.
-    let mut seen = Seen::default();
+    let (mut seen, mut months_read) = (Seen::default(), Instant::now());
     loop {
+        if months_read.elapsed() >= months::READ_EVERY {
+            months_read = Instant::now();
+            if let Err(error) = months::keep_up(&database).await {
+                tracing::debug!(%error, "this node could not read which months there are");
+            }
+        }
         let part = rand::rng().random_range(0.5..1.5);
         sleep(every.mul_f64(part)).await;
         match look_once(&database).await {
@@ -248,12 +255,19 @@ async fn look(database: Arc<Database>, listens: bool) {
 
 async fn look_once(database: &Database) -> Result<Seen, StoreError> {
     let c: Connection = database.connection().await?;
+    // Requests that were submitted lately are enough: later ones have higher tickets.
+    let now = database.memory.time.now();
+    let latest = database.memory.months.since(Some(now), now).into_iter().map(|tables| {
+        format!(", (SELECT max(ticket) FROM request{tables} r WHERE r.queue = q.name AND r.ticket > 0)")
+    });
     let rows = c
         .query(
-            "SELECT name, paused_at IS NOT NULL AS paused,
-                coalesce((SELECT max(ticket) FROM request r WHERE r.queue = q.name AND r.ticket > 0), 0) AS tail,
-                (SELECT count(*) FROM queue_item i WHERE i.queue = q.name AND i.lane = 0) AS requeued
-             FROM queue q",
+            &format!(
+                "SELECT name, paused_at IS NOT NULL AS paused, greatest(0{}) AS tail,
+                    (SELECT count(*) FROM queue_item i WHERE i.queue = q.name AND i.lane = 0) AS requeued
+                 FROM queue q",
+                latest.collect::<String>()
+            ),
             Vec::new(),
         )
         .await?;

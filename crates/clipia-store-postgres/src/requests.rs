@@ -15,11 +15,13 @@ pub(crate) async fn read(
     account: &AccountId,
     id: RequestId,
 ) -> Result<Option<Request>, StoreError> {
-    let c = database.connection().await?;
+    let (c, of) = (database.connection().await?, database.memory.months.of(&[id.0]));
     let found = c
         .optional(
-            "SELECT r.*, o.output FROM request r LEFT JOIN request_content o ON o.request = r.id
-             WHERE r.id = $1 AND r.account = $2",
+            &format!(
+                "SELECT r.*, o.output FROM request{of} r LEFT JOIN request_content{of} o ON o.request = r.id
+                 WHERE r.id = $1 AND r.account = $2"
+            ),
             values![id, account],
         )
         .await?;
@@ -58,18 +60,20 @@ pub(crate) async fn status(
     account: &AccountId,
     id: RequestId,
 ) -> Result<Option<RequestStatus>, StoreError> {
-    let c = database.connection().await?;
+    let (c, of) = (database.connection().await?, database.memory.months.of(&[id.0]));
     let found = c
         .optional(
-            "SELECT account, sandbox, phase, epoch, rescues, progress, logged, queue, ticket FROM request
-             WHERE id = $1 AND account = $2",
+            &format!(
+                "SELECT account, sandbox, phase, epoch, rescues, progress, logged, queue, ticket FROM request{of}
+                 WHERE id = $1 AND account = $2"
+            ),
             values![id, account],
         )
         .await?;
     let Some(row) = found else { return Ok(None) };
     let life = row.lifecycle()?;
     let logs = match shown_attempt(life, Epoch(row.get("logged")?)) {
-        Some(epoch) => logs::shown(&c, id, epoch).await?,
+        Some(epoch) => logs::shown(&c, &of, id, epoch).await?,
         None => Vec::new(),
     };
     // Given back first: what reads a position takes one, too.

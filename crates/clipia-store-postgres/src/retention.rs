@@ -1,7 +1,13 @@
-//! Lets go of what has had its time: media, inputs, attempts and whole requests.
+//! Lets go of what has had its time: media, inputs, attempts and whole requests; [`month`] drops whole months.
+
+mod month;
+
+pub(crate) use month::drop_month;
+use month::remove_rest;
 
 use super::connection::Connection;
 use super::rows::Row;
+use super::submits::keep_floors;
 use super::values::values;
 use super::writing::Writing;
 use super::{idempotency, ledger, logs, position, sandbox, stored};
@@ -9,7 +15,7 @@ use clipia_queue::commands::Now;
 use clipia_queue::commands::sandbox::without_one;
 use clipia_queue::ledger::Entries;
 use clipia_queue::retention::{Candidate, Horizon, Look, Part, carry_forward, look};
-use clipia_queue::{AccountId, RequestId, ids};
+use clipia_queue::{AccountId, RequestId};
 use clipia_store::{DueOf, DuePage, GivenBack, StoreError};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -74,18 +80,14 @@ pub(crate) async fn due(
 ) -> Result<DuePage, StoreError> {
     let mut page = DuePage::default();
     let found = match of {
-        DueOf::After { after, limit } => {
+        DueOf::After { after, through, limit } => {
             let rows = c
                 .query(
                     &format!(
                         "{CANDIDATE} WHERE r.id > $1 AND r.id <= $2 AND {} ORDER BY r.id LIMIT $3",
                         has(part)
                     ),
-                    values![
-                        after.map_or(Uuid::nil(), |after| after.0),
-                        ids::last_before(horizon.ended),
-                        limit
-                    ],
+                    values![after.map_or(Uuid::nil(), |after| after.0), through, limit],
                 )
                 .await?;
             let found = rows.iter().map(Found::of).collect::<Result<Vec<_>, _>>()?;
@@ -161,43 +163,34 @@ pub(crate) async fn let_go(
                     sandbox::set_kept(w, &found.account, account.sandbox_kept);
                 }
             }
-            keep_floors(w, &due);
+            let latest = due.iter().map(|found| (found.queue.clone(), found.ticket));
+            keep_floors(w, latest);
         }
     }
     Ok(due.into_iter().map(|found| found.candidate.id).collect())
 }
 
-fn attempts(c: &Connection, of: &Found) {
-    logs::let_go(c, of.candidate.id);
-    c.later("DELETE FROM attempt WHERE request = $1", values![of.candidate.id]);
+fn attempts(w: &Writing, of: &Found) {
+    logs::let_go(w, of.candidate.id);
+    let tables = w.memory.months.of(&[of.candidate.id.0]);
+    w.later(format!("DELETE FROM attempt{tables} WHERE request = $1"), values![of.candidate.id]);
     if let Some(delivery) = of.delivery {
-        c.later("DELETE FROM delivery_attempt WHERE delivery = $1", values![delivery]);
+        w.later("DELETE FROM delivery_attempt WHERE delivery = $1", values![delivery]);
     }
 }
 
 async fn whole(w: &Writing, of: &Found, now: Now) -> Result<(), StoreError> {
     attempts(w, of);
     condense(w, of, now).await?;
+    let tables = w.memory.months.of(&[of.candidate.id.0]);
     for part in [
-        "DELETE FROM delivery WHERE request = $1",
-        "DELETE FROM request_content WHERE request = $1",
-        "DELETE FROM request WHERE id = $1",
+        "DELETE FROM delivery WHERE request = $1".to_owned(),
+        format!("DELETE FROM request_content{tables} WHERE request = $1"),
+        format!("DELETE FROM request{tables} WHERE id = $1"),
     ] {
         w.later(part, values![of.candidate.id]);
     }
     Ok(())
-}
-
-/// The latest ticket of a queue is known when its request is gone: no ticket is given twice.
-fn keep_floors(c: &Connection, gone: &[Found]) {
-    let queues: BTreeSet<&String> = gone.iter().map(|found| &found.queue).collect();
-    for queue in queues {
-        let latest = gone.iter().filter(|found| found.queue == *queue).map(|found| found.ticket).max();
-        c.later(
-            "UPDATE queue SET floor = $2 WHERE name = $1 AND floor < $2",
-            values![queue, latest.unwrap_or(0)],
-        );
-    }
 }
 
 /// Carries the movements of a request forward in the opening movement of its account, which is locked.
@@ -208,20 +201,25 @@ async fn condense(w: &Writing, of: &Found, now: Now) -> Result<(), StoreError> {
             values![of.candidate.id],
         )
         .await?;
+    let condensed: Vec<Entries> = condensed.iter().map(Row::entries).collect::<Result<_, _>>()?;
+    carry(w, &of.account, &condensed, now).await
+}
+
+/// Carries entries forward in the opening movement of an account, which is locked.
+async fn carry(w: &Writing, account: &AccountId, condensed: &[Entries], now: Now) -> Result<(), StoreError> {
     if condensed.is_empty() {
         return Ok(());
     }
-    let condensed: Vec<Entries> = condensed.iter().map(Row::entries).collect::<Result<_, _>>()?;
     let opening = w
         .optional(
             "SELECT available, held, issuance, revenue FROM movement WHERE account = $1 AND kind = 'opening'",
-            values![&of.account],
+            values![account],
         )
         .await?;
     let opening = opening.as_ref().map(Row::entries).transpose()?;
-    let sum = carry_forward(opening.unwrap_or_default(), &condensed)
-        .map_err(|unsummed| StoreError::Unreadable(format!("account `{}`: {unsummed}", of.account)))?;
-    ledger::open(w, &of.account, sum, opening.is_none(), now);
+    let sum = carry_forward(opening.unwrap_or_default(), condensed)
+        .map_err(|unsummed| StoreError::Unreadable(format!("account `{account}`: {unsummed}")))?;
+    ledger::open(w, account, sum, opening.is_none(), now);
     Ok(())
 }
 
@@ -229,5 +227,6 @@ async fn condense(w: &Writing, of: &Found, now: Now) -> Result<(), StoreError> {
 pub(crate) async fn give_back(w: &Writing) -> Result<GivenBack, StoreError> {
     let now = w.now().await?.steady;
     position::forget(w).await?;
-    Ok(GivenBack { bytes: 0, more: idempotency::remove_expired(w, now).await? })
+    let more = idempotency::remove_expired(w, now).await?;
+    Ok(GivenBack { bytes: 0, more: remove_rest(w).await? || more })
 }

@@ -98,7 +98,7 @@ CREATE TABLE request_content (
 
 CREATE TABLE queue (
     name        TEXT PRIMARY KEY,
-    floor       BIGINT NOT NULL DEFAULT 0, -- the latest ticket of requests that were let go
+    floor       BIGINT NOT NULL DEFAULT 0, -- no ticket is lower: of requests that were let go, or have ids of another time
     paused_at   BIGINT -- while nothing of it is claimed
 );
 

@@ -87,22 +87,29 @@ fn requests(w: &Writing, all: &[(&Locked, Ended<'_>)]) -> Result<(), StoreError>
         }
     }
     if !outputs.0.is_empty() {
+        let of = w.memory.months.of(&outputs.0);
         w.later(
-            "UPDATE request_content c SET output = n.output FROM unnest($1::uuid[], $2::text[]) AS n (request, output)
-             WHERE c.request = n.request",
+            format!(
+                "UPDATE request_content{of} c SET output = n.output FROM unnest($1::uuid[], $2::text[]) AS n (request, output)
+                 WHERE c.request = n.request"
+            ),
             values![outputs.0, outputs.1],
         );
     }
     let ended = || all.iter().map(|(_, ended)| ended);
     let charged = ended().map(|ended| amount(ended.charged)).collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<_> = all.iter().map(|(of, _)| of.request.id.0).collect();
+    let of = w.memory.months.of(&ids);
     w.later(
-        "UPDATE request r SET phase = n.phase, epoch = n.epoch, rescues = n.rescues, charged = n.charged,
-            error_code = n.error_code, error_message = n.error_message, completed_at = n.completed_at
-         FROM unnest($1::uuid[], $2::text[], $3::int8[], $4::int8[], $5::int8[], $6::text[], $7::text[], $8::int8[])
-            AS n (id, phase, epoch, rescues, charged, error_code, error_message, completed_at)
-         WHERE r.id = n.id",
+        format!(
+            "UPDATE request{of} r SET phase = n.phase, epoch = n.epoch, rescues = n.rescues, charged = n.charged,
+                error_code = n.error_code, error_message = n.error_message, completed_at = n.completed_at
+             FROM unnest($1::uuid[], $2::text[], $3::int8[], $4::int8[], $5::int8[], $6::text[], $7::text[], $8::int8[])
+                AS n (id, phase, epoch, rescues, charged, error_code, error_message, completed_at)
+             WHERE r.id = n.id"
+        ),
         values![
-            all.iter().map(|(of, _)| of.request.id.0).collect::<Vec<_>>(),
+            ids,
             ended().map(|ended| ended.life.phase.name().to_owned()).collect::<Vec<_>>(),
             ended().map(|ended| ended.life.epoch.0).collect::<Vec<_>>(),
             ended().map(|ended| i64::from(ended.life.rescues)).collect::<Vec<_>>(),

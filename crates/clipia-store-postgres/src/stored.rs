@@ -4,6 +4,7 @@ use super::connection::Connection;
 use super::leases;
 use super::rows::Row;
 use super::values::{Value, values};
+use super::writing::Writing;
 use clipia_queue::commands::StoredRequest;
 use clipia_queue::commands::end::Books;
 use clipia_queue::deliveries::StoredDelivery;
@@ -46,12 +47,15 @@ pub(crate) struct Locked {
 
 /// The request of this id, which is locked. It is read by another statement than the one that locks it, in one round trip: what a
 /// statement joins was read before it waited.
-pub(crate) async fn request(c: &Connection, id: RequestId) -> Result<Locked, WorkRefused> {
-    c.later("SELECT 1 FROM request WHERE id = $1 FOR NO KEY UPDATE", values![id]);
-    let row = c
+pub(crate) async fn request(w: &Writing, id: RequestId) -> Result<Locked, WorkRefused> {
+    let of = w.memory.months.of(&[id.0]);
+    w.later(format!("SELECT 1 FROM request{of} WHERE id = $1 FOR NO KEY UPDATE"), values![id]);
+    let row = w
         .optional(
-            "SELECT r.*, l.claimed_at, l.deadline_at, l.until FROM request r LEFT JOIN lease l ON l.request = r.id
-             WHERE r.id = $1",
+            &format!(
+                "SELECT r.*, l.claimed_at, l.deadline_at, l.until FROM request{of} r LEFT JOIN lease l ON l.request = r.id
+                 WHERE r.id = $1"
+            ),
             values![id],
         )
         .await?;
@@ -70,33 +74,33 @@ pub(crate) struct Facts {
 impl Facts {
     /// Locks requests, and before them the accounts and keys whose books their ends change, in one round trip. Whose a request is
     /// never changes, so that it may be read before.
-    pub(crate) async fn lock(c: &Connection, ids: Vec<Uuid>) -> Result<Self, StoreError> {
+    pub(crate) async fn lock(w: &Writing, ids: Vec<Uuid>) -> Result<Self, StoreError> {
+        let of = w.memory.months.of(&ids);
         let requests = async {
-            c.later(
-                "SELECT 1 FROM request WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+            w.later(
+                format!("SELECT 1 FROM request{of} WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"),
                 values![ids.clone()],
             );
-            c.query(
-                "SELECT r.*, l.claimed_at, l.deadline_at, l.until FROM request r LEFT JOIN lease l ON l.request = r.id
-                 WHERE r.id = ANY($1)",
-                values![ids.clone()],
-            )
-            .await
+            let locked = format!(
+                "SELECT r.*, l.claimed_at, l.deadline_at, l.until FROM request{of} r LEFT JOIN lease l ON l.request = r.id
+                 WHERE r.id = ANY($1)"
+            );
+            w.query(&locked, values![ids.clone()]).await
         };
+        let lock_accounts = format!(
+            "SELECT a.* FROM (SELECT DISTINCT account COLLATE \"C\" AS asked FROM request{of} WHERE id = ANY($1) ORDER BY 1) asked,
+                LATERAL (SELECT id, available, held FROM account WHERE id >= asked AND id <= asked
+                         ORDER BY id DESC LIMIT 1 FOR NO KEY UPDATE) a"
+        );
+        let lock_keys = format!(
+            "SELECT k.* FROM (SELECT DISTINCT api_key COLLATE \"C\" AS asked FROM request{of} WHERE id = ANY($1) ORDER BY 1) asked,
+                LATERAL (SELECT id, in_flight FROM api_key WHERE id >= asked AND id <= asked
+                         ORDER BY id DESC LIMIT 1 FOR NO KEY UPDATE) k"
+        );
         let (accounts, keys, requests) = tokio::try_join!(
             biased;
-            c.query(
-                "SELECT a.* FROM (SELECT DISTINCT account COLLATE \"C\" AS asked FROM request WHERE id = ANY($1) ORDER BY 1) asked,
-                    LATERAL (SELECT id, available, held FROM account WHERE id >= asked AND id <= asked
-                             ORDER BY id DESC LIMIT 1 FOR NO KEY UPDATE) a",
-                values![ids.clone()],
-            ),
-            c.query(
-                "SELECT k.* FROM (SELECT DISTINCT api_key COLLATE \"C\" AS asked FROM request WHERE id = ANY($1) ORDER BY 1) asked,
-                    LATERAL (SELECT id, in_flight FROM api_key WHERE id >= asked AND id <= asked
-                             ORDER BY id DESC LIMIT 1 FOR NO KEY UPDATE) k",
-                values![ids.clone()],
-            ),
+            w.query(&lock_accounts, values![ids.clone()]),
+            w.query(&lock_keys, values![ids.clone()]),
             requests,
         )?;
         let mut facts = Self::default();

@@ -4,14 +4,18 @@
 mod accepted;
 mod batch;
 mod prepared;
+mod tails;
 
 use super::Database;
 use super::gathered::{Bounds, Gathered, Shared};
+use super::months;
 use super::writing::Writing;
 use batch::Outcome;
 use clipia_store::{StoreError, Submission, SubmitRefused, Submitted, blocking};
 use prepared::Prepared;
 use std::sync::Arc;
+
+pub(crate) use tails::{Tails, keep_floors};
 
 /// Two transactions at a time, where one waits for a lock.
 const BOUNDS: Bounds = Bounds { shared_max: 64, under_way_max: 2 };
@@ -39,15 +43,15 @@ async fn write_together(
     database: Arc<Database>,
     submits: Shared<Prepared>,
 ) -> Result<Vec<Result<Submitted, SubmitRefused>>, StoreError> {
-    let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
-    let outcomes = match batch::run(&w, &submits).await {
+    months::make_for(&database, submits.iter().map(|of| of.submission.id.0)).await?;
+    let outcomes = match write(&database, &submits).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
-            w.roll_back().await;
+            // Where the database's clock was set back, what this node knows may be wrong.
+            database.memory.tails.forget();
             return Err(error);
         }
     };
-    w.commit(submits.len()).await?;
     let mut placed = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
         placed.push(match outcome {
@@ -56,6 +60,23 @@ async fn write_together(
         });
     }
     Ok(placed)
+}
+
+async fn write(
+    database: &Database,
+    submits: &[Prepared],
+) -> Result<Vec<Result<Outcome, SubmitRefused>>, StoreError> {
+    let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
+    match batch::run(&w, submits).await {
+        Ok(outcomes) => {
+            w.commit(submits.len()).await?;
+            Ok(outcomes)
+        }
+        Err(error) => {
+            w.roll_back().await;
+            Err(error)
+        }
+    }
 }
 
 /// A submit with the position of its request as of the latest commit. It is accepted, whatever becomes of the position.

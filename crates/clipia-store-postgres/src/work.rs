@@ -30,7 +30,11 @@ pub(crate) async fn beat_many(
     let mut ids: Vec<_> = beats.iter().map(|beat| beat.id.0).collect();
     ids.sort_unstable();
     ids.dedup();
-    w.later("SELECT 1 FROM request WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", values![ids]);
+    let of = w.memory.months.of(&ids);
+    w.later(
+        format!("SELECT 1 FROM request{of} WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"),
+        values![ids],
+    );
     let mut answers = Vec::with_capacity(beats.len());
     for beat in beats {
         answers.push(match self::beat(w, beat, now).await {
@@ -46,7 +50,11 @@ async fn beat(w: &Writing, Beat { id, epoch, progress, logs }: Beat, now: Now) -
     let beat = lease::beat(&request, lease, epoch, progress, now)?;
     leases::prolong(w, id, &beat.lease);
     if beat.progress != request.progress {
-        w.later("UPDATE request SET progress = $2 WHERE id = $1", values![id, beat.progress.percent()]);
+        let of = w.memory.months.of(&[id.0]);
+        w.later(
+            format!("UPDATE request{of} SET progress = $2 WHERE id = $1"),
+            values![id, beat.progress.percent()],
+        );
     }
     Ok(logs::append(w, id, epoch, logs, now).await?)
 }
@@ -94,8 +102,9 @@ pub(crate) async fn release(w: &Writing, id: RequestId, epoch: Epoch) -> Result<
 
 /// Writes a lifecycle that has not ended.
 fn set(w: &Writing, id: RequestId, life: Lifecycle, progress: u8) {
+    let of = w.memory.months.of(&[id.0]);
     w.later(
-        "UPDATE request SET phase = $2, epoch = $3, rescues = $4, progress = $5 WHERE id = $1",
+        format!("UPDATE request{of} SET phase = $2, epoch = $3, rescues = $4, progress = $5 WHERE id = $1"),
         values![id, life.phase.name(), life.epoch.0, life.rescues, progress],
     );
 }

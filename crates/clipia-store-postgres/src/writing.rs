@@ -4,6 +4,7 @@
 //!
 //! Every command locks in this order, and within one kind by ids that rise. So no two commands wait for each other.
 //!
+//! 0. the row of a month that is dropped, and of one whose tables are apart: nothing else locks it
 //! 0. a worker on another machine: its claims share the lock with each other, not with an operator who revokes it
 //! 1. the head of a queue ([`Writing::lock_head`]): claims, pauses, and what is put back
 //! 2. accounts
@@ -13,6 +14,9 @@
 //! 6. what belongs to one request: its place, its lease, its attempts, its log, its delivery. Senders skip deliveries that are locked
 //! 7. the tail of a queue ([`Writing::lock_tail`]), which gives tickets: the queues of a batch by their names
 //! 8. turns, and the rows of usage
+//!
+//! The tables of a month are locked as a whole when they are set apart, after the accounts. Whoever holds them may wait for an account
+//! that is locked here: this lock waits for a fifth of a second, and then its transaction is given up.
 //!
 //! A lock of 1 or 7 is one of the transaction, never of the session. What is read under a lock is read by a statement of its own,
 //! after the lock was got: the snapshot of a statement that waits for a lock is older than what it waited for.

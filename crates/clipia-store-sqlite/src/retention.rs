@@ -4,7 +4,6 @@ use super::rows::{entries, key, moment, phase};
 use super::writing::Writing;
 use super::{ledger, logs, sandbox, stored};
 use crate::clock::wall_at;
-use crate::ids;
 use crate::store::{AccountId, DueOf, DuePage, GivenBack, StoreError};
 use clipia_queue::commands::sandbox::without_one;
 use clipia_queue::ledger::Entries;
@@ -70,13 +69,13 @@ pub(crate) fn due(c: &Connection, part: Part, horizon: Horizon, of: DueOf) -> Re
     };
     let has = has(part);
     match of {
-        DueOf::After { after, limit } => {
+        DueOf::After { after, through, limit } => {
             let mut statement = c.prepare_cached(&format!(
                 "{CANDIDATE} WHERE r.id > ?1 AND r.id <= ?2 AND {has} ORDER BY r.id LIMIT ?3"
             ))?;
             let after = after.map_or(Uuid::nil(), key);
             let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
-            let mut rows = statement.query(params![after, ids::last_before(horizon.ended), limit_rows])?;
+            let mut rows = statement.query(params![after, key(through), limit_rows])?;
             let (mut found, mut last) = (0, None);
             while let Some(row) = rows.next()? {
                 let next = Found::of(row)?;

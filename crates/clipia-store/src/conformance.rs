@@ -91,7 +91,7 @@ pub fn key() -> Key {
 
 /// A new id of `at`. Ids made later sort later. They are counted, since the generator of the rules never goes back, not even
 /// between the tests of one process.
-fn id_at(at: Moment) -> RequestId {
+pub fn id_at(at: Moment) -> RequestId {
     static MADE: AtomicU64 = AtomicU64::new(0);
     let mut tail = [0; 10];
     tail[2..].copy_from_slice(&MADE.fetch_add(1, Ordering::Relaxed).to_be_bytes());

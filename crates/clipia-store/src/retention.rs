@@ -9,22 +9,33 @@ pub struct DuePage {
     pub due: Vec<RequestId>,
     /// Requests that are as old and whose part stays: they still run, or a delivery may still be sent.
     pub late: Vec<RequestId>,
-    /// Where the next page begins; nothing where no other request is as old.
+    /// Where the next page begins; nothing where there is no other request.
     pub next: Option<RequestId>,
 }
 
 /// Which requests are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DueOf {
-    /// Those submitted after this one, `limit` at most.
+    /// Those submitted after one request and not after another, `limit` at most.
     After {
         /// The request before the first; nothing to begin with the oldest.
         after: Option<RequestId>,
+        /// The highest id that the last can have.
+        through: RequestId,
         /// How many at most.
         limit: usize,
     },
     /// These.
     These(Vec<RequestId>),
+}
+
+/// The requests of a month, which a store keeps in tables of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Month {
+    /// The highest id before the month.
+    pub before: RequestId,
+    /// The highest id that a request of the month can have.
+    pub last: RequestId,
 }
 
 /// Space that a store has given back to the system.

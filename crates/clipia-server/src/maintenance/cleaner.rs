@@ -1,10 +1,13 @@
 //! The cleaner deletes what has been kept for its time: media, inputs and attempts of ended requests, and then the requests.
+//!
+//! A store may keep the requests of each month apart, and drop a month at once. A month is dropped when all its requests have had their
+//! time. Where requests are kept for long, they wait for that. If one of a month stays much longer, the others are deleted one by one.
 
 use super::{DoneBy, RoundError, Service};
 use crate::media::MediaStore;
-use crate::store::{DueOf, DuePage, Store, StoreError};
+use crate::store::{DueOf, DuePage, Month, Store, StoreError};
+use clipia_queue::RequestId;
 use clipia_queue::retention::{Horizon, Part, Retention};
-use clipia_queue::{RequestId, ids};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +26,15 @@ pub(crate) struct Cleaner {
     store: Arc<dyn Store>,
     media: MediaStore,
     retention: Retention,
-    /// The progress in each part since the server started.
-    progress: Mutex<HashMap<Part, Progress>>,
+    /// The progress since the server started.
+    progress: Mutex<AllProgress>,
+}
+
+#[derive(Default)]
+struct AllProgress {
+    parts: HashMap<Part, Progress>,
+    /// In each month that may be dropped, by the highest id before it.
+    months: HashMap<RequestId, Progress>,
 }
 
 #[derive(Default)]
@@ -35,12 +45,29 @@ struct Progress {
     late: BTreeSet<RequestId>,
 }
 
+/// What becomes of requests whose part has had its time.
+#[derive(Clone, Copy)]
+enum Aim {
+    /// The part of each is deleted.
+    Each,
+    /// Their month is dropped later on: only their media are deleted here, which are not in the store.
+    Month,
+}
+
 impl Cleaner {
     pub(crate) fn new(store: Arc<dyn Store>, media: MediaStore, retention: Retention) -> Self {
         Self { store, media, retention, progress: Mutex::default() }
     }
 
-    async fn clean(&self, part: Part, horizon: Horizon, progress: &mut Progress) -> Result<u64, RoundError> {
+    /// Looks at all requests up to `through`.
+    async fn clean(
+        &self,
+        aim: Aim,
+        part: Part,
+        horizon: Horizon,
+        through: RequestId,
+        progress: &mut Progress,
+    ) -> Result<u64, RoundError> {
         let mut gone = 0;
         let late: Vec<RequestId> = progress.late.iter().copied().collect();
         for ids in late.chunks(STEP) {
@@ -48,23 +75,23 @@ impl Cleaner {
             ids.iter().for_each(|id| {
                 progress.late.remove(id);
             });
-            gone += self.step(part, horizon, page, progress).await?;
+            gone += self.step(aim, part, horizon, page, progress).await?;
         }
         loop {
-            let of = DueOf::After { after: progress.through, limit: STEP };
+            let of = DueOf::After { after: progress.through, through, limit: STEP };
             let page = self.store.due(part, horizon, of).await?;
             let next = page.next;
-            gone += self.step(part, horizon, page, progress).await?;
+            gone += self.step(aim, part, horizon, page, progress).await?;
             let Some(next) = next else { break };
             progress.through = Some(next);
         }
-        let end = RequestId(ids::last_before(horizon.ended));
-        progress.through = progress.through.max(Some(end));
+        progress.through = progress.through.max(Some(through));
         Ok(gone)
     }
 
     async fn step(
         &self,
+        aim: Aim,
         part: Part,
         horizon: Horizon,
         page: DuePage,
@@ -80,12 +107,60 @@ impl Cleaner {
         if matches!(part, Part::Media | Part::Request) {
             self.media.remove_requests(due.clone()).await?;
         }
-        let gone = self.store.let_go(part, horizon, due).await?;
+        let gone = match aim {
+            Aim::Each => self.store.let_go(part, horizon, due).await?,
+            Aim::Month => due,
+        };
         gone.iter().for_each(|id| {
             progress.late.remove(id);
         });
         tokio::time::sleep(STEP_PAUSE).await;
-        Ok(gone.len() as u64)
+        Ok(match aim {
+            Aim::Each => gone.len() as u64,
+            Aim::Month => 0,
+        })
+    }
+
+    /// Deletes requests, by whole months as far as that is possible.
+    async fn clean_requests(
+        &self,
+        horizon: Horizon,
+        months: &[Month],
+        all: &mut AllProgress,
+    ) -> Result<u64, RoundError> {
+        let mut gone = 0;
+        let over = months.iter().take_while(|month| month.last <= horizon.last());
+        for month in over.clone() {
+            gone += self.drop_month(*month, horizon, &mut all.months).await?.unwrap_or(0);
+        }
+        let through = if months.is_empty() || !self.retention.goes_by_month() {
+            horizon.last()
+        } else {
+            let waited = over.take_while(|month| month.last <= horizon.last_that_waited());
+            waited.last().map_or(months[0].before, |month| month.last)
+        };
+        let progress = all.parts.entry(Part::Request).or_default();
+        Ok(gone + self.clean(Aim::Each, Part::Request, horizon, through, progress).await?)
+    }
+
+    /// Drops a month if all its requests have had their time. Returns how many there were; nothing where it stays.
+    async fn drop_month(
+        &self,
+        month: Month,
+        horizon: Horizon,
+        all: &mut HashMap<RequestId, Progress>,
+    ) -> Result<Option<u64>, RoundError> {
+        let begin = || Progress { through: Some(month.before), late: BTreeSet::new() };
+        let progress = all.entry(month.before).or_insert_with(begin);
+        self.clean(Aim::Month, Part::Request, horizon, month.last, progress).await?;
+        if !progress.late.is_empty() {
+            return Ok(None);
+        }
+        let gone = self.store.drop_month(month, horizon).await?;
+        if gone.is_some() {
+            all.remove(&month.before);
+        }
+        Ok(gone)
     }
 
     /// Returns the store's free space to the file system.
@@ -112,9 +187,17 @@ impl Service for Cleaner {
 
     async fn round(&self, _paused: Duration) -> Result<u64, RoundError> {
         let (now, mut progress, mut all) = (self.store.now(), self.progress.lock().await, 0);
+        let months = self.store.months().await?;
         for part in PARTS {
             let Some(horizon) = self.retention.horizon(part, now) else { continue };
-            let gone = self.clean(part, horizon, progress.entry(part).or_default()).await?;
+            let gone = match part {
+                Part::Request => self.clean_requests(horizon, &months, &mut progress).await?,
+                _ if !months.is_empty() && self.retention.goes_with_month(part) => 0,
+                _ => {
+                    let progress = progress.parts.entry(part).or_default();
+                    self.clean(Aim::Each, part, horizon, horizon.last(), progress).await?
+                }
+            };
             if gone > 0 {
                 tracing::info!(part = part.name(), gone, "deleted what was kept for its time");
             }

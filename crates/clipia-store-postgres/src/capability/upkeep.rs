@@ -1,13 +1,14 @@
 //! The store itself: its clock, events, examinations and figures, and its end.
 
 use crate::values::values;
-use crate::{PostgresStore, examination, held_deliveries, pins, retention, statistics, terms};
+use crate::{PostgresStore, examination, held_deliveries, months, pins, retention, statistics, terms};
 use async_trait::async_trait;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
 use clipia_store::clock::Clock;
 use clipia_store::{
-    BackupError, DueOf, DuePage, Findings, GivenBack, NodeId, Statistics, StoreError, StoreEvent, Upkeep,
+    BackupError, DueOf, DuePage, Findings, GivenBack, Month, NodeId, Statistics, StoreError, StoreEvent,
+    Upkeep,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -74,6 +75,15 @@ impl Upkeep for PostgresStore {
         ids: Vec<RequestId>,
     ) -> Result<Vec<RequestId>, StoreError> {
         self.write(move |w| async move { retention::let_go(&w, part, horizon, &ids).await }).await
+    }
+
+    async fn months(&self) -> Result<Vec<Month>, StoreError> {
+        months::keep_up(&self.database).await?;
+        Ok(self.database.memory.months.all())
+    }
+
+    async fn drop_month(&self, month: Month, horizon: Horizon) -> Result<Option<u64>, StoreError> {
+        retention::drop_month(&self.database, month, horizon).await
     }
 
     async fn give_back(&self) -> Result<GivenBack, StoreError> {

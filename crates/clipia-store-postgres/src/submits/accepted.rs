@@ -1,8 +1,10 @@
 //! Submits that are accepted, as they are written: one statement a table for all of them.
 
 use super::prepared::Prepared;
+use super::tails::keep_floors;
 use crate::idempotency::{self, Name};
 use crate::ledger;
+use crate::months;
 use crate::rows::{amount, lane_number};
 use crate::turns;
 use crate::values::values;
@@ -166,17 +168,22 @@ impl Accepted {
         if rows.ids.is_empty() {
             return;
         }
+        let of = w.memory.months.of(&rows.ids);
         w.later(
-            "INSERT INTO request_content (request, input, warnings, output)
-             SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])",
+            format!(
+                "INSERT INTO request_content{of} (request, input, warnings, output)
+                 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])"
+            ),
             values![rows.ids.clone(), rows.inputs, rows.warnings, rows.outputs],
         );
         w.later(
-            "INSERT INTO request (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max,
-                                  elsewhere, progress, cost, charged, webhook_url, base_url, created_at, completed_at, named)
-             SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::text[],
-                $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::bool[], $13::int8[], $14::int8[], $15::int8[],
-                $16::text[], $17::text[], $18::int8[], $19::int8[], $20::bool[])",
+            format!(
+                "INSERT INTO request{of} (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max,
+                    elsewhere, progress, cost, charged, webhook_url, base_url, created_at, completed_at, named)
+                 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::text[],
+                    $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::bool[], $13::int8[], $14::int8[], $15::int8[],
+                    $16::text[], $17::text[], $18::int8[], $19::int8[], $20::bool[])"
+            ),
             values![
                 rows.ids,
                 rows.accounts,
@@ -244,6 +251,9 @@ impl Accepted {
              INSERT INTO queue_turn (queue, account, turn) SELECT queue, account, turn FROM placed WHERE place IS NULL",
             values![of, joining, before],
         );
+        let places = rows.requests.iter().zip(rows.queues.iter().zip(&rows.tickets));
+        let others = places.filter(|(id, _)| !months::is_of_its_time(**id, self.now.steady));
+        keep_floors(w, others.map(|(_, (queue, ticket))| (queue.clone(), *ticket)));
         w.later(
             "INSERT INTO queue_item (queue, lane, ticket, account, request)
              SELECT * FROM unnest($1::text[], $2::int8[], $3::int8[], $4::text[], $5::uuid[])",

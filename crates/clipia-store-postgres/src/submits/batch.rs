@@ -3,6 +3,7 @@
 
 use super::accepted::Accepted;
 use super::prepared::Prepared;
+use super::tails;
 use crate::idempotency::{self, Name};
 use crate::ledger::{self, Locked, LockedKey};
 use crate::position::QueuePlace;
@@ -80,7 +81,8 @@ impl Facts {
         let repeated = records.values().map(|record| record.request_id).collect();
         let live = submits.iter().filter(|of| of.submission.sample.is_none());
         let queues: BTreeSet<&String> = live.map(|of| &of.submission.queue).collect();
-        let (repeated, tails) = tokio::try_join!(biased; of_repeated(w, repeated), tails(w, queues))?;
+        let (repeated, tails) =
+            tokio::try_join!(biased; of_repeated(w, repeated), tails::lock(w, queues, now.steady))?;
         Ok(Self { now, accounts, keys, records, uploads, tails, repeated })
     }
 
@@ -197,11 +199,15 @@ async fn of_repeated(w: &Writing, ids: Vec<RequestId>) -> Result<HashMap<Request
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
+    let ids: Vec<_> = ids.into_iter().map(|id| id.0).collect();
+    let of = w.memory.months.of(&ids);
     let rows = w
         .query(
-            "SELECT r.*, o.warnings FROM request r JOIN request_content o ON o.request = r.id
-             WHERE r.id = ANY($1)",
-            values![ids.into_iter().map(|id| id.0).collect::<Vec<_>>()],
+            &format!(
+                "SELECT r.*, o.warnings FROM request{of} r JOIN request_content{of} o ON o.request = r.id
+                 WHERE r.id = ANY($1)"
+            ),
+            values![ids],
         )
         .await?;
     let submitted = |row: &Row| {
@@ -216,24 +222,4 @@ async fn of_repeated(w: &Writing, ids: Vec<RequestId>) -> Result<HashMap<Request
         Ok((id, (submitted, QueuePlace::of_row(row, life)?)))
     };
     rows.iter().map(submitted).collect()
-}
-
-/// The latest ticket of each queue. The tails are locked from now on: the next tickets are those of this transaction.
-async fn tails(w: &Writing, queues: BTreeSet<&String>) -> Result<HashMap<String, i64>, StoreError> {
-    if queues.is_empty() {
-        return Ok(HashMap::new());
-    }
-    for queue in &queues {
-        w.lock_tail(queue);
-    }
-    let rows = w
-        .query(
-            "SELECT asked.queue, greatest(0,
-                (SELECT max(ticket) FROM request r WHERE r.queue = asked.queue AND r.ticket > 0),
-                (SELECT floor FROM queue q WHERE q.name = asked.queue)) AS tail
-             FROM unnest($1::text[]) AS asked (queue)",
-            values![queues.into_iter().cloned().collect::<Vec<_>>()],
-        )
-        .await?;
-    rows.iter().map(|row| Ok((row.get("queue")?, row.get("tail")?))).collect()
 }

@@ -4,6 +4,7 @@
 
 mod direct;
 mod import;
+mod months;
 mod nodes;
 mod pooled;
 mod server;

@@ -78,14 +78,14 @@ async fn a_store_is_made_by_a_migration_and_never_by_a_server() {
     let (one, other) = tokio::join!(migrate(&address), migrate(&address));
     let mut from = [one.unwrap().from, other.unwrap().from];
     from.sort_unstable();
-    assert_eq!(from, [0, 1], "the second one waits, and has nothing to do");
+    assert_eq!(from, [0, 2], "the second one waits, and has nothing to do");
     drop(PostgresStore::open(&address).await.unwrap());
     database.run("UPDATE clipia_schema SET version = 99");
     refused("use a newer `clipia`").await;
     let newer = migrate(&address).await;
-    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: 1 })), "{newer:?}");
-    database.run("UPDATE clipia_schema SET version = 1");
-    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 1, to: 1 });
+    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: 2 })), "{newer:?}");
+    database.run("UPDATE clipia_schema SET version = 2");
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 2, to: 2 });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

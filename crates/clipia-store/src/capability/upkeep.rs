@@ -1,7 +1,9 @@
 //! The store itself: its clock, events, copies, examinations and figures, and its end.
 
 use crate::clock::Clock;
-use crate::{BackupError, DueOf, DuePage, Findings, GivenBack, NodeId, Statistics, StoreError, StoreEvent};
+use crate::{
+    BackupError, DueOf, DuePage, Findings, GivenBack, Month, NodeId, Statistics, StoreError, StoreEvent,
+};
 use async_trait::async_trait;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
@@ -41,6 +43,18 @@ pub trait Upkeep: Send + Sync {
         horizon: Horizon,
         ids: Vec<RequestId>,
     ) -> Result<Vec<RequestId>, StoreError>;
+    /// The months of the history, the oldest first, where the store can drop each as a whole. Otherwise there are none.
+    async fn months(&self) -> Result<Vec<Month>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// Drops a month with all its requests. The caller has found all of them to have had their time, and has removed the files of
+    /// their media. Returns how many requests there were; nothing where the month stays for now, because a delivery may be sent again
+    /// or commands are at it. Credits that moved for the requests are carried forward in the books of their accounts by
+    /// [`give_back`](Self::give_back).
+    async fn drop_month(&self, month: Month, horizon: Horizon) -> Result<Option<u64>, StoreError> {
+        let _ = (month, horizon);
+        Ok(None)
+    }
     /// Gives some unused space back to the system.
     async fn give_back(&self) -> Result<GivenBack, StoreError>;
 

@@ -3,7 +3,7 @@ use crate::{AfterAttempt, AttemptClass, DeliveryAttempt, DeliveryClaim, DueOf, D
 use clipia_api::types::Output;
 use clipia_queue::retention::{Keep, Part, Retention};
 use clipia_queue::shares::Shares;
-use clipia_queue::{RequestId, retention};
+use clipia_queue::{RequestId, ids, retention};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -14,8 +14,9 @@ fn horizon(fixture: &Fixture, part: Part) -> retention::Horizon {
 }
 
 async fn due(fixture: &Fixture, part: Part) -> DuePage {
-    let of = DueOf::After { after: None, limit: 10 };
-    fixture.store.due(part, horizon(fixture, part), of).await.unwrap()
+    let horizon = horizon(fixture, part);
+    let of = DueOf::After { after: None, through: RequestId(ids::last_before(horizon.ended)), limit: 10 };
+    fixture.store.due(part, horizon, of).await.unwrap()
 }
 
 async fn let_go(fixture: &Fixture, part: Part, ids: &[RequestId]) -> Vec<RequestId> {

@@ -8,16 +8,16 @@ SELECT id, available, held, sandbox_kept FROM account WHERE id = 'pgbench' ORDER
 SELECT id, in_flight, revoked_at IS NULL AS in_force FROM api_key WHERE id = 'pgbench' ORDER BY id FOR NO KEY UPDATE;
 SELECT fingerprint, request, expires_at FROM idempotency WHERE account = 'pgbench' AND NOT sandbox AND key = bench_id(:r)::text;
 SELECT pg_advisory_xact_lock(hashtextextended('clipia tail pgbench', 7165));
-SELECT greatest(0, (SELECT max(ticket) FROM request WHERE queue = 'pgbench' AND ticket > 0), (SELECT floor FROM queue WHERE name = 'pgbench')) AS tail;
-INSERT INTO request_content (request, input, warnings) VALUES (bench_id(:r), '{"aspect_ratio":"16:9","prompt":"a red fox in snow","seed":7}', '[]');
-INSERT INTO request (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max, elsewhere, progress, cost, base_url, created_at, named)
+SELECT greatest(0, (SELECT max(ticket) FROM request_MONTH WHERE queue = 'pgbench' AND ticket > 0), (SELECT floor FROM queue WHERE name = 'pgbench')) AS tail;
+INSERT INTO request_content_MONTH (request, input, warnings) VALUES (bench_id(:r), '{"aspect_ratio":"16:9","prompt":"a red fox in snow","seed":7}', '[]');
+INSERT INTO request_MONTH (id, account, api_key, sandbox, model, queue, phase, epoch, rescues, ticket, attempt_max, elsewhere, progress, cost, base_url, created_at, named)
     SELECT bench_id(:r), 'pgbench', 'pgbench', FALSE, 'pgbench', 'pgbench', 'queued', 0, 0, 1 + coalesce(max(ticket), 0), 1800000000, FALSE, 0, 12, 'http://localhost', bench_now(), TRUE
-    FROM request WHERE queue = 'pgbench' AND ticket > 0;
+    FROM request_MONTH WHERE queue = 'pgbench' AND ticket > 0;
 INSERT INTO queue (name) SELECT 'pgbench' WHERE NOT EXISTS (SELECT FROM queue WHERE name = 'pgbench') ON CONFLICT DO NOTHING;
 INSERT INTO queue_turn (queue, account, turn) SELECT 'pgbench', 'pgbench', nextval('turn')
     WHERE (SELECT TRUE FROM queue_item WHERE queue = 'pgbench' AND account = 'pgbench' AND lane = 1 LIMIT 1) IS NULL
     ON CONFLICT (queue, account) DO UPDATE SET turn = excluded.turn;
-INSERT INTO queue_item (queue, lane, ticket, account, request) SELECT 'pgbench', 1, ticket, 'pgbench', id FROM request WHERE id = bench_id(:r);
+INSERT INTO queue_item (queue, lane, ticket, account, request) SELECT 'pgbench', 1, ticket, 'pgbench', id FROM request_MONTH WHERE id = bench_id(:r);
 INSERT INTO movement (id, settles, account, kind, available, held, issuance, revenue, at) VALUES (bench_id(:r), FALSE, 'pgbench', 'reserve', -12, 12, 0, 0, bench_now());
 UPDATE account SET available = available - 12, held = held + 12 WHERE id = 'pgbench';
 UPDATE api_key SET in_flight = in_flight + 1 WHERE id = 'pgbench';

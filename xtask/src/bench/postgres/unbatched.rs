@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
-/// The statements of a submit.
+/// The statements of a submit. As the store does, they name the tables of the month: `MONTH` stands for it.
 const SUBMIT: &str = include_str!("submit.sql");
 
 /// Makes what the statements need beside the store.
@@ -22,7 +22,9 @@ pub(super) fn prepare(database: &Database) {
 /// The submits a second of pgbench with so many clients.
 pub(super) fn pace(server: &Server, database: &Database, clients: usize, slice: Duration) -> Result<f64> {
     let mut script = tempfile::NamedTempFile::new()?;
-    script.write_all(SUBMIT.as_bytes())?;
+    let month = database.number("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYYMM')::bigint");
+    let month = format!("{}_{:02}", month / 100, month % 100);
+    script.write_all(SUBMIT.replace("MONTH", &month).as_bytes())?;
     let mut pgbench = Command::new("pgbench");
     pgbench.args(["-n", "-M", "extended", "-c", &clients.to_string(), "-T", &slice.as_secs().to_string()]);
     pgbench.arg("-f").arg(script.path()).args(["-h", server.directory(), "-U", "clipia", database.name()]);
