@@ -157,7 +157,7 @@ impl Emulator {
             SLOTS,
             Arc::clone(&occurrences),
             // Until the server has started, nothing is attempted.
-            move || idle.get().is_none_or(|is_idle: &Box<dyn Fn() -> bool + Send + Sync>| is_idle()),
+            move || idle.get().is_none_or(|is_idle: &IsIdle| is_idle()),
         ));
         let below =
             Below { accounts: Arc::clone(&accounts), clock: Arc::clone(&clock), store: Arc::clone(&store) };
@@ -200,6 +200,7 @@ impl Emulator {
             builder = builder.request_ids(move || ids.next());
         }
         let service = builder.start().await?;
+        // It is set once.
         let _ = service_idle.set(Box::new(service.deliveries_idle()));
         let mover = (pace == Pace::Auto).then(|| {
             let advance = Arc::clone(&advance);
@@ -273,6 +274,9 @@ fn models(catalogue: &mut Catalogue, vendor_prices: bool) {
         }
     }
 }
+
+/// Whether no delivery is being attempted.
+type IsIdle = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// What the layer needs of the server below it.
 struct Below {

@@ -1,5 +1,8 @@
 //! What a caller sees of an emulator, by the SDK and by a receiver of webhooks.
 
+// Everything here is test code: a failed expectation must stop the test at its place.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;

@@ -11,6 +11,7 @@ use super::rows::Row;
 use super::values::values;
 use super::{Database, StoreError};
 use clipia_queue::{Moment, RequestId, ids};
+use clipia_store::clock::Clock;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

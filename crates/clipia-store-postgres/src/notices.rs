@@ -11,6 +11,7 @@ use super::rows::{Row, from_json, to_json};
 use super::values::values;
 use super::{Database, OpenError};
 use clipia_queue::RequestId;
+use clipia_store::clock::Clock;
 use clipia_store::{StoreError, StoreEvent};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};

@@ -134,7 +134,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     if options.print_env {
         let url = format!("http://{}", options.address());
         let exports = variables(&url).map(|(name, value)| format!("export {name}={value}\n"));
-        return Ok(output::print(&exports.concat())?);
+        return output::print(&exports.concat());
     }
     let settings = options.settings()?;
     let _log = log::start_quiet(LogFormat::Text)?;
