@@ -8,9 +8,9 @@ The program is in this package, so there is nothing to download::
         clipia = emulator.client()
         clipia.subscribe("nano-banana-2", {"prompt": "@takes=10m a red fox"})  # takes no time
 
-With pytest, ``pytest_plugins = ["clipia_queue.testing"]`` in ``conftest.py`` adds two fixtures. ``clipia_emulator`` is one emulator for
-the whole run, whose clock jumps to what is due next. ``clipia_key`` is a key of the test alone: each is an account of its own, so tests
-that run at once never meet.
+With pytest, ``pytest_plugins = ["clipia_queue.testing"]`` in ``conftest.py`` adds two fixtures.
+``clipia_emulator`` is one emulator for the whole run, whose clock jumps to what is due next. ``clipia_key``
+is a key of the test alone: each is an account of its own, so tests that run at once never meet.
 """
 
 from __future__ import annotations
@@ -67,15 +67,15 @@ class Finding(TypedDict):
 class Emulator:
     """An emulator in a process of its own. Use it with ``with``, or call :meth:`stop`.
 
-    ``clock`` is ``real``, ``x60`` (so many times as fast), ``manual`` (see :meth:`advance`) or ``auto``. ``seed`` makes two runs alike.
-    ``faults`` are faults on calls, such as ``"status 503 x5"``. ``scenario`` is a TOML file. ``like="clipia"`` has the limits and
-    prices of the vendor.
+    ``clock`` is ``real``, ``x60`` (so many times as fast), ``manual`` (see :meth:`advance`) or ``auto``.
+    ``seed`` makes two runs alike. ``faults`` are faults on calls, such as ``"status 503 x5"``. ``scenario``
+    is a TOML file. ``like="clipia"`` has the limits and prices of the vendor.
     """
 
     url: str
     """The base URL, for clients."""
     live_key: str
-    """A key. Every other that begins with ``clipia_live_`` or ``clipia_test_`` works too, and is an account of its own."""
+    """A key. Every other one that begins with ``clipia_live_`` works too, and is an account of its own."""
     webhook_secret: str
     """The secret that signs the deliveries of every account."""
 
@@ -133,23 +133,23 @@ class Emulator:
             self._process.stdout.close()
 
     def client(self, key: str | None = None, **options: Any) -> Clipia:
-        """A client of this emulator, with a key of its own if one is given. ``options`` are those of :class:`clipia_queue.Clipia`."""
-        return Clipia(key=key or self.live_key, base_url=self.url, **options)
+        """A client of this emulator. ``options`` are those of :class:`clipia_queue.Clipia`."""
+        return Clipia(key or self.live_key, base_url=self.url, **options)
 
     def async_client(self, key: str | None = None, **options: Any) -> AsyncClipia:
         """The same with ``async``."""
-        return AsyncClipia(key=key or self.live_key, base_url=self.url, **options)
+        return AsyncClipia(key or self.live_key, base_url=self.url, **options)
 
     @staticmethod
     def key_of(name: str) -> str:
-        """A key for a name, such as that of a test: the same name has the same key, and another name another account."""
+        """A key for a name, such as that of a test. Another name is another account."""
         readable = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[-60:]
         return f"clipia_live_{readable}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
     def advance(
         self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0
     ) -> list[Occurrence]:
-        """Moves the clock on. All that falls due meanwhile happens, in order, and then this returns what happened."""
+        """Moves the clock on. All that falls due meanwhile happens, in order; returns what happened."""
         by = timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         milliseconds = round(by.total_seconds() * 1000)
         occurred: list[Occurrence] = self._call("POST", "clock", {"advance": f"{milliseconds}ms"})["occurred"]
@@ -158,7 +158,10 @@ class Emulator:
     def script(
         self, words: str, *, model: str | None = None, prompt: str | None = None, times: int | None = None
     ) -> None:
-        """Lets requests do what ``words`` say, whose prompt has no words of its own. ``prompt`` is a regular expression."""
+        """Lets requests do what ``words`` say, if their prompt has no words of its own.
+
+        ``prompt`` is a regular expression.
+        """
         rule = {"words": words, "model": model, "prompt": prompt, "times": times}
         self._call("POST", "scripts", {name: value for name, value in rule.items() if value is not None})
 
@@ -169,7 +172,7 @@ class Emulator:
     def journal(
         self, *, operation: str | None = None, key: str | None = None, since: int = 0
     ) -> list[dict[str, Any]]:
-        """The calls that came, the oldest first: of one operation, with one key, after the call of this number."""
+        """The calls that came, the oldest first: of an operation, with a key, after the call of a number."""
         query = {"operation": operation, "key": key, "since": since or None}
         given = {name: value for name, value in query.items() if value is not None}
         calls: list[dict[str, Any]] = self._call("GET", "journal?" + urllib.parse.urlencode(given))["calls"]
