@@ -20,6 +20,7 @@ from test_receivers import send
 
 PAGES = [
     ROOT / "README.md",
+    ROOT / "TESTING.md",
     ROOT / "bindings/python/README.md",
     *(ROOT / "bindings/python/docs").glob("*.md"),
 ]
@@ -83,7 +84,8 @@ def test_a_snippet(
         monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
         (tmp_path / "test_fox.py").write_text(snippet)
         ran = subprocess.run([sys.executable, "-m", "pytest"], capture_output=True, text=True)
-        assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert " passed" in ran.stdout
         return
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(snippet, page.name, "exec"), names)
