@@ -471,7 +471,7 @@ mod tests {
         let hour = Keep::For(Duration::from_secs(HOUR));
         let retention = Retention::new(hour, hour, hour, hour);
         let live = Candidate {
-            id: RequestId(crate::ids::new(at(HOUR))),
+            id: RequestId(ids::new(at(HOUR))),
             sandbox: false,
             phase: Phase::Completed,
             completed_at: Some(at(2 * HOUR)),
