@@ -7,10 +7,7 @@ use crate::store::{AttemptClass, DueDelivery};
 use bytes::BytesMut;
 use clipia_queue::breaker::Sign;
 use clipia_queue::schedules::DELIVERY_TIMEOUT;
-use clipia_webhook::{
-    ID_HEADER, SIGNATURE_HEADER, STANDARD_ID_HEADER, STANDARD_SIGNATURE_HEADER, STANDARD_TIMESTAMP_HEADER,
-    TIMESTAMP_HEADER,
-};
+use clipia_webhook::signed_headers;
 use http::HeaderName;
 use http::header::{DATE, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode};
@@ -67,19 +64,9 @@ pub(super) async fn send(outbound: &Outbound, delivery: &DueDelivery) -> SendOut
     // Each attempt is signed anew: receivers refuse a signature older than five minutes.
     let timestamp = u64::try_from(wall().as_micros() / 1_000_000).unwrap_or(0);
     let id = delivery.id.to_string();
-    let signature = clipia_webhook::sign(&delivery.secrets, timestamp, &delivery.body);
-    let mut request = outbound
-        .call(Method::POST, url)
-        .header("content-type", "application/json")
-        .header(ID_HEADER, &id)
-        .header(TIMESTAMP_HEADER, timestamp)
-        .header(SIGNATURE_HEADER, signature);
-    if let Some(signature) = clipia_webhook::sign_standard(&delivery.secrets, &id, timestamp, &delivery.body)
-    {
-        request = request
-            .header(STANDARD_ID_HEADER, &id)
-            .header(STANDARD_TIMESTAMP_HEADER, timestamp)
-            .header(STANDARD_SIGNATURE_HEADER, signature);
+    let mut request = outbound.call(Method::POST, url).header("content-type", "application/json");
+    for (name, value) in signed_headers(&delivery.secrets, &id, timestamp, &delivery.body) {
+        request = request.header(name, value);
     }
     let mut limit = TimeLimit::new(DELIVERY_TIMEOUT);
     match limit.of(request.body(delivery.body.clone()).send()).await {
