@@ -37,6 +37,7 @@ mod program_ends;
 mod queues;
 mod readme;
 mod readme_programs;
+mod receivers;
 mod refusals;
 mod remote;
 mod restart;

@@ -31,7 +31,7 @@ fn said(directory: &Path, server: Option<&Server>, arguments: &[&str]) -> Run {
 }
 
 /// The parts of the output that differ from run to run.
-const FILTERS: [(&str, &str); 12] = [
+const FILTERS: [(&str, &str); 14] = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[id]"),
     (r"127\.0\.0\.1:\d{5}", "127.0.0.1:[port]"),
     (r"\d{4}-\d{2}-\d{2}T[0-9:.]+Z", "[time]"),
@@ -45,6 +45,8 @@ const FILTERS: [(&str, &str); 12] = [
     (r" *waiting for a connection, \d+ s\n", ""),
     (r"TOOK +", "TOOK  "),
     (r"\d+ ms +", "[ms]  "),
+    (r#""ms": \d+"#, r#""ms": "[ms]""#),
+    (r#"time="[\d.]+""#, r#"time="[time]""#),
 ];
 
 /// Compares an output with its snapshot.

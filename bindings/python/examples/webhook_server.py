@@ -22,7 +22,7 @@ webhooks = clipia.webhooks(os.environ["CLIPIA_WEBHOOK_SECRET"])
 
 async def delivered(delivery: AsyncDelivery) -> None:
     """Called with each delivery. If it raises, the delivery is sent again."""
-    log.info("%s ended %s", delivery.request_id, delivery.result.status)
+    log.info("%s ended %s", delivery.request_id, delivery.data["status"])
 
 
 app = FastAPI(routes=[Route("/clipia", webhooks.asgi(delivered))])

@@ -17,6 +17,7 @@ import pytest
 
 from clipia_queue import Clipia
 from conftest import ROOT, Server
+from grading import assert_right
 
 EXAMPLES = ROOT / "bindings/python/examples"
 
@@ -93,6 +94,7 @@ def test_webhook_server(environment: dict[str, str], tmp_path: Path, server: Ser
             with urlopen(request, timeout=60) as response:
                 assert json.load(response)["images"]
             assert server.calls() - before == 1, "the wait ended with the delivery"
+            assert_right(url, server.webhook_secret)
             process.terminate()
             _, output = process.communicate(timeout=30)
-    assert re.search(r"ended COMPLETED", output), output
+    assert re.search(r"ended OK", output), output

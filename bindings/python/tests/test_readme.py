@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from conftest import ROOT, Server
+from grading import assert_right
 from programs import Program
 from receivers import django_project, serving_asgi, serving_wsgi
-from test_receivers import send
 
 PAGES = [
     ROOT / "README.md",
@@ -51,16 +51,16 @@ def run_program(snippet: str, directory: Path) -> None:
 
 
 def serve(names: dict[str, Any], secret: str) -> None:
-    """Sends a delivery to the receiver of a snippet."""
+    """Checks the receiver of a snippet."""
     if "urlpatterns" in names:
         with django_project(names["urlpatterns"]) as app, serving_wsgi(app) as url:
-            assert send(url, secret=secret).status == 204
+            assert_right(url, secret)
     elif type(names["app"]).__name__ == "Flask":
         with serving_wsgi(names["app"]) as url:
-            assert send(url, secret=secret).status == 204
+            assert_right(url, secret)
     else:
         with serving_asgi(names["app"]) as url:
-            assert send(url, secret=secret).status == 204
+            assert_right(url, secret)
 
 
 @pytest.mark.parametrize(("snippet", "page"), snippets())

@@ -17,6 +17,7 @@ import pytest
 
 from clipia_queue import AsyncClipia, AsyncDelivery, Clipia, Delivery
 from conftest import Server
+from grading import assert_right
 from peer import ID, KEY, Peer, example, running
 from receivers import PATH, RECEIVERS, asgi_alone, starlette_route
 from signing import SECRET, sign, standard
@@ -63,6 +64,12 @@ def test_a_genuine_delivery_reaches_the_handler(receiver: Receiver, clipia: Clip
         assert [send(url).status for _ in range(2)] == [204, 204]
     assert [(delivery.request_id, delivery.is_duplicate) for delivery in got] == [(ID, False), (ID, True)]
     assert {type(delivery) for delivery in got} == {Delivery}
+
+
+@each_receiver
+def test_a_receiver_is_right(receiver: Receiver, clipia: Clipia) -> None:
+    with receiver(clipia.webhooks(SECRET), None) as url:
+        assert_right(url, SECRET)
 
 
 @each_receiver

@@ -1,7 +1,10 @@
 //! Constructors of wire types: the required fields are arguments, every other field is empty.
 
-use crate::types::{Image, InputWarning, OutputFile, ResultResponse, StatusResponse, Video};
-use crate::{RequestId, Status};
+use crate::types::{
+    GenerationError, Image, InputWarning, OutputFile, ResultResponse, StatusResponse, Video, WebhookDelivery,
+    WebhookPayload,
+};
+use crate::{RequestId, Status, WebhookStatus};
 
 impl InputWarning {
     /// A warning with this code about this parameter.
@@ -62,5 +65,22 @@ impl ResultResponse {
             expired_at: None,
             extra: Default::default(),
         }
+    }
+}
+
+impl WebhookDelivery {
+    /// The delivery of a generation that has an output.
+    pub fn completed(request_id: RequestId, payload: WebhookPayload) -> Self {
+        Self { payload: Some(payload), ..Self::of(request_id, WebhookStatus::Ok) }
+    }
+
+    /// The delivery of a generation that has none.
+    pub fn failed(request_id: RequestId, error: GenerationError) -> Self {
+        Self { error: Some(error), ..Self::of(request_id, WebhookStatus::Error) }
+    }
+
+    /// The delivery of `request_id` with this status, with every other field empty.
+    pub fn of(request_id: RequestId, status: WebhookStatus) -> Self {
+        Self { request_id, status, payload: None, error: None, extra: Default::default() }
     }
 }

@@ -5,7 +5,7 @@ use crate::exit::Usage;
 use crate::{exit, output, store};
 use anyhow::ensure;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser};
+use clap::{Arg, Args, Parser};
 use clipia::{Builder, Clipia};
 use clipia_admin::{Administration, AdministrationError};
 use clipia_server::{Config, DatabaseUrl, DatabaseUrlInvalid};
@@ -120,6 +120,11 @@ impl Server {
     ) -> anyhow::Result<()> {
         output::text_or_json(value, self.json, text)
     }
+}
+
+/// An option that other commands have. Here it is refused with `hint`, and not in the help.
+pub(crate) fn not_of_this_command(id: &'static str, long: &'static str, hint: &'static str) -> Arg {
+    Arg::new(id).long(long).hide(true).value_parser(move |_: &str| Err::<String, _>(hint))
 }
 
 /// Prints what is wrong with the command line, or the help if it was asked for. Returns the exit code.

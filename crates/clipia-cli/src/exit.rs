@@ -1,7 +1,8 @@
 //! Exit codes and error messages: one exit code for each kind of error, one form for all messages.
 
+use crate::delivery::NotTaken;
 use crate::output::say;
-use clipia::Error;
+use clipia::{Error, ResultResponse};
 use clipia_admin::AdministrationError;
 use clipia_server::ConfigError;
 use clipia_store_postgres::{AddressInvalid, OpenError as DatabaseError};
@@ -14,12 +15,13 @@ use std::process::ExitStatus;
 pub(crate) const CODES: &str = "\
 Exit codes:
   0  done
-  1  something on this machine failed, such as writing a file; `doctor` found a fault
+  1  something on this machine failed, such as writing a file; `doctor` or `webhooks check` found a fault
   2  the command line, the configuration or the base URL is wrong; the key is missing or malformed
   3  refused: not enough credits, a cost above `--max-cost`, an unknown model or id, a key or a token not in force, …
   4  the generation ended FAILED or CANCELED; its credits were returned
-  5  the wait timed out; the generation goes on. `work --once`: no request came
+  5  the wait timed out, or `webhooks send` came too early; the generation goes on. `work --once`: no request came
   6  the server could not be reached, or reported a failure of its own
+  7  the receiver of `webhooks send` or `generate --deliver` did not take the delivery
   130  interrupted by Ctrl-C; stderr says how to continue";
 
 pub(crate) const DONE: u8 = 0;
@@ -29,6 +31,7 @@ const REFUSED: u8 = 3;
 const NO_OUTPUT: u8 = 4;
 const TIMED_OUT: u8 = 5;
 const UNREACHABLE: u8 = 6;
+const NOT_TAKEN: u8 = 7;
 const INTERRUPTED: u8 = 130; // a shell's code for SIGINT
 
 /// Ctrl-C during a call that may cost credits.
@@ -73,6 +76,20 @@ impl Ended {
         let signal: Option<i32> = None;
         let code = status.code().or_else(|| signal.map(|signal| 128 + signal));
         Self(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILURE))
+    }
+}
+
+/// A generation whose outcome is wanted has not ended.
+#[derive(Debug, thiserror::Error)]
+#[error("generation {id} has not ended: it is {status}")]
+pub(crate) struct StillRunning {
+    id: String,
+    status: String,
+}
+
+impl StillRunning {
+    pub(crate) fn new(result: &ResultResponse) -> Self {
+        Self { id: result.request_id.to_string(), status: result.status.to_string() }
     }
 }
 
@@ -131,8 +148,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
     if error.downcast_ref::<Interrupted>().is_some() {
         return INTERRUPTED;
     }
-    if error.downcast_ref::<NoWork>().is_some() {
+    if error.downcast_ref::<NoWork>().is_some() || error.downcast_ref::<StillRunning>().is_some() {
         return TIMED_OUT;
+    }
+    if error.downcast_ref::<NotTaken>().is_some() {
+        return NOT_TAKEN;
     }
     if error.downcast_ref::<Over>().is_some() {
         return REFUSED;

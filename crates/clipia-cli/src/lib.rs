@@ -9,6 +9,7 @@
 
 mod arguments;
 mod command;
+mod delivery;
 mod exit;
 mod figures;
 mod input;

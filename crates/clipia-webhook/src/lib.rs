@@ -31,6 +31,7 @@ mod header;
 mod refusal;
 mod secret;
 mod signature;
+mod signed_headers;
 mod standard;
 mod verifier;
 
@@ -38,8 +39,9 @@ pub use clipia_api::types::WebhookDelivery as Delivery;
 pub use clipia_api::types::WebhookPayload as Payload;
 pub use delivery_headers::DeliveryHeaders;
 pub use refusal::Refusal;
-pub use secret::{SECRET_LENGTH_MIN, SecretRefused};
+pub use secret::{EMULATOR_SECRET, SECRET_LENGTH_MIN, SecretRefused, checked_secret};
 pub use signature::sign;
+pub use signed_headers::signed_headers;
 pub use standard::{STANDARD_ID_HEADER, STANDARD_SIGNATURE_HEADER, STANDARD_TIMESTAMP_HEADER, sign_standard};
 pub use verifier::Verifier;
 

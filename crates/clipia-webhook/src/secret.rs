@@ -8,7 +8,14 @@ use crate::SECRET_START;
 /// 48 characters. The limit catches a secret that is empty, truncated or a placeholder.
 pub const SECRET_LENGTH_MIN: usize = 8;
 
-/// Why a text cannot be the secret of a verifier.
+/// The secret of the emulator, which everybody knows: for tests of a receiver that has no account's secret.
+///
+/// ```
+/// assert!(clipia_webhook::Verifier::new([clipia_webhook::EMULATOR_SECRET]).is_ok());
+/// ```
+pub const EMULATOR_SECRET: &str = "whsec_ZW11bGF0b3I";
+
+/// Why a text cannot be a webhook secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretRefused {
@@ -24,8 +31,16 @@ pub enum SecretRefused {
 }
 
 /// The secret without what files, environments and editors add: white space, byte order marks, zero-width spaces, and
-/// quotes around a secret that begins with `whsec_`.
-pub(crate) fn checked(secret: &str) -> Result<&str, SecretRefused> {
+/// quotes around a secret that begins with `whsec_`. A [`Verifier`](crate::Verifier) reads its secrets so; a sender whose secret
+/// a person types does too.
+///
+/// ```
+/// assert_eq!(clipia_webhook::checked_secret(" 'whsec_of_the_account'\n"), Ok("whsec_of_the_account"));
+/// ```
+///
+/// # Errors
+/// [`SecretRefused`] if it is empty, or shorter than [`SECRET_LENGTH_MIN`].
+pub fn checked_secret(secret: &str) -> Result<&str, SecretRefused> {
     let secret = unquoted(trimmed(secret));
     let own = trimmed(secret.strip_prefix(SECRET_START).unwrap_or(secret));
     if secret.is_empty() {
@@ -72,7 +87,7 @@ mod tests {
             ("\"of my own\"", Ok("\"of my own\"")),
             ("\u{feff}whsec_of the account\r\n", Ok("whsec_of the account")),
         ] {
-            assert_eq!(checked(secret), expected, "{secret:?}");
+            assert_eq!(checked_secret(secret), expected, "{secret:?}");
         }
     }
 }

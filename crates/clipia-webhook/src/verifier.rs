@@ -2,7 +2,7 @@
 
 use crate::delivery_headers::DeliveryHeaders;
 use crate::header;
-use crate::secret::{self, SecretRefused};
+use crate::secret::{SecretRefused, checked_secret};
 use crate::signature::{HmacSha256, mac};
 use crate::standard;
 use crate::{Delivery, Refusal, SIGNATURE_HEADER_NAME, STANDARD_SIGNATURE_HEADER, TOLERANCE_SECONDS};
@@ -27,7 +27,7 @@ impl Verifier {
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Result<Self, SecretRefused> {
         let secrets: Vec<String> = secrets
             .into_iter()
-            .map(|secret| secret::checked(secret.as_ref()).map(str::to_owned))
+            .map(|secret| checked_secret(secret.as_ref()).map(str::to_owned))
             .collect::<Result<_, _>>()?;
         if secrets.is_empty() {
             return Err(SecretRefused::Missing);

@@ -97,6 +97,9 @@ const SEEN_MAX: usize = 100_000;
 ///
 /// **Rotation.** While an account changes its secret, accept both: `clipia.webhooks(new)?.secret(old)?`.
 ///
+/// **Tests.** `clipia webhooks check URL` sends genuine and forged deliveries to a receiver that runs, and says what it does
+/// wrong.
+///
 /// Clones share everything. Keep one alive for as long as deliveries may arrive: meanwhile the waits of submits with a
 /// webhook poll rarely, unless somebody watches their progress.
 #[derive(Clone)]

@@ -1,18 +1,20 @@
 //! `clipia generate`.
 
+use crate::arguments::Connection;
+use crate::delivery::{Receiver, Secret, SecretOption, body_of, deliver};
 use crate::exit::{Hint, Interrupted};
 use crate::input::What;
 use crate::output;
 use crate::progress::Board;
 use crate::shell::word;
 use clap::Args;
-use clipia::{Clipia, Error, Outcome, Upload};
+use clipia::{Error, Outcome, ResultResponse, Upload};
 use std::future::IntoFuture;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 
-/// Submits a generation, and waits for it with `--wait` or `--output`
+/// Submits a generation, and waits for it with `--wait`, `--output` or `--deliver`
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -32,9 +34,20 @@ pub(crate) struct Options {
     /// Waits, and saves the files in this directory
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Waits, and sends the outcome as a signed webhook from this machine, so that a receiver on it needs no tunnel
+    #[arg(long, value_name = "URL")]
+    deliver: Option<String>,
+    #[command(flatten)]
+    secret: SecretOption,
 }
 
-pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(connection: Connection, options: Options) -> anyhow::Result<()> {
+    // What is wrong with the receiver's URL or the secret is said before anything costs credits.
+    let receiver = match &options.deliver {
+        Some(url) => Some((Receiver::at(url, connection.allows_http())?, options.secret.read()?)),
+        None => None,
+    };
+    let clipia = connection.client()?;
     // One listener for all calls: a Ctrl-C between two calls interrupts the second.
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     // A repeated submit must name the same uploads: the same file uploaded again would be another input.
@@ -73,7 +86,7 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
     for warning in submitted.warnings() {
         output::say(format_args!("warning: {}", warning.message));
     }
-    if !options.wait && options.output.is_none() {
+    if !options.wait && options.output.is_none() && receiver.is_none() {
         return output::json(submitted.response());
     }
     match submitted.cost() {
@@ -99,9 +112,38 @@ pub(crate) async fn run(clipia: Clipia, options: Options) -> anyhow::Result<()> 
             output::say(format_args!("saved {}", path.display()));
         }
     }
+    if let Some((receiver, secret)) = receiver {
+        let again = || send_again(outcome.response(), &receiver);
+        unless_interrupted(interrupt.as_mut(), send(&receiver, &secret, outcome.response()), again).await??;
+    }
     printed?;
     outcome.completed()?;
     Ok(())
+}
+
+/// Delivers the outcome.
+async fn send(receiver: &Receiver, secret: &Secret, result: &ResultResponse) -> anyhow::Result<()> {
+    // An outcome has ended, so that it has a body.
+    let Some(body) = body_of(result) else { return Ok(()) };
+    let response = deliver(receiver, secret, &body)
+        .await
+        .map_err(|error| error.context(Hint::new(send_again(result, receiver))))?;
+    output::say(format_args!(
+        "delivered to {}: it {} in {} ms",
+        receiver.shown(),
+        response.answer,
+        response.took.as_millis()
+    ));
+    Ok(())
+}
+
+/// How to deliver the outcome after all.
+fn send_again(result: &ResultResponse, receiver: &Receiver) -> String {
+    format!(
+        "the generation has ended; `clipia webhooks send {} --to {}` sends its outcome again",
+        word(result.request_id.as_str()),
+        word(&receiver.shown())
+    )
 }
 
 /// The error of a submit, with what repeats it if its input names uploads.

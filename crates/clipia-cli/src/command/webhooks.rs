@@ -1,6 +1,9 @@
 //! `clipia webhooks`.
 
-use crate::arguments::Server;
+mod check;
+mod send;
+
+use crate::arguments::{Connection, Server};
 use crate::output::{facts, table, time};
 use clap::{ArgGroup, Args, Subcommand};
 use clipia_admin::types::{
@@ -11,7 +14,7 @@ use serde::Serialize;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Lists and replays the deliveries of a server on this machine, and rotates the secrets that sign them
+/// Checks a receiver of webhooks; lists and replays the deliveries of a server on this machine, and rotates the secrets that sign them
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -22,6 +25,15 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Action {
+    Check(check::Options),
+    Send(send::Options),
+    #[command(flatten)]
+    Administration(Administration),
+}
+
+/// What an operator does with the deliveries of a server on this machine.
+#[derive(Subcommand)]
+enum Administration {
     /// Lists the deliveries of all accounts, newest first
     List {
         /// Only abandoned deliveries, which are not attempted again
@@ -122,10 +134,18 @@ struct Abandoned {
     abandoned: u64,
 }
 
-pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(connection: Connection, Options { server, action }: Options) -> anyhow::Result<()> {
+    match action {
+        Action::Check(options) => check::run(&server, &connection, options).await,
+        Action::Send(options) => send::run(&server, connection, options).await,
+        Action::Administration(action) => administer(&server, action).await,
+    }
+}
+
+async fn administer(server: &Server, action: Administration) -> anyhow::Result<()> {
     let administration = server.administration()?;
     match action {
-        Action::List { failed, held, account, request, limit } => {
+        Administration::List { failed, held, account, request, limit } => {
             let state = match (failed, held) {
                 (true, _) => Some(DeliveryState::Abandoned),
                 (_, true) => Some(DeliveryState::Held),
@@ -140,24 +160,24 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
                 )
             })
         }
-        Action::Show { id } => server.print(&administration.get_delivery(&id).await?, details),
-        Action::Replay { id: Some(id), .. } => {
+        Administration::Show { id } => server.print(&administration.get_delivery(&id).await?, details),
+        Administration::Replay { id: Some(id), .. } => {
             administration.replay_delivery(&id).await?;
-            print_replayed(&server, 1)
+            print_replayed(server, 1)
         }
-        Action::Replay { failed_since, .. } => {
+        Administration::Replay { failed_since, .. } => {
             let failed_since = failed_since.unwrap_or(Timestamp::MAX);
-            print_replayed(&server, administration.replay_failed(failed_since).await?)
+            print_replayed(server, administration.replay_failed(failed_since).await?)
         }
-        Action::Resume => {
+        Administration::Resume => {
             let resumed = administration.resume_deliveries().await?.count;
             server.print(&Resumed { resumed }, |_| format!("{resumed} held deliveries are sent now\n"))
         }
-        Action::Abandon => {
+        Administration::Abandon => {
             let abandoned = administration.abandon_deliveries().await?.count;
             server.print(&Abandoned { abandoned }, |_| format!("{abandoned} held deliveries are abandoned\n"))
         }
-        Action::Rotate { account, times } => {
+        Administration::Rotate { account, times } => {
             let made = administration.rotate_webhook_secret(&account, &times.order()).await?;
             server.print(&made, |made| {
                 let facts = facts([
@@ -172,10 +192,10 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
                 )
             })
         }
-        Action::Rotation { account, times: Times { new_last: None, old_ends: None } } => {
+        Administration::Rotation { account, times: Times { new_last: None, old_ends: None } } => {
             server.print(&administration.list_webhook_secrets(&account).await?, secrets)
         }
-        Action::Rotation { account, times } => {
+        Administration::Rotation { account, times } => {
             let changed = administration.replan_rotation(&account, &times.order()).await?;
             server.print(&changed, secrets)
         }

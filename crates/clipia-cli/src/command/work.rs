@@ -4,14 +4,14 @@ mod about;
 mod directory;
 mod program;
 
-use crate::arguments::Connection;
+use crate::arguments::{Connection, not_of_this_command};
 use crate::exit::{Hint, NoWork, Usage};
 use crate::log;
 use crate::programs::with_keeper;
 use crate::signals::Signals;
 use anyhow::Context;
+use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Arg, Args};
 use clipia_server::LogFormat;
 use clipia_worker::Program;
 use clipia_worker::remote::{HttpLine, Over, Settings, server_url};
@@ -35,8 +35,8 @@ const GIVING_BACK_MAX: Duration = Duration::from_secs(15);
 /// Makes outputs for a server on another machine, with a program on this one
 #[derive(Args)]
 #[command(
-    arg = not_of_workers("key", "key", "a worker has a token, from `--token-file` or CLIPIA_WORKER_TOKEN"),
-    arg = not_of_workers("base_url", "base-url", "the server of a worker is named by `--server`"),
+    arg = not_of_this_command("key", "key", "a worker has a token, from `--token-file` or CLIPIA_WORKER_TOKEN"),
+    arg = not_of_this_command("base_url", "base-url", "the server of a worker is named by `--server`"),
     after_help = "\
 The token comes from `--token-file` or from the variable CLIPIA_WORKER_TOKEN. On the server, `clipia workers create` prints it.
 
@@ -72,11 +72,6 @@ pub(crate) struct Options {
     log_format: LogFormat,
     #[command(flatten)]
     program: ProgramOptions,
-}
-
-/// An option that all other commands have. Here it is refused, and not in the help.
-fn not_of_workers(id: &'static str, long: &'static str, hint: &'static str) -> Arg {
-    Arg::new(id).long(long).hide(true).value_parser(move |_: &str| Err::<String, _>(hint))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -4,7 +4,6 @@ use super::Now;
 use crate::deliveries::StoredDelivery;
 use crate::delivery_host::host_of;
 use crate::{Credits, Failure, Moment, RequestId, media_address};
-use clipia_api::WebhookStatus;
 use clipia_api::types::{Output, WebhookDelivery, WebhookPayload};
 
 /// How a request ended.
@@ -56,9 +55,9 @@ pub fn announce<'a>(
     let url = request.webhook_url?;
     let body = match outcome {
         Outcome::Output(output) => completed(request, output, charged),
-        Outcome::Failure(failure) => failed(request.id, failure.clone()),
+        Outcome::Failure(failure) => WebhookDelivery::failed(request.id.into(), failure.clone().into()),
         // The contract has one status for failed and canceled. The request's own status distinguishes them.
-        Outcome::Canceled => failed(request.id, Failure::canceled()),
+        Outcome::Canceled => WebhookDelivery::failed(request.id.into(), Failure::canceled().into()),
     };
     Some(NewDelivery {
         host: host_of(url),
@@ -77,22 +76,5 @@ fn completed(request: Subject<'_>, output: &Output, charged: Credits) -> Webhook
         cost: Some(charged.into()),
         extra: Default::default(),
     };
-    WebhookDelivery {
-        request_id: request.id.into(),
-        status: WebhookStatus::Ok,
-        payload: Some(payload),
-        error: None,
-        extra: Default::default(),
-    }
-}
-
-/// The body for a generation that made nothing.
-fn failed(request_id: RequestId, why: Failure) -> WebhookDelivery {
-    WebhookDelivery {
-        request_id: request_id.into(),
-        status: WebhookStatus::Error,
-        payload: None,
-        error: Some(why.into()),
-        extra: Default::default(),
-    }
+    WebhookDelivery::completed(request.id.into(), payload)
 }

@@ -8,10 +8,7 @@ use crate::store::{AttemptClass, DueDelivery};
 use bytes::{Bytes, BytesMut};
 use clipia_queue::breaker::Sign;
 use clipia_queue::schedules::DELIVERY_TIMEOUT;
-use clipia_webhook::{
-    ID_HEADER, SIGNATURE_HEADER, STANDARD_ID_HEADER, STANDARD_SIGNATURE_HEADER, STANDARD_TIMESTAMP_HEADER,
-    TIMESTAMP_HEADER,
-};
+use clipia_webhook::signed_headers;
 use futures_util::stream;
 use http::HeaderName;
 use http::header::{DATE, RETRY_AFTER};
@@ -97,18 +94,9 @@ async fn send_once(outbound: &Outbound, delivery: &DueDelivery, outgoing: Outgoi
     };
     let Outgoing { body, secrets, signed_at: timestamp, pause_before_byte, .. } = outgoing;
     let id = delivery.id.to_string();
-    let signature = clipia_webhook::sign(&secrets, timestamp, &body);
-    let mut request = outbound
-        .call(Method::POST, url)
-        .header("content-type", "application/json")
-        .header(ID_HEADER, &id)
-        .header(TIMESTAMP_HEADER, timestamp)
-        .header(SIGNATURE_HEADER, signature);
-    if let Some(signature) = clipia_webhook::sign_standard(&secrets, &id, timestamp, &body) {
-        request = request
-            .header(STANDARD_ID_HEADER, &id)
-            .header(STANDARD_TIMESTAMP_HEADER, timestamp)
-            .header(STANDARD_SIGNATURE_HEADER, signature);
+    let mut request = outbound.call(Method::POST, url).header("content-type", "application/json");
+    for (name, value) in signed_headers(&secrets, &id, timestamp, &body) {
+        request = request.header(name, value);
     }
     let mut limit = TimeLimit::new(DELIVERY_TIMEOUT);
     let body = match pause_before_byte {

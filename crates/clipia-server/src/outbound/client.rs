@@ -88,7 +88,7 @@ impl Outbound {
 }
 
 /// Sets up the provider of TLS for the process, if it has none.
-pub(crate) fn install_tls_provider() {
+pub fn install_tls_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // This fails if another thread was faster, and then that thread's provider does.
         let _ = rustls::crypto::ring::default_provider().install_default();
