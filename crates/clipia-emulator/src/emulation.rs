@@ -1,5 +1,6 @@
 //! What all calls of an emulator share: scripts, faults, journal and findings.
 
+use crate::early::EarlyWebhooks;
 use crate::findings::{Finding, ObservedDelivery, Observer};
 use crate::journal::{Filter, Form, Journal, JournalCall, ListedCall};
 use crate::{CallerKey, Fault, FaultRule, Faults, Operation, Scenario, Scripts, fault};
@@ -36,6 +37,7 @@ pub struct Emulation {
     faults: Mutex<Faults>,
     journal: Mutex<Journal>,
     observer: Mutex<Observer>,
+    pub(crate) early: EarlyWebhooks,
     began: Instant,
     /// Cancelled when no call may be held any more.
     pub(crate) stop: CancellationToken,
@@ -51,6 +53,7 @@ impl Emulation {
             faults: Mutex::new(Faults::new(seed)),
             journal: Mutex::default(),
             observer: Mutex::default(),
+            early: EarlyWebhooks::default(),
             began: Instant::now(),
             stop: CancellationToken::new(),
         };
@@ -109,6 +112,7 @@ impl Emulation {
 
     /// Tells of an attempt of a delivery.
     pub fn delivered(&self, delivery: &ObservedDelivery) {
+        self.early.delivered(delivery.request);
         lock(&self.observer).delivered(delivery);
     }
 
@@ -117,6 +121,7 @@ impl Emulation {
         self.scripts.reset();
         self.reset_faults();
         self.clear_journal();
+        self.early.clear();
         *lock(&self.observer) = Observer::default();
     }
 

@@ -15,6 +15,7 @@ mod clock;
 pub mod control;
 mod driving;
 pub mod duration;
+mod early;
 mod emulation;
 mod emulator;
 mod executor;

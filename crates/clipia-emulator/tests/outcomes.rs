@@ -135,3 +135,22 @@ async fn a_receiver_that_accepts_a_forged_delivery_is_found() {
     assert!(findings[0].what.contains("signature"), "{findings:?}");
     emulator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_early_webhook_comes_before_the_status_says_the_end() {
+    let emulator = start(Pace::Real).await;
+    let clipia = client(&emulator, LIVE_KEY);
+    let receiver = Receiver::start(&[204]).await;
+    let input = json!({ "prompt": "@deliver=early a red fox" });
+    let submitted = clipia.submit(MODEL, input).webhook(&receiver.url).await.unwrap();
+    let began = Instant::now();
+    while receiver.bodies.lock().unwrap().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(receiver.bodies.lock().unwrap()[0].contains("COMPLETED"));
+    let status = async || clipia.status(submitted.id()).await.unwrap().status;
+    assert_eq!(status().await, clipia::Status::InProgress);
+    assert!(matches!(submitted.wait().await.unwrap(), Outcome::Completed(_)));
+    emulator.stop().await;
+}

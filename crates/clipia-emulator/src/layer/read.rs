@@ -3,9 +3,12 @@
 use super::body::Received;
 use super::{Call, Made};
 use crate::scripts::Read;
+use crate::Operation;
 use crate::words::Script;
 use axum::body::Body;
+use clipia_api::Status;
 use clipia_queue::RequestId;
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -32,6 +35,17 @@ pub(super) async fn read(call: &mut Call, request: RequestId, body: Body) -> Mad
             }
         }
     }
+    // Only a response to who may read the request tells of its end.
+    let has_ended = response.parts.status.is_success() && !response.is_unfinished();
+    if let Some(script) = script.as_deref().filter(|_| has_ended)
+        && call.emulation.early.hides_end(request)
+    {
+        response.parts.status = match call.note.operation {
+            Some(Operation::Result) => StatusCode::ACCEPTED,
+            _ => response.parts.status,
+        };
+        return scripted(response, script, hide_end);
+    }
     match script {
         Some(script) => scripted(response, &script, |_| {}),
         None => Made { response, bent_by: None },
@@ -56,6 +70,15 @@ pub(super) fn scripted(
     }
     response.replace(Value::Object(json));
     Made { response, bent_by: Some(script.names_of_reads()) }
+}
+
+/// Writes that a request which has ended still runs.
+fn hide_end(json: &mut Map<String, Value>) {
+    for name in ["output", "error", "completed_at", "expired_at"] {
+        json.remove(name);
+    }
+    json.insert("status".to_owned(), Status::InProgress.as_str().into());
+    json.insert("progress".to_owned(), 99.into());
 }
 
 /// Adds fields that no client knows.

@@ -5,7 +5,7 @@ use super::{Call, Made, body, has_secret, refused};
 use crate::Operation;
 use crate::layer::body::Received;
 use crate::scripts::Submit;
-use crate::words::{self, Script, Word, WordError};
+use crate::words::{self, DeliveryTime, Script, Word, WordError};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use clipia_api::error_code::ErrorCode;
@@ -19,6 +19,7 @@ pub(super) async fn submit(mut call: Call, body: Body) -> Response {
     let members: Map<String, Value> = serde_json::from_slice(&read).unwrap_or_default();
     drop(read);
     let webhook_url = members.get("webhook_url").and_then(Value::as_str);
+    let has_webhook = webhook_url.is_some();
     if webhook_url.is_some_and(has_secret) {
         call.note.secret_in = Some("its `webhook_url`");
     }
@@ -46,7 +47,8 @@ pub(super) async fn submit(mut call: Call, body: Body) -> Response {
     {
         return call.end_bent(fault, bent).await;
     }
-    let made = accept(&mut call, &submit, &script, body).await;
+    let is_early = has_webhook && script.deliver.time == DeliveryTime::Early;
+    let made = accept(&mut call, &submit, &script, is_early, body).await;
     call.end_made(fault, made).await
 }
 
@@ -62,13 +64,23 @@ fn script(call: &Call, input: Option<&Map<String, Value>>) -> Result<(Submit, Ar
 }
 
 /// Has the server take a submit, and learns the id of its request.
-async fn accept(call: &mut Call, submit: &Submit, script: &Arc<Script>, body: Body) -> Made {
+async fn accept(
+    call: &mut Call,
+    submit: &Submit,
+    script: &Arc<Script>,
+    is_early: bool,
+    body: Body,
+) -> Made {
     let under_way = call.emulation.scripts.submit_begins();
     let response = call.run(body).await;
     let id = response.json.as_ref().and_then(|json| json.get("request_id")).and_then(Value::as_str);
     let accepted = id.filter(|_| response.parts.status.is_success()).and_then(|id| id.parse().ok());
     let Some(request) = accepted else { return Made { response, bent_by: None } };
     call.note.request = Some(request);
+    if is_early {
+        // Before the executor learns the script, so before the request ends.
+        call.emulation.early.expect(request);
+    }
     call.emulation.scripts.learn(request, submit, script, call.emulation.server.now());
     drop(under_way);
     let is_unfinished = response.is_unfinished();
