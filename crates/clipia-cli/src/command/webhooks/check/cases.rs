@@ -25,7 +25,7 @@ pub(super) enum Case {
     Failed,
     Repeated,
     OddBody,
-    HeaderCase,
+    HeaderSpelling,
     Rotated,
     WrongSecret,
     ChangedBody,
@@ -65,7 +65,7 @@ impl Case {
         Self::Failed,
         Self::Repeated,
         Self::OddBody,
-        Self::HeaderCase,
+        Self::HeaderSpelling,
         Self::Rotated,
         Self::WrongSecret,
         Self::ChangedBody,
@@ -84,7 +84,7 @@ impl Case {
             Self::Failed => "a generation that failed",
             Self::Repeated => "the first delivery again",
             Self::OddBody => "a body with odd spaces and é",
-            Self::HeaderCase => "header names in another case",
+            Self::HeaderSpelling => "header names in another case",
             Self::Rotated => "two signatures, the old secret's last",
             Self::WrongSecret => "signed with another secret",
             Self::ChangedBody => "a body changed after it was signed",
@@ -103,7 +103,7 @@ impl Case {
             | Self::Failed
             | Self::Repeated
             | Self::OddBody
-            | Self::HeaderCase
+            | Self::HeaderSpelling
             | Self::Rotated
             | Self::UnknownStatus => Expected::Taken,
             Self::Large => Expected::TakenOrTooLarge,
@@ -135,7 +135,7 @@ impl Case {
                 "a genuine body is refused because of its spaces or letters: verify the bytes as they arrived, not JSON that was \
                  parsed and written again"
             }
-            Self::HeaderCase => {
+            Self::HeaderSpelling => {
                 "the signature is not found: compare the names of headers without regard to case, as HTTP does"
             }
             Self::Rotated => {
@@ -188,7 +188,7 @@ impl Case {
             Self::Repeated => "a request id that is stored already must not be an error",
             Self::UnknownStatus => "a status that is not known must not be an error",
             Self::Large => "respond with 413 to a body that is too long",
-            Self::Completed | Self::OddBody | Self::HeaderCase | Self::Rotated => {
+            Self::Completed | Self::OddBody | Self::HeaderSpelling | Self::Rotated => {
                 "see the log of the receiver; a request id that is not known must not be an error"
             }
         }
@@ -228,7 +228,7 @@ impl<'a> Material<'a> {
         let mut delivery = SignedDelivery::new(secrets, id, t, body);
         let is_signature = |name: &str| name == SIGNATURE_HEADER || name == STANDARD_SIGNATURE_HEADER;
         match case {
-            Case::HeaderCase => delivery.header_case = HeaderCase::Title,
+            Case::HeaderSpelling => delivery.header_case = HeaderCase::Title,
             Case::ChangedBody => change(&mut delivery.body),
             Case::Unsigned => delivery.headers.retain(|(name, _)| !is_signature(name)),
             Case::CutSignature => {
