@@ -5,7 +5,7 @@
 //! words. [`Faults`] are what goes wrong with calls. The layer over the server's router ([`layered`]) applies both, and notes each call in
 //! the [`journal`]; [`findings`] say what callers and receivers do wrong. [`control`] has the routes by which a test drives all this.
 //!
-//! What must never be here: a rule of the queue, and another way to answer a call that goes right. The server does both.
+//! What must never be here: a rule of the queue, and another response to a call that goes right. The server does both.
 
 mod caller_key;
 pub mod control;
