@@ -81,6 +81,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Crates that the tests of a crate may use beside those of `ARROWS`: the server is tested on a real store.
 const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[
+    ("clipia-emulator", &["clipia"]),
     ("clipia-server", &["clipia-store-sqlite"]),
     ("clipia-store-postgres", &["clipia-store-sqlite", "clipia-tests-postgres"]),
 ];

@@ -1,5 +1,7 @@
 //! The layer over a small server of its own: a request runs until the test ends it, or until reads do.
 
+mod sdk;
+
 use super::*;
 use crate::findings::FindingKind;
 use crate::journal::{Filter, Form};
