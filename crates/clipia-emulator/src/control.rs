@@ -45,7 +45,7 @@ use std::time::Duration;
 
 /// What the control drives beside the layer: the clock, the accounts, the requests and the deliveries.
 ///
-/// Values are told to the caller as they are.
+/// Values are returned to the caller as they are.
 #[async_trait]
 pub trait Control: Send + Sync {
     /// The clock: how it runs, and its time.
@@ -75,7 +75,7 @@ pub trait Control: Send + Sync {
     /// Where they cannot be read.
     async fn deliveries(&self) -> Result<Vec<Value>, ControlError>;
 
-    /// Sends a delivery once more, and returns what its receiver answered.
+    /// Sends a delivery once more, and returns the response of its receiver.
     ///
     /// # Errors
     /// Where there is no such delivery.
@@ -183,7 +183,7 @@ async fn journal(
     let JournalQuery { operation, key, since, form } = query;
     let key = key.map(|key| key.parse().map_err(impossible)).transpose()?;
     let calls = driven.emulation.journal(&Filter { operation, key, since }, form);
-    Ok(told("calls", &calls))
+    Ok(member("calls", &calls))
 }
 
 async fn clear_journal(State(driven): State<Driven>) {
@@ -191,11 +191,11 @@ async fn clear_journal(State(driven): State<Driven>) {
 }
 
 async fn findings(State(driven): State<Driven>) -> Response {
-    told("findings", &driven.emulation.findings())
+    member("findings", &driven.emulation.findings())
 }
 
 async fn faults(State(driven): State<Driven>) -> Response {
-    told("faults", &driven.emulation.faults())
+    member("faults", &driven.emulation.faults())
 }
 
 async fn add_fault(State(driven): State<Driven>, Sent(body): Sent<Value>) -> Result<Response, ControlError> {
@@ -203,7 +203,7 @@ async fn add_fault(State(driven): State<Driven>, Sent(body): Sent<Value>) -> Res
         Some(text) => text.parse().map_err(impossible)?,
         None => serde_json::from_value(body).map_err(impossible)?,
     };
-    Ok(told("number", &driven.emulation.add_fault(rule)))
+    Ok(member("number", &driven.emulation.add_fault(rule)))
 }
 
 async fn clear_faults(State(driven): State<Driven>) {
@@ -219,11 +219,11 @@ async fn remove_fault(
 }
 
 async fn scripts(State(driven): State<Driven>) -> Response {
-    told("scripts", &driven.emulation.scripts().rules())
+    member("scripts", &driven.emulation.scripts().rules())
 }
 
 async fn add_script(State(driven): State<Driven>, Sent(rule): Sent<ScriptRule>) -> Response {
-    told("number", &driven.emulation.scripts().add(rule))
+    member("number", &driven.emulation.scripts().add(rule))
 }
 
 async fn remove_script(
@@ -296,7 +296,7 @@ async fn finish(
 }
 
 async fn deliveries(State(driven): State<Driven>) -> Result<Response, ControlError> {
-    Ok(told("deliveries", &driven.control.deliveries().await?))
+    Ok(member("deliveries", &driven.control.deliveries().await?))
 }
 
 /// The body of a delivery that is sent once more.
@@ -315,7 +315,7 @@ async fn send(
 }
 
 /// A response with one member.
-fn told<T: Serialize>(name: &str, value: &T) -> Response {
+fn member<T: Serialize>(name: &str, value: &T) -> Response {
     axum::Json(json!({ name: value })).into_response()
 }
 

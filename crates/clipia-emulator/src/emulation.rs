@@ -40,11 +40,12 @@ pub struct Emulation {
     pub(crate) early: EarlyWebhooks,
     began: Instant,
     /// Cancelled when no call may be held any more.
-    pub(crate) stop: CancellationToken,
+    stop: CancellationToken,
 }
 
 impl Emulation {
-    /// The emulation over a server, with what a scenario says. `seed` decides the faults that come by chance.
+    /// The emulation over a server, with the faults and the scripts of a scenario; its accounts are the server's to open. `seed` decides
+    /// the faults that come by chance.
     pub fn new(server: Arc<dyn Server>, scenario: Scenario, seed: u64) -> Self {
         let emulation = Self {
             server,
@@ -105,12 +106,12 @@ impl Emulation {
         lock(&self.observer).findings()
     }
 
-    /// Tells that a request has ended, so that a result that nobody reads is found.
+    /// Reports that a request has ended, so that a result that nobody reads is found.
     pub fn request_ended(&self, request: RequestId, status: &Status) {
         lock(&self.observer).ended(request, status);
     }
 
-    /// Tells of an attempt of a delivery.
+    /// Reports an attempt of a delivery.
     pub fn delivered(&self, delivery: &ObservedDelivery) {
         self.early.delivered(delivery.request);
         lock(&self.observer).delivered(delivery);
@@ -139,6 +140,14 @@ impl Emulation {
     /// The real time that has passed since the emulator began.
     pub(crate) fn passed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// Holds a call until something has happened, or until no call may be held any more.
+    pub(crate) async fn hold(&self, until: impl Future<Output = ()>) {
+        tokio::select! {
+            () = until => {}
+            () = self.stop.cancelled() => {}
+        }
     }
 
     /// Notes a call that has ended.

@@ -1,12 +1,12 @@
 //! Findings: what the emulator saw callers and receivers do wrong.
 //!
-//! The observer decides by what it is told, and does no I/O. It says nothing of a caller that does as it is told.
+//! The observer decides by what is reported to it, and does no I/O. It finds nothing in a caller that does as responses say.
 
 #[cfg(test)]
 mod tests;
 
 use crate::Operation;
-use crate::journal::{Answer, JournalCall};
+use crate::journal::{JournalCall, SeenResponse};
 use clipia_api::Status;
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::RequestId;
@@ -52,7 +52,7 @@ pub enum FindingKind {
     IdempotencyKeyReused,
     /// A call that was repeated before its `Retry-After` had passed.
     RetryAfterIgnored,
-    /// A call of a key that was told that it has no call left.
+    /// A call of a key that has no call left, as the response before said.
     BudgetIgnored,
     /// A completed request whose result nobody read.
     ResultNotFetched,
@@ -87,13 +87,13 @@ impl FindingKind {
                 "Read the result of each completed request, with `GET /v1/requests/{request_id}` or a webhook: it was paid for."
             }
             Self::ForgedAccepted => {
-                "Verify `X-Clipia-Signature` over the raw body before anything else, and answer 401 if it is wrong."
+                "Verify `X-Clipia-Signature` over the raw body before anything else, and respond with 401 if it is wrong."
             }
             Self::StaleAccepted => {
                 "Compare the `t` of the signature with the clock, and refuse a delivery that is more than 300 seconds off."
             }
             Self::ReceiverSlow => {
-                "Answer with 2xx at once, and do the work afterwards: after 10 seconds the delivery counts as failed and is repeated."
+                "Respond with 2xx at once, and do the work afterwards: after 10 seconds the delivery counts as failed and is repeated."
             }
             Self::SecretInUrl => {
                 "Send the key in the header `Authorization: Bearer …`: addresses end up in logs, and in the history of a browser."
@@ -102,7 +102,7 @@ impl FindingKind {
     }
 }
 
-/// An attempt of a delivery, as the observer is told of it.
+/// An attempt of a delivery, as it is reported to the observer.
 #[derive(Clone, Debug)]
 pub struct ObservedDelivery {
     /// The request.
@@ -130,7 +130,7 @@ pub enum ObservedSignature {
 #[derive(Debug, Default)]
 pub struct Observer {
     findings: BTreeMap<(FindingKind, String), Finding>,
-    /// How long each call that was told to wait must wait.
+    /// How long each call that had a `Retry-After` must wait.
     waits: HashMap<Target, Wait>,
     /// Since when each key has known that it has no call left.
     out_of_budget: HashMap<[u8; 32], Duration>,
@@ -149,7 +149,7 @@ struct Target {
 /// A wait that a response asked for.
 #[derive(Clone, Copy, Debug)]
 struct Wait {
-    told_at: Duration,
+    since: Duration,
     until: Duration,
 }
 
@@ -172,14 +172,14 @@ impl Observer {
             self.submitted(call);
         }
         self.check_wait(operation, call);
-        let Some(answer) = &call.answer else { return };
-        self.check_budget(call, answer);
+        let Some(response) = &call.response else { return };
+        self.check_budget(call, response);
         if let Some(request) = call.request {
-            self.told(operation, request, answer);
+            self.request_seen(operation, request, response);
         }
     }
 
-    /// Is told that a request has ended.
+    /// Notes that a request has ended.
     pub fn ended(&mut self, request: RequestId, status: &Status) {
         if *status == Status::Completed {
             self.see(request).completed = true;
@@ -192,12 +192,14 @@ impl Observer {
         let accepted = status.filter(|status| (200..300).contains(status));
         match (signature, accepted) {
             (ObservedSignature::Forged, Some(status)) => {
-                let what = format!("a receiver answered {status} to a delivery with a forged signature");
+                let what =
+                    format!("a receiver responded with {status} to a delivery with a forged signature");
                 self.find(FindingKind::ForgedAccepted, &what, Some(*request));
             }
             (ObservedSignature::Stale, Some(status)) => {
-                let what =
-                    format!("a receiver answered {status} to a delivery that was signed ten minutes before");
+                let what = format!(
+                    "a receiver responded with {status} to a delivery that was signed ten minutes before"
+                );
                 self.find(FindingKind::StaleAccepted, &what, Some(*request));
             }
             // It has the output.
@@ -239,14 +241,14 @@ impl Observer {
             let what = format!("a submit of {of} has no `Idempotency-Key`");
             self.find(FindingKind::IdempotencyKeyMissing, &what, call.request);
         }
-        let code = call.answer.as_ref().and_then(|answer| answer.code.as_deref());
+        let code = call.response.as_ref().and_then(|response| response.code.as_deref());
         if code == Some(ErrorCode::IdempotencyKeyReuse.code()) && !is_bent(call) {
             let what = format!("a submit of {of} has the `Idempotency-Key` of another submit");
             self.find(FindingKind::IdempotencyKeyReused, &what, call.request);
         }
     }
 
-    /// Checks that a call waited as it was told, and notes how long the next one must wait.
+    /// Checks that a call waited as its last response said, and notes how long the next one must wait.
     fn check_wait(&mut self, operation: Operation, call: &JournalCall) {
         let subject = match operation {
             Operation::Submit => call.idempotency_key.clone(),
@@ -260,7 +262,7 @@ impl Observer {
         let key = call.key.as_ref().map(|key| key.hash.0);
         let target = Target { key, operation, subject };
         if let Some(wait) = self.waits.get(&target)
-            && call.began >= wait.told_at
+            && call.began >= wait.since
         {
             let early = wait.until.saturating_sub(call.began + TOLERANCE);
             if !early.is_zero() {
@@ -270,24 +272,24 @@ impl Observer {
             }
             self.waits.remove(&target);
         }
-        let told_at = call.began + call.took;
-        let asked = call.answer.as_ref().and_then(|answer| answer.retry_after);
+        let since = call.began + call.took;
+        let asked = call.response.as_ref().and_then(|response| response.retry_after);
         if let Some(asked) = asked.filter(|asked| !asked.is_zero()) {
             if self.waits.len() >= WAITS_MAX {
-                self.waits.retain(|_, wait| wait.until > told_at);
+                self.waits.retain(|_, wait| wait.until > since);
             }
             if self.waits.len() < WAITS_MAX {
-                self.waits.insert(target, Wait { told_at, until: told_at.saturating_add(asked) });
+                self.waits.insert(target, Wait { since, until: since.saturating_add(asked) });
             }
         }
     }
 
     /// Checks that a key that knew of no call left did not call.
-    fn check_budget(&mut self, call: &JournalCall, answer: &Answer) {
+    fn check_budget(&mut self, call: &JournalCall, response: &SeenResponse) {
         let Some(key) = &call.key else { return };
         let KeyHash(hash) = key.hash;
         let is_refused =
-            answer.code.as_deref() == Some(ErrorCode::RateLimitExceeded.code()) && !is_bent(call);
+            response.code.as_deref() == Some(ErrorCode::RateLimitExceeded.code()) && !is_bent(call);
         let knew = self.out_of_budget.get(&hash).is_some_and(|since| *since <= call.began);
         if is_refused && knew {
             let what = format!(
@@ -296,7 +298,7 @@ impl Observer {
             );
             self.find(FindingKind::BudgetIgnored, &what, None);
         }
-        match answer.remaining {
+        match response.remaining {
             Some(0) => {
                 if self.out_of_budget.len() >= WAITS_MAX {
                     self.out_of_budget.clear();
@@ -308,9 +310,9 @@ impl Observer {
         }
     }
 
-    /// Notes what a response told of a request.
-    fn told(&mut self, operation: Operation, request: RequestId, answer: &Answer) {
-        if answer.told.as_deref() != Some(Status::Completed.as_str()) {
+    /// Notes what a response says of a request.
+    fn request_seen(&mut self, operation: Operation, request: RequestId, response: &SeenResponse) {
+        if response.request_status.as_deref() != Some(Status::Completed.as_str()) {
             return;
         }
         let seen = self.see(request);

@@ -57,7 +57,7 @@ pub struct JournalCall {
     /// The input of a submit or an estimate, without its long texts.
     pub input: Option<Map<String, Value>>,
     /// What its caller got; none where that was no response.
-    pub answer: Option<Answer>,
+    pub response: Option<SeenResponse>,
     /// The fault that was applied to it.
     pub fault: Option<String>,
     /// The words of its request's script.
@@ -84,13 +84,13 @@ impl std::fmt::Debug for JournalKey {
 
 /// What a caller got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct SeenResponse {
     /// The status of the response.
     pub status: u16,
     /// The code of an error.
     pub code: Option<String>,
-    /// The status of the request that the response told.
-    pub told: Option<String>,
+    /// The status of the request in the response.
+    pub request_status: Option<String>,
     /// Its `Retry-After`.
     pub retry_after: Option<Duration>,
     /// Its `RateLimit-Remaining`.
@@ -148,7 +148,7 @@ impl Journal {
         })
     }
 
-    /// The calls that a filter lets pass, as they are told in a form.
+    /// The calls that a filter lets pass, as a form lists them.
     pub fn list(&self, filter: &Filter, form: Form) -> Vec<ListedCall> {
         let mut listing = listing::Listing::new(form);
         // A steady name counts from the journal's first call, whatever is listed.

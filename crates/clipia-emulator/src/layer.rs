@@ -11,7 +11,7 @@ mod submit;
 mod tests;
 
 use crate::emulation::Emulation;
-use crate::journal::{Answer, JournalCall, JournalKey};
+use crate::journal::{JournalCall, JournalKey, SeenResponse};
 use crate::{Called, CallerKey, Fault, Operation};
 use axum::Router;
 use axum::body::Body;
@@ -78,7 +78,7 @@ async fn emulate(State(emulation): State<Arc<Emulation>>, request: Request, next
         request: called.request,
         idempotency_key: text(&parts.headers, "idempotency-key"),
         input: None,
-        answer: None,
+        response: None,
         fault: None,
         script: None,
         secret_in: secret_in(&parts.uri),
@@ -134,10 +134,7 @@ impl Call {
         }
         let Some(fault) = fault else { return self.end(response) };
         if let Fault::Slow(time) = fault {
-            tokio::select! {
-                () = tokio::time::sleep(time) => {}
-                () = self.emulation.stop.cancelled() => {}
-            }
+            self.emulation.hold(tokio::time::sleep(time)).await;
         }
         match bend::after(&fault, response) {
             Bent::Response(response) => {
@@ -161,7 +158,7 @@ impl Call {
                 axum::Extension(Reset).into_response()
             }
             Bent::Hang => {
-                let (client, stop) = (self.client.clone(), self.emulation.stop.clone());
+                let (client, emulation) = (self.client.clone(), Arc::clone(&self.emulation));
                 self.note_end(None);
                 let gone = async {
                     match client {
@@ -169,10 +166,7 @@ impl Call {
                         None => std::future::pending().await,
                     }
                 };
-                tokio::select! {
-                    () = gone => {}
-                    () = stop.cancelled() => {}
-                }
+                emulation.hold(gone).await;
                 axum::Extension(Reset).into_response()
             }
         }
@@ -180,29 +174,29 @@ impl Call {
 
     /// Ends a call with a response.
     fn end(self, response: Received) -> Response {
-        let answer = response.answer();
-        self.note_end(Some(answer));
+        let seen = response.seen();
+        self.note_end(Some(seen));
         response.into_response()
     }
 
-    fn note_end(self, answer: Option<Answer>) {
+    fn note_end(self, response: Option<SeenResponse>) {
         let Self { emulation, mut note, .. } = self;
         note.took = emulation.passed().saturating_sub(note.began);
-        note.answer = answer;
+        note.response = response;
         emulation.note(note);
     }
 }
 
 impl Received {
     /// What a caller gets by this response.
-    fn answer(&self) -> Answer {
+    fn seen(&self) -> SeenResponse {
         let headers = &self.parts.headers;
         let number = |name| text(headers, name).and_then(|text| text.trim().parse::<u64>().ok());
-        let told = |pointer: &str| Some(self.json.as_ref()?.pointer(pointer)?.as_str()?.to_owned());
-        Answer {
+        let text_at = |pointer: &str| Some(self.json.as_ref()?.pointer(pointer)?.as_str()?.to_owned());
+        SeenResponse {
             status: self.parts.status.as_u16(),
-            code: told("/error/code"),
-            told: told("/status"),
+            code: text_at("/error/code"),
+            request_status: text_at("/status"),
             retry_after: number("retry-after").map(Duration::from_secs),
             remaining: number("ratelimit-remaining"),
         }
@@ -215,7 +209,7 @@ impl Received {
         }
     }
 
-    /// Whether it tells of a request that has not ended.
+    /// Whether it is about a request that has not ended.
     fn is_unfinished(&self) -> bool {
         let status = self.json.as_ref().and_then(|json| json.get("status")).and_then(Value::as_str);
         self.parts.status.is_success() && status.is_some_and(|status| !Status::from(status).is_terminal())

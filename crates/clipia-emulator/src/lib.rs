@@ -6,7 +6,7 @@
 //! the [`journal`]; [`findings`] say what callers and receivers do wrong. [`control`] has the routes by which a test drives all this. An
 //! [`Emulator`] is all of it, running.
 //!
-//! What must never be here: a rule of the queue, and another way to answer a call that goes right. The server does both.
+//! What must never be here: a rule of the queue, and another response to a call that goes right. The server does both.
 
 mod accounts;
 mod advance;

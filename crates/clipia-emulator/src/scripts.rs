@@ -140,7 +140,7 @@ impl Scripts {
         state.rules.iter().chain(&state.of_scenario).cloned().collect()
     }
 
-    /// The script of a request, for its executor. Waits until the response to its submit has told its id. A request of which no
+    /// The script of a request, for its executor. Waits until the response to its submit has named it. A request of which no
     /// submit was seen to its end has the words of its input.
     pub async fn of(&self, request: RequestId, input: &Map<String, Value>) -> Arc<Script> {
         let learned = self

@@ -90,7 +90,7 @@ impl Script {
         given.map(|(word, _)| word.to_string()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Writes a step, and the status that the script says, into a response that tells a request which has not ended.
+    /// Writes a step, and the status that the script says, into a response about a request that has not ended.
     pub(crate) fn write_step(&self, step: Option<Step>, response: &mut Map<String, Value>) {
         let (status, shown, hidden) = match step {
             Some(Step::Queued(position)) => (Status::InQueue, Some(("queue_position", position)), "progress"),

@@ -1,4 +1,4 @@
-//! What a call of the control has: its body, its query and the end of its path. A mistake in one is told as the API tells it.
+//! What a call of the control has: its body, its query and the end of its path. A mistake in one is an error as in the API.
 
 use super::{ControlError, impossible};
 use axum::Json;

@@ -43,7 +43,7 @@ impl Control for Noted {
 
     async fn send(&self, delivery: &str, send: Resend) -> Result<Value, ControlError> {
         self.note(format!("{delivery} {send:?}"));
-        Ok(json!({"answer": 401}))
+        Ok(json!({"response": 401}))
     }
 
     async fn reset(&self) -> Result<(), ControlError> {
@@ -97,15 +97,15 @@ impl Driver {
     }
 
     async fn get(&self, path: &str) -> Value {
-        let (status, told) = self.call(Method::GET, path, Value::Null).await;
-        assert_eq!(status, 200, "{path}: {told}");
-        told
+        let (status, returned) = self.call(Method::GET, path, Value::Null).await;
+        assert_eq!(status, 200, "{path}: {returned}");
+        returned
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
-        let (status, told) = self.call(Method::POST, path, body).await;
-        assert_eq!(status, 200, "{path}: {told}");
-        told
+        let (status, returned) = self.call(Method::POST, path, body).await;
+        assert_eq!(status, 200, "{path}: {returned}");
+        returned
     }
 }
 
@@ -120,9 +120,9 @@ async fn faults_are_added_counted_and_removed() {
     assert_eq!(driver.post("/_emulator/faults", rule).await, json!({"number": 2}));
     assert_eq!(driver.call(Method::GET, "/v1/account", Value::Null).await.0, 503);
     assert_eq!(driver.call(Method::GET, "/v1/account", Value::Null).await.0, 402);
-    let told = driver.get("/_emulator/faults").await;
+    let returned = driver.get("/_emulator/faults").await;
     assert_eq!(
-        told["faults"][1],
+        returned["faults"][1],
         json!({"number": 2, "operation": "account", "what": "402", "times": 5, "after": 0, "seen": 1, "applied": 1})
     );
     assert_eq!(driver.call(Method::DELETE, "/_emulator/faults/2", Value::Null).await.0, 200);
@@ -138,20 +138,20 @@ async fn the_journal_is_asked_by_operation_key_and_number() {
     for _ in 0..2 {
         driver.call(Method::GET, "/v1/account", Value::Null).await;
     }
-    let told = async |query: &str| {
-        let told = driver.get(&format!("/_emulator/journal{query}")).await;
-        told["calls"].as_array().unwrap().len()
+    let listed = async |query: &str| {
+        let returned = driver.get(&format!("/_emulator/journal{query}")).await;
+        returned["calls"].as_array().unwrap().len()
     };
-    assert_eq!(told("").await, 2, "calls of the control are not in it");
-    assert_eq!(told("?since=1&operation=account&key=clipia_live_one").await, 1);
-    assert_eq!(told("?key=clipia_live_other").await, 0);
+    assert_eq!(listed("").await, 2, "calls of the control are not in it");
+    assert_eq!(listed("?since=1&operation=account&key=clipia_live_one").await, 1);
+    assert_eq!(listed("?key=clipia_live_other").await, 0);
     let steady = driver.get("/_emulator/journal?form=steady").await;
     assert!(steady["calls"][0].get("at").is_none());
     let (status, refused) =
         driver.call(Method::GET, "/_emulator/journal?operation=sumbit", Value::Null).await;
     assert_eq!((status, &refused["error"]["code"]), (400, &json!("invalid_request")));
     driver.call(Method::DELETE, "/_emulator/journal", Value::Null).await;
-    assert_eq!(told("").await, 0);
+    assert_eq!(listed("").await, 0);
     assert_eq!(driver.get("/_emulator/findings").await, json!({"findings": []}));
 }
 
@@ -160,8 +160,11 @@ async fn scripts_are_added_and_removed_and_a_reset_forgets_all() {
     let driver = Driver::new();
     let rule = json!({"model": "m", "prompt": "fox", "times": 2, "words": "@fail"});
     assert_eq!(driver.post("/_emulator/scripts", rule.clone()).await, json!({"number": 1}));
-    let told = driver.get("/_emulator/scripts").await;
-    assert_eq!((&told["scripts"][0]["words"], &told["scripts"][0]["used"]), (&json!("@fail"), &json!(0)));
+    let returned = driver.get("/_emulator/scripts").await;
+    assert_eq!(
+        (&returned["scripts"][0]["words"], &returned["scripts"][0]["used"]),
+        (&json!("@fail"), &json!(0))
+    );
     assert_eq!(driver.call(Method::DELETE, "/_emulator/scripts/1", Value::Null).await.0, 200);
     assert_eq!(driver.call(Method::DELETE, "/_emulator/scripts/1", Value::Null).await.0, 404);
     driver.post("/_emulator/scripts", rule).await;
@@ -182,11 +185,11 @@ async fn the_clock_accounts_requests_and_deliveries_are_driven() {
     assert_eq!(driver.post("/_emulator/clock", json!({"advance": "10m"})).await, json!({"happened": []}));
     driver.post("/_emulator/accounts/clipia_live_poor", json!({"credits": 5})).await;
     let request = format!("/_emulator/requests/{}", RequestId::generate());
-    let (status, told) = driver.call(Method::POST, &request, json!({"finish": "failed"})).await;
-    assert_eq!((status, &told["error"]["message"]), (404, &json!("there is no such request")));
+    let (status, returned) = driver.call(Method::POST, &request, json!({"finish": "failed"})).await;
+    assert_eq!((status, &returned["error"]["message"]), (404, &json!("there is no such request")));
     assert_eq!(driver.get("/_emulator/deliveries").await, json!({"deliveries": [{"id": "1"}]}));
     let sent = driver.post("/_emulator/deliveries/1", json!({"send": "forged"})).await;
-    assert_eq!(sent, json!({"answer": 401}));
+    assert_eq!(sent, json!({"response": 401}));
     assert_eq!(*driver.noted.0.lock().unwrap(), ["advance 600s", "clipia_live_poor 5", "Failed", "1 Forged"]);
 }
 
@@ -207,13 +210,13 @@ async fn a_mistake_says_what_to_send() {
         ("/_emulator/deliveries/1", json!({"send": "twice"}), "again"),
         ("/_emulator/reset", json!(null), ""),
     ] {
-        let (status, told) = driver.call(Method::POST, path, body).await;
+        let (status, returned) = driver.call(Method::POST, path, body).await;
         if path.ends_with("reset") {
             assert_eq!(status, 200);
             continue;
         }
-        let message = told["error"]["message"].as_str().unwrap_or_default();
-        assert!(status == 400 && message.contains(expected), "{path}: {status} {told}");
+        let message = returned["error"]["message"].as_str().unwrap_or_default();
+        assert!(status == 400 && message.contains(expected), "{path}: {status} {returned}");
     }
     assert_eq!(driver.call(Method::GET, "/_emulator/nothing", Value::Null).await.0, 404);
 }

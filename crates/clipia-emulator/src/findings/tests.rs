@@ -15,7 +15,7 @@ impl Caller {
         Self { observer: Observer::default(), now: Duration::ZERO }
     }
 
-    /// Calls after `after`, and gets `answer` a tenth of a second later.
+    /// Calls after `after`, and gets `response` a tenth of a second later.
     fn call(&mut self, after: Duration, call: JournalCall) {
         self.now += after;
         let took = Duration::from_millis(100);
@@ -30,7 +30,7 @@ impl Caller {
     }
 }
 
-fn call(operation: Operation, request: Option<RequestId>, answer: Answer) -> JournalCall {
+fn call(operation: Operation, request: Option<RequestId>, response: SeenResponse) -> JournalCall {
     let key: crate::CallerKey = "clipia_live_a".parse().unwrap();
     JournalCall {
         at: Moment::default(),
@@ -44,39 +44,47 @@ fn call(operation: Operation, request: Option<RequestId>, answer: Answer) -> Jou
         request,
         idempotency_key: Some(format!("key of {request:?}")),
         input: None,
-        answer: Some(answer),
+        response: Some(response),
         fault: None,
         script: None,
         secret_in: None,
     }
 }
 
-fn told(status: &str) -> Answer {
-    Answer { status: 200, told: Some(status.to_owned()), remaining: Some(50), ..Answer::default() }
+fn says(status: &str) -> SeenResponse {
+    SeenResponse {
+        status: 200,
+        request_status: Some(status.to_owned()),
+        remaining: Some(50),
+        ..SeenResponse::default()
+    }
 }
 
-fn refused(code: ErrorCode, retry_after: Option<Duration>) -> Answer {
+fn refused(code: ErrorCode, retry_after: Option<Duration>) -> SeenResponse {
     let code = (code.http_status(), Some(code.code().to_owned()));
-    Answer { status: code.0, code: code.1, retry_after, ..Answer::default() }
+    SeenResponse { status: code.0, code: code.1, retry_after, ..SeenResponse::default() }
 }
 
 #[test]
-fn a_caller_that_does_as_it_is_told_is_not_found() {
+fn a_caller_that_does_as_responses_say_is_not_found() {
     let (mut caller, id) = (Caller::new(), Some(RequestId::generate()));
     let busy = || refused(ErrorCode::ServiceUnavailable, Some(2 * SECOND));
     let limited = || refused(ErrorCode::RateLimitExceeded, Some(3 * SECOND));
     caller.call(SECOND, call(Operation::Submit, None, busy()));
     caller.call(2 * SECOND, call(Operation::Submit, None, limited()));
-    caller.call(3 * SECOND, call(Operation::Submit, None, told("IN_QUEUE")));
-    caller.call(SECOND, call(Operation::Status, id, told("IN_PROGRESS")));
+    caller.call(3 * SECOND, call(Operation::Submit, None, says("IN_QUEUE")));
+    caller.call(SECOND, call(Operation::Status, id, says("IN_PROGRESS")));
     caller.call(SECOND, call(Operation::Status, id, limited()));
     // Another call need not wait.
-    caller.call(Duration::ZERO, call(Operation::Account, None, told("")));
-    caller
-        .call(3 * SECOND, call(Operation::Status, id, Answer { remaining: Some(0), ..told("IN_PROGRESS") }));
+    caller.call(Duration::ZERO, call(Operation::Account, None, says("")));
+    caller.call(
+        3 * SECOND,
+        call(Operation::Status, id, SeenResponse { remaining: Some(0), ..says("IN_PROGRESS") }),
+    );
     // A call comes back each half a second: a key without one left may call again soon.
-    caller.call(SECOND, call(Operation::Status, id, Answer { remaining: Some(0), ..told("COMPLETED") }));
-    caller.call(SECOND, call(Operation::Result, id, told("COMPLETED")));
+    caller
+        .call(SECOND, call(Operation::Status, id, SeenResponse { remaining: Some(0), ..says("COMPLETED") }));
+    caller.call(SECOND, call(Operation::Result, id, says("COMPLETED")));
     caller.observer.ended(id.unwrap(), &Status::Completed);
     assert_eq!(caller.kinds(), []);
 }
@@ -86,9 +94,9 @@ fn a_completed_request_must_be_fetched_or_delivered() {
     let mut caller = Caller::new();
     let ids: Vec<RequestId> = (0..4).map(|_| RequestId::generate()).collect();
     for id in &ids {
-        caller.call(SECOND, call(Operation::Status, Some(*id), told("COMPLETED")));
+        caller.call(SECOND, call(Operation::Status, Some(*id), says("COMPLETED")));
     }
-    caller.call(SECOND, call(Operation::Result, Some(ids[0]), told("COMPLETED")));
+    caller.call(SECOND, call(Operation::Result, Some(ids[0]), says("COMPLETED")));
     let delivery = |request, signature, status| ObservedDelivery { request, signature, status, took: SECOND };
     caller.observer.delivered(&delivery(ids[1], ObservedSignature::Good, Some(204)));
     caller.observer.delivered(&delivery(ids[2], ObservedSignature::Good, Some(500)));
@@ -104,7 +112,7 @@ fn a_completed_request_must_be_fetched_or_delivered() {
 fn idempotency_keys_are_sent_and_not_reused() {
     let mut caller = Caller::new();
     for _ in 0..3 {
-        let submit = call(Operation::Submit, None, told("IN_QUEUE"));
+        let submit = call(Operation::Submit, None, says("IN_QUEUE"));
         caller.call(SECOND, JournalCall { idempotency_key: None, ..submit });
     }
     assert_eq!(caller.kinds(), [FindingKind::IdempotencyKeyMissing]);
@@ -117,7 +125,7 @@ fn idempotency_keys_are_sent_and_not_reused() {
 }
 
 #[test]
-fn a_repeat_waits_as_it_was_told() {
+fn a_repeat_waits_as_responses_say() {
     let id = Some(RequestId::generate());
     for (after, found) in [(1_900, 1), (1_985, 0), (2_000, 0)] {
         let mut caller = Caller::new();
@@ -125,8 +133,8 @@ fn a_repeat_waits_as_it_was_told() {
         // A fault is a good reason to wait.
         let bent = JournalCall { fault: Some("503".to_owned()), ..call(Operation::Status, id, busy) };
         caller.call(SECOND, bent);
-        caller.call(Duration::from_millis(after), call(Operation::Status, id, told("IN_QUEUE")));
-        caller.call(Duration::ZERO, call(Operation::Status, id, told("IN_QUEUE")));
+        caller.call(Duration::from_millis(after), call(Operation::Status, id, says("IN_QUEUE")));
+        caller.call(Duration::ZERO, call(Operation::Status, id, says("IN_QUEUE")));
         assert_eq!(caller.kinds(), vec![FindingKind::RetryAfterIgnored; found], "{after}");
     }
     // A call that was under way when the other one was refused did not know.
@@ -134,14 +142,14 @@ fn a_repeat_waits_as_it_was_told() {
     let busy = refused(ErrorCode::ServiceUnavailable, Some(2 * SECOND));
     caller.call(SECOND, call(Operation::Status, id, busy));
     caller.now = SECOND;
-    caller.call(Duration::from_millis(50), call(Operation::Status, id, told("IN_QUEUE")));
+    caller.call(Duration::from_millis(50), call(Operation::Status, id, says("IN_QUEUE")));
     assert_eq!(caller.kinds(), []);
 }
 
 #[test]
 fn a_key_without_a_call_left_does_not_call() {
     let (mut caller, id) = (Caller::new(), Some(RequestId::generate()));
-    let limited = || Answer { remaining: Some(0), ..refused(ErrorCode::RateLimitExceeded, None) };
+    let limited = || SeenResponse { remaining: Some(0), ..refused(ErrorCode::RateLimitExceeded, None) };
     caller.call(SECOND, call(Operation::Status, id, limited()));
     assert_eq!(caller.kinds(), [], "it could not know");
     caller.call(Duration::ZERO, call(Operation::Account, None, limited()));
@@ -174,7 +182,7 @@ fn a_secret_in_an_address_is_found_on_any_path() {
     let nowhere = JournalCall {
         operation: None,
         secret_in: Some("its query"),
-        ..call(Operation::Status, None, told(""))
+        ..call(Operation::Status, None, says(""))
     };
     caller.call(SECOND, nowhere);
     assert_eq!(caller.kinds(), [FindingKind::SecretInUrl]);

@@ -1,4 +1,4 @@
-//! The calls of a journal as they are told.
+//! The calls of a journal as they are listed.
 
 use super::JournalCall;
 use clipia_queue::Moment;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// How calls are told.
+/// How calls are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
@@ -18,7 +18,7 @@ pub enum Form {
     Steady,
 }
 
-/// A call as it is told, with its members in this order.
+/// A call as it is listed, with its members in this order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ListedCall {
     /// The number of the call, from 1.
@@ -53,19 +53,19 @@ pub struct ListedCall {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
     /// The status of the response; none where there was no response.
-    pub answer: Option<u16>,
+    pub response: Option<u16>,
     /// The code of an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The status of the request that the response told.
+    /// The status of the request in the response.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
+    pub request_status: Option<String>,
     /// How long the call took, in real milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ms: Option<u64>,
 }
 
-/// What tells the calls of a journal, from the first on.
+/// What lists the calls of a journal, from the first on.
 pub(super) struct Listing {
     form: Form,
     requests: Names,
@@ -98,7 +98,7 @@ impl Listing {
         let is_whole = self.form == Form::Whole;
         let request_id = call.request.map(|id| id.to_string());
         let idempotency_key = call.idempotency_key.clone();
-        let answer = call.answer.as_ref();
+        let response = call.response.as_ref();
         ListedCall {
             number,
             at: is_whole.then(|| shown(call.at)),
@@ -113,9 +113,9 @@ impl Listing {
             input: call.input.clone(),
             script: call.script.clone(),
             fault: call.fault.clone(),
-            answer: answer.map(|answer| answer.status),
-            code: answer.and_then(|answer| answer.code.clone()),
-            status: answer.and_then(|answer| answer.told.clone()),
+            response: response.map(|response| response.status),
+            code: response.and_then(|response| response.code.clone()),
+            request_status: response.and_then(|response| response.request_status.clone()),
             ms: is_whole.then(|| u64::try_from(call.took.as_millis()).unwrap_or(u64::MAX)),
         }
     }

@@ -20,7 +20,7 @@ fn call(operation: Operation, of: &str) -> JournalCall {
         request: None,
         idempotency_key: None,
         input: None,
-        answer: Some(Answer { status: 200, ..Answer::default() }),
+        response: Some(SeenResponse { status: 200, ..SeenResponse::default() }),
         fault: None,
         script: None,
         secret_in: None,
@@ -93,7 +93,7 @@ fn a_steady_listing_is_the_same_for_other_ids_and_times() {
     assert_eq!(steady(&one, 0), steady(&other, 0));
     assert_eq!(
         steady(&one, 2),
-        r#"[{"number":3,"operation":"submit","method":"GET","route":"/v1/account","key":"clipia_live_…","request_id":"request-1","idempotency_key":"idempotency-key-1","answer":200}]"#
+        r#"[{"number":3,"operation":"submit","method":"GET","route":"/v1/account","key":"clipia_live_…","request_id":"request-1","idempotency_key":"idempotency-key-1","response":200}]"#
     );
     let whole =
         serde_json::to_value(run(1_000_000, Duration::from_millis(7)).list(&Filter::default(), Form::Whole))

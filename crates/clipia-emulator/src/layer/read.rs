@@ -30,7 +30,8 @@ pub(super) async fn read(call: &mut Call, request: RequestId, body: Body) -> Mad
             }
             Read::End => {
                 let ended = call.emulation.server.ended(request);
-                let _ = tokio::time::timeout(END_WAIT, ended).await;
+                let in_time = async { tokio::time::timeout(END_WAIT, ended).await.unwrap_or_default() };
+                call.emulation.hold(in_time).await;
                 response = call.run(Body::empty()).await;
             }
         }
@@ -58,14 +59,14 @@ pub(super) fn scripted(
     script: &Script,
     write: impl FnOnce(&mut Map<String, Value>),
 ) -> Made {
-    let told = response.json.as_ref().filter(|_| response.parts.status.is_success());
-    let Some(Value::Object(told)) = told else { return Made { response, bent_by: None } };
-    let mut json = told.clone();
+    let before = response.json.as_ref().filter(|_| response.parts.status.is_success());
+    let Some(Value::Object(before)) = before else { return Made { response, bent_by: None } };
+    let mut json = before.clone();
     write(&mut json);
     if script.extra {
         add_unknown_fields(&mut json);
     }
-    if json == *told {
+    if json == *before {
         return Made { response, bent_by: None };
     }
     response.replace(Value::Object(json));

@@ -1,5 +1,7 @@
 //! The layer over a small server of its own: a request runs until the test ends it, or until reads do.
 
+mod sdk;
+
 use super::*;
 use crate::findings::FindingKind;
 use crate::journal::{Filter, Form};
@@ -45,7 +47,7 @@ impl crate::Server for Small {
 }
 
 impl Small {
-    fn told(&self, id: RequestId) -> Value {
+    fn shown(&self, id: RequestId) -> Value {
         match self.requests.lock().unwrap().get(&id) {
             Some(true) => json!({"request_id": id, "status": "COMPLETED", "output": {"images": []}}),
             Some(false) => json!({"request_id": id, "status": "IN_PROGRESS", "progress": 1}),
@@ -65,10 +67,10 @@ impl Emulated {
         let small = Arc::new(Small::default());
         let (submitted, read) = (Arc::clone(&small), Arc::clone(&small));
         let read_result = Arc::clone(&small);
-        let answer = |told: Value, unfinished| match told["status"].as_str() {
-            Some("COMPLETED") => (StatusCode::OK, Json(told)),
-            Some(_) => (unfinished, Json(told)),
-            None => (StatusCode::NOT_FOUND, Json(told)),
+        let with_status = |returned: Value, unfinished| match returned["status"].as_str() {
+            Some("COMPLETED") => (StatusCode::OK, Json(returned)),
+            Some(_) => (unfinished, Json(returned)),
+            None => (StatusCode::NOT_FOUND, Json(returned)),
         };
         let router = Router::new()
             .route(
@@ -83,12 +85,12 @@ impl Emulated {
             )
             .route(
                 "/v1/requests/{id}/status",
-                get(async move |Path(id): Path<RequestId>| answer(read.told(id), StatusCode::OK)),
+                get(async move |Path(id): Path<RequestId>| with_status(read.shown(id), StatusCode::OK)),
             )
             .route(
                 "/v1/requests/{id}",
                 get(async move |Path(id): Path<RequestId>| {
-                    answer(read_result.told(id), StatusCode::ACCEPTED)
+                    with_status(read_result.shown(id), StatusCode::ACCEPTED)
                 }),
             )
             .route("/v1/account", get(async || Json(json!({"account_id": "a"}))));
@@ -124,9 +126,9 @@ impl Emulated {
     }
 
     async fn submitted(&self, prompt: &str) -> String {
-        let (status, told) = self.submit(prompt, prompt).await;
-        assert_eq!(status, StatusCode::OK, "{told}");
-        told["request_id"].as_str().unwrap().to_owned()
+        let (status, returned) = self.submit(prompt, prompt).await;
+        assert_eq!(status, StatusCode::OK, "{returned}");
+        returned["request_id"].as_str().unwrap().to_owned()
     }
 
     async fn get(&self, path: &str) -> Response {
@@ -157,18 +159,18 @@ fn is_reset(response: &Response) -> bool {
 async fn each_read_takes_a_request_a_step_on_until_its_end() {
     let emulated = Emulated::new("");
     let id = emulated.submitted("@polls=3 a fox").await;
-    let told = |told: Value| {
-        let text = |name: &str| told[name].as_str().map(str::to_owned);
-        (text("status").unwrap(), told["queue_position"].as_u64(), told["progress"].as_u64())
+    let says = |returned: Value| {
+        let text = |name: &str| returned[name].as_str().map(str::to_owned);
+        (text("status").unwrap(), returned["queue_position"].as_u64(), returned["progress"].as_u64())
     };
-    assert_eq!(told(emulated.status(&id).await), ("IN_QUEUE".to_owned(), Some(0), None));
+    assert_eq!(says(emulated.status(&id).await), ("IN_QUEUE".to_owned(), Some(0), None));
     // Only the owner takes it on.
     assert_eq!(emulated.status(&RequestId::generate().to_string()).await["error"]["code"], "not_found");
     let (status, result) = parsed(emulated.get(&format!("/v1/requests/{id}")).await).await;
-    assert_eq!((status, told(result)), (StatusCode::ACCEPTED, ("IN_PROGRESS".to_owned(), None, Some(50))));
-    assert_eq!(told(emulated.status(&id).await).0, "COMPLETED");
+    assert_eq!((status, says(result)), (StatusCode::ACCEPTED, ("IN_PROGRESS".to_owned(), None, Some(50))));
+    assert_eq!(says(emulated.status(&id).await).0, "COMPLETED");
     let (status, result) = parsed(emulated.get(&format!("/v1/requests/{id}")).await).await;
-    assert_eq!((status, told(result).0), (StatusCode::OK, "COMPLETED".to_owned()));
+    assert_eq!((status, says(result).0), (StatusCode::OK, "COMPLETED".to_owned()));
     assert_eq!(emulated.emulation.findings(), []);
 
     let id = emulated.submitted("@position=12,3 @status=PAUSED @extra").await;
@@ -187,11 +189,11 @@ async fn each_read_takes_a_request_a_step_on_until_its_end() {
 #[tokio::test]
 async fn a_submit_tells_the_first_position_and_a_mistyped_word_is_refused() {
     let emulated = Emulated::new("");
-    let (_, told) = emulated.submit("@position=12,3 a fox", "1").await;
-    assert_eq!(told["queue_position"], 12);
-    let (status, told) = emulated.submit("@fial a fox", "2").await;
-    assert_eq!((status.as_u16(), &told["error"]["code"]), (422, &json!("model_input_invalid")));
-    assert!(told["error"]["message"].as_str().unwrap().contains("did you mean `@fail`?"));
+    let (_, returned) = emulated.submit("@position=12,3 a fox", "1").await;
+    assert_eq!(returned["queue_position"], 12);
+    let (status, returned) = emulated.submit("@fial a fox", "2").await;
+    assert_eq!((status.as_u16(), &returned["error"]["code"]), (422, &json!("model_input_invalid")));
+    assert!(returned["error"]["message"].as_str().unwrap().contains("did you mean `@fail`?"));
     assert_eq!(*emulated.small.submits.lock().unwrap(), 1);
     assert_eq!(*emulated.small.accounts.lock().unwrap(), [KEY, KEY]);
 }
@@ -200,12 +202,12 @@ async fn a_submit_tells_the_first_position_and_a_mistyped_word_is_refused() {
 async fn a_submit_is_refused_as_its_script_says() {
     let emulated = Emulated::new("[[script]]\nprompt = \"poor\"\nwords = \"@reject=insufficient_credits\"");
     for expected in [429, 429, 200, 200] {
-        let (status, told) = emulated.submit("@reject=429*2 a fox", "1").await;
-        assert_eq!(status.as_u16(), expected, "{told}");
+        let (status, returned) = emulated.submit("@reject=429*2 a fox", "1").await;
+        assert_eq!(status.as_u16(), expected, "{returned}");
     }
     assert_eq!(emulated.submit("@reject=429*2 a fox", "2").await.0.as_u16(), 429);
-    let (status, told) = emulated.submit("a poor fox", "3").await;
-    assert_eq!((status.as_u16(), &told["error"]["type"]), (402, &json!("billing_error")));
+    let (status, returned) = emulated.submit("a poor fox", "3").await;
+    assert_eq!((status.as_u16(), &returned["error"]["type"]), (402, &json!("billing_error")));
     let body = json!({"input": {"prompt": "@reject=429"}}).to_string();
     let refused = emulated.send(Method::POST, "/v1/models/m", Some("4"), body).await;
     assert_eq!(
@@ -244,7 +246,7 @@ async fn faults_bend_calls() {
     assert!(is_reset(&emulated.get("/v1/account").await));
     assert_eq!(parsed(emulated.get("/v1/account").await).await.1["account_id"], "a");
     let noted: Vec<_> =
-        emulated.journal().iter().map(|call| (call["answer"].clone(), call["fault"].clone())).collect();
+        emulated.journal().iter().map(|call| (call["response"].clone(), call["fault"].clone())).collect();
     let expected = [
         (json!(503), json!("503 retry-after=2s")),
         (json!(502), json!("html")),
@@ -316,7 +318,7 @@ async fn calls_are_noted_without_secrets_and_long_bodies_pass() {
         json!({
             "number": 1, "operation": "submit", "method": "POST", "route": "/v1/models/{model}", "model": "m",
             "key": "clipia_live_…ayer", "request_id": "request-1", "idempotency_key": "idempotency-key-1",
-            "input": {"prompt": "a fox"}, "answer": 200, "status": "IN_QUEUE"
+            "input": {"prompt": "a fox"}, "response": 200, "request_status": "IN_QUEUE"
         })
     );
     assert_eq!((&journal[1]["operation"], &journal[1]["route"]), (&json!(null), &json!("none")));
@@ -330,9 +332,10 @@ async fn two_runs_have_the_same_journal() {
     let run = async || {
         let emulated = Emulated::new("[[fault]]\noperation = \"any\"\nwhat = \"503\"\npercent = 30");
         for number in 0..30 {
-            let (status, told) = emulated.submit("@polls=2 a fox", &RequestId::generate().to_string()).await;
+            let (status, returned) =
+                emulated.submit("@polls=2 a fox", &RequestId::generate().to_string()).await;
             if status == StatusCode::OK && number % 2 == 0 {
-                emulated.status(told["request_id"].as_str().unwrap()).await;
+                emulated.status(returned["request_id"].as_str().unwrap()).await;
             }
         }
         serde_json::to_string(&emulated.journal()).unwrap()

@@ -214,9 +214,9 @@ fn deliveries() -> impl Strategy<Value = Delivery> {
 fn scripts() -> impl Strategy<Value = Script> {
     let running =
         (option::of(durations()), option::of(1..=10_000_u32), vec(any::<u16>(), 0..5), vec(0..=100_u8, 0..5));
-    let told = (option::of("X[A-Z_]{1,10}"), any::<bool>());
+    let shown = (option::of("X[A-Z_]{1,10}"), any::<bool>());
     let ending = (ends(), 0..=100_u32, option::of(rejects()), vec(outputs(), 0..4), deliveries());
-    (running, told, ending).prop_filter_map(
+    (running, shown, ending).prop_filter_map(
         "words that exclude each other",
         |((takes, polls, position, progress), (status, extra), (end, crash, reject, output, deliver))| {
             let position = position.into_iter().map(u32::from).collect();

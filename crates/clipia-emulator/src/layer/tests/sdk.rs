@@ -1,4 +1,4 @@
-//! This repository's SDK behind the layer, over a socket. It does as it is told, so nothing may be found.
+//! This repository's SDK behind the layer, over a socket. It does as responses say, so nothing may be found.
 
 use super::*;
 use clipia::Clipia;
