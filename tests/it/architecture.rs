@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clipia-server",
             "clipia-store",
             "clipia-store-sqlite",
+            "clipia-webhook",
             "clipia-worker",
         ],
     ),
@@ -94,7 +95,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Crates that the tests of a crate may use beside those of `ARROWS`: the server is tested on a real store.
 const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[
     ("clipia-server", &["clipia-store-sqlite"]),
-    ("clipia-emulator", &["clipia", "clipia-webhook"]),
+    ("clipia-emulator", &["clipia"]),
     ("clipia-store-postgres", &["clipia-store-sqlite", "clipia-tests-postgres"]),
 ];
 

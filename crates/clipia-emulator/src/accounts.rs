@@ -17,7 +17,7 @@ pub const LIVE_KEY: &str = "clipia_live_emulator";
 pub const TEST_KEY: &str = "clipia_test_emulator";
 
 /// The secret that signs the deliveries of every account.
-pub const WEBHOOK_SECRET: &str = "whsec_ZW11bGF0b3I";
+pub const WEBHOOK_SECRET: &str = clipia_webhook::EMULATOR_SECRET;
 
 /// The first credits of an account, if nothing else is said.
 pub const CREDITS: Credits = Credits::new(1_000_000);

@@ -117,7 +117,7 @@ impl Control for Driving {
             return Err(none());
         }
         match tokio::time::timeout(RESPONSE_WAIT, response).await {
-            Ok(Ok(status)) => Ok(json!({ "status": status })),
+            Ok(Ok(status)) => Ok(json!({ "response": status })),
             _ => Err(ControlError::Failed("the delivery was not sent in time".to_owned())),
         }
     }

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Emulator", "EmulatorError", "Finding", "Occurrence"]
 
 _STOPS_WITHIN = 10.0  # seconds
-_ANSWERS_WITHIN = 60.0  # seconds; `advance` returns once all that fell due has happened
+_RESPONDS_WITHIN = 60.0  # seconds; `advance` returns once all that fell due has happened
 
 
 class EmulatorError(RuntimeError):
@@ -199,7 +199,7 @@ class Emulator:
         # A proxy of the environment does not reach this machine.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=_ANSWERS_WITHIN) as response:
+            with opener.open(request, timeout=_RESPONDS_WITHIN) as response:
                 read = response.read()
         except urllib.error.HTTPError as error:
             with error:
