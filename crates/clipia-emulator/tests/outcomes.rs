@@ -148,7 +148,7 @@ async fn an_early_webhook_comes_before_the_status_says_the_end() {
         assert!(began.elapsed() < Duration::from_secs(30));
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    assert!(receiver.bodies.lock().unwrap()[0].contains("COMPLETED"));
+    assert!(receiver.bodies.lock().unwrap()[0].contains(r#""status":"OK""#));
     let status = async || clipia.status(submitted.id()).await.unwrap().status;
     assert_eq!(status().await, clipia::Status::InProgress);
     assert!(matches!(submitted.wait().await.unwrap(), Outcome::Completed(_)));
