@@ -2,8 +2,8 @@
 
 use super::body::Received;
 use super::{Call, Made};
-use crate::scripts::Read;
 use crate::Operation;
+use crate::scripts::Read;
 use crate::words::Script;
 use axum::body::Body;
 use clipia_api::Status;

@@ -64,13 +64,7 @@ fn script(call: &Call, input: Option<&Map<String, Value>>) -> Result<(Submit, Ar
 }
 
 /// Has the server take a submit, and learns the id of its request.
-async fn accept(
-    call: &mut Call,
-    submit: &Submit,
-    script: &Arc<Script>,
-    is_early: bool,
-    body: Body,
-) -> Made {
+async fn accept(call: &mut Call, submit: &Submit, script: &Arc<Script>, is_early: bool, body: Body) -> Made {
     let under_way = call.emulation.scripts.submit_begins();
     let response = call.run(body).await;
     let id = response.json.as_ref().and_then(|json| json.get("request_id")).and_then(Value::as_str);
