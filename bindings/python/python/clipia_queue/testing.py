@@ -11,6 +11,8 @@ The program is in this package, so there is nothing to download::
 With pytest, ``pytest_plugins = ["clipia_queue.testing"]`` in ``conftest.py`` adds two fixtures.
 ``clipia_emulator`` is one emulator for the whole run, whose clock jumps to what is due next. ``clipia_key``
 is a key of the test alone: each is an account of its own, so tests that run at once never meet.
+
+PYTEST_DONT_REWRITE: a module may import this one before pytest does, and its assertions have messages.
 """
 
 from __future__ import annotations
@@ -105,6 +107,7 @@ class Emulator:
         line = self._process.stdout.readline()
         if not line:
             code = self._process.wait()
+            self._process.stdout.close()
             raise EmulatorError(f"the emulator did not start: it exited with {code}, and stderr says why")
         ready = json.loads(line)
         self.url, self.live_key = ready["url"], ready["live_key"]
