@@ -1,11 +1,12 @@
 //! The accounts of an emulator: any key of the right form is an account of its own, from its first call on. So tests that run at once never
 //! meet, if each makes a key up.
 
+use crate::CallerKey;
 use clipia_queue::limits::KeyLimits;
 use clipia_queue::{AccountId, Credits};
-use clipia_server::credentials::{self, known_key};
+use clipia_server::credentials::known_key;
 use clipia_store::{NewAccount, Store, StoreError};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -28,9 +29,6 @@ pub(crate) enum CreditsRefused {
     /// The key was used before.
     #[error("the account of this key has its credits already: name them before the first call with the key")]
     Used,
-    /// No server would take the key.
-    #[error("a key begins with `clipia_live_` or `clipia_test_`, and has something behind that")]
-    NoKey,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -41,8 +39,8 @@ pub(crate) struct Accounts {
     store: Arc<dyn Store>,
     limits: KeyLimits,
     /// The first credits of accounts, where they are not [`CREDITS`].
-    credits: BTreeMap<String, Credits>,
-    /// The accounts that exist.
+    credits: HashMap<CallerKey, Credits>,
+    /// The accounts that are known to exist: a call of one costs no look into the store.
     open: Mutex<HashSet<AccountId>>,
 }
 
@@ -54,18 +52,22 @@ impl fmt::Debug for Accounts {
 
 impl Accounts {
     /// No accounts yet. Each key has `limits`. The accounts of the keys in `credits` begin with those.
-    pub(crate) fn new(store: Arc<dyn Store>, limits: KeyLimits, credits: BTreeMap<String, Credits>) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        limits: KeyLimits,
+        credits: HashMap<CallerKey, Credits>,
+    ) -> Self {
         Self { store, limits, credits, open: Mutex::default() }
     }
 
-    /// Makes sure that the key has an account. A key of another form has none: the server refuses it.
+    /// Makes sure that the key has an account.
     ///
     /// # Errors
     /// If the store fails.
-    pub(crate) async fn open(&self, key: &str) -> Result<(), StoreError> {
+    pub(crate) async fn open(&self, key: &CallerKey) -> Result<(), StoreError> {
         let credits = self.credits.get(key).copied().unwrap_or(CREDITS);
         match self.open_with(key, credits).await {
-            Ok(()) | Err(CreditsRefused::Used | CreditsRefused::NoKey) => Ok(()),
+            Ok(()) | Err(CreditsRefused::Used) => Ok(()),
             Err(CreditsRefused::Store(error)) => Err(error),
         }
     }
@@ -74,24 +76,29 @@ impl Accounts {
     ///
     /// # Errors
     /// [`CreditsRefused`] says why it is not opened.
-    pub(crate) async fn open_with(&self, key: &str, credits: Credits) -> Result<(), CreditsRefused> {
-        let key = known_key(account_of(key), key, self.limits).ok_or(CreditsRefused::NoKey)?;
+    pub(crate) async fn open_with(&self, key: &CallerKey, credits: Credits) -> Result<(), CreditsRefused> {
+        // The same in every run.
+        let id = AccountId(format!("acct_{}", hex::encode(&key.hash().0[..8])));
         // Held until the key is there: another call with the key waits for it.
         let mut open = self.open.lock().await;
-        if open.contains(&key.account) {
+        if !open.insert(id.clone()) {
             return Err(CreditsRefused::Used);
         }
-        let id = key.account.clone();
         let account =
             NewAccount { id: id.clone(), webhook_secret: WEBHOOK_SECRET.to_owned(), grant: credits };
-        self.store.create_account(account).await?;
-        self.store.create_key(key).await?;
-        open.insert(id);
-        Ok(())
+        let opened = async {
+            // An emulator before this one may have left it in the directory.
+            if !self.store.create_account(account).await? {
+                return Err(CreditsRefused::Used);
+            }
+            let key = known_key(id.clone(), key.revealed(), key.is_sandbox(), self.limits);
+            self.store.create_key(key).await?;
+            Ok(())
+        };
+        let opened = opened.await;
+        if let Err(CreditsRefused::Store(_)) = opened {
+            open.remove(&id);
+        }
+        opened
     }
-}
-
-/// The account of a key: the same in every run.
-fn account_of(key: &str) -> AccountId {
-    AccountId(format!("acct_{}", hex::encode(&credentials::hash(key).0[..8])))
 }

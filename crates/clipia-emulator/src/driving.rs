@@ -55,10 +55,10 @@ impl Control for Driving {
     }
 
     async fn set_credits(&self, key: &CallerKey, credits: u64) -> Result<(), ControlError> {
-        let opened = self.accounts.open_with(key.revealed(), Credits::new(credits)).await;
+        let opened = self.accounts.open_with(key, Credits::new(credits)).await;
         opened.map_err(|refused| match refused {
             CreditsRefused::Store(error) => failed(error),
-            CreditsRefused::Used | CreditsRefused::NoKey => ControlError::Impossible(refused.to_string()),
+            CreditsRefused::Used => ControlError::Impossible(refused.to_string()),
         })
     }
 

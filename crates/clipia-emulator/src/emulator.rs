@@ -21,7 +21,6 @@ use clipia_server::store::{Store, StoreError};
 use clipia_server::{ApiError, Config, Service, StartError};
 use clipia_store::clock::{self, Clock};
 use clipia_store_sqlite::{OpenError, SqliteStore};
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -133,21 +132,19 @@ impl Emulator {
     /// # Errors
     /// [`EmulatorError`].
     pub async fn start(settings: Settings) -> Result<Self, EmulatorError> {
-        let Settings { listen, pace, seed, faults, scenario, limits, vendor_prices, data } = settings;
+        let Settings { listen, pace, seed, faults, mut scenario, limits, vendor_prices, data } = settings;
         let directory = if data.is_some() { None } else { Some(tempfile::tempdir()?) };
         let data = data.or_else(|| directory.as_ref().map(|made| made.path().to_owned())).unwrap_or_default();
         let start = if seed.is_some() && pace.stands() { SEEDED_START } else { clock::now() };
         let clock = Arc::new(EmulatedClock::new(pace, start));
         let opened = SqliteStore::open_volatile(&data, Arc::clone(&clock) as _)?;
         let store: Arc<dyn Store> = Arc::new(opened);
-        let credits: BTreeMap<String, Credits> = scenario
-            .accounts
-            .iter()
-            .map(|account| (account.key.revealed().to_owned(), Credits::new(account.credits)))
-            .collect();
+        let accounts = scenario.accounts.iter();
+        let credits = accounts.map(|account| (account.key.clone(), Credits::new(account.credits))).collect();
         let accounts = Arc::new(Accounts::new(Arc::clone(&store), limits, credits));
-        for key in [LIVE_KEY, TEST_KEY] {
-            accounts.open(key).await?;
+        // A server makes keys by chance where its store has no account.
+        for key in [LIVE_KEY, TEST_KEY].into_iter().flat_map(str::parse) {
+            accounts.open(&key).await?;
         }
         let (occurrences, service_idle) = (Arc::<Occurrences>::default(), Arc::<OnceLock<_>>::default());
         let idle = Arc::clone(&service_idle);
@@ -161,10 +158,9 @@ impl Emulator {
         ));
         let below =
             Below { accounts: Arc::clone(&accounts), clock: Arc::clone(&clock), store: Arc::clone(&store) };
+        // A reset leaves what was there at the start.
+        scenario.faults.extend(faults);
         let emulation = Emulation::new(Arc::new(below), scenario, seed.unwrap_or_else(rand::random));
-        for rule in faults {
-            emulation.add_fault(rule);
-        }
         let emulation = Arc::new(emulation);
         let outputs = Arc::new(Outputs::new(data.join(OUTPUTS)));
         let executor = Arc::new(ScriptedExecutor::new(
@@ -288,7 +284,7 @@ struct Below {
 #[async_trait]
 impl Server for Below {
     async fn open_account(&self, key: &CallerKey) -> Result<(), ApiError> {
-        Ok(self.accounts.open(key.revealed()).await?)
+        Ok(self.accounts.open(key).await?)
     }
 
     fn now(&self) -> Moment {

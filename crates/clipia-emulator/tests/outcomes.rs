@@ -23,6 +23,15 @@ fn client(emulator: &Emulator, key: &str) -> Clipia {
     Clipia::builder().key(key).base_url(emulator.url()).build().unwrap()
 }
 
+/// Waits until something is so.
+async fn until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it did not come");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 /// How a generation with this prompt ends.
 async fn outcome(clipia: &Clipia, prompt: &str) -> Result<Outcome, Error> {
     clipia.subscribe(MODEL, json!({ "prompt": prompt })).await
@@ -109,10 +118,7 @@ async fn six_attempts_at_a_delivery_take_no_time() {
     let input = json!({ "prompt": "@takes=10m a red fox" });
     let began = Instant::now();
     clipia.submit(MODEL, input).webhook(&receiver.url).await.unwrap();
-    while receiver.bodies.lock().unwrap().len() < 6 {
-        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", receiver.bodies.lock().unwrap());
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(|| receiver.bodies.lock().unwrap().len() >= 6).await;
     println!("six attempts took {:?}", began.elapsed());
     emulator.stop().await;
 }
@@ -125,11 +131,7 @@ async fn a_receiver_that_accepts_a_forged_delivery_is_found() {
     let input = json!({ "prompt": "@deliver=forged a red fox" });
     let submitted = clipia.submit(MODEL, input).webhook(&receiver.url).await.unwrap();
     submitted.wait().await.unwrap();
-    let began = Instant::now();
-    while emulator.findings().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(30));
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| !emulator.findings().is_empty()).await;
     let findings = emulator.findings();
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].what.contains("signature"), "{findings:?}");
@@ -143,11 +145,7 @@ async fn an_early_webhook_comes_before_the_status_says_the_end() {
     let receiver = Receiver::start(&[204]).await;
     let input = json!({ "prompt": "@deliver=early a red fox" });
     let submitted = clipia.submit(MODEL, input).webhook(&receiver.url).await.unwrap();
-    let began = Instant::now();
-    while receiver.bodies.lock().unwrap().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(30));
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(|| !receiver.bodies.lock().unwrap().is_empty()).await;
     assert!(receiver.bodies.lock().unwrap()[0].contains(r#""status":"OK""#));
     let status = async || clipia.status(submitted.id()).await.unwrap().status;
     assert_eq!(status().await, clipia::Status::InProgress);

@@ -84,10 +84,18 @@ impl Writer {
         T: Send + 'static,
         E: Refusal,
     {
+        self.answered(|sender| prepare(decides, bytes, command, move |answer| drop(sender.send(answer))))
+            .await
+    }
+
+    /// Sends the command that `prepare` makes, and waits for what it answers. A caller that no longer waits changes nothing: the command
+    /// runs.
+    async fn answered<T, E: Refusal>(
+        &self,
+        prepare: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Command,
+    ) -> Result<T, E> {
         let (sender, receiver) = oneshot::channel();
-        // A caller that no longer waits changes nothing: the command runs.
-        let command = prepare(decides, bytes, command, move |answer| drop(sender.send(answer)));
-        self.send(Message::Command(command)).await?;
+        self.send(Message::Command(prepare(sender))).await?;
         receiver.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -101,10 +109,7 @@ impl Writer {
         T: Send + 'static,
         E: Refusal,
     {
-        let (sender, receiver) = oneshot::channel();
-        let command = prepare_ahead(command, move |answer| drop(sender.send(answer)));
-        self.send(Message::Command(command)).await?;
-        receiver.await.map_err(|_| StoreError::Closed)?
+        self.answered(|sender| prepare_ahead(command, move |answer| drop(sender.send(answer)))).await
     }
 
     /// Runs what was handed in, and ends the thread.

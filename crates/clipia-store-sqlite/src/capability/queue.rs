@@ -70,9 +70,9 @@ impl Queue for SqliteStore {
         limit: usize,
         full: Vec<AccountId>,
     ) -> Result<ClaimPast, StoreError> {
-        let now = self.clock.now();
-        let queue = queue.to_owned();
-        self.writer.write(move |w| work::claim(w, &queue, &holder, limit, &full, now)).await
+        let (past, recorded) = self.claim_ahead(queue, holder, limit, full).await?;
+        recorded.wait().await?;
+        Ok(past)
     }
 
     async fn claim_ahead(
