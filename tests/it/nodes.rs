@@ -115,6 +115,32 @@ async fn what_one_server_accepts_another_makes_and_a_third_delivers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_is_reached_by_tls_where_its_certificate_is_trusted() {
+    let Some((postgres, authority)) = clipia_tests_postgres::Server::with_tls() else { return };
+    let database = postgres.database("template1");
+    let (url, trusted) = (postgres.tls_url(&database), tempfile::NamedTempFile::new().unwrap());
+    std::fs::write(trusted.path(), authority).unwrap();
+    let (code, said) = refused(&["migrate", "--database-url", &url]);
+    assert!(code == Some(1) && said.contains("certificate"), "{code:?} {said}");
+    let unencrypted = url.replace("sslmode=require", "sslmode=disable");
+    let (code, said) = refused(&["migrate", "--database-url", &unencrypted]);
+    assert!(code == Some(1) && said.contains("no encryption"), "{code:?} {said}");
+    let trust = ("SSL_CERT_FILE", trusted.path().as_os_str().to_owned());
+    let made = output(command(&["migrate", "--database-url", &url]).env(trust.0, &trust.1));
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let server = Server::start(Options { environment: vec![trust], ..options(&url, "api,workers") });
+    let id = submit(&server.live(), FOX, json!({ "input": { "prompt": "a red fox" } })).await;
+    until("the generation", async || (status(&server.live(), &id).await == "COMPLETED").then_some(())).await;
+    let sessions = |ssl| {
+        database.number(&format!(
+            "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'clipia' AND ssl = {ssl}"
+        ))
+    };
+    assert!(sessions(true) > 0);
+    assert_eq!(sessions(false), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_month_that_was_kept_for_its_time_is_dropped() {
     let Some(database) = migrated() else { return };
     // The time of the media sets how often the cleaner looks.

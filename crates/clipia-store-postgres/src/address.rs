@@ -1,7 +1,7 @@
 //! Where the database is, and how it is connected to.
 
-use super::OpenError;
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use super::{OpenError, session};
+use deadpool_postgres::{Hook, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use rustls::{ClientConfig, RootCertStore};
 use std::fmt;
 use std::str::FromStr;
@@ -73,6 +73,7 @@ impl Address {
             .max_size(CONNECTIONS_MAX)
             .timeouts(timeouts)
             .runtime(Runtime::Tokio1)
+            .post_create(Hook::async_fn(|client, _| Box::pin(session::begin(client))))
             .build()
             .map_err(|error| OpenError::Tls(error.to_string()))
     }

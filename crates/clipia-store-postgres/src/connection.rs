@@ -1,11 +1,12 @@
 //! A connection as commands use it.
 //!
-//! Every statement says the types of its parameters: none is prepared under a name, so that a pooler may give each transaction
-//! another session. Statements whose results nobody waits for are [sent later](Connection::later), together with the next one
-//! that is waited for: one round trip for all of them, in their order.
+//! Every statement says the types of its parameters. Unless the connection [prepares](Connection::prepare) them none has a name, so that
+//! a pooler may give each transaction another session. Statements whose results nobody waits for are [sent later](Connection::later),
+//! together with the next one that is waited for: one round trip for all of them, in their order.
 
 use super::faults;
 use super::rows::Row;
+use super::session;
 use super::values::Value;
 use clipia_queue::Moment;
 use clipia_store::StoreError;
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 use std::future::poll_fn;
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
+use tokio_postgres::Statement;
 use tokio_postgres::types::{ToSql, Type};
 
 /// The text of a statement.
@@ -39,6 +41,7 @@ pub(crate) struct Connection {
     client: Option<Object>,
     later: Mutex<Vec<Step>>,
     clock: Mutex<Option<Moment>>,
+    prepares: bool,
 }
 
 /// What a statement in the pipeline returned.
@@ -50,7 +53,13 @@ enum Done {
 
 impl Connection {
     pub(crate) fn new(client: Object) -> Self {
-        Self { client: Some(client), later: Mutex::default(), clock: Mutex::default() }
+        Self { client: Some(client), later: Mutex::default(), clock: Mutex::default(), prepares: false }
+    }
+
+    /// Prepares each statement from now on, once a session, where the [session](super::session) can keep it. Returns whether it can.
+    pub(crate) fn prepare(&mut self) -> bool {
+        self.prepares = self.client.as_ref().is_some_and(|client| session::prepares(client));
+        self.prepares
     }
 
     fn client(&self) -> Result<&Object, StoreError> {
@@ -123,6 +132,16 @@ impl Connection {
         self.later.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// The connection for what follows the transaction.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        Self {
+            client: self.client.take(),
+            later: Mutex::default(),
+            clock: Mutex::default(),
+            prepares: self.prepares,
+        }
+    }
+
     /// Closes the connection: nobody knows in what state it is.
     pub(crate) fn give_up(&mut self) {
         if let Some(client) = self.client.take() {
@@ -135,30 +154,20 @@ impl Connection {
     async fn send(&self, last: Option<(&str, Vec<Value>, bool)>) -> Result<Done, StoreError> {
         let client = self.client()?;
         let steps = std::mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut running: Vec<BoxFuture<'_, Result<Done, tokio_postgres::Error>>> = Vec::new();
+        let mut sent = Vec::with_capacity(steps.len() + 1);
         for step in &steps {
-            running.push(match step {
-                Step::Plain(text) => {
-                    Box::pin(async { client.batch_execute(text).await.map(|()| Done::Nothing) })
-                }
-                Step::Clock => Box::pin(async { client.query_typed(CLOCK, &[]).await.map(Done::Rows) }),
-                Step::Execute(text, values) => {
-                    let values = typed(values);
-                    Box::pin(async move { client.execute_typed(text, &values).await.map(Done::Changed) })
-                }
+            sent.push(match step {
+                Step::Plain(text) => Sent::Plain(text),
+                Step::Clock => self.sent(CLOCK, &[], true).await?,
+                Step::Execute(text, values) => self.sent(text, values, false).await?,
             });
         }
         if let Some((text, values, has_rows)) = &last {
-            let values = typed(values);
-            running.push(match has_rows {
-                true => Box::pin(async move { client.query_typed(text, &values).await.map(Done::Rows) }),
-                false => {
-                    Box::pin(async move { client.execute_typed(text, &values).await.map(Done::Changed) })
-                }
-            });
+            sent.push(self.sent(text, values, *has_rows).await?);
         }
+        let running = sent.iter().map(|sent| -> BoxFuture<'_, _> { Box::pin(sent.run(client)) }).collect();
         let mut results = in_order(running).await;
-        let answer = match last {
+        let response = match last {
             Some(_) => results.pop(),
             None => None,
         };
@@ -170,7 +179,58 @@ impl Connection {
                 *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(Row(row).moment("now")?);
             }
         }
-        answer.unwrap_or(Ok(Done::Nothing)).map_err(faults::of)
+        response.unwrap_or(Ok(Done::Nothing)).map_err(faults::of)
+    }
+
+    /// A statement as it is sent. One that is to be prepared is prepared first, if the session does not have it yet.
+    async fn sent<'a>(
+        &self,
+        text: &'a str,
+        values: &'a [Value],
+        has_rows: bool,
+    ) -> Result<Sent<'a>, StoreError> {
+        let statement = match self.prepares {
+            true => {
+                let types: Vec<Type> = values.iter().map(|value| value.typed().1).collect();
+                Some(self.client()?.prepare_typed_cached(text, &types).await.map_err(faults::of)?)
+            }
+            false => None,
+        };
+        Ok(Sent::Typed { text, values, statement, has_rows })
+    }
+}
+
+/// A statement as it is sent.
+enum Sent<'a> {
+    Plain(&'a str),
+    Typed {
+        text: &'a str,
+        values: &'a [Value],
+        /// Under which it is prepared.
+        statement: Option<Statement>,
+        has_rows: bool,
+    },
+}
+
+impl Sent<'_> {
+    async fn run(&self, client: &Object) -> Result<Done, tokio_postgres::Error> {
+        match self {
+            Self::Plain(text) => client.batch_execute(text).await.map(|()| Done::Nothing),
+            Self::Typed { values, statement: Some(statement), has_rows, .. } => {
+                let values: Vec<_> = values.iter().map(|value| value.typed().0).collect();
+                match has_rows {
+                    true => client.query(statement, &values).await.map(Done::Rows),
+                    false => client.execute(statement, &values).await.map(Done::Changed),
+                }
+            }
+            Self::Typed { text, values, statement: None, has_rows } => {
+                let values = typed(values);
+                match has_rows {
+                    true => client.query_typed(text, &values).await.map(Done::Rows),
+                    false => client.execute_typed(text, &values).await.map(Done::Changed),
+                }
+            }
+        }
     }
 }
 

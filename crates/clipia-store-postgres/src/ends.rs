@@ -1,7 +1,7 @@
 //! The ends that workers report. Those that arrive while a transaction is under way share the next one: many of one account would
 //! otherwise wait for each other's commits.
 
-use super::gathered::{Bounds, Gathered, Shared};
+use super::gathered::{Bounds, Gathered, Shared, Written, at_once};
 use super::stored::{Facts, Locked};
 use super::writing::Writing;
 use super::{Database, settlement};
@@ -46,8 +46,8 @@ impl Ends {
 async fn write_together(
     database: Arc<Database>,
     reports: Shared<Report>,
-) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
-    let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
+) -> Result<Written<(), WorkRefused>, StoreError> {
+    let w = Writing::begin_prepared(database.connection().await?, Arc::clone(&database.memory));
     let results = match decide(&w, &reports).await {
         Ok(results) => results,
         Err(error) => {
@@ -56,7 +56,7 @@ async fn write_together(
         }
     };
     w.commit(reports.len()).await?;
-    Ok(results)
+    Ok(at_once(results))
 }
 
 /// Decides each report by what those before it have left, and then writes all ends. A report that is refused changes nothing.

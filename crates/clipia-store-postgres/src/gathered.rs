@@ -2,7 +2,8 @@
 
 use super::{Database, faults};
 use clipia_store::StoreError;
-use std::future::Future;
+use futures_util::future::BoxFuture;
+use std::future::{Future, ready};
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,15 @@ impl<C> Deref for Shared<C> {
     }
 }
 
+/// The results of commands that share a transaction, once it has committed. The next transaction does not wait for what is still to be done
+/// for them.
+pub(crate) type Written<T, E> = BoxFuture<'static, Result<Vec<Result<T, E>>, StoreError>>;
+
+/// Results for which nothing is to be done.
+pub(crate) fn at_once<T: Send + 'static, E: Send + 'static>(results: Vec<Result<T, E>>) -> Written<T, E> {
+    Box::pin(ready(Ok(results)))
+}
+
 /// How commands are gathered.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
@@ -61,7 +71,7 @@ where
     pub(crate) fn start<W, Run>(database: &Arc<Database>, bounds: Bounds, write: W) -> Self
     where
         W: Fn(Arc<Database>, Shared<C>) -> Run + Copy + Send + Sync + 'static,
-        Run: Future<Output = Result<Vec<Result<T, E>>, StoreError>> + Send + 'static,
+        Run: Future<Output = Result<Written<T, E>, StoreError>> + Send + 'static,
     {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         tokio::spawn(run(Arc::clone(database), receiver, bounds, write));
@@ -90,7 +100,7 @@ async fn run<C, T, E, W, Run>(
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
     W: Fn(Arc<Database>, Shared<C>) -> Run + Copy + Send + Sync + 'static,
-    Run: Future<Output = Result<Vec<Result<T, E>>, StoreError>> + Send + 'static,
+    Run: Future<Output = Result<Written<T, E>, StoreError>> + Send + 'static,
 {
     let (mut under_way, mut last) = (JoinSet::new(), Last::default());
     while let Some(first) = receiver.recv().await {
@@ -112,19 +122,36 @@ async fn run<C, T, E, W, Run>(
         let (commands, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
         let (database, began) = (Arc::clone(&database), Instant::now());
         under_way.spawn(async move {
-            let taken = commands.len();
+            // The service closes when nothing is under way, and the answers are.
+            let (taken, answering) = (commands.len(), database.running.token());
             // On a task of its own: a panic ends one transaction, and not the service.
             let written =
                 database.running.spawn(write_all(Arc::clone(&database), commands.into(), write)).await;
-            for (answer, result) in answers.into_iter().zip(written.unwrap_or_default()) {
-                // The caller may have gone.
-                let _ = answer.send(result);
-            }
-            Last { taken, took: began.elapsed() }
+            let took = began.elapsed();
+            database.running.spawn(answer(written.ok(), answers));
+            drop(answering);
+            Last { taken, took }
         });
     }
     // What was taken is written.
     under_way.join_all().await;
+}
+
+/// Answers commands with their results. Nothing was written of a transaction that panicked.
+async fn answer<T, E: From<StoreError>>(
+    written: Option<Written<T, E>>,
+    answers: Vec<oneshot::Sender<Result<T, E>>>,
+) {
+    let results = match written {
+        Some(written) => {
+            written.await.unwrap_or_else(|error| answers.iter().map(|_| Err(error.clone().into())).collect())
+        }
+        None => Vec::new(),
+    };
+    for (answer, result) in answers.into_iter().zip(results) {
+        // The caller may have gone.
+        let _ = answer.send(result);
+    }
 }
 
 /// The latest transaction that has ended.
@@ -157,29 +184,34 @@ async fn gather<W>(receiver: &mut mpsc::Receiver<W>, waiting: &mut Vec<W>, most:
 }
 
 /// Writes commands in one transaction. If the database refuses it, each is written alone: one that is refused takes no other with it.
-async fn write_all<C, T, E, W, Run>(database: Arc<Database>, all: Arc<[C]>, write: W) -> Vec<Result<T, E>>
+async fn write_all<C, T, E, W, Run>(database: Arc<Database>, all: Arc<[C]>, write: W) -> Written<T, E>
 where
-    E: From<StoreError>,
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
     W: Fn(Arc<Database>, Shared<C>) -> Run,
-    Run: Future<Output = Result<Vec<Result<T, E>>, StoreError>>,
+    Run: Future<Output = Result<Written<T, E>, StoreError>>,
 {
     let together = |part| write(Arc::clone(&database), Shared { all: Arc::clone(&all), part });
+    let mut results = Vec::with_capacity(all.len());
     match together(0..all.len()).await {
-        Ok(results) => results,
+        Ok(written) => return written,
         Err(error) if all.len() == 1 || !faults::has_refused(&error) => {
-            all.iter().map(|_| Err(error.clone().into())).collect()
+            results.extend(all.iter().map(|_| Err(error.clone().into())));
         }
         Err(_) => {
-            let mut results = Vec::with_capacity(all.len());
             for command in 0..all.len() {
-                results.push(match together(command..command + 1).await {
+                let alone = match together(command..command + 1).await {
+                    Ok(written) => written.await,
+                    Err(error) => Err(error),
+                };
+                results.push(match alone {
                     Ok(mut alone) => alone.pop().unwrap_or_else(|| Err(StoreError::Panicked.into())),
                     Err(error) => Err(error.into()),
                 });
             }
-            results
         }
     }
+    at_once(results)
 }
 
 #[cfg(test)]

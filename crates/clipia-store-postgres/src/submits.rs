@@ -7,7 +7,8 @@ mod prepared;
 mod tails;
 
 use super::Database;
-use super::gathered::{Bounds, Gathered, Shared};
+use super::flushing::Flushing;
+use super::gathered::{Bounds, Gathered, Shared, Written};
 use super::months;
 use super::writing::Writing;
 use batch::Outcome;
@@ -38,20 +39,45 @@ impl Submits {
     }
 }
 
-/// Writes submits in one transaction, and then reads their positions.
+/// Writes submits in one transaction. When it is flushed, their positions are read.
 async fn write_together(
     database: Arc<Database>,
     submits: Shared<Prepared>,
-) -> Result<Vec<Result<Submitted, SubmitRefused>>, StoreError> {
+) -> Result<Written<Submitted, SubmitRefused>, StoreError> {
     months::make_for(&database, submits.iter().map(|of| of.submission.id.0)).await?;
-    let outcomes = match write(&database, &submits).await {
-        Ok(outcomes) => outcomes,
+    match write(&database, &submits).await {
+        Ok((outcomes, flushing)) => Ok(Box::pin(place_all(database, outcomes, flushing))),
         Err(error) => {
             // Where the database's clock was set back, what this node knows may be wrong.
             database.memory.tails.forget();
-            return Err(error);
+            Err(error)
         }
-    };
+    }
+}
+
+type Outcomes = Vec<Result<Outcome, SubmitRefused>>;
+
+async fn write(database: &Database, submits: &[Prepared]) -> Result<(Outcomes, Flushing), StoreError> {
+    let w = Writing::begin_prepared(database.connection().await?, Arc::clone(&database.memory));
+    match batch::run(&w, submits).await {
+        Ok(outcomes) => Ok((outcomes, w.commit_ahead(submits.len()).await?)),
+        Err(error) => {
+            w.roll_back().await;
+            Err(error)
+        }
+    }
+}
+
+/// Waits for the flush of submits, and reads their positions. A submit that was refused needs no flush.
+async fn place_all(
+    database: Arc<Database>,
+    outcomes: Outcomes,
+    flushing: Flushing,
+) -> Result<Vec<Result<Submitted, SubmitRefused>>, StoreError> {
+    if let Some(accepted) = outcomes.iter().find_map(|outcome| outcome.as_ref().ok()) {
+        let id = accepted.submitted.id;
+        flushing.wait(database.memory.months.of(&[id.0]), id).await?;
+    }
     let mut placed = Vec::with_capacity(outcomes.len());
     for outcome in outcomes {
         placed.push(match outcome {
@@ -60,23 +86,6 @@ async fn write_together(
         });
     }
     Ok(placed)
-}
-
-async fn write(
-    database: &Database,
-    submits: &[Prepared],
-) -> Result<Vec<Result<Outcome, SubmitRefused>>, StoreError> {
-    let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
-    match batch::run(&w, submits).await {
-        Ok(outcomes) => {
-            w.commit(submits.len()).await?;
-            Ok(outcomes)
-        }
-        Err(error) => {
-            w.roll_back().await;
-            Err(error)
-        }
-    }
 }
 
 /// A submit with the position of its request as of the latest commit. It is accepted, whatever becomes of the position.

@@ -22,6 +22,7 @@
 //! after the lock was got: the snapshot of a statement that waits for a lock is older than what it waited for.
 
 use super::connection::Connection;
+use super::flushing::Flushing;
 use super::memory::Memory;
 use clipia_queue::commands::Now;
 use clipia_queue::position::Order;
@@ -34,6 +35,11 @@ use std::time::Instant;
 /// How a transaction begins. A lock that does not come, or a node that is suspended in the middle, ends it: other nodes wait for
 /// what it has locked.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+
+/// How a transaction begins whose statements are prepared. Its plans were made when there were few rows, or many: whatever the planner
+/// knew then, each row is found by its key.
+const BEGIN_PREPARED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
 /// How a transaction begins that only reads: everything in it sees one snapshot. A long one would keep dead rows from being removed.
 const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
@@ -75,6 +81,16 @@ impl Writing {
     /// Begins a transaction. It is sent with the first statement.
     pub(crate) fn begin(connection: Connection, memory: Arc<Memory>) -> Self {
         connection.plain(BEGIN);
+        connection.clock_later();
+        Self { connection, memory, is_open: true, effects: Mutex::default() }
+    }
+
+    /// Begins a transaction of commands that come often: its statements are prepared where the session can keep them.
+    pub(crate) fn begin_prepared(mut connection: Connection, memory: Arc<Memory>) -> Self {
+        if !connection.prepare() {
+            return Self::begin(connection, memory);
+        }
+        connection.plain(BEGIN_PREPARED);
         connection.clock_later();
         Self { connection, memory, is_open: true, effects: Mutex::default() }
     }
@@ -149,8 +165,19 @@ impl Writing {
 
     /// Ends the transaction with what `commands` commands changed.
     pub(crate) async fn commit(mut self, commands: usize) -> Result<(), StoreError> {
+        self.end("COMMIT", commands).await
+    }
+
+    /// Ends the transaction with what `commands` commands changed, ahead of the disk. Nobody may be told before it is
+    /// [flushed](Flushing::wait).
+    pub(crate) async fn commit_ahead(mut self, commands: usize) -> Result<Flushing, StoreError> {
+        self.end("SET LOCAL synchronous_commit = off; COMMIT", commands).await?;
+        Ok(Flushing::of(self.connection.hand_over()))
+    }
+
+    async fn end(&mut self, commit: &'static str, commands: usize) -> Result<(), StoreError> {
         let began = Instant::now();
-        self.connection.plain("COMMIT");
+        self.connection.plain(commit);
         let committed = self.connection.flush().await;
         if committed.is_err() {
             // The transaction may have failed or not: nobody knows in what state the session is.

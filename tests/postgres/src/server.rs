@@ -1,15 +1,21 @@
 //! A PostgreSQL server, and its databases.
 
 use crate::Running;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use std::io::Write;
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use tokio_postgres::{Client, NoTls};
+
+/// The port of a server's socket, where no other is asked for.
+const PORT: u16 = 5432;
 
 /// A PostgreSQL server. It ends when the last value that refers to it is dropped, or this process ends.
 #[derive(Clone)]
 pub struct Server {
     directory: String,
+    port: u16,
     running: Arc<Mutex<Running>>,
 }
 
@@ -32,8 +38,47 @@ impl Server {
     /// A server with these settings beside those of every test, in the form of `postgresql.conf`: `fsync = off`. Nothing where no
     /// PostgreSQL is installed.
     pub fn start(settings: &[&str]) -> Option<Self> {
+        Self::start_at(PORT, settings)
+    }
+
+    fn start_at(port: u16, settings: &[&str]) -> Option<Self> {
         let running = Running::start(include_str!("server.sh"), settings, "postgresql")?;
-        Some(Self { directory: running.directory.clone(), running: Arc::new(Mutex::new(running)) })
+        Some(Self { directory: running.directory.clone(), port, running: Arc::new(Mutex::new(running)) })
+    }
+
+    /// A server that is reached by TLS only, beside its socket, and the certificate of its authority as PEM. Nothing where no PostgreSQL is
+    /// installed.
+    pub fn with_tls() -> Option<(Self, String)> {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let server = Self::start_at(port, &["listen_addresses = '127.0.0.1'", &format!("port = {port}")])?;
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        for (name, file) in [("crt", cert.pem()), ("key", signing_key.serialize_pem())] {
+            // Written by the server itself: it takes only a key that is its own.
+            server.run(&format!(
+                "COPY (SELECT unnest(string_to_array('{}', E'\n')))
+                 TO PROGRAM 'umask 077; cat >{}/server.{name}'",
+                file.trim_end(),
+                server.directory,
+            ));
+            let setting = if name == "crt" { "ssl_cert_file" } else { "ssl_key_file" };
+            server.run(&format!("ALTER SYSTEM SET {setting} = '{}/server.{name}'", server.directory));
+        }
+        server.run(&format!(
+            "COPY (SELECT unnest(ARRAY['local all all trust', 'hostssl all all 127.0.0.1/32 trust']))
+             TO '{}/data/pg_hba.conf'",
+            server.directory
+        ));
+        server.run("ALTER SYSTEM SET ssl = on");
+        server.run("SELECT pg_reload_conf()");
+        Some((server, cert.pem()))
+    }
+
+    /// The URL of a database by which it is reached with TLS.
+    pub fn tls_url(&self, database: &Database) -> String {
+        format!("postgres://clipia@localhost:{}/{}?sslmode=require", self.port, database.name)
     }
 
     /// The server that the tests of this process share. Nothing where no PostgreSQL is installed.
@@ -49,7 +94,7 @@ impl Server {
 
     /// The URL of a database.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres:///{database}?host={}&user=clipia", self.directory)
+        format!("postgres:///{database}?host={}&port={}&user=clipia", self.directory, self.port)
     }
 
     /// Runs statements in the database that every server has.

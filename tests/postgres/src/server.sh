@@ -3,6 +3,8 @@
 # it is started again, and "ready" is printed. PostgreSQL refuses to run as root: the tests run this as another user then.
 set -eu
 cd /
+# Of the user's own server.
+unset PGHOST PGPORT PGUSER PGDATABASE PGDATA
 binaries=$(ls -d /usr/lib/postgresql/*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql@*/bin 2>/dev/null | sort -V | tail -n 1)
 PATH="$binaries:$PATH"
 if ! command -v initdb >/dev/null; then

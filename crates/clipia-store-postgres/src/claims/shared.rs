@@ -3,7 +3,7 @@
 
 use super::claim;
 use crate::Database;
-use crate::gathered::{Bounds, Gathered, Shared};
+use crate::gathered::{Bounds, Gathered, Shared, Written, at_once};
 use crate::writing::Writing;
 use clipia_store::{AccountId, Claim, ClaimPast, Holder, StoreError};
 use std::collections::HashMap;
@@ -50,11 +50,11 @@ impl Claims {
 async fn write_together(
     database: Arc<Database>,
     asked: Shared<Asked>,
-) -> Result<Vec<Result<ClaimPast, StoreError>>, StoreError> {
+) -> Result<Written<ClaimPast, StoreError>, StoreError> {
     if let Some(first) = asked.first() {
         database.read_bounds(&first.queue).await?;
     }
-    let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
+    let w = Writing::begin_prepared(database.connection().await?, Arc::clone(&database.memory));
     let claimed = match claim_all(&w, &asked).await {
         Ok(claimed) => claimed,
         Err(error) => {
@@ -63,7 +63,7 @@ async fn write_together(
         }
     };
     w.commit(asked.len()).await?;
-    Ok(claimed.into_iter().map(Ok).collect())
+    Ok(at_once(claimed.into_iter().map(Ok).collect()))
 }
 
 /// Claims for all who ask. Those who ask for the same take from one claim, the first one first.
