@@ -1,7 +1,6 @@
 //! A connection as commands use it.
 //!
-//! Every statement says the types of its parameters. Unless the connection [prepares](Connection::prepare) them none has a name, so that
-//! a pooler may give each transaction another session. Statements whose results nobody waits for are [sent later](Connection::later),
+//! Every statement says the types of its parameters. It is prepared once a session where the [session](super::session) can keep it. Statements whose results nobody waits for are [sent later](Connection::later),
 //! together with the next one that is waited for: one round trip for all of them, in their order.
 
 use super::faults;
@@ -16,6 +15,7 @@ use std::borrow::Cow;
 use std::future::poll_fn;
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
+use tokio::sync::MutexGuard;
 use tokio_postgres::Statement;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -42,6 +42,8 @@ pub(crate) struct Connection {
     later: Mutex<Vec<Step>>,
     clock: Mutex<Option<Moment>>,
     prepares: bool,
+    /// Held while statements are sent. A statement that is prepared first does not let the ones behind it pass.
+    sending: tokio::sync::Mutex<()>,
 }
 
 /// What a statement in the pipeline returned.
@@ -53,13 +55,23 @@ enum Done {
 
 impl Connection {
     pub(crate) fn new(client: Object) -> Self {
-        Self { client: Some(client), later: Mutex::default(), clock: Mutex::default(), prepares: false }
+        let prepares = session::prepares(&client);
+        Self::of(Some(client), prepares)
     }
 
-    /// Prepares each statement from now on, once a session, where the [session](super::session) can keep it. Returns whether it can.
-    pub(crate) fn prepare(&mut self) -> bool {
-        self.prepares = self.client.as_ref().is_some_and(|client| session::prepares(client));
-        self.prepares
+    fn of(client: Option<Object>, prepares: bool) -> Self {
+        Self {
+            client,
+            prepares,
+            later: Mutex::default(),
+            clock: Mutex::default(),
+            sending: Default::default(),
+        }
+    }
+
+    /// Prepares nothing from now on: the statements are rare, and their best plans depend on what there is.
+    pub(crate) fn plan_anew(&mut self) {
+        self.prepares = false;
     }
 
     fn client(&self) -> Result<&Object, StoreError> {
@@ -134,12 +146,7 @@ impl Connection {
 
     /// The connection for what follows the transaction.
     pub(crate) fn hand_over(&mut self) -> Self {
-        Self {
-            client: self.client.take(),
-            later: Mutex::default(),
-            clock: Mutex::default(),
-            prepares: self.prepares,
-        }
+        Self::of(self.client.take(), self.prepares)
     }
 
     /// Closes the connection: nobody knows in what state it is.
@@ -154,6 +161,7 @@ impl Connection {
     async fn send(&self, last: Option<(&str, Vec<Value>, bool)>) -> Result<Done, StoreError> {
         let client = self.client()?;
         let steps = std::mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner));
+        let sending = self.sending.lock().await;
         let mut sent = Vec::with_capacity(steps.len() + 1);
         for step in &steps {
             sent.push(match step {
@@ -166,7 +174,7 @@ impl Connection {
             sent.push(self.sent(text, values, *has_rows).await?);
         }
         let running = sent.iter().map(|sent| -> BoxFuture<'_, _> { Box::pin(sent.run(client)) }).collect();
-        let mut results = in_order(running).await;
+        let mut results = in_order(running, sending).await;
         let response = match last {
             Some(_) => results.pop(),
             None => None,
@@ -238,9 +246,11 @@ fn typed(values: &[Value]) -> Vec<(&(dyn ToSql + Sync), Type)> {
     values.iter().map(Value::typed).collect()
 }
 
-/// Runs futures together. Each is begun before the ones behind it: the driver sends a statement when its future is polled first.
-async fn in_order<T>(mut running: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+/// Runs futures together. Each is begun before the ones behind it: the driver sends a statement when its future is polled first. Then
+/// others may send.
+async fn in_order<T>(mut running: Vec<BoxFuture<'_, T>>, sending: MutexGuard<'_, ()>) -> Vec<T> {
     let mut results: Vec<Option<T>> = running.iter().map(|_| None).collect();
+    let mut sending = Some(sending);
     poll_fn(|context| {
         let mut waits = false;
         for (future, result) in running.iter_mut().zip(&mut results) {
@@ -251,6 +261,7 @@ async fn in_order<T>(mut running: Vec<BoxFuture<'_, T>>) -> Vec<T> {
                 }
             }
         }
+        sending.take();
         if waits { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;

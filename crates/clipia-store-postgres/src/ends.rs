@@ -47,7 +47,7 @@ async fn write_together(
     database: Arc<Database>,
     reports: Shared<Report>,
 ) -> Result<Written<(), WorkRefused>, StoreError> {
-    let w = Writing::begin_prepared(database.connection().await?, Arc::clone(&database.memory));
+    let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
     let results = match decide(&w, &reports).await {
         Ok(results) => results,
         Err(error) => {

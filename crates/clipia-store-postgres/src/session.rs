@@ -20,8 +20,9 @@ const FIRST: &str = "SELECT 1";
 /// How many statements a session keeps. Those of months that are gone would be kept for ever.
 const KEPT_MAX: usize = 400;
 
-/// A cached plan holds for all values, whatever the planner guesses of them: what is cached names its rows by keys.
-const PLANS: &str = "SET plan_cache_mode = force_generic_plan";
+/// A plan that is kept was made when a table had few rows, or many. So rows are always found by their keys, whatever the planner knew
+/// then, and no plan depends on the values of one call.
+const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 
 /// Looks at a new session, and prepares its first statement if it is the database's own.
 pub(crate) async fn begin(client: &ClientWrapper) -> Result<(), HookError> {

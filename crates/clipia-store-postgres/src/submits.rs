@@ -58,7 +58,7 @@ async fn write_together(
 type Outcomes = Vec<Result<Outcome, SubmitRefused>>;
 
 async fn write(database: &Database, submits: &[Prepared]) -> Result<(Outcomes, Flushing), StoreError> {
-    let w = Writing::begin_prepared(database.connection().await?, Arc::clone(&database.memory));
+    let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
     match batch::run(&w, submits).await {
         Ok(outcomes) => Ok((outcomes, w.commit_ahead(submits.len()).await?)),
         Err(error) => {

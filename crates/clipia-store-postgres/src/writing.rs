@@ -36,13 +36,9 @@ use std::time::Instant;
 /// what it has locked.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
-/// How a transaction begins whose statements are prepared. Its plans were made when there were few rows, or many: whatever the planner
-/// knew then, each row is found by its key.
-const BEGIN_PREPARED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
-    SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
-
 /// How a transaction begins that only reads: everything in it sees one snapshot. A long one would keep dead rows from being removed.
-const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
+    SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
 
 /// The transaction of a command, and what its commit changes beside the database.
 pub(crate) struct Writing {
@@ -85,18 +81,9 @@ impl Writing {
         Self { connection, memory, is_open: true, effects: Mutex::default() }
     }
 
-    /// Begins a transaction of commands that come often: its statements are prepared where the session can keep them.
-    pub(crate) fn begin_prepared(mut connection: Connection, memory: Arc<Memory>) -> Self {
-        if !connection.prepare() {
-            return Self::begin(connection, memory);
-        }
-        connection.plain(BEGIN_PREPARED);
-        connection.clock_later();
-        Self { connection, memory, is_open: true, effects: Mutex::default() }
-    }
-
     /// Begins a transaction that only reads, in one snapshot.
-    pub(crate) fn begin_reading(connection: Connection, memory: Arc<Memory>) -> Self {
+    pub(crate) fn begin_reading(mut connection: Connection, memory: Arc<Memory>) -> Self {
+        connection.plan_anew();
         connection.plain(BEGIN_READING);
         Self { connection, memory, is_open: true, effects: Mutex::default() }
     }

@@ -5,8 +5,9 @@ set -eu
 cd /
 # Of the user's own server.
 unset PGHOST PGPORT PGUSER PGDATABASE PGDATA
+# Whoever names a version in `PATH` tests that one.
 binaries=$(ls -d /usr/lib/postgresql/*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql@*/bin 2>/dev/null | sort -V | tail -n 1)
-PATH="$binaries:$PATH"
+PATH="$PATH:$binaries"
 if ! command -v initdb >/dev/null; then
     echo "none"
     exit 0

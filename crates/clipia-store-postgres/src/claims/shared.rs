@@ -54,7 +54,7 @@ async fn write_together(
     if let Some(first) = asked.first() {
         database.read_bounds(&first.queue).await?;
     }
-    let w = Writing::begin_prepared(database.connection().await?, Arc::clone(&database.memory));
+    let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
     let claimed = match claim_all(&w, &asked).await {
         Ok(claimed) => claimed,
         Err(error) => {

@@ -68,21 +68,21 @@ impl Facts {
             submits.iter().filter_map(|of| of.idempotency.as_ref().map(|(name, _)| name.clone())).collect();
         let named: Vec<UploadId> =
             submits.iter().flat_map(|of| of.submission.uploads.iter().map(|named| named.id)).collect();
-        // One round trip. Each statement sees what was committed before it began: the records are read under the locks.
-        let (now, accounts, keys, records, uploads) = tokio::try_join!(
+        let live = submits.iter().filter(|of| of.submission.sample.is_none());
+        let queues: BTreeSet<&String> = live.map(|of| &of.submission.queue).collect();
+        // One round trip: others wait for the locks. Each statement sees what was committed before it began: the records and the tails
+        // are read under the locks.
+        let (now, accounts, keys, records, uploads, tails) = tokio::try_join!(
             biased;
             w.now(),
             ledger::lock(w, accounts.into_iter().collect()),
             ledger::lock_keys(w, keys.into_iter().collect()),
             idempotency::find(w, &names),
             uploads::expiries(w, &named),
+            tails::lock(w, queues),
         )?;
         let records = idempotency::in_force(records, now.steady);
-        let repeated = records.values().map(|record| record.request_id).collect();
-        let live = submits.iter().filter(|of| of.submission.sample.is_none());
-        let queues: BTreeSet<&String> = live.map(|of| &of.submission.queue).collect();
-        let (repeated, tails) =
-            tokio::try_join!(biased; of_repeated(w, repeated), tails::lock(w, queues, now.steady))?;
+        let repeated = of_repeated(w, records.values().map(|record| record.request_id).collect()).await?;
         Ok(Self { now, accounts, keys, records, uploads, tails, repeated })
     }
 

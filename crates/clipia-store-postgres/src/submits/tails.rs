@@ -5,6 +5,7 @@ use crate::values::values;
 use crate::writing::Writing;
 use clipia_queue::Moment;
 use clipia_store::StoreError;
+use clipia_store::clock::Clock;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
@@ -48,14 +49,11 @@ pub(crate) fn keep_floors(c: &Connection, tickets: impl Iterator<Item = (String,
 }
 
 /// The latest ticket of each queue. The tails are locked from now on: the next tickets are those of this transaction.
-pub(super) async fn lock(
-    w: &Writing,
-    queues: BTreeSet<&String>,
-    now: Moment,
-) -> Result<HashMap<String, i64>, StoreError> {
+pub(super) async fn lock(w: &Writing, queues: BTreeSet<&String>) -> Result<HashMap<String, i64>, StoreError> {
     if queues.is_empty() {
         return Ok(HashMap::new());
     }
+    let now = w.memory.time.now();
     for queue in &queues {
         w.lock_tail(queue);
     }
