@@ -267,3 +267,32 @@ async fn in_order<T>(mut running: Vec<BoxFuture<'_, T>>, sending: MutexGuard<'_,
     .await;
     results.into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Address;
+    use crate::values::values;
+    use clipia_tests_postgres::Server;
+
+    #[tokio::test]
+    async fn a_statement_that_is_prepared_first_is_not_passed_by_the_ones_behind_it() {
+        let Some(server) = Server::shared() else { return };
+        let database = server.database("template1");
+        database.run("CREATE TABLE sent (number BIGINT GENERATED ALWAYS AS IDENTITY, what BIGINT)");
+        let pool = Address::new(&database.url()).unwrap().pool().unwrap();
+        let c = Connection::new(pool.get().await.unwrap());
+        let known = "INSERT INTO sent (what) VALUES ($1)";
+        c.execute(known, values![0_i64]).await.unwrap();
+        let (new, later) = ("INSERT INTO sent (what) SELECT $1", "INSERT INTO sent (what) SELECT $1 + 0");
+        let second = async {
+            c.later(later, values![2_i64]);
+            c.execute(known, values![3_i64]).await
+        };
+        tokio::try_join!(biased; c.execute(new, values![1_i64]), second, c.execute(known, values![4_i64]))
+            .unwrap();
+        let sent = c.query("SELECT what FROM sent ORDER BY number", Vec::new()).await.unwrap();
+        let sent: Vec<i64> = sent.iter().map(|row| row.get("what").unwrap()).collect();
+        assert_eq!(sent, [0, 1, 2, 3, 4]);
+    }
+}

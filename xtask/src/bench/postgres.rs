@@ -21,8 +21,9 @@ use tokio_postgres::Client;
 /// The most nodes.
 const NODES: usize = 3;
 
-/// The number of submits under way at once, over all nodes, and the number of pgbench's clients.
-const IN_FLIGHT: usize = 64;
+/// The number of submits under way at once, over all nodes, and the number of pgbench's clients. Each of two nodes has as many as share a
+/// transaction, as one node has.
+const IN_FLIGHT: usize = 128;
 
 /// The number of turns. Both databases take turns, so that noise of the machine affects both. A figure is the median of the turns; a
 /// ratio, the median of the turns' ratios.
