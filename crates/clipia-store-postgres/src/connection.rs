@@ -13,6 +13,7 @@ use deadpool_postgres::Object;
 use futures_util::future::BoxFuture;
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 use tokio::sync::MutexGuard;
@@ -41,7 +42,7 @@ pub(crate) struct Connection {
     client: Option<Object>,
     later: Mutex<Vec<Step>>,
     clock: Mutex<Option<Moment>>,
-    prepares: bool,
+    prepares: AtomicBool,
     /// Held while statements are sent. A statement that is prepared first does not let the ones behind it pass.
     sending: tokio::sync::Mutex<()>,
 }
@@ -62,16 +63,24 @@ impl Connection {
     fn of(client: Option<Object>, prepares: bool) -> Self {
         Self {
             client,
-            prepares,
+            prepares: AtomicBool::new(prepares),
             later: Mutex::default(),
             clock: Mutex::default(),
             sending: Default::default(),
         }
     }
 
-    /// Prepares nothing from now on: the statements are rare, and their best plans depend on what there is.
-    pub(crate) fn plan_anew(&mut self) {
-        self.prepares = false;
+    fn prepares(&self) -> bool {
+        self.prepares.load(Ordering::Relaxed)
+    }
+
+    /// Prepares nothing for the rest of the transaction, and leaves its plans to the planner: the statements are rare, and their best plans
+    /// depend on what there is.
+    pub(crate) fn plan_anew(&self) {
+        self.prepares.store(false, Ordering::Relaxed);
+        self.plain(
+            "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on",
+        );
     }
 
     fn client(&self) -> Result<&Object, StoreError> {
@@ -146,7 +155,7 @@ impl Connection {
 
     /// The connection for what follows the transaction.
     pub(crate) fn hand_over(&mut self) -> Self {
-        Self::of(self.client.take(), self.prepares)
+        Self::of(self.client.take(), self.prepares())
     }
 
     /// Closes the connection: nobody knows in what state it is.
@@ -197,7 +206,7 @@ impl Connection {
         values: &'a [Value],
         has_rows: bool,
     ) -> Result<Sent<'a>, StoreError> {
-        let statement = match self.prepares {
+        let statement = match self.prepares() {
             true => {
                 let types: Vec<Type> = values.iter().map(|value| value.typed().1).collect();
                 Some(self.client()?.prepare_typed_cached(text, &types).await.map_err(faults::of)?)

@@ -15,6 +15,7 @@ use clipia_store::{Checked, StoreError, Upkeep, Violation, blocking};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -79,7 +80,11 @@ pub async fn import(address: &Address, file: &Path) -> Result<Imported, ImportEr
     let reader = FileReader::begin(reader).map_err(unread)?;
     let store = PostgresStore::open(address).await?;
     let path = file.to_owned();
-    let imported = store.write(move |w| async move { run(&w, reader, path).await }).await;
+    let importing = move |w: Arc<Writing>| async move {
+        w.plan_anew();
+        run(&w, reader, path).await
+    };
+    let imported = store.write(importing).await;
     store.close().await;
     imported
 }

@@ -27,6 +27,10 @@ const KEPT: Duration = Duration::from_millis(250);
 /// How many accounts of a queue have bounds of their own in a statement.
 const BOUNDS_MAX: usize = 1_000;
 
+/// Gives this run of the database its id, unless another node has.
+const NAME_RUN: &str =
+    "INSERT INTO database_run (single, id) VALUES (TRUE, gen_random_uuid()) ON CONFLICT DO NOTHING";
+
 /// What this node knows of its queues.
 #[derive(Default)]
 pub(crate) struct Positions {
@@ -45,7 +49,7 @@ pub(crate) struct Line {
     known: RwLock<Known>,
 }
 
-/// From which tickets on new requests of a queue wait. It stays true, whatever happens: none waits before, and none will.
+/// From which tickets on new requests of a queue wait. It stays true while the database runs: none waits before, and none will.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bounds {
     /// The accounts of which some wait, each with the ticket before its first.
@@ -150,10 +154,15 @@ impl Database {
         if !line.known().is_fresh(arrived, KEPT) {
             let (changes, began) = (line.changes.load(Ordering::SeqCst), Instant::now());
             let c = self.connection().await?;
+            let mut names_run = true;
             // A page at a time: a deep queue would be one large result.
             loop {
                 let since = line.known().since();
                 let page = since.read(&c, queue).await?;
+                if page.is_of_a_new_run() && std::mem::take(&mut names_run) {
+                    c.execute(NAME_RUN, Vec::new()).await?;
+                    continue;
+                }
                 if line.known_mut().take(page, positions.order(queue), changes, began) {
                     break;
                 }

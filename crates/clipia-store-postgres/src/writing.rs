@@ -37,8 +37,7 @@ use std::time::Instant;
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
 /// How a transaction begins that only reads: everything in it sees one snapshot. A long one would keep dead rows from being removed.
-const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
-    SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
+const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
 /// The transaction of a command, and what its commit changes beside the database.
 pub(crate) struct Writing {
@@ -82,9 +81,9 @@ impl Writing {
     }
 
     /// Begins a transaction that only reads, in one snapshot.
-    pub(crate) fn begin_reading(mut connection: Connection, memory: Arc<Memory>) -> Self {
-        connection.plan_anew();
+    pub(crate) fn begin_reading(connection: Connection, memory: Arc<Memory>) -> Self {
         connection.plain(BEGIN_READING);
+        connection.plan_anew();
         Self { connection, memory, is_open: true, effects: Mutex::default() }
     }
 

@@ -12,6 +12,7 @@ use clipia_queue::AccountId;
 use clipia_queue::position::{Change, Lane, Order, Place, QueuePlaces, Ticket, Turn};
 use clipia_store::StoreError;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// How many new places are read at a time.
 const PAGE: usize = 20_000;
@@ -39,12 +40,14 @@ struct Snapshot {
     running: Vec<i64>,
     /// The database's clock.
     clock: i64,
+    /// The run of the database. Nothing that was known in another one is surely true: a crash may have lost what was committed.
+    run: Option<Uuid>,
 }
 
 impl Default for Snapshot {
     /// Of the first reading: nobody has left of whom it is known that they wait.
     fn default() -> Self {
-        Self { next: i64::MAX, running: Vec::new(), clock: 0 }
+        Self { next: i64::MAX, running: Vec::new(), clock: 0, run: None }
     }
 }
 
@@ -74,7 +77,7 @@ impl Since {
                 &format!(
                 "WITH new AS MATERIALIZED (
                     SELECT account, ticket FROM queue_item WHERE queue = $1 AND lane = 1 AND ticket > $2 ORDER BY ticket LIMIT $5)
-                 SELECT 'now' AS what, '' AS account, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS turn,
+                 SELECT 'now' AS what, (SELECT id::text FROM database_run) AS account, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS turn,
                     ARRAY[pg_snapshot_xmax(pg_current_snapshot())::text::bigint]
                         || ARRAY(SELECT x::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS x) AS tickets
                  UNION ALL SELECT 'gone', account, NULL, tickets FROM queue_left WHERE queue = $1 AND transaction >= $3
@@ -92,6 +95,11 @@ impl Since {
 }
 
 impl Page {
+    /// Whether nobody has given this run of the database its id yet.
+    pub(super) fn is_of_a_new_run(&self) -> bool {
+        self.snapshot.run.is_none()
+    }
+
     fn of(rows: &[Row]) -> Result<Self, StoreError> {
         let mut page = Self::default();
         for row in rows {
@@ -100,7 +108,9 @@ impl Page {
                 "now" => {
                     let mut running = tickets()?;
                     let next = if running.is_empty() { i64::MAX } else { running.remove(0) };
-                    page.snapshot = Snapshot { next, running, clock: row.get("turn")? };
+                    let run: Option<&str> = row.get("account")?;
+                    let run = run.and_then(|run| run.parse().ok());
+                    page.snapshot = Snapshot { next, running, clock: row.get("turn")?, run };
                 }
                 "gone" => page.gone.push((row.account()?, tickets()?)),
                 "new" => page.new.push((row.account()?, tickets()?)),
@@ -139,8 +149,12 @@ impl Known {
     /// Takes what was read. Returns whether that was all.
     pub(super) fn take(&mut self, page: Page, order: Order, changes: u64, began: Instant) -> bool {
         let kept = i64::try_from(left::KEPT.as_micros() / 2).unwrap_or(i64::MAX);
-        if self.read.as_ref().is_some_and(|read| page.snapshot.clock.saturating_sub(read.clock) > kept) {
+        let is_over = |read: &Snapshot| {
             // Some of those who left since may have been forgotten.
+            let clock = page.snapshot.clock.saturating_sub(read.clock) > kept;
+            clock || read.run != page.snapshot.run
+        };
+        if self.read.as_ref().is_some_and(is_over) {
             *self = Self::default();
             return false;
         }
@@ -207,8 +221,10 @@ fn new_place(ticket: i64) -> Place {
 mod tests {
     use super::*;
 
+    const RUN: Uuid = Uuid::from_u128(1);
+
     fn page(clock: i64) -> Page {
-        Page { snapshot: Snapshot { next: 7, running: vec![4], clock }, ..Page::default() }
+        Page { snapshot: Snapshot { next: 7, running: vec![4], clock, run: Some(RUN) }, ..Page::default() }
     }
 
     fn account(id: &str) -> AccountId {
@@ -245,5 +261,16 @@ mod tests {
         assert_eq!((known.since().tail, known.since().snapshot.next, known.age()), (0, i64::MAX, None));
         assert!(known.take(page(later), Order::Fifo, 0, began));
         assert_eq!(known.places().waiting(), 0);
+    }
+    #[test]
+    fn all_is_read_again_after_a_crash_of_the_database() {
+        let (mut known, began) = (Known::default(), Instant::now());
+        assert!(known.take(Page { new: vec![(account("a"), vec![4])], ..page(1) }, Order::Fifo, 0, began));
+        for run in [None, Some(Uuid::from_u128(2))] {
+            let after = || Page { snapshot: Snapshot { run, ..page(2).snapshot }, ..Page::default() };
+            assert!(!known.take(after(), Order::Fifo, 0, began));
+            assert_eq!((known.since().tail, known.age()), (0, None));
+            assert!(known.take(after(), Order::Fifo, 0, began));
+        }
     }
 }

@@ -68,6 +68,8 @@ pub(crate) async fn drop_month(
 }
 
 async fn set_apart(w: &Writing, month: Month, horizon: Horizon) -> Result<u64, Undropped> {
+    // All requests of the month are read.
+    w.plan_anew();
     let now = w.now().await?;
     if month.last > horizon.last() {
         return Err(Undropped::Stays);

@@ -280,8 +280,8 @@ async fn a_store_that_knows_no_months_is_brought_up_to_date() -> Result<(), Stor
         ));
     }
     let address = database.address();
-    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 1, to: 2 });
-    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 2, to: 2 });
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 1, to: 3 });
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 3, to: 3 });
     let store = open(&address, Arc::new(DrivenClock::new(NOW))).await;
     assert_eq!(store.examine().await?.violation, None);
     for (id, month) in [(one, "2023_11"), (other, "2023_12")] {

@@ -12,7 +12,7 @@ use clipia_store::{
     Submission, SubmitRefused, Upkeep, WorkRefused,
 };
 use clipia_store_postgres::{Address, Migrated, OpenError, PostgresStore, migrate};
-use clipia_tests_postgres::Server;
+use clipia_tests_postgres::{Server, Stop};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,14 +78,14 @@ async fn a_store_is_made_by_a_migration_and_never_by_a_server() {
     let (one, other) = tokio::join!(migrate(&address), migrate(&address));
     let mut from = [one.unwrap().from, other.unwrap().from];
     from.sort_unstable();
-    assert_eq!(from, [0, 2], "the second one waits, and has nothing to do");
+    assert_eq!(from, [0, 3], "the second one waits, and has nothing to do");
     drop(PostgresStore::open(&address).await.unwrap());
     database.run("UPDATE clipia_schema SET version = 99");
     refused("use a newer `clipia`").await;
     let newer = migrate(&address).await;
-    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: 2 })), "{newer:?}");
-    database.run("UPDATE clipia_schema SET version = 2");
-    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 2, to: 2 });
+    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: 3 })), "{newer:?}");
+    database.run("UPDATE clipia_schema SET version = 3");
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 3, to: 3 });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,6 +116,70 @@ async fn nodes_that_submit_to_one_queue_give_every_ticket_once() {
     let tickets =
         nodes.database.number("SELECT count(DISTINCT ticket) FROM request WHERE ticket BETWEEN 1 AND 200");
     assert_eq!(tickets, 200, "no ticket is left out, and none is given twice");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_forgets_what_a_crash_of_the_database_has_lost() {
+    // A commit is told though it is not on the disk: what a crash loses is what nodes know of.
+    let Some(server) = Server::start(&["synchronous_commit = off", "wal_writer_delay = 10s"]) else { return };
+    let database = server.database("template1");
+    let address = Address::new(&database.url()).unwrap();
+    migrate(&address).await.unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(DrivenClock::new(NOW));
+    let join = async || PostgresStore::open_with_clock(&address, Arc::clone(&clock)).await.unwrap();
+    let knows = join().await;
+    knows.bootstrap(first()).await.unwrap();
+    knows.grant(&account(), Credits::new(1_000_000)).await.unwrap();
+    let other =
+        NewAccount { id: other_account(), webhook_secret: "whsec_2".to_owned(), grant: Credits::new(1_000) };
+    assert!(knows.create_account(other).await.unwrap());
+    let other = Key { id: "key_other".to_owned(), account: other_account(), ..key() };
+    assert!(knows.create_key(new_key(other.clone(), 8)).await.unwrap());
+    let position = async |id: RequestId| {
+        let found = async {
+            loop {
+                // Its sessions may be those of before the crash.
+                for account in [account(), other_account()] {
+                    if let Ok(Some(found)) = knows.request(&account, id).await {
+                        return found.position;
+                    }
+                }
+            }
+        };
+        timeout(PATIENCE, found).await.unwrap()
+    };
+    let kept = knows.submit(fox()).await.unwrap().id;
+    let lost = async {
+        loop {
+            database.run("CHECKPOINT");
+            let node = join().await;
+            let mut told = kept;
+            for _ in 0..3 {
+                told = node.submit(fox()).await.unwrap().id;
+            }
+            position(told).await;
+            let restarting = server.clone();
+            tokio::task::spawn_blocking(move || restarting.restart(Stop::Immediate)).await.unwrap();
+            if database.number(&format!("SELECT count(*) FROM request WHERE id = '{}'", told.0)) == 0 {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, lost).await.unwrap();
+    // Tickets that were lost are given again, to an account of which nothing waited.
+    let of_other = || Submission { key: Arc::new(other.clone()), ..fox() };
+    let (node, of_first) = (join().await, database.number("SELECT count(*) FROM queue_item"));
+    for nth in 1..=3 {
+        let id = node.submit(of_other()).await.unwrap().id;
+        // What others did is known a quarter of a second later at most. Turns go round.
+        let ahead = u64::try_from(nth - 1 + nth.min(of_first)).unwrap();
+        timeout(PATIENCE, async { while position(id).await != ahead {} }).await.unwrap();
+    }
+    let mut claimed = 0;
+    while !knows.claim("render", NodeId(Uuid::from_u128(1)), 1).await.unwrap().is_empty() {
+        claimed += 1;
+    }
+    assert_eq!(claimed, of_first + 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
