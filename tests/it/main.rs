@@ -21,6 +21,7 @@ mod honesty;
 mod hostile;
 mod input;
 mod keys;
+mod large_outputs;
 mod log;
 mod lost_responses;
 mod media;

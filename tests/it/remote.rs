@@ -127,6 +127,17 @@ impl Fixture {
         timeline.iter().filter(|occurrence| occurrence["what"] == what).count()
     }
 
+    /// The worker of each attempt at a request.
+    fn workers(&self, id: &str) -> Vec<String> {
+        let shown = self.server.administer(&["requests", "show", id]);
+        let started = |of: &&Value| of["what"] == "started";
+        let timeline = shown["timeline"].as_array().unwrap_or_else(|| panic!("{shown}")).iter();
+        timeline
+            .filter(started)
+            .map(|of| of["worker"].as_str().unwrap_or("of the server").to_owned())
+            .collect()
+    }
+
     /// Checks that a request was completed in one attempt.
     async fn made_at_once(&self, id: &str) {
         self.completed(id).await;
@@ -233,7 +244,7 @@ async fn work_goes_on_while_the_server_is_killed_and_started_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_worker_is_replaced_by_another_one_and_a_frozen_one_drops_its_work() {
-    let fixture = Fixture::new();
+    let mut fixture = Fixture::new();
     let mut killed = fixture.worker(&fixture.server.url, &[]);
     let first = fixture.submit(json!({ "prompt": "wait 1" })).await;
     fixture.began(1).await;
@@ -245,10 +256,12 @@ async fn a_killed_worker_is_replaced_by_another_one_and_a_frozen_one_drops_its_w
     frozen.signal(Signal::STOP);
     // Its lease lasts 30 s from its last beat.
     fixture.go();
+    fixture.token = worker_token(&fixture.server, "box-2");
     let other = fixture.worker(&fixture.server.url, &["--slots", "2"]);
     for id in [&first, &second] {
         fixture.completed(id).await;
         assert_eq!((fixture.count(id, "lost"), fixture.count(id, "completed")), (1, 1));
+        assert_eq!(fixture.workers(id), ["box-1", "box-2"]);
     }
     frozen.signal(Signal::CONT);
     fixture.paid(2).await;

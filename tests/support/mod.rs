@@ -20,6 +20,7 @@ pub(crate) use server::{Options, Server, Stderr};
 pub(crate) use worker::{Worker, worker_token};
 
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::time::Duration;
 
 /// The longest wait of a test for anything. It is long because the machine may be busy, and only a failing test waits so long.
@@ -28,6 +29,14 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 /// The top of the repository.
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// The memory peak of a process, in MiB; 0 if the system does not report it.
+fn memory_peak(process: &Child) -> u64 {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", process.id())) else { return 0 };
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")).unwrap();
+    kilobytes.parse::<u64>().unwrap() / 1024
 }
 
 /// Calls `probe` until it returns a value.

@@ -254,11 +254,7 @@ impl Server {
 
     /// The memory peak of the process, in MiB; 0 if the system does not report it.
     pub(crate) fn memory_peak(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.child.id()));
-        let Ok(status) = status else { return 0 };
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")).unwrap();
-        kilobytes.parse::<u64>().unwrap() / 1024
+        super::memory_peak(&self.process.child)
     }
 
     /// The log so far.

@@ -63,6 +63,11 @@ impl Worker {
         panic!("it still runs: {}", self.log());
     }
 
+    /// The memory peak of the process, in MiB; 0 if the system does not report it.
+    pub(crate) fn memory_peak(&self) -> u64 {
+        super::memory_peak(&self.child)
+    }
+
     /// The directories of jobs that it has left.
     pub(crate) fn left(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.temporary.path()).unwrap();

@@ -97,15 +97,10 @@ impl Serving {
         Ok(kill_process(process, Signal::CONT)?)
     }
 
-    /// The most memory that the process has had so far, in bytes.
+    /// The number of the process.
     #[cfg(feature = "bench")]
-    pub(crate) fn memory_max(&self) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
-            .context("this system does not report the memory of a process")?;
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("there is no VmHWM")?;
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(1024 * kib)
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Whether the process has ended.

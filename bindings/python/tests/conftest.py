@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from subprocess import PIPE
@@ -49,7 +50,13 @@ def program() -> Path:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    data = tmp_path_factory.mktemp("server")
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[Server]:
+    """A server with this data directory."""
     # The tests make more than a key's 120 requests a minute.
     options = ["--listen", "127.0.0.1:0", "--data", str(data), "--json", "--dev", "--rpm", "0"]
     with open(data / "log.txt", "w") as log:

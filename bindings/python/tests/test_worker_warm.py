@@ -116,6 +116,21 @@ def make(job: Job) -> object:
         assert [event["progress"] for event in events if "progress" in event] == percents
 
 
+def test_the_steps_of_a_loop_are_progress(tmp_path: Path) -> None:
+    make = """
+def make(job: Job) -> object:
+    step = job.step(job.input.get("steps"))
+    for _ in range(4):
+        step()
+    return {"made": True}
+"""
+    with program(tmp_path, make).warm() as warm:
+        events = warm.run({"steps": 4}).events()
+        assert [event["progress"] for event in events if "progress" in event] == [25, 50, 75, 100]
+        unknown = warm.run({}).told()[0]
+        assert unknown["fail"] == "no pipeline tells how many steps there are: write it as `job.step(28)`"
+
+
 WAITS = """
 import time
 

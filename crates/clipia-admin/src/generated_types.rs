@@ -523,6 +523,11 @@ pub struct Occurrence {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub attempt: ::std::option::Option<i64>,
     pub what: Happening,
+    /**The name of the worker on another machine whose claim it is; absent where it is of none, and where a worker of the server
+itself has it.
+*/
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub worker: ::std::option::Option<::std::string::String>,
 }
 ///An executor that makes nothing now. One request tries it again after each pause.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

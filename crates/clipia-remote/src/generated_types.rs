@@ -51,6 +51,12 @@ passed over.
     pub full_accounts: ::std::vec::Vec<::std::string::String>,
     ///The attempts that the session knows of.
     pub held: ::std::vec::Vec<AttemptName>,
+    /**Whether the session is sure that it has no lease that `held` does not name, since it got the response of each of its claims.
+The server looks for no other lease then, which is quicker. A session that is sure lets the server look now and then all
+the same.
+*/
+    #[serde(default)]
+    pub held_is_all: bool,
     ///How many requests at most.
     pub slots_free: ::std::num::NonZeroU32,
     ///How long to hold the call open. More than 25 means 25; proxies cut longer calls.

@@ -131,8 +131,8 @@ async fn listing(database: &Database, row: &Row) -> Result<RequestListing, Store
 async fn attempts(c: &Connection, id: RequestId, latest: i64) -> Result<Vec<Attempt>, StoreError> {
     let rows = c
         .query(
-            "SELECT epoch, claimed_at, ended_at, ending FROM attempt WHERE request = $1
-             UNION ALL SELECT $2, claimed_at, NULL, NULL FROM lease WHERE request = $1
+            "SELECT epoch, worker, claimed_at, ended_at, ending FROM attempt WHERE request = $1
+             UNION ALL SELECT $2, worker, claimed_at, NULL, NULL FROM lease WHERE request = $1
              ORDER BY epoch",
             values![id, latest],
         )
@@ -142,7 +142,12 @@ async fn attempts(c: &Connection, id: RequestId, latest: i64) -> Result<Vec<Atte
             Some(ending) => Some((row.time("ended_at")?, attempt_end(ending)?)),
             None => None,
         };
-        Ok(Attempt { epoch: Epoch(row.get("epoch")?), claimed_at: row.time("claimed_at")?, ended })
+        Ok(Attempt {
+            epoch: Epoch(row.get("epoch")?),
+            worker: row.get("worker")?,
+            claimed_at: row.time("claimed_at")?,
+            ended,
+        })
     });
     attempts.collect()
 }

@@ -100,23 +100,25 @@ fn listing(positions: &Positions, row: &Row<'_>) -> Result<RequestListing, Store
 fn attempts(c: &Connection, request: &RequestListing) -> Result<Vec<Attempt>, StoreError> {
     let mut attempts = Vec::new();
     let mut statement = c.prepare_cached(
-        "SELECT epoch, claimed_at, ended_at, ending FROM attempt WHERE request = ?1 ORDER BY epoch",
+        "SELECT epoch, worker, claimed_at, ended_at, ending FROM attempt WHERE request = ?1 ORDER BY epoch",
     )?;
     let mut rows = statement.query([key(request.id)])?;
     while let Some(row) = rows.next()? {
         let how = attempt_end(row.get_ref("ending")?.as_str().map_err(rusqlite::Error::from)?)?;
         attempts.push(Attempt {
             epoch: Epoch(row.get("epoch")?),
+            worker: row.get("worker")?,
             claimed_at: timestamp(moment(row.get("claimed_at")?)),
             ended: Some((timestamp(moment(row.get("ended_at")?)), how)),
         });
     }
-    let running: Option<i64> = c
-        .prepare_cached("SELECT claimed_at FROM lease WHERE request = ?1")?
-        .query_row([key(request.id)], |row| row.get(0))
+    let running: Option<(Option<String>, i64)> = c
+        .prepare_cached("SELECT worker, claimed_at FROM lease WHERE request = ?1")?
+        .query_row([key(request.id)], |row| Ok((row.get("worker")?, row.get("claimed_at")?)))
         .optional()?;
-    attempts.extend(running.map(|claimed_at| Attempt {
+    attempts.extend(running.map(|(worker, claimed_at)| Attempt {
         epoch: request.epoch,
+        worker,
         claimed_at: timestamp(moment(claimed_at)),
         ended: None,
     }));

@@ -270,6 +270,7 @@ macro_rules! conformance {
             workers:
                 a_worker_is_known_by_its_token_until_it_is_revoked,
                 what_a_session_holds_is_told_again,
+                the_history_of_a_request_names_the_worker_of_each_attempt,
                 revoking_a_worker_takes_back_what_its_sessions_have,
                 a_quiet_worker_claims_nothing_and_keeps_what_it_has,
                 a_session_that_is_silent_loses_what_it_has,

@@ -80,6 +80,8 @@ pub struct RequestHistory {
 pub struct Attempt {
     /// The claim.
     pub epoch: Epoch,
+    /// The name of the worker on another machine that claimed it; nothing where the server's own worker did.
+    pub worker: Option<String>,
     /// When the worker took it.
     pub claimed_at: jiff::Timestamp,
     /// When and how it ended; nothing while it runs.

@@ -21,6 +21,10 @@ const STOP: Duration = Duration::from_secs(40);
 /// The time after a stop in which the server would rescue requests wrongly: it checks leases every 5 s.
 const LOOKED: Duration = Duration::from_secs(12);
 
+/// The time after which nothing is left of the leases of killed workers: a lease lasts 30 s from the start of a server, which checks
+/// leases every 5 s.
+const KILLED_ARE_LOST: Duration = Duration::from_secs(37);
+
 /// The settings of the clock, in seconds beside the machine's.
 pub(super) const CLOCKS: [i64; 3] = [-3_600, 0, 3_600];
 
@@ -110,6 +114,8 @@ impl Troubles {
             }
             Trouble::WorkerStopped => self.workers.stop_one(STOP, random).await?,
             Trouble::Stop => {
+                // The trouble before has killed workers. Their leases are no leases of living ones.
+                tokio::time::sleep(KILLED_ARE_LOST).await;
                 work.begin_a_long_one(serving).await?;
                 let lost = leases_lost(serving).await?;
                 serving.stop_for(STOP).await?;

@@ -7,7 +7,7 @@ use crate::arguments::Server;
 use crate::output::{facts, table, time};
 use clap::{Args, Subcommand, ValueEnum};
 use clipia::RequestId;
-use clipia_admin::types::{ListRequestsQuery, RequestDetails, RequestListing};
+use clipia_admin::types::{ListRequestsQuery, Occurrence, RequestDetails, RequestListing};
 use uuid::Uuid;
 
 /// Lists, shows and cancels the requests of a server on this machine, and shows their log lines
@@ -36,7 +36,7 @@ enum Action {
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: u32,
     },
-    /// Shows the history of a request: its attempts, its credits and its deliveries
+    /// Shows the history of a request: its attempts with their workers, its credits and its deliveries
     Show {
         /// The request's id
         id: Uuid,
@@ -126,6 +126,15 @@ fn status(request: &RequestListing) -> String {
     }
 }
 
+/// Whose attempt it is. No worker on another machine has the name of the server's own: names have no spaces.
+fn worker(of: &Occurrence) -> String {
+    match (&of.worker, of.attempt) {
+        (Some(name), _) => name.clone(),
+        (None, Some(_)) => "of the server".to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
 fn details(details: &RequestDetails) -> String {
     let request = &details.listing;
     let kind = if request.sandbox { "sandbox, nothing is charged" } else { "live" };
@@ -140,9 +149,9 @@ fn details(details: &RequestDetails) -> String {
     ]);
     let timeline = details.timeline.iter().map(|occurrence| {
         let attempt = occurrence.attempt.map(|number| number.to_string()).unwrap_or_default();
-        [time(Some(occurrence.at)), occurrence.what.to_string(), attempt]
+        [time(Some(occurrence.at)), occurrence.what.to_string(), attempt, worker(occurrence)]
     });
-    text += &format!("\n{}", table(["TIME", "EVENT", "ATTEMPT"], timeline));
+    text += &format!("\n{}", table(["TIME", "EVENT", "ATTEMPT", "WORKER"], timeline));
     if !details.movements.is_empty() {
         let movements = details.movements.iter().map(|movement| {
             [time(Some(movement.at)), movement.kind.clone(), format!("{:+}", movement.available)]

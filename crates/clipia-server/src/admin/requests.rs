@@ -75,15 +75,20 @@ pub(super) async fn cancel(
 /// What happened to a request, in order.
 fn timeline(history: &RequestHistory) -> Vec<Occurrence> {
     let request = &history.request;
-    let occurrence = |at, what, attempt| Occurrence { at, what, attempt };
-    let mut timeline = vec![occurrence(request.created_at, Happening::Submitted, None)];
+    let of_none = |at, what| Occurrence { at, what, attempt: None, worker: None };
+    let mut timeline = vec![of_none(request.created_at, Happening::Submitted)];
     for attempt in &history.attempts {
-        let number = Some(attempt.epoch.0);
-        timeline.push(occurrence(attempt.claimed_at, Happening::Started, number));
+        let of_it = |at, what| Occurrence {
+            at,
+            what,
+            attempt: Some(attempt.epoch.0),
+            worker: attempt.worker.clone(),
+        };
+        timeline.push(of_it(attempt.claimed_at, Happening::Started));
         // The end of the request tells what ended the attempt, too.
         match attempt.ended {
-            Some((at, AttemptEnd::Released)) => timeline.push(occurrence(at, Happening::Released, number)),
-            Some((at, AttemptEnd::Lost)) => timeline.push(occurrence(at, Happening::Lost, number)),
+            Some((at, AttemptEnd::Released)) => timeline.push(of_it(at, Happening::Released)),
+            Some((at, AttemptEnd::Lost)) => timeline.push(of_it(at, Happening::Lost)),
             _ => {}
         }
     }
@@ -93,7 +98,7 @@ fn timeline(history: &RequestHistory) -> Vec<Occurrence> {
         Phase::Failed => Some(Happening::Failed),
         Phase::Canceled => Some(Happening::Canceled),
     };
-    timeline.extend(end.zip(request.completed_at).map(|(what, at)| occurrence(at, what, None)));
+    timeline.extend(end.zip(request.completed_at).map(|(what, at)| of_none(at, what)));
     timeline
 }
 

@@ -200,13 +200,14 @@ impl Claiming<'_> {
         }
     }
 
-    /// Claims what the session can take. Leases that it does not know of come first, at its first look.
+    /// Claims what the session can take. Leases that it does not know of come first, at its first look. Where the session is sure that
+    /// there are none, the claim shares a commit with the end that the session reports at the same time: the read would delay it.
     async fn claim(&self, first: bool) -> Result<Vec<ClaimedJob>, ApiError> {
         // A later claim finds what this one got in the store.
         let _claiming = self.turn.claiming.lock().await;
         let slots = usize::try_from(self.order.slots_free.get()).unwrap_or(usize::MAX).min(JOBS_MAX);
         let mut jobs = Vec::new();
-        if first {
+        if first && !self.order.held_is_all {
             let unknown = self.unknown().await?;
             for claim in unknown.into_iter().take(slots) {
                 jobs.extend(self.job(claim).await);

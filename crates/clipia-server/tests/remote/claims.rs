@@ -75,6 +75,10 @@ async fn a_lost_claim_response_is_returned_again_and_a_known_one_is_not() {
     assert_eq!(again["jobs"][0]["input"], json!({ "prompt": "fox" }));
     let known = session.claim_with(&server, 0, 1, std::slice::from_ref(&lost)).await.done();
     assert_eq!(known["jobs"], json!([]));
+    // A session that is sure to know all that it has is not told of another one.
+    let mut sure = claim_order(0, 1, &[]);
+    sure["held_is_all"] = json!(true);
+    assert_eq!(session.post(&server, "claim", &sure).await.done()["jobs"], json!([]));
     // Another session of the same worker does not get it.
     assert_eq!(Session::new(&session.token).jobs(&server, 1).await, Vec::<Value>::new());
 }

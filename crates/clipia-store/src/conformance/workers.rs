@@ -119,6 +119,25 @@ pub async fn what_a_session_holds_is_told_again(fixture: &Fixture) {
     assert_eq!(held(fixture, third).await, Some((other, Some(AttemptEnd::Canceled))));
 }
 
+pub async fn the_history_of_a_request_names_the_worker_of_each_attempt(fixture: &Fixture) {
+    let store = &fixture.store;
+    store.create_worker(worker("box", 1)).await.unwrap();
+    let id = fixture.submit(fox()).await;
+    let workers = async || {
+        let attempts = store.request_history(id).await.unwrap().unwrap().attempts;
+        attempts.into_iter().map(|attempt| attempt.worker).collect::<Vec<_>>()
+    };
+    let elsewhere = Some("box".to_owned());
+    let first = claim(fixture, &session("box", 1), 1).await.remove(0);
+    assert_eq!(workers().await, [elsewhere.clone()], "while it runs");
+    store.release(id, first.epoch).await.unwrap();
+    let own = fixture.claim().await;
+    assert_eq!(workers().await, [elsewhere.clone(), None]);
+    store.complete(id, own.epoch, Output::default()).await.unwrap();
+    store.revoke_worker("box").await.unwrap();
+    assert_eq!(workers().await, [elsewhere, None], "a revoked worker keeps its name");
+}
+
 pub async fn revoking_a_worker_takes_back_what_its_sessions_have(fixture: &Fixture) {
     let store = &fixture.store;
     store.create_worker(worker("box", 1)).await.unwrap();

@@ -33,6 +33,10 @@ const QUIET_PAUSE: Duration = Duration::from_secs(3);
 /// The pause after a claim that returned nothing at once.
 const EMPTY_PAUSE: Duration = Duration::from_millis(200);
 
+/// How often the server looks for leases that the session does not know of, although no response was lost: of a request whose release
+/// failed, for example.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How long the end of the session waits for the response of an open claim.
 const LAST_CLAIM_MAX: Duration = Duration::from_secs(5);
 
@@ -69,6 +73,9 @@ struct State {
     full: Vec<AccountId>,
     /// When the next call may be made.
     not_before: Instant,
+    /// When the call was made by which the server last looked for leases that the session does not know of; none if a response was
+    /// lost since.
+    looked: Option<Instant>,
     quiet: bool,
     /// Whether the claimer claims for no worker any more.
     is_ended: bool,
@@ -81,6 +88,7 @@ impl Claims {
             idle: VecDeque::new(),
             full: Vec::new(),
             not_before: Instant::now(),
+            looked: None,
             quiet: false,
             is_ended: false,
         };
@@ -177,12 +185,15 @@ impl Claims {
             let order = self.next_order().await;
             let asked = Instant::now();
             *unknown = true;
+            let looked = if order.held_is_all { self.state().looked } else { Some(asked) };
+            self.state().looked = None;
             let Some(response) = self.call(&order).await else { continue };
             match response {
                 Ok(claimed) => {
                     (*unknown, failures) = (false, 0);
                     self.series.succeeded();
                     self.heard(claimed.say);
+                    self.state().looked = looked;
                     match claimed.jobs.is_empty() {
                         true => self.nothing_there(asked),
                         false => self.hand_out(claimed.jobs),
@@ -222,9 +233,11 @@ impl Claims {
             (state.idle.len().min(SLOTS_MAX), state.full.clone())
         };
         let slots = NonZeroU32::new(u32::try_from(slots).unwrap_or(u32::MAX))?;
-        Some(self.order_of(slots, WAIT, full))
+        let held_is_all = self.state().looked.is_some_and(|looked| looked.elapsed() < LOOK_INTERVAL);
+        Some(ClaimOrder { held_is_all, ..self.order_of(slots, WAIT, full) })
     }
 
+    /// An order by which the server looks for leases that the session does not know of.
     fn order_of(&self, slots_free: NonZeroU32, wait: Duration, full: Vec<AccountId>) -> ClaimOrder {
         let about = &self.session.settings.about;
         ClaimOrder {
@@ -237,6 +250,7 @@ impl Claims {
             executor: self.session.settings.executor.clone(),
             full_accounts: full.into_iter().take(ACCOUNTS_MAX).map(|AccountId(account)| account).collect(),
             held: self.session.held(),
+            held_is_all: false,
             slots_free,
             wait_seconds: u32::try_from(wait.as_secs()).unwrap_or_default(),
         }

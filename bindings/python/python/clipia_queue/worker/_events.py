@@ -32,7 +32,7 @@ class Events:
         self._log_bytes = 0
 
     def write(self, *events: dict[str, Any]) -> None:
-        """Appends events, in one call of the system so that a reader sees whole lines."""
+        """Appends events, in one call of the system so that those of other processes do not mix."""
         self._append(b"".join(map(event_line, events)))
 
     def progress(self, percent: int) -> None:

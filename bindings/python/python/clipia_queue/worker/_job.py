@@ -90,21 +90,27 @@ class Job:
         self._control.check()
         self._control.progress(percent)
 
-    def step(self, total: int | None = None) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+    def step(self, total: int | None = None) -> Callable[..., dict[str, Any]]:
         """A function for `callback_on_step_end` of a diffusers pipeline: it reports the progress.
 
         `total` is how often it will be called: the number of steps, of all calls of the pipeline together.
-        Without it, the pipeline is called once, and tells the number itself.
+        Without it, the pipeline is called once, and tells the number itself. With it, any loop may call the
+        function, as `step()`.
 
         The function raises `Canceled` if the request was canceled.
         """
         calls = 0
 
-        def step_end(pipe: Any, step: int, timestep: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+        def step_end(
+            pipe: Any = None, step: int = 0, timestep: Any = None, kwargs: dict[str, Any] | None = None
+        ) -> dict[str, Any]:
             nonlocal calls
+            steps = total if total is not None else getattr(pipe, "num_timesteps", None)
+            if steps is None:
+                raise TypeError("no pipeline tells how many steps there are: write it as `job.step(28)`")
             calls += 1
-            self.progress(100 * calls / max(1, pipe.num_timesteps if total is None else total))
-            return kwargs
+            self.progress(100 * calls / max(1, steps))
+            return {} if kwargs is None else kwargs
 
         return step_end
 

@@ -61,6 +61,33 @@ async fn claims_go_on_after_a_server_was_away() {
 }
 
 #[tokio::test]
+async fn the_server_looks_for_unknown_leases_first_and_after_a_lost_response() {
+    let one = || Answer::ok(&jobs(&[claimed(attempt(), &json!({}))]));
+    let peer = claims(vec![one(), one(), Answer::Lost, one(), one()]).await;
+    let session = Session::with(&peer);
+    let began = std::time::Instant::now();
+    for _ in 0..4 {
+        assert!(session.claim().await.is_some());
+    }
+    let took = began.elapsed();
+    let calls = peer.calls("POST /worker/v1/claim");
+    let sure: Vec<_> = calls.iter().map(|call| call.json()["held_is_all"] == true).collect();
+    assert_eq!((sure.len(), sure[0], sure[3]), (5, false, false));
+    // A machine that is too busy for that looks more often.
+    assert!(
+        sure == [false, true, true, false, true] || took > Duration::from_secs(1),
+        "{sure:?} in {took:?}"
+    );
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    tokio::select! {
+        _ = session.claim() => panic!("there is nothing to claim"),
+        () = async { while peer.calls("POST /worker/v1/claim").len() < 6 { tokio::task::yield_now().await } } => {}
+    }
+    let last = peer.calls("POST /worker/v1/claim")[5].json();
+    assert_ne!(last["held_is_all"], true, "it looks once a second");
+}
+
+#[tokio::test]
 async fn an_empty_response_is_not_asked_for_again_at_once() {
     let empty = Answer::ok(&jobs(&[]));
     let peer = claims(vec![empty.clone(), empty, Answer::ok(&jobs(&[claimed(attempt(), &json!({}))]))]).await;
