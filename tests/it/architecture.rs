@@ -92,8 +92,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Crates that the tests of a crate may use beside those of `ARROWS`: the server is tested on a real store.
+/// Crates that the tests of a crate may use beside those of `ARROWS`: the server is tested on a real store, the SDK on the emulator.
 const ARROWS_OF_TESTS: &[(&str, &[&str])] = &[
+    ("clipia", &["clipia-emulator"]),
     ("clipia-server", &["clipia-store-sqlite"]),
     ("clipia-emulator", &["clipia"]),
     ("clipia-store-postgres", &["clipia-store-sqlite", "clipia-tests-postgres"]),

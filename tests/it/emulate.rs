@@ -1,6 +1,7 @@
 //! `clipia emulate`: the guide's commands run as they are written, and two runs with a seed are alike.
 
-use crate::support::{command, output, repository};
+use crate::support::{Receiver, command, output, repository};
+use clipia::Timestamp;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -94,4 +95,69 @@ fn two_runs_with_a_seed_are_alike() {
     let parsed: Value = serde_json::from_str(&first).unwrap();
     assert_eq!(parsed["calls"].as_array().unwrap().len(), 4 + 3, "{first}");
     assert_eq!(first, journal());
+}
+
+/// When something happened to a request, its id, and what happened.
+type Happened = (Timestamp, String, String);
+
+fn happened(at: &Value, request_id: &Value, what: String) -> Happened {
+    (at.as_str().unwrap().parse().unwrap(), request_id.as_str().unwrap().to_owned(), what)
+}
+
+/// What `requests show` says of a request, as an advance says it.
+fn shown(request: &Value) -> Vec<Happened> {
+    let id = &request["request_id"];
+    let timeline = request["timeline"].as_array().unwrap().iter().map(|entry| {
+        let attempt = entry["attempt"].as_u64().map(|attempt| format!("attempt {attempt} "));
+        happened(&entry["at"], id, attempt.unwrap_or_default() + entry["what"].as_str().unwrap())
+    });
+    let deliveries = request["deliveries"].as_array().unwrap().iter();
+    let attempts = deliveries.flat_map(|delivery| delivery["log"].as_array().unwrap()).map(|entry| {
+        let what = format!("delivery attempt {}: {}", entry["number"], entry["status"]);
+        happened(&entry["at"], id, what)
+    });
+    timeline.chain(attempts).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_advance_returns_what_requests_show_lists() {
+    let directory = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start().await;
+    receiver.respond_with([500, 503, 204, 500]);
+    let calls = r#"
+        for words in "@takes=30m" "@takes=10m @fail" "@takes=20m @crash=2" "@takes=1m @cancel" "@takes=3h" "@stuck"; do
+            curl -sS "$CLIPIA_BASE_URL/v1/models/nano-banana-2" -H "x-api-key: $CLIPIA_KEY" -H "content-type: application/json" \
+                -d "{\"input\": {\"prompt\": \"$words a fox\"}, \"webhook_url\": \"$HOOK\"}" > submitted
+            jq -r .request_id submitted >> ids
+        done
+        post() { curl -sS -X POST "$CLIPIA_BASE_URL/_emulator/clock" -H "content-type: application/json" -d "{\"advance\": \"$1\"}"; }
+        post 0s && post 2h
+        for id in $(cat ids); do "$CLIPIA" requests show "$id" --data kept; done"#;
+    let options =
+        ["emulate", "--clock", "manual", "--data", "kept", "--", "bash", "-euo", "pipefail", "-c", calls];
+    let mut run = command(&options);
+    let program = run.get_program().to_owned();
+    run.current_dir(directory.path()).env("CLIPIA", program).env("HOOK", receiver.url());
+    let run = tokio::task::spawn_blocking(move || output(&mut run)).await.unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let said: Vec<Value> =
+        serde_json::Deserializer::from_slice(&run.stdout).into_iter().collect::<Result<_, _>>().unwrap();
+    let [begun, advanced, requests @ ..] = &said[..] else { panic!("{said:?}") };
+    assert_eq!(requests.len(), 6);
+    let before: Timestamp = begun["now"].as_str().unwrap().parse().unwrap();
+    let mut listed: Vec<Happened> = requests.iter().flat_map(shown).filter(|(at, ..)| *at > before).collect();
+    let occurred = advanced["occurred"].as_array().unwrap().iter();
+    let mut returned: Vec<Happened> = occurred
+        .map(|what| happened(&what["at"], &what["request_id"], what["what"].as_str().unwrap().to_owned()))
+        .collect();
+    // In the order of time; what is at one moment is in no order.
+    assert!(returned.is_sorted_by_key(|(at, ..)| *at), "{returned:?}");
+    listed.sort();
+    returned.sort();
+    assert_eq!(returned, listed);
+    for what in
+        ["completed", "failed", "canceled", "attempt 2 lost", "attempt 3 started", "delivery attempt 2: "]
+    {
+        assert!(returned.iter().any(|(.., said)| said.starts_with(what)), "{what}: {returned:?}");
+    }
 }

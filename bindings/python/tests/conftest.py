@@ -1,4 +1,4 @@
-"""Fixtures: one real server for all tests, and a scripted peer."""
+"""Fixtures: one real server for all tests, the emulator, and a scripted peer."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
 from clipia_queue import AsyncClipia, Clipia
+from clipia_queue.testing import Emulator
 from peer import Peer
+
+pytest_plugins = ["clipia_queue.testing"]
 
 ROOT = Path(__file__).parents[3]
 
@@ -107,6 +111,36 @@ def sandbox(server: Server) -> Iterator[Clipia]:
 @pytest.fixture
 def async_live(server: Server) -> AsyncClipia:
     return AsyncClipia(server.live_key, base_url=server.url)
+
+
+# A generation that goes a step on with each poll.
+STEPS = {"prompt": "@position=2,0 @progress=40 a fox"}
+# One that never ends.
+STUCK = {"prompt": "@stuck a fox"}
+
+
+class Emulated:
+    """The emulator, as the account of one test sees it."""
+
+    def __init__(self, emulator: Emulator, key: str) -> None:
+        self.emulator, self.key = emulator, key
+
+    def client(self) -> Clipia:
+        return self.emulator.client(self.key)
+
+    def async_client(self) -> AsyncClipia:
+        return self.emulator.async_client(self.key)
+
+    def calls(self, operation: str | None = None) -> list[dict[str, Any]]:
+        """What was called so far."""
+        return self.emulator.journal(operation=operation, key=self.key)
+
+
+@pytest.fixture
+def emulated(clipia_emulator: Emulator, clipia_key: str) -> Iterator[Emulated]:
+    yield Emulated(clipia_emulator, clipia_key)
+    # The faults that the test has added.
+    clipia_emulator.reset()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A scripted peer, for responses that the real server cannot be made to send."""
+"""A scripted peer, for responses that neither the real server nor the emulator can be made to send."""
 
 from __future__ import annotations
 
@@ -51,28 +51,6 @@ def running(request: Request) -> Reply:
         return Reply(example("SubmitResponse.queued") | {"request_id": ID})
     status = 200 if request.path.endswith("/status") else 202
     return Reply({"request_id": ID, "status": "IN_PROGRESS", "progress": 72}, status)
-
-
-class Progressing:
-    """Moves a generation one step on with each request for its status."""
-
-    STEPS = (
-        {"status": "IN_QUEUE", "queue_position": 2},
-        {"status": "IN_QUEUE", "queue_position": 0},
-        {"status": "IN_PROGRESS", "progress": 40},
-        {"status": "COMPLETED"},
-    )
-
-    def __init__(self) -> None:
-        self.step = -1
-
-    def __call__(self, request: Request) -> Reply:
-        if request.method == "POST":
-            return running(request)
-        if request.path.endswith("/status"):
-            self.step = min(self.step + 1, len(self.STEPS) - 1)
-            return Reply({"request_id": ID, **self.STEPS[self.step]})
-        return Reply(example("ResultResponse.image"))
 
 
 class Server(ThreadingHTTPServer):

@@ -14,8 +14,8 @@ import pytest
 
 import clipia_queue
 from clipia_queue import AsyncClipia, ClipiaTimeoutError, StatusResponse
-from conftest import Server
-from peer import ID, KEY, Peer, Progressing
+from conftest import STEPS, Emulated, Server
+from peer import ID, KEY, Peer
 from test_sync import IMAGE, UNREADABLE
 
 
@@ -62,8 +62,7 @@ async def test_callbacks_run_in_the_event_loop(async_live: AsyncClipia) -> None:
     assert awaited[-1].request_id == result.request_id
 
 
-async def test_callbacks_belong_to_the_task_that_waits(peer: Peer) -> None:
-    peer.respond = Progressing()
+async def test_callbacks_belong_to_the_task_that_waits(emulated: Emulated) -> None:
     statuses: list[str] = []
     mine: ContextVar[str] = ContextVar("mine")
     mine.set("of the task")
@@ -73,7 +72,7 @@ async def test_callbacks_belong_to_the_task_that_waits(peer: Peer) -> None:
         await asyncio.sleep(0)
         statuses.append(update.status)
 
-    await AsyncClipia(KEY, base_url=peer.url).subscribe("nano-banana-2", IMAGE, on_queue_update=note)
+    await emulated.async_client().subscribe("nano-banana-2", STEPS, on_queue_update=note)
     assert statuses == ["IN_QUEUE", "IN_QUEUE", "IN_PROGRESS", "COMPLETED"]
 
 

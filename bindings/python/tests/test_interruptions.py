@@ -12,38 +12,29 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import pytest
 
 from clipia_queue import AsyncClipia, Clipia, StatusResponse
-from peer import ID, KEY, Peer, Reply, Request, running
+from conftest import STUCK, Emulated
 
-INPUT = {"prompt": "a fox"}
-
-
-def hanging(peer: Peer, *, submits: bool = True) -> None:
-    """The peer accepts submits, or does not respond to them. Generations run for ever."""
-
-    def respond(request: Request) -> Reply:
-        if request.method == "POST" and not submits:
-            time.sleep(3)
-        return running(request)
-
-    peer.respond = respond
+MODEL = "nano-banana-2"
 
 
-def key_of(peer: Peer) -> str:
-    """The idempotency key of the latest submit."""
-    return [request.headers["idempotency-key"] for request in peer.seen if request.method == "POST"][-1]
+def of_submit(emulated: Emulated, what: Literal["idempotency_key", "request_id"]) -> str:
+    """The key or the id of the latest submit."""
+    value: str = emulated.calls("submit")[-1][what]
+    return value
 
 
 @contextmanager
-def pressed(peer: Peer, asks: int) -> Iterator[None]:
-    """Presses Ctrl-C once the peer has received this many requests."""
+def pressed(emulated: Emulated, asks: int) -> Iterator[None]:
+    """Presses Ctrl-C once the emulator has received this many calls."""
 
     def press() -> None:
         deadline = time.monotonic() + 10
-        while len(peer.seen) < asks and time.monotonic() < deadline:
+        while len(emulated.calls()) < asks and time.monotonic() < deadline:
             time.sleep(0.01)
         # Until the call waits again.
         time.sleep(0.1)
@@ -66,57 +57,67 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
 
 
 SYNC: dict[str, Callable[[Clipia], object]] = {
-    "submit": lambda clipia: clipia.submit("m", INPUT),
-    "subscribe": lambda clipia: clipia.subscribe("m", INPUT),
-    "subscribe with a callback": lambda clipia: clipia.subscribe("m", INPUT, on_queue_update=print),
-    "wait": lambda clipia: clipia.generation(ID).wait(),
-    "updates": lambda clipia: list(clipia.generation(ID).updates()),
-    "wait for all": lambda clipia: clipia.wait_all([ID]),
-    "as completed": lambda clipia: list(clipia.as_completed([ID])),
+    "submit": lambda clipia: clipia.submit(MODEL, STUCK),
+    "subscribe": lambda clipia: clipia.subscribe(MODEL, STUCK),
+    "subscribe with a callback": lambda clipia: clipia.subscribe(MODEL, STUCK, on_queue_update=print),
+    "wait": lambda clipia: clipia.submit(MODEL, STUCK).wait(),
+    "updates": lambda clipia: list(clipia.submit(MODEL, STUCK).updates()),
+    "wait for all": lambda clipia: clipia.wait_all([clipia.submit(MODEL, STUCK)]),
+    "as completed": lambda clipia: list(clipia.as_completed([clipia.submit(MODEL, STUCK)])),
 }
 
 
 @pytest.mark.parametrize("call", [call for call in SYNC if call.startswith("sub")])
-def test_ctrl_c_in_a_submit_has_its_key(peer: Peer, caplog: pytest.LogCaptureFixture, call: str) -> None:
-    hanging(peer, submits=False)
-    with pytest.raises(KeyboardInterrupt) as raised, pressed(peer, 1):
-        SYNC[call](Clipia(KEY, base_url=peer.url))
-    key = key_of(peer)
+def test_ctrl_c_in_a_submit_has_its_key(
+    emulated: Emulated, caplog: pytest.LogCaptureFixture, call: str
+) -> None:
+    emulated.emulator.fault("submit hang")
+    with pytest.raises(KeyboardInterrupt) as raised, pressed(emulated, 1):
+        SYNC[call](emulated.client())
+    key = of_submit(emulated, "idempotency_key")
     assert getattr(raised.value, "idempotency_key", None) == key
     assert sys.version_info < (3, 11) or f'idempotency_key="{key}"' in notes(raised.value)
     assert logged(caplog).count(key) == 1
 
 
 @pytest.mark.parametrize("call", [call for call in SYNC if call != "submit"])
-def test_ctrl_c_in_a_wait_has_the_id(peer: Peer, caplog: pytest.LogCaptureFixture, call: str) -> None:
-    hanging(peer)
-    with pytest.raises(KeyboardInterrupt) as raised, pressed(peer, 2):
-        SYNC[call](Clipia(KEY, base_url=peer.url))
+def test_ctrl_c_in_a_wait_has_the_id(emulated: Emulated, caplog: pytest.LogCaptureFixture, call: str) -> None:
+    with pytest.raises(KeyboardInterrupt) as raised, pressed(emulated, 2):
+        SYNC[call](emulated.client())
     many = call in ("wait for all", "as completed")
     left = getattr(raised.value, "request_ids" if many else "request_id", None)
-    assert left == ([ID] if many else ID)
+    request_id = of_submit(emulated, "request_id")
+    assert left == ([request_id] if many else request_id)
     assert logged(caplog).count("wait cut short") == 1
-    assert ID in logged(caplog)
+    assert request_id in logged(caplog)
     assert sys.version_info < (3, 11) or "resume with" in notes(raised.value)
 
 
 async def follow(clipia: AsyncClipia) -> None:
-    async for _ in clipia.generation(ID).updates():
+    async for _ in (await clipia.submit(MODEL, STUCK)).updates():
         pass
 
 
+async def wait(clipia: AsyncClipia) -> None:
+    await (await clipia.submit(MODEL, STUCK)).wait()
+
+
+async def wait_for_all(clipia: AsyncClipia) -> None:
+    await clipia.wait_all([await clipia.submit(MODEL, STUCK)])
+
+
 async def complete(clipia: AsyncClipia) -> None:
-    async for _ in clipia.as_completed([ID]):
+    async for _ in clipia.as_completed([await clipia.submit(MODEL, STUCK)]):
         pass
 
 
 ASYNC: dict[str, Callable[[AsyncClipia], Awaitable[object]]] = {
-    "submit": lambda clipia: clipia.submit("m", INPUT),
-    "subscribe": lambda clipia: clipia.subscribe("m", INPUT),
-    "subscribe with a callback": lambda clipia: clipia.subscribe("m", INPUT, on_queue_update=print),
-    "wait": lambda clipia: clipia.generation(ID).wait(),
+    "submit": lambda clipia: clipia.submit(MODEL, STUCK),
+    "subscribe": lambda clipia: clipia.subscribe(MODEL, STUCK),
+    "subscribe with a callback": lambda clipia: clipia.subscribe(MODEL, STUCK, on_queue_update=print),
+    "wait": wait,
     "updates": follow,
-    "wait for all": lambda clipia: clipia.wait_all([ID]),
+    "wait for all": wait_for_all,
     "as completed": complete,
 }
 
@@ -127,10 +128,10 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def cancelled(peer: Peer, call: Awaitable[object], asks: int) -> BaseException:
-    """The exception of a task that is cancelled once the peer has received this many requests."""
-    task = asyncio.ensure_future(call)
-    await until(lambda: len(peer.seen) >= asks)
+async def cancelled(emulated: Emulated, call: str, asks: int) -> BaseException:
+    """The exception of a task that is cancelled once the emulator has received this many calls."""
+    task = asyncio.ensure_future(ASYNC[call](emulated.async_client()))
+    await until(lambda: len(emulated.calls()) >= asks)
     await asyncio.sleep(0.1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError) as raised:
@@ -141,11 +142,11 @@ async def cancelled(peer: Peer, call: Awaitable[object], asks: int) -> BaseExcep
 
 @pytest.mark.parametrize("call", [call for call in ASYNC if call.startswith("sub")])
 async def test_cancelling_a_submit_has_its_key(
-    peer: Peer, caplog: pytest.LogCaptureFixture, call: str
+    emulated: Emulated, caplog: pytest.LogCaptureFixture, call: str
 ) -> None:
-    hanging(peer, submits=False)
-    exception = await cancelled(peer, ASYNC[call](AsyncClipia(KEY, base_url=peer.url)), 1)
-    key = key_of(peer)
+    emulated.emulator.fault("submit hang")
+    exception = await cancelled(emulated, call, 1)
+    key = of_submit(emulated, "idempotency_key")
     assert getattr(exception, "idempotency_key", None) == key
     assert sys.version_info < (3, 11) or f'idempotency_key="{key}"' in notes(exception)
     await until(lambda: key in logged(caplog))
@@ -153,24 +154,27 @@ async def test_cancelling_a_submit_has_its_key(
 
 
 @pytest.mark.parametrize("call", [call for call in ASYNC if call != "submit"])
-async def test_cancelling_a_wait_has_the_id(peer: Peer, caplog: pytest.LogCaptureFixture, call: str) -> None:
-    hanging(peer)
-    exception = await cancelled(peer, ASYNC[call](AsyncClipia(KEY, base_url=peer.url)), 2)
+async def test_cancelling_a_wait_has_the_id(
+    emulated: Emulated, caplog: pytest.LogCaptureFixture, call: str
+) -> None:
+    exception = await cancelled(emulated, call, 2)
     many = call in ("wait for all", "as completed")
     left = getattr(exception, "request_ids" if many else "request_id", None)
-    assert left == ([ID] if many else ID)
-    await until(lambda: ID in logged(caplog))
+    request_id = of_submit(emulated, "request_id")
+    assert left == ([request_id] if many else request_id)
+    await until(lambda: request_id in logged(caplog))
     assert logged(caplog).count("wait cut short") == 1
 
 
 @pytest.mark.parametrize("submits", [False, True], ids=["submitting", "waiting"])
 @pytest.mark.parametrize("way", ["wait_for", "timeout"])
 async def test_asyncio_timeouts_have_the_attribute_in_their_cause(
-    peer: Peer, caplog: pytest.LogCaptureFixture, way: str, submits: bool
+    emulated: Emulated, caplog: pytest.LogCaptureFixture, way: str, submits: bool
 ) -> None:
     if way == "timeout" and sys.version_info < (3, 11):
         pytest.skip("of Python 3.11")
-    hanging(peer, submits=submits)
+    if not submits:
+        emulated.emulator.fault("submit hang")
 
     async def limited(call: Awaitable[object]) -> None:
         if way == "wait_for":
@@ -180,46 +184,49 @@ async def test_asyncio_timeouts_have_the_attribute_in_their_cause(
                 await call
 
     with pytest.raises(asyncio.TimeoutError) as raised:
-        await limited(AsyncClipia(KEY, base_url=peer.url).subscribe("m", INPUT))
+        await limited(emulated.async_client().subscribe(MODEL, STUCK))
     cause = raised.value.__cause__
     assert isinstance(cause, asyncio.CancelledError)
-    name, left = ("request_id", ID) if submits else ("idempotency_key", key_of(peer))
+    left = of_submit(emulated, name := "request_id" if submits else "idempotency_key")
     assert getattr(cause, name, None) == left
     await until(lambda: left in logged(caplog))
 
 
-async def test_an_exception_of_a_callback_has_the_id(peer: Peer) -> None:
+async def test_an_exception_of_a_callback_has_the_id(emulated: Emulated) -> None:
     def fail(_: StatusResponse) -> None:
         raise KeyError("of the callback")
 
     with pytest.raises(KeyError) as raised:
-        await AsyncClipia(KEY, base_url=peer.url).subscribe("m", INPUT, on_queue_update=fail)
-    assert getattr(raised.value, "request_id", None) == ID
+        await emulated.async_client().subscribe(MODEL, STUCK, on_queue_update=fail)
+    assert getattr(raised.value, "request_id", None) == of_submit(emulated, "request_id")
 
 
-async def test_a_call_that_ends_by_itself_logs_nothing(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
-    clipia = AsyncClipia(KEY, base_url=peer.url)
-    job = await clipia.submit("m", INPUT)
+async def test_a_call_that_ends_by_itself_logs_nothing(
+    emulated: Emulated, caplog: pytest.LogCaptureFixture
+) -> None:
+    clipia = emulated.async_client()
+    job = await clipia.submit(MODEL, STUCK)
     with pytest.raises(TimeoutError):
         await job.wait(timeout=0.2)
-    clipia.subscribe("m", INPUT).close()
+    clipia.subscribe(MODEL, STUCK).close()
     assert logged(caplog) == ""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_ctrl_c_in_an_asyncio_program(peer: Peer) -> None:
-    hanging(peer, submits=False)
+def test_ctrl_c_in_an_asyncio_program(emulated: Emulated) -> None:
+    emulated.emulator.fault("submit hang")
     program = f"""
 import asyncio, logging
 from clipia_queue import AsyncClipia
 logging.basicConfig(format="%(name)s %(levelname)s %(message)s")
-asyncio.run(AsyncClipia({KEY!r}, base_url={peer.url!r}).subscribe("m", {INPUT!r}))
+clipia = AsyncClipia({emulated.key!r}, base_url={emulated.emulator.url!r})
+asyncio.run(clipia.subscribe({MODEL!r}, {STUCK!r}))
 """
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
-    while not peer.seen:
+    while not emulated.calls():
         time.sleep(0.01)
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
-    assert f'idempotency_key="{key_of(peer)}"' in said
+    assert f'idempotency_key="{of_submit(emulated, "idempotency_key")}"' in said
     assert "clipia_queue WARNING submit cut short" in said

@@ -122,7 +122,7 @@ def test_the_source_builds_outside_of_the_checkout(tmp_path: Path) -> None:
     assert "licenses/LICENSE" in shown
 
 
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+WORKFLOWS = sorted([*(ROOT / ".github/workflows").glob("*.yml"), *(ROOT / ".github/actions").glob("*/*.yml")])
 WORKFLOW = ROOT / ".github" / "workflows" / "python.yml"
 
 
@@ -155,7 +155,7 @@ def test_what_the_workflows_run_is_pinned() -> None:
                 assert not loose, f"{path.name}: {line}"
 
 
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: str(path.relative_to(ROOT / ".github")))
 def test_a_linter_finds_nothing_in_the_workflow(workflow: Path) -> None:
     zizmor = shutil.which("zizmor", path=sysconfig.get_path("scripts"))
     assert zizmor is not None

@@ -13,10 +13,9 @@ import pytest
 
 import clipia_queue
 from clipia_queue import AsyncClipia, Clipia, ClipiaApiError, ClipiaTimeoutError, StatusResponse
-from peer import ID, KEY, Peer, Progressing, Reply, Request, example
+from conftest import STEPS, STUCK, Emulated
+from peer import ID, KEY, Peer, Reply, Request, example
 from test_sync import IMAGE
-
-LABEL = ID[:8]
 
 
 @pytest.fixture(params=["tqdm", "rich", "neither"])
@@ -31,57 +30,56 @@ def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 
 def by_all(client: Clipia) -> list[Callable[[], Any]]:
     return [
-        lambda: client.subscribe("nano-banana-2", IMAGE, progress=True),
-        lambda: client.submit("nano-banana-2", IMAGE).wait(progress=True),
-        lambda: client.generation(ID).wait(progress=True),
+        lambda: client.subscribe("nano-banana-2", STEPS, progress=True),
+        lambda: client.submit("nano-banana-2", STEPS).wait(progress=True),
+        lambda: client.generation(client.submit("nano-banana-2", STEPS).request_id).wait(progress=True),
     ]
 
 
-def complete(drawn: str, text: str) -> None:
-    marks = {"tqdm": rf"{LABEL} 100 %\|█+\|", "rich": rf"{LABEL} ━+ +100%", "neither": f"{LABEL} 100 %"}
+def complete(drawn: str, request_id: str, text: str) -> None:
+    label = request_id[:8]
+    marks = {"tqdm": rf"{label} 100 %\|█+\|", "rich": rf"{label} ━+ +100%", "neither": f"{label} 100 %"}
     assert re.search(marks[drawn] + ".*completed", text), text
 
 
-def test_a_bar(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
-    client = Clipia(KEY, base_url=peer.url)
+def test_a_bar(emulated: Emulated, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    client = emulated.client()
     waits = by_all(client)
     for wait in waits if drawn == "neither" else waits[:1]:
-        peer.respond = Progressing()
-        assert wait().status == "COMPLETED"
+        result = wait()
+        assert result.status == "COMPLETED"
         captured = capsys.readouterr()
-        complete(drawn, captured.err)
+        complete(drawn, result.request_id, captured.err)
         assert captured.out == ""
         # No bar without `progress=True`.
-        assert client.generation(ID).wait().status == "COMPLETED"
+        assert client.subscribe("nano-banana-2", STEPS).status == "COMPLETED"
         assert capsys.readouterr().err == ""
 
 
-async def test_a_bar_async(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
-    client = AsyncClipia(KEY, base_url=peer.url)
-    peer.respond = Progressing()
-    assert (await client.subscribe("nano-banana-2", IMAGE, progress=True)).status == "COMPLETED"
-    complete(drawn, capsys.readouterr().err)
-    peer.respond = Progressing()
-    assert (await (await client.submit("nano-banana-2", IMAGE)).wait(progress=True)).is_terminal
-    complete(drawn, capsys.readouterr().err)
+async def test_a_bar_async(emulated: Emulated, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    client = emulated.async_client()
+    result = await client.subscribe("nano-banana-2", STEPS, progress=True)
+    complete(drawn, result.request_id, capsys.readouterr().err)
+    job = await client.submit("nano-banana-2", STEPS)
+    assert (await job.wait(progress=True)).is_terminal
+    complete(drawn, job.request_id, capsys.readouterr().err)
 
 
-def test_a_line_for_each_change(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_for_each_change(emulated: Emulated, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.MonkeyPatch.context() as context:
         context.setitem(sys.modules, "tqdm", None)
         context.setitem(sys.modules, "tqdm.auto", None)
         context.setitem(sys.modules, "rich.console", None)
-        peer.respond = Progressing()
-        Clipia(KEY, base_url=peer.url).generation(ID).wait(progress=True)
+        label = emulated.client().subscribe("nano-banana-2", STEPS, progress=True).request_id[:8]
     assert capsys.readouterr().err.splitlines() == [
-        f"{LABEL}   0 %  in queue, 2 ahead",
-        f"{LABEL}   0 %  next in queue",
-        f"{LABEL}  40 %  running, 40 %",
-        f"{LABEL} 100 %  completed",
+        f"{label}   0 %  in queue, 2 ahead",
+        f"{label}   0 %  next in queue",
+        f"{label}  40 %  running, 40 %",
+        f"{label} 100 %  completed",
     ]
 
 
-def test_a_terminal_gets_one_line(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_one_line(emulated: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -90,20 +88,23 @@ def test_a_terminal_gets_one_line(peer: Peer, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setitem(sys.modules, name, None)
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    peer.respond = Progressing()
-    Clipia(KEY, base_url=peer.url).generation(ID).wait(progress=True)
+    result = emulated.client().subscribe("nano-banana-2", STEPS, progress=True)
     assert terminal.getvalue().count("\n") == 1
-    assert terminal.getvalue().endswith(f"\r\x1b[K{LABEL} 100 %  completed\n")
+    assert terminal.getvalue().endswith(f"\r\x1b[K{result.request_id[:8]} 100 %  completed\n")
 
 
-def test_a_bar_and_a_callback(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bar_and_a_callback(emulated: Emulated, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[str] = []
-    peer.respond = Progressing()
-    Clipia(KEY, base_url=peer.url).subscribe(
-        "nano-banana-2", IMAGE, on_queue_update=lambda update: seen.append(update.status), progress=True
+    result = emulated.client().subscribe(
+        "nano-banana-2",
+        STEPS,
+        on_queue_update=lambda update: seen.append(update.status),
+        progress=True,
+        # The first drawing imports its package, and what changes twice meanwhile is told once.
+        poll_interval=1,
     )
     assert seen == ["IN_QUEUE", "IN_QUEUE", "IN_PROGRESS", "COMPLETED"]
-    complete(drawn, capsys.readouterr().err)
+    complete(drawn, result.request_id, capsys.readouterr().err)
 
 
 async def test_many_bars_at_once(
@@ -151,25 +152,28 @@ async def test_a_long_pause_shows_what_it_waits_for(
             assert record.levelname == "WARNING"
 
 
-def test_a_bar_ends_with_its_wait(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
-    client = Clipia(KEY, base_url=peer.url)
+def test_a_bar_ends_with_its_wait(emulated: Emulated, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
+    client = emulated.client()
     for _ in range(2):
+        job = client.submit("nano-banana-2", STUCK)
         with pytest.raises(ClipiaTimeoutError):
-            client.generation(ID).wait(timeout=0.5, progress=True)
-        assert LABEL in capsys.readouterr().err
+            job.wait(timeout=0.5, progress=True)
+        assert job.request_id[:8] in capsys.readouterr().err
     # The closed bar is not drawn again.
-    peer.respond = Progressing()
-    client.generation(ID).wait()
+    client.subscribe("nano-banana-2", STEPS)
     assert capsys.readouterr().err == ""
 
 
-async def test_a_bar_ends_with_its_task(peer: Peer, drawn: str, capsys: pytest.CaptureFixture[str]) -> None:
-    wait = asyncio.create_task(AsyncClipia(KEY, base_url=peer.url).generation(ID).wait(progress=True))
+async def test_a_bar_ends_with_its_task(
+    emulated: Emulated, drawn: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = await emulated.async_client().submit("nano-banana-2", STUCK)
+    wait = asyncio.create_task(job.wait(progress=True))
     await asyncio.sleep(0.5)
     wait.cancel()
     with pytest.raises(asyncio.CancelledError):
         await wait
-    assert LABEL in capsys.readouterr().err
+    assert job.request_id[:8] in capsys.readouterr().err
 
 
 def test_a_failed_generation_is_not_drawn_as_done(

@@ -27,8 +27,8 @@ from clipia_queue import (
     StillRunning,
     SubmitResponse,
 )
-from conftest import Server
-from peer import EXAMPLES, ID, KEY, Peer, Progressing, Reply, example
+from conftest import STEPS, Emulated, Server
+from peer import EXAMPLES, ID, KEY, Peer, Reply, example
 from test_sync import IMAGE
 
 CLASSES: dict[str, Any] = {
@@ -63,15 +63,14 @@ def test_a_warning_compares_prints_and_pickles() -> None:
 
 
 def handles(client: Clipia) -> list[Any]:
-    job = client.submit("nano-banana-2", IMAGE)
+    job = client.submit("nano-banana-2", STEPS)
     return [job, client.generation(job.request_id), client.result(job.request_id), job.wait()]
 
 
-def test_handles_compare_and_pickle(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    peer.respond = Progressing()
-    for handle in handles(Clipia(KEY, base_url=peer.url)):
+def test_handles_compare_and_pickle(emulated: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    for handle in handles(emulated.client()):
         pickled = pickle.dumps(handle)
-        assert KEY.encode() not in pickled
+        assert emulated.key.encode() not in pickled
         other = pickle.loads(pickled)
         assert (type(other), other, repr(other)) == (type(handle), handle, repr(handle))
         assert {handle: "found"}[other] == "found"
@@ -79,19 +78,18 @@ def test_handles_compare_and_pickle(peer: Peer, monkeypatch: pytest.MonkeyPatch)
         assert pickle.dumps(other) == pickled
         with pytest.raises(ClipiaValueError, match="no API key: set `CLIPIA_KEY`"):
             other.download("out")
-        monkeypatch.setenv("CLIPIA_KEY", KEY)
+        monkeypatch.setenv("CLIPIA_KEY", emulated.key)
         if not isinstance(other, GenerationResult):
             assert other.wait().status == "COMPLETED"
-            assert other.result().request_id == ID
+            assert other.result().request_id == handle.request_id
         monkeypatch.delenv("CLIPIA_KEY")
 
 
-async def test_async_handles_pickle(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    peer.respond = Progressing()
-    monkeypatch.setenv("CLIPIA_KEY", KEY)
-    client = AsyncClipia(base_url=peer.url)
-    job = await client.submit("nano-banana-2", IMAGE)
-    for handle in (job, client.generation(ID), await job.wait()):
+async def test_async_handles_pickle(emulated: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPIA_KEY", emulated.key)
+    client = AsyncClipia(base_url=emulated.emulator.url)
+    job = await client.submit("nano-banana-2", STEPS)
+    for handle in (job, client.generation(job.request_id), await job.wait()):
         other = pickle.loads(pickle.dumps(handle))
         assert (type(other), other, repr(other)) == (type(handle), handle, repr(handle))
         assert not isinstance(other, type(job)) or (await other.wait()).status == "COMPLETED"

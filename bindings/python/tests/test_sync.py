@@ -13,8 +13,8 @@ import pytest
 
 import clipia_queue
 from clipia_queue import Clipia, ClipiaApiError, ClipiaTimeoutError, StatusResponse
-from conftest import Server
-from peer import ID, KEY, Peer, Progressing, running
+from conftest import STEPS, Emulated, Server
+from peer import ID, KEY, Peer, running
 
 IMAGE = {"prompt": "a fox", "resolution": "0.5K"}
 UNREADABLE = {
@@ -56,10 +56,9 @@ def test_subscribe_reports_every_change(live: Clipia) -> None:
     assert [update.is_terminal for update in updates] == [False] * (len(updates) - 1) + [True]
 
 
-def test_the_steps_of_a_generation_in_order(peer: Peer) -> None:
-    peer.respond = Progressing()
+def test_the_steps_of_a_generation_in_order(emulated: Emulated) -> None:
     updates: list[StatusResponse] = []
-    Clipia(KEY, base_url=peer.url).subscribe("nano-banana-2", IMAGE, on_queue_update=updates.append)
+    emulated.client().subscribe("nano-banana-2", STEPS, on_queue_update=updates.append)
     assert [(update.status, update.queue_position, update.progress) for update in updates] == [
         ("IN_QUEUE", 2, None),
         ("IN_QUEUE", 0, None),

@@ -11,32 +11,33 @@ import pytest
 
 import clipia_queue
 from clipia_queue import AsyncClipia, Clipia, StatusResponse
-from peer import ID, KEY, Peer, Progressing, Reply, Request, example
+from conftest import STEPS, Emulated
+from peer import ID, KEY, Peer, Reply, Request, example, running
 from test_fleets import quiet
 from test_sync import IMAGE
 
-STEPS = [("IN_QUEUE", 2, None), ("IN_QUEUE", 0, None), ("IN_PROGRESS", None, 40), ("COMPLETED", None, None)]
+CHANGES = [("IN_QUEUE", 2, None), ("IN_QUEUE", 0, None), ("IN_PROGRESS", None, 40), ("COMPLETED", None, None)]
 
 
 @pytest.mark.parametrize("submitted", [True, False])
-def test_the_changes_in_order(peer: Peer, submitted: bool) -> None:
-    peer.respond = Progressing()
-    client = Clipia(KEY, base_url=peer.url)
-    handle = client.submit("nano-banana-2", IMAGE) if submitted else client.generation(ID)
+def test_the_changes_in_order(emulated: Emulated, submitted: bool) -> None:
+    client = emulated.client()
+    job = client.submit("nano-banana-2", STEPS)
+    handle = job if submitted else client.generation(job.request_id)
     updates = handle.updates()
     seen = [(update.status, update.queue_position, update.progress) for update in updates]
-    assert seen == STEPS
+    assert seen == CHANGES
     assert list(updates) == []
 
 
 @pytest.mark.parametrize("submitted", [True, False])
-async def test_the_changes_in_order_async(peer: Peer, submitted: bool) -> None:
-    peer.respond = Progressing()
-    client = AsyncClipia(KEY, base_url=peer.url)
-    handle = await client.submit("nano-banana-2", IMAGE) if submitted else client.generation(ID)
+async def test_the_changes_in_order_async(emulated: Emulated, submitted: bool) -> None:
+    client = emulated.async_client()
+    job = await client.submit("nano-banana-2", STEPS)
+    handle = job if submitted else client.generation(job.request_id)
     updates = handle.updates()
     seen = [(update.status, update.queue_position, update.progress) async for update in updates]
-    assert seen == STEPS
+    assert seen == CHANGES
     assert [update async for update in updates] == []
 
 
@@ -50,8 +51,14 @@ def test_logs_and_unknown_fields_are_passed_on(peer: Peer) -> None:
 
     def expecting() -> Callable[[Request], Reply]:
         left = iter(expected)
-        result = Progressing()
-        return lambda request: Reply(next(left)) if request.path.endswith("/status") else result(request)
+        ended = Reply(example("ResultResponse.image"))
+
+        def respond(request: Request) -> Reply:
+            if request.method == "POST":
+                return running(request)
+            return Reply(next(left)) if request.path.endswith("/status") else ended
+
+        return respond
 
     client = Clipia(KEY, base_url=peer.url)
     peer.respond = expecting()
@@ -70,14 +77,13 @@ def test_the_real_server(live: Clipia) -> None:
     assert [update.is_terminal for update in updates] == [False] * (len(updates) - 1) + [True]
 
 
-async def test_an_error_is_the_last_item(peer: Peer) -> None:
-    peer.respond = lambda _: Reply(example("ErrorEnvelope.not_found"), 404)
-    updates = Clipia(KEY, base_url=peer.url).generation(ID).updates()
+async def test_an_error_is_the_last_item(emulated: Emulated) -> None:
+    updates = emulated.client().generation(ID).updates()
     with pytest.raises(clipia_queue.NotFound) as raised:
         next(updates)
     assert raised.value.request_id == ID
     assert list(updates) == []
-    later = AsyncClipia(KEY, base_url=peer.url).generation(ID).updates()
+    later = emulated.async_client().generation(ID).updates()
     with pytest.raises(clipia_queue.NotFound):
         await anext(later)
     with pytest.raises(StopAsyncIteration):

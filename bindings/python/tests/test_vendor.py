@@ -11,8 +11,8 @@ import pytest
 
 import clipia_queue
 from clipia_queue import ClipiaApiError, ClipiaTimeoutError, InputWarning, StatusResponse
-from conftest import Server
-from peer import ID, KEY, Peer, Progressing, Reply, Request, example
+from conftest import STEPS, Emulated, Server
+from peer import ID, KEY, Peer, Reply, Request, example
 
 NAMES = {
     *("Clipia", "AsyncClipia", "ClipiaApiError", "ClipiaTimeoutError", "verify_signature", "__version__"),
@@ -167,18 +167,11 @@ def test_the_first_pause_is_as_long_as_set(peer: Peer) -> None:
     assert len(peer.seen) == 31
 
 
-def test_a_poll_interval_is_the_shortest_time_between_two_polls(peer: Peer) -> None:
+def test_a_poll_interval_is_the_shortest_time_between_two_polls(emulated: Emulated) -> None:
     times: list[float] = []
-    progressing = Progressing()
-
-    def respond(request: Request) -> Reply:
-        if request.path.endswith("/status"):
-            times.append(time.monotonic())
-        return progressing(request)
-
-    peer.respond = respond
-    client = clipia_queue.Clipia(KEY, base_url=peer.url)
-    client.subscribe("nano-banana-2", {}, on_queue_update=lambda _: None, poll_interval=0.4)
+    emulated.client().subscribe(
+        "nano-banana-2", STEPS, on_queue_update=lambda _: times.append(time.monotonic()), poll_interval=0.4
+    )
     assert len(times) == 4
     # A little less, because a poll takes a moment to arrive.
     assert all(later - earlier > 0.35 for earlier, later in itertools.pairwise(times))

@@ -4,8 +4,8 @@
 use crate::CallerKey;
 use clipia_queue::limits::KeyLimits;
 use clipia_queue::{AccountId, Credits};
-use clipia_server::credentials::known_key;
-use clipia_store::{NewAccount, Store, StoreError};
+use clipia_server::credentials::{self, known_key};
+use clipia_store::{GrantRefused, NewAccount, Store, StoreError};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -29,6 +29,30 @@ pub(crate) enum CreditsRefused {
     /// The key was used before.
     #[error("the account of this key has its credits already: name them before the first call with the key")]
     Used,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why an account of a scenario cannot have its credits.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioCreditsError {
+    /// An earlier emulator has left more in the directory.
+    #[error(
+        "the scenario gives `{key}` {credits} credits, and its account has {available} in the directory of `--data`: \
+         credits cannot be taken away, so use another key or another directory"
+    )]
+    More {
+        /// The key, as it is shown.
+        key: String,
+        /// What the scenario says.
+        credits: Credits,
+        /// What it has.
+        available: Credits,
+    },
+    /// They cannot be given.
+    #[error(transparent)]
+    Grant(#[from] GrantRefused),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -72,13 +96,37 @@ impl Accounts {
         }
     }
 
+    /// Opens the accounts that do not begin with [`CREDITS`]. One that an earlier emulator has left in the directory gets what it
+    /// lacks, so that two runs begin alike.
+    ///
+    /// # Errors
+    /// [`ScenarioCreditsError`].
+    pub(crate) async fn open_those_of_the_scenario(&self) -> Result<(), ScenarioCreditsError> {
+        for (key, credits) in &self.credits {
+            match self.open_with(key, *credits).await {
+                Ok(()) => continue,
+                Err(CreditsRefused::Store(error)) => return Err(error.into()),
+                Err(CreditsRefused::Used) => {}
+            }
+            let id = account_id(key);
+            let available = self.store.account(&id).await?.map_or(Credits::ZERO, |account| account.available);
+            let Some(lacking) = credits.checked_sub(available) else {
+                let key = credentials::hint(key.revealed());
+                return Err(ScenarioCreditsError::More { key, credits: *credits, available });
+            };
+            if lacking > Credits::ZERO {
+                self.store.grant(&id, lacking).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Opens the account of a key that was not used yet, with these credits.
     ///
     /// # Errors
     /// [`CreditsRefused`] says why it is not opened.
     pub(crate) async fn open_with(&self, key: &CallerKey, credits: Credits) -> Result<(), CreditsRefused> {
-        // The same in every run.
-        let id = AccountId(format!("acct_{}", hex::encode(&key.hash().0[..8])));
+        let id = account_id(key);
         // Held until the key is there: another call with the key waits for it.
         let mut open = self.open.lock().await;
         if !open.insert(id.clone()) {
@@ -101,4 +149,9 @@ impl Accounts {
         }
         opened
     }
+}
+
+/// The account of a key: the same in every run.
+fn account_id(key: &CallerKey) -> AccountId {
+    AccountId(format!("acct_{}", hex::encode(&key.hash().0[..8])))
 }

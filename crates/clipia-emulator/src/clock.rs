@@ -7,6 +7,7 @@ use clipia_store::clock::{self, Clock};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
@@ -77,6 +78,8 @@ enum Waits {
 pub(crate) struct EmulatedClock {
     pace: Pace,
     start: (Moment, Instant),
+    /// How far a clock that passes was moved on, in microseconds.
+    ahead: AtomicI64,
     /// The present of a clock that stands.
     present: watch::Sender<Moment>,
     waiting: Mutex<Waiting>,
@@ -98,6 +101,7 @@ impl EmulatedClock {
         Self {
             pace,
             start: (start, Instant::now()),
+            ahead: AtomicI64::new(0),
             present: watch::Sender::new(start),
             waiting: Mutex::default(),
             entered: Notify::new(),
@@ -153,6 +157,17 @@ impl EmulatedClock {
         Rest(self)
     }
 
+    /// The present of a clock that passes `times` as fast as real time, but for how far it was moved on.
+    fn passed(&self, times: u32) -> Moment {
+        let (start, began) = self.start;
+        start + began.elapsed() * times
+    }
+
+    /// How far it was moved on.
+    fn ahead(&self) -> Duration {
+        Duration::from_micros(self.ahead.load(Ordering::Relaxed).unsigned_abs())
+    }
+
     async fn wait(&self, at: Moment, waits: Waits) {
         let _entry = Entry::new(self, at, waits);
         match self.pace {
@@ -182,19 +197,25 @@ impl fmt::Debug for EmulatedClock {
 #[async_trait]
 impl Clock for EmulatedClock {
     fn now(&self) -> Moment {
-        let (start, began) = self.start;
         match self.pace {
-            Pace::Real => start + began.elapsed(),
-            Pace::Times(times) => start + began.elapsed() * times,
+            Pace::Real => self.passed(1) + self.ahead(),
+            Pace::Times(times) => self.passed(times) + self.ahead(),
             Pace::Manual | Pace::Auto => *self.present.borrow(),
         }
     }
 
-    // The store begins empty, so no clock was ahead of this one.
+    // A directory that is kept may be of a clock that was ahead, as is nothing wrong here: it is not said how far.
     fn not_before(&self, latest: Moment) -> Duration {
-        if self.pace.stands() {
-            self.move_to(latest);
-        }
+        let passed = match self.pace {
+            Pace::Real => self.passed(1),
+            Pace::Times(times) => self.passed(times),
+            Pace::Manual | Pace::Auto => {
+                self.move_to(latest);
+                return Duration::ZERO;
+            }
+        };
+        let ahead = latest.since(passed).as_micros();
+        self.ahead.fetch_max(i64::try_from(ahead).unwrap_or(i64::MAX), Ordering::Relaxed);
         Duration::ZERO
     }
 
@@ -311,6 +332,19 @@ mod tests {
         assert_eq!(clock.attempts_at_rest(), 1);
         drop(rest);
         assert_eq!(clock.attempts_at_rest(), 0);
+    }
+
+    #[test]
+    fn every_clock_goes_on_from_a_store_that_was_ahead() {
+        for pace in ["real", "x60", "manual", "auto"] {
+            let clock = EmulatedClock::new(pace.parse().unwrap(), START);
+            let _ = clock.not_before(after(7_200));
+            let now = clock.now();
+            assert!((after(7_200)..after(7_300)).contains(&now), "{pace}: {now:?}");
+            // It does not go back.
+            let _ = clock.not_before(after(60));
+            assert!(clock.now() >= now, "{pace}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! A running emulator: the server with another clock, another executor and a layer over its API. Nothing else differs.
 
-use crate::accounts::{Accounts, LIVE_KEY, TEST_KEY};
+use crate::accounts::{Accounts, LIVE_KEY, ScenarioCreditsError, TEST_KEY};
 use crate::advance::{Advance, AdvanceRefused, Occurrence, Occurrences};
 use crate::clock::{EmulatedClock, Pace};
 use crate::driving::Driving;
@@ -95,6 +95,9 @@ pub enum EmulatorError {
     /// Its store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An account of its scenario cannot have its credits.
+    #[error(transparent)]
+    Credits(#[from] ScenarioCreditsError),
     /// Its server did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -142,6 +145,7 @@ impl Emulator {
         let accounts = scenario.accounts.iter();
         let credits = accounts.map(|account| (account.key.clone(), Credits::new(account.credits))).collect();
         let accounts = Arc::new(Accounts::new(Arc::clone(&store), limits, credits));
+        accounts.open_those_of_the_scenario().await?;
         // A server makes keys by chance where its store has no account.
         for key in [LIVE_KEY, TEST_KEY].into_iter().flat_map(str::parse) {
             accounts.open(&key).await?;
@@ -162,7 +166,7 @@ impl Emulator {
         scenario.faults.extend(faults);
         let emulation = Emulation::new(Arc::new(below), scenario, seed.unwrap_or_else(rand::random));
         let emulation = Arc::new(emulation);
-        let outputs = Arc::new(Outputs::new(data.join(OUTPUTS)));
+        let outputs = Arc::new(Outputs::new(data.join(OUTPUTS), PathBuf::from(".")));
         let executor = Arc::new(ScriptedExecutor::new(
             Arc::clone(&clock),
             Arc::clone(&store),

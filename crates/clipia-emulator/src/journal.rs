@@ -54,7 +54,7 @@ pub struct JournalCall {
     pub request: Option<RequestId>,
     /// Its `Idempotency-Key`.
     pub idempotency_key: Option<String>,
-    /// The input of a submit or an estimate, without its long texts.
+    /// The input of a submit, without its long texts.
     pub input: Option<Map<String, Value>>,
     /// What its caller got; none where that was no response.
     pub response: Option<SeenResponse>,

@@ -35,9 +35,10 @@ mod steps;
 mod tampering;
 pub mod words;
 
-pub use accounts::{CREDITS, LIVE_KEY, TEST_KEY, WEBHOOK_SECRET};
+pub use accounts::{CREDITS, LIVE_KEY, ScenarioCreditsError, TEST_KEY, WEBHOOK_SECRET};
 pub use advance::{AdvanceRefused, Occurrence};
 pub use caller_key::{CallerKey, NoCallerKey};
+pub use clipia_queue::limits::KeyLimits;
 pub use clock::{Pace, PaceInvalid};
 pub use emulation::{Emulation, Server};
 pub use emulator::{Emulator, EmulatorError, Settings};

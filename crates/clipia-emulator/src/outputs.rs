@@ -39,6 +39,14 @@ pub(crate) enum OutputError {
         /// The cause.
         source: io::Error,
     },
+    /// A file that was named is none that a caller may have.
+    #[error(
+        "`@output={name}` is not below the directory in which the emulator was started: callers may have the files there and no others"
+    )]
+    Outside {
+        /// The path as it was written.
+        name: String,
+    },
     /// A picture, clip or sound cannot be made so.
     #[error("`@output={output}`: {source}")]
     Made {
@@ -73,14 +81,16 @@ impl From<OutputError> for JobError {
 pub(crate) struct Outputs {
     /// The directory that has a directory for each set of files.
     directory: PathBuf,
+    /// The directory of the files that scripts may name.
+    named: PathBuf,
     /// Each set by the words for it.
     made: Mutex<HashMap<String, Arc<OnceCell<PathBuf>>>>,
 }
 
 impl Outputs {
-    /// No outputs yet. Their files are kept below `directory`.
-    pub(crate) fn new(directory: PathBuf) -> Self {
-        Self { directory, made: Mutex::default() }
+    /// No outputs yet. Their files are kept below `directory`; those that scripts name are below `named`.
+    pub(crate) fn new(directory: PathBuf, named: PathBuf) -> Self {
+        Self { directory, named, made: Mutex::default() }
     }
 
     /// The output of these files; of a small sample of the model's type where there is none.
@@ -103,8 +113,10 @@ impl Outputs {
         let directory = cell
             .get_or_try_init(|| async {
                 let (directory, outputs) = (self.directory.join(number.to_string()), outputs.to_vec());
-                let made =
-                    tokio::task::spawn_blocking(move || make(&directory, &outputs).map(|()| directory));
+                let named = self.named.clone();
+                let made = tokio::task::spawn_blocking(move || {
+                    make(&directory, &named, &outputs).map(|()| directory)
+                });
                 made.await.unwrap_or(Err(OutputError::Ending))
             })
             .await?;
@@ -125,16 +137,26 @@ fn sample(model: &ModelType) -> ScriptedOutput {
     }
 }
 
+/// Reads a file that a script names. Whoever reaches the emulator may submit, and must not read all files of the machine thereby; so
+/// the path may not lead out of `root`, neither by itself nor by a link.
+fn read(root: &Path, name: &str) -> Result<Vec<u8>, OutputError> {
+    let file = |source| OutputError::File { name: name.to_owned(), source };
+    let (root, path) = (root.canonicalize().map_err(file)?, root.join(name).canonicalize().map_err(file)?);
+    if !path.starts_with(&root) {
+        return Err(OutputError::Outside { name: name.to_owned() });
+    }
+    fs::read(path).map_err(file)
+}
+
 /// Writes the files of an output into a new directory.
-fn make(directory: &Path, outputs: &[ScriptedOutput]) -> Result<(), OutputError> {
+fn make(directory: &Path, named: &Path, outputs: &[ScriptedOutput]) -> Result<(), OutputError> {
     fs::create_dir_all(directory).map_err(OutputError::Directory)?;
     for (number, output) in (1..).zip(outputs) {
         let made = |source| OutputError::Made { output: output.to_string(), source };
         let mut on = |_: u8| ControlFlow::Continue(());
         let (name, bytes) = match output {
             ScriptedOutput::File(path) => {
-                let read = |source| OutputError::File { name: path.clone(), source };
-                let bytes = fs::read(path).map_err(read)?;
+                let bytes = read(named, path)?;
                 let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
                 (format!("{number}-{name}"), bytes)
             }
@@ -156,34 +178,14 @@ fn make(directory: &Path, outputs: &[ScriptedOutput]) -> Result<(), OutputError>
                 };
                 (format!("video-{number}.mp4"), clipia_render::clip(&order, &mut on).map_err(made)?.mp4)
             }
-            ScriptedOutput::Audio { duration } => (format!("audio-{number}.wav"), silence(*duration)),
+            ScriptedOutput::Audio { duration } => {
+                let silence = clipia_render::silence(duration.as_secs_f64()).map_err(made)?;
+                (format!("audio-{number}.wav"), silence.wav)
+            }
         };
         fs::write(directory.join(name), bytes).map_err(OutputError::Directory)?;
     }
     Ok(())
-}
-
-/// A WAV file of silence: 16-bit mono at 8 kHz.
-fn silence(plays: Duration) -> Vec<u8> {
-    const RATE: u32 = 8_000;
-    let samples = plays.as_secs_f64() * f64::from(RATE);
-    // A float-to-integer cast saturates, and the words bound the duration.
-    let data = (samples as u32).min(RATE * 3_600) * 2;
-    let mut wav = Vec::with_capacity(44 + data as usize);
-    wav.extend(b"RIFF");
-    wav.extend((36 + data).to_le_bytes());
-    wav.extend(b"WAVEfmt ");
-    wav.extend(16_u32.to_le_bytes());
-    wav.extend(1_u16.to_le_bytes());
-    wav.extend(1_u16.to_le_bytes());
-    wav.extend(RATE.to_le_bytes());
-    wav.extend((RATE * 2).to_le_bytes());
-    wav.extend(2_u16.to_le_bytes());
-    wav.extend(16_u16.to_le_bytes());
-    wav.extend(b"data");
-    wav.extend(data.to_le_bytes());
-    wav.resize(44 + data as usize, 0);
-    wav
 }
 
 #[cfg(test)]
@@ -193,15 +195,12 @@ mod tests {
     #[tokio::test]
     async fn files_come_as_they_were_asked_for_and_a_sample_otherwise() {
         let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("notes.txt");
-        fs::write(&file, "hello").unwrap();
-        let outputs = Outputs::new(directory.path().join("outputs"));
+        fs::write(directory.path().join("notes.txt"), "hello").unwrap();
+        let outputs = Outputs::new(directory.path().join("outputs"), directory.path().to_owned());
         let sample = outputs.of(&[], &ModelType::Image).await.unwrap().output;
         assert_eq!((sample.images[0].width, sample.images[0].height), (Some(256), Some(144)));
-        let asked = [
-            ScriptedOutput::Image { width: 64, height: 32 },
-            ScriptedOutput::File(file.to_string_lossy().into_owned()),
-        ];
+        let asked =
+            [ScriptedOutput::Image { width: 64, height: 32 }, ScriptedOutput::File("notes.txt".to_owned())];
         for _ in 0..2 {
             let made = outputs.of(&asked, &ModelType::Video).await.unwrap().output;
             assert_eq!((made.images[0].width, made.images[0].height), (Some(64), Some(32)));
@@ -213,11 +212,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_that_is_not_there_is_named() {
+    async fn a_file_that_is_not_there_or_elsewhere_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let outputs = Outputs::new(directory.path().to_owned());
-        let missing = [ScriptedOutput::File("no/such/fox.png".to_owned())];
-        let error = outputs.of(&missing, &ModelType::Image).await.err().unwrap().to_string();
-        assert!(error.starts_with("`@output=no/such/fox.png`: "), "{error}");
+        let named = directory.path().join("named");
+        fs::create_dir(&named).unwrap();
+        let secret = directory.path().join("secret.txt");
+        fs::write(&secret, "secret").unwrap();
+        let outputs = Outputs::new(directory.path().join("outputs"), named.clone());
+        let error = async |path: &str| {
+            let file = [ScriptedOutput::File(path.to_owned())];
+            outputs.of(&file, &ModelType::Image).await.err().unwrap().to_string()
+        };
+        assert!(error("no/such/fox.png").await.starts_with("`@output=no/such/fox.png`: "));
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(&secret, named.join("link.txt")).unwrap();
+        let elsewhere = ["../secret.txt", secret.to_str().unwrap(), "link.txt"];
+        for path in &elsewhere[..if cfg!(unix) { 3 } else { 2 }] {
+            let error = error(path).await;
+            assert!(error.contains("is not below the directory"), "{path}: {error}");
+        }
+        // By its whole path, too.
+        fs::write(named.join("notes.txt"), "hello").unwrap();
+        let whole = [ScriptedOutput::File(named.join("notes.txt").to_string_lossy().into_owned())];
+        assert_eq!(outputs.of(&whole, &ModelType::Image).await.unwrap().output.files[0].file_size, Some(5));
     }
 }

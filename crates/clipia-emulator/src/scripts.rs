@@ -64,6 +64,19 @@ pub(crate) struct Submit {
 struct Chosen {
     script: Arc<Script>,
     refused: u32,
+    /// The rule that counts the submit.
+    rule: Option<Rule>,
+    /// Whether it made a request, or was refused by its script. Until then it is as if it had not come.
+    is_settled: bool,
+}
+
+/// A rule of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    /// The added one of this number.
+    Added(u64),
+    /// The one of the scenario at this place.
+    OfScenario(usize),
 }
 
 /// The script of a request, and its reads.
@@ -184,24 +197,45 @@ impl Scripts {
         {
             return Arc::clone(&chosen.script);
         }
-        let script = if in_prompt != Script::default() {
-            in_prompt
+        let (script, rule) = if in_prompt != Script::default() {
+            (in_prompt, None)
         } else {
             let State { rules, of_scenario, .. } = &mut *state;
-            let mut rules = rules.iter_mut().chain(of_scenario);
-            let matching = rules.find(|counted| {
+            let added = rules.iter_mut().map(|counted| (Rule::Added(counted.number), counted));
+            let scenario =
+                of_scenario.iter_mut().enumerate().map(|(at, counted)| (Rule::OfScenario(at), counted));
+            let matching = added.chain(scenario).find(|(_, counted)| {
                 let times = counted.rule.times.map_or(u64::MAX, u64::from);
                 counted.used < times && counted.rule.matches(model, prompt)
             });
-            matching.map_or_else(Script::default, |counted| {
+            matching.map_or_else(Default::default, |(rule, counted)| {
                 counted.used += 1;
-                counted.rule.script.clone()
+                (counted.rule.script.clone(), Some(rule))
             })
         };
         let script = Arc::new(script);
-        let refused = state.submits.get(submit).map_or(0, |chosen| chosen.refused);
-        state.submits.insert(submit.clone(), Chosen { script: Arc::clone(&script), refused });
+        let before = state.submits.get(submit);
+        let (refused, is_settled) = before.map_or((0, false), |before| (before.refused, before.is_settled));
+        let chosen = Chosen { script: Arc::clone(&script), refused, rule, is_settled };
+        state.submits.insert(submit.clone(), chosen);
         script
+    }
+
+    /// Forgets a submit that made no request although its script did not refuse it. A rule is for so many requests, so it does not
+    /// count this one.
+    pub(crate) fn forget(&self, submit: &Submit) {
+        let mut state = self.lock();
+        let Some(chosen) = state.submits.get(submit).filter(|chosen| !chosen.is_settled) else { return };
+        let rule = chosen.rule;
+        state.submits.remove(submit);
+        let counted = match rule {
+            Some(Rule::Added(number)) => state.rules.iter_mut().find(|counted| counted.number == number),
+            Some(Rule::OfScenario(at)) => state.of_scenario.get_mut(at),
+            None => None,
+        };
+        if let Some(counted) = counted {
+            counted.used -= 1;
+        }
     }
 
     /// How a submit is refused; none once it was refused as often as its script says.
@@ -213,6 +247,7 @@ impl Scripts {
             return None;
         }
         chosen.refused = chosen.refused.saturating_add(1);
+        chosen.is_settled = true;
         Some(reject)
     }
 
@@ -228,6 +263,9 @@ impl Scripts {
         if state.requests.get(&request).is_none() {
             let scripted = Scripted { script: Arc::clone(script), submitted_at: at, reads: 0 };
             state.requests.insert(request, scripted);
+        }
+        if let Some(chosen) = state.submits.get_mut(submit) {
+            chosen.is_settled = true;
         }
         // Without an idempotency key, the next submit of the prompt is another one.
         if submit.subject.is_err() {

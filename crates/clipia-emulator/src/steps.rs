@@ -1,6 +1,6 @@
 //! What the reads of a scripted request say before it has ended.
 
-use crate::words::{End, Script, Word};
+use crate::words::{End, Script};
 use clipia_api::Status;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -74,20 +74,6 @@ impl Script {
         let position = self.position.get(at).copied().map(Step::Queued);
         let progress = || self.progress.get(at.checked_sub(self.position.len())?).copied().map(Step::Running);
         position.or_else(progress)
-    }
-
-    /// The words that bend reads, by name.
-    pub(crate) fn names_of_reads(&self) -> String {
-        let bending = [
-            (Word::Takes, self.takes.is_some()),
-            (Word::Polls, self.polls.is_some()),
-            (Word::Position, !self.position.is_empty()),
-            (Word::Progress, !self.progress.is_empty()),
-            (Word::Status, self.status.is_some()),
-            (Word::Extra, self.extra),
-        ];
-        let given = bending.iter().filter(|(_, given)| *given);
-        given.map(|(word, _)| word.to_string()).collect::<Vec<_>>().join(" ")
     }
 
     /// Writes a step, and the status that the script says, into a response about a request that has not ended.

@@ -152,3 +152,26 @@ async fn an_early_webhook_comes_before_the_status_says_the_end() {
     assert!(matches!(submitted.wait().await.unwrap(), Outcome::Completed(_)));
     emulator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_of_a_scenario_has_its_credits_in_each_run() {
+    const KEY: &str = "clipia_live_poor";
+    let directory = tempfile::tempdir().unwrap();
+    let run = async |credits: u64| {
+        let scenario = format!("[[account]]\nkey = \"{KEY}\"\ncredits = {credits}").parse().unwrap();
+        let data = Some(directory.path().to_owned());
+        Emulator::start(Settings { scenario, data, pace: Pace::Auto, ..Settings::default() }).await
+    };
+    for _ in 0..2 {
+        let emulator = run(20).await.unwrap();
+        let clipia = client(&emulator, KEY);
+        assert_eq!(clipia.account().await.unwrap().balance.credits, 20.into());
+        outcome(&clipia, "a red fox").await.unwrap().completed().unwrap();
+        let error = outcome(&clipia, "a red fox").await.unwrap_err();
+        assert!(matches!(error, Error::InsufficientCredits(_)), "{error:?}");
+        emulator.stop().await;
+    }
+    // Eight are left, and five would be a test of less than it says.
+    let error = run(5).await.unwrap_err().to_string();
+    assert!(error.contains("5 credits") && error.contains("its account has 8"), "{error}");
+}

@@ -77,7 +77,7 @@ pub use music::music;
 pub use not_drawn::{Names, NotDrawn, not_drawn, not_drawn_over_source};
 pub use picture::picture;
 pub use rendition::{NoRendition, rendition};
-pub use sound::{SOUND_SECONDS_MAX, sound};
+pub use sound::{SILENCE_SECONDS_MAX, SOUND_SECONDS_MAX, silence, sound};
 pub use source::{SOURCE_BYTES_MAX, SOURCE_MEMORY_MAX, Source, cover};
 
 /// The longest edge of a picture, in pixels.
@@ -181,7 +181,7 @@ pub struct Clip {
     pub mp4: Vec<u8>,
 }
 
-/// A spoken text or a piece of music: 16-bit mono WAV.
+/// A spoken text, a piece of music or a silence: 16-bit mono WAV.
 #[derive(Clone, Debug)]
 pub struct Sound {
     /// Length in seconds.

@@ -8,6 +8,8 @@ use std::io::Cursor;
 
 /// The longest sound, in seconds. Text beyond it is not spoken.
 pub const SOUND_SECONDS_MAX: f64 = 60.0;
+/// The longest silence, in seconds.
+pub const SILENCE_SECONDS_MAX: f64 = 600.0;
 /// The most characters of a text that are read: four times as many as the longest sound has.
 const TEXT_CHARS_MAX: usize = 20_000;
 /// The slowest and the fastest speed.
@@ -36,6 +38,26 @@ pub fn sound(order: &SoundOrder, progress: Progress<'_>) -> Result<Sound, Render
     let wav = wav(&samples)?;
     report(progress, 100)?;
     Ok(Sound { duration_seconds: samples.len() as f64 / f64::from(SAMPLE_RATE), wav })
+}
+
+/// A sound of this length, in seconds, in which nothing is heard.
+///
+/// ```
+/// let silence = clipia_render::silence(1.5)?;
+/// assert_eq!(silence.duration_seconds, 1.5);
+/// # Ok::<(), clipia_render::RenderError>(())
+/// ```
+///
+/// # Errors
+/// A length that is not above zero, or is above [`SILENCE_SECONDS_MAX`]; an encoder's failure.
+pub fn silence(duration_seconds: f64) -> Result<Sound, RenderError> {
+    if !(duration_seconds > 0.0 && duration_seconds <= SILENCE_SECONDS_MAX) {
+        return Err(RenderError::Size(format!(
+            "a silence of {duration_seconds} seconds was asked for: it may have up to {SILENCE_SECONDS_MAX}"
+        )));
+    }
+    let samples = vec![0.0; (duration_seconds * f64::from(SAMPLE_RATE)) as usize];
+    Ok(Sound { duration_seconds: samples.len() as f64 / f64::from(SAMPLE_RATE), wav: wav(&samples)? })
 }
 
 /// A WAV file of the samples, normalised to the full range.
@@ -87,6 +109,17 @@ mod tests {
         let says = |text: &str| sound.wav.windows(text.len()).any(|part| part == text.as_bytes());
         assert!(says("INFOISFT") && says("Procedural: ") && !says("Hello"));
         assert_eq!(sound.wav[4..8], (sound.wav.len() as u32 - 8).to_le_bytes());
+    }
+
+    #[test]
+    fn a_silence_is_a_wav_of_zeros() {
+        let silence = silence(0.25).expect("a silence");
+        let mut reader = hound::WavReader::new(silence.wav.as_slice()).expect("a WAV");
+        assert_eq!(reader.len(), SAMPLE_RATE / 4);
+        assert!(reader.samples::<i16>().all(|sample| sample.expect("a sample") == 0));
+        for length in [0.0, -1.0, f64::NAN, SILENCE_SECONDS_MAX + 1.0] {
+            assert!(matches!(super::silence(length), Err(RenderError::Size(_))), "{length}");
+        }
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub(super) async fn submit(mut call: Call, body: Body) -> Response {
     if let Some(fault) = &fault
         && let Some(bent) = super::bend::before(fault)
     {
+        call.emulation.scripts.forget(&submit);
         return call.end_bent(fault, bent).await;
     }
     let is_early = has_webhook && script.deliver.time == DeliveryTime::Early;
@@ -69,7 +70,10 @@ async fn accept(call: &mut Call, submit: &Submit, script: &Arc<Script>, is_early
     let response = call.run(body).await;
     let id = response.json.as_ref().and_then(|json| json.get("request_id")).and_then(Value::as_str);
     let accepted = id.filter(|_| response.parts.status.is_success()).and_then(|id| id.parse().ok());
-    let Some(request) = accepted else { return Made { response, bent_by: None } };
+    let Some(request) = accepted else {
+        call.emulation.scripts.forget(submit);
+        return Made { response, bent_by: None };
+    };
     call.note.request = Some(request);
     if is_early {
         // Before the executor learns the script, so before the request ends.

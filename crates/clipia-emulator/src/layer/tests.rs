@@ -344,3 +344,13 @@ async fn two_runs_have_the_same_journal() {
     assert_eq!(one, run().await);
     assert!(one.contains("\"fault\":\"503\""));
 }
+
+#[tokio::test]
+async fn a_rule_counts_no_submit_that_a_fault_refused() {
+    let emulated = Emulated::new("[[script]]\ntimes = 1\nwords = \"@polls=2\"").fault("submit 503 x1");
+    assert_eq!(emulated.submit("a fox", "1").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    for (idempotency_key, script) in [("2", json!("@polls=2")), ("3", Value::Null)] {
+        assert_eq!(emulated.submit("a fox", idempotency_key).await.0, StatusCode::OK);
+        assert_eq!(emulated.journal().last().unwrap()["script"], script);
+    }
+}

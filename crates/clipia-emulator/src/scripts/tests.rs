@@ -55,6 +55,34 @@ fn a_repeated_submit_has_the_script_of_the_first_one() {
 }
 
 #[test]
+fn a_rule_is_for_so_many_requests_and_not_for_submits_that_made_none() {
+    let of_scenario = vec![rule(json!({"times": 1, "words": "@cancel"}))];
+    let scripts = Arc::new(Scripts::new(of_scenario));
+    scripts.add(rule(json!({"times": 1, "words": "@fail"})));
+    let choose = |submit: &Submit| scripts.choose(submit, "m", Script::default(), "a fox");
+    let submits = ["1", "2", "3"].map(|key| submit("a", Some(key), "a fox"));
+    assert_eq!([0, 1, 2].map(|at| choose(&submits[at]).to_string()), ["@fail", "@cancel", ""]);
+    // A fault refused all of them.
+    submits.iter().for_each(|submit| scripts.forget(submit));
+    assert_eq!(scripts.rules().iter().map(|rule| rule.used).collect::<Vec<_>>(), [0, 0]);
+    let script = choose(&submits[2]);
+    scripts.learn(RequestId::generate(), &submits[2], &script, NOW);
+    // It made a request, so that a later fault of a repeat changes nothing.
+    scripts.forget(&submits[2]);
+    assert_eq!([2, 1, 0].map(|at| choose(&submits[at]).to_string()), ["@fail", "@cancel", ""]);
+}
+
+#[test]
+fn a_rule_that_refuses_has_done_what_it_says() {
+    let scripts = Scripts::new(vec![rule(json!({"times": 1, "words": "@reject=429"}))]);
+    let submit = submit("a", Some("1"), "a fox");
+    let _ = scripts.choose(&submit, "m", Script::default(), "a fox");
+    assert!(scripts.refuse(&submit).is_some());
+    scripts.forget(&submit);
+    assert_eq!(scripts.rules()[0].used, 1);
+}
+
+#[test]
 fn a_submit_is_refused_as_often_as_its_script_says() {
     let scripts = Scripts::new(Vec::new());
     for idempotency_key in [Some("1"), None] {

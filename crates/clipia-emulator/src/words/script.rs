@@ -216,6 +216,12 @@ impl Script {
         given.into_iter().filter(|(_, given)| *given).map(|(word, _)| word).collect()
     }
 
+    /// Those of its words that bend reads, by name.
+    pub(crate) fn names_of_reads(&self) -> String {
+        let words = self.words().into_iter().filter(|word| word.bends_reads());
+        words.map(|word| word.to_string()).collect::<Vec<_>>().join(" ")
+    }
+
     /// A word with its value. [`Word::Output`] has one for each file.
     fn written(&self, word: Word) -> Vec<String> {
         let value = match word {

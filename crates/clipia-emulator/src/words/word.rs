@@ -41,6 +41,12 @@ impl Word {
         self.into()
     }
 
+    /// Whether it changes what reads say before the end.
+    pub(super) fn bends_reads(self) -> bool {
+        use Word::{Extra, Polls, Position, Progress, Status, Takes};
+        matches!(self, Takes | Polls | Position | Progress | Status | Extra)
+    }
+
     /// How the word is written, for a message.
     pub(super) fn form(self) -> &'static str {
         match self {
@@ -60,7 +66,8 @@ impl Word {
             }
             Self::Output => {
                 "`@output=fox.png`, `@output=\"my fox.png\"`, `@output=image:2048x2048`, `@output=video:640x360:5s` or \
-                 `@output=audio:3s`; a side has 1 to 16384 pixels, and an output at most 16 files"
+                 `@output=audio:3s`; a file is below the directory in which the emulator was started, a side has 1 to \
+                 16384 pixels, and an output at most 16 files"
             }
             Self::Status => {
                 "`@status=PAUSED`: letters, digits, `_` or `-`, and none of the statuses of the API"

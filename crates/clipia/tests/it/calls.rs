@@ -1,12 +1,9 @@
 //! Single calls: the requests, the retries, and the messages of errors.
 
-use crate::peer::{
-    ID, KEY, Peer, Reply, Seen, account, body_reply, error_reply, id, json_reply, key_of, submitted,
-    with_headers,
-};
+use crate::emulated::Emulated;
+use crate::peer::{ID, KEY, Peer, account, body_reply, error_reply, id, json_reply, key_of, submitted};
 use clipia::{Clipia, Error, json};
-use std::sync::Mutex;
-use std::time::Instant;
+use clipia_emulator::{KeyLimits, Operation, Settings};
 
 #[tokio::test]
 async fn every_call_has_its_path_and_the_key() {
@@ -48,35 +45,20 @@ async fn every_call_has_its_path_and_the_key() {
     assert_eq!(key_of(&seen[0]).len(), 36);
 }
 
-/// A server with a rate limit: a bucket of ten tokens, twenty a second.
-fn counting() -> impl Fn(usize, &Seen) -> Reply {
-    let bucket = Mutex::new((10.0, Instant::now()));
-    move |_, _| {
-        let (tokens, counted) = &mut *bucket.lock().unwrap();
-        *tokens = f64::min(10.0, *tokens + counted.elapsed().as_secs_f64() * 20.0);
-        *counted = Instant::now();
-        let taken = *tokens >= 1.0;
-        *tokens -= f64::from(u8::from(taken));
-        let remaining = (*tokens as u32).to_string();
-        let headers =
-            [("ratelimit-limit", "1200"), ("ratelimit-remaining", &*remaining), ("ratelimit-reset", "1")];
-        if taken {
-            with_headers(200, &headers, json!({ "account_id": "acc", "balance": { "credits": 35 } }))
-        } else {
-            error_reply(429, "rate_limit_exceeded", &[&headers[..], &[("retry-after", "1")]].concat())
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_fleet_of_calls_over_the_limit_gets_through_one_budget() {
-    let peer = Peer::new(counting()).await;
-    let clipia = peer.client();
-    let calls = (0..50).map(|_| clipia.account());
+    // A burst of 300, and then twenty a second.
+    const COUNT: usize = 340;
+    let limits = KeyLimits { requests_per_minute: Some(1_200), in_flight_max: Some(0) };
+    let emulated = Emulated::start(Settings { limits, ..Settings::default() });
+    let clipia = emulated.client();
+    let calls = (0..COUNT).map(|_| clipia.account());
     let results = futures_util::future::join_all(calls).await;
     assert!(results.iter().all(Result::is_ok), "{:?}", results.iter().find(|result| result.is_err()));
-    // Fifty at once are forty too many. Each retry waits for a token.
-    assert!(peer.seen().len() <= 50 + 40 + 10, "{}", peer.seen().len());
+    // The first calls learn the limit. Each retry waits for a token.
+    let seen = emulated.calls(Operation::Account).len();
+    assert!(seen <= COUNT + 40 + 10, "{seen}");
+    emulated.assert_clean();
 }
 
 #[tokio::test]

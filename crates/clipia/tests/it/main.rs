@@ -1,4 +1,4 @@
-//! The SDK against a scripted peer on a real socket, which responds, breaks off, hangs and lies.
+//! The SDK against the emulator of this repository, and against a scripted peer on a real socket, which also lies.
 
 #![allow(clippy::unwrap_used)] // clippy does not see that functions outside `#[test]` are tests
 
@@ -8,6 +8,7 @@ mod calls;
 mod catalogue;
 mod cut_short;
 mod downloads;
+mod emulated;
 mod environment;
 mod max_cost;
 mod no_status;

@@ -1,4 +1,6 @@
-//! The peer: an HTTP/1.1 server on a raw socket, so that it can also break the rules.
+//! The peer: an HTTP/1.1 server on a raw socket, so that it can also break the rules. It is for what the emulator cannot do: bytes that
+//! are not HTTP, responses that no server of ours gives, and tests whose clock stands still, since a clock of Tokio jumps while a
+//! server elsewhere responds.
 
 use clipia::{Clipia, RequestId, json};
 use serde_json::Value;

@@ -1,12 +1,12 @@
 //! Handles outlive the process: the example `resume`, killed and started again.
 
-use crate::peer::{KEY, Peer, Reply, json_reply, key_of};
+use crate::emulated::{COST, Emulated, MODEL, input};
+use crate::peer::KEY;
 use clipia::{SavedGeneration, json};
-use std::collections::HashMap;
+use clipia_emulator::{Operation, Pace, Settings};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// An example of this crate. Cargo builds it with the tests, and puts it beside them.
@@ -22,9 +22,9 @@ fn example(name: &str) -> PathBuf {
 struct Running(Child);
 
 impl Running {
-    fn start(peer: &Peer, file: &Path) -> Self {
+    fn start(emulated: &Emulated, file: &Path) -> Self {
         let mut example = Command::new(example("resume"));
-        example.arg(file).env("CLIPIA_KEY", KEY).env("CLIPIA_BASE_URL", &peer.url);
+        example.arg(file).env("CLIPIA_KEY", KEY).env("CLIPIA_BASE_URL", emulated.url());
         Self(example.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap())
     }
 
@@ -49,9 +49,9 @@ impl Drop for Running {
 }
 
 /// Waits for a condition while a child process runs.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let polling = async {
-        while !is_so() {
+        while !is_so().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -60,64 +60,42 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_killed_during_a_submit_and_during_a_wait_resumes_and_pays_once() {
-    let made: Arc<Mutex<HashMap<String, String>>> = Arc::default();
-    let (mute, ended) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
-    let peer = {
-        let (made, mute, ended) = (Arc::clone(&made), Arc::clone(&mute), Arc::clone(&ended));
-        Peer::new(move |_, seen| {
-            let status = if ended.load(Ordering::SeqCst) { "COMPLETED" } else { "IN_PROGRESS" };
-            if seen.method == "GET" {
-                return json_reply(200, json!({ "request_id": &seen.path[13..49], "status": status }));
-            }
-            let mut made = made.lock().unwrap();
-            let new = format!("0198c2f1-6a70-7cc1-b7a5-00000000000{}", made.len());
-            let id = made.entry(key_of(seen).to_owned()).or_insert(new).clone();
-            if made.len() == 2 && mute.load(Ordering::SeqCst) {
-                return Reply::Hang;
-            }
-            let response = json!({
-                "request_id": id, "status": status, "queue_position": 0, "cost": 12,
-                "status_url": "x", "response_url": "y",
-            });
-            json_reply(200, response)
-        })
-        .await
-    };
+    let emulated = Emulated::start(Settings { pace: Pace::Manual, ..Settings::default() });
+    emulated.emulation().scripts().add(serde_json::from_value(json!({ "words": "@takes=30m" })).unwrap());
+    let slow = emulated.emulation().add_fault("submit slow=1h x1 after 1".parse().unwrap());
+    let clipia = emulated.client();
+    let paid = async || 1_000_000 - clipia.account().await.unwrap().balance.credits.whole().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("pictures.json");
 
-    // Killed while the second submit, which the peer has accepted, waits for its response.
-    let child = Running::start(&peer, &file);
-    until("the second submit", || made.lock().unwrap().len() == 2).await;
+    // Killed while the second submit, which the server has accepted, waits for its response.
+    let child = Running::start(&emulated, &file);
+    until("the second submit", async || paid().await == 2 * COST).await;
     drop(child);
-    mute.store(false, Ordering::SeqCst);
+    emulated.emulation().remove_fault(slow);
     // Killed during a wait.
-    let before = peer.seen().len();
-    let child = Running::start(&peer, &file);
-    until("a wait", || peer.seen()[before..].iter().any(|seen| seen.method == "GET")).await;
+    let child = Running::start(&emulated, &file);
+    until("a wait", async || !emulated.calls(Operation::Result).is_empty()).await;
     drop(child);
-    ended.store(true, Ordering::SeqCst);
-    let before = peer.seen().len();
-    let said = Running::start(&peer, &file).said().await;
+    emulated.advance(Duration::from_secs(3_600)).await.unwrap();
+    let said = Running::start(&emulated, &file).said().await;
 
-    let expected: Vec<String> =
-        (0..3).map(|n| format!("0198c2f1-6a70-7cc1-b7a5-00000000000{n} COMPLETED")).collect();
-    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
-    // Three submits and the killed one, with three keys. The last run submitted nothing.
-    let submits: Vec<_> = peer.seen().into_iter().filter(|seen| seen.method == "POST").collect();
-    assert_eq!((submits.len(), made.lock().unwrap().len()), (4, 3));
-    assert_eq!(key_of(&submits[1]), key_of(&submits[2]));
-    assert!(peer.seen()[before..].iter().all(|seen| seen.method == "GET"));
+    assert_eq!(said.lines().filter(|line| line.ends_with(" COMPLETED")).count(), 3, "{said}");
+    // Three pictures, each submitted with its own key, the killed submit twice. The last run submitted nothing.
+    assert_eq!(paid().await, 3 * COST);
+    let keys = emulated.idempotency_keys();
+    assert_eq!(keys.iter().collect::<HashSet<_>>().len(), 3, "{keys:?}");
+    assert_eq!(emulated.emulation().scripts().rules()[0].used, 3);
 }
 
 #[tokio::test]
 async fn a_saved_handle_keeps_model_and_time() {
-    let peer = Peer::script(vec![crate::peer::submitted()]).await;
-    let clipia = peer.client();
-    let fox = clipia.submit("nano-banana-2", json!({})).await.unwrap();
+    let emulated = Emulated::new(&[]);
+    let clipia = emulated.client();
+    let fox = clipia.submit(MODEL, input("")).await.unwrap();
     let written = serde_json::to_string(&fox.saved()).unwrap();
     let saved: SavedGeneration = serde_json::from_str(&written).unwrap();
-    assert_eq!((&saved.request_id, saved.model.as_deref()), (fox.id(), Some("nano-banana-2")));
+    assert_eq!((&saved.request_id, saved.model.as_deref()), (fox.id(), Some(MODEL)));
     let age = clipia::Timestamp::now().duration_since(saved.submitted_at.unwrap());
     assert!((0..60).contains(&age.as_secs()), "{age:?}");
     assert_eq!(clipia.resume(saved.clone()).saved(), saved);

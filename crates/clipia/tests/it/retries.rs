@@ -1,5 +1,6 @@
 //! Calls over a bad line: which are retried, and the errors of those that fail in the end.
 
+use crate::emulated::{COST, Emulated, MODEL, input};
 use crate::peer::{KEY, Peer, Reply, account, body_reply, cut, error_reply, id, key_of, parts, submitted};
 use crate::secrets::Everything;
 use clipia::{Builder, Clipia, Error, json};
@@ -10,18 +11,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[tokio::test]
 async fn a_retried_submit_keeps_its_key_and_another_submit_has_its_own() {
-    let whole = submitted();
-    let peer = Peer::script(vec![Reply::Reset, cut(whole.clone(), 20), whole]).await;
-    let clipia = peer.client();
-    clipia.submit("m", json!({})).await.unwrap();
-    clipia.submit("m", json!({})).await.unwrap();
-    clipia.submit("m", json!({})).idempotency_key("mine").await.unwrap();
-    let seen = peer.seen();
-    assert_eq!(seen.len(), 5);
-    assert_eq!(key_of(&seen[0]), key_of(&seen[1]));
-    assert_eq!(key_of(&seen[0]), key_of(&seen[2]));
-    assert_ne!(key_of(&seen[0]), key_of(&seen[3]));
-    assert_eq!(key_of(&seen[4]), "mine");
+    let emulated = Emulated::new(&["submit reset x1", "submit cut=20B x1"]);
+    let clipia = emulated.client();
+    clipia.submit(MODEL, input("")).await.unwrap();
+    clipia.submit(MODEL, input("")).await.unwrap();
+    clipia.submit(MODEL, input("")).idempotency_key("mine").await.unwrap();
+    let keys = emulated.idempotency_keys();
+    let [first, again, found, other, mine] = &keys[..] else { panic!("five calls: {keys:?}") };
+    assert!(first == again && first == found && first != other && mine == "mine");
+    // The cut response was to a submit that was accepted.
+    assert_eq!(clipia.account().await.unwrap().balance.credits, (1_000_000 - 3 * COST).into());
 }
 
 /// The first reply to a submit is `trouble`, the second a success.
@@ -36,15 +35,28 @@ async fn survives(what: &str, trouble: Reply) {
 
 #[tokio::test]
 async fn transient_errors_are_retried() {
-    for (status, code) in [
-        (503, "service_unavailable"),
-        (500, "internal_error"),
-        (408, "of_a_newer_api"),
-        (425, "of_a_newer_api"),
-        (409, "request_in_progress"),
-        (429, "concurrency_limit_exceeded"),
+    let emulated = Emulated::new(&[]);
+    let clipia = emulated.client();
+    for trouble in [
+        "503",
+        "500",
+        "request_in_progress",
+        "rate_limit_exceeded",
+        "concurrency_limit_exceeded",
+        "reset",
+        "drop",
+        "empty",
+        "html",
     ] {
-        survives(code, error_reply(status, code, &[])).await;
+        emulated.fault(&format!("submit {trouble} x1"));
+        let fox = clipia.submit(MODEL, input("")).await;
+        fox.unwrap_or_else(|error| panic!("{trouble}: {error}"));
+        let keys = emulated.idempotency_keys();
+        assert_eq!(keys[keys.len() - 2], keys[keys.len() - 1], "{trouble}");
+    }
+    // What no server of ours says.
+    for status in [408, 425] {
+        survives("a newer code", error_reply(status, "of_a_newer_api", &[])).await;
     }
     for status in [408, 425, 502, 520, 524, 530] {
         let page = body_reply(status, &[("content-type", "text/html")], b"<h1>Sorry</h1>");
@@ -334,51 +346,48 @@ async fn a_full_queue_is_waited_for_while_there_is_time() {
 
 #[tokio::test]
 async fn a_submit_without_a_response_returns_its_key() {
-    let refused = error_reply(401, "invalid_api_key", &[]);
-    for (replies, http_status, retryable) in [
-        (vec![Reply::Reset], None, true),
-        (vec![error_reply(503, "service_unavailable", &[])], Some(503), true),
+    for (faults, http_status, retryable) in [
+        (vec!["submit reset"], None, true),
+        (vec!["submit 503"], Some(503), true),
+        (vec!["submit html"], Some(502), true),
+        (vec!["submit empty"], Some(200), true),
         // It says nothing about the first attempt.
-        (vec![Reply::Reset, refused.clone()], Some(401), false),
-        (vec![body_reply(200, &[], b"<h1>Log in</h1>")], Some(200), true),
-        (vec![body_reply(204, &[], b"")], Some(204), true),
+        (vec!["submit reset x1", "submit invalid_api_key"], Some(401), false),
     ] {
-        let peer = Peer::script(replies).await;
-        let error = peer.client().submit("m", json!({})).await.unwrap_err();
+        let emulated = Emulated::new(&faults);
+        let error = emulated.client().submit(MODEL, input("")).await.unwrap_err();
         assert!(matches!(error, Error::SubmitUnanswered { .. }), "{error:?}");
         let key = error.idempotency_key().unwrap();
-        assert!(peer.seen().iter().all(|seen| key_of(seen) == key));
+        assert!(emulated.idempotency_keys().iter().all(|sent| sent == key));
         assert_eq!((error.http_status(), error.is_retryable()), (http_status, retryable), "{error}");
         assert!(error.to_string().contains(&format!(".idempotency_key(\"{key}\")")), "{error}");
     }
     // Neither was accepted: the key of the first was refused, and the last response to the second excludes it.
-    let used = error_reply(402, "insufficient_credits", &[]);
-    for (replies, code) in
-        [(vec![refused], "invalid_api_key"), (vec![Reply::Reset, used], "insufficient_credits")]
-    {
-        let error = Peer::script(replies).await.client().submit("m", json!({})).await.unwrap_err();
+    for (faults, code) in [
+        (vec!["submit invalid_api_key"], "invalid_api_key"),
+        (vec!["submit reset x1", "submit insufficient_credits"], "insufficient_credits"),
+    ] {
+        let error = Emulated::new(&faults).client().submit(MODEL, input("")).await.unwrap_err();
         assert_eq!((error.code(), error.idempotency_key()), (Some(code), None), "{error:?}");
     }
     // A call that only reads has no idempotency key.
-    let error = Peer::script(vec![Reply::Reset]).await.client().account().await.unwrap_err();
+    let error = Emulated::new(&["account reset"]).client().account().await.unwrap_err();
     assert!(matches!(error, Error::Connection { attempts: 3, .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_page_of_html_keeps_its_status() {
-    let page = body_reply(502, &[("content-type", "text/html")], b"<h1>Bad Gateway</h1>");
-    let peer = Peer::script(vec![page]).await;
-    let error = peer.client().account().await.unwrap_err();
+    let error = Emulated::new(&["account html"]).client().account().await.unwrap_err();
     assert_eq!(
         (error.http_status(), error.code(), error.is_retryable()),
         (Some(502), Some("http_502"), true)
     );
     let said = error.to_string();
+    assert!(said.starts_with("the response is not the API's: <html>"), "{said}");
     assert!(
-        said.starts_with("the response is not the API's: <h1>Bad Gateway</h1> (502 http_502, "),
+        said.contains("502 Bad Gateway") && said.contains("(502 http_502, tried 3 times over "),
         "{said}"
     );
-    assert!(said.contains(", tried 3 times over "), "{said}");
 }
 
 #[tokio::test]
@@ -390,8 +399,8 @@ async fn an_unreadable_response_is_an_error_that_says_so() {
 
 #[tokio::test]
 async fn a_hung_call_ends_in_time() {
-    let peer = Peer::script(vec![Reply::Hang]).await;
-    let clipia = peer.builder().timeout(Duration::from_millis(100)).max_retries(1).build().unwrap();
+    let emulated = Emulated::new(&["status hang"]);
+    let clipia = emulated.builder().timeout(Duration::from_millis(100)).max_retries(1).build().unwrap();
     let error = clipia.status(id()).await.unwrap_err();
     assert!(matches!(error, Error::Timeout { attempts: 2, .. }), "{error:?}");
     assert_eq!(error.request_id(), Some(&id()));
