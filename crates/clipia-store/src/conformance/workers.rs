@@ -129,7 +129,7 @@ pub async fn the_history_of_a_request_names_the_worker_of_each_attempt(fixture: 
     };
     let elsewhere = Some("box".to_owned());
     let first = claim(fixture, &session("box", 1), 1).await.remove(0);
-    assert_eq!(workers().await, [elsewhere.clone()], "while it runs");
+    assert_eq!(workers().await, std::slice::from_ref(&elsewhere), "while it runs");
     store.release(id, first.epoch).await.unwrap();
     let own = fixture.claim().await;
     assert_eq!(workers().await, [elsewhere.clone(), None]);
