@@ -121,10 +121,10 @@ async fn a_database_is_reached_by_tls_where_its_certificate_is_trusted() {
     let (url, trusted) = (postgres.tls_url(&database), tempfile::NamedTempFile::new().unwrap());
     std::fs::write(trusted.path(), authority).unwrap();
     let (code, said) = refused(&["migrate", "--database-url", &url]);
-    assert!(code == Some(1) && said.contains("certificate"), "{code:?} {said}");
+    assert!(code != Some(0) && said.contains("certificate"), "{code:?} {said}");
     let unencrypted = url.replace("sslmode=require", "sslmode=disable");
     let (code, said) = refused(&["migrate", "--database-url", &unencrypted]);
-    assert!(code == Some(1) && said.contains("no encryption"), "{code:?} {said}");
+    assert!(code != Some(0) && said.contains("no encryption"), "{code:?} {said}");
     let trust = ("SSL_CERT_FILE", trusted.path().as_os_str().to_owned());
     let made = output(command(&["migrate", "--database-url", &url]).env(trust.0, &trust.1));
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -149,9 +149,11 @@ async fn a_month_that_was_kept_for_its_time_is_dropped() {
     server.administer(&["requests", "cancel", &id]);
     // The same request as if it had been made and canceled earlier: twice in each of two months.
     let (now, mut copies) = (database.number("SELECT extract(epoch FROM now())::bigint"), String::new());
-    for ago in [200, 150].into_iter().flat_map(|days| [days * DAY, days * DAY + 30]) {
+    let id_of = |at: i64| format!("first_id(to_timestamp({at}) AT TIME ZONE 'UTC')");
+    let stays = now - 250 * DAY;
+    for ago in [250, 200, 150].into_iter().flat_map(|days| [days * DAY, days * DAY + 30]) {
         let at = now - ago;
-        let old = format!("first_id(to_timestamp({at}) AT TIME ZONE 'UTC')");
+        let old = id_of(at);
         let other = format!(
             "jsonb_build_object('id', {old}, 'request', {old}, 'completed_at', {at} * 1000000::bigint)"
         );
@@ -162,14 +164,25 @@ async fn a_month_that_was_kept_for_its_time_is_dropped() {
             write!(copies, "INSERT INTO {table} {copy};").unwrap();
         }
     }
+    // One of the first month has a delivery that is still to be sent: the month stays, and the other request of it goes alone.
+    write!(
+        copies,
+        "INSERT INTO delivery (id, request, account, sandbox, host, url, body, state, attempts, created_at, due_at, next_at, postponed)
+         SELECT {old}, {old}, account, FALSE, 'localhost', 'http://localhost/', '', 'pending', 1, 1, {later}, {later}, FALSE
+         FROM request WHERE id = {old};",
+        old = id_of(stays),
+        later = (now + DAY) * 1_000_000,
+    )
+    .unwrap();
     database.run(&copies);
     let over = format!("first_id(to_timestamp({}) AT TIME ZONE 'UTC')", now - 100 * DAY);
     let left = format!("SELECT count(*) FROM month WHERE leaving_at IS NULL AND after <= {over}");
-    until("the months to be dropped", async || (database.number(&left) == 0).then_some(())).await;
+    until("the months to be dropped", async || (database.number(&left) == 1).then_some(())).await;
     let movements = "SELECT count(*) FROM movement WHERE kind IN ('reserve', 'release')";
-    until("their movements to be carried forward", async || (database.number(movements) == 2).then_some(()))
+    until("their movements to be carried forward", async || (database.number(movements) == 4).then_some(()))
         .await;
-    assert_eq!(database.number("SELECT count(*) FROM request"), 1);
+    let kept = format!("SELECT count(*) FROM request WHERE id IN ('{id}', {})", id_of(stays));
+    assert_eq!((database.number(&kept), database.number("SELECT count(*) FROM request")), (2, 2));
     assert_eq!(status(&server.live(), &id).await, "CANCELED");
     assert_eq!(server.administer(&["doctor"])["violation"], Value::Null);
     assert_eq!(server.balance().await, 1_000);

@@ -96,7 +96,8 @@ impl Disturbed<'_> {
 
     async fn exhaust(&mut self) -> Result<()> {
         let locking = self.session().await?;
-        locking.batch_execute("BEGIN; LOCK TABLE request IN ACCESS EXCLUSIVE MODE").await?;
+        // Every submit and every end locks a row of it first, so nobody waits for this session with what it waits for.
+        locking.batch_execute("BEGIN; LOCK TABLE account IN ACCESS EXCLUSIVE MODE").await?;
         tokio::time::sleep(EXHAUSTED_FOR).await;
         locking.batch_execute("ROLLBACK").await?;
         self.rest(3_000).await;
