@@ -176,6 +176,7 @@ async fn a_month_that_was_kept_for_its_time_is_dropped() {
     .unwrap();
     database.run(&copies);
     // It has looked already at all requests of such a time.
+    server.terminate();
     server.restart();
     let over = format!("first_id(to_timestamp({}) AT TIME ZONE 'UTC')", now - 100 * DAY);
     let left = format!("SELECT count(*) FROM month WHERE leaving_at IS NULL AND after <= {over}");
