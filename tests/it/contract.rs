@@ -69,7 +69,8 @@ async fn queue_positions_fall_and_progress_is_reported() {
         positions.push(submitted["queue_position"].as_u64().unwrap());
         paths.push(format!("/v1/requests/{}", submitted["request_id"].as_str().unwrap()));
     }
-    assert!(positions.is_sorted() && positions[7] > 0, "{positions:?}");
+    // Each comes behind the one before, of which some are claimed meanwhile.
+    assert!(positions.windows(2).all(|two| two[1] <= two[0] + 1) && positions[7] > 0, "{positions:?}");
 
     // The last request is still queued: its result is 202, with the fields known so far.
     let waiting = held(&spec, &live.get(&paths[7]).await.expect(202), "ResultResponse");
