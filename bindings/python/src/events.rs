@@ -1,5 +1,6 @@
 //! A call of the SDK as a series of events: its changes, then its end.
 
+use crate::driven::Driven;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -16,7 +17,7 @@ pub(crate) enum Event<T, O> {
 /// A call, and its changes that were not read yet. These are bounded by the changes of one poll, because the call is
 /// only polled again once all were read.
 pub(crate) struct Events<T, O> {
-    call: Pin<Box<dyn Future<Output = O> + Send>>,
+    call: Driven<dyn Future<Output = O> + Send>,
     changes: Receiver<T>,
     ended: Option<O>,
 }
@@ -28,7 +29,7 @@ impl<T, O> Events<T, O> {
         F: Future<Output = O> + Send + 'static,
     {
         let (sender, changes) = mpsc::channel();
-        Self { call: Box::pin(call(sender)), changes, ended: None }
+        Self { call: Driven::new(Box::pin(call(sender))), changes, ended: None }
     }
 
     /// The next event. Changes come before the end.
@@ -41,7 +42,7 @@ impl<T, O> Events<T, O> {
             return Poll::Ready(Event::Changed(change));
         }
         if self.ended.is_none()
-            && let Poll::Ready(ended) = self.call.as_mut().poll(context)
+            && let Poll::Ready(ended) = Pin::new(&mut self.call).poll(context)
         {
             self.ended = Some(ended);
         }

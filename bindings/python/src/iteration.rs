@@ -1,21 +1,21 @@
 //! A stream of the SDK as a Python iterator.
 
+use crate::driven::Driven;
 use futures_util::{Stream, StreamExt};
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 
 /// A stream that Python iterates over. Dropping it ends the stream.
 pub(crate) struct Iteration<T> {
-    stream: Mutex<Pin<Box<dyn Stream<Item = T> + Send>>>,
+    stream: Mutex<Driven<dyn Stream<Item = T> + Send>>,
     /// Items whose step was cancelled. The next steps get them.
     returned: std::sync::Mutex<VecDeque<T>>,
 }
 
 impl<T: Send + 'static> Iteration<T> {
     pub(crate) fn new(stream: impl Stream<Item = T> + Send + 'static) -> Arc<Self> {
-        Arc::new(Self { stream: Mutex::new(Box::pin(stream)), returned: Default::default() })
+        Arc::new(Self { stream: Mutex::new(Driven::new(Box::pin(stream))), returned: Default::default() })
     }
 
     /// The next item. Several steps may wait at once.

@@ -24,6 +24,7 @@ mod coroutine;
 mod delivery;
 mod document;
 mod download_progress;
+mod driven;
 mod estimate_response;
 mod events;
 mod exceptions;
