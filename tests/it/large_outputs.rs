@@ -1,6 +1,6 @@
 //! Outputs that are larger than the memory that they may cost, of programs on this machine and elsewhere.
 
-use crate::support::{Faults, Options, Proxy, Raw, Server, Worker, until, worker_token};
+use crate::support::{Faults, Options, Proxy, Raw, Server, Worker, until, worker_token, write_warm_program};
 use bytes::Bytes;
 use serde_json::json;
 use std::sync::atomic::Ordering;
@@ -14,11 +14,7 @@ const MEMORY_MAX: u64 = 32;
 
 /// A file in which every 8 bytes are the number of their MiB.
 const MODEL: &str = r#"
-import json, os, struct, sys
-def say(path, event):
-    with open(path, "a") as events:
-        events.write(json.dumps(event) + "\n")
-say(os.environ["CLIPIA_EVENTS"], {"ready": True, "protocol": 1})
+import struct
 for line in sys.stdin:
     job = json.loads(line)
     with open(os.path.join(job["out"], "large.bin"), "wb") as large:
@@ -37,7 +33,7 @@ impl Fixture {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let program = directory.path().join("large.py");
-        std::fs::write(&program, MODEL).unwrap();
+        write_warm_program(&program, MODEL);
         let mut models = format!(
             "[[executor]]\nname = \"here\"\ncommand = [\"python3\", {program:?}]\nwarm = true\n[[executor]]\nname = \"gpu\"\n"
         );

@@ -1,6 +1,8 @@
 //! Workers on other machines: `clipia work` beside `clipia serve`, both as they are.
 
-use crate::support::{DEADLINE, Faults, Options, Proxy, Raw, Server, Worker, until, worker_token};
+use crate::support::{
+    DEADLINE, Faults, Options, Proxy, Raw, Server, Worker, until, worker_token, write_warm_program,
+};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -16,12 +18,8 @@ const CREDITS: u64 = 1_000;
 
 /// Files of a picture, and the marks by which an attempt shows that it began and waits until it may go on.
 const MODEL: &str = r#"
-import base64, json, os, shutil, sys, time
+import base64, shutil, time
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
-def say(path, event):
-    with open(path, "a") as events:
-        events.write(json.dumps(event) + "\n")
-say(os.environ["CLIPIA_EVENTS"], {"ready": True, "protocol": 1})
 for line in sys.stdin:
     job = json.loads(line)
     if "cancel" in job:
@@ -62,7 +60,7 @@ impl Fixture {
         let server = Server::start(options);
         let token = worker_token(&server, "box-1");
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("model.py"), MODEL).unwrap();
+        write_warm_program(&directory.path().join("model.py"), MODEL);
         Self { server, token, directory }
     }
 

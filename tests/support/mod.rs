@@ -17,7 +17,7 @@ pub(crate) use raw::{Raw, Response};
 pub(crate) use receiver::{Delivery, Receiver};
 pub(crate) use schema::Spec;
 pub(crate) use server::{Options, Server, Stderr};
-pub(crate) use worker::{Worker, worker_token};
+pub(crate) use worker::{Worker, worker_token, write_warm_program};
 
 use std::path::{Path, PathBuf};
 use std::process::Child;

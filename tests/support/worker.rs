@@ -3,12 +3,26 @@
 use super::{DEADLINE, Server, program};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+/// The beginning of a warm program in Python. It is ready, and `say` reports an event.
+const WARM_PROGRAM: &str = r#"
+import json, os, sys
+def say(path, event):
+    with open(path, "a") as events:
+        events.write(json.dumps(event) + "\n")
+say(os.environ["CLIPIA_EVENTS"], {"ready": True, "protocol": 1})
+"#;
+
+/// Writes a warm program that goes through its jobs by these lines of Python.
+pub(crate) fn write_warm_program(path: &Path, jobs: &str) {
+    std::fs::write(path, format!("{WARM_PROGRAM}{jobs}")).unwrap();
+}
 
 /// A running `clipia work`. Dropping the value kills it.
 pub(crate) struct Worker {

@@ -1,7 +1,8 @@
 //! A connection as commands use it.
 //!
-//! Every statement says the types of its parameters. It is prepared once a session where the [session](super::session) can keep it. Statements whose results nobody waits for are [sent later](Connection::later),
-//! together with the next one that is waited for: one round trip for all of them, in their order.
+//! Every statement says the types of its parameters. It is prepared once a session where the [session](super::session) can keep it.
+//! Statements whose results nobody waits for are [sent later](Connection::later), together with the next one that is waited for: one
+//! round trip for all of them, in their order.
 
 use super::faults;
 use super::rows::Row;

@@ -262,6 +262,7 @@ mod tests {
         assert!(known.take(page(later), Order::Fifo, 0, began));
         assert_eq!(known.places().waiting(), 0);
     }
+
     #[test]
     fn all_is_read_again_after_a_crash_of_the_database() {
         let (mut known, began) = (Known::default(), Instant::now());
