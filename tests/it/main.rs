@@ -28,6 +28,7 @@ mod media;
 mod media_in_s3;
 mod metrics;
 mod models_check;
+mod modules;
 mod moving;
 mod nodes;
 mod operations;

@@ -2,22 +2,22 @@
 
 use crate::base_url;
 use crate::catalogue_cache::CatalogueCache;
-use crate::certificates;
 use crate::client::{Clipia, Inner};
-use crate::download::check_redirect;
+use crate::connection::Connection;
+use crate::delivered_ids::DeliveredIds;
 use crate::environment::{self, Lookup};
 use crate::error::Error;
+use crate::http::Http;
 use crate::key::Key;
 use crate::proxies::Proxies;
 use crate::retry::Bounds;
+use crate::settings::Settings;
 use crate::shared_budget::{SharedBudget, now};
 use crate::wait::Scheduler;
-use crate::webhooks::DeliveredIds;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::redirect::Policy;
+use reqwest::header::HeaderValue;
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use url::Url;
 
@@ -71,20 +71,11 @@ const ALLOWED: [&str; 4] = ["1", "true", "yes", "on"];
 /// White space, quotes and invisible characters around the value of a variable are ignored.
 #[derive(Clone)]
 #[must_use = "call `.build()` to get a client"]
-pub struct Builder {
-    key: String,
-    base_url: String,
-    allow_http: bool,
-    timeout: Duration,
-    connect_timeout: Duration,
-    user_agent: String,
-    certificates: &'static [&'static str],
-    bounds: Bounds,
-}
+pub struct Builder(Settings);
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        Self {
+        Self(Settings {
             key: String::new(),
             base_url: BASE_URL.to_owned(),
             allow_http: false,
@@ -93,53 +84,53 @@ impl Builder {
             user_agent: concat!("clipia-rust/", env!("CARGO_PKG_VERSION")).to_owned(),
             certificates: &[],
             bounds: Bounds { retries: MAX_RETRIES, within: RETRY_WITHIN, pause_first: RETRY_DELAY },
-        }
+        })
     }
 
     /// The API key, `clipia_live_…` or `clipia_test_…`. Required. A `Bearer ` before it, and quotes and white space
     /// around it, are ignored.
     pub fn key(mut self, key: impl Into<String>) -> Self {
-        self.key = key.into();
+        self.0.key = key.into();
         self
     }
 
     /// The base URL of the API; `https://api.clipia.ai` by default. It must be https, or http to exactly
     /// `localhost`, `127.0.0.1` or `[::1]`, unless [`allow_http`](Self::allow_http). A trailing `/v1` is removed.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = url.into();
+        self.0.base_url = url.into();
         self
     }
 
     /// Whether the base URL may be http to another machine, such as `http://clipia:8080` between containers; `false`
     /// by default. Everyone on the network path can then read the key and the generations.
     pub fn allow_http(mut self, allowed: bool) -> Self {
-        self.allow_http = allowed;
+        self.0.allow_http = allowed;
         self
     }
 
     /// More environment variables that may name a file or a directory of certificates, as `REQUESTS_CA_BUNDLE` does for
     /// Python's clients. The certificates of the first variable that is set are trusted in addition to the system's.
     pub fn certificate_variables(mut self, names: &'static [&'static str]) -> Self {
-        self.certificates = names;
+        self.0.certificates = names;
         self
     }
 
     /// The timeout of one HTTP call, from connecting to the last byte of the response; 30 s by default. It
     /// bounds neither a wait nor a download.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.0.timeout = timeout;
         self
     }
 
     /// The timeout of connecting; 10 s by default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.0.connect_timeout = timeout;
         self
     }
 
     /// The `User-Agent`; `clipia-rust/` and the version by default.
     pub fn user_agent(mut self, name: impl Into<String>) -> Self {
-        self.user_agent = name.into();
+        self.0.user_agent = name.into();
         self
     }
 
@@ -147,7 +138,7 @@ impl Builder {
     /// not bound a wait, and it does not count a transfer that got further than the one before. After a 429 only
     /// [`retry_within`](Self::retry_within) bounds a call; but with 0 nothing at all is retried.
     pub fn max_retries(mut self, count: u32) -> Self {
-        self.bounds.retries = count;
+        self.0.bounds.retries = count;
         self
     }
 
@@ -157,14 +148,14 @@ impl Builder {
     /// Raise it to submit more generations than the key may have in flight: a submit beyond the limit
     /// ([`Error::ConcurrencyLimitExceeded`]) is retried until another generation has ended.
     pub fn retry_within(mut self, time: Duration) -> Self {
-        self.bounds.within = time;
+        self.0.bounds.within = time;
         self
     }
 
     /// The longest first pause between two attempts of a call; 500 ms by default. A pause is a random time up to its
     /// bound, which doubles with each retry up to 20 s. A `Retry-After` of the server replaces the pause.
     pub fn retry_delay(mut self, longest: Duration) -> Self {
-        self.bounds.pause_first = longest;
+        self.0.bounds.pause_first = longest;
         self
     }
 
@@ -174,14 +165,14 @@ impl Builder {
     /// [`Error::KeyMissing`], [`Error::KeyMalformed`], [`Error::BaseUrl`], [`Error::Proxy`], [`Error::Certificates`],
     /// [`Error::Input`] for a user agent that no header can hold, and [`Error::Setup`] if TLS cannot be set up.
     pub fn build(self) -> Result<Clipia, Error> {
-        let settings = self.clone();
-        let key = Key::new(&self.key)?;
-        if let Cow::Owned(_) = key.hide(&self.base_url) {
+        let settings = self.0.clone();
+        let key = Key::new(&self.0.key)?;
+        if let Cow::Owned(_) = key.hide(&self.0.base_url) {
             // Connection errors show the base URL.
             let reason = "it contains the API key; pass the key on its own";
             return Err(Error::BaseUrl { url: "…".to_owned(), reason });
         }
-        let base_url = base_url::parse(&self.base_url, self.allow_http)?;
+        let base_url = base_url::parse(&self.0.base_url, self.0.allow_http)?;
         let plain = base_url::is_plain(&base_url);
         // Plain http to this machine must not go through a proxy elsewhere.
         let proxies = if plain && base_url::is_this_machine(&base_url) {
@@ -189,33 +180,26 @@ impl Builder {
         } else {
             Proxies::read(&environment::of_process)?
         };
-        let user_agent = HeaderValue::try_from(self.user_agent)
+        let user_agent = HeaderValue::try_from(self.0.user_agent)
             .map_err(|_| Error::Input { message: "the user agent cannot be sent in a header".to_owned() })?;
         let http = Http {
-            timeout: self.timeout,
-            connect_timeout: self.connect_timeout,
+            timeout: self.0.timeout,
+            connect_timeout: self.0.connect_timeout,
             user_agent,
             proxies: Arc::new(proxies),
-            certificates: self.certificates,
+            certificates: self.0.certificates,
             plain,
         };
-        let api = http.api(&key)?;
-        Ok(Clipia(Arc::new_cyclic(|this| Inner {
-            this: this.clone(),
-            api: clipia_api::Client::new_with_client(base_url.as_str().trim_end_matches('/'), api),
-            base_url,
-            key,
-            http,
+        let budget = SharedBudget::new(now());
+        let connection = Arc::new(Connection::new(base_url, key, http, settings.bounds, budget)?);
+        Ok(Clipia(Arc::new(Inner {
+            scheduler: Arc::new(Scheduler::new(Arc::clone(&connection))),
+            connection,
+            catalogue: CatalogueCache::default(),
+            delivered: DeliveredIds::default(),
             settings,
             process: std::process::id(),
             forked: Mutex::default(),
-            media: OnceLock::new(),
-            uploads: OnceLock::new(),
-            bounds: self.bounds,
-            catalogue: CatalogueCache::default(),
-            budget: SharedBudget::new(now()),
-            scheduler: Scheduler::default(),
-            webhooks: DeliveredIds::default(),
         })))
     }
 
@@ -238,117 +222,57 @@ impl Builder {
     }
 }
 
+impl Clipia {
+    /// A client with the key in `CLIPIA_KEY` or else `CLIPIA_API_KEY`, for the API at `CLIPIA_BASE_URL` or else
+    /// `https://api.clipia.ai`.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn from_env() -> Result<Self, Error> {
+        Builder::from_env().build()
+    }
+
+    /// Starts the settings of a client.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// The client for the calling process: this client, or in a forked process a new client with the same settings.
+    /// Neither threads nor connections survive a fork. All clones share the new client.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn in_this_process(&self) -> Result<Self, Error> {
+        let process = std::process::id();
+        if self.0.process == process {
+            return Ok(self.clone());
+        }
+        let mut forked = self.0.forked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(forked) = forked.as_ref().filter(|forked| forked.0.process == process) {
+            return Ok(forked.clone());
+        }
+        let clipia = Builder(self.0.settings.clone()).build()?;
+        // The client of another process is not dropped, because its connections are in use there.
+        std::mem::forget(forked.replace(clipia.clone()));
+        Ok(clipia)
+    }
+}
+
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let base_url = base_url::parse(&self.base_url, self.allow_http);
+        let base_url = base_url::parse(&self.0.base_url, self.0.allow_http);
         f.debug_struct("Builder")
             .field("base_url", &base_url.as_ref().map(Url::as_str).ok())
-            .field("allow_http", &self.allow_http)
-            .field("key", &Key::new(&self.key).ok())
-            .field("timeout", &self.timeout)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("user_agent", &self.user_agent)
-            .field("max_retries", &self.bounds.retries)
-            .field("retry_within", &self.bounds.within)
-            .field("retry_delay", &self.bounds.pause_first)
+            .field("allow_http", &self.0.allow_http)
+            .field("key", &Key::new(&self.0.key).ok())
+            .field("timeout", &self.0.timeout)
+            .field("connect_timeout", &self.0.connect_timeout)
+            .field("user_agent", &self.0.user_agent)
+            .field("max_retries", &self.0.bounds.retries)
+            .field("retry_within", &self.0.bounds.within)
+            .field("retry_delay", &self.0.bounds.pause_first)
             .finish()
     }
-}
-
-/// The settings that both HTTP clients of a [`Clipia`] share.
-pub(crate) struct Http {
-    timeout: Duration,
-    connect_timeout: Duration,
-    user_agent: HeaderValue,
-    proxies: Arc<Proxies>,
-    /// Variables in addition to `SSL_CERT_FILE` that name certificates.
-    certificates: &'static [&'static str],
-    /// Whether the API is called by plain http.
-    plain: bool,
-}
-
-impl Http {
-    /// The client for the API. It sends the key with every call, and therefore follows no redirect.
-    fn api(&self, key: &Key) -> Result<reqwest::Client, Error> {
-        self.with_key(key, |client| client.timeout(self.timeout))
-    }
-
-    /// The client for uploads. It differs from that for the API in that nothing bounds a call as a whole: a file takes as long
-    /// as its length and the network need.
-    pub(crate) fn uploads(&self, key: &Key) -> Result<reqwest::Client, Error> {
-        self.with_key(key, |client| client)
-    }
-
-    /// The longest time of a call, and of a silence in one that is not bounded as a whole.
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    fn with_key(
-        &self,
-        key: &Key,
-        bounded: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
-    ) -> Result<reqwest::Client, Error> {
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, key.header()?);
-        let client = bounded(self.common().default_headers(headers)).redirect(Policy::none());
-        // Plain http needs no root certificates, which a container may not have.
-        if self.plain && !self.proxies.need_tls() { without_roots(client) } else { self.with_roots(client) }
-    }
-
-    /// The client for media. It has no key, and bounds each silence of a download, not the whole of it.
-    pub(crate) fn media(&self) -> Result<reqwest::Client, Error> {
-        // No `Referer` on redirects, because the URL of a file may hold a signature.
-        let follow = || {
-            Policy::custom(|redirect| match check_redirect(redirect.previous(), redirect.url()) {
-                Ok(()) => redirect.follow(),
-                Err(reason) => redirect.error(reason),
-            })
-        };
-        let client = || self.common().read_timeout(self.timeout).referer(false).redirect(follow());
-        match self.with_roots(client()) {
-            Err(_) if self.plain => without_roots(client()),
-            built => built,
-        }
-    }
-
-    fn common(&self) -> reqwest::ClientBuilder {
-        install_ring();
-        let client = reqwest::Client::builder()
-            .user_agent(self.user_agent.clone())
-            .connect_timeout(self.connect_timeout);
-        self.proxies.apply(client)
-    }
-
-    /// Builds a client that trusts the certificates of the system and the environment.
-    fn with_roots(&self, client: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
-        let roots = certificates::read(&environment::of_process, self.certificates)?;
-        let client = if roots.is_empty() { client } else { client.tls_certs_merge(roots) };
-        client.build().map_err(setup)
-    }
-}
-
-/// Makes ring the crypto provider of rustls, unless the program has chosen one.
-fn install_ring() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Fails only if another thread was faster, which is just as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
-
-/// Builds a client without any trusted certificate.
-fn without_roots(client: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|source| Error::Setup { source: Box::new(source) })?
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    client.tls_backend_preconfigured(tls).build().map_err(setup)
-}
-
-fn setup(source: reqwest::Error) -> Error {
-    Error::Setup { source: Box::new(source.without_url()) }
 }
 
 #[cfg(test)]
@@ -362,7 +286,7 @@ mod tests {
     fn the_environment_is_read_as_people_set_it() {
         let read = |variables: &[(&str, &str)]| {
             let builder = Builder::from(&table(variables));
-            (builder.key, builder.base_url, builder.allow_http)
+            (builder.0.key, builder.0.base_url, builder.0.allow_http)
         };
         for (variables, key, base_url, allow_http) in [
             (&[][..], "", BASE_URL, false),

@@ -3,11 +3,11 @@
 mod api;
 #[rustfmt::skip]
 mod generated_of_code;
+mod tries;
 
+use crate::failed::{Canceled, Failed};
 use crate::input::InputFault;
-use crate::outcome::{Canceled, Failed};
 use crate::printable::printable;
-use crate::retry;
 use clipia_api::error_code::ErrorCode;
 use clipia_api::types::{InputWarning, RequestId};
 use clipia_api::{Credits, Progress, Status};
@@ -15,6 +15,7 @@ use clipia_webhook::SecretRefused;
 use std::error::Error as StdError;
 use std::path::PathBuf;
 use std::time::Duration;
+use tries::{seconds, tries};
 
 pub use api::ApiError;
 
@@ -328,13 +329,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same call may succeed later. The client has already retried it, as often as
-    /// [`Builder::max_retries`](crate::Builder::max_retries) and as long as
-    /// [`Builder::retry_within`](crate::Builder::retry_within) allow.
-    pub fn is_retryable(&self) -> bool {
-        retry::is_retryable(self)
-    }
-
     /// How long the server asked to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -423,12 +417,6 @@ impl Error {
     }
 }
 
-/// Seconds: whole if at least ten, otherwise with one decimal.
-fn seconds(time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    if seconds >= 10.0 { format!("{seconds:.0}") } else { format!("{seconds:.1}") }
-}
-
 /// The message of the root cause: `Connection refused` says more than `error sending request`.
 pub(crate) fn deepest(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
@@ -442,10 +430,6 @@ fn findings(faults: &[InputFault], warnings: &[InputWarning]) -> String {
     let faults = faults.iter().map(|fault| fault.message.as_str());
     let messages: Vec<&str> = faults.chain(warnings.iter().map(|warning| warning.message.as_str())).collect();
     printable(&messages.join("; ")).into_owned()
-}
-
-fn tries(attempts: u32, elapsed: Duration) -> String {
-    if attempts > 1 { format!(", tried {attempts} times over {} s", seconds(elapsed)) } else { String::new() }
 }
 
 fn last_known(status: &Option<Status>, progress: &Option<Progress>) -> String {

@@ -1,17 +1,18 @@
 //! The handle on one generation.
 
+use crate::call::call;
 use crate::client::Clipia;
-use crate::download::Download;
 use crate::error::Error;
 use crate::outcome::Outcome;
+use crate::path_segment::check_id;
 use crate::request::Operation;
 use crate::saved::SavedGeneration;
-use crate::wait::{Goal, Hint, Update, WaitEnd, WaitEvent, WaitHandle};
+use crate::update::Update;
+use crate::wait::{Goal, Hint, WaitEnd, WaitEvent, WaitHandle};
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
 use futures_util::Stream;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,6 +22,42 @@ use tracing::field::display;
 
 /// The callback of a caller for every change.
 pub(crate) type OnUpdate = Box<dyn FnMut(&Update) + Send>;
+
+impl Clipia {
+    /// A handle on a generation by its id. Any process can make one at any time. Nothing is sent.
+    pub fn generation(&self, id: impl Into<RequestId>) -> Generation {
+        Generation::new(self.clone(), id.into(), Hint::default())
+    }
+
+    /// A handle on a [saved](Generation::saved) generation, of this process or another. Nothing is sent.
+    pub fn resume(&self, saved: SavedGeneration) -> Generation {
+        Generation::new(self.clone(), saved.request_id, Hint::saved(saved.model, saved.submitted_at))
+    }
+
+    /// The status of a generation.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the account has no such request.
+    pub async fn status(&self, id: impl Into<RequestId>) -> Result<StatusResponse, Error> {
+        let request_id = id.into();
+        let id = check_id(&request_id)?;
+        let status =
+            call(&self.0.scheduler, Operation::about("status", id), |api| api.get_status(id)).await?;
+        Ok(StatusResponse { request_id, ..status })
+    }
+
+    /// The result of a generation. Before its end there are only the fields of a status, so look at `status` first.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the account has no such request.
+    pub async fn result(&self, id: impl Into<RequestId>) -> Result<ResultResponse, Error> {
+        let request_id = id.into();
+        let id = check_id(&request_id)?;
+        let result =
+            call(&self.0.scheduler, Operation::about("result", id), |api| api.get_result(id)).await?;
+        Ok(ResultResponse { request_id, ..result })
+    }
+}
 
 /// A handle on one generation. It is cheap to clone, and can be made from the id alone with [`Clipia::generation`].
 #[derive(Clone)]
@@ -88,7 +125,8 @@ impl Generation {
     /// behind.
     pub fn wait(&self) -> Wait {
         Wait {
-            handle: WaitHandle::new(self.clipia.clone(), self.id.clone(), self.hint.clone(), Goal::Outcome),
+            handle: self.wait_for(Goal::Result),
+            clipia: self.clipia.clone(),
             model: self.hint.model.clone(),
             on_update: None,
             warns: false,
@@ -96,25 +134,17 @@ impl Generation {
         }
     }
 
+    fn wait_for(&self, goal: Goal) -> WaitHandle {
+        let scheduler = Arc::clone(&self.clipia.0.scheduler);
+        WaitHandle::new(scheduler, self.id.clone(), self.hint.clone(), goal)
+    }
+
     /// Follows the generation: a stream of its changes, the last one terminal.
     ///
     /// # Errors
     /// As [`wait`](Self::wait). An error is the last item; a transient error is no item.
     pub fn updates(&self) -> Updates {
-        Updates {
-            handle: WaitHandle::new(self.clipia.clone(), self.id.clone(), self.hint.clone(), Goal::Updates),
-            ended: false,
-        }
-    }
-
-    /// Asks for the result, and saves every file of it in `dir`, as
-    /// [`Completed::download`](crate::Completed::download). It does not wait for the end of the generation.
-    ///
-    /// # Errors
-    /// [`Error::StillRunning`] if the generation has not ended, [`Error::Failed`] and [`Error::Canceled`] if it has no
-    /// output, and those of the download.
-    pub fn download(&self, dir: impl AsRef<Path>) -> Download {
-        Download::of_generation(self.clone(), dir.as_ref())
+        Updates { handle: self.wait_for(Goal::Updates), ended: false }
     }
 
     /// The outcome of the generation, if it has ended.
@@ -138,6 +168,7 @@ impl fmt::Debug for Generation {
 #[must_use = "nothing is polled until it is awaited"]
 pub struct Wait {
     handle: WaitHandle,
+    clipia: Clipia,
     model: Option<Arc<str>>,
     on_update: Option<OnUpdate>,
     /// Whether a wait that is cut short logs a warning, because nobody else has the id.
@@ -185,23 +216,26 @@ impl Future for Wait {
             Operation::about("wait", this.handle.request_id()).model(this.model.as_deref()).span()
         });
         let inside = span.enter();
-        let ending = loop {
+        let end = loop {
             match std::task::ready!(this.handle.poll(context)) {
                 WaitEvent::Update(update) => {
                     if let Some(callback) = &mut this.on_update {
                         callback(&update);
                     }
                 }
-                WaitEvent::Ended(ending) => break ending,
+                WaitEvent::Ended(end) => break end,
             }
         };
         drop(inside);
         this.span = None;
-        Poll::Ready(match ending {
-            WaitEnd::Outcome(outcome) => Ok(*outcome),
+        Poll::Ready(match end {
             WaitEnd::Error(error) => Err(*error),
-            // The goal of a wait is an outcome.
-            WaitEnd::Updates => unreachable!("a wait ended without an outcome"),
+            // The result of a wait is terminal.
+            WaitEnd::Result(result) => match Outcome::of(&this.clipia, *result) {
+                Ok(outcome) => Ok(outcome),
+                Err(_) => unreachable!("a wait ended with a generation that runs"),
+            },
+            WaitEnd::Updates => unreachable!("a wait ended without a result"),
         })
     }
 }
@@ -249,14 +283,14 @@ impl Stream for Updates {
         if self.ended {
             return Poll::Ready(None);
         }
-        let ending = match std::task::ready!(self.handle.poll(context)) {
+        let end = match std::task::ready!(self.handle.poll(context)) {
             WaitEvent::Update(update) => return Poll::Ready(Some(Ok(update))),
-            WaitEvent::Ended(ending) => ending,
+            WaitEvent::Ended(end) => end,
         };
         self.ended = true;
-        match ending {
+        match end {
             WaitEnd::Error(error) => Poll::Ready(Some(Err(*error))),
-            WaitEnd::Updates | WaitEnd::Outcome(_) => Poll::Ready(None),
+            WaitEnd::Updates | WaitEnd::Result(_) => Poll::Ready(None),
         }
     }
 }

@@ -76,29 +76,45 @@
 //! - Event `webhook received` (DEBUG): `request_id`, `delivery_id`, `status`, `duplicate`, `resolved`. With
 //!   the feature `axum`, `webhook refused` (WARN) with the reason.
 
+mod account;
+mod backoff;
 mod base_url;
 mod budget;
 mod builder;
+mod call;
+mod catalogue;
 mod catalogue_cache;
 mod certificates;
 mod client;
+mod connection;
+mod delivered_ids;
 mod download;
 mod environment;
 mod error;
+mod failed;
 mod generation;
+mod http;
 mod input;
+mod json_object;
 mod key;
+mod limits;
 mod media_type;
 mod outcome;
+mod path_segment;
 mod printable;
 mod proxies;
 mod recent;
+mod redirect;
 mod request;
 mod retry;
 mod retry_after;
+mod retrying;
 mod saved;
+mod settings;
 mod shared_budget;
 mod submit;
+mod submit_gate;
+mod update;
 mod upload;
 mod wait;
 mod webhooks;
@@ -115,14 +131,15 @@ pub use builder::Builder;
 pub use client::Clipia;
 pub use download::{Download, DownloadProgress};
 pub use error::{ApiError, Error};
+pub use failed::{Canceled, Failed, why_failed};
 pub use generation::{Generation, Updates, Wait};
 pub use input::InputFault;
 pub use media_type::media_type;
-pub use outcome::{Canceled, Completed, Failed, Outcome, why_failed};
+pub use outcome::{Completed, Outcome};
 pub use printable::printable;
 pub use saved::SavedGeneration;
 pub use submit::{Submit, Submitted, Subscribe};
-pub use wait::Update;
+pub use update::Update;
 pub use webhooks::{Received, Webhooks};
 
 pub use clipia_api::types::{

@@ -1,13 +1,13 @@
 //! Outcomes: the end of a generation, with a type for each kind of end, so that nobody reads an empty output as
 //! success.
 
-use crate::client::{Clipia, Inner};
-use crate::download::Download;
+use crate::client::Clipia;
+use crate::connection::Connection;
 use crate::error::Error;
+use crate::failed::{Canceled, Failed};
 use clipia_api::types::{Output, RequestId, ResultResponse};
 use clipia_api::{Credits, Status};
 use jiff::Timestamp;
-use std::path::Path;
 use std::sync::LazyLock;
 
 /// The outcome of a generation.
@@ -109,20 +109,6 @@ impl Completed {
         &self.response
     }
 
-    /// Saves every file of the output in `dir`, which is created if it is missing: `.await` begins, and returns the
-    /// paths in the output's order.
-    ///
-    /// Files are fetched in full quality if the output has it, a few at a time. A file is there whole or not at all.
-    /// Its name consists of the id, the kind, a number and the type: `0198c2…-image-1.png`. If this version does not
-    /// know the kind, the name has the key of the output instead.
-    ///
-    /// # Errors
-    /// [`Error::Download`], also for an error page in place of an image, a video or an audio file, and [`Error::Io`],
-    /// also if a file of that name has other content. Saved files stay, and the same download resumes the others.
-    pub fn download(&self, dir: impl AsRef<Path>) -> Download {
-        Download::of_completed(self.clone(), dir.as_ref())
-    }
-
     /// The same on the client of [`Clipia::in_this_process`].
     ///
     /// # Errors
@@ -131,64 +117,7 @@ impl Completed {
         Ok(Self { clipia: self.clipia.in_this_process()?, ..self })
     }
 
-    pub(crate) fn client(&self) -> &Inner {
-        &self.clipia.0
-    }
-}
-
-/// A generation without an output. Its credits were returned.
-#[derive(Clone, Debug)]
-pub struct Failed {
-    response: ResultResponse,
-}
-
-impl Failed {
-    /// The id of the generation.
-    pub fn id(&self) -> &RequestId {
-        &self.response.request_id
-    }
-
-    /// The cause, a word for programs.
-    pub fn code(&self) -> &str {
-        why_failed(&self.response).0
-    }
-
-    /// The cause, a sentence for people.
-    pub fn message(&self) -> &str {
-        why_failed(&self.response).1
-    }
-
-    /// The API's response.
-    pub fn response(&self) -> &ResultResponse {
-        &self.response
-    }
-}
-
-/// The cause in the result of a failed generation: a word for programs, and a sentence for people. For a result that
-/// was not returned by a wait; [`Failed`] has both.
-pub fn why_failed(response: &ResultResponse) -> (&str, &str) {
-    let error = response.error.as_ref();
-    let code = error.and_then(|error| error.code.as_deref());
-    let message = error.and_then(|error| error.message.as_deref());
-    // Some servers send only a sentence.
-    let sentence = || response.extra.get("error")?.as_str();
-    (code.unwrap_or("GENERATION_FAILED"), message.or_else(sentence).unwrap_or("the server gave no reason"))
-}
-
-/// A generation that was ended outside the public API, for instance in the dashboard. Its credits were returned.
-#[derive(Clone, Debug)]
-pub struct Canceled {
-    response: ResultResponse,
-}
-
-impl Canceled {
-    /// The id of the generation.
-    pub fn id(&self) -> &RequestId {
-        &self.response.request_id
-    }
-
-    /// The API's response.
-    pub fn response(&self) -> &ResultResponse {
-        &self.response
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.clipia.0.connection
     }
 }

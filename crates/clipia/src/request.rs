@@ -1,13 +1,13 @@
-//! One call of the API: sends it, records it in the request budget, and retries it as `retry` decides.
+//! One request to the API: sends it, reads the response into a result or an error, and records it in the request budget.
 
 use crate::budget::RateLimit;
-use crate::client::Inner;
+use crate::connection::Connection;
 use crate::error::{ApiError, Error};
 use crate::key::Key;
-use crate::retry::{self, Attempts, Bounds};
+use crate::limits::Limit;
+use crate::retry::Attempts;
 use crate::retry_after::retry_after;
 use crate::shared_budget::{Token, now};
-use crate::wait::{self, Priority};
 use clipia_api::types::{ErrorEnvelope, RequestId};
 use clipia_api::{ResponseValue, foreign};
 use reqwest::header::HeaderMap;
@@ -15,11 +15,30 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::future::Future;
 use std::time::Duration;
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 /// The outcome of a call of the generated client.
 pub(crate) type WireResult<T> = Result<ResponseValue<T>, WireError>;
 type WireError = clipia_api::Error<ErrorEnvelope>;
+
+/// The priority of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Priority {
+    /// A call of the user. It goes first.
+    Call,
+    /// A submit.
+    Submit,
+}
+
+impl Priority {
+    /// The name in logs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Submit => "submit",
+        }
+    }
+}
 
 /// A call, as traces and errors name it.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +72,7 @@ impl<'a> Operation<'a> {
         Self { idempotency_key: Some(idempotency_key), ..Self::of_model("submit", model) }
     }
 
-    fn priority(self) -> Priority {
+    pub(crate) fn priority(self) -> Priority {
         if self.idempotency_key.is_some() { Priority::Submit } else { Priority::Call }
     }
 
@@ -65,12 +84,12 @@ impl<'a> Operation<'a> {
 
     /// The error that ends the call. If it is a submit that may have been accepted, the error carries its idempotency
     /// key.
-    fn ended(self, error: Error, attempts: Attempts) -> Error {
+    pub(crate) fn ended(self, error: Error, attempts: Attempts) -> Error {
         if attempts.maybe_accepted { self.unanswered(error) } else { error }
     }
 
     /// The error of a submit that may have been accepted.
-    fn unanswered(self, error: Error) -> Error {
+    pub(crate) fn unanswered(self, error: Error) -> Error {
         match self.idempotency_key {
             Some(key) if error.idempotency_key().is_none() => {
                 Error::SubmitUnanswered { idempotency_key: key.to_owned(), source: Box::new(error) }
@@ -80,45 +99,7 @@ impl<'a> Operation<'a> {
     }
 }
 
-impl Inner {
-    /// Makes a call of the user: waits for the request budget, sends, and retries as `retry` decides.
-    pub(crate) async fn call<T, S, F>(&self, operation: Operation<'_>, send: S) -> Result<T, Error>
-    where
-        S: Fn() -> F,
-        F: Future<Output = WireResult<T>>,
-    {
-        self.call_in(operation.span(), operation, send).await
-    }
-
-    /// The same in a span of the caller, who records more fields in it.
-    pub(crate) async fn call_in<T, S, F>(
-        &self,
-        span: Span,
-        operation: Operation<'_>,
-        send: S,
-    ) -> Result<T, Error>
-    where
-        S: Fn() -> F,
-        F: Future<Output = WireResult<T>>,
-    {
-        let send = &send;
-        let attempt = |_| async move {
-            let token = wait::token(self, operation.priority()).await;
-            let result = self.attempt(token, operation, send).await;
-            if operation.priority() == Priority::Submit {
-                self.scheduler.submitted(result.as_ref().err());
-            }
-            match result {
-                // The submit seems to be accepted. A retry with the same key finds the id, and is not charged.
-                Err(error @ Error::UnexpectedAnswer(_)) if retry::seems_accepted(&error) => {
-                    Err(operation.unanswered(error))
-                }
-                result => result,
-            }
-        };
-        retrying(operation, self.bounds, attempt).instrument(span).await
-    }
-
+impl Connection {
     /// Sends a call once, and records the response in the request budget.
     pub(crate) async fn attempt<T, F: Future<Output = WireResult<T>>>(
         &self,
@@ -127,45 +108,13 @@ impl Inner {
         send: impl FnOnce() -> F,
     ) -> Result<T, Error> {
         token.sent();
-        let result = match traced(operation, &self.key, send).await {
+        match traced(operation, &self.key, send).await {
             Ok(response) => {
                 token.accepted(rate_limit(response.headers()));
                 Ok(response.into_inner())
             }
             Err(error) => Err(error_of(error, operation, self, token)),
-        };
-        self.scheduler.budget_changed();
-        result
-    }
-}
-
-/// Repeats an attempt until it succeeds, or until `retry` ends the call. `attempt` takes the number of attempts before
-/// it.
-pub(crate) async fn retrying<T, A, F>(
-    operation: Operation<'_>,
-    bounds: Bounds,
-    mut attempt: A,
-) -> Result<T, Error>
-where
-    A: FnMut(u32) -> F,
-    F: Future<Output = Result<T, Error>>,
-{
-    // The time counts from the first response, because waiting for the request budget is no attempt.
-    let (mut begun, mut attempts) = (None, Attempts::default());
-    loop {
-        let error = match attempt(attempts.count()).await {
-            Ok(value) => return Ok(value),
-            Err(error) => error,
-        };
-        attempts = attempts.with(&error);
-        let elapsed = now().saturating_duration_since(*begun.get_or_insert_with(now));
-        let Some(pause) = retry::decide(&error, attempts, elapsed, bounds, rand::random()) else {
-            return Err(operation.ended(error.after(attempts.count(), elapsed), attempts));
-        };
-        let (tries, pause_ms) = (attempts.count(), pause.as_millis() as u64);
-        let (elapsed_ms, waits_for) = (elapsed.as_millis() as u64, retry::waits_for(&error));
-        tracing::info!(%error, tries, elapsed_ms, pause_ms, waits_for, "trying again");
-        tokio::time::sleep(pause).await;
+        }
     }
 }
 
@@ -196,14 +145,14 @@ async fn traced<T, F: Future<Output = WireResult<T>>>(
 }
 
 /// The SDK's error for an error of the generated client. Records an error response in the request budget.
-fn error_of(error: WireError, operation: Operation<'_>, inner: &Inner, token: Token) -> Error {
+fn error_of(error: WireError, operation: Operation<'_>, connection: &Connection, token: Token) -> Error {
     use clipia_api::Error as Wire;
     let request_id = operation.request_id.cloned();
     match error {
         Wire::ErrorResponse(response) => {
             let limits = rate_limit(response.headers());
-            let error = response_error(response, limits, request_id, &inner.key);
-            if retry::is_rate_limit(&error) {
+            let error = response_error(response, limits, request_id, &connection.key);
+            if Limit::of(&error) == Some(Limit::Rate) {
                 token.refused(limits, error.retry_after());
             } else {
                 token.answered(limits);
@@ -211,7 +160,7 @@ fn error_of(error: WireError, operation: Operation<'_>, inner: &Inner, token: To
             error
         }
         Wire::CommunicationError(source) | Wire::ResponseBodyError(source) | Wire::InvalidUpgrade(source) => {
-            connection_error(source.without_url(), request_id, inner)
+            connection_error(source.without_url(), request_id, connection)
         }
         // The idempotency key is the only header with a value of the caller.
         Wire::InvalidRequest(_) => {
@@ -245,13 +194,13 @@ fn response_error(
 }
 
 /// The error for a call without a complete response.
-fn connection_error(source: reqwest::Error, request_id: Option<RequestId>, inner: &Inner) -> Error {
+fn connection_error(source: reqwest::Error, request_id: Option<RequestId>, connection: &Connection) -> Error {
     let (attempts, elapsed) = (1, Duration::ZERO);
     if source.is_builder() {
         return Error::Input { message: format!("cannot build the call: {source}") };
     }
     if source.is_connect() {
-        let server = inner.base_url.as_str().trim_end_matches('/').to_owned();
+        let server = connection.base_url.as_str().trim_end_matches('/').to_owned();
         return Error::Unreachable { request_id, server, attempts, elapsed, source: Box::new(source) };
     }
     if source.is_timeout() {
@@ -312,54 +261,4 @@ fn number(value: &[u8]) -> Option<u64> {
     let value = value.trim_ascii_start();
     let digits = &value[..value.iter().take_while(|byte| byte.is_ascii_digit()).count()];
     std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn api(http_status: u16, code: &str, retry_after: Option<u64>) -> Error {
-        let retry_after = retry_after.map(Duration::from_secs);
-        Error::from_api(ApiError { retry_after, ..ApiError::bare(http_status, code) })
-    }
-
-    async fn submit(
-        bounds: Bounds,
-        mut respond: impl FnMut(u32) -> Result<(), Error>,
-    ) -> (Result<(), Error>, Duration) {
-        let begun = now();
-        let ended =
-            retrying(Operation::submit("m", "mine"), bounds, |tries| std::future::ready(respond(tries)));
-        (ended.await, now() - begun)
-    }
-
-    const BOUNDS: Bounds =
-        Bounds { retries: 5, within: Duration::from_secs(600), pause_first: Duration::from_millis(500) };
-
-    #[tokio::test(start_paused = true)]
-    async fn a_fleet_beyond_the_limit_gets_through_while_there_is_time() {
-        let (ended, took) = submit(BOUNDS, |tries| match tries {
-            0..60 => Err(api(429, "concurrency_limit_exceeded", Some(5))),
-            _ => Ok(()),
-        })
-        .await;
-        assert!(ended.is_ok() && (300..320).contains(&took.as_secs()), "{ended:?} {took:?}");
-
-        let (ended, took) = submit(BOUNDS, |_| Err(api(429, "concurrency_limit_exceeded", Some(5)))).await;
-        let error = ended.unwrap_err();
-        assert!(matches!(error, Error::ConcurrencyLimitExceeded(_)), "{error:?}");
-        assert!((590..=600).contains(&took.as_secs()), "{took:?}");
-        let api = error.api().unwrap();
-        assert!(api.attempts() > 100 && api.elapsed() == took, "{api:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn failures_end_the_call_by_count_or_by_time() {
-        let (ended, _) = submit(BOUNDS, |_| Err(api(503, "service_unavailable", None))).await;
-        assert_eq!(ended.unwrap_err().api().unwrap().attempts(), 6);
-        let short = Bounds { within: Duration::from_secs(12), ..BOUNDS };
-        let (ended, took) = submit(short, |_| Err(api(503, "service_unavailable", Some(5)))).await;
-        assert_eq!(ended.unwrap_err().api().unwrap().attempts(), 3);
-        assert!(took <= Duration::from_secs(12), "{took:?}");
-    }
 }

@@ -16,7 +16,9 @@
 //!
 //! A `Retry-After` replaces the pause. One of 0, of the past, negative or unreadable is ignored, and the pauses double.
 
+use crate::backoff::Backoff;
 use crate::error::Error;
+use crate::limits::Limit;
 use crate::retry_after::RETRY_AFTER_MAX;
 use clipia_api::foreign;
 use std::time::Duration;
@@ -35,10 +37,6 @@ const LIMIT_PAUSE_SHARE: f64 = 0.5;
 
 /// Longer pauses are logged as INFO, with the reason.
 pub(crate) const PAUSE_LONG: Duration = Duration::from_secs(5);
-
-/// What a pause waits for, in words for people.
-pub(crate) const RATE_LIMIT: &str = "the rate limit";
-pub(crate) const CONCURRENCY_LIMIT: &str = "the concurrency limit";
 
 /// Whether and how an error is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +65,13 @@ fn classify(error: &Error) -> Class {
     }
 }
 
-/// Whether the same call may succeed later.
-pub(crate) fn is_retryable(error: &Error) -> bool {
-    classify(error) != Class::Final
+impl Error {
+    /// Whether the same call may succeed later. The client has already retried it, as often as
+    /// [`Builder::max_retries`](crate::Builder::max_retries) and as long as
+    /// [`Builder::retry_within`](crate::Builder::retry_within) allow.
+    pub fn is_retryable(&self) -> bool {
+        classify(self) != Class::Final
+    }
 }
 
 /// What a pause after this error waits for, in words for people.
@@ -77,18 +79,10 @@ pub(crate) fn waits_for(error: &Error) -> &'static str {
     match error {
         Error::SubmitUnanswered { source, .. } => waits_for(source),
         Error::RequestInProgress(_) => "the first submit of this idempotency key",
-        Error::ConcurrencyLimitExceeded(_) => CONCURRENCY_LIMIT,
         Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => "a connection",
         Error::Download { .. } => "the media host",
-        other if other.http_status() == Some(429) => RATE_LIMIT,
-        _ => "the server to recover",
+        other => Limit::of(other).map_or("the server to recover", Limit::name),
     }
-}
-
-/// Whether an error is a 429 for the rate limit, which closes the request budget. A 429 for the concurrency limit is
-/// not: it concerns submits alone.
-pub(crate) fn is_rate_limit(error: &Error) -> bool {
-    error.http_status() == Some(429) && !matches!(error, Error::ConcurrencyLimitExceeded(_))
 }
 
 /// The bounds of the retries of one call.
@@ -166,7 +160,7 @@ pub(crate) fn pause(error: &Error, count: u32, first: Duration, jitter: f64) -> 
         (_, Some(503)) => (first, LIMIT_PAUSE_SHARE),
         _ => (first, 0.0),
     };
-    let bound = first.saturating_mul(1 << count.saturating_sub(1).min(16)).min(PAUSE_MAX);
+    let bound = Backoff { first, max: PAUSE_MAX }.pause(count);
     Some(bound.mul_f64(share + (1.0 - share) * jitter))
 }
 

@@ -1,11 +1,15 @@
 //! Submits.
 
-use crate::client::{Clipia, check_slug};
+use crate::call::call_in;
+use crate::client::Clipia;
 use crate::error::Error;
 use crate::generation::{Generation, OnUpdate, Wait};
+use crate::json_object::object;
 use crate::outcome::Outcome;
+use crate::path_segment::check_slug;
 use crate::request::Operation;
-use crate::wait::{Hint, Update};
+use crate::update::Update;
+use crate::wait::Hint;
 use clipia_api::Credits;
 use clipia_api::types::{EstimateRequest, InputWarning, SubmitRequest, SubmitResponse};
 use serde::Serialize;
@@ -21,6 +25,32 @@ use tracing::field::display;
 use uuid::Uuid;
 
 type Sending<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+
+impl Clipia {
+    /// Submits a generation: `.await` sends it.
+    ///
+    /// `input` is anything that serialises to a JSON object. An image, a video or a sound in it is an https URL, that of an
+    /// [upload](Self::upload), or a `data:` URL such as `data:image/png;base64,…` that contains the file. A server accepts some
+    /// 6 MiB in one request, so a `data:` URL holds a file of some 4 MiB. JSON has neither
+    /// NaN nor infinity: `serde_json`, and so `json!`, writes `null` for them. All retries of a submit carry the same
+    /// idempotency key, so that it is charged once however often the connection breaks.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if `input` is not an object. The API's refusals. [`Error::SubmitUnanswered`] if all retries
+    /// failed and the submit may have been accepted: the error holds the idempotency key that finds it.
+    pub fn submit(&self, model: impl Into<String>, input: impl Serialize) -> Submit {
+        Submit::new(self.clone(), model.into(), object(input))
+    }
+
+    /// Submits a generation and waits for its end: `.await` does both.
+    ///
+    /// # Errors
+    /// Those of [`submit`](Self::submit) and of [`Generation::wait`]. A generation that failed is not an error
+    /// but an [`Outcome`](crate::Outcome).
+    pub fn subscribe(&self, model: impl Into<String>, input: impl Serialize) -> Subscribe {
+        Subscribe::new(self.submit(model, input))
+    }
+}
 
 /// A generation that is to be submitted; `.await` sends it. Made by [`Clipia::submit`].
 #[must_use = "nothing is sent until it is awaited"]
@@ -100,16 +130,17 @@ impl Submit {
             input = priced.input;
         }
         let body = SubmitRequest { input, webhook_url: self.webhook };
-        let (api, body, model) = (&self.clipia.0.api, &body, check_slug(&self.model)?);
+        let (scheduler, body, model) = (&self.clipia.0.scheduler, &body, check_slug(&self.model)?);
+        let api = &scheduler.connection().api;
         let key = self.idempotency_key.as_str();
         let operation = Operation::submit(model, key);
         let span = operation.span();
         let unsettled = Unsettled { model, key, span: &span, sent: AtomicBool::new(false) };
-        let send = || {
+        let send = |_| {
             unsettled.sent.store(true, Ordering::Relaxed);
             api.submit(model, Some(key), body)
         };
-        let result = self.clipia.0.call_in(span.clone(), operation, send).await;
+        let result = call_in(span.clone(), scheduler, operation, send).await;
         // If the submit may have been accepted, its error holds the key.
         unsettled.settled();
         let response: SubmitResponse = result?;
@@ -296,26 +327,5 @@ impl IntoFuture for Subscribe {
 impl fmt::Debug for Subscribe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscribe").field("model", &self.submit.model).finish_non_exhaustive()
-    }
-}
-
-/// The input as a JSON object.
-pub(crate) fn object(input: impl Serialize) -> Result<Map<String, Value>, Error> {
-    let message = match serde_json::to_value(input) {
-        Ok(Value::Object(object)) => return Ok(object),
-        Ok(other) => format!("the input must be a JSON object; got {}", kind(&other)),
-        Err(error) => format!("the input cannot be written as JSON: {error}"),
-    };
-    Err(Error::Input { message })
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
     }
 }

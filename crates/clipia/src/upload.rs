@@ -3,12 +3,13 @@
 //! A file is streamed from the disk, and its call has no time limit of its own: only silences are bounded. A retry sends the
 //! file again from its start.
 
-use crate::client::{Clipia, Inner};
+use crate::client::Clipia;
 use crate::error::Error;
 use crate::media_type::media_type;
-use crate::request::{Operation, retrying};
+use crate::request::{Operation, Priority};
+use crate::retrying::retrying;
 use crate::shared_budget::now;
-use crate::wait::{self, Priority};
+use crate::wait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
@@ -79,7 +80,7 @@ impl Clipia {
         if length == 0 {
             return Err(Error::Input { message: format!("`{name}` is empty: there is nothing to upload") });
         }
-        match self.0.upload(source, length, name).await {
+        match self.send_upload(source, length, name).await {
             Err(error) if takes_no_uploads(&error) => self.inline(source, length, name).await,
             uploaded => uploaded,
         }
@@ -111,16 +112,17 @@ fn takes_no_uploads(error: &Error) -> bool {
     matches!(error.http_status(), Some(404 | 405))
 }
 
-impl Inner {
-    async fn upload(&self, source: &Source, length: u64, name: &str) -> Result<Upload, Error> {
-        let (api, silence) = (self.uploads()?, self.http.timeout());
+impl Clipia {
+    async fn send_upload(&self, source: &Source, length: u64, name: &str) -> Result<Upload, Error> {
+        let (scheduler, connection) = (&self.0.scheduler, &self.0.connection);
+        let (api, silence) = (connection.uploads()?, connection.http.timeout());
         let operation = Operation::named("upload");
         let attempt = |_| async move {
-            let token = wait::token(self, Priority::Call).await;
+            let token = wait::token(scheduler, Priority::Call).await;
             let progress = Progress::default();
             let unread = Unread::default();
             let body = source.body(length, progress.clone(), unread.clone()).await?;
-            let sending = self.attempt(token, operation, || api.upload(Some(name), body));
+            let sending = scheduler.attempt(token, operation, || api.upload(Some(name), body));
             let result = tokio::select! {
                 result = sending => result,
                 () = progress.stalled(silence) => {
@@ -134,20 +136,10 @@ impl Inner {
             }
         };
         let span = operation.span();
-        let retried = retrying(operation, self.bounds, attempt);
+        let retried = retrying(operation, connection.bounds, attempt);
         let uploaded = tracing::Instrument::instrument(retried, span.clone()).await?;
         span.in_scope(|| tracing::debug!(bytes = length, "uploaded"));
         Ok(uploaded)
-    }
-
-    /// The API by an HTTP client that bounds no call as a whole.
-    fn uploads(&self) -> Result<&clipia_api::Client, Error> {
-        if let Some(uploads) = self.uploads.get() {
-            return Ok(uploads);
-        }
-        let client = self.http.uploads(&self.key)?;
-        let base_url = self.base_url.as_str().trim_end_matches('/');
-        Ok(self.uploads.get_or_init(|| clipia_api::Client::new_with_client(base_url, client)))
     }
 }
 

@@ -6,19 +6,25 @@ mod axum;
 use crate::client::Clipia;
 use crate::error::Error;
 use crate::outcome::Outcome;
-use crate::recent::Recent;
 use clipia_api::types::{RequestId, ResultResponse};
 use clipia_api::{Credits, Status, WebhookStatus};
 use clipia_webhook::{Delivery, DeliveryHeaders, Refusal, SecretRefused, Verifier};
 use std::borrow::Borrow;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
-/// Requests that are remembered to recognise repeated deliveries: more than end while one is repeated. They take some 5
-/// MB.
-const SEEN_MAX: usize = 100_000;
+impl Clipia {
+    /// Receives the deliveries of the account's webhooks, and ends the waits of this client and its clones with them.
+    /// `secret` is the account's webhook secret.
+    ///
+    /// # Errors
+    /// [`Error::WebhookSecretMissing`] if it is empty, [`Error::WebhookSecretWeak`] if it is too short to be secret.
+    pub fn webhooks(&self, secret: impl Into<String>) -> Result<Webhooks, Error> {
+        Webhooks::new(self.clone(), secret.into())
+    }
+}
 
 /// Receives the deliveries of webhooks, and ends the waits of a client with them. Made by [`Clipia::webhooks`].
 ///
@@ -110,17 +116,6 @@ struct Receiver {
     verifier: Verifier,
 }
 
-/// The requests whose end was delivered to a client.
-#[derive(Debug, Default)]
-pub(crate) struct DeliveredIds(Mutex<Recent<(), SEEN_MAX>>);
-
-impl DeliveredIds {
-    /// Whether this is the first delivery of the request's end.
-    fn is_first(&self, id: &RequestId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), ())
-    }
-}
-
 impl Receiver {
     fn new(clipia: Clipia, verifier: Verifier) -> Self {
         clipia.0.scheduler.receiver_added();
@@ -175,9 +170,9 @@ impl Webhooks {
     /// Records a genuine delivery.
     fn take(&self, delivery: Delivery, delivery_id: Option<Uuid>) -> Received {
         let (clipia, result) = (&self.0.clipia, result_of(&delivery));
-        let duplicate = result.status.is_terminal() && !clipia.0.webhooks.is_first(&result.request_id);
+        let duplicate = result.status.is_terminal() && !clipia.0.delivered.is_first(&result.request_id);
         // A repeat is passed on, too: if it is so late that the first was forgotten, it may still find a wait.
-        let resolved = clipia.0.scheduler.deliver(clipia, result);
+        let resolved = clipia.0.scheduler.deliver(&result);
         tracing::debug!(
             request_id = %delivery.request_id,
             delivery_id = delivery_id.map(tracing::field::display),

@@ -1,15 +1,4 @@
-//! Calls that are chained, and made by `run`.
-
-use super::runtime::Runtime;
-use super::{Outcome, Submitted};
-use crate::download::DownloadProgress;
-use crate::error::Error;
-use crate::wait::Update;
-use clipia_api::Credits;
-use std::fmt;
-use std::future::IntoFuture;
-use std::path::PathBuf;
-use std::time::Duration;
+//! A call that is chained, and made by `run`.
 
 /// The blocking side of the async call of the same name: its chain, and `run` in place of `.await`. `$of` converts the
 /// output of the async call.
@@ -22,12 +11,12 @@ macro_rules! call {
         $(#[$doc])*
         #[must_use = "nothing is sent until `run`"]
         pub struct $name {
-            runtime: Runtime,
-            call: crate::$name,
+            runtime: $crate::blocking::runtime::Runtime,
+            call: $crate::$name,
         }
 
         impl $name {
-            pub(super) fn new(runtime: &Runtime, call: crate::$name) -> Self {
+            pub(super) fn new(runtime: &$crate::blocking::runtime::Runtime, call: $crate::$name) -> Self {
                 Self { runtime: runtime.clone(), call }
             }
 
@@ -48,55 +37,18 @@ macro_rules! call {
             /// # Panics
             /// On a thread that runs async code: see [the module](super#where-it-may-be-called).
             #[track_caller]
-            pub fn run(self) -> Result<$output, Error> {
-                let done = self.runtime.block_on(self.call.into_future())?;
+            pub fn run(self) -> Result<$output, $crate::Error> {
+                let done = self.runtime.block_on(std::future::IntoFuture::into_future(self.call))?;
                 Ok($of(done, self.runtime))
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 self.call.fmt(f)
             }
         }
     };
 }
 
-call! {
-    /// A generation that is to be submitted; [`run`](Self::run) sends it. Made by
-    /// [`Clipia::submit`](super::Clipia::submit).
-    Submit -> Submitted, Submitted::new;
-    webhook(url: impl Into<String>);
-    idempotency_key(key: impl Into<String>);
-    max_cost(credits: impl Into<Credits>);
-}
-
-call! {
-    /// A generation that is to be submitted and waited for; [`run`](Self::run) does both. Made by
-    /// [`Clipia::subscribe`](super::Clipia::subscribe).
-    Subscribe -> Outcome, Outcome::new;
-    webhook(url: impl Into<String>);
-    idempotency_key(key: impl Into<String>);
-    max_cost(credits: impl Into<Credits>);
-    timeout(timeout: Duration);
-    on_update(callback: impl FnMut(&Update) + Send + 'static);
-}
-
-call! {
-    /// The wait for the end of one generation; [`run`](Self::run) begins it. Made by
-    /// [`Generation::wait`](super::Generation::wait).
-    Wait -> Outcome, Outcome::new;
-    timeout(timeout: Duration);
-    min_interval(interval: Duration);
-    on_update(callback: impl FnMut(&Update) + Send + 'static);
-}
-
-call! {
-    /// A download of the files of a result; [`run`](Self::run) begins it, and returns their paths in the
-    /// output's order. Made by [`Completed::download`](super::Completed::download) and
-    /// [`Generation::download`](super::Generation::download).
-    Download -> Vec<PathBuf>, |paths, _| paths;
-    renditions();
-    overwrite(overwrite: bool);
-    on_progress(callback: impl FnMut(&DownloadProgress) + Send + 'static);
-}
+pub(super) use call;

@@ -15,6 +15,7 @@ mod extension;
 mod files;
 mod page;
 mod partial;
+mod progress;
 mod response;
 mod transfer;
 
@@ -24,21 +25,18 @@ use crate::outcome::Completed;
 use crate::request::Operation;
 use clipia_api::types::RequestId;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use progress::{OnProgress, Reporter};
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use tracing::Instrument;
 use transfer::Transfer;
 
-pub(crate) use response::check_redirect;
+pub use progress::DownloadProgress;
 
 /// Files of one result that are fetched at once.
 const FILES_AT_ONCE: usize = 4;
-
-type OnProgress = Box<dyn FnMut(&DownloadProgress) + Send>;
 
 /// A download of the files of a result; `.await` begins it, and returns their paths in the output's order.
 /// Made by [`Completed::download`] and [`Generation::download`].
@@ -76,6 +74,34 @@ pub struct Download {
 enum Source {
     Generation(Generation),
     Completed(Box<Completed>),
+}
+
+impl Generation {
+    /// Asks for the result, and saves every file of it in `dir`, as
+    /// [`Completed::download`](crate::Completed::download). It does not wait for the end of the generation.
+    ///
+    /// # Errors
+    /// [`Error::StillRunning`] if the generation has not ended, [`Error::Failed`] and [`Error::Canceled`] if it has no
+    /// output, and those of the download.
+    pub fn download(&self, dir: impl AsRef<Path>) -> Download {
+        Download::of_generation(self.clone(), dir.as_ref())
+    }
+}
+
+impl Completed {
+    /// Saves every file of the output in `dir`, which is created if it is missing: `.await` begins, and returns the
+    /// paths in the output's order.
+    ///
+    /// Files are fetched in full quality if the output has it, a few at a time. A file is there whole or not at all.
+    /// Its name consists of the id, the kind, a number and the type: `0198c2…-image-1.png`. If this version does not
+    /// know the kind, the name has the key of the output instead.
+    ///
+    /// # Errors
+    /// [`Error::Download`], also for an error page in place of an image, a video or an audio file, and [`Error::Io`],
+    /// also if a file of that name has other content. Saved files stay, and the same download resumes the others.
+    pub fn download(&self, dir: impl AsRef<Path>) -> Download {
+        Download::of_completed(self.clone(), dir.as_ref())
+    }
 }
 
 impl Download {
@@ -123,7 +149,7 @@ impl Download {
             Source::Completed(completed) => *completed,
             Source::Generation(generation) => generation.outcome().await?.completed()?,
         };
-        let (inner, request_id, dir) = (completed.client(), completed.id(), self.dir.as_path());
+        let (connection, request_id, dir) = (completed.connection(), completed.id(), self.dir.as_path());
         tokio::fs::create_dir_all(dir).await.map_err(|source| Error::Io {
             request_id: request_id.clone(),
             path: dir.to_owned(),
@@ -141,7 +167,7 @@ impl Download {
             .iter()
             .enumerate()
             .map(|(index, file)| async move {
-                Transfer::new(inner, request_id, file, index, dir, overwrite, reporter)?.save().await
+                Transfer::new(connection, request_id, file, index, dir, overwrite, reporter)?.save().await
             })
             .collect();
         // Files that this version knows come first, so that a failure of another file does not end them.
@@ -175,48 +201,5 @@ impl fmt::Debug for Download {
             .field("renditions", &self.renditions)
             .field("overwrite", &self.overwrite)
             .finish_non_exhaustive()
-    }
-}
-
-/// The progress of one file of a download.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DownloadProgress {
-    /// The index of the file, from 0, in the order of the paths that the download returns.
-    pub file: usize,
-    /// The path of the file once it is whole.
-    pub path: PathBuf,
-    /// Bytes that were received, including those of earlier downloads. Falls to 0 if the file has to start again.
-    pub bytes: u64,
-    /// The size of the file, if the host announces it.
-    pub total_bytes: Option<u64>,
-    /// The number of files that are whole.
-    pub files_done: usize,
-    /// The number of all files.
-    pub files: usize,
-}
-
-/// Reports progress to the caller.
-struct Reporter {
-    files: usize,
-    done: AtomicUsize,
-    callback: Option<Mutex<OnProgress>>,
-}
-
-impl Reporter {
-    fn new(files: usize, callback: Option<OnProgress>) -> Self {
-        Self { files, done: AtomicUsize::new(0), callback: callback.map(Mutex::new) }
-    }
-
-    fn report(&self, progress: &mut DownloadProgress) {
-        let Some(callback) = &self.callback else { return };
-        progress.files_done = self.done.load(Ordering::Relaxed);
-        // A callback that panicked has ended its download, so its state after the panic is the caller's business.
-        callback.lock().unwrap_or_else(PoisonError::into_inner)(progress);
-    }
-
-    fn report_whole(&self, progress: &mut DownloadProgress) {
-        self.done.fetch_add(1, Ordering::Relaxed);
-        self.report(progress);
     }
 }

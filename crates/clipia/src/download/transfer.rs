@@ -3,15 +3,17 @@
 use super::existing::{self, Existing};
 use super::extension::{self, FIRST_BYTES};
 use super::files::File;
+use super::page;
 use super::partial::Partial;
+use super::progress::{DownloadProgress, Reporter};
 use super::response::{self, MediaResponse, Version};
-use super::{DownloadProgress, Reporter, page};
 use crate::base_url::without_secrets;
-use crate::client::Inner;
+use crate::connection::Connection;
 use crate::error::{Error, deepest};
-use crate::request::{Operation, retrying};
+use crate::request::Operation;
 use crate::retry::{self, Bounds};
 use crate::retry_after::retry_after;
+use crate::retrying::retrying;
 use clipia_api::types::RequestId;
 use reqwest::Response;
 use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
@@ -22,7 +24,7 @@ use url::Url;
 
 /// The transfer of one file.
 pub(super) struct Transfer<'a> {
-    inner: &'a Inner,
+    connection: &'a Connection,
     request_id: RequestId,
     file: &'a File<'a>,
     index: usize,
@@ -49,7 +51,7 @@ enum Attempt {
 
 impl<'a> Transfer<'a> {
     pub(super) fn new(
-        inner: &'a Inner,
+        connection: &'a Connection,
         request_id: &RequestId,
         file: &'a File<'a>,
         index: usize,
@@ -64,7 +66,7 @@ impl<'a> Transfer<'a> {
             transient: false,
             retry_after: None,
         };
-        let Ok(mut url) = inner.base_url.join(file.url) else {
+        let Ok(mut url) = connection.base_url.join(file.url) else {
             // Not shown, because any part of the text may be secret.
             return Err(refused("…".to_owned(), "it is not a URL"));
         };
@@ -76,7 +78,7 @@ impl<'a> Transfer<'a> {
         let (shown, stem) = (without_secrets(&url), file.stem(request_id));
         let part = dir.join(format!(".{stem}.part"));
         let request_id = request_id.clone();
-        Ok(Self { inner, request_id, file, index, dir, overwrite, reporter, url, shown, stem, part })
+        Ok(Self { connection, request_id, file, index, dir, overwrite, reporter, url, shown, stem, part })
     }
 
     /// Makes attempts until the file is whole. Only attempts without progress count as retries, so that a long
@@ -84,7 +86,7 @@ impl<'a> Transfer<'a> {
     pub(super) async fn save(&self) -> Result<PathBuf, Error> {
         let mut reached = 0;
         loop {
-            let bounds = Bounds { within: Duration::MAX, ..self.inner.bounds };
+            let bounds = Bounds { within: Duration::MAX, ..self.connection.bounds };
             let operation = Operation::about("download", &self.request_id);
             match retrying(operation, bounds, |_| self.attempt(reached)).await? {
                 Attempt::Saved(path) => return Ok(path),
@@ -235,7 +237,7 @@ impl<'a> Transfer<'a> {
     /// Requests the file, or the bytes after the partial file.
     async fn request(&self, kept: Option<(&Version, u64)>) -> Result<(Response, MediaResponse), Error> {
         // The file is saved as it was made, so a content coding is not wanted.
-        let mut request = self.inner.media()?.get(self.url.clone()).header(ACCEPT_ENCODING, "identity");
+        let mut request = self.connection.media()?.get(self.url.clone()).header(ACCEPT_ENCODING, "identity");
         if let Some((version, bytes)) = kept {
             request = request.header(RANGE, format!("bytes={bytes}-")).header(IF_RANGE, &version.validator);
         }

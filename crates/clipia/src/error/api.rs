@@ -1,6 +1,6 @@
 //! Errors that the API sent.
 
-use super::tries;
+use super::tries::tries;
 use crate::printable::printable;
 use clipia_api::error_code::ErrorCode;
 use clipia_api::foreign;

@@ -1,21 +1,90 @@
-//! The queues that one task serves: the waits and calls of one Tokio runtime. `policy` explains their order.
+//! The queues that one task serves: the waits and calls of one Tokio runtime. `next_poll` explains their order.
 
-use super::Priority;
-use super::entry::Plan;
-use super::policy::{LEVELS, ROUND, SURE, fullness};
-use super::table::EntryId;
-use std::collections::BTreeSet;
+use super::next_poll::{LEVELS, ROUND, SURE, fullness};
+use crate::request::Priority;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Id as RuntimeId;
 use tokio::sync::Notify;
 
 type ByTime = BTreeSet<(Instant, EntryId)>;
 
+/// The id of a waiter or of a queued call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct EntryId(pub(super) u64);
+
+/// When a wait is to be polled.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) level: Option<usize>,
+    pub(super) next_level_at: Option<Instant>,
+    pub(super) overdue_at: Instant,
+    /// The place among the waits of its level, the lowest first.
+    pub(super) order: i64,
+}
+
+/// The queues of every runtime that polls a wait or a queued call of the client; nearly always one.
+#[derive(Debug, Default)]
+pub(super) struct Runtimes {
+    last_epoch: u64,
+    queues: HashMap<RuntimeId, RuntimeQueues>,
+}
+
+/// The task that must be started for the queues of a runtime, and how it is woken.
+#[derive(Debug)]
+pub(super) struct TaskStart {
+    pub(super) epoch: u64,
+    pub(super) wake: Arc<Notify>,
+}
+
+impl Runtimes {
+    /// The queues of a runtime, with one more member; and the task that must be started for them if they are new.
+    pub(super) fn join(&mut self, here: RuntimeId, now: Instant) -> (&mut RuntimeQueues, Option<TaskStart>) {
+        let (last_epoch, mut start) = (&mut self.last_epoch, None);
+        let queues = self.queues.entry(here).or_insert_with(|| {
+            *last_epoch += 1;
+            let wake = Arc::new(Notify::new());
+            start = Some(TaskStart { epoch: *last_epoch, wake: Arc::clone(&wake) });
+            RuntimeQueues::new(*last_epoch, wake, now)
+        });
+        queues.joined();
+        (queues, start)
+    }
+
+    pub(super) fn get(&self, runtime: RuntimeId) -> Option<&RuntimeQueues> {
+        self.queues.get(&runtime)
+    }
+
+    /// The queues of a member's runtime.
+    pub(super) fn of(&mut self, runtime: Option<RuntimeId>) -> Option<&mut RuntimeQueues> {
+        self.queues.get_mut(&runtime?)
+    }
+
+    pub(super) fn remove(&mut self, runtime: RuntimeId) {
+        self.queues.remove(&runtime);
+    }
+
+    /// Removes the queues of a task that was dropped. Returns whether they were still its own.
+    pub(super) fn ended(&mut self, runtime: RuntimeId, epoch: u64) -> bool {
+        let own = self.queues.get(&runtime).is_some_and(|queues| queues.epoch == epoch);
+        if own {
+            self.queues.remove(&runtime);
+        }
+        own
+    }
+
+    /// Wakes the task of every runtime, because its plans have changed.
+    pub(super) fn notify(&self) {
+        self.queues.values().for_each(|queues| queues.wake.notify_one());
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct RuntimeQueues {
     /// Distinguishes these queues from those of an earlier runtime with the same id.
-    pub(super) epoch: u64,
-    pub(super) wake: Arc<Notify>,
+    epoch: u64,
+    wake: Arc<Notify>,
     begun: Instant,
     /// The number of waits and queued calls.
     members: usize,
@@ -50,7 +119,7 @@ impl TokenUse {
 }
 
 impl RuntimeQueues {
-    pub(super) fn new(epoch: u64, wake: Arc<Notify>, begun: Instant) -> Self {
+    fn new(epoch: u64, wake: Arc<Notify>, begun: Instant) -> Self {
         Self {
             epoch,
             wake,
@@ -66,7 +135,7 @@ impl RuntimeQueues {
         }
     }
 
-    pub(super) fn joined(&mut self) {
+    fn joined(&mut self) {
         self.members += 1;
         self.wake.notify_one();
     }

@@ -1,14 +1,16 @@
 //! Fleets in simulated time: table, policy and budget against a server that counts requests, compared with a
 //! clairvoyant client.
 
-use super::entry::WaitEntry;
-use super::policy::{self, GenerationState};
-use super::table::{EntryId, PollKind, PollResponse, Step, Table};
-use super::{Goal, Priority, Update, WaitEnd, WaitEvent};
+use super::deliveries::Deliveries;
+use super::next_poll::{self, GenerationState};
+use super::runtime_queues::EntryId;
+use super::waiter::{Goal, PollKind, WaitEnd, WaitEvent, Waiter};
+use super::waiters::{PollResponse, Step, Waiters};
 use crate::budget::{Budget, RateLimit};
-use crate::client::Clipia;
 use crate::error::{ApiError, Error};
-use crate::outcome::Outcome;
+use crate::request::Priority;
+use crate::submit_gate::SubmitGate;
+use crate::update::Update;
 use clipia_api::Status;
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
 use jiff::Timestamp;
@@ -132,10 +134,9 @@ enum Arrival {
 
 /// One client of the fleet.
 struct Caller {
-    clipia: Clipia,
     here: Id,
     start: Instant,
-    table: Table<u64>,
+    table: Waiters<u64>,
     budget: Budget,
     /// Queued submits.
     queued: VecDeque<(EntryId, usize)>,
@@ -148,10 +149,9 @@ impl Caller {
     fn new(start: Instant) -> Self {
         let runtime = Builder::new_current_thread().build().unwrap();
         Self {
-            clipia: Clipia::builder().key("k").base_url("http://localhost").build().unwrap(),
             here: runtime.handle().id(),
             start,
-            table: Table::default(),
+            table: Waiters::default(),
             budget: Budget::new(start),
             queued: VecDeque::new(),
             in_flight: 0,
@@ -182,11 +182,11 @@ impl Caller {
     }
 
     fn enter(&mut self, id: RequestId, now: Duration, watched: bool, webhook: bool) -> EntryId {
-        let goal = if watched { Goal::Updates } else { Goal::Outcome };
+        let goal = if watched { Goal::Updates } else { Goal::Result };
         let now = self.start + now;
         let state = GenerationState::new(now, Some(Duration::ZERO), watched);
         let state = state.submitted(&Status::InQueue, Some(0));
-        let mut entry = WaitEntry::new(id, goal, watched, state, now);
+        let mut entry = Waiter::new(id, goal, watched, state, now);
         (entry.model, entry.webhook) = (Some(Arc::from("m")), webhook);
         let entry_id = self.table.enter(entry);
         assert!(self.poll(entry_id, now).is_none());
@@ -205,11 +205,11 @@ impl Caller {
         }
     }
 
-    fn outcome(&self, id: RequestId, begun: Duration, ended: Duration) -> Outcome {
+    fn result(&self, id: RequestId, begun: Duration, ended: Duration) -> ResultResponse {
         let at = |time: Duration| Timestamp::UNIX_EPOCH.checked_add(time).unwrap();
         let mut result = ResultResponse::new(id, Status::Completed);
         (result.created_at, result.completed_at) = (Some(at(begun)), Some(at(ended)));
-        Outcome::of(&self.clipia, result).unwrap()
+        result
     }
 
     fn poll_response(&self, kind: PollKind, id: RequestId, now: Duration, fate: &Fate) -> PollResponse {
@@ -217,8 +217,7 @@ impl Caller {
         let status = if ended { Status::Completed } else { Status::InProgress };
         match kind {
             PollKind::Result if ended => {
-                let outcome = self.outcome(id, fate.begun, fate.ended);
-                PollResponse::Outcome(Update::from(outcome.response()), Box::new(outcome))
+                PollResponse::Ended(Box::new(self.result(id, fate.begun, fate.ended)))
             }
             _ => PollResponse::Status(Update::from(StatusResponse::new(id, status))),
         }
@@ -246,7 +245,7 @@ fn run(fleet: &Fleet) -> Report {
     let numbers: HashMap<_, _> = ids.iter().cloned().zip(0..).collect();
     for caller in &mut callers {
         if fleet.deliveries.is_some() {
-            caller.table.receiver_added(start);
+            caller.table.change_deliveries(start, Deliveries::receiver_added);
         }
     }
     for number in 0..fates.len() {
@@ -278,7 +277,7 @@ fn run(fleet: &Fleet) -> Report {
                     match submit {
                         Submit::Accepted => {
                             caller.budget.accepted();
-                            caller.table.submit_accepted();
+                            caller.table.change_gate(SubmitGate::accepted);
                             let webhook = fleet.deliveries.is_some();
                             let entry_id = caller.enter(ids[number].clone(), now, fleet.watched, webhook);
                             caller.entries.insert(entry_id, number);
@@ -290,7 +289,7 @@ fn run(fleet: &Fleet) -> Report {
                             arrivals.insert(serial, (client, Arrival::Again(number)));
                         }
                         Submit::ConcurrencyLimited => {
-                            caller.table.submit_refused(instant, None);
+                            caller.table.change_gate(|gate| gate.refused(instant, None));
                             caller.submit(number);
                         }
                     }
@@ -298,8 +297,8 @@ fn run(fleet: &Fleet) -> Report {
                 Arrival::Again(number) => caller.submit(number),
                 Arrival::Delivery(number) => {
                     let fate = &fates[number];
-                    let outcome = caller.outcome(ids[number].clone(), fate.begun, fate.ended);
-                    caller.table.deliver(instant, &outcome, &mut wakers);
+                    let result = caller.result(ids[number].clone(), fate.begun, fate.ended);
+                    caller.table.deliver(instant, &result, &mut wakers);
                 }
             }
             let entries: Vec<_> =
@@ -563,8 +562,8 @@ fn alone(watched: bool, deadline: Option<Duration>) -> (Caller, EntryId, Instant
     let start = Instant::now();
     let mut caller = Caller::new(start);
     let state = GenerationState::new(start, Some(Duration::ZERO), watched);
-    let goal = if watched { Goal::Updates } else { Goal::Outcome };
-    let mut entry = WaitEntry::new(some_id(), goal, watched, state, start);
+    let goal = if watched { Goal::Updates } else { Goal::Result };
+    let mut entry = Waiter::new(some_id(), goal, watched, state, start);
     entry.deadline = deadline.map(|deadline| start + deadline);
     let entry_id = caller.table.enter(entry);
     assert!(caller.poll(entry_id, start).is_none());
@@ -633,14 +632,14 @@ fn the_end_that_one_wait_learns_ends_every_wait_of_the_generation() {
     let (mut caller, watcher, start) = alone(true, None);
     let id = some_id();
     let waits = [(); 2].map(|()| caller.enter(id.clone(), Duration::ZERO, false, false));
-    let outcome = caller.outcome(id.clone(), Duration::ZERO, Duration::from_secs(1));
-    let response = PollResponse::Outcome(Update::from(outcome.response()), Box::new(outcome));
+    let result = caller.result(id.clone(), Duration::ZERO, Duration::from_secs(1));
+    let response = PollResponse::Ended(Box::new(result));
     caller.table.poll_finished(waits[0], start + Duration::from_secs(2), Ok(response), &mut Vec::new());
     // The response to a poll that was in flight meanwhile is ignored.
     let late = PollResponse::Status(Update::from(StatusResponse::new(id, Status::InProgress)));
     caller.table.poll_finished(waits[1], start + Duration::from_secs(3), Ok(late), &mut Vec::new());
     for wait in waits {
-        assert!(matches!(caller.poll(wait, start), Some(WaitEnd::Outcome(_))));
+        assert!(matches!(caller.poll(wait, start), Some(WaitEnd::Result(_))));
     }
     assert!(caller.poll(watcher, start).is_none(), "the wait of another generation");
 }
@@ -650,9 +649,9 @@ fn the_end_that_one_wait_learns_ends_every_wait_of_the_generation() {
 fn tokens_go_in_the_order_of_the_policy() {
     let start = Instant::now();
     let mut caller = Caller::new(start);
-    let sure = caller.table.enter(WaitEntry::new(
+    let sure = caller.table.enter(Waiter::new(
         some_id(),
-        Goal::Outcome,
+        Goal::Result,
         false,
         GenerationState::new(start, None, false),
         start,
@@ -676,10 +675,10 @@ fn tokens_go_in_the_order_of_the_policy() {
     assert_eq!(order, ["call", "sure", "submit", "likely"], "{likely:?}");
 }
 
-/// The longest time between two polls of one of `n` generations by the bound in `policy`, plus the latency.
+/// The longest time between two polls of one of `n` generations by the bound in `next_poll`, plus the latency.
 fn gap_max(n: usize, age: Duration, latency: Duration) -> Duration {
-    let overdue = policy::OVERDUE_MIN.max(age);
-    let tokens = f64::from(policy::ROUND) * n as f64 / PER_SECOND;
+    let overdue = next_poll::OVERDUE_MIN.max(age);
+    let tokens = f64::from(next_poll::ROUND) * n as f64 / PER_SECOND;
     overdue + Duration::from_secs_f64(tokens) + latency * 2 + Duration::from_secs(1)
 }
 

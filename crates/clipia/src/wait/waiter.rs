@@ -1,18 +1,54 @@
-//! The entries of the table: a wait, and a queued call.
+//! A waiter: what is known of one wait, and of the generation that it waits for.
 
-use super::policy::GenerationState;
-use super::table::PollKind;
-use super::{Goal, Priority, Update, WaitEnd};
+use super::next_poll::GenerationState;
+use super::runtime_queues::Plan;
 use crate::error::Error;
-use clipia_api::types::RequestId;
+use crate::update::Update;
+use clipia_api::types::{RequestId, ResultResponse};
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Context, Waker};
 use std::time::Instant;
 use tokio::runtime::Id as RuntimeId;
 
-/// A wait: one future that waits for a generation or follows it.
+/// The goal of a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The result.
+    Result,
+    /// Every update, up to the terminal one.
+    Updates,
+}
+
+/// What a wait passes to its future.
 #[derive(Debug)]
-pub(crate) struct WaitEntry {
+pub(crate) enum WaitEvent {
+    Update(Update),
+    Ended(WaitEnd),
+}
+
+/// How a wait ended.
+#[derive(Debug)]
+pub(crate) enum WaitEnd {
+    /// With the result of a generation that has ended.
+    Result(Box<ResultResponse>),
+    /// With the terminal update.
+    Updates,
+    /// With an error.
+    Error(Box<Error>),
+}
+
+/// The call of a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PollKind {
+    /// The status, for a watched generation that runs.
+    Status,
+    /// The result, which says both that the generation has ended and what its output is.
+    Result,
+}
+
+/// A waiter: one future that waits for a generation or follows it.
+#[derive(Debug)]
+pub(super) struct Waiter {
     pub(super) request_id: RequestId,
     pub(super) model: Option<Arc<str>>,
     pub(super) goal: Goal,
@@ -42,27 +78,7 @@ pub(crate) struct WaitEntry {
     pub(super) waker: Option<Waker>,
 }
 
-/// When a wait is to be polled.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) level: Option<usize>,
-    pub(super) next_level_at: Option<Instant>,
-    pub(super) overdue_at: Instant,
-    /// The place among the waits of its level, the lowest first.
-    pub(super) order: i64,
-}
-
-/// A call that is queued for a token.
-#[derive(Debug)]
-pub(super) struct QueuedCall<T> {
-    pub(super) priority: Priority,
-    /// The runtime whose queues the call is in.
-    pub(super) runtime: Option<RuntimeId>,
-    pub(super) waker: Option<Waker>,
-    pub(super) granted: Option<T>,
-}
-
-impl WaitEntry {
+impl Waiter {
     pub(super) fn new(
         request_id: RequestId,
         goal: Goal,
@@ -106,8 +122,8 @@ impl WaitEntry {
             // If the status is unreadable, the result may be readable.
             _ if matches!(trouble, Some(Error::UnexpectedAnswer(_))) => PollKind::Result,
             Goal::Updates => PollKind::Status,
-            Goal::Outcome if self.watched && !ended => PollKind::Status,
-            Goal::Outcome => PollKind::Result,
+            Goal::Result if self.watched && !ended => PollKind::Status,
+            Goal::Result => PollKind::Result,
         }
     }
 
@@ -121,6 +137,14 @@ impl WaitEntry {
         }
     }
 
+    /// How the wait ends with the result of the generation.
+    pub(super) fn end_with(&self, result: &ResultResponse) -> WaitEnd {
+        match self.goal {
+            Goal::Result => WaitEnd::Result(Box::new(result.clone())),
+            Goal::Updates => WaitEnd::Updates,
+        }
+    }
+
     pub(super) fn deadline_passed(&mut self, now: Instant) -> WaitEnd {
         let latest = self.latest.as_ref();
         WaitEnd::Error(Box::new(Error::Deadline {
@@ -130,5 +154,13 @@ impl WaitEntry {
             progress: latest.and_then(|update| update.progress),
             source: self.trouble.take(),
         }))
+    }
+}
+
+/// Keeps the waker of a future that is polled.
+pub(super) fn store(waker: &mut Option<Waker>, context: &Context<'_>) {
+    match waker {
+        Some(waker) => waker.clone_from(context.waker()),
+        none => *none = Some(context.waker().clone()),
     }
 }

@@ -1,24 +1,25 @@
-//! The gate for submits while the concurrency limit is reached. Pure: the time is an argument.
+//! The submit gate: holds submits back while the concurrency limit is reached. Pure: the time is an argument.
 //!
 //! After a `concurrency_limit_exceeded` there is room for another submit when a generation ends. If each refused submit
 //! retried by itself, a fleet larger than the limit would spend its budget on refusals. So the first refusal closes the
 //! gate for all submits. Each end that becomes known lets one submit pass. Without a known end (other clients use the
 //! key, too) one submit passes as a probe, after a pause that doubles with each refused probe.
 
+use crate::backoff::Backoff;
 use std::time::{Duration, Instant};
 
-/// The first pause, and the longest.
-const PAUSE_FIRST: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The pauses between probes.
+const PROBES: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(30) };
 
 #[derive(Debug, Default)]
-pub(super) struct SubmitGate(Option<Closed>);
+pub(crate) struct SubmitGate(Option<Closed>);
 
 #[derive(Debug)]
 struct Closed {
     /// When a probe may pass.
     probe_at: Instant,
-    pause: Duration,
+    /// The number of refusals, those of submits that were sent together counted once.
+    refusals: u32,
     /// Known ends for which no submit has passed yet.
     ended: u32,
     /// Whether a probe has passed and has no response yet.
@@ -26,52 +27,52 @@ struct Closed {
 }
 
 impl SubmitGate {
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.0.is_some()
     }
 
     /// Whether a submit may pass at `now`.
-    pub(super) fn may_pass(&self, now: Instant) -> bool {
+    pub(crate) fn may_pass(&self, now: Instant) -> bool {
         self.0.as_ref().is_none_or(|closed| closed.ended > 0 || now >= closed.probe_at)
     }
 
     /// When a probe may pass, if the gate is closed.
-    pub(super) fn probe_at(&self) -> Option<Instant> {
+    pub(crate) fn probe_at(&self) -> Option<Instant> {
         self.0.as_ref().map(|closed| closed.probe_at)
     }
 
     /// Counts a submit that passes.
-    pub(super) fn passed(&mut self, now: Instant) {
+    pub(crate) fn passed(&mut self, now: Instant) {
         let Some(closed) = &mut self.0 else { return };
         if closed.ended > 0 {
             closed.ended -= 1;
         } else {
-            (closed.probe_at, closed.probing) = (now + closed.pause, true);
+            (closed.probe_at, closed.probing) = (now + PROBES.pause(closed.refusals), true);
         }
     }
 
     /// Counts a submit that was refused; `retry_after` is from the response.
-    pub(super) fn refused(&mut self, now: Instant, retry_after: Option<Duration>) {
-        let pause = match &self.0 {
-            None => PAUSE_FIRST,
-            Some(Closed { probing: true, pause, .. }) => (*pause * 2).min(PAUSE_MAX),
-            // Submits that were sent together are refused together; that counts as one refusal.
-            Some(closed) => closed.pause,
+    pub(crate) fn refused(&mut self, now: Instant, retry_after: Option<Duration>) {
+        let refusals = match &self.0 {
+            None => 1,
+            Some(Closed { probing: true, refusals, .. }) => refusals.saturating_add(1),
+            // Submits that were sent together are refused together.
+            Some(closed) => closed.refusals,
         };
-        let probe_at = now + retry_after.unwrap_or(pause).min(PAUSE_MAX);
+        let pause = retry_after.unwrap_or_else(|| PROBES.pause(refusals)).min(PROBES.max);
         let ended = self.0.as_ref().map_or(0, |closed| closed.ended);
-        self.0 = Some(Closed { probe_at, pause, ended, probing: false });
+        self.0 = Some(Closed { probe_at: now + pause, refusals, ended, probing: false });
     }
 
     /// Counts a submit that was accepted. If it was a probe, the gate opens.
-    pub(super) fn accepted(&mut self) {
+    pub(crate) fn accepted(&mut self) {
         if self.0.as_ref().is_some_and(|closed| closed.probing) {
             self.0 = None;
         }
     }
 
     /// Counts a generation that has ended.
-    pub(super) fn ended(&mut self) {
+    pub(crate) fn ended(&mut self) {
         if let Some(closed) = &mut self.0 {
             closed.ended = closed.ended.saturating_add(1);
         }

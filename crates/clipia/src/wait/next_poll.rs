@@ -49,6 +49,7 @@
 //! durations.
 
 use super::durations::{Durations, age_when};
+use crate::backoff::Backoff;
 use crate::error::Error;
 use crate::retry_after::RETRY_AFTER_MAX;
 use clipia_api::{Progress, Status};
@@ -108,8 +109,8 @@ const DELIVERY_KNOWN: usize = 3;
 /// The shortest time after which a poll of a generation with a webhook is overdue.
 const OVERDUE_MIN_DELIVERY: Duration = Duration::from_secs(120);
 
-/// The longest pause after a failed poll without a `Retry-After`.
-const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(15);
+/// The pauses after failed polls without a `Retry-After`.
+const FAILURES: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(15) };
 
 /// Responses in a row that are not the API's (a page of a proxy, unreadable JSON) after which a wait ends. With the
 /// pauses after failures that is about a minute: longer than a deployment takes, and a wait on a wrong URL does end.
@@ -289,9 +290,8 @@ impl GenerationState {
     /// Takes the error of a poll. Returns whether the error ends the wait.
     pub(crate) fn poll_failed(&mut self, now: Instant, error: &Error) -> bool {
         self.failures = self.failures.saturating_add(1);
-        let doubled = INTERVAL_MIN.saturating_mul(1 << self.failures.min(16)).min(FAILURE_PAUSE_MAX);
         let asked = error.retry_after().unwrap_or_default().min(RETRY_AFTER_MAX);
-        self.not_before = Some(now + doubled.max(asked));
+        self.not_before = Some(now + FAILURES.pause(self.failures).max(asked));
         match error.api() {
             _ if matches!(error, Error::NotFound(_)) => self.is_missing(now),
             Some(api) if api.is_genuine() => !error.is_retryable(),
