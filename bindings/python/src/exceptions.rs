@@ -50,8 +50,8 @@ fn exception(py: Python<'_>, error: Error, timeout: Option<Duration>) -> PyResul
             Some(api) => of_code(fields(py, api)?),
             None => ClipiaError::new_err(message),
         },
-        Error::SubmitUnanswered { idempotency_key, source } => {
-            let exception = exception(py, *source, timeout)?;
+        Error::SubmitUnanswered { idempotency_key, cause } => {
+            let exception = exception(py, *cause, timeout)?;
             exception.value(py).setattr("idempotency_key", &idempotency_key)?;
             note(py, &exception, submit_again(&idempotency_key));
             exception
@@ -91,15 +91,15 @@ fn exception(py: Python<'_>, error: Error, timeout: Option<Duration>) -> PyResul
             StillRunning::new_err((request_id.to_string(), status.to_string()))
         }
         Error::UploadUnsupported { .. } => UploadFailed::new_err(message),
-        Error::UploadFile { path, source } => {
+        Error::UploadFile { path, cause } => {
             let exception = UploadFailed::new_err(message);
-            exception.set_cause(py, Some(os_error(&path, &source)));
+            exception.set_cause(py, Some(os_error(&path, &cause)));
             exception
         }
         Error::Download { .. } => DownloadFailed::new_err(message),
-        Error::Io { path, source, .. } => {
+        Error::Io { path, cause, .. } => {
             let exception = DownloadFailed::new_err(message);
-            exception.set_cause(py, Some(os_error(&path, &source)));
+            exception.set_cause(py, Some(os_error(&path, &cause)));
             exception
         }
         _ => ClipiaError::new_err(message),

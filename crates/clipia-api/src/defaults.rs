@@ -1,8 +1,8 @@
 //! Constructors of wire types: the required fields are arguments, every other field is empty.
 
 use crate::types::{
-    GenerationError, Image, InputWarning, OutputFile, ResultResponse, StatusResponse, Video, WebhookDelivery,
-    WebhookPayload,
+    GenerationError, Image, InputWarning, OutputFile, ResultResponse, StatusResponse, Upload, Video,
+    WebhookDelivery, WebhookPayload,
 };
 use crate::{RequestId, Status, WebhookStatus};
 
@@ -31,6 +31,20 @@ impl OutputFile {
     /// A file at `url`, with every other field empty.
     pub fn at(url: String) -> Self {
         Self { url, file_name: None, content_type: None, file_size: None, extra: Default::default() }
+    }
+}
+
+impl Upload {
+    /// An upload at `url`, with every other field empty.
+    pub fn at(url: String) -> Self {
+        Self {
+            url,
+            file_name: None,
+            content_type: None,
+            file_size: None,
+            expires_at: None,
+            extra: Default::default(),
+        }
     }
 }
 

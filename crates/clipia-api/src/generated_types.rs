@@ -2,6 +2,7 @@
 
 ///The account behind a key.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 #[serde(remote = "Self")]
 pub struct Account {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -14,6 +15,7 @@ pub struct Account {
 }
 ///One audio file.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct Audio {
     ///The container, such as `wav` or `mp3`.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -25,6 +27,7 @@ pub struct Audio {
 }
 ///The available credits, without the reserved ones.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct Balance {
     pub credits: crate::Credits,
     #[serde(flatten)]
@@ -32,6 +35,7 @@ pub struct Balance {
 }
 ///The error.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct ErrorBody {
     pub code: ::std::string::String,
     ///A sentence for people. It reveals no internals of the server.
@@ -47,6 +51,7 @@ pub struct ErrorBody {
 }
 ///The body of every refusal and failure.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 #[serde(remote = "Self")]
 pub struct ErrorEnvelope {
     pub error: ErrorBody,
@@ -61,6 +66,7 @@ pub struct EstimateRequest {
 }
 ///The price of an input.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 #[serde(remote = "Self")]
 pub struct EstimateResponse {
     pub credits: crate::Credits,
@@ -72,6 +78,7 @@ pub struct EstimateResponse {
 }
 ///The reason that a generation failed. Its credits were returned.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct GenerationError {
     ///The code for programs, such as `GENERATION_FAILED`.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -84,6 +91,7 @@ pub struct GenerationError {
 }
 ///One image.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct Image {
     ///Pixels of the original.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -106,6 +114,7 @@ first.
 }
 ///One key of a model's `input`.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct InputParameter {
     ///The value that is used if the input lacks the key.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -158,6 +167,7 @@ case of letters does not count: `4k` is `4K`.
 }
 ///The input that a model takes.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct InputSchema {
     pub parameters: ::std::vec::Vec<InputParameter>,
     #[serde(flatten)]
@@ -165,6 +175,7 @@ pub struct InputSchema {
 }
 ///An input key that the model does not apply, or not in full.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct InputWarning {
     /**`unknown_parameter` (often a typing error) or `unsupported_parameter`. Extension of Clipia Queue:
 `not_drawn`, for words and characters of a prompt that a procedural model does not draw; `message`
@@ -180,6 +191,7 @@ names them.
 }
 ///One model of the catalogue.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct Model {
     ///What the model can do, such as `text-to-image` or `image-to-video`.
     #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -210,6 +222,7 @@ trained model, whatever model usually has this slug. Other models do not have th
 }
 ///The catalogue.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 #[serde(remote = "Self")]
 pub struct ModelList {
     pub data: ::std::vec::Vec<Model>,
@@ -224,6 +237,7 @@ model `audio` or `audios`. Other keys are possible. `files` is an extension of t
 of any other type, as a program makes them, and every video after the first.
 */
 #[derive(::serde::Deserialize, Clone, Debug, Default, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct Output {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub audio: ::std::option::Option<Audio>,
@@ -250,6 +264,7 @@ the input has none. The same input with this seed gives the same output.
 }
 ///One file of any type.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct OutputFile {
     ///The media type, such as `application/zip`.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -270,6 +285,7 @@ times the factor of each parameter in `multipliers` for its value, times the bil
 begun. The product is rounded up to whole credits, and is at least `minimum_credits`.
 */
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct Pricing {
     /**The unit that is billed: `generation` (always one), `image` (`num_images`), `second`
 (`duration`) or `character` (of `prompt`, or else of `text`).
@@ -311,6 +327,7 @@ A value without a factor has the factor 1.
 /**The outcome of a request; while it is queued or running, its status so far.
 */
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 #[serde(remote = "Self")]
 pub struct ResultResponse {
     ///When the request ended.
@@ -349,6 +366,7 @@ server chooses how long it keeps files.
 }
 ///The status of a request.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 #[serde(remote = "Self")]
 pub struct StatusResponse {
     /**Log lines or records that the model wrote while it ran, if it writes any. A self-hosted server gives the last 50 lines of
@@ -384,6 +402,7 @@ may call; otherwise the submit is refused with `webhook_url_invalid`.
 }
 ///The accepted request.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 #[serde(remote = "Self")]
 pub struct SubmitResponse {
     ///The credits reserved; for a sandbox key, those that a live key would reserve.
@@ -410,6 +429,7 @@ also lists what of the input the model cannot make.
 }
 ///The bounds on the text that a speech model reads, its `prompt`.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct TextLimits {
     ///The largest number of characters.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -422,6 +442,7 @@ pub struct TextLimits {
 }
 ///A file that the server keeps for inputs. An extension of a self-hosted server.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct Upload {
     ///The media type, such as `image/png`, as the extension of the name tells it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -442,6 +463,7 @@ pub struct Upload {
 }
 ///The usage of the last 30 days.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct Usage {
     ///The credits charged for completed generations.
     pub credits_spent: crate::Credits,
@@ -452,6 +474,7 @@ pub struct Usage {
 }
 ///One video.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct Video {
     ///The duration in seconds.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -474,6 +497,7 @@ pub struct Video {
 `error` when it is ERROR.
 */
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 #[serde(remote = "Self")]
 pub struct WebhookDelivery {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -487,6 +511,7 @@ pub struct WebhookDelivery {
 }
 ///The output of a completed generation.
 #[derive(::serde::Deserialize, Clone, Debug, PartialEq)]
+#[cfg_attr(not(feature = "literals"), non_exhaustive)]
 pub struct WebhookPayload {
     ///The credits charged.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]

@@ -164,7 +164,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         };
     }
     let error = match error.downcast_ref::<Error>() {
-        Some(Error::SubmitUnanswered { source, .. }) => Some(&**source),
+        Some(Error::SubmitUnanswered { cause, .. }) => Some(&**cause),
         error => error,
     };
     match error {

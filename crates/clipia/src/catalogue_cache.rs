@@ -145,18 +145,18 @@ impl<K: Clone + Eq + Hash, V> Table<K, V> {
 /// message is kept, because such a source cannot be cloned.
 fn copy_of(error: &Error) -> Error {
     match error {
-        Error::Unreachable { request_id, server, attempts, elapsed, source } => Error::Unreachable {
+        Error::Unreachable { request_id, server, attempts, elapsed, cause } => Error::Unreachable {
             request_id: request_id.clone(),
             server: server.clone(),
             attempts: *attempts,
             elapsed: *elapsed,
-            source: deepest(source.as_ref()).into(),
+            cause: deepest(cause.as_ref()).into(),
         },
-        Error::Connection { request_id, attempts, elapsed, source } => Error::Connection {
+        Error::Connection { request_id, attempts, elapsed, cause } => Error::Connection {
             request_id: request_id.clone(),
             attempts: *attempts,
             elapsed: *elapsed,
-            source: deepest(source.as_ref()).into(),
+            cause: deepest(cause.as_ref()).into(),
         },
         Error::Timeout { request_id, attempts, elapsed } => {
             Error::Timeout { request_id: request_id.clone(), attempts: *attempts, elapsed: *elapsed }

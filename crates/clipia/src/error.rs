@@ -27,6 +27,9 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 /// There are four groups of variants: errors found before anything is sent; errors of the API, which all carry an
 /// [`ApiError`] (see [`Error::api`]); errors of the connection; and errors about one generation.
 /// No error contains the API key. Of an input an error contains only the wrong values, cut short.
+///
+/// `Display` is whole: where a variant has a `cause`, the message says it, and `source` does not repeat it. Only
+/// [`Deadline`](Self::Deadline) has a `source`, which its message leaves out: the error of the latest poll.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -100,12 +103,12 @@ pub enum Error {
         reason: String,
     },
     /// A file that is to be uploaded cannot be read.
-    #[error("cannot read `{}`: {source}", printable(&path.display().to_string()))]
+    #[error("cannot read `{}`: {cause}", printable(&path.display().to_string()))]
     UploadFile {
         /// The file.
         path: PathBuf,
         /// The error of the operating system.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The server takes no uploads, and the file is too large for an input.
     #[error(
@@ -122,10 +125,10 @@ pub enum Error {
     },
     /// The client could not be built: for instance the system has no root certificates, or a blocking client got no
     /// thread.
-    #[error("cannot set up the client: {}", deepest(source.as_ref()))]
+    #[error("cannot set up the client: {}", deepest(cause.as_ref()))]
     Setup {
         /// The cause.
-        source: Source,
+        cause: Source,
     },
 
     // generated from spec/openapi.yaml: errors by code
@@ -208,7 +211,7 @@ pub enum Error {
 
     /// No connection to the server could be made, because of the address, the network, the server or its certificate.
     /// The server has received nothing of the call.
-    #[error("no connection to the server at {server}{}: {}", tries(*attempts, *elapsed), deepest(source.as_ref()))]
+    #[error("no connection to the server at {server}{}: {}", tries(*attempts, *elapsed), deepest(cause.as_ref()))]
     Unreachable {
         /// The request id, if the call was about one request.
         request_id: Option<RequestId>,
@@ -219,10 +222,10 @@ pub enum Error {
         /// How long all attempts took, pauses included.
         elapsed: Duration,
         /// The cause.
-        source: Source,
+        cause: Source,
     },
     /// The connection broke before the whole response arrived. The server may have processed the call.
-    #[error("the connection to the server broke{}: {}", tries(*attempts, *elapsed), deepest(source.as_ref()))]
+    #[error("the connection to the server broke{}: {}", tries(*attempts, *elapsed), deepest(cause.as_ref()))]
     Connection {
         /// The request id, if the call was about one request.
         request_id: Option<RequestId>,
@@ -231,7 +234,7 @@ pub enum Error {
         /// How long all attempts took, pauses included.
         elapsed: Duration,
         /// The cause.
-        source: Source,
+        cause: Source,
     },
     /// One HTTP call took longer than the client's timeout. The server may have processed the call.
     #[error("the server did not answer in time{}", tries(*attempts, *elapsed))]
@@ -247,14 +250,14 @@ pub enum Error {
     /// for. Submit the same with the same [`idempotency_key`](crate::Submit::idempotency_key) within 24 hours: that
     /// finds the generation or makes it, and is charged once.
     #[error(
-        "{source}; nobody knows whether this submit was accepted: the same again with \
+        "{cause}; nobody knows whether this submit was accepted: the same again with \
              `.idempotency_key({idempotency_key:?})` within 24 hours charges once"
     )]
     SubmitUnanswered {
         /// The idempotency key of the submit, set by the caller or made by the client.
         idempotency_key: String,
         /// The last error.
-        source: Box<Self>,
+        cause: Box<Self>,
     },
     /// A webhook delivery is genuine, but does not say how the generation ended. Ask for its result.
     #[error(
@@ -317,14 +320,14 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// A file of a result could not be written.
-    #[error("cannot write `{}`: {source}", printable(&path.display().to_string()))]
+    #[error("cannot write `{}`: {cause}", printable(&path.display().to_string()))]
     Io {
         /// The id of the generation.
         request_id: RequestId,
         /// The file or directory.
         path: PathBuf,
         /// The error of the operating system.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 
@@ -371,6 +374,14 @@ impl Error {
         }
     }
 
+    /// The code as a type, if this version of the crate knows it. A failed generation has none.
+    pub fn error_code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::InputInvalid { .. } => Some(ErrorCode::ModelInputInvalid),
+            other => ErrorCode::from_code(other.api()?.code()),
+        }
+    }
+
     /// The HTTP status of the response, if there was one.
     pub fn http_status(&self) -> Option<u16> {
         Some(self.api()?.http_status())
@@ -380,7 +391,7 @@ impl Error {
     pub fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(api) | Self::UnexpectedAnswer(api) => Some(api),
-            Self::SubmitUnanswered { source, .. } => source.api(),
+            Self::SubmitUnanswered { cause, .. } => cause.api(),
             other => other.api_of_code(),
         }
     }
@@ -405,7 +416,7 @@ impl Error {
             | Self::Connection { attempts, elapsed, .. }
             | Self::Timeout { attempts, elapsed, .. } => (*attempts, *elapsed) = (tried, took),
             Self::Api(api) | Self::UnexpectedAnswer(api) => (api.attempts, api.elapsed) = (tried, took),
-            Self::SubmitUnanswered { source, .. } => source.set_attempts(tried, took),
+            Self::SubmitUnanswered { cause, .. } => cause.set_attempts(tried, took),
             other => {
                 if let Some(api) = other.api_of_code_mut()
                     && ErrorCode::from_code(api.code()).is_some_and(ErrorCode::is_retryable)

@@ -41,9 +41,10 @@ impl Clipia {
     pub async fn status(&self, id: impl Into<RequestId>) -> Result<StatusResponse, Error> {
         let request_id = id.into();
         let id = check_id(&request_id)?;
-        let status =
+        let mut status =
             call(&self.0.scheduler, Operation::about("status", id), |api| api.get_status(id)).await?;
-        Ok(StatusResponse { request_id, ..status })
+        status.request_id = request_id;
+        Ok(status)
     }
 
     /// The result of a generation. Before its end there are only the fields of a status, so look at `status` first.
@@ -53,9 +54,10 @@ impl Clipia {
     pub async fn result(&self, id: impl Into<RequestId>) -> Result<ResultResponse, Error> {
         let request_id = id.into();
         let id = check_id(&request_id)?;
-        let result =
+        let mut result =
             call(&self.0.scheduler, Operation::about("result", id), |api| api.get_result(id)).await?;
-        Ok(ResultResponse { request_id, ..result })
+        result.request_id = request_id;
+        Ok(result)
     }
 }
 

@@ -97,12 +97,12 @@ fn without_roots(client: reqwest::ClientBuilder) -> Result<reqwest::Client, Erro
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|source| Error::Setup { source: Box::new(source) })?
+        .map_err(|cause| Error::Setup { cause: Box::new(cause) })?
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
     client.tls_backend_preconfigured(tls).build().map_err(setup)
 }
 
 fn setup(source: reqwest::Error) -> Error {
-    Error::Setup { source: Box::new(source.without_url()) }
+    Error::Setup { cause: Box::new(source.without_url()) }
 }

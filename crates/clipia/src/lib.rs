@@ -142,6 +142,7 @@ pub use submit::{Submit, Submitted, Subscribe};
 pub use update::Update;
 pub use webhooks::{Received, Webhooks};
 
+pub use clipia_api::error_code::ErrorCode;
 pub use clipia_api::types::{
     Account, Audio, Balance, ErrorBody, ErrorEnvelope, EstimateResponse, GenerationError, Image,
     InputParameter, InputSchema, InputWarning, Model, Output, OutputFile, Pricing, RequestId, ResultResponse,

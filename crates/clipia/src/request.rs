@@ -92,7 +92,7 @@ impl<'a> Operation<'a> {
     pub(crate) fn unanswered(self, error: Error) -> Error {
         match self.idempotency_key {
             Some(key) if error.idempotency_key().is_none() => {
-                Error::SubmitUnanswered { idempotency_key: key.to_owned(), source: Box::new(error) }
+                Error::SubmitUnanswered { idempotency_key: key.to_owned(), cause: Box::new(error) }
             }
             _ => error,
         }
@@ -169,7 +169,7 @@ fn error_of(error: WireError, operation: Operation<'_>, connection: &Connection,
         // `clipia_api` reads every response itself, and makes none of these.
         other @ (Wire::InvalidResponsePayload(..) | Wire::UnexpectedResponse(_) | Wire::Custom(_)) => {
             let (attempts, elapsed) = (1, Duration::ZERO);
-            Error::Connection { request_id, attempts, elapsed, source: other.to_string().into() }
+            Error::Connection { request_id, attempts, elapsed, cause: other.to_string().into() }
         }
     }
 }
@@ -201,12 +201,12 @@ fn connection_error(source: reqwest::Error, request_id: Option<RequestId>, conne
     }
     if source.is_connect() {
         let server = connection.base_url.as_str().trim_end_matches('/').to_owned();
-        return Error::Unreachable { request_id, server, attempts, elapsed, source: Box::new(source) };
+        return Error::Unreachable { request_id, server, attempts, elapsed, cause: Box::new(source) };
     }
     if source.is_timeout() {
         return Error::Timeout { request_id, attempts, elapsed };
     }
-    Error::Connection { request_id, attempts, elapsed, source: Box::new(source) }
+    Error::Connection { request_id, attempts, elapsed, cause: Box::new(source) }
 }
 
 /// The envelope with the key masked, because a server or a proxy may repeat the key.
@@ -216,7 +216,7 @@ fn without_key(key: &Key, mut envelope: ErrorEnvelope) -> ErrorEnvelope {
             *text = hidden;
         }
     };
-    let ErrorEnvelope { error, extra } = &mut envelope;
+    let ErrorEnvelope { error, extra, .. } = &mut envelope;
     let texts = [Some(&mut error.code), error.message.as_mut(), error.type_.as_mut()];
     texts.into_iter().flatten().for_each(hide);
     error.extra.values_mut().chain(extra.values_mut()).for_each(|value| hide_within(value, &hide));

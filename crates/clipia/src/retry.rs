@@ -54,9 +54,9 @@ fn classify(error: &Error) -> Class {
         Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => Class::Failure,
         Error::RequestInProgress(_) => Class::Limit,
         Error::Download { transient: true, .. } => Class::Failure,
-        Error::SubmitUnanswered { source, .. } if seems_accepted(source) => Class::Failure,
+        Error::SubmitUnanswered { cause, .. } if seems_accepted(cause) => Class::Failure,
         Error::UnexpectedAnswer(api) if foreign::is_truncated(api.envelope()) => Class::Failure,
-        Error::SubmitUnanswered { source, .. } => classify(source),
+        Error::SubmitUnanswered { cause, .. } => classify(cause),
         other => match other.http_status() {
             Some(429) => Class::Limit,
             Some(408 | 425 | 500..=599) => Class::Failure,
@@ -77,7 +77,7 @@ impl Error {
 /// What a pause after this error waits for, in words for people.
 pub(crate) fn waits_for(error: &Error) -> &'static str {
     match error {
-        Error::SubmitUnanswered { source, .. } => waits_for(source),
+        Error::SubmitUnanswered { cause, .. } => waits_for(cause),
         Error::RequestInProgress(_) => "the first submit of this idempotency key",
         Error::Unreachable { .. } | Error::Connection { .. } | Error::Timeout { .. } => "a connection",
         Error::Download { .. } => "the media host",
@@ -230,7 +230,7 @@ mod tests {
 
     fn connection_broken() -> Error {
         let (attempts, elapsed) = (1, Duration::ZERO);
-        Error::Connection { request_id: None, attempts, elapsed, source: "reset".into() }
+        Error::Connection { request_id: None, attempts, elapsed, cause: "reset".into() }
     }
 
     /// The errors that are not a response of the API. For each: how often it is retried, and whether a submit may have
@@ -240,7 +240,7 @@ mod tests {
         let (server, source) = (String::new(), || "reset".into());
         [
             (
-                Error::Unreachable { request_id: None, server, attempts, elapsed, source: source() },
+                Error::Unreachable { request_id: None, server, attempts, elapsed, cause: source() },
                 COUNTED,
                 UNCHANGED,
             ),

@@ -3,20 +3,23 @@
 use crate::call::call_in;
 use crate::client::Clipia;
 use crate::error::Error;
-use crate::generation::{Generation, OnUpdate, Wait};
+use crate::generation::{Generation, OnUpdate, Updates, Wait};
 use crate::json_object::object;
 use crate::outcome::Outcome;
 use crate::path_segment::check_slug;
 use crate::request::Operation;
+use crate::saved::SavedGeneration;
 use crate::update::Update;
 use crate::wait::Hint;
 use clipia_api::Credits;
-use clipia_api::types::{EstimateRequest, InputWarning, SubmitRequest, SubmitResponse};
+use clipia_api::types::{
+    EstimateRequest, InputWarning, RequestId, ResultResponse, StatusResponse, SubmitRequest, SubmitResponse,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::future::{Future, IntoFuture};
-use std::ops::Deref;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -48,25 +51,48 @@ impl Clipia {
     /// Those of [`submit`](Self::submit) and of [`Generation::wait`]. A generation that failed is not an error
     /// but an [`Outcome`](crate::Outcome).
     pub fn subscribe(&self, model: impl Into<String>, input: impl Serialize) -> Subscribe {
-        Subscribe::new(self.submit(model, input))
+        Submit::new(self.clone(), model.into(), object(input))
     }
 }
 
-/// A generation that is to be submitted; `.await` sends it. Made by [`Clipia::submit`].
+/// A generation that is to be submitted; `.await` sends it. Made by [`Clipia::submit`], and by [`Clipia::subscribe`] as
+/// [`Subscribe`], which also waits for its end. `T` is what the `.await` gives.
 #[must_use = "nothing is sent until it is awaited"]
-pub struct Submit {
+pub struct Submit<T = Submitted> {
     clipia: Clipia,
     model: String,
     input: Result<Map<String, Value>, Error>,
     webhook: Option<String>,
     idempotency_key: String,
     max_cost: Option<Credits>,
+    /// The options of the wait after the submit. A [`Submit`] that does not wait has none.
+    timeout: Option<Duration>,
+    min_interval: Option<Duration>,
+    on_update: Option<OnUpdate>,
+    gives: PhantomData<fn() -> T>,
 }
 
-impl Submit {
-    pub(crate) fn new(clipia: Clipia, model: String, input: Result<Map<String, Value>, Error>) -> Self {
-        let idempotency_key = Uuid::new_v4().to_string();
-        Self { clipia, model, input, webhook: None, idempotency_key, max_cost: None }
+/// A generation that is to be submitted and waited for; `.await` does both. Made by [`Clipia::subscribe`]. It has the options of a
+/// [`Submit`], and those of a [`Wait`].
+///
+/// If a `tokio::time::timeout` or a `select!` may drop it, rather [submit](Clipia::submit), keep the id, and
+/// [wait](Generation::wait): a dropped `Subscribe` leaves the id only in the log.
+pub type Subscribe = Submit<Outcome>;
+
+impl<T> Submit<T> {
+    fn new(clipia: Clipia, model: String, input: Result<Map<String, Value>, Error>) -> Self {
+        Self {
+            clipia,
+            model,
+            input,
+            webhook: None,
+            idempotency_key: Uuid::new_v4().to_string(),
+            max_cost: None,
+            timeout: None,
+            min_interval: None,
+            on_update: None,
+            gives: PhantomData,
+        }
     }
 
     /// The URL to which the server posts the outcome: https, and reachable for the server. A delivery that arrives
@@ -194,6 +220,46 @@ impl Drop for Unsettled<'_> {
     }
 }
 
+impl Submit<Outcome> {
+    /// Ends the wait with [`Error::Deadline`], which names the id, this long after it was first awaited. It does not
+    /// interrupt the submit. Without a timeout the wait lasts as long as the generation.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// As [`Wait::min_interval`].
+    pub fn min_interval(mut self, interval: Duration) -> Self {
+        self.min_interval = Some(interval);
+        self
+    }
+
+    /// Calls back with every change of position, progress or status, in order, the last one terminal. Watching costs
+    /// more requests than waiting.
+    pub fn on_update(mut self, callback: impl FnMut(&Update) + Send + 'static) -> Self {
+        self.on_update = Some(Box::new(callback));
+        self
+    }
+
+    async fn run(mut self) -> Result<Outcome, Error> {
+        let begun = Instant::now();
+        let (timeout, min_interval, on_update) = (self.timeout, self.min_interval, self.on_update.take());
+        let generation = self.send().await?.into_generation();
+        // The caller does not know the id yet.
+        let mut wait: Wait = generation.wait().warns();
+        if let Some(timeout) = timeout {
+            wait = wait.timeout(timeout.saturating_sub(begun.elapsed()));
+        }
+        if let Some(interval) = min_interval {
+            wait = wait.min_interval(interval);
+        }
+        if let Some(callback) = on_update {
+            wait = wait.on_update(callback);
+        }
+        wait.await
+    }
+}
+
 impl IntoFuture for Submit {
     type Output = Result<Submitted, Error>;
     type IntoFuture = Sending<Submitted>;
@@ -203,7 +269,16 @@ impl IntoFuture for Submit {
     }
 }
 
-impl fmt::Debug for Submit {
+impl IntoFuture for Subscribe {
+    type Output = Result<Outcome, Error>;
+    type IntoFuture = Sending<Outcome>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<T> fmt::Debug for Submit<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Submit").field("model", &self.model).finish_non_exhaustive()
     }
@@ -233,99 +308,49 @@ impl Submitted {
         &self.response.warnings
     }
 
+    /// The handle on the generation.
+    pub fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// As [`Generation::id`].
+    pub fn id(&self) -> &RequestId {
+        self.generation.id()
+    }
+
+    /// As [`Generation::saved`].
+    pub fn saved(&self) -> SavedGeneration {
+        self.generation.saved()
+    }
+
+    /// As [`Generation::status`].
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn status(&self) -> Result<StatusResponse, Error> {
+        self.generation.status().await
+    }
+
+    /// As [`Generation::result`].
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn result(&self) -> Result<ResultResponse, Error> {
+        self.generation.result().await
+    }
+
+    /// As [`Generation::wait`].
+    pub fn wait(&self) -> Wait {
+        self.generation.wait()
+    }
+
+    /// As [`Generation::updates`].
+    pub fn updates(&self) -> Updates {
+        self.generation.updates()
+    }
+
     /// The handle alone.
     pub fn into_generation(self) -> Generation {
         self.generation
-    }
-}
-
-impl Deref for Submitted {
-    type Target = Generation;
-
-    fn deref(&self) -> &Generation {
-        &self.generation
-    }
-}
-
-/// A generation that is to be submitted and waited for; `.await` does both. Made by [`Clipia::subscribe`].
-///
-/// If a `tokio::time::timeout` or a `select!` may drop it, rather [submit](Clipia::submit), keep the id, and
-/// [wait](Generation::wait): a dropped `Subscribe` leaves the id only in the log.
-#[must_use = "nothing is sent until it is awaited"]
-pub struct Subscribe {
-    submit: Submit,
-    timeout: Option<Duration>,
-    on_update: Option<OnUpdate>,
-}
-
-impl Subscribe {
-    pub(crate) fn new(submit: Submit) -> Self {
-        Self { submit, timeout: None, on_update: None }
-    }
-
-    /// As [`Submit::webhook`].
-    pub fn webhook(mut self, url: impl Into<String>) -> Self {
-        self.submit = self.submit.webhook(url);
-        self
-    }
-
-    /// As [`Submit::idempotency_key`].
-    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.submit = self.submit.idempotency_key(key);
-        self
-    }
-
-    /// As [`Submit::max_cost`].
-    pub fn max_cost(mut self, credits: impl Into<Credits>) -> Self {
-        self.submit = self.submit.max_cost(credits);
-        self
-    }
-
-    /// As [`Submit::get_idempotency_key`].
-    pub fn get_idempotency_key(&self) -> &str {
-        self.submit.get_idempotency_key()
-    }
-
-    /// Ends the wait with [`Error::Deadline`], which names the id, this long after it was first awaited. It does not
-    /// interrupt the submit. Without a timeout the wait lasts as long as the generation.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Calls back with every change of position, progress or status, in order, the last one terminal. Watching costs
-    /// more requests than waiting.
-    pub fn on_update(mut self, callback: impl FnMut(&Update) + Send + 'static) -> Self {
-        self.on_update = Some(Box::new(callback));
-        self
-    }
-
-    async fn run(self) -> Result<Outcome, Error> {
-        let begun = Instant::now();
-        let generation = self.submit.await?.into_generation();
-        // The caller does not know the id yet.
-        let mut wait: Wait = generation.wait().warns();
-        if let Some(timeout) = self.timeout {
-            wait = wait.timeout(timeout.saturating_sub(begun.elapsed()));
-        }
-        if let Some(callback) = self.on_update {
-            wait = wait.on_update(callback);
-        }
-        wait.await
-    }
-}
-
-impl IntoFuture for Subscribe {
-    type Output = Result<Outcome, Error>;
-    type IntoFuture = Sending<Outcome>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
-    }
-}
-
-impl fmt::Debug for Subscribe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscribe").field("model", &self.submit.model).finish_non_exhaustive()
     }
 }

@@ -32,7 +32,7 @@ impl Update {
 
 impl From<StatusResponse> for Update {
     fn from(response: StatusResponse) -> Self {
-        let StatusResponse { request_id, status, queue_position, progress, logs, extra } = response;
+        let StatusResponse { request_id, status, queue_position, progress, logs, extra, .. } = response;
         Self { request_id, status, queue_position, progress, logs, extra }
     }
 }
@@ -41,7 +41,10 @@ impl From<Update> for StatusResponse {
     /// The response that brought the update.
     fn from(update: Update) -> Self {
         let Update { request_id, status, queue_position, progress, logs, extra } = update;
-        Self { request_id, status, queue_position, progress, logs, extra }
+        let mut response = Self::new(request_id, status);
+        (response.queue_position, response.progress) = (queue_position, progress);
+        (response.logs, response.extra) = (logs, extra);
+        response
     }
 }
 

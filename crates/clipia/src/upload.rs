@@ -96,14 +96,11 @@ impl Clipia {
         let media_type = media_type(&bytes).unwrap_or_else(|| "application/octet-stream".into());
         let mut url = format!("data:{media_type};base64,");
         STANDARD.encode_string(&bytes, &mut url);
-        Ok(Upload {
-            url,
-            file_name: Some(name.to_owned()),
-            content_type: Some(media_type.into_owned()),
-            file_size: Some(length),
-            expires_at: None,
-            extra: Default::default(),
-        })
+        let mut upload = Upload::at(url);
+        upload.file_name = Some(name.to_owned());
+        upload.content_type = Some(media_type.into_owned());
+        upload.file_size = Some(length);
+        Ok(upload)
     }
 }
 
@@ -195,8 +192,8 @@ impl Source {
     }
 }
 
-fn unreadable(path: &Path, source: io::Error) -> Error {
-    Error::UploadFile { path: path.to_owned(), source }
+fn unreadable(path: &Path, cause: io::Error) -> Error {
+    Error::UploadFile { path: path.to_owned(), cause }
 }
 
 /// When a body was last read, for a bound on silences.

@@ -290,10 +290,8 @@ where
 /// The result in a delivery. Its status is terminal only if this version can read the whole result: an unreadable end
 /// must not pass for an empty success.
 fn result_of(delivery: &Delivery) -> ResultResponse {
-    let mut result = ResultResponse {
-        extra: delivery.extra.clone(),
-        ..ResultResponse::new(delivery.request_id.clone(), status_of(delivery))
-    };
+    let mut result = ResultResponse::new(delivery.request_id.clone(), status_of(delivery));
+    result.extra.clone_from(&delivery.extra);
     match (&result.status, &delivery.payload) {
         (Status::Completed, Some(payload)) => {
             result.model.clone_from(&payload.model);

@@ -120,7 +120,7 @@ async fn generate(clipia: &Clipia, scene: &Scene, webhook: &str, board: &Board) 
         submitted.cost().unwrap_or_default()
     );
     let mut line = board.line(&label);
-    let completed = line.follow(&submitted).await?.completed()?;
+    let completed = line.follow(submitted.generation()).await?.completed()?;
     line.end(&format!("done in {:.1} s", started.elapsed().as_secs_f64()));
     Ok(completed)
 }

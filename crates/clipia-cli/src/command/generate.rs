@@ -97,7 +97,8 @@ pub(crate) async fn run(connection: Connection, options: Options) -> anyhow::Res
         format!("the generation goes on; `clipia result {}` shows its result", word(submitted.id().as_str()))
     };
     let mut line = Board::new().line(&options.what.model);
-    let outcome = unless_interrupted(interrupt.as_mut(), line.follow(&submitted), interrupted).await??;
+    let outcome =
+        unless_interrupted(interrupt.as_mut(), line.follow(submitted.generation()), interrupted).await??;
     line.end(outcome.response().status.as_str());
     // The files are saved before the result is printed: they are paid for, and stdout may have no reader.
     let saved = match (&outcome, options.output) {

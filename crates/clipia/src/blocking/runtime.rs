@@ -20,7 +20,7 @@ impl Runtime {
         // Calling threads drive their own futures; this thread only wakes them.
         let runtime =
             Builder::new_multi_thread().worker_threads(1).thread_name("clipia").enable_all().build();
-        let runtime = runtime.map_err(|source| Error::Setup { source: Box::new(source) })?;
+        let runtime = runtime.map_err(|cause| Error::Setup { cause: Box::new(cause) })?;
         Ok(Self { handle: runtime.handle().clone(), _thread: Arc::new(Thread(Some(runtime))) })
     }
 

@@ -24,5 +24,6 @@ call! {
     idempotency_key(key: impl Into<String>);
     max_cost(credits: impl Into<Credits>);
     timeout(timeout: Duration);
+    min_interval(interval: Duration);
     on_update(callback: impl FnMut(&Update) + Send + 'static);
 }

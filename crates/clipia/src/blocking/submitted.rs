@@ -1,10 +1,14 @@
 //! An accepted generation.
 
-use super::generation::Generation;
+use super::download::Download;
+use super::generation::{Generation, Updates};
 use super::runtime::Runtime;
+use super::wait::Wait;
+use crate::error::Error;
+use crate::saved::SavedGeneration;
 use clipia_api::Credits;
-use clipia_api::types::{InputWarning, SubmitResponse};
-use std::ops::Deref;
+use clipia_api::types::{InputWarning, RequestId, ResultResponse, StatusResponse, SubmitResponse};
+use std::path::Path;
 
 /// An accepted generation: its handle, and the API's response. As the async
 /// [`Submitted`](crate::Submitted).
@@ -16,7 +20,7 @@ pub struct Submitted {
 
 impl Submitted {
     pub(super) fn new(submitted: crate::Submitted, runtime: Runtime) -> Self {
-        let generation = Generation { runtime, generation: crate::Generation::clone(&submitted) };
+        let generation = Generation { runtime, generation: submitted.generation().clone() };
         Self { generation, submitted }
     }
 
@@ -35,16 +39,56 @@ impl Submitted {
         self.submitted.warnings()
     }
 
+    /// The handle on the generation.
+    pub fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// As [`Generation::id`].
+    pub fn id(&self) -> &RequestId {
+        self.generation.id()
+    }
+
+    /// As [`Generation::saved`].
+    pub fn saved(&self) -> SavedGeneration {
+        self.generation.saved()
+    }
+
+    /// As [`Generation::status`].
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn status(&self) -> Result<StatusResponse, Error> {
+        self.generation.status()
+    }
+
+    /// As [`Generation::result`].
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn result(&self) -> Result<ResultResponse, Error> {
+        self.generation.result()
+    }
+
+    /// As [`Generation::download`].
+    pub fn download(&self, dir: impl AsRef<Path>) -> Download {
+        self.generation.download(dir)
+    }
+
+    /// As [`Generation::wait`].
+    pub fn wait(&self) -> Wait {
+        self.generation.wait()
+    }
+
+    /// As [`Generation::updates`].
+    pub fn updates(&self) -> Updates {
+        self.generation.updates()
+    }
+
     /// The handle alone.
     pub fn into_generation(self) -> Generation {
         self.generation
-    }
-}
-
-impl Deref for Submitted {
-    type Target = Generation;
-
-    fn deref(&self) -> &Generation {
-        &self.generation
     }
 }

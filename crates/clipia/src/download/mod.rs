@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::generation::Generation;
 use crate::outcome::Completed;
 use crate::request::Operation;
+use crate::submit::Submitted;
 use clipia_api::types::RequestId;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use progress::{OnProgress, Reporter};
@@ -88,6 +89,13 @@ impl Generation {
     }
 }
 
+impl Submitted {
+    /// As [`Generation::download`].
+    pub fn download(&self, dir: impl AsRef<Path>) -> Download {
+        self.generation().download(dir)
+    }
+}
+
 impl Completed {
     /// Saves every file of the output in `dir`, which is created if it is missing: `.await` begins, and returns the
     /// paths in the output's order.
@@ -150,10 +158,10 @@ impl Download {
             Source::Generation(generation) => generation.outcome().await?.completed()?,
         };
         let (connection, request_id, dir) = (completed.connection(), completed.id(), self.dir.as_path());
-        tokio::fs::create_dir_all(dir).await.map_err(|source| Error::Io {
+        tokio::fs::create_dir_all(dir).await.map_err(|cause| Error::Io {
             request_id: request_id.clone(),
             path: dir.to_owned(),
-            source,
+            cause,
         })?;
         // An output that is not an object is not parsed, and stays as it was sent.
         let unread = completed.response().extra.get("output");

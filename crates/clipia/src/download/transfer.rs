@@ -103,7 +103,7 @@ impl<'a> Transfer<'a> {
 
     /// Makes one attempt, from the partial file on. `reached` is the most that earlier attempts received.
     async fn attempt(&self, reached: u64) -> Result<Attempt, Error> {
-        let mut part = Partial::open(&self.part).await.map_err(|source| self.unwritten(source))?;
+        let mut part = Partial::open(&self.part).await.map_err(|cause| self.unwritten(cause))?;
         let kept = |part: &Partial| part.kept().map_or(0, |(_, bytes)| bytes);
         let reached = kept(&part).max(reached);
         match self.fetch(&mut part).await {
@@ -203,12 +203,12 @@ impl<'a> Transfer<'a> {
             if !first.starts_with(&there) {
                 return Err(self.unsaved(&progress.path, existing::name_taken()));
             }
-            part.clear().await.map_err(|source| self.unwritten(source))?;
+            part.clear().await.map_err(|cause| self.unwritten(cause))?;
             progress.bytes = size.unwrap_or_default();
             self.reporter.report_whole(&mut progress);
             return Ok(progress.path);
         }
-        part.begin(version).await.map_err(|source| self.unwritten(source))?;
+        part.begin(version).await.map_err(|cause| self.unwritten(cause))?;
         if decided.is_none() {
             self.reporter.report(&mut progress);
         }
@@ -226,7 +226,7 @@ impl<'a> Transfer<'a> {
         }
         let looked = path.to_owned();
         let existing = tokio::task::spawn_blocking(move || existing::look(&looked)).await;
-        match existing.map_err(io::Error::from).flatten().map_err(|source| self.unsaved(path, source))? {
+        match existing.map_err(io::Error::from).flatten().map_err(|cause| self.unsaved(path, cause))? {
             Existing::Nothing => Ok(None),
             Existing::File { beginning, size: there } if size == Some(there) => Ok(Some(beginning)),
             Existing::File { .. } if size.is_none() => Ok(None),
@@ -286,7 +286,7 @@ impl<'a> Transfer<'a> {
         part: &mut Partial,
         progress: &mut DownloadProgress,
     ) -> Result<(), Error> {
-        let unwritten = |source| self.unwritten(source);
+        let unwritten = |cause| self.unwritten(cause);
         progress.bytes += bytes.len() as u64;
         if let Some(end) = end.filter(|end| *end < progress.bytes) {
             // The host sends another file than it announced.
@@ -300,7 +300,7 @@ impl<'a> Transfer<'a> {
 
     async fn finish(&self, part: &mut Partial, progress: &mut DownloadProgress) -> Result<PathBuf, Error> {
         let path = progress.path.clone();
-        part.finish(&path, self.overwrite).await.map_err(|source| self.unsaved(&path, source))?;
+        part.finish(&path, self.overwrite).await.map_err(|cause| self.unsaved(&path, cause))?;
         tracing::debug!(
             request_id = %self.request_id, bytes = progress.bytes, path = %path.display(), "downloaded"
         );
@@ -329,11 +329,11 @@ impl<'a> Transfer<'a> {
         self.failed(page::redacted(&deepest(&error.without_url()), &[&self.url]), transient, None)
     }
 
-    fn unwritten(&self, source: io::Error) -> Error {
-        self.unsaved(&self.part, source)
+    fn unwritten(&self, cause: io::Error) -> Error {
+        self.unsaved(&self.part, cause)
     }
 
-    fn unsaved(&self, path: &Path, source: io::Error) -> Error {
-        Error::Io { request_id: self.request_id.clone(), path: path.to_owned(), source }
+    fn unsaved(&self, path: &Path, cause: io::Error) -> Error {
+        Error::Io { request_id: self.request_id.clone(), path: path.to_owned(), cause }
     }
 }

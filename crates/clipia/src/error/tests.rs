@@ -160,7 +160,7 @@ fn every_other_error_says_what_went_wrong() {
         server: server(),
         attempts,
         elapsed,
-        source: source(),
+        cause: source(),
     };
     let deadline = |status, progress| Error::Deadline {
         request_id: id(),
@@ -182,7 +182,7 @@ fn every_other_error_says_what_went_wrong() {
         ),
         (Error::Input { message: "`` is not a model's slug".to_owned() }, "`` is not a model's slug"),
         (
-            Error::Setup { source: "no root certificates".into() },
+            Error::Setup { cause: "no root certificates".into() },
             "cannot set up the client: no root certificates",
         ),
         (unreachable(), "no connection to the server at https://api.clipia.ai: connection refused"),
@@ -191,7 +191,7 @@ fn every_other_error_says_what_went_wrong() {
             "no connection to the server at https://api.clipia.ai, tried 3 times over 1.2 s: connection refused",
         ),
         (
-            Error::Connection { request_id: request_id(), attempts, elapsed, source: "reset by peer".into() },
+            Error::Connection { request_id: request_id(), attempts, elapsed, cause: "reset by peer".into() },
             "the connection to the server broke: reset by peer",
         ),
         (
@@ -201,7 +201,7 @@ fn every_other_error_says_what_went_wrong() {
         (
             Error::SubmitUnanswered {
                 idempotency_key: "mine".to_owned(),
-                source: Box::new(Error::Timeout {
+                cause: Box::new(Error::Timeout {
                     request_id: request_id(),
                     attempts: 6,
                     elapsed: Duration::from_secs(190),
@@ -268,7 +268,7 @@ fn no_error_shows_characters_that_a_terminal_obeys() {
         (Error::StillRunning { request_id: HOSTILE.into(), status: status(), progress: None }, 2),
         (Error::DeliveryInconclusive { request_id: HOSTILE.into(), status: HOSTILE.to_owned() }, 2),
         (Error::Download { request_id: id(), url, reason, transient: false, retry_after: None }, 2),
-        (Error::Setup { source: HOSTILE.into() }, 1),
+        (Error::Setup { cause: HOSTILE.into() }, 1),
         (Error::InputInvalid { model: "m".to_owned(), faults: vec![fault], warnings: Vec::new() }, 1),
     ] {
         let said = error.to_string();

@@ -572,8 +572,8 @@ mod tests {
     fn only_a_refusal_ends_a_wait() {
         let (mut state, now) = (fresh(false), Instant::now());
         let timeout = Error::Timeout { request_id: None, attempts: 1, elapsed: Duration::ZERO };
-        let (attempts, elapsed, source) = (1, Duration::ZERO, "reset".into());
-        let connection = Error::Connection { request_id: None, attempts, elapsed, source };
+        let (attempts, elapsed, cause) = (1, Duration::ZERO, "reset".into());
+        let connection = Error::Connection { request_id: None, attempts, elapsed, cause };
         for _ in 0..1_000 {
             let (limited, bad_gateway) = (api_error(429, "rate_limit_exceeded"), api_error(502, "http_502"));
             for error in [&timeout, &connection, &limited, &bad_gateway] {

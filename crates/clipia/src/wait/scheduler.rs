@@ -292,8 +292,8 @@ async fn send(
         }
         PollKind::Result => {
             let send = || require_status(api.get_result(id), |result| (&result.status, &result.extra));
-            let result = scheduler.attempt(token, Operation::about("result", id), send).await?;
-            let result = ResultResponse { request_id, ..result };
+            let mut result = scheduler.attempt(token, Operation::about("result", id), send).await?;
+            result.request_id = request_id;
             Ok(if result.status.is_terminal() {
                 PollResponse::Ended(Box::new(result))
             } else {

@@ -441,13 +441,13 @@ async fn a_file_with_other_content_is_replaced_only_with_overwrite() {
         assert!(std::fs::read(&path).unwrap() == there, "{what}");
         match downloaded {
             Ok(paths) => assert!(same && paths == [path.as_path()], "{what}"),
-            Err(Error::Io { path: named, source, .. }) => {
+            Err(Error::Io { path: named, cause, .. }) => {
                 assert_eq!(
-                    (named, source.kind()),
+                    (named, cause.kind()),
                     (path.clone(), std::io::ErrorKind::AlreadyExists),
                     "{what}"
                 );
-                assert!(!same && source.to_string().contains("`overwrite`"), "{what}: {source}");
+                assert!(!same && cause.to_string().contains("`overwrite`"), "{what}: {cause}");
             }
             Err(error) => panic!("{what}: {error:?}"),
         }
