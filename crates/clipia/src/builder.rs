@@ -9,14 +9,19 @@ use crate::environment::{self, Lookup};
 use crate::error::Error;
 use crate::http::Http;
 use crate::key::Key;
+use crate::pending::PendingList;
 use crate::proxies::Proxies;
 use crate::retry::Bounds;
 use crate::settings::Settings;
 use crate::shared_budget::{SharedBudget, now};
 use crate::wait::Scheduler;
-use reqwest::header::HeaderValue;
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    USER_AGENT,
+};
 use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use url::Url;
@@ -82,7 +87,11 @@ impl Builder {
             timeout: TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
             user_agent: concat!("clipia-rust/", env!("CARGO_PKG_VERSION")).to_owned(),
+            headers: Vec::new(),
+            proxy: None,
+            certificates_at: None,
             certificates: &[],
+            pending_file: None,
             bounds: Bounds { retries: MAX_RETRIES, within: RETRY_WITHIN, pause_first: RETRY_DELAY },
         })
     }
@@ -134,6 +143,35 @@ impl Builder {
         self
     }
 
+    /// A header of every call of the API, such as one that a gateway asks for; it replaces an earlier one of the same name. Media hosts do
+    /// not get it. The value is never shown.
+    ///
+    /// ```
+    /// let clipia = clipia::Clipia::builder()
+    ///     .key("clipia_test_0123456789abk3Qz")
+    ///     .header("X-Team", "pictures")
+    ///     .build()?;
+    /// # Ok::<(), clipia::Error>(())
+    /// ```
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The proxy of every connection, in place of those of the environment: a URL as [above](#the-environment). As there, plain http to this
+    /// machine never goes through it.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.0.proxy = Some(url.into());
+        self
+    }
+
+    /// A file of certificates in PEM, or a directory of such files, that are trusted in addition to those of the system and the
+    /// environment, such as that of a company's own authority.
+    pub fn certificates(mut self, path: impl Into<PathBuf>) -> Self {
+        self.0.certificates_at = Some(path.into());
+        self
+    }
+
     /// How often one call, or one file of a download, is retried after a failure that may pass; 5 by default. It does
     /// not bound a wait, and it does not count a transfer that got further than the one before. After a 429 only
     /// [`retry_within`](Self::retry_within) bounds a call; but with 0 nothing at all is retried.
@@ -159,11 +197,19 @@ impl Builder {
         self
     }
 
+    /// Keeps the list of [`Clipia::pending`] in a file, beyond the end of the process: one JSON document a line, written before a submit
+    /// is sent. A client that is built with the same file lists what the one before has left. One client at a time may use it; a client in
+    /// a forked process has no file.
+    pub fn pending_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.0.pending_file = Some(path.into());
+        self
+    }
+
     /// Builds the client.
     ///
     /// # Errors
     /// [`Error::KeyMissing`], [`Error::KeyMalformed`], [`Error::BaseUrl`], [`Error::Proxy`], [`Error::Certificates`],
-    /// [`Error::Input`] for a user agent that no header can hold, and [`Error::Setup`] if TLS cannot be set up.
+    /// [`Error::PendingFile`], [`Error::Input`] for a user agent or a header that cannot be sent, and [`Error::Setup`] if TLS cannot be set up.
     pub fn build(self) -> Result<Clipia, Error> {
         let settings = self.0.clone();
         let key = Key::new(&self.0.key)?;
@@ -177,6 +223,8 @@ impl Builder {
         // Plain http to this machine must not go through a proxy elsewhere.
         let proxies = if plain && base_url::is_this_machine(&base_url) {
             Proxies::default()
+        } else if let Some(url) = &self.0.proxy {
+            Proxies::one(url).map_err(|reason| Error::Proxy { variable: "Builder::proxy", reason })?
         } else {
             Proxies::read(&environment::of_process)?
         };
@@ -186,12 +234,18 @@ impl Builder {
             timeout: self.0.timeout,
             connect_timeout: self.0.connect_timeout,
             user_agent,
+            headers: headers(&self.0.headers)?,
             proxies: Arc::new(proxies),
             certificates: self.0.certificates,
+            certificates_at: self.0.certificates_at,
             plain,
         };
         let budget = SharedBudget::new(now());
-        let connection = Arc::new(Connection::new(base_url, key, http, settings.bounds, budget)?);
+        let pending = match &settings.pending_file {
+            Some(path) => PendingList::open(path)?,
+            None => PendingList::default(),
+        };
+        let connection = Arc::new(Connection::new(base_url, key, http, settings.bounds, budget, pending)?);
         Ok(Clipia(Arc::new(Inner {
             scheduler: Arc::new(Scheduler::new(Arc::clone(&connection))),
             connection,
@@ -220,6 +274,34 @@ impl Builder {
             None => builder,
         }
     }
+}
+
+/// Headers of the SDK itself, and of HTTP: they say what is sent, and to whom.
+const OWN_HEADERS: [HeaderName; 7] = [
+    AUTHORIZATION,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    HOST,
+    HeaderName::from_static("idempotency-key"),
+    TRANSFER_ENCODING,
+    USER_AGENT,
+];
+
+/// The headers of a caller.
+fn headers(named: &[(String, String)]) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in named {
+        let refuse =
+            |reason: &str| Error::Input { message: format!("cannot send the header {name:?}: {reason}") };
+        let named = HeaderName::try_from(name).map_err(|_| refuse("that is not the name of one"))?;
+        if OWN_HEADERS.contains(&named) {
+            return Err(refuse("the client sets it itself"));
+        }
+        let mut value = HeaderValue::try_from(value).map_err(|_| refuse("its value cannot be sent"))?;
+        value.set_sensitive(true);
+        headers.insert(named, value);
+    }
+    Ok(headers)
 }
 
 impl Clipia {
@@ -251,7 +333,7 @@ impl Clipia {
         if let Some(forked) = forked.as_ref().filter(|forked| forked.0.process == process) {
             return Ok(forked.clone());
         }
-        let clipia = Builder(self.0.settings.clone()).build()?;
+        let clipia = Builder(Settings { pending_file: None, ..self.0.settings.clone() }).build()?;
         // The client of another process is not dropped, because its connections are in use there.
         std::mem::forget(forked.replace(clipia.clone()));
         Ok(clipia)

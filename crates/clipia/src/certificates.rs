@@ -46,7 +46,7 @@ pub(crate) fn read(lookup: Lookup<'_>, more: &[&'static str]) -> Result<Vec<Cert
 
 /// The certificates of a file, or of the files of a directory. Certificates that rustls cannot use are skipped: bundles
 /// contain old ones, and a client with such a certificate cannot be built.
-fn load(variable: &'static str, path: &Path) -> Result<Vec<Certificate>, Error> {
+pub(crate) fn load(variable: &'static str, path: &Path) -> Result<Vec<Certificate>, Error> {
     let found = if path.is_dir() {
         load_certs_from_paths(None, Some(path))
     } else {

@@ -4,6 +4,7 @@
 use crate::catalogue_cache::CatalogueCache;
 use crate::connection::Connection;
 use crate::delivered_ids::DeliveredIds;
+use crate::pending::Pending;
 use crate::settings::Settings;
 use crate::wait::Scheduler;
 use std::fmt;
@@ -39,6 +40,30 @@ impl Clipia {
     /// The base URL of the API.
     pub fn base_url(&self) -> &str {
         self.0.connection.base_url.as_str()
+    }
+
+    /// What this client and its clones have submitted and not seen end, in the order of the submits: also what was submitted by a
+    /// call or followed by a wait that was dropped. Nothing is sent.
+    ///
+    /// An end is seen by a wait, by updates, by a delivery, and by a call that asks for the status or the result. A submit that was refused is not
+    /// listed. The list has the latest hundred thousand, and ends with the client, unless
+    /// [`Builder::pending_file`](crate::Builder::pending_file) keeps it.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), clipia::Error> {
+    /// use clipia::Clipia;
+    ///
+    /// let clipia = Clipia::builder().key(std::env::var("CLIPIA_KEY").unwrap_or_default()).pending_file("pending.jsonl").build()?;
+    /// // What an earlier run of this program has left.
+    /// for pending in clipia.pending() {
+    ///     if let Some(id) = pending.request_id {
+    ///         clipia.generation(id).wait().await?.completed()?.download("out").await?;
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn pending(&self) -> Vec<Pending> {
+        self.0.connection.pending.all()
     }
 }
 

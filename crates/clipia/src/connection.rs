@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::http::Http;
 use crate::key::Key;
+use crate::pending::PendingList;
 use crate::retry::Bounds;
 use crate::shared_budget::SharedBudget;
 use std::sync::OnceLock;
@@ -15,6 +16,7 @@ pub(crate) struct Connection {
     pub(crate) http: Http,
     pub(crate) bounds: Bounds,
     pub(crate) budget: SharedBudget,
+    pub(crate) pending: PendingList,
     /// The HTTP client for media hosts, built for the first download.
     media: OnceLock<reqwest::Client>,
     /// The API for uploads, built for the first one.
@@ -30,11 +32,12 @@ impl Connection {
         http: Http,
         bounds: Bounds,
         budget: SharedBudget,
+        pending: PendingList,
     ) -> Result<Self, Error> {
         let api =
             clipia_api::Client::new_with_client(base_url.as_str().trim_end_matches('/'), http.api(&key)?);
         let (media, uploads) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { api, base_url, key, http, bounds, budget, media, uploads })
+        Ok(Self { api, base_url, key, http, bounds, budget, pending, media, uploads })
     }
 
     /// The HTTP client for media hosts, which has no key.

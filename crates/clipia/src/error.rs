@@ -85,19 +85,19 @@ pub enum Error {
         /// The highest price that the caller allows.
         max_cost: Credits,
     },
-    /// An environment variable that names a proxy cannot be read. The client does not connect directly instead, because
+    /// An environment variable that names a proxy, or [`Builder::proxy`](crate::Builder::proxy), cannot be read. The client does not connect directly instead, because
     /// that could show the network what the proxy is to hide.
     #[error("cannot use the proxy in `{variable}`: {reason}")]
     Proxy {
-        /// The variable. Its value may hold a password, and is not shown.
+        /// The variable, or `Builder::proxy`. Its value may hold a password, and is not shown.
         variable: &'static str,
         /// What is wrong with the value.
         reason: &'static str,
     },
-    /// An environment variable for certificates leads to none.
+    /// An environment variable for certificates, or [`Builder::certificates`](crate::Builder::certificates), leads to none.
     #[error("cannot use the certificates in `{variable}`: {reason}")]
     Certificates {
-        /// The variable, such as `SSL_CERT_FILE`.
+        /// The variable, such as `SSL_CERT_FILE`, or `Builder::certificates`.
         variable: &'static str,
         /// What is wrong with the value, and the path.
         reason: String,
@@ -122,6 +122,15 @@ pub enum Error {
         file_name: String,
         /// The length of the file.
         bytes: u64,
+    },
+    /// The [file of pending generations](crate::Builder::pending_file) cannot be used: of the kind `WouldBlock` if another client has it. In
+    /// the error of a submit: nothing was sent.
+    #[error("cannot use the file of pending generations `{}`: {cause}", printable(&path.display().to_string()))]
+    PendingFile {
+        /// The file.
+        path: PathBuf,
+        /// The error of the operating system.
+        cause: std::io::Error,
     },
     /// The client could not be built: for instance the system has no root certificates, or a blocking client got no
     /// thread.

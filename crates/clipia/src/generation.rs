@@ -43,6 +43,9 @@ impl Clipia {
         let id = check_id(&request_id)?;
         let mut status =
             call(&self.0.scheduler, Operation::about("status", id), |api| api.get_status(id)).await?;
+        if status.status.is_terminal() {
+            self.0.connection.pending.ended(&request_id);
+        }
         status.request_id = request_id;
         Ok(status)
     }
@@ -56,6 +59,9 @@ impl Clipia {
         let id = check_id(&request_id)?;
         let mut result =
             call(&self.0.scheduler, Operation::about("result", id), |api| api.get_result(id)).await?;
+        if result.status.is_terminal() {
+            self.0.connection.pending.ended(&request_id);
+        }
         result.request_id = request_id;
         Ok(result)
     }

@@ -8,6 +8,7 @@ use crate::proxies::Proxies;
 use crate::redirect::check_redirect;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +17,13 @@ pub(crate) struct Http {
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) user_agent: HeaderValue,
+    /// Headers of every call of the API.
+    pub(crate) headers: HeaderMap,
     pub(crate) proxies: Arc<Proxies>,
     /// Variables in addition to `SSL_CERT_FILE` that name certificates.
     pub(crate) certificates: &'static [&'static str],
+    /// A file or a directory of more certificates.
+    pub(crate) certificates_at: Option<PathBuf>,
     /// Whether the API is called by plain http.
     pub(crate) plain: bool,
 }
@@ -45,7 +50,7 @@ impl Http {
         key: &Key,
         bounded: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
     ) -> Result<reqwest::Client, Error> {
-        let mut headers = HeaderMap::new();
+        let mut headers = self.headers.clone();
         headers.insert(AUTHORIZATION, key.header()?);
         let client = bounded(self.common().default_headers(headers)).redirect(Policy::none());
         // Plain http needs no root certificates, which a container may not have.
@@ -78,7 +83,10 @@ impl Http {
 
     /// Builds a client that trusts the certificates of the system and the environment.
     fn with_roots(&self, client: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
-        let roots = certificates::read(&environment::of_process, self.certificates)?;
+        let mut roots = certificates::read(&environment::of_process, self.certificates)?;
+        if let Some(path) = &self.certificates_at {
+            roots.extend(certificates::load("Builder::certificates", path)?);
+        }
         let client = if roots.is_empty() { client } else { client.tls_certs_merge(roots) };
         client.build().map_err(setup)
     }

@@ -45,6 +45,15 @@ impl Proxies {
         })
     }
 
+    /// One proxy for every connection.
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub(crate) fn one(url: &str) -> Result<Self, &'static str> {
+        let url = parse(clean(url))?;
+        Ok(Self { http: Some(url.clone()), https: Some(url), direct: Vec::new() })
+    }
+
     /// The proxy on the way to `url`.
     fn towards(&self, url: &Url) -> Option<&Url> {
         let proxy = match url.scheme() {

@@ -7,6 +7,7 @@ use crate::generation::{Generation, OnUpdate, Updates, Wait};
 use crate::json_object::object;
 use crate::outcome::Outcome;
 use crate::path_segment::check_slug;
+use crate::pending::PendingList;
 use crate::request::Operation;
 use crate::saved::SavedGeneration;
 use crate::update::Update;
@@ -21,7 +22,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 use tracing::Span;
 use tracing::field::display;
@@ -161,15 +162,22 @@ impl<T> Submit<T> {
         let key = self.idempotency_key.as_str();
         let operation = Operation::submit(model, key);
         let span = operation.span();
-        let unsettled = Unsettled { model, key, span: &span, sent: AtomicBool::new(false) };
+        let list = &scheduler.connection().pending;
+        let is_new = list.begun(model, key)?;
+        let unsettled = Unsettled { model, key, span: &span, list, is_new, state: AtomicU8::new(UNSENT) };
         let send = |_| {
-            unsettled.sent.store(true, Ordering::Relaxed);
+            unsettled.state.store(SENT, Ordering::Relaxed);
             api.submit(model, Some(key), body)
         };
         let result = call_in(span.clone(), scheduler, operation, send).await;
         // If the submit may have been accepted, its error holds the key.
         unsettled.settled();
-        let response: SubmitResponse = result?;
+        let response: SubmitResponse = result.inspect_err(|error| {
+            if error.idempotency_key().is_none() {
+                list.refused(key);
+            }
+        })?;
+        list.accepted(key, &response.request_id);
         let (id, cost) = (&response.request_id, response.cost.map(display));
         span.record("request_id", display(id));
         span.in_scope(|| {
@@ -194,28 +202,40 @@ struct Unsettled<'a> {
     model: &'a str,
     key: &'a str,
     span: &'a Span,
-    /// Whether an attempt was sent.
-    sent: AtomicBool,
+    list: &'a PendingList,
+    /// Whether the list had no submit with this key before.
+    is_new: bool,
+    state: AtomicU8,
 }
 
+/// No attempt was sent.
+const UNSENT: u8 = 0;
+/// An attempt was sent.
+const SENT: u8 = 1;
+/// The submit has ended: its caller gets the response, or an error that holds the key.
+const SETTLED: u8 = 2;
+
 impl Unsettled<'_> {
-    /// The submit has ended: its caller gets the response, or an error that holds the key.
     fn settled(&self) {
-        self.sent.store(false, Ordering::Relaxed);
+        self.state.store(SETTLED, Ordering::Relaxed);
     }
 }
 
 impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
-        if self.sent.load(Ordering::Relaxed) {
-            let (model, idempotency_key) = (self.model, self.key);
-            self.span.in_scope(|| {
-                tracing::warn!(
-                    model,
-                    idempotency_key,
-                    "submit cut short: the same again with this idempotency key within 24 hours charges once"
-                );
-            });
+        match self.state.load(Ordering::Relaxed) {
+            SENT => {
+                let (model, idempotency_key) = (self.model, self.key);
+                self.span.in_scope(|| {
+                    tracing::warn!(
+                        model,
+                        idempotency_key,
+                        "submit cut short: the same again with this idempotency key within 24 hours charges once"
+                    );
+                });
+            }
+            UNSENT if self.is_new => self.list.refused(self.key),
+            _ => {}
         }
     }
 }

@@ -91,6 +91,7 @@ impl Scheduler {
     pub(crate) fn deliver(&self, result: &ResultResponse) -> usize {
         let (mut wakers, mut resolved) = (Vec::new(), 0);
         if result.status.is_terminal() {
+            self.connection.pending.ended(&result.request_id);
             resolved = self.waiters().deliver(now(), result, &mut wakers);
         } else {
             self.waiters().mark_changed(now(), &result.request_id);
@@ -288,6 +289,9 @@ async fn send(
         PollKind::Status => {
             let send = || require_status(api.get_status(id), |status| (&status.status, &status.extra));
             let status = scheduler.attempt(token, Operation::about("status", id), send).await?;
+            if status.status.is_terminal() {
+                scheduler.connection.pending.ended(id);
+            }
             Ok(PollResponse::Status(Update { request_id, ..status.into() }))
         }
         PollKind::Result => {
@@ -295,6 +299,7 @@ async fn send(
             let mut result = scheduler.attempt(token, Operation::about("result", id), send).await?;
             result.request_id = request_id;
             Ok(if result.status.is_terminal() {
+                scheduler.connection.pending.ended(&result.request_id);
                 PollResponse::Ended(Box::new(result))
             } else {
                 PollResponse::Status(Update::from(&result))

@@ -253,3 +253,55 @@ async fn certificates_are_those_of_the_system_and_of_the_environment() {
     // Plain http needs no certificates.
     assert!(run(&plain.url, &[(file, &missing)]).contains(trusted));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_and_certificates_of_the_builder_are_used_beside_or_before_those_of_the_environment() {
+    let proxy = Peer::new(finished).await;
+    let builder = || Clipia::builder().key(KEY).max_retries(0);
+    let clipia = builder().base_url("http://clipia.test").allow_http(true).proxy(&proxy.url).build().unwrap();
+    clipia.generation(id()).result().await.unwrap();
+    let seen = proxy.seen();
+    assert_eq!(
+        (seen.len(), seen[0].path.as_str()),
+        (1, format!("http://clipia.test/v1/requests/{ID}").as_str())
+    );
+    let error = builder().proxy("http://me:secret@pro xy").build().unwrap_err();
+    let told = format!("{error} {error:?}");
+    assert!(told.contains("`Builder::proxy`") && !told.contains("secret"), "{told}");
+
+    let (url, certificate) = secure_server().await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("own.pem");
+    std::fs::write(&path, certificate).unwrap();
+    let account = builder().base_url(&url).certificates(&path).build().unwrap().account().await.unwrap();
+    assert_eq!(account.balance.credits, 35u64.into());
+    let error = builder().base_url(&url).certificates(dir.path().join("no.pem")).build().unwrap_err();
+    assert!(error.to_string().contains("`Builder::certificates`"), "{error}");
+}
+
+#[tokio::test]
+async fn headers_of_the_builder_go_to_the_api_and_not_to_media_hosts_and_are_never_shown() {
+    let media = Peer::new(|_, _| body_reply(200, &[("content-type", "image/png")], b"a fox")).await;
+    let url = format!("{}/fox.png", media.url);
+    let api =
+        Peer::new(move |_, _| state("COMPLETED", json!({ "output": { "images": [{ "url": url }] } }))).await;
+    let builder = || Clipia::builder().key(KEY).base_url(&api.url);
+    let given =
+        builder().header("X-Gateway", "old").header("x-gateway", "secret").header("X-Team", "pictures");
+    let shown = format!("{given:?}");
+    let clipia = given.build().unwrap();
+    assert!(!shown.contains("secret") && !format!("{clipia:?}").contains("secret"), "{shown}");
+    let dir = tempfile::tempdir().unwrap();
+    clipia.generation(id()).download(dir.path()).await.unwrap();
+    let seen = &api.seen()[0];
+    assert_eq!((seen.headers["x-gateway"].as_str(), seen.headers["x-team"].as_str()), ("secret", "pictures"));
+    assert!(!media.seen()[0].headers.contains_key("x-gateway"));
+    for (name, value) in
+        [("Authorization", "secret"), ("Idempotency-Key", "1"), ("no name", "1"), ("x", "\n")]
+    {
+        let error = builder().header(name, value).build().unwrap_err();
+        assert!(
+            error.to_string().contains("cannot send the header") && !error.to_string().contains("secret")
+        );
+    }
+}

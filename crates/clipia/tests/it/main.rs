@@ -14,6 +14,7 @@ mod max_cost;
 mod no_status;
 mod oddities;
 mod peer;
+mod pending;
 mod resume;
 mod retries;
 mod runtimes;
