@@ -1,16 +1,13 @@
 //! Calls of the SDK that block the calling thread.
 
+use crate::driven::Driven;
 use crate::exceptions::raise;
 use crate::interruption::ResumePoint;
-use crate::{logging, runtime};
+use crate::{driver, logging};
 use clipia::{Error, Submit, Submitted};
 use pyo3::prelude::*;
 use std::future::{Future, IntoFuture};
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often a call checks for Ctrl-C: often enough to feel prompt, and rarely enough to cost nothing.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
@@ -21,49 +18,16 @@ pub(crate) fn run<F>(py: Python<'_>, future: F) -> PyResult<F::Output>
 where
     F: Future<Output: Send> + Send,
 {
-    let runtime = runtime::get(py)?;
+    let call = driver::get(py)?.begin();
     logging::refresh(py)?;
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Sleeper(thread::current())));
+    let mut future = Driven::new(Box::pin(future));
     loop {
-        let polled = py.detach(|| {
-            let _entered = runtime.enter();
-            poll_for(SIGNALS_EVERY, future.as_mut(), &waker)
-        });
+        let output = py.detach(|| call.drive_for(SIGNALS_EVERY, &mut future));
         logging::flush(py);
-        match polled {
-            Poll::Ready(output) => return Ok(output),
-            Poll::Pending => py.check_signals()?,
+        match output {
+            Some(output) => return Ok(output),
+            None => py.check_signals()?,
         }
-    }
-}
-
-/// Drives a future on this thread for some time. A timer of the runtime would wake one of its threads at each call, so
-/// this parks the thread with a timeout instead.
-fn poll_for<F: Future>(time: Duration, mut future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
-    let end = Instant::now() + time;
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
-            return Poll::Ready(output);
-        }
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Poll::Pending;
-        }
-        thread::park_timeout(left);
-    }
-}
-
-/// Wakes the thread that drives a future.
-struct Sleeper(Thread);
-
-impl Wake for Sleeper {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
     }
 }
 

@@ -5,7 +5,7 @@
 //! parent's state and makes its own when it is first needed. The SDK renews the clients
 //! ([`clipia::Clipia::in_this_process`]).
 
-use crate::{asyncio_futures, logging, runtime};
+use crate::{asyncio_futures, driver, logging, runtime};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 
@@ -37,6 +37,7 @@ fn after_in_parent() {
 #[pyfunction]
 fn after_in_child(py: Python<'_>) {
     runtime::forget(py);
+    driver::forget(py);
     asyncio_futures::forget(py);
     logging::clear();
     logging::release();

@@ -25,6 +25,7 @@ mod delivery;
 mod document;
 mod download_progress;
 mod driven;
+mod driver;
 mod estimate_response;
 mod events;
 mod exceptions;

@@ -1,4 +1,5 @@
-//! The Tokio runtime of the SDK, shared by all clients of the process.
+//! The Tokio runtime of the coroutines, shared by all asyncio clients of the process. [`crate::driver`] has that of the
+//! blocking calls.
 
 use crate::asyncio_futures;
 use pyo3::prelude::*;

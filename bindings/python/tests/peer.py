@@ -61,9 +61,9 @@ class Server(ThreadingHTTPServer):
 
 
 class Peer:
-    """An HTTP server in this process."""
+    """An HTTP server in this process, which closes a connection without requests after `idle_seconds`."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle_seconds: float | None = None) -> None:
         self.seen: list[Request] = []
         self.respond: Callable[[Request], Reply] = running
         peer = self
@@ -72,6 +72,7 @@ class Peer:
             protocol_version = "HTTP/1.1"
             # Otherwise a body waits 40 ms for the acknowledgement of its head.
             disable_nagle_algorithm = True
+            timeout = idle_seconds
 
             def handle_request(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))

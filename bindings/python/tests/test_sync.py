@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 import clipia_queue
 from clipia_queue import Clipia, ClipiaApiError, ClipiaTimeoutError, StatusResponse
 from conftest import STEPS, Emulated, Server
-from peer import ID, KEY, Peer, running
+from peer import ID, KEY, Peer, Reply, Request, running
 
 IMAGE = {"prompt": "a fox", "resolution": "0.5K"}
 UNREADABLE = {
@@ -103,6 +104,62 @@ def test_the_sandbox(sandbox: Clipia, tmp_path: Path) -> None:
     assert (job.status, job.is_terminal, job.queue_position) == ("COMPLETED", True, 0)
     (file,) = job.wait().download(tmp_path)
     assert file.stat().st_size > 0
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for a condition that no call of this thread makes true."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_wait_goes_on_between_two_calls(emulated: Emulated) -> None:
+    updates = emulated.client().submit("nano-banana-2", STEPS).updates()
+    first = next(updates)
+    polled = len(emulated.calls())
+    until(lambda: len(emulated.calls()) > polled)
+    assert not first.is_terminal
+    assert list(updates)[-1].status == "COMPLETED"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the table of connections")
+def test_a_connection_that_the_server_closes_between_two_calls() -> None:
+    def is_open() -> bool:
+        """Whether the client's end of the first connection is open."""
+        rows = [row.split() for row in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+        port = f":{peer.seen[0].port:04X}"
+        return any(row[1].endswith(port) and row[3] in ("01", "08") for row in rows)
+
+    peer = Peer(idle_seconds=0.1)
+    clipia = Clipia(KEY, base_url=peer.url, max_retries=0)
+    clipia.status(ID)
+    until(lambda: not is_open())
+    assert clipia.status(ID).status == "IN_PROGRESS"
+    assert peer.seen[0].port != peer.seen[1].port
+    peer.close()
+
+
+def test_a_long_call_beside_short_ones_of_other_threads(peer: Peer) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def respond(request: Request) -> Reply:
+        if request.path.endswith("/long/status"):
+            begun.set()
+            may_end.wait(30)
+        return running(request)
+
+    peer.respond = respond
+    clipia = Clipia(KEY, base_url=peer.url)
+    with ThreadPoolExecutor(5) as threads:
+        # It is the first to drive the connections of all, and then the last.
+        long = threads.submit(clipia.status, "long")
+        assert begun.wait(30)
+        short = list(threads.map(lambda _: clipia.status(ID).status, range(200)))
+        assert (set(short), long.done()) == ({"IN_PROGRESS"}, False)
+        may_end.set()
+        assert long.result(30).status == "IN_PROGRESS"
+    assert clipia.status(ID).status == "IN_PROGRESS"
 
 
 def test_the_catalogue(live: Clipia) -> None:
