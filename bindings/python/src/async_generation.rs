@@ -7,6 +7,7 @@ use crate::document::Pickled;
 use crate::files::{self, Download, Files};
 use crate::handle::Handle;
 use crate::interruption::ResumePoint;
+use crate::status_response::StatusResponse;
 use crate::updates::AsyncUpdates;
 use crate::waiting::{self, WaitOptions};
 use crate::watch::Listeners;
@@ -57,6 +58,12 @@ impl AsyncGeneration {
     /// last one terminal. A slow reader gets the latest change, not every one in between.
     fn updates(&self, py: Python<'_>) -> PyResult<AsyncUpdates> {
         AsyncUpdates::of(py, &self.0)
+    }
+
+    /// The status now.
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let status = Handle::status(self.0.generation(py)?);
+        coroutine::call(py, status, |_, response| Ok(StatusResponse::new(response)))
     }
 
     /// The result. Before the end there are only the fields of a status.

@@ -1,9 +1,11 @@
 //! `AsyncModelsResource`.
 
+use crate::amount::MaxCost;
 use crate::arguments::Input;
-use crate::coroutine;
+use crate::async_submitted::AsyncSubmitted;
 use crate::estimate_response::EstimateResponse;
-use crate::session::Session;
+use crate::session::{Request, Session};
+use crate::{coroutine, models};
 use pyo3::prelude::*;
 
 /// The catalogue; `AsyncClipia.models`.
@@ -18,9 +20,9 @@ impl AsyncModelsResource {
 
 #[pymethods]
 impl AsyncModelsResource {
-    /// Every model, under `data`.
+    /// Every model: a dict with the models under `data`, and also the list of them.
     fn list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        coroutine::document(py, self.0.models()?)
+        coroutine::call(py, self.0.models()?, |py, response| models::list(py, &response))
     }
 
     /// One model, with its price and its parameters.
@@ -31,5 +33,20 @@ impl AsyncModelsResource {
     /// The exact price of an input. Nothing is reserved.
     fn estimate<'py>(&self, py: Python<'py>, slug: String, input: Input) -> PyResult<Bound<'py, PyAny>> {
         coroutine::call(py, self.0.estimate(slug, input)?, |_, response| Ok(EstimateResponse::new(response)))
+    }
+
+    /// The same as `AsyncClipia.submit`.
+    #[pyo3(signature = (model, input, *, webhook_url = None, idempotency_key = None, max_cost = None))]
+    fn submit<'py>(
+        &self,
+        py: Python<'py>,
+        model: String,
+        input: Input,
+        webhook_url: Option<String>,
+        idempotency_key: Option<String>,
+        max_cost: Option<MaxCost>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
+        coroutine::submit(py, submit, AsyncSubmitted::new)
     }
 }

@@ -6,6 +6,7 @@ use crate::document::Pickled;
 use crate::files::{self, Download, Files};
 use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
+use crate::status_response::StatusResponse;
 use crate::updates::Updates;
 use crate::waiting::{self, WaitOptions};
 use crate::watch::Listeners;
@@ -55,6 +56,11 @@ impl Generation {
     /// last one terminal. A slow reader gets the latest change, not every one in between.
     fn updates(&self, py: Python<'_>) -> PyResult<Updates> {
         Updates::of(py, &self.0)
+    }
+
+    /// The status now.
+    fn status(&self, py: Python<'_>) -> PyResult<StatusResponse> {
+        blocking::call(py, Handle::status(self.0.generation(py)?)).map(StatusResponse::new)
     }
 
     /// The result. Before the end there are only the fields of a status.

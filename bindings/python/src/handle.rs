@@ -2,7 +2,7 @@
 
 use crate::exceptions::raise;
 use crate::{document, pickled_clients};
-use clipia::{Generation, RequestId, SavedGeneration};
+use clipia::{Error, Generation, RequestId, SavedGeneration, StatusResponse};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -31,6 +31,11 @@ impl Handle {
                 Ok(pickled_clients::client(py, base_url)?.resume(saved.clone()))
             }
         }
+    }
+
+    /// The status of a generation now.
+    pub(crate) async fn status(generation: Generation) -> Result<StatusResponse, Error> {
+        generation.status().await
     }
 
     /// The data of a pickle: everything but the key.

@@ -1,10 +1,13 @@
 //! `ModelsResource`.
 
+use crate::amount::MaxCost;
 use crate::arguments::Input;
 use crate::blocking;
 use crate::estimate_response::EstimateResponse;
-use crate::session::Session;
+use crate::session::{ModelList, Request, Session};
+use crate::submitted::Submitted;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 /// The catalogue; `Clipia.models`.
 #[pyclass(frozen, module = "clipia_queue")]
@@ -18,9 +21,9 @@ impl ModelsResource {
 
 #[pymethods]
 impl ModelsResource {
-    /// Every model, under `data`.
-    fn list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(pythonize::pythonize(py, &blocking::call(py, self.0.models()?)?)?)
+    /// Every model: a dict with the models under `data`, and also the list of them.
+    fn list(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        list(py, &blocking::call(py, self.0.models()?)?)
     }
 
     /// One model, with its price and its parameters.
@@ -32,4 +35,26 @@ impl ModelsResource {
     fn estimate(&self, py: Python<'_>, slug: String, input: Input) -> PyResult<EstimateResponse> {
         blocking::call(py, self.0.estimate(slug, input)?).map(EstimateResponse::new)
     }
+
+    /// The same as `Clipia.submit`.
+    #[pyo3(signature = (model, input, *, webhook_url = None, idempotency_key = None, max_cost = None))]
+    fn submit(
+        &self,
+        py: Python<'_>,
+        model: String,
+        input: Input,
+        webhook_url: Option<String>,
+        idempotency_key: Option<String>,
+        max_cost: Option<MaxCost>,
+    ) -> PyResult<Py<Submitted>> {
+        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
+        Submitted::new(py, blocking::submit(py, submit)?)
+    }
+}
+
+/// The catalogue as Python has it.
+pub(crate) fn list(py: Python<'_>, models: &ModelList) -> PyResult<Py<PyAny>> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let class = CLASS.import(py, "clipia_queue._model_list", "ModelList")?;
+    Ok(class.call1((pythonize::pythonize(py, models)?,))?.unbind())
 }

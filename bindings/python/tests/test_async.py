@@ -118,10 +118,23 @@ async def test_a_failed_generation_is_a_result(async_live: AsyncClipia, tmp_path
 
 
 async def test_the_catalogue_and_the_account(async_live: AsyncClipia) -> None:
-    assert "nano-banana-2" in [model["slug"] for model in (await async_live.models.list())["data"]]
+    models = await async_live.models.list()
+    assert "nano-banana-2" in [model["slug"] for model in models]
+    assert models.data == models["data"]
     assert (await async_live.models.get("nano-banana-2"))["type"] == "image"
     assert (await async_live.models.estimate("nano-banana-2", IMAGE)).credits > 0
     assert (await async_live.account.get())["balance"]["credits"] > 0
+
+
+async def test_a_handle_has_the_status_of_now(emulated: Emulated) -> None:
+    clipia = emulated.async_client()
+    job = await clipia.models.submit("nano-banana-2", input=STEPS)
+    handle = clipia.generation(job.request_id)
+    statuses = [await handle.status()]
+    assert len(emulated.calls("status")) == 1
+    while not statuses[-1].is_terminal:
+        statuses.append(await handle.status())
+    assert (statuses[0].request_id, statuses[-1].status) == (job.request_id, "COMPLETED")
 
 
 async def test_the_sandbox(server: Server) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import pickle
 import time
 from datetime import datetime, timezone
@@ -197,6 +199,27 @@ def test_a_failed_result_makes_no_files(peer: Peer) -> None:
     response = example("ResultResponse.canceled")
     with pytest.raises(clipia_queue.GenerationCanceled):
         saying(peer, response).generation(response["request_id"]).download("out")
+
+
+def test_the_catalogue_is_what_the_api_sends_and_a_list(peer: Peer) -> None:
+    listed = {"data": example("ModelList.all")["data"]}
+    models = saying(peer, listed).models.list()
+    assert models == listed
+    assert isinstance(models, clipia_queue.ModelList)
+    assert (dict(models), models.get("data"), models.keys()) == (listed, listed["data"], listed.keys())
+    assert json.loads(json.dumps(models)) == listed
+    assert (list(models), len(models), models.data) == (listed["data"], len(listed["data"]), listed["data"])
+    assert (models[0], models[-1], models[1:]) == (listed["data"][0], listed["data"][-1], listed["data"][1:])
+    assert list(reversed(models)) == listed["data"][::-1]
+    for item, is_in in ((models[0], True), ({"slug": "of another"}, False), ("data", True), ("slug", False)):
+        assert (item in models) is is_in
+    for again in (pickle.loads(pickle.dumps(models)), copy.deepcopy(models)):
+        assert (again, list(again)) == (listed, listed["data"])
+    assert not saying(peer, {"data": []}).models.list()
+    with pytest.raises(KeyError):
+        models["models"]
+    with pytest.raises(IndexError):
+        models[len(models)]
 
 
 def test_models_account_and_estimate(peer: Peer) -> None:

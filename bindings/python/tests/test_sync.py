@@ -106,6 +106,19 @@ def test_the_sandbox(sandbox: Clipia, tmp_path: Path) -> None:
     assert file.stat().st_size > 0
 
 
+def test_a_handle_has_the_status_of_now(emulated: Emulated) -> None:
+    clipia = emulated.client()
+    job = clipia.submit("nano-banana-2", STEPS)
+    handle = clipia.generation(job.request_id)
+    statuses = [handle.status()]
+    assert len(emulated.calls("status")) == 1
+    while not statuses[-1].is_terminal:
+        statuses.append(handle.status())
+    assert (statuses[0].request_id, statuses[-1].status) == (job.request_id, "COMPLETED")
+    assert 40 in [status.progress for status in statuses]
+    assert not job.is_terminal, "what was submitted keeps its own status"
+
+
 def until(condition: Callable[[], bool]) -> None:
     """Waits for a condition that no call of this thread makes true."""
     end = time.monotonic() + 30
@@ -162,9 +175,20 @@ def test_a_long_call_beside_short_ones_of_other_threads(peer: Peer) -> None:
     assert clipia.status(ID).status == "IN_PROGRESS"
 
 
+def test_a_submit_by_the_catalogue(sandbox: Clipia) -> None:
+    job = sandbox.models.submit("nano-banana-2", input=IMAGE, idempotency_key="of-the-catalogue")
+    assert job.wait(timeout=60).status == "COMPLETED"
+    again = sandbox.submit("nano-banana-2", IMAGE, idempotency_key="of-the-catalogue")
+    assert again.request_id == job.request_id
+    with pytest.raises(clipia_queue.MaxCostExceeded):
+        sandbox.models.submit("nano-banana-2", IMAGE, max_cost=0)
+
+
 def test_the_catalogue(live: Clipia) -> None:
-    slugs = [model["slug"] for model in live.models.list()["data"]]
+    models = live.models.list()
+    slugs = [model["slug"] for model in models]
     assert "nano-banana-2" in slugs
+    assert slugs == [model["slug"] for model in models["data"]]
     model = live.models.get("nano-banana-2")
     assert model["type"] == "image"
     assert "prompt" in [parameter["name"] for parameter in model["input_schema"]["parameters"]]

@@ -32,7 +32,11 @@ IMAGE = {"prompt": "a fox", "resolution": "0.5K"}
 
 def test_sync(server: Server, tmp_path: Path) -> None:
     with Clipia(server.test_key, base_url=server.url) as clipia:
-        assert_type(clipia.models.list()["data"], list[Model])
+        models = clipia.models.list()
+        assert_type(models["data"], list[Model])
+        assert_type(models[0], Model)
+        assert_type([model for model in models], list[Model])
+        assert_type(clipia.models.submit("nano-banana-2", IMAGE), Submitted)
         assert_type(clipia.models.estimate("nano-banana-2", IMAGE), EstimateResponse)
         assert_type(clipia.check("nano-banana-2", IMAGE), list[InputWarning])
         job = clipia.submit("nano-banana-2", IMAGE, max_cost=1000)
@@ -40,6 +44,7 @@ def test_sync(server: Server, tmp_path: Path) -> None:
         assert_type(job.cost, float | None)
         handle = clipia.generation(job.request_id)
         assert_type(handle, Generation)
+        assert_type(handle.status(), StatusResponse)
         for update in job.updates():
             assert_type(update, StatusResponse)
         assert_type(clipia.wait_all([job, handle, job.request_id]), list[GenerationResult])

@@ -132,6 +132,8 @@ model = client.models.get(slugs[0])
 assert model["slug"] == slugs[0] and model["input_schema"]["parameters"] and model["pricing"]
 image = {"prompt": "a fox", "resolution": "0.5K"}
 price = client.models.estimate("nano-banana-2", input=image)
+assert [model["slug"] for model in client.models.list()] == slugs
+assert client.models.submit("nano-banana-2", image, idempotency_key="of-the-vendor").cost == price.credits
 job = client.submit("nano-banana-2", image, idempotency_key="of-the-vendor")
 assert job.cost == price.credits and job.data["cost"] == job.cost and job.warnings == []
 while not client.status(job.request_id).is_terminal:

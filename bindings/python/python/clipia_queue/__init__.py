@@ -83,6 +83,7 @@ from clipia_queue._generated_exceptions import (
 )
 
 # end of what is generated: imports
+from clipia_queue._model_list import ModelList
 from clipia_queue._statuses import CANCELED, COMPLETED, FAILED, IN_PROGRESS, IN_QUEUE, TERMINAL_STATUSES
 from clipia_queue._types import (
     Account,
@@ -90,7 +91,6 @@ from clipia_queue._types import (
     InputParameter,
     InputSchema,
     Model,
-    ModelList,
     Pricing,
     TextLimits,
     Usage,

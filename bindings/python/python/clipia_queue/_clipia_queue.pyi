@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Final, Protocol, TypeAlias, final
 
 from typing_extensions import Self, disjoint_base
 
-from clipia_queue._types import Account, Model, ModelList
+from clipia_queue._model_list import ModelList
+from clipia_queue._types import Account, Model
 
 __all__ = [
     "AccountResource",
@@ -252,6 +253,7 @@ class Generation:
     def request_id(self) -> str: ...
     def wait(self, timeout: float | None = None, *, progress: bool = False) -> GenerationResult: ...
     def updates(self) -> Iterator[StatusResponse]: ...
+    def status(self) -> StatusResponse: ...
     def result(self) -> GenerationResult: ...
     def download(
         self,
@@ -272,6 +274,7 @@ class AsyncGeneration:
         self, timeout: float | None = None, *, progress: bool = False
     ) -> AsyncGenerationResult: ...
     def updates(self) -> AsyncIterator[StatusResponse]: ...
+    async def status(self) -> StatusResponse: ...
     async def result(self) -> AsyncGenerationResult: ...
     async def download(
         self,
@@ -353,12 +356,30 @@ class ModelsResource:
     def list(self) -> ModelList: ...
     def get(self, slug: str) -> Model: ...
     def estimate(self, slug: str, input: _Input) -> EstimateResponse: ...
+    def submit(
+        self,
+        model: str,
+        input: _Input,
+        *,
+        webhook_url: str | None = None,
+        idempotency_key: str | None = None,
+        max_cost: float | None = None,
+    ) -> Submitted: ...
 
 @final
 class AsyncModelsResource:
     async def list(self) -> ModelList: ...
     async def get(self, slug: str) -> Model: ...
     async def estimate(self, slug: str, input: _Input) -> EstimateResponse: ...
+    async def submit(
+        self,
+        model: str,
+        input: _Input,
+        *,
+        webhook_url: str | None = None,
+        idempotency_key: str | None = None,
+        max_cost: float | None = None,
+    ) -> AsyncSubmitted: ...
 
 @final
 class AccountResource:

@@ -22,12 +22,6 @@ class Model(_ModelRequired, total=False):
     input_schema: InputSchema
 
 
-class ModelList(TypedDict):
-    """The catalogue."""
-
-    data: list[Model]
-
-
 class Pricing(TypedDict, total=False):
     """The pricing of a model."""
 
