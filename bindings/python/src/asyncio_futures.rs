@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
@@ -48,6 +48,8 @@ pub(crate) struct Completer {
 
 enum Message {
     Complete(Completion),
+    /// A greenlet is to be woken, by the method `wake` of what it waits with.
+    Wake(Arc<Py<PyAny>>),
     /// The queue of `logging` has records.
     FlushLog,
 }
@@ -96,8 +98,14 @@ fn run(receiver: &Receiver<Message>, completer: &Completer) {
             logging::flush(py);
             let mut batches: Vec<(Py<PyAny>, Vec<FutureValue>)> = Vec::new();
             for message in std::iter::once(first).chain(receiver.try_iter()) {
-                let Message::Complete(Completion { event_loop, future, make_value }) = message else {
-                    continue;
+                let Completion { event_loop, future, make_value } = match message {
+                    Message::Complete(completion) => completion,
+                    Message::Wake(pause) => {
+                        // Fails if the greenlet has just ended.
+                        let _ = pause.call_method0(py, intern!(py, "wake"));
+                        continue;
+                    }
+                    Message::FlushLog => continue,
                 };
                 match batches.iter_mut().find(|(known, _)| known.is(&event_loop)) {
                     Some((_, batch)) => batch.push((future, make_value)),
@@ -110,6 +118,13 @@ fn run(receiver: &Receiver<Message>, completer: &Completer) {
                 let _ = event_loop.call_method1(py, intern!(py, "call_soon_threadsafe"), (complete,));
             }
         });
+    }
+}
+
+impl Completer {
+    /// Wakes a greenlet.
+    pub(crate) fn wake(&self, pause: Arc<Py<PyAny>>) {
+        let _ = self.sender.send(Message::Wake(pause));
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::driven::Driven;
 use crate::exceptions::raise;
 use crate::interruption::ResumePoint;
-use crate::{driver, logging};
+use crate::{driver, greenlets, logging};
 use clipia::{Error, Submit, Submitted};
 use pyo3::prelude::*;
 use std::future::{Future, IntoFuture};
@@ -13,11 +13,15 @@ use std::time::Duration;
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 
 /// Runs a future on the calling thread. Other Python threads run meanwhile. Signal handlers run on this thread, outside
-/// of the runtime, because they may call the client themselves. An exception of a handler drops the future.
+/// of the runtime, because they may call the client themselves. An exception of a handler drops the future. In a program
+/// that is patched for greenlets, the other greenlets of the thread run meanwhile too.
 pub(crate) fn run<F>(py: Python<'_>, future: F) -> PyResult<F::Output>
 where
     F: Future<Output: Send> + Send,
 {
+    if let Some(pause) = greenlets::pause(py)? {
+        return greenlets::run(&pause, future);
+    }
     let call = driver::get(py)?.begin();
     logging::refresh(py)?;
     let mut future = Driven::new(Box::pin(future));

@@ -36,6 +36,7 @@ mod fork;
 mod generated_exceptions;
 mod generation;
 mod generation_result;
+mod greenlets;
 mod handle;
 mod input_warning;
 mod interruption;
