@@ -12,6 +12,7 @@ use crate::coroutine;
 use crate::fleet::{AsyncAsCompleted, Fleet};
 use crate::input_warning::InputWarning;
 use crate::interruption::ResumePoint;
+use crate::pending::Pending;
 use crate::session::{Request, Server, Session};
 use crate::status_response::StatusResponse;
 use crate::upload::{Upload, UploadFile};
@@ -20,14 +21,18 @@ use crate::watch::Listeners;
 use crate::webhooks::Receiver;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use std::collections::HashMap;
 use std::future::ready;
+use std::path::PathBuf;
 
 /// A client of the queue API for asyncio.
 ///
 /// Arguments that are not given come from the environment: the key from `CLIPIA_KEY` or else `CLIPIA_API_KEY`, the base
 /// URL from `CLIPIA_BASE_URL`, and whether it may be http to another machine from `CLIPIA_ALLOW_HTTP`. The proxies are
 /// those of `HTTPS_PROXY` and the like. The certificates are those of the system, `SSL_CERT_FILE` and
-/// `REQUESTS_CA_BUNDLE`. Make one client for each key and share it, between event loops too: its waits share the
+/// `REQUESTS_CA_BUNDLE`. `headers` go with every call of the API, `proxy` is used in place of those of the environment, and
+/// `certificates` (a file or a directory) are trusted too. `pending_file` keeps the list of `pending()` for the next process.
+/// Make one client for each key and share it, between event loops too: its waits share the
 /// request budget of the key. Every call is retried while that may help. Cancelling a wait ends the wait; the
 /// generation goes on.
 #[pyclass(frozen, module = "clipia_queue")]
@@ -38,8 +43,9 @@ impl AsyncClipia {
     #[new]
     #[pyo3(signature = (
         api_key = None, *, base_url = None, timeout = 30.0, max_retries = 5, retry_delay = 0.5,
-        allow_http = None
+        allow_http = None, headers = None, proxy = None, certificates = None, pending_file = None
     ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn new(
         py: Python<'_>,
         api_key: Option<String>,
@@ -48,8 +54,12 @@ impl AsyncClipia {
         max_retries: i64,
         retry_delay: f64,
         allow_http: Option<bool>,
+        headers: Option<HashMap<String, String>>,
+        proxy: Option<String>,
+        certificates: Option<PathBuf>,
+        pending_file: Option<PathBuf>,
     ) -> PyResult<Self> {
-        let server = Server { api_key, base_url, allow_http };
+        let server = Server { api_key, base_url, allow_http, headers, proxy, certificates, pending_file };
         Session::open(py, server, timeout, max_retries, retry_delay).map(Self)
     }
 
@@ -199,6 +209,13 @@ impl AsyncClipia {
     /// A handle on a generation by its id. Any process can make one at any time. Nothing is sent.
     fn generation(&self, request_id: Id) -> PyResult<AsyncGeneration> {
         self.0.generation(request_id.0).map(AsyncGeneration::new)
+    }
+
+    /// What this client has submitted and not seen end, in the order of the submits: also what was submitted by a call or followed by a wait
+    /// that was interrupted or cancelled. Nothing is sent. The list has the latest hundred thousand, and ends with the client, unless it was made with a
+    /// `pending_file`.
+    fn pending(&self) -> PyResult<Vec<Pending>> {
+        Ok(self.0.clipia()?.pending().into_iter().map(Pending::of).collect())
     }
 
     /// Receives the deliveries of webhooks, and ends the waits of this client with them.

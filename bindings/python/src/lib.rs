@@ -44,6 +44,7 @@ mod iteration;
 mod json;
 mod logging;
 mod models;
+mod pending;
 mod pickled_clients;
 mod printable;
 mod program;
@@ -101,6 +102,8 @@ mod _clipia_queue {
     use crate::input_warning::InputWarning;
     #[pymodule_export]
     use crate::models::ModelsResource;
+    #[pymodule_export]
+    use crate::pending::Pending;
     #[pymodule_export]
     use crate::printable::printable;
     #[pymodule_export]

@@ -11,7 +11,9 @@ use clipia::{
 };
 use pyo3::prelude::*;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,6 +71,18 @@ impl Session {
         }
         if let Some(allowed) = server.allow_http {
             builder = builder.allow_http(allowed);
+        }
+        for (name, value) in server.headers.unwrap_or_default() {
+            builder = builder.header(name, value);
+        }
+        if let Some(proxy) = server.proxy {
+            builder = builder.proxy(proxy);
+        }
+        if let Some(certificates) = server.certificates {
+            builder = builder.certificates(certificates);
+        }
+        if let Some(file) = server.pending_file {
+            builder = builder.pending_file(file);
         }
         let clipia = build(py, builder)?;
         let base_url = clipia.base_url().trim_end_matches('/').to_owned();
@@ -210,6 +224,10 @@ pub(crate) struct Server {
     pub(crate) api_key: Option<String>,
     pub(crate) base_url: Option<String>,
     pub(crate) allow_http: Option<bool>,
+    pub(crate) headers: Option<HashMap<String, String>>,
+    pub(crate) proxy: Option<String>,
+    pub(crate) certificates: Option<PathBuf>,
+    pub(crate) pending_file: Option<PathBuf>,
 }
 
 /// The arguments of a submit.

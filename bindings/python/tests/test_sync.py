@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import clipia_queue
-from clipia_queue import Clipia, ClipiaApiError, ClipiaTimeoutError, StatusResponse
+from clipia_queue import Clipia, ClipiaApiError, ClipiaError, ClipiaTimeoutError, StatusResponse
 from conftest import STEPS, Emulated, Server
 from peer import ID, KEY, Peer, Reply, Request, running
 
@@ -298,3 +298,27 @@ def test_files_that_cannot_be_written(sandbox: Clipia, tmp_path: Path) -> None:
         sandbox.submit("nano-banana-2", IMAGE).download(tmp_path / "out")
     assert isinstance(raised.value.__cause__, OSError)
     assert raised.value.__cause__.filename == str(tmp_path / "out")
+
+
+def test_what_is_pending_is_listed_and_kept_in_a_file(emulated: Emulated, tmp_path: Path) -> None:
+    file = tmp_path / "pending.jsonl"
+    client = Clipia(emulated.key, base_url=emulated.emulator.url, pending_file=file)
+    ended = client.submit("nano-banana-2", IMAGE)
+    job = client.submit("nano-banana-2", {"prompt": "@stuck"}, idempotency_key=f"mine {emulated.key}")
+    ended.wait(timeout=60)
+    (pending,) = client.pending()
+    assert (pending.model, pending.idempotency_key) == ("nano-banana-2", f"mine {emulated.key}")
+    assert pending.request_id == job.request_id
+    assert pending.submitted_at.tzinfo is not None
+    assert job.request_id in repr(pending)
+    assert job.request_id in file.read_text()
+    with pytest.raises(ClipiaError, match="give each its own"):
+        Clipia(emulated.key, base_url=emulated.emulator.url, pending_file=file)
+
+
+def test_headers_of_the_caller_go_with_every_call(peer: Peer) -> None:
+    with Clipia(KEY, base_url=peer.url, headers={"X-Team": "pictures"}) as client:
+        client.status(ID)
+    assert peer.seen[0].headers["x-team"] == "pictures"
+    with pytest.raises(ValueError, match="the client sets it itself"):
+        Clipia(KEY, headers={"Authorization": "secret"})

@@ -31,7 +31,7 @@
 //! ```
 //!
 //! - **A fleet** is a `join_all` over one client. Clones share the request budget of the key, which the client learns
-//!   from the server's responses. All waits are entries in one schedule that spends this budget. A transient error
+//!   from the server's responses. One scheduler spends this budget for all waits. A transient error
 //!   never ends a wait, and a submit is charged once however often it is repeated.
 //! - **Webhooks** that reach the program end its waits, through [`Webhooks`]: a generation then costs one
 //!   request.
@@ -39,7 +39,7 @@
 //!   the price ([`Submit::max_cost`]).
 //! - **Files of your own** go into an input by [`upload`](Clipia::upload), or as a `data:` URL.
 //! - **After a restart**, go on from an id ([`Clipia::generation`]) or from a
-//!   [saved](Generation::saved) handle.
+//!   [saved](Generation::saved) handle, or from the list of what is [pending](Clipia::pending), which a file may keep.
 //!
 //! Entry points: [`Clipia`] is the client, [`Generation`] the handle, [`Outcome`] the end of a generation, [`Error`]
 //! every cause by name. Everything runs on Tokio. The directory `examples` has a program for each of these. What must
