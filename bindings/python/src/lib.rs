@@ -63,7 +63,9 @@ mod webhooks;
 use pyo3::prelude::*;
 
 /// The compiled part of `clipia_queue`. Import `clipia_queue` instead.
-#[pymodule]
+///
+/// It needs the GIL: what a fork may find locked is guarded by it alone. A free-threaded Python switches it on.
+#[pymodule(gil_used = true)]
 mod _clipia_queue {
     use pyo3::exceptions::PyRuntimeWarning;
     use pyo3::prelude::*;

@@ -45,6 +45,19 @@ def test_the_metadata() -> None:
     assert (PACKAGE / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
 
 
+def test_a_free_threaded_python_gets_no_wheel_or_the_gil() -> None:
+    (wheel,) = Path(sysconfig.get_path("purelib")).glob("clipia_queue-*.dist-info/WHEEL")
+    tags = re.findall("^Tag: (.*)$", wheel.read_text(), re.MULTILINE)
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        # It was built here, from the source.
+        assert sys.version_info < (3, 13) or sys._is_gil_enabled()
+    else:
+        # Free-threaded Pythons do not have this ABI.
+        assert tags
+        assert all(tag.startswith("cp310-abi3-") for tag in tags)
+    assert "#[pymodule(gil_used = true)]" in (PACKAGE / "src" / "lib.rs").read_text()
+
+
 def test_the_licence_is_installed() -> None:
     (licence,) = Path(sysconfig.get_path("purelib")).glob("clipia_queue-*.dist-info/licenses/LICENSE")
     assert licence.read_text() == (ROOT / "LICENSE").read_text()
