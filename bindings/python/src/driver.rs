@@ -1,6 +1,6 @@
 //! The runtime of the blocking calls. The threads that call drive it themselves: a response that another thread reads
-//! costs two switches between threads, which is a third of the time of a call to a server nearby. While nobody calls, a
-//! thread of its own drives it, because connections close, timers pass and waits go on between calls too.
+//! costs two switches between threads. While nobody calls, a thread of its own drives it, because connections close,
+//! timers pass and waits go on between calls too.
 
 use crate::asyncio_futures::{self, Completer};
 use pyo3::prelude::*;

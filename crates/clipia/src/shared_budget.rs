@@ -9,7 +9,7 @@ pub(crate) struct SharedBudget(Arc<Mutex<Budget>>);
 
 impl SharedBudget {
     pub(crate) fn new(now: Instant) -> Self {
-        Self(Arc::new(Mutex::new(Budget::new(now))))
+        Self(Arc::new(Mutex::new(Budget::new(now, rand::random()))))
     }
 
     /// Whether a server has sent a limit or a 429.

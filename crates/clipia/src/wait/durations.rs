@@ -7,11 +7,14 @@
 //! "Nonparametric Estimation from Incomplete Observations" (1958). Each duration is smoothed over its neighbourhood in
 //! log time, so that a model with two modes (draft and full quality) keeps them apart.
 //!
-//! The prior counts as one observation: `S(t) = (0.1 s / t)^0.35`. A local server needs tenths of a second, a clip
-//! takes minutes, and a generation that has run for a minute is likely to run for another. By the prior, the chance of
-//! an end since the last poll grows with the ratio of the ages alone: polling at a chance of one in ten means polling
-//! at ages that grow by `0.9^(−1/0.35) ≈ 1.35`, about sixteen times in the first thirty seconds. Beyond all durations
-//! seen the tail has the same form, and falls faster the more durations were seen.
+//! The prior counts as one observation. A local server needs tenths of a second, a clip takes minutes, and a generation
+//! that has run for a minute is likely to run for another: six parts in a hundred end within tenths of a second, and the
+//! others by `S(t) = (1 + t / 12 s)^−0.45`. By the prior alone, a lone generation is polled about eight times in the
+//! first thirty seconds. Beyond all durations seen the tail has the same form, and falls faster the more durations were
+//! seen.
+//!
+//! Until the first duration of a model is known, the generations that run tell of each other: if one still runs, the
+//! others most likely do. So one poll serves them all, and each is polled less ([`Durations::first_is_worth`]).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,9 +22,22 @@ use std::time::Duration;
 /// Durations kept of one model.
 const DURATIONS_MAX: usize = 64;
 
-/// The tail of the prior: `(PRIOR_FROM / t)^PRIOR_POWER`.
-const PRIOR_FROM: f64 = 0.1;
-const PRIOR_POWER: f64 = 0.35;
+/// The prior: the usual durations, with their scale in seconds and the power of their tail; and the part of the quick
+/// ones, with their scale.
+const PRIOR_SCALE: f64 = 12.0;
+const PRIOR_POWER: f64 = 0.45;
+const PRIOR_QUICK: f64 = 0.06;
+const PRIOR_QUICK_SCALE: f64 = 0.3;
+
+/// Generations that run count as so many observations at most, until the first duration of their model is known.
+const RUNNING_MAX: usize = 4;
+
+/// Fewer generations than this are few: a token that is kept for them is worth little.
+const FEW: usize = 8;
+
+/// So many running generations make the first duration of their model worth one poll more, up to the bound.
+const WORTH_EACH: f64 = 3.6;
+const WORTH_MAX: f64 = 4.0;
 
 /// The smallest and the largest smoothing width of a duration, in log time: two percent; and a quarter, which is also
 /// the width of a lone duration.
@@ -40,6 +56,9 @@ const HALVINGS: u32 = 16;
 
 /// The smallest change of a survival chance after which waits are planned again.
 const CHANGE_MIN: f64 = 0.1;
+
+/// The same for the age of the oldest generation that runs, in log time, until the first duration is known.
+const CHANGE_MIN_UNKNOWN: f64 = 0.04;
 
 /// The power of the tail beyond all durations, if many were seen.
 const TAIL_POWER: f64 = 1.5;
@@ -79,6 +98,8 @@ struct Distribution {
     /// which half of the generations running beyond the kernels were last seen.
     tail: f64,
     tail_from: f64,
+    /// The number of observations that the prior is weighed against.
+    observed: usize,
 }
 
 /// A smoothed duration.
@@ -127,7 +148,11 @@ impl Durations {
         self.distribution = self.estimate();
         let change = |log: f64| (self.distribution.survival(log) - self.planned.survival(log)).abs();
         let mut kernels = self.distribution.kernels.iter().chain(&self.planned.kernels);
-        let changed = kernels.any(|kernel| change(kernel.center) > CHANGE_MIN);
+        let later = self.distribution.tail_from - self.planned.tail_from;
+        // Behind its center, where a kernel has become narrower.
+        let changed = kernels.any(|kernel| change(kernel.center + kernel.reach / 2.0) > CHANGE_MIN)
+            || self.latest.is_empty()
+                && (later > CHANGE_MIN_UNKNOWN || self.distribution.observed != self.planned.observed);
         if changed {
             self.planned.clone_from(&self.distribution);
         }
@@ -150,10 +175,33 @@ impl Durations {
             kernels.push(Kernel { center, reach: width(&logs, center, neighbours) * KERNEL_REACH, mass });
             tail -= mass;
         }
-        let longest = logs.last().copied().unwrap_or_default();
+        let longest = logs.last().copied().unwrap_or(AGE_MIN.ln());
         let beyond = &self.running[self.running.partition_point(|age| *age < longest)..];
-        let tail_from = beyond.get(beyond.len() / 2).copied().unwrap_or(longest);
-        Distribution { kernels, tail: tail.max(0.0), tail_from }
+        // Nothing has ended yet: the generation that has run longest speaks for all.
+        let speaks = if kernels.is_empty() { beyond.last() } else { beyond.get(beyond.len() / 2) };
+        let tail_from = speaks.copied().unwrap_or(longest);
+        let observed = if kernels.is_empty() {
+            self.running.len().saturating_sub(1).min(RUNNING_MAX)
+        } else {
+            kernels.len()
+        };
+        Distribution { kernels, tail: tail.max(0.0), tail_from, observed }
+    }
+
+    /// Whether nothing is known: no duration, and no generation that was seen running.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.latest.is_empty() && self.running.is_empty()
+    }
+
+    /// How many times more a poll is worth because the duration that it may find would be the first of its model, and
+    /// would say when to poll all others.
+    pub(crate) fn first_is_worth(&self) -> f64 {
+        (self.running.len() as f64 / WORTH_EACH).clamp(1.0, WORTH_MAX)
+    }
+
+    /// Whether few generations run, and few durations are known.
+    pub(crate) fn are_few(&self) -> bool {
+        self.running.len() < FEW && self.latest.len() < FEW
     }
 
     /// The number of durations in the distribution.
@@ -202,6 +250,13 @@ pub(crate) fn age_when(from: f64, wanted: f64, chance: impl Fn(f64) -> f64) -> O
     Some(high.exp())
 }
 
+/// The chance by the prior of lasting longer than this age in log seconds.
+fn prior_survival(log: f64) -> f64 {
+    let seconds = log.exp();
+    let usual = (1.0 + seconds / PRIOR_SCALE).powf(-PRIOR_POWER);
+    (1.0 - PRIOR_QUICK) * usual + PRIOR_QUICK / (1.0 + seconds / PRIOR_QUICK_SCALE)
+}
+
 impl Distribution {
     /// The chance of lasting longer than this age in log seconds.
     fn survival(&self, log: f64) -> f64 {
@@ -210,10 +265,12 @@ impl Distribution {
         // Beyond the longest duration the tail falls faster.
         let beyond = self.kernels.last().map_or(0.0, |kernel| (log - kernel.center).max(0.0));
         let faster = (TAIL_POWER - PRIOR_POWER) * seen / (seen + TAIL_HALF);
-        let prior = ((PRIOR_FROM.ln() - log).min(0.0) * PRIOR_POWER - beyond * faster).exp();
-        let tail = self.tail * (-(log - self.tail_from).max(0.0) * (PRIOR_POWER + faster)).exp();
+        let prior = prior_survival(log) * (-beyond * faster).exp();
+        let since_tail = (prior_survival(log) / prior_survival(self.tail_from)).min(1.0);
+        let tail = self.tail * since_tail * (-(log - self.tail_from).max(0.0) * faster).exp();
         // Masses that add up to 1 can add up to slightly more in floating point.
-        ((prior + seen * (learned + tail)) / (1.0 + seen)).min(1.0)
+        let observed = self.observed as f64;
+        ((prior + observed * (learned + tail)) / (1.0 + observed)).min(1.0)
     }
 }
 
@@ -266,10 +323,22 @@ mod tests {
     }
 
     #[test]
-    fn by_the_prior_polls_are_at_ages_that_grow_by_a_third() {
-        let polls = polls(&Durations::default(), 0.1, 30.0);
-        assert!((17..=19).contains(&polls.len()), "{polls:?}");
-        assert!(polls.windows(2).all(|pair| (1.34..1.36).contains(&(pair[1] / pair[0]))), "{polls:?}");
+    fn by_the_prior_a_lone_generation_is_polled_ever_more_rarely() {
+        let polls = polls(&Durations::default(), 0.08, 300.0);
+        assert!(polls.iter().filter(|age| **age <= 30.0).count() <= 8, "{polls:?}");
+        assert!(polls.windows(2).all(|pair| (1.2..4.0).contains(&(pair[1] / pair[0]))), "{polls:?}");
+    }
+
+    #[test]
+    fn until_a_first_duration_generations_that_run_tell_of_each_other() {
+        let mut durations = Durations::default();
+        let alone = durations.ended_since(2.0, 20.0);
+        (0..5).for_each(|_| _ = durations.add_running(None, 20.0));
+        let among_five = durations.ended_since(2.0, 20.0);
+        assert!(among_five * 2.0 < alone, "{among_five} and {alone}");
+        assert!(
+            (durations.ended_since(20.0, 40.0) - Durations::default().ended_since(20.0, 40.0)).abs() < 0.01
+        );
     }
 
     #[test]
