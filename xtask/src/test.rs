@@ -132,7 +132,7 @@ fn rust(root: &Path) -> Vec<Step> {
         Step::command("build", build),
         Step::counted("tests in Rust", tests, Runner::Cargo),
         Step::counted("the wire on PostgreSQL", on_postgres, Runner::Cargo),
-        Step::command("chaos, short", chaos(&["--rounds", "6"])),
+        Step::command("chaos, short", chaos(&["--rounds", "4"])),
         Step::command("chaos of nodes, short", chaos(&["--postgres", "--short"])),
     ]
 }

@@ -75,8 +75,9 @@ def test_the_constructor_has_the_vendors_parameters(client: str) -> None:
     signature = inspect.signature(cls)
     defaults = {name: parameter.default for name, parameter in signature.parameters.items()}
     # Our own parameters come after, and are keyword-only.
-    assert list(defaults) == ["api_key", "base_url", "timeout", "max_retries", "retry_delay", "allow_http"]
-    assert signature.parameters["allow_http"].kind is inspect.Parameter.KEYWORD_ONLY
+    own = ["allow_http", "headers", "proxy", "certificates", "pending_file"]
+    assert list(defaults) == ["api_key", "base_url", "timeout", "max_retries", "retry_delay", *own]
+    assert {signature.parameters[name].kind for name in own} == {inspect.Parameter.KEYWORD_ONLY}
     # The vendor's default is two retries, too few for a restart of the server. Ours is that of Rust.
     assert (defaults["max_retries"], defaults["retry_delay"]) == (5, 0.5)
     made = cls(api_key=KEY, base_url="http://127.0.0.1:4747/", timeout=None, max_retries=3, retry_delay=1)
