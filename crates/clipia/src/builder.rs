@@ -258,7 +258,7 @@ impl Builder {
     }
 
     /// Settings with the key in `CLIPIA_KEY` or else `CLIPIA_API_KEY`, and with `CLIPIA_BASE_URL` and
-    /// `CLIPIA_ALLOW_HTTP` (1 or 0) if set. if set.
+    /// `CLIPIA_ALLOW_HTTP` (1 or 0) if set.
     pub fn from_env() -> Self {
         Self::from(&environment::of_process)
     }

@@ -18,7 +18,6 @@ use clipia_api::foreign::require_status;
 use clipia_api::types::{RequestId, ResultResponse};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -145,14 +144,14 @@ impl Scheduler {
         }
     }
 
+    fn take_response(&self, id: EntryId, response: Result<PollResponse, Error>) {
+        let mut wakers = Vec::new();
+        self.waiters().poll_finished(id, now(), response, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     fn waiters(&self) -> MutexGuard<'_, Waiters<Token>> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Scheduler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scheduler").finish_non_exhaustive()
     }
 }
 
@@ -266,14 +265,6 @@ async fn serve(guard: TaskGuard, start: TaskStart) {
             () = start.wake.notified() => {}
             () = tokio::time::sleep_until(next.unwrap_or(now + NEVER).into()) => {}
         }
-    }
-}
-
-impl Scheduler {
-    fn take_response(&self, id: EntryId, response: Result<PollResponse, Error>) {
-        let mut wakers = Vec::new();
-        self.waiters().poll_finished(id, now(), response, &mut wakers);
-        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
