@@ -43,9 +43,7 @@ impl Clipia {
         let id = check_id(&request_id)?;
         let mut status =
             call(&self.0.scheduler, Operation::about("status", id), |api| api.get_status(id)).await?;
-        if status.status.is_terminal() {
-            self.0.connection.pending.ended(&request_id);
-        }
+        self.0.connection.pending.seen(id, &status.status);
         status.request_id = request_id;
         Ok(status)
     }
@@ -59,9 +57,7 @@ impl Clipia {
         let id = check_id(&request_id)?;
         let mut result =
             call(&self.0.scheduler, Operation::about("result", id), |api| api.get_result(id)).await?;
-        if result.status.is_terminal() {
-            self.0.connection.pending.ended(&request_id);
-        }
+        self.0.connection.pending.seen(id, &result.status);
         result.request_id = request_id;
         Ok(result)
     }

@@ -4,6 +4,7 @@ use super::entry::{Entry, Pending};
 use super::journal::Journal;
 use super::list::List;
 use crate::error::Error;
+use clipia_api::Status;
 use clipia_api::types::RequestId;
 use jiff::Timestamp;
 use std::io;
@@ -68,9 +69,11 @@ impl PendingList {
         self.change(Entry::Refused { idempotency_key: idempotency_key.to_owned() });
     }
 
-    /// Records that a generation was seen to end.
-    pub(crate) fn ended(&self, request_id: &RequestId) {
-        self.change(Entry::Ended { request_id: request_id.clone() });
+    /// Records what a response says of a generation. Only its end changes the list.
+    pub(crate) fn seen(&self, request_id: &RequestId, status: &Status) {
+        if status.is_terminal() {
+            self.change(Entry::Ended { request_id: request_id.clone() });
+        }
     }
 
     /// What cannot be written now is found by the next run: it asks for a generation that has ended.
@@ -118,7 +121,7 @@ mod tests {
             let (key, id) = (format!("key {number}"), RequestId::from(format!("id {number}")));
             assert!(list.begun("m", &key).unwrap());
             list.accepted(&key, &id);
-            list.ended(&id);
+            list.seen(&id, &Status::Completed);
         }
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines <= 1_010, "{lines} lines");

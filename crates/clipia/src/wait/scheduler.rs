@@ -88,9 +88,9 @@ impl Scheduler {
     /// Ends the waits of a generation with the result of a delivery, and returns how many there were. If the result is
     /// not terminal, the generation is polled instead.
     pub(crate) fn deliver(&self, result: &ResultResponse) -> usize {
+        self.connection.pending.seen(&result.request_id, &result.status);
         let (mut wakers, mut resolved) = (Vec::new(), 0);
         if result.status.is_terminal() {
-            self.connection.pending.ended(&result.request_id);
             resolved = self.waiters().deliver(now(), result, &mut wakers);
         } else {
             self.waiters().mark_changed(now(), &result.request_id);
@@ -280,17 +280,15 @@ async fn send(
         PollKind::Status => {
             let send = || require_status(api.get_status(id), |status| (&status.status, &status.extra));
             let status = scheduler.attempt(token, Operation::about("status", id), send).await?;
-            if status.status.is_terminal() {
-                scheduler.connection.pending.ended(id);
-            }
+            scheduler.connection.pending.seen(id, &status.status);
             Ok(PollResponse::Status(Update { request_id, ..status.into() }))
         }
         PollKind::Result => {
             let send = || require_status(api.get_result(id), |result| (&result.status, &result.extra));
             let mut result = scheduler.attempt(token, Operation::about("result", id), send).await?;
+            scheduler.connection.pending.seen(id, &result.status);
             result.request_id = request_id;
             Ok(if result.status.is_terminal() {
-                scheduler.connection.pending.ended(&result.request_id);
                 PollResponse::Ended(Box::new(result))
             } else {
                 PollResponse::Status(Update::from(&result))
