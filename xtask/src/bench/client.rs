@@ -11,6 +11,7 @@ use instant::Server;
 use std::process::Command;
 use waiting::Waited;
 
+pub(super) use pace::of_sdk;
 pub(super) use waiting::wait;
 
 /// The numbers of rounds under way at once.

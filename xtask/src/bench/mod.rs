@@ -36,7 +36,7 @@ pub(crate) enum Scenario {
     Fleet(Fleet),
     /// The SDK beside bare reqwest, and 10,000 waiting generations (2 minutes)
     Client(Client),
-    /// The Python package beside the vendor's, on the same server (4 minutes)
+    /// The Python package beside the vendor's and beside the SDK in Rust, on the same server (4 minutes)
     Python(Python),
     /// Submits and status calls beside bare axum, a long queue, and deliveries (10 minutes)
     Server(Server),
@@ -84,6 +84,9 @@ pub(crate) struct Python {
     /// Runs a fleet on one key with its limits on instead, by asyncio and by threads (2 minutes)
     #[arg(long)]
     fleet: bool,
+    /// Runs as the process that measures the SDK, on the server with this URL
+    #[arg(long, hide = true)]
+    sdk: Option<String>,
 }
 
 #[derive(Args)]
@@ -107,8 +110,9 @@ pub(crate) fn run(root: &Path, scenario: Scenario) -> Result<()> {
         Scenario::Fleet(options) => fleet::run(&options.only),
         Scenario::Client(Client { waiting: Some(url) }) => client::wait(&url),
         Scenario::Client(Client { waiting: None }) => client::run(),
-        Scenario::Python(Python { fleet: true }) => python::fleet::run(root),
-        Scenario::Python(Python { fleet: false }) => python::run(root),
+        Scenario::Python(Python { sdk: Some(url), .. }) => python::sdk::run(&url),
+        Scenario::Python(Python { fleet: true, .. }) => python::fleet::run(root),
+        Scenario::Python(Python { fleet: false, .. }) => python::run(root),
         Scenario::Server(Server { part: Some(part), .. }) => part.run(),
         Scenario::Server(Server { before: Some(before), .. }) => server::run_beside(&before),
         Scenario::Server(Server { queued, .. }) => server::run(queued),

@@ -5,11 +5,14 @@
 //! A round is submit, status and result. The program reads all three responses completely, since our package converts values
 //! only when they are read, and the vendor's converts all of them. CPU time is that of the whole process, with all threads.
 //!
+//! The blocking client is measured beside the SDK in Rust too ([`sdk`]), on which it is built.
+//!
 //! Waiting is measured for our package only (`waiting.py`): the vendor's loses generations on a key with a limit.
 //! `--fleet` shows that ours loses none ([`fleet`]).
 
 mod environments;
 pub(super) mod fleet;
+pub(super) mod sdk;
 mod slices;
 
 use super::client::instant::Server;
@@ -26,6 +29,9 @@ use std::process::{Command, Stdio};
 const SYNC_MIN: f64 = 3.0;
 const ASYNC_MIN: f64 = 20.0;
 const VERIFY_MIN: f64 = 3.0;
+
+/// The least share of the pace of the SDK in Rust that the blocking client must reach.
+const OF_SDK_MIN: f64 = 0.8;
 
 /// The number of rounds in flight to which `ASYNC_MIN` applies.
 const ASYNC_HELD: usize = 64;
@@ -60,7 +66,7 @@ pub(super) fn run(root: &Path) -> Result<()> {
     let server = Server::instant()?;
     for kind in Kind::ALL {
         eprintln!("{kind}");
-        let Sides { ours, vendor } = slices::measure(root, &environments, kind, server.url())?;
+        let Sides { ours, vendor, sdk } = slices::measure(root, &environments, kind, server.url())?;
         let pace = ours.pace / vendor.pace;
         let row = |what: &str, of: &dyn Fn(&slices::Measured) -> String, ratio: f64| {
             [format!("{kind}{what}"), of(&ours), of(&vendor), format!("{ratio:.2}")]
@@ -70,6 +76,14 @@ pub(super) fn run(root: &Path) -> Result<()> {
         table.add_row(row(": CPU a call", &|side| format!("{:.1} µs", 1e6 * side.cpu_seconds_each), cpu));
         let memory = ours.peak as f64 / vendor.peak as f64;
         table.add_row(row(": peak memory", &|side| format!("{:.1} MiB", side.peak as f64 / MIB), memory));
+        if let Some(sdk) = sdk {
+            let (what, share) = (format!("{kind}: of the SDK in Rust"), ours.pace / sdk.pace);
+            let pace = |side: &slices::Measured| format!("{:.0} a second", side.pace);
+            table.add_row([what.clone(), pace(&ours), pace(&sdk), format!("{share:.2}")]);
+            targets.hold(share >= OF_SDK_MIN, || {
+                format!("{what}: {share:.2}; at least {OF_SDK_MIN} must be reached")
+            });
+        }
         let pace_min = match kind {
             Kind::Sync => SYNC_MIN,
             Kind::Async(ASYNC_HELD) => ASYNC_MIN,

@@ -23,6 +23,18 @@ pub(super) struct Pace {
     pub(super) bare: f64,
 }
 
+/// Rounds by the SDK on the server at `url`, one after another: a function that makes them for a time, and returns how
+/// many.
+pub(in crate::bench) fn of_sdk(url: &str) -> Result<impl Fn(Duration) -> Result<u32>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let sdk = Clipia::builder().key(KEY).base_url(url).build()?;
+    let round = move || {
+        let sdk = sdk.clone();
+        async move { by_sdk(&sdk).await }
+    };
+    Ok(move |length| runtime.block_on(rounds(1, length, &round)))
+}
+
 /// Measures both on the server at `url`, with `in_flight` rounds under way at once.
 pub(super) fn measure(url: &str, in_flight: usize) -> Result<Pace> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -62,12 +74,25 @@ where
     F: Future<Output = Result<()>> + Send,
 {
     let start = Instant::now();
+    Ok(f64::from(rounds(in_flight, SLICE, round).await?) / start.elapsed().as_secs_f64())
+}
+
+/// Runs rounds without a pause for some time, and returns how many.
+async fn rounds<F>(
+    in_flight: usize,
+    length: Duration,
+    round: &(impl Fn() -> F + Clone + Send + 'static),
+) -> Result<u32>
+where
+    F: Future<Output = Result<()>> + Send,
+{
+    let start = Instant::now();
     let mut lanes = JoinSet::new();
     for _ in 0..in_flight {
         let round = round.clone();
         lanes.spawn(async move {
             let mut rounds = 0;
-            while start.elapsed() < SLICE {
+            while start.elapsed() < length {
                 round().await?;
                 rounds += 1;
             }
@@ -78,7 +103,7 @@ where
     while let Some(lane) = lanes.join_next().await {
         rounds += lane??;
     }
-    Ok(f64::from(rounds) / start.elapsed().as_secs_f64())
+    Ok(rounds)
 }
 
 async fn by_sdk(clipia: &Clipia) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The measurement of one kind of work, by both packages in turns.
+//! The measurement of one kind of work, by both packages in turns, and by the SDK in Rust.
 
 use super::environments::Environments;
 use crate::bench::median::median;
@@ -67,31 +67,43 @@ pub(super) struct Measured {
     pub(super) peak: u64,
 }
 
-/// The figures of both sides.
+/// The figures of all sides.
 pub(super) struct Sides {
     pub(super) ours: Measured,
     pub(super) vendor: Measured,
+    /// The SDK in Rust, which makes its calls one after another.
+    pub(super) sdk: Option<Measured>,
 }
 
 pub(super) fn measure(root: &Path, environments: &Environments, kind: Kind, url: &str) -> Result<Sides> {
-    let start = |python, package| Side::start(python, root, package, kind, url);
-    let mut ours = start(&environments.ours, "clipia_queue")?;
-    let mut vendor = start(&environments.vendor, "clipia")?;
+    let python = |python, package| {
+        let mut command = Command::new(python);
+        command.arg(super::program(root, "slices.py")).args([package, &kind.argument(), url]);
+        Side::start(command)
+    };
+    let mut sides =
+        vec![python(&environments.ours, "clipia_queue")?, python(&environments.vendor, "clipia")?];
+    if matches!(kind, Kind::Sync) {
+        let mut sdk = Command::new(std::env::current_exe()?);
+        sdk.args(["bench", "python", "--sdk", url]);
+        sides.push(Side::start(sdk)?);
+    }
     // The first turns, in which connections are made, do not count.
-    ours.turn()?;
-    vendor.turn()?;
-    let (mut by_ours, mut by_vendor) = (Vec::new(), Vec::new());
+    for side in &mut sides {
+        side.turn()?;
+    }
+    let mut turns: Vec<Vec<Turn>> = sides.iter().map(|_| Vec::new()).collect();
     for number in 0..kind.turns() {
-        // Each side goes first in every second turn.
-        if number % 2 == 0 {
-            by_ours.push(ours.turn()?);
-            by_vendor.push(vendor.turn()?);
-        } else {
-            by_vendor.push(vendor.turn()?);
-            by_ours.push(ours.turn()?);
+        // Each side goes first in turn.
+        for place in 0..sides.len() {
+            let side = (number + place) % sides.len();
+            turns[side].push(sides[side].turn()?);
         }
     }
-    Ok(Sides { ours: ours.end(kind, &by_ours)?, vendor: vendor.end(kind, &by_vendor)? })
+    let mut measured = sides.into_iter().zip(turns).map(|(side, turns)| side.end(kind, &turns));
+    let mut next = || measured.next().transpose();
+    let missing = "a side was not measured";
+    Ok(Sides { ours: next()?.context(missing)?, vendor: next()?.context(missing)?, sdk: next()? })
 }
 
 /// The output of `slices.py` after a turn.
@@ -108,7 +120,7 @@ struct End {
     peak: u64,
 }
 
-/// A running `slices.py`, which sleeps between its turns.
+/// A running `slices.py`, or the SDK's counterpart, which sleeps between its turns.
 struct Side {
     process: Child,
     input: Option<ChildStdin>,
@@ -116,9 +128,7 @@ struct Side {
 }
 
 impl Side {
-    fn start(python: &Path, root: &Path, package: &str, kind: Kind, url: &str) -> Result<Self> {
-        let mut command = Command::new(python);
-        command.arg(super::program(root, "slices.py")).args([package, &kind.argument(), url]);
+    fn start(mut command: Command) -> Result<Self> {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().context("its output is not captured")?);
