@@ -76,8 +76,8 @@ pub(super) struct Sides {
 }
 
 pub(super) fn measure(root: &Path, environments: &Environments, kind: Kind, url: &str) -> Result<Sides> {
-    let python = |python, package| {
-        let mut command = Command::new(python);
+    let python = |interpreter: &Path, package: &str| {
+        let mut command = Command::new(interpreter);
         command.arg(super::program(root, "slices.py")).args([package, &kind.argument(), url]);
         Side::start(command)
     };
