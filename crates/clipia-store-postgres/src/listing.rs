@@ -6,16 +6,20 @@ use super::position::QueuePlace;
 use super::rows::{Row, attempt_end, from_json};
 use super::values::values;
 use super::writing::Writing;
-use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Epoch;
+use clipia_queue::{Moment, RequestId, ids};
 use clipia_store::{
     Attempt, RequestFilter, RequestHistory, RequestListing, RequestMovement, RequestPage, StoreError,
 };
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// How many requests are looked at for one page, however few are found.
 const LOOKED_AT_MAX: usize = 10_000;
+
+/// How long before its request is accepted an id is made, at the most: the clocks of nodes may differ.
+const MADE_BEFORE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Requests, the newest first. The filter is applied to those that are looked at: an index for each filter would cost every submit.
 pub(crate) async fn list(
@@ -26,24 +30,37 @@ pub(crate) async fn list(
 ) -> Result<RequestPage, StoreError> {
     // Ids rise with time: by id is by age.
     let c = database.connection().await?;
+    let account = match (&filter.account, &filter.key) {
+        (Some(account), _) => Some(account.0.clone()),
+        // The requests of a key are among those of its account, which an index has.
+        (None, Some(key)) => match account_of(&c, key).await? {
+            Some(account) => Some(account),
+            None => return Ok(RequestPage::default()),
+        },
+        (None, None) => None,
+    };
     let rows = c
         .query(
                 "WITH looked_at AS (
-                    SELECT * FROM request WHERE id < $1 AND ($2::text IS NULL OR account = $2) ORDER BY id DESC LIMIT $3
+                    SELECT * FROM request WHERE id < $1 AND id >= $7 AND ($2::text IS NULL OR account = $2) ORDER BY id DESC LIMIT $3
                  ), bounds AS (
                     SELECT (SELECT count(*) FROM looked_at) AS looked_at, (SELECT id FROM looked_at ORDER BY id LIMIT 1) AS last)
                  SELECT r.*, b.looked_at, b.last AS last_looked_at
                  FROM bounds b LEFT JOIN LATERAL (
                     SELECT * FROM looked_at l WHERE ($4::text IS NULL OR l.phase = $4) AND ($5::text IS NULL OR l.model = $5)
+                        AND ($8::text IS NULL OR l.api_key = $8) AND ($9::int8 IS NULL OR l.created_at >= $9)
                     ORDER BY l.id DESC LIMIT $6
                  ) r ON TRUE ORDER BY r.id DESC",
             values![
                 after.map_or(Uuid::max(), |after| after.0),
-                filter.account.as_ref().map(|account| &account.0),
+                account,
                 LOOKED_AT_MAX + 1,
                 filter.phase.map(clipia_queue::lifecycle::Phase::name),
                 filter.model.as_ref(),
                 limit.saturating_add(1),
+                oldest(filter),
+                filter.key.as_ref(),
+                filter.since.map(jiff::Timestamp::as_microsecond),
             ],
         )
         .await?;
@@ -67,6 +84,18 @@ pub(crate) async fn list(
         page.next = Some(row.request("last_looked_at")?);
     }
     Ok(page)
+}
+
+async fn account_of(c: &Connection, key: &str) -> Result<Option<String>, StoreError> {
+    let row = c.optional("SELECT account FROM api_key WHERE id = $1", values![key]).await?;
+    row.map(|row| row.get("account")).transpose()
+}
+
+/// The lowest id that a request may have that was accepted since the filter says: it was made before its request was accepted, and not
+/// long before. Requests with lower ids are not looked at.
+pub(crate) fn oldest(filter: &RequestFilter) -> Uuid {
+    let made = |since: jiff::Timestamp| Moment::from_micros(since.as_microsecond()) - MADE_BEFORE_MAX;
+    filter.since.map_or(Uuid::nil(), |since| ids::last_before(made(since)))
 }
 
 /// A request and what happened to it.

@@ -9,12 +9,22 @@ use crate::store::{
 };
 use clipia_api::Progress;
 use clipia_queue::RequestId;
-use clipia_queue::lifecycle::Epoch;
+use clipia_queue::lifecycle::{Epoch, Phase};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-/// How many requests are looked at for one page, however few are found.
-const LOOKED_AT_MAX: usize = 10_000;
+/// How many requests are looked at for one page, however few are found. It takes some milliseconds.
+const LOOKED_AT_MAX: usize = 4_000;
+
+/// The requests of every account, the newest first. Ids rise with time: by id is by age.
+const ALL: &str = "SELECT * FROM request WHERE id < ?1 AND ?2 IS NULL ORDER BY id DESC";
+
+/// Those of one account.
+const OF_ACCOUNT: &str = "SELECT * FROM request WHERE id < ?1 AND account = ?2 ORDER BY id DESC";
+
+/// Those that run: each has a lease. They may be few among many that wait.
+const RUNNING: &str = "SELECT request.* FROM lease CROSS JOIN request ON request.id = lease.request
+     WHERE lease.request < ?1 AND (?2 IS NULL OR request.account = ?2) ORDER BY lease.request DESC";
 
 pub(crate) fn list(
     c: &Connection,
@@ -23,32 +33,63 @@ pub(crate) fn list(
     after: Option<RequestId>,
     limit: usize,
 ) -> Result<RequestPage, StoreError> {
-    // Ids rise with time: by id is by age.
-    let mut statement = match filter.account {
-        Some(_) => {
-            c.prepare_cached("SELECT * FROM request WHERE id < ?1 AND account = ?2 ORDER BY id DESC")?
-        }
-        None => c.prepare_cached("SELECT * FROM request WHERE id < ?1 AND ?2 IS NULL ORDER BY id DESC")?,
-    };
-    let account = filter.account.as_ref().map(|account| &account.0);
-    let mut rows = statement.query(params![after.map_or(Uuid::max(), key), account])?;
     let mut page = RequestPage::default();
+    let account = match (&filter.account, &filter.key) {
+        (Some(account), _) => Some(account.0.clone()),
+        // The requests of a key are among those of its account, which an index has.
+        (None, Some(key)) => match account_of(c, key)? {
+            Some(account) => Some(account),
+            None => return Ok(page),
+        },
+        (None, None) => None,
+    };
+    let mut statement = c.prepare_cached(match (filter.phase, &account) {
+        (Some(Phase::Running), _) => RUNNING,
+        (_, Some(_)) => OF_ACCOUNT,
+        (_, None) => ALL,
+    })?;
+    let mut rows = statement.query(params![after.map_or(Uuid::max(), key), account])?;
     let (mut looked_at, mut last) = (0, after);
     while let Some(row) = rows.next()? {
+        if is_older(filter, row)? {
+            break;
+        }
         if page.requests.len() >= limit || looked_at >= LOOKED_AT_MAX {
             page.next = last;
             break;
         }
         looked_at += 1;
-        let listing = listing(positions, row)?;
-        last = Some(listing.id);
-        let fits = filter.phase.is_none_or(|phase| listing.phase == phase)
-            && filter.model.as_ref().is_none_or(|model| listing.model == *model);
-        if fits {
-            page.requests.push(listing);
+        last = Some(RequestId(row.get("id")?));
+        if fits(filter, row)? {
+            page.requests.push(listing(positions, row)?);
         }
     }
     Ok(page)
+}
+
+fn account_of(c: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    c.prepare_cached("SELECT account FROM api_key WHERE id = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
+}
+
+/// Whether a request was accepted before the list begins.
+pub(crate) fn is_older(filter: &RequestFilter, row: &Row<'_>) -> rusqlite::Result<bool> {
+    let Some(since) = filter.since else { return Ok(false) };
+    Ok(row.get::<_, i64>("created_at")? < since.as_microsecond())
+}
+
+/// Whether a request that is not older is one of those that are asked for. Its columns are compared where they are, since most
+/// requests may not be.
+pub(crate) fn fits(filter: &RequestFilter, row: &Row<'_>) -> rusqlite::Result<bool> {
+    let is = |column: &str, wanted: Option<&str>| match wanted {
+        None => Ok(true),
+        Some(wanted) => Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()? == wanted),
+    };
+    Ok(is("phase", filter.phase.map(Phase::name))?
+        && is("model", filter.model.as_deref())?
+        && is("api_key", filter.key.as_deref())?
+        && is("account", filter.account.as_ref().map(|account| account.0.as_str()))?)
 }
 
 pub(crate) fn history(
@@ -74,7 +115,7 @@ pub(crate) fn history(
     }))
 }
 
-fn listing(positions: &Positions, row: &Row<'_>) -> Result<RequestListing, StoreError> {
+pub(crate) fn listing(positions: &Positions, row: &Row<'_>) -> Result<RequestListing, StoreError> {
     let life = lifecycle(row)?;
     let id = RequestId(row.get("id")?);
     let position = QueuePlace::of_request(row, life)?.map(|at| positions.ahead(&at));

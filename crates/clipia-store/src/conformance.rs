@@ -250,6 +250,7 @@ macro_rules! conformance {
             listing:
                 requests_are_listed_newest_first_and_page_by_page,
                 a_list_is_filtered,
+                a_list_is_of_one_key_and_since_a_time,
                 a_history_tells_every_attempt_and_movement;
             logs:
                 lines_are_kept_in_their_order_however_often_they_are_reported,

@@ -17,6 +17,10 @@ pub struct RequestFilter {
     pub phase: Option<Phase>,
     /// Of which model.
     pub model: Option<String>,
+    /// Submitted with the key of this public name.
+    pub key: Option<String>,
+    /// Accepted at this time or later. The list ends at the first request that is older.
+    pub since: Option<jiff::Timestamp>,
 }
 
 /// Requests, the newest first.

@@ -22,7 +22,7 @@ pub(super) async fn list(
 ) -> Result<Json<RequestPage>, ApiError> {
     let ListRequestsQuery { account_id, after, limit, model, status } = query;
     let phase = status.as_ref().map(phase_of).transpose()?;
-    let filter = RequestFilter { account: account_id.map(AccountId), phase, model };
+    let filter = RequestFilter { account: account_id.map(AccountId), phase, model, ..Default::default() };
     let after = after.as_ref().map(asked).transpose()?;
     let limit = usize::try_from(limit.min(LISTED_MAX)).unwrap_or(usize::MAX);
     let page = admin.store.list_requests(filter, after, limit).await?;

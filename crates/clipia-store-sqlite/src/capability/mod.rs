@@ -4,6 +4,7 @@ mod accounts;
 mod outbox;
 mod queue;
 mod records;
+mod search;
 mod upkeep;
 mod uploads;
 mod workers;

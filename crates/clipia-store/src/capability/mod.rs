@@ -5,6 +5,7 @@ mod accounts;
 mod outbox;
 mod queue;
 mod records;
+mod search;
 mod upkeep;
 mod uploads;
 mod workers;
@@ -13,11 +14,12 @@ pub use accounts::Accounts;
 pub use outbox::Outbox;
 pub use queue::Queue;
 pub use records::Records;
+pub use search::Search;
 pub use upkeep::Upkeep;
 pub use uploads::Uploads;
 pub use workers::Workers;
 
 /// Where accounts, keys, requests, credits, deliveries, workers and the records of uploads are kept: a store has every capability.
-pub trait Store: Accounts + Queue + Outbox + Records + Upkeep + Uploads + Workers {}
+pub trait Store: Accounts + Queue + Outbox + Records + Search + Upkeep + Uploads + Workers {}
 
-impl<S: Accounts + Queue + Outbox + Records + Upkeep + Uploads + Workers> Store for S {}
+impl<S: Accounts + Queue + Outbox + Records + Search + Upkeep + Uploads + Workers> Store for S {}

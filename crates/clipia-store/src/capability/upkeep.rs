@@ -2,7 +2,8 @@
 
 use crate::clock::Clock;
 use crate::{
-    BackupError, DueOf, DuePage, Findings, GivenBack, Month, NodeId, Statistics, StoreError, StoreEvent,
+    BackupError, DueOf, DuePage, Findings, GivenBack, Month, NodeId, QueueMinute, Statistics, StoreError,
+    StoreEvent,
 };
 use async_trait::async_trait;
 use clipia_queue::retention::{Horizon, Part};
@@ -30,6 +31,18 @@ pub trait Upkeep: Send + Sync {
     async fn backup(&self, path: &Path) -> Result<(), BackupError>;
     /// What the store did since it was opened, and how much waits.
     async fn statistics(&self) -> Result<Statistics, StoreError>;
+    /// What each queue did in each minute that had not ended at `since`, the oldest minute first. It is the sum of all nodes, and has
+    /// what this process counted and did not record yet. A minute in which a queue did nothing is left out.
+    async fn minutes(&self, since: jiff::Timestamp) -> Result<Vec<QueueMinute>, StoreError> {
+        let _ = since;
+        Ok(Vec::new())
+    }
+    /// Records what this process counted since the last call, as that of `node`, and removes what was recorded
+    /// [`MINUTES_KEPT`](crate::MINUTES_KEPT) ago.
+    async fn record_minutes(&self, node: NodeId) -> Result<(), StoreError> {
+        let _ = node;
+        Ok(())
+    }
     /// Writes something that changes nothing: an error where the store cannot be written to.
     async fn probe(&self) -> Result<(), StoreError>;
 

@@ -1,7 +1,11 @@
-use super::{Fixture, fox};
-use crate::{AccountId, AttemptEnd, RequestFilter, Submission};
+use super::{Fixture, NOW, fox, id_at};
+use crate::{AccountId, AttemptEnd, Key, RequestFilter, Submission};
 use clipia_api::Progress;
 use clipia_queue::lifecycle::{Epoch, Phase};
+use std::sync::Arc;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 pub async fn requests_are_listed_newest_first_and_page_by_page(fixture: &Fixture) {
     let mut ids = Vec::new();
@@ -43,6 +47,43 @@ pub async fn a_list_is_filtered(fixture: &Fixture) {
     let page = fixture.store.list_requests(all, None, 10).await.unwrap();
     let listed: Vec<_> = page.requests.iter().map(|request| (request.position, request.progress)).collect();
     assert_eq!(listed, [(Some(1), None), (Some(0), None), (None, Some(Progress::new(30)))]);
+}
+
+pub async fn a_list_is_of_one_key_and_since_a_time(fixture: &Fixture) {
+    let store = &fixture.store;
+    let other_key = Key { id: "key_2".to_owned(), ..super::key() };
+    assert!(store.create_key(super::new_key(other_key.clone(), 8)).await.unwrap());
+    let mut ids = Vec::new();
+    for minute in 0..6_u32 {
+        let at = NOW + minute * MINUTE;
+        fixture.clock.set(at);
+        let key = if minute % 3 == 0 { other_key.clone() } else { super::key() };
+        ids.push(fixture.submit(Submission { id: id_at(at), key: Arc::new(key), ..fox() }).await);
+    }
+    let list = async |filter: RequestFilter| {
+        let page = store.list_requests(filter, None, 10).await.unwrap();
+        assert_eq!(page.next, None);
+        page.requests.into_iter().map(|request| request.id).collect::<Vec<_>>()
+    };
+    let all = RequestFilter::default();
+    let key = |id: &str| Some(id.to_owned());
+    assert_eq!(list(RequestFilter { key: key("key_2"), ..all.clone() }).await, [ids[3], ids[0]]);
+    assert_eq!(
+        list(RequestFilter { key: key("key_1"), ..all.clone() }).await,
+        [ids[5], ids[4], ids[2], ids[1]]
+    );
+    assert_eq!(list(RequestFilter { key: key("key_none"), ..all.clone() }).await, []);
+    let account = Some(AccountId("acct_nobody".to_owned()));
+    assert_eq!(list(RequestFilter { key: key("key_1"), account, ..all.clone() }).await, []);
+    let since = Some(store.list_requests(all.clone(), None, 10).await.unwrap().requests[2].created_at);
+    assert_eq!(list(RequestFilter { since, ..all.clone() }).await, [ids[5], ids[4], ids[3]]);
+    assert_eq!(list(RequestFilter { since, key: key("key_2"), ..all.clone() }).await, [ids[3]]);
+    fixture.claim().await;
+    assert_eq!(list(RequestFilter { phase: Some(Phase::Running), ..all.clone() }).await, [ids[0]]);
+    assert_eq!(list(RequestFilter { phase: Some(Phase::Running), since, ..all.clone() }).await, []);
+    // A page that ends where the older ones begin is the last.
+    let page = store.list_requests(RequestFilter { since, ..all }, None, 3).await.unwrap();
+    assert_eq!((page.requests.len(), page.next), (3, None));
 }
 
 pub async fn a_history_tells_every_attempt_and_movement(fixture: &Fixture) {

@@ -1,0 +1,8 @@
+//! The search for requests by their text.
+
+use crate::SqliteStore;
+use async_trait::async_trait;
+use clipia_store::Search;
+
+#[async_trait]
+impl Search for SqliteStore {}
