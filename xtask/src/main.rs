@@ -39,7 +39,11 @@ enum Task {
         root: PathBuf,
     },
     /// Checks and tests everything: Rust, the generated code, Python
-    Test,
+    Test {
+        /// Tests only the pages of the dashboard, in a browser
+        #[arg(long)]
+        pages: bool,
+    },
     /// Kills a server under load again and again, and checks that it kept what it had accepted
     Chaos(chaos::Options),
     /// Checks the dependencies for known vulnerabilities; needs the advisory database
@@ -54,7 +58,7 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check, root } => generate::run(&root, check),
-        Task::Test => test::run(&root()),
+        Task::Test { pages } => test::run(&root(), pages),
         Task::Chaos(options) => chaos::run(&root(), &options),
         Task::Advisories => advisories::run(&root()),
         Task::Fuzz(options) => fuzz::run(&root(), &options),

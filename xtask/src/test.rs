@@ -18,10 +18,16 @@ use tally::{Runner, Tally};
 /// The longest time of a step. Building everything for the first time takes much less.
 const STEP_MAX: Duration = Duration::from_secs(25 * 60);
 
-/// Runs every step, also after a step that failed.
-pub(crate) fn run(root: &Path) -> Result<()> {
-    let steps: Vec<Step> =
-        [vec![tools::step()], rust(root), python::steps(root)].into_iter().flatten().collect();
+/// Runs every step, also after a step that failed; only those of the dashboard's pages if `pages` says so.
+pub(crate) fn run(root: &Path, pages: bool) -> Result<()> {
+    let steps: Vec<Step> = match pages {
+        true => vec![
+            Step::command("build", build(root, &["--package", "clipia-cli"])),
+            python::environment(root),
+            python::pages(root),
+        ],
+        false => [vec![tools::step()], rust(root), python::steps(root)].into_iter().flatten().collect(),
+    };
     let mut total = Tally::default();
     let mut report = Vec::new();
     for (number, step) in steps.iter().enumerate() {
@@ -85,6 +91,13 @@ const ON_BOTH_STORES: [&str; 8] = [
     "refusals::",
     "workers_wire::",
 ];
+
+/// A build with the features of all other commands.
+fn build(root: &Path, arguments: &[&str]) -> Command {
+    let mut build = cargo(root, &["build", "--all-features", "--locked"]);
+    build.args(arguments);
+    build
+}
 
 /// The steps that need only Rust, quick ones first.
 fn rust(root: &Path) -> Vec<Step> {

@@ -4,8 +4,9 @@ use crate::types::{
     AccountListing, AuditEntry, DeliveryListing, KeyListing, ListDeliveriesQuery, ListRequestsQuery,
     ReplayOrder, RequestListing,
 };
-use crate::{Access, Administration, AdministrationError};
+use crate::{Access, Administration, AdministrationError, Secret};
 use jiff::Timestamp;
+use progenitor_client::ClientInfo;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use std::io;
 use std::path::Path;
@@ -40,6 +41,15 @@ impl Administration {
             .pool_idle_timeout(IDLE_MAX)
             .build()?;
         Ok(Self::new_with_client(&access.url, http))
+    }
+
+    /// An address that signs a browser in to the dashboard, once, within a minute.
+    ///
+    /// # Errors
+    /// [`AdministrationError`], also of a server without a dashboard.
+    pub async fn dashboard_url(&self) -> Result<Secret, AdministrationError> {
+        let ticket = self.create_ticket().await?.ticket;
+        Ok(Secret::from(format!("{}/dashboard/in?ticket={}", self.baseurl(), ticket.reveal())))
     }
 
     /// Every account.

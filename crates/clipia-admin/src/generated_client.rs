@@ -1169,6 +1169,41 @@ Sends a `POST` request to `/deliveries/abandon`
                 .await,
         )
     }
+    /**Create a ticket for the dashboard
+
+`/dashboard/in?ticket=…` on the administration's address signs a browser in, once, within a minute.
+
+
+Sends a `POST` request to `/tickets`
+
+*/
+    pub async fn create_ticket<'a>(
+        &'a self,
+    ) -> Result<types::TicketMade, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!("{}/tickets", self.baseurl,);
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .post(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "create_ticket",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
     /**What operators did
 
 The newest entry first. An empty list is the end. Refused keys and tokens are one entry a minute each, with their

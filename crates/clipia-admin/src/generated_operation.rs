@@ -57,6 +57,8 @@ pub enum Operation {
     ResumeDeliveries,
     /// `POST /deliveries/abandon`
     AbandonDeliveries,
+    /// `POST /tickets`
+    CreateTicket,
     /// `GET /audit`
     ListAudit,
     /// `GET /examination`
@@ -67,7 +69,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every call, in the order of the document.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::ListAccounts,
         Self::CreateAccount,
         Self::GrantCredits,
@@ -95,6 +97,7 @@ impl Operation {
         Self::ReplayFailedDeliveries,
         Self::ResumeDeliveries,
         Self::AbandonDeliveries,
+        Self::CreateTicket,
         Self::ListAudit,
         Self::Examine,
         Self::BackUp,
@@ -130,6 +133,7 @@ impl Operation {
             Self::ReplayFailedDeliveries => "/deliveries/replay",
             Self::ResumeDeliveries => "/deliveries/resume",
             Self::AbandonDeliveries => "/deliveries/abandon",
+            Self::CreateTicket => "/tickets",
             Self::ListAudit => "/audit",
             Self::Examine => "/examination",
             Self::BackUp => "/backups",

@@ -777,6 +777,12 @@ pub struct SecretsListing {
     ///The secrets that sign now, the newest first.
     pub secrets: ::std::vec::Vec<SecretTimes>,
 }
+///A ticket for the dashboard.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct TicketMade {
+    ///The ticket.
+    pub ticket: crate::Secret,
+}
 ///A rule that does not hold.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct Violation {

@@ -3,6 +3,7 @@
 use crate::accounts::{Accounts, LIVE_KEY, ScenarioCreditsError, TEST_KEY};
 use crate::advance::{Advance, AdvanceRefused, Occurrence, Occurrences};
 use crate::clock::{EmulatedClock, Pace};
+use crate::dashboard::EmulatorPage;
 use crate::driving::Driving;
 use crate::emulation::{Emulation, Server};
 use crate::executor::ScriptedExecutor;
@@ -185,6 +186,7 @@ impl Emulator {
             occurrences,
             store: Arc::clone(&store),
         });
+        let page = EmulatorPage { emulation: Arc::clone(&emulation), control: Arc::clone(&driving) as _ };
         let control = control::router(Arc::clone(&emulation), driving);
         let config = Config { listen, dev: true, drain: Duration::ZERO, ..Config::new(&data) };
         let layered = Arc::clone(&emulation);
@@ -194,7 +196,9 @@ impl Emulator {
             .sampler(Arc::new(Sample(outputs)))
             .tamper(tampering)
             .wrap_api(move |api| layer::layered(api, layered).merge(control))
-            .models(move |catalogue| models(catalogue, vendor_prices));
+            .models(move |catalogue| models(catalogue, vendor_prices))
+            .dashboard_section(Arc::new(page))
+            .open_dashboard();
         if let Some(seed) = seed {
             let ids = SeededIds::new(seed, SEEDED_START);
             builder = builder.request_ids(move || ids.next());

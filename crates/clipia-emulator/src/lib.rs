@@ -13,6 +13,7 @@ mod advance;
 mod caller_key;
 mod clock;
 pub mod control;
+mod dashboard;
 mod driving;
 pub mod duration;
 mod early;

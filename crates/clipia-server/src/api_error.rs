@@ -79,6 +79,13 @@ impl ApiError {
         Self::new(ErrorCode::ServiceUnavailable, message).after(Duration::from_secs(5))
     }
 
+    /// The status of the response.
+    pub(crate) fn status(&self) -> StatusCode {
+        let of_code =
+            || StatusCode::from_u16(self.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.status.unwrap_or_else(of_code)
+    }
+
     /// The message.
     pub(crate) fn message(&self) -> &str {
         &self.message
@@ -97,6 +104,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let status = self.status();
         let body = ErrorBody {
             type_: Some(self.code.family().to_owned()),
             code: self.code.code().to_owned(),
@@ -104,9 +112,7 @@ impl IntoResponse for ApiError {
             extra: Default::default(),
         };
         let envelope = ErrorEnvelope { error: body, extra: Default::default() };
-        let status =
-            StatusCode::from_u16(self.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (self.status.unwrap_or(status), Json(envelope)).into_response();
+        let mut response = (status, Json(envelope)).into_response();
         if let Some(wait) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }

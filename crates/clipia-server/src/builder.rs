@@ -2,6 +2,7 @@
 
 use crate::clock::now;
 use crate::config::Config;
+use crate::dashboard::section::Section;
 use crate::deliveries::Tamper;
 use crate::executors::sandbox::Sampler;
 use crate::executors::{Executor, Inputs, ProgramSettings};
@@ -46,6 +47,8 @@ pub struct Builder {
     pub(crate) wrap: Option<Wrap>,
     pub(crate) request_ids: Option<RequestIds>,
     pub(crate) change_models: Option<ChangeModels>,
+    pub(crate) sections: Vec<Arc<dyn Section>>,
+    pub(crate) is_dashboard_open: bool,
 }
 
 /// Changes the models before the server starts.
@@ -91,6 +94,8 @@ impl Builder {
             wrap: None,
             request_ids: None,
             change_models: None,
+            sections: Vec::new(),
+            is_dashboard_open: false,
         }
     }
 
@@ -218,6 +223,18 @@ impl Builder {
     /// process. Each must be new.
     pub fn request_ids(mut self, ids: impl Fn() -> RequestId + Send + Sync + 'static) -> Self {
         self.request_ids = Some(Arc::new(ids));
+        self
+    }
+
+    /// Adds a page to the dashboard.
+    pub fn dashboard_section(mut self, section: Arc<dyn Section>) -> Self {
+        self.sections.push(section);
+        self
+    }
+
+    /// Shows the dashboard to everybody who calls it at an address of this machine, as for a server that holds nothing of value.
+    pub fn open_dashboard(mut self) -> Self {
+        self.is_dashboard_open = true;
         self
     }
 

@@ -3,12 +3,14 @@
 mod database_url;
 mod declare;
 mod key;
+mod path_prefix;
 mod roles;
 mod suggestion;
 mod value;
 
 pub use database_url::{DatabaseUrl, DatabaseUrlInvalid};
 pub use key::{ConfigKey, ValueForm};
+pub use path_prefix::{PathPrefix, PathPrefixInvalid};
 pub use roles::{Role, Roles, RolesInvalid};
 pub use value::ConfigValueError;
 
@@ -48,6 +50,19 @@ keys! {
             "Where administration and `/metrics` listen; default: any free port of this machine"
         )]
         pub admin_listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+
+        /// Whether the administration shows the dashboard. `clipia dashboard` opens it.
+        #[key("dashboard", "BOOL", "Whether the administration shows the dashboard; default {default}")]
+        pub dashboard: bool = true,
+
+        /// Whether the dashboard changes nothing.
+        #[key("dashboard_read_only", "BOOL", "Whether the dashboard changes nothing; default {default}")]
+        pub dashboard_read_only: bool = false,
+
+        /// The path at which a proxy shows the dashboard, such as "/queue": its pages are then below "/queue/dashboard". The proxy
+        /// must pass on `Host`, and may take the path off.
+        #[key("dashboard_prefix", "PATH", "The path at which a proxy shows the dashboard, such as /queue; default: none")]
+        pub dashboard_prefix: PathPrefix = PathPrefix::default(),
 
         /// The data directory. This key may only stand in a file that `--config` names. A relative path begins at the working
         /// directory.

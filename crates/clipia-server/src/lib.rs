@@ -29,6 +29,7 @@ mod aside;
 mod builder;
 mod config;
 pub mod credentials;
+pub mod dashboard;
 pub mod deliveries;
 mod events;
 pub mod executors;
@@ -62,8 +63,8 @@ pub use clipia_store as store;
 use clipia_store::{blocking, failpoints, private};
 pub use clipia_store::{clock, living};
 pub use config::{
-    Config, ConfigError, ConfigKey, ConfigValueError, DatabaseUrl, DatabaseUrlInvalid, LogFormat, Role,
-    Roles, RolesInvalid, ValueForm,
+    Config, ConfigError, ConfigKey, ConfigValueError, DatabaseUrl, DatabaseUrlInvalid, LogFormat, PathPrefix,
+    PathPrefixInvalid, Role, Roles, RolesInvalid, ValueForm,
 };
 pub use listener::{Client, Reset};
 pub use log::LogWriter;

@@ -71,6 +71,7 @@ pub enum StartError {
 pub struct Service {
     url: String,
     admin_url: String,
+    has_dashboard: bool,
     data: PathBuf,
     drain_max: Duration,
     first_keys: Option<FirstKeys>,
@@ -125,6 +126,11 @@ impl Service {
     /// The URL of the administration and of the metrics.
     pub fn admin_url(&self) -> &str {
         &self.admin_url
+    }
+
+    /// Whether the administration shows the dashboard.
+    pub fn has_dashboard(&self) -> bool {
+        self.has_dashboard
     }
 
     /// The keys that the first start of this data directory made; none at a later start.

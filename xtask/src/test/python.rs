@@ -19,6 +19,9 @@ const SOURCE: &str = "python/clipia_queue";
 /// The Python programs of `cargo xtask bench python`, relative to the package.
 const BENCH: &str = "../../xtask/src/bench/python";
 
+/// The tests of the dashboard's pages, relative to the package.
+const PAGES: &str = "../../tests/pages";
+
 /// The directories of these steps. Nothing is written outside the target directory.
 #[derive(Clone)]
 struct Places {
@@ -27,38 +30,54 @@ struct Places {
     wheels: PathBuf,
 }
 
+/// The step that makes the environment.
+pub(super) fn environment(root: &Path) -> Step {
+    let places = Places::of(root);
+    Step::check("environment for Python", move || places.prepare())
+}
+
+/// The step that tests the pages of the dashboard in a browser.
+pub(super) fn pages(root: &Path) -> Step {
+    let mut pytest = Places::of(root).tool("pytest", &["--color=no", "--config-file", "pages.ini", "."]);
+    pytest.current_dir(root.join("tests/pages")).env("CLIPIA_TEST_PROGRAM", program(root));
+    pytest.env("CLIPIA_TEST_PAGES", target(root).join("pages"));
+    Step::counted("pages in a browser", pytest, Runner::Pytest)
+}
+
 pub(super) fn steps(root: &Path) -> Vec<Step> {
-    let target = target(root);
-    let places = Places {
-        package: root.join(PACKAGE),
-        environment: target.join("venv"),
-        wheels: target.join("wheels"),
-    };
+    let places = Places::of(root);
     let tool = |name, arguments: &[&str]| places.tool(name, arguments);
     // Most tests wait for a server, a clock or a peer: more processes than cores have always one that does not.
     let processes = (2 * super::cores()).to_string();
     let mut pytest = tool("pytest", &["--color=no", "-n", &processes, "--dist", "worksteal"]);
     pytest.env("CLIPIA_TEST_PROGRAM", program(root));
     let stubtest = tool("python", &["-m", "mypy.stubtest", MODULE]);
-    let (environment, wheel) = (places.clone(), places.clone());
+    let wheel = places.clone();
     vec![
-        Step::check("environment for Python", move || environment.prepare()),
+        environment(root),
         Step::check("wheel", move || wheel.install()),
         Step::counted("tests in Python", pytest, Runner::Pytest),
-        Step::command("ruff check", tool("ruff", &["check", ".", BENCH])),
-        Step::command("ruff format", tool("ruff", &["format", "--check", ".", BENCH])),
+        Step::command("ruff check", tool("ruff", &["check", ".", BENCH, PAGES])),
+        Step::command("ruff format", tool("ruff", &["format", "--check", ".", BENCH, PAGES])),
         Step::command("types", tool("mypy", &["--strict", SOURCE, "tests", "examples"])),
         // Apart, since a program of its own may be called as an example is.
         Step::command("types of the benchmark", tool("mypy", &["--strict", BENCH])),
+        Step::command("types of the pages' tests", tool("mypy", &["--strict", PAGES])),
         // Pyright, as strict as an editor of a user may be set.
         Step::command("types as editors see them", tool("basedpyright", &[])),
         // Compares the hand-written stubs with the compiled module.
         Step::command("stubs", stubtest),
         schemathesis::step(root, tool("schemathesis", &[])),
+        pages(root),
     ]
 }
 
 impl Places {
+    fn of(root: &Path) -> Self {
+        let target = target(root);
+        Self { package: root.join(PACKAGE), environment: target.join("venv"), wheels: target.join("wheels") }
+    }
+
     /// Makes the environment if it is missing or unusable, and installs the tools that the package names.
     fn prepare(&self) -> Result<()> {
         let tools = development_tools(&self.package.join("pyproject.toml"))?;

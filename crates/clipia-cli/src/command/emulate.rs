@@ -203,6 +203,7 @@ fn ready(emulator: &Emulator, json: bool) -> anyhow::Result<String> {
     }
     let mut text = format!("  url       {url}\n  clock     {}\n", emulator.pace());
     text += &format!("  control   {url}/_emulator/journal, …/findings, …/clock\n");
+    text += &format!("  dashboard {admin_url}/dashboard/\n");
     text +=
         "  accounts  every key that begins with clipia_live_ or clipia_test_, with 1000000 credits each\n";
     text += "\nIn another terminal:\n";

@@ -5,6 +5,7 @@ mod accounts;
 mod audit;
 mod backup;
 mod credits;
+mod dashboard;
 mod demo;
 mod doctor;
 mod emulate;
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     Demo(demo::Options),
     Serve(serve::Options),
     Emulate(Box<emulate::Options>),
+    Dashboard(dashboard::Options),
     Work(Box<work::Options>),
     Generate(generate::Options),
     Status(status::Options),
@@ -74,6 +76,7 @@ impl Command {
             Self::Demo(options) => demo::run(options, typed).await,
             Self::Serve(options) => serve::run(options, typed).await,
             Self::Emulate(options) => emulate::run(*options).await,
+            Self::Dashboard(options) => dashboard::run(options).await,
             Self::Work(options) => work::run(*options, &connection).await,
             Self::Generate(options) => generate::run(connection, options).await,
             Self::Status(options) => status::run(connection.client()?, options).await,

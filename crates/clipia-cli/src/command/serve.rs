@@ -161,6 +161,9 @@ fn ready_json(service: &Service) -> anyhow::Result<String> {
 fn ready(service: &Service, data: &Path, database: &str, program: &str) -> String {
     let url = service.url();
     let mut text = format!("  url             {url}\n  metrics         {}/metrics\n", service.admin_url());
+    if service.has_dashboard() {
+        text += &format!("  dashboard       {program} dashboard\n");
+    }
     text += &format!("  data            {}\n", data.display());
     if !database.is_empty() {
         text += &format!("  database        {database}\n");

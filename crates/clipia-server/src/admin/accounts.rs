@@ -25,7 +25,7 @@ pub(super) async fn list(
     Ok(Json(AccountPage { accounts, next: page.next.map(|id| id.0) }))
 }
 
-pub(super) async fn create(
+pub(crate) async fn create(
     State(admin): State<Admin>,
     Order(order): Order<AccountOrder>,
 ) -> Result<Json<AccountMade>, ApiError> {
@@ -41,7 +41,7 @@ pub(super) async fn create(
     Ok(Json(made))
 }
 
-pub(super) async fn grant(
+pub(crate) async fn grant(
     State(admin): State<Admin>,
     Segment(account): Segment,
     Order(order): Order<GrantOrder>,

@@ -36,7 +36,7 @@ pub(super) async fn show(
     Ok(Json(details(found.ok_or_else(|| none(&id))?)))
 }
 
-pub(super) async fn replay(State(admin): State<Admin>, Segment(id): Segment) -> Result<Json<()>, ApiError> {
+pub(crate) async fn replay(State(admin): State<Admin>, Segment(id): Segment) -> Result<Json<()>, ApiError> {
     if !admin.store.replay(id_of(&id)?).await? {
         return Err(none(&id));
     }
@@ -54,7 +54,7 @@ pub(super) async fn replay_failed(
 }
 
 /// Has those attempted that a restored store holds.
-pub(super) async fn resume(State(admin): State<Admin>) -> Result<Json<HeldSettled>, ApiError> {
+pub(crate) async fn resume(State(admin): State<Admin>) -> Result<Json<HeldSettled>, ApiError> {
     let mut all = HeldSettled { count: 0 };
     loop {
         let count = admin.store.resume_deliveries(DELIVERIES_MAX).await?;
@@ -66,7 +66,7 @@ pub(super) async fn resume(State(admin): State<Admin>) -> Result<Json<HeldSettle
 }
 
 /// Gives those up that a restored store holds.
-pub(super) async fn abandon(State(admin): State<Admin>) -> Result<Json<HeldSettled>, ApiError> {
+pub(crate) async fn abandon(State(admin): State<Admin>) -> Result<Json<HeldSettled>, ApiError> {
     let mut all = HeldSettled { count: 0 };
     loop {
         let count = admin.store.abandon_deliveries(DELIVERIES_MAX).await?;

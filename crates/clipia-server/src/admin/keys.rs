@@ -19,7 +19,7 @@ pub(super) async fn list(
     Ok(Json(KeyPage { keys: page.keys.into_iter().map(listing).collect(), next: page.next }))
 }
 
-pub(super) async fn create(
+pub(crate) async fn create(
     State(admin): State<Admin>,
     Order(order): Order<KeyOrder>,
 ) -> Result<Json<KeyMade>, ApiError> {
@@ -35,7 +35,7 @@ pub(super) async fn create(
     Ok(Json(KeyMade { id, key: key.into() }))
 }
 
-pub(super) async fn revoke(State(admin): State<Admin>, Segment(id): Segment) -> Result<Json<()>, ApiError> {
+pub(crate) async fn revoke(State(admin): State<Admin>, Segment(id): Segment) -> Result<Json<()>, ApiError> {
     if !admin.store.revoke_key(&id).await? {
         return Err(ApiError::new(ErrorCode::NotFound, format!("no key `{id}` is in force")));
     }

@@ -8,21 +8,23 @@
 //! except the one that the call has just made.
 
 pub(crate) mod access;
-mod accounts;
+pub(crate) mod accounts;
 mod audit;
-mod deliveries;
-mod keys;
+pub(crate) mod deliveries;
+pub(crate) mod keys;
 mod logs;
-mod queues;
-mod requests;
+pub(crate) mod queues;
+pub(crate) mod requests;
 mod secrets;
-mod upkeep;
-mod workers;
+mod tickets;
+pub(crate) mod upkeep;
+pub(crate) mod workers;
 
 pub(crate) use accounts::GRANT_MAX;
 
 use crate::api_error::{ApiError, no_such_method, no_such_path};
 use crate::credentials;
+use crate::dashboard::Gate;
 use crate::queues::Queues;
 use crate::refused_tokens::RefusedTokens;
 use crate::store::Store;
@@ -40,26 +42,34 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
+/// What the calls need. The dashboard does what they do by the same functions.
 #[derive(Clone)]
-struct Admin {
-    store: Arc<dyn Store>,
-    queues: Queues,
+pub(crate) struct Admin {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) queues: Queues,
     refusals: Arc<RefusedTokens>,
     token: Arc<str>,
     /// The pauses of the executors.
-    pauses: Arc<[Arc<Pause>]>,
+    pub(crate) pauses: Arc<[Arc<Pause>]>,
+    /// Who may look at the dashboard; none where there is no dashboard.
+    gate: Option<Arc<Gate>>,
+}
+
+impl Admin {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        queues: Queues,
+        refusals: Arc<RefusedTokens>,
+        access: &Access,
+        pauses: Vec<Arc<Pause>>,
+        gate: Option<Arc<Gate>>,
+    ) -> Self {
+        Self { store, queues, refusals, token: access.token.reveal().into(), pauses: pauses.into(), gate }
+    }
 }
 
 /// The administration over HTTP.
-pub(crate) fn router(
-    store: Arc<dyn Store>,
-    queues: Queues,
-    refusals: Arc<RefusedTokens>,
-    access: &Access,
-    pauses: Vec<Arc<Pause>>,
-) -> Router {
-    let token = access.token.reveal().into();
-    let admin = Admin { store, queues, refusals, token, pauses: pauses.into() };
+pub(crate) fn router(admin: Admin) -> Router {
     let route =
         |router: Router<Admin>, operation: &Operation| router.route(operation.path(), handler(*operation));
     Operation::ALL
@@ -101,6 +111,7 @@ fn handler(operation: Operation) -> MethodRouter<Admin> {
         Operation::ReplayFailedDeliveries => post(deliveries::replay_failed),
         Operation::ResumeDeliveries => post(deliveries::resume),
         Operation::AbandonDeliveries => post(deliveries::abandon),
+        Operation::CreateTicket => post(tickets::create),
         Operation::ListAudit => get(audit::list),
         Operation::Examine => get(upkeep::examine),
         Operation::BackUp => post(upkeep::back_up),
@@ -125,7 +136,7 @@ fn page_limit(asked: Option<NonZeroU32>) -> usize {
 }
 
 /// The body of a call, in JSON. What is no such order is refused in the form of every refusal.
-struct Order<T>(T);
+pub(crate) struct Order<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Order<T> {
     type Rejection = ApiError;

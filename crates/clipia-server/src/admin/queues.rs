@@ -11,11 +11,11 @@ use clipia_api::error_code::ErrorCode;
 use clipia_queue::position::Order;
 use std::collections::BTreeMap;
 
-pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<QueueList>, ApiError> {
+pub(crate) async fn list(State(admin): State<Admin>) -> Result<Json<QueueList>, ApiError> {
     Ok(Json(QueueList(queues(&admin).await?.into_values().collect())))
 }
 
-pub(super) async fn pause(
+pub(crate) async fn pause(
     State(admin): State<Admin>,
     Segment(queue): Segment,
 ) -> Result<Json<QueueListing>, ApiError> {
@@ -26,7 +26,7 @@ pub(super) async fn pause(
     found(&admin, &queue).await.map(Json)
 }
 
-pub(super) async fn resume(
+pub(crate) async fn resume(
     State(admin): State<Admin>,
     Segment(queue): Segment,
 ) -> Result<Json<QueueListing>, ApiError> {

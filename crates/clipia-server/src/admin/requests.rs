@@ -44,7 +44,7 @@ pub(super) async fn show(
     Ok(Json(details(history, deliveries)))
 }
 
-pub(super) async fn cancel(
+pub(crate) async fn cancel(
     State(admin): State<Admin>,
     Segment(id): Segment,
 ) -> Result<Json<RequestCanceled>, ApiError> {

@@ -8,7 +8,7 @@ use axum::extract::State;
 use clipia_admin::types::{BackupMade, BackupOrder, Checked, Findings, Paused, Pin, Violation};
 use std::path::Path;
 
-pub(super) async fn examine(State(admin): State<Admin>) -> Result<Json<Findings>, ApiError> {
+pub(crate) async fn examine(State(admin): State<Admin>) -> Result<Json<Findings>, ApiError> {
     let store::Findings { checked, violation: found, pins } = admin.store.examine().await?;
     let paused = admin.pauses.iter().filter_map(|pause| Some((pause.of().to_owned(), pause.error()?)));
     let paused = paused.map(|(of, why)| Paused { of, why }).collect();
@@ -16,7 +16,7 @@ pub(super) async fn examine(State(admin): State<Admin>) -> Result<Json<Findings>
     Ok(Json(Findings { checked: looked_at(checked), paused, pins, violation: found.map(violation) }))
 }
 
-pub(super) async fn back_up(
+pub(crate) async fn back_up(
     State(admin): State<Admin>,
     Order(BackupOrder { path }): Order<BackupOrder>,
 ) -> Result<Json<BackupMade>, ApiError> {

@@ -33,14 +33,14 @@ pub(super) async fn create(
     Ok(Json(WorkerMade { name, executors, token: token.into() }))
 }
 
-pub(super) async fn quiet(
+pub(crate) async fn quiet(
     State(admin): State<Admin>,
     Segment(name): Segment,
 ) -> Result<Json<WorkerListing>, ApiError> {
     set_quiet(&admin, &name, true).await
 }
 
-pub(super) async fn resume(
+pub(crate) async fn resume(
     State(admin): State<Admin>,
     Segment(name): Segment,
 ) -> Result<Json<WorkerListing>, ApiError> {

@@ -62,6 +62,19 @@ pub(super) fn check_price_and_warn(
     Ok(priced)
 }
 
+/// The price of an input, and what of it is not applied.
+///
+/// # Errors
+/// As [`check_and_price`].
+pub(crate) fn price(
+    app: &App,
+    entry: &Entry,
+    input: &Map<String, Value>,
+) -> Result<(Credits, Vec<InputWarning>), ApiError> {
+    let priced = check_price_and_warn(app, entry, input, &Map::new())?;
+    Ok((priced.cost, priced.warnings))
+}
+
 /// Checks and prices an input. `unknown` holds the members of the body that the API does not know: they become warnings.
 ///
 /// # Errors
@@ -73,12 +86,12 @@ pub(super) fn check_and_price(
 ) -> Result<PricedInput, ApiError> {
     let checked = input::check_body(model, input, unknown.keys().map(String::as_str))
         .map_err(|invalid| ApiError::new(ErrorCode::ModelInputInvalid, invalid.to_string()))?;
-    let cost = price(model, &checked.input)?;
+    let cost = price_of_checked(model, &checked.input)?;
     Ok(PricedInput { input: checked.input, warnings: checked.warnings, cost })
 }
 
 /// The price of a checked input.
-fn price(model: &Model, input: &Map<String, Value>) -> Result<Credits, ApiError> {
+fn price_of_checked(model: &Model, input: &Map<String, Value>) -> Result<Credits, ApiError> {
     pricing::price(model, input).map_err(|error| match error {
         // The input's number is to blame: the server checks the catalogue's own numbers when it starts.
         Unpriced::Range => ApiError::new(

@@ -28,12 +28,13 @@ pub(crate) use body::discard;
 pub(crate) use budgets::{Budgets, share as share_budgets};
 pub(crate) use conditions::Validators;
 pub(crate) use file_response::FileResponse;
+pub(crate) use input::price as price_input;
 pub(crate) use media::body as file_body;
-#[cfg(test)]
 pub(crate) use media::router as media_router;
 pub(crate) use observe::{request as note_request, watch, worker as note_worker};
 pub(crate) use path::Segment;
-pub(crate) use uploads::slots as upload_slots;
+pub(crate) use submit::submit_input;
+pub(crate) use uploads::{keep as keep_upload, slots as upload_slots};
 
 use crate::api_error::{no_such_method, no_such_path};
 use crate::builder::RequestIds;
@@ -77,8 +78,7 @@ pub(crate) struct App {
 }
 
 /// The routes of the whole API.
-pub(crate) fn router(app: App) -> Router {
-    let app = Arc::new(app);
+pub(crate) fn router(app: Arc<App>) -> Router {
     let files = media::router(&app.media).layer(from_fn_with_state(Arc::clone(&app), observe::observe_file));
     Router::new()
         .route("/v1/models", get(models::list))

@@ -8,7 +8,7 @@ use super::path::Segment;
 use super::responses::submit_response;
 use super::{App, json, observe};
 use crate::api_error::ApiError;
-use crate::store::Submission;
+use crate::store::{Key, Submission, Submitted};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -36,7 +36,36 @@ pub(super) async fn submit(
     let (checking, has_idempotency_key) = (Arc::clone(&app), idempotency_key.is_some());
     let checked = arrived.check(&app, move |body| check_order(&checking, model, body, has_idempotency_key));
     let Checked { value: order, permits: _permits } = checked.await?;
-    let entry = find_model(&app, &order.model)?;
+    let submitted = accept(&app, key, order, idempotency_key, &base.0).await?;
+    Ok(Json(submit_response(submitted, &base)))
+}
+
+/// Accepts an input as the submit of `key`, with media under `base_url`.
+///
+/// # Errors
+/// As the call.
+pub(crate) async fn submit_input(
+    app: &App,
+    key: Arc<Key>,
+    model: &str,
+    input: Map<String, Value>,
+    base_url: &str,
+) -> Result<Submitted, ApiError> {
+    may_generate(&key)?;
+    let priced = check_price_and_warn(app, find_model(app, model)?, &input, &Map::new())?;
+    let order = Order { model: model.to_owned(), priced, webhook_url: None, fingerprint: None };
+    accept(app, key, order, None, base_url).await
+}
+
+/// Stores a submit that was checked and priced.
+async fn accept(
+    app: &App,
+    key: Arc<Key>,
+    order: Order,
+    idempotency_key: Option<String>,
+    base_url: &str,
+) -> Result<Submitted, ApiError> {
+    let entry = find_model(app, &order.model)?;
     let sample = match key.sandbox {
         true => Some(app.samples.of(&entry.model.type_).await?),
         false => None,
@@ -49,13 +78,13 @@ pub(super) async fn submit(
         queue: entry.executor.clone(),
         attempt_max: entry.attempt_max(),
         model: order.model,
-        elsewhere: media_address::names_elsewhere(&entry.model, &order.priced.input, &base.0),
-        uploads: uploads::named(&order.priced.input, &base.0),
+        elsewhere: media_address::names_elsewhere(&entry.model, &order.priced.input, base_url),
+        uploads: uploads::named(&order.priced.input, base_url),
         input: order.priced.input,
         warnings: order.priced.warnings,
         cost: order.priced.cost,
         webhook_url: order.webhook_url,
-        base_url: base.0.clone(),
+        base_url: base_url.to_owned(),
         sample,
     };
     let commit_permit = share.commit().await?;
@@ -63,7 +92,7 @@ pub(super) async fn submit(
     drop(commit_permit);
     observe::request(submitted.id);
     tracing::info!(model = entry.model.slug, cost = submitted.cost.get(), "generation submitted");
-    Ok(Json(submit_response(submitted, &base)))
+    Ok(submitted)
 }
 
 /// What the body of a submit asks for, checked and priced.

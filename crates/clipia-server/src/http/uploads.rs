@@ -80,6 +80,23 @@ pub(super) async fn upload(
     }
 }
 
+/// Keeps a file that has arrived as an upload of an account; returns its URL.
+///
+/// # Errors
+/// As the call.
+pub(crate) async fn keep(
+    app: &App,
+    account: &AccountId,
+    name: &str,
+    content: Bytes,
+    base_url: &str,
+) -> Result<String, ApiError> {
+    let announced = u64::try_from(content.len()).ok();
+    let mut stream = Body::from(content).into_data_stream();
+    let kept = receive(app, account, name, announced, &mut stream).await?;
+    Ok(format!("{base_url}{}", kept.address))
+}
+
 /// A file that is kept.
 struct Kept {
     /// Its path on the server.

@@ -72,8 +72,8 @@ impl Limits {
         slot_wait: Duration::from_secs(5),
     };
 
-    /// The limits of the administration, which serves a few commands, a scraper and an orchestrator's probes.
-    pub(crate) const ADMINISTRATION: Self = Self { connections: 64, spare: 8, ..Self::API };
+    /// The limits of the administration, which serves a few commands, a scraper, an orchestrator's probes and the open pages of the dashboard.
+    pub(crate) const ADMINISTRATION: Self = Self { connections: 320, spare: 8, ..Self::API };
 }
 
 /// How long the head of a call may still arrive once the server stops.

@@ -2,11 +2,13 @@
 
 use super::pools::{Pool, Pools};
 use super::{FirstKeys, OpenStore, Service, StartError, Tasks, first_keys};
-use crate::admin::{self, access};
+use crate::admin::{self, Admin, access};
 use crate::api_error::no_calls;
 use crate::blocking;
 use crate::builder::{Builder, RequestIds, Wrap, new_request_id};
 use crate::config::{Config, Role};
+use crate::dashboard::section::Section;
+use crate::dashboard::{self, Gate};
 use crate::deliveries::{DeliveryStatistics, Dispatcher, Tamper};
 use crate::events::{self, Wakers};
 use crate::executors::Executor;
@@ -73,6 +75,11 @@ struct Parts {
     inputs: Arc<dyn Inputs>,
     /// The most bytes of an output of each executor.
     output_bytes_max: BTreeMap<String, u64>,
+    /// The executors as `models.toml` has them, for the dashboard.
+    settings: BTreeMap<String, ExecutorSettings>,
+    /// Pages of the dashboard that a program adds.
+    sections: Vec<Arc<dyn Section>>,
+    is_dashboard_open: bool,
     /// The executors whose workers are not started yet.
     pools: BTreeMap<String, Pool>,
     executors: BTreeMap<String, Arc<dyn Executor>>,
@@ -128,6 +135,7 @@ impl Parts {
         let bytes_max =
             |(name, executor): (&String, &ExecutorSettings)| (name.clone(), executor.output_bytes_max);
         let output_bytes_max: BTreeMap<_, _> = models.executors.iter().map(bytes_max).collect();
+        let settings = models.executors.clone();
         let executors = pools.of(models.executors);
         let queues = Queues::new(output_bytes_max.keys().map(String::as_str), &metrics.accounts_aside);
         let mut catalogue = models.catalogue;
@@ -154,6 +162,9 @@ impl Parts {
                 .iter()
                 .map(|(name, pool)| (name.clone(), Arc::clone(&pool.executor)))
                 .collect(),
+            settings,
+            sections: builder.sections,
+            is_dashboard_open: builder.is_dashboard_open,
             pools: executors,
             queues,
             orders,
@@ -341,7 +352,7 @@ impl Parts {
         let store = || Arc::clone(&self.store);
         let health = Health::new(store(), self.supervisor.clone(), self.tasks.drain.clone());
         let health = health::router(health.with_pauses(Arc::clone(self.media.pause()), pauses.clone()));
-        let api = http::router(App {
+        let app = Arc::new(App {
             store: store(),
             catalogue: Arc::clone(&self.catalogue),
             executors: std::mem::take(&mut self.executors),
@@ -355,6 +366,7 @@ impl Parts {
             admission: Admission::default(),
             upload_slots: http::upload_slots(),
         });
+        let api = http::router(Arc::clone(&app));
         let api = match self.wrap.take() {
             Some(wrap) => wrap(api),
             None => api,
@@ -366,10 +378,28 @@ impl Parts {
         };
         let api = api.merge(health.clone());
         self.listen("listener", &self.listener, api, Limits::API, metrics);
+        let gate = self.config.dashboard.then(|| Arc::new(Gate::new(self.is_dashboard_open)));
+        let (queues, access) = (self.queues.clone(), &self.access);
+        let admin = Admin::new(store(), queues, refused_tokens, access, pauses, gate.clone());
+        let pages = match gate {
+            Some(gate) => dashboard::router(dashboard::Parts {
+                admin: admin.clone(),
+                app,
+                deliveries: Arc::clone(&statistics),
+                executors: std::mem::take(&mut self.settings),
+                gate,
+                settings: dashboard::Settings {
+                    read_only: self.config.dashboard_read_only,
+                    prefix: self.config.dashboard_prefix.to_string(),
+                },
+                sections: std::mem::take(&mut self.sections),
+                api_url: self.url.clone(),
+                stop: self.tasks.stop.clone(),
+            }),
+            None => Router::new(),
+        };
         let scraped = health::metrics_router(Arc::clone(&self.metrics), store(), statistics);
-        let admin = admin::router(store(), self.queues.clone(), refused_tokens, &self.access, pauses)
-            .merge(health)
-            .merge(scraped);
+        let admin = admin::router(admin).merge(pages).merge(health).merge(scraped);
         // The metrics of connections are about the API's connections only.
         let uncounted = Arc::default();
         self.listen("administration", &self.admin_listener, admin, Limits::ADMINISTRATION, uncounted);
@@ -397,6 +427,7 @@ impl Parts {
         Service {
             url: self.url,
             admin_url: self.access.url,
+            has_dashboard: self.config.dashboard,
             data: self.config.data,
             drain_max: self.config.drain,
             first_keys,
