@@ -128,8 +128,8 @@ class Clicks:
         self.page = page
         self.count = 0
 
-    def __call__(self, role: Any, name: str) -> None:
-        self.page.get_by_role(role, name=name).first.click()
+    def __call__(self, role: Any, name: str, within: str = "body") -> None:
+        self.page.locator(within).first.get_by_role(role, name=name).first.click()
         self.count += 1
 
 
@@ -151,8 +151,8 @@ def test_a_journey_from_the_ticket_to_a_revoked_key(browser: Browser, server: Se
         clicks("button", "Submit")
         expect(picture).to_be_visible(timeout=60_000)
         clicks("link", "Deliveries")
-        expect(page.get_by_text("delivered").first).to_be_visible(timeout=60_000)
-        clicks("button", "Replay")
+        expect(page.locator("td .state").first).to_have_text("delivered", timeout=60_000)
+        clicks("button", "Replay", within="tbody")
         expect(page.get_by_role("status")).to_have_text("The delivery is sent again.")
         assert delivered in page.url
         expect(page.get_by_text("(replay)")).to_be_visible(timeout=15_000)

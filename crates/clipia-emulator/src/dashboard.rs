@@ -97,10 +97,15 @@ impl EmulatorPage {
 
     fn findings(&self) -> Markup {
         let findings = self.emulation.findings();
+        // The same of many requests is one mistake of their caller.
+        let mut times: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for finding in &findings {
+            *times.entry((&finding.what, finding.hint)).or_default() += finding.times;
+        }
         html! {
-            @if findings.is_empty() { p.empty { "Callers and receivers did nothing wrong until now." } }
-            @for finding in &findings {
-                p.notice.bad { (finding.what) @if finding.times > 1 { " (" (finding.times) " times)" } br; span.quiet { (finding.hint) } }
+            @if times.is_empty() { p.empty { "Callers and receivers did nothing wrong until now." } }
+            @for ((what, hint), times) in &times {
+                p.notice.bad { (what) @if *times > 1 { " (" (times) " times)" } br; span.quiet { (hint) } }
             }
         }
     }

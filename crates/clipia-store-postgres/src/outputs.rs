@@ -1,11 +1,11 @@
-//! The outputs of requests, for a sweep of media.
+//! The outputs of requests, for a sweep of media, and their prompts, for lists.
 
 use super::connection::Connection;
 use super::rows::from_json;
 use super::values::values;
 use clipia_queue::RequestId;
 use clipia_queue::retention::kept_output;
-use clipia_store::{RequestOutput, StoreError};
+use clipia_store::{PROMPT_SHOWN, RequestOutput, StoreError};
 
 /// The outputs of those requests that are stored and whose outputs can be read.
 pub(crate) async fn of(c: &Connection, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError> {
@@ -25,4 +25,26 @@ pub(crate) async fn of(c: &Connection, ids: Vec<RequestId>) -> Result<Vec<Reques
         }
     }
     Ok(outputs)
+}
+
+/// The beginnings of the prompts of those requests that have one.
+pub(crate) async fn prompts(
+    c: &Connection,
+    ids: Vec<RequestId>,
+) -> Result<Vec<(RequestId, String)>, StoreError> {
+    let rows = c
+        .query(
+            "SELECT request, left(nullif(input, '')::json ->> 'prompt', $2::bigint::integer) AS prompt FROM request_content
+             WHERE request = ANY($1::uuid[])",
+            values![ids.into_iter().map(|id| id.0).collect::<Vec<_>>(), i64::from(PROMPT_SHOWN)],
+        )
+        .await?;
+    let mut prompts = Vec::with_capacity(rows.len());
+    for row in rows {
+        let prompt: Option<&str> = row.get("prompt")?;
+        if let Some(prompt) = prompt {
+            prompts.push((row.request("request")?, prompt.to_owned()));
+        }
+    }
+    Ok(prompts)
 }

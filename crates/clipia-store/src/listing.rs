@@ -8,6 +8,9 @@ use clipia_queue::lifecycle::{Epoch, Phase};
 use clipia_queue::{Credits, RequestId};
 use serde_json::{Map, Value};
 
+/// How many characters of a prompt a list shows.
+pub const PROMPT_SHOWN: i32 = 200;
+
 /// Which requests to list. A field that is left out matches every request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestFilter {

@@ -156,7 +156,9 @@ fn session(dashboard: &Dashboard, visit: &Visit, page: &Page<'_>) -> Markup {
             } @else if let Some(path) = resumed(&visit.path) {
                 a href={ (base) (path) } title="Update this page again" { "paused" }
             }
-            form.one method="post" action={ (base) "/out" } { button.quiet { "Sign out" } }
+            @if !dashboard.parts.gate.is_open() {
+                form.one method="post" action={ (base) "/out" } { button.quiet { "Sign out" } }
+            }
         }
     }
 }

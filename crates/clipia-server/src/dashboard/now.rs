@@ -1,12 +1,12 @@
 //! Now: what waits, what runs, who works, and what is wrong.
 
+use super::chart;
 use super::layout::Page;
 use super::page_error::PageError;
-use super::requests::rows;
+use super::requests::{Shown, rows};
 use super::times::{ago, count, grouped};
 use super::visit::Visit;
 use super::words;
-use super::{chart, output};
 use crate::clock::{timestamp, wall_at};
 use crate::store::{QueueMinute, QueueStatistics, RequestFilter, Statistics};
 use axum::response::Response;
@@ -25,7 +25,7 @@ pub(super) async fn show(visit: Visit) -> Result<Response, PageError> {
     let now = visit.now();
     let statistics = store.statistics().await?;
     let latest = store.list_requests(RequestFilter::default(), None, LATEST).await?.requests;
-    let outputs = output::of(&visit, latest.iter().map(|request| request.id)).await?;
+    let shown = Shown::of(&visit, &latest).await?;
     let minutes = store.minutes(today(now).min(now - 2.hours())).await?;
     let workers = store.workers().await?;
     let heard_of = workers.iter().flat_map(|worker| &worker.sessions).count();
@@ -47,7 +47,7 @@ pub(super) async fn show(visit: Visit) -> Result<Response, PageError> {
                 p.empty { "Nothing was submitted yet. Try a model in the " a href=(visit.link("/playground")) { "playground" }
                     ", or run " code { "clipia generate" } "." }
             } @else {
-                (rows(&visit, &latest, &outputs))
+                (rows(&visit, &latest, &shown))
                 p { a href=(visit.link("/requests")) { "All requests" } }
             }
         }

@@ -85,7 +85,8 @@ pub(super) fn whole(visit: &Visit, output: &Output) -> Markup {
         ul.files {
             @for url in urls(output) {
                 @if let Some(at) = address(visit, url) {
-                    li { a href=(at) download { (name(url)) } " " span.quiet { (content_type(url)) } }
+                    li { a href=(at) download { (name(url)) } " "
+                        span.quiet { (content_type(url)) @if !first_files(output).any(|first| first == url) { ", the original" } } }
                 }
             }
             @if let Some(seed) = output.seed { li { "seed " code { (seed) } } }

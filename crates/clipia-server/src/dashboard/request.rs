@@ -163,7 +163,7 @@ fn moved(history: &RequestHistory, now: jiff::Timestamp) -> Markup {
             h2 { "Credits" }
             @if history.movements.is_empty() { p.empty { "No credits moved: a request of the sandbox costs nothing." } } @else {
                 table {
-                    thead { tr { th { "Movement" } th.number { "Available since" } th { "At" } } }
+                    thead { tr { th { "Movement" } th.number { "Change of what is available" } th { "At" } } }
                     tbody { @for movement in &history.movements { tr {
                         td { (movement.kind) }
                         td.number { (grouped(movement.available)) }

@@ -108,16 +108,16 @@ pub(super) async fn show(visit: Visit, Query(filters): Query<Filters>) -> Result
         "" => visit.store().list_requests(filter, after, ROWS).await?,
         words => visit.store().search(words, filter, after, ROWS).await?,
     };
-    let outputs = output::of(&visit, page.requests.iter().map(|request| request.id)).await?;
+    let shown = Shown::of(&visit, &page.requests).await?;
     let is_gallery = filters.view == "gallery";
     let content = html! {
         (summary(&visit, &filters))
         @if page.requests.is_empty() {
             (none(&visit, &filters, page.next.is_some()))
         } @else if is_gallery {
-            (gallery(&visit, &page.requests, &outputs))
+            (gallery(&visit, &page.requests, &shown))
         } @else {
-            (rows(&visit, &page.requests, &outputs))
+            (rows(&visit, &page.requests, &shown))
         }
         nav.pages aria-label="Pages of the list" {
             @if after.is_some() { a href=(filters.link(&visit, &filters.view, None)) { "Newest" } }
@@ -187,12 +187,23 @@ fn none(visit: &Visit, filters: &Filters, more: bool) -> Markup {
     }
 }
 
+/// What a list shows of requests beside themselves.
+pub(super) struct Shown {
+    outputs: HashMap<RequestId, Output>,
+    prompts: HashMap<RequestId, String>,
+}
+
+impl Shown {
+    pub(super) async fn of(visit: &Visit, requests: &[RequestListing]) -> Result<Self, PageError> {
+        let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
+        let outputs = output::of(visit, ids.iter().copied()).await?;
+        let prompts = visit.store().prompts(ids).await?.into_iter().collect();
+        Ok(Self { outputs, prompts })
+    }
+}
+
 /// Requests as a table.
-pub(super) fn rows(
-    visit: &Visit,
-    requests: &[RequestListing],
-    outputs: &HashMap<RequestId, Output>,
-) -> Markup {
+pub(super) fn rows(visit: &Visit, requests: &[RequestListing], shown: &Shown) -> Markup {
     let now = visit.now();
     html! {
         table.requests {
@@ -201,9 +212,10 @@ pub(super) fn rows(
             tbody {
                 @for request in requests {
                     tr data-row {
-                        td { (output::thumbnail(visit, outputs.get(&request.id), "thumbnail")) }
+                        td { (output::thumbnail(visit, shown.outputs.get(&request.id), "thumbnail")) }
                         td { a href=(visit.link(format_args!("/requests/{}", request.id))) { (request.model) }
                             " " span.quiet.id { (request.id) }
+                            @if let Some(prompt) = shown.prompts.get(&request.id) { p.prompt { (prompt) } }
                             @if let Some(error) = &request.error { p.error { (error) } } }
                         td { (words::phase(request.phase))
                             @if let Some(position) = request.position { " " span.quiet { (position) " ahead" } }
@@ -220,14 +232,15 @@ pub(super) fn rows(
     }
 }
 
-fn gallery(visit: &Visit, requests: &[RequestListing], outputs: &HashMap<RequestId, Output>) -> Markup {
+fn gallery(visit: &Visit, requests: &[RequestListing], shown: &Shown) -> Markup {
     html! {
         ul.gallery {
             @for request in requests {
                 li data-row {
                     a href=(visit.link(format_args!("/requests/{}", request.id))) {
-                        (output::thumbnail(visit, outputs.get(&request.id), "tile"))
+                        (output::thumbnail(visit, shown.outputs.get(&request.id), "tile"))
                         span { (request.model) } " " (words::phase(request.phase))
+                        @if let Some(prompt) = shown.prompts.get(&request.id) { span.prompt { (prompt) } }
                     }
                 }
             }

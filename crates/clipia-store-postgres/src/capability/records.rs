@@ -34,6 +34,10 @@ impl Records for PostgresStore {
         outputs::of(&self.connection().await?, ids).await
     }
 
+    async fn prompts(&self, ids: Vec<RequestId>) -> Result<Vec<(RequestId, String)>, StoreError> {
+        outputs::prompts(&self.connection().await?, ids).await
+    }
+
     async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError> {
         listing::history(&self.database, id).await
     }

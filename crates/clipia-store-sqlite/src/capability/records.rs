@@ -36,6 +36,10 @@ impl Records for SqliteStore {
         self.read(move |c| outputs::of(c, ids)).await
     }
 
+    async fn prompts(&self, ids: Vec<RequestId>) -> Result<Vec<(RequestId, String)>, StoreError> {
+        self.read(move |c| outputs::prompts(c, ids)).await
+    }
+
     async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError> {
         let memory = Arc::clone(&self.memory);
         self.read(move |c| listing::history(c, &memory.positions, id)).await

@@ -28,6 +28,9 @@ pub trait Records: Send + Sync {
     ) -> Result<RequestPage, StoreError>;
     /// The phases and the outputs of those requests of `ids` that are stored. Every file that an output names must be kept.
     async fn outputs(&self, ids: Vec<RequestId>) -> Result<Vec<RequestOutput>, StoreError>;
+    /// The beginnings of the prompts of those requests of `ids` that have one, up to [`PROMPT_SHOWN`](crate::PROMPT_SHOWN)
+    /// characters.
+    async fn prompts(&self, ids: Vec<RequestId>) -> Result<Vec<(RequestId, String)>, StoreError>;
     /// A request of any account and what happened to it.
     async fn request_history(&self, id: RequestId) -> Result<Option<RequestHistory>, StoreError>;
     /// What the attempts at a request of any account logged, `limit` lines at most: those after the position `after`, and only of
