@@ -132,6 +132,13 @@ impl Budget {
         }
     }
 
+    /// The same for a client that ignores that others may share its key: it takes all tokens of the server for its own.
+    /// Benchmarks compare with it.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn ignoring_others(self) -> Self {
+        Self { tokens: BURST_DEFAULT, heard: true, share: self.share.ignoring_others(), ..self }
+    }
+
     /// Whether a server has sent a limit or a 429. Until then the budget is a guess.
     pub(crate) fn is_limit_known(&self) -> bool {
         self.limit_known

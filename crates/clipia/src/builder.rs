@@ -93,6 +93,8 @@ impl Builder {
             certificates: &[],
             pending_file: None,
             bounds: Bounds { retries: MAX_RETRIES, within: RETRY_WITHIN, pause_first: RETRY_DELAY },
+            #[cfg(feature = "simulation")]
+            ignores_others: false,
         })
     }
 
@@ -134,6 +136,14 @@ impl Builder {
     /// The timeout of connecting; 10 s by default.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.0.connect_timeout = timeout;
+        self
+    }
+
+    /// Whether the client ignores that others may share its key, as benchmarks compare. Not a part of the API.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub fn ignores_others(mut self, ignores: bool) -> Self {
+        self.0.ignores_others = ignores;
         self
     }
 
@@ -241,6 +251,8 @@ impl Builder {
             plain,
         };
         let budget = SharedBudget::new(now());
+        #[cfg(feature = "simulation")]
+        let budget = if settings.ignores_others { SharedBudget::ignoring_others(now()) } else { budget };
         let pending = match &settings.pending_file {
             Some(path) => PendingList::open(path)?,
             None => PendingList::default(),

@@ -154,6 +154,13 @@ pub use clipia_api::{Credits, ModelType, Progress, Status};
 pub use jiff::Timestamp;
 pub use serde_json::json;
 
+/// Fleets in simulated time, for the benchmarks of this workspace. Not a part of the API.
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub mod simulation {
+    pub use crate::wait::simulation::{Measured, measure};
+}
+
 /// Compiles the example of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -23,4 +23,7 @@ pub(crate) struct Settings {
     /// The file of pending generations.
     pub(crate) pending_file: Option<PathBuf>,
     pub(crate) bounds: Bounds,
+    /// Whether the budget ignores that others may share the key.
+    #[cfg(feature = "simulation")]
+    pub(crate) ignores_others: bool,
 }

@@ -12,6 +12,12 @@ impl SharedBudget {
         Self(Arc::new(Mutex::new(Budget::new(now, rand::random()))))
     }
 
+    /// The budget of a client that ignores others.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn ignoring_others(now: Instant) -> Self {
+        Self(Arc::new(Mutex::new(Budget::new(now, rand::random()).ignoring_others())))
+    }
+
     /// Whether a server has sent a limit or a 429.
     pub(crate) fn is_limit_known(&self) -> bool {
         self.with(|budget| budget.is_limit_known())

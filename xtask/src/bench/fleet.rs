@@ -1,9 +1,13 @@
 //! `cargo xtask bench fleet`: many concurrent generations on one key of 120 requests a minute.
 //!
 //! Every row has a server, a key and a client of its own, and all rows run at once: they sleep most of the time.
+//!
+//! With `--processes`, several processes share the key of a row ([`processes`]).
 
 mod durations;
 pub(super) mod least;
+pub(super) mod process;
+pub(super) mod processes;
 pub(super) mod responses;
 mod row;
 pub(super) mod sleep;

@@ -67,9 +67,16 @@ pub(crate) struct Executors {
 
 #[derive(Args)]
 pub(crate) struct Fleet {
+    /// Runs fleets of these numbers of processes that share one key instead, beside clients that ignore the others: small
+    /// ones in real time, large ones simulated (4 minutes)
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', num_args = 0..=1, default_missing_value = "2,4,20")]
+    processes: Vec<std::num::NonZeroUsize>,
     /// Runs only these rows, such as `100:lognormal:polling`, `100:polling` or `lognormal`
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, conflicts_with = "processes")]
     only: Vec<String>,
+    /// Runs as one of these processes, as the task on stdin says
+    #[arg(long, hide = true)]
+    process: bool,
 }
 
 #[derive(Args)]
@@ -107,7 +114,9 @@ pub(crate) struct Server {
 #[cfg(feature = "bench")]
 pub(crate) fn run(root: &Path, scenario: Scenario) -> Result<()> {
     match scenario {
-        Scenario::Fleet(options) => fleet::run(&options.only),
+        Scenario::Fleet(Fleet { process: true, .. }) => fleet::process::run(),
+        Scenario::Fleet(Fleet { processes, only, .. }) if processes.is_empty() => fleet::run(&only),
+        Scenario::Fleet(Fleet { processes, .. }) => fleet::processes::run(&processes),
         Scenario::Client(Client { waiting: Some(url) }) => client::wait(&url),
         Scenario::Client(Client { waiting: None }) => client::run(),
         Scenario::Python(Python { sdk: Some(url), .. }) => python::sdk::run(&url),

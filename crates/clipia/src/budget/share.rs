@@ -91,6 +91,8 @@ pub(super) struct Share {
     was_accepted: bool,
     /// Whether a request has waited for this client's own tokens since the latest count.
     limited: bool,
+    /// Whether this client ignores others.
+    ignores_others: bool,
 }
 
 impl Share {
@@ -107,7 +109,14 @@ impl Share {
             joined: false,
             was_accepted: false,
             limited: false,
+            ignores_others: false,
         }
+    }
+
+    /// The same for a client that ignores others.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(super) fn ignoring_others(self) -> Self {
+        Self { ignores_others: true, window: f64::INFINITY, ..self }
     }
 
     /// The part of the server's rate that is this client's, up to 1.
@@ -138,7 +147,7 @@ impl Share {
     pub(super) fn in_flight_max(&self, now: Instant, per_second: f64) -> u32 {
         let Some(counted) = self.counted else { return u32::MAX };
         let is_old = now.saturating_duration_since(counted) > OLD;
-        if self.level > PLENTY || !self.is_shared() && !is_old {
+        if self.ignores_others || self.level > PLENTY || !self.is_shared() && !is_old {
             return u32::MAX;
         }
         ((per_second * self.part * IN_FLIGHT_SECONDS) as u32).max(1)
@@ -176,6 +185,10 @@ impl Share {
     pub(super) fn count(&mut self, now: Instant, remaining: f64, unanswered: f64, burst: f64) {
         let level = (remaining - unanswered).max(-burst);
         let before = self.counted.replace(now);
+        if self.ignores_others {
+            self.level = level;
+            return;
+        }
         if before.is_none() {
             // Of the time before, only what is missing now is known.
             (self.expected, self.level) = ((burst - self.own).max(level), level);
@@ -199,6 +212,9 @@ impl Share {
 
     /// Counts a 429.
     pub(super) fn refused(&mut self, now: Instant) {
+        if self.ignores_others {
+            return;
+        }
         self.part = if self.was_accepted { (self.part / 2.0).max(PART_MIN) } else { PART_REFUSED };
         self.others = Some(now);
     }

@@ -14,8 +14,8 @@ mod model_durations;
 mod next_poll;
 mod runtime_queues;
 mod scheduler;
-#[cfg(test)]
-mod simulation;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) mod simulation;
 mod token_queue;
 mod waiter;
 mod waiters;

@@ -36,7 +36,11 @@ impl Durations {
 
     /// The durations of `count` generations, in the order of their submits.
     pub(super) fn draw(self, count: usize) -> Vec<Duration> {
-        let mut random = StdRng::seed_from_u64(SEED);
+        self.draw_by(&mut StdRng::seed_from_u64(SEED), count)
+    }
+
+    /// The same by other random numbers.
+    pub(super) fn draw_by(self, random: &mut StdRng, count: usize) -> Vec<Duration> {
         let mut seconds: Vec<f64> = (0..count)
             .map(|index| match self {
                 Self::Constant => MEDIAN,
@@ -44,7 +48,7 @@ impl Durations {
                 Self::Bimodal => [8.0, 60.0][index % 2],
             })
             .collect();
-        seconds.shuffle(&mut random);
+        seconds.shuffle(random);
         seconds.into_iter().map(Duration::from_secs_f64).collect()
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 /// A generation counts as lost if its end is not known after this multiple of the least time.
-const PATIENCE: u32 = 3;
+pub(super) const PATIENCE: u32 = 3;
 
 /// The means by which a client learns of ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,10 +90,9 @@ impl Row {
         let patience = least * PATIENCE;
         let start = Instant::now();
         let generations = join_all(durations.iter().map(async |&duration| {
-            let outcome = generate(&clipia, duration, webhook.as_deref());
-            let outcome = tokio::time::timeout(patience, outcome).await;
+            let outcome = generate(&clipia, duration, webhook.as_deref(), patience).await;
             known();
-            outcome.with_context(|| format!("not known to have ended after {} s", patience.as_secs()))?
+            outcome
         }))
         .await;
         let wall = start.elapsed();
@@ -147,19 +146,23 @@ async fn receive(clipia: &Clipia, secret: &str) -> Result<String> {
     Ok(url)
 }
 
-/// Submits a generation and waits for it. Returns its id, and when its end was known.
-async fn generate(
+/// Submits a generation and waits for it. Returns its id, and when its end was known. It is lost if that is not within `patience`.
+pub(super) async fn generate(
     clipia: &Clipia,
     duration: Duration,
     webhook: Option<&str>,
+    patience: Duration,
 ) -> Result<(RequestId, Instant)> {
     let mut submit = clipia.submit(SLEEP, json!({ "seconds": duration.as_secs_f64() }));
     if let Some(webhook) = webhook {
         submit = submit.webhook(webhook);
     }
-    let submitted = submit.await?;
-    submitted.wait().await?.completed()?;
-    Ok((submitted.id().clone(), Instant::now()))
+    let outcome = tokio::time::timeout(patience, async {
+        let submitted = submit.await?;
+        submitted.wait().await?.completed()?;
+        Ok((submitted.id().clone(), Instant::now()))
+    });
+    outcome.await.with_context(|| format!("not known to have ended after {} s", patience.as_secs()))?
 }
 
 #[cfg(test)]
