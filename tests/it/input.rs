@@ -71,8 +71,8 @@ impl Checker {
     /// The SDK's warnings, or the faults that it finds.
     fn sdk(&self, slug: &str, given: &Map<String, Value>) -> Result<Vec<InputWarning>, Vec<String>> {
         self.runtime.block_on(self.clipia.check(slug, given)).map_err(|error| {
-            let Error::InputInvalid { faults, .. } = error else { panic!("{error}") };
-            faults.into_iter().map(|fault| fault.message).collect()
+            let Error::Input(input) = error else { panic!("{error}") };
+            input.faults().iter().map(|fault| fault.message.clone()).collect()
         })
     }
 

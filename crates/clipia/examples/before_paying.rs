@@ -9,9 +9,9 @@ async fn main() -> Result<(), Error> {
 
     let slip = json!({ "prompt": "a red fox in snow", "aspect_ratio": "17:9", "sede": 7 });
     match clipia.check("nano-banana-2", &slip).await {
-        Err(Error::InputInvalid { faults, warnings, .. }) => {
-            faults.iter().for_each(|fault| println!("wrong: {fault}"));
-            warnings.iter().for_each(|warning| println!("ignored: {}", warning.message));
+        Err(Error::Input(wrong)) => {
+            wrong.faults().iter().for_each(|fault| println!("wrong: {fault}"));
+            wrong.warnings().iter().for_each(|warning| println!("ignored: {}", warning.message));
         }
         other => println!("{} warnings", other?.len()),
     }

@@ -228,8 +228,9 @@ impl Builder {
         } else {
             Proxies::read(&environment::of_process)?
         };
-        let user_agent = HeaderValue::try_from(self.0.user_agent)
-            .map_err(|_| Error::Input { message: "the user agent cannot be sent in a header".to_owned() })?;
+        let user_agent = HeaderValue::try_from(self.0.user_agent).map_err(|_| {
+            Error::argument("user_agent", "the user agent cannot be sent in a header", VISIBLE)
+        })?;
         let http = Http {
             timeout: self.0.timeout,
             connect_timeout: self.0.connect_timeout,
@@ -287,17 +288,23 @@ const OWN_HEADERS: [HeaderName; 7] = [
     USER_AGENT,
 ];
 
+/// What to do about a text that cannot be sent in a header.
+const VISIBLE: &str = "use visible ASCII characters and spaces";
+
 /// The headers of a caller.
 fn headers(named: &[(String, String)]) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     for (name, value) in named {
-        let refuse =
-            |reason: &str| Error::Input { message: format!("cannot send the header {name:?}: {reason}") };
-        let named = HeaderName::try_from(name).map_err(|_| refuse("that is not the name of one"))?;
+        let refuse = |reason: &str, remedy| {
+            Error::argument("header", format!("cannot send the header {name:?}: {reason}"), remedy)
+        };
+        let named = HeaderName::try_from(name)
+            .map_err(|_| refuse("that is not the name of one", "use letters, digits and hyphens"))?;
         if OWN_HEADERS.contains(&named) {
-            return Err(refuse("the client sets it itself"));
+            return Err(refuse("the client sets it itself", "leave it out"));
         }
-        let mut value = HeaderValue::try_from(value).map_err(|_| refuse("its value cannot be sent"))?;
+        let mut value =
+            HeaderValue::try_from(value).map_err(|_| refuse("its value cannot be sent", VISIBLE))?;
         value.set_sensitive(true);
         headers.insert(named, value);
     }

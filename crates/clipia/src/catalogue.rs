@@ -2,7 +2,7 @@
 
 use crate::call::call;
 use crate::client::Clipia;
-use crate::error::Error;
+use crate::error::{Error, InputError};
 use crate::input;
 use crate::json_object::object;
 use crate::path_segment::check_slug;
@@ -61,7 +61,7 @@ impl Clipia {
     ///     // `sede` is not a parameter of nano-banana-2 and is ignored; did you mean `seed`?
     ///     Ok(warnings) => warnings.iter().for_each(|warning| eprintln!("{}", warning.message)),
     ///     // `aspect_ratio` must be one of 1:1, 16:9, 9:16; got "17:9"
-    ///     Err(Error::InputInvalid { faults, .. }) => faults.iter().for_each(|fault| eprintln!("{fault}")),
+    ///     Err(Error::Input(wrong)) => wrong.faults().iter().for_each(|fault| eprintln!("{fault}")),
     ///     Err(error) => return Err(error),
     /// }
     /// # Ok(()) }
@@ -71,7 +71,7 @@ impl Clipia {
     /// show, such as an image that cannot be fetched, is only found when the generation is submitted.
     ///
     /// # Errors
-    /// [`Error::InputInvalid`] with a message for each fault, [`Error::ModelNotFound`] if the catalogue has no such
+    /// [`Error::Input`] with a message for each fault, [`Error::ModelNotFound`] if the catalogue has no such
     /// model.
     pub async fn check(&self, model: &str, input: impl Serialize) -> Result<Vec<InputWarning>, Error> {
         let input = object(input)?;
@@ -80,7 +80,7 @@ impl Clipia {
         if found.faults.is_empty() {
             return Ok(found.warnings);
         }
-        Err(Error::InputInvalid { model: model.slug.clone(), faults: found.faults, warnings: found.warnings })
+        Err(Error::Input(Box::new(InputError::of_model(model.slug.clone(), found.faults, found.warnings))))
     }
 
     /// The exact price of an input, in credits. Nothing is reserved. The price is never cached.

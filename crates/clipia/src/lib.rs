@@ -131,7 +131,7 @@ pub mod webhook {
 pub use builder::Builder;
 pub use client::Clipia;
 pub use download::{Download, DownloadProgress};
-pub use error::{ApiError, Error};
+pub use error::{ApiError, Error, FoundBy, InputError};
 pub use failed::{Canceled, Failed, why_failed};
 pub use generation::{Generation, Updates, Wait};
 pub use input::InputFault;

@@ -40,7 +40,7 @@ impl Clipia {
     /// idempotency key, so that it is charged once however often the connection breaks.
     ///
     /// # Errors
-    /// [`Error::Input`] if `input` is not an object. The API's refusals. [`Error::SubmitUnanswered`] if all retries
+    /// [`Error::Input`] if `input` is not an object or the server does not accept it. The API's other refusals. [`Error::SubmitUnanswered`] if all retries
     /// failed and the submit may have been accepted: the error holds the idempotency key that finds it.
     pub fn submit(&self, model: impl Into<String>, input: impl Serialize) -> Submit {
         Submit::new(self.clone(), model.into(), object(input))

@@ -110,15 +110,21 @@ async fn an_impossible_call_is_not_sent() {
     let clipia = peer.client();
     let message = |error: Error| error.to_string();
     let array = clipia.submit("m", json!([1])).await.unwrap_err();
-    assert_eq!(message(array), "the input must be a JSON object; got an array");
+    assert_eq!(
+        message(array),
+        "the input must be a JSON object; got an array; pass an object with a key for each parameter"
+    );
     let unwritable = std::collections::BTreeMap::from([((1, 2), 3)]);
-    assert!(matches!(clipia.estimate("m", unwritable).await, Err(Error::Input { .. })));
+    assert!(matches!(clipia.estimate("m", unwritable).await, Err(Error::Input(_))));
     for slug in ["", ".", "..", "..\\account"] {
-        assert!(matches!(clipia.submit(slug, json!({})).await, Err(Error::Input { .. })), "{slug}");
-        assert!(matches!(clipia.model(slug).await, Err(Error::Input { .. })), "{slug}");
+        assert!(matches!(clipia.submit(slug, json!({})).await, Err(Error::Input(_))), "{slug}");
+        assert!(matches!(clipia.model(slug).await, Err(Error::Input(_))), "{slug}");
     }
     let error = clipia.submit("m", json!({})).idempotency_key("two\nlines").await.unwrap_err();
-    assert_eq!(message(error), "the idempotency key cannot be sent in a header");
+    assert_eq!(
+        message(error),
+        "the idempotency key cannot be sent in a header; use visible ASCII characters, as a UUID has"
+    );
     assert!(peer.seen().is_empty());
 }
 
