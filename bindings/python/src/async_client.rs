@@ -12,6 +12,7 @@ use crate::coroutine;
 use crate::fleet::{AsyncAsCompleted, Fleet};
 use crate::input_warning::InputWarning;
 use crate::interruption::ResumePoint;
+use crate::live::Live;
 use crate::pending::Pending;
 use crate::session::{Request, Server, Session};
 use crate::status_response::StatusResponse;
@@ -108,7 +109,8 @@ impl AsyncClipia {
         max_cost: Option<MaxCost>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        coroutine::submit(py, submit, AsyncSubmitted::new)
+        let client = self.0.client()?;
+        coroutine::submit(py, submit, |py, submitted| AsyncSubmitted::new(py, client, submitted))
     }
 
     /// The status of a generation.
@@ -151,7 +153,8 @@ impl AsyncClipia {
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
         let resume = ResumePoint::submit(&submit);
         let submitting = coroutine::accepting(submit, resume.clone());
-        let begin = async move { Ok(submitting.await?.into_generation()) };
+        let client = self.0.client()?;
+        let begin = async move { Ok(Live::new(client, submitting.await?.into_generation())) };
         waiting::coroutine(py, begin, resume, options, listeners)
     }
 

@@ -7,6 +7,7 @@ use crate::document::Pickled;
 use crate::files::{self, Download, Files};
 use crate::handle::Handle;
 use crate::interruption::ResumePoint;
+use crate::live::Live;
 use crate::status_response::StatusResponse;
 use crate::updates::AsyncUpdates;
 use crate::waiting::{self, WaitOptions};
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 pub(crate) struct AsyncGeneration(Handle);
 
 impl AsyncGeneration {
-    pub(crate) fn new(generation: clipia::Generation) -> Self {
+    pub(crate) fn new(generation: Live) -> Self {
         Self(Handle::Live(generation))
     }
 

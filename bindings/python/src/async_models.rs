@@ -47,6 +47,7 @@ impl AsyncModelsResource {
         max_cost: Option<MaxCost>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        coroutine::submit(py, submit, AsyncSubmitted::new)
+        let client = self.0.client()?;
+        coroutine::submit(py, submit, |py, submitted| AsyncSubmitted::new(py, client, submitted))
     }
 }

@@ -8,6 +8,7 @@ use crate::fleet::{AsCompleted, Fleet};
 use crate::generation::Generation;
 use crate::generation_result::GenerationResult;
 use crate::input_warning::InputWarning;
+use crate::live::Live;
 use crate::models::ModelsResource;
 use crate::pending::Pending;
 use crate::session::{Request, Server, Session};
@@ -104,7 +105,8 @@ impl Clipia {
         max_cost: Option<MaxCost>,
     ) -> PyResult<Py<Submitted>> {
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        Submitted::new(py, blocking::submit(py, submit)?)
+        let client = self.0.client()?;
+        Submitted::new(py, client, blocking::submit(py, submit)?)
     }
 
     /// The status of a generation.
@@ -145,8 +147,9 @@ impl Clipia {
         let options = WaitOptions::begin(timeout, poll_interval);
         let listeners = Listeners::new(py, on_queue_update, progress)?;
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
+        let client = self.0.client()?;
         let generation = blocking::submit(py, submit)?.into_generation();
-        waiting::block(py, generation, options, &listeners)
+        waiting::block(py, Live::new(client, generation), options, &listeners)
     }
 
     /// Waits for many generations at once, and returns their results in the order of `handles`. A handle is what

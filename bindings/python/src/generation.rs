@@ -6,6 +6,7 @@ use crate::document::Pickled;
 use crate::files::{self, Download, Files};
 use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
+use crate::live::Live;
 use crate::status_response::StatusResponse;
 use crate::updates::Updates;
 use crate::waiting::{self, WaitOptions};
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 pub(crate) struct Generation(Handle);
 
 impl Generation {
-    pub(crate) fn new(generation: clipia::Generation) -> Self {
+    pub(crate) fn new(generation: Live) -> Self {
         Self(Handle::Live(generation))
     }
 

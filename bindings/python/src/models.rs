@@ -48,7 +48,8 @@ impl ModelsResource {
         max_cost: Option<MaxCost>,
     ) -> PyResult<Py<Submitted>> {
         let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        Submitted::new(py, blocking::submit(py, submit)?)
+        let client = self.0.client()?;
+        Submitted::new(py, client, blocking::submit(py, submit)?)
     }
 }
 

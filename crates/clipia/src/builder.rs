@@ -22,7 +22,7 @@ use reqwest::header::{
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -198,8 +198,7 @@ impl Builder {
     }
 
     /// Keeps the list of [`Clipia::pending`] in a file, beyond the end of the process: one JSON document a line, written before a submit
-    /// is sent. A client that is built with the same file lists what the one before has left. One client at a time may use it; a client in
-    /// a forked process has no file.
+    /// is sent. A client that is built with the same file lists what the one before has left. One client at a time may use it.
     pub fn pending_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.0.pending_file = Some(path.into());
         self
@@ -211,7 +210,6 @@ impl Builder {
     /// [`Error::KeyMissing`], [`Error::KeyMalformed`], [`Error::BaseUrl`], [`Error::Proxy`], [`Error::Certificates`],
     /// [`Error::PendingFile`], [`Error::Input`] for a user agent or a header that cannot be sent, and [`Error::Setup`] if TLS cannot be set up.
     pub fn build(self) -> Result<Clipia, Error> {
-        let settings = self.0.clone();
         let key = Key::new(&self.0.key)?;
         if let Cow::Owned(_) = key.hide(&self.0.base_url) {
             // Connection errors show the base URL.
@@ -242,19 +240,16 @@ impl Builder {
             plain,
         };
         let budget = SharedBudget::new(now());
-        let pending = match &settings.pending_file {
+        let pending = match &self.0.pending_file {
             Some(path) => PendingList::open(path)?,
             None => PendingList::default(),
         };
-        let connection = Arc::new(Connection::new(base_url, key, http, settings.bounds, budget, pending)?);
+        let connection = Arc::new(Connection::new(base_url, key, http, self.0.bounds, budget, pending)?);
         Ok(Clipia(Arc::new(Inner {
             scheduler: Arc::new(Scheduler::new(Arc::clone(&connection))),
             connection,
             catalogue: CatalogueCache::default(),
             delivered: DeliveredIds::default(),
-            settings,
-            process: std::process::id(),
-            forked: Mutex::default(),
         })))
     }
 
@@ -324,26 +319,6 @@ impl Clipia {
     /// Starts the settings of a client.
     pub fn builder() -> Builder {
         Builder::new()
-    }
-
-    /// The client for the calling process: this client, or in a forked process a new client with the same settings.
-    /// Neither threads nor connections survive a fork. All clones share the new client.
-    ///
-    /// # Errors
-    /// As [`Builder::build`].
-    pub fn in_this_process(&self) -> Result<Self, Error> {
-        let process = std::process::id();
-        if self.0.process == process {
-            return Ok(self.clone());
-        }
-        let mut forked = self.0.forked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(forked) = forked.as_ref().filter(|forked| forked.0.process == process) {
-            return Ok(forked.clone());
-        }
-        let clipia = Builder(Settings { pending_file: None, ..self.0.settings.clone() }).build()?;
-        // The client of another process is not dropped, because its connections are in use there.
-        std::mem::forget(forked.replace(clipia.clone()));
-        Ok(clipia)
     }
 }
 

@@ -95,14 +95,6 @@ impl Generation {
         }
     }
 
-    /// The same handle with the client of [`Clipia::in_this_process`].
-    ///
-    /// # Errors
-    /// As [`Clipia::in_this_process`].
-    pub fn in_this_process(&self) -> Result<Self, Error> {
-        Ok(Self { clipia: self.clipia.in_this_process()?, ..self.clone() })
-    }
-
     /// The status of the generation.
     ///
     /// # Errors
