@@ -7,7 +7,7 @@ async fn main() -> Result<(), Error> {
     let clipia = Clipia::from_env()?;
     println!("{} credits in the account", clipia.account().await?.balance.credits);
 
-    let slip = json!({ "prompt": "a red fox in snow", "aspect_ratio": "17:9", "sede": 7 });
+    let slip = json!({ "prompt": "a red fox in snow", "aspect_ratio": "17:9", "sed": 7 });
     match clipia.check("nano-banana-2", &slip).await {
         Err(Error::Input(wrong)) => {
             wrong.faults().iter().for_each(|fault| println!("wrong: {fault}"));

@@ -3,10 +3,10 @@
 use crate::call::call;
 use crate::client::Clipia;
 use crate::error::{Error, InputError};
-use crate::input;
 use crate::json_object::object;
 use crate::path_segment::check_slug;
 use crate::request::Operation;
+use clipia_api::input;
 use clipia_api::types::{EstimateRequest, EstimateResponse, InputWarning, Model};
 use serde::Serialize;
 use std::sync::Arc;
@@ -56,9 +56,9 @@ impl Clipia {
     /// use clipia::{Clipia, Error, json};
     ///
     /// let clipia = Clipia::from_env()?;
-    /// let input = json!({ "prompt": "a red fox in snow", "aspect_ratio": "17:9", "sede": 7 });
+    /// let input = json!({ "prompt": "a red fox in snow", "aspect_ratio": "17:9", "sed": 7 });
     /// match clipia.check("nano-banana-2", &input).await {
-    ///     // `sede` is not a parameter of nano-banana-2 and is ignored; did you mean `seed`?
+    ///     // `sed` is not a parameter of nano-banana-2 and is ignored; did you mean `seed`?
     ///     Ok(warnings) => warnings.iter().for_each(|warning| eprintln!("{}", warning.message)),
     ///     // `aspect_ratio` must be one of 1:1, 16:9, 9:16; got "17:9"
     ///     Err(Error::Input(wrong)) => wrong.faults().iter().for_each(|fault| eprintln!("{fault}")),
@@ -76,11 +76,11 @@ impl Clipia {
     pub async fn check(&self, model: &str, input: impl Serialize) -> Result<Vec<InputWarning>, Error> {
         let input = object(input)?;
         let model = self.cached_model(model).await?;
-        let found = input::check(&model, &input);
-        if found.faults.is_empty() {
-            return Ok(found.warnings);
+        let (faults, warnings) = (input::faults(&model, &input), input::warnings(&model, &input, []));
+        if faults.is_empty() {
+            return Ok(warnings);
         }
-        Err(Error::Input(Box::new(InputError::of_model(model.slug.clone(), found.faults, found.warnings))))
+        Err(Error::Input(Box::new(InputError::of_model(model.slug.clone(), faults, warnings))))
     }
 
     /// The exact price of an input, in credits. Nothing is reserved. The price is never cached.

@@ -94,7 +94,6 @@ mod error;
 mod failed;
 mod generation;
 mod http;
-mod input;
 mod json_object;
 mod key;
 mod limits;
@@ -134,7 +133,6 @@ pub use download::{Download, DownloadProgress};
 pub use error::{ApiError, Error, FoundBy, InputError};
 pub use failed::{Canceled, Failed, why_failed};
 pub use generation::{Generation, Updates, Wait};
-pub use input::InputFault;
 pub use media_type::media_type;
 pub use outcome::{Completed, Outcome};
 pub use pending::Pending;
@@ -145,6 +143,7 @@ pub use update::Update;
 pub use webhooks::{Received, Webhooks};
 
 pub use clipia_api::error_code::ErrorCode;
+pub use clipia_api::input::InputFault;
 pub use clipia_api::types::{
     Account, Audio, Balance, ErrorBody, ErrorEnvelope, EstimateResponse, GenerationError, Image,
     InputParameter, InputSchema, InputWarning, Model, Output, OutputFile, Pricing, RequestId, ResultResponse,

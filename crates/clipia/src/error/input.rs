@@ -1,9 +1,9 @@
 //! Arguments of a caller that cannot be taken.
 
 use super::api::ApiError;
-use crate::input::InputFault;
 use crate::printable::printable;
 use clipia_api::error_code::ErrorCode;
+use clipia_api::input::InputFault;
 use clipia_api::types::InputWarning;
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! The messages that people read: for every cause, with the message of our server or of a terser one.
 
 use super::*;
-use crate::input::InputFault;
 use crate::outcome::Outcome;
+use clipia_api::input::InputFault;
 use clipia_api::types::{ErrorBody, ErrorEnvelope, ResultResponse};
 
 const ID: &str = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
@@ -255,7 +255,7 @@ const SHOWN: &str = "too\\u001b]0;owned\\u0007\\u009b31m\\u202edark";
 #[test]
 fn no_error_shows_characters_that_a_terminal_obeys() {
     let (url, reason) = (HOSTILE.to_owned(), HOSTILE.to_owned());
-    let fault = InputFault { parameter: "prompt".to_owned(), message: HOSTILE.to_owned() };
+    let fault = InputFault::new("prompt", HOSTILE.to_owned());
     let status = || Status::Unknown(HOSTILE.to_owned());
     let response = ResultResponse {
         status: Status::Failed,
@@ -286,7 +286,7 @@ fn no_error_shows_characters_that_a_terminal_obeys() {
 
 #[test]
 fn what_a_caller_passed_wrongly_is_one_error_whoever_finds_it() {
-    let fault = || InputFault { parameter: "prompt".to_owned(), message: "`prompt` is required".to_owned() };
+    let fault = || InputFault::new("prompt", "`prompt` is required".to_owned());
     let server = |code| Error::from_api(api_error(code, "`prompt` is required"));
     for (error, found_by, argument, code) in [
         (Error::argument("model", "`` is not a slug", "pass one"), FoundBy::Client, Some("model"), None),
