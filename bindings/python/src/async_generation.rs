@@ -12,6 +12,7 @@ use crate::status_response::StatusResponse;
 use crate::updates::AsyncUpdates;
 use crate::waiting::{self, WaitOptions};
 use crate::watch::Listeners;
+use clipia::CallOptions;
 use pyo3::prelude::*;
 use std::future::ready;
 use std::path::PathBuf;
@@ -127,5 +128,9 @@ pub(crate) fn wait<'py>(
 }
 
 pub(crate) fn result<'py>(py: Python<'py>, handle: &Handle) -> PyResult<Bound<'py, PyAny>> {
-    coroutine::call(py, files::of_result(handle.generation(py)?), AsyncGenerationResult::new)
+    coroutine::call(
+        py,
+        files::of_result(handle.generation(py)?, CallOptions::new()),
+        AsyncGenerationResult::new,
+    )
 }

@@ -7,7 +7,7 @@ use crate::handle::Handle;
 use crate::live::Live;
 use crate::watch::{self, Listeners};
 use crate::{blocking, coroutine};
-use clipia::{Error, Outcome, ResultResponse};
+use clipia::{CallOptions, Error, Outcome, ResultResponse};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -36,8 +36,12 @@ impl Files {
 }
 
 /// The result of a generation, which may not have ended.
-pub(crate) async fn of_result(generation: Live) -> Result<(ResultResponse, Files), Error> {
-    Ok((generation.result().await?, Files::of_handle(Handle::Live(generation))))
+pub(crate) async fn of_result(
+    generation: Live,
+    options: CallOptions,
+) -> Result<(ResultResponse, Files), Error> {
+    let result = generation.client().result_with(generation.id().clone(), options).await?;
+    Ok((result, Files::of_handle(Handle::Live(generation))))
 }
 
 /// The result of a generation that has ended.

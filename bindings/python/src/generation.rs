@@ -11,6 +11,7 @@ use crate::status_response::StatusResponse;
 use crate::updates::Updates;
 use crate::waiting::{self, WaitOptions};
 use crate::watch::Listeners;
+use clipia::CallOptions;
 use pyo3::prelude::*;
 use std::path::PathBuf;
 
@@ -118,5 +119,8 @@ pub(crate) fn wait(
 }
 
 pub(crate) fn result(py: Python<'_>, handle: &Handle) -> PyResult<Py<GenerationResult>> {
-    GenerationResult::new(py, blocking::call(py, files::of_result(handle.generation(py)?))?)
+    GenerationResult::new(
+        py,
+        blocking::call(py, files::of_result(handle.generation(py)?, CallOptions::new()))?,
+    )
 }

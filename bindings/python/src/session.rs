@@ -8,8 +8,8 @@ use crate::live::Live;
 use crate::process_client::ProcessClient;
 use crate::upload::UploadFile;
 use clipia::{
-    Account, Builder, Clipia, Error, EstimateResponse, InputWarning, Model, RequestId, ResultResponse,
-    StatusResponse, Submit, Upload,
+    Account, Builder, CallOptions, Clipia, Error, EstimateResponse, InputWarning, Model, RequestId,
+    ResultResponse, StatusResponse, Submit, Upload,
 };
 use pyo3::prelude::*;
 use serde::Serialize;
@@ -168,17 +168,19 @@ impl Session {
     pub(crate) fn status(
         &self,
         id: RequestId,
+        options: CallOptions,
     ) -> PyResult<impl Future<Output = Result<StatusResponse, Error>> + Send + use<>> {
         let clipia = self.clipia()?;
-        Ok(async move { clipia.status(id).await })
+        Ok(async move { clipia.status_with(id, options).await })
     }
 
     /// A result with its files.
     pub(crate) fn result(
         &self,
         id: RequestId,
+        options: CallOptions,
     ) -> PyResult<impl Future<Output = Result<(ResultResponse, Files), Error>> + Send + use<>> {
-        Ok(files::of_result(self.generation(id)?))
+        Ok(files::of_result(self.generation(id)?, options))
     }
 
     pub(crate) fn submit(&self, request: Request) -> PyResult<Submit> {
@@ -191,6 +193,12 @@ impl Session {
         }
         if let Some(MaxCost(credits)) = request.max_cost {
             submit = submit.max_cost(credits);
+        }
+        for (name, value) in request.headers.into_iter().flatten() {
+            submit = submit.header(name, value);
+        }
+        if let Some(Seconds(timeout)) = request.call_timeout {
+            submit = submit.call_timeout(timeout);
         }
         Ok(submit)
     }
@@ -237,4 +245,7 @@ pub(crate) struct Request {
     pub(crate) webhook_url: Option<String>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) max_cost: Option<MaxCost>,
+    /// Headers and a timeout of each HTTP call of the submit.
+    pub(crate) headers: Option<HashMap<String, String>>,
+    pub(crate) call_timeout: Option<Seconds>,
 }

@@ -46,6 +46,8 @@ mod json;
 mod lenient;
 mod model_names;
 mod open_enum;
+#[cfg(feature = "client")]
+pub mod per_call;
 mod progress;
 mod request_id;
 

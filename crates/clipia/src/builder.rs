@@ -7,6 +7,7 @@ use crate::connection::Connection;
 use crate::delivered_ids::DeliveredIds;
 use crate::environment::{self, Lookup};
 use crate::error::Error;
+use crate::headers::{self, VISIBLE};
 use crate::http::Http;
 use crate::key::Key;
 use crate::pending::PendingList;
@@ -15,10 +16,7 @@ use crate::retry::Bounds;
 use crate::settings::Settings;
 use crate::shared_budget::{SharedBudget, now};
 use crate::wait::Scheduler;
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
-    USER_AGENT,
-};
+use reqwest::header::HeaderValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
@@ -233,7 +231,7 @@ impl Builder {
             timeout: self.0.timeout,
             connect_timeout: self.0.connect_timeout,
             user_agent,
-            headers: headers(&self.0.headers)?,
+            headers: headers::read(&self.0.headers)?,
             proxies: Arc::new(proxies),
             certificates: self.0.certificates,
             certificates_at: self.0.certificates_at,
@@ -270,40 +268,6 @@ impl Builder {
             None => builder,
         }
     }
-}
-
-/// Headers of the SDK itself, and of HTTP: they say what is sent, and to whom.
-const OWN_HEADERS: [HeaderName; 7] = [
-    AUTHORIZATION,
-    CONTENT_LENGTH,
-    CONTENT_TYPE,
-    HOST,
-    HeaderName::from_static("idempotency-key"),
-    TRANSFER_ENCODING,
-    USER_AGENT,
-];
-
-/// What to do about a text that cannot be sent in a header.
-const VISIBLE: &str = "use visible ASCII characters and spaces";
-
-/// The headers of a caller.
-fn headers(named: &[(String, String)]) -> Result<HeaderMap, Error> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in named {
-        let refuse = |reason: &str, remedy| {
-            Error::argument("header", format!("cannot send the header {name:?}: {reason}"), remedy)
-        };
-        let named = HeaderName::try_from(name)
-            .map_err(|_| refuse("that is not the name of one", "use letters, digits and hyphens"))?;
-        if OWN_HEADERS.contains(&named) {
-            return Err(refuse("the client sets it itself", "leave it out"));
-        }
-        let mut value =
-            HeaderValue::try_from(value).map_err(|_| refuse("its value cannot be sent", VISIBLE))?;
-        value.set_sensitive(true);
-        headers.insert(named, value);
-    }
-    Ok(headers)
 }
 
 impl Clipia {

@@ -7,6 +7,7 @@ use crate::json_object::object;
 use crate::path_segment::check_slug;
 use crate::request::Operation;
 use clipia_api::input;
+use clipia_api::per_call::{PerCall, around};
 use clipia_api::types::{EstimateRequest, EstimateResponse, InputWarning, Model};
 use serde::Serialize;
 use std::sync::Arc;
@@ -90,11 +91,17 @@ impl Clipia {
     /// # Errors
     /// The refusals of a submit of the same input, except for missing credits.
     pub async fn estimate(&self, model: &str, input: impl Serialize) -> Result<EstimateResponse, Error> {
-        self.price(model, &EstimateRequest { input: object(input)? }).await
+        self.price(model, &EstimateRequest { input: object(input)? }, None).await
     }
 
-    pub(crate) async fn price(&self, model: &str, body: &EstimateRequest) -> Result<EstimateResponse, Error> {
+    pub(crate) async fn price(
+        &self,
+        model: &str,
+        body: &EstimateRequest,
+        options: Option<Arc<PerCall>>,
+    ) -> Result<EstimateResponse, Error> {
         let model = check_slug(model)?;
-        call(&self.0.scheduler, Operation::of_model("estimate", model), |api| api.estimate(model, body)).await
+        let operation = Operation::of_model("estimate", model);
+        call(&self.0.scheduler, operation, |api| around(options.clone(), api.estimate(model, body))).await
     }
 }

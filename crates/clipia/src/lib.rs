@@ -82,6 +82,7 @@ mod base_url;
 mod budget;
 mod builder;
 mod call;
+mod call_options;
 mod catalogue;
 mod catalogue_cache;
 mod certificates;
@@ -93,6 +94,7 @@ mod environment;
 mod error;
 mod failed;
 mod generation;
+mod headers;
 mod http;
 mod json_object;
 mod key;
@@ -128,6 +130,7 @@ pub mod webhook {
 }
 
 pub use builder::Builder;
+pub use call_options::CallOptions;
 pub use client::Clipia;
 pub use download::{Download, DownloadProgress};
 pub use error::{ApiError, Error, FoundBy, InputError};
