@@ -19,7 +19,6 @@ mod generations;
 mod honesty;
 #[path = "../../crates/clipia-render/tests/fuzz/hostile.rs"]
 mod hostile;
-mod input;
 mod keys;
 mod large_outputs;
 mod log;

@@ -2,9 +2,10 @@
 
 use crate::exceptions::ClipiaValueError;
 use crate::json;
-use clipia::RequestId;
+use clipia::{CallOptions, RequestId};
 use pyo3::prelude::*;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// The id of a generation, from its text.
@@ -44,6 +45,21 @@ impl Seconds {
         let impossible =
             |_| ClipiaValueError::new_err(format!("a time of {seconds} seconds is not possible"));
         Duration::try_from_secs_f64(seconds).map(Self).map_err(impossible)
+    }
+}
+
+/// The options of one call.
+pub(crate) fn call_options(
+    headers: Option<HashMap<String, String>>,
+    call_timeout: Option<Seconds>,
+) -> CallOptions {
+    let options = headers
+        .into_iter()
+        .flatten()
+        .fold(CallOptions::new(), |options, (name, value)| options.header(name, value));
+    match call_timeout {
+        Some(Seconds(timeout)) => options.timeout(timeout),
+        None => options,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `AsyncClipia`.
 
 use crate::amount::MaxCost;
-use crate::arguments::{Id, Input, Seconds};
+use crate::arguments::{Id, Input, Seconds, call_options};
 use crate::async_account::AsyncAccountResource;
 use crate::async_generation::AsyncGeneration;
 use crate::async_generation_result::AsyncGenerationResult;
@@ -12,6 +12,7 @@ use crate::coroutine;
 use crate::fleet::{AsyncAsCompleted, Fleet};
 use crate::input_warning::InputWarning;
 use crate::interruption::ResumePoint;
+use crate::live::Live;
 use crate::pending::Pending;
 use crate::session::{Request, Server, Session};
 use crate::status_response::StatusResponse;
@@ -96,8 +97,13 @@ impl AsyncClipia {
     /// Submits a generation. It is charged once however often the connection breaks.
     ///
     /// With `max_cost`, in credits, the client asks for the exact price first. If the price is higher, it submits
-    /// nothing and raises `MaxCostExceeded`.
-    #[pyo3(signature = (model, input, *, webhook_url = None, idempotency_key = None, max_cost = None))]
+    /// nothing and raises `MaxCostExceeded`. `headers` go with the submit and its retries, beside those of the client, and
+    /// `call_timeout` is the timeout of each of its HTTP calls, in seconds.
+    #[pyo3(signature = (
+        model, input, *, webhook_url = None, idempotency_key = None, max_cost = None, headers = None,
+        call_timeout = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn submit<'py>(
         &self,
         py: Python<'py>,
@@ -106,19 +112,48 @@ impl AsyncClipia {
         webhook_url: Option<String>,
         idempotency_key: Option<String>,
         max_cost: Option<MaxCost>,
+        headers: Option<HashMap<String, String>>,
+        call_timeout: Option<Seconds>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        coroutine::submit(py, submit, AsyncSubmitted::new)
+        let submit = self.0.submit(Request {
+            model,
+            input,
+            webhook_url,
+            idempotency_key,
+            max_cost,
+            headers,
+            call_timeout,
+        })?;
+        let client = self.0.client()?;
+        coroutine::submit(py, submit, |py, submitted| AsyncSubmitted::new(py, client, submitted))
     }
 
-    /// The status of a generation.
-    fn status<'py>(&self, py: Python<'py>, request_id: Id) -> PyResult<Bound<'py, PyAny>> {
-        coroutine::call(py, self.0.status(request_id.0)?, |_, response| Ok(StatusResponse::new(response)))
+    /// The status of a generation. `headers` and `call_timeout` are of this call.
+    #[pyo3(signature = (request_id, *, headers = None, call_timeout = None))]
+    fn status<'py>(
+        &self,
+        py: Python<'py>,
+        request_id: Id,
+        headers: Option<HashMap<String, String>>,
+        call_timeout: Option<Seconds>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = call_options(headers, call_timeout);
+        coroutine::call(py, self.0.status(request_id.0, options)?, |_, response| {
+            Ok(StatusResponse::new(response))
+        })
     }
 
-    /// The result of a generation. Before its end there are only the fields of a status.
-    fn result<'py>(&self, py: Python<'py>, request_id: Id) -> PyResult<Bound<'py, PyAny>> {
-        coroutine::call(py, self.0.result(request_id.0)?, AsyncGenerationResult::new)
+    /// The result of a generation. Before its end there are only the fields of a status. `headers` and `call_timeout` are of this call.
+    #[pyo3(signature = (request_id, *, headers = None, call_timeout = None))]
+    fn result<'py>(
+        &self,
+        py: Python<'py>,
+        request_id: Id,
+        headers: Option<HashMap<String, String>>,
+        call_timeout: Option<Seconds>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let options = call_options(headers, call_timeout);
+        coroutine::call(py, self.0.result(request_id.0, options)?, AsyncGenerationResult::new)
     }
 
     /// Submits a generation and waits for its end.
@@ -127,10 +162,11 @@ impl AsyncClipia {
     /// function, is called with a `StatusResponse` at every change of position, progress or status. `progress` shows a
     /// bar. After `timeout` seconds it raises `ClipiaTimeoutError`, whose `request_id` lets you resume. The client
     /// decides when to poll, from the durations of the model and the request budget of the key. `poll_interval` is the
-    /// shortest time between two polls, in seconds. `max_cost` is that of `submit`.
+    /// shortest time between two polls, in seconds. `max_cost`, `headers` and
+    /// `call_timeout` are those of `submit`.
     #[pyo3(signature = (
         model, input, *, webhook_url = None, idempotency_key = None, on_queue_update = None,
-        poll_interval = None, timeout = None, progress = false, max_cost = None
+        poll_interval = None, timeout = None, progress = false, max_cost = None, headers = None, call_timeout = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn subscribe<'py>(
@@ -145,13 +181,24 @@ impl AsyncClipia {
         timeout: Option<Seconds>,
         progress: bool,
         max_cost: Option<MaxCost>,
+        headers: Option<HashMap<String, String>>,
+        call_timeout: Option<Seconds>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let options = WaitOptions::begin(timeout, poll_interval);
         let listeners = Listeners::new(py, on_queue_update, progress)?;
-        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
+        let submit = self.0.submit(Request {
+            model,
+            input,
+            webhook_url,
+            idempotency_key,
+            max_cost,
+            headers,
+            call_timeout,
+        })?;
         let resume = ResumePoint::submit(&submit);
         let submitting = coroutine::accepting(submit, resume.clone());
-        let begin = async move { Ok(submitting.await?.into_generation()) };
+        let client = self.0.client()?;
+        let begin = async move { Ok(Live::new(client, submitting.await?.into_generation())) };
         waiting::coroutine(py, begin, resume, options, listeners)
     }
 

@@ -5,18 +5,19 @@ use crate::delivery::repr;
 use crate::exceptions::raise;
 use crate::files;
 use crate::handle::Handle;
-use clipia::{Generation, Received};
+use crate::live::Live;
+use clipia::Received;
 use pyo3::prelude::*;
 
 /// A genuine delivery of a webhook, and its effect.
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct AsyncDelivery {
     received: Received,
-    generation: Generation,
+    generation: Live,
 }
 
 impl AsyncDelivery {
-    pub(crate) fn new((received, generation): (Received, Generation)) -> Self {
+    pub(crate) fn new((received, generation): (Received, Live)) -> Self {
         Self { received, generation }
     }
 }

@@ -7,10 +7,12 @@ use crate::document::Pickled;
 use crate::files::{self, Download, Files};
 use crate::handle::Handle;
 use crate::interruption::ResumePoint;
+use crate::live::Live;
 use crate::status_response::StatusResponse;
 use crate::updates::AsyncUpdates;
 use crate::waiting::{self, WaitOptions};
 use crate::watch::Listeners;
+use clipia::CallOptions;
 use pyo3::prelude::*;
 use std::future::ready;
 use std::path::PathBuf;
@@ -23,7 +25,7 @@ use std::path::PathBuf;
 pub(crate) struct AsyncGeneration(Handle);
 
 impl AsyncGeneration {
-    pub(crate) fn new(generation: clipia::Generation) -> Self {
+    pub(crate) fn new(generation: Live) -> Self {
         Self(Handle::Live(generation))
     }
 
@@ -126,5 +128,9 @@ pub(crate) fn wait<'py>(
 }
 
 pub(crate) fn result<'py>(py: Python<'py>, handle: &Handle) -> PyResult<Bound<'py, PyAny>> {
-    coroutine::call(py, files::of_result(handle.generation(py)?), AsyncGenerationResult::new)
+    coroutine::call(
+        py,
+        files::of_result(handle.generation(py)?, CallOptions::new()),
+        AsyncGenerationResult::new,
+    )
 }

@@ -1,12 +1,13 @@
 //! `AsyncModelsResource`.
 
 use crate::amount::MaxCost;
-use crate::arguments::Input;
+use crate::arguments::{Input, Seconds};
 use crate::async_submitted::AsyncSubmitted;
 use crate::estimate_response::EstimateResponse;
 use crate::session::{Request, Session};
 use crate::{coroutine, models};
 use pyo3::prelude::*;
+use std::collections::HashMap;
 
 /// The catalogue; `AsyncClipia.models`.
 #[pyclass(frozen, module = "clipia_queue")]
@@ -36,7 +37,11 @@ impl AsyncModelsResource {
     }
 
     /// The same as `AsyncClipia.submit`.
-    #[pyo3(signature = (model, input, *, webhook_url = None, idempotency_key = None, max_cost = None))]
+    #[pyo3(signature = (
+        model, input, *, webhook_url = None, idempotency_key = None, max_cost = None, headers = None,
+        call_timeout = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn submit<'py>(
         &self,
         py: Python<'py>,
@@ -45,8 +50,19 @@ impl AsyncModelsResource {
         webhook_url: Option<String>,
         idempotency_key: Option<String>,
         max_cost: Option<MaxCost>,
+        headers: Option<HashMap<String, String>>,
+        call_timeout: Option<Seconds>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        coroutine::submit(py, submit, AsyncSubmitted::new)
+        let submit = self.0.submit(Request {
+            model,
+            input,
+            webhook_url,
+            idempotency_key,
+            max_cost,
+            headers,
+            call_timeout,
+        })?;
+        let client = self.0.client()?;
+        coroutine::submit(py, submit, |py, submitted| AsyncSubmitted::new(py, client, submitted))
     }
 }

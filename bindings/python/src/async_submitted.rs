@@ -5,10 +5,13 @@ use crate::async_generation;
 use crate::document::{self, Pickled};
 use crate::files::{Download, Files};
 use crate::handle::Handle;
+use crate::live::Live;
+use crate::process_client::ProcessClient;
 use crate::submit_response::SubmitResponse;
 use crate::updates::AsyncUpdates;
 use pyo3::prelude::*;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// An accepted generation: the API's response, and a handle. It outlives its client, and can be pickled.
 ///
@@ -17,9 +20,13 @@ use std::path::PathBuf;
 pub(crate) struct AsyncSubmitted(Handle);
 
 impl AsyncSubmitted {
-    pub(crate) fn new(py: Python<'_>, submitted: clipia::Submitted) -> PyResult<Py<Self>> {
+    pub(crate) fn new(
+        py: Python<'_>,
+        client: Arc<ProcessClient>,
+        submitted: clipia::Submitted,
+    ) -> PyResult<Py<Self>> {
         let response = submitted.response().clone();
-        Self::of(py, response, Handle::Live(submitted.into_generation()))
+        Self::of(py, response, Handle::Live(Live::new(client, submitted.into_generation())))
     }
 
     fn of(py: Python<'_>, response: clipia::SubmitResponse, handle: Handle) -> PyResult<Py<Self>> {

@@ -2,12 +2,13 @@
 
 use crate::account::AccountResource;
 use crate::amount::MaxCost;
-use crate::arguments::{Id, Input, Seconds};
+use crate::arguments::{Id, Input, Seconds, call_options};
 use crate::blocking;
 use crate::fleet::{AsCompleted, Fleet};
 use crate::generation::Generation;
 use crate::generation_result::GenerationResult;
 use crate::input_warning::InputWarning;
+use crate::live::Live;
 use crate::models::ModelsResource;
 use crate::pending::Pending;
 use crate::session::{Request, Server, Session};
@@ -92,8 +93,13 @@ impl Clipia {
     /// Submits a generation. It is charged once however often the connection breaks.
     ///
     /// With `max_cost`, in credits, the client asks for the exact price first. If the price is higher, it submits
-    /// nothing and raises `MaxCostExceeded`.
-    #[pyo3(signature = (model, input, *, webhook_url = None, idempotency_key = None, max_cost = None))]
+    /// nothing and raises `MaxCostExceeded`. `headers` go with the submit and its retries, beside those of the client, and
+    /// `call_timeout` is the timeout of each of its HTTP calls, in seconds.
+    #[pyo3(signature = (
+        model, input, *, webhook_url = None, idempotency_key = None, max_cost = None, headers = None,
+        call_timeout = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn submit(
         &self,
         py: Python<'_>,
@@ -102,19 +108,46 @@ impl Clipia {
         webhook_url: Option<String>,
         idempotency_key: Option<String>,
         max_cost: Option<MaxCost>,
+        headers: Option<HashMap<String, String>>,
+        call_timeout: Option<Seconds>,
     ) -> PyResult<Py<Submitted>> {
-        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        Submitted::new(py, blocking::submit(py, submit)?)
+        let submit = self.0.submit(Request {
+            model,
+            input,
+            webhook_url,
+            idempotency_key,
+            max_cost,
+            headers,
+            call_timeout,
+        })?;
+        let client = self.0.client()?;
+        Submitted::new(py, client, blocking::submit(py, submit)?)
     }
 
-    /// The status of a generation.
-    fn status(&self, py: Python<'_>, request_id: Id) -> PyResult<StatusResponse> {
-        blocking::call(py, self.0.status(request_id.0)?).map(StatusResponse::new)
+    /// The status of a generation. `headers` and `call_timeout` are of this call.
+    #[pyo3(signature = (request_id, *, headers = None, call_timeout = None))]
+    fn status(
+        &self,
+        py: Python<'_>,
+        request_id: Id,
+        headers: Option<HashMap<String, String>>,
+        call_timeout: Option<Seconds>,
+    ) -> PyResult<StatusResponse> {
+        let options = call_options(headers, call_timeout);
+        blocking::call(py, self.0.status(request_id.0, options)?).map(StatusResponse::new)
     }
 
-    /// The result of a generation. Before its end there are only the fields of a status.
-    fn result(&self, py: Python<'_>, request_id: Id) -> PyResult<Py<GenerationResult>> {
-        GenerationResult::new(py, blocking::call(py, self.0.result(request_id.0)?)?)
+    /// The result of a generation. Before its end there are only the fields of a status. `headers` and `call_timeout` are of this call.
+    #[pyo3(signature = (request_id, *, headers = None, call_timeout = None))]
+    fn result(
+        &self,
+        py: Python<'_>,
+        request_id: Id,
+        headers: Option<HashMap<String, String>>,
+        call_timeout: Option<Seconds>,
+    ) -> PyResult<Py<GenerationResult>> {
+        let options = call_options(headers, call_timeout);
+        GenerationResult::new(py, blocking::call(py, self.0.result(request_id.0, options)?)?)
     }
 
     /// Submits a generation and waits for its end.
@@ -123,10 +156,11 @@ impl Clipia {
     /// `StatusResponse` at every change of position, progress or status. `progress` shows a bar. After `timeout`
     /// seconds it raises `ClipiaTimeoutError`, whose `request_id` lets you resume. The client decides when to poll,
     /// from the durations of the model and the request budget of the key. `poll_interval` is the shortest time between
-    /// two polls, in seconds. `max_cost` is that of `submit`.
+    /// two polls, in seconds. `max_cost`, `headers` and
+    /// `call_timeout` are those of `submit`.
     #[pyo3(signature = (
         model, input, *, webhook_url = None, idempotency_key = None, on_queue_update = None,
-        poll_interval = None, timeout = None, progress = false, max_cost = None
+        poll_interval = None, timeout = None, progress = false, max_cost = None, headers = None, call_timeout = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn subscribe<'py>(
@@ -141,12 +175,23 @@ impl Clipia {
         timeout: Option<Seconds>,
         progress: bool,
         max_cost: Option<MaxCost>,
+        headers: Option<HashMap<String, String>>,
+        call_timeout: Option<Seconds>,
     ) -> PyResult<Py<GenerationResult>> {
         let options = WaitOptions::begin(timeout, poll_interval);
         let listeners = Listeners::new(py, on_queue_update, progress)?;
-        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
+        let submit = self.0.submit(Request {
+            model,
+            input,
+            webhook_url,
+            idempotency_key,
+            max_cost,
+            headers,
+            call_timeout,
+        })?;
+        let client = self.0.client()?;
         let generation = blocking::submit(py, submit)?.into_generation();
-        waiting::block(py, generation, options, &listeners)
+        waiting::block(py, Live::new(client, generation), options, &listeners)
     }
 
     /// Waits for many generations at once, and returns their results in the order of `handles`. A handle is what

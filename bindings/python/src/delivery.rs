@@ -4,18 +4,19 @@ use crate::exceptions::raise;
 use crate::files;
 use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
-use clipia::{Generation, Received, printable};
+use crate::live::Live;
+use clipia::{Received, printable};
 use pyo3::prelude::*;
 
 /// A genuine delivery of a webhook, and its effect.
 #[pyclass(frozen, module = "clipia_queue")]
 pub(crate) struct Delivery {
     received: Received,
-    generation: Generation,
+    generation: Live,
 }
 
 impl Delivery {
-    pub(crate) fn new((received, generation): (Received, Generation)) -> Self {
+    pub(crate) fn new((received, generation): (Received, Live)) -> Self {
         Self { received, generation }
     }
 }

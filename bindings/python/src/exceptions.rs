@@ -1,11 +1,11 @@
 //! Exceptions of `clipia_queue` for the errors of the SDK.
 
 use crate::amount::Amount;
-use crate::generated_exceptions;
+use crate::generated_exceptions::{self, InvalidRequest, ModelInputInvalid, WebhookUrlInvalid};
 use crate::input_warning::InputWarning;
 use crate::logging;
 use clipia::webhook::Refusal;
-use clipia::{ApiError, Error, RequestId};
+use clipia::{ApiError, Error, ErrorCode, InputError, InputFault, RequestId};
 use pyo3::exceptions::{PyFileExistsError, PyOSError};
 use pyo3::import_exception;
 use pyo3::prelude::*;
@@ -63,13 +63,9 @@ fn exception(py: Python<'_>, error: Error, timeout: Option<Duration>) -> PyResul
         | Error::BaseUrl { .. }
         | Error::Proxy { .. }
         | Error::Certificates { .. }
-        | Error::Input { .. }
         | Error::WebhookSecretMissing
         | Error::WebhookSecretWeak => ClipiaValueError::new_err(message),
-        Error::InputInvalid { model, faults, warnings } => {
-            let faults: Vec<_> = faults.into_iter().map(|fault| (fault.parameter, fault.message)).collect();
-            InputInvalid::new_err((model, message, faults, InputWarning::all(&warnings)))
-        }
+        Error::Input(input) => wrong_input(py, &input, message)?,
         Error::MaxCost { model, estimate, max_cost } => {
             MaxCostExceeded::new_err((model, Amount::from(estimate), Amount::from(max_cost), message))
         }
@@ -107,6 +103,28 @@ fn exception(py: Python<'_>, error: Error, timeout: Option<Duration>) -> PyResul
     if let Some(request_id) = request_id {
         exception.value(py).setattr("request_id", request_id.to_string())?;
     }
+    Ok(exception)
+}
+
+/// The exception for an argument that the SDK or the server does not take. The server's codes have classes of their own.
+fn wrong_input(py: Python<'_>, input: &InputError, message: String) -> PyResult<PyErr> {
+    let exception = match (input.api(), input.model()) {
+        (Some(api), _) => {
+            let new = match ErrorCode::from_code(api.code()) {
+                Some(ErrorCode::ModelInputInvalid) => ModelInputInvalid::new_err,
+                Some(ErrorCode::WebhookUrlInvalid) => WebhookUrlInvalid::new_err,
+                _ => InvalidRequest::new_err,
+            };
+            new(fields(py, api)?)
+        }
+        (None, Some(model)) => {
+            let fault = |fault: &InputFault| (fault.parameter.clone(), fault.message.clone());
+            let faults: Vec<_> = input.faults().iter().map(fault).collect();
+            InputInvalid::new_err((model.to_owned(), message, faults, InputWarning::all(input.warnings())))
+        }
+        (None, None) => ClipiaValueError::new_err(message),
+    };
+    exception.value(py).setattr("argument", input.argument())?;
     Ok(exception)
 }
 

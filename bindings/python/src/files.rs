@@ -4,9 +4,10 @@ use crate::download_progress::DownloadProgress;
 use crate::events::Events;
 use crate::exceptions::raise;
 use crate::handle::Handle;
+use crate::live::Live;
 use crate::watch::{self, Listeners};
 use crate::{blocking, coroutine};
-use clipia::{Error, Generation, Outcome, ResultResponse};
+use clipia::{CallOptions, Error, Outcome, ResultResponse};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use std::sync::mpsc::Sender;
 /// The files of a result.
 #[derive(Clone)]
 pub(crate) struct Files {
-    /// The outcome, if it is known. Otherwise a download asks for the result again.
+    /// The outcome, if it is known, on the client of `handle`. Otherwise, and in a forked process, a download asks for the result again.
     outcome: Option<Box<Outcome>>,
     pub(crate) handle: Handle,
 }
@@ -28,15 +29,19 @@ impl Files {
 
     fn source(&self, py: Python<'_>) -> PyResult<Source> {
         match &self.outcome {
-            Some(outcome) => Ok(Source::Outcome(outcome.clone())),
-            None => Ok(Source::Generation(self.handle.generation(py)?)),
+            Some(outcome) if self.handle.is_of_this_process() => Ok(Source::Outcome(outcome.clone())),
+            _ => Ok(Source::Generation(self.handle.generation(py)?)),
         }
     }
 }
 
 /// The result of a generation, which may not have ended.
-pub(crate) async fn of_result(generation: Generation) -> Result<(ResultResponse, Files), Error> {
-    Ok((generation.result().await?, Files::of_handle(Handle::Live(generation))))
+pub(crate) async fn of_result(
+    generation: Live,
+    options: CallOptions,
+) -> Result<(ResultResponse, Files), Error> {
+    let result = generation.client().result_with(generation.id().clone(), options).await?;
+    Ok((result, Files::of_handle(Handle::Live(generation))))
 }
 
 /// The result of a generation that has ended.
@@ -47,7 +52,7 @@ pub(crate) fn of_outcome(handle: Handle, outcome: Outcome) -> (ResultResponse, F
 /// What the SDK downloads.
 enum Source {
     Outcome(Box<Outcome>),
-    Generation(Generation),
+    Generation(Live),
 }
 
 /// The arguments of a download.
@@ -66,7 +71,7 @@ async fn save(
     sender: Option<Sender<clipia::DownloadProgress>>,
 ) -> Result<Vec<PathBuf>, Error> {
     let mut download = match source {
-        Source::Outcome(outcome) => outcome.completed()?.in_this_process()?.download(dir),
+        Source::Outcome(outcome) => outcome.completed()?.download(dir),
         Source::Generation(generation) => generation.download(dir),
     }
     .overwrite(overwrite);

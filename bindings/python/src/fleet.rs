@@ -11,6 +11,7 @@ use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
 use crate::interruption::OnInterrupt;
 use crate::iteration::Iteration;
+use crate::live::Live;
 use crate::session::Session;
 use crate::submitted::Submitted;
 use crate::waiting::WaitOptions;
@@ -26,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The generations to wait for, in the order of the arguments.
 pub(crate) struct Fleet {
-    generations: Vec<clipia::Generation>,
+    generations: Vec<Live>,
     options: WaitOptions,
 }
 
@@ -52,7 +53,7 @@ impl Fleet {
 
     /// The waits, each with its own deadline.
     fn waits(&self) -> FuturesUnordered<impl Future<Output = Ended> + Send + use<>> {
-        let wait = |(index, generation): (usize, &clipia::Generation)| {
+        let wait = |(index, generation): (usize, &Live)| {
             let (generation, options) = (generation.clone(), self.options);
             async move { (index, options.wait(&generation).await) }
         };
@@ -103,7 +104,7 @@ impl Fleet {
 }
 
 /// The generation of a handle or an id.
-fn generation(session: &Session, handle: &Bound<'_, PyAny>) -> PyResult<clipia::Generation> {
+fn generation(session: &Session, handle: &Bound<'_, PyAny>) -> PyResult<Live> {
     let py = handle.py();
     if let Ok(submitted) = handle.cast::<Submitted>() {
         submitted.get().handle().generation(py)
@@ -127,7 +128,7 @@ fn generation(session: &Session, handle: &Bound<'_, PyAny>) -> PyResult<clipia::
 struct Unfinished {
     ids: BTreeMap<usize, RequestId>,
     /// All generations of the fleet.
-    generations: Vec<clipia::Generation>,
+    generations: Vec<Live>,
     options: WaitOptions,
 }
 

@@ -2,8 +2,8 @@
 //! forks its workers.
 //!
 //! A forked process has a single thread, and a lock that another thread held stays locked. So the child abandons the
-//! parent's state and makes its own when it is first needed. The SDK renews the clients
-//! ([`clipia::Clipia::in_this_process`]).
+//! parent's state and makes its own when it is first needed. [`crate::process_client`] renews the
+//! clients.
 
 use crate::{asyncio_futures, driver, logging, runtime};
 use pyo3::prelude::*;

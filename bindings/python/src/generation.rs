@@ -6,10 +6,12 @@ use crate::document::Pickled;
 use crate::files::{self, Download, Files};
 use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
+use crate::live::Live;
 use crate::status_response::StatusResponse;
 use crate::updates::Updates;
 use crate::waiting::{self, WaitOptions};
 use crate::watch::Listeners;
+use clipia::CallOptions;
 use pyo3::prelude::*;
 use std::path::PathBuf;
 
@@ -21,7 +23,7 @@ use std::path::PathBuf;
 pub(crate) struct Generation(Handle);
 
 impl Generation {
-    pub(crate) fn new(generation: clipia::Generation) -> Self {
+    pub(crate) fn new(generation: Live) -> Self {
         Self(Handle::Live(generation))
     }
 
@@ -117,5 +119,8 @@ pub(crate) fn wait(
 }
 
 pub(crate) fn result(py: Python<'_>, handle: &Handle) -> PyResult<Py<GenerationResult>> {
-    GenerationResult::new(py, blocking::call(py, files::of_result(handle.generation(py)?))?)
+    GenerationResult::new(
+        py,
+        blocking::call(py, files::of_result(handle.generation(py)?, CallOptions::new()))?,
+    )
 }

@@ -1,8 +1,9 @@
 //! Handles on generations, with a client of this process or from a pickle.
 
 use crate::exceptions::raise;
+use crate::live::Live;
 use crate::{document, pickled_clients};
-use clipia::{Error, Generation, RequestId, SavedGeneration, StatusResponse};
+use clipia::{Error, RequestId, SavedGeneration, StatusResponse};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -10,7 +11,7 @@ use pyo3::types::PyTuple;
 #[derive(Clone)]
 pub(crate) enum Handle {
     /// A handle with its client.
-    Live(Generation),
+    Live(Live),
     /// A handle from a pickle. Its client is made when it is first needed.
     Pickled { saved: SavedGeneration, base_url: String },
 }
@@ -24,18 +25,28 @@ impl Handle {
     }
 
     /// The handle of the SDK, for this process.
-    pub(crate) fn generation(&self, py: Python<'_>) -> PyResult<Generation> {
+    pub(crate) fn generation(&self, py: Python<'_>) -> PyResult<Live> {
         match self {
             Self::Live(generation) => generation.in_this_process().map_err(|error| raise(py, error)),
             Self::Pickled { saved, base_url } => {
-                Ok(pickled_clients::client(py, base_url)?.resume(saved.clone()))
+                let client = pickled_clients::client(py, base_url)?;
+                let clipia = client.clipia().map_err(|error| raise(py, error))?;
+                Ok(Live::new(client, clipia.resume(saved.clone())))
             }
         }
     }
 
     /// The status of a generation now.
-    pub(crate) async fn status(generation: Generation) -> Result<StatusResponse, Error> {
+    pub(crate) async fn status(generation: Live) -> Result<StatusResponse, Error> {
         generation.status().await
+    }
+
+    /// Whether the handle has connections of the calling process.
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        match self {
+            Self::Live(generation) => generation.is_of_this_process(),
+            Self::Pickled { .. } => false,
+        }
     }
 
     /// The data of a pickle: everything but the key.

@@ -1,13 +1,14 @@
 //! `ModelsResource`.
 
 use crate::amount::MaxCost;
-use crate::arguments::Input;
+use crate::arguments::{Input, Seconds};
 use crate::blocking;
 use crate::estimate_response::EstimateResponse;
 use crate::session::{ModelList, Request, Session};
 use crate::submitted::Submitted;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use std::collections::HashMap;
 
 /// The catalogue; `Clipia.models`.
 #[pyclass(frozen, module = "clipia_queue")]
@@ -37,7 +38,11 @@ impl ModelsResource {
     }
 
     /// The same as `Clipia.submit`.
-    #[pyo3(signature = (model, input, *, webhook_url = None, idempotency_key = None, max_cost = None))]
+    #[pyo3(signature = (
+        model, input, *, webhook_url = None, idempotency_key = None, max_cost = None, headers = None,
+        call_timeout = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn submit(
         &self,
         py: Python<'_>,
@@ -46,9 +51,20 @@ impl ModelsResource {
         webhook_url: Option<String>,
         idempotency_key: Option<String>,
         max_cost: Option<MaxCost>,
+        headers: Option<HashMap<String, String>>,
+        call_timeout: Option<Seconds>,
     ) -> PyResult<Py<Submitted>> {
-        let submit = self.0.submit(Request { model, input, webhook_url, idempotency_key, max_cost })?;
-        Submitted::new(py, blocking::submit(py, submit)?)
+        let submit = self.0.submit(Request {
+            model,
+            input,
+            webhook_url,
+            idempotency_key,
+            max_cost,
+            headers,
+            call_timeout,
+        })?;
+        let client = self.0.client()?;
+        Submitted::new(py, client, blocking::submit(py, submit)?)
     }
 }
 

@@ -4,9 +4,11 @@ use crate::amount::MaxCost;
 use crate::arguments::{Input, Seconds};
 use crate::exceptions::{ClipiaError, ClipiaValueError, raise};
 use crate::files::{self, Files};
+use crate::live::Live;
+use crate::process_client::ProcessClient;
 use crate::upload::UploadFile;
 use clipia::{
-    Account, Builder, Clipia, Error, EstimateResponse, Generation, InputWarning, Model, RequestId,
+    Account, Builder, CallOptions, Clipia, Error, EstimateResponse, InputWarning, Model, RequestId,
     ResultResponse, StatusResponse, Submit, Upload,
 };
 use pyo3::prelude::*;
@@ -27,7 +29,7 @@ const NO_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
 /// The client until it is closed, and its settings.
 #[derive(Clone)]
 pub(crate) struct Session {
-    clipia: Arc<Mutex<Option<Clipia>>>,
+    client: Arc<Mutex<Option<Arc<ProcessClient>>>>,
     settings: Arc<Settings>,
 }
 
@@ -43,10 +45,6 @@ const CERTIFICATES: &[&str] = &["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
 /// The default settings of a client: those of the environment and of the SDK.
 pub(crate) fn defaults() -> Builder {
     Builder::from_env().user_agent(USER_AGENT).certificate_variables(CERTIFICATES)
-}
-
-pub(crate) fn build(py: Python<'_>, builder: Builder) -> PyResult<Clipia> {
-    builder.build().map_err(|error| raise(py, error))
 }
 
 impl Session {
@@ -81,13 +79,11 @@ impl Session {
         if let Some(certificates) = server.certificates {
             builder = builder.certificates(certificates);
         }
-        if let Some(file) = server.pending_file {
-            builder = builder.pending_file(file);
-        }
-        let clipia = build(py, builder)?;
-        let base_url = clipia.base_url().trim_end_matches('/').to_owned();
+        let opened = ProcessClient::new(builder, server.pending_file)
+            .and_then(|client| Ok((client.clipia()?.base_url().trim_end_matches('/').to_owned(), client)));
+        let (base_url, client) = opened.map_err(|error| raise(py, error))?;
         let settings = Arc::new(Settings { base_url, max_retries, retry_delay });
-        Ok(Self { clipia: Arc::new(Mutex::new(Some(clipia))), settings })
+        Ok(Self { client: Arc::new(Mutex::new(Some(client))), settings })
     }
 
     pub(crate) fn base_url(&self) -> &str {
@@ -104,18 +100,22 @@ impl Session {
 
     /// Drops the client. Its connections close once its generations were dropped, too.
     pub(crate) fn close(&self) {
-        let clipia = self.clipia.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(clipia);
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(client);
     }
 
+    pub(crate) fn client(&self) -> PyResult<Arc<ProcessClient>> {
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        client.ok_or_else(|| ClipiaError::new_err("the client is closed"))
+    }
+
+    /// The SDK's client of this process.
     pub(crate) fn clipia(&self) -> PyResult<Clipia> {
-        let clipia = self.clipia.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let clipia = clipia.ok_or_else(|| ClipiaError::new_err("the client is closed"))?;
-        clipia.in_this_process().map_err(|error| Python::attach(|py| raise(py, error)))
+        self.client()?.clipia().map_err(|error| Python::attach(|py| raise(py, error)))
     }
 
-    pub(crate) fn generation(&self, id: RequestId) -> PyResult<Generation> {
-        Ok(self.clipia()?.generation(id))
+    pub(crate) fn generation(&self, id: RequestId) -> PyResult<Live> {
+        Ok(Live::new(self.client()?, self.clipia()?.generation(id)))
     }
 
     pub(crate) fn models(&self) -> PyResult<impl Future<Output = Result<ModelList, Error>> + Send + use<>> {
@@ -168,17 +168,19 @@ impl Session {
     pub(crate) fn status(
         &self,
         id: RequestId,
+        options: CallOptions,
     ) -> PyResult<impl Future<Output = Result<StatusResponse, Error>> + Send + use<>> {
         let clipia = self.clipia()?;
-        Ok(async move { clipia.status(id).await })
+        Ok(async move { clipia.status_with(id, options).await })
     }
 
     /// A result with its files.
     pub(crate) fn result(
         &self,
         id: RequestId,
+        options: CallOptions,
     ) -> PyResult<impl Future<Output = Result<(ResultResponse, Files), Error>> + Send + use<>> {
-        Ok(files::of_result(self.generation(id)?))
+        Ok(files::of_result(self.generation(id)?, options))
     }
 
     pub(crate) fn submit(&self, request: Request) -> PyResult<Submit> {
@@ -191,6 +193,12 @@ impl Session {
         }
         if let Some(MaxCost(credits)) = request.max_cost {
             submit = submit.max_cost(credits);
+        }
+        for (name, value) in request.headers.into_iter().flatten() {
+            submit = submit.header(name, value);
+        }
+        if let Some(Seconds(timeout)) = request.call_timeout {
+            submit = submit.call_timeout(timeout);
         }
         Ok(submit)
     }
@@ -206,7 +214,7 @@ impl Session {
 
     /// `Clipia(base_url='https://api.clipia.ai')`.
     pub(crate) fn repr(&self, class: &str) -> String {
-        match &*self.clipia.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.client.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(_) => format!("{class}(base_url='{}')", self.base_url()),
             None => format!("{class}(closed)"),
         }
@@ -237,4 +245,7 @@ pub(crate) struct Request {
     pub(crate) webhook_url: Option<String>,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) max_cost: Option<MaxCost>,
+    /// Headers and a timeout of each HTTP call of the submit.
+    pub(crate) headers: Option<HashMap<String, String>>,
+    pub(crate) call_timeout: Option<Seconds>,
 }

@@ -6,10 +6,13 @@ use crate::files::{Download, Files};
 use crate::generation;
 use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
+use crate::live::Live;
+use crate::process_client::ProcessClient;
 use crate::submit_response::SubmitResponse;
 use crate::updates::Updates;
 use pyo3::prelude::*;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// An accepted generation: the API's response, and a handle. It outlives its client, and can be pickled.
 ///
@@ -18,9 +21,13 @@ use std::path::PathBuf;
 pub(crate) struct Submitted(Handle);
 
 impl Submitted {
-    pub(crate) fn new(py: Python<'_>, submitted: clipia::Submitted) -> PyResult<Py<Self>> {
+    pub(crate) fn new(
+        py: Python<'_>,
+        client: Arc<ProcessClient>,
+        submitted: clipia::Submitted,
+    ) -> PyResult<Py<Self>> {
         let response = submitted.response().clone();
-        Self::of(py, response, Handle::Live(submitted.into_generation()))
+        Self::of(py, response, Handle::Live(Live::new(client, submitted.into_generation())))
     }
 
     fn of(py: Python<'_>, response: clipia::SubmitResponse, handle: Handle) -> PyResult<Py<Self>> {

@@ -7,6 +7,7 @@ use crate::exceptions::{interrupted, raise_after};
 use crate::generation_result::GenerationResult;
 use crate::handle::Handle;
 use crate::interruption::ResumePoint;
+use crate::live::Live;
 use crate::status_response::StatusResponse;
 use crate::watch::{self, Listeners};
 use crate::{blocking, coroutine, files};
@@ -66,7 +67,7 @@ fn reporting_to(wait: Wait, sender: Sender<Update>) -> Wait {
 /// Waits on the calling thread.
 pub(crate) fn block<'py>(
     py: Python<'py>,
-    generation: Generation,
+    generation: Live,
     options: WaitOptions,
     listeners: &Listeners<'py>,
 ) -> PyResult<Py<GenerationResult>> {
@@ -83,7 +84,7 @@ pub(crate) fn block<'py>(
 }
 
 /// How a wait ended, and its options.
-type Ended = (WaitOptions, Result<(Generation, Outcome), Error>);
+type Ended = (WaitOptions, Result<(Live, Outcome), Error>);
 
 /// A coroutine that waits for the generation that `begin` returns, and returns its result. An exception that interrupts
 /// the coroutine gets `resume`. The timeout counts from when the coroutine is first awaited.
@@ -95,7 +96,7 @@ pub(crate) fn coroutine<'py, F>(
     listeners: Listeners<'py>,
 ) -> PyResult<Bound<'py, PyAny>>
 where
-    F: Future<Output = Result<Generation, Error>> + Send + 'static,
+    F: Future<Output = Result<Live, Error>> + Send + 'static,
 {
     if listeners.is_empty() {
         return coroutine::new(py, follow(begin, options, None), Some(resume.into()), result);
@@ -106,7 +107,7 @@ where
 
 async fn follow<F>(begin: F, options: WaitOptions, sender: Option<Sender<Update>>) -> Ended
 where
-    F: Future<Output = Result<Generation, Error>>,
+    F: Future<Output = Result<Live, Error>>,
 {
     let options = options.restarted();
     let follow = async {

@@ -2,13 +2,16 @@
 
 use crate::delivery::Delivery;
 use crate::exceptions::{raise, refused};
+use crate::live::Live;
+use crate::process_client::ProcessClient;
 use crate::session::Session;
+use clipia::Received;
 use clipia::webhook::{DeliveryHeaders, SIGNATURE_HEADER, SecretRefused, Verifier};
-use clipia::{Generation, Received};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyDict, PyString};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Receives the deliveries of webhooks, and ends the waits of its client with them; `Clipia.webhooks`.
@@ -80,6 +83,7 @@ impl Webhooks {
 pub(crate) struct Receiver {
     webhooks: clipia::Webhooks,
     clipia: clipia::Clipia,
+    client: Arc<ProcessClient>,
 }
 
 impl Receiver {
@@ -90,23 +94,19 @@ impl Receiver {
         secret: String,
         others: Vec<String>,
     ) -> PyResult<Self> {
-        let clipia = session.clipia()?;
+        let (client, clipia) = (session.client()?, session.clipia()?);
         let first = clipia.webhooks(secret);
         let webhooks =
             first.and_then(|webhooks| others.into_iter().try_fold(webhooks, clipia::Webhooks::secret));
-        Ok(Self { webhooks: webhooks.map_err(|error| raise(py, error))?, clipia })
+        Ok(Self { webhooks: webhooks.map_err(|error| raise(py, error))?, clipia, client })
     }
 
     /// Receives a genuine delivery. Returns it with a handle on its generation.
-    pub(crate) fn receive(
-        &self,
-        headers: &Bound<'_, PyAny>,
-        body: &RawBody,
-    ) -> PyResult<(Received, Generation)> {
+    pub(crate) fn receive(&self, headers: &Bound<'_, PyAny>, body: &RawBody) -> PyResult<(Received, Live)> {
         let received = self.webhooks.receive(pairs(headers)?, body.0.bytes());
         let received = received.map_err(|refusal| refused(&refusal))?;
         let generation = self.clipia.generation(received.request_id());
-        Ok((received, generation))
+        Ok((received, Live::new(self.client.clone(), generation)))
     }
 
     pub(crate) fn repr(&self, class: &str) -> String {

@@ -66,6 +66,7 @@ def test_a_refusal_has_a_class_of_its_own(peer: Peer, code: str) -> None:
     assert (error.message, error.type) == (envelope["error"]["message"], envelope["error"]["type"])
     assert error.body == envelope | {"trace": "kept"}
     assert error.retry_after is None
+    assert error.argument == {"model_input_invalid": "input", "webhook_url_invalid": "webhook_url"}.get(code)
     assert str(error) == f"{error.message} ({status} {code})"
 
 

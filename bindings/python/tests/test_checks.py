@@ -32,6 +32,7 @@ def check_exception(error: InputInvalid) -> None:
     assert (error.model, error.code, error.status) == ("nano-banana-2", "model_input_invalid", 0)
     (fault,) = error.faults
     assert (fault.parameter, fault.message) == ("prompt", "`prompt` must be a string; got 3")
+    assert error.argument == "input"
     assert [warning.parameter for warning in error.warnings] == ["sede"]
     assert fault.message in str(error)
     # A handler for the server's error about an input handles this, too.

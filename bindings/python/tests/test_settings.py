@@ -174,3 +174,24 @@ def test_names_show_the_public_module() -> None:
 def test_statuses() -> None:
     assert {"COMPLETED", "FAILED", "CANCELED"} == clipia_queue.TERMINAL_STATUSES
     assert {clipia_queue.IN_QUEUE, clipia_queue.IN_PROGRESS} == {"IN_QUEUE", "IN_PROGRESS"}
+
+
+def test_a_call_has_headers_and_a_timeout_of_its_own(peer: Peer) -> None:
+    clipia = Clipia(KEY, base_url=peer.url, headers={"X-Team": "pictures"}, max_retries=0)
+    clipia.status(ID, headers={"x-team": "clips", "X-Trace": "one"}, call_timeout=5)
+    clipia.status(ID)
+    assert [request.headers["x-team"] for request in peer.seen] == ["clips", "pictures"]
+    assert [request.headers.get("x-trace") for request in peer.seen] == ["one", None]
+    for call in (clipia.submit, clipia.models.submit, clipia.subscribe):
+        with pytest.raises(ClipiaValueError, match="the client sets it itself") as raised:
+            call("nano-banana-2", {}, headers={"Authorization": "0123456789"})
+        assert raised.value.argument == "header"
+        assert "0123456789" not in str(raised.value)
+    assert len(peer.seen) == 2
+
+
+async def test_a_call_has_headers_of_its_own_async(peer: Peer) -> None:
+    async with AsyncClipia(KEY, base_url=peer.url) as clipia:
+        await clipia.status(ID, headers={"X-Trace": "one"})
+        await clipia.result(ID, headers={"X-Trace": "two"}, call_timeout=5)
+    assert [request.headers["x-trace"] for request in peer.seen] == ["one", "two"]

@@ -8,6 +8,8 @@
 //! ([`Status::Unknown`]). A field of a wrong type does not make a response unreadable: the field stays in `extra`, too
 //! ([`Lenient`]).
 //!
+//! [`input`] is the check of an input against the parameters of its model: the SDK makes it before a call, and the server decides by it.
+//!
 //! What must never be here: a decision (when to poll, what to retry, what a generation costs) and, without the feature
 //! `client`, anything of HTTP.
 //!
@@ -39,10 +41,13 @@ mod generated_error_code;
 #[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all)] // generated; the spec says what each field means
 #[rustfmt::skip]
 mod generated_types;
+pub mod input;
 mod json;
 mod lenient;
 mod model_names;
 mod open_enum;
+#[cfg(feature = "client")]
+pub mod per_call;
 mod progress;
 mod request_id;
 

@@ -2,7 +2,7 @@
 
 use crate::delivery::NotTaken;
 use crate::output::say;
-use clipia::{Error, ResultResponse};
+use clipia::{Error, ErrorCode, ResultResponse};
 use clipia_admin::AdministrationError;
 use clipia_server::ConfigError;
 use clipia_store_postgres::{AddressInvalid, OpenError as DatabaseError};
@@ -169,11 +169,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
     };
     match error {
         None => FAILURE,
-        Some(
-            Error::KeyMissing | Error::KeyMalformed { .. } | Error::BaseUrl { .. } | Error::Input { .. },
-        ) => USAGE,
+        Some(Error::KeyMissing | Error::KeyMalformed { .. } | Error::BaseUrl { .. }) => USAGE,
+        // An argument of this command, or an input that its model or the server refuses.
+        Some(Error::Input(input)) if input.model().is_none() && input.api().is_none() => USAGE,
         Some(Error::Proxy { .. } | Error::Certificates { .. }) => USAGE,
-        Some(Error::MaxCost { .. } | Error::InputInvalid { .. } | Error::UploadUnsupported { .. }) => REFUSED,
+        Some(Error::MaxCost { .. } | Error::Input(_) | Error::UploadUnsupported { .. }) => REFUSED,
         Some(Error::Failed { .. } | Error::Canceled { .. }) => NO_OUTPUT,
         Some(Error::Deadline { .. }) => TIMED_OUT,
         Some(Error::Unreachable { .. } | Error::Connection { .. }) => UNREACHABLE,
@@ -204,7 +204,7 @@ fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
             Some("pass it with `--key`; a server of your own prints one: `clipia serve --dev`")
         }
         Error::ModelNotFound(_) => Some("list the models with `clipia models`"),
-        Error::ModelInputInvalid(_) | Error::InputInvalid { .. } => {
+        error @ Error::Input(_) if error.error_code() == Some(ErrorCode::ModelInputInvalid) => {
             Some("see what the model takes with `clipia models <MODEL>`")
         }
         Error::SubmitUnanswered { .. } => {

@@ -4,7 +4,7 @@
 //! cannot round up by itself.
 
 use crate::Credits;
-use crate::input::plain;
+use clipia_api::input::plain;
 use clipia_api::types::{Model, Pricing};
 use serde_json::{Map, Value};
 

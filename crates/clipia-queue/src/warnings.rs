@@ -1,83 +1,12 @@
-//! Warnings about names in a body that nothing applies, and about what an executor cannot make. They are bounded: a body has room for hundreds of thousands of names, and
-//! each warning is stored and sent in responses.
+//! Warnings of an executor about what it cannot make, beside those about names that nothing applies ([`clipia_api::input`]).
 
-use clipia_api::types::{InputParameter, InputWarning, Model};
+use clipia_api::input::cut;
+use clipia_api::types::InputWarning;
 
-/// Warnings about names in one response. One more counts the names that are left.
-pub const WARNINGS_MAX: usize = 16;
-
-/// Characters that a warning shows of a name. No parameter of a catalogue has a longer one.
-pub const NAME_CHARACTERS_MAX: usize = 64;
+pub use clipia_api::input::{NAME_CHARACTERS_MAX, WARNINGS_MAX};
 
 /// Characters of a sentence of an executor.
 pub const SENTENCE_CHARACTERS_MAX: usize = 500;
-
-/// The known members of a body.
-const MEMBERS: [&str; 2] = ["input", "webhook_url"];
-
-/// The warnings about one body.
-pub(crate) struct Warnings<'m> {
-    model: &'m Model,
-    parameters: &'m [InputParameter],
-    given: Vec<InputWarning>,
-    /// Names without a warning of their own.
-    left: usize,
-}
-
-impl<'m> Warnings<'m> {
-    pub(crate) fn new(model: &'m Model, parameters: &'m [InputParameter]) -> Self {
-        Self { model, parameters, given: Vec::new(), left: 0 }
-    }
-
-    /// A key of `input` is not one of the model's parameters.
-    pub(crate) fn key(&mut self, name: &str) {
-        let nearest =
-            self.parameters.iter().map(|known| known.name.as_str()).find(|known| is_near(known, name));
-        let hint = nearest.map(|known| format!("did you mean `{known}`?"));
-        self.add(
-            name,
-            |shown, model| format!("`{shown}` is not a parameter of {model} and is ignored"),
-            hint,
-        );
-    }
-
-    /// A member beside `input` is not known there.
-    pub(crate) fn member(&mut self, name: &str) {
-        let hint = if self.parameters.iter().any(|known| known.name == name) {
-            Some("a parameter stands in `input`".to_owned())
-        } else {
-            let nearest = MEMBERS.into_iter().find(|known| is_near(known, name));
-            nearest.map(|known| format!("did you mean `{known}`?"))
-        };
-        self.add(name, |shown, _| format!("`{shown}` is not known beside `input` and is ignored"), hint);
-    }
-
-    fn add(&mut self, name: &str, sentence: impl FnOnce(&str, &str) -> String, hint: Option<String>) {
-        if self.given.len() == WARNINGS_MAX {
-            self.left += 1;
-            return;
-        }
-        let shown = shown(name);
-        let mut message = sentence(&shown, &self.model.slug);
-        if let Some(hint) = hint {
-            message.push_str("; ");
-            message.push_str(&hint);
-        }
-        self.given.push(InputWarning::new("unknown_parameter", &shown, message));
-    }
-
-    /// The warnings, of which the last counts the names that are left.
-    pub(crate) fn finish(mut self) -> Vec<InputWarning> {
-        if self.left > 0 {
-            let message = match self.left {
-                1 => "1 more name is not known and is ignored".to_owned(),
-                left => format!("{left} more names are not known and are ignored"),
-            };
-            self.given.push(InputWarning::new("unknown_parameter", "…", message));
-        }
-        self.given
-    }
-}
 
 /// `warnings` about names, and those of an executor as far as there is room: both together are [`WARNINGS_MAX`] and one count.
 pub fn with_those_of_executor(
@@ -86,39 +15,12 @@ pub fn with_those_of_executor(
 ) -> Vec<InputWarning> {
     let room = WARNINGS_MAX.saturating_sub(warnings.len());
     warnings.extend(of_executor.into_iter().take(room).map(|warning| InputWarning {
-        code: shown(&warning.code),
-        parameter: shown(&warning.parameter),
+        code: cut(&warning.code, NAME_CHARACTERS_MAX),
+        parameter: cut(&warning.parameter, NAME_CHARACTERS_MAX),
         message: cut(&warning.message, SENTENCE_CHARACTERS_MAX),
         extra: Default::default(),
     }));
     warnings
-}
-
-/// A name as a warning shows it: not too long, and without control characters, which take six times their size in JSON.
-fn shown(name: &str) -> String {
-    cut(name, NAME_CHARACTERS_MAX)
-}
-
-fn cut(text: &str, characters_max: usize) -> String {
-    let mut characters = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
-    let mut shown: String = characters.by_ref().take(characters_max).collect();
-    if characters.next().is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// Whether one is the other but for letter case, separators or one slip of the hand.
-pub(crate) fn is_near(known: &str, given: &str) -> bool {
-    let plain = |name: &str| -> Vec<char> {
-        let letters = name.chars().take(2 * NAME_CHARACTERS_MAX).filter(|c| c.is_alphanumeric());
-        letters.flat_map(char::to_lowercase).collect()
-    };
-    let (known, given) = (plain(known), plain(given));
-    let same_start = known.iter().zip(&given).take_while(|(a, b)| a == b).count();
-    let same_end = known.iter().rev().zip(given.iter().rev()).take_while(|(a, b)| a == b).count();
-    let longer = known.len().max(given.len());
-    longer.abs_diff(known.len().min(given.len())) <= 1 && same_start + same_end + 1 >= longer
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ async fn main() -> Result<(), Error> {
     let clipia = Clipia::from_env()?;
     println!("{} credits in the account", clipia.account().await?.balance.credits);
 
-    let slip = json!({ "prompt": "a red fox in snow", "aspect_ratio": "17:9", "sede": 7 });
+    let slip = json!({ "prompt": "a red fox in snow", "aspect_ratio": "17:9", "sed": 7 });
     match clipia.check("nano-banana-2", &slip).await {
-        Err(Error::InputInvalid { faults, warnings, .. }) => {
-            faults.iter().for_each(|fault| println!("wrong: {fault}"));
-            warnings.iter().for_each(|warning| println!("ignored: {}", warning.message));
+        Err(Error::Input(wrong)) => {
+            wrong.faults().iter().for_each(|fault| println!("wrong: {fault}"));
+            wrong.warnings().iter().for_each(|warning| println!("ignored: {}", warning.message));
         }
         other => println!("{} warnings", other?.len()),
     }

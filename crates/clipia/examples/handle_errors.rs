@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     // Refused: nothing was charged.
     match clipia.submit("nano-banana-2", json!({ "prompt": "" })).await {
         Ok(fox) => println!("{} is submitted", fox.id()),
-        Err(Error::ModelInputInvalid(why)) => println!("the input: {why}"),
+        Err(Error::Input(why)) => println!("{}: {why}", why.argument().unwrap_or("the call")),
         Err(Error::InsufficientCredits(why)) => println!("the account: {why}"),
         // The submit may have been accepted. The same submit with this key finds it, and is charged once.
         Err(Error::SubmitUnanswered { idempotency_key, .. }) => println!("keep {idempotency_key}"),

@@ -7,6 +7,7 @@ use crate::connection::Connection;
 use crate::delivered_ids::DeliveredIds;
 use crate::environment::{self, Lookup};
 use crate::error::Error;
+use crate::headers::{self, VISIBLE};
 use crate::http::Http;
 use crate::key::Key;
 use crate::pending::PendingList;
@@ -15,14 +16,11 @@ use crate::retry::Bounds;
 use crate::settings::Settings;
 use crate::shared_budget::{SharedBudget, now};
 use crate::wait::Scheduler;
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
-    USER_AGENT,
-};
+use reqwest::header::HeaderValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -208,8 +206,7 @@ impl Builder {
     }
 
     /// Keeps the list of [`Clipia::pending`] in a file, beyond the end of the process: one JSON document a line, written before a submit
-    /// is sent. A client that is built with the same file lists what the one before has left. One client at a time may use it; a client in
-    /// a forked process has no file.
+    /// is sent. A client that is built with the same file lists what the one before has left. One client at a time may use it.
     pub fn pending_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.0.pending_file = Some(path.into());
         self
@@ -221,7 +218,6 @@ impl Builder {
     /// [`Error::KeyMissing`], [`Error::KeyMalformed`], [`Error::BaseUrl`], [`Error::Proxy`], [`Error::Certificates`],
     /// [`Error::PendingFile`], [`Error::Input`] for a user agent or a header that cannot be sent, and [`Error::Setup`] if TLS cannot be set up.
     pub fn build(self) -> Result<Clipia, Error> {
-        let settings = self.0.clone();
         let key = Key::new(&self.0.key)?;
         if let Cow::Owned(_) = key.hide(&self.0.base_url) {
             // Connection errors show the base URL.
@@ -238,13 +234,14 @@ impl Builder {
         } else {
             Proxies::read(&environment::of_process)?
         };
-        let user_agent = HeaderValue::try_from(self.0.user_agent)
-            .map_err(|_| Error::Input { message: "the user agent cannot be sent in a header".to_owned() })?;
+        let user_agent = HeaderValue::try_from(self.0.user_agent).map_err(|_| {
+            Error::argument("user_agent", "the user agent cannot be sent in a header", VISIBLE)
+        })?;
         let http = Http {
             timeout: self.0.timeout,
             connect_timeout: self.0.connect_timeout,
             user_agent,
-            headers: headers(&self.0.headers)?,
+            headers: headers::read(&self.0.headers)?,
             proxies: Arc::new(proxies),
             certificates: self.0.certificates,
             certificates_at: self.0.certificates_at,
@@ -252,20 +249,17 @@ impl Builder {
         };
         let budget = SharedBudget::new(now());
         #[cfg(feature = "simulation")]
-        let budget = if settings.ignores_others { SharedBudget::ignoring_others(now()) } else { budget };
-        let pending = match &settings.pending_file {
+        let budget = if self.0.ignores_others { SharedBudget::ignoring_others(now()) } else { budget };
+        let pending = match &self.0.pending_file {
             Some(path) => PendingList::open(path)?,
             None => PendingList::default(),
         };
-        let connection = Arc::new(Connection::new(base_url, key, http, settings.bounds, budget, pending)?);
+        let connection = Arc::new(Connection::new(base_url, key, http, self.0.bounds, budget, pending)?);
         Ok(Clipia(Arc::new(Inner {
             scheduler: Arc::new(Scheduler::new(Arc::clone(&connection))),
             connection,
             catalogue: CatalogueCache::default(),
             delivered: DeliveredIds::default(),
-            settings,
-            process: std::process::id(),
-            forked: Mutex::default(),
         })))
     }
 
@@ -288,34 +282,6 @@ impl Builder {
     }
 }
 
-/// Headers of the SDK itself, and of HTTP: they say what is sent, and to whom.
-const OWN_HEADERS: [HeaderName; 7] = [
-    AUTHORIZATION,
-    CONTENT_LENGTH,
-    CONTENT_TYPE,
-    HOST,
-    HeaderName::from_static("idempotency-key"),
-    TRANSFER_ENCODING,
-    USER_AGENT,
-];
-
-/// The headers of a caller.
-fn headers(named: &[(String, String)]) -> Result<HeaderMap, Error> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in named {
-        let refuse =
-            |reason: &str| Error::Input { message: format!("cannot send the header {name:?}: {reason}") };
-        let named = HeaderName::try_from(name).map_err(|_| refuse("that is not the name of one"))?;
-        if OWN_HEADERS.contains(&named) {
-            return Err(refuse("the client sets it itself"));
-        }
-        let mut value = HeaderValue::try_from(value).map_err(|_| refuse("its value cannot be sent"))?;
-        value.set_sensitive(true);
-        headers.insert(named, value);
-    }
-    Ok(headers)
-}
-
 impl Clipia {
     /// A client with the key in `CLIPIA_KEY` or else `CLIPIA_API_KEY`, for the API at `CLIPIA_BASE_URL` or else
     /// `https://api.clipia.ai`.
@@ -329,26 +295,6 @@ impl Clipia {
     /// Starts the settings of a client.
     pub fn builder() -> Builder {
         Builder::new()
-    }
-
-    /// The client for the calling process: this client, or in a forked process a new client with the same settings.
-    /// Neither threads nor connections survive a fork. All clones share the new client.
-    ///
-    /// # Errors
-    /// As [`Builder::build`].
-    pub fn in_this_process(&self) -> Result<Self, Error> {
-        let process = std::process::id();
-        if self.0.process == process {
-            return Ok(self.clone());
-        }
-        let mut forked = self.0.forked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(forked) = forked.as_ref().filter(|forked| forked.0.process == process) {
-            return Ok(forked.clone());
-        }
-        let clipia = Builder(Settings { pending_file: None, ..self.0.settings.clone() }).build()?;
-        // The client of another process is not dropped, because its connections are in use there.
-        std::mem::forget(forked.replace(clipia.clone()));
-        Ok(clipia)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use crate::call::call;
 use crate::client::Clipia;
-use crate::error::Error;
-use crate::input;
+use crate::error::{Error, InputError};
 use crate::json_object::object;
 use crate::path_segment::check_slug;
 use crate::request::Operation;
+use clipia_api::input;
+use clipia_api::per_call::{PerCall, around};
 use clipia_api::types::{EstimateRequest, EstimateResponse, InputWarning, Model};
 use serde::Serialize;
 use std::sync::Arc;
@@ -56,12 +57,12 @@ impl Clipia {
     /// use clipia::{Clipia, Error, json};
     ///
     /// let clipia = Clipia::from_env()?;
-    /// let input = json!({ "prompt": "a red fox in snow", "aspect_ratio": "17:9", "sede": 7 });
+    /// let input = json!({ "prompt": "a red fox in snow", "aspect_ratio": "17:9", "sed": 7 });
     /// match clipia.check("nano-banana-2", &input).await {
-    ///     // `sede` is not a parameter of nano-banana-2 and is ignored; did you mean `seed`?
+    ///     // `sed` is not a parameter of nano-banana-2 and is ignored; did you mean `seed`?
     ///     Ok(warnings) => warnings.iter().for_each(|warning| eprintln!("{}", warning.message)),
     ///     // `aspect_ratio` must be one of 1:1, 16:9, 9:16; got "17:9"
-    ///     Err(Error::InputInvalid { faults, .. }) => faults.iter().for_each(|fault| eprintln!("{fault}")),
+    ///     Err(Error::Input(wrong)) => wrong.faults().iter().for_each(|fault| eprintln!("{fault}")),
     ///     Err(error) => return Err(error),
     /// }
     /// # Ok(()) }
@@ -71,16 +72,16 @@ impl Clipia {
     /// show, such as an image that cannot be fetched, is only found when the generation is submitted.
     ///
     /// # Errors
-    /// [`Error::InputInvalid`] with a message for each fault, [`Error::ModelNotFound`] if the catalogue has no such
+    /// [`Error::Input`] with a message for each fault, [`Error::ModelNotFound`] if the catalogue has no such
     /// model.
     pub async fn check(&self, model: &str, input: impl Serialize) -> Result<Vec<InputWarning>, Error> {
         let input = object(input)?;
         let model = self.cached_model(model).await?;
-        let found = input::check(&model, &input);
-        if found.faults.is_empty() {
-            return Ok(found.warnings);
+        let (faults, warnings) = (input::faults(&model, &input), input::warnings(&model, &input, []));
+        if faults.is_empty() {
+            return Ok(warnings);
         }
-        Err(Error::InputInvalid { model: model.slug.clone(), faults: found.faults, warnings: found.warnings })
+        Err(Error::Input(Box::new(InputError::of_model(model.slug.clone(), faults, warnings))))
     }
 
     /// The exact price of an input, in credits. Nothing is reserved. The price is never cached.
@@ -90,11 +91,17 @@ impl Clipia {
     /// # Errors
     /// The refusals of a submit of the same input, except for missing credits.
     pub async fn estimate(&self, model: &str, input: impl Serialize) -> Result<EstimateResponse, Error> {
-        self.price(model, &EstimateRequest { input: object(input)? }).await
+        self.price(model, &EstimateRequest { input: object(input)? }, None).await
     }
 
-    pub(crate) async fn price(&self, model: &str, body: &EstimateRequest) -> Result<EstimateResponse, Error> {
+    pub(crate) async fn price(
+        &self,
+        model: &str,
+        body: &EstimateRequest,
+        options: Option<Arc<PerCall>>,
+    ) -> Result<EstimateResponse, Error> {
         let model = check_slug(model)?;
-        call(&self.0.scheduler, Operation::of_model("estimate", model), |api| api.estimate(model, body)).await
+        let operation = Operation::of_model("estimate", model);
+        call(&self.0.scheduler, operation, |api| around(options.clone(), api.estimate(model, body))).await
     }
 }

@@ -161,9 +161,10 @@ fn copy_of(error: &Error) -> Error {
         Error::Timeout { request_id, attempts, elapsed } => {
             Error::Timeout { request_id: request_id.clone(), attempts: *attempts, elapsed: *elapsed }
         }
+        Error::Input(input) => Error::Input(input.clone()),
         other => match other.api() {
             Some(api) => Error::from_api(api.clone()),
-            None => Error::Input { message: other.to_string() },
+            None => Error::Setup { cause: other.to_string().into() },
         },
     }
 }

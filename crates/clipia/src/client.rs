@@ -5,10 +5,9 @@ use crate::catalogue_cache::CatalogueCache;
 use crate::connection::Connection;
 use crate::delivered_ids::DeliveredIds;
 use crate::pending::Pending;
-use crate::settings::Settings;
 use crate::wait::Scheduler;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// A client of the queue API.
 ///
@@ -28,12 +27,6 @@ pub(crate) struct Inner {
     pub(crate) catalogue: CatalogueCache,
     /// The requests whose deliveries have arrived.
     pub(crate) delivered: DeliveredIds,
-    /// The settings from which the client was built.
-    pub(crate) settings: Settings,
-    /// The id of the process that built the client.
-    pub(crate) process: u32,
-    /// The client that replaces this one in a forked process.
-    pub(crate) forked: Mutex<Option<Clipia>>,
 }
 
 impl Clipia {

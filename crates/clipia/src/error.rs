@@ -3,13 +3,13 @@
 mod api;
 #[rustfmt::skip]
 mod generated_of_code;
+mod input;
 mod tries;
 
 use crate::failed::{Canceled, Failed};
-use crate::input::InputFault;
 use crate::printable::printable;
 use clipia_api::error_code::ErrorCode;
-use clipia_api::types::{InputWarning, RequestId};
+use clipia_api::types::RequestId;
 use clipia_api::{Credits, Progress, Status};
 use clipia_webhook::SecretRefused;
 use std::error::Error as StdError;
@@ -18,6 +18,7 @@ use std::time::Duration;
 use tries::{seconds, tries};
 
 pub use api::ApiError;
+pub use input::{FoundBy, InputError};
 
 /// An error of another crate, kept for its message.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
@@ -27,6 +28,9 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 /// There are four groups of variants: errors found before anything is sent; errors of the API, which all carry an
 /// [`ApiError`] (see [`Error::api`]); errors of the connection; and errors about one generation.
 /// No error contains the API key. Of an input an error contains only the wrong values, cut short.
+///
+/// What the caller passed wrongly is [`Input`](Self::Input), whoever finds it. The variants `InvalidRequest`, `WebhookUrlInvalid` and
+/// `ModelInputInvalid` stand in the list of codes, and no call returns them.
 ///
 /// `Display` is whole: where a variant has a `cause`, the message says it, and `source` does not repeat it. Only
 /// [`Deadline`](Self::Deadline) has a `source`, which its message leaves out: the error of the latest poll.
@@ -56,23 +60,11 @@ pub enum Error {
         /// What is wrong with the URL.
         reason: &'static str,
     },
-    /// An argument cannot be sent: an input that is not a JSON object, an impossible model slug or header value.
-    #[error("{message}")]
-    Input {
-        /// What is wrong with the argument.
-        message: String,
-    },
-    /// The model does not accept this input, as [`Clipia::check`](crate::Clipia::check) finds in the catalogue.
-    /// [`ModelInputInvalid`](Self::ModelInputInvalid) is the same from the server.
-    #[error("{} ({})", findings(.faults, .warnings), ErrorCode::ModelInputInvalid.code())]
-    InputInvalid {
-        /// The slug of the model.
-        model: String,
-        /// What the model refuses, a sentence for each parameter.
-        faults: Vec<InputFault>,
-        /// What the model would ignore, often the misspelt name of a missing parameter.
-        warnings: Vec<InputWarning>,
-    },
+    /// An argument cannot be taken: an input that the model does not accept or that is not a JSON object, an impossible model slug,
+    /// header or webhook URL. [`InputError::found_by`] says whether the SDK found it before the call or the server refused it with
+    /// `invalid_request`, `model_input_invalid` or `webhook_url_invalid`.
+    #[error("{0}")]
+    Input(Box<InputError>),
     /// The generation costs more than [`Submit::max_cost`](crate::Submit::max_cost) allows.
     #[error(
         "this costs {estimate} credits, more than the {max_cost} allowed by `max_cost`; nothing was submitted"
@@ -377,7 +369,7 @@ impl Error {
     /// The code of the cause on the wire: of the error envelope, or of a failed generation.
     pub fn code(&self) -> Option<&str> {
         match self {
-            Self::InputInvalid { .. } => Some(ErrorCode::ModelInputInvalid.code()),
+            Self::Input(input) => input.code(),
             Self::Failed(failed) => Some(failed.code()),
             other => Some(other.api()?.code()),
         }
@@ -386,7 +378,7 @@ impl Error {
     /// The code as a type, if this version of the crate knows it. A failed generation has none.
     pub fn error_code(&self) -> Option<ErrorCode> {
         match self {
-            Self::InputInvalid { .. } => Some(ErrorCode::ModelInputInvalid),
+            Self::Input(input) => ErrorCode::from_code(input.code()?),
             other => ErrorCode::from_code(other.api()?.code()),
         }
     }
@@ -400,6 +392,7 @@ impl Error {
     pub fn api(&self) -> Option<&ApiError> {
         match self {
             Self::Api(api) | Self::UnexpectedAnswer(api) => Some(api),
+            Self::Input(input) => input.api(),
             Self::SubmitUnanswered { cause, .. } => cause.api(),
             other => other.api_of_code(),
         }
@@ -410,7 +403,15 @@ impl Error {
         if !api.is_genuine() {
             return Self::UnexpectedAnswer(Box::new(api));
         }
-        Self::of_code(ErrorCode::from_code(api.code()), Box::new(api))
+        match InputError::of_server(api) {
+            Ok(input) => Self::Input(Box::new(input)),
+            Err(api) => Self::of_code(ErrorCode::from_code(api.code()), Box::new(api)),
+        }
+    }
+
+    /// The error about an argument that cannot be sent.
+    pub(crate) fn argument(argument: &'static str, message: impl Into<String>, remedy: &'static str) -> Self {
+        Self::Input(Box::new(InputError::of_argument(argument, message.into(), remedy)))
     }
 
     /// The error with the number of attempts, and with the time that they took.
@@ -444,12 +445,6 @@ pub(crate) fn deepest(error: &(dyn StdError + 'static)) -> String {
         cause = source;
     }
     printable(&cause.to_string()).into_owned()
-}
-
-fn findings(faults: &[InputFault], warnings: &[InputWarning]) -> String {
-    let faults = faults.iter().map(|fault| fault.message.as_str());
-    let messages: Vec<&str> = faults.chain(warnings.iter().map(|warning| warning.message.as_str())).collect();
-    printable(&messages.join("; ")).into_owned()
 }
 
 fn last_known(status: &Option<Status>, progress: &Option<Progress>) -> String {

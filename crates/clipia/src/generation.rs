@@ -1,6 +1,7 @@
 //! The handle on one generation.
 
 use crate::call::call;
+use crate::call_options::CallOptions;
 use crate::client::Clipia;
 use crate::error::Error;
 use crate::outcome::Outcome;
@@ -9,6 +10,7 @@ use crate::request::Operation;
 use crate::saved::SavedGeneration;
 use crate::update::Update;
 use crate::wait::{Goal, Hint, WaitEnd, WaitEvent, WaitHandle};
+use clipia_api::per_call::around;
 use clipia_api::types::{RequestId, ResultResponse, StatusResponse};
 use futures_util::Stream;
 use std::fmt;
@@ -39,10 +41,23 @@ impl Clipia {
     /// # Errors
     /// [`Error::NotFound`] if the account has no such request.
     pub async fn status(&self, id: impl Into<RequestId>) -> Result<StatusResponse, Error> {
-        let request_id = id.into();
+        self.status_with(id, CallOptions::new()).await
+    }
+
+    /// The status of a generation, by a call with options of its own.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status), and [`Error::Input`] for a header that cannot be sent.
+    pub async fn status_with(
+        &self,
+        id: impl Into<RequestId>,
+        options: CallOptions,
+    ) -> Result<StatusResponse, Error> {
+        let (request_id, options) = (id.into(), options.read()?);
         let id = check_id(&request_id)?;
+        let operation = Operation::about("status", id);
         let mut status =
-            call(&self.0.scheduler, Operation::about("status", id), |api| api.get_status(id)).await?;
+            call(&self.0.scheduler, operation, |api| around(options.clone(), api.get_status(id))).await?;
         self.0.connection.pending.seen(id, &status.status);
         status.request_id = request_id;
         Ok(status)
@@ -53,10 +68,23 @@ impl Clipia {
     /// # Errors
     /// [`Error::NotFound`] if the account has no such request.
     pub async fn result(&self, id: impl Into<RequestId>) -> Result<ResultResponse, Error> {
-        let request_id = id.into();
+        self.result_with(id, CallOptions::new()).await
+    }
+
+    /// The result of a generation, by a call with options of its own.
+    ///
+    /// # Errors
+    /// As [`result`](Self::result), and [`Error::Input`] for a header that cannot be sent.
+    pub async fn result_with(
+        &self,
+        id: impl Into<RequestId>,
+        options: CallOptions,
+    ) -> Result<ResultResponse, Error> {
+        let (request_id, options) = (id.into(), options.read()?);
         let id = check_id(&request_id)?;
+        let operation = Operation::about("result", id);
         let mut result =
-            call(&self.0.scheduler, Operation::about("result", id), |api| api.get_result(id)).await?;
+            call(&self.0.scheduler, operation, |api| around(options.clone(), api.get_result(id))).await?;
         self.0.connection.pending.seen(id, &result.status);
         result.request_id = request_id;
         Ok(result)
@@ -93,14 +121,6 @@ impl Generation {
             model: self.hint.model.as_deref().map(str::to_owned),
             submitted_at: self.hint.submitted_at,
         }
-    }
-
-    /// The same handle with the client of [`Clipia::in_this_process`].
-    ///
-    /// # Errors
-    /// As [`Clipia::in_this_process`].
-    pub fn in_this_process(&self) -> Result<Self, Error> {
-        Ok(Self { clipia: self.clipia.in_this_process()?, ..self.clone() })
     }
 
     /// The status of the generation.

@@ -11,7 +11,7 @@ pub(crate) fn object(input: impl Serialize) -> Result<Map<String, Value>, Error>
         Ok(other) => format!("the input must be a JSON object; got {}", kind(&other)),
         Err(error) => format!("the input cannot be written as JSON: {error}"),
     };
-    Err(Error::Input { message })
+    Err(Error::argument("input", message, "pass an object with a key for each parameter"))
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -82,6 +82,7 @@ mod base_url;
 mod budget;
 mod builder;
 mod call;
+mod call_options;
 mod catalogue;
 mod catalogue_cache;
 mod certificates;
@@ -93,8 +94,8 @@ mod environment;
 mod error;
 mod failed;
 mod generation;
+mod headers;
 mod http;
-mod input;
 mod json_object;
 mod key;
 mod limits;
@@ -129,12 +130,12 @@ pub mod webhook {
 }
 
 pub use builder::Builder;
+pub use call_options::CallOptions;
 pub use client::Clipia;
 pub use download::{Download, DownloadProgress};
-pub use error::{ApiError, Error};
+pub use error::{ApiError, Error, FoundBy, InputError};
 pub use failed::{Canceled, Failed, why_failed};
 pub use generation::{Generation, Updates, Wait};
-pub use input::InputFault;
 pub use media_type::media_type;
 pub use outcome::{Completed, Outcome};
 pub use pending::Pending;
@@ -145,6 +146,7 @@ pub use update::Update;
 pub use webhooks::{Received, Webhooks};
 
 pub use clipia_api::error_code::ErrorCode;
+pub use clipia_api::input::InputFault;
 pub use clipia_api::types::{
     Account, Audio, Balance, ErrorBody, ErrorEnvelope, EstimateResponse, GenerationError, Image,
     InputParameter, InputSchema, InputWarning, Model, Output, OutputFile, Pricing, RequestId, ResultResponse,

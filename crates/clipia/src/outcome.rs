@@ -109,14 +109,6 @@ impl Completed {
         &self.response
     }
 
-    /// The same on the client of [`Clipia::in_this_process`].
-    ///
-    /// # Errors
-    /// As [`Clipia::in_this_process`].
-    pub fn in_this_process(self) -> Result<Self, Error> {
-        Ok(Self { clipia: self.clipia.in_this_process()?, ..self })
-    }
-
     pub(crate) fn connection(&self) -> &Connection {
         &self.clipia.0.connection
     }

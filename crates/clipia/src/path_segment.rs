@@ -6,7 +6,11 @@ use clipia_api::types::RequestId;
 /// Refuses a slug that would change the path of a URL.
 pub(crate) fn check_slug(model: &str) -> Result<&str, Error> {
     if leaves_its_path(model) {
-        return Err(Error::Input { message: format!("`{model}` is not a model's slug") });
+        return Err(Error::argument(
+            "model",
+            format!("`{model}` is not a model's slug"),
+            "the catalogue has the slugs",
+        ));
     }
     Ok(model)
 }
@@ -14,7 +18,11 @@ pub(crate) fn check_slug(model: &str) -> Result<&str, Error> {
 /// Refuses an id that would change the path of a URL.
 pub(crate) fn check_id(id: &RequestId) -> Result<&RequestId, Error> {
     if leaves_its_path(id.as_str()) {
-        return Err(Error::Input { message: format!("`{id}` is not the id of a request") });
+        return Err(Error::argument(
+            "request_id",
+            format!("`{id}` is not the id of a request"),
+            "pass the id in the response to the submit",
+        ));
     }
     Ok(id)
 }

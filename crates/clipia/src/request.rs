@@ -163,9 +163,11 @@ fn error_of(error: WireError, operation: Operation<'_>, connection: &Connection,
             connection_error(source.without_url(), request_id, connection)
         }
         // The idempotency key is the only header with a value of the caller.
-        Wire::InvalidRequest(_) => {
-            Error::Input { message: "the idempotency key cannot be sent in a header".to_owned() }
-        }
+        Wire::InvalidRequest(_) => Error::argument(
+            "idempotency_key",
+            "the idempotency key cannot be sent in a header",
+            "use visible ASCII characters, as a UUID has",
+        ),
         // `clipia_api` reads every response itself, and makes none of these.
         other @ (Wire::InvalidResponsePayload(..) | Wire::UnexpectedResponse(_) | Wire::Custom(_)) => {
             let (attempts, elapsed) = (1, Duration::ZERO);
@@ -197,7 +199,8 @@ fn response_error(
 fn connection_error(source: reqwest::Error, request_id: Option<RequestId>, connection: &Connection) -> Error {
     let (attempts, elapsed) = (1, Duration::ZERO);
     if source.is_builder() {
-        return Error::Input { message: format!("cannot build the call: {source}") };
+        let message = format!("cannot build the call: {source}");
+        return Error::argument("call", message, "check the base URL and the arguments");
     }
     if source.is_connect() {
         let server = connection.base_url.as_str().trim_end_matches('/').to_owned();

@@ -1,6 +1,7 @@
 //! Submits.
 
 use crate::call::call_in;
+use crate::call_options::CallOptions;
 use crate::client::Clipia;
 use crate::error::Error;
 use crate::generation::{Generation, OnUpdate, Updates, Wait};
@@ -13,6 +14,7 @@ use crate::saved::SavedGeneration;
 use crate::update::Update;
 use crate::wait::Hint;
 use clipia_api::Credits;
+use clipia_api::per_call::around;
 use clipia_api::types::{
     EstimateRequest, InputWarning, RequestId, ResultResponse, StatusResponse, SubmitRequest, SubmitResponse,
 };
@@ -40,7 +42,7 @@ impl Clipia {
     /// idempotency key, so that it is charged once however often the connection breaks.
     ///
     /// # Errors
-    /// [`Error::Input`] if `input` is not an object. The API's refusals. [`Error::SubmitUnanswered`] if all retries
+    /// [`Error::Input`] if `input` is not an object or the server does not accept it. The API's other refusals. [`Error::SubmitUnanswered`] if all retries
     /// failed and the submit may have been accepted: the error holds the idempotency key that finds it.
     pub fn submit(&self, model: impl Into<String>, input: impl Serialize) -> Submit {
         Submit::new(self.clone(), model.into(), object(input))
@@ -66,6 +68,7 @@ pub struct Submit<T = Submitted> {
     webhook: Option<String>,
     idempotency_key: String,
     max_cost: Option<Credits>,
+    options: CallOptions,
     /// The options of the wait after the submit. A [`Submit`] that does not wait has none.
     timeout: Option<Duration>,
     min_interval: Option<Duration>,
@@ -89,6 +92,7 @@ impl<T> Submit<T> {
             webhook: None,
             idempotency_key: Uuid::new_v4().to_string(),
             max_cost: None,
+            options: CallOptions::new(),
             timeout: None,
             min_interval: None,
             on_update: None,
@@ -146,11 +150,40 @@ impl<T> Submit<T> {
         self
     }
 
+    /// A header of the submit, such as one that a gateway or a trace asks for; it replaces an earlier one, or one of the client, of the same
+    /// name. Its retries and its estimate have it, and the polls of a wait do not, because they serve several waits. The value is never shown. A
+    /// header that the client itself sets is refused with [`Error::Input`].
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), clipia::Error> {
+    /// use clipia::{Clipia, json};
+    /// use std::time::Duration;
+    ///
+    /// let clipia = Clipia::from_env()?;
+    /// let fox = clipia
+    ///     .submit("nano-banana-2", json!({ "prompt": "a red fox in snow" }))
+    ///     .header("X-Trace", "fox-7")
+    ///     .call_timeout(Duration::from_secs(5))
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options = self.options.header(name, value);
+        self
+    }
+
+    /// The timeout of each HTTP call of the submit, in place of [`Builder::timeout`](crate::Builder::timeout). It does not bound a wait.
+    pub fn call_timeout(mut self, timeout: Duration) -> Self {
+        self.options = self.options.timeout(timeout);
+        self
+    }
+
     async fn send(self) -> Result<Submitted, Error> {
+        let options = self.options.read()?;
         let mut input = self.input?;
         if let Some(max_cost) = self.max_cost {
             let priced = EstimateRequest { input };
-            let estimate = self.clipia.price(&self.model, &priced).await?.credits;
+            let estimate = self.clipia.price(&self.model, &priced, options.clone()).await?.credits;
             if estimate > max_cost {
                 return Err(Error::MaxCost { model: self.model, estimate, max_cost });
             }
@@ -167,7 +200,7 @@ impl<T> Submit<T> {
         let unsettled = Unsettled { model, key, span: &span, list, is_new, state: AtomicU8::new(UNSENT) };
         let send = |_| {
             unsettled.state.store(SENT, Ordering::Relaxed);
-            api.submit(model, Some(key), body)
+            around(options.clone(), api.submit(model, Some(key), body))
         };
         let result = call_in(span.clone(), scheduler, operation, send).await;
         // If the submit may have been accepted, its error holds the key.

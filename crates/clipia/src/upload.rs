@@ -78,7 +78,7 @@ impl Clipia {
     async fn upload_source(&self, source: &Source, name: &str) -> Result<Upload, Error> {
         let length = source.length().await?;
         if length == 0 {
-            return Err(Error::Input { message: format!("`{name}` is empty: there is nothing to upload") });
+            return Err(Error::argument("file", format!("`{name}` is empty"), "pass a file with content"));
         }
         match self.send_upload(source, length, name).await {
             Err(error) if takes_no_uploads(&error) => self.inline(source, length, name).await,

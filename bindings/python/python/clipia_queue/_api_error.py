@@ -17,6 +17,8 @@ class ClipiaError(Exception):
     """After a wait for many: the ids of the generations whose results are missing."""
     idempotency_key: str | None = None
     """The key of a submit that may have been accepted. The same submit with this key is charged once."""
+    argument: str | None = None
+    """The argument that cannot be taken, such as `"input"` or `"webhook_url"`, if one is to blame and known."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)

@@ -376,6 +376,8 @@ class ModelsResource:
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
         max_cost: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
     ) -> Submitted: ...
 
 @final
@@ -391,6 +393,8 @@ class AsyncModelsResource:
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
         max_cost: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
     ) -> AsyncSubmitted: ...
 
 @final
@@ -435,9 +439,23 @@ class Clipia:
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
         max_cost: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
     ) -> Submitted: ...
-    def status(self, request_id: str) -> StatusResponse: ...
-    def result(self, request_id: str) -> GenerationResult: ...
+    def status(
+        self,
+        request_id: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
+    ) -> StatusResponse: ...
+    def result(
+        self,
+        request_id: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
+    ) -> GenerationResult: ...
     def subscribe(
         self,
         model: str,
@@ -450,6 +468,8 @@ class Clipia:
         timeout: float | None = None,
         progress: bool = False,
         max_cost: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
     ) -> GenerationResult: ...
     def wait_all(
         self, handles: Iterable[Submitted | Generation | str], timeout: float | None = None
@@ -506,9 +526,23 @@ class AsyncClipia:
         webhook_url: str | None = None,
         idempotency_key: str | None = None,
         max_cost: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
     ) -> AsyncSubmitted: ...
-    async def status(self, request_id: str) -> StatusResponse: ...
-    async def result(self, request_id: str) -> AsyncGenerationResult: ...
+    async def status(
+        self,
+        request_id: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
+    ) -> StatusResponse: ...
+    async def result(
+        self,
+        request_id: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
+    ) -> AsyncGenerationResult: ...
     async def subscribe(
         self,
         model: str,
@@ -521,6 +555,8 @@ class AsyncClipia:
         timeout: float | None = None,
         progress: bool = False,
         max_cost: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
     ) -> AsyncGenerationResult: ...
     async def wait_all(
         self, handles: Iterable[AsyncSubmitted | AsyncGeneration | str], timeout: float | None = None

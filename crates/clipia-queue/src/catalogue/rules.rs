@@ -1,11 +1,12 @@
 //! What a model must be, so that each input that it takes can be checked and has a price.
 
 use super::Entry;
-use crate::warnings::{NAME_CHARACTERS_MAX, is_near};
-use crate::{Credits, input, pricing};
+use crate::input::defaults;
+use crate::{Credits, pricing};
 use clipia_api::ModelType;
+use clipia_api::input::{self, NAME_CHARACTERS_MAX, is_near};
 use clipia_api::types::{InputParameter, InputSchema, Model, TextLimits};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The longest attempt that a catalogue may allow, in seconds: a day.
@@ -168,7 +169,7 @@ fn of_prices(model: &Model) -> Option<Finding> {
         let path = sentence.split('`').nth(1).map_or_else(String::new, |key| format!(".{key}"));
         return Some(Finding::at(path, sentence));
     }
-    let sentence = match pricing::price(model, &input::defaults(model)) {
+    let sentence = match pricing::price(model, &defaults(model)) {
         Ok(Credits::ZERO) => "`pricing` makes it free: give `credits` or `credits_base`".to_owned(),
         Ok(_) => return None,
         Err(error) => error.to_string(),
@@ -210,8 +211,7 @@ fn of_parameter(parameter: &InputParameter) -> Option<Finding> {
         return Some(Finding::at(".minLength", sentence));
     }
     let value = parameter.default.as_ref().filter(|value| !value.is_null())?;
-    let input = Map::from_iter([(parameter.name.clone(), Value::clone(value))]);
-    let fault = input::fault_of(parameter, &input)?;
+    let fault = input::fault_of(parameter, Some(value))?;
     Some(Finding::at(".default", format!("`default` is not allowed: {fault}")))
 }
 
@@ -219,7 +219,7 @@ fn of_parameter(parameter: &InputParameter) -> Option<Finding> {
 mod tests {
     use super::*;
     use clipia_api::types::Pricing;
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     #[test]
     fn each_known_key_is_one_of_the_wire() {

@@ -62,14 +62,14 @@ mod tests {
             ("htmx.js", "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130"),
             ("hx-sse.js", "18ef2761356ec1fe0bb6d92612315b37517a7c1e9856b661c5ae81fef239d103"),
         ] {
-            let asset = ASSETS.iter().find(|asset| asset.name == name).unwrap();
+            let asset = ASSETS.into_iter().find(|asset| asset.name == name).unwrap();
             assert_eq!(hex::encode(Sha256::digest(asset.content)), hash, "{name}");
         }
     }
 
     #[test]
     fn the_styles_are_small_and_name_no_host() {
-        for asset in ASSETS.iter().filter(|asset| asset.name.starts_with("dashboard")) {
+        for asset in ASSETS.into_iter().filter(|asset| asset.name.starts_with("dashboard")) {
             assert!(asset.content.len() <= 12_000, "{} has {} bytes", asset.name, asset.content.len());
             assert!(!asset.content.contains("//"), "{} names an address", asset.name);
         }

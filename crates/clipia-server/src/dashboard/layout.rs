@@ -147,7 +147,7 @@ fn session(dashboard: &Dashboard, visit: &Visit, page: &Page<'_>) -> Markup {
     let between = if visit.path.contains('?') { '&' } else { '?' };
     html! {
         form.search role="search" action={ (base) "/requests" } {
-            input type="search" name="text" placeholder="Search prompts and errors" aria-label="Search prompts and errors";
+            input type="search" name="text" placeholder="Search prompts" aria-label="Search prompts and errors";
         }
         div.session {
             @if dashboard.parts.settings.read_only { span.state.off { "read-only" } }

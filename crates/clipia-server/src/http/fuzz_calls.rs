@@ -2,7 +2,7 @@
 //! holds, the response is of the contract's form, is no 5xx, and is short.
 
 use super::{Admission, App, Budgets, router, upload_slots};
-use crate::admin::{self, access};
+use crate::admin::{self, Admin, access};
 use crate::builder::new_request_id;
 use crate::clock::SystemClock;
 use crate::credentials;
@@ -76,7 +76,7 @@ impl Server {
         let samples = Samples::new(media.clone(), Some(Arc::new(crate::executors::DrawnSamples)));
         #[cfg(not(feature = "render"))]
         let samples = Samples::new(media.clone(), None);
-        let api = router(App {
+        let api = router(Arc::new(App {
             store: Arc::clone(&store),
             catalogue: Arc::new(Catalogue::built_in()),
             executors: BTreeMap::new(),
@@ -89,9 +89,10 @@ impl Server {
             request_ids: Arc::new(new_request_id),
             admission: Admission::default(),
             upload_slots: upload_slots(),
-        });
+        }));
         let access = access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-        let administration = admin::router(store, Queues::default(), Arc::default(), &access, Vec::new());
+        let administration =
+            admin::router(Admin::new(store, Queues::default(), Arc::default(), &access, Vec::new(), None));
         let (token, account) = (access.token.reveal().to_owned(), account.0);
         Self { runtime, api, administration, live, sandbox, token, account, _data: data }
     }

@@ -6,7 +6,7 @@ macro_rules! call {
     (
         $(#[$doc:meta])*
         $name:ident -> $output:ty, $of:expr;
-        $($method:ident($($argument:ident: $type:ty)?);)*
+        $($method:ident($($argument:ident: $type:ty),*);)*
     ) => {
         $(#[$doc])*
         #[must_use = "nothing is sent until `run`"]
@@ -23,8 +23,8 @@ macro_rules! call {
             $(
                 #[doc = concat!("As the async [`", stringify!($method), "`](crate::", stringify!($name), "::",
                     stringify!($method), ").")]
-                pub fn $method(self $(, $argument: $type)?) -> Self {
-                    Self { runtime: self.runtime, call: self.call.$method($($argument)?) }
+                pub fn $method(self $(, $argument: $type)*) -> Self {
+                    Self { runtime: self.runtime, call: self.call.$method($($argument),*) }
                 }
             )*
 

@@ -3,6 +3,7 @@
 use super::generation::Generation;
 use super::runtime::Runtime;
 use super::submit::{Submit, Subscribe};
+use crate::call_options::CallOptions;
 use crate::error::Error;
 use crate::saved::SavedGeneration;
 use crate::webhooks::Webhooks;
@@ -101,6 +102,32 @@ impl Clipia {
     #[track_caller]
     pub fn result(&self, id: impl Into<RequestId>) -> Result<ResultResponse, Error> {
         self.runtime.block_on(self.clipia.result(id))
+    }
+
+    /// As the async [`status_with`](crate::Clipia::status_with).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn status_with(
+        &self,
+        id: impl Into<RequestId>,
+        options: CallOptions,
+    ) -> Result<StatusResponse, Error> {
+        self.runtime.block_on(self.clipia.status_with(id, options))
+    }
+
+    /// As the async [`result_with`](crate::Clipia::result_with).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn result_with(
+        &self,
+        id: impl Into<RequestId>,
+        options: CallOptions,
+    ) -> Result<ResultResponse, Error> {
+        self.runtime.block_on(self.clipia.result_with(id, options))
     }
 
     /// As the async [`models`](crate::Clipia::models).

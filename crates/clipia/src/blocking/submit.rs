@@ -14,6 +14,8 @@ call! {
     webhook(url: impl Into<String>);
     idempotency_key(key: impl Into<String>);
     max_cost(credits: impl Into<Credits>);
+    header(name: impl Into<String>, value: impl Into<String>);
+    call_timeout(timeout: Duration);
 }
 
 call! {
@@ -23,6 +25,8 @@ call! {
     webhook(url: impl Into<String>);
     idempotency_key(key: impl Into<String>);
     max_cost(credits: impl Into<Credits>);
+    header(name: impl Into<String>, value: impl Into<String>);
+    call_timeout(timeout: Duration);
     timeout(timeout: Duration);
     min_interval(interval: Duration);
     on_update(callback: impl FnMut(&Update) + Send + 'static);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::outcome::Outcome;
+use clipia_api::input::InputFault;
 use clipia_api::types::{ErrorBody, ErrorEnvelope, ResultResponse};
 
 const ID: &str = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de";
@@ -132,8 +133,10 @@ fn an_api_error_shows_the_servers_message_and_advice() {
         let retry_after = retry_after.map(Duration::from_millis);
         let error = Error::from_api(ApiError { retry_after, limit: Some(120), ..api_error(code, message) });
         assert_eq!(error.to_string(), said);
-        // The variant is named after the cause.
-        assert_eq!(format!("{error:?}").split('(').next(), Some(&*format!("{code:?}")));
+        // The variant is named after the cause. What the caller has to correct is one variant.
+        let of_caller = matches!(code, InvalidRequest | WebhookUrlInvalid | ModelInputInvalid);
+        let variant = if of_caller { "Input".to_owned() } else { format!("{code:?}") };
+        assert_eq!(format!("{error:?}").split('(').next(), Some(&*variant));
         assert_eq!((error.code(), error.http_status()), (Some(code.code()), Some(code.http_status())));
         assert_eq!((error.request_id(), error.retry_after()), (Some(&id()), retry_after));
     }
@@ -180,7 +183,10 @@ fn every_other_error_says_what_went_wrong() {
             Error::BaseUrl { url: "http://x.y/".to_owned(), reason: "it must begin with https://" },
             "cannot use the base URL `http://x.y/`: it must begin with https://",
         ),
-        (Error::Input { message: "`` is not a model's slug".to_owned() }, "`` is not a model's slug"),
+        (
+            Error::argument("model", "`` is not a model's slug", "the catalogue has the slugs"),
+            "`` is not a model's slug; the catalogue has the slugs",
+        ),
         (
             Error::Setup { cause: "no root certificates".into() },
             "cannot set up the client: no root certificates",
@@ -249,7 +255,7 @@ const SHOWN: &str = "too\\u001b]0;owned\\u0007\\u009b31m\\u202edark";
 #[test]
 fn no_error_shows_characters_that_a_terminal_obeys() {
     let (url, reason) = (HOSTILE.to_owned(), HOSTILE.to_owned());
-    let fault = InputFault { parameter: "prompt".to_owned(), message: HOSTILE.to_owned() };
+    let fault = InputFault::new("prompt", HOSTILE.to_owned());
     let status = || Status::Unknown(HOSTILE.to_owned());
     let response = ResultResponse {
         status: Status::Failed,
@@ -269,10 +275,43 @@ fn no_error_shows_characters_that_a_terminal_obeys() {
         (Error::DeliveryInconclusive { request_id: HOSTILE.into(), status: HOSTILE.to_owned() }, 2),
         (Error::Download { request_id: id(), url, reason, transient: false, retry_after: None }, 2),
         (Error::Setup { cause: HOSTILE.into() }, 1),
-        (Error::InputInvalid { model: "m".to_owned(), faults: vec![fault], warnings: Vec::new() }, 1),
+        (Error::Input(Box::new(InputError::of_model("m".to_owned(), vec![fault], Vec::new()))), 1),
+        (Error::argument("model", HOSTILE, "the catalogue has the slugs"), 1),
     ] {
         let said = error.to_string();
         assert!(!said.contains(|c: char| c.is_control() || c == '\u{202e}'), "{said:?}");
         assert_eq!(said.matches(SHOWN).count(), times, "{said}");
+    }
+}
+
+#[test]
+fn what_a_caller_passed_wrongly_is_one_error_whoever_finds_it() {
+    let fault = || InputFault::new("prompt", "`prompt` is required".to_owned());
+    let server = |code| Error::from_api(api_error(code, "`prompt` is required"));
+    for (error, found_by, argument, code) in [
+        (Error::argument("model", "`` is not a slug", "pass one"), FoundBy::Client, Some("model"), None),
+        (
+            Error::Input(Box::new(InputError::of_model("m".to_owned(), vec![fault()], Vec::new()))),
+            FoundBy::Client,
+            Some("input"),
+            Some("model_input_invalid"),
+        ),
+        (server(ErrorCode::ModelInputInvalid), FoundBy::Server, Some("input"), Some("model_input_invalid")),
+        (
+            server(ErrorCode::WebhookUrlInvalid),
+            FoundBy::Server,
+            Some("webhook_url"),
+            Some("webhook_url_invalid"),
+        ),
+        (server(ErrorCode::InvalidRequest), FoundBy::Server, None, Some("invalid_request")),
+    ] {
+        assert_eq!((error.code(), error.error_code().map(ErrorCode::code)), (code, code));
+        let by_server = found_by == FoundBy::Server;
+        assert_eq!((error.request_id().is_some(), error.api().is_some()), (by_server, by_server));
+        assert!(!error.is_retryable(), "{error}");
+        let Error::Input(input) = error else { panic!("{error:?}") };
+        assert_eq!((input.found_by(), input.argument()), (found_by, argument));
+        assert!(!input.message().is_empty() && !input.remedy().is_empty(), "{input:?}");
+        assert_eq!(input.faults().is_empty(), input.model().is_none());
     }
 }

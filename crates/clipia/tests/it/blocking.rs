@@ -76,7 +76,7 @@ fn calls_without_options_need_no_run() {
     assert_eq!(clipia.account().unwrap().balance.credits, 1_000_000.into());
     assert!(clipia.models().unwrap().iter().any(|model| model.slug == MODEL));
     assert_eq!(clipia.estimate(MODEL, input("")).unwrap().credits, COST.into());
-    assert!(matches!(clipia.check("..", input("")), Err(Error::Input { .. })));
+    assert!(matches!(clipia.check("..", input("")), Err(Error::Input(_))));
     let fox = clipia.submit(MODEL, input("@position=3,3")).run().unwrap();
     assert_eq!(
         (fox.status().unwrap().queue_position, fox.result().unwrap().queue_position),

@@ -1,9 +1,12 @@
 //! Single calls: the requests, the retries, and the messages of errors.
 
 use crate::emulated::Emulated;
-use crate::peer::{ID, KEY, Peer, account, body_reply, error_reply, id, json_reply, key_of, submitted};
-use clipia::{Clipia, Error, json};
+use crate::peer::{
+    ID, KEY, Peer, Reply, account, body_reply, error_reply, id, json_reply, key_of, submitted,
+};
+use clipia::{CallOptions, Clipia, Error, json};
 use clipia_emulator::{KeyLimits, Operation, Settings};
+use std::time::Duration;
 
 #[tokio::test]
 async fn every_call_has_its_path_and_the_key() {
@@ -110,15 +113,21 @@ async fn an_impossible_call_is_not_sent() {
     let clipia = peer.client();
     let message = |error: Error| error.to_string();
     let array = clipia.submit("m", json!([1])).await.unwrap_err();
-    assert_eq!(message(array), "the input must be a JSON object; got an array");
+    assert_eq!(
+        message(array),
+        "the input must be a JSON object; got an array; pass an object with a key for each parameter"
+    );
     let unwritable = std::collections::BTreeMap::from([((1, 2), 3)]);
-    assert!(matches!(clipia.estimate("m", unwritable).await, Err(Error::Input { .. })));
+    assert!(matches!(clipia.estimate("m", unwritable).await, Err(Error::Input(_))));
     for slug in ["", ".", "..", "..\\account"] {
-        assert!(matches!(clipia.submit(slug, json!({})).await, Err(Error::Input { .. })), "{slug}");
-        assert!(matches!(clipia.model(slug).await, Err(Error::Input { .. })), "{slug}");
+        assert!(matches!(clipia.submit(slug, json!({})).await, Err(Error::Input(_))), "{slug}");
+        assert!(matches!(clipia.model(slug).await, Err(Error::Input(_))), "{slug}");
     }
     let error = clipia.submit("m", json!({})).idempotency_key("two\nlines").await.unwrap_err();
-    assert_eq!(message(error), "the idempotency key cannot be sent in a header");
+    assert_eq!(
+        message(error),
+        "the idempotency key cannot be sent in a header; use visible ASCII characters, as a UUID has"
+    );
     assert!(peer.seen().is_empty());
 }
 
@@ -149,4 +158,56 @@ fn everything_can_be_spawned() {
     unpin(&handle.wait().on_update(|_| {}));
     unpin(&handle.updates());
     shared::<(Clipia, clipia::Generation, clipia::Outcome, Error)>();
+}
+
+#[tokio::test]
+async fn a_call_has_headers_and_a_timeout_of_its_own() {
+    let estimate = json_reply(200, json!({ "credits": 1 }));
+    let status = || json_reply(200, json!({ "request_id": ID, "status": "IN_QUEUE" }));
+    let unavailable = error_reply(503, "service_unavailable", &[]);
+    let peer = Peer::script(vec![
+        estimate,
+        unavailable,
+        submitted(),
+        status(),
+        status(),
+        status(),
+        Reply::Stall(Vec::new()),
+    ])
+    .await;
+    let clipia = peer.builder().header("X-Team", "pictures").max_retries(1).build().unwrap();
+    let submit = || clipia.submit("m", json!({})).header("X-Trace", "one").header("x-team", "clips");
+    submit().max_cost(5).await.unwrap();
+    let options = CallOptions::new().header("X-Trace", "two");
+    clipia.status_with(ID, options.clone()).await.unwrap();
+    clipia.result_with(ID, options).await.unwrap();
+    clipia.status(ID).await.unwrap();
+    let sent: Vec<_> = peer
+        .seen()
+        .iter()
+        .map(|request| ["x-trace", "x-team"].map(|name| request.headers.get(name).cloned()))
+        .collect();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        sent[..3],
+        [[some("one"), some("clips")], [some("one"), some("clips")], [some("one"), some("clips")]]
+    );
+    assert_eq!(
+        sent[3..],
+        [[some("two"), some("pictures")], [some("two"), some("pictures")], [None, some("pictures")]]
+    );
+
+    let brief = CallOptions::new().timeout(Duration::from_millis(50));
+    let one = peer.builder().max_retries(0).build().unwrap();
+    assert!(matches!(one.status_with(ID, brief).await, Err(Error::Timeout { .. })));
+
+    let asked = peer.seen().len();
+    for name in ["Authorization", "Idempotency-Key", "no name"] {
+        let error = submit().header(name, "0123456789").await.unwrap_err();
+        let options = CallOptions::new().header(name, "0123456789");
+        assert!(!format!("{error:?} {error} {options:?}").contains("0123456789"), "{error:?}");
+        assert!(matches!(&error, Error::Input(input) if input.argument() == Some("header")), "{error:?}");
+        assert!(matches!(clipia.status_with(ID, options).await, Err(Error::Input(_))));
+    }
+    assert_eq!(peer.seen().len(), asked);
 }

@@ -61,9 +61,9 @@ async fn a_check_reports_every_fault_and_submits_nothing() {
          (model_input_invalid)"
     );
     assert_eq!((error.code(), error.is_retryable()), (Some("model_input_invalid"), false));
-    let Error::InputInvalid { model, faults, .. } = error else { panic!("{error:?}") };
-    let parameters: Vec<&str> = faults.iter().map(|fault| fault.parameter.as_str()).collect();
-    assert_eq!((model.as_str(), parameters), ("nano-banana-2", vec!["prompt", "aspect_ratio"]));
+    let Error::Input(input) = error else { panic!("{error:?}") };
+    let parameters: Vec<&str> = input.faults().iter().map(|fault| fault.parameter.as_str()).collect();
+    assert_eq!((input.model(), parameters), (Some("nano-banana-2"), vec!["prompt", "aspect_ratio"]));
 
     let warnings = clipia.check("nano-banana-2", json!({ "prompt": "a fox", "sede": 7 })).await.unwrap();
     assert_eq!((warnings.len(), warnings[0].parameter.as_str()), (1, "sede"));
@@ -73,7 +73,7 @@ async fn a_check_reports_every_fault_and_submits_nothing() {
         "`prompt` is required; `promt` is not a parameter of nano-banana-2 and is ignored; \
          did you mean `prompt`? (model_input_invalid)"
     );
-    assert!(matches!(clipia.check("nano-banana-2", json!("a fox")).await, Err(Error::Input { .. })));
+    assert!(matches!(clipia.check("nano-banana-2", json!("a fox")).await, Err(Error::Input(_))));
 
     let seen = peer.seen();
     assert_eq!((seen.len(), seen[0].method.as_str()), (1, "GET"));

@@ -3,7 +3,7 @@
 use crate::emulated::{COST, Emulated, MODEL, input};
 use crate::peer::{ID, Peer, json_reply, submitted};
 use crate::secrets::Everything;
-use clipia::{Credits, Error, json};
+use clipia::{Credits, Error, FoundBy, json};
 
 #[tokio::test]
 async fn a_higher_price_is_refused_with_the_estimate() {
@@ -39,7 +39,7 @@ async fn the_estimate_is_retried_like_any_call_and_its_refusal_is_returned() {
     clipia.submit(MODEL, input("")).max_cost(COST).await.unwrap();
     assert_eq!(emulated.operations(), ["estimate", "estimate", "estimate", "submit"]);
     let error = clipia.submit(MODEL, json!({})).max_cost(COST).await.unwrap_err();
-    assert!(matches!(error, Error::ModelInputInvalid(_)), "{error:?}");
+    assert!(matches!(&error, Error::Input(input) if input.found_by() == FoundBy::Server), "{error:?}");
     assert_eq!(emulated.operations().len(), 5);
 }
 
