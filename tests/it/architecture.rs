@@ -133,6 +133,7 @@ const TOP: &[&str] = &[
     "CONTRIBUTING.md",
     "Cargo.lock",
     "Cargo.toml",
+    "DASHBOARD.md",
     "LICENSE",
     "OPERATING.md",
     "README.md",

@@ -119,6 +119,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def read_only_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose dashboard changes nothing, below a path of a proxy."""
+    options = ["--dashboard-read-only", "--dashboard-prefix", "/queue"]
+    data = tmp_path_factory.mktemp("read-only")
+    yield from started(["serve", "--dev", "--listen", "127.0.0.1:0", *options], data)
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium as the system has it."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

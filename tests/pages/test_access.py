@@ -57,6 +57,21 @@ def test_nothing_is_shown_without_a_session(server: Server, path: str) -> None:
     assert call(f"{server.admin_url}/dashboard{path}", forged).status == 401
 
 
+def test_any_query_and_any_form_get_a_page(server: Server) -> None:
+    session = {**signed_in(server), "Origin": server.admin_url}
+    odd = ["%00", "%FF", "%22%3E%3Cscript%3E", "a%20AND%20(", "%22", "*", "x" * 4000, "-1", "%F0%9F%A6%8A"]
+    fields = ["text", "status", "model", "account", "key", "since", "view", "after", "before", "state", "from"]
+    for path in PATHS:
+        for field in fields:
+            for value in odd:
+                shown = call(f"{server.admin_url}/dashboard{path}?{field}={value}", session)
+                assert shown.status < 500, (path, field, value)
+                assert b"<script>" not in shown.read()
+    for path in ["/accounts", "/keys", "/playground", "/playground/price", "/deliveries/failed", "/doctor/backup"]:
+        for body in [b"", b"credits=-1", b"\xff\x00=&&", b"{}", b"model=nano-banana-2&p.prompt=%00&key="]:
+            assert call(f"{server.admin_url}/dashboard{path}", session, body).status < 500, (path, body)
+
+
 def test_a_form_of_another_site_is_refused(server: Server) -> None:
     session = signed_in(server)
     url = f"{server.admin_url}/dashboard/accounts"
@@ -109,6 +124,32 @@ def test_no_page_has_a_key_or_a_secret(server: Server) -> None:
         for secret in secrets:
             assert secret not in html, path
             assert secret.split("_")[-1] not in html, path
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/queue/dashboard"])
+def test_a_proxy_may_take_its_prefix_off(read_only_server: Server, path: str) -> None:
+    session = signed_in(read_only_server)
+    for page in PATHS:
+        shown = call(f"{read_only_server.admin_url}{path}{page}", session)
+        assert shown.status == 200, page
+        links = re.findall('(?:href|src|action)="(/[^"]*)"', shown.read().decode())
+        assert links and all(link.startswith("/queue/dashboard/") for link in links), links
+
+
+def test_a_read_only_dashboard_changes_nothing(read_only_server: Server) -> None:
+    session = signed_in(read_only_server)
+    for path in ["/accounts", "/keys", "/doctor", "/queues/render/pause", "/playground"]:
+        refused = call(
+            f"{read_only_server.admin_url}/dashboard{path}",
+            {**session, "Origin": read_only_server.admin_url},
+            b"credits=5",
+        )
+        assert refused.status == 403, path
+        assert b"read-only" in refused.read()
+    for path in PATHS:
+        html = call(f"{read_only_server.admin_url}/dashboard{path}", session).read().decode()
+        posts = re.findall('method="post" action="([^"]*)"', html)
+        assert posts == ["/queue/dashboard/out"], (path, posts)
 
 
 def test_signing_out_ends_the_session(browser: Browser, server: Server) -> None:
