@@ -92,11 +92,15 @@ impl Administration {
         &self,
         query: ListRequestsQuery,
     ) -> Result<Vec<RequestListing>, AdministrationError> {
-        let ListRequestsQuery { account_id, mut after, mut limit, model, status } = query;
+        let ListRequestsQuery { account_id, mut after, key_id, mut limit, model, since, status, text } =
+            query;
         let mut listed = Vec::new();
         while limit > 0 {
-            let (account, model) = (account_id.as_deref(), model.as_deref());
-            let page = self.list_requests(account, after.as_ref(), limit, model, status.as_ref()).await?;
+            let (account, key, model) = (account_id.as_deref(), key_id.as_deref(), model.as_deref());
+            let (after_id, since, status) = (after.as_ref(), since.as_ref(), status.as_ref());
+            let page = self
+                .list_requests(account, after_id, key, limit, model, since, status, text.as_deref())
+                .await?;
             limit = left(limit, page.requests.len());
             listed.extend(page.requests);
             after = page.next;

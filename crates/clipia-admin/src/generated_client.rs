@@ -437,7 +437,7 @@ Arguments:
     }
     /**A page of the requests
 
-Requests of every account, the newest first. A server looks at 10000 requests for one page: a page may hold
+Requests of every account, the newest first. A server looks at some thousand requests for one page: a page may hold
 few requests, or none, and not be the last.
 
 
@@ -446,17 +446,25 @@ Sends a `GET` request to `/requests`
 Arguments:
 - `account_id`: Only what belongs to this account.
 - `after`: Only requests that are older than this one; the `next` of the page before.
+- `key_id`: Only requests that were submitted with this key.
 - `limit`: How many at most. More than 1000 means 1000.
 - `model`: Only requests of the model with this slug.
+- `since`: Only requests that were accepted at this time or later.
 - `status`: Only requests with this status.
+- `text`: Only requests whose input, or error message, has every one of these words; the last may be the beginning of one. A
+request is found some seconds after its submit. Where there is no word, nothing is found.
+
 */
     pub async fn list_requests<'a>(
         &'a self,
         account_id: Option<&'a str>,
         after: Option<&'a clipia_api::RequestId>,
+        key_id: Option<&'a str>,
         limit: u32,
         model: Option<&'a str>,
+        since: Option<&'a jiff::Timestamp>,
         status: Option<&'a clipia_api::Status>,
+        text: Option<&'a str>,
     ) -> Result<types::RequestPage, crate::AdministrationError> {
         crate::response::of(
             async {
@@ -473,9 +481,12 @@ Arguments:
                         &progenitor_client::QueryParam::new("account_id", &account_id),
                     )
                     .query(&progenitor_client::QueryParam::new("after", &after))
+                    .query(&progenitor_client::QueryParam::new("key_id", &key_id))
                     .query(&progenitor_client::QueryParam::new("limit", &limit))
                     .query(&progenitor_client::QueryParam::new("model", &model))
+                    .query(&progenitor_client::QueryParam::new("since", &since))
                     .query(&progenitor_client::QueryParam::new("status", &status))
+                    .query(&progenitor_client::QueryParam::new("text", &text))
                     .build()?;
                 let info = OperationInfo {
                     operation_id: "list_requests",

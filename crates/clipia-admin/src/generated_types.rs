@@ -480,14 +480,25 @@ pub struct ListRequestsQuery {
     ///Only requests that are older than this one; the `next` of the page before.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub after: ::std::option::Option<clipia_api::RequestId>,
+    ///Only requests that were submitted with this key.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub key_id: ::std::option::Option<::std::string::String>,
     ///How many at most. More than 1000 means 1000.
     pub limit: u32,
     ///Only requests of the model with this slug.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub model: ::std::option::Option<::std::string::String>,
+    ///Only requests that were accepted at this time or later.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub since: ::std::option::Option<jiff::Timestamp>,
     ///Only requests with this status.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub status: ::std::option::Option<clipia_api::Status>,
+    /**Only requests whose input, or error message, has every one of these words; the last may be the beginning of one. A
+request is found some seconds after its submit. Where there is no word, nothing is found.
+*/
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub text: ::std::option::Option<::std::string::String>,
 }
 ///A line that an attempt logged.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::deliveries::Dispatcher;
 use crate::media::MediaLocation;
 use crate::models_file::ModelsFileError;
-use crate::store::{Store, StoreError};
+use crate::store::{NodeId, Store, StoreError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -95,8 +95,8 @@ struct Tasks {
     others: TaskTracker,
 }
 
-/// The store, which the server closes when everything else has ended.
-struct OpenStore(Arc<dyn Store>);
+/// The store, which the server closes when everything else has ended, and the server's name there.
+struct OpenStore(Arc<dyn Store>, NodeId);
 
 impl fmt::Debug for OpenStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,7 +157,11 @@ impl Service {
         if tokio::time::timeout(LAST_CALLS_MAX, last).await.is_err() {
             tracing::warn!("some calls had not ended when the server stopped");
         }
-        self.store.0.close().await;
+        let OpenStore(store, node) = self.store;
+        if let Err(error) = store.record_minutes(node).await {
+            tracing::warn!(%error, "what the queues did in the last minute is not recorded");
+        }
+        store.close().await;
         access::remove(&self.data);
     }
 }

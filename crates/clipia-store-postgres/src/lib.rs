@@ -33,6 +33,7 @@ mod ledger;
 mod listing;
 mod logs;
 mod memory;
+mod minutes;
 mod months;
 mod notices;
 mod open_error;
@@ -52,6 +53,7 @@ mod statistics;
 mod stored;
 mod submits;
 mod terms;
+mod texts;
 mod time;
 mod turns;
 mod uploads;
@@ -141,6 +143,7 @@ impl PostgresStore {
             months: Months::default(),
             tails: Tails::default(),
             notices: Notices::default(),
+            recording: tokio::sync::Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
         };
         let database = Arc::new(Database { pool, memory: Arc::new(memory), running: TaskTracker::new() });

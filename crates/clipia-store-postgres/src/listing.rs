@@ -133,7 +133,7 @@ async fn gather(
     Ok(Some((row, attempts, movements(c, id).await?)))
 }
 
-async fn listing(database: &Database, row: &Row) -> Result<RequestListing, StoreError> {
+pub(crate) async fn listing(database: &Database, row: &Row) -> Result<RequestListing, StoreError> {
     let life = row.lifecycle()?;
     let position = match QueuePlace::of_row(row, life)? {
         Some(at) => Some(database.ahead(&at).await?),

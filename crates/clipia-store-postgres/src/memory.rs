@@ -20,5 +20,7 @@ pub(crate) struct Memory {
     pub(crate) months: Months,
     pub(crate) tails: Tails,
     pub(crate) notices: Notices,
+    /// Held while what is counted by minutes is recorded or read, so that nothing of it is seen twice or not at all.
+    pub(crate) recording: tokio::sync::Mutex<()>,
     pub(crate) events: broadcast::Sender<StoreEvent>,
 }

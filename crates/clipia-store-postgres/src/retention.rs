@@ -10,7 +10,7 @@ use super::rows::Row;
 use super::submits::keep_floors;
 use super::values::values;
 use super::writing::Writing;
-use super::{idempotency, ledger, logs, position, sandbox, stored};
+use super::{idempotency, ledger, logs, position, sandbox, stored, texts};
 use clipia_queue::commands::Now;
 use clipia_queue::commands::sandbox::without_one;
 use clipia_queue::ledger::Entries;
@@ -147,6 +147,7 @@ pub(crate) async fn let_go(
         }
         Part::Input => {
             w.later("UPDATE request_content SET input = '' WHERE request = ANY($1)", values![gone.clone()]);
+            texts::forget(w, gone.clone());
             w.later("UPDATE request SET input_gone = TRUE WHERE id = ANY($1)", values![gone]);
         }
         Part::Attempts => {
@@ -154,6 +155,7 @@ pub(crate) async fn let_go(
             w.later("UPDATE request SET attempts_gone = TRUE, logged = 0 WHERE id = ANY($1)", values![gone]);
         }
         Part::Request => {
+            texts::forget(w, gone);
             for found in &due {
                 whole(w, found, now).await?;
                 if found.candidate.sandbox

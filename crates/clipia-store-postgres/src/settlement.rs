@@ -5,14 +5,14 @@ use super::rows::{amount, to_json};
 use super::stored::Locked;
 use super::values::{text, values};
 use super::writing::Writing;
-use super::{audit, leases, ledger, set_aside};
+use super::{audit, leases, ledger, set_aside, texts};
 use clipia_queue::commands::Now;
 use clipia_queue::commands::delivery::NewDelivery;
 use clipia_queue::commands::end::{Books, Ended, Ending};
 use clipia_queue::deliveries::StoredDelivery;
 use clipia_queue::{Moment, RequestId, ids};
 use clipia_store::counters::Happened;
-use clipia_store::{AccountId, StoreError, WorkRefused};
+use clipia_store::{AccountId, QueueEnd, StoreError, WorkRefused};
 
 /// Settles a request that may end. Returns the books that are left.
 pub(crate) fn settle(
@@ -59,7 +59,14 @@ pub(crate) fn write(w: &Writing, all: &[(&Locked, Ended<'_>)], now: Now) -> Resu
         if let Some(act) = &ended.act {
             audit::record(w, act, now);
         }
-        w.happened(Happened::Ended(ended.life.phase));
+        let ran = of.lease.map(|lease| ended.lease.ended_at(lease.claimed_at).since(lease.claimed_at));
+        w.happened(Happened::Ended(QueueEnd {
+            queue: of.request.queue.as_str().into(),
+            at: ended.completed_at,
+            phase: ended.life.phase,
+            charged: ended.charged,
+            ran: ran.unwrap_or_default(),
+        }));
     }
     Ok(())
 }
@@ -96,6 +103,8 @@ fn requests(w: &Writing, all: &[(&Locked, Ended<'_>)]) -> Result<(), StoreError>
             values![outputs.0, outputs.1],
         );
     }
+    let failed = all.iter().filter(|(_, ended)| ended.failure.is_some());
+    texts::note_failed(w, failed.map(|(of, _)| of.request.id.0).collect());
     let ended = || all.iter().map(|(_, ended)| ended);
     let charged = ended().map(|ended| amount(ended.charged)).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<_> = all.iter().map(|(of, _)| of.request.id.0).collect();

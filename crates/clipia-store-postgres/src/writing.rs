@@ -174,7 +174,7 @@ impl Writing {
         self.is_open = false;
         let Effects { events, happened, moved, claimed } = std::mem::take(&mut *self.effects());
         self.memory.counters.committed(commands, began.elapsed());
-        happened.into_iter().for_each(|what| self.memory.counters.happened(what));
+        happened.iter().for_each(|what| self.memory.counters.happened(what));
         for Claimed { queue, order, tickets } in claimed {
             self.memory.heads.claimed(&queue, order, tickets);
         }

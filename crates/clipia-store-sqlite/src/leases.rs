@@ -66,26 +66,27 @@ pub(crate) fn reopen(c: &Connection, now: Moment) -> Result<u64, StoreError> {
     Ok(leases.len() as u64)
 }
 
-/// Ends the lease of a request, if it has one, and keeps how its attempt ended.
-pub(crate) fn end(c: &Connection, id: RequestId, end: &LeaseEnd) -> Result<(), StoreError> {
+/// Ends the lease of a request, if it has one, and keeps how its attempt ended. Returns how long that took.
+pub(crate) fn end(c: &Connection, id: RequestId, end: &LeaseEnd) -> Result<Duration, StoreError> {
     let ended: Option<(i64, Option<String>, Option<Uuid>)> = c
         .prepare_cached("DELETE FROM lease WHERE request = ?1 RETURNING claimed_at, worker, session")?
         .query_row([key(id)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    if let Some((claimed_at, worker, session)) = ended {
-        c.prepare_cached(
-            "INSERT INTO attempt (request, epoch, claimed_at, ended_at, ending, worker, session)
+    let Some((claimed_at, worker, session)) = ended else { return Ok(Duration::ZERO) };
+    let claimed_at = moment(claimed_at);
+    let ended_at = end.ended_at(claimed_at);
+    c.prepare_cached(
+        "INSERT INTO attempt (request, epoch, claimed_at, ended_at, ending, worker, session)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            key(id),
-            end.epoch.0,
-            claimed_at,
-            end.ended_at(moment(claimed_at)).as_micros(),
-            attempt_name(end.how),
-            worker,
-            session
-        ])?;
-    }
-    Ok(())
+    )?
+    .execute(params![
+        key(id),
+        end.epoch.0,
+        claimed_at.as_micros(),
+        ended_at.as_micros(),
+        attempt_name(end.how),
+        worker,
+        session
+    ])?;
+    Ok(ended_at.since(claimed_at))
 }

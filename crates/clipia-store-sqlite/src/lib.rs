@@ -34,6 +34,7 @@ mod mending;
 mod moved;
 mod no_store;
 mod outputs;
+mod overview;
 mod pausing;
 mod position;
 mod read_pool;
@@ -69,6 +70,7 @@ use clipia_store::{
 };
 use inspection::Kind;
 use memory::Memory;
+use overview::{Noted, Overview};
 use position::{Positions, Queues};
 use read_pool::ReadPool;
 use requests::Accepted;
@@ -97,7 +99,10 @@ const WRITER_CACHE_KIB: i64 = 16 * 1024;
 const FILE: &str = "clipia.db";
 
 /// The files of the store, at the top of its directory.
-const FILES: [&str; 4] = [FILE, "clipia.db-wal", "clipia.db-shm", data_lock::FILE];
+const FILES: [&str; 7] = {
+    let [overview, log, index] = overview::FILES;
+    [FILE, "clipia.db-wal", "clipia.db-shm", overview, log, index, data_lock::FILE]
+};
 
 /// How long a commit waits while another program locks the file, such as a shell with a transaction open. Calls meanwhile wait
 /// as long, and then fail with a transient error.
@@ -226,6 +231,7 @@ pub struct SqliteStore {
     writer: Writer,
     memory: Arc<Memory>,
     read_pool: Arc<ReadPool>,
+    overview: Arc<Overview>,
     free_readers: Semaphore,
     /// Locked as long as the store is open: a second server would claim the same requests.
     _lock: File,
@@ -326,6 +332,7 @@ impl SqliteStore {
             statuses: StatusCache::default(),
             positions: Positions::new(queues.clone()),
             counters: Counters::default(),
+            noted: Noted::default(),
             workers: WorkersInForce::load(&connection)?,
             events: broadcast::Sender::new(EVENTS_KEPT),
         };
@@ -345,6 +352,7 @@ impl SqliteStore {
         .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         Ok(Self {
             read_pool: Arc::new(ReadPool::new(path)),
+            overview: Arc::new(Overview::new(path.parent().unwrap_or(Path::new("")), durable)),
             path: path.to_owned(),
             clock,
             writer,

@@ -1,6 +1,7 @@
 //! What a commit changes beside the database.
 
 use super::cache::{KeyCache, StatusCache};
+use super::overview::Noted;
 use super::position::Positions;
 use super::workers::WorkersInForce;
 use crate::store::StoreEvent;
@@ -13,6 +14,7 @@ pub(crate) struct Memory {
     pub(crate) statuses: StatusCache,
     pub(crate) positions: Positions,
     pub(crate) counters: Counters,
+    pub(crate) noted: Noted,
     pub(crate) workers: WorkersInForce,
     pub(crate) events: broadcast::Sender<StoreEvent>,
 }

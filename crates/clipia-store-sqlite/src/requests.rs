@@ -20,6 +20,7 @@ use clipia_queue::lifecycle::Epoch;
 use clipia_queue::logs::shown_attempt;
 use clipia_queue::position::{Change, Ticket};
 use clipia_queue::{Moment, RequestId};
+use clipia_store::counters::Happened;
 use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -122,6 +123,11 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
             w.write_back.set_in_flight(&key.id, i64::from(accepted.in_flight));
             enqueue(w, at.clone(), submission.id)?;
             insert(w, &prepared, &accepted.request)?;
+            w.text_changed(submission.id);
+            w.happened(Happened::Submitted {
+                queue: submission.queue.as_str().into(),
+                at: accepted.request.created_at,
+            });
             uploads::name(w, &submission.uploads, submission.id)?;
             ledger::enter(w, account, accepted.entry, Some(submission.id), now)?;
             ledger::use_up(w, account, accepted.usage)?;

@@ -11,6 +11,7 @@ use clipia_queue::commands::delivery::NewDelivery;
 use clipia_queue::commands::end::{Books, Ended, Ending};
 use clipia_queue::commands::{Now, StoredRequest};
 use clipia_queue::{Moment, RequestId};
+use clipia_store::QueueEnd;
 use clipia_store::counters::Happened;
 use rusqlite::params;
 
@@ -60,14 +61,23 @@ fn write(w: &Writing<'_>, request: &StoredRequest, ended: &Ended<'_>, now: Now) 
         ended.completed_at.as_micros()
     ])?;
     w.write_back.set_in_flight(&request.key_id, i64::from(ended.in_flight));
-    leases::end(w, request.id, &ended.lease)?;
+    let ran = leases::end(w, request.id, &ended.lease)?;
     if let Some(delivery) = &ended.delivery {
         announce(w, request.id, &request.account, request.sandbox, delivery, now.steady)?;
     }
     if let Some(act) = &ended.act {
         audit::record(w, act, now.steady)?;
     }
-    w.happened(Happened::Ended(ended.life.phase));
+    if ended.failure.is_some() {
+        w.text_changed(request.id);
+    }
+    w.happened(Happened::Ended(QueueEnd {
+        queue: request.queue.as_str().into(),
+        at: ended.completed_at,
+        phase: ended.life.phase,
+        charged: ended.charged,
+        ran,
+    }));
     Ok(())
 }
 

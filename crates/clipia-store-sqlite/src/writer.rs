@@ -286,6 +286,7 @@ fn commit(
 #[cfg(test)]
 mod tests {
     use super::super::cache::{KeyCache, StatusCache};
+    use super::super::overview::Noted;
     use super::super::position::{Positions, QueuePlace};
     use super::*;
     use crate::store::AccountId;
@@ -323,6 +324,7 @@ mod tests {
             keys: KeyCache::default(),
             workers: WorkersInForce::default(),
             statuses: StatusCache::default(),
+            noted: Noted::default(),
             positions,
             counters: Counters::default(),
             events: broadcast::Sender::new(1),

@@ -29,6 +29,7 @@ pub(crate) struct Writing<'c> {
     /// The keys that were revoked since the start. A caller may have been admitted before.
     revoked: &'c RefCell<HashSet<String>>,
     statuses: RefCell<Vec<RequestId>>,
+    texts: RefCell<Vec<RequestId>>,
     workers: RefCell<Vec<WorkerChange>>,
     events: RefCell<Vec<StoreEvent>>,
     /// Whether a command may be answered ahead of the commit: the latest commit succeeded.
@@ -71,6 +72,7 @@ impl<'c> Writing<'c> {
             changed_keys: RefCell::default(),
             revoked,
             statuses: RefCell::default(),
+            texts: RefCell::default(),
             workers: RefCell::default(),
             events: RefCell::default(),
             answers_ahead,
@@ -192,6 +194,11 @@ impl<'c> Writing<'c> {
         self.statuses.borrow_mut().push(id);
     }
 
+    /// The text of a request may have changed.
+    pub(crate) fn text_changed(&self, id: RequestId) {
+        self.texts.borrow_mut().push(id);
+    }
+
     /// Sends an event once this is committed.
     pub(crate) fn send(&self, event: StoreEvent) {
         self.events.borrow_mut().push(event);
@@ -230,8 +237,9 @@ impl<'c> Writing<'c> {
         memory.positions.apply(&self.moves.borrow());
         memory.keys.invalidate(&self.changed_keys.borrow());
         memory.statuses.invalidate(&*self.statuses.borrow());
+        memory.noted.note(&self.texts.borrow());
         memory.workers.apply(self.workers.take());
-        self.happened.borrow().iter().for_each(|what| memory.counters.happened(*what));
+        self.happened.borrow().iter().for_each(|what| memory.counters.happened(what));
         for event in self.events.take() {
             // Nobody may listen.
             let _ = memory.events.send(event);

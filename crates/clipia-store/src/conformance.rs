@@ -15,11 +15,13 @@ pub mod keys;
 pub mod leases;
 pub mod listing;
 pub mod logs;
+pub mod minutes;
 pub mod outbox;
 mod outbox_account;
 pub mod queue;
 mod reference;
 pub mod retention;
+pub mod search;
 pub mod sequences;
 pub mod terms;
 pub mod uploads;
@@ -262,6 +264,13 @@ macro_rules! conformance {
                 lines_of_the_latest_attempts_are_kept,
                 lines_stay_after_the_end_and_go_with_the_attempts,
                 nothing_that_a_terminal_obeys_is_kept;
+            minutes: what_a_queue_did_is_counted_by_minutes;
+            search:
+                requests_are_found_by_their_words,
+                what_is_found_comes_page_by_page_and_is_filtered,
+                a_request_that_failed_is_found_by_its_error,
+                a_text_goes_with_its_input_and_with_its_request,
+                whatever_is_searched_for_there_is_a_page;
             retention: what_has_had_its_time_is_let_go_and_the_books_stay_as_they_are;
             terms: a_task_is_led_by_the_node_that_asks_again_and_after_its_term_by_another;
             uploads:

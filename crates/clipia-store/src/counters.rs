@@ -1,6 +1,7 @@
 //! Counters of what a store does, for metrics.
 
-use crate::{Histogram, Statistics};
+use crate::{Histogram, MinuteCounts, QueueEnd, Statistics};
+use clipia_queue::Moment;
 use clipia_queue::lifecycle::Phase;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub struct Counters {
     pub leases_lost: AtomicU64,
     /// Reports of workers that were refused because their claim was no longer in force.
     pub stale_refused: AtomicU64,
+    /// What queues did in each minute, as far as it is not recorded.
+    pub minutes: MinuteCounts,
 }
 
 impl Default for Counters {
@@ -86,17 +89,25 @@ impl Default for Counters {
             canceled: AtomicU64::new(0),
             leases_lost: AtomicU64::new(0),
             stale_refused: AtomicU64::new(0),
+            minutes: MinuteCounts::default(),
         }
     }
 }
 
 /// What is counted once its commit has succeeded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Happened {
+    /// A request was accepted into a queue.
+    Submitted {
+        /// The queue's name.
+        queue: Box<str>,
+        /// When, by the system's clock.
+        at: Moment,
+    },
     /// A request was claimed for the first time, after so long.
     Waited(Duration),
     /// A request ended.
-    Ended(Phase),
+    Ended(QueueEnd),
     /// A lease was lost.
     LeaseLost,
 }
@@ -109,15 +120,21 @@ impl Counters {
     }
 
     /// Counts what happened.
-    pub fn happened(&self, what: Happened) {
+    pub fn happened(&self, what: &Happened) {
         let count = match what {
+            Happened::Submitted { queue, at } => return self.minutes.submitted(queue, *at),
             Happened::Waited(wait) => {
                 return self.wait_micros.count(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX));
             }
             Happened::LeaseLost => &self.leases_lost,
-            Happened::Ended(Phase::Completed) => &self.completed,
-            Happened::Ended(Phase::Failed) => &self.failed,
-            Happened::Ended(_) => &self.canceled,
+            Happened::Ended(end) => {
+                self.minutes.ended(end);
+                match end.phase {
+                    Phase::Completed => &self.completed,
+                    Phase::Failed => &self.failed,
+                    _ => &self.canceled,
+                }
+            }
         };
         count.fetch_add(1, Relaxed);
     }

@@ -34,6 +34,7 @@ mod retention;
 #[cfg(feature = "rusqlite")]
 pub mod sqlite_faults;
 mod statistics;
+pub mod texts;
 pub mod transfer;
 mod uploads;
 mod workers;

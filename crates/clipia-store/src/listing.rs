@@ -22,7 +22,8 @@ pub struct RequestFilter {
     pub model: Option<String>,
     /// Submitted with the key of this public name.
     pub key: Option<String>,
-    /// Accepted at this time or later. The list ends at the first request that is older.
+    /// Accepted at this time or later. The list ends at the first request that is older, or passes over it: ids are nearly in the order in
+    /// which requests were accepted.
     pub since: Option<jiff::Timestamp>,
 }
 

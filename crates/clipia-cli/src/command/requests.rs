@@ -8,6 +8,7 @@ use crate::output::{facts, table, time};
 use clap::{Args, Subcommand, ValueEnum};
 use clipia::RequestId;
 use clipia_admin::types::{ListRequestsQuery, Occurrence, RequestDetails, RequestListing};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 /// Lists, shows and cancels the requests of a server on this machine, and shows their log lines
@@ -32,6 +33,15 @@ enum Action {
         /// Only requests of this model
         #[arg(long)]
         model: Option<String>,
+        /// Only requests of this key, by its public name
+        #[arg(long, value_name = "ID")]
+        key_id: Option<String>,
+        /// Only requests accepted since: `2h` (ago), `1d 12h` (ago), or 2026-01-31T09:30:00Z
+        #[arg(long, value_name = "WHEN", value_parser = webhooks::since)]
+        since: Option<Timestamp>,
+        /// Only requests with these words in their input or their error; the last may be the beginning of a word
+        #[arg(long, value_name = "WORDS")]
+        text: Option<String>,
         /// The number of requests
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: u32,
@@ -77,9 +87,18 @@ impl From<Status> for clipia::Status {
 pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<()> {
     let administration = server.administration()?;
     match action {
-        Action::List { status, account, model, limit } => {
+        Action::List { status, account, model, key_id, since, text, limit } => {
             let status = status.map(clipia::Status::from);
-            let query = ListRequestsQuery { account_id: account, after: None, limit, model, status };
+            let query = ListRequestsQuery {
+                account_id: account,
+                after: None,
+                key_id,
+                limit,
+                model,
+                since,
+                status,
+                text,
+            };
             server.print(&administration.requests(query).await?, |requests| {
                 table(
                     ["REQUEST", "ACCOUNT", "MODEL", "STATUS", "CREDITS", "CREATED", "ENDED"],

@@ -234,7 +234,7 @@ fn until(text: &str) -> Result<Duration, String> {
 }
 
 /// The time that `text` names, as a time or as a duration before now.
-fn since(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn since(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }

@@ -20,12 +20,15 @@ pub(super) async fn list(
     State(admin): State<Admin>,
     Asked(query): Asked<ListRequestsQuery>,
 ) -> Result<Json<RequestPage>, ApiError> {
-    let ListRequestsQuery { account_id, after, limit, model, status } = query;
+    let ListRequestsQuery { account_id, after, key_id, limit, model, since, status, text } = query;
     let phase = status.as_ref().map(phase_of).transpose()?;
-    let filter = RequestFilter { account: account_id.map(AccountId), phase, model, ..Default::default() };
+    let filter = RequestFilter { account: account_id.map(AccountId), phase, model, key: key_id, since };
     let after = after.as_ref().map(asked).transpose()?;
     let limit = usize::try_from(limit.min(LISTED_MAX)).unwrap_or(usize::MAX);
-    let page = admin.store.list_requests(filter, after, limit).await?;
+    let page = match text {
+        Some(words) => admin.store.search(&words, filter, after, limit).await?,
+        None => admin.store.list_requests(filter, after, limit).await?,
+    };
     let requests = page.requests.into_iter().map(listing).collect();
     Ok(Json(RequestPage { requests, next: page.next.map(Into::into) }))
 }

@@ -3,14 +3,18 @@
 
 mod cleaner;
 mod giver_up;
+mod indexer;
 mod media_sweeper;
+mod minute_recorder;
 mod rescuer;
 mod term;
 mod upload_sweeper;
 
 pub(crate) use cleaner::Cleaner;
 pub(crate) use giver_up::GiverUp;
+pub(crate) use indexer::Indexer;
 pub(crate) use media_sweeper::MediaSweeper;
+pub(crate) use minute_recorder::MinuteRecorder;
 pub(crate) use rescuer::Rescuer;
 pub(crate) use term::Leading;
 pub(crate) use upload_sweeper::UploadSweeper;

@@ -20,7 +20,9 @@ use crate::health::{self, Health};
 use crate::http::{self, Admission, App, Budgets};
 use crate::listener::{self, Limits};
 use crate::living::LivingAttempts;
-use crate::maintenance::{self, Cleaner, GiverUp, Leading, MediaSweeper, Rescuer, UploadSweeper};
+use crate::maintenance::{
+    self, Cleaner, GiverUp, Indexer, Leading, MediaSweeper, MinuteRecorder, Rescuer, UploadSweeper,
+};
 use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
 use crate::models_file::{ExecutorSettings, ModelsFile};
@@ -297,6 +299,8 @@ impl Parts {
         self.maintain(MediaSweeper::new(store(), self.media.clone()));
         self.maintain(UploadSweeper::new(store(), self.media.clone()));
         self.maintain(Cleaner::new(store(), self.media.clone(), self.config.retention()));
+        self.maintain(Indexer::new(store()));
+        self.maintain(MinuteRecorder::new(store(), self.node));
     }
 
     fn maintain(&self, service: impl maintenance::Service) {
@@ -433,7 +437,7 @@ impl Parts {
             first_keys,
             dispatcher,
             tasks: self.tasks,
-            store: OpenStore(self.store),
+            store: OpenStore(self.store, self.node),
         }
     }
 }

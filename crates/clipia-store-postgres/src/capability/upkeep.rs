@@ -1,14 +1,16 @@
 //! The store itself: its clock, events, examinations and figures, and its end.
 
 use crate::values::values;
-use crate::{PostgresStore, examination, held_deliveries, months, pins, retention, statistics, terms};
+use crate::{
+    PostgresStore, examination, held_deliveries, minutes, months, pins, retention, statistics, terms,
+};
 use async_trait::async_trait;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
 use clipia_store::clock::Clock;
 use clipia_store::{
-    BackupError, DueOf, DuePage, Findings, GivenBack, Month, NodeId, Statistics, StoreError, StoreEvent,
-    Upkeep,
+    BackupError, DueOf, DuePage, Findings, GivenBack, Month, NodeId, QueueMinute, Statistics, StoreError,
+    StoreEvent, Upkeep,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -54,6 +56,25 @@ impl Upkeep for PostgresStore {
             queues: statistics::queues(&self.database).await?,
             ..counted
         })
+    }
+
+    async fn minutes(&self, since: jiff::Timestamp) -> Result<Vec<QueueMinute>, StoreError> {
+        let memory = &self.database.memory;
+        let _recording = memory.recording.lock().await;
+        let recorded = minutes::recorded(&self.connection().await?, since).await?;
+        Ok(memory.counters.minutes.with_recorded(recorded, since))
+    }
+
+    async fn record_minutes(&self, node: NodeId) -> Result<(), StoreError> {
+        let memory = Arc::clone(&self.database.memory);
+        let _recording = memory.recording.lock().await;
+        let counted = Arc::new(memory.counters.minutes.take());
+        let minutes = Arc::clone(&counted);
+        let recorded = self.write(move |w| async move { minutes::record(&w, node, &minutes).await }).await;
+        if recorded.is_err() {
+            memory.counters.minutes.put_back(counted.to_vec());
+        }
+        recorded
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -25,7 +25,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// The tables that are kept by month.
-const TABLES: [&str; 4] = ["request", "request_content", "attempt", "request_log"];
+const TABLES: [&str; 5] = ["request", "request_content", "attempt", "request_log", "request_text"];
 
 /// How many movements are removed in one step.
 const STEP: usize = 1_000;

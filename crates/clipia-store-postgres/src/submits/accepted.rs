@@ -14,6 +14,7 @@ use clipia_queue::commands::submit::{Accepted as Decided, NewRecord, NewRequest}
 use clipia_queue::ledger::{Balance, Entry};
 use clipia_queue::usage::Usage;
 use clipia_queue::{AccountId, Moment, RequestId};
+use clipia_store::counters::Happened;
 use clipia_store::{StoreError, Submission};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -32,6 +33,8 @@ pub(crate) struct Accepted {
     records: Vec<(Name, NewRecord)>,
     /// Uploads, and the requests that name them.
     uses: (Vec<Uuid>, Vec<Uuid>),
+    /// The queue and the time of each.
+    submitted: Vec<(Box<str>, Moment)>,
 }
 
 /// The columns of requests and of their contents.
@@ -84,6 +87,7 @@ impl Accepted {
             in_flight: HashMap::new(),
             records: Vec::new(),
             uses: Default::default(),
+            submitted: Vec::new(),
         }
     }
 
@@ -120,6 +124,7 @@ impl Accepted {
     /// What a live request has beside its row.
     pub(crate) fn live(&mut self, submission: &Submission, decided: &Decided) {
         let account = &submission.key.account;
+        self.submitted.push((submission.queue.as_str().into(), decided.request.created_at));
         self.items.queues.push(submission.queue.clone());
         self.items.lanes.push(lane_number(decided.place.lane));
         self.items.tickets.push(decided.place.ticket.0);
@@ -144,6 +149,9 @@ impl Accepted {
     pub(crate) fn write(&mut self, w: &Writing) -> Result<(), StoreError> {
         self.write_requests(w);
         self.write_places(w);
+        for (queue, at) in self.submitted.drain(..) {
+            w.happened(Happened::Submitted { queue, at });
+        }
         if !self.uses.0.is_empty() {
             // Two parameters may name one upload.
             w.later(

@@ -7,7 +7,7 @@ use clipia_queue::{Credits, Moment, RequestId};
 use clipia_store::clock::{Clock, DrivenClock};
 use clipia_store::conformance::{NODE, NOW, account, first, fox, id_at, key, new_key};
 use clipia_store::{
-    Accounts, DueOf, Failure, Key, Month, Outbox, Queue, Records, StoreError, Submission, Upkeep,
+    Accounts, DueOf, Failure, Key, Month, Outbox, Queue, Records, Search, StoreError, Submission, Upkeep,
 };
 use clipia_store_postgres::{Address, Migrated, PostgresStore, migrate};
 use std::sync::Arc;
@@ -97,7 +97,7 @@ async fn nodes_that_open_at_once_make_a_month_once() {
     let Some(nodes) = Nodes::new(3).await else { return };
     let months = nodes.nodes[0].months().await.unwrap();
     assert_eq!(nodes.nodes[2].months().await.unwrap(), months);
-    for table in ["request", "request_content", "attempt", "request_log"] {
+    for table in ["request", "request_content", "attempt", "request_log", "request_text"] {
         for month in ["2023_11", "2023_12"] {
             assert!(nodes.has_table(&format!("{table}_{month}")), "{table}_{month}");
         }
@@ -162,9 +162,15 @@ async fn a_month_that_has_had_its_time_is_dropped_and_the_books_stay_as_they_are
     store.cancel(delivered).await.unwrap();
     nodes.database.run("UPDATE delivery SET state = 'abandoned', settled_at = created_at, next_at = NULL");
     let (available, latest) = (nodes.available().await, nodes.latest_ticket());
+    // Their texts go with them. Another node takes them in than the one whose request failed.
+    while nodes.nodes[1].index_texts().await.unwrap() {}
+    let found = async || store.search("fox", Default::default(), None, 10).await.unwrap().requests.len();
+    assert_eq!(found().await, 1, "the one that failed, by its error");
 
     nodes.clock.set(NOVEMBER + MARCH);
     assert_eq!(nodes.drop_month().await, Some(4));
+    assert_eq!(found().await, 0);
+    assert_eq!(nodes.database.number("SELECT count(*) FROM request_text"), 0);
     // From now on nobody finds the requests. The movements and deliveries are still to be removed.
     nodes.is_consistent().await;
     for node in &nodes.nodes {
@@ -185,7 +191,7 @@ async fn a_month_that_has_had_its_time_is_dropped_and_the_books_stay_as_they_are
     assert!(nodes.has_table("request_2023_11"));
     nodes.clock.advance(Duration::from_secs(60));
     nodes.give_back().await;
-    for table in ["request", "request_content", "attempt", "request_log"] {
+    for table in ["request", "request_content", "attempt", "request_log", "request_text"] {
         assert!(!nodes.has_table(&format!("{table}_2023_11")), "{table}");
     }
     // The highest ticket went with its request. The next one follows it.
@@ -280,13 +286,14 @@ async fn a_store_that_knows_no_months_is_brought_up_to_date() -> Result<(), Stor
         ));
     }
     let address = database.address();
-    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 1, to: 3 });
-    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 3, to: 3 });
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 1, to: 4 });
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 4, to: 4 });
     let store = open(&address, Arc::new(DrivenClock::new(NOW))).await;
     assert_eq!(store.examine().await?.violation, None);
+    while store.index_texts().await? {}
     for (id, month) in [(one, "2023_11"), (other, "2023_12")] {
         assert!(store.request(&account(), id).await?.is_some());
-        for table in ["request", "request_content", "attempt", "request_log"] {
+        for table in ["request", "request_content", "attempt", "request_log", "request_text"] {
             assert_eq!(database.number(&format!("SELECT count(*) FROM {table}_{month}")), 1, "{table}");
         }
     }

@@ -78,14 +78,14 @@ async fn a_store_is_made_by_a_migration_and_never_by_a_server() {
     let (one, other) = tokio::join!(migrate(&address), migrate(&address));
     let mut from = [one.unwrap().from, other.unwrap().from];
     from.sort_unstable();
-    assert_eq!(from, [0, 3], "the second one waits, and has nothing to do");
+    assert_eq!(from, [0, 4], "the second one waits, and has nothing to do");
     drop(PostgresStore::open(&address).await.unwrap());
     database.run("UPDATE clipia_schema SET version = 99");
     refused("use a newer `clipia`").await;
     let newer = migrate(&address).await;
-    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: 3 })), "{newer:?}");
-    database.run("UPDATE clipia_schema SET version = 3");
-    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 3, to: 3 });
+    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: 4 })), "{newer:?}");
+    database.run("UPDATE clipia_schema SET version = 4");
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 4, to: 4 });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

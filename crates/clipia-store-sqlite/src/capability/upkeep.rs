@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use clipia_queue::audit::Act;
 use clipia_queue::retention::{Horizon, Part};
 use clipia_queue::{Moment, RequestId};
-use clipia_store::clock::Clock;
+use clipia_store::clock::{Clock, wall_at};
 use clipia_store::{
-    BackupError, DueOf, DuePage, Findings, GivenBack, NodeId, Statistics, StoreError, StoreEvent, Upkeep,
-    Violation, blocking,
+    BackupError, DueOf, DuePage, Findings, GivenBack, NodeId, QueueMinute, Statistics, StoreError,
+    StoreEvent, Upkeep, Violation, blocking,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -72,6 +72,18 @@ impl Upkeep for SqliteStore {
         })
     }
 
+    async fn minutes(&self, since: jiff::Timestamp) -> Result<Vec<QueueMinute>, StoreError> {
+        let (overview, memory) = (Arc::clone(&self.overview), Arc::clone(&self.memory));
+        blocking::run(move || overview.minutes(&memory.counters.minutes, since)).await?
+    }
+
+    // The file has what one process at a time counts.
+    async fn record_minutes(&self, _node: NodeId) -> Result<(), StoreError> {
+        let (overview, memory, now) =
+            (Arc::clone(&self.overview), Arc::clone(&self.memory), self.clock.now());
+        blocking::run(move || overview.record_minutes(&memory.counters.minutes, wall_at(now))).await?
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         self.writer.write(|c| health::probe(c)).await
     }
@@ -87,7 +99,11 @@ impl Upkeep for SqliteStore {
         ids: Vec<RequestId>,
     ) -> Result<Vec<RequestId>, StoreError> {
         let now = self.clock.now();
-        self.writer.write(move |w| retention::let_go(w, part, horizon, &ids, now)).await
+        let gone = self.writer.write(move |w| retention::let_go(w, part, horizon, &ids, now)).await?;
+        if matches!(part, Part::Input | Part::Request) {
+            self.forget_texts(&gone).await;
+        }
+        Ok(gone)
     }
 
     async fn give_back(&self) -> Result<GivenBack, StoreError> {
@@ -102,6 +118,9 @@ impl Upkeep for SqliteStore {
     async fn close(&self) {
         self.free_readers.close();
         self.read_pool.close();
+        let overview = Arc::clone(&self.overview);
+        // It may be in use until it is closed.
+        let _ = blocking::run(move || overview.close()).await;
         self.writer.close().await;
     }
 }

@@ -18,12 +18,7 @@ pub trait Search: Send + Sync {
         filter: RequestFilter,
         after: Option<RequestId>,
         limit: usize,
-    ) -> Result<RequestPage, StoreError> {
-        let _ = (words, filter, after, limit);
-        Ok(RequestPage::default())
-    }
+    ) -> Result<RequestPage, StoreError>;
     /// Takes texts into the index that it does not have yet, a bounded number. Returns whether there may be more.
-    async fn index_texts(&self) -> Result<bool, StoreError> {
-        Ok(false)
-    }
+    async fn index_texts(&self) -> Result<bool, StoreError>;
 }

@@ -33,16 +33,10 @@ pub trait Upkeep: Send + Sync {
     async fn statistics(&self) -> Result<Statistics, StoreError>;
     /// What each queue did in each minute that had not ended at `since`, the oldest minute first. It is the sum of all nodes, and has
     /// what this process counted and did not record yet. A minute in which a queue did nothing is left out.
-    async fn minutes(&self, since: jiff::Timestamp) -> Result<Vec<QueueMinute>, StoreError> {
-        let _ = since;
-        Ok(Vec::new())
-    }
+    async fn minutes(&self, since: jiff::Timestamp) -> Result<Vec<QueueMinute>, StoreError>;
     /// Records what this process counted since the last call, as that of `node`, and removes what was recorded
     /// [`MINUTES_KEPT`](crate::MINUTES_KEPT) ago.
-    async fn record_minutes(&self, node: NodeId) -> Result<(), StoreError> {
-        let _ = node;
-        Ok(())
-    }
+    async fn record_minutes(&self, node: NodeId) -> Result<(), StoreError>;
     /// Writes something that changes nothing: an error where the store cannot be written to.
     async fn probe(&self) -> Result<(), StoreError>;
 
