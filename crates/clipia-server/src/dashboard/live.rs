@@ -68,12 +68,16 @@ fn parts(
     session: SessionId,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold((receiver, dashboard), move |(mut receiver, dashboard)| async move {
-        receiver.changed().await.ok()?;
-        if !dashboard.parts.gate.is_in_force(session) {
-            return None;
-        }
-        let part = Arc::clone(&receiver.borrow_and_update());
-        Some((Ok(Event::default().data(&*part)), (receiver, dashboard)))
+        let part = loop {
+            receiver.changed().await.ok()?;
+            let part = Arc::clone(&receiver.borrow_and_update());
+            // A feed begins without a part.
+            if !part.is_empty() {
+                break part;
+            }
+        };
+        let in_force = dashboard.parts.gate.is_in_force(session);
+        in_force.then(|| (Ok(Event::default().data(&*part)), (receiver, dashboard)))
     })
 }
 
@@ -91,7 +95,10 @@ impl Feeds {
             return None;
         }
         if let Some(feed) = feeds.get(&path) {
-            return Some(feed.subscribe());
+            let mut receiver = feed.subscribe();
+            // What was sent since the page was rendered is new to this reader.
+            receiver.mark_changed();
+            return Some(receiver);
         }
         let (sender, receiver) = watch::channel(Arc::from(""));
         feeds.insert(path.clone(), sender);

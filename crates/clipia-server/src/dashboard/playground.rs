@@ -89,7 +89,7 @@ async fn form(visit: &Visit, form: Form<'_>) -> Result<Response, PageError> {
             p.empty { "No key is in force. Make one on the page " a href=(visit.link("/accounts")) { "Accounts" } "." }
         } @else {
             div.beside {
-                form.play id="play" method="post" action=(visit.link("/playground")) enctype="multipart/form-data" {
+                form.play id="play" method=(if visit.may_change() { "post" } else { "get" }) action=(visit.link("/playground")) enctype="multipart/form-data" {
                     input.value type="hidden" name="model" value=(model.slug);
                     (input_form::fields(model, texts))
                     @if let Some((from, seed)) = made_with {
