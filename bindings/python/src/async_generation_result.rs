@@ -1,7 +1,9 @@
 //! `AsyncGenerationResult`.
 
+use crate::async_media_file::AsyncMediaFile;
+use crate::coroutine;
 use crate::document::{self, Pickled};
-use crate::files::{Download, Files};
+use crate::files::{self, Download, Files};
 use crate::handle::Handle;
 use crate::result_response::ResultResponse;
 use pyo3::prelude::*;
@@ -37,6 +39,15 @@ impl AsyncGenerationResult {
         on_progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         Download { dir, renditions, overwrite, on_progress }.coroutine(py, &self.0)
+    }
+
+    /// The files of the output, to be fetched into memory: in full quality or, with `renditions`, the smaller ones for display. Raises
+    /// `StillRunning`, `GenerationFailed` or `GenerationCanceled` if there is no output.
+    #[pyo3(signature = (*, renditions = false))]
+    fn files<'py>(&self, py: Python<'py>, renditions: bool) -> PyResult<Bound<'py, PyAny>> {
+        coroutine::call(py, files::media_files(py, &self.0, renditions)?, |_, files| {
+            Ok(files.into_iter().map(AsyncMediaFile::new).collect::<Vec<_>>())
+        })
     }
 
     #[staticmethod]

@@ -49,6 +49,23 @@ pub(crate) fn of_outcome(handle: Handle, outcome: Outcome) -> (ResultResponse, F
     (outcome.response().clone(), Files { outcome: Some(Box::new(outcome)), handle })
 }
 
+/// The files of a result, to be fetched into memory.
+pub(crate) fn media_files(
+    py: Python<'_>,
+    files: &Files,
+    renditions: bool,
+) -> PyResult<impl Future<Output = Result<Vec<clipia::MediaFile>, Error>> + Send + use<>> {
+    let source = files.source(py)?;
+    Ok(async move {
+        let outcome = match source {
+            Source::Outcome(outcome) => *outcome,
+            Source::Generation(generation) => generation.outcome().await?,
+        };
+        let completed = outcome.completed()?;
+        Ok(if renditions { completed.renditions() } else { completed.files() })
+    })
+}
+
 /// What the SDK downloads.
 enum Source {
     Outcome(Box<Outcome>),

@@ -1,8 +1,10 @@
 //! `GenerationResult`.
 
+use crate::blocking;
 use crate::document::{self, Pickled};
-use crate::files::{Download, Files};
+use crate::files::{self, Download, Files};
 use crate::handle::Handle;
+use crate::media_file::MediaFile;
 use crate::result_response::ResultResponse;
 use pyo3::prelude::*;
 use std::path::PathBuf;
@@ -37,6 +39,14 @@ impl GenerationResult {
         on_progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Vec<PathBuf>> {
         Download { dir, renditions, overwrite, on_progress }.block(py, &self.0)
+    }
+
+    /// The files of the output, to be fetched into memory: in full quality or, with `renditions`, the smaller ones for display. Raises
+    /// `StillRunning`, `GenerationFailed` or `GenerationCanceled` if there is no output.
+    #[pyo3(signature = (*, renditions = false))]
+    fn files(&self, py: Python<'_>, renditions: bool) -> PyResult<Vec<MediaFile>> {
+        let files = blocking::call(py, files::media_files(py, &self.0, renditions)?)?;
+        Ok(files.into_iter().map(MediaFile::new).collect())
     }
 
     #[staticmethod]

@@ -14,6 +14,7 @@ mod async_client;
 mod async_delivery;
 mod async_generation;
 mod async_generation_result;
+mod async_media_file;
 mod async_models;
 mod async_submitted;
 mod async_webhooks;
@@ -44,6 +45,7 @@ mod iteration;
 mod json;
 mod live;
 mod logging;
+mod media_file;
 mod models;
 mod pending;
 mod pickled_clients;
@@ -85,6 +87,8 @@ mod _clipia_queue {
     #[pymodule_export]
     use crate::async_generation_result::AsyncGenerationResult;
     #[pymodule_export]
+    use crate::async_media_file::AsyncMediaFile;
+    #[pymodule_export]
     use crate::async_models::AsyncModelsResource;
     #[pymodule_export]
     use crate::async_submitted::AsyncSubmitted;
@@ -104,6 +108,8 @@ mod _clipia_queue {
     use crate::generation_result::GenerationResult;
     #[pymodule_export]
     use crate::input_warning::InputWarning;
+    #[pymodule_export]
+    use crate::media_file::MediaFile;
     #[pymodule_export]
     use crate::models::ModelsResource;
     #[pymodule_export]

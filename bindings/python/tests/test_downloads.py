@@ -14,6 +14,7 @@ from clipia_queue import (
     DownloadProgress,
     Generation,
     GenerationResult,
+    MediaFile,
     Submitted,
 )
 from peer import ID, KEY, Peer, Reply, Request
@@ -108,3 +109,30 @@ async def test_unknown_outputs_are_saved_and_replace_other_files_only_on_request
     assert await async_generation.download(tmp_path, overwrite=True) == [path]
     assert path.read_text() == '{"panels": 4}'
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_files_are_fetched_into_memory(live: Clipia, tmp_path: Path) -> None:
+    result = live.subscribe("nano-banana-2", IMAGE, timeout=60)
+    (path,) = result.download(tmp_path)
+    for found in (result, live.result(result.request_id), live.generation(result.request_id).result()):
+        (file,) = found.files()
+        assert isinstance(file, MediaFile)
+        assert file.name == f"{result.request_id}-image-1" == path.stem
+        assert repr(file) == f"MediaFile(name='{file.name}')"
+        assert file.bytes() == path.read_bytes()
+        assert b"".join(file.stream()) == path.read_bytes()
+    with pytest.raises(DownloadFailed, match="more than the 7 bytes"):
+        file.bytes(max_bytes=7)
+    (rendition,) = result.files(renditions=True)
+    assert rendition.url != file.url
+
+
+async def test_files_are_fetched_into_memory_async(async_live: AsyncClipia, tmp_path: Path) -> None:
+    result = await async_live.subscribe("nano-banana-2", IMAGE, timeout=60)
+    (path,) = await result.download(tmp_path)
+    (file,) = await result.files()
+    assert file.name == path.stem
+    assert await file.bytes() == path.read_bytes()
+    assert b"".join([piece async for piece in file.stream()]) == path.read_bytes()
+    with pytest.raises(DownloadFailed, match="more than the 7 bytes"):
+        await file.bytes(max_bytes=7)

@@ -171,8 +171,11 @@ impl Generation {
         Updates { handle: self.wait_for(Goal::Updates), ended: false }
     }
 
-    /// The outcome of the generation, if it has ended.
-    pub(crate) async fn outcome(&self) -> Result<Outcome, Error> {
+    /// The outcome of the generation, by one call: it does not wait.
+    ///
+    /// # Errors
+    /// [`Error::StillRunning`] if the generation has not ended, and those of [`result`](Self::result).
+    pub async fn outcome(&self) -> Result<Outcome, Error> {
         Outcome::of(&self.clipia, self.result().await?).map_err(|running| Error::StillRunning {
             request_id: self.id.clone(),
             status: running.status,

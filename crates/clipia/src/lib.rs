@@ -132,7 +132,7 @@ pub mod webhook {
 pub use builder::Builder;
 pub use call_options::CallOptions;
 pub use client::Clipia;
-pub use download::{Download, DownloadProgress};
+pub use download::{Download, DownloadProgress, MediaFile, MediaStream};
 pub use error::{ApiError, Error, FoundBy, InputError};
 pub use failed::{Canceled, Failed, why_failed};
 pub use generation::{Generation, Updates, Wait};

@@ -8,7 +8,7 @@ use crate::failed::{Canceled, Failed};
 use clipia_api::types::{Output, RequestId, ResultResponse};
 use clipia_api::{Credits, Status};
 use jiff::Timestamp;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// The outcome of a generation.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ impl Completed {
         &self.response
     }
 
-    pub(crate) fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.clipia.0.connection
     }
 }

@@ -25,6 +25,7 @@ __all__ = [
     "AsyncDelivery",
     "AsyncGeneration",
     "AsyncGenerationResult",
+    "AsyncMediaFile",
     "AsyncModelsResource",
     "AsyncSubmitted",
     "AsyncWebhooks",
@@ -35,6 +36,7 @@ __all__ = [
     "Generation",
     "GenerationResult",
     "InputWarning",
+    "MediaFile",
     "ModelsResource",
     "Pending",
     "ResultResponse",
@@ -50,6 +52,8 @@ __all__ = [
 ]
 
 __version__: Final[str]
+
+_Bytes: TypeAlias = bytes  # the name, where a method is called `bytes`
 
 @final
 class Pending:
@@ -208,7 +212,26 @@ class DownloadProgress:
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final
+class MediaFile:
+    @property
+    def name(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    def bytes(self, *, max_bytes: int = 268435456) -> _Bytes: ...
+    def stream(self) -> Iterator[_Bytes]: ...
+
+@final
+class AsyncMediaFile:
+    @property
+    def name(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    async def bytes(self, *, max_bytes: int = 268435456) -> _Bytes: ...
+    def stream(self) -> AsyncIterator[_Bytes]: ...
+
+@final
 class GenerationResult(ResultResponse):
+    def files(self, *, renditions: bool = False) -> list[MediaFile]: ...
     def download(
         self,
         dir: str | PathLike[str],
@@ -220,6 +243,7 @@ class GenerationResult(ResultResponse):
 
 @final
 class AsyncGenerationResult(ResultResponse):
+    async def files(self, *, renditions: bool = False) -> list[AsyncMediaFile]: ...
     async def download(
         self,
         dir: str | PathLike[str],

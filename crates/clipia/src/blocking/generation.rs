@@ -1,6 +1,7 @@
 //! A handle on a generation.
 
 use super::download::Download;
+use super::outcome::Outcome;
 use super::runtime::Runtime;
 use super::wait::Wait;
 use crate::error::Error;
@@ -45,6 +46,15 @@ impl Generation {
     #[track_caller]
     pub fn result(&self) -> Result<ResultResponse, Error> {
         self.runtime.block_on(self.generation.result())
+    }
+
+    /// As the async [`outcome`](crate::Generation::outcome).
+    ///
+    /// # Errors
+    /// The same.
+    #[track_caller]
+    pub fn outcome(&self) -> Result<Outcome, Error> {
+        Ok(Outcome::new(self.runtime.block_on(self.generation.outcome())?, self.runtime.clone()))
     }
 
     /// As the async [`wait`](crate::Generation::wait).

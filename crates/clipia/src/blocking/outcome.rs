@@ -1,6 +1,7 @@
 //! The end of a generation.
 
 use super::download::Download;
+use super::media_file::MediaFile;
 use super::runtime::Runtime;
 use crate::error::Error;
 use crate::failed::{Canceled, Failed};
@@ -68,6 +69,21 @@ impl Completed {
     /// As the async [`download`](crate::Completed::download).
     pub fn download(&self, dir: impl AsRef<Path>) -> Download {
         Download::new(&self.runtime, self.completed.download(dir))
+    }
+
+    /// As the async [`files`](crate::Completed::files).
+    pub fn files(&self) -> Vec<MediaFile> {
+        self.media_files(self.completed.files())
+    }
+
+    /// As the async [`renditions`](crate::Completed::renditions).
+    pub fn renditions(&self) -> Vec<MediaFile> {
+        self.media_files(self.completed.renditions())
+    }
+
+    fn media_files(&self, files: Vec<crate::MediaFile>) -> Vec<MediaFile> {
+        let runtime = &self.runtime;
+        files.into_iter().map(|file| MediaFile { runtime: runtime.clone(), file }).collect()
     }
 }
 

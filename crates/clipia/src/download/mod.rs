@@ -1,8 +1,9 @@
 //! Downloads: saves the files of a result.
 //!
 //! `files` lists the files of an output and names them, `extension` chooses the extension of a name, `transfer` fetches
-//! one file, `response` reads the response of its host, `page` recognises an error page in place of a file, `partial`
-//! is the file until it is whole, `existing` is a file that has the name already.
+//! one file, `source` asks its host for it, `response` reads the response, `page` recognises an error page in place of a file, `partial`
+//! is the file until it is whole, `existing` is a file that has the name already. `media_file` is a file that is not saved, and `pieces`
+//! fetches it.
 //!
 //! A file is written under a hidden name beside its own, `.{name}.part`, and renamed once it is whole, so that its name
 //! never stands for half a file. After a broken transfer, a dropped future or a killed process, the download resumes
@@ -13,10 +14,13 @@
 mod existing;
 mod extension;
 mod files;
+mod media_file;
 mod page;
 mod partial;
+mod pieces;
 mod progress;
 mod response;
+mod source;
 mod transfer;
 
 use crate::error::Error;
@@ -34,6 +38,7 @@ use std::pin::Pin;
 use tracing::Instrument;
 use transfer::Transfer;
 
+pub use media_file::{MediaFile, MediaStream};
 pub use progress::DownloadProgress;
 
 /// Files of one result that are fetched at once.

@@ -6,34 +6,28 @@ use super::files::File;
 use super::page;
 use super::partial::Partial;
 use super::progress::{DownloadProgress, Reporter};
-use super::response::{self, MediaResponse, Version};
-use crate::base_url::without_secrets;
+use super::response::{self, MediaResponse};
+use super::source::Source;
 use crate::connection::Connection;
-use crate::error::{Error, deepest};
+use crate::error::Error;
 use crate::request::Operation;
 use crate::retry::{self, Bounds};
-use crate::retry_after::retry_after;
 use crate::retrying::retrying;
 use clipia_api::types::RequestId;
 use reqwest::Response;
-use reqwest::header::{ACCEPT_ENCODING, IF_RANGE, RANGE};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-use url::Url;
 
 /// The transfer of one file.
 pub(super) struct Transfer<'a> {
-    connection: &'a Connection,
-    request_id: RequestId,
+    source: Source,
     file: &'a File<'a>,
     index: usize,
     dir: &'a Path,
     overwrite: bool,
     reporter: &'a Reporter,
-    url: Url,
-    /// The URL without secrets, for errors and for the partial file.
-    shown: String,
     stem: String,
     /// The partial file.
     part: PathBuf,
@@ -51,7 +45,7 @@ enum Attempt {
 
 impl<'a> Transfer<'a> {
     pub(super) fn new(
-        connection: &'a Connection,
+        connection: &Arc<Connection>,
         request_id: &RequestId,
         file: &'a File<'a>,
         index: usize,
@@ -59,26 +53,10 @@ impl<'a> Transfer<'a> {
         overwrite: bool,
         reporter: &'a Reporter,
     ) -> Result<Self, Error> {
-        let refused = |url: String, reason: &str| Error::Download {
-            request_id: request_id.clone(),
-            url,
-            reason: reason.to_owned(),
-            transient: false,
-            retry_after: None,
-        };
-        let Ok(mut url) = connection.base_url.join(file.url) else {
-            // Not shown, because any part of the text may be secret.
-            return Err(refused("…".to_owned(), "it is not a URL"));
-        };
-        if !matches!(url.scheme(), "http" | "https") {
-            // The rest of such a URL may be the whole file, as in `data:`.
-            return Err(refused(format!("{}:…", url.scheme()), "it is neither https nor http"));
-        }
-        url.set_fragment(None);
-        let (shown, stem) = (without_secrets(&url), file.stem(request_id));
+        let source = Source::new(connection, request_id, file.url, file.is_media())?;
+        let stem = file.stem(request_id);
         let part = dir.join(format!(".{stem}.part"));
-        let request_id = request_id.clone();
-        Ok(Self { connection, request_id, file, index, dir, overwrite, reporter, url, shown, stem, part })
+        Ok(Self { source, file, index, dir, overwrite, reporter, stem, part })
     }
 
     /// Makes attempts until the file is whole. Only attempts without progress count as retries, so that a long
@@ -86,14 +64,14 @@ impl<'a> Transfer<'a> {
     pub(super) async fn save(&self) -> Result<PathBuf, Error> {
         let mut reached = 0;
         loop {
-            let bounds = Bounds { within: Duration::MAX, ..self.connection.bounds };
-            let operation = Operation::about("download", &self.request_id);
+            let bounds = Bounds { within: Duration::MAX, ..self.source.connection.bounds };
+            let operation = Operation::about("download", &self.source.request_id);
             match retrying(operation, bounds, |_| self.attempt(reached)).await? {
                 Attempt::Saved(path) => return Ok(path),
                 Attempt::Further { bytes, error } => {
                     let pause = retry::pause(&error, 1, bounds.pause_first, rand::random());
                     let Some(pause) = pause else { return Err(error) };
-                    tracing::debug!(request_id = %self.request_id, %error, bytes, "going on");
+                    tracing::debug!(request_id = %self.source.request_id, %error, bytes, "going on");
                     tokio::time::sleep(pause).await;
                     reached = bytes;
                 }
@@ -117,12 +95,12 @@ impl<'a> Transfer<'a> {
 
     /// Fetches the missing part of the file, in one transfer.
     async fn fetch(&self, part: &mut Partial) -> Result<PathBuf, Error> {
-        let kept = part.kept().filter(|(version, _)| version.url == self.shown);
+        let kept = part.kept().filter(|(version, _)| version.url == self.source.shown);
         // A partial file that is too short for choosing an extension cannot be resumed.
         let kept = kept.and_then(|(version, bytes)| {
             let content_type = version.content_type.as_deref();
             let enough = bytes >= FIRST_BYTES as u64 || version.size == Some(bytes);
-            let decided = extension::by_head(content_type, &self.url, self.file.description);
+            let decided = extension::by_head(content_type, &self.source.url, self.file.description);
             let by_beginning = || enough.then(|| extension::by_beginning(content_type, part.beginning()));
             Some((version, bytes, decided.or_else(by_beginning)?))
         });
@@ -133,9 +111,9 @@ impl<'a> Transfer<'a> {
             return self.finish(part, &mut progress).await;
         }
         let kept_bytes = kept.map(|(version, bytes, _)| (version, bytes));
-        let (mut response, mut meaning) = self.request(kept_bytes).await?;
+        let (mut response, mut meaning) = self.source.request(kept_bytes).await?;
         if meaning == MediaResponse::Unfit {
-            (response, meaning) = self.request(None).await?;
+            (response, meaning) = self.source.request(None).await?;
         }
         match (meaning, kept) {
             (MediaResponse::Rest { end, size }, Some((_, bytes, extension))) => {
@@ -146,11 +124,10 @@ impl<'a> Transfer<'a> {
             }
             (MediaResponse::Whole { size }, _) => self.receive_whole(response, size, part).await,
             (MediaResponse::Refused { reason, transient }, _) => {
-                let reason = page::redacted(&reason, &[&self.url, response.url()]);
-                Err(self.failed(reason, transient, retry_after(response.headers())))
+                Err(self.source.refused(&response, &reason, transient))
             }
             (MediaResponse::Unfit | MediaResponse::Rest { .. }, _) => {
-                Err(self.failed("the media host sent a range that was not asked for", false, None))
+                Err(self.source.failed("the media host sent a range that was not asked for", false, None))
             }
         }
     }
@@ -165,13 +142,8 @@ impl<'a> Transfer<'a> {
     ) -> Result<PathBuf, Error> {
         let content_type = response::content_type(response.headers()).map(str::to_owned);
         let content_type = content_type.as_deref();
-        let version = response::validator(response.headers()).map(|validator| Version {
-            url: self.shown.clone(),
-            validator: validator.to_owned(),
-            size,
-            content_type: content_type.map(str::to_owned),
-        });
-        let decided = extension::by_head(content_type, &self.url, self.file.description);
+        let version = self.source.version(&response, size);
+        let decided = extension::by_head(content_type, &self.source.url, self.file.description);
         if let Some(extension) = decided {
             let mut progress = self.progress(extension, 0, size);
             if self.check_existing(&progress.path, size).await?.is_none() {
@@ -179,23 +151,13 @@ impl<'a> Transfer<'a> {
             }
         }
         let mut first = Vec::new();
-        let is_media = self.file.is_media();
+        let is_media = self.source.is_media;
         let undecided =
             |first: &[u8]| decided.is_none() || is_media && page::is_possible(content_type, first);
         let enough = |first: &[u8]| first.len() >= FIRST_BYTES || !undecided(first);
         self.read_until(&mut response, &mut first, enough).await?;
         let beginning = &first[..first.len().min(FIRST_BYTES)];
-        if is_media && beginning.is_empty() {
-            return Err(self.failed("the media host sent an empty file", true, None));
-        }
-        if is_media && page::is_page(content_type, beginning) {
-            let (kind, text) = (content_type.unwrap_or("no type"), String::from_utf8_lossy(beginning));
-            // A redirect may have led to a URL with a signature of its own.
-            let urls = [&self.url, response.url()];
-            let (kind, text) = (page::redacted(kind, &urls), page::redacted(&text, &urls));
-            let reason = format!("the media host sent a page in place of the file, of `{kind}`: {text}");
-            return Err(self.failed(reason, false, None));
-        }
+        self.source.check_beginning(&response, beginning)?;
         let extension = decided.unwrap_or_else(|| extension::by_beginning(content_type, beginning));
         let mut progress = self.progress(extension, 0, size);
         if let Some(there) = self.check_existing(&progress.path, size).await? {
@@ -234,19 +196,6 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Requests the file, or the bytes after the partial file.
-    async fn request(&self, kept: Option<(&Version, u64)>) -> Result<(Response, MediaResponse), Error> {
-        // The file is saved as it was made, so a content coding is not wanted.
-        let mut request = self.connection.media()?.get(self.url.clone()).header(ACCEPT_ENCODING, "identity");
-        if let Some((version, bytes)) = kept {
-            request = request.header(RANGE, format!("bytes={bytes}-")).header(IF_RANGE, &version.validator);
-        }
-        let response = request.send().await.map_err(|error| self.broken(error))?;
-        let (status, headers) = (response.status(), response.headers());
-        let meaning = response::read(kept, status, headers, response.content_length());
-        Ok((response, meaning))
-    }
-
     /// Reads first bytes until they are enough, or the body ends.
     async fn read_until(
         &self,
@@ -255,7 +204,7 @@ impl<'a> Transfer<'a> {
         enough: impl Fn(&[u8]) -> bool,
     ) -> Result<(), Error> {
         while !enough(first)
-            && let Some(bytes) = response.chunk().await.map_err(|error| self.broken(error))?
+            && let Some(bytes) = response.chunk().await.map_err(|error| self.source.broken(error))?
         {
             first.extend_from_slice(&bytes);
         }
@@ -270,11 +219,11 @@ impl<'a> Transfer<'a> {
         part: &mut Partial,
         progress: &mut DownloadProgress,
     ) -> Result<PathBuf, Error> {
-        while let Some(bytes) = response.chunk().await.map_err(|error| self.broken(error))? {
+        while let Some(bytes) = response.chunk().await.map_err(|error| self.source.broken(error))? {
             self.add(&bytes, end, part, progress).await?;
         }
         if let Some(total) = progress.total_bytes.filter(|total| *total != progress.bytes) {
-            return Err(self.failed(format!("{} bytes came of {total}", progress.bytes), true, None));
+            return Err(self.source.failed(format!("{} bytes came of {total}", progress.bytes), true, None));
         }
         self.finish(part, progress).await
     }
@@ -291,7 +240,7 @@ impl<'a> Transfer<'a> {
         if let Some(end) = end.filter(|end| *end < progress.bytes) {
             // The host sends another file than it announced.
             part.clear().await.map_err(unwritten)?;
-            return Err(self.failed(format!("more than the {end} bytes announced came"), true, None));
+            return Err(self.source.failed(format!("more than the {end} bytes announced came"), true, None));
         }
         part.write(bytes).await.map_err(unwritten)?;
         self.reporter.report(progress);
@@ -302,7 +251,7 @@ impl<'a> Transfer<'a> {
         let path = progress.path.clone();
         part.finish(&path, self.overwrite).await.map_err(|cause| self.unsaved(&path, cause))?;
         tracing::debug!(
-            request_id = %self.request_id, bytes = progress.bytes, path = %path.display(), "downloaded"
+            request_id = %self.source.request_id, bytes = progress.bytes, path = %path.display(), "downloaded"
         );
         self.reporter.report_whole(progress);
         Ok(path)
@@ -319,21 +268,11 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn failed(&self, reason: impl Into<String>, transient: bool, retry_after: Option<Duration>) -> Error {
-        let (request_id, url) = (self.request_id.clone(), self.shown.clone());
-        Error::Download { request_id, url, reason: reason.into(), transient, retry_after }
-    }
-
-    fn broken(&self, error: reqwest::Error) -> Error {
-        let transient = !error.is_builder() && !error.is_redirect();
-        self.failed(page::redacted(&deepest(&error.without_url()), &[&self.url]), transient, None)
-    }
-
     fn unwritten(&self, cause: io::Error) -> Error {
         self.unsaved(&self.part, cause)
     }
 
     fn unsaved(&self, path: &Path, cause: io::Error) -> Error {
-        Error::Io { request_id: self.request_id.clone(), path: path.to_owned(), cause }
+        Error::Io { request_id: self.source.request_id.clone(), path: path.to_owned(), cause }
     }
 }

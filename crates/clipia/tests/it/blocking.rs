@@ -99,6 +99,13 @@ fn files_are_saved() {
     assert_eq!(paths, [dir.path().join(format!("{}-image-1.png", fox.id()))]);
     assert_eq!(std::fs::metadata(&paths[0]).unwrap().len(), *bytes.lock().unwrap());
     assert_eq!(fox.download(dir.path()).run().unwrap(), paths);
+    let file = picture.files().remove(0);
+    let mut read = Vec::new();
+    file.reader().read_to_end(&mut read).unwrap();
+    assert_eq!(
+        (&read, file.bytes(usize::MAX).unwrap().to_vec()),
+        (&std::fs::read(&paths[0]).unwrap(), read.clone())
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod downloads;
 mod emulated;
 mod environment;
 mod max_cost;
+mod media_files;
 mod no_status;
 mod oddities;
 mod peer;
