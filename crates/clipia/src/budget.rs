@@ -132,8 +132,8 @@ impl Budget {
         }
     }
 
-    /// The same for a client that ignores that others may share its key: it takes all tokens of the server for its own.
-    /// Benchmarks compare with it.
+    /// The same for a client that ignores that others may share its key, as before [`Share`]: it takes all tokens of the
+    /// server for its own, and a 429 closes the bucket until its `Retry-After`. Benchmarks compare with it.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn ignoring_others(self) -> Self {
         Self { tokens: BURST_DEFAULT, heard: true, share: self.share.ignoring_others(), ..self }
@@ -264,7 +264,7 @@ impl Budget {
         let doubled = CLOSED_DEFAULT.saturating_mul(1 << self.refusals.saturating_sub(1).min(16));
         let closed = retry_after.unwrap_or(doubled.min(CLOSED_DEFAULT_MAX));
         let mut opens = now + closed.min(CLOSED_MAX);
-        if self.named {
+        if self.named && !self.share.ignores_others() {
             // Clients that are refused together must not come back together.
             let doubled = f64::from(1 << self.refusals.saturating_sub(1).min(8));
             let spread = (doubled / (self.per_second * self.share.part())).min(SPREAD_MAX);

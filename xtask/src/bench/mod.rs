@@ -68,7 +68,7 @@ pub(crate) struct Executors {
 #[derive(Args)]
 pub(crate) struct Fleet {
     /// Runs fleets of these numbers of processes that share one key instead, beside clients that ignore the others: small
-    /// ones in real time, large ones simulated (4 minutes)
+    /// ones in real time, large ones simulated (5 minutes)
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', num_args = 0..=1, default_missing_value = "2,4,20")]
     processes: Vec<std::num::NonZeroUsize>,
     /// Runs only these rows, such as `100:lognormal:polling`, `100:polling` or `lognormal`

@@ -129,6 +129,11 @@ impl Share {
         self.others.is_some()
     }
 
+    /// Whether this client ignores others.
+    pub(super) fn ignores_others(&self) -> bool {
+        self.ignores_others
+    }
+
     /// Whether the server has counted its bucket.
     pub(super) fn is_counted(&self) -> bool {
         self.counted.is_some()
