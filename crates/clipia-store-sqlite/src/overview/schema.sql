@@ -9,9 +9,9 @@ CREATE TABLE text (
 ) STRICT;
 
 -- Neither the places of words nor how many there are of each is kept: a request has a word or not. Beginnings of so many letters are
--- words of their own. Longer ones are looked for among the words.
+-- words of their own. Those of all lengths would take half as much space again; `search.rs` says how others are found.
 CREATE VIRTUAL TABLE word USING fts5 (
-    words, content = 'text', content_rowid = 'number', tokenize = 'ascii', detail = 'none', columnsize = 0, prefix = '1 2 3 4 5'
+    words, content = 'text', content_rowid = 'number', tokenize = 'ascii', detail = 'none', columnsize = 0, prefix = '1 3 5'
 );
 
 -- A word that is taken out is not in the file any more. Otherwise it would stay until its part of the index is written anew.
