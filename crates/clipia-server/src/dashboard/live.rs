@@ -158,6 +158,7 @@ fn without_times(part: &str) -> [u8; 32] {
     while let Some((before, at)) = rest.split_once("<time ") {
         let (tag, after) = at.split_once('>').unwrap_or((at, ""));
         hash.update(before);
+        hash.update("<time ");
         hash.update(tag);
         rest = after.split_once("</time>").map_or("", |(_, after)| after);
     }
