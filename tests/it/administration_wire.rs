@@ -29,7 +29,7 @@ fn through_its_type(schema: &str, value: &Value) -> Result<Value, String> {
         AccountMade AccountOrder AccountPage AuditList BackupMade BackupOrder DeliveryDetails DeliveryList Findings
         GrantMade GrantOrder HeldSettled KeyMade KeyOrder KeyPage LogPage QueueList QueueListing Replayed ReplayOrder
         RequestCanceled RequestDetails
-        RequestPage RotationOrder SecretMade SecretsListing WorkerList WorkerListing WorkerMade WorkerOrder WorkerRevoked
+        RequestPage RotationOrder SecretMade SecretsListing TicketMade WorkerList WorkerListing WorkerMade WorkerOrder WorkerRevoked
     }
 }
 
@@ -76,6 +76,7 @@ fn no_secret_is_in_a_debug_form() {
             "AccountMade" => (shown::<types::AccountMade>(&value), &value["webhook_secret"]),
             "KeyMade" => (shown::<types::KeyMade>(&value), &value["key"]),
             "WorkerMade" => (shown::<types::WorkerMade>(&value), &value["token"]),
+            "TicketMade" => (shown::<types::TicketMade>(&value), &value["ticket"]),
             "SecretMade" => (shown::<types::SecretMade>(&value), &value["webhook_secret"]),
             _ => continue,
         };

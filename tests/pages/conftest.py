@@ -84,7 +84,7 @@ def receiver() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The emulator with a seeded store: two runs have the same ids and, as its clock stands, the same times."""
+    """The emulator with a seeded store: two runs have the same ids and, as its clock stands, equal times."""
     data = tmp_path_factory.mktemp("emulator")
     arguments = ["emulate", "--clock", "manual", "--seed", "7", "--port", "0"]
     for server in started(arguments, data):
@@ -136,7 +136,9 @@ def browser() -> Iterator[Browser]:
             pytest.fail(message)
         pytest.skip(message)
     with sync_playwright() as playwright:
-        # The tests run as root in a container, where Chromium has no sandbox.
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        # The tests run as root in a container, where Chromium has no sandbox and little shared memory.
+        launched = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
         yield launched
         launched.close()

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import MARKUP, PICTURES, Server
 from playwright.sync_api import Browser, Page, expect
+
+from conftest import MARKUP, PICTURES, Server
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

@@ -18,7 +18,7 @@ class ClipiaError(Exception):
     idempotency_key: str | None = None
     """The key of a submit that may have been accepted. The same submit with this key is charged once."""
     argument: str | None = None
-    """The argument that cannot be taken, such as `"input"` or `"webhook_url"`, if one is to blame and known."""
+    """The argument that cannot be taken, such as `"input"` or `"webhook_url"`, if one is known."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
