@@ -91,7 +91,7 @@ examples! {
         "it would cost 24 credits",
         "24 is over 20",
     ]); };
-    handle_errors: |ran| { ran.prints(&["the input: `prompt`", "not yet: ", "made for 24 credits"]); };
+    handle_errors: |ran| { ran.prints(&["input: `prompt`", "not yet: ", "made for 24 credits"]); };
     download: |ran| ran.prints(&["saved out", "saved out"]).saved(&["-image-1.png", "-image-1-rendition.webp"]);
     blocking: |ran| ran.prints(&["saved", "saved"]).saved(&["-image-1.png", "-image-1.png"]);
 }

@@ -388,7 +388,7 @@ async fn the_sdk_uploads_a_file_and_bytes() {
         "{missing}"
     );
     let empty = clipia.upload_bytes("", "empty.png").await.unwrap_err();
-    assert_eq!(empty.to_string(), "`empty.png` is empty: there is nothing to upload");
+    assert_eq!(empty.to_string(), "`empty.png` is empty; pass a file with content");
 }
 
 /// Runs the program as a client, in `directory`.

@@ -108,7 +108,7 @@ impl Overview {
 
     fn open_file(&self) -> Result<Open, StoreError> {
         if !self.path.exists() {
-            private::create(&self.path).map_err(of_file)?;
+            return self.make();
         }
         let connection = Connection::open(&self.path)?;
         connection.busy_timeout(WAIT_MAX)?;
