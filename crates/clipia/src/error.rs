@@ -405,7 +405,7 @@ impl Error {
         }
         match InputError::of_server(api) {
             Ok(input) => Self::Input(Box::new(input)),
-            Err(api) => Self::of_code(ErrorCode::from_code(api.code()), Box::new(api)),
+            Err(api) => Self::of_code(ErrorCode::from_code(api.code()), api),
         }
     }
 

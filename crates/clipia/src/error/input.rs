@@ -62,12 +62,12 @@ impl InputError {
     }
 
     /// A refusal of the server, if it is one of what the caller passed.
-    pub(super) fn of_server(api: ApiError) -> Result<Self, ApiError> {
+    pub(super) fn of_server(api: ApiError) -> Result<Self, Box<ApiError>> {
         let argument = match ErrorCode::from_code(api.code()) {
             Some(ErrorCode::InvalidRequest) => None,
             Some(ErrorCode::ModelInputInvalid) => Some("input"),
             Some(ErrorCode::WebhookUrlInvalid) => Some("webhook_url"),
-            _ => return Err(api),
+            _ => return Err(Box::new(api)),
         };
         let remedy = ErrorCode::from_code(api.code()).map_or("", remedy_of);
         let message = api.message().to_owned();
