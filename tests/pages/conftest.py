@@ -83,26 +83,24 @@ def receiver() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def emulator(tmp_path_factory: pytest.TempPathFactory, receiver: str) -> Iterator[Server]:
     """The emulator with a seeded store: two runs have the same ids and, as its clock stands, equal times."""
     data = tmp_path_factory.mktemp("emulator")
     arguments = ["emulate", "--clock", "manual", "--seed", "7", "--port", "0"]
     for server in started(arguments, data):
-        seed(server)
+        seed(server, receiver)
         yield server
 
 
-def seed(server: Server) -> None:
+def seed(server: Server, receiver: str) -> None:
     """Forty requests in every state, and a caller's mistakes."""
-    # Nobody listens on this port.
-    refused = "http://127.0.0.1:9/webhook"
     for number in range(40):
         prompt = {0: MARKUP, 7: "@fail a fox", 14: '@fail=content_policy:"too red" a fox'}.get(
             number % 20, f"a fox, picture {number}"
         )
         body: dict[str, Any] = {"input": {"prompt": prompt}}
         if number % 10 == 3:
-            body["webhook_url"] = refused
+            body["webhook_url"] = receiver
         server.call("/v1/models/nano-banana-2", body)
         if number % 10 == 9:
             server.call("/_emulator/clock", {"advance": "1m"})
