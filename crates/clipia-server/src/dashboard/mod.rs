@@ -2,9 +2,9 @@
 //!
 //! One file a page. A page is a function from the store's listings to HTML, and does what the administration does by the
 //! administration's own calls. Nothing is loaded from another host, and every action is a form, so that a page works without
-//! scripts. A script keeps a page live: [`live`] renders it again when the store has changed, once for everybody who looks at it.
+//! scripts. A script keeps a page live: `live` renders it again when the store has changed, once for everybody who looks at it.
 //!
-//! [`gate`] lets nobody in without a session. A session begins with a ticket, which the administration makes for
+//! `gate` lets nobody in without a session. A session begins with a ticket, which the administration makes for
 //! `clipia dashboard`.
 
 mod accounts;
