@@ -3,7 +3,7 @@
 use super::{Admin, Asked, Order};
 use crate::api_error::ApiError;
 use crate::http::Segment;
-use crate::store::{self, AccountId, DELIVERIES_MAX, DeliveryFilter};
+use crate::store::{self, AccountId, DELIVERIES_MAX, DeliveryFilter, Store, StoreError};
 use axum::Json;
 use axum::extract::State;
 use clipia_admin::types::{
@@ -11,7 +11,7 @@ use clipia_admin::types::{
     ListDeliveriesQuery, ReplayOrder, Replayed,
 };
 use clipia_api::error_code::ErrorCode;
-use clipia_queue::Moment;
+use clipia_queue::{Moment, RequestId};
 use uuid::Uuid;
 
 pub(super) async fn list(
@@ -41,6 +41,20 @@ pub(crate) async fn replay(State(admin): State<Admin>, Segment(id): Segment) -> 
         return Err(none(&id));
     }
     Ok(Json(()))
+}
+
+/// The deliveries of a request with their attempts, the newest first, at most `most`.
+pub(crate) async fn of_request(
+    store: &dyn Store,
+    request: RequestId,
+    most: u32,
+) -> Result<Vec<store::DeliveryDetails>, StoreError> {
+    let filter = DeliveryFilter { request: Some(request), ..DeliveryFilter::default() };
+    let mut deliveries = Vec::new();
+    for delivery in store.list_deliveries(filter, None, most).await? {
+        deliveries.extend(store.delivery(delivery.id).await?);
+    }
+    Ok(deliveries)
 }
 
 /// Replays as many as one command may; the answer says where to go on.

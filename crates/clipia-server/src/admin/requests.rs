@@ -3,7 +3,7 @@
 use super::{Admin, Asked, LISTED_MAX, deliveries};
 use crate::api_error::ApiError;
 use crate::http::Segment;
-use crate::store::{self, AccountId, AttemptEnd, DeliveryFilter, RequestFilter, RequestHistory, WorkRefused};
+use crate::store::{self, AccountId, AttemptEnd, RequestFilter, RequestHistory, WorkRefused};
 use axum::Json;
 use axum::extract::State;
 use clipia_admin::types::{
@@ -39,11 +39,7 @@ pub(super) async fn show(
 ) -> Result<Json<RequestDetails>, ApiError> {
     let id = id_of(&id)?;
     let history = admin.store.request_history(id).await?.ok_or_else(|| none(id))?;
-    let filter = DeliveryFilter { request: Some(id), ..DeliveryFilter::default() };
-    let mut deliveries = Vec::new();
-    for delivery in admin.store.list_deliveries(filter, None, LISTED_MAX).await? {
-        deliveries.extend(admin.store.delivery(delivery.id).await?);
-    }
+    let deliveries = deliveries::of_request(admin.store.as_ref(), id, LISTED_MAX).await?;
     Ok(Json(details(history, deliveries)))
 }
 

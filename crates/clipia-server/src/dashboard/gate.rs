@@ -12,6 +12,7 @@ use super::layout::Page;
 use super::notice::Notice;
 use super::page_error::PageError;
 use super::visit::Visit;
+use crate::http::scheme;
 use axum::extract::{Query, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -135,8 +136,7 @@ impl Gate {
 
     /// The header that gives a browser a session.
     fn cookie_of(&self, value: &str, headers: &HeaderMap) -> HeaderValue {
-        let forwarded = headers.get("x-forwarded-proto").map(HeaderValue::as_bytes).unwrap_or_default();
-        let secure = if forwarded.starts_with(b"https") { "; Secure" } else { "" };
+        let secure = if scheme(headers) == "https" { "; Secure" } else { "" };
         let (name, seconds) = (&self.cookie, SESSION_KEPT.as_secs());
         let cookie = format!("{name}={value}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}{secure}");
         // Name and value are hexadecimal digits, which are a valid header.

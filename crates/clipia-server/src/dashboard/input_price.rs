@@ -4,12 +4,13 @@ use super::input_form::{self, Texts};
 use super::page_error::PageError;
 use super::visit::Visit;
 use super::{call, words};
-use crate::http::price_input;
+use crate::http::{PricedInput, check_price_and_warn};
 use crate::store::{AccountId, KeyListing};
 use axum::extract::Form;
 use axum::response::{Html, IntoResponse, Response};
 use clipia_queue::catalogue::Entry;
 use maud::{Markup, html};
+use serde_json::Map;
 
 /// `POST /playground/price`: the part of the page that changes with each field.
 pub(super) async fn show(visit: Visit, Form(texts): Form<Texts>) -> Result<Response, PageError> {
@@ -37,14 +38,14 @@ pub(super) async fn price(
 ) -> Result<Markup, PageError> {
     let app = &visit.dashboard.parts.app;
     let input = input_form::input(&entry.model, texts);
-    let priced = price_input(app, entry, &input);
+    let priced = check_price_and_warn(app, entry, &input, &Map::new());
     let available = match key {
         Some(key) => available(visit, &key.account).await?,
         None => None,
     };
     Ok(html! {
         @match &priced {
-            Ok((cost, warnings)) => {
+            Ok(PricedInput { cost, warnings, .. }) => {
                 p { strong { (words::credits(*cost)) }
                     @match (key.is_some_and(|key| key.sandbox), available) {
                         (true, _) => " with a live key; a key of the sandbox pays nothing and gets a sample",

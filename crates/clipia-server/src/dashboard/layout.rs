@@ -11,26 +11,15 @@ use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, html};
 
-/// The pages of the navigation: the first segment of their address, and their name.
-const PAGES: [(&str, &str); 7] = [
-    ("", "Now"),
-    ("requests", "Requests"),
-    ("deliveries", "Deliveries"),
-    ("playground", "Playground"),
-    ("models", "Models"),
-    ("accounts", "Accounts"),
-    ("doctor", "Doctor"),
-];
-
-/// The keys that go to a page, after `g`.
-const KEYS: [(&str, &str); 7] = [
-    ("n", ""),
-    ("r", "requests"),
-    ("d", "deliveries"),
-    ("p", "playground"),
-    ("m", "models"),
-    ("a", "accounts"),
-    ("o", "doctor"),
+/// The pages of the navigation: the first segment of their address, their name, and the key that goes there after `g`.
+const PAGES: [(&str, &str, &str); 7] = [
+    ("", "Now", "n"),
+    ("requests", "Requests", "r"),
+    ("deliveries", "Deliveries", "d"),
+    ("playground", "Playground", "p"),
+    ("models", "Models", "m"),
+    ("accounts", "Accounts", "a"),
+    ("doctor", "Doctor", "o"),
 ];
 
 /// Where a page gets anything from: this server alone. Nobody may show it in a frame.
@@ -134,7 +123,7 @@ fn navigation(dashboard: &Dashboard, at: &str) -> Markup {
     let added = dashboard.parts.sections.iter().map(|section| (section.path(), section.name()));
     html! {
         nav aria-label="Pages" {
-            @for (path, name) in PAGES.into_iter().chain(added) {
+            @for (path, name) in PAGES.into_iter().map(|(path, name, _)| (path, name)).chain(added) {
                 a href={ (dashboard.base) "/" (path) } aria-current=[(path == at).then_some("page")] { (name) }
             }
         }
@@ -175,7 +164,6 @@ fn resumed(path: &str) -> Option<String> {
 
 /// The keys of the keyboard, which `?` shows.
 fn keys() -> Markup {
-    let name = |path| PAGES.iter().find(|(of, _)| *of == path).map_or("", |(_, name)| name);
     html! {
         dialog id="keys" aria-labelledby="keys-title" {
             h2 id="keys-title" { "Keys" }
@@ -183,8 +171,8 @@ fn keys() -> Markup {
                 dt { kbd { "/" } } dd { "Search" }
                 dt { kbd { "j" } " " kbd { "k" } } dd { "Next and previous row" }
                 dt { kbd { "Enter" } } dd { "Open the row" }
-                @for (key, path) in KEYS {
-                    dt { kbd { "g" } " " kbd { (key) } } dd data-key=(key) data-path=(path) { (name(path)) }
+                @for (path, name, key) in PAGES {
+                    dt { kbd { "g" } " " kbd { (key) } } dd data-key=(key) data-path=(path) { (name) }
                 }
                 dt { kbd { "?" } } dd { "These keys" }
             }

@@ -5,9 +5,9 @@ use super::page_error::PageError;
 use super::times::{Span, ago, exact, grouped};
 use super::visit::Visit;
 use super::{call, output, timeline, words};
-use crate::admin::requests as administration;
+use crate::admin::{deliveries as of_deliveries, requests as administration};
 use crate::http::Segment;
-use crate::store::{DeliveryDetails, DeliveryFilter, LogEntry, RequestHistory};
+use crate::store::{DeliveryDetails, LogEntry, RequestHistory};
 use axum::extract::State;
 use axum::response::Response;
 use clipia_queue::RequestId;
@@ -28,7 +28,7 @@ pub(super) async fn show(visit: Visit, Segment(id): Segment) -> Result<Response,
     let store = visit.store();
     let history = store.request_history(id).await?.ok_or_else(|| PageError::not_found("request"))?;
     let outputs = output::of(&visit, [id]).await?;
-    let deliveries = deliveries(&visit, id).await?;
+    let deliveries = of_deliveries::of_request(store, id, DELIVERIES).await?;
     let logs = store.logs(id, None, LogPosition::default(), LINES).await?;
     let (lines, more) = logs.map_or((Vec::new(), false), |page| (page.lines, page.more));
     let request = &history.request;
@@ -78,16 +78,6 @@ pub(super) async fn show(visit: Visit, Segment(id): Segment) -> Result<Response,
     let live = !ended || deliveries.iter().any(|delivery| delivery.delivery.next_at.is_some());
     let title = format!("Request {id}");
     Ok(visit.page(Page { title: &title, at: "requests", content, live, ..Page::live() }))
-}
-
-/// The deliveries of a request with their attempts.
-async fn deliveries(visit: &Visit, id: RequestId) -> Result<Vec<DeliveryDetails>, PageError> {
-    let filter = DeliveryFilter { request: Some(id), ..DeliveryFilter::default() };
-    let mut found = Vec::new();
-    for delivery in visit.store().list_deliveries(filter, None, DELIVERIES).await? {
-        found.extend(visit.store().delivery(delivery.id).await?);
-    }
-    Ok(found)
 }
 
 fn attempts_and_deliveries(

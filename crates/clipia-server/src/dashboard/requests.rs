@@ -7,7 +7,7 @@ use super::visit::Visit;
 use super::{output, words};
 use crate::store::{AccountId, RequestFilter, RequestListing};
 use axum::extract::Query;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use clipia_api::types::Output;
 use clipia_queue::RequestId;
 use clipia_queue::lifecycle::Phase;
@@ -95,9 +95,7 @@ pub(super) async fn show(visit: Visit, Query(filters): Query<Filters>) -> Result
     if let Ok(id) = text.parse::<RequestId>()
         && visit.store().request_history(id).await?.is_some()
     {
-        return Ok(axum::response::IntoResponse::into_response(axum::response::Redirect::to(
-            &visit.link(format_args!("/requests/{id}")),
-        )));
+        return Ok(Redirect::to(&visit.link(format_args!("/requests/{id}"))).into_response());
     }
     let filter = filters.of_store(visit.now())?;
     let after = match filters.after.as_str() {

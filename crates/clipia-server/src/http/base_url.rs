@@ -66,7 +66,7 @@ fn is_port(text: &str) -> bool {
 
 /// The scheme that the client used: `https` where a proxy that terminates TLS says so. Where there are several proxies, the
 /// client called the first one in the list.
-fn scheme(headers: &HeaderMap) -> &'static str {
+pub(crate) fn scheme(headers: &HeaderMap) -> &'static str {
     let forwarded = headers.get("x-forwarded-proto").map(HeaderValue::as_bytes).unwrap_or_default();
     let first = forwarded.split(|byte| *byte == b',').next().unwrap_or_default();
     if first.trim_ascii().eq_ignore_ascii_case(b"https") { "https" } else { "http" }

@@ -11,11 +11,11 @@ use clipia_queue::{Credits, input, pricing};
 use serde_json::{Map, Value};
 
 /// An input that the model takes, and its price.
-pub(super) struct PricedInput {
+pub(crate) struct PricedInput {
     /// The input with its defaults.
-    pub(super) input: Map<String, Value>,
-    pub(super) warnings: Vec<InputWarning>,
-    pub(super) cost: Credits,
+    pub(crate) input: Map<String, Value>,
+    pub(crate) warnings: Vec<InputWarning>,
+    pub(crate) cost: Credits,
 }
 
 /// The catalogue's entry of the model `slug`.
@@ -48,7 +48,7 @@ pub(super) fn take_input(body: &mut Map<String, Value>) -> Result<Map<String, Va
 ///
 /// # Errors
 /// As [`check_and_price`].
-pub(super) fn check_price_and_warn(
+pub(crate) fn check_price_and_warn(
     app: &App,
     entry: &Entry,
     input: &Map<String, Value>,
@@ -62,19 +62,6 @@ pub(super) fn check_price_and_warn(
     Ok(priced)
 }
 
-/// The price of an input, and what of it is not applied.
-///
-/// # Errors
-/// As [`check_and_price`].
-pub(crate) fn price(
-    app: &App,
-    entry: &Entry,
-    input: &Map<String, Value>,
-) -> Result<(Credits, Vec<InputWarning>), ApiError> {
-    let priced = check_price_and_warn(app, entry, input, &Map::new())?;
-    Ok((priced.cost, priced.warnings))
-}
-
 /// Checks and prices an input. `unknown` holds the members of the body that the API does not know: they become warnings.
 ///
 /// # Errors
@@ -86,12 +73,12 @@ pub(super) fn check_and_price(
 ) -> Result<PricedInput, ApiError> {
     let checked = input::check_body(model, input, unknown.keys().map(String::as_str))
         .map_err(|invalid| ApiError::new(ErrorCode::ModelInputInvalid, invalid.to_string()))?;
-    let cost = price_of_checked(model, &checked.input)?;
+    let cost = price(model, &checked.input)?;
     Ok(PricedInput { input: checked.input, warnings: checked.warnings, cost })
 }
 
 /// The price of a checked input.
-fn price_of_checked(model: &Model, input: &Map<String, Value>) -> Result<Credits, ApiError> {
+fn price(model: &Model, input: &Map<String, Value>) -> Result<Credits, ApiError> {
     pricing::price(model, input).map_err(|error| match error {
         // The input's number is to blame: the server checks the catalogue's own numbers when it starts.
         Unpriced::Range => ApiError::new(

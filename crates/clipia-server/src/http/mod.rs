@@ -24,11 +24,12 @@ mod submit;
 mod uploads;
 
 pub(crate) use admission::Admission;
+pub(crate) use base_url::scheme;
 pub(crate) use body::discard;
 pub(crate) use budgets::{Budgets, share as share_budgets};
 pub(crate) use conditions::Validators;
 pub(crate) use file_response::FileResponse;
-pub(crate) use input::price as price_input;
+pub(crate) use input::{PricedInput, check_price_and_warn};
 pub(crate) use media::body as file_body;
 pub(crate) use media::router as media_router;
 pub(crate) use observe::{request as note_request, watch, worker as note_worker};
