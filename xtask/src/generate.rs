@@ -1,5 +1,5 @@
 //! Turns the documents of `spec/` into the generated files: the types and clients of `clipia-api`, `clipia-admin` and
-//! `clipia-remote`, and everything that lists the error codes.
+//! `clipia-remote`, and everything that lists the error codes. The stubs of `AsyncClipia` follow from those of `Clipia`.
 
 mod calls;
 mod document;
@@ -12,6 +12,7 @@ mod operations;
 mod queries;
 mod region;
 mod shared;
+mod stubs;
 
 use anyhow::{Context, Result, bail};
 use region::Region;
@@ -30,6 +31,8 @@ enum Content {
     Whole(String),
     /// Regions of a file that is otherwise written by hand.
     Regions(Vec<Region>),
+    /// A region of a file that follows from the rest of the file.
+    Follows(fn(&str) -> Result<Region>),
 }
 
 impl Generated {
@@ -41,6 +44,10 @@ impl Generated {
         Self { file: file.to_owned(), content: Content::Regions(regions) }
     }
 
+    fn follows(file: &str, region: fn(&str) -> Result<Region>) -> Self {
+        Self { file: file.to_owned(), content: Content::Follows(region) }
+    }
+
     /// The text that the file must have. `found` is its text now.
     fn wanted(self, found: &str) -> Result<String> {
         match self.content {
@@ -48,6 +55,9 @@ impl Generated {
             Content::Regions(regions) => regions
                 .iter()
                 .try_fold(found.to_owned(), |text, region| region.replace(&text))
+                .with_context(|| format!("writing into {}", self.file)),
+            Content::Follows(region) => region(found)
+                .and_then(|region| region.replace(found))
                 .with_context(|| format!("writing into {}", self.file)),
         }
     }
@@ -92,6 +102,7 @@ fn generate(root: &Path) -> Result<Vec<Generated>> {
         generated
             .extend(document.generate(&text).with_context(|| format!("generating from {}", document.spec))?);
     }
+    generated.push(Generated::follows(stubs::FILE, stubs::asyncio));
     Ok(generated)
 }
 

@@ -10,7 +10,6 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use serde::Serialize;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -85,19 +84,6 @@ where
     RUN.import(py, "clipia_queue._coroutines", "run")?.call1((call, on_interrupt))
 }
 
-/// A coroutine that submits. An exception that interrupts it gets the idempotency key, or the id.
-pub(crate) fn submit<'py, C, R>(py: Python<'py>, submit: Submit, convert: C) -> PyResult<Bound<'py, PyAny>>
-where
-    C: FnOnce(Python<'_>, Submitted) -> PyResult<R> + Send + 'static,
-    R: for<'a> IntoPyObject<'a>,
-{
-    let resume = ResumePoint::submit(&submit);
-    let submit = accepting(submit, resume.clone());
-    new(py, submit, Some(resume.into()), |py, submitted| {
-        convert(py, submitted.map_err(|error| raise(py, error))?)
-    })
-}
-
 /// Submits, and records the id in `resume`, because a response that arrives while the call is being cancelled is lost.
 pub(crate) async fn accepting(submit: Submit, resume: ResumePoint) -> Result<Submitted, Error> {
     let submitted = submit.await?;
@@ -114,13 +100,4 @@ where
     R: for<'a> IntoPyObject<'a>,
 {
     new(py, call, None, |py, result| convert(py, result.map_err(|error| raise(py, error))?))
-}
-
-/// A coroutine that makes a call of the SDK and returns the response as a dict.
-pub(crate) fn document<'py, T, F>(py: Python<'py>, document: F) -> PyResult<Bound<'py, PyAny>>
-where
-    T: Serialize + Send + 'static,
-    F: Future<Output = Result<T, Error>> + Send + 'static,
-{
-    call(py, document, |py, response| Ok(pythonize::pythonize(py, &response)?.unbind()))
 }

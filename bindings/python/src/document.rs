@@ -41,6 +41,11 @@ impl<T> Deref for Document<T> {
     }
 }
 
+/// A response that Python has only as a dict or a list.
+pub(crate) fn of<T: Serialize>(py: Python<'_>, response: &T) -> PyResult<Py<PyAny>> {
+    Ok(pythonize::pythonize(py, response)?.unbind())
+}
+
 /// A response from its dict.
 pub(crate) fn read<T: DeserializeOwned>(data: &Bound<'_, PyAny>, class: &str) -> PyResult<T> {
     let malformed = |error: serde_json::Error| {

@@ -40,7 +40,7 @@ pub(crate) async fn of_result(
     generation: Live,
     options: CallOptions,
 ) -> Result<(ResultResponse, Files), Error> {
-    let result = generation.client().result_with(generation.id().clone(), options).await?;
+    let result = generation.result_with(options).await?;
     Ok((result, Files::of_handle(Handle::Live(generation))))
 }
 

@@ -1,19 +1,16 @@
 //! Waits for many generations at once, in one future: without a thread or a task for each.
 
 use crate::arguments::{Id, Seconds};
-use crate::async_generation::AsyncGeneration;
-use crate::async_generation_result::AsyncGenerationResult;
-use crate::async_submitted::AsyncSubmitted;
 use crate::coroutine;
 use crate::exceptions::{ClipiaTimeoutError, interrupted_fleet, set_request_ids};
-use crate::generation::Generation;
-use crate::generation_result::GenerationResult;
+use crate::generation::{AsyncGeneration, Generation};
+use crate::generation_result::{AsyncGenerationResult, GenerationResult};
 use crate::handle::Handle;
 use crate::interruption::OnInterrupt;
 use crate::iteration::Iteration;
 use crate::live::Live;
 use crate::session::Session;
-use crate::submitted::Submitted;
+use crate::submitted::{AsyncSubmitted, Submitted};
 use crate::waiting::WaitOptions;
 use crate::{blocking, files};
 use clipia::{Error, Outcome, RequestId};

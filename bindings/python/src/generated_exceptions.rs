@@ -25,8 +25,6 @@ import_exception!(clipia_queue._generated_exceptions, ServiceUnavailable);
 /// What makes the exception of an error that has a code of the API; `None` of another error.
 pub(crate) fn of_code(error: &Error) -> Option<fn(Fields) -> PyErr> {
     Some(match error {
-        Error::InvalidRequest(_) => InvalidRequest::new_err,
-        Error::WebhookUrlInvalid(_) => WebhookUrlInvalid::new_err,
         Error::InvalidApiKey(_) => InvalidApiKey::new_err,
         Error::InsufficientCredits(_) => InsufficientCredits::new_err,
         Error::SubscriptionRequired(_) => SubscriptionRequired::new_err,
@@ -35,7 +33,6 @@ pub(crate) fn of_code(error: &Error) -> Option<fn(Fields) -> PyErr> {
         Error::ModelNotFound(_) => ModelNotFound::new_err,
         Error::IdempotencyKeyReuse(_) => IdempotencyKeyReuse::new_err,
         Error::RequestInProgress(_) => RequestInProgress::new_err,
-        Error::ModelInputInvalid(_) => ModelInputInvalid::new_err,
         Error::RateLimitExceeded(_) => RateLimited::new_err,
         Error::ConcurrencyLimitExceeded(_) => ConcurrencyLimited::new_err,
         Error::UploadTooLarge(_) => UploadTooLarge::new_err,

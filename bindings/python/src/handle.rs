@@ -3,7 +3,7 @@
 use crate::exceptions::raise;
 use crate::live::Live;
 use crate::{document, pickled_clients};
-use clipia::{Error, RequestId, SavedGeneration, StatusResponse};
+use clipia::{CallOptions, Error, RequestId, SavedGeneration, StatusResponse};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -37,8 +37,8 @@ impl Handle {
     }
 
     /// The status of a generation now.
-    pub(crate) async fn status(generation: Live) -> Result<StatusResponse, Error> {
-        generation.status().await
+    pub(crate) async fn status(generation: Live, options: CallOptions) -> Result<StatusResponse, Error> {
+        generation.status_with(options).await
     }
 
     /// Whether the handle has connections of the calling process.

@@ -1,7 +1,8 @@
 //! The compiled part of the Python package `clipia_queue`: the SDK `clipia` for Python.
 //!
-//! Each class has a file of its own. A method converts its arguments, calls the SDK and converts the response.
-//! `blocking` waits for the SDK on behalf of `Clipia` and its objects, `coroutine` on behalf of `AsyncClipia`. The
+//! Each class has a file of its own, and so has each pair of a class for `Clipia` and one for `AsyncClipia`, which a macro writes in
+//! both styles. A method converts its arguments, calls the SDK and converts the response. `blocking` waits for the SDK on behalf of
+//! `Clipia` and its objects, `coroutine` on behalf of `AsyncClipia`. The
 //! package in `python/clipia_queue` exports the names for users, and has the exceptions.
 //!
 //! What must never be here: a rule (when to poll, what to retry, the message of an error), which is the SDK's.
@@ -9,15 +10,6 @@
 mod account;
 mod amount;
 mod arguments;
-mod async_account;
-mod async_client;
-mod async_delivery;
-mod async_generation;
-mod async_generation_result;
-mod async_media_file;
-mod async_models;
-mod async_submitted;
-mod async_webhooks;
 mod asyncio_futures;
 mod blocking;
 mod client;
@@ -56,6 +48,7 @@ mod result_response;
 mod runtime;
 mod session;
 mod status_response;
+mod style;
 mod submit_response;
 mod submitted;
 mod updates;
@@ -77,25 +70,13 @@ mod _clipia_queue {
     #[pymodule_export]
     use crate::account::AccountResource;
     #[pymodule_export]
-    use crate::async_account::AsyncAccountResource;
+    use crate::account::AsyncAccountResource;
     #[pymodule_export]
-    use crate::async_client::AsyncClipia;
-    #[pymodule_export]
-    use crate::async_delivery::AsyncDelivery;
-    #[pymodule_export]
-    use crate::async_generation::AsyncGeneration;
-    #[pymodule_export]
-    use crate::async_generation_result::AsyncGenerationResult;
-    #[pymodule_export]
-    use crate::async_media_file::AsyncMediaFile;
-    #[pymodule_export]
-    use crate::async_models::AsyncModelsResource;
-    #[pymodule_export]
-    use crate::async_submitted::AsyncSubmitted;
-    #[pymodule_export]
-    use crate::async_webhooks::AsyncWebhooks;
+    use crate::client::AsyncClipia;
     #[pymodule_export]
     use crate::client::Clipia;
+    #[pymodule_export]
+    use crate::delivery::AsyncDelivery;
     #[pymodule_export]
     use crate::delivery::Delivery;
     #[pymodule_export]
@@ -103,13 +84,21 @@ mod _clipia_queue {
     #[pymodule_export]
     use crate::estimate_response::EstimateResponse;
     #[pymodule_export]
+    use crate::generation::AsyncGeneration;
+    #[pymodule_export]
     use crate::generation::Generation;
+    #[pymodule_export]
+    use crate::generation_result::AsyncGenerationResult;
     #[pymodule_export]
     use crate::generation_result::GenerationResult;
     #[pymodule_export]
     use crate::input_warning::InputWarning;
     #[pymodule_export]
+    use crate::media_file::AsyncMediaFile;
+    #[pymodule_export]
     use crate::media_file::MediaFile;
+    #[pymodule_export]
+    use crate::models::AsyncModelsResource;
     #[pymodule_export]
     use crate::models::ModelsResource;
     #[pymodule_export]
@@ -125,9 +114,13 @@ mod _clipia_queue {
     #[pymodule_export]
     use crate::submit_response::SubmitResponse;
     #[pymodule_export]
+    use crate::submitted::AsyncSubmitted;
+    #[pymodule_export]
     use crate::submitted::Submitted;
     #[pymodule_export]
     use crate::upload::Upload;
+    #[pymodule_export]
+    use crate::webhooks::AsyncWebhooks;
     #[pymodule_export]
     use crate::webhooks::Webhooks;
     #[pymodule_export]

@@ -1,10 +1,9 @@
 //! Waits for one generation.
 
 use crate::arguments::Seconds;
-use crate::async_generation_result::AsyncGenerationResult;
 use crate::events::Events;
 use crate::exceptions::{interrupted, raise_after};
-use crate::generation_result::GenerationResult;
+use crate::generation_result::{AsyncGenerationResult, GenerationResult};
 use crate::handle::Handle;
 use crate::interruption::ResumePoint;
 use crate::live::Live;

@@ -1,6 +1,6 @@
-//! `Webhooks` and `verify_signature`.
+//! `Webhooks`, `AsyncWebhooks` and `verify_signature`.
 
-use crate::delivery::Delivery;
+use crate::delivery::{AsyncDelivery, Delivery};
 use crate::exceptions::{raise, refused};
 use crate::live::Live;
 use crate::process_client::ProcessClient;
@@ -14,70 +14,78 @@ use pyo3::types::{PyDict, PyString};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Receives the deliveries of webhooks, and ends the waits of its client with them; `Clipia.webhooks`.
-///
-/// Keep it for as long as deliveries may arrive: meanwhile a wait for a generation with a `webhook_url` polls rarely.
-/// `asgi`, `flask` and `django` make receivers for these frameworks. Use `receive` with any other.
-#[pyclass(frozen, module = "clipia_queue")]
-pub(crate) struct Webhooks(Receiver);
+macro_rules! webhooks {
+    ($Class:ident, $Delivery:ident) => {
+        /// Receives the deliveries of webhooks, and ends the waits of its client with them; `webhooks` of a client.
+        ///
+        /// Keep it for as long as deliveries may arrive: meanwhile a wait for a generation with a `webhook_url` polls rarely.
+        /// `asgi`, `flask` and `django` make receivers for these frameworks. Use `receive` with any other.
+        #[pyclass(frozen, module = "clipia_queue")]
+        pub(crate) struct $Class(Receiver);
 
-impl Webhooks {
-    pub(crate) fn new(receiver: Receiver) -> Self {
-        Self(receiver)
-    }
+        impl $Class {
+            pub(crate) fn new(receiver: Receiver) -> Self {
+                Self(receiver)
+            }
+        }
+
+        #[pymethods]
+        impl $Class {
+            /// Receives one delivery: verifies it, ends the waits of its generation, and returns it. There is
+            /// nothing to await.
+            ///
+            /// `headers` is any mapping, or pairs of name and value, as text or bytes, with names in any case. `body` is the
+            /// raw body as it was received. It takes microseconds. Raises a `WebhookRefused` if the delivery is not genuine:
+            /// respond with 400 then, without the reason, and with 204 otherwise.
+            fn receive(&self, headers: &Bound<'_, PyAny>, body: RawBody) -> PyResult<$Delivery> {
+                self.0.receive(headers, &body).map($Delivery::new)
+            }
+
+            /// An ASGI application for the URL of the webhook: as a route of Starlette or FastAPI, or as a whole server.
+            ///
+            /// `on_delivery` is called with each genuine delivery, repeats included: a coroutine function in the
+            /// event loop, any other function in a thread. If it raises, the response is 500, and the delivery is sent again.
+            #[pyo3(signature = (on_delivery = None))]
+            fn asgi<'py>(
+                slf: &Bound<'py, Self>,
+                on_delivery: Option<&Bound<'py, PyAny>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                framework_receiver(slf, "Asgi", on_delivery)
+            }
+
+            /// A view function for Flask, for the method POST.
+            ///
+            /// `on_delivery` is called with each genuine delivery, repeats included. If it raises, the response is 500, and
+            /// the delivery is sent again.
+            #[pyo3(signature = (on_delivery = None))]
+            fn flask<'py>(
+                slf: &Bound<'py, Self>,
+                on_delivery: Option<&Bound<'py, PyAny>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                framework_receiver(slf, "flask", on_delivery)
+            }
+
+            /// A view for Django, exempt from CSRF protection. It is async if `on_delivery` is a coroutine function.
+            ///
+            /// `on_delivery` is called with each genuine delivery, repeats included. If it raises, the response is 500, and
+            /// the delivery is sent again.
+            #[pyo3(signature = (on_delivery = None))]
+            fn django<'py>(
+                slf: &Bound<'py, Self>,
+                on_delivery: Option<&Bound<'py, PyAny>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                framework_receiver(slf, "django", on_delivery)
+            }
+
+            fn __repr__(&self) -> String {
+                self.0.repr(stringify!($Class))
+            }
+        }
+    };
 }
 
-#[pymethods]
-impl Webhooks {
-    /// Receives one delivery: verifies it, ends the waits of its generation, and returns it.
-    ///
-    /// `headers` is any mapping, or pairs of name and value, as text or bytes, with names in any case. `body` is the
-    /// raw body as it was received. It takes microseconds. Raises a `WebhookRefused` if the delivery is not genuine:
-    /// respond with 400 then, without the reason, and with 204 otherwise.
-    fn receive(&self, headers: &Bound<'_, PyAny>, body: RawBody) -> PyResult<Delivery> {
-        self.0.receive(headers, &body).map(Delivery::new)
-    }
-
-    /// An ASGI application for the URL of the webhook: as a route of Starlette or FastAPI, or as a whole server.
-    ///
-    /// `on_delivery` is called with each genuine `Delivery`, repeats included: a coroutine function in the
-    /// event loop, any other function in a thread. If it raises, the response is 500, and the delivery is sent again.
-    #[pyo3(signature = (on_delivery = None))]
-    fn asgi<'py>(
-        slf: &Bound<'py, Self>,
-        on_delivery: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        framework_receiver(slf, "Asgi", on_delivery)
-    }
-
-    /// A view function for Flask, for the method POST.
-    ///
-    /// `on_delivery` is called with each genuine `Delivery`, repeats included. If it raises, the response is 500, and
-    /// the delivery is sent again.
-    #[pyo3(signature = (on_delivery = None))]
-    fn flask<'py>(
-        slf: &Bound<'py, Self>,
-        on_delivery: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        framework_receiver(slf, "flask", on_delivery)
-    }
-
-    /// A view for Django, exempt from CSRF protection. It is async if `on_delivery` is a coroutine function.
-    ///
-    /// `on_delivery` is called with each genuine `Delivery`, repeats included. If it raises, the response is 500, and
-    /// the delivery is sent again.
-    #[pyo3(signature = (on_delivery = None))]
-    fn django<'py>(
-        slf: &Bound<'py, Self>,
-        on_delivery: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        framework_receiver(slf, "django", on_delivery)
-    }
-
-    fn __repr__(&self) -> String {
-        self.0.repr("Webhooks")
-    }
-}
+webhooks!(Webhooks, Delivery);
+webhooks!(AsyncWebhooks, AsyncDelivery);
 
 /// A receiver of the SDK, with its client.
 pub(crate) struct Receiver {
@@ -102,20 +110,20 @@ impl Receiver {
     }
 
     /// Receives a genuine delivery. Returns it with a handle on its generation.
-    pub(crate) fn receive(&self, headers: &Bound<'_, PyAny>, body: &RawBody) -> PyResult<(Received, Live)> {
+    fn receive(&self, headers: &Bound<'_, PyAny>, body: &RawBody) -> PyResult<(Received, Live)> {
         let received = self.webhooks.receive(pairs(headers)?, body.0.bytes());
         let received = received.map_err(|refusal| refused(&refusal))?;
         let generation = self.clipia.generation(received.request_id());
         Ok((received, Live::new(self.client.clone(), generation)))
     }
 
-    pub(crate) fn repr(&self, class: &str) -> String {
+    fn repr(&self, class: &str) -> String {
         format!("{class}(base_url='{}')", self.clipia.base_url())
     }
 }
 
 /// The receiver of `clipia_queue._receivers` for a framework.
-pub(crate) fn framework_receiver<'py, T: pyo3::PyClass>(
+fn framework_receiver<'py, T: pyo3::PyClass>(
     webhooks: &Bound<'py, T>,
     framework: &str,
     on_delivery: Option<&Bound<'py, PyAny>>,

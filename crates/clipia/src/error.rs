@@ -29,8 +29,8 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 /// [`ApiError`] (see [`Error::api`]); errors of the connection; and errors about one generation.
 /// No error contains the API key. Of an input an error contains only the wrong values, cut short.
 ///
-/// What the caller passed wrongly is [`Input`](Self::Input), whoever finds it. The variants `InvalidRequest`, `WebhookUrlInvalid` and
-/// `ModelInputInvalid` stand in the list of codes, and no call returns them.
+/// What the caller passed wrongly is [`Input`](Self::Input), whoever finds it: the codes `invalid_request`, `webhook_url_invalid` and
+/// `model_input_invalid` have no variant of their own.
 ///
 /// `Display` is whole: where a variant has a `cause`, the message says it, and `source` does not repeat it. Only
 /// [`Deadline`](Self::Deadline) has a `source`, which its message leaves out: the error of the latest poll.
@@ -133,14 +133,6 @@ pub enum Error {
     },
 
     // generated from spec/openapi.yaml: errors by code
-    /// 400 `invalid_request`: the call does not have the form of the API.
-    /// Correct the call as the message says.
-    #[error("{0}")]
-    InvalidRequest(Box<ApiError>),
-    /// 400 `webhook_url_invalid`: the server may not call this webhook URL.
-    /// Pass an https URL with a public address.
-    #[error("{0}")]
-    WebhookUrlInvalid(Box<ApiError>),
     /// 401 `invalid_api_key`: the API key is missing, wrong or revoked.
     /// Use a key that this server issued.
     #[error("{0}")]
@@ -173,10 +165,6 @@ pub enum Error {
     /// Repeat the submit with the same key in a moment.
     #[error("{0}")]
     RequestInProgress(Box<ApiError>),
-    /// 422 `model_input_invalid`: the model does not accept this input.
-    /// Correct the input as the message says. Some servers send this code with 400.
-    #[error("{0}")]
-    ModelInputInvalid(Box<ApiError>),
     /// 429 `rate_limit_exceeded`: the API key made too many requests in this minute.
     /// Repeat the call after `Retry-After`.
     #[error("{0}")]

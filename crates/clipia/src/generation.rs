@@ -128,7 +128,15 @@ impl Generation {
     /// # Errors
     /// As [`Clipia::status`].
     pub async fn status(&self) -> Result<StatusResponse, Error> {
-        self.clipia.status(&self.id).await
+        self.status_with(CallOptions::new()).await
+    }
+
+    /// The status of the generation, by a call with options of its own.
+    ///
+    /// # Errors
+    /// As [`Clipia::status_with`].
+    pub async fn status_with(&self, options: CallOptions) -> Result<StatusResponse, Error> {
+        self.clipia.status_with(&self.id, options).await
     }
 
     /// The result. Before the end there are only the fields of a status, so look at `status` first.
@@ -136,7 +144,15 @@ impl Generation {
     /// # Errors
     /// As [`Clipia::result`].
     pub async fn result(&self) -> Result<ResultResponse, Error> {
-        self.clipia.result(&self.id).await
+        self.result_with(CallOptions::new()).await
+    }
+
+    /// The result, by a call with options of its own.
+    ///
+    /// # Errors
+    /// As [`Clipia::result_with`].
+    pub async fn result_with(&self, options: CallOptions) -> Result<ResultResponse, Error> {
+        self.clipia.result_with(&self.id, options).await
     }
 
     /// Waits for the end of the generation: `.await` begins.

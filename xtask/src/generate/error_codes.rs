@@ -35,6 +35,9 @@ struct ErrorCode {
     family: String,
     /// Whether the same call can succeed later.
     retry: bool,
+    /// Whether the caller passed something wrongly. All these codes are one variant of the SDK's error.
+    #[serde(default)]
+    input: bool,
     /// The meaning of the code, in one sentence.
     meaning: String,
     /// What the caller can do, in one sentence or two.

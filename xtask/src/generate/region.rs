@@ -3,17 +3,23 @@
 use super::document::QUEUE_SPEC;
 use anyhow::{Context, Result, ensure};
 
-/// The lines between two comments. The first comment contains `generated from spec/openapi.yaml: NAME`, the second
-/// `end of what is generated: NAME`.
+/// The lines between two comments. The first comment contains `generated from SOURCE: NAME`, the second `end of what is
+/// generated: NAME`.
 pub(super) struct Region {
+    source: &'static str,
     name: &'static str,
     lines: String,
 }
 
 impl Region {
-    /// `lines` end with a newline each.
+    /// A region that is generated from the spec of the queue. `lines` end with a newline each.
     pub(super) fn new(name: &'static str, lines: String) -> Self {
-        Self { name, lines }
+        Self::from(QUEUE_SPEC, name, lines)
+    }
+
+    /// A region that is generated from `source`.
+    pub(super) fn from(source: &'static str, name: &'static str, lines: String) -> Self {
+        Self { source, name, lines }
     }
 
     /// The lines between the comments.
@@ -25,7 +31,7 @@ impl Region {
     /// `text`, the text of a file, with the lines of this region replaced.
     pub(super) fn replace(&self, text: &str) -> Result<String> {
         let (first, last) = (
-            format!("generated from {QUEUE_SPEC}: {}", self.name),
+            format!("generated from {}: {}", self.source, self.name),
             format!("end of what is generated: {}", self.name),
         );
         let after_first = line_with(text, &first)?.1;

@@ -211,118 +211,6 @@ class DownloadProgress:
     def __eq__(self, value: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
-@final
-class MediaFile:
-    @property
-    def name(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    def bytes(self, *, max_bytes: int = ...) -> _Bytes: ...
-    def stream(self) -> Iterator[_Bytes]: ...
-
-@final
-class AsyncMediaFile:
-    @property
-    def name(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    async def bytes(self, *, max_bytes: int = ...) -> _Bytes: ...
-    def stream(self) -> AsyncIterator[_Bytes]: ...
-
-@final
-class GenerationResult(ResultResponse):
-    def files(self, *, renditions: bool = False) -> list[MediaFile]: ...
-    def download(
-        self,
-        dir: str | PathLike[str],
-        *,
-        renditions: bool = False,
-        overwrite: bool = False,
-        on_progress: Callable[[DownloadProgress], object] | None = None,
-    ) -> list[Path]: ...
-
-@final
-class AsyncGenerationResult(ResultResponse):
-    async def files(self, *, renditions: bool = False) -> list[AsyncMediaFile]: ...
-    async def download(
-        self,
-        dir: str | PathLike[str],
-        *,
-        renditions: bool = False,
-        overwrite: bool = False,
-        on_progress: Callable[[DownloadProgress], object] | None = None,
-    ) -> list[Path]: ...
-
-@final
-class Submitted(SubmitResponse):
-    def wait(self, timeout: float | None = None, *, progress: bool = False) -> GenerationResult: ...
-    def updates(self) -> Iterator[StatusResponse]: ...
-    def result(self) -> GenerationResult: ...
-    def download(
-        self,
-        dir: str | PathLike[str],
-        *,
-        renditions: bool = False,
-        overwrite: bool = False,
-        on_progress: Callable[[DownloadProgress], object] | None = None,
-    ) -> list[Path]: ...
-
-@final
-class AsyncSubmitted(SubmitResponse):
-    async def wait(
-        self, timeout: float | None = None, *, progress: bool = False
-    ) -> AsyncGenerationResult: ...
-    def updates(self) -> AsyncIterator[StatusResponse]: ...
-    async def result(self) -> AsyncGenerationResult: ...
-    async def download(
-        self,
-        dir: str | PathLike[str],
-        *,
-        renditions: bool = False,
-        overwrite: bool = False,
-        on_progress: Callable[[DownloadProgress], object] | None = None,
-    ) -> list[Path]: ...
-
-@final
-class Generation:
-    @property
-    def request_id(self) -> str: ...
-    def wait(self, timeout: float | None = None, *, progress: bool = False) -> GenerationResult: ...
-    def updates(self) -> Iterator[StatusResponse]: ...
-    def status(self) -> StatusResponse: ...
-    def result(self) -> GenerationResult: ...
-    def download(
-        self,
-        dir: str | PathLike[str],
-        *,
-        renditions: bool = False,
-        overwrite: bool = False,
-        on_progress: Callable[[DownloadProgress], object] | None = None,
-    ) -> list[Path]: ...
-    def __eq__(self, value: object, /) -> bool: ...
-    def __hash__(self) -> int: ...
-
-@final
-class AsyncGeneration:
-    @property
-    def request_id(self) -> str: ...
-    async def wait(
-        self, timeout: float | None = None, *, progress: bool = False
-    ) -> AsyncGenerationResult: ...
-    def updates(self) -> AsyncIterator[StatusResponse]: ...
-    async def status(self) -> StatusResponse: ...
-    async def result(self) -> AsyncGenerationResult: ...
-    async def download(
-        self,
-        dir: str | PathLike[str],
-        *,
-        renditions: bool = False,
-        overwrite: bool = False,
-        on_progress: Callable[[DownloadProgress], object] | None = None,
-    ) -> list[Path]: ...
-    def __eq__(self, value: object, /) -> bool: ...
-    def __hash__(self) -> int: ...
-
 _Asgi: TypeAlias = Callable[
     [
         MutableMapping[str, Any],
@@ -343,6 +231,87 @@ class _Dataclass(Protocol):
 _Input: TypeAlias = Mapping[str, Any] | _PydanticModel | _Dataclass
 _Headers: TypeAlias = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]
 
+# the classes of `Clipia`
+
+@final
+class MediaFile:
+    @property
+    def name(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    def bytes(self, *, max_bytes: int = ...) -> _Bytes: ...
+    def stream(self) -> Iterator[_Bytes]: ...
+
+@final
+class GenerationResult(ResultResponse):
+    def files(self, *, renditions: bool = False) -> list[MediaFile]: ...
+    def download(
+        self,
+        dir: str | PathLike[str],
+        *,
+        renditions: bool = False,
+        overwrite: bool = False,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
+    ) -> list[Path]: ...
+
+@final
+class Submitted(SubmitResponse):
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        progress: bool = False,
+    ) -> GenerationResult: ...
+    def updates(self) -> Iterator[StatusResponse]: ...
+    def result(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
+    ) -> GenerationResult: ...
+    def download(
+        self,
+        dir: str | PathLike[str],
+        *,
+        renditions: bool = False,
+        overwrite: bool = False,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
+    ) -> list[Path]: ...
+
+@final
+class Generation:
+    @property
+    def request_id(self) -> str: ...
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        progress: bool = False,
+    ) -> GenerationResult: ...
+    def updates(self) -> Iterator[StatusResponse]: ...
+    def status(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
+    ) -> StatusResponse: ...
+    def result(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
+    ) -> GenerationResult: ...
+    def download(
+        self,
+        dir: str | PathLike[str],
+        *,
+        renditions: bool = False,
+        overwrite: bool = False,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
+    ) -> list[Path]: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
 @final
 class Delivery:
     @property
@@ -359,33 +328,11 @@ class Delivery:
     def data(self) -> dict[str, Any]: ...
 
 @final
-class AsyncDelivery:
-    @property
-    def request_id(self) -> str: ...
-    @property
-    def delivery_id(self) -> str | None: ...
-    @property
-    def is_duplicate(self) -> bool: ...
-    @property
-    def resolved(self) -> int: ...
-    @property
-    def result(self) -> AsyncGenerationResult: ...
-    @property
-    def data(self) -> dict[str, Any]: ...
-
-@final
 class Webhooks:
     def receive(self, headers: _Headers, body: bytes | str) -> Delivery: ...
     def asgi(self, on_delivery: Callable[[Delivery], object] | None = None) -> _Asgi: ...
     def flask(self, on_delivery: Callable[[Delivery], object] | None = None) -> _FlaskView: ...
     def django(self, on_delivery: Callable[[Delivery], object] | None = None) -> _DjangoView: ...
-
-@final
-class AsyncWebhooks:
-    def receive(self, headers: _Headers, body: bytes | str) -> AsyncDelivery: ...
-    def asgi(self, on_delivery: Callable[[AsyncDelivery], object] | None = None) -> _Asgi: ...
-    def flask(self, on_delivery: Callable[[AsyncDelivery], object] | None = None) -> _FlaskView: ...
-    def django(self, on_delivery: Callable[[AsyncDelivery], object] | None = None) -> _DjangoView: ...
 
 @final
 class ModelsResource:
@@ -405,29 +352,8 @@ class ModelsResource:
     ) -> Submitted: ...
 
 @final
-class AsyncModelsResource:
-    async def list(self) -> ModelList: ...
-    async def get(self, slug: str) -> Model: ...
-    async def estimate(self, slug: str, input: _Input) -> EstimateResponse: ...
-    async def submit(
-        self,
-        model: str,
-        input: _Input,
-        *,
-        webhook_url: str | None = None,
-        idempotency_key: str | None = None,
-        max_cost: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        call_timeout: float | None = None,
-    ) -> AsyncSubmitted: ...
-
-@final
 class AccountResource:
     def get(self) -> Account: ...
-
-@final
-class AsyncAccountResource:
-    async def get(self) -> Account: ...
 
 @final
 class Clipia:
@@ -496,10 +422,14 @@ class Clipia:
         call_timeout: float | None = None,
     ) -> GenerationResult: ...
     def wait_all(
-        self, handles: Iterable[Submitted | Generation | str], timeout: float | None = None
+        self,
+        handles: Iterable[Submitted | Generation | str],
+        timeout: float | None = None,
     ) -> list[GenerationResult]: ...
     def as_completed(
-        self, handles: Iterable[Submitted | Generation | str], timeout: float | None = None
+        self,
+        handles: Iterable[Submitted | Generation | str],
+        timeout: float | None = None,
     ) -> Iterator[GenerationResult]: ...
     def check(self, model: str, input: _Input) -> list[InputWarning]: ...
     def upload(self, file: str | PathLike[str] | bytes, *, file_name: str | None = None) -> Upload: ...
@@ -515,6 +445,130 @@ class Clipia:
         traceback: TracebackType | None = None,
         /,
     ) -> None: ...
+
+# generated from the classes of `Clipia`: the classes of `AsyncClipia`
+
+@final
+class AsyncMediaFile:
+    @property
+    def name(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    async def bytes(self, *, max_bytes: int = ...) -> _Bytes: ...
+    def stream(self) -> AsyncIterator[_Bytes]: ...
+
+@final
+class AsyncGenerationResult(ResultResponse):
+    async def files(self, *, renditions: bool = False) -> list[AsyncMediaFile]: ...
+    async def download(
+        self,
+        dir: str | PathLike[str],
+        *,
+        renditions: bool = False,
+        overwrite: bool = False,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
+    ) -> list[Path]: ...
+
+@final
+class AsyncSubmitted(SubmitResponse):
+    async def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        progress: bool = False,
+    ) -> AsyncGenerationResult: ...
+    def updates(self) -> AsyncIterator[StatusResponse]: ...
+    async def result(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
+    ) -> AsyncGenerationResult: ...
+    async def download(
+        self,
+        dir: str | PathLike[str],
+        *,
+        renditions: bool = False,
+        overwrite: bool = False,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
+    ) -> list[Path]: ...
+
+@final
+class AsyncGeneration:
+    @property
+    def request_id(self) -> str: ...
+    async def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        progress: bool = False,
+    ) -> AsyncGenerationResult: ...
+    def updates(self) -> AsyncIterator[StatusResponse]: ...
+    async def status(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
+    ) -> StatusResponse: ...
+    async def result(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
+    ) -> AsyncGenerationResult: ...
+    async def download(
+        self,
+        dir: str | PathLike[str],
+        *,
+        renditions: bool = False,
+        overwrite: bool = False,
+        on_progress: Callable[[DownloadProgress], object] | None = None,
+    ) -> list[Path]: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class AsyncDelivery:
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def delivery_id(self) -> str | None: ...
+    @property
+    def is_duplicate(self) -> bool: ...
+    @property
+    def resolved(self) -> int: ...
+    @property
+    def result(self) -> AsyncGenerationResult: ...
+    @property
+    def data(self) -> dict[str, Any]: ...
+
+@final
+class AsyncWebhooks:
+    def receive(self, headers: _Headers, body: bytes | str) -> AsyncDelivery: ...
+    def asgi(self, on_delivery: Callable[[AsyncDelivery], object] | None = None) -> _Asgi: ...
+    def flask(self, on_delivery: Callable[[AsyncDelivery], object] | None = None) -> _FlaskView: ...
+    def django(self, on_delivery: Callable[[AsyncDelivery], object] | None = None) -> _DjangoView: ...
+
+@final
+class AsyncModelsResource:
+    async def list(self) -> ModelList: ...
+    async def get(self, slug: str) -> Model: ...
+    async def estimate(self, slug: str, input: _Input) -> EstimateResponse: ...
+    async def submit(
+        self,
+        model: str,
+        input: _Input,
+        *,
+        webhook_url: str | None = None,
+        idempotency_key: str | None = None,
+        max_cost: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        call_timeout: float | None = None,
+    ) -> AsyncSubmitted: ...
+
+@final
+class AsyncAccountResource:
+    async def get(self) -> Account: ...
 
 @final
 class AsyncClipia:
@@ -583,10 +637,14 @@ class AsyncClipia:
         call_timeout: float | None = None,
     ) -> AsyncGenerationResult: ...
     async def wait_all(
-        self, handles: Iterable[AsyncSubmitted | AsyncGeneration | str], timeout: float | None = None
+        self,
+        handles: Iterable[AsyncSubmitted | AsyncGeneration | str],
+        timeout: float | None = None,
     ) -> list[AsyncGenerationResult]: ...
     def as_completed(
-        self, handles: Iterable[AsyncSubmitted | AsyncGeneration | str], timeout: float | None = None
+        self,
+        handles: Iterable[AsyncSubmitted | AsyncGeneration | str],
+        timeout: float | None = None,
     ) -> AsyncIterator[AsyncGenerationResult]: ...
     async def check(self, model: str, input: _Input) -> list[InputWarning]: ...
     async def upload(self, file: str | PathLike[str] | bytes, *, file_name: str | None = None) -> Upload: ...
@@ -602,6 +660,8 @@ class AsyncClipia:
         traceback: TracebackType | None = None,
         /,
     ) -> None: ...
+
+# end of what is generated: the classes of `AsyncClipia`
 
 def printable(text: str) -> str: ...
 def run_program(arguments: list[str]) -> int: ...

@@ -4,11 +4,9 @@ use super::{ApiError, Error};
 use clipia_api::error_code::ErrorCode;
 
 impl Error {
-    /// The error with this code. A code that this version does not know gives [`Error::Api`].
+    /// The error with this code, which is none of an input. A code that this version does not know gives [`Error::Api`].
     pub(super) fn of_code(code: Option<ErrorCode>, api: Box<ApiError>) -> Self {
         match code {
-            Some(ErrorCode::InvalidRequest) => Self::InvalidRequest(api),
-            Some(ErrorCode::WebhookUrlInvalid) => Self::WebhookUrlInvalid(api),
             Some(ErrorCode::InvalidApiKey) => Self::InvalidApiKey(api),
             Some(ErrorCode::InsufficientCredits) => Self::InsufficientCredits(api),
             Some(ErrorCode::SubscriptionRequired) => Self::SubscriptionRequired(api),
@@ -17,7 +15,6 @@ impl Error {
             Some(ErrorCode::ModelNotFound) => Self::ModelNotFound(api),
             Some(ErrorCode::IdempotencyKeyReuse) => Self::IdempotencyKeyReuse(api),
             Some(ErrorCode::RequestInProgress) => Self::RequestInProgress(api),
-            Some(ErrorCode::ModelInputInvalid) => Self::ModelInputInvalid(api),
             Some(ErrorCode::RateLimitExceeded) => Self::RateLimitExceeded(api),
             Some(ErrorCode::ConcurrencyLimitExceeded) => Self::ConcurrencyLimitExceeded(api),
             Some(ErrorCode::UploadTooLarge) => Self::UploadTooLarge(api),
@@ -31,9 +28,7 @@ impl Error {
     /// The API's error, of a variant that stands for a code.
     pub(super) fn api_of_code(&self) -> Option<&ApiError> {
         match self {
-            Self::InvalidRequest(api)
-            | Self::WebhookUrlInvalid(api)
-            | Self::InvalidApiKey(api)
+            Self::InvalidApiKey(api)
             | Self::InsufficientCredits(api)
             | Self::SubscriptionRequired(api)
             | Self::InsufficientScope(api)
@@ -41,7 +36,6 @@ impl Error {
             | Self::ModelNotFound(api)
             | Self::IdempotencyKeyReuse(api)
             | Self::RequestInProgress(api)
-            | Self::ModelInputInvalid(api)
             | Self::RateLimitExceeded(api)
             | Self::ConcurrencyLimitExceeded(api)
             | Self::UploadTooLarge(api)
@@ -55,9 +49,7 @@ impl Error {
     /// The same, to be changed.
     pub(super) fn api_of_code_mut(&mut self) -> Option<&mut ApiError> {
         match self {
-            Self::InvalidRequest(api)
-            | Self::WebhookUrlInvalid(api)
-            | Self::InvalidApiKey(api)
+            Self::InvalidApiKey(api)
             | Self::InsufficientCredits(api)
             | Self::SubscriptionRequired(api)
             | Self::InsufficientScope(api)
@@ -65,7 +57,6 @@ impl Error {
             | Self::ModelNotFound(api)
             | Self::IdempotencyKeyReuse(api)
             | Self::RequestInProgress(api)
-            | Self::ModelInputInvalid(api)
             | Self::RateLimitExceeded(api)
             | Self::ConcurrencyLimitExceeded(api)
             | Self::UploadTooLarge(api)

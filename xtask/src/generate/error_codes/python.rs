@@ -54,8 +54,10 @@ fn binding(codes: &[ErrorCode]) -> String {
         .iter()
         .map(|code| format!("import_exception!(clipia_queue._generated_exceptions, {});\n", code.class()))
         .collect();
+    // A wrong input is one variant of the SDK's error. The binding chooses its exception by the code.
     let rows: String = codes
         .iter()
+        .filter(|code| !code.input)
         .map(|code| format!("        Error::{}(_) => {}::new_err,\n", code.variant(), code.class()))
         .collect();
     let header = header("//", QUEUE_SPEC);

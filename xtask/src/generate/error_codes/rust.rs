@@ -86,21 +86,28 @@ impl ErrorCode {{
     )
 }
 
+/// The codes that have a variant of their own in the SDK's `Error`.
+fn with_variant(codes: &[ErrorCode]) -> impl Iterator<Item = &ErrorCode> {
+    codes.iter().filter(|code| !code.input)
+}
+
 /// The variants of the SDK's `Error`.
 fn variants(codes: &[ErrorCode]) -> String {
-    lines(codes, |code| {
+    let variant = |code: &ErrorCode| {
         let (summary, remedy, variant) = (code.summary(), &code.remedy, code.variant());
         format!(
             "    /// {summary}\n    /// {remedy}\n    #[error(\"{{0}}\")]\n    {variant}(Box<ApiError>),\n"
         )
-    })
+    };
+    with_variant(codes).map(variant).collect()
 }
 
 /// The functions between a code, its variant, and the API's error in the variant.
 fn error_of_code(codes: &[ErrorCode]) -> String {
-    let constructors =
-        lines(codes, |code| format!("            Some(ErrorCode::{0}) => Self::{0}(api),\n", code.variant()));
-    let variants = codes.iter().map(|code| format!("Self::{}(api)", code.variant()));
+    let constructor =
+        |code: &ErrorCode| format!("            Some(ErrorCode::{0}) => Self::{0}(api),\n", code.variant());
+    let constructors: String = with_variant(codes).map(constructor).collect();
+    let variants = with_variant(codes).map(|code| format!("Self::{}(api)", code.variant()));
     let variants = variants.collect::<Vec<_>>().join("\n            | ");
     let header = header("//", QUEUE_SPEC);
     format!(
@@ -109,7 +116,7 @@ use super::{{ApiError, Error}};
 use clipia_api::error_code::ErrorCode;
 
 impl Error {{
-    /// The error with this code. A code that this version does not know gives [`Error::Api`].
+    /// The error with this code, which is none of an input. A code that this version does not know gives [`Error::Api`].
     pub(super) fn of_code(code: Option<ErrorCode>, api: Box<ApiError>) -> Self {{
         match code {{
 {constructors}            _ => Self::Api(api),
