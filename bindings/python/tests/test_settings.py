@@ -194,4 +194,11 @@ async def test_a_call_has_headers_of_its_own_async(peer: Peer) -> None:
     async with AsyncClipia(KEY, base_url=peer.url) as clipia:
         await clipia.status(ID, headers={"X-Trace": "one"})
         await clipia.result(ID, headers={"X-Trace": "two"}, call_timeout=5)
-    assert [request.headers["x-trace"] for request in peer.seen] == ["one", "two"]
+        handle = clipia.generation(ID)
+        await handle.status(headers={"X-Trace": "three"})
+        await handle.result(headers={"X-Trace": "four"}, call_timeout=5)
+    handle = Clipia(KEY, base_url=peer.url).generation(ID)
+    handle.status(headers={"X-Trace": "five"}, call_timeout=5)
+    handle.result(headers={"X-Trace": "six"})
+    traces = [request.headers["x-trace"] for request in peer.seen]
+    assert traces == ["one", "two", "three", "four", "five", "six"]

@@ -172,6 +172,8 @@ async fn a_call_has_headers_and_a_timeout_of_its_own() {
         status(),
         status(),
         status(),
+        status(),
+        status(),
         Reply::Stall(Vec::new()),
     ])
     .await;
@@ -180,7 +182,9 @@ async fn a_call_has_headers_and_a_timeout_of_its_own() {
     submit().max_cost(5).await.unwrap();
     let options = CallOptions::new().header("X-Trace", "two");
     clipia.status_with(ID, options.clone()).await.unwrap();
-    clipia.result_with(ID, options).await.unwrap();
+    clipia.result_with(ID, options.clone()).await.unwrap();
+    clipia.generation(ID).status_with(options.clone()).await.unwrap();
+    clipia.generation(ID).result_with(options).await.unwrap();
     clipia.status(ID).await.unwrap();
     let sent: Vec<_> = peer
         .seen()
@@ -192,10 +196,10 @@ async fn a_call_has_headers_and_a_timeout_of_its_own() {
         sent[..3],
         [[some("one"), some("clips")], [some("one"), some("clips")], [some("one"), some("clips")]]
     );
-    assert_eq!(
-        sent[3..],
-        [[some("two"), some("pictures")], [some("two"), some("pictures")], [None, some("pictures")]]
-    );
+    let with_options = || [some("two"), some("pictures")];
+    // Calls of the client, and of a handle.
+    assert_eq!(sent[3..7], [with_options(), with_options(), with_options(), with_options()]);
+    assert_eq!(sent[7..], [[None, some("pictures")]]);
 
     let brief = CallOptions::new().timeout(Duration::from_millis(50));
     let one = peer.builder().max_retries(0).build().unwrap();
