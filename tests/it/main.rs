@@ -7,6 +7,7 @@ mod administration;
 mod administration_wire;
 mod architecture;
 mod bounds;
+mod client_program;
 mod clock;
 mod contract;
 mod credits;

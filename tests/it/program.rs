@@ -31,7 +31,7 @@ fn said(directory: &Path, server: Option<&Server>, arguments: &[&str]) -> Run {
 }
 
 /// The parts of the output that differ from run to run.
-const FILTERS: [(&str, &str); 14] = [
+const FILTERS: [(&str, &str); 15] = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[id]"),
     (r"127\.0\.0\.1:\d{5}", "127.0.0.1:[port]"),
     (r"\d{4}-\d{2}-\d{2}T[0-9:.]+Z", "[time]"),
@@ -47,6 +47,7 @@ const FILTERS: [(&str, &str); 14] = [
     (r"\d+ ms +", "[ms]  "),
     (r#""ms": \d+"#, r#""ms": "[ms]""#),
     (r#"time="[\d.]+""#, r#"time="[time]""#),
+    (r"\d+ (s|min|h|d) ago *", "[age]  "),
 ];
 
 /// Compares an output with its snapshot.
@@ -307,9 +308,10 @@ async fn control_characters_of_a_server_are_escaped() {
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(response)).await });
     for (arguments, in_stdout, in_stderr) in [
         (&["account"][..], 0, 2),
-        (&["status", id], 1, 0),
+        (&["status", id, "--json"], 1, 0),
         // On stderr in a warning and in the error; on stdout in the code and the message of the outcome.
-        (&["generate", "m", "-p", "fox", "--wait"], 2, 3),
+        (&["generate", "m", "-p", "fox", "--wait", "--json"], 2, 3),
+        (&["generate", "m", "-p", "fox", "--wait"], 1, 3),
     ] {
         let mut command = command(arguments);
         command.env("CLIPIA_KEY", "clipia_test_0123456789abk3Qz").env("CLIPIA_BASE_URL", &url);

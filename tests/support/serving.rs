@@ -42,6 +42,10 @@ pub(crate) fn isolated(program: &Path) -> Command {
         }
     }
     command.env_remove("RUST_LOG").env("NO_COLOR", "1").stdin(Stdio::null());
+    // Where `clipia login` keeps what it is told: nothing there is that of the user who runs the tests.
+    command
+        .env("XDG_CONFIG_HOME", std::env::temp_dir().join("no-configuration-of-clipia"))
+        .env_remove("DBUS_SESSION_BUS_ADDRESS");
     command
 }
 

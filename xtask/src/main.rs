@@ -41,8 +41,11 @@ enum Task {
     /// Checks and tests everything: Rust, the generated code, Python
     Test {
         /// Tests only the pages of the dashboard, in a browser
-        #[arg(long)]
+        #[arg(long, conflicts_with = "part")]
         pages: bool,
+        /// Runs only this part
+        #[arg(long, hide = true)]
+        part: Option<test::Part>,
     },
     /// Kills a server under load again and again, and checks that it kept what it had accepted
     Chaos(chaos::Options),
@@ -58,7 +61,7 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check, root } => generate::run(&root, check),
-        Task::Test { pages } => test::run(&root(), pages),
+        Task::Test { pages, part } => test::run(&root(), if pages { Some(test::Part::Pages) } else { part }),
         Task::Chaos(options) => chaos::run(&root(), &options),
         Task::Advisories => advisories::run(&root()),
         Task::Fuzz(options) => fuzz::run(&root(), &options),

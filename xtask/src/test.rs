@@ -1,5 +1,7 @@
 //! `cargo xtask test`: all checks and tests in one command. It ends with `N passed, N failed`.
 
+mod beside;
+mod binary;
 mod python;
 mod schemathesis;
 mod step;
@@ -8,6 +10,7 @@ mod tools;
 
 use crate::{deny, generate};
 use anyhow::Result;
+use beside::Beside;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -18,44 +21,73 @@ use tally::{Runner, Tally};
 /// The longest time of a step. Building everything for the first time takes much less.
 const STEP_MAX: Duration = Duration::from_secs(25 * 60);
 
-/// Runs every step, also after a step that failed; only those of the dashboard's pages if `pages` says so.
-pub(crate) fn run(root: &Path, pages: bool) -> Result<()> {
-    let steps: Vec<Step> = match pages {
-        true => vec![
-            Step::command("build", build(root, &["--package", "clipia-cli"])),
-            python::environment(root),
-            python::pages(root),
-        ],
-        false => [vec![tools::step()], rust(root), python::steps(root)].into_iter().flatten().collect(),
-    };
-    let mut total = Tally::default();
-    let mut report = Vec::new();
-    for (number, step) in steps.iter().enumerate() {
-        announce(&format!("[{}/{}] {}", number + 1, steps.len(), step.name));
-        let start = Instant::now();
-        let _watch = Watch::over(step.name);
-        let tally = (step.run)().unwrap_or_else(|error| {
-            println!("error: {error:#}");
-            Tally::of_one(false)
-        });
-        report.push(format!(
-            "{:>7.1} s  {:<24} {}",
-            start.elapsed().as_secs_f64(),
-            step.name,
-            tally.in_short()
-        ));
-        total = total + tally;
+/// What of the tests is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// The tests of the dashboard's pages, in a browser.
+    Pages,
+    /// What runs beside the tests in Rust: Python, the pages, and the tests that kill servers. Everything must be built.
+    Beside,
+}
+
+/// Runs every step, also after a step that failed; only those of `part` if it is given.
+pub(crate) fn run(root: &Path, part: Option<Part>) -> Result<()> {
+    let mut done = Done::default();
+    match part {
+        None => {
+            done.run(&build_steps(root));
+            // The tests wait for servers, clocks and peers more than they compute: two parts at once take little more than one.
+            let beside = Beside::start(root)?;
+            done.run(&rust_steps(root));
+            done.take(beside.end()?);
+        }
+        Some(Part::Pages) => {
+            let build = Step::command("build", build(root, &["--package", "clipia-cli"]));
+            done.run(&[build, python::environment(root), python::pages(root)]);
+        }
+        Some(Part::Beside) => done.run(&beside_steps(root)),
     }
     announce("the steps");
-    for line in report {
+    for line in done.report {
         println!("{line}");
     }
-    println!("{total}");
-    if total.failed > 0 {
+    println!("{}", done.total);
+    if done.total.failed > 0 {
         // The totals must be the last line; an error of `main` would print another.
         std::process::exit(1);
     }
     Ok(())
+}
+
+/// The steps that have run.
+#[derive(Default)]
+struct Done {
+    total: Tally,
+    /// A line for each step.
+    report: Vec<String>,
+}
+
+impl Done {
+    fn run(&mut self, steps: &[Step]) {
+        for (number, step) in steps.iter().enumerate() {
+            announce(&format!("[{}/{}] {}", number + 1, steps.len(), step.name));
+            let start = Instant::now();
+            let _watch = Watch::over(step.name);
+            let tally = (step.run)().unwrap_or_else(|error| {
+                println!("error: {error:#}");
+                Tally::of_one(false)
+            });
+            let seconds = start.elapsed().as_secs_f64();
+            self.report.push(format!("{seconds:>7.1} s  {:<24} {}", step.name, tally.in_short()));
+            self.total = self.total + tally;
+        }
+    }
+
+    /// Adds the steps of another process.
+    fn take(&mut self, other: Self) {
+        self.total = self.total + other.total;
+        self.report.extend(other.report);
+    }
 }
 
 /// Ends the process with a message if a step hangs. Dropping the value ends the watch.
@@ -99,39 +131,18 @@ fn build(root: &Path, arguments: &[&str]) -> Command {
     build
 }
 
-/// The steps that need only Rust, quick ones first.
-fn rust(root: &Path) -> Vec<Step> {
+/// A command that all of the workspace has the same features in, so that nothing is built twice.
+fn everything(root: &Path, command: &str, arguments: &[&str]) -> Command {
+    let mut cargo = cargo(root, &[command, "--workspace", "--all-features", "--locked"]);
+    cargo.args(arguments);
+    cargo
+}
+
+/// The steps before all tests: checks, and the build. Quick ones come first.
+fn build_steps(root: &Path) -> Vec<Step> {
     let (check, dependencies) = (root.to_path_buf(), root.to_path_buf());
-    let everything = |command, arguments: &[&str]| {
-        // Every command has the same features, so that nothing is built twice.
-        let mut cargo = cargo(root, &[command, "--workspace", "--all-features", "--locked"]);
-        cargo.args(arguments);
-        cargo
-    };
-    let clippy = everything("clippy", &["--all-targets", "--", "-Dwarnings"]);
-    let mut documentation = everything("doc", &["--lib", "--no-deps"]);
-    documentation.env("RUSTDOCFLAGS", "-D warnings");
-    // This step also builds the program `clipia`, which the system tests run.
-    let build = everything("build", &["--all-targets"]);
-    let mut tests = everything("test", &["--no-fail-fast"]);
-    // What a caller sees is the same on both stores. The other tests concern the program, or the files of one store.
-    let mut on_postgres = everything("test", &["--test", "it", "--"]);
-    on_postgres.args(ON_BOTH_STORES).env("CLIPIA_TEST_STORE", "postgres");
-    for test in [&mut tests, &mut on_postgres] {
-        test.env("CLIPIA_TEST_PROGRAM", program(root));
-        if std::env::var_os("RUST_TEST_THREADS").is_none() {
-            // Most tests of the whole system wait for a server, a clock or a peer.
-            test.env("RUST_TEST_THREADS", (2 * cores()).to_string());
-        }
-    }
-    // This program as the build step has built it, with all features.
-    let chaos = |arguments: &[&str]| {
-        let xtask = format!("xtask{}", std::env::consts::EXE_SUFFIX);
-        let mut chaos = Command::new(target(root).join("debug").join(xtask));
-        chaos.arg("chaos").args(arguments).args(["--seed", "1"]);
-        chaos
-    };
     vec![
+        tools::step(),
         Step::command("format", cargo(root, &["fmt", "--all", "--check"])),
         Step::check("generated code", move || generate::run(&check, true)),
         Step::check("dependencies", move || {
@@ -140,14 +151,54 @@ fn rust(root: &Path) -> Vec<Step> {
             deny.args(["--log-level", "warn", "check", "--hide-inclusion-graph"]);
             succeed(deny.args(["bans", "licenses", "sources"]))
         }),
-        Step::command("clippy", clippy),
-        Step::command("documentation", documentation),
-        Step::command("build", build),
-        Step::counted("tests in Rust", tests, Runner::Cargo),
-        Step::counted("the wire on PostgreSQL", on_postgres, Runner::Cargo),
-        Step::command("chaos, short", chaos(&["--rounds", "4"])),
-        Step::command("chaos of nodes, short", chaos(&["--postgres", "--short"])),
+        Step::command("clippy", everything(root, "clippy", &["--all-targets", "--", "-Dwarnings"])),
+        // This step also builds the program `clipia`, which the system tests run, and the library of the Python package.
+        Step::command("build", everything(root, "build", &["--all-targets"])),
     ]
+}
+
+/// The tests in Rust, and the documentation.
+fn rust_steps(root: &Path) -> Vec<Step> {
+    let mut documentation = everything(root, "doc", &["--lib", "--no-deps"]);
+    documentation.env("RUSTDOCFLAGS", "-D warnings");
+    let mut tests = everything(root, "test", &["--no-fail-fast"]);
+    with_settings(&mut tests, root);
+    let on_postgres = root.to_path_buf();
+    vec![
+        Step::command("documentation", documentation),
+        Step::counted("tests in Rust", tests, Runner::Cargo),
+        // What a caller sees is the same on both stores. The other tests concern the program, or the files of one store.
+        Step::counted_of("the wire on PostgreSQL", Runner::Cargo, move || {
+            let mut tests = binary::of_tests(&on_postgres, "clipia-tests", "it")?;
+            tests.args(ON_BOTH_STORES).env("CLIPIA_TEST_STORE", "postgres");
+            with_settings(&mut tests, &on_postgres);
+            Ok(tests)
+        }),
+    ]
+}
+
+/// What the tests in Rust are told.
+fn with_settings(tests: &mut Command, root: &Path) {
+    tests.env("CLIPIA_TEST_PROGRAM", program(root));
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        // Most tests of the whole system wait for a server, a clock or a peer.
+        tests.env("RUST_TEST_THREADS", (2 * cores()).to_string());
+    }
+}
+
+/// The steps that run beside the tests in Rust, in another process.
+fn beside_steps(root: &Path) -> Vec<Step> {
+    // This program as the build step has built it, with all features.
+    let chaos = |arguments: &[&str]| {
+        let xtask = format!("xtask{}", std::env::consts::EXE_SUFFIX);
+        let mut chaos = Command::new(target(root).join("debug").join(xtask));
+        chaos.arg("chaos").args(arguments).args(["--seed", "1"]);
+        chaos
+    };
+    let mut steps = python::steps(root);
+    steps.push(Step::command("chaos, short", chaos(&["--rounds", "4"])));
+    steps.push(Step::command("chaos of nodes, short", chaos(&["--postgres", "--short"])));
+    steps
 }
 
 /// The number of processors that this machine has for the tests.

@@ -1,4 +1,5 @@
-//! The arguments that commands share, and what is printed for a command line that is wrong.
+//! The command line, the arguments that the commands of the administration share, and what is printed for a command line that
+//! is wrong.
 
 use crate::command::Command;
 use crate::exit::Usage;
@@ -6,7 +7,6 @@ use crate::{exit, output, store};
 use anyhow::ensure;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Args, Parser};
-use clipia::{Builder, Clipia};
 use clipia_admin::{Administration, AdministrationError};
 use clipia_server::{Config, DatabaseUrl, DatabaseUrlInvalid};
 use clipia_store_postgres::Address;
@@ -16,52 +16,10 @@ use std::path::{Path, PathBuf};
 
 /// Images, video and audio from an asynchronous queue: the client and the server
 #[derive(Parser)]
-#[command(name = "clipia", version, after_help = exit::CODES)]
+#[command(name = "clipia", version = env!("CLIPIA_VERSION"), after_help = exit::CODES)]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    pub(crate) connection: Connection,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// The heading in the help under which every command has the options of its connection.
-const CONNECTION: &str = "Connection";
-
-/// The server to call, and the key to call it with.
-#[derive(Args)]
-pub(crate) struct Connection {
-    /// The API key [env: CLIPIA_KEY, CLIPIA_API_KEY]
-    #[arg(long, global = true, help_heading = CONNECTION)]
-    key: Option<String>,
-    /// The server's URL; by default that of Clipia [env: CLIPIA_BASE_URL]
-    #[arg(long, global = true, value_name = "URL", help_heading = CONNECTION)]
-    base_url: Option<String>,
-    /// Allows plain http to another machine, for a network where nobody else listens [env: CLIPIA_ALLOW_HTTP]
-    #[arg(long, global = true, help_heading = CONNECTION)]
-    allow_http: bool,
-}
-
-impl Connection {
-    /// Whether plain http to another machine is allowed, by the option or by the variable that the SDK reads.
-    pub(crate) fn allows_http(&self) -> bool {
-        let said = std::env::var("CLIPIA_ALLOW_HTTP").unwrap_or_default();
-        self.allow_http || matches!(said.trim().to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on")
-    }
-
-    /// The SDK's client. The SDK reads the environment, so that all programs built on it read the same variables.
-    pub(crate) fn client(self) -> Result<Clipia, clipia::Error> {
-        let mut builder = Builder::from_env().user_agent(concat!("clipia-cli/", env!("CARGO_PKG_VERSION")));
-        if let Some(key) = self.key {
-            builder = builder.key(key);
-        }
-        if let Some(url) = self.base_url {
-            builder = builder.base_url(url);
-        }
-        if self.allow_http {
-            builder = builder.allow_http(true);
-        }
-        builder.build()
-    }
 }
 
 /// A PostgreSQL database.
@@ -152,4 +110,44 @@ fn model_of(arguments: &[OsString]) -> &str {
     let mut words = arguments.iter().filter_map(|argument| argument.to_str());
     words.find(|word| matches!(*word, "generate" | "estimate"));
     words.find(|word| !word.starts_with('-')).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// The words of a command line, as a shell splits it.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut quote, mut word) = (Vec::new(), None, None::<String>);
+        for c in line.chars() {
+            match (quote, c) {
+                (Some(open), c) if c == open => quote = None,
+                (None, '"' | '\'') => (quote, word) = (Some(c), Some(word.unwrap_or_default())),
+                (None, ' ') => words.extend(word.take()),
+                _ => word.get_or_insert_default().push(c),
+            }
+        }
+        words.extend(word);
+        words
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_of_them_parses() {
+        for command in Arguments::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let (_, examples) =
+                help.split_once("Examples:\n").unwrap_or_else(|| panic!("`clipia {name}` has no examples"));
+            for line in examples.lines() {
+                let line = line.trim().split(" > ").next().unwrap();
+                let parsed = Arguments::try_parse_from(words(line));
+                assert!(
+                    line.starts_with(&format!("clipia {name}")) || line.starts_with("clipia generate"),
+                    "{line}"
+                );
+                assert!(parsed.is_ok(), "{line}: {}", parsed.err().unwrap());
+            }
+        }
+    }
 }

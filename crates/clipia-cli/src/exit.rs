@@ -19,7 +19,7 @@ Exit codes:
   2  the command line, the configuration or the base URL is wrong; the key is missing or malformed
   3  refused: not enough credits, a cost above `--max-cost`, an unknown model or id, a key or a token not in force, …
   4  the generation ended FAILED or CANCELED; its credits were returned
-  5  the wait timed out, or `webhooks send` came too early; the generation goes on. `work --once`: no request came
+  5  the wait timed out (`--timeout`), a result to save is not there yet, or `webhooks send` came too early; the generation goes on. `work --once`: no request came
   6  the server could not be reached, or reported a failure of its own
   7  the receiver of `webhooks send` or `generate --deliver` did not take the delivery
   130  interrupted by Ctrl-C; stderr says how to continue";
@@ -116,6 +116,8 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
     }
     let hint = error.downcast_ref::<Hint>();
     match error.downcast_ref::<Error>() {
+        // The SDK's own message is for those who write programs.
+        Some(Error::KeyMissing) => say(format_args!("error: no API key")),
         // The SDK's messages include their causes.
         Some(error) => say(format_args!("error: {error}")),
         None => {
@@ -175,7 +177,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         Some(Error::Proxy { .. } | Error::Certificates { .. }) => USAGE,
         Some(Error::MaxCost { .. } | Error::Input(_) | Error::UploadUnsupported { .. }) => REFUSED,
         Some(Error::Failed { .. } | Error::Canceled { .. }) => NO_OUTPUT,
-        Some(Error::Deadline { .. }) => TIMED_OUT,
+        Some(Error::Deadline { .. } | Error::StillRunning { .. }) => TIMED_OUT,
         Some(Error::Unreachable { .. } | Error::Connection { .. }) => UNREACHABLE,
         Some(Error::Timeout { .. }) => UNREACHABLE,
         Some(error) => match error.http_status() {
@@ -200,9 +202,9 @@ fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
         };
     }
     match error.downcast_ref::<Error>()? {
-        Error::KeyMissing => {
-            Some("pass it with `--key`; a server of your own prints one: `clipia serve --dev`")
-        }
+        Error::KeyMissing => Some(
+            "`clipia login` keeps one; or set `CLIPIA_KEY`, or pass `--key`. A server of your own prints one: `clipia serve --dev`",
+        ),
         Error::ModelNotFound(_) => Some("list the models with `clipia models`"),
         error @ Error::Input(_) if error.error_code() == Some(ErrorCode::ModelInputInvalid) => {
             Some("see what the model takes with `clipia models <MODEL>`")

@@ -1,27 +1,34 @@
 //! The program `clipia` as a library. [`run`] is the whole program: the binary and the Python package call it. [`Pause`] reads
 //! a pause of the SDK from its trace event, so that the program and the Python package report pauses in the same words.
 //!
-//! Data go to stdout as JSON; commands of the administration print tables instead if stdout is a terminal. Messages go to
-//! stderr. Each command is one file in `command/`.
+//! Data go to stdout: as JSON, or as tables and sentences if stdout is a terminal. Messages go to stderr. Each command is one file in `command/`.
 
 // All text is printed by `output`, which escapes control characters: text of a server must not control the terminal.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod arguments;
 mod command;
+mod connection;
 mod delivery;
+mod dev_server;
+mod duration;
+mod ending;
 mod exit;
 mod figures;
+mod format;
 mod input;
+mod keyring;
 mod log;
 mod output;
 mod pauses;
+mod profiles;
 mod programs;
 mod progress;
 mod settings;
 mod shell;
 mod signals;
 mod store;
+mod suggestion;
 
 pub use pauses::Pause;
 
@@ -58,7 +65,7 @@ fn start(arguments: Arguments, typed: &OsStr) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return exit::report(&error.into()),
     };
-    let code = match runtime.block_on(arguments.command.run(arguments.connection, typed)) {
+    let code = match runtime.block_on(arguments.command.run(typed)) {
         Ok(()) => exit::DONE,
         Err(error) => exit::report(&error),
     };

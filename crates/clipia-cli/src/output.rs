@@ -5,8 +5,10 @@
 
 use crate::log;
 use clipia::printable;
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
+use console::Term;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{IsTerminal, Write};
 
@@ -23,7 +25,44 @@ pub(crate) fn text_or_json<T: Serialize>(
     as_json: bool,
     text: impl FnOnce(&T) -> String,
 ) -> anyhow::Result<()> {
-    if is_json(as_json) { json(value) } else { print(&text(value)) }
+    if is_json(as_json) { json(value) } else { print_for_people(&text(value)) }
+}
+
+/// Prints `text` on a terminal, with its statuses in colour unless `NO_COLOR` is set.
+fn print_for_people(text: &str) -> anyhow::Result<()> {
+    let coloured = std::env::var_os("NO_COLOR").is_none_or(|said| said.is_empty());
+    let text = printable(text);
+    let text = if coloured { Cow::Owned(status_colours(&text)) } else { text };
+    write(&text)
+}
+
+/// The words that have a colour: statuses of requests, attempts and deliveries.
+const COLOURS: [(&str, &str); 10] = [
+    ("COMPLETED", "32"),
+    ("delivered", "32"),
+    ("IN_PROGRESS", "36"),
+    ("IN_QUEUE", "33"),
+    ("pending", "33"),
+    ("held", "33"),
+    ("paused", "33"),
+    ("FAILED", "31"),
+    ("abandoned", "31"),
+    ("CANCELED", "35"),
+];
+
+/// `text` with its statuses in colour.
+fn status_colours(text: &str) -> String {
+    let mut coloured = String::with_capacity(text.len());
+    for word in text.split_inclusive([' ', '\n']) {
+        let name = word.trim_end();
+        match COLOURS.iter().find(|(status, _)| *status == name) {
+            Some((_, colour)) => {
+                coloured += &format!("\u{1b}[{colour}m{name}\u{1b}[0m{}", &word[name.len()..])
+            }
+            None => coloured += word,
+        }
+    }
+    coloured
 }
 
 /// Whether stdout gets JSON: it is not a terminal, or `as_json` is true.
@@ -38,8 +77,12 @@ pub(crate) fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Prints `text` on stdout.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    write(&printable(text))
+}
+
+fn write(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(printable(text).as_bytes())?;
+    stdout.write_all(text.as_bytes())?;
     stdout.flush()?;
     Ok(())
 }
@@ -60,13 +103,16 @@ pub(crate) fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
-/// A table: the headings, and the rows below them. Each column is as wide as its widest cell.
+/// A table: the headings, and the rows below them. It is no wider than the terminal: long cells are wrapped.
 pub(crate) fn table<const N: usize>(
     headings: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(headings);
+    if let Some((_, width)) = Term::stdout().size_checked().filter(|(_, width)| *width > 0) {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
     table.add_rows(rows.into_iter().map(|row| row.map(|cell| one_line(&cell))));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -84,6 +130,11 @@ pub(crate) fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> S
 /// A time to the second; a dash for none.
 pub(crate) fn time(at: Option<jiff::Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"))
+}
+
+/// How long ago a time was, for a list; a dash for none.
+pub(crate) fn age(at: Option<jiff::Timestamp>) -> String {
+    at.map_or_else(|| "-".to_owned(), |at| ago(at, jiff::Timestamp::now()))
 }
 
 /// How long ago a time was, in its largest unit.
@@ -110,6 +161,12 @@ mod tests {
             table(["A", "B"], [[HOSTILE.to_owned(), "b".to_owned()]]) + &facts([("url", HOSTILE.to_owned())]);
         let heading = format!("A{}  B", " ".repeat(SHOWN.len() - 1));
         assert_eq!(text, format!("{heading}\n{SHOWN}  b\nurl  {SHOWN}\n"));
+    }
+
+    #[test]
+    fn a_status_has_a_colour_and_other_words_have_none() {
+        let shown = status_colours("a  FAILED  FAILEDLY\nb  COMPLETED\n");
+        assert_eq!(shown, "a  \u{1b}[31mFAILED\u{1b}[0m  FAILEDLY\nb  \u{1b}[32mCOMPLETED\u{1b}[0m\n");
     }
 
     #[test]

@@ -4,7 +4,9 @@ use crate::output::{one_line, say};
 use crate::pauses;
 use clipia::{Error, Generation, Outcome, Status, Update};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::future::IntoFuture;
 use std::io::IsTerminal;
+use std::pin::pin;
 use std::time::Duration;
 
 /// The template of a bar while its generation runs.
@@ -54,12 +56,29 @@ impl Board {
 
 impl Line {
     /// Shows the generation's progress until it has ended, and returns its outcome.
-    pub(crate) async fn follow(&mut self, generation: &Generation) -> Result<Outcome, Error> {
-        let mut updates = generation.updates();
-        while let Some(update) = updates.next().await {
-            self.show(&update?);
+    ///
+    /// # Errors
+    /// Those of a wait: [`Error::Deadline`] after the `timeout`.
+    pub(crate) async fn follow(
+        &mut self,
+        generation: &Generation,
+        timeout: Option<Duration>,
+    ) -> Result<Outcome, Error> {
+        let (changed, mut changes) = tokio::sync::mpsc::unbounded_channel();
+        // The receiver lives as long as the wait.
+        let wait = generation.wait().on_update(move |update| drop(changed.send(update.clone())));
+        let wait = match timeout {
+            Some(timeout) => wait.timeout(timeout),
+            None => wait,
+        };
+        let mut ended = pin!(wait.into_future());
+        loop {
+            tokio::select! {
+                biased;
+                Some(update) = changes.recv() => self.show(&update),
+                outcome = &mut ended => return outcome,
+            }
         }
-        generation.wait().await
     }
 
     /// Shows one update.

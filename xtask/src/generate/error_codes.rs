@@ -174,6 +174,7 @@ mod tests {
             let texts = match generated.content {
                 Content::Whole(text) => vec![text],
                 Content::Regions(regions) => regions.iter().map(|region| region.lines().to_owned()).collect(),
+                Content::Follows(_) => panic!("no code is in {}", generated.file),
             };
             for text in texts {
                 let name = &generated.file;

@@ -28,6 +28,8 @@ struct Places {
     package: PathBuf,
     environment: PathBuf,
     wheels: PathBuf,
+    /// The library that the build step has made of the package.
+    library: PathBuf,
 }
 
 /// The step that makes the environment.
@@ -75,7 +77,14 @@ pub(super) fn steps(root: &Path) -> Vec<Step> {
 impl Places {
     fn of(root: &Path) -> Self {
         let target = target(root);
-        Self { package: root.join(PACKAGE), environment: target.join("venv"), wheels: target.join("wheels") }
+        let library =
+            format!("{}_clipia_queue{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+        Self {
+            package: root.join(PACKAGE),
+            environment: target.join("venv"),
+            library: target.join("debug").join(library),
+            wheels: target.join("wheels"),
+        }
     }
 
     /// Makes the environment if it is missing or unusable, and installs the tools that the package names.
@@ -93,19 +102,29 @@ impl Places {
         succeed(&mut self.pip(tools))
     }
 
-    /// Builds the wheel in the profile of the tests, and replaces the installed one.
+    /// Makes a wheel of the library that the build step has made, and replaces the installed one. `maturin` itself would build
+    /// the workspace again, with other features. The wheel that it builds is tested where wheels are made for each platform.
     fn install(&self) -> Result<()> {
         if self.wheels.exists() {
             std::fs::remove_dir_all(&self.wheels).context("removing the wheels of the last run")?;
         }
-        let mut maturin = self.tool("maturin", &["build", "--profile", "dev", "--locked", "--out"]);
-        succeed(maturin.arg(&self.wheels).arg("--interpreter").arg(self.program("python")))?;
+        let content = self.wheels.join("content");
+        std::fs::create_dir_all(&content)?;
+        let mut maturin = self.tool("maturin", &["pep517", "write-dist-info", "--metadata-directory"]);
+        succeed(maturin.arg(&content).arg("--interpreter").arg(self.program("python")))?;
+        copy(&self.package.join(SOURCE), &content.join(MODULE))?;
+        let module = if cfg!(windows) { "_clipia_queue.pyd" } else { "_clipia_queue.abi3.so" };
+        std::fs::copy(&self.library, content.join(MODULE).join(module))
+            .with_context(|| format!("copying {}", self.library.display()))?;
+        let mut pack = self.tool("python", &["-m", "wheel", "pack", "--dest-dir"]);
+        succeed(pack.arg(&self.wheels).arg(&content))?;
+        std::fs::remove_dir_all(&content)?;
         let wheels = std::fs::read_dir(&self.wheels).context("looking for the wheel")?;
         let wheels = wheels.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
         let [wheel] = wheels.as_slice() else {
-            bail!("maturin made {} wheels in place of one", wheels.len());
+            bail!("there are {} wheels in place of one", wheels.len());
         };
-        succeed(self.pip(["--force-reinstall"]).arg(wheel))
+        succeed(self.pip(["--force-reinstall", "--no-deps"]).arg(wheel))
     }
 
     fn pip<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
@@ -136,6 +155,23 @@ impl Places {
     fn binaries(&self) -> PathBuf {
         self.environment.join(if cfg!(windows) { "Scripts" } else { "bin" })
     }
+}
+
+/// Copies the sources of the package. What Python has compiled of them stays behind.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_dir() {
+            if name != "__pycache__" {
+                copy(&entry.path(), &to.join(name))?;
+            }
+        } else if entry.path().extension().is_none_or(|extension| extension != "so") {
+            std::fs::copy(entry.path(), to.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// The group `dev` of `[dependency-groups]` (PEP 735), read here because only newer releases of pip can.

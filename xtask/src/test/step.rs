@@ -30,6 +30,15 @@ impl Step {
         let command = RefCell::new(command);
         Self { name, run: Box::new(move || count(&mut command.borrow_mut(), runner)) }
     }
+
+    /// The same with a runner that an earlier step makes.
+    pub(super) fn counted_of(
+        name: &'static str,
+        runner: Runner,
+        command: impl Fn() -> Result<Command> + 'static,
+    ) -> Self {
+        Self { name, run: Box::new(move || count(&mut command()?, runner)) }
+    }
 }
 
 /// Runs a command, which must succeed.

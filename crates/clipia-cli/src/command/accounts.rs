@@ -1,12 +1,16 @@
 //! `clipia accounts`.
 
 use crate::arguments::Server;
-use crate::output::{facts, table, time};
+use crate::output::{age, facts, table};
 use clap::{Args, Subcommand};
 use clipia_admin::types::AccountOrder;
 
 /// Creates and lists the accounts of a server on this machine
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia accounts create --credits 5000
+  clipia accounts list")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,
@@ -46,7 +50,7 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
                     account.available.to_string(),
                     account.held.to_string(),
                     account.keys.to_string(),
-                    time(Some(account.created_at)),
+                    age(Some(account.created_at)),
                 ]
             });
             table(["ACCOUNT", "AVAILABLE", "RESERVED", "KEYS", "CREATED"], rows)

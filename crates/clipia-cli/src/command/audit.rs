@@ -1,12 +1,15 @@
 //! `clipia audit`.
 
 use crate::arguments::Server;
-use crate::output::{table, time};
+use crate::output::{age, table};
 use clap::Args;
 use clipia_admin::types::AuditEntry;
 
 /// Lists what operators did to a server on this machine, and how often keys and tokens were refused
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia audit --limit 50")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,
@@ -18,7 +21,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(Options { server, limit }: Options) -> anyhow::Result<()> {
     server.print(&server.administration()?.audit(limit).await?, |entries| {
         let row = |entry: &AuditEntry| {
-            [time(Some(entry.at)), entry.act.clone(), entry.subject.clone(), entry.detail.clone()]
+            [age(Some(entry.at)), entry.act.clone(), entry.subject.clone(), entry.detail.clone()]
         };
         table(["TIME", "ACT", "SUBJECT", "DETAIL"], entries.iter().map(row))
     })

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 
 /// Copies the store of a server on this machine to a file, as of one moment
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia backup clipia-2026-11-30.db")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,

@@ -7,6 +7,9 @@ use clipia_admin::types::GrantOrder;
 
 /// Grants credits to the accounts of a server on this machine
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia credits grant acct_0a1b2c3d 500")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,

@@ -10,7 +10,11 @@ use serde::Serialize;
 #[command(after_help = "\
 The address signs one browser in, within a minute, for twelve hours. The dashboard is on the administration's address \
 (`admin_listen`). On a server without a screen, print the address and call it through a tunnel:
-  ssh -L 43210:127.0.0.1:43210 queue.example.com")]
+  ssh -L 43210:127.0.0.1:43210 queue.example.com
+
+Examples:
+  clipia dashboard
+  clipia dashboard --print --data /var/lib/clipia")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,

@@ -28,6 +28,10 @@ const WEBHOOKS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs the whole system once: no key, no network, nothing to set up
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia demo
+  clipia demo --no-video")]
 pub(crate) struct Options {
     /// Skips the clip, which takes the longest
     #[arg(long)]
@@ -120,7 +124,7 @@ async fn generate(clipia: &Clipia, scene: &Scene, webhook: &str, board: &Board) 
         submitted.cost().unwrap_or_default()
     );
     let mut line = board.line(&label);
-    let completed = line.follow(submitted.generation()).await?.completed()?;
+    let completed = line.follow(submitted.generation(), None).await?.completed()?;
     line.end(&format!("done in {:.1} s", started.elapsed().as_secs_f64()));
     Ok(completed)
 }

@@ -7,6 +7,10 @@ use clipia_admin::types::{Findings, Pin, Violation};
 
 /// Checks that the credits and the requests of a server on this machine are consistent
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia doctor
+  clipia doctor --data /var/lib/clipia --json")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,

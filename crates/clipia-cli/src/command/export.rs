@@ -15,7 +15,10 @@ use std::sync::Arc;
 #[derive(Args)]
 #[command(after_help = "\
 The file is for its owner only: it has the secrets of webhooks, prompts and outputs. Afterwards no server starts on the store in the data \
-directory, since it would do what the other store does too. To go back, remove `clipia.moved` from the directory.")]
+directory, since it would do what the other store does too. To go back, remove `clipia.moved` from the directory.
+
+Examples:
+  clipia export clipia.export --data /var/lib/clipia")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,

@@ -1,27 +1,40 @@
 //! `clipia generate`.
 
-use crate::arguments::Connection;
+use crate::connection::Connection;
 use crate::delivery::{Receiver, Secret, SecretOption, body_of, deliver};
+use crate::duration::duration;
+use crate::ending::{self, Open};
 use crate::exit::{Hint, Interrupted};
+use crate::format::Format;
 use crate::input::What;
 use crate::output;
 use crate::progress::Board;
 use crate::shell::word;
+use crate::suggestion::with_suggestion;
 use clap::Args;
-use clipia::{Error, Outcome, ResultResponse, Upload};
+use clipia::{Error, Outcome, ResultResponse, SubmitResponse, Upload};
 use std::future::IntoFuture;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
+use std::time::Duration;
 
 /// Submits a generation, and waits for it with `--wait`, `--output` or `--deliver`
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia generate nano-banana-2 -p \"a fox\" -o out --open
+  clipia generate seedance-2-fast-i2v --set image_url=@fox.png -p \"it runs\" --max-cost 60 --wait --timeout 10m
+  clipia generate nano-banana-2 --input '{\"prompt\": \"a fox\", \"aspect_ratio\": \"16:9\"}'")]
 pub(crate) struct Options {
     #[command(flatten)]
     what: What,
     /// Waits until the generation ends, and prints its result
     #[arg(long)]
     wait: bool,
+    /// Waits no longer than this, as `90s` or `10m`; then the exit code is 5, and the generation goes on
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
     /// The URL that the server posts the outcome to
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
@@ -39,15 +52,21 @@ pub(crate) struct Options {
     deliver: Option<String>,
     #[command(flatten)]
     secret: SecretOption,
+    #[command(flatten)]
+    open: Open,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    connection: Connection,
 }
 
-pub(crate) async fn run(connection: Connection, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     // What is wrong with the receiver's URL or the secret is said before anything costs credits.
     let receiver = match &options.deliver {
-        Some(url) => Some((Receiver::at(url, connection.allows_http())?, options.secret.read()?)),
+        Some(url) => Some((Receiver::at(url, options.connection.http.is_allowed())?, options.secret.read()?)),
         None => None,
     };
-    let clipia = connection.client()?;
+    let clipia = options.connection.client()?;
     // One listener for all calls: a Ctrl-C between two calls interrupts the second.
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     // A repeated submit must name the same uploads: the same file uploaded again would be another input.
@@ -81,38 +100,45 @@ pub(crate) async fn run(connection: Connection, options: Options) -> anyhow::Res
             word(&key)
         )
     })
-    .await?
-    .map_err(|error| after_uploads(error, &uploads))?;
+    .await?;
+    let submitted = match submitted {
+        Err(error) if matches!(error, Error::SubmitUnanswered { .. }) => {
+            return Err(after_uploads(error, &uploads));
+        }
+        submitted => with_suggestion(&clipia, &options.what.model, submitted).await?,
+    };
     for warning in submitted.warnings() {
         output::say(format_args!("warning: {}", warning.message));
     }
-    if !options.wait && options.output.is_none() && receiver.is_none() {
-        return output::json(submitted.response());
+    let waits = options.wait || options.timeout.is_some() || options.open.open;
+    if !waits && options.output.is_none() && receiver.is_none() {
+        return options.format.print(submitted.response(), accepted);
     }
     match submitted.cost() {
         Some(cost) => output::say(format_args!("submitted {} for {cost} credits", submitted.id())),
         None => output::say(format_args!("submitted {}", submitted.id())),
     }
     let interrupted = || {
-        format!("the generation goes on; `clipia result {}` shows its result", word(submitted.id().as_str()))
+        let directory = options.output.as_ref().and_then(|directory| directory.to_str());
+        let output = directory.map(|directory| format!(" -o {}", word(directory))).unwrap_or_default();
+        format!("the generation goes on; `clipia wait {}{output}` waits again", word(submitted.id().as_str()))
     };
     let mut line = Board::new().line(&options.what.model);
-    let outcome =
-        unless_interrupted(interrupt.as_mut(), line.follow(submitted.generation()), interrupted).await??;
+    let outcome = unless_interrupted(
+        interrupt.as_mut(),
+        line.follow(submitted.generation(), options.timeout),
+        interrupted,
+    )
+    .await??;
     line.end(outcome.response().status.as_str());
     // The files are saved before the result is printed: they are paid for, and stdout may have no reader.
-    let saved = match (&outcome, options.output) {
+    let saved = match (&outcome, &options.output) {
         (Outcome::Completed(completed), Some(directory)) => {
-            Some(unless_interrupted(interrupt.as_mut(), completed.download(directory), interrupted).await)
+            Some(unless_interrupted(interrupt.as_mut(), completed.download(directory), interrupted).await?)
         }
         _ => None,
     };
-    let printed = output::json(outcome.response());
-    if let Some(paths) = saved {
-        for path in paths?? {
-            output::say(format_args!("saved {}", path.display()));
-        }
-    }
+    let printed = ending::print(outcome.response(), saved, options.format, options.open);
     if let Some((receiver, secret)) = receiver {
         let again = || send_again(outcome.response(), &receiver);
         unless_interrupted(interrupt.as_mut(), send(&receiver, &secret, outcome.response()), again).await??;
@@ -120,6 +146,16 @@ pub(crate) async fn run(connection: Connection, options: Options) -> anyhow::Res
     printed?;
     outcome.completed()?;
     Ok(())
+}
+
+/// The accepted generation for people.
+fn accepted(response: &SubmitResponse) -> String {
+    let mut rows =
+        vec![("request", response.request_id.to_string()), ("status", response.status.to_string())];
+    rows.extend(response.queue_position.map(|ahead| ("queue", format!("{ahead} ahead"))));
+    rows.extend(response.cost.map(|cost| ("credits", cost.to_string())));
+    rows.push(("next", format!("clipia wait {} -o out", word(response.request_id.as_str()))));
+    output::facts(rows)
 }
 
 /// Delivers the outcome.
@@ -147,11 +183,10 @@ fn send_again(result: &ResultResponse, receiver: &Receiver) -> String {
     )
 }
 
-/// The error of a submit, with what repeats it if its input names uploads.
+/// The error of a submit without a response, with what repeats it if its input names uploads.
 fn after_uploads(error: Error, uploads: &str) -> anyhow::Error {
-    let unanswered = matches!(error, Error::SubmitUnanswered { .. });
     let error = anyhow::Error::new(error);
-    if !unanswered || uploads.is_empty() {
+    if uploads.is_empty() {
         return error;
     }
     error.context(Hint::new(format!(

@@ -15,7 +15,10 @@ use std::path::PathBuf;
 #[command(after_help = "\
 `clipia migrate` makes the empty store. All is imported in one transaction, then read again and compared with the store that was exported, \
 and examined as by `clipia doctor`. Where anything differs, nothing is imported.
-Requests that wait keep their order, and deliveries that are pending are sent once a server runs.")]
+Requests that wait keep their order, and deliveries that are pending are sent once a server runs.
+
+Examples:
+  clipia import clipia.export --database-url postgres://clipia@db.example.com/clipia")]
 pub(crate) struct Options {
     #[command(flatten)]
     database: Database,

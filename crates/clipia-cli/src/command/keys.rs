@@ -1,7 +1,7 @@
 //! `clipia keys`.
 
 use crate::arguments::Server;
-use crate::output::{self, facts, table, time};
+use crate::output::{self, age, facts, table};
 use clap::{Args, Subcommand, ValueEnum};
 use clipia_admin::Administration;
 use clipia_admin::types::{KeyLimits, KeyListing, KeyOrder, Scopes};
@@ -9,6 +9,12 @@ use std::num::NonZeroU32;
 
 /// Creates, lists and revokes the keys of a server on this machine
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia keys create --rpm 600
+  clipia keys create --test
+  clipia keys list
+  clipia keys revoke key_0a1b2c3d")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,
@@ -89,8 +95,8 @@ fn row(key: &KeyListing) -> [String; 8] {
         (if key.scopes.generate { "generate,read" } else { "read" }).to_owned(),
         limit(key.limits.requests_per_minute),
         limit(key.limits.in_flight_max),
-        time(Some(key.created_at)),
-        time(key.revoked_at),
+        age(Some(key.created_at)),
+        age(key.revoked_at),
     ]
 }
 

@@ -10,7 +10,10 @@ use serde::Serialize;
 #[derive(Args)]
 #[command(after_help = "\
 A server never does this by itself, since several may share the database. Stop them first where a release note says so: a server refuses \
-a store of another version. Two migrations at the same time wait for each other, and there is no way back: keep a backup.")]
+a store of another version. Two migrations at the same time wait for each other, and there is no way back: keep a backup.
+
+Examples:
+  clipia migrate --database-url postgres://clipia@db.example.com/clipia")]
 pub(crate) struct Options {
     #[command(flatten)]
     database: Database,

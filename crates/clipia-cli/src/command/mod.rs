@@ -4,6 +4,8 @@ mod account;
 mod accounts;
 mod audit;
 mod backup;
+mod cancel;
+mod completions;
 mod credits;
 mod dashboard;
 mod demo;
@@ -16,6 +18,7 @@ mod export;
 mod generate;
 mod import;
 mod keys;
+mod login;
 mod migrate;
 mod models;
 mod queues;
@@ -24,11 +27,11 @@ mod restore;
 mod result;
 mod serve;
 mod status;
+mod wait;
 mod webhooks;
 mod work;
 mod workers;
 
-use crate::arguments::Connection;
 use crate::pauses;
 use clap::Subcommand;
 use std::ffi::OsStr;
@@ -41,12 +44,17 @@ pub(crate) enum Command {
     Emulate(Box<emulate::Options>),
     Dashboard(dashboard::Options),
     Work(Box<work::Options>),
-    Generate(generate::Options),
+    Generate(Box<generate::Options>),
+    Wait(wait::Options),
     Status(status::Options),
     Result(result::Options),
+    Cancel(cancel::Options),
     Estimate(estimate::Options),
     Models(models::Options),
     Account(account::Options),
+    Login(login::Login),
+    Logout(login::Logout),
+    Profiles(login::List),
     Keys(keys::Options),
     Accounts(accounts::Options),
     Credits(credits::Options),
@@ -61,6 +69,8 @@ pub(crate) enum Command {
     Restore(restore::Options),
     Export(export::Options),
     Import(import::Options),
+    Completions(completions::Completions),
+    Man(completions::Man),
     #[cfg(unix)]
     #[command(hide = true)]
     ExecJob(exec_job::Options),
@@ -68,7 +78,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// Runs the command. `typed` is the name that the program was called by.
-    pub(crate) async fn run(self, connection: Connection, typed: &OsStr) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, typed: &OsStr) -> anyhow::Result<()> {
         if !matches!(self, Self::Demo(_) | Self::Serve(_) | Self::Emulate(_) | Self::Work(_)) {
             pauses::start();
         }
@@ -77,20 +87,27 @@ impl Command {
             Self::Serve(options) => serve::run(options, typed).await,
             Self::Emulate(options) => emulate::run(*options).await,
             Self::Dashboard(options) => dashboard::run(options).await,
-            Self::Work(options) => work::run(*options, &connection).await,
-            Self::Generate(options) => generate::run(connection, options).await,
-            Self::Status(options) => status::run(connection.client()?, options).await,
-            Self::Result(options) => result::run(connection.client()?, options).await,
-            Self::Estimate(options) => estimate::run(connection.client()?, options).await,
-            Self::Models(options) => models::run(connection, options).await,
-            Self::Account(options) => account::run(connection.client()?, options).await,
+            Self::Work(options) => work::run(*options).await,
+            Self::Generate(options) => generate::run(*options).await,
+            Self::Wait(options) => wait::run(options).await,
+            Self::Cancel(options) => cancel::run(options).await,
+            Self::Login(options) => login::run(options).await,
+            Self::Logout(options) => login::forget(options),
+            Self::Profiles(options) => login::list(options),
+            Self::Completions(options) => completions::print(options),
+            Self::Man(options) => completions::man(options),
+            Self::Status(options) => status::run(options).await,
+            Self::Result(options) => result::run(options).await,
+            Self::Estimate(options) => estimate::run(options).await,
+            Self::Models(options) => models::run(options).await,
+            Self::Account(options) => account::run(options).await,
             Self::Keys(options) => keys::run(options).await,
             Self::Accounts(options) => accounts::run(options).await,
             Self::Credits(options) => credits::run(options).await,
             Self::Requests(options) => requests::run(options).await,
             Self::Queues(options) => queues::run(options).await,
             Self::Workers(options) => workers::run(options).await,
-            Self::Webhooks(options) => webhooks::run(connection, options).await,
+            Self::Webhooks(options) => webhooks::run(options).await,
             Self::Audit(options) => audit::run(options).await,
             Self::Doctor(options) => doctor::run(options).await,
             Self::Migrate(options) => migrate::run(options).await,

@@ -1,7 +1,9 @@
 //! `clipia models`.
 
-use crate::arguments::Connection;
+use crate::connection::Connection;
 use crate::exit::Usage;
+use crate::format::Format;
+use crate::suggestion::with_suggestion;
 use crate::{output, programs};
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -12,10 +14,21 @@ use std::path::{Path, PathBuf};
 
 /// Lists the models, or shows one
 #[derive(Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  clipia models
+  clipia models nano-banana-2
+  clipia models check"
+)]
 pub(crate) struct Options {
     /// The model to show
     slug: Option<String>,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    connection: Connection,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -38,12 +51,50 @@ struct Check {
     json: bool,
 }
 
-pub(crate) async fn run(connection: Connection, options: Options) -> anyhow::Result<()> {
-    match (options.action, options.slug) {
-        (Some(Action::Check(options)), _) => check(options),
-        (None, None) => output::json(&connection.client()?.models().await?),
-        (None, Some(slug)) => output::json(&connection.client()?.model(&slug).await?),
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    if let Some(Action::Check(options)) = options.action {
+        return check(options);
     }
+    let clipia = options.connection.client()?;
+    match options.slug {
+        None => options.format.print(&clipia.models().await?, |models| list(models)),
+        Some(slug) => {
+            let model = with_suggestion(&clipia, &slug, clipia.model(&slug).await).await?;
+            options.format.print(&model, one)
+        }
+    }
+}
+
+/// The models for people.
+fn list(models: &[Model]) -> String {
+    let rows = models.iter().map(|model| {
+        let price = model.pricing.as_ref().map(price).unwrap_or_default();
+        [model.slug.clone(), model.type_.to_string(), price, model.description.clone().unwrap_or_default()]
+    });
+    output::table(["MODEL", "TYPE", "PRICE", "DESCRIPTION"], rows)
+}
+
+/// One model for people, with its parameters.
+fn one(model: &Model) -> String {
+    let mut text = vec![("model", model.slug.clone()), ("type", model.type_.to_string())];
+    text.extend(model.name.clone().map(|name| ("name", name)));
+    text.extend(model.description.clone().map(|description| ("description", description)));
+    text.extend(model.pricing.as_ref().map(|pricing| ("price", price(pricing))));
+    let parameters = model.input_schema.iter().flat_map(|schema| &schema.parameters).map(|parameter| {
+        let required = if parameter.required.unwrap_or_default() { "required" } else { "" };
+        let default = parameter.default.as_ref().map(|value| format!("default {value}")).unwrap_or_default();
+        let values: Vec<String> = parameter.options.iter().map(ToString::to_string).collect();
+        let takes = [required.to_owned(), default, values.join(" ")];
+        let takes: Vec<&str> = takes.iter().map(String::as_str).filter(|said| !said.is_empty()).collect();
+        [
+            parameter.name.clone(),
+            parameter.type_.clone(),
+            takes.join(", "),
+            parameter.hint.clone().or_else(|| parameter.label.clone()).unwrap_or_default(),
+        ]
+    });
+    let parameters = output::table(["PARAMETER", "TYPE", "TAKES", "MEANING"], parameters);
+    format!("{}\n{parameters}", output::facts(text))
 }
 
 fn check(Check { file, data, json }: Check) -> anyhow::Result<()> {

@@ -1,12 +1,17 @@
 //! `clipia queues`.
 
 use crate::arguments::Server;
-use crate::output::{table, time};
+use crate::output::{age, table};
 use clap::{Args, Subcommand};
 use clipia_admin::types::QueueListing;
 
 /// Lists, pauses and resumes the queues of a server on this machine
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia queues list
+  clipia queues pause gpu
+  clipia queues resume gpu")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,
@@ -56,6 +61,6 @@ fn row(queue: &QueueListing) -> [String; 6] {
         queue.waiting.to_string(),
         queue.running.to_string(),
         queue.accounts.to_string(),
-        time(queue.paused_at),
+        age(queue.paused_at),
     ]
 }

@@ -4,15 +4,22 @@ mod logs;
 
 use super::webhooks;
 use crate::arguments::Server;
-use crate::output::{facts, table, time};
+use crate::output::{age, facts, table, time};
 use clap::{Args, Subcommand, ValueEnum};
 use clipia::RequestId;
+use clipia_admin::Administration;
 use clipia_admin::types::{ListRequestsQuery, Occurrence, RequestDetails, RequestListing};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 /// Lists, shows and cancels the requests of a server on this machine, and shows their log lines
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia requests list --status failed --since 2h
+  clipia requests list --text lighthouse
+  clipia requests show 0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de
+  clipia requests logs 0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,
@@ -108,15 +115,18 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
         }
         Action::Show { id } => server.print(&administration.get_request(&request_id(id)).await?, details),
         Action::Logs(options) => logs::run(&server, &administration, options).await,
-        Action::Cancel { id } => {
-            server.print(&administration.cancel_request(&request_id(id)).await?, |canceled| {
-                format!(
-                    "canceled {}: {} credits returned to {}, which has {} available\n",
-                    canceled.request_id, canceled.returned, canceled.account_id, canceled.available
-                )
-            })
-        }
+        Action::Cancel { id } => cancel(&server, &administration, id).await,
     }
+}
+
+/// Cancels a request, and prints what was returned.
+pub(crate) async fn cancel(server: &Server, administration: &Administration, id: Uuid) -> anyhow::Result<()> {
+    server.print(&administration.cancel_request(&request_id(id)).await?, |canceled| {
+        format!(
+            "canceled {}: {} credits returned to {}, which has {} available\n",
+            canceled.request_id, canceled.returned, canceled.account_id, canceled.available
+        )
+    })
 }
 
 fn request_id(id: Uuid) -> RequestId {
@@ -130,8 +140,8 @@ fn row(request: &RequestListing) -> [String; 7] {
         request.model.clone(),
         status(request),
         request.cost.to_string(),
-        time(Some(request.created_at)),
-        time(request.completed_at),
+        age(Some(request.created_at)),
+        age(request.completed_at),
     ]
 }
 

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 
 /// Replaces the store of a stopped server with a backup
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia restore clipia-2026-11-30.db --data /var/lib/clipia")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,

@@ -1,5 +1,6 @@
 //! `clipia serve`.
 
+use crate::dev_server::DevServer;
 use crate::exit::{Hint, Usage};
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -20,7 +21,12 @@ const BEHIND_DATA: usize = 3;
 #[command(after_help = "\
 Each option but `--config`, `--json` and `--print-config` is also a key of the configuration file. The first start writes a \
 commented `clipia.toml` to the data directory.
-The command line overrides the environment, and the environment overrides the file.")]
+The command line overrides the environment, and the environment overrides the file.
+
+Examples:
+  clipia serve --dev
+  clipia serve --listen 0.0.0.0:4747 --data /var/lib/clipia
+  clipia serve --database-url postgres://clipia@db.example.com/clipia --roles api,deliveries")]
 pub(crate) struct Options {
     /// The configuration file; by default `clipia.toml` in the data directory
     #[arg(long, value_name = "FILE", env = "CLIPIA_SERVE_CONFIG")]
@@ -88,12 +94,15 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     raise_file_limit();
     // The handlers are set before the start, so that no signal during the start is lost.
     let mut signals = Signals::new()?;
-    let data = config.data.clone();
+    let (data, dev) = (config.data.clone(), config.dev);
     let database = config.database_url.shown();
     let opened = store::open(&config).await?;
     let service = programs::server(config).store(Arc::clone(&opened.store)).log(&log).start().await?;
     if options.config.is_none() {
         Config::leave_reference(&data).context("leaving the reference of `clipia.toml`")?;
+    }
+    if dev {
+        DevServer::keep(&service, &data)?;
     }
     let program = shell::program(typed);
     print_ready(if options.json {

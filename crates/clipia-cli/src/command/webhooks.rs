@@ -3,8 +3,8 @@
 mod check;
 mod send;
 
-use crate::arguments::{Connection, Server};
-use crate::output::{facts, table, time};
+use crate::arguments::Server;
+use crate::output::{age, facts, table, time};
 use clap::{ArgGroup, Args, Subcommand};
 use clipia_admin::types::{
     DeliveryDetails, DeliveryListing, DeliveryState, ListDeliveriesQuery, RotationOrder, SecretsListing,
@@ -16,6 +16,11 @@ use uuid::Uuid;
 
 /// Checks a receiver of webhooks; lists and replays the deliveries of a server on this machine, and rotates the secrets that sign them
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia webhooks check http://localhost:3000/clipia
+  clipia webhooks list --failed
+  clipia webhooks replay --failed-since 2h")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,
@@ -134,10 +139,10 @@ struct Abandoned {
     abandoned: u64,
 }
 
-pub(crate) async fn run(connection: Connection, Options { server, action }: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<()> {
     match action {
-        Action::Check(options) => check::run(&server, &connection, options).await,
-        Action::Send(options) => send::run(&server, connection, options).await,
+        Action::Check(options) => check::run(&server, options).await,
+        Action::Send(options) => send::run(&server, options).await,
         Action::Administration(action) => administer(&server, action).await,
     }
 }
@@ -251,7 +256,7 @@ fn row(delivery: &DeliveryListing) -> [String; 7] {
         delivery.url.clone(),
         state(delivery),
         delivery.attempts.to_string(),
-        time(Some(delivery.created_at)),
+        age(Some(delivery.created_at)),
         time(delivery.next_at),
     ]
 }

@@ -4,7 +4,9 @@ mod about;
 mod directory;
 mod program;
 
-use crate::arguments::{Connection, not_of_this_command};
+use crate::arguments::not_of_this_command;
+use crate::connection::Http;
+use crate::duration::duration;
 use crate::exit::{Hint, NoWork, Usage};
 use crate::log;
 use crate::programs::with_keeper;
@@ -72,13 +74,8 @@ pub(crate) struct Options {
     log_format: LogFormat,
     #[command(flatten)]
     program: ProgramOptions,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let read =
-        text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    read.filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "write a time such as 90s, 10m or 2h".to_owned())
+    #[command(flatten)]
+    http: Http,
 }
 
 fn log_format() -> impl TypedValueParser<Value = LogFormat> {
@@ -97,8 +94,8 @@ impl Options {
     }
 }
 
-pub(crate) async fn run(options: Options, connection: &Connection) -> anyhow::Result<()> {
-    let server = server_url(&options.server, connection.allows_http());
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    let server = server_url(&options.server, options.http.is_allowed());
     let server = server.map_err(|error| Usage::new(error.to_string()))?;
     let token = token(options.token_file.as_deref())?;
     let program = options.program.settings()?;

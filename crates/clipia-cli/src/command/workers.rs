@@ -8,6 +8,10 @@ use jiff::Timestamp;
 
 /// Creates, lists, quiets and revokes the workers on other machines that work for a server on this machine
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  clipia workers create gpu-1 --executors gpu
+  clipia workers list")]
 pub(crate) struct Options {
     #[command(flatten)]
     server: Server,

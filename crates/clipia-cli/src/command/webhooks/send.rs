@@ -1,6 +1,7 @@
 //! `clipia webhooks send`: a result as a signed delivery.
 
-use crate::arguments::{Connection, Server, not_of_this_command};
+use crate::arguments::{Server, not_of_this_command};
+use crate::connection::Connection;
 use crate::delivery::{NotTaken, Receiver, SecretOption, SignedDelivery, body_of, now};
 use crate::exit::StillRunning;
 use crate::output::facts;
@@ -20,6 +21,8 @@ pub(crate) struct Options {
     to: String,
     #[command(flatten)]
     secret: SecretOption,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// A delivery that was sent.
@@ -34,10 +37,10 @@ struct Sent {
     reply: String,
 }
 
-pub(crate) async fn run(server: &Server, connection: Connection, options: Options) -> anyhow::Result<()> {
-    let receiver = Receiver::at(&options.to, connection.allows_http())?;
+pub(crate) async fn run(server: &Server, options: Options) -> anyhow::Result<()> {
+    let receiver = Receiver::at(&options.to, options.connection.http.is_allowed())?;
     let secret = options.secret.read()?;
-    let result = connection.client()?.result(options.id).await?;
+    let result = options.connection.client()?.result(options.id).await?;
     let Some(body) = body_of(&result) else {
         return Err(StillRunning::new(&result).into());
     };

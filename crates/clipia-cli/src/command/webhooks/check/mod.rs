@@ -4,7 +4,8 @@ mod cases;
 mod grade;
 mod report;
 
-use crate::arguments::{Connection, Server, not_of_this_command};
+use crate::arguments::{Server, not_of_this_command};
+use crate::connection::Http;
 use crate::delivery::{Answer, NotTaken, Receiver, Secret, SecretOption, now};
 use crate::exit::Hint;
 use crate::output::say;
@@ -34,10 +35,12 @@ pub(crate) struct Options {
     /// Writes the report to a file too, in the XML of JUnit
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    #[command(flatten)]
+    http: Http,
 }
 
-pub(crate) async fn run(server: &Server, connection: &Connection, options: Options) -> anyhow::Result<()> {
-    let receiver = Receiver::at(&options.url, connection.allows_http())?;
+pub(crate) async fn run(server: &Server, options: Options) -> anyhow::Result<()> {
+    let receiver = Receiver::at(&options.url, options.http.is_allowed())?;
     let secret = options.secret.read()?;
     let report = check(&receiver, &secret).await?;
     server.print(&report, Report::table)?;
