@@ -28,8 +28,8 @@ fn through_its_type(schema: &str, value: &Value) -> Result<Value, String> {
     table! {
         AccountMade AccountOrder AccountPage AuditList BackupMade BackupOrder DeliveryDetails DeliveryList Findings
         GrantMade GrantOrder HeldSettled KeyMade KeyOrder KeyPage LogPage QueueList QueueListing Replayed ReplayOrder
-        RequestCanceled RequestDetails
-        RequestPage RotationOrder SecretMade SecretsListing TicketMade WorkerList WorkerListing WorkerMade WorkerOrder WorkerRevoked
+        LogLevel RequestCanceled RequestDetails
+        RequestPage RotationOrder SecretMade SecretsListing TicketMade WithdrawalMade WithdrawalOrder WorkerList WorkerListing WorkerMade WorkerOrder WorkerRevoked
     }
 }
 
@@ -88,7 +88,7 @@ fn no_secret_is_in_a_debug_form() {
 #[test]
 fn a_grant_has_the_bound_that_the_document_names() {
     let spec = Spec::administration();
-    for order in ["AccountOrder", "GrantOrder"] {
+    for order in ["AccountOrder", "GrantOrder", "WithdrawalOrder"] {
         assert_eq!(spec.schema(order)["properties"]["credits"]["maximum"], GRANT_MAX, "{order}");
     }
 }
@@ -179,6 +179,10 @@ async fn each_call_is_answered_as_the_document_says() {
     let account = made["account_id"].as_str().unwrap().to_owned();
     let granted = caller.call("grant_credits", &account, "", Some(json!({ "credits": 35 }))).await;
     assert_eq!((&granted["granted"], &granted["available"]), (&json!(35), &json!(42)));
+    let taken = caller.call("withdraw_credits", &account, "", Some(json!({ "credits": 40 }))).await;
+    assert_eq!((&taken["withdrawn"], &taken["available"]), (&json!(40), &json!(2)));
+    let level = json!({ "filter": "info,clipia_server=debug" });
+    assert_eq!(caller.call("set_log_level", "", "", Some(level.clone())).await, level);
     let page = caller.call("list_accounts", "", "?limit=1", None).await;
     let next = page["next"].as_str().expect("there are two accounts").to_owned();
     assert_eq!(caller.call("list_accounts", "", &format!("?after={next}"), None).await["next"], Value::Null);

@@ -36,6 +36,7 @@ mod pictures;
 mod private_files;
 mod program;
 mod program_ends;
+mod public_address;
 mod queues;
 mod readme;
 mod readme_programs;

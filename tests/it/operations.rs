@@ -239,3 +239,39 @@ async fn the_first_start_writes_the_reference_and_later_starts_read_it() {
         "a later start must not change the file"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_logged_changes_while_the_server_runs() {
+    let server = Server::start(Options::default());
+    let data = server.data().to_str().unwrap();
+    assert!(
+        !server.log().contains("DEBUG") && !server.log().contains(r#""level":"DEBUG""#),
+        "{}",
+        server.log()
+    );
+    assert_eq!(server.administer(&["log-level", "debug"])["filter"], "debug");
+    until("an event of the new level", async || {
+        server.live().get("/v1/account").await.expect(200);
+        server.log().contains(r#""level":"DEBUG""#).then_some(())
+    })
+    .await;
+    let refused = output(&mut command(&["log-level", "clipia=loud", "--data", data]));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(3) && said.contains("info,clipia_server=debug"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credits_are_taken_back_where_they_are_available() {
+    let server = Server::start(Options { credits: Some(20), ..Options::default() });
+    let accounts = server.administer(&["accounts", "list"]);
+    let account = accounts[0]["account_id"].as_str().unwrap();
+    let taken = server.administer(&["credits", "take", account, "15"]);
+    assert_eq!((&taken["withdrawn"], &taken["available"]), (&json!(15), &json!(5)));
+    assert_eq!(server.balance().await, 5);
+    let refused =
+        output(&mut command(&["credits", "take", account, "6", "--data", server.data().to_str().unwrap()]));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(3) && said.contains("5 are available"), "{said}");
+    assert_eq!(server.balance().await, 5);
+    server.administer(&["doctor"]);
+}

@@ -192,6 +192,47 @@ Arguments:
                 .await,
         )
     }
+    /**Take credits back that an account can spend
+
+Sends a `POST` request to `/accounts/{account_id}/withdrawals`
+
+Arguments:
+- `account_id`: The account. 404 where there is none of this id.
+- `body`
+*/
+    pub async fn withdraw_credits<'a>(
+        &'a self,
+        account_id: &'a str,
+        body: &'a types::WithdrawalOrder,
+    ) -> Result<types::WithdrawalMade, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!(
+                    "{}/accounts/{}/withdrawals", self.baseurl, encode_path(& account_id
+                    .to_string()),
+                );
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .post(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .json(&body)
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "withdraw_credits",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
     /**When the webhook secrets of an account sign
 
 The secrets themselves are not in the response.
@@ -1248,6 +1289,43 @@ Arguments:
                     .build()?;
                 let info = OperationInfo {
                     operation_id: "list_audit",
+                };
+                self.pre(&mut request, &info).await?;
+                let result = self.exec(request, &info).await;
+                self.post(&result, &info).await?;
+                let response = result?;
+                crate::response::read(response).await
+            }
+                .await,
+        )
+    }
+    /**Change what the server logs
+
+In force at once on this server, until its next start: then `RUST_LOG` says what is logged.
+
+
+Sends a `PUT` request to `/log-level`
+
+*/
+    pub async fn set_log_level<'a>(
+        &'a self,
+        body: &'a types::LogLevel,
+    ) -> Result<types::LogLevel, crate::AdministrationError> {
+        crate::response::of(
+            async {
+                let url = format!("{}/log-level", self.baseurl,);
+                #[allow(unused_mut)]
+                let mut request = self
+                    .client
+                    .put(url)
+                    .header(
+                        ::reqwest::header::ACCEPT,
+                        ::reqwest::header::HeaderValue::from_static("application/json"),
+                    )
+                    .json(&body)
+                    .build()?;
+                let info = OperationInfo {
+                    operation_id: "set_log_level",
                 };
                 self.pre(&mut request, &info).await?;
                 let result = self.exec(request, &info).await;

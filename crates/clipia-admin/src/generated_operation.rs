@@ -9,6 +9,8 @@ pub enum Operation {
     CreateAccount,
     /// `POST /accounts/{account_id}/grants`
     GrantCredits,
+    /// `POST /accounts/{account_id}/withdrawals`
+    WithdrawCredits,
     /// `GET /accounts/{account_id}/webhook-secrets`
     ListWebhookSecrets,
     /// `POST /accounts/{account_id}/webhook-secrets`
@@ -61,6 +63,8 @@ pub enum Operation {
     CreateTicket,
     /// `GET /audit`
     ListAudit,
+    /// `PUT /log-level`
+    SetLogLevel,
     /// `GET /examination`
     Examine,
     /// `POST /backups`
@@ -69,10 +73,11 @@ pub enum Operation {
 
 impl Operation {
     /// Every call, in the order of the document.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::ListAccounts,
         Self::CreateAccount,
         Self::GrantCredits,
+        Self::WithdrawCredits,
         Self::ListWebhookSecrets,
         Self::RotateWebhookSecret,
         Self::ReplanRotation,
@@ -99,6 +104,7 @@ impl Operation {
         Self::AbandonDeliveries,
         Self::CreateTicket,
         Self::ListAudit,
+        Self::SetLogLevel,
         Self::Examine,
         Self::BackUp,
     ];
@@ -109,6 +115,7 @@ impl Operation {
             Self::ListAccounts => "/accounts",
             Self::CreateAccount => "/accounts",
             Self::GrantCredits => "/accounts/{account_id}/grants",
+            Self::WithdrawCredits => "/accounts/{account_id}/withdrawals",
             Self::ListWebhookSecrets => "/accounts/{account_id}/webhook-secrets",
             Self::RotateWebhookSecret => "/accounts/{account_id}/webhook-secrets",
             Self::ReplanRotation => "/accounts/{account_id}/webhook-secrets",
@@ -135,6 +142,7 @@ impl Operation {
             Self::AbandonDeliveries => "/deliveries/abandon",
             Self::CreateTicket => "/tickets",
             Self::ListAudit => "/audit",
+            Self::SetLogLevel => "/log-level",
             Self::Examine => "/examination",
             Self::BackUp => "/backups",
         }

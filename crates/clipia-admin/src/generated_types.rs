@@ -500,6 +500,74 @@ request is found some seconds after its submit. Where there is no word, nothing 
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub text: ::std::option::Option<::std::string::String>,
 }
+///What a server logs.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct LogLevel {
+    /**A level, and levels for parts of the server, as `RUST_LOG` has them, such as `info` or
+`info,clipia_server::deliveries=debug`.
+*/
+    pub filter: LogLevelFilter,
+}
+/**A level, and levels for parts of the server, as `RUST_LOG` has them, such as `info` or
+`info,clipia_server::deliveries=debug`.
+*/
+#[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[serde(transparent)]
+pub struct LogLevelFilter(::std::string::String);
+impl ::std::ops::Deref for LogLevelFilter {
+    type Target = ::std::string::String;
+    fn deref(&self) -> &::std::string::String {
+        &self.0
+    }
+}
+impl ::std::convert::From<LogLevelFilter> for ::std::string::String {
+    fn from(value: LogLevelFilter) -> Self {
+        value.0
+    }
+}
+impl ::std::str::FromStr for LogLevelFilter {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        if value.chars().count() > 1024usize {
+            return Err("longer than 1024 characters".into());
+        }
+        if value.chars().count() < 1usize {
+            return Err("shorter than 1 characters".into());
+        }
+        Ok(Self(value.to_string()))
+    }
+}
+impl ::std::convert::TryFrom<&str> for LogLevelFilter {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for LogLevelFilter {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl<'de> ::serde::Deserialize<'de> for LogLevelFilter {
+    fn deserialize<D>(deserializer: D) -> ::std::result::Result<Self, D::Error>
+    where
+        D: ::serde::Deserializer<'de>,
+    {
+        ::std::string::String::deserialize(deserializer)?
+            .parse()
+            .map_err(|e: self::error::ConversionError| {
+                <D::Error as ::serde::de::Error>::custom(e.to_string())
+            })
+    }
+}
 ///A line that an attempt logged.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct LogLine {
@@ -805,6 +873,23 @@ pub struct Violation {
     pub request: ::std::option::Option<clipia_api::RequestId>,
     ///The rule, as a sentence.
     pub rule: ::std::string::String,
+}
+///Credits that were taken back.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct WithdrawalMade {
+    ///The account.
+    pub account_id: ::std::string::String,
+    ///Credits that the account can spend since.
+    pub available: clipia_api::Credits,
+    ///How many.
+    pub withdrawn: clipia_api::Credits,
+}
+///Credits to take back.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawalOrder {
+    ///How many.
+    pub credits: ::std::num::NonZeroU64,
 }
 ///Workers, in the order of their names.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

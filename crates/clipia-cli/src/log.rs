@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::reload::Handle;
 
 /// The longest time that the end of the process waits for the last events to be written.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
@@ -47,17 +48,30 @@ fn start_from(format: LogFormat, level: &str) -> anyhow::Result<LogWriter> {
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
+    // What is logged can be changed while the server runs.
     let started = if text {
-        subscriber
+        let subscriber = subscriber
             .fmt_fields(printable_fields())
             .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none())
-            .try_init()
+            .with_filter_reloading();
+        set_by(&log, subscriber.reload_handle());
+        subscriber.try_init()
     } else {
-        subscriber.json().flatten_event(true).with_span_list(false).try_init()
+        let subscriber = subscriber.json().flatten_event(true).with_span_list(false).with_filter_reloading();
+        set_by(&log, subscriber.reload_handle());
+        subscriber.try_init()
     };
     started.map_err(|error| anyhow!("cannot start the log: {error}"))?;
     std::panic::set_hook(Box::new(panicked));
     Ok(LOG.get_or_init(|| log).clone())
+}
+
+/// Has the level of the log be changed through `handle`.
+fn set_by<S: 'static>(log: &LogWriter, handle: Handle<EnvFilter, S>) {
+    log.on_level(move |filter| {
+        let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+        handle.reload(filter).map_err(|error| error.to_string())
+    });
 }
 
 /// Writes a line between events. Returns false if this process has no log.

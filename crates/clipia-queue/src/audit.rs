@@ -28,6 +28,11 @@ impl Act {
         Self::new("credits granted", account, format!("{credits} credits"))
     }
 
+    /// Credits were taken back from an account.
+    pub fn credits_withdrawn(account: &AccountId, credits: Credits) -> Self {
+        Self::new("credits taken back", account, format!("{credits} credits"))
+    }
+
     /// A key was created.
     pub fn key_created(id: &str, account: &AccountId, sandbox: bool, generates: bool) -> Self {
         let kind = if sandbox { "sandbox" } else { "live" };

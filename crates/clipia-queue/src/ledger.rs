@@ -12,6 +12,8 @@ use std::fmt;
 pub enum Movement {
     /// The account gets credits.
     Grant(Credits),
+    /// Credits that the account can spend are taken back. It is stored as a grant of the opposite sign.
+    Withdraw(Credits),
     /// A request is accepted: its price is set aside.
     Reserve(Credits),
     /// A request completed: `charged` of what was `reserved` is earned, the rest is returned.
@@ -29,6 +31,7 @@ impl fmt::Display for Movement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Grant(credits) => write!(f, "a grant of {credits} credits"),
+            Self::Withdraw(credits) => write!(f, "a withdrawal of {credits} credits"),
             Self::Reserve(credits) => write!(f, "a reserve of {credits} credits"),
             Self::Capture { reserved, charged } => write!(f, "a capture of {charged} of {reserved} credits"),
             Self::Release(credits) => write!(f, "a release of {credits} credits"),
@@ -116,6 +119,16 @@ pub enum Refused {
         /// What there is.
         available: Credits,
     },
+    /// More would be taken back than can be spent.
+    #[error(
+        "{credits} credits cannot be taken back: {available} are available; what is held for requests comes back or is spent when they end"
+    )]
+    Withdrawal {
+        /// What should be taken back.
+        credits: Credits,
+        /// What can be spent.
+        available: Credits,
+    },
     /// More would be charged than was reserved.
     #[error("{charged} credits cannot be charged where {reserved} were reserved")]
     AboveReserve {
@@ -138,7 +151,7 @@ impl Movement {
     /// As it is stored.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Grant(_) => "grant",
+            Self::Grant(_) | Self::Withdraw(_) => "grant",
             Self::Reserve(_) => "reserve",
             Self::Capture { .. } => "capture",
             Self::Release(_) => "release",
@@ -157,6 +170,9 @@ impl Movement {
         match *self {
             Self::Grant(credits) => {
                 Entries { issuance: -signed(credits), available: signed(credits), ..none }
+            }
+            Self::Withdraw(credits) => {
+                Entries { issuance: signed(credits), available: -signed(credits), ..none }
             }
             Self::Reserve(credits) => Entries { available: -signed(credits), held: signed(credits), ..none },
             Self::Capture { reserved, charged } => Entries {
@@ -191,6 +207,13 @@ impl Balance {
         };
         Ok(match movement {
             Movement::Grant(credits) => Self { available: add(self.available, credits)?, held: self.held },
+            Movement::Withdraw(credits) => Self {
+                available: self
+                    .available
+                    .checked_sub(credits)
+                    .ok_or(Refused::Withdrawal { credits, available: self.available })?,
+                held: self.held,
+            },
             Movement::Reserve(cost) => Self {
                 available: self
                     .available
@@ -220,8 +243,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn movement() -> impl Strategy<Value = Movement> {
-        (0..4, 0u64..500, 0u64..500).prop_map(|(kind, a, b)| match kind {
+        (0..5, 0u64..500, 0u64..500).prop_map(|(kind, a, b)| match kind {
             0 => Movement::Grant(Credits::new(a)),
+            4 => Movement::Withdraw(Credits::new(a)),
             1 => Movement::Reserve(Credits::new(a)),
             2 => Movement::Capture { reserved: Credits::new(a), charged: Credits::new(b) },
             _ => Movement::Release(Credits::new(a)),

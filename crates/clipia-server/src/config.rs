@@ -4,6 +4,7 @@ mod database_url;
 mod declare;
 mod key;
 mod path_prefix;
+mod public_url;
 mod roles;
 mod suggestion;
 mod value;
@@ -11,6 +12,7 @@ mod value;
 pub use database_url::{DatabaseUrl, DatabaseUrlInvalid};
 pub use key::{ConfigKey, ValueForm};
 pub use path_prefix::{PathPrefix, PathPrefixInvalid};
+pub use public_url::{PublicUrl, PublicUrlInvalid};
 pub use roles::{Role, Roles, RolesInvalid};
 pub use value::ConfigValueError;
 
@@ -40,6 +42,11 @@ keys! {
         /// `X-Forwarded-Proto`.
         #[key("listen", "ADDR", "Where to listen; default {default}; port 0 is any free one")]
         pub listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 4747)),
+
+        /// The address that clients call, where it is not the one that each call names: that of a proxy, which may have a path, such
+        /// as "https://example.com/queue". The URLs in responses begin with it. The proxy may take the path off.
+        #[key("public_url", "URL", "The address that clients call, such as https://example.com/queue; default: the one that a call names")]
+        pub public_url: PublicUrl = PublicUrl::default(),
 
         /// The address of the administration, which `clipia keys` and other commands call, and of `/metrics`. The administration
         /// needs a token that only this user can read. `/metrics` needs none, so keep this address private. Port 0 is any free

@@ -64,10 +64,10 @@ use clipia_store::{blocking, failpoints, private};
 pub use clipia_store::{clock, living};
 pub use config::{
     Config, ConfigError, ConfigKey, ConfigValueError, DatabaseUrl, DatabaseUrlInvalid, LogFormat, PathPrefix,
-    PathPrefixInvalid, Role, Roles, RolesInvalid, ValueForm,
+    PathPrefixInvalid, PublicUrl, PublicUrlInvalid, Role, Roles, RolesInvalid, ValueForm,
 };
 pub use listener::{Client, Reset};
-pub use log::LogWriter;
+pub use log::{LevelRefused, LogWriter};
 pub use media::{MediaLocation, NoMediaLocation};
 pub use models_file::{ExecutorSettings, ModelsFile};
 pub use runtime::runtime;

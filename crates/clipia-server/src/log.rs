@@ -8,7 +8,7 @@
 use prometheus_client::metrics::counter::Counter;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// The bytes of events that may wait while a write is under way: some 4,000 events.
@@ -31,6 +31,29 @@ struct Buffer {
     /// Wakes callers of [`LogWriter::flush`].
     written: Condvar,
     dropped: Counter,
+    /// Changes what is logged.
+    level: OnceLock<SetLevel>,
+}
+
+/// Changes what is logged to a filter. The error says what is wrong with it.
+type SetLevel = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
+/// Why what is logged was not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LevelRefused {
+    /// The filter cannot be read.
+    #[error(
+        "`{filter}` is no filter of a log: {why}; write a level such as `debug`, or `info,clipia_server=debug`"
+    )]
+    Invalid {
+        /// The filter.
+        filter: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The program that runs the server has a log whose level it does not change.
+    #[error("the level of this server's log cannot be changed while it runs")]
+    Fixed,
 }
 
 #[derive(Default)]
@@ -60,6 +83,7 @@ impl LogWriter {
             filled: Condvar::new(),
             written: Condvar::new(),
             dropped: Counter::default(),
+            level: OnceLock::new(),
         });
         let writing = Arc::clone(&buffer);
         std::thread::Builder::new().name("clipia-log".to_owned()).spawn(move || run(&writing, out))?;
@@ -73,6 +97,20 @@ impl LogWriter {
         let waited = buffer.written.wait_timeout_while(buffer.state(), within, pending);
         let (_state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         !timeout.timed_out()
+    }
+
+    /// Has `set` change what is logged. Only the first one counts.
+    pub fn on_level(&self, set: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static) {
+        let _ = self.0.0.level.set(Box::new(set));
+    }
+
+    /// Changes what is logged to `filter`, which has the form of `RUST_LOG`.
+    ///
+    /// # Errors
+    /// [`LevelRefused`]; then nothing changes.
+    pub fn set_level(&self, filter: &str) -> Result<(), LevelRefused> {
+        let set = self.0.0.level.get().ok_or(LevelRefused::Fixed)?;
+        set(filter).map_err(|why| LevelRefused::Invalid { filter: filter.to_owned(), why })
     }
 
     /// The number of events dropped so far.

@@ -40,13 +40,31 @@ pub(crate) async fn grant(
     granted: Credits,
 ) -> Result<Balance, GrantRefused> {
     let now = w.now().await?;
-    let before = ledger::lock_one(w, account).await?;
-    let before = before.ok_or_else(|| GrantRefused::NoAccount(account.clone()))?.balance;
-    let entry = grant::grant(before, granted)?;
+    let entry = grant::grant(balance(w, account).await?, granted)?;
     ledger::enter(w, account, entry, None, now);
     ledger::set_balance(w, account, entry.balance)?;
     audit::record(w, &Act::credits_granted(account, granted), now);
     Ok(entry.balance)
+}
+
+/// Takes credits back. Returns the new balance.
+pub(crate) async fn withdraw(
+    w: &Writing,
+    account: &AccountId,
+    withdrawn: Credits,
+) -> Result<Balance, GrantRefused> {
+    let now = w.now().await?;
+    let entry = grant::withdraw(balance(w, account).await?, withdrawn)?;
+    ledger::enter(w, account, entry, None, now);
+    ledger::set_balance(w, account, entry.balance)?;
+    audit::record(w, &Act::credits_withdrawn(account, withdrawn), now);
+    Ok(entry.balance)
+}
+
+/// The balance of an account, which is locked to the end of the transaction.
+async fn balance(w: &Writing, account: &AccountId) -> Result<Balance, GrantRefused> {
+    let locked = ledger::lock_one(w, account).await?;
+    Ok(locked.ok_or_else(|| GrantRefused::NoAccount(account.clone()))?.balance)
 }
 
 /// Creates the first account, unless there is one.

@@ -39,11 +39,26 @@ pub(crate) fn grant(
     granted: Credits,
     now: Moment,
 ) -> Result<Balance, GrantRefused> {
-    let before = w.write_back.balance(w, account)?.ok_or_else(|| GrantRefused::NoAccount(account.clone()))?;
-    let entry = grant::grant(before, granted)?;
+    let entry = grant::grant(balance(w, account)?, granted)?;
     ledger::enter(w, account, entry, None, now)?;
     audit::record(w, &Act::credits_granted(account, granted), now)?;
     Ok(entry.balance)
+}
+
+pub(crate) fn withdraw(
+    w: &Writing<'_>,
+    account: &AccountId,
+    withdrawn: Credits,
+    now: Moment,
+) -> Result<Balance, GrantRefused> {
+    let entry = grant::withdraw(balance(w, account)?, withdrawn)?;
+    ledger::enter(w, account, entry, None, now)?;
+    audit::record(w, &Act::credits_withdrawn(account, withdrawn), now)?;
+    Ok(entry.balance)
+}
+
+fn balance(w: &Writing<'_>, account: &AccountId) -> Result<Balance, GrantRefused> {
+    w.write_back.balance(w, account)?.ok_or_else(|| GrantRefused::NoAccount(account.clone()))
 }
 
 pub(crate) fn bootstrap(

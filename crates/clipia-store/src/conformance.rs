@@ -196,7 +196,7 @@ impl Fixture {
 macro_rules! conformance {
     ($open:path) => {
         $crate::conformance! { $open;
-            accounts: accounts_are_made_once_and_granted_to, a_store_has_one_first_account, accounts_are_listed_page_by_page, a_grant_that_no_book_bears_changes_nothing;
+            accounts: accounts_are_made_once_and_granted_to, a_store_has_one_first_account, accounts_are_listed_page_by_page, a_grant_that_no_book_bears_changes_nothing, credits_are_taken_back_where_they_can_be_spent;
             concurrency:
                 concurrent_submits_spend_no_credit_twice,
                 concurrent_submits_with_one_key_are_one,

@@ -18,6 +18,7 @@ mod export;
 mod generate;
 mod import;
 mod keys;
+mod log_level;
 mod login;
 mod migrate;
 mod models;
@@ -63,6 +64,7 @@ pub(crate) enum Command {
     Workers(workers::Options),
     Webhooks(webhooks::Options),
     Audit(audit::Options),
+    LogLevel(log_level::Options),
     Doctor(doctor::Options),
     Migrate(migrate::Options),
     Backup(backup::Options),
@@ -109,6 +111,7 @@ impl Command {
             Self::Workers(options) => workers::run(options).await,
             Self::Webhooks(options) => webhooks::run(options).await,
             Self::Audit(options) => audit::run(options).await,
+            Self::LogLevel(options) => log_level::run(options).await,
             Self::Doctor(options) => doctor::run(options).await,
             Self::Migrate(options) => migrate::run(options).await,
             Self::Backup(options) => backup::run(options).await,

@@ -1,4 +1,4 @@
-//! An account gets credits.
+//! An account gets credits, or they are taken back.
 
 use crate::Credits;
 use crate::ledger::{Balance, Entry, Movement, Refused};
@@ -17,4 +17,12 @@ pub fn open(credits: Credits) -> Result<Entry, Refused> {
 /// [`Refused`] where the books do not bear it.
 pub fn grant(balance: Balance, credits: Credits) -> Result<Entry, Refused> {
     balance.enter(Movement::Grant(credits))
+}
+
+/// Credits that an account with this balance can spend are taken back.
+///
+/// # Errors
+/// [`Refused::Withdrawal`] where it has fewer.
+pub fn withdraw(balance: Balance, credits: Credits) -> Result<Entry, Refused> {
+    balance.enter(Movement::Withdraw(credits))
 }

@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use clipia_admin::types::{
     AccountListing, AccountMade, AccountOrder, AccountPage, GrantMade, GrantOrder, ListAccountsQuery,
+    WithdrawalMade, WithdrawalOrder,
 };
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::Credits;
@@ -51,14 +52,31 @@ pub(crate) async fn grant(
         return Err(ApiError::invalid(format!("a grant is of 1 to {GRANT_MAX} credits, not of {credits}")));
     }
     let account = AccountId(account);
-    let balance = admin.store.grant(&account, credits).await.map_err(|refused| match refused {
-        GrantRefused::NoAccount(account) => none(&account),
-        GrantRefused::Ledger(refused) => ApiError::invalid(refused.to_string()),
-        GrantRefused::Store(error) => error.into(),
-    })?;
+    let balance = admin.store.grant(&account, credits).await.map_err(not_moved)?;
     tracing::info!(account = %account, %credits, "credits granted");
     let (granted, available) = (credits.into(), balance.available.into());
     Ok(Json(GrantMade { account_id: account.0, granted, available }))
+}
+
+pub(crate) async fn withdraw(
+    State(admin): State<Admin>,
+    Segment(account): Segment,
+    Order(order): Order<WithdrawalOrder>,
+) -> Result<Json<WithdrawalMade>, ApiError> {
+    let (account, credits) = (AccountId(account), Credits::new(order.credits.get()));
+    let balance = admin.store.withdraw(&account, credits).await.map_err(not_moved)?;
+    tracing::info!(account = %account, %credits, "credits taken back");
+    let (withdrawn, available) = (credits.into(), balance.available.into());
+    Ok(Json(WithdrawalMade { account_id: account.0, withdrawn, available }))
+}
+
+/// Why no credits moved.
+fn not_moved(refused: GrantRefused) -> ApiError {
+    match refused {
+        GrantRefused::NoAccount(account) => none(&account),
+        GrantRefused::Ledger(refused) => ApiError::invalid(refused.to_string()),
+        GrantRefused::Store(error) => error.into(),
+    }
 }
 
 /// There is no account of this id.

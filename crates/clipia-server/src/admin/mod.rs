@@ -12,6 +12,7 @@ pub(crate) mod accounts;
 mod audit;
 pub(crate) mod deliveries;
 pub(crate) mod keys;
+mod log_level;
 mod logs;
 pub(crate) mod queues;
 pub(crate) mod requests;
@@ -25,13 +26,14 @@ pub(crate) use accounts::GRANT_MAX;
 use crate::api_error::{ApiError, no_such_method, no_such_path};
 use crate::credentials;
 use crate::dashboard::Gate;
+use crate::log::LogWriter;
 use crate::queues::Queues;
 use crate::refused_tokens::RefusedTokens;
 use crate::store::Store;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use axum::{Json, Router};
 use clipia_admin::{Access, Operation};
 use clipia_api::error_code::ErrorCode;
@@ -53,6 +55,8 @@ pub(crate) struct Admin {
     pub(crate) pauses: Arc<[Arc<Pause>]>,
     /// Who may look at the dashboard; none where there is no dashboard.
     gate: Option<Arc<Gate>>,
+    /// The log, whose level a call changes; none where the program keeps it to itself.
+    log: Option<LogWriter>,
 }
 
 impl Admin {
@@ -63,8 +67,10 @@ impl Admin {
         access: &Access,
         pauses: Vec<Arc<Pause>>,
         gate: Option<Arc<Gate>>,
+        log: Option<LogWriter>,
     ) -> Self {
-        Self { store, queues, refusals, token: access.token.reveal().into(), pauses: pauses.into(), gate }
+        let (token, pauses) = (access.token.reveal().into(), pauses.into());
+        Self { store, queues, refusals, token, pauses, gate, log }
     }
 }
 
@@ -87,6 +93,7 @@ fn handler(operation: Operation) -> MethodRouter<Admin> {
         Operation::ListAccounts => get(accounts::list),
         Operation::CreateAccount => post(accounts::create),
         Operation::GrantCredits => post(accounts::grant),
+        Operation::WithdrawCredits => post(accounts::withdraw),
         Operation::ListWebhookSecrets => get(secrets::list),
         Operation::RotateWebhookSecret => post(secrets::rotate),
         Operation::ReplanRotation => patch(secrets::replan),
@@ -113,6 +120,7 @@ fn handler(operation: Operation) -> MethodRouter<Admin> {
         Operation::AbandonDeliveries => post(deliveries::abandon),
         Operation::CreateTicket => post(tickets::create),
         Operation::ListAudit => get(audit::list),
+        Operation::SetLogLevel => put(log_level::set),
         Operation::Examine => get(upkeep::examine),
         Operation::BackUp => post(upkeep::back_up),
     }

@@ -1,6 +1,6 @@
 //! The types of a key's value, and how they are parsed on the command line and in the environment.
 
-use super::{DatabaseUrl, LogFormat, PathPrefix, Role, Roles, ValueForm};
+use super::{DatabaseUrl, LogFormat, PathPrefix, PublicUrl, Role, Roles, ValueForm};
 use crate::admin::GRANT_MAX;
 use crate::media::MediaLocation;
 use crate::outbound::IpNet;
@@ -81,6 +81,14 @@ impl Value for DatabaseUrl {
 }
 
 impl Value for PathPrefix {
+    const FORM: ValueForm = ValueForm::Text;
+
+    fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {
+        parse(one(words)?)
+    }
+}
+
+impl Value for PublicUrl {
     const FORM: ValueForm = ValueForm::Text;
 
     fn read(words: &[OsString]) -> Result<Self, ConfigValueError> {

@@ -1,22 +1,33 @@
 //! The address that a call was made to. The URLs of its response begin with it.
 
+use super::App;
 use crate::api_error::ApiError;
 use axum::extract::FromRequestParts;
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 /// The longest `Host` that is accepted, in bytes: DNS has no longer name.
 const HOST_BYTES_MAX: usize = 255;
 
-/// The address that a call was made to, such as `https://queue.example.com`.
+/// The address that the URLs of a response begin with, such as `https://queue.example.com`.
 pub(crate) struct BaseUrl(pub(crate) String);
 
-impl<S: Send + Sync> FromRequestParts<S> for BaseUrl {
+impl FromRequestParts<Arc<App>> for BaseUrl {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+    /// The public address of the server if it has one, else the one that the call names.
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let called = Self::of(parts)?;
+        Ok(app.public_url.get().map_or(called, |public| Self(public.to_owned())))
+    }
+}
+
+impl BaseUrl {
+    /// The address that a call names.
+    fn of(parts: &Parts) -> Result<Self, ApiError> {
         let host = match parts.uri.authority() {
             Some(authority) => Some(authority.as_str()),
             None => host(&parts.headers)?,
@@ -77,17 +88,17 @@ mod tests {
     use super::*;
     use http::Request;
 
-    async fn base_url(uri: &str, headers: &[(&str, &str)]) -> Option<String> {
+    fn base_url(uri: &str, headers: &[(&str, &str)]) -> Option<String> {
         let mut request = Request::get(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        BaseUrl::from_request_parts(&mut parts, &()).await.ok().map(|base| base.0)
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        BaseUrl::of(&parts).ok().map(|base| base.0)
     }
 
-    #[tokio::test]
-    async fn urls_begin_with_the_address_that_was_called() {
+    #[test]
+    fn urls_begin_with_the_address_that_was_called() {
         let (name, long) = ("a".repeat(255), "a".repeat(256));
         for (headers, expected) in [
             (&[("host", "127.0.0.1:4747")][..], Some("http://127.0.0.1:4747")),
@@ -109,14 +120,14 @@ mod tests {
             (&[("host", "[fe80::1%25eth0]")], None),
             (&[("host", "a"), ("host", "b")], None),
         ] {
-            assert_eq!(base_url("/v1/models", headers).await.as_deref(), expected, "{headers:?}");
+            assert_eq!(base_url("/v1/models", headers).as_deref(), expected, "{headers:?}");
         }
-        assert_eq!(base_url("http://a:80/", &[("host", "b")]).await.as_deref(), Some("http://a:80"));
-        assert_eq!(base_url("http://user@a/", &[]).await, None);
+        assert_eq!(base_url("http://a:80/", &[("host", "b")]).as_deref(), Some("http://a:80"));
+        assert_eq!(base_url("http://user@a/", &[]), None);
     }
 
-    #[tokio::test]
-    async fn the_first_proxy_decides_the_scheme() {
+    #[test]
+    fn the_first_proxy_decides_the_scheme() {
         for (forwarded, scheme) in [
             ("https", "https"),
             ("HTTPS", "https"),
@@ -127,7 +138,7 @@ mod tests {
             ("", "http"),
             (",https", "http"),
         ] {
-            let url = base_url("/", &[("host", "a"), ("x-forwarded-proto", forwarded)]).await;
+            let url = base_url("/", &[("host", "a"), ("x-forwarded-proto", forwarded)]);
             assert_eq!(url.as_deref(), Some(&*format!("{scheme}://a")), "{forwarded}");
         }
     }

@@ -5,6 +5,7 @@ use super::{Admission, App, Budgets, router, upload_slots};
 use crate::admin::{self, Admin, access};
 use crate::builder::new_request_id;
 use crate::clock::SystemClock;
+use crate::config::PublicUrl;
 use crate::credentials;
 use crate::executors::sandbox::Samples;
 use crate::media::MediaStore;
@@ -89,10 +90,18 @@ impl Server {
             request_ids: Arc::new(new_request_id),
             admission: Admission::default(),
             upload_slots: upload_slots(),
+            public_url: PublicUrl::default(),
         }));
         let access = access::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-        let administration =
-            admin::router(Admin::new(store, Queues::default(), Arc::default(), &access, Vec::new(), None));
+        let administration = admin::router(Admin::new(
+            store,
+            Queues::default(),
+            Arc::default(),
+            &access,
+            Vec::new(),
+            None,
+            None,
+        ));
         let (token, account) = (access.token.reveal().to_owned(), account.0);
         Self { runtime, api, administration, live, sandbox, token, account, _data: data }
     }

@@ -39,6 +39,7 @@ pub(crate) use uploads::{keep as keep_upload, slots as upload_slots};
 
 use crate::api_error::{no_such_method, no_such_path};
 use crate::builder::RequestIds;
+use crate::config::PublicUrl;
 use crate::executors::Executor;
 use crate::executors::sandbox::Samples;
 use crate::media::MediaStore;
@@ -76,6 +77,8 @@ pub(crate) struct App {
     pub(crate) admission: Admission,
     /// The slots of uploads that are being received.
     pub(crate) upload_slots: Arc<SharedSlots<AccountId>>,
+    /// The address that clients call, where it is not the one that each call names.
+    pub(crate) public_url: PublicUrl,
 }
 
 /// The routes of the whole API.

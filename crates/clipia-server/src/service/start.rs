@@ -20,6 +20,7 @@ use crate::health::{self, Health};
 use crate::http::{self, Admission, App, Budgets};
 use crate::listener::{self, Limits};
 use crate::living::LivingAttempts;
+use crate::log::LogWriter;
 use crate::maintenance::{
     self, Cleaner, GiverUp, Indexer, Leading, MediaSweeper, MinuteRecorder, Rescuer, UploadSweeper,
 };
@@ -96,6 +97,7 @@ struct Parts {
     supervisor: Supervisor,
     tamper: Option<Arc<dyn Tamper>>,
     wrap: Option<Wrap>,
+    log: Option<LogWriter>,
     request_ids: RequestIds,
     tasks: Tasks,
 }
@@ -179,6 +181,7 @@ impl Parts {
             metrics,
             tamper: builder.tamper,
             wrap: builder.wrap,
+            log: builder.log,
             request_ids: builder.request_ids.unwrap_or_else(|| Arc::new(new_request_id)),
             tasks: Tasks::default(),
             config,
@@ -369,6 +372,7 @@ impl Parts {
             request_ids: Arc::clone(&self.request_ids),
             admission: Admission::default(),
             upload_slots: http::upload_slots(),
+            public_url: self.config.public_url.clone(),
         });
         let api = http::router(Arc::clone(&app));
         let api = match self.wrap.take() {
@@ -381,10 +385,16 @@ impl Parts {
             false => Router::new().fallback(no_calls),
         };
         let api = api.merge(health.clone());
+        // A proxy may leave the path of the public address on.
+        let api = match self.config.public_url.path().as_str() {
+            "" => api,
+            path => api.clone().nest(path, api),
+        };
         self.listen("listener", &self.listener, api, Limits::API, metrics);
         let gate = self.config.dashboard.then(|| Arc::new(Gate::new(self.is_dashboard_open)));
         let (queues, access) = (self.queues.clone(), &self.access);
-        let admin = Admin::new(store(), queues, refused_tokens, access, pauses, gate.clone());
+        let admin =
+            Admin::new(store(), queues, refused_tokens, access, pauses, gate.clone(), self.log.take());
         let pages = match gate {
             Some(gate) => dashboard::router(dashboard::Parts {
                 admin: admin.clone(),
@@ -397,7 +407,7 @@ impl Parts {
                     prefix: self.config.dashboard_prefix.to_string(),
                 },
                 sections: std::mem::take(&mut self.sections),
-                api_url: self.url.clone(),
+                api_url: self.config.public_url.get().unwrap_or(&self.url).to_owned(),
                 stop: self.tasks.stop.clone(),
             }),
             None => Router::new(),

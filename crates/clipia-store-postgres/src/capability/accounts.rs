@@ -31,6 +31,11 @@ impl Accounts for PostgresStore {
         self.write(move |w| async move { accounts::grant(&w, &account, credits).await }).await
     }
 
+    async fn withdraw(&self, account: &AccountId, credits: Credits) -> Result<ledger::Balance, GrantRefused> {
+        let account = account.clone();
+        self.write(move |w| async move { accounts::withdraw(&w, &account, credits).await }).await
+    }
+
     async fn create_key(&self, key: NewKey) -> Result<bool, StoreError> {
         self.write(move |w| async move { keys::create(&w, &key).await }).await
     }

@@ -34,6 +34,12 @@ impl Accounts for SqliteStore {
         self.writer.write(move |c| accounts::grant(c, &account, credits, now)).await
     }
 
+    async fn withdraw(&self, account: &AccountId, credits: Credits) -> Result<ledger::Balance, GrantRefused> {
+        let now = self.clock.now();
+        let account = account.clone();
+        self.writer.write(move |c| accounts::withdraw(c, &account, credits, now)).await
+    }
+
     async fn create_key(&self, key: NewKey) -> Result<bool, StoreError> {
         let now = self.clock.now();
         self.writer.write(move |c| accounts::create_key(c, &key, now)).await

@@ -23,6 +23,8 @@ pub trait Accounts: Send + Sync {
     async fn account(&self, account: &AccountId) -> Result<Option<AccountSummary>, StoreError>;
     /// Gives an account credits. Returns its new balance.
     async fn grant(&self, account: &AccountId, credits: Credits) -> Result<ledger::Balance, GrantRefused>;
+    /// Takes credits back that an account can spend. Returns its new balance.
+    async fn withdraw(&self, account: &AccountId, credits: Credits) -> Result<ledger::Balance, GrantRefused>;
 
     /// Creates a key, unless there is no such account.
     async fn create_key(&self, key: NewKey) -> Result<bool, StoreError>;

@@ -60,3 +60,18 @@ pub async fn a_grant_that_no_book_bears_changes_nothing(fixture: &Fixture) {
     }
     assert_eq!(fixture.available().await, 100);
 }
+
+pub async fn credits_are_taken_back_where_they_can_be_spent(fixture: &Fixture) {
+    let balance = fixture.store.withdraw(&account(), Credits::new(40)).await.unwrap();
+    assert_eq!((balance.available, fixture.available().await), (Credits::new(60), 60));
+    let refused = fixture.store.withdraw(&account(), Credits::new(61)).await;
+    assert!(matches!(refused, Err(GrantRefused::Ledger(Refused::Withdrawal { .. }))), "{refused:?}");
+    assert_eq!(fixture.available().await, 60);
+    fixture.store.withdraw(&account(), Credits::new(60)).await.unwrap();
+    assert_eq!(fixture.available().await, 0);
+    let nobody = AccountId("acct_nobody".to_owned());
+    assert!(matches!(
+        fixture.store.withdraw(&nobody, Credits::new(1)).await,
+        Err(GrantRefused::NoAccount(_))
+    ));
+}
