@@ -156,3 +156,44 @@ async fn both_formats_parse_and_each_histogram_has_a_quantile() {
     assert_eq!(formats[0], formats[1]);
     assert_eq!(formats[1], formats[2], "both formats have the same samples");
 }
+
+/// The names of metrics in a text.
+fn named(text: &str) -> BTreeSet<&str> {
+    let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = text.split(|c| !is_of_a_name(c));
+    // `clipia_test` and the like are no metrics: a metric has a part after its subject.
+    words
+        .filter(|word| {
+            word.starts_with("clipia_") && word.matches('_').count() > 1 || *word == "clipia_paused"
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_dashboard_and_the_alerts_watch_is_measured() {
+    let server = Server::start(Options::default());
+    server.live().post("/v1/models/nano-banana-2", &small_fox()).await.expect(200);
+    let scraped = Raw::new(&server.admin_url).get("/metrics").await.expect(200);
+    let families = read(std::str::from_utf8(&scraped.body).unwrap(), false);
+    let mut known = BTreeSet::new();
+    for family in &families {
+        let suffixes: &[&str] =
+            if family.kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        known.extend(suffixes.iter().map(|suffix| format!("{}{suffix}", family.name)));
+    }
+    let monitoring = crate::support::repository().join("packaging/monitoring");
+    for (file, least) in [("grafana.json", 15), ("alerts.yml", 10)] {
+        let text = std::fs::read_to_string(monitoring.join(file)).unwrap();
+        let named = named(&text);
+        assert!(named.len() >= least, "{file}: {named:?}");
+        for name in named {
+            assert!(known.contains(name), "{file}: the server has no metric `{name}`");
+        }
+    }
+    let dashboard = std::fs::read(monitoring.join("grafana.json")).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_slice(&dashboard).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(
+        panels.iter().all(|panel| panel["targets"].as_array().is_some_and(|targets| !targets.is_empty()))
+    );
+}
