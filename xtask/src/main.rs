@@ -1,5 +1,5 @@
-//! The tasks of the workspace: `cargo xtask generate`, `cargo xtask test`, `cargo xtask bench`,
-//! `cargo xtask chaos`, `cargo xtask fuzz`, `cargo xtask advisories`.
+//! The tasks of the workspace: `cargo xtask generate`, `cargo xtask test`, `cargo xtask docs`,
+//! `cargo xtask bench`, `cargo xtask chaos`, `cargo xtask fuzz`, `cargo xtask advisories`.
 
 mod advisories;
 mod bench;
@@ -41,9 +41,14 @@ enum Task {
     /// Checks and tests everything: Rust, the generated code, Python
     Test {
         /// Tests only the pages of the dashboard, in a browser
-        #[arg(long)]
+        #[arg(long, conflicts_with = "docs")]
         pages: bool,
+        /// Tests only the pages of `docs` and of the README: the site, its links, and every block
+        #[arg(long)]
+        docs: bool,
     },
+    /// Builds the site from the pages of `docs`, with its reference, in `target/site`
+    Docs,
     /// Kills a server under load again and again, and checks that it kept what it had accepted
     Chaos(chaos::Options),
     /// Checks the dependencies for known vulnerabilities; needs the advisory database
@@ -58,7 +63,8 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check, root } => generate::run(&root, check),
-        Task::Test { pages } => test::run(&root(), pages),
+        Task::Test { pages, docs } => test::run(&root(), test::Part::of(pages, docs)),
+        Task::Docs => test::run(&root(), test::Part::Site),
         Task::Chaos(options) => chaos::run(&root(), &options),
         Task::Advisories => advisories::run(&root()),
         Task::Fuzz(options) => fuzz::run(&root(), &options),

@@ -18,15 +18,44 @@ use tally::{Runner, Tally};
 /// The longest time of a step. Building everything for the first time takes much less.
 const STEP_MAX: Duration = Duration::from_secs(25 * 60);
 
-/// Runs every step, also after a step that failed; only those of the dashboard's pages if `pages` says so.
-pub(crate) fn run(root: &Path, pages: bool) -> Result<()> {
-    let steps: Vec<Step> = match pages {
-        true => vec![
-            Step::command("build", build(root, &["--package", "clipia-cli"])),
-            python::environment(root),
-            python::pages(root),
-        ],
-        false => [vec![tools::step()], rust(root), python::steps(root)].into_iter().flatten().collect(),
+/// What is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of it.
+    Everything,
+    /// The pages of the dashboard.
+    Dashboard,
+    /// The pages of `docs`: the site, its links, and every block.
+    Docs,
+    /// The site alone.
+    Site,
+}
+
+impl Part {
+    /// The part that the options of the command line name.
+    pub(crate) const fn of(pages: bool, docs: bool) -> Self {
+        match (pages, docs) {
+            (true, _) => Self::Dashboard,
+            (false, true) => Self::Docs,
+            (false, false) => Self::Everything,
+        }
+    }
+}
+
+/// Runs every step of a part, also after a step that failed.
+pub(crate) fn run(root: &Path, part: Part) -> Result<()> {
+    let program = || Step::command("build", build(root, &["--package", "clipia-cli"]));
+    let steps: Vec<Step> = match part {
+        Part::Everything => {
+            [vec![tools::step()], rust(root), python::steps(root)].into_iter().flatten().collect()
+        }
+        Part::Dashboard => vec![program(), python::environment(root), python::pages(root)],
+        Part::Docs => {
+            [vec![program()], python::package(root), python::docs(root)].into_iter().flatten().collect()
+        }
+        Part::Site => {
+            [vec![program()], python::package(root), vec![python::site(root)]].into_iter().flatten().collect()
+        }
     };
     let mut total = Tally::default();
     let mut report = Vec::new();
