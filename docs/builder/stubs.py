@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,13 @@ SUBJECTS = {
     "Generations": ("Submitted", "AsyncSubmitted", "Generation", "AsyncGeneration", "Pending"),
     "Webhooks": ("Webhooks", "AsyncWebhooks", "Delivery", "AsyncDelivery", "verify_signature"),
 }
+# Modules beside it: what they are for, and where their sources are in the package.
+BESIDE = {
+    "clipia_queue.testing": ("Module `clipia_queue.testing`", "testing.py"),
+    "clipia_queue.worker": ("Module `clipia_queue.worker`", "worker/*.py"),
+}
+# What makes a value of a class.
+MAKERS = ("__new__", "__init__")
 REST = "Responses and files"
 EXCEPTIONS = "Exceptions"
 
@@ -34,7 +42,7 @@ def page(package: Path) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # that a build of the tests is slow
         module = importlib.import_module(MODULE)
-    definitions = dict(defined(package))
+    definitions = dict(defined([*sorted(package.glob("_*.py")), *sorted(package.glob("*.pyi"))]))
     names = [name for name in module.__all__ if name in definitions]
     subjects: dict[str, list[str]] = {title: list(members) for title, members in SUBJECTS.items()}
     placed = {name for members in subjects.values() for name in members}
@@ -48,12 +56,24 @@ def page(package: Path) -> str:
         text += f"## {title}\n\n"
         for name in members:
             text += section(name, definitions[name], getattr(module, name))
+    for name, (title, sources) in BESIDE.items():
+        text += f"## {title}\n\n" + beside(name, sorted(package.glob(sources)))
     return text
 
 
-def defined(package: Path) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef]]:
-    """The classes and functions of the stub and of the sources beside it."""
-    for file in [*sorted(package.glob("_*.py")), *sorted(package.glob("*.pyi"))]:
+def beside(name: str, files: list[Path]) -> str:
+    """The public names of a module beside the package's own."""
+    module = importlib.import_module(name)
+    definitions = dict(defined(files))
+    introduction = documentation(module).partition("\n\n")[0] + "\n\n"
+    return introduction + "".join(
+        section(each, definitions[each], getattr(module, each)) for each in module.__all__
+    )
+
+
+def defined(files: list[Path]) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef]]:
+    """The classes and functions of stubs and sources."""
+    for file in files:
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef):
                 yield node.name, node
@@ -66,15 +86,18 @@ def section(name: str, node: ast.ClassDef | ast.FunctionDef, value: object) -> s
     bases = f"({', '.join(ast.unparse(base) for base in node.bases)})" if node.bases else ""
     text = f"### {code(name)}\n\n" + fenced("python", f"class {name}{bases}") + documentation(value)
     for member in node.body:
-        if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and shown(member.name):
+        if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and shown(member.name, value):
             text += entry(name, member, value)
         elif isinstance(member, ast.AnnAssign):
             text += fenced("python", ast.unparse(member))
     return text
 
 
-def shown(name: str) -> bool:
-    return not name.startswith("_") or name == "__new__"
+def shown(name: str, owner: object) -> bool:
+    """Whether a member is for callers. They make no exceptions."""
+    if name in MAKERS:
+        return isinstance(owner, type) and not issubclass(owner, BaseException | list)
+    return not name.startswith("_")
 
 
 def entry(owner: str, member: ast.FunctionDef | ast.AsyncFunctionDef, value: object) -> str:
@@ -83,8 +106,9 @@ def entry(owner: str, member: ast.FunctionDef | ast.AsyncFunctionDef, value: obj
     if any(isinstance(mark, ast.Name) and mark.id == "property" for mark in member.decorator_list):
         kind = ast.unparse(member.returns) if member.returns else "Any"
         return fenced("python", f"{owner}.{member.name}: {kind}".lstrip()) + documentation(found)
-    if member.name == "__new__":
-        return fenced("python", signature(member, owner).replace(".__new__", "").removesuffix(" -> Self"))
+    if member.name in MAKERS:
+        made = signature(member, owner).replace(f".{member.name}", "")
+        return fenced("python", made.removesuffix(" -> Self").removesuffix(" -> None"))
     return fenced("python", signature(member, owner)) + documentation(found)
 
 
@@ -121,4 +145,8 @@ def split(inside: str) -> list[str]:
 def documentation(value: object) -> str:
     """What the runtime says of a value."""
     text = inspect.getdoc(value) if value is not None else None
-    return f"{text.strip()}\n\n" if text else ""
+    if not text:
+        return ""
+    # Some are written for Sphinx.
+    text = re.sub(r":[a-z]+:`([^`]+)`", r"`\1`", text.strip()).replace("``", "`")
+    return f"{text}\n\n"

@@ -18,6 +18,7 @@ from pages import ROOT
 from reader import PROGRAM
 
 import clipia_queue
+from clipia_queue import testing, worker
 
 SITE = Path(os.environ.get("CLIPIA_TEST_SITE", ROOT / "target/site"))
 
@@ -127,6 +128,13 @@ def test_every_name_in_python_is_in_the_reference(site: Path) -> None:
             assert f"### `{name}`" in page, name
 
 
+def test_the_modules_beside_it_are_in_the_reference(site: Path) -> None:
+    page = (site / "reference/python.md").read_text()
+    for module in (testing, worker):
+        for name in module.__all__:
+            assert f"### `{name}`" in page, name
+
+
 def test_every_metric_is_in_the_reference(site: Path) -> None:
     page = (site / "reference/metrics.md").read_text()
     sources = ROOT / "crates/clipia-server/src"
@@ -140,6 +148,8 @@ def test_every_metric_is_in_the_reference(site: Path) -> None:
 def test_the_chart_has_the_numbers_of_its_table(site: Path) -> None:
     page = (site / "benchmarks.html").read_text()
     (chart,) = re.findall(r'<figure class="bars">.*?</figure>', page, re.DOTALL)
-    assert chart.count('class="bar"') == 2
-    assert re.findall(r">(\d+)</text>", chart) == ["18", "0"]
+    (table,) = re.findall(r"<!-- bars: .*? -->\n((?:\|.*\n)+)", (ROOT / "docs/benchmarks.md").read_text())
+    numbers = [line.split("|")[2].strip() for line in table.splitlines()[2:]]
+    assert re.findall(r">(\d+)</text>", chart) == numbers
+    assert chart.count('class="bar"') == len(numbers)
     assert "currentColor" in chart, "its text has the colour of the page, light or dark"
