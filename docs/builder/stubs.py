@@ -85,18 +85,21 @@ def section(name: str, node: ast.ClassDef | ast.FunctionDef, value: object) -> s
         return f"### {code(name)}\n\n" + fenced("python", signature(node)) + documentation(value)
     bases = f"({', '.join(ast.unparse(base) for base in node.bases)})" if node.bases else ""
     text = f"### {code(name)}\n\n" + fenced("python", f"class {name}{bases}") + documentation(value)
-    for member in node.body:
-        if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and shown(member.name, value):
-            text += entry(name, member, value)
-        elif isinstance(member, ast.AnnAssign):
-            text += fenced("python", ast.unparse(member))
+    for member in node.body[1:] if ast.get_docstring(node) else node.body:
+        match member:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if shown(member.name, value):
+                text += entry(name, member, value)
+            case ast.AnnAssign():
+                text += fenced("python", f"{name}.{ast.unparse(member)}")
+            case ast.Expr(ast.Constant(str(said))):
+                text += f"{said}\n\n"  # of the attribute before
     return text
 
 
 def shown(name: str, owner: object) -> bool:
-    """Whether a member is for callers. They make no exceptions."""
+    """Whether a member is for callers. They make no exceptions, and `serve` makes jobs."""
     if name in MAKERS:
-        return isinstance(owner, type) and not issubclass(owner, BaseException | list)
+        return isinstance(owner, type) and not issubclass(owner, BaseException) and owner.__name__ != "Job"
     return not name.startswith("_")
 
 

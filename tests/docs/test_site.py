@@ -13,8 +13,11 @@ import pytest
 import tomllib
 import yaml
 from builder.command_line import helps, said
+from builder.fences import outside_blocks
 from builder.links import faults
-from pages import ROOT
+from builder.pages import LINK
+from builder.plain import slug
+from pages import PAGES, ROOT
 from reader import PROGRAM
 
 import clipia_queue
@@ -36,6 +39,27 @@ def spec() -> Any:
 
 def test_every_link_leads_somewhere(site: Path) -> None:
     assert list(faults(site)) == []
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of the headings of a page, as GitHub makes them too."""
+    text = outside_blocks(page.read_text())
+    return {slug(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+def test_every_link_of_the_repository_leads_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("crates/*/README.md"), ROOT / "bindings/python/README.md"]
+    links = 0
+    for page in [*pages, *PAGES]:
+        for found in LINK.finditer(outside_blocks(page.read_text())):
+            target, anchor = found["target"], (found["anchor"] or "").removeprefix("#")
+            if ":" in target:
+                continue
+            file = page.parent / target if target else page
+            assert file.exists(), f"{page.relative_to(ROOT)}: {target}"
+            assert not anchor or anchor in headings(file), f"{page.relative_to(ROOT)}: {target}#{anchor}"
+            links += 1
+    assert links > 50, links
 
 
 def test_a_wrong_link_is_found(tmp_path: Path) -> None:
