@@ -108,6 +108,8 @@ def texts(staged: Path, site: Path, paths: list[Path]) -> None:
 
 def build(site: Path) -> list[str]:
     """Builds the site, and returns what is wrong with its links. Raises an error if Zensical warns."""
+    if sys.version_info < (3, 11):
+        sys.exit("error: the site needs Python 3.11 or later, as Zensical does")
     work = site.parent / "site-work"
     shutil.rmtree(work, ignore_errors=True)
     staged = Pages(ROOT, work / "pages")
