@@ -17,6 +17,9 @@ ITEM = re.compile(r"^ {2,8}(?P<name>(?:-|\[|<)\S.*?)(?: {2,}(?P<text>\S.*))?$")
 COMMAND = re.compile(r"^ {2}(?P<name>[a-z-]+) {2,}(?P<text>\S.*)$")
 CODE = re.compile(r"^ {2}(?P<name>\d+) {2}(?P<text>\S.*)$")
 
+# What an entry of a list is called.
+NAMES = {"Options": "option", "Arguments": "argument", "Exit codes": "exit code"}
+
 
 @dataclass
 class Item:
@@ -129,21 +132,21 @@ def index(root: Help) -> str:
 def body(command: Help) -> str:
     text = paragraphs(command.about) + fenced("text", command.usage)
     # What every command has is on the page of the program.
-    return text + lists(command, {"Commands", "Connection"}, "") + command.after
+    return text + lists(command, {"Commands", "Connection"}) + command.after
 
 
-def lists(command: Help, without: set[str], level: str) -> str:
+def lists(command: Help, without: set[str], level: str = "") -> str:
+    """The lists of a command, under headings of a level; without one, the usual ones have none."""
     text = ""
     for heading, entries in command.sections.items():
         if heading in without:
             continue
-        name = {"Options": "option", "Arguments": "argument", "Exit codes": "exit code"}.get(
-            heading, "option"
-        )
         rows = [[code(item.name), explained(item.text)] for item in entries]
-        if level and heading not in {"Options"}:
+        if level and heading != "Options":
             text += f"{level} {heading}\n\n"
-        text += table([name, ""], rows)
+        elif heading not in NAMES:
+            text += f"**{heading}**\n\n"
+        text += table([NAMES.get(heading, "option"), ""], rows)
     return text
 
 

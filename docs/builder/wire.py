@@ -94,6 +94,8 @@ class Wire:
         text = f"### {name}\n\n{schema.get('description', '').strip()}\n\n"
         if values := schema.get("enum"):
             text += "One of " + ", ".join(code(str(value)) for value in values) + ".\n\n"
+        if "x-codes" in schema:
+            text += "[Each code has a page](errors/index.md).\n\n"
         required = set(schema.get("required", ()))
         rows = [
             [
