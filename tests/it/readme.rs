@@ -1,16 +1,21 @@
-//! The code of the README runs as it is written. The tests of the Python package run its Python.
+//! The code of the README runs as it is written. `tests/docs` runs the rest of it, and every other page.
 
 use crate::support::{DEADLINE, Options, Server, example, repository};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The first block of the README in `language` that contains `mark`.
-pub(crate) fn block(language: &str, mark: &str) -> String {
-    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
-    let fence = format!("```{language}\n");
-    let blocks = readme.split(&fence).skip(1).filter_map(|rest| rest.split_once("```\n"));
-    let found = blocks.map(|(block, _)| block).find(|block| block.contains(mark));
-    found.unwrap_or_else(|| panic!("no block of {language} with {mark}")).to_owned()
+/// The first block of a page in `language` that contains `mark`.
+pub(crate) fn block(page: &str, language: &str, mark: &str) -> String {
+    let found = blocks(page, language).into_iter().find(|block| block.contains(mark));
+    found.unwrap_or_else(|| panic!("{page}: no block of {language} with {mark}"))
+}
+
+/// The blocks of a page in `language`. Attributes may follow the language.
+pub(crate) fn blocks(page: &str, language: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(repository().join(page)).unwrap();
+    let blocks = text.split("\n```").skip(1).step_by(2).filter_map(|block| block.split_once('\n'));
+    let ours = blocks.filter(|(info, _)| info.split(' ').next() == Some(language));
+    ours.map(|(_, block)| format!("{block}\n")).collect()
 }
 
 /// Runs a command in `directory` against `server`.
@@ -35,7 +40,11 @@ fn assert_png(bytes: &[u8]) {
 fn the_rust_of_the_readme_runs() {
     let source = std::fs::read_to_string(repository().join("crates/clipia/examples/quickstart.rs")).unwrap();
     let (_, shown) = source.split_once("\n\n").unwrap();
-    assert_eq!(block("rust", "Clipia::from_env"), shown, "the README shows the example `quickstart`");
+    assert_eq!(
+        block("README.md", "rust", "Clipia::from_env"),
+        shown,
+        "the README shows the example `quickstart`"
+    );
     let server = Server::start(Options::default());
     let directory = tempfile::tempdir().unwrap();
     let output = run(&mut example("quickstart"), &server, directory.path());
@@ -58,7 +67,7 @@ fn the_curl_of_the_readme_runs() {
         "-euo",
         "pipefail",
         "-c",
-        &block("sh", "curl -s"),
+        &block("README.md", "sh", "curl -s"),
     ]);
     let output = run(&mut command, &server, directory.path());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -250,12 +250,12 @@ fn a_generation_that_goes_on_has_no_outcome_to_send() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_commands_of_the_readme_test_a_receiver() {
+async fn the_commands_of_the_guide_test_a_receiver() {
     let server = Server::start(Options::default());
     let url = right_receiver(&server.webhook_secret).await;
     let port = url.split(['/', ':']).nth(4).unwrap().to_owned();
-    let commands =
-        block("sh", "clipia webhooks check").replace("localhost:3000", &format!("127.0.0.1:{port}"));
+    let commands = block("docs/guides/receive-webhooks.md", "sh", "generate nano-banana-2");
+    let commands = commands.replace("localhost:3000", &format!("127.0.0.1:{port}"));
     assert!(commands.contains(&url), "{commands}");
     let directory = tempfile::tempdir().unwrap();
     let program = command(&[]);

@@ -1,5 +1,5 @@
-//! The tasks of the workspace: `cargo xtask generate`, `cargo xtask test`, `cargo xtask bench`,
-//! `cargo xtask chaos`, `cargo xtask fuzz`, `cargo xtask advisories`.
+//! The tasks of the workspace: `cargo xtask generate`, `cargo xtask test`, `cargo xtask docs`,
+//! `cargo xtask bench`, `cargo xtask chaos`, `cargo xtask fuzz`, `cargo xtask advisories`.
 
 mod advisories;
 mod bench;
@@ -41,12 +41,17 @@ enum Task {
     /// Checks and tests everything: Rust, the generated code, Python
     Test {
         /// Tests only the pages of the dashboard, in a browser
-        #[arg(long, conflicts_with = "part")]
+        #[arg(long, conflicts_with_all = ["docs", "part"])]
         pages: bool,
+        /// Tests only the pages of `docs` and of the README: the site, its links, and every block
+        #[arg(long, conflicts_with = "part")]
+        docs: bool,
         /// Runs only this part
         #[arg(long, hide = true)]
         part: Option<test::Part>,
     },
+    /// Builds the site from the pages of `docs`, with its reference, in `target/site`
+    Docs,
     /// Kills a server under load again and again, and checks that it kept what it had accepted
     Chaos(chaos::Options),
     /// Checks the dependencies for known vulnerabilities; needs the advisory database
@@ -61,7 +66,11 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Generate { check, root } => generate::run(&root, check),
-        Task::Test { pages, part } => test::run(&root(), if pages { Some(test::Part::Pages) } else { part }),
+        Task::Test { pages, docs, part } => {
+            let pages = pages.then_some(test::Part::Pages);
+            test::run(&root(), pages.or(docs.then_some(test::Part::Docs)).or(part))
+        }
+        Task::Docs => test::run(&root(), Some(test::Part::Site)),
         Task::Chaos(options) => chaos::run(&root(), &options),
         Task::Advisories => advisories::run(&root()),
         Task::Fuzz(options) => fuzz::run(&root(), &options),

@@ -26,6 +26,10 @@ const STEP_MAX: Duration = Duration::from_secs(25 * 60);
 pub(crate) enum Part {
     /// The tests of the dashboard's pages, in a browser.
     Pages,
+    /// The pages of `docs`: the site, its links, and every block.
+    Docs,
+    /// The site alone.
+    Site,
     /// What runs beside the tests in Rust: Python, the pages, and the tests that kill servers. Everything must be built.
     Beside,
 }
@@ -41,9 +45,16 @@ pub(crate) fn run(root: &Path, part: Option<Part>) -> Result<()> {
             done.run(&rust_steps(root));
             done.take(beside.end()?);
         }
-        Some(Part::Pages) => {
-            let build = Step::command("build", build(root, &["--package", "clipia-cli"]));
-            done.run(&[build, python::environment(root), python::pages(root)]);
+        Some(Part::Pages) => done.run(&[packages(root), python::environment(root), python::pages(root)]),
+        Some(Part::Docs) => {
+            done.run(&[packages(root)]);
+            done.run(&python::package(root));
+            done.run(&python::docs(root));
+        }
+        Some(Part::Site) => {
+            done.run(&[packages(root)]);
+            done.run(&python::package(root));
+            done.run(&[python::site(root)]);
         }
         Some(Part::Beside) => done.run(&beside_steps(root)),
     }
@@ -124,11 +135,12 @@ const ON_BOTH_STORES: [&str; 8] = [
     "workers_wire::",
 ];
 
-/// A build with the features of all other commands.
-fn build(root: &Path, arguments: &[&str]) -> Command {
-    let mut build = cargo(root, &["build", "--all-features", "--locked"]);
-    build.args(arguments);
-    build
+/// The step that builds what the steps of one part run: the program, and the library of the Python package.
+fn packages(root: &Path) -> Step {
+    let packages = ["--all-features", "--locked", "--package", "clipia-cli", "--package", "clipia-python"];
+    let mut build = cargo(root, &["build"]);
+    build.args(packages);
+    Step::command("build", build)
 }
 
 /// A command that all of the workspace has the same features in, so that nothing is built twice.

@@ -173,8 +173,8 @@ def test_tests_that_run_at_once_never_meet(tmp_path: Path) -> None:
 
 
 def test_the_recipe_for_node_runs(tmp_path: Path) -> None:
-    guide = (ROOT / "TESTING.md").read_text()
-    (block,) = re.findall(r"```js\n(.*?)```", guide, re.DOTALL)
+    guide = (ROOT / "docs/guides/test-your-app.md").read_text()
+    (block,) = re.findall(r"```js[^\n]*\n(.*?)```", guide, re.DOTALL)
     (tmp_path / "fox.test.mjs").write_text(block)
     (command,) = re.findall(r"`clipia (emulate [^`]* --) node --test`", guide)
     emulate = [sys.executable, "-m", "clipia_queue", *command.split()]

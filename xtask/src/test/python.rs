@@ -22,6 +22,10 @@ const BENCH: &str = "../../xtask/src/bench/python";
 /// The tests of the dashboard's pages, relative to the package.
 const PAGES: &str = "../../tests/pages";
 
+/// What builds the site, and the tests of its pages, relative to the package.
+const BUILDER: &str = "../../docs/builder";
+const DOCS: &str = "../../tests/docs";
+
 /// The directories of these steps. Nothing is written outside the target directory.
 #[derive(Clone)]
 struct Places {
@@ -46,6 +50,30 @@ pub(super) fn pages(root: &Path) -> Step {
     Step::counted("pages in a browser", pytest, Runner::Pytest)
 }
 
+/// The steps that make the environment and install the package in it.
+pub(super) fn package(root: &Path) -> Vec<Step> {
+    let places = Places::of(root);
+    vec![environment(root), Step::check("wheel", move || places.install())]
+}
+
+/// The step that builds the site. A warning or a wrong link fails it.
+pub(super) fn site(root: &Path) -> Step {
+    let mut builder = Places::of(root).tool("python", &["-m", "builder"]);
+    builder.arg(target(root).join("site")).current_dir(root.join("docs"));
+    builder.env("CLIPIA_TEST_PROGRAM", program(root));
+    Step::command("site", builder)
+}
+
+/// The steps of the site: it is built, it is whole, and every block of its pages runs.
+pub(super) fn docs(root: &Path) -> Vec<Step> {
+    let processes = (2 * super::cores()).to_string();
+    let arguments = ["--color=no", "--config-file", "docs.ini", "-n", &processes, "--dist", "worksteal", "."];
+    let mut pytest = Places::of(root).tool("pytest", &arguments);
+    pytest.current_dir(root.join("tests/docs")).env("CLIPIA_TEST_PROGRAM", program(root));
+    pytest.env("CLIPIA_TEST_SITE", target(root).join("site"));
+    vec![site(root), Step::counted("pages of the docs", pytest, Runner::Pytest)]
+}
+
 pub(super) fn steps(root: &Path) -> Vec<Step> {
     let places = Places::of(root);
     let tool = |name, arguments: &[&str]| places.tool(name, arguments);
@@ -54,24 +82,27 @@ pub(super) fn steps(root: &Path) -> Vec<Step> {
     let mut pytest = tool("pytest", &["--color=no", "-n", &processes, "--dist", "worksteal"]);
     pytest.env("CLIPIA_TEST_PROGRAM", program(root));
     let stubtest = tool("python", &["-m", "mypy.stubtest", MODULE]);
-    let wheel = places.clone();
-    vec![
-        environment(root),
-        Step::check("wheel", move || wheel.install()),
+    let checks = vec![
         Step::counted("tests in Python", pytest, Runner::Pytest),
-        Step::command("ruff check", tool("ruff", &["check", ".", BENCH, PAGES])),
-        Step::command("ruff format", tool("ruff", &["format", "--check", ".", BENCH, PAGES])),
+        Step::command("ruff check", tool("ruff", &["check", ".", BENCH, PAGES, BUILDER, DOCS])),
+        Step::command("ruff format", tool("ruff", &["format", "--check", ".", BENCH, PAGES, BUILDER, DOCS])),
         Step::command("types", tool("mypy", &["--strict", SOURCE, "tests", "examples"])),
         // Apart, since a program of its own may be called as an example is.
         Step::command("types of the benchmark", tool("mypy", &["--strict", BENCH])),
         Step::command("types of the pages' tests", tool("mypy", &["--strict", PAGES])),
+        // The builder of the site needs this version.
+        Step::command(
+            "types of the docs' tests",
+            tool("mypy", &["--strict", "--python-version", "3.11", BUILDER, DOCS]),
+        ),
         // Pyright, as strict as an editor of a user may be set.
         Step::command("types as editors see them", tool("basedpyright", &[])),
         // Compares the hand-written stubs with the compiled module.
         Step::command("stubs", stubtest),
         schemathesis::step(root, tool("schemathesis", &[])),
         pages(root),
-    ]
+    ];
+    [package(root), checks, docs(root)].into_iter().flatten().collect()
 }
 
 impl Places {

@@ -1,4 +1,4 @@
-//! The programs of the README are models, as it says. What they make is measured.
+//! The programs of the guide are models, as it says. What they make is measured.
 
 use crate::readme::block;
 use crate::support::{Options, Server, command, output};
@@ -10,7 +10,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The programs of the README and those that measure, each with the option that shows that it runs.
+/// The programs of the guide and those that measure, each with the option that shows that it runs.
 const PROGRAMS: [(&str, &str); 4] =
     [("espeak-ng", "--version"), ("convert", "-version"), ("ffmpeg", "-version"), ("ffprobe", "-version")];
 
@@ -73,11 +73,11 @@ fn loudness(file: &Path) -> f64 {
 }
 
 #[test]
-fn the_programs_of_the_readme_are_models() {
+fn the_programs_of_the_guide_are_models() {
     if !are_installed() {
         return;
     }
-    let models = block("toml", "[[executor]]");
+    let models = block("docs/guides/your-own-model.md", "toml", "[[executor]]");
     let server = Server::start(Options { models: Some(models), ..Options::default() });
     let directory = tempfile::tempdir().unwrap();
 
