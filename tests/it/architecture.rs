@@ -143,6 +143,7 @@ const TOP: &[&str] = &[
     "clippy.toml",
     "crates",
     "deny.toml",
+    "packaging",
     "rustfmt.toml",
     "spec",
     "tests",

@@ -22,6 +22,10 @@ const BENCH: &str = "../../xtask/src/bench/python";
 /// The tests of the dashboard's pages, relative to the package.
 const PAGES: &str = "../../tests/pages";
 
+/// The scripts that make packages, and their tests, relative to the package.
+const PACKAGING: &str = "../../packaging";
+const PACKAGING_TESTS: &str = "../../tests/packaging";
+
 /// The directories of these steps. Nothing is written outside the target directory.
 #[derive(Clone)]
 struct Places {
@@ -46,6 +50,13 @@ pub(super) fn pages(root: &Path) -> Step {
     Step::counted("pages in a browser", pytest, Runner::Pytest)
 }
 
+/// The step that tests what users install: the image, the archives, the npm packages, the compose files.
+fn packaging(root: &Path) -> Step {
+    let mut pytest = Places::of(root).tool("pytest", &["--color=no", "--config-file", "packaging.ini", "."]);
+    pytest.current_dir(root.join("tests/packaging")).env("CLIPIA_TEST_PROGRAM", program(root));
+    Step::counted("packages", pytest, Runner::Pytest)
+}
+
 pub(super) fn steps(root: &Path) -> Vec<Step> {
     let places = Places::of(root);
     let tool = |name, arguments: &[&str]| places.tool(name, arguments);
@@ -59,17 +70,22 @@ pub(super) fn steps(root: &Path) -> Vec<Step> {
         environment(root),
         Step::check("wheel", move || wheel.install()),
         Step::counted("tests in Python", pytest, Runner::Pytest),
-        Step::command("ruff check", tool("ruff", &["check", ".", BENCH, PAGES])),
-        Step::command("ruff format", tool("ruff", &["format", "--check", ".", BENCH, PAGES])),
+        Step::command("ruff check", tool("ruff", &["check", ".", BENCH, PAGES, PACKAGING, PACKAGING_TESTS])),
+        Step::command(
+            "ruff format",
+            tool("ruff", &["format", "--check", ".", BENCH, PAGES, PACKAGING, PACKAGING_TESTS]),
+        ),
         Step::command("types", tool("mypy", &["--strict", SOURCE, "tests", "examples"])),
         // Apart, since a program of its own may be called as an example is.
         Step::command("types of the benchmark", tool("mypy", &["--strict", BENCH])),
         Step::command("types of the pages' tests", tool("mypy", &["--strict", PAGES])),
+        Step::command("types of the packaging", tool("mypy", &["--strict", PACKAGING, PACKAGING_TESTS])),
         // Pyright, as strict as an editor of a user may be set.
         Step::command("types as editors see them", tool("basedpyright", &[])),
         // Compares the hand-written stubs with the compiled module.
         Step::command("stubs", stubtest),
         schemathesis::step(root, tool("schemathesis", &[])),
+        packaging(root),
         pages(root),
     ]
 }
