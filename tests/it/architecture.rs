@@ -141,6 +141,7 @@ const TOP: &[&str] = &[
     "crates",
     "deny.toml",
     "docs",
+    "packaging",
     "rustfmt.toml",
     "spec",
     "tests",

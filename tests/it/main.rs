@@ -17,6 +17,7 @@ mod executors;
 mod full_disk;
 mod generated;
 mod generations;
+mod health;
 mod honesty;
 #[path = "../../crates/clipia-render/tests/fuzz/hostile.rs"]
 mod hostile;

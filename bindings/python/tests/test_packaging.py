@@ -69,6 +69,11 @@ def test_the_program_comes_with_it(server: Server) -> None:
         [sys.executable, "-m", "clipia_queue", "--version"], env=ENVIRONMENT, capture_output=True, text=True
     )
     assert module.stdout == f"clipia {clipia_queue.__version__}\n"
+    # `uvx clipia-queue` looks for a program that is named like the package.
+    named = shutil.which("clipia-queue", path=sysconfig.get_path("scripts"))
+    assert named is not None
+    same = subprocess.run([named, "--version"], env=ENVIRONMENT, capture_output=True, text=True)
+    assert same.stdout == module.stdout
     account = clipia("account", CLIPIA_KEY=server.live_key, CLIPIA_BASE_URL=server.url)
     assert (account.returncode, '"credits"' in account.stdout) == (0, True)
 
@@ -174,6 +179,10 @@ def test_what_the_workflows_run_is_pinned() -> None:
 def test_a_linter_finds_nothing_in_the_workflow(workflow: Path) -> None:
     zizmor = shutil.which("zizmor", path=sysconfig.get_path("scripts"))
     assert zizmor is not None
+    form = "github-actions" if workflow.name == "action.yml" else "github-workflows"
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{form}", workflow]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
     linted = subprocess.run(
         [zizmor, "--offline", "--no-progress", workflow], cwd=ROOT, capture_output=True, text=True
     )

@@ -47,7 +47,7 @@ impl Database {
 #[derive(Args)]
 pub(crate) struct Server {
     /// The server's data directory
-    #[arg(long, global = true, default_value = Config::DATA, value_name = "DIR")]
+    #[arg(long, global = true, default_value = Config::DATA, value_name = "DIR", env = "CLIPIA_SERVE_DATA")]
     data: PathBuf,
     /// Prints JSON; the default if stdout is not a terminal
     #[arg(long, global = true)]

@@ -20,7 +20,7 @@ Exit codes:
   3  refused: not enough credits, a cost above `--max-cost`, an unknown model or id, a key or a token not in force, …
   4  the generation ended FAILED or CANCELED; its credits were returned
   5  the wait timed out (`--timeout`), a result to save is not there yet, or `webhooks send` came too early; the generation goes on. `work --once`: no request came
-  6  the server could not be reached, or reported a failure of its own
+  6  the server could not be reached, or reported a failure of its own; `health`: it is not ready
   7  the receiver of `webhooks send` or `generate --deliver` did not take the delivery
   130  interrupted by Ctrl-C; stderr says how to continue";
 
@@ -61,6 +61,17 @@ impl Usage {
 #[derive(Debug, thiserror::Error)]
 #[error("no request came")]
 pub(crate) struct NoWork;
+
+/// A server that is not ready, or did not say whether it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotReady(String);
+
+impl NotReady {
+    pub(crate) fn new(message: String) -> Self {
+        Self(message)
+    }
+}
 
 /// The end of a command that this program ran. Whatever was wrong, the command has said it.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +166,9 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     if error.downcast_ref::<NotTaken>().is_some() {
         return NOT_TAKEN;
+    }
+    if error.downcast_ref::<NotReady>().is_some() {
+        return UNREACHABLE;
     }
     if error.downcast_ref::<Over>().is_some() {
         return REFUSED;

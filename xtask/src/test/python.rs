@@ -26,6 +26,10 @@ const PAGES: &str = "../../tests/pages";
 const BUILDER: &str = "../../docs/builder";
 const DOCS: &str = "../../tests/docs";
 
+/// The scripts that make packages, and their tests, relative to the package.
+const PACKAGING: &str = "../../packaging";
+const PACKAGING_TESTS: &str = "../../tests/packaging";
+
 /// The directories of these steps. Nothing is written outside the target directory.
 #[derive(Clone)]
 struct Places {
@@ -74,6 +78,13 @@ pub(super) fn docs(root: &Path) -> Vec<Step> {
     vec![site(root), Step::counted("pages of the docs", pytest, Runner::Pytest)]
 }
 
+/// The step that tests what users install: the image, the archives, the npm packages, the compose files.
+fn packaging(root: &Path) -> Step {
+    let mut pytest = Places::of(root).tool("pytest", &["--color=no", "--config-file", "packaging.ini", "."]);
+    pytest.current_dir(root.join("tests/packaging")).env("CLIPIA_TEST_PROGRAM", program(root));
+    Step::counted("packages", pytest, Runner::Pytest)
+}
+
 pub(super) fn steps(root: &Path) -> Vec<Step> {
     let places = Places::of(root);
     let tool = |name, arguments: &[&str]| places.tool(name, arguments);
@@ -81,11 +92,16 @@ pub(super) fn steps(root: &Path) -> Vec<Step> {
     let processes = (2 * super::cores()).to_string();
     let mut pytest = tool("pytest", &["--color=no", "-n", &processes, "--dist", "worksteal"]);
     pytest.env("CLIPIA_TEST_PROGRAM", program(root));
+    let ruff = |arguments: &[&str]| {
+        let mut ruff = tool("ruff", arguments);
+        ruff.args([".", BENCH, PAGES, BUILDER, DOCS, PACKAGING, PACKAGING_TESTS]);
+        ruff
+    };
     let stubtest = tool("python", &["-m", "mypy.stubtest", MODULE]);
     let checks = vec![
         Step::counted("tests in Python", pytest, Runner::Pytest),
-        Step::command("ruff check", tool("ruff", &["check", ".", BENCH, PAGES, BUILDER, DOCS])),
-        Step::command("ruff format", tool("ruff", &["format", "--check", ".", BENCH, PAGES, BUILDER, DOCS])),
+        Step::command("ruff check", ruff(&["check"])),
+        Step::command("ruff format", ruff(&["format", "--check"])),
         Step::command("types", tool("mypy", &["--strict", SOURCE, "tests", "examples"])),
         // Apart, since a program of its own may be called as an example is.
         Step::command("types of the benchmark", tool("mypy", &["--strict", BENCH])),
@@ -95,11 +111,13 @@ pub(super) fn steps(root: &Path) -> Vec<Step> {
             "types of the docs' tests",
             tool("mypy", &["--strict", "--python-version", "3.11", BUILDER, DOCS]),
         ),
+        Step::command("types of the packaging", tool("mypy", &["--strict", PACKAGING, PACKAGING_TESTS])),
         // Pyright, as strict as an editor of a user may be set.
         Step::command("types as editors see them", tool("basedpyright", &[])),
         // Compares the hand-written stubs with the compiled module.
         Step::command("stubs", stubtest),
         schemathesis::step(root, tool("schemathesis", &[])),
+        packaging(root),
         pages(root),
     ];
     [package(root), checks, docs(root)].into_iter().flatten().collect()

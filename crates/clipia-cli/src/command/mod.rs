@@ -16,6 +16,7 @@ mod estimate;
 pub(crate) mod exec_job;
 mod export;
 mod generate;
+mod health;
 mod import;
 mod keys;
 mod log_level;
@@ -42,6 +43,7 @@ use std::ffi::OsStr;
 pub(crate) enum Command {
     Demo(demo::Options),
     Serve(serve::Options),
+    Health(health::Options),
     Emulate(Box<emulate::Options>),
     Dashboard(dashboard::Options),
     Work(Box<work::Options>),
@@ -87,6 +89,7 @@ impl Command {
         match self {
             Self::Demo(options) => demo::run(options, typed).await,
             Self::Serve(options) => serve::run(options, typed).await,
+            Self::Health(options) => health::run(options).await,
             Self::Emulate(options) => emulate::run(*options).await,
             Self::Dashboard(options) => dashboard::run(options).await,
             Self::Work(options) => work::run(*options).await,
