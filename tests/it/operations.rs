@@ -96,7 +96,7 @@ async fn a_drain_fails_readyz_and_a_second_signal_ends_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_signal_ends_the_server_in_order() {
     let mut server = Server::start(Options::default());
-    for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM] {
         let fox = server.live().post(FOX, &small_fox()).await.expect(200).json();
         server.signal(signal);
         assert_eq!(server.ended().code(), Some(0), "{signal:?}: {}", server.log());
@@ -104,6 +104,41 @@ async fn each_signal_ends_the_server_in_order() {
         until("the log", async || server.log().contains("no more work is taken").then_some(())).await;
         server.restart();
         until("the fox", async || (status(&server, &fox).await == "COMPLETED").then_some(())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_reads_the_models_again() {
+    let model = |slug: &str, credits: u32| {
+        format!(
+            "[[model]]\nslug = \"{slug}\"\nexecutor = \"render\"\ntype = \"image\"\npricing = {{ credits = {credits} }}\n\
+             input_schema = {{ parameters = [{{ name = \"prompt\", type = \"string\", required = true }}] }}\n"
+        )
+    };
+    let server = Server::start(Options { models: Some(model("fox", 3)), ..Options::default() });
+    let (live, file) = (server.live(), server.data().join("models.toml"));
+    let price = async |slug: &str| {
+        let estimate = live.post(&format!("/v1/models/{slug}/estimate"), &small_fox()).await;
+        (estimate.status == 200).then(|| estimate.json()["credits"].as_u64().unwrap())
+    };
+    assert_eq!((price("fox").await, price("hare").await), (Some(3), None));
+    std::fs::write(&file, model("fox", 5) + &model("hare", 7)).unwrap();
+    server.signal(Signal::HUP);
+    until("the new models", async || (price("hare").await == Some(7)).then_some(())).await;
+    assert_eq!(price("fox").await, Some(5));
+    let hare = live.post("/v1/models/hare", &small_fox()).await.expect(200).json();
+    assert_eq!(server.result(hare["request_id"].as_str().unwrap()).await["status"], "COMPLETED");
+
+    // A file with a mistake, and one with another executor, change nothing and are named in the log.
+    let executor = "[[executor]]\nname = \"echo\"\ncommand = [\"echo\"]\n";
+    for (text, said) in [
+        (model("fox", 9) + "[[model]]\nslug = \"half\"\n", "half"),
+        (model("fox", 9) + executor, "they change with a restart"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        server.signal(Signal::HUP);
+        until("the reason", async || server.log().contains(said).then_some(())).await;
+        assert_eq!((price("fox").await, price("hare").await), (Some(5), Some(7)));
     }
 }
 

@@ -1,9 +1,11 @@
-//! The signals that ask a program to stop.
+//! The signals that ask a program to stop, or to read its files again.
 
+#[cfg(unix)]
+use std::io::IsTerminal;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that ask a program to stop.
+/// The signals of a program.
 pub(crate) struct Signals {
     #[cfg(unix)]
     terminate: Signal,
@@ -12,6 +14,18 @@ pub(crate) struct Signals {
     /// The signal of a closed terminal. None if it was ignored at the start, as `nohup` does.
     #[cfg(unix)]
     hangup: Option<Signal>,
+    /// Whether the program was started at a terminal.
+    #[cfg(unix)]
+    at_terminal: bool,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The end of the program.
+    Stop,
+    /// That its files are read again: SIGHUP where no terminal can have closed.
+    Reload,
 }
 
 impl Signals {
@@ -23,6 +37,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup,
+            at_terminal: std::io::stdin().is_terminal() || std::io::stderr().is_terminal(),
         })
     }
 
@@ -31,9 +46,14 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Waits for the next one.
-    #[cfg(unix)]
+    /// Waits for the next one, whichever it is.
     pub(crate) async fn next(&mut self) {
+        self.asked().await;
+    }
+
+    /// Waits for the next one, and says what it asks for.
+    #[cfg(unix)]
+    pub(crate) async fn asked(&mut self) -> Asked {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => hangup.recv().await,
@@ -41,15 +61,16 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = hangup => {}
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = hangup => if self.at_terminal { Asked::Stop } else { Asked::Reload },
         }
     }
 
     #[cfg(not(unix))]
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn asked(&mut self) -> Asked {
         let _ = tokio::signal::ctrl_c().await;
+        Asked::Stop
     }
 }
 

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -21,7 +22,7 @@ const BUILT_IN: &str = include_str!("catalogue.toml");
 /// Every model, by slug.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Catalogue {
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, Arc<Entry>>,
 }
 
 /// One model.
@@ -76,7 +77,7 @@ pub struct Fault {
 impl Catalogue {
     /// Each model, to be changed. What it says then is not checked again.
     pub fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.entries.values_mut()
+        self.entries.values_mut().map(Arc::make_mut)
     }
 
     /// The key of a document's models, each an `[[model]]`.
@@ -97,7 +98,7 @@ impl Catalogue {
 
     /// This catalogue with these models added; a slug that is here already is replaced.
     pub fn and(mut self, entries: impl IntoIterator<Item = Entry>) -> Self {
-        self.entries.extend(entries.into_iter().map(|entry| (entry.model.slug.clone(), entry)));
+        self.entries.extend(entries.into_iter().map(|entry| (entry.model.slug.clone(), Arc::new(entry))));
         self
     }
 
@@ -119,12 +120,17 @@ impl Catalogue {
 
     /// The model of this slug.
     pub fn get(&self, slug: &str) -> Option<&Entry> {
-        self.entries.get(slug)
+        self.entries.get(slug).map(Arc::as_ref)
+    }
+
+    /// The model of this slug, for longer than the catalogue is there.
+    pub fn shared(&self, slug: &str) -> Option<Arc<Entry>> {
+        self.entries.get(slug).cloned()
     }
 
     /// Every model, by slug.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+        self.entries.values().map(Arc::as_ref)
     }
 }
 

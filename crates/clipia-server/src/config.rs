@@ -134,7 +134,7 @@ keys! {
         #[serde(deserialize_with = "first_credits")]
         pub credits: Credits = Credits::new(10_000),
 
-        /// How long running generations may go on after SIGTERM, SIGINT or SIGHUP. A generation that has not ended by then goes back
+        /// How long running generations may go on after SIGTERM or SIGINT. A generation that has not ended by then goes back
         /// to the front of its queue, and spends no attempt. Open calls get up to 12 s more. Whatever sends the signal should
         /// wait longer than both together.
         #[key("drain_seconds", "N", "Seconds that generations may go on after the signal to stop; default {default}")]

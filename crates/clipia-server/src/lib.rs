@@ -46,6 +46,7 @@ mod queues;
 mod refused_tokens;
 mod remote;
 mod runtime;
+mod served_models;
 mod service;
 mod store_line;
 mod supervisor;
@@ -71,6 +72,7 @@ pub use log::{LevelRefused, LogWriter};
 pub use media::{MediaLocation, NoMediaLocation};
 pub use models_file::{ExecutorSettings, ModelsFile};
 pub use runtime::runtime;
+pub use served_models::ReloadRefused;
 pub use service::{FirstKeys, Service, StartError};
 
 /// Compiles and runs the README's example.

@@ -8,11 +8,13 @@ pub use first_keys::FirstKeys;
 pub(crate) use pools::Pool;
 
 use crate::admin::access;
+use crate::blocking;
 use crate::builder::Builder;
 use crate::config::Config;
 use crate::deliveries::Dispatcher;
 use crate::media::MediaLocation;
 use crate::models_file::ModelsFileError;
+use crate::served_models::{Reload, ReloadRefused};
 use crate::store::{NodeId, Store, StoreError};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -69,6 +71,7 @@ pub enum StartError {
 /// A running server.
 #[derive(Debug)]
 pub struct Service {
+    reload: Arc<Reload>,
     url: String,
     admin_url: String,
     has_dashboard: bool,
@@ -105,6 +108,17 @@ impl fmt::Debug for OpenStore {
 }
 
 impl Service {
+    /// Reads `models.toml` again, and serves its models from now on: those that were added, and others' prices and parameters.
+    /// Requests that were accepted keep their prices. Returns how many models there are.
+    ///
+    /// # Errors
+    /// [`ReloadRefused`], also where an executor changed; then the models of before are served on.
+    pub async fn reload_models(&self) -> Result<usize, ReloadRefused> {
+        let reload = Arc::clone(&self.reload);
+        let lost = |lost| ReloadRefused::File { path: self.data.clone(), source: io::Error::other(lost) };
+        blocking::run(move || reload.run()).await.map_err(lost)?
+    }
+
     /// Starts a server on a store. The server takes calls when this returns.
     ///
     /// # Errors

@@ -5,10 +5,10 @@ use crate::living::LivingAttempts;
 use crate::media::{self, MediaStore, WriteError};
 use crate::metrics::Metrics;
 use crate::queues::Queue;
+use crate::served_models::ServedModels;
 use crate::store::{Beat, Claim, Holder, Store, WorkRefused};
 use async_trait::async_trait;
 use clipia_api::Progress;
-use clipia_queue::catalogue::Catalogue;
 use clipia_queue::leases::HEARTBEAT;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::logs::LogLines;
@@ -37,7 +37,7 @@ pub(crate) struct StoreLine {
     /// Who claims.
     pub(crate) holder: Holder,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) catalogue: Arc<ServedModels>,
     /// The store of output files.
     pub(crate) media: MediaStore,
     /// Sends the requests that were canceled.

@@ -3,7 +3,7 @@
 use crate::dev_server::DevServer;
 use crate::exit::{Hint, Usage};
 use crate::settings::Settings;
-use crate::signals::Signals;
+use crate::signals::{Asked, Signals};
 use crate::{log, output, programs, shell, store};
 use anyhow::Context;
 use clap::Args;
@@ -110,7 +110,12 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     } else {
         ready(&service, &data, &database, &program)
     });
-    signals.next().await;
+    while signals.asked().await == Asked::Reload {
+        match service.reload_models().await {
+            Ok(models) => tracing::info!(models, "`models.toml` was read again"),
+            Err(refused) => tracing::error!("the models stay as they were: {refused}"),
+        }
+    }
     tokio::select! {
         () = service.stop() => {}
         () = signals.next() => anyhow::bail!("stopped before the running generations had ended; the next start runs them again"),

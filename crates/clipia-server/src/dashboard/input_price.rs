@@ -18,7 +18,7 @@ pub(super) async fn show(visit: Visit, Form(texts): Form<Texts>) -> Result<Respo
     let entry = visit.dashboard.parts.app.catalogue.get(slug).ok_or_else(|| PageError::not_found("model"))?;
     let keys = usable_keys(&visit).await?;
     let key = texts.get("key").and_then(|id| keys.iter().find(|key| key.id == *id));
-    Ok(Html(price(&visit, entry, key, &texts).await?.into_string()).into_response())
+    Ok(Html(price(&visit, &entry, key, &texts).await?.into_string()).into_response())
 }
 
 /// The keys in force that may submit, those of the sandbox first.

@@ -24,7 +24,7 @@ pub(super) async fn show(visit: Visit) -> Result<Response, PageError> {
 }
 
 fn models(visit: &Visit) -> Markup {
-    let catalogue = &visit.dashboard.parts.app.catalogue;
+    let catalogue = visit.dashboard.parts.app.catalogue.now();
     html! {
         p.summary { (grouped(catalogue.iter().count())) " models, by their names. " code { "models.toml" } " adds your own." }
         table {

@@ -46,7 +46,7 @@ pub(super) async fn show(visit: Visit, Query(choice): Query<Choice>) -> Result<R
     if !choice.seed.is_empty() {
         texts.insert(input_form::text_field(SEED), choice.seed);
     }
-    let catalogue = &visit.dashboard.parts.app.catalogue;
+    let catalogue = visit.dashboard.parts.app.catalogue.now();
     let entry = match slug.as_str() {
         "" => {
             catalogue.iter().find(|entry| entry.model.type_ == ModelType::Image).or(catalogue.iter().next())
@@ -71,7 +71,7 @@ async fn form(visit: &Visit, form: Form<'_>) -> Result<Response, PageError> {
     let Form { entry, key_id, texts, made_with, refused } = form;
     let keys = usable_keys(visit).await?;
     let key = keys.iter().find(|key| key.id == key_id).or(keys.first());
-    let catalogue = &visit.dashboard.parts.app.catalogue;
+    let catalogue = visit.dashboard.parts.app.catalogue.now();
     let model = &entry.model;
     let price = price(visit, entry, key, texts).await?;
     let content = html! {
@@ -144,7 +144,13 @@ pub(super) async fn submit(visit: Visit, multipart: Multipart) -> Result<Respons
         Err(refused) => {
             form(
                 &visit,
-                Form { entry, key_id: &key_id, texts: &texts, made_with: None, refused: Some(refused) },
+                Form {
+                    entry: &entry,
+                    key_id: &key_id,
+                    texts: &texts,
+                    made_with: None,
+                    refused: Some(refused),
+                },
             )
             .await
         }

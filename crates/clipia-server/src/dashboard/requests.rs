@@ -129,7 +129,7 @@ pub(super) async fn show(visit: Visit, Query(filters): Query<Filters>) -> Result
 }
 
 fn form(visit: &Visit, filters: &Filters) -> Markup {
-    let catalogue = &visit.dashboard.parts.app.catalogue;
+    let catalogue = visit.dashboard.parts.app.catalogue.now();
     html! {
         form.filters action=(visit.link("/requests")) {
             label { "Text" input type="search" name="text" value=(filters.text); }

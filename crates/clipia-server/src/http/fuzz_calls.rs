@@ -11,6 +11,7 @@ use crate::executors::sandbox::Samples;
 use crate::media::MediaStore;
 use crate::outbound::Target;
 use crate::queues::Queues;
+use crate::served_models::ServedModels;
 use crate::store::{AccountId, NewAccount, Scopes, Store};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -79,7 +80,7 @@ impl Server {
         let samples = Samples::new(media.clone(), None);
         let api = router(Arc::new(App {
             store: Arc::clone(&store),
-            catalogue: Arc::new(Catalogue::built_in()),
+            catalogue: Arc::new(ServedModels::new(Catalogue::built_in())),
             executors: BTreeMap::new(),
             media,
             samples,

@@ -9,6 +9,7 @@ use clipia_queue::pricing::Unpriced;
 use clipia_queue::warnings::with_those_of_executor;
 use clipia_queue::{Credits, input, pricing};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// An input that the model takes, and its price.
 pub(crate) struct PricedInput {
@@ -22,7 +23,7 @@ pub(crate) struct PricedInput {
 ///
 /// # Errors
 /// `model_not_found`.
-pub(super) fn find_model<'a>(app: &'a App, slug: &str) -> Result<&'a Entry, ApiError> {
+pub(super) fn find_model(app: &App, slug: &str) -> Result<Arc<Entry>, ApiError> {
     app.catalogue.get(slug).ok_or_else(|| {
         let shown: String = slug.chars().take(100).collect();
         ApiError::new(

@@ -46,11 +46,11 @@ use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::outbound::Target;
 use crate::refused_tokens::RefusedTokens;
+use crate::served_models::ServedModels;
 use crate::store::{AccountId, Store};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use clipia_queue::catalogue::Catalogue;
 use clipia_worker::work::SharedSlots;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ use std::sync::Arc;
 /// What every call needs.
 pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) catalogue: Arc<ServedModels>,
     /// The executors by name, for what they say of models and inputs.
     pub(crate) executors: BTreeMap<String, Arc<dyn Executor>>,
     /// The files of generations.

@@ -14,7 +14,7 @@ use clipia_queue::catalogue::Entry;
 use std::sync::Arc;
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Json<ModelList> {
-    let data = app.catalogue.iter().map(|entry| shown(&app, entry)).collect();
+    let data = app.catalogue.now().iter().map(|entry| shown(&app, entry)).collect();
     Json(ModelList { object: Some("list".to_owned()), data, extra: Default::default() })
 }
 
@@ -22,7 +22,7 @@ pub(super) async fn one(
     State(app): State<Arc<App>>,
     Segment(model): Segment,
 ) -> Result<Json<Model>, ApiError> {
-    Ok(Json(shown(&app, find_model(&app, &model)?)))
+    Ok(Json(shown(&app, &*find_model(&app, &model)?)))
 }
 
 /// A model as clients see it. Its executor says whether it is procedural: the same slug may have another executor.
@@ -49,6 +49,6 @@ fn estimate_body(app: &App, model: &str, body: &[u8]) -> Result<EstimateResponse
     let input = take_input(&mut members)?;
     // A client may estimate the very body that it submits next, so `webhook_url` is no unknown member.
     members.remove("webhook_url");
-    let priced = check_price_and_warn(app, find_model(app, model)?, &input, &members)?;
+    let priced = check_price_and_warn(app, &*find_model(app, model)?, &input, &members)?;
     Ok(EstimateResponse { credits: priced.cost.into(), warnings: priced.warnings, extra: Default::default() })
 }

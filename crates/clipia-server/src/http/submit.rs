@@ -52,7 +52,7 @@ pub(crate) async fn submit_input(
     base_url: &str,
 ) -> Result<Submitted, ApiError> {
     may_generate(&key)?;
-    let priced = check_price_and_warn(app, find_model(app, model)?, &input, &Map::new())?;
+    let priced = check_price_and_warn(app, &*find_model(app, model)?, &input, &Map::new())?;
     let order = Order { model: model.to_owned(), priced, webhook_url: None, fingerprint: None };
     accept(app, key, order, None, base_url).await
 }
@@ -109,7 +109,7 @@ fn check_order(app: &App, model: String, body: &[u8], has_idempotency_key: bool)
     let request = take_request(&mut members)?;
     let entry = find_model(app, &model)?;
     let webhook_url = webhook_url(app, request.webhook_url.as_deref())?;
-    let priced = check_price_and_warn(app, entry, &request.input, &members)?;
+    let priced = check_price_and_warn(app, &entry, &request.input, &members)?;
     let fingerprint = has_idempotency_key.then(|| Fingerprint::of(&model, &request));
     Ok(Order { model, priced, webhook_url, fingerprint })
 }

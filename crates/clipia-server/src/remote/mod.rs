@@ -25,6 +25,7 @@ use crate::executors::Inputs;
 use crate::media::MediaStore;
 use crate::metrics::Metrics;
 use crate::refused_tokens::RefusedTokens;
+use crate::served_models::ServedModels;
 use crate::store::{AccountId, NodeId, Store};
 use crate::store_line::StoreLine;
 use attempts::Attempts;
@@ -35,7 +36,6 @@ use axum::routing::{MethodRouter, any, get, post, put};
 use clipia_api::RequestId;
 use clipia_api::error_code::ErrorCode;
 use clipia_queue::Failure;
-use clipia_queue::catalogue::Catalogue;
 use clipia_queue::lifecycle::Epoch;
 use clipia_queue::logs::{BYTES_MAX, LINES_MAX, LogLines, bytes_of};
 use clipia_remote::Operation;
@@ -74,7 +74,7 @@ pub(crate) struct Queue {
 pub(crate) struct Remote {
     store: Arc<dyn Store>,
     node: NodeId,
-    catalogue: Arc<Catalogue>,
+    catalogue: Arc<ServedModels>,
     /// The queues by the names of their executors.
     queues: BTreeMap<String, Queue>,
     media: MediaStore,
@@ -100,7 +100,7 @@ pub(crate) struct Remote {
 pub(crate) struct Parts<'p> {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) node: NodeId,
-    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) catalogue: Arc<ServedModels>,
     pub(crate) queues: BTreeMap<String, Queue>,
     pub(crate) media: MediaStore,
     pub(crate) metrics: Arc<Metrics>,

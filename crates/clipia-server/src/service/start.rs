@@ -26,18 +26,18 @@ use crate::maintenance::{
 };
 use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
-use crate::models_file::{ExecutorSettings, ModelsFile};
+use crate::models_file::{Brought, ExecutorSettings, ModelsFile};
 use crate::outbound::{Outbound, Target};
 use crate::private;
 use crate::queues::Queues;
 use crate::refused_tokens::{self, RefusedTokens};
 use crate::remote::{self, AttemptSweeper, Remote};
+use crate::served_models::{Reload, ServedModels};
 use crate::store::{NodeId, Store};
 use crate::store_line::StoreLine;
 use crate::supervisor::Supervisor;
 use axum::Router;
 use clipia_admin::Access;
-use clipia_queue::catalogue::Catalogue;
 use clipia_queue::position::Order;
 use clipia_worker::work::{Pause, Preparation, Workers};
 use std::collections::BTreeMap;
@@ -80,6 +80,8 @@ struct Parts {
     output_bytes_max: BTreeMap<String, u64>,
     /// The executors as `models.toml` has them, for the dashboard.
     settings: BTreeMap<String, ExecutorSettings>,
+    /// The same, for those who read the file again.
+    settings_at_start: BTreeMap<String, ExecutorSettings>,
     /// Pages of the dashboard that a program adds.
     sections: Vec<Arc<dyn Section>>,
     is_dashboard_open: bool,
@@ -89,7 +91,9 @@ struct Parts {
     queues: Queues,
     /// The orders of queues; turns go round the accounts of the others.
     orders: BTreeMap<String, Order>,
-    catalogue: Arc<Catalogue>,
+    catalogue: Arc<ServedModels>,
+    /// What the server brings, whatever `models.toml` says; none where a program has made the models.
+    brought: Option<Brought>,
     listener: Arc<TcpListener>,
     url: String,
     admin_listener: Arc<TcpListener>,
@@ -119,7 +123,8 @@ impl Parts {
         let media = media.map_err(|source| StartError::Media { location: config.media.clone(), source })?;
         let outbound = outbound.await.map_err(|panic| unusable(panic.into()))??;
         let data = config.data.clone();
-        let models = blocking::run(move || ModelsFile::load(&data, &brought)).await;
+        let loading = brought.clone();
+        let models = blocking::run(move || ModelsFile::load(&data, &loading)).await;
         let models = models.map_err(|lost| unusable(io::Error::other(lost)))??;
         for warning in &models.warnings {
             tracing::warn!("`{}`: {warning}", ModelsFile::NAME);
@@ -143,10 +148,14 @@ impl Parts {
         let executors = pools.of(models.executors);
         let queues = Queues::new(output_bytes_max.keys().map(String::as_str), &metrics.accounts_aside);
         let mut catalogue = models.catalogue;
-        if let Some(change) = builder.change_models {
-            change(&mut catalogue);
-        }
-        let catalogue = Arc::new(catalogue);
+        let brought = match builder.change_models {
+            Some(change) => {
+                change(&mut catalogue);
+                None
+            }
+            None => Some(brought),
+        };
+        let catalogue = Arc::new(ServedModels::new(catalogue));
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
         let url = format!("http://{}", local_address(&listener)?);
@@ -166,6 +175,7 @@ impl Parts {
                 .iter()
                 .map(|(name, pool)| (name.clone(), Arc::clone(&pool.executor)))
                 .collect(),
+            settings_at_start: settings.clone(),
             settings,
             sections: builder.sections,
             is_dashboard_open: builder.is_dashboard_open,
@@ -173,6 +183,7 @@ impl Parts {
             queues,
             orders,
             catalogue,
+            brought,
             listener,
             url,
             admin_listener,
@@ -435,10 +446,17 @@ impl Parts {
         });
     }
 
-    fn into_service(self, first_keys: Option<FirstKeys>, dispatcher: Arc<Dispatcher>) -> Service {
+    fn into_service(mut self, first_keys: Option<FirstKeys>, dispatcher: Arc<Dispatcher>) -> Service {
         self.tasks.work.close();
         self.tasks.others.close();
+        let reload = Reload {
+            models: self.catalogue,
+            data: self.config.data.clone(),
+            brought: self.brought.take(),
+            executors: self.settings_at_start,
+        };
         Service {
+            reload: Arc::new(reload),
             url: self.url,
             admin_url: self.access.url,
             has_dashboard: self.config.dashboard,
