@@ -28,7 +28,7 @@ fn through_its_type(schema: &str, value: &Value) -> Result<Value, String> {
     table! {
         AccountMade AccountOrder AccountPage AuditList BackupMade BackupOrder DeliveryDetails DeliveryList Findings
         GrantMade GrantOrder HeldSettled KeyMade KeyOrder KeyPage LogPage QueueList QueueListing Replayed ReplayOrder
-        LogLevel RequestCanceled RequestDetails
+        LogLevel LogLevelOrder RequestCanceled RequestDetails
         RequestPage RotationOrder SecretMade SecretsListing TicketMade WithdrawalMade WithdrawalOrder WorkerList WorkerListing WorkerMade WorkerOrder WorkerRevoked
     }
 }

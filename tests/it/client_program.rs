@@ -137,7 +137,7 @@ fn generations_are_waited_for_saved_and_canceled_by_their_ids() {
     let listed: Value =
         serde_json::from_str(&ended(client(&["queues", "list", "--data", &data]), 0).0).unwrap();
     for queue in listed.as_array().unwrap() {
-        ended(client(&["queues", "pause", queue["name"].as_str().unwrap(), "--data", &data]), 0);
+        ended(client(&["queues", "pause", queue["queue"].as_str().unwrap(), "--data", &data]), 0);
     }
     let waiting = submit();
     let (_, said) = ended(client(&["wait", &waiting, "--timeout", "1s"]), 5);

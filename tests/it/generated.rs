@@ -126,11 +126,14 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(&path, files);
-        } else if path.extension().is_some_and(|ending| ending == "rs" || ending == "py" || ending == "json")
+        } else if path
+            .extension()
+            .is_some_and(|ending| ["rs", "py", "pyi", "json"].iter().any(|of| ending == *of))
         {
             let text = fs::read_to_string(&path).unwrap().to_lowercase();
             let is_example = path.to_string_lossy().contains("ErrorEnvelope");
-            if is_example || text.contains("generated from spec/") {
+            let marks = ["generated from spec/", "generated from the classes"];
+            if is_example || marks.iter().any(|mark| text.contains(mark)) {
                 files.push(path.strip_prefix(repository()).unwrap().to_owned());
             }
         }

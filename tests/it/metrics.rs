@@ -172,7 +172,8 @@ fn named(text: &str) -> BTreeSet<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_dashboard_and_the_alerts_watch_is_measured() {
     let server = Server::start(Options::default());
-    server.live().post("/v1/models/nano-banana-2", &small_fox()).await.expect(200);
+    let fox = server.live().post("/v1/models/nano-banana-2", &small_fox()).await.expect(200).json();
+    server.result(fox["request_id"].as_str().unwrap()).await;
     let scraped = Raw::new(&server.admin_url).get("/metrics").await.expect(200);
     let families = read(std::str::from_utf8(&scraped.body).unwrap(), false);
     let mut known = BTreeSet::new();

@@ -1309,7 +1309,7 @@ Sends a `PUT` request to `/log-level`
 */
     pub async fn set_log_level<'a>(
         &'a self,
-        body: &'a types::LogLevel,
+        body: &'a types::LogLevelOrder,
     ) -> Result<types::LogLevel, crate::AdministrationError> {
         crate::response::of(
             async {

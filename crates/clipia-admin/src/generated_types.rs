@@ -502,31 +502,37 @@ request is found some seconds after its submit. Where there is no word, nothing 
 }
 ///What a server logs.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
-#[serde(deny_unknown_fields)]
 pub struct LogLevel {
+    ///As it was ordered.
+    pub filter: ::std::string::String,
+}
+///What a server shall log.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct LogLevelOrder {
     /**A level, and levels for parts of the server, as `RUST_LOG` has them, such as `info` or
 `info,clipia_server::deliveries=debug`.
 */
-    pub filter: LogLevelFilter,
+    pub filter: LogLevelOrderFilter,
 }
 /**A level, and levels for parts of the server, as `RUST_LOG` has them, such as `info` or
 `info,clipia_server::deliveries=debug`.
 */
 #[derive(::serde::Serialize, Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[serde(transparent)]
-pub struct LogLevelFilter(::std::string::String);
-impl ::std::ops::Deref for LogLevelFilter {
+pub struct LogLevelOrderFilter(::std::string::String);
+impl ::std::ops::Deref for LogLevelOrderFilter {
     type Target = ::std::string::String;
     fn deref(&self) -> &::std::string::String {
         &self.0
     }
 }
-impl ::std::convert::From<LogLevelFilter> for ::std::string::String {
-    fn from(value: LogLevelFilter) -> Self {
+impl ::std::convert::From<LogLevelOrderFilter> for ::std::string::String {
+    fn from(value: LogLevelOrderFilter) -> Self {
         value.0
     }
 }
-impl ::std::str::FromStr for LogLevelFilter {
+impl ::std::str::FromStr for LogLevelOrderFilter {
     type Err = self::error::ConversionError;
     fn from_str(
         value: &str,
@@ -540,7 +546,7 @@ impl ::std::str::FromStr for LogLevelFilter {
         Ok(Self(value.to_string()))
     }
 }
-impl ::std::convert::TryFrom<&str> for LogLevelFilter {
+impl ::std::convert::TryFrom<&str> for LogLevelOrderFilter {
     type Error = self::error::ConversionError;
     fn try_from(
         value: &str,
@@ -548,7 +554,7 @@ impl ::std::convert::TryFrom<&str> for LogLevelFilter {
         value.parse()
     }
 }
-impl ::std::convert::TryFrom<::std::string::String> for LogLevelFilter {
+impl ::std::convert::TryFrom<::std::string::String> for LogLevelOrderFilter {
     type Error = self::error::ConversionError;
     fn try_from(
         value: ::std::string::String,
@@ -556,7 +562,7 @@ impl ::std::convert::TryFrom<::std::string::String> for LogLevelFilter {
         value.parse()
     }
 }
-impl<'de> ::serde::Deserialize<'de> for LogLevelFilter {
+impl<'de> ::serde::Deserialize<'de> for LogLevelOrderFilter {
     fn deserialize<D>(deserializer: D) -> ::std::result::Result<Self, D::Error>
     where
         D: ::serde::Deserializer<'de>,

@@ -2,7 +2,7 @@
 
 use crate::arguments::Server;
 use clap::Args;
-use clipia_admin::types::LogLevel;
+use clipia_admin::types::LogLevelOrder;
 
 /// Changes what a server on this machine logs, until its next start
 #[derive(Args)]
@@ -20,8 +20,8 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(Options { filter, server }: Options) -> anyhow::Result<()> {
-    let level = LogLevel { filter: filter.try_into()? };
+    let level = LogLevelOrder { filter: filter.try_into()? };
     server.print(&server.administration()?.set_log_level(&level).await?, |level| {
-        format!("the server logs {}\n", level.filter.as_str())
+        format!("the server logs {}\n", level.filter)
     })
 }
