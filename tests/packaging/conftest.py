@@ -35,6 +35,13 @@ def run(*command: str | Path, code: int = 0, **options: Any) -> str:
     return ended.stdout + (ended.stderr if code else "")
 
 
+def version(*command: str | Path, **options: Any) -> str:
+    """The version that the program says; a release says its commit besides."""
+    program, said, *_ = run(*command, "--version", **options).split()
+    assert program == "clipia"
+    return said
+
+
 def script(name: str, *arguments: str | Path, code: int = 0) -> str:
     """Runs a script of `packaging/`."""
     return run(sys.executable, PACKAGING / name, *arguments, code=code)

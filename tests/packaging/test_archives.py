@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ENVIRONMENT, PACKAGING, TARGET, VERSION, needs, run, script
+from conftest import ENVIRONMENT, PACKAGING, TARGET, VERSION, needs, run, script, version
 
 INSTALLER = PACKAGING / "install/install.sh"
 
@@ -67,12 +67,12 @@ def test_the_installer_installs_and_updates(releases: tuple[str, Path], tmp_path
     said = install(url, home)
     assert f"installed clipia {VERSION} in {program.parent}\n" in said
     assert "is not in PATH" in said
-    assert run(program, "--version") == f"clipia {VERSION}\n"
+    assert version(program) == VERSION
     # An update replaces it, whatever it is.
     program.write_text("broken")
     named = install(url, home, PATH=f"{program.parent}:{ENVIRONMENT['PATH']}")
     assert named == f"installed clipia {VERSION} in {program.parent}\n"
-    assert run(program, "--version") == f"clipia {VERSION}\n"
+    assert version(program) == VERSION
     assert [entry.name for entry in program.parent.iterdir()] == ["clipia"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ENVIRONMENT, PACKAGING, VERSION, run, script, started
+from conftest import ENVIRONMENT, PACKAGING, VERSION, run, script, started, version
 
 USER = 65532
 
@@ -120,5 +120,5 @@ def test_the_image_is_built_without_a_registry(image: Path, tmp_path: Path) -> N
     mounted = Path(run("buildah", *store, "mount", container).strip())
     for name in "data", "media":
         assert (mounted / name).stat().st_uid == USER
-    said = run("buildah", *store, "run", "--isolation", "chroot", container, "--", "clipia", "--version")
-    assert said == f"clipia {VERSION}\n"
+    entered = ["buildah", *store, "run", "--isolation", "chroot", container, "--", "clipia"]
+    assert version(*entered) == VERSION

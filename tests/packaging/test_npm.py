@@ -1,13 +1,14 @@
 """The npm packages: packed, installed without a network, and run."""
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from conftest import ENVIRONMENT, PROGRAM, TARGET, VERSION, needs, run, script
+from conftest import ENVIRONMENT, PROGRAM, TARGET, VERSION, needs, run, script, version
 
 pytestmark = needs("npm")
 
@@ -30,7 +31,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, small_program: Path) -> 
 
 def test_both_names_start_the_program(installed: Path) -> None:
     for name in "clipia-queue", "clipia":
-        assert run("npx", "--offline", name, "--version", cwd=installed) == f"clipia {VERSION}\n"
+        assert version("npx", "--offline", name, cwd=installed) == VERSION
     assert run("npx", "--offline", "clipia", "serve", "--print-config", cwd=installed) == run(
         PROGRAM, "serve", "--print-config", cwd=installed
     )
@@ -68,7 +69,9 @@ def test_a_signal_that_ended_the_program_ends_the_launcher(installed: Path, tmp_
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline()
-        run("pkill", "-KILL", "--parent", str(process.pid))
+        tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+        (program,) = (int(child) for task in tasks for child in task.read_text().split())
+        os.kill(program, signal.SIGKILL)
         assert process.wait(timeout=60) == -signal.SIGKILL
 
 

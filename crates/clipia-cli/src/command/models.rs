@@ -44,7 +44,7 @@ struct Check {
     /// The file; by default `models.toml` in the data directory
     file: Option<PathBuf>,
     /// The server's data directory
-    #[arg(long, default_value = Config::DATA, value_name = "DIR")]
+    #[arg(long, default_value = Config::DATA, value_name = "DIR", env = "CLIPIA_SERVE_DATA")]
     data: PathBuf,
     /// Prints JSON; the default if stdout is not a terminal
     #[arg(long)]
