@@ -2,6 +2,7 @@
 
 use crate::delivery::NotTaken;
 use crate::output::say;
+use crate::shell::word;
 use clipia::{Error, ErrorCode, ResultResponse};
 use clipia_admin::AdministrationError;
 use clipia_server::ConfigError;
@@ -127,10 +128,8 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
     }
     let hint = error.downcast_ref::<Hint>();
     match error.downcast_ref::<Error>() {
-        // The SDK's own message is for those who write programs.
-        Some(Error::KeyMissing) => say(format_args!("error: no API key")),
         // The SDK's messages include their causes.
-        Some(error) => say(format_args!("error: {error}")),
+        Some(error) => say(format_args!("error: {}", message_of(error))),
         None => {
             let mut message: Vec<String> = Vec::new();
             for cause in error.chain().skip(usize::from(hint.is_some())).map(ToString::to_string) {
@@ -142,11 +141,32 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
             say(format_args!("error: {}", message.join(": ").trim_end()));
         }
     }
-    let hint = hint.map(|hint| hint.0.as_str()).or_else(|| hint_of(error));
+    let hint = hint.map(|hint| hint.0.clone()).or_else(|| hint_of(error).map(str::to_owned));
+    let hint = hint.or_else(|| how_to_resume(error));
     if let Some(hint) = hint {
         say(format_args!("hint: {hint}"));
     }
     code_of(error)
+}
+
+/// The message of an error of the SDK, without what only those can do who write programs.
+fn message_of(error: &Error) -> String {
+    let message = error.to_string();
+    match error {
+        Error::KeyMissing => "no API key".to_owned(),
+        Error::Deadline { .. } => message.split(": resume with").next().unwrap_or_default().to_owned(),
+        _ => message,
+    }
+}
+
+/// How a wait that was given up goes on.
+fn how_to_resume(error: &anyhow::Error) -> Option<String> {
+    match error.downcast_ref::<Error>()? {
+        Error::Deadline { request_id, .. } => {
+            Some(format!("the generation goes on; `clipia wait {}` waits again", word(request_id.as_str())))
+        }
+        _ => None,
+    }
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
