@@ -154,6 +154,10 @@ fn message_of(error: &Error) -> String {
     let message = error.to_string();
     match error {
         Error::KeyMissing => "no API key".to_owned(),
+        Error::SubmitUnanswered { idempotency_key, .. } => message.replace(
+            &format!(".idempotency_key({idempotency_key:?})"),
+            &format!("--idempotency-key {}", word(idempotency_key)),
+        ),
         Error::Deadline { .. } => message.split(": resume with").next().unwrap_or_default().to_owned(),
         _ => message,
     }
