@@ -48,6 +48,16 @@ impl Connection {
         self.allow_http || matches!(said.trim().to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on")
     }
 
+    /// The key, for what has to follow from it. The client reads it by itself.
+    pub(crate) fn key(&self) -> Option<String> {
+        self.key.clone().or_else(|| set("CLIPIA_KEY")).or_else(|| set("CLIPIA_API_KEY"))
+    }
+
+    /// The server's URL, if one is named.
+    pub(crate) fn base_url(&self) -> Option<String> {
+        self.base_url.clone().or_else(|| set("CLIPIA_BASE_URL"))
+    }
+
     /// The SDK's client. The SDK reads the environment, so that all programs built on it read the same variables.
     pub(crate) fn client(self) -> Result<Clipia, clipia::Error> {
         let mut builder = Builder::from_env().user_agent(concat!("clipia-cli/", env!("CARGO_PKG_VERSION")));
@@ -62,6 +72,11 @@ impl Connection {
         }
         builder.build()
     }
+}
+
+/// The value of an environment variable that is not blank.
+fn set(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.trim().is_empty())
 }
 
 /// A PostgreSQL database.

@@ -16,6 +16,7 @@ mod export;
 mod generate;
 mod import;
 mod keys;
+mod mcp;
 mod migrate;
 mod models;
 mod queues;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Emulate(Box<emulate::Options>),
     Dashboard(dashboard::Options),
     Work(Box<work::Options>),
+    Mcp(mcp::Options),
     Generate(generate::Options),
     Status(status::Options),
     Result(result::Options),
@@ -69,7 +71,7 @@ pub(crate) enum Command {
 impl Command {
     /// Runs the command. `typed` is the name that the program was called by.
     pub(crate) async fn run(self, connection: Connection, typed: &OsStr) -> anyhow::Result<()> {
-        if !matches!(self, Self::Demo(_) | Self::Serve(_) | Self::Emulate(_) | Self::Work(_)) {
+        if !matches!(self, Self::Demo(_) | Self::Serve(_) | Self::Emulate(_) | Self::Work(_) | Self::Mcp(_)) {
             pauses::start();
         }
         match self {
@@ -78,6 +80,7 @@ impl Command {
             Self::Emulate(options) => emulate::run(*options).await,
             Self::Dashboard(options) => dashboard::run(options).await,
             Self::Work(options) => work::run(*options, &connection).await,
+            Self::Mcp(options) => mcp::run(connection, options).await,
             Self::Generate(options) => generate::run(connection, options).await,
             Self::Status(options) => status::run(connection.client()?, options).await,
             Self::Result(options) => result::run(connection.client()?, options).await,
