@@ -1,6 +1,8 @@
 //! Support for the tests: starts the real program, calls it over HTTP, receives its webhooks, and checks its responses against
 //! the spec.
 
+mod agent;
+mod emulator;
 mod program;
 mod proxy;
 mod raw;
@@ -11,6 +13,8 @@ mod server;
 mod serving;
 mod worker;
 
+pub(crate) use agent::{Able, Agent, REVISIONS, metadata};
+pub(crate) use emulator::Emulator;
 pub(crate) use program::{cargo, command, example, output, output_on_terminal};
 pub(crate) use proxy::{Faults, Proxy};
 pub(crate) use raw::{Raw, Response};

@@ -52,15 +52,27 @@ impl Connection {
     /// Without a key in the options and the environment, it is that of the profile; without a profile, that of the server that
     /// `clipia serve --dev` runs in this directory. A key is only sent to the server that it was kept for.
     pub(crate) fn client(self) -> anyhow::Result<Clipia> {
+        Ok(self.client_and_key()?.0)
+    }
+
+    /// The SDK's client, and its key for what has to follow from the key.
+    pub(crate) fn client_and_key(self) -> anyhow::Result<(Clipia, String)> {
         let kept = self.kept()?;
         let mut builder = self.builder();
-        if let Some(Profile { base_url, key }) = kept {
-            builder = builder.key(key.reveal());
-            if let Some(url) = base_url {
-                builder = builder.base_url(url);
-            }
+        let said = self.key.or_else(|| KEY_VARIABLES.into_iter().find_map(value));
+        let Some(Profile { base_url, key }) = kept else {
+            return Ok((builder.build()?, said.unwrap_or_default()));
+        };
+        builder = builder.key(key.reveal());
+        if let Some(url) = base_url {
+            builder = builder.base_url(url);
         }
-        Ok(builder.build()?)
+        Ok((builder.build()?, key.reveal().to_owned()))
+    }
+
+    /// The server's URL, if the options or the environment name one.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.base_url.clone().or_else(|| value(URL_VARIABLE))
     }
 
     /// A client's settings from the options and the environment alone.
@@ -80,7 +92,7 @@ impl Connection {
 
     /// The server and the key in place of those that neither the options nor the environment name.
     fn kept(&self) -> anyhow::Result<Option<Profile>> {
-        let key_is_said = self.key.is_some() || KEY_VARIABLES.into_iter().any(is_set);
+        let key_is_said = self.key.is_some() || KEY_VARIABLES.into_iter().any(|name| value(name).is_some());
         if key_is_said && (self.profile.is_none() || self.key.is_some()) {
             return Ok(None);
         }
@@ -111,6 +123,7 @@ impl Connection {
     }
 }
 
-fn is_set(variable: &str) -> bool {
-    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+/// The value of an environment variable that is not blank.
+fn value(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.trim().is_empty())
 }

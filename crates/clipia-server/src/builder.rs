@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, io};
+use tokio_util::sync::CancellationToken;
 
 /// The name of the executor of the built-in model, and of its queue.
 #[cfg(feature = "render")]
@@ -45,6 +46,7 @@ pub struct Builder {
     pub(crate) log: Option<LogWriter>,
     pub(crate) tamper: Option<Arc<dyn Tamper>>,
     pub(crate) wrap: Option<Wrap>,
+    pub(crate) mounts: Vec<Mount>,
     pub(crate) request_ids: Option<RequestIds>,
     pub(crate) change_models: Option<ChangeModels>,
     pub(crate) sections: Vec<Arc<dyn Section>>,
@@ -56,6 +58,9 @@ pub(crate) type ChangeModels = Box<dyn FnOnce(&mut Catalogue) + Send>;
 
 /// Wraps the routes of the API.
 pub(crate) type Wrap = Box<dyn FnOnce(Router) -> Router + Send>;
+
+/// Makes routes beside those of the API.
+pub(crate) type Mount = Box<dyn FnOnce(&str, CancellationToken) -> Router + Send>;
 
 /// Makes the id of the next request.
 pub(crate) type RequestIds = Arc<dyn Fn() -> RequestId + Send + Sync>;
@@ -92,6 +97,7 @@ impl Builder {
             log: None,
             tamper: None,
             wrap: None,
+            mounts: Vec::new(),
             request_ids: None,
             change_models: None,
             sections: Vec::new(),
@@ -210,6 +216,16 @@ impl Builder {
     /// elsewhere are not among them.
     pub fn wrap_api(mut self, wrap: impl FnOnce(Router) -> Router + Send + 'static) -> Self {
         self.wrap = Some(Box::new(wrap));
+        self
+    }
+
+    /// Adds routes to the listener of the API, such as those of another protocol that calls it. `mount` gets the URL at which this machine
+    /// reaches the API, and a token that is canceled when the server begins to stop. Layers of the API, and those of
+    /// [`wrap_api`](Self::wrap_api), are not around these routes: what they call of the API is limited and charged there.
+    ///
+    /// A server without the role of the API has none of them.
+    pub fn mount(mut self, mount: impl FnOnce(&str, CancellationToken) -> Router + Send + 'static) -> Self {
+        self.mounts.push(Box::new(mount));
         self
     }
 

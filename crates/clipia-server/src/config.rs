@@ -71,6 +71,11 @@ keys! {
         #[key("dashboard_prefix", "PATH", "The path at which a proxy shows the dashboard, such as /queue; default: none")]
         pub dashboard_prefix: PathPrefix = PathPrefix::default(),
 
+        /// Whether agents find tools at /mcp of the address where clients call, by the Model Context Protocol. They call with an API
+        /// key as `Authorization: Bearer`, and are charged and limited as every other client of it.
+        #[key("mcp", "BOOL", "Whether agents find tools at /mcp (Model Context Protocol); default {default}")]
+        pub mcp: bool = false,
+
         /// The data directory. This key may only stand in a file that `--config` names. A relative path begins at the working
         /// directory.
         #[key("data", "DIR", "Where everything is kept; default {default}")]

@@ -21,6 +21,7 @@ mod import;
 mod keys;
 mod log_level;
 mod login;
+mod mcp;
 mod migrate;
 mod models;
 mod queues;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Emulate(Box<emulate::Options>),
     Dashboard(dashboard::Options),
     Work(Box<work::Options>),
+    Mcp(Box<mcp::Options>),
     Generate(Box<generate::Options>),
     Wait(wait::Options),
     Status(status::Options),
@@ -83,7 +85,7 @@ pub(crate) enum Command {
 impl Command {
     /// Runs the command. `typed` is the name that the program was called by.
     pub(crate) async fn run(self, typed: &OsStr) -> anyhow::Result<()> {
-        if !matches!(self, Self::Demo(_) | Self::Serve(_) | Self::Emulate(_) | Self::Work(_)) {
+        if !matches!(self, Self::Demo(_) | Self::Serve(_) | Self::Emulate(_) | Self::Work(_) | Self::Mcp(_)) {
             pauses::start();
         }
         match self {
@@ -93,6 +95,7 @@ impl Command {
             Self::Emulate(options) => emulate::run(*options).await,
             Self::Dashboard(options) => dashboard::run(options).await,
             Self::Work(options) => work::run(*options).await,
+            Self::Mcp(options) => mcp::run(*options).await,
             Self::Generate(options) => generate::run(*options).await,
             Self::Wait(options) => wait::run(options).await,
             Self::Cancel(options) => cancel::run(options).await,

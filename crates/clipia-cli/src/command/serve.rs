@@ -97,7 +97,12 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     let (data, dev) = (config.data.clone(), config.dev);
     let database = config.database_url.shown();
     let opened = store::open(&config).await?;
-    let service = programs::server(config).store(Arc::clone(&opened.store)).log(&log).start().await?;
+    let mcp = config.mcp;
+    let mut builder = programs::server(config).store(Arc::clone(&opened.store)).log(&log);
+    if mcp {
+        builder = builder.mount(clipia_mcp::router);
+    }
+    let service = builder.start().await?;
     if options.config.is_none() {
         Config::leave_reference(&data).context("leaving the reference of `clipia.toml`")?;
     }
@@ -108,7 +113,7 @@ pub(crate) async fn run(options: Options, typed: &OsStr) -> anyhow::Result<()> {
     print_ready(if options.json {
         ready_json(&service)?
     } else {
-        ready(&service, &data, &database, &program)
+        ready(&service, &data, &database, mcp, &program)
     });
     while signals.asked().await == Asked::Reload {
         match service.reload_models().await {
@@ -172,11 +177,14 @@ fn ready_json(service: &Service) -> anyhow::Result<String> {
     Ok(serde_json::to_string(&ready)? + "\n")
 }
 
-fn ready(service: &Service, data: &Path, database: &str, program: &str) -> String {
+fn ready(service: &Service, data: &Path, database: &str, mcp: bool, program: &str) -> String {
     let url = service.url();
     let mut text = format!("  url             {url}\n  metrics         {}/metrics\n", service.admin_url());
     if service.has_dashboard() {
         text += &format!("  dashboard       {program} dashboard\n");
+    }
+    if mcp {
+        text += &format!("  agents          {url}{}\n", clipia_mcp::PATH);
     }
     text += &format!("  data            {}\n", data.display());
     if !database.is_empty() {

@@ -5,7 +5,7 @@ use super::{FirstKeys, OpenStore, Service, StartError, Tasks, first_keys};
 use crate::admin::{self, Admin, access};
 use crate::api_error::no_calls;
 use crate::blocking;
-use crate::builder::{Builder, RequestIds, Wrap, new_request_id};
+use crate::builder::{Builder, Mount, RequestIds, Wrap, new_request_id};
 use crate::config::{Config, Role};
 use crate::dashboard::section::Section;
 use crate::dashboard::{self, Gate};
@@ -102,6 +102,8 @@ struct Parts {
     tamper: Option<Arc<dyn Tamper>>,
     wrap: Option<Wrap>,
     log: Option<LogWriter>,
+    /// Routes beside those of the API.
+    mounts: Vec<Mount>,
     request_ids: RequestIds,
     tasks: Tasks,
 }
@@ -193,6 +195,7 @@ impl Parts {
             tamper: builder.tamper,
             wrap: builder.wrap,
             log: builder.log,
+            mounts: builder.mounts,
             request_ids: builder.request_ids.unwrap_or_else(|| Arc::new(new_request_id)),
             tasks: Tasks::default(),
             config,
@@ -392,7 +395,11 @@ impl Parts {
         };
         let metrics = Arc::clone(&self.metrics);
         let api = match self.config.roles.has(Role::Api) {
-            true => api.merge(remote::router(remote)),
+            true => {
+                let mounted = std::mem::take(&mut self.mounts).into_iter();
+                let mounted = mounted.map(|mount| mount(&self.url, self.tasks.drain.clone()));
+                mounted.fold(api.merge(remote::router(remote)), Router::merge)
+            }
             false => Router::new().fallback(no_calls),
         };
         let api = api.merge(health.clone());
