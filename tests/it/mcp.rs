@@ -138,9 +138,10 @@ fn a_wrong_call_says_what_is_wrong_and_what_to_do() {
     assert!(completed(&warned)["warnings"][0].as_str().unwrap().contains("`sed`"), "{warned}");
 }
 
-#[test]
-fn a_task_outlives_the_server_of_tools() {
-    let emulator = Emulator::start(&[]);
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_outlives_the_server_of_tools() {
+    // Nothing ends until time is advanced.
+    let emulator = Emulator::start(&["--clock", "manual"]);
     let able = Able { tasks: true, ..Able::default() };
     let start = || Agent::start(&mut emulator.command(&["mcp"]), REVISIONS[0], able);
     let mut agent = start();
@@ -150,11 +151,14 @@ fn a_task_outlives_the_server_of_tools() {
         assert!(task["ttlMs"].as_u64().unwrap() >= 3_600_000 && task["pollIntervalMs"].is_u64(), "{task}");
         task["taskId"].as_str().unwrap().to_owned()
     };
-    let [clip, failed, canceled, stuck] =
-        ["@takes=2s", "@fail=content_policy:\"too violent\"", "@cancel", "@stuck=72"]
-            .map(|words| made(&mut agent, words));
+    let words =
+        ["@takes=10m", "@takes=10m @fail=content_policy:\"too violent\"", "@takes=10m @cancel", "@stuck=72"];
+    let [clip, failed, canceled, stuck] = words.map(|words| made(&mut agent, words));
     agent.kill();
     let mut agent = start();
+    let known = agent.result("tasks/get", json!({ "taskId": clip }));
+    assert_eq!(known["status"], "working", "{known}");
+    emulator.live().post("/_emulator/clock", &json!({ "advance": "1h" })).await.expect(200);
     let mut ended = |task: &str| {
         loop {
             let known = agent.result("tasks/get", json!({ "taskId": task }));

@@ -64,9 +64,10 @@ fn with_toml(text: &str, key: &str, entry: Map<String, Value>) -> anyhow::Result
     for (name, value) in entry {
         table.insert(&name, Item::Value(toml_value(value)?));
     }
-    // Comments before the heading of an entry that is replaced stay.
+    // An entry that is replaced stays in its place, with the comments before its heading.
     if let Some(present) = entries.get(NAME).and_then(Item::as_table) {
         *table.decor_mut() = present.decor().clone();
+        table.set_position(present.position());
     }
     entries.insert(NAME, Item::Table(table));
     Ok(document.to_string())
