@@ -5,7 +5,7 @@
 
 use crate::log;
 use clipia::printable;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use console::Term;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -103,19 +103,30 @@ pub(crate) fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
-/// A table: the headings, and the rows below them. It is no wider than the terminal: long cells are wrapped.
+/// The longest word that is never broken, in columns: ids and times are copied whole.
+const WORD_MAX: usize = 40;
+
+/// A table: the headings, and the rows below them. It is as wide as the terminal at most, where the words allow it: long cells are
+/// wrapped between words.
 pub(crate) fn table<const N: usize>(
     headings: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(headings);
+    let rows: Vec<_> = rows.into_iter().map(|row| row.map(|cell| one_line(&cell))).collect();
+    let word = |text: &str| text.split(' ').map(|word| word.chars().count()).max().unwrap_or(0);
+    let words =
+        |column: usize| rows.iter().map(|row| word(&row[column])).chain([word(headings[column])]).max();
+    let widths: Vec<usize> = (0..N).map(|column| words(column).unwrap_or(0).min(WORD_MAX)).collect();
     if let Some((_, width)) = Term::stdout().size_checked().filter(|(_, width)| *width > 0) {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
-    table.add_rows(rows.into_iter().map(|row| row.map(|cell| one_line(&cell))));
-    for column in table.column_iter_mut() {
+    table.add_rows(rows);
+    for (column, width) in table.column_iter_mut().zip(widths) {
         column.set_padding((0, 2));
+        let least = u16::try_from(width + 2).unwrap_or(u16::MAX);
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
     }
     table.trim_fmt() + "\n"
 }

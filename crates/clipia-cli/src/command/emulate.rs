@@ -31,8 +31,12 @@ CLIPIA_BASE_URL, CLIPIA_KEY, CLIPIA_API_KEY and CLIPIA_WEBHOOK_SECRET. Without o
 Nothing is kept, nothing leaves this machine, and no account is needed: every key that begins with clipia_live_ or clipia_test_ is an \
 account of its own.
 
+Words of a prompt say what happens to its request: `@fail` (or `@fail=content_policy:\"why\"`), `@takes=5m`, `@polls=3`, and others that the \
+guide for tests has. A word that does not exist is refused with the one that was meant.
+
 Examples:
   clipia emulate -- pytest -q
+  clipia emulate -- clipia generate nano-banana-2 -p \"@fail a fox\" --wait
   clipia emulate --clock auto --strict -- npm test
   clipia emulate --fault 'submit 503 x2' --fault 'status slow=2s 10%' --seed 7 -- ./my-test")]
 pub(crate) struct Options {
