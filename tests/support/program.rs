@@ -43,7 +43,8 @@ pub(crate) fn example(name: &str) -> Command {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         // The build has the features of the workspace's tests: if Cargo has built those, nothing is left to do.
-        let status = cargo().args(["build", "--quiet", "--workspace", "--examples"]).status();
+        let status =
+            cargo().args(["build", "--quiet", "--workspace", "--all-features", "--examples"]).status();
         assert!(status.expect("cargo runs").success(), "the examples do not build");
     });
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
