@@ -16,13 +16,13 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// Starts the part `beside` with this program.
+    /// Starts the part `beside` with this program as the build step has built it: the file of this process is replaced then.
     pub(super) fn start(root: &Path) -> Result<Self> {
         let path = target(root).join("tests-beside.log");
         let printed = File::options().read(true).append(true).create(true).open(&path);
         let printed = printed.with_context(|| format!("opening {}", path.display()))?;
         printed.set_len(0)?;
-        let program = std::env::current_exe().context("looking for this program")?;
+        let program = target(root).join("debug").join(format!("xtask{}", std::env::consts::EXE_SUFFIX));
         let child = Command::new(program)
             .current_dir(root)
             .args(["test", "--part", "beside"])
