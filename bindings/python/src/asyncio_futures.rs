@@ -95,7 +95,8 @@ fn run(receiver: &Receiver<Message>, completer: &Completer) {
             return;
         }
         Python::attach(|py| {
-            logging::flush(py);
+            // Signals interrupt the main thread only, and this is another.
+            let _ = logging::flush(py);
             let mut batches: Vec<(Py<PyAny>, Vec<FutureValue>)> = Vec::new();
             for message in std::iter::once(first).chain(receiver.try_iter()) {
                 let Completion { event_loop, future, make_value } = match message {
@@ -158,7 +159,8 @@ pub(crate) fn stop(py: Python<'_>) {
         // Without the GIL, because the completer's thread may hold the lock and wait for the GIL.
         py.detach(|| *completer.open.lock().unwrap_or_else(PoisonError::into_inner) = false);
     }
-    logging::flush(py);
+    // Python ends anyway.
+    let _ = logging::flush(py);
 }
 
 /// Called in a process that was just forked. It has neither the thread nor the calls of its parent.

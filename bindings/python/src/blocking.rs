@@ -27,7 +27,7 @@ where
     let mut future = Driven::new(Box::pin(future));
     loop {
         let output = py.detach(|| call.drive_for(SIGNALS_EVERY, &mut future));
-        logging::flush(py);
+        logging::flush(py)?;
         match output {
             Some(output) => return Ok(output),
             None => py.check_signals()?,

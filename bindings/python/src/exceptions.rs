@@ -185,7 +185,8 @@ pub(crate) fn interrupted(py: Python<'_>, exception: PyErr, request_id: &Request
 /// Puts the idempotency key of a submit into an exception that ends the submit before its response. The SDK logs the
 /// key if anything was sent.
 pub(crate) fn interrupted_submit(py: Python<'_>, exception: PyErr, idempotency_key: String) -> PyErr {
-    logging::flush(py);
+    // An exception is on its way already.
+    let _ = logging::flush(py);
     let again = submit_again(&idempotency_key);
     // Fails for an exception without attributes, which stays as it is.
     let _ = exception.value(py).setattr("idempotency_key", idempotency_key);

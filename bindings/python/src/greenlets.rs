@@ -44,7 +44,7 @@ where
             let _entered = runtime.enter();
             Pin::new(&mut future).poll(&mut Context::from_waker(&waker))
         });
-        logging::flush(py);
+        logging::flush(py)?;
         match polled {
             Poll::Ready(output) => return Ok(output),
             Poll::Pending => pause.call_method0(intern!(py, "wait"))?,

@@ -8,6 +8,7 @@
 use crate::asyncio_futures;
 use clipia::printable;
 use clipia_cli::Pause;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::cell::RefCell;
@@ -86,9 +87,12 @@ pub(crate) fn refresh(py: Python<'_>) -> PyResult<()> {
 }
 
 /// Passes the queued records to `logging`. Called by threads that have the GIL anyway.
-pub(crate) fn flush(py: Python<'_>) {
+///
+/// # Errors
+/// What interrupts the thread while a record is logged, such as Ctrl-C. All records were passed then.
+pub(crate) fn flush(py: Python<'_>) -> PyResult<()> {
     if IS_EMPTY.load(Ordering::Relaxed) {
-        return;
+        return Ok(());
     }
     // Without the GIL, because a thread that is about to fork may hold the lock and wait for a thread that needs the
     // GIL.
@@ -97,13 +101,17 @@ pub(crate) fn flush(py: Python<'_>) {
         IS_EMPTY.store(true, Ordering::Relaxed);
         std::mem::take(&mut *queue)
     });
+    let mut interruption = None;
     for record in records {
-        // Handlers handle their own errors. The exception of a filter cannot be raised anywhere.
-        let _ = log(py, &record);
-        if let Some(pause) = &record.pause {
-            let _ = show_beside_bars(py, pause);
+        let shown = record.pause.as_ref().map_or(Ok(()), |pause| show_beside_bars(py, pause));
+        for failed in [log(py, &record), shown].into_iter().filter_map(Result::err) {
+            // Handlers handle their own errors. The exception of a filter cannot be raised anywhere.
+            if !failed.is_instance_of::<PyException>(py) {
+                interruption.get_or_insert(failed);
+            }
         }
     }
+    interruption.map_or(Ok(()), Err)
 }
 
 /// Shows a pause beside the progress bars.
@@ -113,9 +121,9 @@ fn show_beside_bars(py: Python<'_>, pause: &str) -> PyResult<()> {
     Ok(())
 }
 
-/// Logs a warning of the bindings.
+/// Logs a warning of the bindings. What interrupts it is ignored: an exception is on its way already.
 pub(crate) fn warn(py: Python<'_>, message: &str) {
-    flush(py);
+    let _ = flush(py);
     let record = LogRecord { level: WARNING, target: TARGET, message: message.to_owned(), pause: None };
     let _ = log(py, &record);
 }

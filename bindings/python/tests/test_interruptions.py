@@ -93,6 +93,28 @@ def test_ctrl_c_in_a_wait_has_the_id(emulated: Emulated, caplog: pytest.LogCaptu
     assert sys.version_info < (3, 11) or "resume with" in notes(raised.value)
 
 
+class Interrupted(logging.Handler):
+    """A handler of the log that Ctrl-C interrupts."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "tried operation=status" in record.getMessage():
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_something_is_logged_is_not_lost(emulated: Emulated) -> None:
+    logger, handler = logging.getLogger("clipia_queue"), Interrupted()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        with pytest.raises(KeyboardInterrupt) as raised:
+            emulated.client().submit(MODEL, STUCK).wait(timeout=30)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert getattr(raised.value, "request_id", None) == of_submit(emulated, "request_id")
+
+
 async def follow(clipia: AsyncClipia) -> None:
     async for _ in (await clipia.submit(MODEL, STUCK)).updates():
         pass

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-/// A length of time, such as `90s`, `10m` or `2h`; a bare number is seconds.
+/// A length of time, such as `90s`, `10m` or `2h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<u64>().ok().map(Duration::from_secs);
-    let read = seconds.or_else(|| {
-        text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok())
-    });
+    let read =
+        text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     read.filter(|duration| !duration.is_zero())
         .ok_or_else(|| "write a time such as 90s, 10m or 2h".to_owned())
 }
