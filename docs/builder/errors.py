@@ -10,9 +10,6 @@ from typing import Any
 
 from .plain import code, escaped, fenced, table
 
-# What the caller passed wrongly is one error in Rust, whoever finds it.
-ARE_INPUT = {"invalid_request", "webhook_url_invalid", "model_input_invalid"}
-
 INTRODUCTION = """# Error codes
 
 A refusal or a failure has one form: a status of HTTP, and a body with a `type`, a `code` and a `message`.
@@ -43,8 +40,10 @@ class Code:
     @classmethod
     def of(cls, entry: dict[str, Any]) -> Code:
         name = "".join(word.capitalize() for word in entry["code"].split("_"))
-        values = {"rust": "Input" if entry["code"] in ARE_INPUT else name, "python": name, **entry}
-        return cls(**values)
+        values = {"python": name, **entry}
+        # What the caller passed wrongly has one variant.
+        is_input = values.pop("input", False)
+        return cls(rust="Input" if is_input else name, **values)
 
 
 def codes(spec: dict[str, Any]) -> list[Code]:

@@ -180,7 +180,7 @@ def test_a_linter_finds_nothing_in_the_workflow(workflow: Path) -> None:
     zizmor = shutil.which("zizmor", path=sysconfig.get_path("scripts"))
     assert zizmor is not None
     form = "github-actions" if workflow.name == "action.yml" else "github-workflows"
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{form}", workflow]
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{form}", str(workflow)]
     checked = subprocess.run(command, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     linted = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -197,8 +198,8 @@ async def test_a_call_has_headers_of_its_own_async(peer: Peer) -> None:
         handle = clipia.generation(ID)
         await handle.status(headers={"X-Trace": "three"})
         await handle.result(headers={"X-Trace": "four"}, call_timeout=5)
-    handle = Clipia(KEY, base_url=peer.url).generation(ID)
-    handle.status(headers={"X-Trace": "five"}, call_timeout=5)
-    handle.result(headers={"X-Trace": "six"})
+    blocking = Clipia(KEY, base_url=peer.url).generation(ID)
+    await asyncio.to_thread(blocking.status, headers={"X-Trace": "five"}, call_timeout=5)
+    await asyncio.to_thread(blocking.result, headers={"X-Trace": "six"})
     traces = [request.headers["x-trace"] for request in peer.seen]
     assert traces == ["one", "two", "three", "four", "five", "six"]
