@@ -131,8 +131,7 @@ def index(root: Help) -> str:
 
 def body(command: Help) -> str:
     text = paragraphs(command.about) + fenced("text", command.usage)
-    # What every command has is on the page of the program.
-    return text + lists(command, {"Commands", "Connection"}) + command.after
+    return text + lists(command, {"Commands"}) + command.after
 
 
 def lists(command: Help, without: set[str], level: str = "") -> str:

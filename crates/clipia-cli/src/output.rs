@@ -143,9 +143,9 @@ pub(crate) fn time(at: Option<jiff::Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"))
 }
 
-/// How long ago a time was, for a list; a dash for none.
+/// How long ago a time was, for a table, which does not break it; a dash for none.
 pub(crate) fn age(at: Option<jiff::Timestamp>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| ago(at, jiff::Timestamp::now()))
+    at.map_or_else(|| "-".to_owned(), |at| ago(at, jiff::Timestamp::now()).replace(' ', "\u{a0}"))
 }
 
 /// How long ago a time was, in its largest unit.
