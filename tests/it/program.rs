@@ -47,7 +47,7 @@ const FILTERS: [(&str, &str); 15] = [
     (r"\d+ ms +", "[ms]  "),
     (r#""ms": \d+"#, r#""ms": "[ms]""#),
     (r#"time="[\d.]+""#, r#"time="[time]""#),
-    ("\\d+\u{a0}(s|min|h|d)\u{a0}ago *", "[age]  "),
+    ("\\d+\u{a0}(s|min|h|d)\u{a0}ago[\u{a0} ]*", "[age]  "),
 ];
 
 /// Compares an output with its snapshot.

@@ -143,9 +143,11 @@ pub(crate) fn time(at: Option<jiff::Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| format!("{at:.0}"))
 }
 
-/// How long ago a time was, for a table, which does not break it; a dash for none.
+/// How long ago a time was, for a table; a dash for none. Its spaces do not break, and it is as wide as `59 min ago`, so that the
+/// columns behind it stay where they are.
 pub(crate) fn age(at: Option<jiff::Timestamp>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| ago(at, jiff::Timestamp::now()).replace(' ', "\u{a0}"))
+    let Some(at) = at else { return "-".to_owned() };
+    format!("{:\u{a0}<10}", ago(at, jiff::Timestamp::now()).replace(' ', "\u{a0}"))
 }
 
 /// How long ago a time was, in its largest unit.
