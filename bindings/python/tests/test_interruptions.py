@@ -97,7 +97,7 @@ class Interrupted(logging.Handler):
     """A handler of the log that Ctrl-C interrupts."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "tried operation=status" in record.getMessage():
+        if "tried operation=result" in record.getMessage():
             raise KeyboardInterrupt
 
 
