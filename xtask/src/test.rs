@@ -171,7 +171,8 @@ fn build_steps(root: &Path) -> Vec<Step> {
 
 /// The tests in Rust, and the documentation.
 fn rust_steps(root: &Path) -> Vec<Step> {
-    let mut documentation = everything(root, "doc", &["--lib", "--no-deps"]);
+    // The examples bring the features of the tests: without them Cargo would check most dependencies once more.
+    let mut documentation = everything(root, "doc", &["--lib", "--examples", "--no-deps"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     let mut tests = everything(root, "test", &["--no-fail-fast"]);
     with_settings(&mut tests, root);

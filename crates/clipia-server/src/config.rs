@@ -44,7 +44,7 @@ keys! {
         pub listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 4747)),
 
         /// The address that clients call, where it is not the one that each call names: that of a proxy, which may have a path, such
-        /// as "https://example.com/queue". The URLs in responses begin with it. The proxy may take the path off.
+        /// as `https://example.com/queue`. The URLs in responses begin with it. The proxy may take the path off.
         #[key("public_url", "URL", "The address that clients call, such as https://example.com/queue; default: the one that a call names")]
         pub public_url: PublicUrl = PublicUrl::default(),
 

@@ -206,6 +206,8 @@ async fn a_large_file_takes_no_memory() {
     for number in 0..TOTAL / PIECE {
         let sent = session.put(&server, &attempt, "a.png", (number * PIECE, TOTAL), &piece).await;
         assert_eq!(sent.done()["received"], (number + 1) * PIECE);
+        // As a worker does meanwhile: on a slow machine the file takes longer than a lease.
+        session.post(&server, "beat", &json!({ "jobs": [attempt.name()] })).await.done();
     }
     let order = attempt.with(json!({
         "output": { "images": [{ "url": "a.png" }] },
