@@ -59,7 +59,7 @@ impl Connection {
     pub(crate) fn client_and_key(self) -> anyhow::Result<(Clipia, String)> {
         let kept = self.kept()?;
         let mut builder = self.builder();
-        let said = self.key.or_else(|| KEY_VARIABLES.into_iter().find_map(value));
+        let said = self.key.or_else(|| value(key_variable()));
         let Some(Profile { base_url, key }) = kept else {
             return Ok((builder.build()?, said.unwrap_or_default()));
         };
@@ -92,7 +92,7 @@ impl Connection {
 
     /// The server and the key in place of those that neither the options nor the environment name.
     fn kept(&self) -> anyhow::Result<Option<Profile>> {
-        let key_is_said = self.key.is_some() || KEY_VARIABLES.into_iter().any(|name| value(name).is_some());
+        let key_is_said = self.key.is_some() || value(key_variable()).is_some();
         if key_is_said && (self.profile.is_none() || self.key.is_some()) {
             return Ok(None);
         }
@@ -101,9 +101,7 @@ impl Connection {
             Some(name) => Some(profiles.get(name)?),
             None => profiles.standard()?,
         };
-        let url =
-            self.base_url.clone().or_else(|| std::env::var(URL_VARIABLE).ok().filter(|url| !url.is_empty()));
-        match (kept, url) {
+        match (kept, self.url()) {
             (Some(profile), None) => Ok(Some(profile)),
             (Some(profile), Some(url)) if profile.is_of(&url) => Ok(Some(profile)),
             (Some(_), Some(url)) if self.profile.is_some() => Err(Usage::new(format!(
@@ -121,6 +119,12 @@ impl Connection {
             })),
         }
     }
+}
+
+/// The variable that has the key; the first one where none has it.
+pub(crate) fn key_variable() -> &'static str {
+    let [first, ..] = KEY_VARIABLES;
+    KEY_VARIABLES.into_iter().find(|name| value(name).is_some()).unwrap_or(first)
 }
 
 /// The value of an environment variable that is not blank.

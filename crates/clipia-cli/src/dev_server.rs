@@ -1,10 +1,10 @@
 //! The server that `clipia serve --dev` runs, for the commands in its directory: they need no variables.
 
+use crate::whole_file;
 use anyhow::Context;
 use clipia_admin::Secret;
 use clipia_server::{Config, Service};
 use serde::{Deserialize, Serialize};
-use std::io::Write;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,10 +40,8 @@ impl DevServer {
         let key = service.first_keys().map(|keys| keys.live_key.clone()).or_else(|| Some(read(data)?.key));
         let Some(key) = key else { return Ok(()) };
         let kept = Kept { base_url: service.url().to_owned(), key };
-        let mut file = tempfile::NamedTempFile::new_in(data)?;
-        file.write_all(&serde_json::to_vec(&kept)?)?;
-        file.persist(path(data)).context("keeping the key for the commands in this directory")?;
-        Ok(())
+        whole_file::write_private(&path(data), &serde_json::to_vec(&kept)?)
+            .context("keeping the key for the commands in this directory")
     }
 }
 

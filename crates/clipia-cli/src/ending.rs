@@ -3,8 +3,8 @@
 use crate::format::Format;
 use crate::output::{facts, say, time};
 use clap::Args;
-use clipia::{Error, Output, ResultResponse};
-use std::path::PathBuf;
+use clipia::{Error, Outcome, Output, ResultResponse};
+use std::path::{Path, PathBuf};
 
 /// What is opened once a generation has ended.
 #[derive(Args, Clone, Copy)]
@@ -14,12 +14,23 @@ pub(crate) struct Open {
     pub(crate) open: bool,
 }
 
+/// The files of a generation that were saved, or why they were not; nothing where there are none, or no directory for them.
+pub(crate) type Saved = Option<Result<Vec<PathBuf>, Error>>;
+
+/// Saves the files of a completed generation in `directory`, if one is named.
+pub(crate) async fn save(outcome: &Outcome, directory: Option<&Path>) -> Saved {
+    match (outcome, directory) {
+        (Outcome::Completed(completed), Some(directory)) => Some(completed.download(directory).await),
+        _ => None,
+    }
+}
+
 /// Prints the result of a generation that was saved to `saved`, and opens its first file if that is wanted.
 ///
 /// The files are saved before the result is printed: they are paid for, and stdout may have no reader.
 pub(crate) fn print(
     result: &ResultResponse,
-    saved: Option<Result<Vec<PathBuf>, Error>>,
+    saved: Saved,
     format: Format,
     Open { open }: Open,
 ) -> anyhow::Result<()> {

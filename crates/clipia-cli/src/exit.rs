@@ -256,3 +256,32 @@ fn hint_of(error: &anyhow::Error) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clipia::RequestId;
+    use std::time::Duration;
+
+    /// The messages of the SDK name its functions. A change of their words must not bring these before a user of the program.
+    #[test]
+    fn no_message_names_a_function() {
+        let id: RequestId = "0198c2f1-6a70-7cc1-b7a5-1f6de1a9c0de".parse().unwrap();
+        let waited = Duration::from_secs(90);
+        let cause = Box::new(Error::Timeout { request_id: None, attempts: 6, elapsed: waited });
+        for (error, said) in [
+            (Error::KeyMissing, "no API key"),
+            (
+                Error::Deadline { request_id: id, waited, status: None, progress: None, source: None },
+                "after 90 s",
+            ),
+            (
+                Error::SubmitUnanswered { idempotency_key: "a key".to_owned(), cause },
+                "with `--idempotency-key 'a key'`",
+            ),
+        ] {
+            let message = message_of(&error);
+            assert!(message.contains(said) && !message.contains('('), "{message}");
+        }
+    }
+}

@@ -29,6 +29,7 @@ mod shell;
 mod signals;
 mod store;
 mod suggestion;
+mod whole_file;
 
 pub use pauses::Pause;
 

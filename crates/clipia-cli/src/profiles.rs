@@ -5,11 +5,12 @@
 
 use crate::exit::{Hint, Usage};
 use crate::keyring;
+use crate::whole_file;
 use anyhow::{Context, anyhow};
 use clipia_admin::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// The name of the profile that is used if none is named.
@@ -116,20 +117,11 @@ impl Profiles {
         Ok(true)
     }
 
-    /// Writes the file as a whole: a process that is stopped in between leaves the old one.
     fn write(&self) -> anyhow::Result<()> {
         let path = path().ok_or_else(|| anyhow!("this user has no home directory to keep profiles in"))?;
-        let directory = path.parent().unwrap_or(&path);
-        let write = || {
-            std::fs::create_dir_all(directory)?;
-            // Only its owner may read a temporary file, and so the file that takes its name.
-            let mut file = tempfile::NamedTempFile::new_in(directory)?;
-            file.write_all(&serde_json::to_vec_pretty(self)?)?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            Ok::<_, anyhow::Error>(())
-        };
-        write().with_context(|| format!("writing the profiles to `{}`", path.display()))
+        let text = serde_json::to_vec_pretty(self)?;
+        whole_file::write_private(&path, &text)
+            .with_context(|| format!("writing the profiles to `{}`", path.display()))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::progress::Board;
 use crate::shell::word;
 use crate::suggestion::with_suggestion;
 use clap::Args;
-use clipia::{Error, Outcome, ResultResponse, SubmitResponse, Upload};
+use clipia::{Error, ResultResponse, SubmitResponse, Upload};
 use std::future::IntoFuture;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -132,12 +132,8 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     .await??;
     line.end(outcome.response().status.as_str());
     // The files are saved before the result is printed: they are paid for, and stdout may have no reader.
-    let saved = match (&outcome, &options.output) {
-        (Outcome::Completed(completed), Some(directory)) => {
-            Some(unless_interrupted(interrupt.as_mut(), completed.download(directory), interrupted).await?)
-        }
-        _ => None,
-    };
+    let saving = ending::save(&outcome, options.output.as_deref());
+    let saved = unless_interrupted(interrupt.as_mut(), saving, interrupted).await?;
     let printed = ending::print(outcome.response(), saved, options.format, options.open);
     if let Some((receiver, secret)) = receiver {
         let again = || send_again(outcome.response(), &receiver);

@@ -2,6 +2,7 @@
 
 use crate::connection::Connection;
 use crate::exit::{Hint, Usage};
+use crate::format::Format;
 use crate::output::{self, facts, say, table};
 use crate::profiles::{DEFAULT, Profiles};
 use anyhow::{Context, ensure};
@@ -39,9 +40,8 @@ pub(crate) struct Logout {
 #[derive(Args)]
 #[command(after_help = "Examples:\n  clipia profiles")]
 pub(crate) struct List {
-    /// Prints JSON; the default if stdout is not a terminal
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// The longest name of a profile, in characters.
@@ -114,7 +114,7 @@ pub(crate) fn forget(Logout { profile }: Logout) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) fn list(List { json }: List) -> anyhow::Result<()> {
+pub(crate) fn list(List { format }: List) -> anyhow::Result<()> {
     #[derive(Serialize)]
     struct Listed {
         profile: String,
@@ -130,7 +130,7 @@ pub(crate) fn list(List { json }: List) -> anyhow::Result<()> {
             key_kept_in: kept.place(),
         })
         .collect();
-    output::text_or_json(&listed, json, |listed| {
+    format.print(&listed, |listed| {
         table(
             ["PROFILE", "SERVER", "KEY"],
             listed.iter().map(|profile| {

@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use crate::ending::{self, Open};
 use crate::format::Format;
 use clap::Args;
-use clipia::{Outcome, RequestId};
+use clipia::RequestId;
 use std::path::PathBuf;
 
 /// Shows the result of a generation, and saves its files with `--output`
@@ -33,10 +33,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         return ending::print(&clipia.result(options.id).await?, None, options.format, options.open);
     };
     let outcome = clipia.generation(options.id).outcome().await?;
-    let saved = match &outcome {
-        Outcome::Completed(completed) => Some(completed.download(directory).await),
-        _ => None,
-    };
+    let saved = ending::save(&outcome, Some(&directory)).await;
     ending::print(outcome.response(), saved, options.format, options.open)?;
     outcome.completed()?;
     Ok(())

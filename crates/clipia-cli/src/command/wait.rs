@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::duration::duration;
-use crate::ending::{self, Open};
+use crate::ending::{self, Open, Saved};
 use crate::exit::Interrupted;
 use crate::format::Format;
 use crate::progress::Board;
@@ -10,7 +10,7 @@ use crate::shell::word;
 use clap::Args;
 use clipia::{Clipia, Error, Outcome, RequestId};
 use futures_util::future::join_all;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Waits for generations, and shows their results
@@ -42,14 +42,14 @@ pub(crate) struct Options {
 /// A generation that has ended, and where its files were saved.
 struct Ended {
     outcome: Outcome,
-    saved: Option<Result<Vec<PathBuf>, Error>>,
+    saved: Saved,
 }
 
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let clipia = options.connection.client()?;
     let board = Board::new();
     let waits =
-        options.ids.iter().map(|id| wait(&clipia, &board, id, options.timeout, options.output.as_ref()));
+        options.ids.iter().map(|id| wait(&clipia, &board, id, options.timeout, options.output.as_deref()));
     let ended = tokio::select! {
         ended = join_all(waits) => ended,
         // The branch is disabled if the system has no such signal.
@@ -79,14 +79,11 @@ async fn wait(
     board: &Board,
     id: &RequestId,
     timeout: Option<Duration>,
-    directory: Option<&PathBuf>,
+    directory: Option<&Path>,
 ) -> Result<Ended, Error> {
     let mut line = board.line(id.as_str());
     let outcome = line.follow(&clipia.generation(id), timeout).await?;
     line.end(outcome.response().status.as_str());
-    let saved = match (&outcome, directory) {
-        (Outcome::Completed(completed), Some(directory)) => Some(completed.download(directory).await),
-        _ => None,
-    };
+    let saved = ending::save(&outcome, directory).await;
     Ok(Ended { outcome, saved })
 }

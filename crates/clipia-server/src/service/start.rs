@@ -26,7 +26,7 @@ use crate::maintenance::{
 };
 use crate::media::{self, MediaStore};
 use crate::metrics::Metrics;
-use crate::models_file::{Brought, ExecutorSettings, ModelsFile};
+use crate::models_file::{ExecutorSettings, ModelsFile};
 use crate::outbound::{Outbound, Target};
 use crate::private;
 use crate::queues::Queues;
@@ -80,8 +80,6 @@ struct Parts {
     output_bytes_max: BTreeMap<String, u64>,
     /// The executors as `models.toml` has them, for the dashboard.
     settings: BTreeMap<String, ExecutorSettings>,
-    /// The same, for those who read the file again.
-    settings_at_start: BTreeMap<String, ExecutorSettings>,
     /// Pages of the dashboard that a program adds.
     sections: Vec<Arc<dyn Section>>,
     is_dashboard_open: bool,
@@ -92,8 +90,8 @@ struct Parts {
     /// The orders of queues; turns go round the accounts of the others.
     orders: BTreeMap<String, Order>,
     catalogue: Arc<ServedModels>,
-    /// What the server brings, whatever `models.toml` says; none where a program has made the models.
-    brought: Option<Brought>,
+    /// What reading `models.toml` again takes.
+    reload: Reload,
     listener: Arc<TcpListener>,
     url: String,
     admin_listener: Arc<TcpListener>,
@@ -158,6 +156,12 @@ impl Parts {
             None => Some(brought),
         };
         let catalogue = Arc::new(ServedModels::new(catalogue));
+        let reload = Reload {
+            models: Arc::clone(&catalogue),
+            data: config.data.clone(),
+            brought,
+            executors: settings.clone(),
+        };
         let listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin_listen).await?;
         let url = format!("http://{}", local_address(&listener)?);
@@ -177,7 +181,6 @@ impl Parts {
                 .iter()
                 .map(|(name, pool)| (name.clone(), Arc::clone(&pool.executor)))
                 .collect(),
-            settings_at_start: settings.clone(),
             settings,
             sections: builder.sections,
             is_dashboard_open: builder.is_dashboard_open,
@@ -185,7 +188,7 @@ impl Parts {
             queues,
             orders,
             catalogue,
-            brought,
+            reload,
             listener,
             url,
             admin_listener,
@@ -453,17 +456,11 @@ impl Parts {
         });
     }
 
-    fn into_service(mut self, first_keys: Option<FirstKeys>, dispatcher: Arc<Dispatcher>) -> Service {
+    fn into_service(self, first_keys: Option<FirstKeys>, dispatcher: Arc<Dispatcher>) -> Service {
         self.tasks.work.close();
         self.tasks.others.close();
-        let reload = Reload {
-            models: self.catalogue,
-            data: self.config.data.clone(),
-            brought: self.brought.take(),
-            executors: self.settings_at_start,
-        };
         Service {
-            reload: Arc::new(reload),
+            reload: Arc::new(self.reload),
             url: self.url,
             admin_url: self.access.url,
             has_dashboard: self.config.dashboard,

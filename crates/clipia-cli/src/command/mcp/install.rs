@@ -2,13 +2,13 @@
 
 use super::clients::{Client, Start};
 use super::edit::with_entry;
-use crate::connection::Connection;
+use crate::connection::{self, Connection};
 use crate::exit::Usage;
 use crate::output;
+use crate::whole_file;
 use anyhow::{Context, ensure};
 use similar::TextDiff;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
 
 pub(crate) fn run(connection: &Connection, client: Client, yes: bool) -> anyhow::Result<()> {
     let start = start(connection)?;
@@ -31,7 +31,7 @@ pub(crate) fn run(connection: &Connection, client: Client, yes: bool) -> anyhow:
         output::say(format_args!("`{shown}` was not changed"));
         return Ok(());
     }
-    write(&file, &after).with_context(|| format!("cannot write `{shown}`"))?;
+    whole_file::write(&file, after.as_bytes()).with_context(|| format!("cannot write `{shown}`"))?;
     output::say(format_args!("wrote `{shown}`"));
     output::say(format_args!("{}", where_the_key_is(client, start.variable)));
     Ok(())
@@ -41,10 +41,7 @@ pub(crate) fn run(connection: &Connection, client: Client, yes: bool) -> anyhow:
 fn start(connection: &Connection) -> anyhow::Result<Start> {
     let program = std::env::current_exe().context("cannot find the path of this program")?;
     let program = program.to_str().context("the path of this program is not UTF-8")?.to_owned();
-    let is_set = |name: &str| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
-    let variable =
-        if !is_set("CLIPIA_KEY") && is_set("CLIPIA_API_KEY") { "CLIPIA_API_KEY" } else { "CLIPIA_KEY" };
-    Ok(Start { program, base_url: connection.url(), variable })
+    Ok(Start { program, base_url: connection.url(), variable: connection::key_variable() })
 }
 
 /// Asks the person at the terminal.
@@ -55,24 +52,6 @@ fn agreed(file: &str) -> anyhow::Result<bool> {
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
-}
-
-/// Writes the file as a whole, under another name first. A link stays a link, and the permissions stay as they are.
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let directory: PathBuf = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    std::fs::create_dir_all(&directory)?;
-    let mut new = tempfile::NamedTempFile::new_in(&directory)?;
-    new.write_all(text.as_bytes())?;
-    if let Ok(present) = std::fs::metadata(&file) {
-        new.as_file().set_permissions(present.permissions())?;
-    }
-    new.as_file().sync_all()?;
-    new.persist(&file)?;
-    Ok(())
 }
 
 fn where_the_key_is(client: Client, variable: &str) -> String {
