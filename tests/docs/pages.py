@@ -7,7 +7,12 @@ from pathlib import Path
 from builder.fences import Block, blocks
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "llms-install.md",
+    ROOT / "skills/clipia/SKILL.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 # Text that is no program and no data.
 PROSE = {"text"}
