@@ -138,7 +138,7 @@ fn key_form(visit: &Visit, accounts: &[AccountListing]) -> Markup {
             label { "Requests a minute " input.short name="rpm" inputmode="numeric" pattern="[0-9]*" placeholder="default"; }
             label { "In flight " input.short name="in_flight" inputmode="numeric" pattern="[0-9]*" placeholder="default"; }
             label { "Credits " input.short name="credits" inputmode="numeric" pattern="[0-9]*" placeholder="no budget"; }
-            label { "a " select name="per" { @for per in Per::ALL { option value=(per.name()) { (per.name()) } } } }
+            label { "Per " select name="per" { @for per in Per::ALL { option value=(per.name()) { (per.name()) } } } }
             button { "Make a key" }
         }
     }
