@@ -192,8 +192,10 @@ async fn each_call_is_answered_as_the_document_says() {
     let secrets = caller.call("list_webhook_secrets", &account, "", None).await;
     assert_eq!(secrets["secrets"].as_array().map(Vec::len), Some(2), "{secrets}");
 
-    for limits in [json!([null, null]), json!([60, 0])] {
-        let limits = json!({ "requests_per_minute": limits[0], "in_flight_max": limits[1] });
+    let budget = json!({ "max": 100, "per": "month" });
+    for limits in [json!([null, null, null]), json!([60, 0, budget])] {
+        let limits =
+            json!({ "requests_per_minute": limits[0], "in_flight_max": limits[1], "credits": limits[2] });
         let order = json!({ "account_id": account, "sandbox": true, "scopes": { "generate": true }, "limits": limits });
         let made = caller.call("create_key", "", "", Some(order)).await;
         let revoked = caller.call("revoke_key", made["id"].as_str().unwrap(), "", None).await;

@@ -89,6 +89,79 @@ async fn the_last_credits_are_spent_once_however_many_want_them() {
     assert_eq!((accepted, server.balance().await), (3, 11));
 }
 
+/// What a key with this name has spent, by the list of keys.
+fn spent(server: &Server, key: &Value) -> Value {
+    let keys = server.administer(&["keys", "list"]);
+    let listed = keys.as_array().unwrap().iter().find(|listed| listed["id"] == key["id"]);
+    listed.unwrap()["spent"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_spends_no_more_than_its_budget_of_a_month() {
+    let mut server = Server::start(Options { credits: Some(1_000), ..Options::default() });
+    let key = server.administer(&["keys", "create", "--credits", "30", "--per", "month"]);
+    let client = |server: &Server| Raw::new(&server.url).key(key["key"].as_str().unwrap());
+    let thrifty = client(&server);
+    let fox = json!({ "input": { "prompt": "a red fox", "resolution": "0.5K" } });
+    let named = thrifty.clone().header("idempotency-key", "fox-1");
+    let first = named.post(FOX, &fox).await.expect(200).json();
+    let mut submits = JoinSet::new();
+    for _ in 0..12 {
+        let (thrifty, fox) = (thrifty.clone(), fox.clone());
+        submits.spawn(async move { thrifty.post(FOX, &fox).await });
+    }
+    let (accepted, refused): (Vec<_>, Vec<_>) =
+        submits.join_all().await.into_iter().partition(|response| response.status == 200);
+    assert_eq!((accepted.len(), server.balance().await), (1, 976));
+    let whole_at = spent(&server, &key)["whole_at"].as_str().unwrap().to_owned();
+    assert_eq!(spent(&server, &key)["credits"], 24);
+    assert!(whole_at.ends_with("-01T00:00:00Z"), "{whole_at}");
+    for response in refused {
+        response.expect_error("insufficient_credits");
+        assert_eq!(response.status, 402);
+        let message = response.json()["error"]["message"].as_str().unwrap().to_owned();
+        let what = "this costs 12 credits, and the key has spent 24 of the 30 that it may spend a month";
+        assert!(message.starts_with(what) && message.contains(&whole_at), "{message}");
+    }
+    // A repeated submit spends nothing, and another key of the account has no budget.
+    let again = named.post(FOX, &fox).await.expect(200).json();
+    assert_eq!(again["request_id"], first["request_id"]);
+    server.live().post(FOX, &fox).await.expect(200);
+    assert_eq!(server.balance().await, 964);
+
+    // What was spent is still spent after a restart.
+    for submitted in [&first, &accepted[0].json()] {
+        ended(&server, submitted).await;
+    }
+    server.terminate();
+    server.restart();
+    let thrifty = client(&server);
+    thrifty.post(FOX, &fox).await.expect_error("insufficient_credits");
+    assert_eq!(spent(&server, &key)["credits"], 24);
+
+    // One that fails gives its credits back.
+    let key = server.administer(&["keys", "create", "--credits", "12"]);
+    let thrifty = Raw::new(&server.url).key(key["key"].as_str().unwrap());
+    let broken = json!({ "input": {
+        "prompt": "sway", "image_url": "data:image/png;base64,AAAA", "duration": 1, "resolution": "480p",
+    } });
+    let submitted = thrifty.post("/v1/models/seedance-2-fast-i2v", &broken).await.expect(200).json();
+    assert_eq!(ended(&server, &submitted).await["status"], "FAILED");
+    assert_eq!(spent(&server, &key)["credits"], 0);
+    thrifty.post(FOX, &fox).await.expect(200);
+    thrifty.post(FOX, &fox).await.expect_error("insufficient_credits");
+    let findings = server.administer(&["doctor"]);
+    assert_eq!(findings["violation"], Value::Null, "{findings}");
+
+    // A key of the sandbox spends nothing.
+    let key = server.administer(&["keys", "create", "--test", "--credits", "1"]);
+    let sandbox = Raw::new(&server.url).key(key["key"].as_str().unwrap());
+    for _ in 0..2 {
+        sandbox.post(FOX, &fox).await.expect(200);
+    }
+    assert_eq!(spent(&server, &key)["credits"], 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_idempotency_key_is_one_request_and_one_charge() {
     let server = Server::start(Options { credits: Some(1_000), ..Options::default() });

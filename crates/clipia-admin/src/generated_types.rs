@@ -109,6 +109,61 @@ It must not exist.
 */
     pub path: ::std::string::String,
 }
+///A day or a month of the calendar, by UTC.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum BudgetPeriod {
+    #[serde(rename = "day")]
+    Day,
+    #[serde(rename = "month")]
+    Month,
+}
+impl ::std::fmt::Display for BudgetPeriod {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Day => f.write_str("day"),
+            Self::Month => f.write_str("month"),
+        }
+    }
+}
+impl ::std::str::FromStr for BudgetPeriod {
+    type Err = self::error::ConversionError;
+    fn from_str(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        match value {
+            "day" => Ok(Self::Day),
+            "month" => Ok(Self::Month),
+            _ => Err("invalid value".into()),
+        }
+    }
+}
+impl ::std::convert::TryFrom<&str> for BudgetPeriod {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: &str,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
+impl ::std::convert::TryFrom<::std::string::String> for BudgetPeriod {
+    type Error = self::error::ConversionError;
+    fn try_from(
+        value: ::std::string::String,
+    ) -> ::std::result::Result<Self, self::error::ConversionError> {
+        value.parse()
+    }
+}
 ///How much was looked at.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct Checked {
@@ -124,6 +179,18 @@ pub struct Checked {
     pub requests: u64,
     ///Rules that hold; with a violation, those before it.
     pub rules: u64,
+}
+/**The credits that a key may spend in each day or month of the calendar, by UTC. A submit that would spend more is refused with 402
+`insufficient_credits`. What is reserved for a request is spent when it is submitted. It comes back if the request fails or is
+canceled in the same period. The sandbox spends nothing.
+*/
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct CreditBudget {
+    ///Credits in each period.
+    pub max: ::std::num::NonZeroU64,
+    ///How long a period is.
+    pub per: BudgetPeriod,
 }
 ///A delivery and its attempts.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -351,11 +418,14 @@ pub struct HeldSettled {
     ///How many.
     pub count: u64,
 }
-/**The limits of one key. Where one is null, the server's own holds. An order may leave out what is null.
+/**The limits of one key. Where one is null, the server's own holds; for credits it has none. An order may leave out what is
+null.
 */
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct KeyLimits {
+    ///Credits that its requests may cost in a day or a month.
+    pub credits: ::std::option::Option<CreditBudget>,
     ///Requests queued or running at once; 0 lifts the limit.
     pub in_flight_max: ::std::option::Option<u32>,
     ///Requests a minute; 0 lifts the limit.
@@ -378,6 +448,8 @@ pub struct KeyListing {
     ///Whether its requests are of the sandbox, where they cost nothing.
     pub sandbox: bool,
     pub scopes: Scopes,
+    ///What it has spent of its credit budget; null where it has none.
+    pub spent: ::std::option::Option<KeySpent>,
 }
 ///A key that was created.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -404,6 +476,14 @@ pub struct KeyPage {
     pub keys: ::std::vec::Vec<KeyListing>,
     ///The `after` of the next page; null on the last page.
     pub next: ::std::option::Option<::std::string::String>,
+}
+///What a key has spent of its credit budget in the period that it is now.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct KeySpent {
+    ///Credits that were spent.
+    pub credits: clipia_api::Credits,
+    ///When the period ends, and the budget is whole again.
+    pub whole_at: jiff::Timestamp,
 }
 ///The query of `GET /accounts`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]

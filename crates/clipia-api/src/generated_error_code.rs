@@ -13,8 +13,8 @@ pub enum ErrorCode {
     /// 401 `invalid_api_key`: the API key is missing, wrong or revoked.
     /// Use a key that this server issued.
     InvalidApiKey,
-    /// 402 `insufficient_credits`: the generation costs more credits than the account has.
-    /// Nothing was charged. Add credits to the account.
+    /// 402 `insufficient_credits`: the generation costs more credits than the account or its key has.
+    /// Nothing was charged. Add credits, or use a key with a larger budget.
     InsufficientCredits,
     /// 402 `subscription_required`: the model needs a subscription.
     /// Nothing was charged. Subscribe, or use another model.

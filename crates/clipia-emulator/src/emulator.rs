@@ -77,7 +77,7 @@ impl Default for Settings {
             seed: None,
             faults: Vec::new(),
             scenario: Scenario::default(),
-            limits: KeyLimits { requests_per_minute: Some(0), in_flight_max: Some(0) },
+            limits: KeyLimits { requests_per_minute: Some(0), in_flight_max: Some(0), credits: None },
             vendor_prices: false,
             data: None,
         }

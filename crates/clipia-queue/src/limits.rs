@@ -1,10 +1,12 @@
-//! What a key may do: requests a minute, and generations in flight.
+//! What a key may do: requests a minute, generations in flight, and credits a day or a month.
 //!
 //! The rate is held by the generic cell rate algorithm (ITU-T I.371): one number for each key, the theoretical
 //! arrival time of the next request. It acts as a bucket that refills evenly and holds [`RateLimit::burst`].
 
+mod credit_budget;
 mod spending;
 
+pub use credit_budget::{CreditBudget, OverBudget, Per, Period, SpentCredits};
 pub use spending::{Spending, Spent, TOLD_EVERY};
 
 use crate::Moment;
@@ -30,6 +32,17 @@ pub struct KeyLimits {
     pub requests_per_minute: Option<u32>,
     /// Generations waiting or running; 0 lifts the limit.
     pub in_flight_max: Option<u32>,
+    /// Credits a day or a month; without a limit where there is none.
+    pub credits: Option<CreditBudget>,
+}
+
+/// What a key has used of its limits, as its row says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyUse {
+    /// How many of its live requests have not ended.
+    pub in_flight: u32,
+    /// What it has spent of its credit budget; nothing where it has none.
+    pub spent: SpentCredits,
 }
 
 impl KeyLimits {

@@ -3,7 +3,7 @@
 use crate::{Credits, Moment};
 use std::time::Duration;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many days `GET /v1/account` sums up, today among them.
 pub const DAYS: i64 = 30;

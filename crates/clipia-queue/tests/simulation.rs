@@ -18,7 +18,7 @@ use clipia_queue::idempotency::{Fingerprint, is_kept};
 use clipia_queue::leases::{HEARTBEAT, Lease, RESCUES_MAX};
 use clipia_queue::ledger::{Balance, Entries, Entry};
 use clipia_queue::lifecycle::{self, Epoch, Phase};
-use clipia_queue::limits::{KeyLimits, RateLimit, SANDBOX_KEPT};
+use clipia_queue::limits::{CreditBudget, KeyLimits, KeyUse, Per, RateLimit, SANDBOX_KEPT};
 use clipia_queue::position::{Change, Lane, Place, QueuePlaces, Ticket};
 use clipia_queue::{AccountId, Credits, Failure, Moment, RequestId, schedules};
 use rand::rngs::StdRng;
@@ -43,6 +43,9 @@ const WORKERS: usize = 4;
 
 /// Requests a minute of a key that nothing else was said about.
 const RATE: RateLimit = RateLimit::per_minute(30);
+
+/// What a key may spend that has a budget.
+const BUDGET: Credits = Credits::new(600);
 
 /// What happens next, to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +108,9 @@ struct Key {
     account: usize,
     sandbox: bool,
     limits: KeyLimits,
-    in_flight: u32,
+    used: KeyUse,
+    /// What was charged for its requests, and when they were submitted.
+    charged: Vec<(Moment, Credits)>,
     arrival: Moment,
     /// When its requests of the last minute were let in.
     admitted: VecDeque<Moment>,
@@ -128,6 +133,7 @@ struct Seen {
     turns: u64,
     rate_limited: u64,
     concurrency_limited: u64,
+    over_budget: u64,
     insufficient: u64,
     delivered: u64,
     abandoned: u64,
@@ -173,8 +179,11 @@ impl World {
             limits: KeyLimits {
                 requests_per_minute: [None, Some(6), Some(60), Some(0), None][n],
                 in_flight_max: [Some(3), Some(6), Some(40), Some(0), None][n],
+                credits: [None, Some(Per::Day), None, Some(Per::Month), Some(Per::Day)][n]
+                    .map(|per| CreditBudget { credits: BUDGET, per }),
             },
-            in_flight: 0,
+            used: KeyUse::default(),
+            charged: Vec::new(),
             arrival: Moment::default(),
             admitted: VecDeque::new(),
         });
@@ -333,17 +342,18 @@ impl World {
         } else {
             let facts = submit::Account {
                 balance: self.accounts[account].balance,
-                in_flight: self.keys[n].in_flight,
+                used: self.keys[n].used,
                 tail: Ticket(self.tail),
             };
             let accepted = match new.accept(submit, facts, self.both()) {
                 Ok(accepted) => accepted,
                 Err(submit::Refused::InFlight(_)) => return self.seen.concurrency_limited += 1,
+                Err(submit::Refused::Budget(_)) => return self.seen.over_budget += 1,
                 Err(submit::Refused::Credits(_)) => return self.seen.insufficient += 1,
                 Err(other) => panic!("{other}"),
             };
             self.enter(account, accepted.entry);
-            self.keys[n].in_flight = accepted.in_flight;
+            self.keys[n].used = accepted.used;
             self.tail = accepted.request.ticket.0;
             (accepted.request, accepted.record)
         };
@@ -450,7 +460,7 @@ impl World {
     /// Settles a request that may end.
     fn settle(&mut self, id: u64, ending: Ending<'_>) {
         let Request { account, key, .. } = self.live[&id];
-        let books = Books { balance: self.accounts[account].balance, in_flight: self.keys[key].in_flight };
+        let books = Books { balance: self.accounts[account].balance, used: self.keys[key].used };
         let ended = ending.settle(books, self.both()).unwrap();
         self.enter(account, ended.entry);
         let is_canceled = ended.life.phase == Phase::Canceled;
@@ -458,7 +468,8 @@ impl World {
             let again = self.accounts[account].balance.enter(ended.entry.movement).unwrap();
             self.enter(account, again);
         }
-        self.keys[key].in_flight = ended.in_flight;
+        self.keys[key].used = ended.used;
+        self.keys[key].charged.push((self.live[&id].stored.created_at, ended.charged));
         if let Some(place) = ended.place
             && !(is_canceled && self.broken == Some(Broken::Place))
         {
@@ -674,11 +685,14 @@ impl World {
     fn check(&mut self, step: Step) {
         let now = self.now;
         let mut held = [0; ACCOUNTS];
-        let mut in_flight = [0; KEYS];
+        let (mut in_flight, mut reserved) = ([0; KEYS], [0; KEYS]);
         let mut queued = BTreeSet::new();
         for (id, request) in &self.live {
             held[request.account] += i64::try_from(request.stored.cost.get()).unwrap();
             in_flight[request.key] += 1;
+            if self.keys[request.key].used.spent.period.contains(request.stored.created_at) {
+                reserved[request.key] += request.stored.cost.get();
+            }
             assert_eq!((request.reserves, request.settlements), (1, 0), "request {id} after {step:?}");
             match request.stored.life.phase {
                 Phase::Queued => {
@@ -713,10 +727,17 @@ impl World {
             assert_eq!(i64::try_from(account.balance.held.get()).unwrap(), entered.held);
             assert_eq!(entered.held, held, "what is held after {step:?}");
         }
-        for (key, in_flight) in self.keys.iter_mut().zip(in_flight) {
-            assert_eq!(key.in_flight, in_flight, "in flight after {step:?}");
+        for (key, (in_flight, reserved)) in self.keys.iter_mut().zip(in_flight.into_iter().zip(reserved)) {
+            assert_eq!(key.used.in_flight, in_flight, "in flight after {step:?}");
             if let Some(most) = key.limits.in_flight_max() {
                 assert!(in_flight <= most, "{in_flight} of {most} in flight after {step:?}");
+            }
+            let spent = key.used.spent;
+            key.charged.retain(|(submitted_at, _)| spent.period.contains(*submitted_at));
+            let charged: u64 = key.charged.iter().map(|(_, charged)| charged.get()).sum();
+            if key.limits.credits.is_some() {
+                assert_eq!(spent.credits.get(), reserved + charged, "spent after {step:?}");
+                assert!(spent.credits <= BUDGET, "{} of {BUDGET} spent after {step:?}", spent.credits);
             }
             while key.admitted.front().is_some_and(|at| *at + MINUTE <= now) {
                 key.admitted.pop_front();

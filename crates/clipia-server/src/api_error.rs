@@ -158,6 +158,7 @@ impl From<SubmitRefused> for ApiError {
                 Self::new(ErrorCode::InsufficientCredits, refused.to_string())
             }
             SubmitRefused::Credits(other) => Self::internal(&other),
+            SubmitRefused::Budget(over) => Self::new(ErrorCode::InsufficientCredits, over.to_string()),
             SubmitRefused::Upload(gone) => Self::new(ErrorCode::ModelInputInvalid, gone.to_string()),
             SubmitRefused::Store(error) => error.into(),
         }

@@ -4,10 +4,11 @@
 use super::connection::Connection;
 use super::rows::{Row, attempt_end, from_json};
 use clipia_queue::examination::{
-    Account, AccountInQueue, Attempts, Breach, Examination, Group, IdempotencyRecord, InputUploads, Key, Log,
-    Movement, Place, Placed, Request, RequestMovement, Rule, WorkerAttempts,
+    Account, AccountInQueue, Attempts, Breach, Budget, Examination, Group, IdempotencyRecord, InputUploads,
+    Key, Log, Movement, Place, Placed, Request, RequestMovement, Rule, WorkerAttempts,
 };
 use clipia_queue::lifecycle::Epoch;
+use clipia_queue::limits::Period;
 use clipia_queue::position::{Ticket, Turn};
 use clipia_queue::{Moment, RequestId, media_address, uploads};
 use clipia_store::{Checked, StoreError, Violation};
@@ -183,11 +184,24 @@ async fn accounts(c: &Connection, examination: &mut Examination) -> Result<(), S
 }
 
 async fn keys(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
-    each(c, "SELECT id, account, in_flight FROM api_key", |row| {
+    let query = format!(
+        "SELECT k.id, k.account, k.in_flight, k.credits_max, k.spent, coalesce(s.stored, 0)::bigint AS stored
+         FROM api_key k LEFT JOIN (
+            SELECT r.api_key, sum(coalesce(r.charged, r.cost)) AS stored FROM request r JOIN api_key k ON k.id = r.api_key
+            WHERE k.credits_max IS NOT NULL AND NOT r.sandbox
+                AND r.created_at >= k.spent_since * {DAY} AND r.created_at < k.spent_until * {DAY}
+            GROUP BY r.api_key
+         ) s ON s.api_key = k.id",
+        DAY = Period::DAY.as_micros()
+    );
+    each(c, &query, |row| {
+        let (spent, stored) = (row.get("spent")?, row.get("stored")?);
+        let most: Option<i64> = row.get("credits_max")?;
         examination.key(&Key {
             id: row.get("id")?,
             account: row.get("account")?,
             in_flight: row.get("in_flight")?,
+            budget: most.map(|credits| Budget { credits, spent, stored }),
         });
         Ok(())
     })

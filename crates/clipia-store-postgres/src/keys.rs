@@ -2,11 +2,12 @@
 
 use super::audit;
 use super::connection::Connection;
-use super::rows::Row;
+use super::rows::{Row, amount};
 use super::values::values;
 use super::writing::Writing;
 use clipia_queue::audit::Act;
 use clipia_queue::limits::KeyLimits;
+use clipia_store::columns::credit_budget;
 use clipia_store::{AccountId, Key, KeyHash, KeyListing, KeyPage, NewKey, Scopes, StoreError, StoreEvent};
 use subtle::ConstantTimeEq;
 
@@ -16,8 +17,8 @@ pub(crate) async fn create(w: &Writing, key: &NewKey) -> Result<bool, StoreError
     let created = w
         .execute(
             "INSERT INTO api_key (id, account, hash, hint, sandbox, may_generate, created_at, requests_per_minute,
-                                  in_flight_max)
-             SELECT $1, id, $3, $4, $5, $6, $7, $8, $9 FROM account WHERE id = $2",
+                                  in_flight_max, credits_max, credits_per)
+             SELECT $1, id, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM account WHERE id = $2",
             values![
                 &key.id,
                 &key.account,
@@ -28,6 +29,8 @@ pub(crate) async fn create(w: &Writing, key: &NewKey) -> Result<bool, StoreError
                 now.wall,
                 key.limits.requests_per_minute,
                 key.limits.in_flight_max,
+                key.limits.credits.map(|budget| amount(budget.credits)).transpose()?,
+                key.limits.credits.map(|budget| budget.per.name().to_owned()),
             ],
         )
         .await?;
@@ -41,7 +44,8 @@ pub(crate) async fn create(w: &Writing, key: &NewKey) -> Result<bool, StoreError
 pub(crate) async fn find(c: &Connection, hash: KeyHash) -> Result<Option<Key>, StoreError> {
     let found = c
         .optional(
-            "SELECT hash, id, account, hint, sandbox, may_generate, requests_per_minute, in_flight_max
+            "SELECT hash, id, account, hint, sandbox, may_generate, requests_per_minute, in_flight_max,
+                    credits_max, credits_per
              FROM (SELECT * FROM api_key WHERE hash >= $1 AND hash <= $1 ORDER BY hash DESC LIMIT 1) newest WHERE revoked_at IS NULL",
             values![hash.0.to_vec()],
         )
@@ -84,6 +88,7 @@ pub(crate) async fn list(c: &Connection, after: Option<String>, limit: usize) ->
             sandbox: row.get("sandbox")?,
             scopes: scopes(&row)?,
             limits: limits(&row)?,
+            spent: row.spent()?,
             created_at: row.time("created_at")?,
             revoked_at: row.optional_time("revoked_at")?,
         });
@@ -119,5 +124,6 @@ fn limits(row: &Row) -> Result<KeyLimits, StoreError> {
     Ok(KeyLimits {
         requests_per_minute: limit("requests_per_minute")?,
         in_flight_max: limit("in_flight_max")?,
+        credits: credit_budget(row.get("credits_max")?, row.get("credits_per")?)?,
     })
 }

@@ -1,4 +1,4 @@
-//! The books: movements, balances, usage, and what keys have in flight.
+//! The books: movements, balances, usage, and what keys have used of their limits.
 //!
 //! # Rows that change with every batch
 //!
@@ -12,6 +12,7 @@ use super::rows::{Row, amount};
 use super::values::values;
 use clipia_queue::commands::Now;
 use clipia_queue::ledger::{Balance, Entries, Entry};
+use clipia_queue::limits::{KeyUse, SpentCredits};
 use clipia_queue::usage::Usage;
 use clipia_queue::{Credits, RequestId, ids};
 use clipia_store::{AccountId, StoreError};
@@ -29,8 +30,7 @@ pub(crate) struct Locked {
 /// The row of a key that is locked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LockedKey {
-    /// How many of its live requests have not ended.
-    pub(crate) in_flight: u32,
+    pub(crate) used: KeyUse,
     pub(crate) in_force: bool,
 }
 
@@ -70,14 +70,14 @@ pub(crate) async fn lock_keys(
     let rows = c
         .query(
             "SELECT k.* FROM unnest($1::text[]) AS asked (asked), LATERAL (
-                SELECT id, in_flight, revoked_at IS NULL AS in_force FROM api_key WHERE id >= asked AND id <= asked
+                SELECT id, in_flight, spent, spent_since, spent_until, revoked_at IS NULL AS in_force
+                FROM api_key WHERE id >= asked AND id <= asked
                 ORDER BY id DESC LIMIT 1 FOR NO KEY UPDATE) k",
             values![sorted(ids)],
         )
         .await?;
-    let locked = |row: &Row| {
-        Ok((row.get("id")?, LockedKey { in_flight: row.small("in_flight")?, in_force: row.get("in_force")? }))
-    };
+    let locked =
+        |row: &Row| Ok((row.get("id")?, LockedKey { used: row.used()?, in_force: row.get("in_force")? }));
     rows.iter().map(locked).collect()
 }
 
@@ -131,18 +131,25 @@ pub(crate) fn set_balances(c: &Connection, balances: &HashMap<AccountId, Balance
     Ok(())
 }
 
-/// Writes how many requests keys have in flight, each another key.
-pub(crate) fn set_in_flight(c: &Connection, in_flight: &HashMap<String, u32>) {
-    if in_flight.is_empty() {
-        return;
+/// Writes what keys have used of their limits, each another key.
+pub(crate) fn set_used(c: &Connection, used: &HashMap<String, KeyUse>) -> Result<(), StoreError> {
+    if used.is_empty() {
+        return Ok(());
     }
-    let (keys, counts): (Vec<_>, Vec<_>) =
-        in_flight.iter().map(|(key, count)| (key.clone(), i64::from(*count))).unzip();
+    let (mut keys, mut columns): (Vec<_>, [Vec<i64>; 4]) = (Vec::new(), Default::default());
+    for (key, KeyUse { in_flight, spent: SpentCredits { period, credits } }) in used {
+        keys.push(key.clone());
+        let values = [i64::from(*in_flight), amount(*credits)?, period.since, period.until];
+        columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+    }
+    let [in_flight, spent, since, until] = columns;
     c.later(
-        "UPDATE api_key k SET in_flight = n.in_flight FROM unnest($1::text[], $2::int8[]) AS n (id, in_flight)
+        "UPDATE api_key k SET in_flight = n.in_flight, spent = n.spent, spent_since = n.since, spent_until = n.until
+         FROM unnest($1::text[], $2::int8[], $3::int8[], $4::int8[], $5::int8[]) AS n (id, in_flight, spent, since, until)
          WHERE k.ctid = (SELECT ctid FROM api_key WHERE id >= n.id AND id <= n.id ORDER BY id DESC LIMIT 1)",
-        values![keys, counts],
+        values![keys, in_flight, spent, since, until],
     );
+    Ok(())
 }
 
 /// Writes the opening movement of an account, which sums what was condensed.

@@ -2,12 +2,13 @@
 
 use clipia_queue::ledger::Entries;
 use clipia_queue::lifecycle::{Epoch, Lifecycle, Phase};
+use clipia_queue::limits::{KeyUse, SpentCredits};
 use clipia_queue::position::{Lane, Place, Ticket};
 use clipia_queue::{AccountId, Credits, Moment, RequestId, ledger};
 use clipia_store::StoreError;
 use clipia_store::clock::timestamp;
 pub(crate) use clipia_store::columns::{amount, attempt_end, attempt_name, from_json, lane_number, to_json};
-use clipia_store::columns::{count, credits, lane, phase};
+use clipia_store::columns::{count, credits, lane, phase, spent_credits};
 use tokio_postgres::types::FromSql;
 
 /// A row of a result.
@@ -92,6 +93,16 @@ impl Row {
             issuance: self.get("issuance")?,
             revenue: self.get("revenue")?,
         })
+    }
+
+    /// What a key has used of its limits, by the columns `in_flight`, `spent`, `spent_since`, `spent_until`.
+    pub(crate) fn used(&self) -> Result<KeyUse, StoreError> {
+        Ok(KeyUse { in_flight: self.small("in_flight")?, spent: self.spent()? })
+    }
+
+    /// The columns `spent`, `spent_since`, `spent_until`.
+    pub(crate) fn spent(&self) -> Result<SpentCredits, StoreError> {
+        spent_credits(self.get("spent")?, self.get("spent_since")?, self.get("spent_until")?)
     }
 
     /// The columns `lane`, `ticket`.

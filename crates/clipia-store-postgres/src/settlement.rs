@@ -30,7 +30,7 @@ pub(crate) fn settle(
 
 /// The books that the end of a request leaves.
 pub(crate) fn left(ended: &Ended<'_>) -> Books {
-    Books { balance: ended.entry.balance, in_flight: ended.in_flight }
+    Books { balance: ended.entry.balance, used: ended.used }
 }
 
 /// Writes the ends of requests, in the order in which they were decided.
@@ -71,15 +71,14 @@ pub(crate) fn write(w: &Writing, all: &[(&Locked, Ended<'_>)], now: Now) -> Resu
     Ok(())
 }
 
-/// Credits, usage, and what keys have in flight.
+/// Credits, usage, and what keys have used of their limits.
 fn books(w: &Writing, all: &[(&Locked, Ended<'_>)], now: Now) -> Result<(), StoreError> {
     let account = |of: &Locked| of.request.account.clone();
     let entries = all.iter().map(|(of, ended)| (account(of), ended.entry, Some(of.request.id))).collect();
     ledger::enter_all(w, entries, now);
     // Of several ends of one account the last one leaves its balance.
     ledger::set_balances(w, &all.iter().map(|(of, ended)| (account(of), ended.entry.balance)).collect())?;
-    let in_flight = all.iter().map(|(of, ended)| (of.request.key_id.clone(), ended.in_flight));
-    ledger::set_in_flight(w, &in_flight.collect());
+    ledger::set_used(w, &all.iter().map(|(of, ended)| (of.request.key_id.clone(), ended.used)).collect())?;
     let used: Vec<_> = all.iter().filter_map(|(of, ended)| Some((account(of), ended.usage?))).collect();
     ledger::use_up(w, &used)
 }

@@ -10,6 +10,7 @@ use clipia_queue::commands::end::Books;
 use clipia_queue::deliveries::StoredDelivery;
 use clipia_queue::leases::Lease;
 use clipia_queue::ledger::Balance;
+use clipia_queue::limits::KeyUse;
 use clipia_queue::position::Ticket;
 use clipia_queue::{AccountId, RequestId};
 use clipia_store::{DeliveryState, StoreError, WorkRefused};
@@ -68,7 +69,7 @@ pub(crate) async fn request(w: &Writing, id: RequestId) -> Result<Locked, WorkRe
 pub(crate) struct Facts {
     pub(crate) requests: HashMap<RequestId, Locked>,
     balances: HashMap<AccountId, Balance>,
-    in_flight: HashMap<String, u32>,
+    used: HashMap<String, KeyUse>,
 }
 
 impl Facts {
@@ -94,7 +95,7 @@ impl Facts {
         );
         let lock_keys = format!(
             "SELECT k.* FROM (SELECT DISTINCT api_key COLLATE \"C\" AS asked FROM request{of} WHERE id = ANY($1) ORDER BY 1) asked,
-                LATERAL (SELECT id, in_flight FROM api_key WHERE id >= asked AND id <= asked
+                LATERAL (SELECT id, in_flight, spent, spent_since, spent_until FROM api_key WHERE id >= asked AND id <= asked
                          ORDER BY id DESC LIMIT 1 FOR NO KEY UPDATE) k"
         );
         let (accounts, keys, requests) = tokio::try_join!(
@@ -109,7 +110,7 @@ impl Facts {
             facts.balances.insert(AccountId(row.get("id")?), balance);
         }
         for row in keys {
-            facts.in_flight.insert(row.get("id")?, row.small("in_flight")?);
+            facts.used.insert(row.get("id")?, row.used()?);
         }
         for row in requests {
             let locked = Locked { request: request_of(&row)?, lease: leases::lease(&row)? };
@@ -122,14 +123,14 @@ impl Facts {
     pub(crate) fn books(&self, request: &StoredRequest) -> Books {
         Books {
             balance: self.balances.get(&request.account).copied().unwrap_or_default(),
-            in_flight: self.in_flight.get(&request.key_id).copied().unwrap_or(0),
+            used: self.used.get(&request.key_id).copied().unwrap_or_default(),
         }
     }
 
     /// A request of this account and key was settled, which left these books.
-    pub(crate) fn settled(&mut self, account: &AccountId, key: &str, Books { balance, in_flight }: Books) {
+    pub(crate) fn settled(&mut self, account: &AccountId, key: &str, Books { balance, used }: Books) {
         self.balances.insert(account.clone(), balance);
-        self.in_flight.insert(key.to_owned(), in_flight);
+        self.used.insert(key.to_owned(), used);
     }
 }
 

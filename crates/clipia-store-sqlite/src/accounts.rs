@@ -1,7 +1,7 @@
 //! Accounts and keys.
 
 use super::ledger::stored_balance;
-use super::rows::{count, credits, moment};
+use super::rows::{amount, count, credit_budget, credits, moment, spent_credits};
 use super::writing::Writing;
 use super::{audit, ledger, webhook_secrets};
 use crate::clock::{both, timestamp, wall_at};
@@ -101,8 +101,8 @@ pub(crate) fn summary(
 pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bool, StoreError> {
     let created = c.execute(
         "INSERT INTO api_key (id, account, hash, hint, sandbox, may_generate, created_at,
-                              requests_per_minute, in_flight_max)
-         SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM account WHERE id = ?2",
+                              requests_per_minute, in_flight_max, credits_max, credits_per)
+         SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 FROM account WHERE id = ?2",
         params![
             key.id,
             key.account.0,
@@ -113,6 +113,8 @@ pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bo
             wall_at(now).as_micros(),
             key.limits.requests_per_minute,
             key.limits.in_flight_max,
+            key.limits.credits.map(|budget| amount(budget.credits)).transpose()?,
+            key.limits.credits.map(|budget| budget.per.name()),
         ],
     )?;
     if created == 1 {
@@ -122,25 +124,25 @@ pub(crate) fn create_key(c: &Connection, key: &NewKey, now: Moment) -> Result<bo
 }
 
 pub(crate) fn key(c: &Connection, hash: KeyHash) -> Result<Option<Key>, StoreError> {
-    let found: Option<([u8; 32], Key)> = c
-        .prepare_cached(
-            "SELECT hash, id, account, hint, sandbox, may_generate, requests_per_minute, in_flight_max
-             FROM api_key WHERE hash = ?1 AND revoked_at IS NULL",
-        )?
-        .query_row([hash.0], |row| {
-            let key = Key {
-                id: row.get("id")?,
-                account: AccountId(row.get("account")?),
-                hint: row.get("hint")?,
-                sandbox: row.get("sandbox")?,
-                scopes: scopes(row)?,
-                limits: limits(row)?,
-            };
-            Ok((row.get("hash")?, key))
-        })
-        .optional()?;
+    let mut statement = c.prepare_cached(
+        "SELECT hash, id, account, hint, sandbox, may_generate, requests_per_minute, in_flight_max, credits_max,
+                credits_per
+         FROM api_key WHERE hash = ?1 AND revoked_at IS NULL",
+    )?;
+    let mut rows = statement.query([hash.0])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
     // The index found it by its hash; the comparison that decides takes the same time whatever differs.
-    Ok(found.filter(|(stored, _)| bool::from(stored.ct_eq(&hash.0))).map(|(_, key)| key))
+    if !bool::from(row.get::<_, [u8; 32]>("hash")?.ct_eq(&hash.0)) {
+        return Ok(None);
+    }
+    Ok(Some(Key {
+        id: row.get("id")?,
+        account: AccountId(row.get("account")?),
+        hint: row.get("hint")?,
+        sandbox: row.get("sandbox")?,
+        scopes: scopes(row)?,
+        limits: limits(row)?,
+    }))
 }
 
 pub(crate) fn keys(c: &Connection, after: Option<String>, limit: usize) -> Result<KeyPage, StoreError> {
@@ -163,6 +165,7 @@ pub(crate) fn keys(c: &Connection, after: Option<String>, limit: usize) -> Resul
             sandbox: row.get("sandbox")?,
             scopes: scopes(row)?,
             limits: limits(row)?,
+            spent: spent_credits(row.get("spent")?, row.get("spent_since")?, row.get("spent_until")?)?,
             created_at: timestamp(moment(row.get("created_at")?)),
             revoked_at: revoked.map(moment).map(timestamp),
         });
@@ -188,9 +191,11 @@ fn scopes(row: &Row<'_>) -> rusqlite::Result<Scopes> {
     Ok(Scopes { generate: row.get("may_generate")? })
 }
 
-fn limits(row: &Row<'_>) -> rusqlite::Result<KeyLimits> {
+fn limits(row: &Row<'_>) -> Result<KeyLimits, StoreError> {
+    let per: Option<String> = row.get("credits_per")?;
     Ok(KeyLimits {
         requests_per_minute: row.get("requests_per_minute")?,
         in_flight_max: row.get("in_flight_max")?,
+        credits: credit_budget(row.get("credits_max")?, per.as_deref())?,
     })
 }

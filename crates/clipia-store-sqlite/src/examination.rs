@@ -5,10 +5,11 @@ use super::position::lane_of;
 use super::rows::{attempt_end, count, entries, from_json, moment, phase};
 use crate::store::{Checked, StoreError, Violation};
 use clipia_queue::examination::{
-    Account, AccountInQueue, Attempts, Breach, Examination, Group, IdempotencyRecord, InputUploads, Key, Log,
-    Movement, Place, Placed, Request, RequestMovement, Rule, WorkerAttempts,
+    Account, AccountInQueue, Attempts, Breach, Budget, Examination, Group, IdempotencyRecord, InputUploads,
+    Key, Log, Movement, Place, Placed, Request, RequestMovement, Rule, WorkerAttempts,
 };
 use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_queue::limits::Period;
 use clipia_queue::position::{Ticket, Turn};
 use clipia_queue::{Moment, RequestId, media_address, uploads};
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -152,11 +153,25 @@ fn accounts(c: &Connection, examination: &mut Examination) -> Result<(), StoreEr
 }
 
 fn keys(c: &Connection, examination: &mut Examination) -> Result<(), StoreError> {
-    each(c, "SELECT id, account, in_flight FROM api_key", |row| {
+    // CROSS: all requests once, rather than once for each key.
+    let query = format!(
+        "SELECT k.id, k.account, k.in_flight, k.credits_max, k.spent, ifnull(s.stored, 0) AS stored
+         FROM api_key k LEFT JOIN (
+            SELECT r.api_key, sum(ifnull(r.charged, r.cost)) AS stored FROM request r CROSS JOIN api_key k ON k.id = r.api_key
+            WHERE k.credits_max IS NOT NULL AND r.sandbox = 0
+                AND r.created_at >= k.spent_since * {DAY} AND r.created_at < k.spent_until * {DAY}
+            GROUP BY r.api_key
+         ) s ON s.api_key = k.id",
+        DAY = Period::DAY.as_micros()
+    );
+    each(c, &query, |row| {
+        let (spent, stored) = (row.get("spent")?, row.get("stored")?);
+        let most: Option<i64> = row.get("credits_max")?;
         examination.key(&Key {
             id: text(row, "id")?,
             account: text(row, "account")?,
             in_flight: row.get("in_flight")?,
+            budget: most.map(|credits| Budget { credits, spent, stored }),
         });
         Ok(())
     })

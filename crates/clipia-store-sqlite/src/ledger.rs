@@ -1,4 +1,4 @@
-//! The books: movements, balances, usage, and what keys have in flight.
+//! The books: movements, balances, usage, and what keys have used of their limits.
 
 use super::rows::{amount, credits, key};
 use super::writing::Writing;
@@ -6,6 +6,7 @@ use crate::clock::wall_at;
 use crate::ids;
 use crate::store::{AccountId, StoreError};
 use clipia_queue::ledger::{Balance, Entries, Entry};
+use clipia_queue::limits::KeyUse;
 use clipia_queue::usage::Usage;
 use clipia_queue::{Moment, RequestId};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -26,10 +27,10 @@ pub(crate) fn stored_balance(c: &Connection, account: &AccountId) -> Result<Opti
         .transpose()
 }
 
-/// How many live requests of a key have not ended, as this transaction has it.
-pub(crate) fn in_flight(w: &Writing<'_>, key: &str) -> Result<u32, StoreError> {
-    let in_flight = w.write_back.in_flight(w, key)?.and_then(|in_flight| u32::try_from(in_flight).ok());
-    in_flight.ok_or_else(|| StoreError::Unreadable(format!("no key {key}, or less than nothing in flight")))
+/// What a key has used of its limits, as this transaction has it.
+pub(crate) fn used(w: &Writing<'_>, key: &str) -> Result<KeyUse, StoreError> {
+    let used = w.write_back.used(w, key)?;
+    used.ok_or_else(|| StoreError::Unreadable(format!("no key {key}")))
 }
 
 /// Writes a movement, and the balance that it leaves.

@@ -113,14 +113,14 @@ pub(crate) fn submit(w: &Writing<'_>, prepared: Prepared, now: Moment) -> Result
         None => {
             let facts = submit::Account {
                 balance: ledger::balance(w, account)?,
-                in_flight: ledger::in_flight(w, &key.id)?,
+                used: ledger::used(w, &key.id)?,
                 tail: Ticket(w.write_back.tail(w, &submission.queue)?),
             };
             let accepted = new.accept(accepted, facts, both(now))?;
             let (queue, place) = (submission.queue.clone(), accepted.place);
             let at = QueuePlace { queue, account: account.clone(), place };
             w.write_back.set_tail(&submission.queue, accepted.request.ticket.0);
-            w.write_back.set_in_flight(&key.id, i64::from(accepted.in_flight));
+            w.write_back.set_used(&key.id, accepted.used);
             enqueue(w, at.clone(), submission.id)?;
             insert(w, &prepared, &accepted.request)?;
             w.text_changed(submission.id);

@@ -5,7 +5,8 @@ use clipia_queue::ledger::Entries;
 use clipia_queue::lifecycle::{Epoch, Lifecycle};
 use clipia_queue::{Credits, Moment, RequestId, ledger};
 pub(crate) use clipia_store::columns::{
-    amount, attempt_end, attempt_name, count, credits, from_json, phase, to_json,
+    amount, attempt_end, attempt_name, count, credit_budget, credits, from_json, phase, spent_credits,
+    to_json,
 };
 use rusqlite::Row;
 use uuid::Uuid;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::BTreeMap;
 
 /// Each step brings a store one version further. A step that was released is never changed: add one.
-const STEPS: [&str; 1] = [include_str!("schema.sql")];
+const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("credit_budgets.sql")];
 
 /// The version that the last step leads to.
 pub(crate) const VERSION: u32 = STEPS.len() as u32;

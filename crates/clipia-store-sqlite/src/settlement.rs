@@ -22,10 +22,8 @@ pub(crate) fn settle(
     ending: Ending<'_>,
     now: Now,
 ) -> Result<(), WorkRefused> {
-    let books = Books {
-        balance: ledger::balance(w, &request.account)?,
-        in_flight: ledger::in_flight(w, &request.key_id)?,
-    };
+    let books =
+        Books { balance: ledger::balance(w, &request.account)?, used: ledger::used(w, &request.key_id)? };
     let ended = ending.settle(books, now)?;
     if let Some(place) = ended.place {
         let (queue, account) = (request.queue.clone(), request.account.clone());
@@ -60,7 +58,7 @@ fn write(w: &Writing<'_>, request: &StoredRequest, ended: &Ended<'_>, now: Now) 
         ended.failure.as_ref().map(|failure| &failure.message),
         ended.completed_at.as_micros()
     ])?;
-    w.write_back.set_in_flight(&request.key_id, i64::from(ended.in_flight));
+    w.write_back.set_used(&request.key_id, ended.used);
     let ran = leases::end(w, request.id, &ended.lease)?;
     if let Some(delivery) = &ended.delivery {
         announce(w, request.id, &request.account, request.sandbox, delivery, now.steady)?;

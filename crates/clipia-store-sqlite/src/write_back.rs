@@ -1,4 +1,4 @@
-//! Rows that are written once a transaction: the balances and the usage of accounts, the counts of keys and sandboxes, the
+//! Rows that are written once a transaction: the balances and the usage of accounts, what keys have used of their limits, the counts of sandboxes, the
 //! latest tickets of queues, the turns of accounts in them. Nearly every command changes some of them. A transaction keeps their values here, and writes each
 //! row right before its commit.
 //!
@@ -6,10 +6,11 @@
 //! submit would run four updates more, of rows that the next one writes again. `cargo xtask bench server` measures it.
 
 use super::ledger::stored_balance;
-use super::rows::amount;
+use super::rows::{amount, spent_credits};
 use crate::store::{AccountId, StoreError};
 use clipia_queue::ledger::Balance;
-use rusqlite::{Connection, OptionalExtension, params};
+use clipia_queue::limits::{KeyUse, SpentCredits};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ pub(crate) struct WriteBack {
     balances: Changed<AccountId, Balance>,
     /// What is added to the requests and the credits of an account on a day.
     usage: Changed<(AccountId, i64), (i64, i64)>,
-    in_flight: Changed<String, i64>,
+    used: Changed<String, KeyUse>,
     tails: Changed<String, i64>,
     /// The turns of accounts in queues; nothing where an account has none any more.
     turns: Changed<(String, AccountId), Option<i64>>,
@@ -52,17 +53,23 @@ impl WriteBack {
         self.usage.set(&of, (before + requests, spent + credits));
     }
 
-    /// How many live requests of a key have not ended, if there is such a key.
-    pub(crate) fn in_flight(&self, c: &Connection, key: &str) -> Result<Option<i64>, StoreError> {
-        if let Some(in_flight) = self.in_flight.get(key) {
-            return Ok(Some(in_flight));
+    /// What a key has used of its limits, if there is such a key.
+    pub(crate) fn used(&self, c: &Connection, key: &str) -> Result<Option<KeyUse>, StoreError> {
+        if let Some(used) = self.used.get(key) {
+            return Ok(Some(used));
         }
-        let mut stored = c.prepare_cached("SELECT in_flight FROM api_key WHERE id = ?1")?;
-        Ok(stored.query_row([key], |row| row.get(0)).optional()?)
+        let mut stored =
+            c.prepare_cached("SELECT in_flight, spent, spent_since, spent_until FROM api_key WHERE id = ?1")?;
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let found = stored.query_row([key], columns).optional()?;
+        let used = |(in_flight, spent, since, until)| {
+            Ok(KeyUse { in_flight, spent: spent_credits(spent, since, until)? })
+        };
+        found.map(used).transpose()
     }
 
-    pub(crate) fn set_in_flight(&self, key: &str, in_flight: i64) {
-        self.in_flight.set(key, in_flight);
+    pub(crate) fn set_used(&self, key: &str, used: KeyUse) {
+        self.used.set(key, used);
     }
 
     /// How many requests of the sandbox are kept of an account.
@@ -110,15 +117,15 @@ impl WriteBack {
     }
 
     pub(crate) fn mark(&self) -> Mark {
-        let Self { balances, usage, in_flight, tails, turns, sandbox } = self;
-        Mark([balances.mark(), usage.mark(), in_flight.mark(), tails.mark(), turns.mark(), sandbox.mark()])
+        let Self { balances, usage, used, tails, turns, sandbox } = self;
+        Mark([balances.mark(), usage.mark(), used.mark(), tails.mark(), turns.mark(), sandbox.mark()])
     }
 
     /// Undoes what was changed since a mark.
-    pub(crate) fn rewind(&self, Mark([balances, usage, in_flight, tails, turns, sandbox]): Mark) {
+    pub(crate) fn rewind(&self, Mark([balances, usage, used, tails, turns, sandbox]): Mark) {
         self.balances.rewind(balances);
         self.usage.rewind(usage);
-        self.in_flight.rewind(in_flight);
+        self.used.rewind(used);
         self.tails.rewind(tails);
         self.turns.rewind(turns);
         self.sandbox.rewind(sandbox);
@@ -139,9 +146,11 @@ impl WriteBack {
             write.execute(params![account.0, day, requests, credits])?;
             Ok(())
         })?;
-        let mut write = c.prepare_cached("UPDATE api_key SET in_flight = ?2 WHERE id = ?1")?;
-        self.in_flight.each(|key, in_flight| {
-            write.execute(params![key, in_flight])?;
+        let mut write = c.prepare_cached(
+            "UPDATE api_key SET in_flight = ?2, spent = ?3, spent_since = ?4, spent_until = ?5 WHERE id = ?1",
+        )?;
+        self.used.each(|key, KeyUse { in_flight, spent: SpentCredits { period, credits } }| {
+            write.execute(params![key, in_flight, amount(credits)?, period.since, period.until])?;
             Ok(())
         })?;
         let mut write = c.prepare_cached(
@@ -247,10 +256,10 @@ mod tests {
         let mark = write_back.mark();
         write_back.use_up(&account, 1, 1, 12);
         write_back.use_up(&account, 2, 1, 0);
-        write_back.set_in_flight("k", 5);
+        write_back.set_used("k", KeyUse { in_flight: 5, ..KeyUse::default() });
         write_back.rewind(mark);
         assert_eq!(write_back.usage.get(&(account.clone(), 1)), Some((1, 0)));
         assert_eq!(write_back.usage.get(&(account, 2)), None);
-        assert_eq!(write_back.in_flight.get("k"), None);
+        assert_eq!(write_back.used.get("k"), None);
     }
 }

@@ -308,7 +308,7 @@ mod tests {
                 "PRAGMA foreign_keys = ON;
                  CREATE TABLE account (id, available, held);
                  CREATE TABLE usage_day (account, day, requests, credits, UNIQUE (account, day));
-                 CREATE TABLE api_key (id, in_flight);
+                 CREATE TABLE api_key (id, in_flight, spent, spent_since, spent_until);
                  CREATE TABLE queue (name TEXT UNIQUE, tail, paused_at);
                  CREATE TABLE queue_turn (queue, account, turn, UNIQUE (queue, account));
                  CREATE TABLE request (id, account);
@@ -391,13 +391,13 @@ mod tests {
     async fn one_that_decides_first_may_refuse_and_takes_all_with_it_if_it_fails_later() {
         let (writer, memory) = start();
         let refused = writer.write_decided(0, |w| {
-            w.write_back.set_in_flight("k", 7);
+            w.write_back.set_used("k", clipia_queue::limits::KeyUse::default());
             Err::<(), _>(StoreError::Unreadable("refused".to_owned()))
         });
         let kept = writer.write_decided(0, |w| {
             w.change_place(place(1), Change::Take)?;
             w.execute("INSERT INTO child VALUES (1, NULL)", [])?;
-            w.write_back.in_flight(w, "k")
+            w.write_back.used(w, "k")
         });
         let (refused, kept) = tokio::join!(refused, kept);
         assert!(refused.is_err());

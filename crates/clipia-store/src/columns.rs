@@ -3,6 +3,7 @@
 use crate::{AttemptEnd, StoreError};
 use clipia_queue::Credits;
 use clipia_queue::lifecycle::Phase;
+use clipia_queue::limits::{CreditBudget, Per, Period, SpentCredits};
 use clipia_queue::position::Lane;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -71,6 +72,24 @@ pub fn credits(amount: i64) -> Result<Credits, StoreError> {
 /// [`StoreError::Unreadable`] where a column cannot have it.
 pub fn amount(credits: Credits) -> Result<i64, StoreError> {
     i64::try_from(credits.get()).map_err(|_| StoreError::Unreadable(format!("{credits} credits")))
+}
+
+/// The credit budget of a key, by the columns `credits_max`, `credits_per`.
+///
+/// # Errors
+/// [`StoreError::Unreadable`] where it is none.
+pub fn credit_budget(most: Option<i64>, per: Option<&str>) -> Result<Option<CreditBudget>, StoreError> {
+    let Some((most, per)) = most.zip(per) else { return Ok(None) };
+    let named = Per::named(per).ok_or_else(|| StoreError::Unreadable(format!("credits a `{per}`")))?;
+    Ok(Some(CreditBudget { credits: credits(most)?, per: named }))
+}
+
+/// What a key has spent of its credit budget, by the columns `spent`, `spent_since`, `spent_until`.
+///
+/// # Errors
+/// [`StoreError::Unreadable`] where it is negative.
+pub fn spent_credits(spent: i64, since: i64, until: i64) -> Result<SpentCredits, StoreError> {
+    Ok(SpentCredits { period: Period { since, until }, credits: credits(spent)? })
 }
 
 /// A count of a number, which is never negative.

@@ -11,6 +11,7 @@ pub mod concurrency;
 pub mod credits;
 pub mod deliveries;
 pub mod events;
+pub mod key_budgets;
 pub mod keys;
 pub mod leases;
 pub mod listing;
@@ -213,6 +214,11 @@ macro_rules! conformance {
                 a_living_sender_keeps_its_delivery_whatever_the_clock_says,
                 a_delivery_of_another_node_is_free_when_its_lease_expires;
             events: an_event_comes_before_the_answer_to_its_command;
+            key_budgets:
+                a_key_spends_no_more_than_its_budget,
+                what_is_not_charged_goes_back_to_the_budget_of_its_day,
+                a_clock_that_is_set_back_gives_no_second_budget,
+                concurrent_submits_of_a_key_stay_within_its_budget;
             keys:
                 keys_are_found_by_their_hash_until_they_are_revoked,
                 keys_are_listed_in_the_order_of_their_making,

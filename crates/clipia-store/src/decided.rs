@@ -26,6 +26,7 @@ impl From<submit::Refused> for SubmitRefused {
             submit::Refused::IdempotencyKeyReuse => Self::IdempotencyKeyReuse,
             submit::Refused::KeyRevoked => Self::KeyRevoked,
             submit::Refused::InFlight(most) => Self::InFlight(most),
+            submit::Refused::Budget(over) => Self::Budget(over),
             submit::Refused::Credits(refused) => Self::Credits(refused),
             submit::Refused::Contradiction(contradiction) => Self::Store(contradiction.into()),
         }

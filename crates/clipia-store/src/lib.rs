@@ -58,6 +58,7 @@ pub use uploads::*;
 pub use workers::*;
 
 use blocking::Lost;
+use clipia_queue::limits::OverBudget;
 use clipia_queue::uploads::Gone;
 use clipia_queue::{ledger, lifecycle};
 use std::path::PathBuf;
@@ -149,6 +150,9 @@ pub enum SubmitRefused {
     /// The key has as many generations in flight as it may have.
     #[error("{0} generations are in flight, as many as the key may have")]
     InFlight(u32),
+    /// The key has less left of its credit budget.
+    #[error(transparent)]
+    Budget(#[from] OverBudget),
     /// There are not enough credits.
     #[error(transparent)]
     Credits(#[from] ledger::Refused),

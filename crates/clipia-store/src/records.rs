@@ -4,7 +4,7 @@ use clipia_api::Progress;
 use clipia_api::types::{InputWarning, Output};
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::{Epoch, Phase};
-use clipia_queue::limits::KeyLimits;
+use clipia_queue::limits::{KeyLimits, SpentCredits};
 use clipia_queue::logs::LogLines;
 pub use clipia_queue::rotation::SigningTimes;
 use clipia_queue::uploads::Named;
@@ -114,6 +114,9 @@ pub struct KeyListing {
     pub scopes: Scopes,
     /// How much it may do.
     pub limits: KeyLimits,
+    /// What it had spent of its credit budget when it last submitted or got credits back. The period may be over
+    /// ([`CreditBudget::current`](clipia_queue::limits::CreditBudget::current)).
+    pub spent: SpentCredits,
     /// When it was made.
     pub created_at: jiff::Timestamp,
     /// When it was taken out of force.

@@ -137,8 +137,8 @@ pub enum Error {
     /// Use a key that this server issued.
     #[error("{0}")]
     InvalidApiKey(Box<ApiError>),
-    /// 402 `insufficient_credits`: the generation costs more credits than the account has.
-    /// Nothing was charged. Add credits to the account.
+    /// 402 `insufficient_credits`: the generation costs more credits than the account or its key has.
+    /// Nothing was charged. Add credits, or use a key with a larger budget.
     #[error("{0}")]
     InsufficientCredits(Box<ApiError>),
     /// 402 `subscription_required`: the model needs a subscription.

@@ -27,9 +27,9 @@ class InvalidApiKey(ClipiaApiError):
 
 
 class InsufficientCredits(ClipiaApiError):
-    """402 `insufficient_credits`: the generation costs more credits than the account has.
+    """402 `insufficient_credits`: the generation costs more credits than the account or its key has.
 
-    Nothing was charged. Add credits to the account.
+    Nothing was charged. Add credits, or use a key with a larger budget.
     """
 
 

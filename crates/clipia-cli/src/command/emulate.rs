@@ -117,6 +117,7 @@ impl Options {
             limits: KeyLimits {
                 requests_per_minute: Some(self.rpm.unwrap_or(rpm)),
                 in_flight_max: Some(in_flight),
+                credits: None,
             },
             vendor_prices: self.like.is_some(),
             data: self.data.clone(),

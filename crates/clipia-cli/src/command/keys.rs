@@ -4,7 +4,8 @@ use crate::arguments::Server;
 use crate::output::{self, age, facts, table};
 use clap::{Args, Subcommand, ValueEnum};
 use clipia_admin::Administration;
-use clipia_admin::types::{KeyLimits, KeyListing, KeyOrder, Scopes};
+use clipia_admin::GRANT_MAX;
+use clipia_admin::types::{BudgetPeriod, CreditBudget, KeyLimits, KeyListing, KeyOrder, Scopes};
 use std::num::NonZeroU32;
 
 /// Creates, lists and revokes the keys of a server on this machine
@@ -12,6 +13,7 @@ use std::num::NonZeroU32;
 #[command(after_help = "\
 Examples:
   clipia keys create --rpm 600
+  clipia keys create --credits 500 --per month
   clipia keys create --test
   clipia keys list
   clipia keys revoke key_0a1b2c3d")]
@@ -41,6 +43,12 @@ enum Action {
         /// Generations queued or running at once, 0 for no limit; by default the server's limit
         #[arg(long, value_name = "N")]
         in_flight: Option<u32>,
+        /// Credits that the key may spend in each day or month by UTC; by default as many as its account has
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=GRANT_MAX))]
+        credits: Option<u64>,
+        /// The period of --credits, after which as many can be spent again
+        #[arg(long, value_name = "PERIOD", default_value = "day", requires = "credits")]
+        per: Per,
     },
     /// Lists the keys; of each only its kind and its last characters are shown
     List,
@@ -49,6 +57,13 @@ enum Action {
         /// The key's id, as `clipia keys list` shows it
         id: String,
     },
+}
+
+/// The periods of the calendar that a budget may have.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Per {
+    Day,
+    Month,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,13 +75,19 @@ enum Scope {
 pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<()> {
     let administration = server.administration()?;
     match action {
-        Action::Create { account, test, scope, rpm, in_flight } => {
+        Action::Create { account, test, scope, rpm, in_flight, credits, per } => {
             let account_id = match account {
                 Some(id) => id,
                 None => first_account(&administration).await?,
             };
             let scopes = Scopes { generate: scope.contains(&Scope::Generate) };
-            let limits = KeyLimits { requests_per_minute: rpm, in_flight_max: in_flight };
+            let per = match per {
+                Per::Day => BudgetPeriod::Day,
+                Per::Month => BudgetPeriod::Month,
+            };
+            let budget = |max: u64| max.try_into().map(|max| CreditBudget { max, per });
+            let credits = credits.map(budget).transpose()?;
+            let limits = KeyLimits { requests_per_minute: rpm, in_flight_max: in_flight, credits };
             let order = KeyOrder { account_id, sandbox: test, scopes, limits };
             server.print(&administration.create_key(&order).await?, |made| {
                 let facts = facts([("id", made.id.clone()), ("key", made.key.reveal().to_owned())]);
@@ -75,7 +96,7 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
         }
         Action::List => server.print(&administration.keys().await?, |keys| {
             table(
-                ["ID", "ACCOUNT", "KEY", "SCOPES", "RPM", "IN FLIGHT", "CREATED", "REVOKED"],
+                ["ID", "ACCOUNT", "KEY", "SCOPES", "RPM", "IN FLIGHT", "CREDITS", "CREATED", "REVOKED"],
                 keys.iter().map(row),
             )
         }),
@@ -87,7 +108,7 @@ pub(crate) async fn run(Options { server, action }: Options) -> anyhow::Result<(
     }
 }
 
-fn row(key: &KeyListing) -> [String; 8] {
+fn row(key: &KeyListing) -> [String; 9] {
     [
         key.id.clone(),
         key.account_id.clone(),
@@ -95,6 +116,7 @@ fn row(key: &KeyListing) -> [String; 8] {
         (if key.scopes.generate { "generate,read" } else { "read" }).to_owned(),
         limit(key.limits.requests_per_minute),
         limit(key.limits.in_flight_max),
+        spent(key),
         age(Some(key.created_at)),
         age(key.revoked_at),
     ]
@@ -106,6 +128,14 @@ fn limit(own: Option<u32>) -> String {
         None => "-".to_owned(),
         Some(0) => "none".to_owned(),
         Some(limit) => limit.to_string(),
+    }
+}
+
+/// What a key has spent of its credit budget, as a table cell.
+fn spent(key: &KeyListing) -> String {
+    match (&key.limits.credits, &key.spent) {
+        (Some(budget), Some(spent)) => format!("{} of {} a {}", spent.credits, budget.max, budget.per),
+        _ => "-".to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::audit::Act;
 use crate::leases::{AttemptEnd, LeaseEnd};
 use crate::ledger::{Balance, Entry, Movement};
 use crate::lifecycle::{self, Epoch, Event, Lifecycle, Settlement};
+use crate::limits::KeyUse;
 use crate::position::Place;
 use crate::usage::Usage;
 use crate::{Credits, Failure, Moment};
@@ -29,8 +30,8 @@ pub struct Ending<'a> {
 pub struct Books {
     /// What the account has.
     pub balance: Balance,
-    /// How many live requests of the key have not ended, this one among them.
-    pub in_flight: u32,
+    /// What the key has used of its limits, this request among it.
+    pub used: KeyUse,
 }
 
 /// A request that ends.
@@ -52,8 +53,8 @@ pub struct Ended<'a> {
     pub failure: Option<Cow<'a, Failure>>,
     /// When it ended, by the system's clock, and not before it was accepted.
     pub completed_at: Moment,
-    /// How many requests the key has in flight without this one.
-    pub in_flight: u32,
+    /// What the key has used of its limits once this request has ended: what is not charged goes back to its budget.
+    pub used: KeyUse,
     /// How its attempt ended, if it has a lease.
     pub lease: LeaseEnd,
     /// The delivery to write.
@@ -133,9 +134,12 @@ impl<'a> Ending<'a> {
         };
         let entry = books.balance.enter(movement)?;
         let in_flight = books
+            .used
             .in_flight
             .checked_sub(1)
             .ok_or_else(|| Contradiction::NothingInFlight(request.key_id.clone()))?;
+        let returned = cost.checked_sub(charged).unwrap_or(Credits::ZERO);
+        let spent = books.used.spent.refund(returned, request.created_at);
         let outcome = match (output, &failure) {
             (Some(output), _) => Outcome::Output(output),
             (None, Some(failure)) => Outcome::Failure(failure),
@@ -157,7 +161,7 @@ impl<'a> Ending<'a> {
             output,
             failure,
             completed_at: now.wall.max(request.created_at),
-            in_flight,
+            used: KeyUse { in_flight, spent },
             lease: LeaseEnd { epoch: next.epoch, how, at: now.wall },
             delivery,
             act,

@@ -12,7 +12,7 @@ use super::{Contradiction, Now};
 use crate::idempotency::{self, Decision, Fingerprint, Record};
 use crate::ledger::{self, Balance, Entry, Movement};
 use crate::lifecycle::Lifecycle;
-use crate::limits::KeyLimits;
+use crate::limits::{KeyLimits, KeyUse, OverBudget};
 use crate::position::{Lane, Place, Ticket};
 use crate::usage::Usage;
 use crate::{Credits, Moment, RequestId};
@@ -67,6 +67,9 @@ pub enum Refused {
     /// The key has as many generations in flight as it may have.
     #[error("{0} generations are in flight, as many as the key may have")]
     InFlight(u32),
+    /// The key has less left of its credit budget.
+    #[error(transparent)]
+    Budget(#[from] OverBudget),
     /// There are not enough credits.
     #[error(transparent)]
     Credits(#[from] ledger::Refused),
@@ -132,8 +135,8 @@ pub const fn keeps_input(sandbox: bool) -> bool {
 pub struct Account {
     /// What the account has.
     pub balance: Balance,
-    /// How many live requests of the key have not ended.
-    pub in_flight: u32,
+    /// What the key has used of its limits.
+    pub used: KeyUse,
     /// The latest ticket of the queue.
     pub tail: Ticket,
 }
@@ -166,8 +169,8 @@ pub struct Accepted {
     pub place: Place,
     /// How its credits are reserved.
     pub entry: Entry,
-    /// How many requests the key has in flight with this one.
-    pub in_flight: u32,
+    /// What the key has used of its limits with this one.
+    pub used: KeyUse,
     /// What the account used.
     pub usage: Usage,
     /// What is recorded under the idempotency key.
@@ -200,10 +203,14 @@ impl New {
     /// Accepts a submit of a live key.
     ///
     /// # Errors
-    /// [`Refused`] where the key has too many requests in flight or the account too few credits.
+    /// [`Refused`] where the key has too many requests in flight or too little left of its budget, or the account too few credits.
     pub fn accept(self, submit: Submit<'_>, account: Account, now: Now) -> Result<Accepted, Refused> {
-        let Account { balance, in_flight, tail } = account;
-        let in_flight = submit.limits.one_more(in_flight).map_err(Refused::InFlight)?;
+        let Account { balance, used, tail } = account;
+        let in_flight = submit.limits.one_more(used.in_flight).map_err(Refused::InFlight)?;
+        let spent = match submit.limits.credits {
+            Some(budget) => budget.spend(used.spent, submit.cost, now.wall)?,
+            None => used.spent,
+        };
         let entry = balance.enter(Movement::Reserve(submit.cost))?;
         let (life, ticket, record) = (Lifecycle::submitted(), tail.next(), self.record(submit.id, now));
         Ok(Accepted {
@@ -218,7 +225,7 @@ impl New {
             },
             place: Place { lane: Lane::after(life.epoch), ticket },
             entry,
-            in_flight,
+            used: KeyUse { in_flight, spent },
             usage: Usage::request(now.wall),
             record,
         })

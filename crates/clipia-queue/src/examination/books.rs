@@ -1,6 +1,6 @@
 //! The books: movements, accounts, keys, and what is charged for requests.
 
-use super::{Account, Examination, Group, Key, Movement, Request, Rule};
+use super::{Account, Budget, Examination, Group, Key, Movement, Request, Rule};
 use crate::ledger::Entries;
 use crate::lifecycle::Phase;
 use std::collections::HashMap;
@@ -62,6 +62,14 @@ impl Examination {
         let in_flight = self.in_flight.get(of.id).copied().unwrap_or(0);
         self.hold(Rule::InFlightIsCounted, of.in_flight == in_flight, Some(of.account), None, || {
             format!("key {}: counted {}, in flight {in_flight}", of.id, of.in_flight)
+        });
+        let Some(Budget { credits, spent, stored }) = of.budget else { return };
+        // Less is stored where retention let requests go, or the system's clock was set back.
+        self.hold(Rule::BudgetIsKept, (stored..=credits).contains(&spent), Some(of.account), None, || {
+            format!(
+                "key {}: spent {spent} of {credits}, and {stored} for the requests that are stored",
+                of.id
+            )
         });
     }
 

@@ -62,6 +62,19 @@ pub struct Key<'a> {
     pub account: &'a str,
     /// The live requests in flight that are counted.
     pub in_flight: i64,
+    /// Its credit budget.
+    pub budget: Option<Budget>,
+}
+
+/// The credit budget of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Credits a period.
+    pub credits: i64,
+    /// What the key has spent in the latest period in which it submitted.
+    pub spent: i64,
+    /// What is reserved or charged for its live requests that were submitted in that period and are still stored.
+    pub stored: i64,
 }
 
 /// A movement for a request.

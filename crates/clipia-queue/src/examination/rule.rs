@@ -23,6 +23,8 @@ pub enum Rule {
     UsageIsEarned,
     /// The count of a key's requests in flight is right.
     InFlightIsCounted,
+    /// What a key has spent of its budget is counted.
+    BudgetIsKept,
     /// A queued request has a place.
     QueuedHasPlace,
     /// A place has a queued request.
@@ -53,7 +55,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::MovementSumsToZero,
         Self::BalanceIsSumOfEntries,
         Self::HeldIsReserved,
@@ -64,6 +66,7 @@ impl Rule {
         Self::SandboxMovesNothing,
         Self::UsageIsEarned,
         Self::InFlightIsCounted,
+        Self::BudgetIsKept,
         Self::QueuedHasPlace,
         Self::PlaceHasQueued,
         Self::RunningHasLease,
@@ -97,6 +100,10 @@ impl Rule {
             Self::SandboxMovesNothing => "a request of the sandbox moves no credits",
             Self::UsageIsEarned => "an account's usage is what was earned by it",
             Self::InFlightIsCounted => "a key has in flight what is counted for it",
+            Self::BudgetIsKept => {
+                "a key has spent no more than its budget, and no less than what is reserved or charged for its live requests of \
+                 the period"
+            }
             Self::QueuedHasPlace => {
                 "a queued request has its place in the queue, by its ticket and in its lane"
             }

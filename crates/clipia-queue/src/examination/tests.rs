@@ -132,7 +132,7 @@ fn what_accounts_and_keys_must_be() {
         used: 12,
         sandbox_kept: 3,
     };
-    let key = Key { id: "k", account: "a", in_flight: 2 };
+    let key = Key { id: "k", account: "a", in_flight: 2, budget: None };
     let look = |account: Account<'_>, key: Key<'_>| {
         breach(|examination| {
             [group, sandbox, ended].iter().for_each(|group| examination.requests(group));
@@ -151,6 +151,12 @@ fn what_accounts_and_keys_must_be() {
         assert_eq!(look(broken, key), Some(rule), "{broken:?}");
     }
     assert_eq!(look(account, Key { in_flight: 3, ..key }), Some(Rule::InFlightIsCounted));
+    let budget = |spent| Key { budget: Some(Budget { credits: 40, spent, stored: 24 }), ..key };
+    for (spent, rule) in
+        [(23, Some(Rule::BudgetIsKept)), (24, None), (36, None), (40, None), (41, Some(Rule::BudgetIsKept))]
+    {
+        assert_eq!(look(account, budget(spent)), rule, "{spent}");
+    }
 }
 
 #[test]

@@ -7,12 +7,17 @@ use clipia_queue::commands::{Contradiction, Now, Refused, StoredRequest};
 use clipia_queue::leases::AttemptEnd;
 use clipia_queue::ledger::{Balance, Movement};
 use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_queue::limits::{KeyUse, Per, Period, SpentCredits};
 use clipia_queue::position::{Lane, Place, Ticket};
 use clipia_queue::usage::{Usage, day};
 use clipia_queue::{Credits, Failure};
 
-const BOOKS: Books =
-    Books { balance: Balance { available: Credits::new(100), held: Credits::new(36) }, in_flight: 3 };
+const BOOKS: Books = Books {
+    balance: Balance { available: Credits::new(100), held: Credits::new(36) },
+    used: KeyUse { in_flight: 3, spent: NOTHING },
+};
+
+const NOTHING: SpentCredits = SpentCredits { period: Period { since: 0, until: 0 }, credits: Credits::ZERO };
 
 #[test]
 fn an_end_settles_credits_lease_place_and_delivery() {
@@ -56,7 +61,7 @@ fn an_end_settles_credits_lease_place_and_delivery() {
         let balance = Balance { available: Credits::new(available), held: Credits::new(24) };
         assert_eq!((ended.entry.movement, ended.entry.balance), (movement, balance));
         let charged = if movement == capture { price } else { Credits::ZERO };
-        assert_eq!((ended.charged, ended.in_flight), (charged, 2));
+        assert_eq!((ended.charged, ended.used.in_flight), (charged, 2));
         let usage = Usage { day: day(now(9).wall), requests: 0, credits: price };
         assert_eq!(ended.usage, (movement == capture).then_some(usage));
         assert_eq!(
@@ -69,6 +74,24 @@ fn an_end_settles_credits_lease_place_and_delivery() {
         assert_eq!((delivery.created_at, delivery.stored.next_at()), (now(9).wall, Some(at(9))));
         let act = (phase == Phase::Canceled).then(|| Act::request_canceled(running.id).act);
         assert_eq!(ended.act.map(|act| act.act), act);
+    }
+}
+
+#[test]
+fn what_is_not_charged_goes_back_to_the_budget_of_its_period() {
+    let (output, why) = (Output::default(), Failure::generation("no fox"));
+    let running = request(life(Phase::Running, 2, 1));
+    let this = SpentCredits { period: Per::Day.period(running.created_at), credits: Credits::new(40) };
+    let next = Period { since: this.period.until, until: this.period.until + 1 };
+    for (ending, period, left) in [
+        (complete(&running, Epoch(2), &output), this.period, 40),
+        (fail(&running, Epoch(2), &why), this.period, 28),
+        (cancel(&running), this.period, 28),
+        (cancel(&running), next, 40),
+    ] {
+        let books = Books { used: KeyUse { spent: SpentCredits { period, ..this }, ..BOOKS.used }, ..BOOKS };
+        let spent = ending.unwrap().settle(books, now(9)).unwrap().used.spent;
+        assert_eq!(spent, SpentCredits { period, credits: Credits::new(left) });
     }
 }
 
@@ -93,7 +116,7 @@ fn only_the_claim_in_force_ends_a_request_and_only_once() {
 fn books_that_do_not_bear_the_end_refuse_it() {
     let running = request(life(Phase::Running, 1, 0));
     let settle = |books| cancel(&running).unwrap().settle(books, now(9)).unwrap_err();
-    let refused = settle(Books { in_flight: 0, ..BOOKS });
+    let refused = settle(Books { used: KeyUse::default(), ..BOOKS });
     assert!(matches!(refused, Refused::Contradiction(Contradiction::NothingInFlight(_))), "{refused}");
     let refused = settle(Books { balance: Balance::default(), ..BOOKS });
     assert!(matches!(refused, Refused::Ledger(_)), "{refused}");

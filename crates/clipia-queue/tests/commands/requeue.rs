@@ -5,6 +5,7 @@ use clipia_queue::commands::requeue::{Lost, Worker, is_lost, lose, release, repo
 use clipia_queue::leases::{AttemptEnd, Lease, RESCUES_MAX, SILENCE_MAX};
 use clipia_queue::ledger::{Balance, Movement};
 use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_queue::limits::KeyUse;
 use clipia_queue::position::{Lane, Place, Ticket};
 use clipia_queue::{Credits, Failure};
 
@@ -43,7 +44,8 @@ fn a_request_that_was_lost_too_often_fails_and_is_refunded() {
     let running = request(life(Phase::Running, 5, RESCUES_MAX));
     let Lost::Ends(ending) = lose(&running, now(9)).unwrap() else { panic!("it waits again") };
     let balance = Balance { available: Credits::ZERO, held: Credits::new(12) };
-    let ended = ending.settle(Books { balance, in_flight: 1 }, now(9)).unwrap();
+    let ended =
+        ending.settle(Books { balance, used: KeyUse { in_flight: 1, ..KeyUse::default() } }, now(9)).unwrap();
     assert_eq!((ended.life, ended.lease.how), (life(Phase::Failed, 5, RESCUES_MAX), AttemptEnd::Lost));
     assert_eq!(ended.entry.movement, Movement::Release(Credits::new(12)));
     assert_eq!(ended.failure.as_deref(), Some(&Failure::interrupted()));
@@ -65,7 +67,8 @@ fn an_attempt_that_its_worker_lost_counts_as_a_lost_lease() {
         panic!("it waits again")
     };
     let balance = Balance { available: Credits::ZERO, held: Credits::new(12) };
-    let ended = ending.settle(Books { balance, in_flight: 1 }, now(9)).unwrap();
+    let ended =
+        ending.settle(Books { balance, used: KeyUse { in_flight: 1, ..KeyUse::default() } }, now(9)).unwrap();
     assert_eq!((ended.life, ended.lease.how), (life(Phase::Failed, 5, RESCUES_MAX), AttemptEnd::Lost));
     assert_eq!(ended.entry.movement, Movement::Release(Credits::new(12)));
     assert_eq!(ended.failure.as_deref(), Some(&why));

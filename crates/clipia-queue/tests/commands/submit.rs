@@ -1,12 +1,12 @@
 use super::{at, life, now};
 use clipia_api::types::Output;
-use clipia_queue::commands::Contradiction;
 use clipia_queue::commands::sandbox::Room;
 use clipia_queue::commands::submit::{Account, Asked, Checked, New, Refused, Submit, check, keeps_input};
+use clipia_queue::commands::{Contradiction, Now};
 use clipia_queue::idempotency::{Fingerprint, KEPT, Record};
 use clipia_queue::ledger::{Balance, Movement};
 use clipia_queue::lifecycle::Phase;
-use clipia_queue::limits::{KeyLimits, SANDBOX_KEPT};
+use clipia_queue::limits::{CreditBudget, KeyLimits, KeyUse, Per, SANDBOX_KEPT, SpentCredits};
 use clipia_queue::position::{Lane, Place, Ticket};
 use clipia_queue::usage::Usage;
 use clipia_queue::{Credits, RequestId, ids};
@@ -80,7 +80,7 @@ fn the_sandbox_may_have_forgotten_what_is_repeated_and_a_live_queue_may_not() {
 #[test]
 fn a_live_submit_reserves_its_price_and_takes_the_next_place() {
     let balance = Balance { available: Credits::new(20), held: Credits::new(5) };
-    let account = Account { balance, in_flight: 2, tail: Ticket(41) };
+    let account = Account { balance, used: KeyUse { in_flight: 2, ..KeyUse::default() }, tail: Ticket(41) };
     for fingerprint in [None, Some(FOX)] {
         let id = id();
         let accepted = new(fingerprint).accept(submit(id), account, now(9)).unwrap();
@@ -91,17 +91,40 @@ fn a_live_submit_reserves_its_price_and_takes_the_next_place() {
         assert_eq!((request.created_at, request.completed_at, request.charged), (now(9).wall, None, None));
         assert_eq!(accepted.entry.movement, Movement::Reserve(Credits::new(12)));
         assert_eq!(accepted.entry.balance, Balance { available: Credits::new(8), held: Credits::new(17) });
-        assert_eq!((accepted.in_flight, accepted.usage), (3, Usage::request(now(9).wall)));
+        assert_eq!((accepted.used.in_flight, accepted.usage), (3, Usage::request(now(9).wall)));
         assert_eq!(request.named, fingerprint.is_some());
         let record = accepted.record.map(|new| (new.record, new.expires_at));
         let expected = |fingerprint| (Record { fingerprint, request_id: id }, at(9) + KEPT);
         assert_eq!(record, fingerprint.map(expected));
     }
     let refused = |account| new(None).accept(submit(id()), account, now(9)).unwrap_err();
-    let busy = refused(Account { in_flight: 3, ..account });
+    let busy = refused(Account { used: KeyUse { in_flight: 3, ..account.used }, ..account });
     assert!(matches!(busy, Refused::InFlight(3)), "{busy}");
     let poor = refused(Account { balance: Balance { available: Credits::new(11), ..balance }, ..account });
     assert!(matches!(poor, Refused::Credits(_)), "{poor}");
+}
+
+#[test]
+fn a_submit_spends_of_its_keys_budget_and_is_refused_above_it() {
+    let balance = Balance { available: Credits::new(1_000), held: Credits::ZERO };
+    let limits = KeyLimits {
+        credits: Some(CreditBudget { credits: Credits::new(30), per: Per::Day }),
+        ..KeyLimits::default()
+    };
+    let accept = |used, at| {
+        let account = Account { balance, used, tail: Ticket(0) };
+        new(None).accept(Submit { limits, ..submit(id()) }, account, at)
+    };
+    let once = accept(KeyUse::default(), now(9)).unwrap().used;
+    let spent = SpentCredits { period: Per::Day.period(now(9).wall), credits: Credits::new(12) };
+    assert_eq!(once, KeyUse { in_flight: 1, spent });
+    let twice = accept(once, now(9)).unwrap().used;
+    match accept(twice, now(9)).unwrap_err() {
+        Refused::Budget(over) => assert_eq!((over.spent, over.cost), (twice.spent, Credits::new(12))),
+        other => panic!("{other}"),
+    }
+    let tomorrow = Now { wall: twice.spent.period.end(), ..now(9) };
+    assert_eq!(accept(twice, tomorrow).unwrap().used.spent.credits, Credits::new(12));
 }
 
 #[test]

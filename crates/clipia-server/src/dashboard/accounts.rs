@@ -6,11 +6,15 @@ use super::times::{ago, grouped};
 use super::visit::Visit;
 use super::words;
 use crate::admin::{Order, accounts as of_accounts, keys as of_keys};
+use crate::clock::{timestamp, wall_at};
 use crate::http::Segment;
 use crate::store::{AccountId, AccountListing, KeyListing};
 use axum::extract::{Form, Query, State};
 use axum::response::Response;
-use clipia_admin::types::{AccountOrder, GrantOrder, KeyLimits, KeyOrder, Scopes};
+use clipia_admin::types::{self, AccountOrder, BudgetPeriod, GrantOrder, KeyLimits, KeyOrder, Scopes};
+use clipia_queue::Moment;
+use clipia_queue::limits::{CreditBudget, Per, SpentCredits};
+use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 use std::num::NonZeroU64;
@@ -79,7 +83,7 @@ fn accounts_table(visit: &Visit, accounts: &[AccountListing]) -> Markup {
 }
 
 fn keys_table(visit: &Visit, keys: &[KeyListing]) -> Markup {
-    let now = visit.now();
+    let (now, wall) = (visit.now(), wall_at(visit.store().now()));
     let limit = |limit: Option<u32>| match limit {
         None => "default".to_owned(),
         Some(0) => "none".to_owned(),
@@ -88,7 +92,7 @@ fn keys_table(visit: &Visit, keys: &[KeyListing]) -> Markup {
     html! {
         @if keys.is_empty() { p.empty { "No key was made yet." } } @else {
             table {
-                thead { tr { th { "Key" } th { "Account" } th { "State" } th.number { "A minute" } th.number { "In flight" } th { "Made" } th { span.unseen { "Action" } } } }
+                thead { tr { th { "Key" } th { "Account" } th { "State" } th.number { "A minute" } th.number { "In flight" } th { "Credits" } th { "Made" } th { span.unseen { "Action" } } } }
                 tbody { @for key in keys { tr data-row {
                     td { a href=(visit.link(format_args!("/requests?key={}", encoded(&key.id)))) { code { (key.id) } } " " code.quiet { (key.hint) } }
                     td { code { (key.account) } }
@@ -100,6 +104,10 @@ fn keys_table(visit: &Visit, keys: &[KeyListing]) -> Markup {
                         @if !key.scopes.generate { " " (words::plain("reads only")) } }
                     td.number { (limit(key.limits.requests_per_minute)) }
                     td.number { (limit(key.limits.in_flight_max)) }
+                    td { @match key.limits.credits {
+                        Some(budget) => (spent(budget, key.spent, wall, now)),
+                        None => "no budget",
+                    } }
                     td { (ago(key.created_at, now)) }
                     td { @if key.revoked_at.is_none() && visit.may_change() {
                         form.one method="post" action=(visit.link(format_args!("/keys/{}/revoke", encoded(&key.id))))
@@ -109,6 +117,13 @@ fn keys_table(visit: &Visit, keys: &[KeyListing]) -> Markup {
             }
         }
     }
+}
+
+/// What a key has spent of its credit budget, and when the budget is whole again.
+fn spent(budget: CreditBudget, spent: SpentCredits, wall: Moment, now: Timestamp) -> Markup {
+    let spent = budget.current(spent, wall);
+    let (credits, most, per) = (grouped(spent.credits), grouped(budget.credits), budget.per.name());
+    html! { (credits) " of " (most) " spent this " (per) ", whole again " (ago(timestamp(spent.period.end()), now)) }
 }
 
 fn key_form(visit: &Visit, accounts: &[AccountListing]) -> Markup {
@@ -122,6 +137,8 @@ fn key_form(visit: &Visit, accounts: &[AccountListing]) -> Markup {
             } }
             label { "Requests a minute " input.short name="rpm" inputmode="numeric" pattern="[0-9]*" placeholder="default"; }
             label { "In flight " input.short name="in_flight" inputmode="numeric" pattern="[0-9]*" placeholder="default"; }
+            label { "Credits " input.short name="credits" inputmode="numeric" pattern="[0-9]*" placeholder="no budget"; }
+            label { "Per " select name="per" { @for per in Per::ALL { option value=(per.name()) { (per.name()) } } } }
             button { "Make a key" }
         }
     }
@@ -176,11 +193,14 @@ pub(super) struct NewKey {
     rpm: String,
     #[serde(default)]
     in_flight: String,
+    #[serde(default)]
+    credits: String,
+    per: Option<BudgetPeriod>,
 }
 
 /// `POST /keys`
 pub(super) async fn create_key(visit: Visit, Form(new): Form<NewKey>) -> Result<Response, PageError> {
-    let NewKey { account, kind, rpm, in_flight } = new;
+    let NewKey { account, kind, rpm, in_flight, credits, per } = new;
     let limit = |text: &str, what| match text.trim() {
         "" => Ok(None),
         text => number(text, what).map(Some),
@@ -192,6 +212,13 @@ pub(super) async fn create_key(visit: Visit, Form(new): Form<NewKey>) -> Result<
         limits: KeyLimits {
             requests_per_minute: limit(&rpm, "`Requests a minute`")?,
             in_flight_max: limit(&in_flight, "`In flight`")?,
+            credits: match credits.trim() {
+                "" => None,
+                text => {
+                    let per = per.unwrap_or(BudgetPeriod::Day);
+                    Some(types::CreditBudget { max: number(text, "`Credits`")?, per })
+                }
+            },
         },
     };
     let made = of_keys::create(State(visit.admin()), Order(order)).await?.0;

@@ -12,6 +12,7 @@ use crate::writing::Writing;
 use clipia_queue::commands::Now;
 use clipia_queue::commands::submit::{Accepted as Decided, NewRecord, NewRequest};
 use clipia_queue::ledger::{Balance, Entry};
+use clipia_queue::limits::KeyUse;
 use clipia_queue::usage::Usage;
 use clipia_queue::{AccountId, Moment, RequestId};
 use clipia_store::counters::Happened;
@@ -28,8 +29,8 @@ pub(crate) struct Accepted {
     usage: Vec<(AccountId, Usage)>,
     /// The balances that are left.
     balances: HashMap<AccountId, Balance>,
-    /// How many requests the keys have in flight.
-    in_flight: HashMap<String, u32>,
+    /// What the keys have used of their limits.
+    used: HashMap<String, KeyUse>,
     records: Vec<(Name, NewRecord)>,
     /// Uploads, and the requests that name them.
     uses: (Vec<Uuid>, Vec<Uuid>),
@@ -84,7 +85,7 @@ impl Accepted {
             entries: Vec::new(),
             usage: Vec::new(),
             balances: HashMap::new(),
-            in_flight: HashMap::new(),
+            used: HashMap::new(),
             records: Vec::new(),
             uses: Default::default(),
             submitted: Vec::new(),
@@ -133,7 +134,7 @@ impl Accepted {
         self.entries.push((account.clone(), decided.entry, Some(submission.id)));
         self.usage.push((account.clone(), decided.usage));
         self.balances.insert(account.clone(), decided.entry.balance);
-        self.in_flight.insert(submission.key.id.clone(), decided.in_flight);
+        self.used.insert(submission.key.id.clone(), decided.used);
         for named in &submission.uploads {
             self.uses.0.push(named.id.0);
             self.uses.1.push(submission.id.0);
@@ -163,7 +164,7 @@ impl Accepted {
             ledger::enter_all(w, self.entries.clone(), self.now);
         }
         ledger::set_balances(w, &self.balances)?;
-        ledger::set_in_flight(w, &self.in_flight);
+        ledger::set_used(w, &self.used)?;
         ledger::use_up(w, &self.usage)?;
         if !self.records.is_empty() {
             idempotency::record(w, std::mem::take(&mut self.records));

@@ -174,14 +174,11 @@ impl Facts {
                     .tails
                     .get_mut(&submission.queue)
                     .ok_or_else(|| missing("queue", &submission.queue))?;
-                let facts = submit::Account {
-                    balance: account.balance,
-                    in_flight: of_key.in_flight,
-                    tail: Ticket(*tail),
-                };
+                let facts =
+                    submit::Account { balance: account.balance, used: of_key.used, tail: Ticket(*tail) };
                 let decided = new.accept(submit, facts, now)?;
                 account.balance = decided.entry.balance;
-                of_key.in_flight = decided.in_flight;
+                of_key.used = decided.used;
                 *tail = decided.request.ticket.0;
                 accepted.live(submission, &decided);
                 w.work_submitted(&submission.queue);

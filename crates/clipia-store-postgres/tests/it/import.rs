@@ -158,6 +158,7 @@ macro_rules! filled_by {
 
 filled_by! {
     keys: keys_are_found_by_their_hash_until_they_are_revoked, a_key_has_its_own_limits, a_key_has_no_more_in_flight_than_it_may;
+    key_budgets: a_key_spends_no_more_than_its_budget;
     leases: one_that_is_lost_too_often_fails_and_is_refunded;
     logs: lines_of_the_latest_attempts_are_kept, a_worker_that_lost_its_lease_logs_nothing;
     outbox: a_replay_leaves_the_schedule_alone, an_old_secret_signs_for_a_day_and_stands_last,
@@ -242,7 +243,7 @@ async fn what_cannot_be_imported_leaves_the_database_as_it_is() {
     let completed = |count: u8| format!("\"completed\":{count}");
     refused(&(rows.to_owned() + &end.replacen(&completed(1), &completed(2), 1)), "the requests `completed`")
         .await;
-    refused(&text.replacen("\"clipia_export\":1", "\"clipia_export\":9", 1), "has format 9").await;
+    refused(&text.replacen("\"clipia_export\":2", "\"clipia_export\":9", 1), "has format 9").await;
     refused("not an export\n", "is no file of `clipia export`").await;
     let missing = import(&address, Path::new("/nowhere/moved.jsonl")).await.unwrap_err().to_string();
     assert!(missing.contains("cannot be read"), "{missing}");

@@ -2,12 +2,14 @@
 
 use crate::server::Database;
 use clipia_api::types::Output;
+use clipia_queue::limits::{CreditBudget, KeyLimits, Per};
 use clipia_queue::retention::{Horizon, Keep, Part, Retention};
 use clipia_queue::{Credits, Moment, RequestId};
 use clipia_store::clock::{Clock, DrivenClock};
 use clipia_store::conformance::{NODE, NOW, account, first, fox, id_at, key, new_key};
 use clipia_store::{
-    Accounts, DueOf, Failure, Key, Month, Outbox, Queue, Records, Search, StoreError, Submission, Upkeep,
+    Accounts, DueOf, Failure, Key, KeyHash, Month, Outbox, Queue, Records, Search, StoreError, Submission,
+    SubmitRefused, Upkeep,
 };
 use clipia_store_postgres::{Address, Migrated, PostgresStore, migrate};
 use std::sync::Arc;
@@ -261,6 +263,41 @@ async fn a_later_month_stays_when_an_earlier_one_is_dropped() {
     nodes.is_consistent().await;
 }
 
+/// The steps of the schema before keys had a credit budget.
+const BEFORE_BUDGETS: [&str; 4] = [
+    BEFORE_MONTHS,
+    include_str!("../../src/months.sql"),
+    include_str!("../../src/database_run.sql"),
+    include_str!("../../src/overview.sql"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_without_credit_budgets_is_brought_up_to_date() -> Result<(), StoreError> {
+    let Some(database) = Database::empty() else { return Ok(()) };
+    BEFORE_BUDGETS.iter().for_each(|step| database.run(step));
+    database.run("CREATE TABLE clipia_schema (single BOOLEAN PRIMARY KEY CHECK (single), version BIGINT NOT NULL); INSERT INTO clipia_schema VALUES (TRUE, 4)");
+    database.run(
+        "INSERT INTO account VALUES ('acct_test', 100, 0, 0, 1);
+         INSERT INTO movement VALUES (gen_random_uuid(), FALSE, 'acct_test', 'grant', 100, 0, -100, 0, 1);
+         INSERT INTO api_key (id, account, hash, hint, sandbox, may_generate, in_flight_max, created_at)
+         VALUES ('key_1', 'acct_test', decode(repeat('07', 32), 'hex'), '…', FALSE, TRUE, 0, 1)",
+    );
+    let address = database.address();
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 4, to: 5 });
+    let store = open(&address, Arc::new(DrivenClock::new(NOW))).await;
+    let found = store.key(KeyHash([7; 32])).await?.unwrap();
+    assert_eq!(found.limits, key().limits, "an older key has no budget");
+    store.submit(fox()).await.unwrap();
+    let credits = Some(CreditBudget { credits: Credits::new(12), per: Per::Month });
+    let thrifty = Key { id: "key_2".to_owned(), limits: KeyLimits { credits, ..key().limits }, ..key() };
+    assert!(store.create_key(new_key(thrifty.clone(), 8)).await?);
+    let thrifty = || Submission { key: Arc::new(thrifty.clone()), ..fox() };
+    store.submit(thrifty()).await.unwrap();
+    assert!(matches!(store.submit(thrifty()).await, Err(SubmitRefused::Budget(_))));
+    assert_eq!(store.examine().await?.violation, None);
+    Ok(())
+}
+
 /// The steps of the schema before months.
 const BEFORE_MONTHS: &str = include_str!("../../src/schema.sql");
 
@@ -286,8 +323,8 @@ async fn a_store_that_knows_no_months_is_brought_up_to_date() -> Result<(), Stor
         ));
     }
     let address = database.address();
-    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 1, to: 4 });
-    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 4, to: 4 });
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 1, to: 5 });
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 5, to: 5 });
     let store = open(&address, Arc::new(DrivenClock::new(NOW))).await;
     assert_eq!(store.examine().await?.violation, None);
     while store.index_texts().await? {}

@@ -2,7 +2,7 @@
 
 use crate::server::Database;
 use clipia_queue::leases::SILENCE_MAX;
-use clipia_queue::limits::{KeyLimits, RateLimit, Spending, Spent};
+use clipia_queue::limits::{CreditBudget, KeyLimits, Per, RateLimit, Spending, Spent};
 use clipia_queue::position::Order;
 use clipia_queue::{Credits, Moment, RequestId};
 use clipia_store::clock::{Clock, DrivenClock};
@@ -78,14 +78,14 @@ async fn a_store_is_made_by_a_migration_and_never_by_a_server() {
     let (one, other) = tokio::join!(migrate(&address), migrate(&address));
     let mut from = [one.unwrap().from, other.unwrap().from];
     from.sort_unstable();
-    assert_eq!(from, [0, 4], "the second one waits, and has nothing to do");
+    assert_eq!(from, [0, 5], "the second one waits, and has nothing to do");
     drop(PostgresStore::open(&address).await.unwrap());
     database.run("UPDATE clipia_schema SET version = 99");
     refused("use a newer `clipia`").await;
     let newer = migrate(&address).await;
-    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: 4 })), "{newer:?}");
-    database.run("UPDATE clipia_schema SET version = 4");
-    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 4, to: 4 });
+    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: 5 })), "{newer:?}");
+    database.run("UPDATE clipia_schema SET version = 5");
+    assert_eq!(migrate(&address).await.unwrap(), Migrated { from: 5, to: 5 });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -593,6 +593,25 @@ async fn nodes_that_submit_with_one_key_give_it_no_more_in_flight_than_it_may() 
     let (accepted, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
     assert_eq!(accepted.len(), 10);
     assert!(refused.iter().all(|refused| matches!(refused, Err(SubmitRefused::InFlight(10)))), "{refused:?}");
+    nodes.is_consistent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_submit_with_one_key_give_it_no_more_than_its_credit_budget() {
+    let Some(nodes) = Nodes::new(3).await else { return };
+    let credits = Some(CreditBudget { credits: Credits::new(50), per: Per::Month });
+    let limits = KeyLimits { credits, ..key().limits };
+    let key = Key { id: "key_of_fifty".to_owned(), limits, ..key() };
+    assert!(nodes.nodes[0].create_key(new_key(key.clone(), 9)).await.unwrap());
+    let key = Arc::new(key);
+    let submits = (0..60).map(|number| {
+        let submission = Submission { key: Arc::clone(&key), ..fox() };
+        nodes.nodes[number % 3].submit(submission)
+    });
+    let results = futures_util::future::join_all(submits).await;
+    let (accepted, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    assert_eq!(accepted.len(), 4);
+    assert!(refused.iter().all(|refused| matches!(refused, Err(SubmitRefused::Budget(_)))), "{refused:?}");
     nodes.is_consistent().await;
 }
 

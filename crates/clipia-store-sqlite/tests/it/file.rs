@@ -3,7 +3,7 @@
 use clipia_api::types::Output;
 use clipia_queue::idempotency::{Fingerprint, KEPT};
 use clipia_queue::lifecycle::Phase;
-use clipia_queue::limits::SANDBOX_KEPT;
+use clipia_queue::limits::{CreditBudget, KeyLimits, Per, SANDBOX_KEPT};
 use clipia_queue::schedules::due_at_latest;
 use clipia_queue::shares::Shares;
 use clipia_queue::{Credits, Moment, RequestId};
@@ -14,7 +14,7 @@ use clipia_store::conformance::{
 use clipia_store::data_lock::LockRefused;
 use clipia_store::{
     AfterAttempt, AttemptClass, BackupError, DeliveryAttempt, DeliveryClaim, DeliveryHost, DeliveryState,
-    HostRoom, Key, Store, Submission, WorkRefused,
+    HostRoom, Key, KeyHash, Store, Submission, SubmitRefused, WorkRefused,
 };
 use clipia_store_sqlite::{OpenError, SqliteStore};
 use rusqlite::Connection;
@@ -104,11 +104,50 @@ async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     file.pragma_update(None, "user_version", 99).unwrap();
     drop(file);
     let error = SqliteStore::open(directory.path(), Arc::new(SystemClock)).err().unwrap().to_string();
-    let why = "clipia.db` has schema version 99, this program knows 1: use a newer `clipia`";
+    let why = "clipia.db` has schema version 99, this program knows 2: use a newer `clipia`";
     assert!(error.ends_with(why), "{error}");
     let file = Connection::open(directory.path().join("clipia.db")).unwrap();
     let version: u32 = file.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 99);
+}
+
+/// The schema of a store before keys had a credit budget.
+const BEFORE_BUDGETS: &str = include_str!("../../src/schema.sql");
+
+#[tokio::test]
+async fn a_store_without_credit_budgets_is_brought_up_to_date_when_it_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = Connection::open(directory.path().join("clipia.db")).unwrap();
+    file.execute_batch(BEFORE_BUDGETS).unwrap();
+    file.pragma_update(None, "user_version", 1).unwrap();
+    let hash = "07".repeat(32);
+    file.execute_batch(&format!(
+        "INSERT INTO account VALUES ('acct_test', 100, 0, 0, 1);
+         INSERT INTO movement (id, settles, account, kind, available, held, issuance, revenue, at)
+         VALUES (randomblob(16), 0, 'acct_test', 'grant', 100, 0, -100, 0, 1);
+         INSERT INTO api_key (id, account, hash, hint, sandbox, may_generate, in_flight_max, created_at)
+         VALUES ('key_1', 'acct_test', X'{hash}', '…', 0, 1, 0, 1)"
+    ))
+    .unwrap();
+    drop(file);
+    let store = open_in(directory.path());
+    let found = store.key(KeyHash([7; 32])).await.unwrap().unwrap();
+    assert_eq!(found.limits, key().limits, "an older key has no budget");
+    store.submit(fox()).await.unwrap();
+    let credits = Some(CreditBudget { credits: Credits::new(12), per: Per::Month });
+    let thrifty = Key { id: "key_2".to_owned(), limits: KeyLimits { credits, ..key().limits }, ..key() };
+    assert!(store.create_key(new_key(thrifty.clone(), 8)).await.unwrap());
+    let thrifty = || Submission { key: Arc::new(thrifty.clone()), ..fox() };
+    store.submit(thrifty()).await.unwrap();
+    assert!(matches!(store.submit(thrifty()).await, Err(SubmitRefused::Budget(_))));
+    assert_eq!(store.examine().await.unwrap().violation, None);
+    store.close().await;
+    drop(store);
+
+    // What was spent is there when the store is opened again, and it is not brought up to date twice.
+    let store = open_in(directory.path());
+    assert!(matches!(store.submit(thrifty()).await, Err(SubmitRefused::Budget(_))));
+    assert_eq!(store.keys(None, 9).await.unwrap().keys[1].spent.credits, Credits::new(12));
 }
 
 #[tokio::test]
@@ -248,6 +287,10 @@ async fn an_examination_names_what_is_wrong() {
             "sum to zero",
         ),
         ("UPDATE api_key SET in_flight = in_flight + 1", "in flight what is counted"),
+        (
+            "UPDATE api_key SET credits_max = 12, credits_per = 'day', spent_since = 19675, spent_until = 19676",
+            "spent no more than its budget",
+        ),
         ("UPDATE account SET available = available + 1", "what its entries sum to"),
         ("UPDATE request SET cost = 13 WHERE phase = 'queued'", "reserves of its live requests"),
         (

@@ -1,6 +1,7 @@
 use super::{Fixture, NOW, account, fox, key, new_key};
 use crate::{AccountId, Key, KeyHash, Submission, SubmitRefused};
-use clipia_queue::limits::{IN_FLIGHT_MAX, KeyLimits};
+use clipia_queue::Credits;
+use clipia_queue::limits::{CreditBudget, IN_FLIGHT_MAX, KeyLimits, Per};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ pub async fn keys_are_listed_in_the_order_of_their_making(fixture: &Fixture) {
 }
 
 pub async fn a_key_has_its_own_limits(fixture: &Fixture) {
-    let own = KeyLimits { requests_per_minute: Some(600), in_flight_max: Some(2) };
+    let credits = Some(CreditBudget { credits: Credits::new(5_000), per: Per::Month });
+    let own = KeyLimits { requests_per_minute: Some(600), in_flight_max: Some(2), credits };
     for (id, hash, limits) in [("key_2", 2, own), ("key_3", 3, KeyLimits::default())] {
         let key = Key { id: id.to_owned(), limits, ..key() };
         assert!(fixture.store.create_key(new_key(key, hash)).await.unwrap());

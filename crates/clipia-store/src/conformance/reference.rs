@@ -18,6 +18,7 @@ use clipia_queue::idempotency::is_kept;
 use clipia_queue::leases::Lease;
 use clipia_queue::ledger::{Balance, cost};
 use clipia_queue::lifecycle::{Epoch, Phase};
+use clipia_queue::limits::KeyUse;
 use clipia_queue::logs::{Block, LogFigures, LogLines, SHOWN_LINES_MAX, append};
 use clipia_queue::position::{Lane, Order, Place, Ticket};
 use clipia_queue::{Credits, Failure, Moment, RequestId};
@@ -28,7 +29,7 @@ use std::collections::HashMap;
 #[derive(Default)]
 pub(super) struct Reference {
     balances: HashMap<AccountId, Balance>,
-    in_flight: HashMap<String, u32>,
+    used: HashMap<String, KeyUse>,
     sandbox_kept: u32,
     tail: i64,
     /// The accounts of which new requests wait, the next one first.
@@ -110,8 +111,8 @@ impl Reference {
         self.balances.get(account).copied().unwrap_or_default()
     }
 
-    fn in_flight(&self, key: &str) -> u32 {
-        self.in_flight.get(key).copied().unwrap_or(0)
+    pub(super) fn used(&self, key: &str) -> KeyUse {
+        self.used.get(key).copied().unwrap_or_default()
     }
 
     pub(super) fn submit(
@@ -151,12 +152,12 @@ impl Reference {
             None => {
                 let facts = submit::Account {
                     balance: self.balance(&key.account),
-                    in_flight: self.in_flight(&key.id),
+                    used: self.used(&key.id),
                     tail: Ticket(self.tail),
                 };
                 let accepted = new.accept(accepted, facts, now)?;
                 self.balances.insert(key.account.clone(), accepted.entry.balance);
-                self.in_flight.insert(key.id.clone(), accepted.in_flight);
+                self.used.insert(key.id.clone(), accepted.used);
                 self.tail = accepted.request.ticket.0;
                 (accepted.request, None, accepted.record)
             }
@@ -375,10 +376,10 @@ impl Reference {
     }
 
     fn settle(&mut self, request: &StoredRequest, ending: Ending<'_>, at: Moment) -> Result<(), WorkRefused> {
-        let (balance, in_flight) = (self.balance(&request.account), self.in_flight(&request.key_id));
-        let ended = ending.settle(Books { balance, in_flight }, now_of(at))?;
+        let (balance, used) = (self.balance(&request.account), self.used(&request.key_id));
+        let ended = ending.settle(Books { balance, used }, now_of(at))?;
         self.balances.insert(request.account.clone(), ended.entry.balance);
-        self.in_flight.insert(request.key_id.clone(), ended.in_flight);
+        self.used.insert(request.key_id.clone(), ended.used);
         let delivery = ended.delivery.as_ref().map(Delivery::new);
         let kept = self.find(request.id).ok_or(WorkRefused::Unknown)?;
         kept.lease_ends(ended.lease.how);

@@ -11,7 +11,7 @@ use clipia_api::Progress;
 use clipia_api::types::{Output, SubmitRequest};
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::lifecycle::Epoch;
-use clipia_queue::limits::KeyLimits;
+use clipia_queue::limits::{CreditBudget, KeyLimits, Per};
 use clipia_queue::logs::{LogLines, LogPosition};
 use clipia_queue::position::Order;
 use clipia_queue::{Credits, Failure, Moment, RequestId};
@@ -28,6 +28,9 @@ const STEPS: usize = 160;
 /// How many of the claims are compared after each step. All are at the end.
 const LATEST_CLAIMS: usize = 3;
 
+/// What one of the keys may spend.
+const BUDGET: CreditBudget = CreditBudget { credits: Credits::new(150), per: Per::Day };
+
 /// A key that may have four requests in flight.
 fn live() -> Key {
     Key {
@@ -37,12 +40,12 @@ fn live() -> Key {
     }
 }
 
-/// A key of another account, which may have eight.
+/// A key of another account, which may have eight, and spend 150 credits a day.
 fn other() -> Key {
     Key {
         id: "key_other".to_owned(),
         account: other_account(),
-        limits: KeyLimits { in_flight_max: Some(8), ..Default::default() },
+        limits: KeyLimits { in_flight_max: Some(8), credits: Some(BUDGET), ..Default::default() },
         ..key()
     }
 }
@@ -258,6 +261,9 @@ impl Both<'_> {
         for account in [account(), other_account()] {
             let stored = store.account(&account).await.unwrap().unwrap();
             assert_eq!(stored.available, self.reference.available(&account), "{when}");
+        }
+        for key in store.keys(None, 9).await.unwrap().keys {
+            assert_eq!(key.spent, self.reference.used(&key.id).spent, "{} {when}", key.id);
         }
         let deliveries = store.list_deliveries(DeliveryFilter::default(), None, 1_000).await.unwrap();
         let deliveries: HashMap<_, _> =

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::io::{self, BufRead, Read, Write};
 
 /// The version of the file and of its rows. A change of either makes another one.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The longest first line that is read: what comes in another file is not.
 const HEADER_MAX: u64 = 4_096;
@@ -242,7 +242,7 @@ mod tests {
         assert!(said(&(text.clone() + "more\n")).contains("altered"));
         assert!(said(&text.replace("\"turn\":2", "\"turn\":\"whsec_2\"")).contains("line 3 is no row"));
         assert!(!said(&text.replace("\"turn\":2", "\"turn\":\"whsec_2\"")).contains("whsec_2"));
-        assert!(said(&text.replace("\"clipia_export\":1", "\"clipia_export\":2")).contains("format 2"));
+        assert!(said(&text.replace("\"clipia_export\":2", "\"clipia_export\":3")).contains("format 3"));
         assert!(said("SQLite format 3\0").contains("no file of `clipia export`"));
     }
 

@@ -221,6 +221,11 @@ tables! {
         in_flight: i64,
         created_at: i64,
         revoked_at: Option<i64>,
+        credits_max: Option<i64>,
+        credits_per: Option<String>,
+        spent: i64,
+        spent_since: i64,
+        spent_until: i64,
     }
     Worker: "worker" {
         name: String,

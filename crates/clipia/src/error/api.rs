@@ -111,9 +111,9 @@ impl ApiError {
             Some(ErrorCode::InvalidApiKey) => {
                 Some(format!("the key sent is {key}: set one of this server in `CLIPIA_KEY`"))
             }
-            Some(ErrorCode::InsufficientCredits) => {
-                Some("nothing was charged: add credits to the account".to_owned())
-            }
+            Some(ErrorCode::InsufficientCredits) => Some(
+                "nothing was charged: the account needs more credits, or the key a larger budget".to_owned(),
+            ),
             Some(ErrorCode::SubscriptionRequired) => {
                 Some("nothing was charged: subscribe, or use another model".to_owned())
             }

@@ -46,8 +46,8 @@ fn an_api_error_shows_the_servers_message_and_advice() {
             InsufficientCredits,
             None,
             "not enough credits: this costs 120, the account has 35",
-            "not enough credits: this costs 120, the account has 35; nothing was charged: add credits to the \
-             account (402 insufficient_credits)",
+            "not enough credits: this costs 120, the account has 35; nothing was charged: the account needs \
+             more credits, or the key a larger budget (402 insufficient_credits)",
         ),
         (
             SubscriptionRequired,

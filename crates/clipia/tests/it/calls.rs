@@ -52,7 +52,7 @@ async fn every_call_has_its_path_and_the_key() {
 async fn a_fleet_of_calls_over_the_limit_gets_through_one_budget() {
     // A burst of 300, and then twenty a second.
     const COUNT: usize = 340;
-    let limits = KeyLimits { requests_per_minute: Some(1_200), in_flight_max: Some(0) };
+    let limits = KeyLimits { requests_per_minute: Some(1_200), in_flight_max: Some(0), credits: None };
     let emulated = Emulated::start(Settings { limits, ..Settings::default() });
     let clipia = emulated.client();
     let calls = (0..COUNT).map(|_| clipia.account());
