@@ -4,7 +4,7 @@ use clipia_api::types::Output;
 use clipia_queue::idempotency::Fingerprint;
 use clipia_queue::limits::{CreditBudget, KeyLimits, OverBudget, Per, SpentCredits};
 use clipia_queue::{Credits, Failure, Moment};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,7 +146,7 @@ pub async fn concurrent_submits_of_a_key_stay_within_its_budget(fixture: &Fixtur
         // What is given back meanwhile is spent again, and no more.
         let cancels = join_all(ids.iter().map(|id| fixture.store.cancel(*id)));
         let submits = join_all((0..24).map(|_| fixture.store.submit(price(4))));
-        let (cancels, submits) = tokio::join!(cancels, submits);
+        let (cancels, submits) = join(cancels, submits).await;
         assert!(cancels.iter().all(Result::is_ok), "{cancels:?}");
         let again: Vec<_> = submits.iter().filter_map(|submit| Some(submit.as_ref().ok()?.id)).collect();
         assert!(again.len() <= 7, "{submits:?}");
