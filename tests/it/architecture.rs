@@ -143,6 +143,7 @@ const TOP: &[&str] = &[
     "crates",
     "deny.toml",
     "docs",
+    "llms-install.md", // where agents look for it
     "packaging",
     "rustfmt.toml",
     "skills",

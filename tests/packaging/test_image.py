@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ENVIRONMENT, PACKAGING, VERSION, run, script, started, version
+from conftest import ENVIRONMENT, PACKAGING, VERSION, needs, run, script, started, version
 
 USER = 65532
 
@@ -106,7 +106,7 @@ def test_a_program_that_cannot_be_loaded_makes_no_image(tmp_path: Path) -> None:
     assert "cannot be loaded on this machine: not a dynamic executable" in refused
 
 
-@pytest.mark.skipif(shutil.which("buildah") is None, reason="needs buildah")
+@needs("buildah")
 @pytest.mark.skipif(os.geteuid() != 0, reason="buildah has a store for root")
 def test_the_image_is_built_without_a_registry(image: Path, tmp_path: Path) -> None:
     store = ["--root", str(tmp_path / "store"), "--runroot", str(tmp_path / "run"), "--storage-driver", "vfs"]

@@ -222,7 +222,19 @@ fn cores() -> usize {
 pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root).args(arguments);
+    without_package(&mut cargo);
     cargo
+}
+
+/// Takes from a command what Cargo says of this package. Build scripts depend on it, so that Cargo would build much anew which was built
+/// without this program.
+fn without_package(command: &mut Command) {
+    let said = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(said) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// The program `clipia` that the system tests of both languages run.

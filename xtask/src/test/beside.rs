@@ -1,7 +1,7 @@
 //! The part of the tests that runs beside another, in a process of its own. What it prints is printed once it has ended.
 
 use super::tally::Tally;
-use super::{Done, target};
+use super::{Done, target, without_package};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -23,13 +23,11 @@ impl Beside {
         let printed = printed.with_context(|| format!("opening {}", path.display()))?;
         printed.set_len(0)?;
         let program = target(root).join("debug").join(format!("xtask{}", std::env::consts::EXE_SUFFIX));
-        let child = Command::new(program)
-            .current_dir(root)
-            .args(["test", "--part", "beside"])
-            .stdout(printed.try_clone()?)
-            .stderr(printed.try_clone()?)
-            .spawn()
-            .context("starting the other part")?;
+        let mut beside = Command::new(program);
+        beside.current_dir(root).args(["test", "--part", "beside"]);
+        beside.stdout(printed.try_clone()?).stderr(printed.try_clone()?);
+        without_package(&mut beside);
+        let child = beside.spawn().context("starting the other part")?;
         Ok(Self { child, printed })
     }
 
