@@ -232,7 +232,7 @@ def test_a_journey_from_the_ticket_to_a_revoked_key(browser: Browser, server: Se
         clicks("button", "Replay", within="tbody")
         expect(page.get_by_role("status")).to_have_text("The delivery is sent again.")
         assert delivered in page.url
-        expect(page.get_by_text("(replay)")).to_be_visible(timeout=15_000)
+        expect(page.get_by_text("(replay)")).to_be_visible(timeout=60_000)
         clicks("link", "Accounts")
         clicks("button", "Revoke")
         expect(page.get_by_role("status")).to_contain_text("is revoked")

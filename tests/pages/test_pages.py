@@ -112,7 +112,7 @@ def test_a_page_is_live(browser: Browser, emulator: Server) -> None:
         rows = page.locator("table.requests tr[data-row]")
         first = rows.first.locator(".id").inner_text()
         submitted = emulator.call("/v1/models/nano-banana-2", {"input": {"prompt": "a late fox"}})
-        expect(rows.first.locator(".id")).to_have_text(submitted["request_id"], timeout=15_000)
+        expect(rows.first.locator(".id")).to_have_text(submitted["request_id"], timeout=60_000)
         assert first != submitted["request_id"]
         page.get_by_role("link", name="live", exact=True).click()
         expect(page.get_by_role("link", name="paused")).to_be_visible()
