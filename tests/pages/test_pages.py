@@ -108,7 +108,8 @@ def test_markup_of_a_prompt_is_shown_as_text(browser: Browser, emulator: Server)
 
 def test_a_page_is_live(browser: Browser, emulator: Server) -> None:
     with opened(browser) as page:
-        page.goto(f"{emulator.admin_url}/dashboard/")
+        with page.expect_response(lambda response: "/live?" in response.url):
+            page.goto(f"{emulator.admin_url}/dashboard/")
         rows = page.locator("table.requests tr[data-row]")
         first = rows.first.locator(".id").inner_text()
         submitted = emulator.call("/v1/models/nano-banana-2", {"input": {"prompt": "a late fox"}})
