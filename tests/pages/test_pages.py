@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from conftest import MARKUP, PICTURES, Server
 
@@ -108,8 +108,7 @@ def test_markup_of_a_prompt_is_shown_as_text(browser: Browser, emulator: Server)
 
 def test_a_page_is_live(browser: Browser, emulator: Server) -> None:
     with opened(browser) as page:
-        with page.expect_response(lambda response: "/live?" in response.url):
-            page.goto(f"{emulator.admin_url}/dashboard/")
+        page.goto(f"{emulator.admin_url}/dashboard/")
         rows = page.locator("table.requests tr[data-row]")
         first = rows.first.locator(".id").inner_text()
         submitted = emulator.call("/v1/models/nano-banana-2", {"input": {"prompt": "a late fox"}})
@@ -117,6 +116,57 @@ def test_a_page_is_live(browser: Browser, emulator: Server) -> None:
         assert first != submitted["request_id"]
         page.get_by_role("link", name="live", exact=True).click()
         expect(page.get_by_role("link", name="paused")).to_be_visible()
+
+
+def test_a_page_is_live_whichever_script_comes_last(browser: Browser, emulator: Server) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    address = f"{emulator.admin_url}/dashboard/"
+    with opened(browser) as page:
+        page.goto(address)
+        scripts: list[str] = page.evaluate("[...document.scripts].map(script => script.src)")
+    assert scripts
+    for late in scripts:
+        with opened(browser) as page:
+            page.route(late, hold)
+            with page.expect_response("**/live?of=*"):
+                page.goto(address, wait_until="commit")
+                loaded = "names => names.every(name => performance.getEntriesByName(name).length > 0)"
+                page.wait_for_function(loaded, arg=[script for script in scripts if script != late])
+                # The timers of the scripts that have run end first.
+                page.evaluate("new Promise(done => setTimeout(() => setTimeout(done)))")
+                held.pop().continue_()
+
+
+@pytest.mark.parametrize("trouble", ["refused", "broken off"])
+def test_a_page_whose_first_connection_fails_stays_and_becomes_live(
+    browser: Browser, emulator: Server, trouble: str
+) -> None:
+    def answer(route: Route) -> None:
+        if trouble == "refused":
+            route.fulfill(
+                status=503,
+                content_type="text/html",
+                body="<h1>A proxy without a server</h1>",
+            )
+        else:
+            route.abort()
+
+    # The console tells of the trouble.
+    context = browser.new_context()
+    page = context.new_page()
+    page.route("**/live?of=*", answer, times=1)
+    with page.expect_request("**/live?of=*"):
+        page.goto(f"{emulator.admin_url}/dashboard/")
+    shown = page.locator("table.requests tr[data-row]")
+    expect(shown).to_have_count(8)
+    expect(page.get_by_text("A proxy without a server")).to_have_count(0)
+    submitted = emulator.call("/v1/models/nano-banana-2", {"input": {"prompt": "a fox after trouble"}})
+    expect(shown.first.locator(".id")).to_have_text(submitted["request_id"], timeout=60_000)
+    context.close()
 
 
 def test_every_action_is_a_form(browser: Browser, emulator: Server) -> None:

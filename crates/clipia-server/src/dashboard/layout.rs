@@ -22,6 +22,9 @@ const PAGES: [(&str, &str, &str); 7] = [
     ("doctor", "Doctor", "o"),
 ];
 
+/// What htmx is told. A response that is none of ours, such as that of a proxy whose server starts again, must not replace a page.
+const HTMX_CONFIG: &str = r#"{"history":false,"includeIndicatorCSS":false,"prefix":"","extensions":"sse","noSwap":["204","304","4xx","5xx"]}"#;
+
 /// Where a page gets anything from: this server alone. Nobody may show it in a frame.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; \
@@ -88,10 +91,10 @@ pub(super) fn whole(
                 title { (page.title) " · Clipia Queue" }
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta name="htmx-config" content=r#"{"history":false,"includeIndicatorCSS":false,"prefix":"","extensions":"sse"}"#;
+                meta name="htmx-config" content=(HTMX_CONFIG);
                 link rel="icon" href=(assets::address(base, "icon.svg"));
                 link rel="stylesheet" href=(assets::address(base, "dashboard.css"));
-                @for script in ["htmx.js", "hx-sse.js", "dashboard.js"] {
+                @for script in ["htmx.js", "dashboard.js"] {
                     script src=(assets::address(base, script)) defer {}
                 }
             }
@@ -108,9 +111,9 @@ pub(super) fn whole(
                     @if let Some(notice) = notice { (notice.shown()) }
                     (page.before)
                     @if let (true, Some(visit)) = (page.live, visit) {
-                        div.live hx-sse:connect={ (base) "/live?of=" (encoded(&visit.path)) } hx-swap="innerMorph" {
-                            (page.content)
-                        }
+                        // The extension repeats a connection that broke off, and the trigger one that was never made.
+                        div.live hx-sse:connect={ (base) "/live?of=" (encoded(&visit.path)) } hx-swap="innerMorph"
+                            hx-trigger="load, every 5s" { (page.content) }
                     } @else { (page.content) }
                 }
                 (keys())
