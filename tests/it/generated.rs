@@ -3,7 +3,7 @@
 use crate::support::{cargo, repository};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Fields, File, ImplItem, Item, Type, TypePath, Visibility};
 
@@ -141,8 +141,16 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
 }
 
 fn generate(root: &Path, flags: &[&str]) -> Output {
-    let mut xtask = cargo();
-    xtask.args(["run", "--quiet", "--package", "xtask", "--", "generate", "--root"]).arg(root).args(flags);
+    // The program of the tasks as the tests have built it, or else a new build.
+    let mut xtask = std::env::var_os("CLIPIA_TEST_XTASK").map_or_else(
+        || {
+            let mut run = cargo();
+            run.args(["run", "--quiet", "--package", "xtask", "--features", "generate", "--"]);
+            run
+        },
+        Command::new,
+    );
+    xtask.args(["generate", "--root"]).arg(root).args(flags);
     xtask.output().unwrap()
 }
 

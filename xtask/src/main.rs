@@ -6,6 +6,7 @@ mod bench;
 mod chaos;
 mod deny;
 mod fuzz;
+#[cfg(feature = "generate")]
 mod generate;
 mod serve;
 mod test;
@@ -65,7 +66,7 @@ enum Task {
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
-        Task::Generate { check, root } => generate::run(&root, check),
+        Task::Generate { check, root } => generate(&root, check),
         Task::Test { pages, docs, part } => {
             let pages = pages.then_some(test::Part::Pages);
             test::run(&root(), pages.or(docs.then_some(test::Part::Docs)).or(part))
@@ -78,9 +79,19 @@ fn main() -> Result<()> {
     }
 }
 
+#[cfg(feature = "generate")]
+fn generate(root: &Path, check: bool) -> Result<()> {
+    generate::run(root, check)
+}
+
+#[cfg(not(feature = "generate"))]
+fn generate(_: &Path, _: bool) -> Result<()> {
+    again(&root(), "debug", &["--features", "xtask/generate"])
+}
+
 /// Builds this program with more features, as `build` says, and runs the same command with it. `build` names other packages
 /// too: built separately, most of their dependencies would be built twice.
-#[cfg(not(all(feature = "bench", feature = "chaos")))]
+#[cfg(not(all(feature = "bench", feature = "chaos", feature = "generate")))]
 fn again(root: &Path, profile: &str, build: &[&str]) -> Result<()> {
     let profile_name = if profile == "debug" { "dev" } else { profile };
     let mut cargo = test::cargo(root, &["build", "--quiet", "--locked", "--package", "xtask"]);

@@ -8,7 +8,7 @@ mod step;
 mod tally;
 mod tools;
 
-use crate::{deny, generate};
+use crate::deny;
 use anyhow::Result;
 use beside::Beside;
 use std::path::{Path, PathBuf};
@@ -152,11 +152,12 @@ fn everything(root: &Path, command: &str, arguments: &[&str]) -> Command {
 
 /// The steps before all tests: checks, and the build. Quick ones come first.
 fn build_steps(root: &Path) -> Vec<Step> {
-    let (check, dependencies) = (root.to_path_buf(), root.to_path_buf());
+    let dependencies = root.to_path_buf();
+    let mut generated = Command::new(built(root));
+    generated.args(["generate", "--check"]);
     vec![
         tools::step(),
         Step::command("format", cargo(root, &["fmt", "--all", "--check"])),
-        Step::check("generated code", move || generate::run(&check, true)),
         Step::check("dependencies", move || {
             let mut deny = deny::command(&dependencies)?;
             // Inclusion graphs fill pages; `cargo tree --invert` shows which crate depends on another.
@@ -166,13 +167,13 @@ fn build_steps(root: &Path) -> Vec<Step> {
         Step::command("clippy", everything(root, "clippy", &["--all-targets", "--", "-Dwarnings"])),
         // This step also builds the program `clipia`, which the system tests run, and the library of the Python package.
         Step::command("build", everything(root, "build", &["--all-targets"])),
+        Step::command("generated code", generated),
     ]
 }
 
 /// The tests in Rust, and the documentation.
 fn rust_steps(root: &Path) -> Vec<Step> {
-    // The examples bring the features of the tests: without them Cargo would check most dependencies once more.
-    let mut documentation = everything(root, "doc", &["--lib", "--examples", "--no-deps"]);
+    let mut documentation = everything(root, "doc", &["--lib", "--no-deps"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     let mut tests = everything(root, "test", &["--no-fail-fast"]);
     with_settings(&mut tests, root);
@@ -192,7 +193,7 @@ fn rust_steps(root: &Path) -> Vec<Step> {
 
 /// What the tests in Rust are told.
 fn with_settings(tests: &mut Command, root: &Path) {
-    tests.env("CLIPIA_TEST_PROGRAM", program(root));
+    tests.env("CLIPIA_TEST_PROGRAM", program(root)).env("CLIPIA_TEST_XTASK", Beside::program(root));
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         // Most tests of the whole system wait for a server, a clock or a peer.
         tests.env("RUST_TEST_THREADS", (2 * cores()).to_string());
@@ -201,10 +202,10 @@ fn with_settings(tests: &mut Command, root: &Path) {
 
 /// The steps that run beside the tests in Rust, in another process.
 fn beside_steps(root: &Path) -> Vec<Step> {
-    // This program as the build step has built it, with all features.
+    // This program has all features.
+    let program = std::env::current_exe().unwrap_or_else(|_| Beside::program(root));
     let chaos = |arguments: &[&str]| {
-        let xtask = format!("xtask{}", std::env::consts::EXE_SUFFIX);
-        let mut chaos = Command::new(target(root).join("debug").join(xtask));
+        let mut chaos = Command::new(&program);
         chaos.arg("chaos").args(arguments).args(["--seed", "1"]);
         chaos
     };
@@ -235,6 +236,11 @@ fn without_package(command: &mut Command) {
             command.env_remove(name);
         }
     }
+}
+
+/// This program as the build step builds it, with all features.
+fn built(root: &Path) -> PathBuf {
+    target(root).join("debug").join(format!("xtask{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// The program `clipia` that the system tests of both languages run.

@@ -35,7 +35,7 @@ pub struct Database {
 }
 
 impl Server {
-    /// A server with these settings beside those of every test, in the form of `postgresql.conf`: `fsync = off`. Nothing where no
+    /// A server with these settings beside those of every test, in the form of `postgresql.conf`: `fsync = on`. Nothing where no
     /// PostgreSQL is installed.
     pub fn start(settings: &[&str]) -> Option<Self> {
         Self::start_at(PORT, settings)

@@ -1,11 +1,11 @@
 //! The part of the tests that runs beside another, in a process of its own. What it prints is printed once it has ended.
 
 use super::tally::Tally;
-use super::{Done, target, without_package};
+use super::{Done, built, target, without_package};
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 /// The other process.
@@ -16,19 +16,26 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// Starts the part `beside` with this program as the build step has built it: the file of this process is replaced then.
+    /// Starts the part `beside` with a copy of this program as the build step has built it. Whoever calls `cargo xtask` meanwhile builds
+    /// it with fewer features, in the same place.
     pub(super) fn start(root: &Path) -> Result<Self> {
         let path = target(root).join("tests-beside.log");
         let printed = File::options().read(true).append(true).create(true).open(&path);
         let printed = printed.with_context(|| format!("opening {}", path.display()))?;
         printed.set_len(0)?;
-        let program = target(root).join("debug").join(format!("xtask{}", std::env::consts::EXE_SUFFIX));
+        let (built, program) = (built(root), Self::program(root));
+        std::fs::copy(&built, &program).with_context(|| format!("copying {}", built.display()))?;
         let mut beside = Command::new(program);
         beside.current_dir(root).args(["test", "--part", "beside"]);
         beside.stdout(printed.try_clone()?).stderr(printed.try_clone()?);
         without_package(&mut beside);
         let child = beside.spawn().context("starting the other part")?;
         Ok(Self { child, printed })
+    }
+
+    /// The copy.
+    pub(super) fn program(root: &Path) -> PathBuf {
+        target(root).join(format!("tests-beside{}", std::env::consts::EXE_SUFFIX))
     }
 
     /// Waits for its end, prints what it printed, and returns its steps.
