@@ -1,7 +1,9 @@
 """Every page of the dashboard in a real browser: in light, in dark, on a phone, and without scripts."""
 
+import json
 import os
 import re
+import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -167,6 +169,32 @@ def test_a_page_whose_first_connection_fails_stays_and_becomes_live(
     submitted = emulator.call("/v1/models/nano-banana-2", {"input": {"prompt": "a fox after trouble"}})
     expect(shown.first.locator(".id")).to_have_text(submitted["request_id"], timeout=60_000)
     context.close()
+
+
+def test_a_key_gets_the_budget_that_its_form_says(browser: Browser, server: Server) -> None:
+    body = {"input": {"prompt": "a fox on a budget"}}
+    cost = server.call("/v1/models/nano-banana-2/estimate", body)["credits"]
+    # Enough for one, and not for two.
+    budget = 2 * cost - 1
+    with opened(browser) as page:
+        page.goto(server.ticket_url())
+        accounts = f"{server.admin_url}/dashboard/accounts"
+        page.goto(accounts)
+        form = page.locator("form[action$='/keys']")
+        form.get_by_label("Requests a minute").fill("50")
+        form.get_by_label("Credits").fill(str(budget))
+        form.get_by_label("Per").select_option("month")
+        form.get_by_role("button", name="Make a key").click()
+        key = page.locator("p.secret code").inner_text()
+        server.call("/v1/models/nano-banana-2", body, key)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            server.call("/v1/models/nano-banana-2", body, key)
+        assert refused.value.code == 402
+        message = json.loads(refused.value.read())["error"]["message"]
+        assert f"{cost} of the {budget} that it may spend a month" in message
+        page.goto(accounts)
+        row = page.locator("tr", has_text=f"{cost} of {budget} spent this month")
+        expect(row).to_contain_text("50")
 
 
 def test_every_action_is_a_form(browser: Browser, emulator: Server) -> None:
