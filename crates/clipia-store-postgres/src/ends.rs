@@ -60,11 +60,11 @@ async fn write_together(
 }
 
 /// Decides each report by what those before it have left, and then writes all ends. A report that is refused changes nothing.
-async fn decide(w: &Writing, reports: &[Arc<Report>]) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
+async fn decide(w: &Writing, reports: &[Report]) -> Result<Vec<Result<(), WorkRefused>>, StoreError> {
     let mut facts = Facts::lock(w, reports.iter().map(|report| report.id.0).collect()).await?;
     let (now, requests) = (w.now().await?, std::mem::take(&mut facts.requests));
     let (mut all, mut results): (Vec<(&Locked, Ended<'_>)>, Vec<_>) = (Vec::new(), Vec::new());
-    for Report { id, epoch, end } in reports.iter().map(Arc::as_ref) {
+    for Report { id, epoch, end } in reports {
         let Some(locked) = requests.get(id) else {
             results.push(Err(WorkRefused::Unknown));
             continue;

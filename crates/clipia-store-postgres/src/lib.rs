@@ -31,7 +31,6 @@ mod keys;
 mod leases;
 mod ledger;
 mod listing;
-mod lock_waits;
 mod logs;
 mod memory;
 mod minutes;
@@ -73,7 +72,6 @@ use clipia_store::{EVENTS_KEPT, StoreError, WorkRefused};
 use connection::{CLOCK, Connection};
 use deadpool_postgres::Pool;
 use ends::Ends;
-use lock_waits::LockWaits;
 use memory::Memory;
 use months::Months;
 use notices::Notices;
@@ -144,7 +142,6 @@ impl PostgresStore {
             heads: Heads::default(),
             months: Months::default(),
             tails: Tails::default(),
-            lock_waits: LockWaits::default(),
             notices: Notices::default(),
             recording: tokio::sync::Mutex::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),

@@ -1,7 +1,6 @@
 //! What a node keeps in memory beside the database.
 
 use super::claims::Heads;
-use super::lock_waits::LockWaits;
 use super::months::Months;
 use super::notices::Notices;
 use super::position::Positions;
@@ -20,7 +19,6 @@ pub(crate) struct Memory {
     pub(crate) heads: Heads,
     pub(crate) months: Months,
     pub(crate) tails: Tails,
-    pub(crate) lock_waits: LockWaits,
     pub(crate) notices: Notices,
     /// Held while what is counted by minutes is recorded or read, so that nothing of it is seen twice or not at all.
     pub(crate) recording: tokio::sync::Mutex<()>,

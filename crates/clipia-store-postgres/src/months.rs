@@ -67,7 +67,7 @@ impl Months {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn knows(&self, id: Uuid) -> bool {
+    fn knows(&self, id: Uuid) -> bool {
         self.known().iter().any(|month| month.has(id))
     }
 

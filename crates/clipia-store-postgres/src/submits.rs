@@ -9,14 +9,12 @@ mod tails;
 use super::Database;
 use super::flushing::Flushing;
 use super::gathered::{Bounds, Gathered, Shared, Written};
-use super::ledger;
 use super::months;
 use super::writing::Writing;
-use batch::{Facts, Outcome};
+use batch::Outcome;
 use clipia_store::{StoreError, Submission, SubmitRefused, Submitted, blocking};
 use prepared::Prepared;
 use std::sync::Arc;
-use std::time::Instant;
 
 pub(crate) use tails::{Tails, keep_floors};
 
@@ -44,10 +42,10 @@ impl Submits {
 /// Writes submits in one transaction. When it is flushed, their positions are read.
 async fn write_together(
     database: Arc<Database>,
-    mut submits: Shared<Prepared>,
+    submits: Shared<Prepared>,
 ) -> Result<Written<Submitted, SubmitRefused>, StoreError> {
     months::make_for(&database, submits.iter().map(|of| of.submission.id.0)).await?;
-    match write(&database, &mut submits).await {
+    match write(&database, &submits).await {
         Ok((outcomes, flushing)) => Ok(Box::pin(place_all(database, outcomes, flushing))),
         Err(error) => {
             // Where the database's clock was set back, what this node knows may be wrong.
@@ -59,45 +57,15 @@ async fn write_together(
 
 type Outcomes = Vec<Result<Outcome, SubmitRefused>>;
 
-async fn write(
-    database: &Database,
-    submits: &mut Shared<Prepared>,
-) -> Result<(Outcomes, Flushing), StoreError> {
+async fn write(database: &Database, submits: &[Prepared]) -> Result<(Outcomes, Flushing), StoreError> {
     let w = Writing::begin(database.connection().await?, Arc::clone(&database.memory));
-    let began = Instant::now();
-    let run = async {
-        let locked = match database.memory.lock_waits.are_likely() {
-            true => Some(lock_and_take_more(&w, submits).await?),
-            false => None,
-        };
-        let facts = Facts::read(&w, submits).await?;
-        let locked = locked.unwrap_or_else(Instant::now);
-        Ok((batch::run(&w, facts, submits).await?, locked - began))
-    };
-    match run.await {
-        Ok((outcomes, locked)) => {
-            let flushing = w.commit_ahead(outcomes.len()).await?;
-            database.memory.lock_waits.saw(locked, began.elapsed());
-            Ok((outcomes, flushing))
-        }
+    match batch::run(&w, submits).await {
+        Ok(outcomes) => Ok((outcomes, w.commit_ahead(submits.len()).await?)),
         Err(error) => {
             w.roll_back().await;
             Err(error)
         }
     }
-}
-
-/// Locks the accounts of submits, and then takes those of the same accounts that came meanwhile. Returns when the locks were had.
-async fn lock_and_take_more(w: &Writing, submits: &mut Shared<Prepared>) -> Result<Instant, StoreError> {
-    let accounts = batch::accounts(submits);
-    ledger::lock(w, accounts.iter().cloned().collect()).await?;
-    let locked = Instant::now();
-    let memory = Arc::clone(&w.memory);
-    let may_join = move |of: &Prepared| {
-        accounts.contains(&of.submission.key.account.0) && memory.months.knows(of.submission.id.0)
-    };
-    submits.take_more(BOUNDS.shared_max, may_join).await;
-    Ok(locked)
 }
 
 /// Waits for the flush of submits, and reads their positions. A submit that was refused needs no flush.

@@ -67,10 +67,10 @@ async fn write_together(
 }
 
 /// Claims for all who ask. Those who ask for the same take from one claim, the first one first.
-async fn claim_all(w: &Writing, asked: &[Arc<Asked>]) -> Result<Vec<ClaimPast>, StoreError> {
+async fn claim_all(w: &Writing, asked: &[Asked]) -> Result<Vec<ClaimPast>, StoreError> {
     let mut all: Vec<ClaimPast> = asked.iter().map(|_| ClaimPast::default()).collect();
     let mut left: Vec<usize> = (0..asked.len()).collect();
-    while let Some(Asked { queue, holder, full, .. }) = left.first().map(|first| &*asked[*first]) {
+    while let Some(Asked { queue, holder, full, .. }) = left.first().map(|first| &asked[*first]) {
         let alike = |of: &usize| asked[*of].holder == *holder && asked[*of].full == *full;
         let (these, others): (Vec<usize>, Vec<usize>) = left.iter().copied().partition(alike);
         let limit = these.iter().map(|of| asked[*of].limit).sum();

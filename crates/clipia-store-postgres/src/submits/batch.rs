@@ -20,7 +20,6 @@ use clipia_queue::uploads::UploadId;
 use clipia_queue::{Moment, RequestId};
 use clipia_store::{StoreError, SubmitRefused, Submitted};
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 /// A submit that was accepted, or the one that it repeats.
 pub(crate) struct Outcome {
@@ -31,7 +30,7 @@ pub(crate) struct Outcome {
 }
 
 /// What the submits of a transaction have left so far.
-pub(crate) struct Facts {
+struct Facts {
     now: Now,
     accounts: HashMap<String, Locked>,
     keys: HashMap<String, LockedKey>,
@@ -45,9 +44,9 @@ pub(crate) struct Facts {
 /// Decides submits, and writes those that are accepted.
 pub(crate) async fn run(
     w: &Writing,
-    mut facts: Facts,
-    submits: &[Arc<Prepared>],
+    submits: &[Prepared],
 ) -> Result<Vec<Result<Outcome, SubmitRefused>>, StoreError> {
+    let mut facts = Facts::read(w, submits).await?;
     let (mut outcomes, mut accepted) = (Vec::with_capacity(submits.len()), Accepted::new(facts.now));
     for prepared in submits {
         let outcome = facts.decide(w, prepared, &mut accepted).await;
@@ -60,16 +59,11 @@ pub(crate) async fn run(
     Ok(outcomes)
 }
 
-/// The accounts of submits.
-pub(crate) fn accounts(submits: &[Arc<Prepared>]) -> BTreeSet<String> {
-    submits.iter().map(|of| of.submission.key.account.0.clone()).collect()
-}
-
 impl Facts {
-    /// Locks and reads what the submits need.
-    pub(crate) async fn read(w: &Writing, submits: &[Arc<Prepared>]) -> Result<Self, StoreError> {
-        let accounts = accounts(submits);
-        let keys: BTreeSet<_> = submits.iter().map(|of| of.submission.key.id.clone()).collect();
+    async fn read(w: &Writing, submits: &[Prepared]) -> Result<Self, StoreError> {
+        let all = |of: fn(&Prepared) -> &String| submits.iter().map(of).cloned().collect::<BTreeSet<_>>();
+        let accounts = all(|of| &of.submission.key.account.0);
+        let keys = all(|of| &of.submission.key.id);
         let names: Vec<Name> =
             submits.iter().filter_map(|of| of.idempotency.as_ref().map(|(name, _)| name.clone())).collect();
         let named: Vec<UploadId> =
