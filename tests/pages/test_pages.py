@@ -173,19 +173,30 @@ def test_a_page_whose_first_connection_fails_stays_and_becomes_live(
 
 def test_a_key_gets_the_budget_that_its_form_says(browser: Browser, server: Server) -> None:
     body = {"input": {"prompt": "a fox on a budget"}}
-    cost = server.call("/v1/models/nano-banana-2/estimate", body)["credits"]
-    # Enough for one, and not for two.
-    budget = 2 * cost - 1
+    accounts = f"{server.admin_url}/dashboard/accounts"
     with opened(browser) as page:
+
+        def make_key(account: str, *budget: str) -> str:
+            page.goto(accounts)
+            form = page.locator("form[action$='/keys']")
+            form.get_by_label("Account").select_option(account)
+            form.get_by_label("Requests a minute").fill("50")
+            for credits in budget:
+                form.get_by_label("Credits").fill(credits)
+                form.get_by_label("Per").select_option("month")
+            form.get_by_role("button", name="Make a key").click()
+            return page.locator("p.secret code").inner_text()
+
         page.goto(server.ticket_url())
-        accounts = f"{server.admin_url}/dashboard/accounts"
         page.goto(accounts)
-        form = page.locator("form[action$='/keys']")
-        form.get_by_label("Requests a minute").fill("50")
-        form.get_by_label("Credits").fill(str(budget))
-        form.get_by_label("Per").select_option("month")
-        form.get_by_role("button", name="Make a key").click()
-        key = page.locator("p.secret code").inner_text()
+        form = page.locator("form[action$='/accounts']")
+        form.get_by_label("Credits").fill("1000")
+        form.get_by_role("button").click()
+        account = page.locator("main p code").first.inner_text()
+        cost = server.call("/v1/models/nano-banana-2/estimate", body, make_key(account))["credits"]
+        # Enough for one, and not for two.
+        budget = 2 * cost - 1
+        key = make_key(account, str(budget))
         server.call("/v1/models/nano-banana-2", body, key)
         with pytest.raises(urllib.error.HTTPError) as refused:
             server.call("/v1/models/nano-banana-2", body, key)
